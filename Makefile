@@ -1,0 +1,72 @@
+# make up      Jupyter on https://localhost:8443      (ARGS="--domain lab.example.org" for the real thing)
+# make test    the tests                               (ARGS="tests/rules -x" for some of them)
+# make check   style and types
+# make lock    the pinned versions in .ci/, again      (ARGS=--upgrade for newer ones)
+#
+# Needs make and Python 3.11 or newer; everything else goes into .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+.DEFAULT_GOAL := up
+.PHONY: up test check lock
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# Exactly the locked files, by hash. Build isolation would fetch an unlocked build backend,
+# so the locked one is installed beside the rest. -qq also drops what pip says about the
+# machine's own package indexes; errors are still shown.
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input -qq
+INSTALL_LOCKED := $(PIP) install --require-hashes -r .ci/build.lock -r
+INSTALL_LABGATE := $(PIP) install --no-deps --no-build-isolation --editable .
+
+# exec, so that labgate itself gets the signals and make's only part is to wait.
+up: $(VENV)/up.stamp
+	@exec $(VENV)/bin/labgate up $(ARGS)
+
+test: $(VENV)/dev.stamp
+	@exec $(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(VENV)/dev.stamp
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+
+$(VENV)/up.stamp: .ci/up.lock .ci/build.lock pyproject.toml | $(VENV)/made.stamp
+	@echo 'Preparing $(VENV) (once, about a minute) …' >&2
+	@$(INSTALL_LOCKED) .ci/up.lock
+	@$(INSTALL_LABGATE)
+	@touch $@
+
+# dev.lock holds everything that up.lock does, in the same versions.
+$(VENV)/dev.stamp: .ci/dev.lock .ci/build.lock pyproject.toml | $(VENV)/made.stamp
+	@echo 'Preparing $(VENV) for the tests (once, about a minute) …' >&2
+	@$(INSTALL_LOCKED) .ci/dev.lock
+	@$(INSTALL_LABGATE)
+	@touch $@ $(VENV)/up.stamp
+
+$(VENV)/made.stamp:
+	@command -v '$(PYTHON)' >/dev/null || { \
+	    echo "labgate needs Python 3.11 or newer, and there is no $(PYTHON) here: install it, or name yours with PYTHON=python3.12." >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "labgate needs Python 3.11 or newer, and $(PYTHON) is older ($$('$(PYTHON)' --version 2>&1)): name a newer one with PYTHON=python3.12." >&2; exit 1; }
+	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt-get install python3-venv)." >&2; exit 1; }
+	@'$(PYTHON)' -m venv $(VENV)
+	@touch $@
+
+# Every lock agrees with dev.lock, because it constrains the others.
+# Neither the header nor an index address is written: they would tell where this was run.
+COMPILE = $(VENV)/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-emit-index-url --no-emit-find-links $(ARGS)
+
+lock: $(VENV)/lock/bin/uv
+	@$(COMPILE) pyproject.toml --extra jupyter --group dev -o .ci/dev.lock
+	@$(COMPILE) pyproject.toml --extra jupyter -c .ci/dev.lock --no-annotate -o .ci/up.lock
+	@$(COMPILE) pyproject.toml -c .ci/dev.lock --no-annotate -o .ci/runtime.lock
+	@printf 'hatchling\neditables\n' | $(COMPILE) - -c .ci/dev.lock --no-annotate -o .ci/build.lock
+
+$(VENV)/lock/bin/uv: | $(VENV)/made.stamp
+	@'$(PYTHON)' -m venv $(VENV)/lock
+	@$(VENV)/lock/bin/python -m pip --disable-pip-version-check --no-input -qq install uv

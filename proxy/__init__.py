@@ -1,0 +1,22 @@
+"""labgate: one Jupyter server on its own domain.
+
+The life of a request::
+
+    listener ── TLS (SNI → certificate) ── HTTP/1.1 (aiohttp's low-level server)
+       └─ edge.protocol: a RequestHead, a Content to read, a Downstream to write to
+            └─ edge.exchange ─ rules.decide(head, site)
+                 ├─ Redirect · Local · Refuse ─► edge.answers
+                 ├─ Forward: rules.request → upstream.pool → upstream.http1
+                 │           content up ───────────────┘      │
+                 │           upstream.relay ◄─ rules.response ─┘   written as it arrives
+                 └─ Tunnel:  the same, dialled before the client is answered;
+                             after the 101 upstream.tunnel: raw bytes both ways
+            └─ observe: Record → access log, --show-headers
+
+``rules`` decides and never waits; everything that waits lives outside it. The folders,
+in the order a request meets them: ``edge``, ``rules``, ``upstream``, ``observe`` and
+``inspector``; ``certs`` and ``jupyter`` prepare the ground, ``cli`` is what people type,
+``app`` wires it all together, ``config`` says how.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,68 @@
+"""The few exceptions, and what each becomes.
+
+::
+
+    LabgateError
+    ├── StartError            what was asked for is not possible: exit code 1
+    │   └── UsageError        what was asked for is not well-formed: exit code 2
+    ├── ClientFault           a request's content is malformed or too slow: a 4xx of its own
+    └── UpstreamError         no usable answer from Jupyter: a status from STATUS_OF
+        ├── UpstreamDown      refused, unreachable, or gone before it said a byte
+        ├── UpstreamTimeout   a configured limit ran out
+        └── UpstreamGarbage   an answer that is not HTTP, or is HTTP out of place
+
+An ``UpstreamError`` that strikes after the response head went down cannot become a
+status any more: the client's connection is aborted, so that it sees the truncation
+(RFC 9112 section 8).
+"""
+
+from __future__ import annotations
+
+
+class LabgateError(Exception):
+    """Anything labgate itself reports."""
+
+
+class StartError(LabgateError):
+    """One or two sentences: what is wrong, and the mend."""
+
+    exit_code = 1
+
+
+class UsageError(StartError):
+    """The command line or the configuration is not well-formed."""
+
+    exit_code = 2
+
+
+class ClientFault(LabgateError):  # noqa: N818  reads as what happened
+    """The client's content went wrong after its head was accepted."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class UpstreamError(LabgateError):
+    """Jupyter gave no usable answer."""
+
+
+class UpstreamDown(UpstreamError):  # noqa: N818  reads as what happened, like TimeoutError's kin
+    """The upstream could not be reached, or closed before it said a byte."""
+
+
+class UpstreamTimeout(UpstreamError):  # noqa: N818
+    """The upstream kept silent for longer than a configured limit."""
+
+
+class UpstreamGarbage(UpstreamError):  # noqa: N818
+    """The upstream's bytes are not an answer to what was asked."""
+
+
+STATUS_OF: dict[type[UpstreamError], int] = {
+    UpstreamDown: 503,
+    UpstreamTimeout: 504,
+    UpstreamGarbage: 502,
+}
+"""503, not 502, for an upstream that is down: JupyterLab tries again after a 503, but
+declares the kernel dead after 502 and 504."""

@@ -1,0 +1,21 @@
+"""The syntax of an authority (RFC 3986 section 3.2, RFC 9110 section 7.2)."""
+
+from __future__ import annotations
+
+import re
+
+_AUTHORITY = re.compile(
+    rb"(?:\[[0-9A-Za-z.:]+\]|(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
+)
+
+
+def is_authority(value: bytes) -> bool:
+    """Whether this can be a Host at all: a host, perhaps a port, no userinfo, no list."""
+    return _AUTHORITY.fullmatch(value) is not None
+
+
+def host_only(authority: bytes) -> bytes:
+    """The host of an authority without its port and without brackets, lower-case."""
+    if authority.startswith(b"["):
+        return authority[1:].partition(b"]")[0].lower()
+    return authority.partition(b":")[0].lower()

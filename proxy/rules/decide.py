@@ -1,0 +1,88 @@
+"""What happens to a request: the whole policy of the edge, top to bottom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from . import message, origin, redirect, target
+from .model import Decision, Forward, Local, Refuse, RequestHead, Site, Tunnel
+
+HEALTH = b"/.labgate/health"
+READY = b"/.labgate/ready"
+CHALLENGE = b"/.well-known/acme-challenge/"
+
+_TOKEN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+def decide(head: RequestHead, site: Site) -> Decision:
+    """Decide on a request, as it came in.
+
+    labgate's own paths come before the Host check, because probes and certificate
+    authorities call by address; everything Jupyter would see comes after every check.
+    """
+    refusal = message.check_message(head)
+    if refusal is not None:
+        return refusal
+    normal = target.origin_form(head)
+    if isinstance(normal, Refuse):
+        return normal
+    head = normal
+    if head.target.startswith(b"/."):
+        local = own_path(head, site)
+        if local is not None:
+            return local
+    if head.arrival.plain_redirects:
+        return redirect.to_https(head, site)
+    refusal = origin.check_host(head, site)
+    if refusal is not None:
+        return refusal
+    elsewhere = redirect.to_canonical(head, site)
+    if elsewhere is not None:
+        return elsewhere
+    websocket = origin.is_websocket(head)
+    refusal = (
+        origin.check_origin(head, site)
+        or origin.check_fetch_site(head, site)
+        or (origin.check_websocket(head, site) if websocket else None)
+    )
+    if refusal is not None:
+        return refusal
+    if websocket:
+        return Tunnel(head)
+    return forward(head)
+
+
+def forward(head: RequestHead) -> Decision:
+    """Forward, unless Max-Forwards says that this is as far as it goes."""
+    hops = message.check_hops(head)
+    if hops is None:
+        return Forward(head)
+    if isinstance(hops, Refuse):
+        return hops
+    if hops < 0:
+        if head.method == b"TRACE":
+            return Refuse(405, "max-forwards", "TRACE is not answered here.")
+        return Local("options")
+    fields = tuple(
+        (name, b"%d" % hops if name.lower() == b"max-forwards" else value)
+        for name, value in head.fields
+    )
+    return Forward(replace(head, fields=fields))
+
+
+def own_path(head: RequestHead, site: Site) -> Local | Refuse | None:
+    """The paths labgate answers itself; None when the path is not one of them."""
+    path = head.target.partition(b"?")[0]
+    if path == HEALTH:
+        return Local("health")
+    if path == READY:
+        return Local("ready")
+    if not path.startswith(CHALLENGE):
+        return None
+    token = path[len(CHALLENGE) :]
+    if not site.challenges:
+        return Refuse(404, "challenge", "No webroot for certificate challenges is configured.")
+    if not token or not _TOKEN_CHARACTERS.issuperset(token):
+        # RFC 8555 section 8.3: a token is base64url, so no dots and no slashes.
+        return Refuse(404, "challenge", "This is not a challenge token.")
+    return Local("challenge", token.decode("ascii"))

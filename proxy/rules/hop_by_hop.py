@@ -1,0 +1,61 @@
+"""Fields that end at this hop (RFC 9110 section 7.6.1).
+
+They are stripped *before* anything is added; otherwise ``Connection: X-Forwarded-For``
+from a client would delete what the proxy says of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""Removed whether Connection lists them or not."""
+
+HARMLESS = HOP_BY_HOP | {b"close", b""}
+"""Options of Connection that name nothing more to remove."""
+
+PROTECTED = frozenset(
+    {
+        b"authorization",
+        b"content-length",
+        b"content-type",
+        b"cookie",
+        b"host",
+        b"origin",
+        b"referer",
+        b"sec-fetch-dest",
+        b"sec-fetch-mode",
+        b"sec-fetch-site",
+        b"set-cookie",
+        b"x-csrftoken",
+        b"x-xsrftoken",
+    }
+)
+"""Stay even when Connection lists them: framing and Jupyter's checks rest on them.
+
+A sender must not list end-to-end fields there (RFC 9110 section 7.6.1), so nothing
+honest is lost.
+"""
+
+
+def ends_here(connection: Iterable[bytes]) -> frozenset[bytes]:
+    """Every field name, lower-case, that must not go past this hop.
+
+    ``connection`` are the values of the message's Connection fields.
+    """
+    named = {
+        option.strip().lower() for value in connection for option in value.split(b",")
+    } - PROTECTED
+    return HOP_BY_HOP if named <= HARMLESS else HOP_BY_HOP | named

@@ -1,0 +1,238 @@
+"""The words of the policy: header fields, heads, the site, and what can be decided.
+
+Header fields are ordered ``(name, value)`` pairs of bytes that keep their case,
+because repeated fields keep their order (RFC 9110 section 5.3) and Jupyter compares
+some values as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+Field = tuple[bytes, bytes]
+
+
+class WebOrigin(NamedTuple):
+    """Scheme, host and port of a web address (RFC 6454); the host is lower-case."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+
+    @property
+    def default_port(self) -> bool:
+        """Whether the port is the one the scheme implies."""
+        return self.port == (443 if self.scheme == "https" else 80)
+
+    @property
+    def authority(self) -> str:
+        """``host[:port]`` as a browser puts it into Host: the default port is left out."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.default_port else f"{host}:{self.port}"
+
+    @property
+    def spelled_out(self) -> str:
+        """``host:port`` with the port always written."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What the connection itself says of a request; nothing the client wrote.
+
+    Attributes:
+        peer: The client's IP address as text.
+        persistent: The connection may carry another exchange after this one
+            (RFC 9112 section 9.3).
+        plain_redirects: The request came in on the plain HTTP port whose job is to
+            send people to HTTPS.
+    """
+
+    peer: str
+    persistent: bool = True
+    plain_redirects: bool = False
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """A request without its content (RFC 9112 sections 2 and 3); never modified.
+
+    ``target`` is the request target byte for byte: never decoded, re-quoted or
+    normalised on its way up.
+    """
+
+    method: bytes
+    target: bytes
+    version: tuple[int, int]
+    fields: tuple[Field, ...]
+    arrival: Arrival
+    _index: dict[bytes, list[bytes]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+
+    def values(self, name: bytes) -> Sequence[bytes]:
+        """Every value of the field ``name`` (given in lower case), in order."""
+        index = self._index
+        if index is None:
+            # Made once: the rules look up a dozen names in every request.
+            index = self._index = {}
+            for key, value in self.fields:
+                index.setdefault(key.lower(), []).append(value)
+        return index.get(name, ())
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """A response without its content (RFC 9112 section 4)."""
+
+    status: int
+    reason: bytes
+    fields: tuple[Field, ...]
+
+
+class Change(NamedTuple):
+    """One thing a rule did to a header field, for ``--show-headers`` and the inspector.
+
+    ``before`` is None when the field was added, ``after`` is None when it was removed.
+    """
+
+    rule: str
+    name: bytes
+    before: bytes | None
+    after: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Answer with ``status`` and this Location."""
+
+    status: Literal[301, 308]
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """labgate answers this path itself.
+
+    ``name`` is ``health``, ``ready``, ``challenge`` or ``options``; ``argument`` is the
+    challenge's file name.
+    """
+
+    name: Literal["health", "ready", "challenge", "options"]
+    argument: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer with an error; ``sentence`` is told to the client, the rest to the log.
+
+    ``field`` and ``value`` are the header field at fault (empty when it is none);
+    ``close`` when nothing that follows on the connection can be trusted.
+    """
+
+    status: int
+    rule: str
+    sentence: str
+    field: str = ""
+    value: bytes | None = None
+    close: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send ``head``, which is in origin-form or ``*``, up and relay the answer."""
+
+    head: RequestHead
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """Send the WebSocket handshake up; after the 101, relay raw bytes both ways."""
+
+    head: RequestHead
+
+
+Decision = Redirect | Local | Refuse | Forward | Tunnel
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything the rules need to know of the configuration, prepared for look-ups.
+
+    Attributes:
+        domains: The public origins, the canonical one first.
+        authorities: Every accepted spelling of Host, lower-case, and what it names.
+        origins: Every accepted spelling of Origin, lower-case.
+        upstream: What Jupyter believes to be called: the origin Host, Origin and
+            Referer are rewritten to.
+        preserve: Pass Host, Origin and Referer through unchanged (after the checks).
+        https: Whether the public side is HTTPS (it is, behind a TLS-terminating
+            ingress too).
+        canonical_redirect: Send the other domains to the canonical one.
+        websocket_without_origin: Let a WebSocket in that carries neither Origin nor
+            token.
+        base_path: Jupyter's ``base_url``, with a slash at both ends.
+        challenges: Serve ``/.well-known/acme-challenge/`` from a webroot.
+    """
+
+    domains: tuple[WebOrigin, ...]
+    authorities: Mapping[bytes, WebOrigin]
+    origins: frozenset[bytes]
+    upstream: WebOrigin
+    preserve: bool = False
+    canonical_redirect: bool = False
+    websocket_without_origin: bool = False
+    base_path: str = "/"
+    challenges: bool = False
+
+    @property
+    def canonical(self) -> WebOrigin:
+        """The first configured public origin."""
+        return self.domains[0]
+
+    @property
+    def https(self) -> bool:
+        """Whether the public origins are HTTPS."""
+        return self.canonical.scheme == "https"
+
+
+def make_site(
+    domains: tuple[WebOrigin, ...],
+    upstream: WebOrigin,
+    *,
+    preserve: bool = False,
+    canonical_redirect: bool = False,
+    websocket_without_origin: bool = False,
+    base_path: str = "/",
+    challenges: bool = False,
+) -> Site:
+    """Prepare a ``Site``: every spelling that names one of ``domains`` goes into its sets.
+
+    The lists come from the configuration alone, never from a request.
+    """
+    authorities: dict[bytes, WebOrigin] = {}
+    origins: set[bytes] = set()
+    for origin in domains:
+        spellings = [origin.spelled_out]
+        if origin.default_port:
+            spellings.append(origin.authority)
+        authorities.update((text.encode("ascii"), origin) for text in spellings)
+        origins.update(f"{origin.scheme}://{text}".encode("ascii") for text in spellings)
+    return Site(
+        domains=domains,
+        authorities=MappingProxyType(authorities),
+        origins=frozenset(origins),
+        upstream=upstream,
+        preserve=preserve,
+        canonical_redirect=canonical_redirect,
+        websocket_without_origin=websocket_without_origin,
+        base_path=base_path,
+        challenges=challenges,
+    )

@@ -1,0 +1,160 @@
+"""The checks that run before Host, Origin and Referer are rewritten.
+
+Jupyter protects itself by comparing Origin with Host. A proxy that sets both to the
+upstream on every request makes them equal on *every* request, an attacker's included:
+any page the browser lends its cookies to can then open the terminal socket. So what
+Jupyter would have compared is compared here, against the configured public origins,
+and only what passed is rewritten.
+
+The counterparts in jupyter_server: ``JupyterHandler.check_host``, ``check_origin``,
+``check_referer`` and ``WebSocketMixin.check_origin``.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_to_bytes
+
+from .authority import is_authority
+from .model import Refuse, RequestHead, Site
+
+GUARDED = frozenset({b"api", b"files", b"nbconvert"})
+"""First path segments, under base_url, that another site may not even navigate to."""
+
+
+def check_host(head: RequestHead, site: Site) -> Refuse | None:
+    """Host must be one public authority, in any case, default port written or not.
+
+    Statuses: 400 for a missing or repeated Host (RFC 9112 section 3.2), 421 for a name
+    that is not ours (RFC 9110 section 15.5.20): DNS rebinding arrives this way.
+    """
+    hosts = head.values(b"host")
+    if len(hosts) != 1:
+        if not hosts and head.version < (1, 1):
+            return Refuse(421, "host", _address(site), "Host")
+        count = "more than one" if hosts else "no"
+        sentence = f"The request has {count} Host field; exactly one is needed."
+        return Refuse(400, "host", sentence, "Host", b", ".join(hosts) if hosts else None)
+    if hosts[0].lower() not in site.authorities:
+        if hosts[0] and not is_authority(hosts[0]):
+            sentence = "The Host field is not a host and a port."
+            return Refuse(400, "host", sentence, "Host", hosts[0])
+        return Refuse(421, "host", _address(site), "Host", hosts[0])
+    return None
+
+
+def check_origin(head: RequestHead, site: Site) -> Refuse | None:
+    """Origin may be absent; when it is there, it must be one of the public origins.
+
+    ``null``, an empty value, another port, a sibling subdomain and a repeated field are
+    all refused.
+    """
+    origins = head.values(b"origin")
+    if not origins:
+        return None
+    if len(origins) > 1:
+        sentence = "The request has more than one Origin field."
+        return Refuse(403, "origin", sentence, "Origin", b", ".join(origins))
+    if origins[0].lower() not in site.origins:
+        sentence = f"Requests from pages of another origin are not let in here ({_ours(site)})."
+        return Refuse(403, "origin", sentence, "Origin", origins[0])
+    return None
+
+
+def check_websocket(head: RequestHead, site: Site) -> Refuse | None:
+    """A WebSocket must say where it comes from, unless it carries a token.
+
+    Browsers send no Sec-Fetch-* on a WebSocket and do send cookies: Origin is the only
+    thing that tells a foreign page from our own.
+    """
+    if head.values(b"origin") or site.websocket_without_origin or carries_token(head):
+        return None
+    sentence = (
+        "A WebSocket needs an Origin field or a token "
+        "(programs: send one, or set site.websocket_without_origin)."
+    )
+    return Refuse(403, "websocket-origin", sentence, "Origin")
+
+
+def check_fetch_site(head: RequestHead, site: Site) -> Refuse | None:
+    """Sec-Fetch-Site ``cross-site`` or ``same-site`` is refused, following a link is not.
+
+    A link is a GET or HEAD navigation of a document, and not to the paths that give
+    data or run code. Source: the Fetch Metadata Request Headers specification.
+    """
+    values = head.values(b"sec-fetch-site")
+    if not values or all(value in (b"same-origin", b"none") for value in values):
+        return None
+    if (
+        head.method in (b"GET", b"HEAD")
+        and head.values(b"sec-fetch-mode") == [b"navigate"]
+        and head.values(b"sec-fetch-dest") == [b"document"]
+        and first_segment(head.target, site.base_path) not in GUARDED
+    ):
+        return None
+    sentence = f"A page of another site asked for this; open it from {site.canonical} instead."
+    return Refuse(403, "fetch-site", sentence, "Sec-Fetch-Site", b", ".join(values))
+
+
+def carries_token(head: RequestHead) -> bool:
+    """Whether the request brings a token of its own (jupyter_server ``get_token``).
+
+    No foreign page knows one, so a request that has one needs no Origin to prove more.
+    """
+    query = head.target.partition(b"?")[2]
+    if any(part.startswith(b"token=") and len(part) > 6 for part in query.split(b"&")):
+        return True
+    return any(
+        value[:6].lower() == b"token " or value[:7].lower() == b"bearer "
+        for value in head.values(b"authorization")
+    )
+
+
+def referer_is_public(value: bytes, site: Site) -> bool:
+    """Whether a Referer's origin is one of the public ones."""
+    scheme, separator, rest = value.partition(b"://")
+    authority = rest.split(b"/", 1)[0].split(b"?", 1)[0]
+    return bool(separator) and (scheme + separator + authority).lower() in site.origins
+
+
+def first_segment(target: bytes, base_path: str) -> bytes:
+    """The first path segment below ``base_path``, decoded and lower-case.
+
+    Decoding and skipping empty segments only makes the guard wider than what Jupyter
+    routes; the target itself goes up untouched.
+    """
+    path = unquote_to_bytes(target.partition(b"?")[0]).lower()
+    base = base_path.lower().encode("utf-8", "surrogateescape")
+    return next(
+        (part for part in path.removeprefix(base).split(b"/") if part not in (b"", b".")), b""
+    )
+
+
+def is_websocket(head: RequestHead) -> bool:
+    """Whether this is a WebSocket handshake (RFC 6455 section 4.1) without content.
+
+    Any other upgrade (h2c above all) is not ours to make: its Upgrade field ends here. Nor
+    is a choice of several, of which no Jupyter client makes use.
+    """
+    upgrade = head.values(b"upgrade")
+    if not upgrade or head.method != b"GET" or head.version < (1, 1):
+        return False
+    content = head.values(b"transfer-encoding") or set(head.values(b"content-length")) - {b"0"}
+    return (
+        len(upgrade) == 1
+        and upgrade[0].lower() == b"websocket"
+        and any(has_option(value, b"upgrade") for value in head.values(b"connection"))
+        and not content
+    )
+
+
+def has_option(value: bytes, option: bytes) -> bool:
+    """Whether a comma-separated field value lists ``option`` (lower-case)."""
+    return any(part.strip().lower() == option for part in value.split(b","))
+
+
+def _address(site: Site) -> str:
+    return f"There is no such site here; open {site.canonical} instead."
+
+
+def _ours(site: Site) -> str:
+    return ", ".join(str(origin) for origin in site.domains)

@@ -1,0 +1,52 @@
+"""Where people are sent: plain HTTP to HTTPS, other names to the canonical one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .authority import host_only
+from .model import Redirect, RequestHead, Site, WebOrigin
+
+
+def to_https(head: RequestHead, site: Site) -> Redirect:
+    """The HTTPS address of a request that came in over plain HTTP.
+
+    A configured name keeps its name (unless the canonical one is asked for); anything
+    else goes to the canonical domain. The Location never repeats what the client wrote
+    in Host: that would be an open redirect.
+    """
+    destination = site.canonical
+    if not site.canonical_redirect:
+        hosts = {host_only(value) for value in head.values(b"host")}
+        destination = next(
+            (origin for origin in site.domains if origin.host.encode("ascii") in hosts), destination
+        )
+    return redirect(head, destination)
+
+
+def to_canonical(head: RequestHead, site: Site) -> Redirect | None:
+    """The canonical address, when asked for and when the request names another domain."""
+    if not site.canonical_redirect:
+        return None
+    host = head.values(b"host")[0].lower()
+    if site.authorities[host] == site.canonical:
+        return None
+    return redirect(head, site.canonical)
+
+
+def redirect(head: RequestHead, destination: WebOrigin) -> Redirect:
+    """Path and query are kept; 308 keeps the method and content of everything but GET/HEAD.
+
+    RFC 9110 sections 15.4.2 and 15.4.9.
+    """
+    status: Literal[301, 308] = 301 if head.method in (b"GET", b"HEAD") else 308
+    return Redirect(status, f"{destination}{location_path(head.target)}")
+
+
+def location_path(target: bytes) -> str:
+    """The path and query of a request target, safe to stand behind an authority."""
+    if not target.startswith(b"/"):
+        _, separator, rest = target.partition(b"://")
+        slash = rest.find(b"/") if separator else -1
+        target = rest[slash:] if slash >= 0 else b"/"
+    return "".join(chr(byte) if 0x21 <= byte <= 0x7E else f"%{byte:02X}" for byte in target)

@@ -1,0 +1,110 @@
+"""The request head that goes up to Jupyter."""
+
+from __future__ import annotations
+
+from . import hop_by_hop
+from .model import Change, Field, RequestHead, Site
+from .origin import referer_is_public
+
+CLIENT_CLAIMS = frozenset({b"forwarded", b"x-real-ip", b"x-scheme"})
+"""Besides every X-Forwarded-*: what a client says of its own connection is not believed.
+
+Jupyter with ``trust_xheaders`` reads X-Scheme before X-Forwarded-Proto and X-Real-IP
+before X-Forwarded-For (tornado ``_apply_xheaders``), so all of them are replaced.
+"""
+
+_REWRITTEN = frozenset({b"origin", b"referer"})
+
+
+def upstream_fields(
+    head: RequestHead,
+    site: Site,
+    *,
+    websocket: bool = False,
+    changes: list[Change] | None = None,
+) -> list[Field]:
+    """The fields to send up for a request that ``decide`` let through.
+
+    Order: Host, the client's own in their order, then what labgate says. What was
+    removed, added and changed is appended to ``changes`` when a list is given.
+    """
+    ending = hop_by_hop.ends_here(head.values(b"connection"))
+    kept: list[Field] = []
+    host = via = b""
+    for field in head.fields:
+        name = field[0].lower()
+        if name in ending:
+            _note(changes, "hop-by-hop", field, None)
+        elif name == b"host":
+            host = field[1]
+        elif name == b"via":
+            via = via + b", " + field[1] if via else field[1]
+        elif name in _REWRITTEN:
+            kept.append(_rewritten(field, name, site, changes))
+        elif is_client_claim(name):
+            _note(changes, "client-claims", field, None)
+        else:
+            kept.append(field)
+
+    said = connection_fields(head, site, host)
+    hop = b"%d.%d labgate" % head.version
+    said.append((b"Via", b"%b, %b" % (via, hop) if via else hop))
+    if websocket:
+        said += ((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
+    elif head.values(b"transfer-encoding"):
+        said.append((b"Transfer-Encoding", b"chunked"))
+
+    new_host = host if site.preserve else site.upstream.authority.encode("ascii")
+    if changes is not None:
+        _note(changes, "host", (b"Host", host), new_host)
+        changes.extend(Change(_rule_of(name), name, None, value) for name, value in said)
+    return [(b"Host", new_host), *kept, *said]
+
+
+def connection_fields(head: RequestHead, site: Site, host: bytes) -> list[Field]:
+    """What the connection itself shows of the client, for Jupyter's log and cookies."""
+    peer = head.arrival.peer.encode("ascii", "replace")
+    return [
+        (b"X-Real-IP", peer),
+        (b"X-Forwarded-For", peer),
+        (b"X-Forwarded-Proto", b"https" if site.https else b"http"),
+        (b"X-Forwarded-Host", host),
+    ]
+
+
+def is_client_claim(name: bytes) -> bool:
+    """Whether a field (lower-case name) claims something of the client's connection.
+
+    Also in the spelling with underscores, which applications behind Jupyter fold.
+    """
+    if b"_" in name:
+        name = name.replace(b"_", b"-")
+    return name in CLIENT_CLAIMS or name.startswith(b"x-forwarded-")
+
+
+def _rewritten(field: Field, name: bytes, site: Site, changes: list[Change] | None) -> Field:
+    """Origin and Referer as Jupyter must see them.
+
+    The Origin passed the check already. A foreign Referer stays as it is, so that
+    Jupyter refuses it; none is ever invented.
+    """
+    value = field[1]
+    if site.preserve or (name == b"referer" and not referer_is_public(value, site)):
+        return field
+    mended = str(site.upstream).encode("ascii")
+    if name == b"referer":
+        slash = value.find(b"/", value.find(b"://") + 3)
+        mended += value[slash:] if slash >= 0 else b"/"
+    _note(changes, name.decode("ascii"), field, mended)
+    return (field[0], mended)
+
+
+def _rule_of(name: bytes) -> str:
+    if name in (b"Connection", b"Upgrade", b"Transfer-Encoding"):
+        return "hop-by-hop"
+    return "via" if name == b"Via" else "forwarded"
+
+
+def _note(changes: list[Change] | None, rule: str, field: Field, after: bytes | None) -> None:
+    if changes is not None and field[1] != after:
+        changes.append(Change(rule, field[0], field[1], after))

@@ -1,0 +1,42 @@
+"""The four forms of a request target (RFC 9112 section 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .authority import is_authority
+from .model import Refuse, RequestHead
+
+
+def origin_form(head: RequestHead) -> RequestHead | Refuse:
+    """The same request in origin-form or asterisk-form, its authority in Host.
+
+    An absolute-form target is what clients send to a proxy they know; its authority
+    overrides Host (RFC 9112 section 3.2.2). CONNECT would make labgate an open relay.
+    """
+    target = head.target
+    if head.method == b"CONNECT":
+        return Refuse(405, "target", "labgate does not relay CONNECT.", close=True)
+    if b"#" in target:
+        return Refuse(400, "target", "A request target has no fragment.")
+    if target.startswith(b"/"):
+        return head
+    if target == b"*":
+        if head.method == b"OPTIONS":
+            return head
+        return Refuse(400, "target", "The target * is for OPTIONS only.")
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
+        return Refuse(400, "target", "The request target must start with a slash.")
+    cut = min((at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0), default=len(rest))
+    authority, path = rest[:cut], rest[cut:]
+    if not authority or b"@" in authority:
+        return Refuse(400, "target", "The request target's authority is not valid.")
+    hosts = head.values(b"host")
+    if len(hosts) > 1 or not all(is_authority(host) for host in hosts):
+        return Refuse(400, "host", "The Host field is not valid.", "Host", b", ".join(hosts))
+    if not path.startswith(b"/"):
+        # RFC 9112 section 3.2.4: without a path, OPTIONS means the server as a whole.
+        path = b"*" if head.method == b"OPTIONS" and not path else b"/" + path
+    others = [field for field in head.fields if field[0].lower() != b"host"]
+    return replace(head, target=path, fields=((b"Host", authority), *others))

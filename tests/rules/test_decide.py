@@ -1,0 +1,227 @@
+"""The policy as a table: a request, and what happens to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.rules.decide import decide
+from proxy.rules.model import (
+    Arrival,
+    Forward,
+    Local,
+    Redirect,
+    Refuse,
+    RequestHead,
+    Site,
+    Tunnel,
+    make_site,
+)
+from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, get
+
+OWN = b"Origin: https://lab.example.org"
+UPGRADE = (b"Connection: keep-alive, Upgrade", b"Upgrade: websocket")
+NAVIGATES = (b"Sec-Fetch-Mode: navigate", b"Sec-Fetch-Dest: document")
+CROSS = b"Sec-Fetch-Site: cross-site"
+
+PASSES = [
+    pytest.param(get(HOST), id="a plain GET"),
+    pytest.param(get(b"HOST: LAB.example.ORG"), id="Host in another case"),
+    pytest.param(get(b"Host: lab.example.org:443"), id="Host with the default port"),
+    pytest.param(get(b"Host: localhost:8443"), id="the second domain"),
+    pytest.param(get(HOST, OWN, method=b"POST"), id="our own Origin"),
+    pytest.param(get(HOST, b"Origin: https://LAB.example.org:443"), id="Origin spelled out"),
+    pytest.param(get(HOST, b"Origin: https://localhost:8443"), id="our other Origin"),
+    pytest.param(get(HOST, b"Sec-Fetch-Site: same-origin"), id="same-origin fetch"),
+    pytest.param(get(HOST, b"Sec-Fetch-Site: none"), id="typed address"),
+    pytest.param(get(HOST, CROSS, *NAVIGATES, target=b"/lab?x=1"), id="a link from elsewhere"),
+    pytest.param(get(HOST, *UPGRADE, b"Content-Length: 3"), id="an upgrade with content"),
+    pytest.param(get(HOST, b"Upgrade: h2c", b"Connection: Upgrade"), id="h2c is not tunnelled"),
+    pytest.param(get(HOST, b"Upgrade: websocket"), id="Upgrade without Connection"),
+    pytest.param(get(HOST, *UPGRADE, method=b"POST"), id="an upgrade by POST"),
+    pytest.param(get(HOST, target=b"/.well-known/other"), id="other well-known paths"),
+]
+
+
+@pytest.mark.parametrize("head", PASSES)
+def test_forwarded(head: RequestHead) -> None:
+    assert decide(head, SITE) == Forward(head)
+
+
+REFUSED = [
+    pytest.param(get(), 400, "host", id="no Host"),
+    pytest.param(get(HOST, HOST), 400, "host", id="Host twice, even identical"),
+    pytest.param(get(b"Host: evil.example"), 421, "host", id="another name"),
+    pytest.param(get(b"Host: 127.0.0.1:8888"), 421, "host", id="the upstream's name"),
+    pytest.param(get(b"Host: lab.example.org:8443"), 421, "host", id="another port"),
+    pytest.param(get(b"Host: localhost"), 421, "host", id="localhost without its port"),
+    pytest.param(get(b"Host: lab.example.org.evil.example"), 421, "host", id="a longer name"),
+    pytest.param(get(b"Host: a@lab.example.org"), 400, "host", id="userinfo in Host"),
+    pytest.param(get(b"Host:"), 421, "host", id="an empty Host"),
+    pytest.param(get(HOST, b"Origin: null"), 403, "origin", id="Origin null"),
+    pytest.param(get(HOST, b"Origin:"), 403, "origin", id="an empty Origin"),
+    pytest.param(get(HOST, OWN, OWN), 403, "origin", id="Origin twice"),
+    pytest.param(get(HOST, b"Origin: http://lab.example.org"), 403, "origin", id="scheme"),
+    pytest.param(get(HOST, b"Origin: https://lab.example.org:8443"), 403, "origin", id="port"),
+    pytest.param(get(HOST, b"Origin: https://x.lab.example.org"), 403, "origin", id="subdomain"),
+    pytest.param(get(HOST, b"Origin: https://lab.example.org/"), 403, "origin", id="a path"),
+    pytest.param(get(HOST, b"Origin: http://127.0.0.1:8888"), 403, "origin", id="upstream's"),
+    pytest.param(get(HOST, OWN + b" https://e.example"), 403, "origin", id="two in one field"),
+    pytest.param(get(HOST, *UPGRADE), 403, "websocket-origin", id="WebSocket without Origin"),
+    pytest.param(get(HOST, *UPGRADE, b"Origin: https://e.example"), 403, "origin", id="WebSocket"),
+    pytest.param(get(HOST, CROSS), 403, "fetch-site", id="cross-site fetch"),
+    pytest.param(get(HOST, b"Sec-Fetch-Site: same-site"), 403, "fetch-site", id="same-site fetch"),
+    pytest.param(get(HOST, b"Sec-Fetch-Site: new"), 403, "fetch-site", id="an unknown value"),
+    pytest.param(
+        get(HOST, CROSS, *NAVIGATES, method=b"POST"), 403, "fetch-site", id="a form from elsewhere"
+    ),
+    pytest.param(
+        get(HOST, CROSS, b"Sec-Fetch-Mode: navigate", b"Sec-Fetch-Dest: iframe"),
+        403,
+        "fetch-site",
+        id="a frame elsewhere",
+    ),
+    pytest.param(
+        get(HOST, CROSS, *NAVIGATES, target=b"/files/x.html"), 403, "fetch-site", id="/files"
+    ),
+    pytest.param(
+        get(HOST, CROSS, *NAVIGATES, target=b"//%66iles/x"),
+        403,
+        "fetch-site",
+        id="/files disguised",
+    ),
+    pytest.param(
+        get(HOST, CROSS, *NAVIGATES, target=b"/nbconvert/html/a"),
+        403,
+        "fetch-site",
+        id="/nbconvert",
+    ),
+    pytest.param(get(HOST, CROSS, *NAVIGATES, target=b"/api"), 403, "fetch-site", id="/api"),
+]
+
+
+@pytest.mark.parametrize(("head", "status", "rule"), REFUSED)
+def test_refused(head: RequestHead, status: int, rule: str) -> None:
+    decision = decide(head, SITE)
+    assert isinstance(decision, Refuse)
+    assert (decision.status, decision.rule) == (status, rule)
+    assert decision.sentence.endswith((".", "?"))
+
+
+TUNNELLED = [
+    pytest.param(get(HOST, OWN, *UPGRADE), id="our own page"),
+    pytest.param(get(HOST, *UPGRADE, target=b"/api/kernels/1/channels?token=abc"), id="token"),
+    pytest.param(get(HOST, *UPGRADE, b"Authorization: token abc"), id="token in a field"),
+    pytest.param(get(HOST, OWN, *UPGRADE, target=b"/proxy/5000/ws"), id="any path"),
+    pytest.param(get(HOST, OWN, *UPGRADE, b"Content-Length: 0"), id="an explicit empty content"),
+]
+
+
+@pytest.mark.parametrize("head", TUNNELLED)
+def test_tunnelled(head: RequestHead) -> None:
+    assert decide(head, SITE) == Tunnel(head)
+
+
+def test_a_websocket_without_origin_passes_when_that_is_configured() -> None:
+    site = make_site((LAB,), JUPYTER, websocket_without_origin=True)
+    assert isinstance(decide(get(HOST, *UPGRADE), site), Tunnel)
+    assert isinstance(decide(get(HOST, *UPGRADE, b"Origin: null"), site), Refuse)
+
+
+def test_an_empty_token_is_no_token() -> None:
+    decision = decide(get(HOST, *UPGRADE, target=b"/api/events/subscribe?token="), SITE)
+    assert isinstance(decision, Refuse)
+
+
+def test_base_url_is_skipped_before_the_guarded_paths() -> None:
+    site = make_site((LAB,), JUPYTER, base_path="/user/ada/")
+    files = get(HOST, CROSS, *NAVIGATES, target=b"/user/ada/files/x")
+    lab = get(HOST, CROSS, *NAVIGATES, target=b"/user/ada/lab/tree/files/x")
+    assert isinstance(decide(files, site), Refuse)
+    assert decide(lab, site) == Forward(lab)
+
+
+def plain(*lines: bytes, target: bytes = b"/", method: bytes = b"GET") -> RequestHead:
+    head = get(*lines, target=target, method=method)
+    arrival = Arrival("203.0.113.7", plain_redirects=True)
+    return RequestHead(head.method, head.target, head.version, head.fields, arrival)
+
+
+REDIRECTS = [
+    pytest.param(plain(HOST), SITE, 301, "https://lab.example.org/", id="GET"),
+    pytest.param(plain(HOST, method=b"HEAD"), SITE, 301, "https://lab.example.org/", id="HEAD"),
+    pytest.param(plain(HOST, method=b"PUT"), SITE, 308, "https://lab.example.org/", id="PUT"),
+    pytest.param(
+        plain(HOST, target=b"/a%2Fb?c=%7E"),
+        SITE,
+        301,
+        "https://lab.example.org/a%2Fb?c=%7E",
+        id="as is",
+    ),
+    pytest.param(
+        plain(HOST, target="/ü".encode()),
+        SITE,
+        301,
+        "https://lab.example.org/%C3%BC",
+        id="raw bytes",
+    ),
+    pytest.param(plain(), SITE, 301, "https://lab.example.org/", id="no Host"),
+    pytest.param(
+        plain(b"Host: evil.example"), SITE, 301, "https://lab.example.org/", id="never to Host"
+    ),
+    pytest.param(
+        plain(b"Host: localhost:8080"),
+        SITE,
+        301,
+        "https://localhost:8443/",
+        id="the name asked for",
+    ),
+    pytest.param(
+        plain(b"Host: localhost:8080"),
+        make_site((LAB, LOCAL), JUPYTER, canonical_redirect=True),
+        301,
+        "https://lab.example.org/",
+        id="canonical",
+    ),
+    pytest.param(
+        get(b"Host: localhost:8443", target=b"/x"),
+        make_site((LAB, LOCAL), JUPYTER, canonical_redirect=True),
+        301,
+        "https://lab.example.org/x",
+        id="canonical over https",
+    ),
+]
+
+
+@pytest.mark.parametrize(("head", "site", "status", "location"), REDIRECTS)
+def test_redirected(head: RequestHead, site: Site, status: int, location: str) -> None:
+    decision = decide(head, site)
+    assert decision == Redirect(status, location)  # type: ignore[arg-type]
+
+
+CHALLENGE = b"/.well-known/acme-challenge/"
+
+
+def test_challenges_are_served_on_both_listeners_and_never_redirected() -> None:
+    site = make_site((LAB,), JUPYTER, challenges=True)
+    token = CHALLENGE + b"aZ09-_"
+    assert decide(plain(b"Host: x", target=token), site) == Local("challenge", "aZ09-_")
+    assert decide(get(b"Host: x", target=token), site) == Local("challenge", "aZ09-_")
+
+
+@pytest.mark.parametrize("name", [b"", b"../x", b"a/b", b"a.b", b"%2e%2e", b"a\\b"])
+def test_a_challenge_that_is_no_token_is_404(name: bytes) -> None:
+    site = make_site((LAB,), JUPYTER, challenges=True)
+    decision = decide(plain(target=CHALLENGE + name), site)
+    assert isinstance(decision, Refuse)
+    assert decision.status == 404
+
+
+def test_challenges_without_a_webroot_are_404_and_not_redirected() -> None:
+    decision = decide(plain(target=CHALLENGE + b"abc"), SITE)
+    assert isinstance(decision, Refuse)
+    assert decision.status == 404
+
+
+def test_health_is_answered_whatever_the_host() -> None:
+    assert decide(get(b"Host: 10.0.0.9", target=b"/.labgate/health"), SITE) == Local("health")
+    assert decide(plain(target=b"/.labgate/ready?x"), SITE) == Local("ready")

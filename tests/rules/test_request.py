@@ -1,0 +1,144 @@
+"""What goes up: every field that is removed, added or changed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.rules.model import Change, Field, RequestHead, make_site
+from proxy.rules.request import upstream_fields
+from tests.heads import HOST, JUPYTER, LAB, SITE, fields, get
+
+SAID = fields(
+    b"X-Real-IP: 203.0.113.7",
+    b"X-Forwarded-For: 203.0.113.7",
+    b"X-Forwarded-Proto: https",
+    b"X-Forwarded-Host: lab.example.org",
+    b"Via: 1.1 labgate",
+)
+UP = b"Host: 127.0.0.1:8888"
+
+CASES = [
+    pytest.param([], [], id="nothing but Host"),
+    pytest.param([b"A: 1", b"a: 2", b"A: 3"], [b"A: 1", b"a: 2", b"A: 3"], id="order and case"),
+    pytest.param(
+        [b"Origin: https://lab.example.org"], [b"Origin: http://127.0.0.1:8888"], id="Origin"
+    ),
+    pytest.param(
+        [b"Referer: https://LAB.example.org:443/lab?x#y"],
+        [b"Referer: http://127.0.0.1:8888/lab?x#y"],
+        id="Referer",
+    ),
+    pytest.param(
+        [b"Referer: https://lab.example.org"], [b"Referer: http://127.0.0.1:8888/"], id="no path"
+    ),
+    pytest.param(
+        [b"Referer: https://evil.example/"], [b"Referer: https://evil.example/"], id="foreign"
+    ),
+    pytest.param(
+        [b"Referer: https://lab.example.org.evil.example/"],
+        [b"Referer: https://lab.example.org.evil.example/"],
+        id="a longer name",
+    ),
+    pytest.param(
+        [b"Referer: https://evil@lab.example.org/"],
+        [b"Referer: https://evil@lab.example.org/"],
+        id="userinfo",
+    ),
+    pytest.param(
+        [b"X-Forwarded-For: 6.6.6.6", b"x-forwarded-prefix: /x", b"X-Real-IP: 6.6.6.6"],
+        [],
+        id="claims",
+    ),
+    pytest.param([b"X-Scheme: http", b"Forwarded: for=6.6.6.6"], [], id="claims Jupyter prefers"),
+    pytest.param([b"X_Forwarded_For: 6.6.6.6", b"X_Real_IP: 6.6.6.6"], [], id="underscores"),
+    pytest.param([b"My_Field: 1"], [b"My_Field: 1"], id="an honest underscore"),
+    pytest.param([b"Connection: keep-alive", b"Keep-Alive: 5"], [], id="hop-by-hop"),
+    pytest.param([b"TE: trailers", b"Proxy-Connection: x", b"Trailer: y"], [], id="unlisted"),
+    pytest.param([b"Upgrade: h2c", b"Connection: Upgrade, HTTP2-Settings"], [], id="h2c"),
+    pytest.param([b"Connection: close, X-Mine", b"X-Mine: 1"], [], id="named in Connection"),
+    pytest.param(
+        [b"Connection: Host, Cookie, Origin, X-Forwarded-For", b"Cookie: a=b"],
+        [b"Cookie: a=b"],
+        id="Connection cannot strip what security rests on",
+    ),
+    pytest.param([b"Expect: 100-continue"], [b"Expect: 100-continue"], id="Expect"),
+    pytest.param([b"Cookie: a=b; c=d"], [b"Cookie: a=b; c=d"], id="Cookie"),
+    pytest.param([b"X-XSRFToken: t"], [b"X-XSRFToken: t"], id="XSRF token"),
+]
+
+
+@pytest.mark.parametrize(("lines", "expected"), CASES)
+def test_upstream_fields(lines: list[bytes], expected: list[bytes]) -> None:
+    result = upstream_fields(get(HOST, *lines), SITE)
+    assert result == [*fields(UP, *expected), *SAID]
+
+
+def test_chunked_content_is_announced_anew() -> None:
+    head = get(HOST, b"Transfer-Encoding: chunked", method=b"POST")
+    assert upstream_fields(head, SITE)[-1] == (b"Transfer-Encoding", b"chunked")
+
+
+def test_a_websocket_gets_its_upgrade_back() -> None:
+    head = get(HOST, b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Key: k")
+    result = upstream_fields(head, SITE, websocket=True)
+    assert result[1] == (b"Sec-WebSocket-Key", b"k")
+    assert result[-2:] == list(fields(b"Connection: Upgrade", b"Upgrade: websocket"))
+
+
+def test_an_existing_via_is_continued() -> None:
+    result = upstream_fields(get(HOST, b"Via: 1.0 a", b"via: 1.1 b"), SITE)
+    assert [value for name, value in result if name.lower() == b"via"] == [
+        b"1.0 a, 1.1 b, 1.1 labgate"
+    ]
+
+
+def test_preserve_passes_names_through() -> None:
+    site = make_site((LAB,), JUPYTER, preserve=True)
+    lines = (HOST, b"Origin: https://lab.example.org", b"Referer: https://lab.example.org/x")
+    assert upstream_fields(get(*lines), site)[:3] == list(fields(*lines))
+
+
+def test_every_change_is_noted_with_its_rule() -> None:
+    changes: list[Change] = []
+    head = get(HOST, b"Origin: https://lab.example.org", b"TE: x", b"X-Real-IP: 6.6.6.6")
+    upstream_fields(head, SITE, changes=changes)
+    assert changes[:4] == [
+        Change("origin", b"Origin", b"https://lab.example.org", b"http://127.0.0.1:8888"),
+        Change("hop-by-hop", b"TE", b"x", None),
+        Change("client-claims", b"X-Real-IP", b"6.6.6.6", None),
+        Change("host", b"Host", b"lab.example.org", b"127.0.0.1:8888"),
+    ]
+    assert {change.rule for change in changes[4:]} == {"forwarded", "via"}
+
+
+NAMES = st.sampled_from(
+    [
+        b"Connection",
+        b"X-Forwarded-For",
+        b"Cookie",
+        b"Origin",
+        b"X-A",
+        b"x-a",
+        b"TE",
+        b"Via",
+        b"X_Real_IP",
+    ]
+)
+VALUES = st.sampled_from(
+    [b"", b"close", b"Host, X-A", b"x-forwarded-for", b"https://lab.example.org", b"1"]
+)
+
+
+@given(st.lists(st.tuples(NAMES, VALUES), max_size=12))
+def test_whatever_comes_in(extra: list[Field]) -> None:
+    head = get(HOST)
+    head = RequestHead(head.method, head.target, head.version, (*head.fields, *extra), head.arrival)
+    result = upstream_fields(head, SITE)
+    names = [name.lower() for name, _ in result]
+    assert names.count(b"host") == names.count(b"x-forwarded-for") == names.count(b"x-real-ip") == 1
+    assert dict(result)[b"X-Forwarded-For"] == b"203.0.113.7"
+    assert not {b"connection", b"te", b"keep-alive"} & set(names)
+    kept = [field for field in extra if field[0] == b"Cookie"]
+    assert [field for field in result if field[0] == b"Cookie"] == kept

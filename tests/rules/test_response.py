@@ -1,0 +1,107 @@
+"""What comes back down: Location, Set-Cookie, CORS, hop-by-hop."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.rules.model import Change, make_site
+from proxy.rules.response import downstream_fields, location, set_cookie
+from tests.heads import JUPYTER, LAB, LOCAL, SITE, answered, fields
+
+LOCATIONS = [
+    (b"/lab?x", b"/lab?x"),
+    (b"", b""),
+    (b"http://127.0.0.1:8888/lab", b"https://lab.example.org/lab"),
+    (b"HTTP://127.0.0.1:8888", b"https://lab.example.org"),
+    (b"http://127.0.0.1:8888?x", b"https://lab.example.org?x"),
+    (b"//127.0.0.1:8888/x", b"https://lab.example.org/x"),
+    (b"http://lab.example.org/x", b"https://lab.example.org/x"),
+    (b"https://lab.example.org/x", b"https://lab.example.org/x"),
+    (b"http://127.0.0.1:88880/", b"http://127.0.0.1:88880/"),
+    (b"http://127.0.0.1:8888@evil.example/", b"http://127.0.0.1:8888@evil.example/"),
+    (b"http://127.0.0.1/", b"http://127.0.0.1/"),
+    (b"https://127.0.0.1:8888/", b"https://127.0.0.1:8888/"),
+    (b"https://elsewhere.example/", b"https://elsewhere.example/"),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), LOCATIONS)
+def test_location(value: bytes, expected: bytes) -> None:
+    assert location(value, SITE, LAB) == expected
+
+
+def test_location_names_the_domain_that_was_asked() -> None:
+    assert location(b"http://127.0.0.1:8888/x", SITE, LOCAL) == b"https://localhost:8443/x"
+
+
+COOKIES = [
+    (b"a=b", b"a=b; Secure; SameSite=Lax"),
+    (b"a=b; Path=/; HttpOnly", b"a=b; Path=/; HttpOnly; Secure; SameSite=Lax"),
+    (b"a=b; secure; samesite=Strict", b"a=b; secure; samesite=Strict"),
+    (b"a=b; Domain=127.0.0.1; Path=/", b"a=b; Path=/; Secure; SameSite=Lax"),
+    (b"a=b; Domain=example.org", b"a=b; Domain=example.org; Secure; SameSite=Lax"),
+    (b"secure=samesite", b"secure=samesite; Secure; SameSite=Lax"),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), COOKIES)
+def test_set_cookie(value: bytes, expected: bytes) -> None:
+    assert set_cookie(value, SITE) == expected
+
+
+def test_cookies_are_never_joined() -> None:
+    kept, _ = downstream_fields(answered(b"Set-Cookie: a=1", b"Set-Cookie: b=2"), SITE, LAB)
+    assert [name for name, _ in kept] == [b"Set-Cookie", b"Set-Cookie"]
+
+
+UPSTREAM_CORS = (
+    b"Access-Control-Allow-Origin: http://127.0.0.1:8888",
+    b"Access-Control-Allow-Credentials: true",
+)
+
+
+def test_cors_that_names_the_upstream_goes() -> None:
+    kept, _ = downstream_fields(answered(*UPSTREAM_CORS, b"Vary: Origin"), SITE, LAB)
+    assert kept == list(fields(b"Vary: Origin"))
+
+
+def test_cors_that_names_anything_else_stays() -> None:
+    lines = (b"Access-Control-Allow-Origin: *", b"Access-Control-Allow-Credentials: true")
+    kept, _ = downstream_fields(answered(*lines), SITE, LAB)
+    assert kept == list(fields(*lines))
+
+
+def test_hop_by_hop_fields_end_here() -> None:
+    head = answered(b"Connection: X-Mine", b"X-Mine: 1", b"Keep-Alive: x", b"Transfer-Encoding: x")
+    assert downstream_fields(head, SITE, LAB) == ([], False)
+
+
+@pytest.mark.parametrize("status", [100, 103, 204])
+def test_no_length_where_there_is_no_content(status: int) -> None:
+    assert downstream_fields(answered(b"Content-Length: 0", status=status), SITE, LAB)[0] == []
+
+
+def test_304_keeps_the_length_it_would_have_had() -> None:
+    kept, _ = downstream_fields(answered(b"Content-Length: 5", status=304), SITE, LAB)
+    assert kept == list(fields(b"Content-Length: 5"))
+
+
+def test_a_date_is_noticed() -> None:
+    assert downstream_fields(answered(b"date: x"), SITE, LAB) == ([(b"date", b"x")], True)
+
+
+def test_a_101_keeps_its_upgrade() -> None:
+    head = answered(b"Upgrade: websocket", b"Connection: Upgrade", b"A: b", status=101)
+    kept, _ = downstream_fields(head, SITE, LAB, websocket=True)
+    assert kept == list(fields(b"A: b", b"Connection: Upgrade", b"Upgrade: websocket"))
+
+
+def test_changes_are_noted() -> None:
+    changes: list[Change] = []
+    downstream_fields(answered(b"Set-Cookie: a=b", *UPSTREAM_CORS), SITE, LAB, changes=changes)
+    assert [change.rule for change in changes] == ["set-cookie", "cors", "cors"]
+
+
+def test_without_tls_nothing_is_made_secure() -> None:
+    site = make_site((LAB._replace(scheme="http", port=80),), JUPYTER)
+    assert set_cookie(b"a=b", site) == b"a=b; SameSite=Lax"

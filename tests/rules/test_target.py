@@ -1,0 +1,52 @@
+"""The four forms of a request target."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.rules.model import Refuse, RequestHead
+from proxy.rules.target import origin_form
+from tests.heads import HOST, get
+
+KEPT = [
+    pytest.param(get(HOST, target=b"/a//b/../%2F?x=//y"), id="origin-form is never normalised"),
+    pytest.param(get(HOST, target=b"*", method=b"OPTIONS"), id="asterisk-form"),
+]
+
+
+@pytest.mark.parametrize("head", KEPT)
+def test_kept(head: RequestHead) -> None:
+    assert origin_form(head) is head
+
+
+ABSOLUTE = [
+    (b"http://lab.example.org/x?y", b"lab.example.org", b"/x?y"),
+    (b"HTTPS://lab.example.org:443", b"lab.example.org:443", b"/"),
+    (b"http://lab.example.org?y=/", b"lab.example.org", b"/?y=/"),
+]
+
+
+@pytest.mark.parametrize(("target", "host", "path"), ABSOLUTE)
+def test_absolute_form_overrides_host(target: bytes, host: bytes, path: bytes) -> None:
+    head = origin_form(get(b"Host: other.example", b"A: b", target=target))
+    assert isinstance(head, RequestHead)
+    assert head.target == path
+    assert head.fields == ((b"Host", host), (b"A", b"b"))
+
+
+REFUSED = [
+    pytest.param(get(HOST, target=b"example.org:443", method=b"CONNECT"), 405, id="CONNECT"),
+    pytest.param(get(HOST, target=b"/", method=b"CONNECT"), 405, id="CONNECT with a path"),
+    pytest.param(get(HOST, target=b"*"), 400, id="* with GET"),
+    pytest.param(get(HOST, target=b"lab"), 400, id="no slash"),
+    pytest.param(get(HOST, target=b"ftp://lab.example.org/"), 400, id="another scheme"),
+    pytest.param(get(HOST, target=b"http:///x"), 400, id="no authority"),
+    pytest.param(get(HOST, target=b"http://a@lab.example.org/"), 400, id="userinfo"),
+]
+
+
+@pytest.mark.parametrize(("head", "status"), REFUSED)
+def test_refused(head: RequestHead, status: int) -> None:
+    decision = origin_form(head)
+    assert isinstance(decision, Refuse)
+    assert decision.status == status
