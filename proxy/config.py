@@ -1,0 +1,127 @@
+"""The configuration: file, environment and flags become one ``Settings``.
+
+Flags beat the environment, the environment beats the file. Every key of every section
+is also ``LABGATE_SECTION__KEY``; lists are then separated by commas. Unknown keys, wrong
+types and contradictions are reported all at once, each with where it was written.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from proxy.errors import UsageError
+from proxy.settings import Settings
+
+DEFAULT_FILE = Path("/etc/labgate/labgate.toml")
+PREFIX = "LABGATE_"
+
+Sources = list[tuple[str, dict[str, Any]]]
+
+
+def load(
+    flags: dict[str, dict[str, Any]],
+    environment: Mapping[str, str] = os.environ,
+    file: Path | None = None,
+) -> Settings:
+    """Read and validate everything.
+
+    Args:
+        flags: Section, key, value; what the command line said.
+        environment: Usually ``os.environ``.
+        file: ``--config``; without it LABGATE_CONFIG, then ``/etc/labgate/labgate.toml``
+            when that exists.
+
+    Raises:
+        UsageError: Every problem found, one a line, each with where it was written.
+    """
+    named = file or (
+        Path(environment["LABGATE_CONFIG"]) if "LABGATE_CONFIG" in environment else None
+    )
+    path = named or DEFAULT_FILE
+    sources: Sources = [
+        ("the command line", flags),
+        ("the environment", _from_environment(environment)),
+        (str(path), _from_file(path, required=named is not None)),
+    ]
+    merged: dict[str, Any] = {}
+    for _, values in reversed(sources):
+        for section, keys in values.items():
+            if isinstance(keys, dict) and isinstance(merged.get(section, {}), dict):
+                merged.setdefault(section, {}).update(keys)
+            else:
+                merged[section] = keys
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        problems = [_told(problem, sources) for problem in error.errors()]
+        raise UsageError("\n".join(problems)) from None
+
+
+def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if not required:
+            return {}
+        raise UsageError(f"{path}: there is no such configuration file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}.") from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """``LABGATE_SECTION__KEY`` variables; one without a section is kept, to be reported."""
+    found: dict[str, Any] = {}
+    for name, value in environment.items():
+        if not name.startswith(PREFIX) or name == "LABGATE_CONFIG":
+            continue
+        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+        if separator:
+            found.setdefault(section, {})[key] = value
+        else:
+            found[section] = value
+    return found
+
+
+def _told(problem: Any, sources: Sources) -> str:
+    """One validation error as a line: source, key's path, what is wrong."""
+    location = [str(part) for part in problem["loc"] if not isinstance(part, int)]
+    source = _source_of(location, sources)
+    spelled = ".".join(location)
+    if source == "the environment":
+        spelled = PREFIX + "__".join(location).upper()
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] in ("extra_forbidden", "model_type"):
+        message = "unknown key" + _near_miss(location)
+    full_stop = "" if message.endswith("?") else "."
+    return f"{source}: {spelled}: {message}{full_stop}" if spelled else f"{message}{full_stop}"
+
+
+def _source_of(location: list[str], sources: Sources) -> str:
+    for source, values in sources:
+        here: Any = values
+        for part in location:
+            if not isinstance(here, dict) or part not in here:
+                break
+            here = here[part]
+        else:
+            if location:
+                return source
+    return "configuration"
+
+
+def _near_miss(location: list[str]) -> str:
+    known: list[str] = list(Settings.model_fields)
+    if len(location) > 1:
+        section = Settings.model_fields[location[0]].annotation
+        known = list(section.model_fields) if isinstance(section, type(BaseModel)) else []
+    close = difflib.get_close_matches(location[-1], known, n=1)
+    return f"; did you mean {close[0]}?" if close else f" (known: {', '.join(known)})"

@@ -1,0 +1,66 @@
+"""The paths labgate answers itself: health, readiness, certificate challenges."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from proxy.rules.model import Local
+
+from .answers import plain, whole
+
+READY_FOR_SECONDS = 1.0
+
+
+class OwnPaths:
+    """Answers ``rules.Local`` decisions.
+
+    Args:
+        ready: Asks Jupyter whether it answers.
+        webroot: Folder that holds ``.well-known/acme-challenge/``, or None.
+    """
+
+    def __init__(self, ready: Callable[[], Awaitable[bool]], webroot: Path | None) -> None:
+        self._ready = ready
+        self._webroot = webroot
+        self._lock = asyncio.Lock()
+        self._known: tuple[float, bool] = (float("-inf"), False)
+
+    async def answer(self, decision: Local, *, persistent: bool, bodiless: bool) -> bytes:
+        """The whole response."""
+        match decision.name:
+            case "options":
+                status, sentence = 200, "This is as far as Max-Forwards lets it go."
+            case "health":
+                status, sentence = 200, "serving"
+            case "ready":
+                ready = await self._is_ready()
+                status, sentence = (200, "ready") if ready else (503, "not ready")
+            case "challenge":
+                content = await asyncio.to_thread(self._challenge, decision.argument)
+                if content is not None:
+                    kind = b"application/octet-stream"
+                    ending = () if persistent else ((b"Connection", b"close"),)
+                    return whole(200, content, kind, ending, bodiless)
+                status, sentence = 404, "There is no such challenge."
+        return plain(status, sentence, persistent=persistent, bodiless=bodiless)
+
+    async def _is_ready(self) -> bool:
+        """Asked at most once a second, however many pages wait."""
+        async with self._lock:
+            now = asyncio.get_running_loop().time()
+            if now - self._known[0] > READY_FOR_SECONDS:
+                self._known = (now, await self._ready())
+            return self._known[1]
+
+    def _challenge(self, token: str) -> bytes | None:
+        """A challenge file's content; the token is base64url, so it cannot climb."""
+        if self._webroot is None:
+            return None
+        file = self._webroot / ".well-known" / "acme-challenge" / token
+        try:
+            with file.open("rb") as opened:
+                return opened.read(4096)
+        except OSError:
+            return None

@@ -1,0 +1,5 @@
+"""What happened to every header, for people.
+
+- ``redaction``  secrets out, before anything is shown or logged
+- ``headers``    the ``--show-headers`` text of one exchange
+"""

@@ -1,0 +1,19 @@
+"""The Jupyter that ``labgate up`` launches.
+
+In the order a start meets them:
+
+- ``launcher``   what is asked of a way to run Jupyter
+- ``choose``     container, process or none
+- ``token``      the login token, made once
+- ``password``   the hashes Jupyter takes
+- ``port``       which port on the loopback interface
+- ``engine``     reaching the Docker Engine, and what its refusals mean
+- ``recipe``     the container the settings ask for
+- ``plan``       what to do about a container that is there already; decides, waits for nothing
+- ``pull``       fetching an image, and showing how far it got
+- ``container``  Jupyter as a container
+- ``process``    Jupyter as a process of this user
+- ``child``      what such a process runs before it becomes Jupyter
+- ``family``     the processes below one that has to be killed
+- ``readiness``  whether it answers yet
+"""

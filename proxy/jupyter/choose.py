@@ -1,0 +1,48 @@
+"""Container, process or none."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from rich.console import Console
+
+from proxy.jupyter.container import ContainerLauncher
+from proxy.jupyter.engine import EngineAbsent, connect
+from proxy.jupyter.launcher import Launcher
+from proxy.jupyter.process import ProcessLauncher
+from proxy.settings import JupyterSettings
+
+log = logging.getLogger("labgate.jupyter")
+
+
+async def choose_launcher(
+    settings: JupyterSettings, state_folder: Path, progress: Console | None = None
+) -> Launcher | None:
+    """The launcher that ``jupyter.launch`` asks for; None for ``none``.
+
+    ``auto`` is a container when a Docker Engine answers, else a process. The launcher's
+    ``stop`` has to be called in any case: it may hold a connection.
+
+    Args:
+        settings: The section ``[jupyter]``.
+        state_folder: Where the login token is kept.
+        progress: Where a pull is shown; standard error by default.
+
+    Raises:
+        StartError: ``docker`` is asked for and no engine answers.
+    """
+    match settings.launch:
+        case "none":
+            return None
+        case "process":
+            return ProcessLauncher(settings, state_folder)
+        case "docker":
+            docker = await connect()
+        case "auto":
+            try:
+                docker = await connect()
+            except EngineAbsent as error:
+                log.info("Jupyter is run as a process. %s", error)
+                return ProcessLauncher(settings, state_folder)
+    return ContainerLauncher(settings, state_folder, docker, progress or Console(stderr=True))

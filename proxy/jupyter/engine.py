@@ -1,0 +1,110 @@
+"""Reaching the Docker Engine, and what its refusals mean."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiodocker
+import aiohttp
+
+from proxy.errors import StartError
+
+ANSWER_SECONDS = 2.0
+
+
+class EngineAbsent(StartError):  # noqa: N818  reads as what it tells
+    """No Docker Engine answers."""
+
+
+EngineError = (aiodocker.DockerError, aiohttp.ClientError)
+"""What a conversation with the engine can fail with."""
+
+_MENDS = (
+    (
+        ("port is already allocated", "address already in use"),
+        "Free that port, or choose another with jupyter.port",
+    ),
+    (
+        ("bind source path does not exist",),
+        "Make that folder first, and give it to Jupyter's user: chown 1000:100",
+    ),
+    (
+        ("invalid characters for a local volume name", "invalid mount", "invalid volume"),
+        "Write jupyter.volume as NAME:/container/path or /host/folder:/container/path",
+    ),
+    (
+        ("unable to find user", "unable to find group", "invalid user"),
+        "Write jupyter.user as UID or UID:GID, for example 1000:100",
+    ),
+    (("memory limit", "memory"), "Set another jupyter.memory_limit, for example 4g"),
+    (("executable file not found",), "jupyter.image has to be one of jupyter/docker-stacks"),
+    (
+        ("the container name",),
+        "Choose another jupyter.name, or remove that container with docker rm",
+    ),
+    (("invalid reference format",), "Write jupyter.image as NAME:TAG"),
+)
+
+
+async def connect(timeout_seconds: float = ANSWER_SECONDS) -> aiodocker.Docker:
+    """Find the engine as the docker command does (DOCKER_HOST, context, sockets) and greet it.
+
+    Raises:
+        EngineAbsent: It does not answer in time; with the mend.
+    """
+    try:
+        docker = aiodocker.Docker()
+    except AssertionError:  # aiodocker's way to say that there is neither
+        raise absent(
+            "/run/docker.sock", "there is no such socket, and DOCKER_HOST is not set"
+        ) from None
+    except (ValueError, OSError, aiodocker.DockerError) as error:
+        raise absent("the configured address", str(error)) from None
+    place = docker.docker_host
+    if isinstance(docker.connector, aiohttp.UnixConnector):
+        place = f"unix://{docker.connector.path}"
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await docker.version()
+    except BaseException as error:
+        await docker.close()
+        if isinstance(error, TimeoutError):
+            raise absent(place, f"no answer within {timeout_seconds:g} s") from None
+        if isinstance(error, EngineError):
+            raise absent(place, *_cause(error)) from None
+        raise
+    return docker
+
+
+def absent(place: str, why: str, mend: str = "") -> EngineAbsent:
+    """The error for an engine that cannot be reached at ``place``."""
+    mend = mend or "Start it (`systemctl start docker`), or use --launch process"
+    return EngineAbsent(f"Docker Engine not reachable at {place}: {why}. {mend}.")
+
+
+def refused(error: aiodocker.DockerError | aiohttp.ClientError, doing: str) -> StartError:
+    """The engine's own words and, where they are known, the mend.
+
+    Args:
+        error: What aiodocker raised.
+        doing: What was tried, for example ``container jupyter cannot be started``.
+    """
+    words = error.message if isinstance(error, aiodocker.DockerError) else str(error)
+    said = words.strip().rstrip(".") or type(error).__name__
+    for signs, mend in _MENDS:
+        if any(sign in said.lower() for sign in signs):
+            return StartError(f"{doing}: {said}. {mend}.")
+    return StartError(f"{doing}: {said}. The engine's log says more: journalctl -u docker.")
+
+
+def _cause(error: BaseException) -> tuple[str, str]:
+    """Why the engine was not reached, and the mend if it is not the usual one."""
+    below = error.__context__
+    if isinstance(below, aiohttp.ClientConnectorError) and below.os_error.strerror:
+        if isinstance(below.os_error, PermissionError):
+            return "permission denied", (
+                "Join the group docker (`sudo usermod -aG docker $USER`, then log in again), "
+                "or use --launch process"
+            )
+        return below.os_error.strerror, ""
+    return str(error), ""

@@ -1,0 +1,71 @@
+"""What ``labgate up`` asks of a way to run Jupyter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from proxy.upstream.address import UpstreamAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who can log in.
+
+    ``token`` is empty unless ``kind`` is ``token``; for ``password`` only the person who
+    chose it knows it.
+    """
+
+    kind: Literal["token", "password", "unknown"]
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A Jupyter that was asked to start; whether it answers yet is ``readiness``'s matter.
+
+    Attributes:
+        address: Where it will listen.
+        login: Who can log in.
+        description: For the start-up lines: ``container jupyter (image …), adopted``.
+    """
+
+    address: UpstreamAddress
+    login: Login
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Jupyter stopped by itself.
+
+    ``exit_code`` is the process's own; ``reason`` a sentence without full stop;
+    ``last_lines`` the end of its log.
+    """
+
+    exit_code: int
+    reason: str
+    last_lines: tuple[str, ...]
+
+
+class Launcher(Protocol):
+    """One way to run Jupyter. Methods are called from one event loop."""
+
+    async def launch(self) -> Launched:
+        """Adopt, start or replace; returns as soon as the engine or the kernel took it.
+
+        Raises:
+            StartError: With the reason and the mend.
+        """
+
+    async def ended(self) -> Ended:
+        """Wait until Jupyter stops by itself (it may never)."""
+
+    async def relaunch(self) -> None:
+        """Start it again, same address and login, after it ended."""
+
+    async def last_lines(self, count: int = 20) -> tuple[str, ...]:
+        """The end of Jupyter's log."""
+
+    async def stop(self) -> None:
+        """Stop what this launcher started; leave what it found running. Idempotent."""

@@ -1,0 +1,53 @@
+"""Which port of the loopback interface Jupyter gets."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from proxy.errors import StartError
+
+LOOPBACK = "127.0.0.1"
+USUAL = 8888
+
+
+def usual_or_free_port() -> int:
+    """8888 when it is free, else one the kernel picks."""
+    return USUAL if not _problem(USUAL) else _picked_by_the_kernel()
+
+
+def require_free(port: int) -> None:
+    """Refuse a port that somebody listens on.
+
+    Asked before Jupyter starts: it would find out by itself, but until then the other
+    server's answers look like its own.
+
+    Raises:
+        StartError: With the mend.
+    """
+    if problem := _problem(port):
+        raise StartError(
+            f"Jupyter's port {port} on {LOOPBACK} is not to be had: {problem}. "
+            "Free it, or choose another with jupyter.port (0 picks a free one)."
+        )
+
+
+def _problem(port: int) -> str:
+    with socket.socket() as probe:
+        # As Jupyter does: connections that linger after a stop are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return "somebody else listens there"
+            return os.strerror(error.errno or 0)
+    return ""
+
+
+def _picked_by_the_kernel() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,278 @@
+"""Jupyter as a process of the user who runs labgate."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections import deque
+from pathlib import Path
+
+from proxy.errors import StartError
+from proxy.jupyter import child, family
+from proxy.jupyter.launcher import Ended, Launched, Login
+from proxy.jupyter.port import LOOPBACK, require_free, usual_or_free_port
+from proxy.jupyter.token import login_token
+from proxy.settings import JupyterSettings
+from proxy.tasks import spawn
+from proxy.upstream.address import UpstreamAddress
+
+log = logging.getLogger("labgate.jupyter")
+
+KEPT_LINES = 200
+STOP_SECONDS = 10.0
+LAST_WORDS_SECONDS = 0.5
+
+_NOT_INHERITED = (
+    # Another login than the one we announce.
+    "JUPYTER_TOKEN",
+    "JUPYTER_TOKEN_FILE",
+    # It would hide the login in our configuration file.
+    "JUPYTER_NO_CONFIG",
+    # systemd's, meant for labgate alone.
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+)
+
+
+class ProcessLauncher:
+    """Runs ``jupyter lab`` on the loopback interface."""
+
+    def __init__(
+        self,
+        settings: JupyterSettings,
+        token_folder: Path,
+        *,
+        stop_seconds: float = STOP_SECONDS,
+    ) -> None:
+        self._settings = settings
+        self._token_folder = token_folder
+        self._stop_seconds = stop_seconds
+        self._folder = (settings.folder or Path.cwd()).expanduser().absolute()
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._command: list[str] = []
+        self._login = Login("password")
+        self._port = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    async def launch(self) -> Launched:
+        program = jupyter_program()
+        if not self._settings.password:
+            self._login = Login("token", login_token(self._token_folder))
+        if self._settings.port:
+            require_free(self._settings.port)
+        self._port = self._settings.port or usual_or_free_port()
+        self._command = [*program, *arguments(self._port, self._folder)]
+        await self._start()
+        return Launched(
+            UpstreamAddress(LOOPBACK, self._port),
+            self._login,
+            f"process {self._running.pid} (jupyter lab, folder {self._folder})",
+        )
+
+    async def ended(self) -> Ended:
+        process = self._running
+        exit_code = await process.wait()
+        await self._hear_last_words()
+        return Ended(exit_code, _told(exit_code), await self.last_lines())
+
+    async def relaunch(self) -> None:
+        await self.stop()
+        require_free(self._port)
+        await self._start()
+
+    async def last_lines(self, count: int = 20) -> tuple[str, ...]:
+        return tuple(self._lines)[-count:] if count > 0 else ()
+
+    async def stop(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        if process.returncode is None:
+            # Not SIGINT: to that Jupyter answers with a question.
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                async with asyncio.timeout(self._stop_seconds):
+                    await process.wait()
+            except TimeoutError:
+                await _kill(process)
+        await self._hear_last_words()
+
+    @property
+    def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise RuntimeError("launch() comes first")
+        return self._process
+
+    async def _start(self) -> None:
+        private = write_configuration(self._token_folder, self._login, self._settings.password)
+        # A pipe of our own: asyncio's waits for its end before it reports the exit, and
+        # kernels, which inherit it, may keep it open.
+        reading, writing = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", child.__file__, str(os.getpid())),
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=asyncio.subprocess.STDOUT,
+                # Ctrl-C in the terminal is for labgate, which then stops Jupyter in its turn.
+                start_new_session=True,
+                cwd=private,  # whatever lies in the work folder stays out of this
+                env=environment(private),
+            )
+        except OSError as error:
+            os.close(reading)
+            raise StartError(
+                f"{self._command[0]} cannot be started: {error.strerror}. "
+                'Install Jupyter anew: pip install "labgate[jupyter]".'
+            ) from None
+        finally:
+            os.close(writing)
+        self._reading = spawn(self._read(reading), "jupyter: log")
+
+    async def _read(self, descriptor: int) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
+        )
+        pending = b""
+        try:
+            while chunk := await reader.read(65536):
+                *lines, pending = (pending + chunk).split(b"\n")
+                for line in lines:
+                    self._keep(line)
+                if len(pending) > 65536:  # a progress bar without line ends
+                    pending = pending[-65536:]
+        finally:
+            if pending:
+                self._keep(pending)
+            transport.close()
+
+    def _keep(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace").rstrip()
+        self._lines.append(text)
+        log.debug("%s", text)
+
+    async def _hear_last_words(self) -> None:
+        """Read what the process wrote before it ended, without waiting for its kernels."""
+        reading = self._reading
+        if reading is None:
+            return
+        await asyncio.wait({reading}, timeout=LAST_WORDS_SECONDS)
+        if not reading.done():
+            reading.cancel()
+            await asyncio.wait({reading})
+
+
+def jupyter_program() -> list[str]:
+    """The command that runs JupyterLab: ours if installed beside labgate, else PATH's.
+
+    Raises:
+        StartError: There is none.
+    """
+    if importlib.util.find_spec("jupyterlab") is not None:
+        # -P: a notebook folder may hold a random.py, which must not replace Python's.
+        return [sys.executable, "-P", "-m", "jupyterlab"]
+    if found := shutil.which("jupyter"):
+        return [found, "lab"]
+    raise StartError(
+        'There is no Jupyter to launch. Install one: pip install "labgate[jupyter]"; '
+        "or start a Docker Engine: systemctl start docker."
+    )
+
+
+def arguments(port: int, folder: Path) -> list[str]:
+    """Jupyter's command line, which beats the user's own configuration files.
+
+    Nothing secret is in it: everyone on the machine can read it.
+    """
+    given = [
+        "--no-browser",
+        f"--ServerApp.ip={LOOPBACK}",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        "--ServerApp.trust_xheaders=True",
+        f"--ServerApp.root_dir={folder}",
+        # The user's configuration may serve elsewhere or with TLS; here the edge does.
+        "--ServerApp.base_url=/",
+        "--ServerApp.certfile=",
+        "--ServerApp.keyfile=",
+        "--ServerApp.sock=",
+    ]
+    return [*given, "--allow-root"] if os.geteuid() == 0 else given
+
+
+def environment(configuration: Path) -> dict[str, str]:
+    """What Jupyter and its kernels inherit: ours, without what is labgate's own.
+
+    Of all its configuration folders Jupyter ranks those in JUPYTER_CONFIG_PATH highest.
+    """
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _NOT_INHERITED and not name.startswith("LABGATE_")
+    }
+    folders = [str(configuration), *filter(None, [inherited.get("JUPYTER_CONFIG_PATH")])]
+    return inherited | {"JUPYTER_CONFIG_PATH": os.pathsep.join(folders)}
+
+
+def write_configuration(state_folder: Path, login: Login, password_hash: str) -> Path:
+    """Put the login where only this user can read it: a configuration folder.
+
+    Raises:
+        StartError: The folder cannot be written.
+    """
+    if login.kind == "token":
+        content = {"IdentityProvider": {"token": login.token}}
+    else:
+        content = {
+            # `jupyter server password` writes the first name, the second is more specific.
+            "IdentityProvider": {"hashed_password": password_hash},
+            "PasswordIdentityProvider": {"hashed_password": password_hash},
+        }
+    folder = state_folder / "jupyter"
+    path = folder / "jupyter_server_config.json"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(content, file)
+    except OSError as error:
+        raise StartError(
+            f"Jupyter's login cannot be written to {path}: {error.strerror}. "
+            "Make the folder writable, or name another with state.folder."
+        ) from None
+    return folder
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    relatives = family.descendants(process.pid)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    family.kill(relatives)
+    await process.wait()
+
+
+def _told(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"the process exited with status {exit_code}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        name = f"signal {-exit_code}"
+    return f"the process was ended by {name}"

@@ -1,0 +1,175 @@
+"""Fetching an image, and showing how far it got."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import aiodocker
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from proxy.errors import StartError
+from proxy.jupyter.engine import EngineError
+
+LINE_EVERY_SECONDS = 5.0
+BAR_EVERY_SECONDS = 0.1
+
+_DOWNLOADED = ("Download complete", "Extracting", "Pull complete")
+_OF_A_LAYER = ("Pulling fs layer", "Waiting", "Downloading", "Verifying Checksum", *_DOWNLOADED)
+
+
+@dataclass(slots=True)
+class Layer:
+    """One layer of the image, as far as the engine has told."""
+
+    size: int = 0
+    received: int = 0
+    downloaded: bool = False
+    unpacked: bool = False
+
+
+@dataclass(slots=True)
+class PullState:
+    """How far a pull got; fed with the engine's progress events.
+
+    Layers that are there already are not counted: nothing is to be done for them.
+    """
+
+    layers: dict[str, Layer] = field(default_factory=dict)
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Account for one progress event."""
+        status = event.get("status", "")
+        if status not in _OF_A_LAYER or "id" not in event:
+            return
+        layer = self.layers.setdefault(event["id"], Layer())
+        detail = event.get("progressDetail") or {}
+        if status == "Downloading":
+            layer.size = max(layer.size, detail.get("total") or 0)
+            layer.received = max(layer.received, detail.get("current") or 0)
+        if status in _DOWNLOADED:
+            layer.downloaded = True
+            layer.received = layer.size
+        layer.unpacked = layer.unpacked or status == "Pull complete"
+
+    @property
+    def size(self) -> int:
+        """Bytes to download, of the layers whose size is known by now."""
+        return sum(layer.size for layer in self.layers.values())
+
+    @property
+    def received(self) -> int:
+        """Bytes downloaded."""
+        return sum(layer.received for layer in self.layers.values())
+
+    def __str__(self) -> str:
+        count = len(self.layers)
+        downloaded = sum(layer.downloaded for layer in self.layers.values())
+        unpacked = sum(layer.unpacked for layer in self.layers.values())
+        return f"{downloaded}/{count} layers downloaded, {unpacked}/{count} unpacked"
+
+
+Show = Callable[[PullState], None]
+
+
+async def ensure_image(docker: aiodocker.Docker, image: str, console: Console) -> None:
+    """Pull ``image`` unless it is there.
+
+    Raises:
+        StartError: It cannot be had; with the mend.
+    """
+    if await _present(docker, image):
+        return
+    state = PullState()
+    display = _bar if console.is_terminal else _lines
+    try:
+        events = cast(
+            "AsyncGenerator[dict[str, Any], None]", docker.images.pull(image, stream=True)
+        )
+        with display(console, image) as show:
+            async with contextlib.aclosing(events):
+                async for event in events:
+                    state.take(event)
+                    show(state)
+    except EngineError as error:
+        raise _unobtainable(image, error) from None
+    # A connection that breaks off in the middle ends the events like a success.
+    if not await _present(docker, image):
+        raise StartError(f"The pull of image {image} broke off ({state}). Start again to go on.")
+    _say(console, f"pulled {image}")
+
+
+async def _present(docker: aiodocker.Docker, image: str) -> bool:
+    try:
+        await docker.images.inspect(image)
+    except aiodocker.DockerError as error:
+        if error.status == 404:
+            return False
+        raise
+    return True
+
+
+@contextlib.contextmanager
+def _bar(console: Console, image: str) -> Iterator[Show]:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    shown = 0.0
+    # No refreshing thread: events come often enough.
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        task = progress.add_task(f"pulling {image}", total=None)
+
+        def show(state: PullState) -> None:
+            nonlocal shown
+            progress.update(
+                task,
+                description=f"pulling {image}: {state}",
+                completed=state.received,
+                total=state.size or None,
+            )
+            if (now := time.monotonic()) - shown >= BAR_EVERY_SECONDS:
+                shown = now
+                progress.refresh()
+
+        yield show
+
+
+@contextlib.contextmanager
+def _lines(
+    console: Console, image: str, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Show]:
+    """A line every few seconds, for a log."""
+    said = clock()
+    _say(console, f"pulling {image}")
+
+    def show(state: PullState) -> None:
+        nonlocal said
+        if (now := clock()) - said >= LINE_EVERY_SECONDS:
+            said = now
+            amount = f"{decimal(state.received)} of {decimal(state.size)}"
+            _say(console, f"pulling {image}: {state}, {amount}")
+
+    yield show
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _unobtainable(image: str, error: BaseException) -> StartError:
+    words = error.message if isinstance(error, aiodocker.DockerError) else str(error)
+    said = words.strip().rstrip(".") or type(error).__name__
+    status = error.status if isinstance(error, aiodocker.DockerError) else 0
+    if status in (400, 403, 404) or "manifest unknown" in said or "denied" in said:
+        mend = "Check the name and tag in jupyter.image"
+    else:
+        mend = f"Check the network, or bring the image here yourself: docker pull {image}"
+    return StartError(f"Image {image} cannot be pulled: {said}. {mend}.")

@@ -1,0 +1,280 @@
+"""Every section and key of the configuration, frozen and validated.
+
+``config/labgate.toml`` explains them to people; ``proxy.config`` reads them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from proxy.edge.limits import DEFAULT_LIMITS
+from proxy.errors import UsageError
+from proxy.rules.model import WebOrigin
+from proxy.upstream.address import parse_upstream
+
+DEFAULT_IMAGE = "quay.io/jupyter/scipy-notebook:2025-03-14"
+DEFAULT_DOMAIN = "localhost"
+
+_HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+_MEMORY = re.compile(r"(\d+)([kmgt]?)b?", re.IGNORECASE)
+
+
+def _listed(value: object) -> object:
+    """A single value, or commas in the environment, where a list is meant."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return [value] if isinstance(value, Path) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_listed)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """What every section has in common: frozen, and no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SiteSettings(Section):
+    """``[site]``: the public names, and what is let in."""
+
+    domains: Names = (DEFAULT_DOMAIN,)
+    rewrite: Literal["rewrite", "preserve"] = "rewrite"
+    canonical_redirect: bool = False
+    websocket_without_origin: bool = False
+
+    @field_validator("domains")
+    @classmethod
+    def _well_formed(cls, domains: tuple[str, ...]) -> tuple[str, ...]:
+        if not domains:
+            raise ValueError("name at least one domain, for example localhost")
+        for domain in domains:
+            parse_domain(domain, 443)
+        return domains
+
+
+class ListenSettings(Section):
+    """``[listen]``: addresses and ports of the edge."""
+
+    bind: Names = ()
+    https_port: Port | None = None
+    http_port: Port | None = None
+    tls: bool = True
+    drain_seconds: Seconds = 10.0
+
+
+class TlsSettings(Section):
+    """``[tls]``: certificate pairs; the n-th key belongs to the n-th certificate."""
+
+    cert: Paths = ()
+    key: Paths = ()
+
+    @model_validator(mode="after")
+    def _paired(self) -> TlsSettings:
+        if len(self.cert) != len(self.key):
+            message = f"{len(self.cert)} certificate(s) and {len(self.key)} key(s): give pairs"
+            raise ValueError(message)
+        return self
+
+
+class AcmeSettings(Section):
+    """``[acme]``: certificate challenges."""
+
+    webroot: Path | None = None
+
+
+class LimitSettings(Section):
+    """``[limits]``: what a client may ask for; ``edge.limits.Limits`` says what each means."""
+
+    connections: Annotated[int, Field(gt=0)] = DEFAULT_LIMITS.connections
+    connections_per_address: Annotated[int, Field(gt=0)] = DEFAULT_LIMITS.connections_per_address
+    requests: Annotated[int, Field(gt=0)] = DEFAULT_LIMITS.requests
+    request_line: Annotated[int, Field(ge=8192)] = DEFAULT_LIMITS.request_line
+    head: Annotated[int, Field(ge=8192)] = DEFAULT_LIMITS.head
+    fields: Annotated[int, Field(ge=16)] = DEFAULT_LIMITS.fields
+    handshake_seconds: Seconds = DEFAULT_LIMITS.handshake_seconds
+    head_seconds: Seconds = DEFAULT_LIMITS.head_seconds
+    keep_alive_seconds: Seconds = DEFAULT_LIMITS.keep_alive_seconds
+    content_grace_seconds: Seconds = DEFAULT_LIMITS.content_grace_seconds
+    content_pace: Annotated[int, Field(gt=0)] = DEFAULT_LIMITS.content_pace
+
+
+class UpstreamSettings(Section):
+    """``[upstream]``: the Jupyter server behind us."""
+
+    url: str = ""
+    connect_timeout_seconds: Seconds = 5.0
+    idle_connections: Annotated[int, Field(ge=0)] = 64
+    idle_seconds: Seconds = 30.0
+
+    @field_validator("url")
+    @classmethod
+    def _parses(cls, url: str) -> str:
+        if url:
+            try:
+                parse_upstream(url)
+            except UsageError as error:
+                raise ValueError(str(error).rstrip(".")) from None
+        return url
+
+
+class JupyterSettings(Section):
+    """``[jupyter]``: the Jupyter that ``labgate up`` launches."""
+
+    launch: Literal["auto", "docker", "process", "none"] = "auto"
+    image: str = DEFAULT_IMAGE
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")] = "jupyter"
+    volume: str = "jupyter-work:/home/jovyan/work"
+    password: str = ""
+    user: str = ""
+    memory_limit: str = ""
+    port: Port = 0
+    folder: Path | None = None
+    start_timeout_seconds: Seconds = 120.0
+
+    @field_validator("memory_limit")
+    @classmethod
+    def _memory(cls, text: str) -> str:
+        memory_bytes(text)
+        return text
+
+    @field_validator("password")
+    @classmethod
+    def _hashed(cls, value: str) -> str:
+        from proxy.jupyter.password import problem_with_hash  # noqa: PLC0415  argon2 only if used
+
+        if value and (problem := problem_with_hash(value)):
+            raise ValueError(problem)
+        return value
+
+
+class LogSettings(Section):
+    """``[log]``: what is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    access: bool | None = None
+    show_headers: bool = False
+
+
+class StateSettings(Section):
+    """``[state]``: where labgate keeps its development CA and the login token."""
+
+    folder: Path | None = None
+
+
+class Settings(Section):
+    """The whole configuration. ``config/labgate.toml`` explains every key."""
+
+    site: SiteSettings = SiteSettings()
+    listen: ListenSettings = ListenSettings()
+    tls: TlsSettings = TlsSettings()
+    limits: LimitSettings = LimitSettings()
+    acme: AcmeSettings = AcmeSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
+    jupyter: JupyterSettings = JupyterSettings()
+    log: LogSettings = LogSettings()
+    state: StateSettings = StateSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if not self.listen.tls and self.tls.cert:
+            message = "listen.tls is off, so tls.cert and tls.key have nothing to do: drop one side"
+            raise ValueError(message)
+        if self.listen.tls and self.https_port and self.https_port == self.http_port:
+            message = f"listen.https_port and listen.http_port are both {self.https_port}"
+            raise ValueError(message)
+        return self
+
+    @property
+    def local(self) -> bool:
+        """Whether the canonical domain is this machine's own name for itself."""
+        host = parse_domain(self.site.domains[0], 443).host
+        return host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost")
+
+    @property
+    def https_port(self) -> int:
+        """The port HTTPS is served on: 443 for a real domain, 8443 on a laptop."""
+        given = self.listen.https_port
+        return given if given is not None else (8443 if self.local else 443)
+
+    @property
+    def http_port(self) -> int:
+        """The port plain HTTP is served on; 0 is none."""
+        given = self.listen.http_port
+        return given if given is not None else (8080 if self.local else 80)
+
+    @property
+    def bind(self) -> tuple[str, ...]:
+        """The addresses to listen on: loopback on a laptop, all for a real domain."""
+        return self.listen.bind or (("127.0.0.1", "::1") if self.local else ("0.0.0.0", "::"))  # noqa: S104
+
+    @property
+    def origins(self) -> tuple[WebOrigin, ...]:
+        """The public origins, canonical first; the default port is the HTTPS one."""
+        return tuple(parse_domain(text, self.https_port) for text in self.site.domains)
+
+    @property
+    def state_folder(self) -> Path:
+        """``state.folder``, systemd's StateDirectory, or the user's state folder."""
+        if self.state.folder is not None:
+            return self.state.folder
+        if system := os.environ.get("STATE_DIRECTORY"):
+            return Path(system.split(":", 1)[0])
+        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        return Path(base) / "labgate"
+
+
+def parse_domain(text: str, default_port: int) -> WebOrigin:
+    """Read ``NAME[:PORT]`` as a public HTTPS origin.
+
+    Raises:
+        ValueError: With the mend.
+    """
+    host, separator, port = text.strip().lower().partition(":")
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        separator, port = rest[:1], rest[1:]
+    if "//" in text or "/" in text:
+        message = f"{text!r} is an address; write the bare name, for example lab.example.org"
+        raise ValueError(message)
+    if not host.isascii():
+        name = host.encode("idna").decode("ascii")
+        message = f"{text!r}: write the name as it goes over the wire: {name}"
+        raise ValueError(message)
+    if not _HOST_NAME.fullmatch(host) and not text.startswith("["):
+        message = f"{text!r} is not a domain name; write NAME or NAME:PORT"
+        raise ValueError(message)
+    if separator and not (port.isdecimal() and 0 < int(port) <= 65535):
+        message = f"{text!r}: the port must be a number from 1 to 65535"
+        raise ValueError(message)
+    return WebOrigin("https", host, int(port) if port else default_port)
+
+
+def memory_bytes(text: str) -> int:
+    """``4g``, ``512m`` or plain bytes as a number of bytes; 0 for no limit.
+
+    Raises:
+        ValueError: With the mend.
+    """
+    if not text:
+        return 0
+    match = _MEMORY.fullmatch(text.strip())
+    if match is None:
+        message = f"{text!r} is not an amount of memory; write for example 4g or 512m"
+        raise ValueError(message)
+    return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[match[2].lower()]

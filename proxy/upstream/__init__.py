@@ -1,0 +1,12 @@
+"""The side towards Jupyter.
+
+In the order a request meets them:
+
+- ``address``  where Jupyter is
+- ``streams``  what an exchange reads its content from and writes its answer to
+- ``pool``     kept-alive connections, taken last in, first out
+- ``http1``    one connection: a request out, llhttp callbacks in
+- ``relay``    an answer on its way down, written as it arrives
+- ``reset``    a break that is seen as one
+- ``tunnel``   raw bytes both ways after a 101
+"""

@@ -1,0 +1,80 @@
+"""Where Jupyter is: ``http://host:port`` or ``unix:/path``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from proxy.errors import UsageError
+from proxy.rules.model import WebOrigin
+
+_EXAMPLES = "write http://127.0.0.1:8888 or unix:/run/jupyter.sock"
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAddress:
+    """One Jupyter server.
+
+    Attributes:
+        host: Name or IP address; ``localhost`` for a Unix socket.
+        port: TCP port; 80 for a Unix socket, so that Host is a bare ``localhost``,
+            which Jupyter takes for local.
+        path: The Unix socket's path, or None.
+        base_path: Jupyter's ``base_url``, with a slash at both ends.
+    """
+
+    host: str
+    port: int
+    path: str | None = None
+    base_path: str = "/"
+
+    @property
+    def origin(self) -> WebOrigin:
+        """What Host and Origin are rewritten to."""
+        return WebOrigin("http", self.host.lower(), self.port)
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return f"unix:{self.path}"
+        return f"{self.origin}{self.base_path.rstrip('/')}"
+
+
+def parse_upstream(url: str) -> UpstreamAddress:
+    """Read an ``--upstream``; a path in it is Jupyter's ``base_url``.
+
+    Raises:
+        UsageError: With the part at fault and the mend.
+    """
+    if url.startswith("unix:"):
+        path = url.removeprefix("unix:")
+        path = "/" + path.lstrip("/") if path.startswith("//") else path
+        if not path.startswith("/") or path == "/":
+            raise UsageError(
+                f"upstream {url!r}: a Unix socket needs an absolute path; {_EXAMPLES}."
+            )
+        return UpstreamAddress("localhost", 80, path)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise UsageError(f"upstream {url!r}: {error}; {_EXAMPLES}.") from None
+    if problem := _problem(parts, port):
+        raise UsageError(f"upstream {url!r}: {problem}; {_EXAMPLES}.")
+    base = f"/{parts.path.strip('/')}/".replace("//", "/")
+    return UpstreamAddress(parts.hostname or "", port or 80, None, base)
+
+
+def _problem(parts: SplitResult, port: int | None) -> str:
+    if parts.scheme == "https":
+        return "labgate speaks plain HTTP to Jupyter, which belongs on the same machine"
+    if parts.scheme != "http":
+        return "the scheme must be http or unix"
+    if parts.username is not None or parts.query or parts.fragment:
+        return "it may only name a host, a port and Jupyter's base_url"
+    if not parts.hostname or not _HOST.fullmatch(parts.hostname):
+        return "the host is missing or malformed"
+    if port == 0:
+        return "port 0 cannot be connected to"
+    return ""

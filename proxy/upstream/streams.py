@@ -1,0 +1,69 @@
+"""What an exchange reads its content from and writes its answer to.
+
+The edge implements both over HTTP/1.1; nothing here knows which server is in front.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Content(Protocol):
+    """A request's content as it arrives (RFC 9110 section 6.4)."""
+
+    def arrived(self) -> bytes | None:
+        """All of the content when it is here already (b"" for none), else None."""
+
+    async def read(self) -> bytes:
+        """The next piece, any size; b"" at the end.
+
+        Raises:
+            ConnectionError: The client went away in the middle.
+            ClientFault: It stopped sending, or sent what is no content.
+        """
+
+
+class TunnelEnd(Protocol):
+    """What a tunnel gives the downstream side to call."""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Bytes from the client."""
+
+    def feed_eof(self) -> None:
+        """The client has said its last byte; it may still listen."""
+
+    def client_lost(self, exc: Exception | None) -> None:
+        """The client's connection is gone; ``exc`` when it broke."""
+
+
+class Downstream(Protocol):
+    """The client's connection, for writing."""
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the client; never waits."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether the client reads more slowly than we write."""
+
+    def when_writable(self, callback: Callable[[], None] | None) -> None:
+        """Call ``callback`` each time congestion ends."""
+
+    def tunnel(self, end: TunnelEnd, congestion: Callable[[bool], None]) -> None:
+        """From here on pass raw bytes to ``end`` and congestion changes to ``congestion``."""
+
+    def pause_reading(self) -> None:
+        """Take no more bytes from the client for now."""
+
+    def resume_reading(self) -> None:
+        """Take bytes from the client again."""
+
+    def write_eof(self) -> bool:
+        """Send a FIN after what is queued; False where the transport cannot (TLS)."""
+
+    def finish(self) -> None:
+        """Send what is queued, then close; nothing more is read."""
+
+    def abort(self) -> None:
+        """Close at once, so that the client sees a truncation and not an end."""

@@ -1,0 +1,49 @@
+"""The development CA is made once; the leaf is renewed when it must be."""
+
+from __future__ import annotations
+
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from proxy.certs.devca import authority_file, development_pair
+from proxy.errors import StartError
+
+
+def test_made_once_with_private_keys(tmp_path: Path) -> None:
+    folder = tmp_path / "state" / "labgate"
+    first = development_pair(folder, ["localhost"])
+    authority = authority_file(folder).read_bytes()
+    leaf = first.cert.read_bytes()
+    assert development_pair(folder, ["localhost"]) == first
+    assert authority_file(folder).read_bytes() == authority
+    assert first.cert.read_bytes() == leaf
+    assert stat.S_IMODE((folder / "ca.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE(first.key.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    leaf_certificate = x509.load_pem_x509_certificate(leaf)
+    lifetime = leaf_certificate.not_valid_after_utc - leaf_certificate.not_valid_before_utc
+    assert lifetime < timedelta(days=92)
+
+
+def test_another_name_gets_another_leaf_from_the_same_authority(tmp_path: Path) -> None:
+    development_pair(tmp_path, ["localhost"])
+    authority = authority_file(tmp_path).read_bytes()
+    assert development_pair(tmp_path, ["localhost", "a.localhost"]).covers("a.localhost")
+    assert authority_file(tmp_path).read_bytes() == authority
+
+
+def test_a_damaged_authority_is_told(tmp_path: Path) -> None:
+    development_pair(tmp_path, ["localhost"])
+    authority_file(tmp_path).write_text("x")
+    with pytest.raises(StartError, match="damaged"):
+        development_pair(tmp_path, ["localhost"])
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartError, match=r"state\.folder"):
+        development_pair(tmp_path / "file" / "below", ["localhost"])

@@ -1,0 +1,66 @@
+"""Certificate pairs are checked before they are used, and the error names the file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+
+from proxy.certs.files import load_pair, load_pairs
+from proxy.errors import StartError
+
+AUTHORITY = trustme.CA()
+
+
+def pair(folder: Path, *names: str, days: float = 30) -> tuple[Path, Path]:
+    """A certificate and its key on disk."""
+    folder.mkdir(exist_ok=True)
+    leaf = AUTHORITY.issue_cert(*names, not_after=datetime.now(UTC) + timedelta(days=days))
+    cert, key = folder / "fullchain.pem", folder / "privkey.pem"
+    cert.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
+    key.write_bytes(leaf.private_key_pem.bytes())
+    return cert, key
+
+
+def test_a_good_pair(tmp_path: Path) -> None:
+    loaded = load_pair(*pair(tmp_path, "lab.example.org", "*.wild.example", "127.0.0.1"))
+    assert set(loaded.names) == {"lab.example.org", "*.wild.example", "127.0.0.1"}
+    assert loaded.covers("lab.example.org")
+    assert loaded.covers("a.wild.example")
+    assert not loaded.covers("b.a.wild.example")
+    assert not loaded.covers("wild.example")
+
+
+def test_a_missing_file_is_named_with_the_mend(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"no certificate at .*/none.pem.*--cert"):
+        load_pair(tmp_path / "none.pem", tmp_path / "none.key")
+
+
+def test_the_wrong_key(tmp_path: Path) -> None:
+    cert, _ = pair(tmp_path / "a", "a.example")
+    _, key = pair(tmp_path / "b", "b.example")
+    with pytest.raises(StartError, match="do not belong together"):
+        load_pair(cert, key)
+
+
+def test_an_expired_certificate(tmp_path: Path) -> None:
+    cert, key = pair(tmp_path, "a.example", days=1)
+    with pytest.raises(StartError, match=r"expired on \d{4}-"):
+        load_pair(cert, key, datetime.now(UTC) + timedelta(days=2))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_file_that_is_something_else(tmp_path: Path, which: int) -> None:
+    files = pair(tmp_path, "a.example")
+    files[which].write_text("hello")
+    with pytest.raises(StartError, match=rf"{files[which].name} is not a PEM"):
+        load_pair(*files)
+
+
+def test_every_host_needs_a_certificate(tmp_path: Path) -> None:
+    files = [pair(tmp_path / "a", "a.example"), pair(tmp_path / "b", "b.example")]
+    assert len(load_pairs(files, ["a.example", "b.example"])) == 2
+    with pytest.raises(StartError, match=r"No certificate is for c.example.*names a.example"):
+        load_pairs(files, ["c.example"])

@@ -1,0 +1,135 @@
+"""Limits: what is too much gets the right status, and what is slow is shed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from proxy.edge.limits import DEFAULT_LIMITS, Guests, Limits
+from tests.edges import edge, request
+from tests.upstreams import OK, Visit, says, upstream
+
+SIZES = [
+    pytest.param(request(b"/" + b"a" * 8_000), b"200", id="8,000 octets of target pass"),
+    pytest.param(request(b"/" + b"a" * 17_000), b"414", id="a longer target"),
+    pytest.param(request(b"/", b"Cookie: " + b"a" * 32_768), b"200", id="32 KiB of cookies pass"),
+    pytest.param(request(b"/", b"Cookie: " + b"a" * 66_000), b"431", id="one field too long"),
+    pytest.param(
+        request(b"/", *[b"X-%d: " % n + b"a" * 9_000 for n in range(8)]), b"431", id="together"
+    ),
+    pytest.param(request(b"/", *[b"X-%d: 1" % n for n in range(120)]), b"200", id="122 fields"),
+    pytest.param(request(b"/", *[b"X-%d: 1" % n for n in range(130)]), b"431", id="132 fields"),
+]
+
+
+@pytest.mark.parametrize(("data", "status"), SIZES)
+async def test_sizes(data: bytes, status: bytes) -> None:
+    async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
+        answer = await labgate.ask(data)
+    assert answer.split(b" ")[1] == status
+    assert len(jupyter.visits) == (1 if status == b"200" else 0)
+
+
+def test_guests_are_counted_in_all_and_by_address() -> None:
+    guests = Guests(replace(DEFAULT_LIMITS, connections=3, connections_per_address=2))
+    assert [guests.enter(peer) for peer in ("a", "a", "a", "b", "c")] == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
+    guests.leave("a")
+    assert guests.enter("c")
+    assert len(guests) == 3
+
+
+async def test_one_connection_too_many_is_turned_away_and_room_comes_back() -> None:
+    limits = Limits(connections=1)
+    async with (
+        upstream(says(OK, OK, OK)) as jupyter,
+        edge(jupyter.address, limits=limits) as labgate,
+    ):
+        reader, writer = await labgate.connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost: lab.example.org\r\n\r\n")
+        await reader.readuntil(b"ok")
+        with pytest.raises(ConnectionResetError):
+            await labgate.ask(request())
+        writer.write(request())
+        assert (await reader.read()).endswith(b"ok")
+        assert len(labgate.server.guests) == 0
+        assert (await labgate.ask(request())).startswith(b"HTTP/1.1 200 ")
+
+
+SLOW_HEADS = [b"", b"GET /", b"GET / HTTP/1.1\r\nHost: lab.example.org\r\nX-"]
+
+
+@pytest.mark.parametrize("start", SLOW_HEADS)
+async def test_a_slow_head_is_shed(start: bytes) -> None:
+    limits = Limits(head_seconds=0.05)
+    async with edge(None, limits=limits) as labgate:
+        reader, writer = await labgate.connect()
+        writer.write(start)
+        async with asyncio.timeout(5):
+            answering = asyncio.ensure_future(reader.read())
+            while not answering.done():
+                labgate.server.shed()
+                await asyncio.sleep(0)
+        assert answering.result().startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_request_under_way_is_never_shed_for_its_head() -> None:
+    limits = Limits(head_seconds=0.001)
+    waiting = asyncio.Event()
+
+    async def slow(visit: Visit) -> None:
+        await visit.head()
+        await waiting.wait()
+
+    async with upstream(slow) as jupyter, edge(jupyter.address, limits=limits) as labgate:
+        reader, writer = await labgate.connect()
+        writer.write(request())
+        await jupyter.arrived.wait()
+        for _ in range(20):
+            labgate.server.shed()
+            await asyncio.sleep(0)
+        waiting.set()
+        assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+
+
+async def test_an_idle_connection_is_closed_without_a_word() -> None:
+    limits = Limits(keep_alive_seconds=0.05)
+    async with upstream(says(OK)) as jupyter, edge(jupyter.address, limits=limits) as labgate:
+        reader, writer = await labgate.connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost: lab.example.org\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert (await reader.read()).endswith(b"\r\n\r\nok")
+
+
+async def test_content_that_stops_coming_is_408_and_never_completes_upstream() -> None:
+    ended = asyncio.Event()
+
+    async def wait_for_all(visit: Visit) -> None:
+        await visit.head()
+        try:
+            await visit.exactly(10)
+        finally:
+            ended.set()
+
+    limits = Limits(content_grace_seconds=0.05)
+    async with upstream(wait_for_all) as jupyter, edge(jupyter.address, limits=limits) as labgate:
+        reader, writer = await labgate.connect()
+        writer.write(request(b"/", b"Content-Length: 10", method=b"PUT", content=b"half"))
+        async with asyncio.timeout(5):
+            assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+            await ended.wait()
+    assert labgate.records[0].outcome == "The request's content came too slowly."
+
+
+async def test_too_many_requests_under_way_are_503() -> None:
+    async with edge(None, most=0) as labgate:
+        answer = await labgate.ask(request())
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After" in answer

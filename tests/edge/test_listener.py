@@ -1,0 +1,37 @@
+"""Ports, and errors that say the mend."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import pytest
+
+from proxy.edge.listener import bind, refused
+from proxy.errors import StartError
+
+
+def test_a_taken_port_names_the_flag() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=rf"127.0.0.1:{port} is taken.*--https-port"):
+            bind(["127.0.0.1"], port, "--https-port")
+
+
+def test_an_address_of_another_machine() -> None:
+    with pytest.raises(StartError, match=r"--bind 192\.0\.2\.1: this is not an address"):
+        bind(["192.0.2.1"], 0, "--https-port")
+    with pytest.raises(StartError, match="not an address"):
+        bind(["no.such.host.invalid"], 0, "--https-port")
+
+
+def test_an_optional_family_may_be_missing() -> None:
+    sockets = bind(["127.0.0.1", "192.0.2.1"], 0, "--x", optional=["192.0.2.1"])
+    assert len(sockets) == 1
+    sockets[0].close()
+
+
+def test_no_permission_says_how_to_get_it() -> None:
+    told = refused(OSError(errno.EACCES, "Permission denied"), "0.0.0.0", 443, "--https-port")
+    assert told.startswith("No permission to listen on 0.0.0.0:443. Run labgate as the systemd")
+    assert told.endswith("with --https-port.")

@@ -1,0 +1,108 @@
+"""A labgate edge on a free loopback port, without TLS, and raw clients for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from proxy.edge.exchange import Exchanges
+from proxy.edge.limits import DEFAULT_LIMITS, Limits
+from proxy.edge.local import OwnPaths
+from proxy.edge.protocol import EdgeServer
+from proxy.observe.record import Record
+from proxy.rules.model import Site, WebOrigin, make_site
+from proxy.upstream.address import UpstreamAddress
+from proxy.upstream.pool import Pool
+
+PUBLIC = WebOrigin("https", "lab.example.org", 443)
+
+
+class Edge:
+    """A running edge; ``records`` are its finished exchanges, ``recorded`` is set by each."""
+
+    def __init__(
+        self,
+        port: int,
+        server: EdgeServer,
+        exchanges: Exchanges,
+        pool: Pool,
+        records: list[Record],
+    ) -> None:
+        self.port = port
+        self.server = server
+        self.exchanges = exchanges
+        self.pool = pool
+        self.records = records
+        self.recorded = asyncio.Event()
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A client's connection; closed with the edge at the latest."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
+        self.writers.append(writer)
+        return reader, writer
+
+    async def ask(self, data: bytes) -> bytes:
+        """Send raw bytes, read until labgate closes."""
+        reader, writer = await self.connect()
+        writer.write(data)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+
+def request(
+    target: bytes = b"/", *fields: bytes, method: bytes = b"GET", content: bytes = b""
+) -> bytes:
+    """A raw request to the public name that ends its connection."""
+    lines = [method + b" " + target + b" HTTP/1.1", b"Host: lab.example.org", b"Connection: close"]
+    return b"\r\n".join([*lines, *fields, b"", content])
+
+
+@asynccontextmanager
+async def edge(
+    address: UpstreamAddress | None,
+    *,
+    site: Site | None = None,
+    redirects: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+    most: int = DEFAULT_LIMITS.requests,
+) -> AsyncIterator[Edge]:
+    """Run an edge for ``https://lab.example.org`` in front of ``address``."""
+    pool = Pool(address)
+    records: list[Record] = []
+    origin = address.origin if address is not None else WebOrigin("http", "127.0.0.1", 8888)
+
+    async def ready() -> bool:
+        return address is not None
+
+    def observe(record: Record) -> None:
+        records.append(record)
+        running.recorded.set()
+
+    exchanges = Exchanges(
+        site or make_site((PUBLIC,), origin),
+        pool,
+        OwnPaths(ready, None),
+        [observe],
+        trace=True,
+        most=most,
+    )
+    server = EdgeServer(exchanges, plain_redirects=redirects, limits=limits)
+    loop = asyncio.get_running_loop()
+    listening = await loop.create_server(server, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    running = Edge(port, server, exchanges, pool, records)
+    try:
+        yield running
+    finally:
+        listening.close()
+        for writer in running.writers:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+        for tunnel in list(exchanges.tunnels):
+            tunnel.abort()
+        await server.shutdown(timeout=0.5)
+        pool.close()

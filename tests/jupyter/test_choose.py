@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from proxy.errors import StartError
+from proxy.jupyter.choose import choose_launcher
+from proxy.jupyter.container import ContainerLauncher
+from proxy.jupyter.engine import EngineAbsent, connect
+from proxy.jupyter.process import ProcessLauncher
+from proxy.settings import JupyterSettings
+from tests.conftest import require
+
+
+@contextmanager
+def listening(path: Path) -> Iterator[Path]:
+    """A socket that takes connections and says nothing."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        yield path
+
+
+async def test_none(tmp_path: Path) -> None:
+    assert await choose_launcher(JupyterSettings(launch="none"), tmp_path) is None
+
+
+async def test_process(tmp_path: Path) -> None:
+    chosen = await choose_launcher(JupyterSettings(launch="process"), tmp_path)
+    assert isinstance(chosen, ProcessLauncher)
+    await chosen.stop()
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("docker")
+@pytest.mark.parametrize("launch", ["docker", "auto"])
+async def test_an_engine_answers(tmp_path: Path, launch: str) -> None:
+    settings = JupyterSettings.model_validate({"launch": launch})
+    chosen = await choose_launcher(settings, tmp_path)
+    assert isinstance(chosen, ContainerLauncher)
+    await chosen.stop()
+
+
+async def test_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    chosen = await choose_launcher(JupyterSettings(launch="auto"), tmp_path)
+    assert isinstance(chosen, ProcessLauncher)
+    with pytest.raises(StartError) as caught:
+        await choose_launcher(JupyterSettings(launch="docker"), tmp_path)
+    assert str(caught.value) == (
+        f"Docker Engine not reachable at unix://{tmp_path}/docker.sock: "
+        "No such file or directory. "
+        "Start it (`systemctl start docker`), or use --launch process."
+    )
+
+
+async def test_an_engine_that_keeps_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+    silence = pytest.raises(EngineAbsent, match=r"no answer within 0\.1 s")
+    with listening(tmp_path / "docker.sock"), silence:
+        await connect(0.1)
+
+
+async def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "the blue whale")
+    with pytest.raises(EngineAbsent, match="not reachable"):
+        await connect()
+
+
+async def test_not_allowed(tmp_path: Path) -> None:
+    require(os.geteuid() == 0, "only root can become somebody else")
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    code = (
+        "import asyncio, os, sys; from proxy.jupyter.engine import connect, EngineAbsent\n"
+        "os.setuid(65534)\n"
+        "try: asyncio.run(connect())\n"
+        "except EngineAbsent as error: print(error)\n"
+    )
+    with listening(tmp_path / "docker.sock") as path:
+        path.chmod(0o600)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", code),
+            stdout=asyncio.subprocess.PIPE,
+            env={"DOCKER_HOST": f"unix://{tmp_path}/docker.sock", "HOME": str(tmp_path)},
+            cwd=Path(__file__).parent.parent.parent,
+        )
+        told, _ = await process.communicate()
+    assert b"permission denied. Join the group docker" in told

@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiodocker
+import pytest
+from aiodocker.containers import DockerContainer
+from aiodocker.volumes import DockerVolume
+from rich.console import Console
+
+from proxy.errors import StartError
+from proxy.jupyter.container import ContainerLauncher
+from proxy.jupyter.engine import connect
+from proxy.jupyter.launcher import Launched
+from proxy.jupyter.password import hash_passphrase
+from proxy.jupyter.port import usual_or_free_port
+from proxy.jupyter.readiness import answers, wait_until_ready
+from proxy.settings import JupyterSettings
+from tests.conftest import TEST_IMAGE
+from tests.jupyter.visits import contents_status, password_opens, read, save
+
+pytestmark = pytest.mark.docker
+
+READY_SECONDS = 60.0
+WORK = "/home/jovyan/work"
+
+
+class Place:
+    """A name of this test's own on the engine: containers, a volume, launchers."""
+
+    def __init__(self, docker: aiodocker.Docker, state_folder: Path) -> None:
+        self.docker = docker
+        self.name = f"labgate-test-{secrets.token_hex(4)}"
+        self.state_folder = state_folder
+        self.launchers: list[ContainerLauncher] = []
+
+    async def launcher(self, **settings: Any) -> ContainerLauncher:
+        keys = {
+            "image": TEST_IMAGE,
+            "name": self.name,
+            "volume": f"{self.name}:{WORK}",
+            "launch": "docker",
+        }
+        launcher = ContainerLauncher(
+            JupyterSettings.model_validate(keys | settings),
+            self.state_folder,
+            await connect(),
+            Console(file=io.StringIO()),
+        )
+        self.launchers.append(launcher)
+        return launcher
+
+    async def ready(self, **settings: Any) -> tuple[ContainerLauncher, Launched]:
+        launcher = await self.launcher(**settings)
+        launched = await launcher.launch()
+        await wait_until_ready(launcher, launched.address, READY_SECONDS)
+        return launcher, launched
+
+    async def by_hand(self, *, host_ip: str = "127.0.0.1", **host: Any) -> dict[str, Any]:
+        """A container as somebody's docker run makes it; running."""
+        port = usual_or_free_port()
+        body: dict[str, Any] = {
+            "Image": TEST_IMAGE,
+            "Cmd": ["start-notebook.py", "--IdentityProvider.token=byhand"],
+            "HostConfig": {
+                "PortBindings": {"8888/tcp": [{"HostIp": host_ip, "HostPort": str(port)}]},
+                "Binds": [f"{self.name}:{WORK}"],
+            }
+            | host,
+        }
+        container = await self.docker.containers.create(body, name=self.name)
+        await container.start()
+        return await container.show()
+
+    async def inspect(self, name: str = "") -> dict[str, Any]:
+        return await self.docker.containers.container(name or self.name).show()
+
+    async def all(self) -> dict[str, str]:
+        """Name to state of every container of this test."""
+        found = await self.docker.containers.list(all=1, filters=f'{{"name":["{self.name}"]}}')
+        return {one["Names"][0].lstrip("/"): one["State"] for one in found}
+
+    async def clean(self) -> None:
+        for launcher in self.launchers:
+            await launcher.stop()
+        for name in await self.all():
+            await self.docker.containers.container(name).delete(force=True)
+        with contextlib.suppress(aiodocker.DockerError):
+            volume = DockerVolume(self.docker, self.name)  # type: ignore[no-untyped-call]
+            await volume.delete()  # type: ignore[no-untyped-call]
+
+
+async def kill_all_in(container: DockerContainer) -> None:
+    """A crash, as the engine sees it."""
+    code = (
+        "import os\n"
+        "for pid in filter(str.isdigit, os.listdir('/proc')):\n"
+        "    if int(pid) not in (1, os.getpid()): os.kill(int(pid), 9)\n"
+    )
+    execution = await container.exec(["python3", "-c", code])
+    async with execution.start(detach=False) as stream:
+        while await stream.read_out() is not None:
+            pass
+
+
+@pytest.fixture
+async def place(docker: aiodocker.Docker, tmp_path: Path) -> AsyncIterator[Place]:
+    place = Place(docker, tmp_path / "state")
+    try:
+        yield place
+    finally:
+        await place.clean()
+
+
+async def test_created_ready_and_the_token_opens_it(place: Place) -> None:
+    launcher, launched = await place.ready(memory_limit="1g")
+    assert launched.description == f"container {place.name} (image {TEST_IMAGE}), created"
+    assert launched.login.kind == "token"
+    assert await contents_status(launched.address, launched.login.token) == 200
+    assert await contents_status(launched.address) == 403
+    now = await place.inspect()
+    assert now["NetworkSettings"]["Ports"]["8888/tcp"] == [
+        {"HostIp": "127.0.0.1", "HostPort": str(launched.address.port)}
+    ]
+    assert now["HostConfig"]["Memory"] == 1 << 30
+    assert now["HostConfig"]["RestartPolicy"]["Name"] == "on-failure"
+    assert launched.login.token not in str(now["Config"]["Labels"])
+    assert any("is running at" in line for line in await launcher.last_lines(50))
+    await launcher.stop()
+    await launcher.stop()
+    assert await place.all() == {place.name: "exited"}
+
+
+async def test_password_opens_it(place: Place) -> None:
+    _, launched = await place.ready(password=hash_passphrase("open sesame"))
+    assert launched.login.kind == "password"
+    assert await password_opens(launched.address, "open sesame")
+    assert not await password_opens(launched.address, "open barley")
+
+
+async def test_a_running_one_is_adopted_and_left_running(place: Place) -> None:
+    _, first = await place.ready()
+    other, second = await place.ready()
+    assert second.description.endswith(", adopted")
+    assert second.address == first.address
+    assert second.login == first.login
+    await other.stop()
+    assert await place.all() == {place.name: "running"}
+    assert await contents_status(first.address, first.login.token) == 200
+
+
+async def test_a_stopped_one_is_started_at_the_same_place(place: Place) -> None:
+    launcher, first = await place.ready()
+    identity = (await place.inspect())["Id"]
+    await launcher.stop()
+    launcher, second = await place.ready()
+    assert second.description.endswith(", started")
+    assert second.address == first.address
+    assert (await place.inspect())["Id"] == identity
+    assert await contents_status(second.address, first.login.token) == 200
+    await launcher.stop()
+    assert await place.all() == {place.name: "exited"}
+
+
+async def test_a_paused_one_goes_on(place: Place) -> None:
+    _, launched = await place.ready()
+    await place.docker.containers.container(place.name).pause()
+    assert not await answers(launched.address, 0.2)
+    await place.ready()
+
+
+async def test_changed_settings_replace_it_but_keep_the_work(place: Place) -> None:
+    launcher, first = await place.ready()
+    await save(first.address, first.login.token, "work/kept.txt", "kept")
+    await launcher.stop()
+    _, second = await place.ready(memory_limit="1g")
+    assert second.description.endswith(", replaced (memory limit none instead of 1024 MiB)")
+    assert await place.all() == {place.name: "running"}
+    assert await read(second.address, second.login.token, "work/kept.txt") == "kept"
+
+
+async def test_a_replacement_that_fails_brings_the_earlier_one_back(place: Place) -> None:
+    launcher, first = await place.ready()
+    other = await place.launcher(user="nosuchuser")
+    with pytest.raises(StartError, match=r"nosuchuser.*Write jupyter\.user as UID"):
+        await other.launch()
+    assert await place.all() == {place.name: "running"}
+    await wait_until_ready(launcher, first.address, READY_SECONDS)
+
+
+async def test_a_foreign_one_that_fits_is_adopted(place: Place) -> None:
+    before = await place.by_hand()
+    launcher, launched = await place.ready()
+    assert launched.description.endswith(", adopted")
+    assert launched.login.kind == "unknown"
+    assert (await place.inspect())["Id"] == before["Id"]
+    assert await contents_status(launched.address, "byhand") == 200
+    await launcher.stop()
+    assert await place.all() == {place.name: "running"}
+
+
+async def test_a_foreign_one_that_is_open_is_set_aside(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = await place.by_hand(host_ip="0.0.0.0", RestartPolicy={"Name": "always"})
+    _, launched = await place.ready()
+    assert "port 8888 published on 0.0.0.0" in launched.description
+    (aside,) = set(await place.all()) - {place.name}
+    assert aside.startswith(f"{place.name}-before-labgate-20")
+    assert f"kept as {aside}" in launched.description
+    assert f"kept as {aside}" in caplog.text
+    kept = await place.inspect(aside)
+    assert kept["Id"] == before["Id"]
+    assert kept["State"]["Status"] == "exited"
+    assert kept["HostConfig"]["RestartPolicy"]["Name"] == "no"
+    assert await contents_status(launched.address, launched.login.token) == 200
+
+
+async def test_port_as_wanted_and_when_it_is_taken(place: Place) -> None:
+    port = usual_or_free_port()
+    listening = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
+    async with listening:
+        launcher = await place.launcher(port=port)
+        with pytest.raises(StartError, match=rf"{port}.*Free that port.*jupyter\.port"):
+            await launcher.launch()
+    assert await place.all() == {}
+    _, launched = await place.ready(port=port)
+    assert launched.address.port == port
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"user": "nosuchuser"}, r"unable to find user nosuchuser.*jupyter\.user"),
+        ({"volume": "/no/such/folder:/work"}, r"/no/such/folder\. Make that folder first"),
+        ({"volume": "work"}, r"jupyter\.volume 'work'"),
+        ({"memory_limit": "1m"}, r"[Mm]emory limit.*jupyter\.memory_limit"),
+        ({"image": "labbase:bookworm"}, r"executable file not found.*jupyter\.image"),
+        ({"image": "Not An Image"}, r"jupyter\.image"),
+        ({"image": "registry.invalid/none:1"}, r"registry\.invalid/none:1 cannot be pulled"),
+    ],
+)
+async def test_what_the_engine_refuses(place: Place, settings: Any, told: str) -> None:
+    launcher = await place.launcher(**settings)
+    with pytest.raises(StartError, match=told):
+        await launcher.launch()
+    assert await place.all() == {}
+    await launcher.stop()
+
+
+async def test_a_crash_at_start_shows_the_log(place: Place) -> None:
+    # Root, which the image's Jupyter refuses to be.
+    launcher = await place.launcher(user="0")
+    launched = await launcher.launch()
+    with pytest.raises(StartError) as caught:
+        await wait_until_ready(launcher, launched.address, READY_SECONDS)
+    assert f"container {place.name} exited with status 1" in str(caught.value)
+    assert "Running as root is not recommended" in str(caught.value)
+
+
+async def test_ended_waits_out_the_engines_restarts(place: Place) -> None:
+    launcher, launched = await place.ready()
+    ended = asyncio.ensure_future(launcher.ended())
+    container = place.docker.containers.container(place.name)
+    await kill_all_in(container)
+    await wait_until_ready(launcher, launched.address, READY_SECONDS)
+    assert (await container.show())["RestartCount"] == 1
+    assert not ended.done()
+    await container.stop(t=10)
+    end = await ended
+    assert end.reason == f"container {place.name} exited with status {end.exit_code}"
+    await launcher.relaunch()
+    await wait_until_ready(launcher, launched.address, READY_SECONDS)
+    assert await contents_status(launched.address, launched.login.token) == 200
+
+
+async def test_removed_and_relaunched_at_the_same_place(place: Place) -> None:
+    launcher, launched = await place.ready()
+    ended = asyncio.ensure_future(launcher.ended())
+    await place.docker.containers.container(place.name).delete(force=True)
+    assert (await ended).reason in (
+        f"container {place.name} was removed",
+        f"container {place.name} exited with status 137",
+    )
+    await launcher.relaunch()
+    await wait_until_ready(launcher, launched.address, READY_SECONDS)
+    assert await contents_status(launched.address, launched.login.token) == 200
+
+
+async def test_stop_ends_the_wait(place: Place) -> None:
+    launcher = await place.launcher()
+    await launcher.launch()
+    ended = asyncio.ensure_future(launcher.ended())
+    await asyncio.sleep(0)
+    await launcher.stop()
+    assert await ended
+    assert await launcher.last_lines() == ()
+
+
+async def test_cancelled_while_waiting(place: Place) -> None:
+    launcher = await place.launcher()
+    await launcher.launch()
+    ended = asyncio.ensure_future(launcher.ended())
+    await asyncio.sleep(0)
+    ended.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ended

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from proxy.errors import StartError
+from proxy.jupyter.family import descendants
+from proxy.jupyter.launcher import Launched
+from proxy.jupyter.password import hash_passphrase
+from proxy.jupyter.port import usual_or_free_port
+from proxy.jupyter.process import ProcessLauncher, environment, jupyter_program
+from proxy.jupyter.readiness import answers, wait_until_ready
+from proxy.settings import JupyterSettings
+from tests.jupyter.visits import contents_status, password_opens, read, request, save
+
+pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
+
+Make = Callable[..., ProcessLauncher]
+READY_SECONDS = 60.0
+
+
+@pytest.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Make]:
+    """Makes launchers, and stops them after the test."""
+    made: list[ProcessLauncher] = []
+    (tmp_path / "work").mkdir()
+
+    def launcher(stop_seconds: float = 10.0, **settings: object) -> ProcessLauncher:
+        keys = {"launch": "process", "folder": tmp_path / "work"} | settings
+        launcher = ProcessLauncher(
+            JupyterSettings.model_validate(keys), tmp_path / "state", stop_seconds=stop_seconds
+        )
+        made.append(launcher)
+        return launcher
+
+    yield launcher
+    for one in made:
+        await one.stop()
+
+
+async def ready(launcher: ProcessLauncher) -> Launched:
+    launched = await launcher.launch()
+    await wait_until_ready(launcher, launched.address, READY_SECONDS)
+    return launched
+
+
+def pid_of(launched: Launched) -> int:
+    return int(launched.description.split()[1])
+
+
+async def start_kernel(launched: Launched) -> psutil.Process:
+    await request(launched.address, launched.login.token, "POST", "kernels", {})
+    found = [
+        psutil.Process(relative.pid)
+        for relative in descendants(pid_of(launched))
+        if "ipykernel_launcher" in " ".join(psutil.Process(relative.pid).cmdline())
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+async def gone(process: psutil.Process, seconds: float = 15) -> bool:
+    _, alive = await asyncio.to_thread(psutil.wait_procs, [process], seconds)
+    return not alive
+
+
+async def test_token_opens_it_and_nothing_else_does(make: Make, tmp_path: Path) -> None:
+    launched = await ready(make())
+    assert launched.address.host == "127.0.0.1"
+    assert launched.login.kind == "token"
+    assert await contents_status(launched.address, launched.login.token) == 200
+    assert await contents_status(launched.address) == 403
+    assert await contents_status(launched.address, "wrong") == 403
+    await save(launched.address, launched.login.token, "kept.txt", "kept")
+    assert (tmp_path / "work" / "kept.txt").read_text() == "kept"
+
+
+async def test_listens_on_loopback_alone_and_hides_the_token(make: Make) -> None:
+    launched = await ready(make())
+    process = psutil.Process(pid_of(launched))
+    listening = {c.laddr[0] for c in process.net_connections() if c.status == "LISTEN"}
+    assert listening == {"127.0.0.1"}
+    assert launched.login.token not in " ".join(process.cmdline())
+    assert launched.login.token not in "".join(process.environ().values())
+
+
+async def test_password_opens_it(make: Make, tmp_path: Path) -> None:
+    password_hash = hash_passphrase("open sesame")
+    launched = await ready(make(password=password_hash))
+    assert launched.login.kind == "password"
+    assert launched.login.token == ""
+    assert await password_opens(launched.address, "open sesame")
+    assert not await password_opens(launched.address, "open barley")
+    assert password_hash not in " ".join(psutil.Process(pid_of(launched)).cmdline())
+    configuration = tmp_path / "state" / "jupyter" / "jupyter_server_config.json"
+    assert stat.S_IMODE(configuration.stat().st_mode) == 0o600
+    assert not (tmp_path / "state" / "token").exists()
+
+
+async def test_the_users_own_configuration_does_not_get_in_the_way(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {
+        "ServerApp": {"ip": "*", "base_url": "/elsewhere/", "token": "", "port_retries": 9},
+        "IdentityProvider": {"token": "theirs"},
+    }
+    config = tmp_path / "config"
+    config.mkdir()
+    (config / "jupyter_server_config.json").write_text(json.dumps(own))
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(config))
+    monkeypatch.setenv("JUPYTER_TOKEN", "theirs too")
+    launched = await ready(make())
+    assert await contents_status(launched.address, launched.login.token) == 200
+    assert await contents_status(launched.address, "theirs") == 403
+    assert await contents_status(launched.address) == 403
+
+
+async def test_a_module_in_the_work_folder_does_not_replace_pythons(
+    make: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "work" / "random.py").write_text("raise SystemExit('the wrong random')")
+    await ready(make())
+
+
+async def test_stop_ends_it_and_its_kernels(make: Make) -> None:
+    launcher = make()
+    launched = await ready(launcher)
+    jupyter, kernel = psutil.Process(pid_of(launched)), await start_kernel(launched)
+    ended = asyncio.ensure_future(launcher.ended())
+    await launcher.stop()
+    assert not psutil.pid_exists(jupyter.pid)
+    assert await gone(kernel, 1)
+    assert (await ended).exit_code in (0, -signal.SIGTERM)
+    await launcher.stop()
+    assert not await answers(launched.address)
+
+
+async def test_stop_kills_one_that_does_not_react(make: Make) -> None:
+    launcher = make(stop_seconds=0.2)
+    launched = await ready(launcher)
+    kernel = await start_kernel(launched)
+    os.kill(pid_of(launched), signal.SIGSTOP)
+    os.kill(kernel.pid, signal.SIGSTOP)
+    await launcher.stop()
+    assert not psutil.pid_exists(pid_of(launched))
+    assert await gone(kernel)
+    end = await launcher.ended()
+    assert (end.exit_code, end.reason) == (-signal.SIGKILL, "the process was ended by SIGKILL")
+
+
+async def test_relaunch_keeps_port_token_and_work(make: Make) -> None:
+    launcher = make()
+    launched = await ready(launcher)
+    await save(launched.address, launched.login.token, "kept.txt", "kept")
+    os.kill(pid_of(launched), signal.SIGKILL)
+    end = await launcher.ended()
+    assert end.reason == "the process was ended by SIGKILL"
+    assert any("is running at" in line for line in end.last_lines)
+    await launcher.relaunch()
+    await wait_until_ready(launcher, launched.address, READY_SECONDS)
+    assert await read(launched.address, launched.login.token, "kept.txt") == "kept"
+
+
+async def test_a_restarted_labgate_hands_out_the_same_token(make: Make) -> None:
+    first, second = make(), make()
+    token = (await first.launch()).login.token
+    await first.stop()
+    assert (await second.launch()).login.token == token
+
+
+async def test_port_as_wanted(make: Make) -> None:
+    port = usual_or_free_port()
+    launched = await ready(make(port=port))
+    assert launched.address.port == port
+
+
+async def test_usual_port_or_another(make: Make) -> None:
+    first = usual_or_free_port()
+    with socket.create_server(("127.0.0.1", first)):
+        launched = await make().launch()
+        assert launched.address.port != first
+
+
+async def test_a_port_that_is_taken_is_refused(make: Make) -> None:
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartError, match=rf"port {port}.*somebody else.*jupyter\.port"):
+            await make(port=port).launch()
+
+
+async def test_a_crash_at_start_shows_the_log(make: Make, tmp_path: Path) -> None:
+    launcher = make(folder=tmp_path / "missing")
+    launched = await launcher.launch()
+    with pytest.raises(StartError) as caught:
+        await wait_until_ready(launcher, launched.address, READY_SECONDS)
+    told = str(caught.value)
+    assert "the process exited with status 1" in told
+    assert "\n    " in told
+    assert str(tmp_path / "missing") in told
+
+
+def test_jupyter_from_path_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A Python that has no JupyterLab beside labgate; the import system can only be told so.
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StartError, match=r'pip install "labgate\[jupyter\]".*docker'):
+        jupyter_program()
+    (tmp_path / "jupyter").write_text("#!/bin/sh\n")
+    (tmp_path / "jupyter").chmod(0o755)
+    assert jupyter_program() == [str(tmp_path / "jupyter"), "lab"]
+
+
+async def test_dies_with_a_labgate_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, sys, pathlib\n"
+        "from proxy.settings import JupyterSettings\n"
+        "from proxy.jupyter.process import ProcessLauncher\n"
+        "from proxy.jupyter.readiness import wait_until_ready\n"
+        "async def main():\n"
+        "    launcher = ProcessLauncher(JupyterSettings(), pathlib.Path(sys.argv[1]))\n"
+        "    launched = await launcher.launch()\n"
+        "    await wait_until_ready(launcher, launched.address, 60)\n"
+        "    print(launched.description.split()[1], flush=True)\n"
+        "    await launcher.ended()\n"
+        "asyncio.run(main())\n"
+    )
+    labgate = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, str(tmp_path)),
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+    )
+    assert labgate.stdout is not None
+    jupyter = psutil.Process(int(await labgate.stdout.readline()))
+    labgate.kill()
+    await labgate.wait()
+    assert await gone(jupyter)
+
+
+def test_environment_leaves_out_what_is_labgates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABGATE_JUPYTER__PASSWORD", "sha1:…")
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+    monkeypatch.setenv("EDITOR", "ed")
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/theirs")
+    inherited = environment(tmp_path)
+    assert "LABGATE_JUPYTER__PASSWORD" not in inherited
+    assert "NOTIFY_SOCKET" not in inherited
+    assert inherited["EDITOR"] == "ed"
+    assert inherited["JUPYTER_CONFIG_PATH"] == f"{tmp_path}:/theirs"

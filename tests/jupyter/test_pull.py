@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import aiodocker
+import pytest
+from rich.console import Console
+
+from proxy.errors import StartError
+from proxy.jupyter import pull
+from proxy.jupyter.pull import PullState, ensure_image
+from tests.conftest import TEST_IMAGE
+from tests.jupyter.registry import registry
+
+# The engine's own words, shortened.
+EVENTS = """
+{"status":"Pulling from jupyter/base-notebook","id":"2025-03-14"}
+{"status":"Already exists","progressDetail":{},"id":"a0"}
+{"status":"Pulling fs layer","progressDetail":{},"id":"b1"}
+{"status":"Pulling fs layer","progressDetail":{},"id":"c2"}
+{"status":"Waiting","progressDetail":{},"id":"c2"}
+{"status":"Downloading","progressDetail":{"current":1000,"total":4000},"id":"b1"}
+{"status":"Downloading","progressDetail":{"current":500,"total":6000},"id":"c2"}
+{"status":"Verifying Checksum","progressDetail":{},"id":"b1"}
+{"status":"Download complete","progressDetail":{},"id":"b1"}
+{"status":"Extracting","progressDetail":{"current":32,"total":4000},"id":"b1"}
+{"status":"Pull complete","progressDetail":{},"id":"b1"}
+{"status":"Downloading","progressDetail":{"current":6000,"total":6000},"id":"c2"}
+{"status":"Download complete","progressDetail":{},"id":"c2"}
+{"status":"Pull complete","progressDetail":{},"id":"c2"}
+{"status":"Digest: sha256:0123"}
+{"status":"Status: Downloaded newer image for quay.io/jupyter/base-notebook:2025-03-14"}
+"""
+
+
+def recorded() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in EVENTS.strip().splitlines()]
+
+
+def test_how_far_it_got() -> None:
+    state = PullState()
+    seen = []
+    for event in recorded():
+        state.take(event)
+        seen.append((str(state), state.received, state.size))
+    assert seen[1] == ("0/0 layers downloaded, 0/0 unpacked", 0, 0)
+    assert seen[6] == ("0/2 layers downloaded, 0/2 unpacked", 1500, 10000)
+    assert seen[9] == ("1/2 layers downloaded, 0/2 unpacked", 4500, 10000)
+    assert seen[10] == ("1/2 layers downloaded, 1/2 unpacked", 4500, 10000)
+    assert seen[-1] == ("2/2 layers downloaded, 2/2 unpacked", 10000, 10000)
+
+
+def test_a_terminal_sees_a_bar() -> None:
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, width=160)
+    state = PullState()
+    with pull._bar(console, "lab:1") as show:
+        for event in recorded()[:7]:
+            state.take(event)
+        show(state)
+    assert "pulling lab:1: 0/2 layers downloaded" in written.getvalue()
+    assert "1.5/10.0 kB" in written.getvalue()
+
+
+def test_a_log_gets_a_line_now_and_then() -> None:
+    written = io.StringIO()
+    state = PullState()
+    seconds = iter(range(100))
+    with pull._lines(Console(file=written), "lab:1", lambda: float(next(seconds))) as show:
+        for event in recorded():
+            state.take(event)
+            show(state)
+    assert written.getvalue().splitlines() == [
+        "pulling lab:1",
+        "pulling lab:1: 0/2 layers downloaded, 0/2 unpacked, 0 bytes of 0 bytes",
+        "pulling lab:1: 1/2 layers downloaded, 0/2 unpacked, 4.5 kB of 10.0 kB",
+        "pulling lab:1: 2/2 layers downloaded, 2/2 unpacked, 10.0 kB of 10.0 kB",
+    ]
+
+
+@pytest.mark.docker
+async def test_an_image_that_is_there_is_not_pulled(docker: aiodocker.Docker) -> None:
+    written = io.StringIO()
+    await ensure_image(docker, TEST_IMAGE, Console(file=written))
+    assert written.getvalue() == ""
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_pulled_from_a_real_registry(docker: aiodocker.Docker, terminal: bool) -> None:
+    written = io.StringIO()
+    async with registry(3_000_000, 1_000_000) as image:
+        try:
+            console = Console(file=written, force_terminal=terminal, width=160)
+            await ensure_image(docker, image, console)
+            assert (await docker.images.inspect(image))["Os"] == "linux"
+        finally:
+            await docker.images.delete(image, force=True)
+    assert f"pulled {image}" in written.getvalue()
+    assert ("layers downloaded" in written.getvalue()) is terminal
+
+
+@pytest.mark.docker
+async def test_no_such_image(docker: aiodocker.Docker) -> None:
+    async with registry(10) as image:
+        missing = image.replace("noise:1", "noise:2")
+        with pytest.raises(StartError) as caught:
+            await ensure_image(docker, missing, Console(file=io.StringIO()))
+    told = str(caught.value)
+    assert f"Image {missing} cannot be pulled" in told
+    assert "Check the name and tag in jupyter.image" in told
+
+
+@pytest.mark.docker
+async def test_a_layer_is_lost(docker: aiodocker.Docker) -> None:
+    async with registry(1000, 1000, lost=True) as image:
+        with pytest.raises(StartError, match=f"Image {image} cannot be pulled"):
+            await ensure_image(docker, image, Console(file=io.StringIO()))
+
+
+@pytest.mark.docker
+async def test_no_network(docker: aiodocker.Docker) -> None:
+    image = "registry.invalid/jupyter/nothing:1"
+    with pytest.raises(StartError) as caught:
+        await ensure_image(docker, image, Console(file=io.StringIO()))
+    assert f"Image {image} cannot be pulled" in str(caught.value)
+    assert f"Check the network, or bring the image here yourself: docker pull {image}" in str(
+        caught.value
+    )

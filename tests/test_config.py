@@ -1,0 +1,138 @@
+"""File, environment and flags become one value, or every problem at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.config import load
+from proxy.errors import UsageError
+from proxy.rules.model import WebOrigin
+from proxy.settings import Settings, memory_bytes, parse_domain
+
+
+def loaded(
+    tmp_path: Path, text: str = "", env: dict[str, str] | None = None, **flags: Any
+) -> Settings:
+    file = tmp_path / "labgate.toml"
+    file.write_text(text)
+    return load(flags, env or {}, file)
+
+
+def test_flags_beat_the_environment_beats_the_file(tmp_path: Path) -> None:
+    text = "[listen]\nhttps_port = 1\nhttp_port = 2\ndrain_seconds = 3"
+    env = {"LABGATE_LISTEN__HTTPS_PORT": "11", "LABGATE_LISTEN__HTTP_PORT": "12"}
+    settings = loaded(tmp_path, text, env, listen={"https_port": "21"})
+    listen = settings.listen
+    assert (listen.https_port, listen.http_port, listen.drain_seconds) == (21, 12, 3.0)
+
+
+def test_a_laptop_by_default(tmp_path: Path) -> None:
+    settings = loaded(tmp_path)
+    assert settings.origins == (WebOrigin("https", "localhost", 8443),)
+    assert (settings.https_port, settings.http_port) == (8443, 8080)
+    assert settings.bind == ("127.0.0.1", "::1")
+
+
+def test_a_domain_makes_it_the_real_thing(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, site={"domains": ["Lab.Example.org", "b.example:8443"]})
+    assert settings.origins == (
+        WebOrigin("https", "lab.example.org", 443),
+        WebOrigin("https", "b.example", 8443),
+    )
+    assert (settings.https_port, settings.http_port) == (443, 80)
+    assert settings.bind == ("0.0.0.0", "::")
+
+
+def test_the_default_public_port_is_the_https_port(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, site={"domains": ["a.example"]}, listen={"https_port": 9443})
+    assert settings.origins[0].port == 9443
+
+
+def test_lists_in_the_environment_are_separated_by_commas(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, env={"LABGATE_SITE__DOMAINS": "a.example, b.example"})
+    assert settings.site.domains == ("a.example", "b.example")
+
+
+def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
+    text = '[site]\ndomain = "x"\n[jupyter]\nmemory_limit = "much"\n[nonsense]\na = 1'
+    env = {"LABGATE_LISTEN__HTTP_PROT": "1", "LABGATE_TLS": "x"}
+    with pytest.raises(UsageError) as caught:
+        loaded(tmp_path, text, env, listen={"https_port": "many"})
+    told = str(caught.value)
+    assert f"{tmp_path}/labgate.toml: site.domain: unknown key; did you mean domains?" in told
+    assert "jupyter.memory_limit: 'much' is not an amount of memory" in told
+    assert "the environment: LABGATE_LISTEN__HTTP_PROT: unknown key; did you mean http_port" in told
+    assert "the environment: LABGATE_TLS: unknown key" in told
+    assert "the command line: listen.https_port: " in told
+    assert "nonsense: unknown key" in told
+    assert caught.value.exit_code == 2
+
+
+CONTRADICTIONS = [
+    ({"tls": {"cert": ["a"]}}, "1 certificate(s) and 0 key(s)"),
+    ({"tls": {"cert": ["a"], "key": ["b"]}, "listen": {"tls": False}}, "listen.tls is off"),
+    ({"listen": {"https_port": 81, "http_port": 81}}, "both 81"),
+    ({"upstream": {"url": "localhost:8888"}}, "scheme"),
+    ({"site": {"domains": []}}, "at least one"),
+    ({"site": {"domains": ["https://a.example"]}}, "bare name"),
+    ({"jupyter": {"name": "a b"}}, "jupyter.name"),
+]
+
+
+@pytest.mark.parametrize(("flags", "reason"), CONTRADICTIONS)
+def test_contradictions(tmp_path: Path, flags: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason.replace("(", r"\(").replace(")", r"\)")):
+        loaded(tmp_path, **flags)
+
+
+def test_a_named_file_must_exist_and_be_toml(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such configuration file"):
+        load({}, {}, tmp_path / "missing.toml")
+    with pytest.raises(UsageError, match="not valid TOML"):
+        loaded(tmp_path, "a = ")
+    with pytest.raises(UsageError, match="no such configuration file"):
+        load({}, {"LABGATE_CONFIG": str(tmp_path / "missing.toml")})
+
+
+DOMAINS = [
+    ("lab.example.org", WebOrigin("https", "lab.example.org", 7)),
+    ("LAB.example.org:80", WebOrigin("https", "lab.example.org", 80)),
+    ("127.0.0.1:1", WebOrigin("https", "127.0.0.1", 1)),
+    ("[::1]:1", WebOrigin("https", "::1", 1)),
+    ("[::1]", WebOrigin("https", "::1", 7)),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), DOMAINS)
+def test_domains(text: str, expected: WebOrigin) -> None:
+    assert parse_domain(text, 7) == expected
+
+
+BAD_DOMAINS = [
+    "",
+    "-a.example",
+    "a..b",
+    "a b",
+    "a:0",
+    "a:x",
+    "a:99999",
+    "*.a.example",
+    "a/b",
+    "ü.de",
+]
+
+
+@pytest.mark.parametrize("text", BAD_DOMAINS)
+def test_bad_domains(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_domain(text, 443)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", 0), ("4g", 4 << 30), ("512M", 512 << 20), ("9", 9)]
+)
+def test_memory(text: str, expected: int) -> None:
+    assert memory_bytes(text) == expected
