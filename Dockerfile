@@ -1,0 +1,53 @@
+# labgate as a sidecar: `labgate serve`, configured by environment variables alone.
+#
+#   docker build -t labgate .
+#   docker run -p 127.0.0.1:8443:8443 -e LABGATE_UPSTREAM__URL=http://jupyter:8888 labgate
+#
+# Every key of config/labgate.toml is LABGATE_SECTION__KEY. The flags of the command work too,
+# but the health check reads only the environment, so prefer that.
+
+# Any image with Python 3.11 or newer and its venv module, the same for both stages: the venv
+# links to the interpreter it was made with.
+ARG PYTHON_IMAGE=python:3.13-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+# The dependencies first: this layer stays while only labgate's own code changes.
+COPY .ci/build.lock .ci/runtime.lock .ci/
+RUN python3 -m venv /opt/labgate \
+ && /opt/labgate/bin/python -m pip install --require-hashes -r .ci/runtime.lock \
+ && python3 -m venv /build \
+ && /build/bin/python -m pip install --require-hashes -r .ci/build.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY proxy proxy
+# Compiled here, because the user below may not write the byte code next to the code.
+RUN /build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
+ && /opt/labgate/bin/python -m pip install --no-deps /dist/*.whl \
+ && /opt/labgate/bin/python -m pip uninstall --yes setuptools pip \
+ && /opt/labgate/bin/python -m compileall -q /opt/labgate/lib
+
+FROM ${PYTHON_IMAGE}
+# A number, so that Kubernetes' runAsNonRoot can tell that it is not root.
+RUN groupadd --gid 65532 labgate \
+ && useradd --uid 65532 --gid 65532 --home-dir /var/lib/labgate --no-create-home \
+    --shell /usr/sbin/nologin labgate \
+ && install -d -o 65532 -g 65532 -m 0700 /var/lib/labgate
+COPY --from=build /opt/labgate /opt/labgate
+# BIND: labgate's own default for localhost is loopback, which no published port reaches.
+ENV PATH=/opt/labgate/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    LABGATE_LISTEN__BIND=0.0.0.0 \
+    LABGATE_STATE__FOLDER=/var/lib/labgate
+USER 65532:65532
+WORKDIR /var/lib/labgate
+# The development CA of localhost.
+VOLUME /var/lib/labgate
+# HTTPS and HTTP of a real domain, and of localhost. Docker lets every user of a container
+# bind the low ones; elsewhere set LABGATE_LISTEN__HTTPS_PORT and LABGATE_LISTEN__HTTP_PORT.
+EXPOSE 443 80 8443 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
+    CMD ["/opt/labgate/bin/python", "-m", "proxy.observe.health"]
+ENTRYPOINT ["labgate"]
+CMD ["serve"]

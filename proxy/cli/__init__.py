@@ -1,0 +1,8 @@
+"""What people type.
+
+- ``command``    from the command line to an exit code
+- ``arguments``  the command line as flags of the configuration
+- ``run``        ``up`` and ``serve``: from start to a clean stop
+- ``report``     the lines printed once everything is ready
+- ``password``   ``labgate password``
+"""

@@ -1,0 +1,167 @@
+"""The command line: every flag is a key of the configuration."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from proxy import __version__
+
+UP = """\
+Launch Jupyter and serve it until Ctrl-C.
+
+Without arguments: https://localhost:8443 (http://localhost:8080 redirects there), a
+development certificate, Jupyter in a container when a Docker Engine answers, otherwise
+as a local process. With --domain: ports 443 and 80 and certbot's certificates."""
+
+SERVE = """\
+Serve a Jupyter that runs already: a sidecar, or one you start yourself."""
+
+Flags = dict[str, dict[str, Any]]
+
+
+class _Key(argparse.Action):
+    """Stores a flag under its section and key; only flags that were given are stored."""
+
+    def __init__(self, key: str, repeat: bool = False, value: Any = None, **kwargs: Any) -> None:
+        self._section, self._name = key.split(".")
+        self._repeat, self._value = repeat, value
+        super().__init__(nargs=0 if value is not None else None, **kwargs)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        section = namespace.flags.setdefault(self._section, {})
+        if self._value is not None:
+            section[self._name] = self._value
+        elif self._repeat:
+            section.setdefault(self._name, []).append(values)
+        else:
+            section[self._name] = values
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line; ``flags`` holds the configuration's part.
+
+    Exits with 2 and a usage line for what cannot be read, like every command does.
+    """
+    parser = argparse.ArgumentParser(
+        prog="labgate", description="Puts a Jupyter server on its own domain with one command."
+    )
+    parser.add_argument("--version", action="version", version=f"labgate {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _up(_command(commands, "up", "launch Jupyter and serve it", UP))
+    _serve(_command(commands, "serve", "serve a Jupyter that runs already", SERVE))
+    password = commands.add_parser("password", help="ask for a passphrase, print Jupyter's hash")
+    password.set_defaults(flags={})
+    return parser.parse_args(arguments)
+
+
+def _command(commands: Any, name: str, short: str, text: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=short, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.set_defaults(flags={})
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file (default /etc/labgate/labgate.toml)"
+    )
+    return command
+
+
+def _up(command: argparse.ArgumentParser) -> None:
+    launching = command.add_argument_group("Jupyter")
+    key = launching.add_argument
+    launch = ("auto", "docker", "process", "none")
+    key("--launch", action=_Key, key="jupyter.launch", choices=launch, help="how to run Jupyter")
+    key("--image", action=_Key, key="jupyter.image", help="container image")
+    key("--name", action=_Key, key="jupyter.name", help="container name (default jupyter)")
+    volume = "NAME_OR_PATH:/IN/CONTAINER"
+    key("--volume", action=_Key, key="jupyter.volume", metavar=volume, help="work folder")
+    key(
+        "--password",
+        action=_Key,
+        key="jupyter.password",
+        metavar="HASH",
+        help="as `labgate password` prints it; without one a token is made",
+    )
+    key("--user", action=_Key, key="jupyter.user", metavar="UID[:GID]", help="in the container")
+    key("--memory-limit", action=_Key, key="jupyter.memory_limit", metavar="4g", help="container")
+    key("--folder", action=_Key, key="jupyter.folder", help="work folder of a local process")
+    key(
+        "--upstream",
+        action=_Key,
+        key="upstream.url",
+        metavar="URL",
+        help="with --launch none (default http://127.0.0.1:8888)",
+    )
+    _shared(command)
+
+
+def _serve(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--upstream",
+        action=_Key,
+        key="upstream.url",
+        metavar="URL",
+        help="http://host:port or unix:/path; a path is Jupyter's base_url",
+    )
+    _shared(command)
+
+
+def _shared(command: argparse.ArgumentParser) -> None:
+    edge = command.add_argument_group("public side")
+    key = edge.add_argument
+    key(
+        "--domain",
+        action=_Key,
+        key="site.domains",
+        repeat=True,
+        metavar="NAME[:PORT]",
+        help="repeatable, the first is canonical; PORT where a NAT or container maps it",
+    )
+    key("--bind", action=_Key, key="listen.bind", repeat=True, metavar="ADDRESS", help="repeatable")
+    key("--https-port", action=_Key, key="listen.https_port", metavar="PORT", help="443, or 8443")
+    key(
+        "--http-port",
+        action=_Key,
+        key="listen.http_port",
+        metavar="PORT",
+        help="80, or 8080 for localhost; 0: none",
+    )
+    key(
+        "--no-tls",
+        action=_Key,
+        key="listen.tls",
+        value=False,
+        help="plain HTTP here, behind an ingress that terminates TLS",
+    )
+    key("--cert", action=_Key, key="tls.cert", repeat=True, metavar="FILE", help="full chain, PEM")
+    key("--key", action=_Key, key="tls.key", repeat=True, metavar="FILE", help="private key, PEM")
+    key("--webroot", action=_Key, key="acme.webroot", metavar="FOLDER", help="certbot's challenges")
+    key(
+        "--rewrite",
+        action=_Key,
+        key="site.rewrite",
+        choices=("rewrite", "preserve"),
+        help="Host, Origin and Referer: rewrite them to the upstream, or pass them through",
+    )
+    output = command.add_argument_group("output")
+    output.add_argument(
+        "--show-headers",
+        action=_Key,
+        key="log.show_headers",
+        value=True,
+        help="print what was done to every header, secrets redacted",
+    )
+    output.add_argument(
+        "--access-log",
+        action=_Key,
+        key="log.access",
+        value=True,
+        help="one line a request (on by default for serve)",
+    )

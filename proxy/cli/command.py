@@ -1,0 +1,37 @@
+"""Read the command line and the configuration, run, answer with an exit code."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from proxy.config import load
+from proxy.errors import StartError
+from proxy.settings import Settings
+
+from .arguments import parse
+
+
+def command(arguments: list[str] | None) -> int:
+    """Exit codes: 0 fine, 1 what was asked for is not possible, 2 usage."""
+    parsed = parse(arguments)
+    try:
+        if parsed.command == "password":
+            from .password import password  # noqa: PLC0415  commands load what they need
+
+            return password()
+        settings = load(parsed.flags, file=parsed.config)
+        _log_to_stderr(settings)
+        from . import run  # noqa: PLC0415  commands load what they need
+
+        return run.run(run.up if parsed.command == "up" else run.serve, settings)
+    except StartError as error:
+        print(f"labgate: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _log_to_stderr(settings: Settings) -> None:
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("labgate").setLevel(settings.log.level.upper())

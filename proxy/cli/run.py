@@ -1,0 +1,162 @@
+"""``up`` and ``serve``: from start to a clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from rich.console import Console
+
+from proxy.app import Application
+from proxy.certs.devca import authority_file
+from proxy.errors import UsageError
+from proxy.jupyter.choose import choose_launcher
+from proxy.jupyter.launcher import Launcher, Login
+from proxy.jupyter.readiness import wait_until_ready
+from proxy.observe.notify import notify
+from proxy.settings import Settings
+from proxy.upstream.address import UpstreamAddress, parse_upstream
+
+from .report import print_ready, ready_lines
+
+log = logging.getLogger("labgate")
+
+DEFAULT_UPSTREAM = "http://127.0.0.1:8888"
+RELAUNCH_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+STEADY_SECONDS = 60.0
+
+console = Console(stderr=True)
+
+
+Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
+def run(command: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings) -> int:
+    """Run on uvloop where it exists, on plain asyncio elsewhere."""
+    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with suppress(ImportError):
+        import uvloop  # noqa: PLC0415  it does not exist everywhere
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(command(settings))
+
+
+async def serve(settings: Settings) -> int:
+    """Serve a Jupyter that somebody else runs."""
+    if not settings.upstream.url:
+        raise UsageError(
+            "serve needs to know where Jupyter is: --upstream http://127.0.0.1:8888 "
+            "(or upstream.url, LABGATE_UPSTREAM__URL). `labgate up` launches one."
+        )
+    # --show-headers tells of every exchange already.
+    access_log = settings.log.access is True or (
+        settings.log.access is None and not settings.log.show_headers
+    )
+    app = Application(settings, access_log=access_log)
+    address = parse_upstream(settings.upstream.url)
+    return await _until_signal(lambda hurry: _serve_running(settings, app, address, hurry))
+
+
+async def up(settings: Settings) -> int:
+    """Launch Jupyter, then serve it."""
+    app = Application(settings, access_log=settings.log.access is True)
+    if settings.jupyter.launch == "none":
+        address = parse_upstream(settings.upstream.url or DEFAULT_UPSTREAM)
+        return await _until_signal(lambda hurry: _serve_running(settings, app, address, hurry))
+    if settings.upstream.url:
+        raise UsageError(
+            "upstream.url names a Jupyter that runs already, and `up` would launch another: "
+            "add --launch none, or use `labgate serve`."
+        )
+    return await _until_signal(lambda hurry: _launch_and_serve(settings, app, hurry))
+
+
+async def _serve_running(
+    settings: Settings, app: Application, address: UpstreamAddress, hurry: asyncio.Event
+) -> None:
+    """Open ports and serve until cancelled."""
+    try:
+        await app.start()
+        app.connect_to(address)
+        _tell(settings, app, str(address), Login("unknown"), address)
+        await asyncio.Event().wait()
+    finally:
+        notify("STOPPING=1")
+        await app.stop(hurry)
+
+
+async def _launch_and_serve(settings: Settings, app: Application, hurry: asyncio.Event) -> None:
+    """Open ports, launch, wait, tell, watch: until cancelled or Jupyter is shut down."""
+    launcher: Launcher | None = None
+    try:
+        await app.start()
+        launcher = await choose_launcher(settings.jupyter, settings.state_folder, console)
+        assert launcher is not None, "launch = none was taken before"
+        console.print("Starting Jupyter …", highlight=False)
+        launched = await launcher.launch()
+        app.connect_to(launched.address)
+        seconds = settings.jupyter.start_timeout_seconds
+        await wait_until_ready(launcher, launched.address, seconds)
+        where = f"{launched.description}, at {launched.address}"
+        _tell(settings, app, where, launched.login, launched.address)
+        await _watch(launcher)
+    finally:
+        notify("STOPPING=1")
+        await app.stop(hurry)
+        if launcher is not None:
+            await launcher.stop()
+
+
+def _tell(
+    settings: Settings, app: Application, jupyter: str, login: Login, address: UpstreamAddress
+) -> None:
+    """Say that everything is ready, to people and to the service manager."""
+    authority = authority_file(settings.state_folder) if app.development else None
+    print_ready(console, ready_lines(settings, jupyter, login, address.base_path, authority))
+    notify("READY=1")
+
+
+async def _watch(launcher: Launcher) -> None:
+    """Bring a crashed Jupyter back; one that was shut down on purpose ends labgate too."""
+    attempt = 0
+    loop = asyncio.get_running_loop()
+    while True:
+        since = loop.time()
+        ended = await launcher.ended()
+        if ended.exit_code == 0:
+            reason = f"Jupyter was shut down ({ended.reason}); labgate stops too."
+            console.print(reason, highlight=False)
+            return
+        attempt = 0 if loop.time() - since > STEADY_SECONDS else attempt
+        pause = RELAUNCH_SECONDS[min(attempt, len(RELAUNCH_SECONDS) - 1)]
+        attempt += 1
+        log.error("Jupyter ended: %s; starting it again in %g s", ended.reason, pause)
+        for line in ended.last_lines[-10:]:
+            log.error("  %s", line)
+        await asyncio.sleep(pause)
+        await launcher.relaunch()
+
+
+async def _until_signal(work: Work) -> int:
+    """Run ``work`` until it ends or SIGINT or SIGTERM comes; a second one ends the waiting."""
+    loop = asyncio.get_running_loop()
+    hurry = asyncio.Event()
+    working = loop.create_task(work(hurry), name="serving")
+
+    def on_signal() -> None:
+        if working.cancelling():
+            hurry.set()
+        else:
+            console.print("Stopping …", highlight=False)
+            working.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    with suppress(asyncio.CancelledError):
+        await working
+    return 0

@@ -1,0 +1,396 @@
+"""The real programs of an end-to-end test, each as a process: Jupyter, labgate, nginx."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+ROOT = Path(__file__).parent.parent.parent
+START_SECONDS = 40.0
+STOP_SECONDS = 15.0
+
+TOKEN = "e2e-0123456789abcdef-token"
+PASSWORD = "correct horse battery staple"
+
+
+Answered = TypeVar("Answered")
+
+
+def until(
+    condition: Callable[[], Answered],
+    what: str | Callable[[], str],
+    seconds: float = START_SECONDS,
+) -> Answered:
+    """Ask until the answer is true, and return it; fail with ``what`` was waited for."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if answer := condition():
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(what if isinstance(what, str) else what())
+        time.sleep(0.02)
+
+
+_given: set[int] = set()
+
+
+def free_port() -> int:
+    """A port that is free on both loopback addresses, and was not given before."""
+    while True:
+        with socket.socket() as four, socket.socket(socket.AF_INET6) as six:
+            four.bind(("127.0.0.1", 0))
+            port = int(four.getsockname()[1])
+            try:
+                six.bind(("::1", port))
+            except OSError:
+                continue
+        if port not in _given:
+            _given.add(port)
+            return port
+
+
+class Program:
+    """A process with its output in a file, started by ``with`` and ended by its end."""
+
+    name = "program"
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.environment = {"HOME": str(folder), **(environment or {})}
+        self.stdout = folder / f"{self.name}.out"
+        self.stderr = folder / f"{self.name}.err"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def ready(self) -> bool:
+        """Whether it does what it was started for."""
+        raise NotImplementedError
+
+    def spawn(self) -> Self:
+        """Start it, wait for nothing."""
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("LABGATE_", "JUPYTER", "XDG_"))
+        }
+        with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
+            self.process = subprocess.Popen(
+                self.command(),
+                cwd=ROOT,
+                env=inherited | self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        return self
+
+    def start(self) -> Self:
+        """Start it, and wait until it is ready."""
+        self.spawn()
+        try:
+            until(self._ready_or_gone, lambda: f"{self.name} is not ready:\n{self.told}")
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def _ready_or_gone(self) -> bool:
+        assert self.running.poll() is None, f"{self.name} ended:\n{self.told}"
+        return self.ready()
+
+    @property
+    def running(self) -> subprocess.Popen[bytes]:
+        assert self.process is not None, f"{self.name} was not started"
+        return self.process
+
+    @property
+    def pid(self) -> int:
+        return self.running.pid
+
+    @property
+    def told(self) -> str:
+        """Everything it wrote to standard error since it was started."""
+        return self.stderr.read_text(errors="replace") if self.stderr.exists() else ""
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end; its exit code."""
+        if self.running.poll() is None:
+            self.running.send_signal(number)
+        return self.running.wait(STOP_SECONDS)
+
+    def kill(self) -> None:
+        """End it and what it started in its session, at once."""
+        if self.process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(STOP_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if self.process is not None and self.process.poll() is None:
+                self.stop()
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            self.kill()
+
+
+class Jupyter(Program):
+    """A real JupyterLab on a loopback port or a Unix socket, as anybody starts it by hand.
+
+    Its folders stay when it is stopped and started again: that is a restart.
+    """
+
+    name = "jupyter"
+
+    def __init__(
+        self, folder: Path, *arguments: str, hashed_password: str = "", sock: Path | None = None
+    ) -> None:
+        super().__init__(
+            folder,
+            {
+                "JUPYTER_CONFIG_DIR": str(folder / "config"),
+                "JUPYTER_DATA_DIR": str(folder / "data"),
+                "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+                "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+                "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+                "IPYTHONDIR": str(folder / "ipython"),
+                "SHELL": "/bin/bash",
+            },
+        )
+        self.port = 0 if sock else free_port()
+        self.sock = sock
+        self.work = folder / "work"
+        self.work.mkdir(exist_ok=True)
+        self._arguments = arguments
+        self._hashed_password = hashed_password
+        self._settle()
+
+    @property
+    def upstream(self) -> str:
+        return f"unix:{self.sock}" if self.sock else f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        place = (
+            [f"--ServerApp.sock={self.sock}"]
+            if self.sock
+            else ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}"]
+        )
+        login = (
+            [f"--PasswordIdentityProvider.hashed_password={self._hashed_password}"]
+            if self._hashed_password
+            else [f"--IdentityProvider.token={TOKEN}"]
+        )
+        root = ["--allow-root"] if os.geteuid() == 0 else []
+        given = [*place, *login, *root, f"--ServerApp.root_dir={self.work}", *self._arguments]
+        fixed = ["--no-browser", "--ServerApp.port_retries=0"]
+        return [sys.executable, "-P", "-m", "jupyterlab", *fixed, *given]
+
+    def ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            if self.sock:
+                connection.sock = socket.socket(socket.AF_UNIX)
+                connection.sock.connect(str(self.sock))
+            connection.request("GET", "/api", headers={"Host": "localhost"})
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def _settle(self) -> None:
+        """Lab's settings: no question about news in the way, terminals that can be read."""
+        for name, said in {
+            "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+            "terminal-extension/plugin": {"screenReaderMode": True},
+        }.items():
+            path = self.folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(said))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP response."""
+
+    status: int
+    fields: http.client.HTTPMessage
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Labgate(Program):
+    """``python -m proxy …`` on free ports, its state in the test's folder."""
+
+    name = "labgate"
+
+    def __init__(
+        self,
+        folder: Path,
+        command: str,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        tls: bool = True,
+    ) -> None:
+        state = {"XDG_STATE_HOME": str(folder)}
+        super().__init__(folder, state | dict(environment or {}))
+        self.tls = tls
+        self.https_port = free_port() if tls else 0
+        self.http_port = free_port()
+        self._arguments = (command, *arguments)
+
+    @property
+    def origin(self) -> str:
+        return f"https://localhost:{self.https_port}"
+
+    @property
+    def authority(self) -> Path:
+        """The development CA's certificate."""
+        return self.folder / "labgate" / "ca.pem"
+
+    def command(self) -> list[str]:
+        ports = ["--http-port", str(self.http_port)]
+        if self.tls:
+            ports += ["--https-port", str(self.https_port)]
+        return [sys.executable, "-m", "proxy", *self._arguments, *ports]
+
+    def ready(self) -> bool:
+        return "  Stop  " in self.told
+
+    @property
+    def lines(self) -> dict[str, str]:
+        """The start-up lines by their label."""
+        told = [line.strip().partition(" ") for line in self.told.splitlines()]
+        return {label: text.strip() for label, _, text in told if label.isalpha()}
+
+    @property
+    def trusting(self) -> ssl.SSLContext:
+        """A client that trusts the development CA and nothing else."""
+        return ssl.create_default_context(cafile=str(self.authority))
+
+    def connection(self, seconds: float = 60) -> http.client.HTTPConnection:
+        if not self.tls:
+            return http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=seconds)
+        return http.client.HTTPSConnection(
+            "localhost", self.https_port, timeout=seconds, context=self.trusting
+        )
+
+    def ask(self, method: str, target: str, body: Any = None, **fields: str) -> Answer:
+        """One request; an underscore in a field's name stands for a hyphen."""
+        headers = {name.replace("_", "-"): value for name, value in fields.items()}
+        connection = self.connection()
+        try:
+            connection.request(method, target, body, headers)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+
+
+class Nginx(Program):
+    """nginx as it is copied from page to page: Host and Origin are set to Jupyter's."""
+
+    name = "nginx"
+
+    def __init__(self, folder: Path, upstream: str, cert: Path, key: Path) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+        self.access = folder / "access.log"
+        self._configuration = folder / "nginx.conf"
+        user = "user root;" if os.geteuid() == 0 else ""
+        temporary = "\n".join(
+            f"{kind}_temp_path {folder}/{kind};"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        authority = upstream.removeprefix("http://")
+        self._configuration.write_text(f"""\
+{user}
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{}}
+http {{
+    {temporary}
+    access_log {self.access};
+    server {{
+        listen 127.0.0.1:{self.port} ssl;
+        listen [::1]:{self.port} ssl;
+        ssl_certificate {cert};
+        ssl_certificate_key {key};
+        client_max_body_size 0;
+        location / {{
+            proxy_pass {upstream};
+            proxy_set_header Host {authority};
+            proxy_set_header Origin http://{authority};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "upgrade";
+        }}
+    }}
+}}
+""")
+
+    @property
+    def origin(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    def command(self) -> list[str]:
+        return ["/usr/sbin/nginx", "-c", str(self._configuration), "-e", "stderr"]
+
+    def ready(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+
+def peak_memory(pid: int) -> int:
+    """The most memory the process ever had resident, in bytes."""
+    return _status_bytes(pid, "VmHWM")
+
+
+def resident_memory(pid: int) -> int:
+    """What the process has resident now, in bytes."""
+    return _status_bytes(pid, "VmRSS")
+
+
+def forget_peak_memory(pid: int) -> None:
+    """From now on the peak counts anew (proc(5), clear_refs)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _status_bytes(pid: int, key: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == key:
+            return int(value.removesuffix("kB")) * 1024
+    raise LookupError(key)

@@ -1,0 +1,240 @@
+"""The image as a sidecar: built, configured by environment alone, healthy, stopped."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import require
+
+ROOT = Path(__file__).parent.parent.parent
+DEBIAN = "labbase:bookworm"
+"""Debian with python3 and its venv module, made without a registry by
+``shared/jupyter-image/build``; the Dockerfile takes any such image as PYTHON_IMAGE."""
+
+LABEL = "labgate.test"
+"""On the base, so that every stage built on it has it and can be found to be removed."""
+
+DOMAIN = "lab.example.org"
+SOONER = ("--health-interval", "1s")
+HEALTHY_SECONDS = 40.0
+
+UPSTREAM = """
+import http.server, json
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = json.dumps({"path": self.path, "fields": dict(self.headers)}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+http.server.ThreadingHTTPServer(("0.0.0.0", 8888), Echo).serve_forever()
+"""
+
+pytestmark = pytest.mark.docker
+
+
+def _docker(*arguments: str, timeout: float = 60) -> str:
+    ran = subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, timeout=timeout, check=False
+    )
+    assert ran.returncode == 0, f"docker {' '.join(arguments)}\n{ran.stdout}\n{ran.stderr}"
+    return ran.stdout.strip()
+
+
+def _inspect(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_docker("inspect", name))[0]
+    return found
+
+
+def _answers(*arguments: str) -> bool:
+    ran = subprocess.run(["docker", *arguments], capture_output=True, timeout=60, check=False)
+    return ran.returncode == 0
+
+
+def _pip_setting(key: str) -> str:
+    if said := os.environ.get(f"PIP_{key.upper().replace('-', '_')}"):
+        return said
+    asked = subprocess.run(
+        ["python3", "-m", "pip", "config", "get", f"global.{key}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The image, built from this checkout on a base that reaches what this machine reaches."""
+    require(shutil.which("docker") is not None, "the docker command is not installed")
+    require(_answers("version"), "no Docker Engine answers")
+    require(_answers("image", "inspect", DEBIAN), f"there is no image {DEBIAN} to build on")
+    tag = f"labgate-test:{uuid.uuid4().hex[:8]}"
+    base = f"labgate-test-base:{tag.rpartition(':')[2]}"
+    context = tmp_path_factory.mktemp("base")
+    # A machine behind a proxy that re-signs TLS knows its authority, and pip's index.
+    shutil.copy("/etc/ssl/certs/ca-certificates.crt", context / "authorities.crt")
+    settings = ["[global]", "cert = /etc/ssl/certs/ca-certificates.crt"]
+    if index := _pip_setting("index-url"):
+        settings.append(f"index-url = {index}")
+    (context / "pip.conf").write_text("\n".join(settings) + "\n")
+    (context / "Dockerfile").write_text(
+        f"FROM {DEBIAN}\n"
+        "COPY authorities.crt /etc/ssl/certs/ca-certificates.crt\n"
+        "COPY pip.conf /etc/pip.conf\n"
+        f"LABEL {LABEL}=1\n"
+    )
+    with ExitStack() as stack:
+        stack.callback(_answers, "image", "prune", "--force", "--filter", f"label={LABEL}")
+        _docker("build", "--quiet", "--tag", base, str(context))
+        stack.callback(_answers, "image", "rm", base)
+        arguments = ("--network", "host", "--build-arg", f"PYTHON_IMAGE={base}")
+        _docker("build", *arguments, "--quiet", "--tag", tag, str(ROOT), timeout=600)
+        stack.callback(_answers, "image", "rm", tag)
+        yield tag
+
+
+@pytest.fixture
+def network() -> Iterator[str]:
+    """A network with the stand-in for Jupyter on it, as ``jupyter``."""
+    name = f"labgate-test-{uuid.uuid4().hex[:8]}"
+    with ExitStack() as stack:
+        _docker("network", "create", name)
+        stack.callback(_answers, "network", "rm", name)
+        place = ("--name", f"{name}-jupyter", "--network", name, "--network-alias", "jupyter")
+        _docker("run", "--detach", "--rm", *place, DEBIAN, "python3", "-c", UPSTREAM)
+        stack.callback(_answers, "rm", "--force", f"{name}-jupyter")
+        yield name
+
+
+def _until_healthy(name: str) -> None:
+    deadline = time.monotonic() + HEALTHY_SECONDS
+    while True:
+        state = _inspect(name)["State"]
+        if state["Health"]["Status"] == "healthy":
+            return
+        if not state["Running"] or time.monotonic() > deadline:
+            pytest.fail(f"{state}\n{_docker('logs', name)}")
+        time.sleep(0.5)
+
+
+@pytest.fixture
+def sidecar(built: str, network: str) -> Iterator[str]:
+    """A healthy container behind a TLS-terminating ingress, as compose.yaml runs it."""
+    name = f"{network}-labgate"
+    environment = {
+        "LABGATE_UPSTREAM__URL": "http://jupyter:8888",
+        "LABGATE_SITE__DOMAINS": DOMAIN,
+        "LABGATE_LISTEN__TLS": "false",
+    }
+    given = [word for item in environment.items() for word in ("--env", "=".join(item))]
+    confined = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+    place = ("--name", name, "--network", network, "--publish", "127.0.0.1::80")
+    _docker("run", "--detach", *place, *SOONER, *confined, *given, built)
+    try:
+        _until_healthy(name)
+        yield name
+    finally:
+        _answers("rm", "--force", "--volumes", name)
+
+
+def _get(port: int, path: str, **fields: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path, headers=fields)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def test_it_serves_its_upstream(sidecar: str) -> None:
+    port = int(_docker("port", sidecar, "80/tcp").rpartition(":")[2])
+    status, body = _get(port, "/api?a=%2F", Host=DOMAIN, Origin=f"https://{DOMAIN}")
+    assert status == 200
+    seen = json.loads(body)
+    assert seen["path"] == "/api?a=%2F"
+    assert seen["fields"]["Host"] == "jupyter:8888"
+    assert seen["fields"]["Origin"] == "http://jupyter:8888"
+    assert seen["fields"]["X-Forwarded-Proto"] == "https"
+    status, _ = _get(port, "/api", Host="elsewhere.example.org")
+    assert status == 421
+
+
+def test_it_does_not_run_as_root(sidecar: str) -> None:
+    assert _inspect(sidecar)["Config"]["User"] == "65532:65532"
+    users = _docker("top", sidecar, "-eo", "pid,uid").splitlines()[1:]
+    assert users
+    assert {line.split()[1] for line in users} == {"65532"}
+
+
+def test_sigterm_stops_it_cleanly(sidecar: str) -> None:
+    since = time.monotonic()
+    _docker("kill", "--signal", "TERM", sidecar)
+    assert _docker("wait", sidecar, timeout=20) == "0"
+    assert time.monotonic() - since < 8
+
+
+def test_localhost_gets_a_development_certificate(built: str, network: str) -> None:
+    """Without a domain it is HTTPS on 8443, its CA kept in the volume."""
+    name = f"{network}-labgate"
+    given = ("--env", "LABGATE_UPSTREAM__URL=http://jupyter:8888")
+    _docker("run", "--detach", "--name", name, "--network", network, *SOONER, *given, built)
+    try:
+        _until_healthy(name)
+        authority = _docker("exec", name, "cat", "/var/lib/labgate/ca.pem")
+        assert authority.startswith("-----BEGIN CERTIFICATE-----")
+    finally:
+        _answers("rm", "--force", "--volumes", name)
+
+
+def test_a_mistake_in_the_environment_is_named(built: str) -> None:
+    ran = subprocess.run(
+        [
+            "docker",
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "--env",
+            "LABGATE_UPSTREAM__ULR=http://jupyter:8888",
+            built,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert "LABGATE_UPSTREAM__ULR" in ran.stderr
+
+
+def test_it_holds_labgate_and_nothing_to_build_with(built: str) -> None:
+    program = (
+        "import importlib.metadata as m, json, pathlib;"
+        "print(json.dumps([sorted(d.name.lower() for d in m.distributions()),"
+        " [str(p) for p in pathlib.Path('/src').glob('*')]]))"
+    )
+    said = _docker(
+        "run", "--rm", "--network", "none", "--entrypoint", "python", built, "-c", program
+    )
+    names, left = json.loads(said)
+    assert "labgate" in names
+    assert not {"pip", "setuptools", "hatchling", "pytest", "jupyterlab"} & set(names)
+    assert left == []

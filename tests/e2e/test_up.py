@@ -1,0 +1,346 @@
+"""``labgate up`` from the first line to Ctrl-C, and what it says when it cannot start."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+import trustme
+
+from tests.conftest import TEST_IMAGE, require
+from tests.e2e.programs import ROOT, Labgate, free_port, until
+
+NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+
+
+def interrupt(labgate: Labgate) -> int:
+    """Ctrl-C in labgate's terminal: SIGINT for its whole process group; the exit code."""
+    os.killpg(labgate.pid, signal.SIGINT)
+    return labgate.running.wait(30)
+
+
+def opens(labgate: Labgate) -> None:
+    """The printed address opens Lab for a client that trusts the printed CA, and redirects."""
+    address = urlsplit(labgate.lines["Open"])
+    assert address.netloc == f"localhost:{labgate.https_port}"
+    assert address.query.startswith("token=")
+    authority = labgate.lines["Trust"].split()[-1]
+    assert Path(authority) == labgate.authority
+    answer = labgate.ask("GET", f"{address.path}?{address.query}")
+    assert answer.status == 200
+    assert b"JupyterLab" in answer.body
+    assert labgate.ask("GET", address.path).status == 302, "without the token: to the login"
+
+    with_tls, labgate.tls = labgate.tls, False
+    moved = labgate.ask("GET", "/lab?x=1", Host=f"localhost:{labgate.http_port}")
+    labgate.tls = with_tls
+    assert moved.status == 301
+    assert moved.fields["Location"] == f"{labgate.origin}/lab?x=1"
+
+
+def launched_process(labgate: Labgate) -> psutil.Process:
+    """The Jupyter that labgate runs."""
+    (child,) = until(psutil.Process(labgate.pid).children, "no child process")
+    return child
+
+
+@pytest.mark.jupyter
+@pytest.mark.usefixtures("jupyterlab")
+class TestProcess:
+    def test_from_start_to_ctrl_c(self, tmp_path: Path) -> None:
+        work = tmp_path / "work"
+        work.mkdir()
+        arguments = ("--launch", "process", "--folder", str(work))
+        with Labgate(tmp_path, "up", *arguments) as labgate:
+            assert {"Open", "Log", "Jupyter", "Trust", "Stop"} <= labgate.lines.keys()
+            assert str(work) in labgate.lines["Jupyter"]
+            opens(labgate)
+            jupyter = launched_process(labgate)
+            assert f"process {jupyter.pid} " in labgate.lines["Jupyter"]
+            assert interrupt(labgate) == 0
+            assert "Traceback" not in labgate.told
+            assert not jupyter.is_running()
+
+    def test_ctrl_c_while_jupyter_starts(self, tmp_path: Path) -> None:
+        """Until then browsers see a page that waits, programs a 503 to try again."""
+        arguments = ("--launch", "process", "--folder", str(tmp_path))
+        labgate = Labgate(tmp_path, "up", *arguments).spawn()
+        try:
+            jupyter = launched_process(labgate)
+            until(labgate.authority.exists, "no development CA")
+            page = labgate.ask("GET", "/lab", **NAVIGATION)
+            assert (page.status, page.fields["Retry-After"]) == (503, "2")
+            assert b"opens by itself" in page.body
+            assert labgate.ask("GET", "/.labgate/health").status == 200
+            assert labgate.ask("GET", "/.labgate/ready").status == 503
+            assert interrupt(labgate) == 0
+            assert "Traceback" not in labgate.told
+            assert not jupyter.is_running()
+        finally:
+            labgate.kill()
+
+    def test_a_crashed_jupyter_comes_back(self, tmp_path: Path) -> None:
+        arguments = ("--launch", "process", "--folder", str(tmp_path))
+        with Labgate(tmp_path, "up", *arguments) as labgate:
+            target = urlsplit(labgate.lines["Open"])
+            jupyter = launched_process(labgate)
+            jupyter.kill()
+            until(lambda: not jupyter.is_running(), "killed, and still there")
+            until(lambda: labgate.ask("GET", "/.labgate/ready").status == 200, "not ready")
+            assert labgate.ask("GET", f"/api/status?{target.query}").status == 200
+            assert "SIGKILL" in labgate.told
+
+    def test_jupyters_own_shut_down_ends_labgate_too(self, tmp_path: Path) -> None:
+        arguments = ("--launch", "process", "--folder", str(tmp_path))
+        with Labgate(tmp_path, "up", *arguments) as labgate:
+            token = labgate.lines["Open"].partition("token=")[2]
+            answer = labgate.ask("POST", "/api/shutdown", Authorization=f"token {token}")
+            assert answer.status == 200
+            assert labgate.running.wait(30) == 0
+            assert "shut down" in labgate.told
+
+
+def docker(*arguments: str) -> str:
+    ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+@pytest.mark.docker
+class TestContainer:
+    @pytest.fixture
+    def name(self) -> Iterator[str]:
+        """A name nobody uses, for the container and its volume; both are removed."""
+        require(shutil.which("docker"), "the docker command is not installed")
+        asked = subprocess.run(
+            ["docker", "image", "inspect", TEST_IMAGE], capture_output=True, check=False
+        )
+        require(asked.returncode == 0, f"no Docker Engine, or no image {TEST_IMAGE}")
+        name = f"labgate-e2e-{uuid.uuid4().hex[:8]}"
+        yield name
+        for removed in (("rm", "--force", name), ("volume", "rm", "--force", name)):
+            subprocess.run(["docker", *removed], capture_output=True, check=False)
+
+    def test_from_start_to_ctrl_c(self, name: str, tmp_path: Path) -> None:
+        volume = f"{name}:/home/jovyan/work"
+        arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name)
+        labgate = Labgate(tmp_path, "up", *arguments, "--volume", volume)
+        with labgate:
+            assert {"Open", "Log", "Jupyter", "Trust", "Stop"} <= labgate.lines.keys()
+            assert f"container {name} (image {TEST_IMAGE}), created" in labgate.lines["Jupyter"]
+            opened = labgate.lines["Open"]
+            opens(labgate)
+            docker("exec", name, "sh", "-c", "echo kept > /home/jovyan/work/file")
+            bindings = docker("inspect", "--format", "{{json .HostConfig.PortBindings}}", name)
+            assert "127.0.0.1" in bindings
+            assert interrupt(labgate) == 0
+            assert "Traceback" not in labgate.told
+            assert docker("inspect", "--format", "{{.State.Running}}", name) == "false"
+
+        with labgate:
+            assert ", started" in labgate.lines["Jupyter"]
+            assert labgate.lines["Open"] == opened, "same address, same token"
+            assert docker("exec", name, "cat", "/home/jovyan/work/file") == "kept"
+
+
+@dataclass
+class Mistake:
+    """A start that cannot work: what is typed, and what must be said about it."""
+
+    name: str
+    arguments: str
+    says: tuple[str, ...]
+    code: int = 1
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+SERVE = "serve --upstream http://127.0.0.1:8888"
+PORTS = "--https-port FREE --http-port 0"
+
+MISTAKES = [
+    Mistake(
+        "the HTTPS port is taken",
+        f"{SERVE} --https-port TAKEN --http-port 0",
+        ("127.0.0.1:TAKEN is taken", "--https-port"),
+    ),
+    Mistake(
+        "the HTTP port is taken",
+        f"{SERVE} --https-port FREE --http-port TAKEN",
+        ("127.0.0.1:TAKEN is taken", "--http-port"),
+    ),
+    Mistake(
+        "not an address of this machine",
+        f"{SERVE} {PORTS} --bind 192.0.2.1",
+        ("--bind 192.0.2.1", "not an address of this machine"),
+    ),
+    Mistake(
+        "no certificate",
+        f"{SERVE} {PORTS} --domain lab.example.org",
+        ("/etc/letsencrypt/live/lab.example.org/fullchain.pem", "certbot certonly"),
+    ),
+    Mistake(
+        "a key that belongs to another certificate",
+        f"{SERVE} {PORTS} --domain lab.example.org --cert TMP/good.pem --key TMP/expired.key",
+        ("TMP/good.pem and TMP/expired.key", "do not belong together"),
+    ),
+    Mistake(
+        "an expired certificate",
+        f"{SERVE} {PORTS} --domain lab.example.org --cert TMP/expired.pem --key TMP/expired.key",
+        ("TMP/expired.pem expired on 20", "certbot renew"),
+    ),
+    Mistake(
+        "a certificate for another name",
+        f"{SERVE} {PORTS} --domain other.example.org --cert TMP/good.pem --key TMP/good.key",
+        ("No certificate is for other.example.org", "names lab.example.org"),
+    ),
+    Mistake(
+        "a state folder that cannot be",
+        f"{SERVE} {PORTS}",
+        ("TMP/good.pem", "state.folder"),
+        environment={"LABGATE_STATE__FOLDER": "TMP/good.pem/state"},
+    ),
+    Mistake(
+        "a state folder that is a file",
+        f"{SERVE} {PORTS}",
+        ("TMP/good.pem", "state.folder"),
+        environment={"LABGATE_STATE__FOLDER": "TMP/good.pem"},
+    ),
+    Mistake(
+        "the engine does not answer",
+        f"up {PORTS} --launch docker",
+        ("/nonexistent",),
+        environment={"DOCKER_HOST": "unix:///nonexistent"},
+    ),
+    Mistake("no upstream", f"serve {PORTS}", ("--upstream http://127.0.0.1:8888",), 2),
+    Mistake("an upstream without scheme", f"serve {PORTS} --upstream 127.0.0.1:8888", ("http",), 2),
+    Mistake("an upstream with TLS", f"serve {PORTS} --upstream https://a", ("plain HTTP",), 2),
+    Mistake("a relative socket", f"serve {PORTS} --upstream unix:a", ("absolute path",), 2),
+    Mistake(
+        "an upstream besides the one to launch",
+        f"up {PORTS} --upstream http://127.0.0.1:8888",
+        ("--launch none",),
+        2,
+    ),
+    Mistake(
+        "an unknown key in the file",
+        f"{SERVE} {PORTS} --config TMP/unknown.toml",
+        ("TMP/unknown.toml: site.domain: unknown key", "did you mean domains?"),
+        2,
+    ),
+    Mistake(
+        "an unknown key in the environment",
+        f"{SERVE} {PORTS}",
+        ("LABGATE_SITE__DOMAIN: unknown key", "did you mean domains?"),
+        2,
+        {"LABGATE_SITE__DOMAIN": "lab.example.org"},
+    ),
+    Mistake(
+        "a file that is not TOML",
+        f"{SERVE} {PORTS} --config TMP/good.pem",
+        ("TMP/good.pem", "TOML"),
+        2,
+    ),
+    Mistake("a file that is not there", f"{SERVE} --config TMP/none", ("TMP/none",), 2),
+    Mistake("a port that is none", f"{SERVE} --https-port 70000", ("listen.https_port",), 2),
+    Mistake("a port that is no number", f"{SERVE} --https-port x", ("listen.https_port",), 2),
+    Mistake("a domain that is an address", f"{SERVE} --domain https://a", ("bare name",), 2),
+    Mistake("a certificate without key", f"{SERVE} --cert TMP/good.pem", ("give pairs",), 2),
+    Mistake(
+        "a memory limit that is none", "up --memory-limit lots", ("jupyter.memory_limit", "4g"), 2
+    ),
+    Mistake(
+        "a password hash without its prefix",
+        "up --password $argon2id$v=19$m=10240,t=10,p=8$c2FsdHNhbHQ$aGFzaGhhc2g",
+        ("jupyter.password", "labgate password"),
+        2,
+    ),
+    Mistake(
+        "a password instead of its hash",
+        "up --password swordfish",
+        ("jupyter.password", "labgate password"),
+        2,
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificates good and expired, and a configuration file with a typing mistake."""
+    folder = tmp_path_factory.mktemp("files")
+    authority = trustme.CA()
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    for name, leaf in {
+        "good": authority.issue_cert("lab.example.org"),
+        "expired": authority.issue_cert("lab.example.org", not_after=yesterday),
+    }.items():
+        leaf.private_key_pem.write_to_path(folder / f"{name}.key")
+        for blob in leaf.cert_chain_pems:
+            blob.write_to_path(folder / f"{name}.pem", append=True)
+    (folder / "unknown.toml").write_text('[site]\ndomain = "lab.example.org"\n')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fill(files: Path) -> Iterator[Callable[[str], str]]:
+    """Puts folders and ports where a mistake names them."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        values = {"TMP": str(files), "TAKEN": str(port), "FREE": str(free_port())}
+        yield lambda text: re.sub("TMP|TAKEN|FREE", lambda found: values[found[0]], text)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_a_start_that_cannot_work_says_why(
+    mistake: Mistake, fill: Callable[[str], str], tmp_path: Path
+) -> None:
+    given = {name: fill(value) for name, value in mistake.environment.items()}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LABGATE_")}
+    ran = subprocess.run(
+        [sys.executable, "-m", "proxy", *fill(mistake.arguments).split()],
+        cwd=ROOT,
+        env=clean | {"XDG_STATE_HOME": str(tmp_path), "HOME": str(tmp_path)} | given,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    said = ran.stderr
+    print(said)
+    for words in mistake.says:
+        assert fill(words) in said
+    assert ran.returncode == mistake.code
+    assert "Traceback" not in said
+    assert said.startswith("labgate: ")
+    assert len(re.findall(r"[.?!](?=\s)", said)) <= 2, "two sentences at most"
+    assert "swordfish" not in said
+    assert not ran.stdout
+
+
+def test_everything_wrong_with_the_configuration_is_said_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "labgate.toml"
+    file.write_text('[site]\ndomain = "a.example"\n[listen]\nhttps_port = "many"\n')
+    ran = subprocess.run(
+        [sys.executable, "-m", "proxy", "up", "--config", str(file), "--memory-limit", "lots"],
+        cwd=ROOT,
+        env={**os.environ, "LABGATE_LOG__LEVEL": "loud", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert ran.returncode == 2
+    for key in ("site.domain", "listen.https_port", "LABGATE_LOG__LEVEL", "jupyter.memory_limit"):
+        assert f": {key}: " in ran.stderr
