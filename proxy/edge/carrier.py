@@ -73,7 +73,7 @@ class Carrier:
         except UpstreamError as error:
             return self._failed(error, relay)
         except ClientFault as fault:
-            return self._faulted(fault, relay)
+            return await self._faulted(fault, relay)
         finally:
             # Also when the client left in the middle: this is what it was answered.
             if relay is not None and relay.started:
@@ -153,13 +153,13 @@ class Carrier:
             self._record.bytes_up += tunnel.bytes_up
             self._record.bytes_down += tunnel.bytes_down
 
-    def _faulted(self, fault: ClientFault, relay: Relay | None) -> bool:
+    async def _faulted(self, fault: ClientFault, relay: Relay | None) -> bool:
         self._record.status, self._record.outcome = fault.status, str(fault)
         if relay is not None and relay.started:
             self._downstream.abort()
         else:
             self._downstream.write(answers.plain(fault.status, str(fault), persistent=False))
-            self._downstream.finish()
+            await self._downstream.linger()
         return False
 
     def _repeatable(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import chain
 from time import monotonic
 from typing import Protocol, cast
@@ -31,6 +32,9 @@ log = logging.getLogger("labgate")
 
 TOO_MANY_FIELDS = "Too many headers received"
 """aiohttp raises a plain BadHttpMessage for this; its text is all that tells (a test holds it)."""
+
+
+LINGER_SECONDS = 2.0
 
 
 class Answered(web.StreamResponse):
@@ -105,6 +109,7 @@ class EdgeProtocol(RequestHandler):
         "_answered",
         "_congestion",
         "_content",
+        "_discarding",
         "_guest",
         "_half_closed",
         "_head_since",
@@ -131,6 +136,7 @@ class EdgeProtocol(RequestHandler):
         self._content: ArrivedContent | None = None
         self._half_closed = False
         self._answered = 0
+        self._discarding: asyncio.Future[None] | None = None
         self._congestion: Callable[[], None] | None = None
         self._tunnel_congestion: Callable[[bool], None] | None = None
         self._tunnelled: TunnelEnd | None = None
@@ -169,6 +175,14 @@ class EdgeProtocol(RequestHandler):
     def finish(self) -> None:
         self.force_close()
 
+    async def linger(self) -> None:
+        self._discarding = self._loop.create_future()
+        self.write_eof()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                await self._discarding
+        self.force_close()
+
     def abort(self) -> None:
         if self.transport is not None:
             reset(self.transport)
@@ -187,6 +201,8 @@ class EdgeProtocol(RequestHandler):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._discarding is not None:
+            return
         if self._head_since is None and not self._request_in_progress:
             self._head_since = monotonic()
         super().data_received(data)
@@ -238,6 +254,10 @@ class EdgeProtocol(RequestHandler):
     def eof_received(self) -> bool | None:  # type: ignore[override]  # aiohttp declares None
         # A client that half-closes still gets its answer (RFC 9112 section 9.6); over
         # TLS the transport closes whatever is returned here.
+        if self._discarding is not None:
+            if not self._discarding.done():
+                self._discarding.set_result(None)
+            return None
         if self._tunnelled is not None:
             self._tunnelled.feed_eof()
         elif self._request_count == self._answered:

@@ -65,5 +65,12 @@ class Downstream(Protocol):
     def finish(self) -> None:
         """Send what is queued, then close; nothing more is read."""
 
+    async def linger(self) -> None:
+        """Close so that a client that still sends can read what it was answered.
+
+        RFC 9112 section 9.6: bytes that nobody reads would become a reset, which takes
+        the answer away.
+        """
+
     def abort(self) -> None:
         """Close at once, so that the client sees a truncation and not an end."""
