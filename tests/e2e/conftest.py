@@ -80,6 +80,10 @@ def page(context: BrowserContext) -> Page:
     return context.new_page()
 
 
+# What the first attempt says, and what the next one says while the error's page still loads.
+NETWORK_CHANGED = ("ERR_NETWORK_CHANGED", "chrome-error://chromewebdata/")
+
+
 def visit(page: Page, address: str) -> None:
     """Open an address, again if a container came or went meanwhile.
 
@@ -89,7 +93,7 @@ def visit(page: Page, address: str) -> None:
         try:
             page.goto(address)
         except Error as error:
-            if "ERR_NETWORK_CHANGED" not in str(error):
+            if not any(sign in str(error) for sign in NETWORK_CHANGED):
                 raise
         else:
             return
