@@ -8,6 +8,7 @@ import socket
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -60,11 +61,13 @@ def pid_of(launched: Launched) -> int:
 
 async def start_kernel(launched: Launched) -> psutil.Process:
     await request(launched.address, launched.login.token, "POST", "kernels", {})
-    found = [
-        psutil.Process(relative.pid)
-        for relative in descendants(pid_of(launched))
-        if "ipykernel_launcher" in " ".join(psutil.Process(relative.pid).cmdline())
-    ]
+    found = []
+    for relative in descendants(pid_of(launched)):
+        # Jupyter also runs programs of a moment (ps, uname), which may be gone by now.
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(relative.pid)
+            if "ipykernel_launcher" in " ".join(process.cmdline()):
+                found.append(process)
     assert len(found) == 1
     return found[0]
 
