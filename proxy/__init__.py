@@ -2,9 +2,9 @@
 
 The life of a request::
 
-    listener ── TLS (SNI → certificate) ── HTTP/1.1 (aiohttp's low-level server)
+    listener ── TLS (SNI → certificate) ── edge.framing ── HTTP/1.1 (aiohttp's low-level server)
        └─ edge.protocol: a RequestHead, a Content to read, a Downstream to write to
-            └─ edge.exchange ─ rules.decide(head, site)
+            └─ edge.exchange ─ rules.decide(head, site) ─ gate: may it go on to Jupyter?
                  ├─ Redirect · Local · Refuse ─► edge.answers
                  ├─ Forward: rules.request → upstream.pool → upstream.http1
                  │           content up ───────────────┘      │
@@ -14,7 +14,7 @@ The life of a request::
             └─ observe: Record → access log, --show-headers
 
 ``rules`` decides and never waits; everything that waits lives outside it. The folders,
-in the order a request meets them: ``edge``, ``rules``, ``upstream``, ``observe`` and
+in the order a request meets them: ``edge``, ``rules``, ``gate``, ``upstream``, ``observe`` and
 ``inspector``; ``certs`` and ``jupyter`` prepare the ground, ``cli`` is what people type,
 ``app`` wires it all together, ``config`` says how.
 """

@@ -8,19 +8,30 @@ import socket
 import ssl
 from typing import Any
 
-from proxy.certs.devca import development_pair
-from proxy.certs.files import CertificatePair, letsencrypt_pair, load_pairs
+from proxy.certs.acme.wanted import wanted_of
+from proxy.certs.challenges import AlpnAnswers, challenge_folder
+from proxy.certs.sources import hosts_of, sources_of
+from proxy.certs.status import status_file
+from proxy.certs.store import CertificateStore
+from proxy.certs.watch import watch
+from proxy.edge.announced import AnnouncedListener
 from proxy.edge.exchange import Exchanges
 from proxy.edge.limits import Guests, Limits
 from proxy.edge.listener import BACKLOG, bind
 from proxy.edge.local import OwnPaths
-from proxy.edge.protocol import EdgeServer
-from proxy.edge.tls import server_context
+from proxy.edge.server import EdgeServer
+from proxy.edge.tls import Handshakes
+from proxy.gate.gate import Gate
+from proxy.gate.htpasswd import Htpasswd
+from proxy.gate.lockout import Lockout
+from proxy.gate.session import Sessions, session_key
 from proxy.inspector.headers import shown
 from proxy.jupyter.readiness import answers
 from proxy.observe import access
 from proxy.observe.record import Observer, Record
+from proxy.process import Memory
 from proxy.rules.model import Site, make_site
+from proxy.rules.networks import Networks
 from proxy.settings import Settings
 from proxy.tasks import spawn
 from proxy.upstream.address import UpstreamAddress
@@ -40,14 +51,17 @@ class Application:
     503 and the waiting page.
     """
 
-    def __init__(self, settings: Settings, *, access_log: bool) -> None:
+    def __init__(self, settings: Settings, *, access_log: bool, renew: bool = True) -> None:
         self._settings = settings
+        self._renew = renew
         upstream = settings.upstream
         self._pool = Pool(
             None,
             connect_timeout_seconds=upstream.connect_timeout_seconds,
             idle_connections=upstream.idle_connections,
             idle_seconds=upstream.idle_seconds,
+            head_seconds=upstream.head_seconds,
+            response_seconds=upstream.response_seconds,
         )
         observers: list[Observer] = [access.write_line] if access_log else []
         if settings.log.show_headers:
@@ -55,25 +69,46 @@ class Application:
         self._exchanges = Exchanges(
             site_of(settings, UNKNOWN_UPSTREAM),
             self._pool,
-            OwnPaths(self._upstream_answers, settings.acme.webroot),
+            OwnPaths(
+                self._upstream_answers,
+                settings.acme.webroot,
+                challenge_folder(settings.state_folder),
+            ),
             observers,
             trace=settings.log.show_headers,
             most=settings.limits.requests,
         )
         self._limits = Limits(**settings.limits.model_dump())
+        self._trusted = Networks(settings.access.trusted_proxies)
         self._sweeping: asyncio.Task[None] | None = None
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | AnnouncedListener] = []
         self._edges: list[EdgeServer] = []
-        self.development = False
+        self._watching: asyncio.Task[None] | None = None
+        self._challenged: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        self.certificates: CertificateStore | None = None
+        """Without TLS there are none."""
+        if settings.listen.tls:
+            self.certificates = CertificateStore(
+                sources_of(settings),
+                Handshakes(settings.tls.unknown_name),
+                hosts_of(settings),
+                status_file(settings.state_folder),
+            )
 
     async def start(self) -> None:
         """Open every port.
 
         Raises:
-            StartError: A certificate or a port is not to be had.
+            StartError: A certificate or a port is not to be had, or the htpasswd file is no
+                good.
         """
         settings = self._settings
-        context = server_context(self._certificates()) if settings.listen.tls else None
+        self._exchanges.gate = gate_of(settings)
+        context = None
+        if self.certificates is not None:
+            self.certificates.start()
+            context = self.certificates.handshakes.context
         optional = () if settings.listen.bind else settings.bind
         main_port = settings.https_port if settings.listen.tls else settings.http_port
         main_flag = "--https-port" if settings.listen.tls else "--http-port"
@@ -87,7 +122,7 @@ class Application:
                 for opened in sockets:
                     opened.close()
                 raise
-        guests = Guests(self._limits)
+        guests = Guests(self._limits, self._trusted)
         edge = EdgeServer(self._exchanges, limits=self._limits, guests=guests)
         redirects = EdgeServer(
             self._exchanges, limits=self._limits, guests=guests, plain_redirects=True
@@ -98,6 +133,18 @@ class Application:
             await self._serve(edge, listening, context)
         for listening in plain:
             await self._serve(redirects, listening, None)
+        if self.certificates is not None:
+            self.certificates.publish()
+            self._watching = spawn(watch(self.certificates), "certificates")
+            alpn = AlpnAnswers(settings.state_folder, self.certificates.challenge)
+            self._challenged = spawn(alpn.run(), "challenges")
+            if self._renew and self.certificates.entries[0].source.kind == "ACME":
+                self._renewing = spawn(_renew(settings, self.certificates), "renewal")
+
+    def reload(self) -> None:
+        """Look at the certificates now, not only within the next seconds."""
+        if self._watching is not None and self.certificates is not None:
+            self.certificates.look()
 
     def connect_to(self, address: UpstreamAddress) -> None:
         """Jupyter is (going to be) at ``address``."""
@@ -112,6 +159,12 @@ class Application:
         """
         if self._sweeping is not None:
             self._sweeping.cancel()
+        for task in (self._challenged, self._renewing):
+            if task is not None:
+                task.cancel()
+        if self._watching is not None and self.certificates is not None:
+            self._watching.cancel()
+            self.certificates.close()
         for server in self._servers:
             server.close()
         for edge in self._edges:
@@ -132,6 +185,10 @@ class Application:
     async def _serve(
         self, edge: EdgeServer, listening: socket.socket, context: ssl.SSLContext | None
     ) -> None:
+        if self._settings.access.proxy_protocol:
+            announced = AnnouncedListener(edge, listening, context, self._trusted, BACKLOG)
+            self._servers.append(announced)
+            return
         loop = asyncio.get_running_loop()
         seconds = self._limits.handshake_seconds if context is not None else None
         server = await loop.create_server(
@@ -145,25 +202,13 @@ class Application:
 
     async def _sweep(self) -> None:
         """One timer for all connections costs a request nothing."""
+        memory = Memory()
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             for edge in self._edges:
                 edge.shed()
-
-    def _certificates(self) -> list[CertificatePair]:
-        """The configured pairs, certbot's, or development ones for localhost."""
-        settings = self._settings
-        hosts = list(dict.fromkeys(origin.host for origin in settings.origins))
-        if settings.tls.cert:
-            files = list(zip(settings.tls.cert, settings.tls.key, strict=True))
-            return load_pairs(files, hosts)
-        if settings.local:
-            self.development = True
-            return [development_pair(settings.state_folder, hosts)]
-        files = [letsencrypt_pair(hosts[0])]
-        # certbot keeps one folder a certificate, which may be for several names.
-        files += [pair for host in hosts[1:] if (pair := letsencrypt_pair(host))[0].exists()]
-        return load_pairs(files, hosts)
+            memory.look(len(self._edges[0].guests))
+            self._pool.check_times()
 
     async def _upstream_answers(self) -> bool:
         address = self._pool.address
@@ -179,8 +224,36 @@ def site_of(settings: Settings, upstream: UpstreamAddress) -> Site:
         canonical_redirect=settings.site.canonical_redirect,
         websocket_without_origin=settings.site.websocket_without_origin,
         base_path=upstream.base_path,
-        challenges=settings.acme.webroot is not None,
+        challenges=settings.acme.webroot is not None
+        or (settings.listen.tls and not settings.local),
+        hsts_seconds=settings.hsts_seconds,
+        allow=Networks(settings.access.allow),
+        trusted_proxies=Networks(settings.access.trusted_proxies),
+        gated=settings.access.htpasswd is not None,
     )
+
+
+def gate_of(settings: Settings) -> Gate | None:
+    """Who is asked for a password; None where there is nothing to ask and nothing to count.
+
+    Raises:
+        StartError: The htpasswd file cannot be read, or is malformed.
+    """
+    access = settings.access
+    if access.htpasswd is None and not access.login_failures:
+        return None
+    lockout = Lockout(access.login_failures, access.lockout_seconds)
+    if access.htpasswd is None:
+        return Gate(lockout)
+    htpasswd = Htpasswd(access.htpasswd)
+    return Gate(lockout, htpasswd, Sessions(session_key(settings.state_folder)))
+
+
+async def _renew(settings: Settings, store: CertificateStore) -> None:
+    """Obtain the certificate, and keep it fresh."""
+    from proxy.certs.acme.renewer import Renewer  # noqa: PLC0415  its libraries cost 0.3 s
+
+    await Renewer(wanted_of(settings), store).run()
 
 
 def _print_headers(record: Record) -> None:

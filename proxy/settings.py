@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,6 +27,9 @@ from proxy.upstream.address import parse_upstream
 
 DEFAULT_IMAGE = "quay.io/jupyter/scipy-notebook:2025-03-14"
 DEFAULT_DOMAIN = "localhost"
+HSTS_SECONDS = 180 * 24 * 3600
+LETSENCRYPT_DIRECTORY = "https://acme-v02.api.letsencrypt.org/directory"
+LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 _MEMORY = re.compile(r"(\d+)([kmgt]?)b?", re.IGNORECASE)
@@ -42,6 +46,26 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Paths = Annotated[tuple[Path, ...], BeforeValidator(_listed)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+Network = IPv4Network | IPv6Network
+Challenge = Literal["http-01", "tls-alpn-01"]
+
+
+def _networks(value: object) -> object:
+    """CIDR ranges and single addresses; the error says what would be right."""
+    listed = _listed(value)
+    if not isinstance(listed, list | tuple):
+        return listed
+    return tuple(_network(part) for part in listed)
+
+
+def _network(part: object) -> Network:
+    try:
+        return ip_network(str(part))
+    except ValueError as error:
+        raise ValueError(f"{error}; write for example 10.0.0.0/8, 192.0.2.7 or ::1") from None
+
+
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
 
 
 class Section(BaseModel):
@@ -57,6 +81,7 @@ class SiteSettings(Section):
     rewrite: Literal["rewrite", "preserve"] = "rewrite"
     canonical_redirect: bool = False
     websocket_without_origin: bool = False
+    hsts_seconds: Annotated[int, Field(ge=0)] | None = None
 
     @field_validator("domains")
     @classmethod
@@ -83,6 +108,7 @@ class TlsSettings(Section):
 
     cert: Paths = ()
     key: Paths = ()
+    unknown_name: Literal["default", "refuse"] = "default"
 
     @model_validator(mode="after")
     def _paired(self) -> TlsSettings:
@@ -93,9 +119,60 @@ class TlsSettings(Section):
 
 
 class AcmeSettings(Section):
-    """``[acme]``: certificate challenges."""
+    """``[acme]``: certificates obtained by labgate itself, and certbot's challenges."""
 
     webroot: Path | None = None
+    email: str = ""
+    directory: str = LETSENCRYPT_DIRECTORY
+    challenges: Annotated[tuple[Challenge, ...], BeforeValidator(_listed)] = (
+        "http-01",
+        "tls-alpn-01",
+    )
+    profile: str = ""
+    eab_kid: str = ""
+    eab_hmac_key: str = ""
+    ca_file: Path | None = None
+
+    @field_validator("email")
+    @classmethod
+    def _an_address(cls, email: str) -> str:
+        if email and not re.fullmatch(r"[^@\s,<>]+@[^@\s,<>]+", email):
+            raise ValueError(f"{email!r} is not a mail address; write for example me@example.org")
+        return email
+
+    @field_validator("directory")
+    @classmethod
+    def _an_address_of_a_directory(cls, directory: str) -> str:
+        if directory == "staging":
+            return LETSENCRYPT_STAGING
+        if not re.fullmatch(r"https://[^/\s]+/\S*", directory):
+            message = f"{directory!r} is not the https:// address of an ACME directory; leave it "
+            raise ValueError(message + 'out for Let\'s Encrypt, or write "staging" for its trials')
+        return directory
+
+    @model_validator(mode="after")
+    def _binding_whole(self) -> AcmeSettings:
+        if bool(self.eab_kid) != bool(self.eab_hmac_key):
+            raise ValueError("eab_kid and eab_hmac_key belong together: give both or neither")
+        return self
+
+
+class AccessSettings(Section):
+    """``[access]``: who gets in, and whom labgate believes about who is asking."""
+
+    htpasswd: Path | None = None
+    allow: Networks = ()
+    trusted_proxies: Networks = ()
+    proxy_protocol: bool = False
+    login_failures: Annotated[int, Field(ge=0)] = 10
+    lockout_seconds: Seconds = 900.0
+
+    @model_validator(mode="after")
+    def _sender_known(self) -> AccessSettings:
+        if self.proxy_protocol and not self.trusted_proxies:
+            message = "proxy_protocol needs trusted_proxies: the addresses it may come from"
+            raise ValueError(message)
+        return self
 
 
 class LimitSettings(Section):
@@ -119,6 +196,8 @@ class UpstreamSettings(Section):
 
     url: str = ""
     connect_timeout_seconds: Seconds = 5.0
+    head_seconds: Seconds = 60.0
+    response_seconds: Annotated[float, Field(ge=0)] = 0.0
     idle_connections: Annotated[int, Field(ge=0)] = 64
     idle_seconds: Seconds = 30.0
 
@@ -183,6 +262,7 @@ class Settings(Section):
     site: SiteSettings = SiteSettings()
     listen: ListenSettings = ListenSettings()
     tls: TlsSettings = TlsSettings()
+    access: AccessSettings = AccessSettings()
     limits: LimitSettings = LimitSettings()
     acme: AcmeSettings = AcmeSettings()
     upstream: UpstreamSettings = UpstreamSettings()
@@ -222,6 +302,12 @@ class Settings(Section):
     def bind(self) -> tuple[str, ...]:
         """The addresses to listen on: loopback on a laptop, all for a real domain."""
         return self.listen.bind or (("127.0.0.1", "::1") if self.local else ("0.0.0.0", "::"))  # noqa: S104
+
+    @property
+    def hsts_seconds(self) -> int:
+        """How long browsers insist on HTTPS; 0 for localhost, which other programs share."""
+        given = self.site.hsts_seconds
+        return given if given is not None else (0 if self.local else HSTS_SECONDS)
 
     @property
     def origins(self) -> tuple[WebOrigin, ...]:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from proxy.edge.exchange import Exchanges
 from proxy.edge.limits import DEFAULT_LIMITS, Limits
 from proxy.edge.local import OwnPaths
-from proxy.edge.protocol import EdgeServer
+from proxy.edge.server import EdgeServer
 from proxy.observe.record import Record
 from proxy.rules.model import Site, WebOrigin, make_site
 from proxy.upstream.address import UpstreamAddress
@@ -68,9 +68,11 @@ async def edge(
     redirects: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     most: int = DEFAULT_LIMITS.requests,
+    head_seconds: float = 60.0,
+    response_seconds: float = 0.0,
 ) -> AsyncIterator[Edge]:
     """Run an edge for ``https://lab.example.org`` in front of ``address``."""
-    pool = Pool(address)
+    pool = Pool(address, head_seconds=head_seconds, response_seconds=response_seconds)
     records: list[Record] = []
     origin = address.origin if address is not None else WebOrigin("http", "127.0.0.1", 8888)
 

@@ -136,3 +136,32 @@ def test_bad_domains(text: str) -> None:
 )
 def test_memory(text: str, expected: int) -> None:
     assert memory_bytes(text) == expected
+
+
+def test_browsers_insist_on_https_for_a_domain_but_not_for_localhost(tmp_path: Path) -> None:
+    assert loaded(tmp_path).hsts_seconds == 0
+    assert loaded(tmp_path, site={"domains": ["a.example"]}).hsts_seconds == 180 * 24 * 3600
+    chosen = loaded(tmp_path, site={"domains": ["a.example"], "hsts_seconds": 0})
+    assert chosen.hsts_seconds == 0
+
+
+def test_addresses_and_ranges(tmp_path: Path) -> None:
+    env = {"LABGATE_ACCESS__ALLOW": "192.0.2.7, 2001:db8::/32"}
+    text = '[access]\ntrusted_proxies = "10.0.0.5"'
+    access = loaded(tmp_path, text, env).access
+    assert [str(network) for network in access.allow] == ["192.0.2.7/32", "2001:db8::/32"]
+    assert [str(network) for network in access.trusted_proxies] == ["10.0.0.5/32"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('allow = ["10.0.0.1/8"]', ("access.allow", "host bits set", "10.0.0.0/8")),
+        ('allow = ["lab.example.org"]', ("access.allow", "lab.example.org", "192.0.2.7")),
+        ("proxy_protocol = true", ("proxy_protocol needs trusted_proxies",)),
+    ],
+)
+def test_wrong_access(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError) as caught:
+        loaded(tmp_path, f"[access]\n{text}")
+    assert all(word in str(caught.value) for word in words), caught.value

@@ -5,9 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from typing import cast
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from proxy.errors import StartError
 
@@ -32,18 +45,9 @@ def development_pair(folder: Path, hosts: Sequence[str]) -> CertificatePair:
         cert, key = folder / "cert.pem", folder / "key.pem"
         pair = _usable(cert, key, folder, hosts)
         if pair is None:
-            now = datetime.now(UTC)
-            leaf = authority.issue_cert(
-                *hosts,
-                organization_name="labgate development",
-                # A clock may be a little late; Apple refuses leaves of more than 825 days.
-                not_before=now - timedelta(days=1),
-                not_after=now + LEAF_LIFETIME,
-                key_type=trustme.KeyType.ECDSA,
-            )
-            chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
-            write_private(key, leaf.private_key_pem.bytes())
-            write_private(cert, chain, mode=0o644)
+            leaf, leaf_key = _leaf(authority, hosts)
+            write_private(key, leaf_key)
+            write_private(cert, leaf, mode=0o644)
             pair = load_pair(cert, key)
     except OSError as error:
         raise StartError(
@@ -56,6 +60,17 @@ def development_pair(folder: Path, hosts: Sequence[str]) -> CertificatePair:
 def authority_file(folder: Path) -> Path:
     """The authority's certificate: what people import to trust it."""
     return folder / "ca.pem"
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those it is in, for labgate alone (0700).
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    for path in (*reversed(folder.parents), folder):
+        if not path.exists():
+            path.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
@@ -88,6 +103,70 @@ def _authority(folder: Path) -> trustme.CA:
     write_private(key, authority.private_key_pem.bytes())
     write_private(cert, authority.cert_pem.bytes(), mode=0o644)
     return authority
+
+
+def general_name(host: str) -> x509.DNSName | x509.IPAddress:
+    """How a certificate names a host: by address, or by DNS name."""
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _leaf(authority: trustme.CA, hosts: Sequence[str]) -> tuple[bytes, bytes]:
+    """A certificate for ``hosts`` and its key, both PEM.
+
+    trustme's own leaves mark the names critical beside a subject that is not empty, which
+    strict verifiers refuse (RFC 5280 section 4.2.1.6), and may sign code.
+    """
+    issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    issuer_key = cast(
+        CertificateIssuerPrivateKeyTypes,
+        load_pem_private_key(authority.private_key_pem.bytes(), None),
+    )
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(
+            x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "labgate development")])
+        )
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        # A clock may be a little late; Apple refuses leaves of more than 825 days.
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + LEAF_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_SIGNATURES, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([general_name(host) for host in hosts]), critical=False
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier),
+            critical=False,
+        )
+        .sign(issuer_key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return certificate.public_bytes(Encoding.PEM), private
+
+
+_SIGNATURES = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""All that a handshake with ECDHE and an ECDSA key asks of the leaf."""
 
 
 def _usable(cert: Path, key: Path, folder: Path, hosts: Sequence[str]) -> CertificatePair | None:

@@ -8,15 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_pem_private_key,
 )
+from cryptography.x509.oid import NameOID
 
 from proxy.errors import StartError
 
 LETSENCRYPT = Path("/etc/letsencrypt/live")
+
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
+_SPKI = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +32,20 @@ class CertificatePair:
         cert: PEM file, leaf first, then the intermediates.
         key: PEM file.
         names: DNS names and IP addresses the leaf is for, lower-case.
+        length: How many certificates the chain has.
+        issuer: Who issued it, as people call it.
+        serial: Its serial number in hexadecimal, as ``openssl x509 -serial`` prints it.
+        not_before: From when on it is valid (UTC).
         not_after: When it expires (UTC).
     """
 
     cert: Path
     key: Path
     names: tuple[str, ...]
+    length: int
+    issuer: str
+    serial: str
+    not_before: datetime
     not_after: datetime
 
     def covers(self, host: str) -> bool:
@@ -47,23 +60,26 @@ def letsencrypt_pair(domain: str) -> tuple[Path, Path]:
     return folder / "fullchain.pem", folder / "privkey.pem"
 
 
-def load_pairs(files: Sequence[tuple[Path, Path]], hosts: Sequence[str]) -> list[CertificatePair]:
-    """Load every pair, and make sure that every host has one.
+def acme_pair(state_folder: Path, first_name: str) -> tuple[Path, Path]:
+    """Where labgate keeps the pair it obtained by ACME for ``first_name`` (and others)."""
+    folder = state_folder / "certificates" / first_name
+    return folder / "fullchain.pem", folder / "privkey.pem"
+
+
+def check_covered(pairs: Sequence[CertificatePair], hosts: Sequence[str]) -> None:
+    """Make sure that every host has a certificate.
 
     Raises:
-        StartError: For the first file that is missing, unreadable, malformed, expired or
-            not the other's match, or the first host no certificate is for.
+        StartError: Naming the first host that has none, and the mend.
     """
-    pairs = [load_pair(cert, key) for cert, key in files]
     for host in hosts:
         if not any(pair.covers(host) for pair in pairs):
             named = ", ".join(name for pair in pairs for name in pair.names)
             raise StartError(
                 f"No certificate is for {host}: {', '.join(str(pair.cert) for pair in pairs)} "
-                f"names {named}. Obtain one (`certbot certonly -d {host}`) or give it "
-                "with --cert and --key."
+                f"names {named}. Obtain one (`labgate cert obtain`, or `certbot certonly -d "
+                f"{host}`), or give it with --cert and --key."
             )
-    return pairs
 
 
 def load_pair(cert: Path, key: Path, now: datetime | None = None) -> CertificatePair:
@@ -72,13 +88,36 @@ def load_pair(cert: Path, key: Path, now: datetime | None = None) -> Certificate
     Raises:
         StartError: Naming the file and the mend.
     """
-    chain_text, key_text = _read(cert, "certificate"), _read(key, "private key")
+    return check_pair(cert, key, *read_pair(cert, key), now)
+
+
+def read_pair(cert: Path, key: Path) -> tuple[bytes, bytes]:
+    """What both files contain now.
+
+    Raises:
+        StartError: One is missing or may not be read, with the mend.
+    """
+    return _read(cert, "certificate"), _read(key, "private key")
+
+
+def check_pair(
+    cert: Path, key: Path, chain_text: bytes, key_text: bytes, now: datetime | None = None
+) -> CertificatePair:
+    """Check what was read from one pair's files.
+
+    Raises:
+        StartError: Naming the file and the mend.
+    """
     try:
-        leaf = x509.load_pem_x509_certificates(chain_text)[0]
-    except ValueError:
+        chain = x509.load_pem_x509_certificates(chain_text)
+        leaf = chain[0]
+        names, leaf_key = _names(leaf), leaf.public_key().public_bytes(*_SPKI)
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
         raise StartError(
             f"{cert} is not a PEM certificate. Give the full chain (certbot: fullchain.pem)."
         ) from None
+    if chain_text.count(_BEGIN) != len(chain):
+        raise StartError(f"{cert} ends within a certificate. Write it again, the whole chain.")
     try:
         private = load_pem_private_key(key_text, None)
     except TypeError:
@@ -86,20 +125,27 @@ def load_pair(cert: Path, key: Path, now: datetime | None = None) -> Certificate
             f"{key} is protected by a passphrase, which nobody is there to type. "
             "Store it without one, readable by labgate alone."
         ) from None
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise StartError(f"{key} is not a PEM private key (certbot: privkey.pem).") from None
-    spki = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if leaf.public_key().public_bytes(*spki) != private.public_key().public_bytes(*spki):
+    if leaf_key != private.public_key().public_bytes(*_SPKI):
         raise StartError(
             f"{cert} and {key} do not belong together: the key is another certificate's. "
             "Give both files of one pair."
         )
     expiry = leaf.not_valid_after_utc
     if expiry <= (now or datetime.now(UTC)):
-        raise StartError(
-            f"{cert} expired on {expiry:%Y-%m-%d}. Renew it (`certbot renew`), then start again."
-        )
-    return CertificatePair(cert, key, _names(leaf), expiry)
+        raise StartError(f"{cert} expired on {expiry:%Y-%m-%d}. Renew it (`certbot renew`).")
+    serial = f"{leaf.serial_number:X}"
+    return CertificatePair(
+        cert,
+        key,
+        names,
+        len(chain),
+        _called(leaf.issuer),
+        serial if len(serial) % 2 == 0 else "0" + serial,
+        leaf.not_valid_before_utc,
+        expiry,
+    )
 
 
 def _read(path: Path, what: str) -> bytes:
@@ -108,8 +154,8 @@ def _read(path: Path, what: str) -> bytes:
     except FileNotFoundError:
         mend = "Name the right file with --cert and --key"
         if path.is_relative_to(LETSENCRYPT):
-            mend = f"Obtain it with `certbot certonly -d {path.parent.name}`, or name another"
-            mend += " pair with --cert and --key"
+            mend = "With --email YOU@EXAMPLE.ORG labgate obtains one by itself; or use `certbot "
+            mend += f"certonly -d {path.parent.name}`, or name another pair with --cert and --key"
         raise StartError(f"There is no {what} at {path}. {mend}.") from None
     except PermissionError:
         raise StartError(
@@ -118,6 +164,14 @@ def _read(path: Path, what: str) -> bytes:
         ) from None
     except OSError as error:
         raise StartError(f"The {what} {path} cannot be read: {error.strerror}.") from None
+
+
+def _called(issuer: x509.Name) -> str:
+    """``Let's Encrypt R11``: the organization and the common name, or what there is."""
+    parts = []
+    for kind in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME):
+        parts += [str(found.value) for found in issuer.get_attributes_for_oid(kind)][:1]
+    return " ".join(parts) or issuer.rfc4514_string()
 
 
 def _names(leaf: x509.Certificate) -> tuple[str, ...]:

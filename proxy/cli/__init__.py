@@ -4,5 +4,6 @@
 - ``arguments``  the command line as flags of the configuration
 - ``run``        ``up`` and ``serve``: from start to a clean stop
 - ``report``     the lines printed once everything is ready
+- ``cert``       ``labgate cert``
 - ``password``   ``labgate password``
 """

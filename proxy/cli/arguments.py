@@ -13,7 +13,8 @@ Launch Jupyter and serve it until Ctrl-C.
 
 Without arguments: https://localhost:8443 (http://localhost:8080 redirects there), a
 development certificate, Jupyter in a container when a Docker Engine answers, otherwise
-as a local process. With --domain: ports 443 and 80 and certbot's certificates."""
+as a local process. With --domain: ports 443 and 80, and certbot's certificates, or with
+--email one that labgate obtains and renews by itself."""
 
 SERVE = """\
 Serve a Jupyter that runs already: a sidecar, or one you start yourself."""
@@ -57,7 +58,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _up(_command(commands, "up", "launch Jupyter and serve it", UP))
     _serve(_command(commands, "serve", "serve a Jupyter that runs already", SERVE))
+    _cert(commands)
     password = commands.add_parser("password", help="ask for a passphrase, print Jupyter's hash")
+    password.add_argument(
+        "--htpasswd",
+        metavar="USER",
+        help="print an htpasswd line for labgate's own login instead: USER:HASH",
+    )
     password.set_defaults(flags={})
     return parser.parse_args(arguments)
 
@@ -113,6 +120,70 @@ def _serve(command: argparse.ArgumentParser) -> None:
     _shared(command)
 
 
+def _cert(commands: Any) -> None:
+    text = "The certificates: what is in service, and until when."
+    cert = commands.add_parser("cert", help="show the certificates", description=text)
+    actions = cert.add_subparsers(dest="action", required=True, metavar="ACTION")
+    text = """\
+Show every certificate: names, issuer, expiry, where it comes from, what is wrong.
+
+Tells what the running labgate of the same configuration serves, or what is in the files.
+Exit code 1 when a certificate has expired or is missing."""
+    show = _command(actions, "show", "what is in service", text)
+    _certificates(show)
+    _acme(show)
+    text = """\
+Obtain a certificate by ACME for every name, unless there is one, and tell each step.
+
+The CA asks for a proof at each name, on port 80 or 443. A running labgate with the same state
+folder answers it; without one this command does, on the configured ports. `labgate up` and
+`labgate serve` with --email do all of this by themselves."""
+    _obtaining(_command(actions, "obtain", "obtain one by ACME", text))
+    text = """\
+Renew the certificate that was obtained by ACME, if it is due. A running labgate does so by
+itself, and puts a new one into service within seconds, whoever obtained it."""
+    renew = _command(actions, "renew", "renew one obtained by ACME", text)
+    renew.add_argument("--force", action="store_true", help="now, due or not (CAs count it)")
+    _obtaining(renew)
+
+
+def _obtaining(command: argparse.ArgumentParser) -> None:
+    key = command.add_argument
+    name = "NAME[:PORT]"
+    key("--domain", action=_Key, key="site.domains", repeat=True, metavar=name, help="repeatable")
+    _acme(command)
+    key("--bind", action=_Key, key="listen.bind", repeat=True, metavar="ADDRESS", help="repeatable")
+    key("--https-port", action=_Key, key="listen.https_port", metavar="PORT", help="443")
+    key("--http-port", action=_Key, key="listen.http_port", metavar="PORT", help="80; 0: none")
+
+
+def _acme(group: Any) -> None:
+    key = group.add_argument
+    key(
+        "--email",
+        action=_Key,
+        key="acme.email",
+        metavar="ADDRESS",
+        help="obtain and renew the certificate by ACME; agrees to the CA's terms of service",
+    )
+    key(
+        "--acme-directory",
+        action=_Key,
+        key="acme.directory",
+        metavar="URL",
+        help="the CA (default Let's Encrypt; `staging`: its trials)",
+    )
+
+
+def _certificates(command: argparse.ArgumentParser) -> None:
+    """The flags that say which certificates."""
+    key = command.add_argument
+    name = "NAME[:PORT]"
+    key("--domain", action=_Key, key="site.domains", repeat=True, metavar=name, help="repeatable")
+    key("--cert", action=_Key, key="tls.cert", repeat=True, metavar="FILE", help="full chain, PEM")
+    key("--key", action=_Key, key="tls.key", repeat=True, metavar="FILE", help="private key, PEM")
+
+
 def _shared(command: argparse.ArgumentParser) -> None:
     edge = command.add_argument_group("public side")
     key = edge.add_argument
@@ -142,6 +213,7 @@ def _shared(command: argparse.ArgumentParser) -> None:
     )
     key("--cert", action=_Key, key="tls.cert", repeat=True, metavar="FILE", help="full chain, PEM")
     key("--key", action=_Key, key="tls.key", repeat=True, metavar="FILE", help="private key, PEM")
+    _acme(edge)
     key("--webroot", action=_Key, key="acme.webroot", metavar="FOLDER", help="certbot's challenges")
     key(
         "--rewrite",
@@ -149,6 +221,38 @@ def _shared(command: argparse.ArgumentParser) -> None:
         key="site.rewrite",
         choices=("rewrite", "preserve"),
         help="Host, Origin and Referer: rewrite them to the upstream, or pass them through",
+    )
+    entry = command.add_argument_group("who gets in")
+    key = entry.add_argument
+    key(
+        "--htpasswd",
+        action=_Key,
+        key="access.htpasswd",
+        metavar="FILE",
+        help="ask for a user and password of this file in front of everything",
+    )
+    key(
+        "--allow",
+        action=_Key,
+        key="access.allow",
+        repeat=True,
+        metavar="CIDR",
+        help="repeatable; only these addresses get in (default: everybody)",
+    )
+    key(
+        "--trusted-proxy",
+        action=_Key,
+        key="access.trusted_proxies",
+        repeat=True,
+        metavar="CIDR",
+        help="repeatable; a proxy in front whose X-Forwarded-For is believed",
+    )
+    key(
+        "--proxy-protocol",
+        action=_Key,
+        key="access.proxy_protocol",
+        value=True,
+        help="the trusted proxies speak the PROXY protocol, version 1 or 2",
     )
     output = command.add_argument_group("output")
     output.add_argument(

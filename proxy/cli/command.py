@@ -19,9 +19,18 @@ def command(arguments: list[str] | None) -> int:
         if parsed.command == "password":
             from .password import password  # noqa: PLC0415  commands load what they need
 
-            return password()
+            return password(parsed.htpasswd)
         settings = load(parsed.flags, file=parsed.config)
         _log_to_stderr(settings)
+        if parsed.command == "cert":
+            from . import cert  # noqa: PLC0415  commands load what they need
+
+            if parsed.action == "show":
+                return cert.show(settings)
+            from . import obtain  # noqa: PLC0415  the libraries of ACME cost 0.3 s
+
+            force = parsed.action == "renew" and parsed.force
+            return obtain.obtain(settings, due_only=parsed.action == "renew", force=force)
         from . import run  # noqa: PLC0415  commands load what they need
 
         return run.run(run.up if parsed.command == "up" else run.serve, settings)

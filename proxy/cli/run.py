@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -18,6 +19,7 @@ from proxy.jupyter.choose import choose_launcher
 from proxy.jupyter.launcher import Launcher, Login
 from proxy.jupyter.readiness import wait_until_ready
 from proxy.observe.notify import notify
+from proxy.process import raise_descriptor_limit
 from proxy.settings import Settings
 from proxy.upstream.address import UpstreamAddress, parse_upstream
 
@@ -37,6 +39,7 @@ Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 def run(command: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings) -> int:
     """Run on uvloop where it exists, on plain asyncio elsewhere."""
+    raise_descriptor_limit(settings.limits.connections)
     factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
     with suppress(ImportError):
         import uvloop  # noqa: PLC0415  it does not exist everywhere
@@ -59,7 +62,7 @@ async def serve(settings: Settings) -> int:
     )
     app = Application(settings, access_log=access_log)
     address = parse_upstream(settings.upstream.url)
-    return await _until_signal(lambda hurry: _serve_running(settings, app, address, hurry))
+    return await _until_signal(app, lambda hurry: _serve_running(settings, app, address, hurry))
 
 
 async def up(settings: Settings) -> int:
@@ -67,13 +70,13 @@ async def up(settings: Settings) -> int:
     app = Application(settings, access_log=settings.log.access is True)
     if settings.jupyter.launch == "none":
         address = parse_upstream(settings.upstream.url or DEFAULT_UPSTREAM)
-        return await _until_signal(lambda hurry: _serve_running(settings, app, address, hurry))
+        return await _until_signal(app, lambda hurry: _serve_running(settings, app, address, hurry))
     if settings.upstream.url:
         raise UsageError(
             "upstream.url names a Jupyter that runs already, and `up` would launch another: "
             "add --launch none, or use `labgate serve`."
         )
-    return await _until_signal(lambda hurry: _launch_and_serve(settings, app, hurry))
+    return await _until_signal(app, lambda hurry: _launch_and_serve(settings, app, hurry))
 
 
 async def _serve_running(
@@ -116,8 +119,18 @@ def _tell(
     settings: Settings, app: Application, jupyter: str, login: Login, address: UpstreamAddress
 ) -> None:
     """Say that everything is ready, to people and to the service manager."""
-    authority = authority_file(settings.state_folder) if app.development else None
-    print_ready(console, ready_lines(settings, jupyter, login, address.base_path, authority))
+    store = app.certificates
+    made = store is not None and store.entries[0].source.kind == "development"
+    authority = authority_file(settings.state_folder) if made else None
+    lines = ready_lines(settings, jupyter, login, address.base_path, authority)
+    for entry in store.entries if store is not None else ():
+        if entry.temporary:
+            place = f"a certificate at {entry.source.cert}"
+            if entry.source.kind == "ACME":
+                place = f"the certificate for {entry.name} from {settings.acme.directory}"
+            wait = f"for {place}; a temporary one serves until then"
+            lines.insert(-1, ("Waiting", wait))
+    print_ready(console, lines)
     notify("READY=1")
 
 
@@ -142,8 +155,11 @@ async def _watch(launcher: Launcher) -> None:
         await launcher.relaunch()
 
 
-async def _until_signal(work: Work) -> int:
-    """Run ``work`` until it ends or SIGINT or SIGTERM comes; a second one ends the waiting."""
+async def _until_signal(app: Application, work: Work) -> int:
+    """Run ``work`` until it ends or SIGINT or SIGTERM comes; a second one ends the waiting.
+
+    SIGHUP reloads; but when it says that the terminal is gone, it ends labgate as well.
+    """
     loop = asyncio.get_running_loop()
     hurry = asyncio.Event()
     working = loop.create_task(work(hurry), name="serving")
@@ -155,8 +171,18 @@ async def _until_signal(work: Work) -> int:
             console.print("Stopping …", highlight=False)
             working.cancel()
 
+    in_terminal = os.isatty(0)
+
+    def on_hangup() -> None:
+        if in_terminal and not os.isatty(0):
+            on_signal()
+        else:
+            app.reload()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup asks not to hear of it
+        loop.add_signal_handler(signal.SIGHUP, on_hangup)
     with suppress(asyncio.CancelledError):
         await working
     return 0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import TypeVar
 
 from proxy.errors import STATUS_OF, ClientFault, UpstreamDown, UpstreamError
 from proxy.inspector.redaction import printable, redact_target
 from proxy.observe.record import Record
-from proxy.rules.model import RequestHead, Site
-from proxy.rules.request import upstream_fields
+from proxy.rules.model import Field, RequestHead, Site
+from proxy.rules.request import serialised, upstream_fields
 from proxy.tasks import spawn
 from proxy.upstream.http1 import UpstreamConnection
 from proxy.upstream.pool import Pool
@@ -19,6 +20,8 @@ from proxy.upstream.tunnel import Tunnel
 from . import answers
 
 log = logging.getLogger("labgate")
+
+Failure = TypeVar("Failure", bound=Exception)
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 """RFC 9110 section 9.2.2: only these may be sent again on their own."""
@@ -36,7 +39,9 @@ class Carrier:
         record: Record,
         *,
         trace: bool,
+        extra: tuple[Field, ...] = (),
     ) -> None:
+        self._extra = extra
         self._head = head
         self._site = site
         self._public = site.authorities[head.values(b"host")[0].lower()]
@@ -71,9 +76,9 @@ class Carrier:
             if relay.upgraded is not None:
                 await self._tunnel(connection, relay, tunnels)
         except UpstreamError as error:
-            return self._failed(error, relay)
+            return self._failed(_bare(error), relay)
         except ClientFault as fault:
-            return await self._faulted(fault, relay)
+            return await self._faulted(_bare(fault), relay)
         finally:
             # Also when the client left in the middle: this is what it was answered.
             if relay is not None and relay.started:
@@ -90,6 +95,7 @@ class Carrier:
             self._downstream,
             connection,
             persistent=self._persistent,
+            extra=self._extra,
             changes=self._record.changes_down if self._trace else None,
         )
 
@@ -99,10 +105,7 @@ class Carrier:
         self._record.changes_up.clear()
         changes = self._record.changes_up if self._trace else None
         fields = upstream_fields(head, self._site, websocket=self._upgrade, changes=changes)
-        lines = [b"%b %b HTTP/1.1" % (head.method, head.target)]
-        lines += [b"%b: %b" % field for field in fields]
-        lines.append(b"\r\n")
-        start = b"\r\n".join(lines)
+        start = serialised(head, fields)
         chunked = bool(head.values(b"transfer-encoding"))
         connection.begin(relay, head.method, upgrade=self._upgrade)
         arrived = self._content.arrived()
@@ -132,7 +135,7 @@ class Carrier:
         except (ConnectionError, ClientFault) as error:
             # A request that breaks off must never look complete (RFC 9112 section 8).
             connection.give_up()
-            relay.client_failed(error)
+            relay.client_failed(_bare(error))
             return
         connection.write(_end(chunked))
         connection.request_sent()
@@ -178,6 +181,15 @@ class Carrier:
         persistent = self._persistent
         self._downstream.write(answers.unavailable(self._head, status, persistent=persistent))
         return persistent
+
+
+def _bare(error: Failure) -> Failure:
+    """The error without its traceback, which would keep it and the whole exchange alive.
+
+    Its frames know the future or the reader that holds the error: a circle that only the
+    garbage collector ends, thousands at a time and with everybody waiting.
+    """
+    return error.with_traceback(None)
 
 
 def _framed(piece: bytes, chunked: bool) -> bytes:

@@ -7,8 +7,10 @@ import logging
 from collections.abc import Sequence
 from time import monotonic
 
+from proxy.gate.gate import OPEN, Gate, Passage
 from proxy.inspector.redaction import printable, redact, redact_target
 from proxy.observe.record import Observer, Record
+from proxy.rules.client import believed
 from proxy.rules.decide import decide
 from proxy.rules.message import may_continue
 from proxy.rules.model import Forward, Local, Redirect, Refuse, RequestHead, Site, Tunnel
@@ -30,6 +32,7 @@ class Exchanges:
     Attributes:
         site: The policy's configuration; replaced whole, exchanges under way keep theirs.
         tunnels: The WebSockets that are open.
+        gate: Asks who wants in; None asks nobody.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Exchanges:
     ) -> None:
         self.site = site
         self.tunnels: set[OpenTunnel] = set()
+        self.gate: Gate | None = None
         self._trace = trace
         self._most = most
         self._under_way = 0
@@ -54,6 +58,8 @@ class Exchanges:
 
     async def __call__(self, head: RequestHead, content: Content, downstream: Downstream) -> bool:
         """Answer one request; returns whether the connection can carry another."""
+        if self.site.trusted_proxies:
+            head = believed(head, self.site.trusted_proxies)
         record = Record(head)
         started = monotonic()
         self._under_way += 1
@@ -89,17 +95,40 @@ class Exchanges:
             return persistent
         decision = decide(head, site)
         if isinstance(decision, Forward | Tunnel):
-            upgrade = isinstance(decision, Tunnel)
-            carrier = Carrier(decision.head, site, content, downstream, record, trace=self._trace)
-            return await carrier.carry(
-                self._pool, self.tunnels, upgrade=upgrade, persistent=persistent
-            )
+            passage: Passage | Refuse = OPEN
+            if self.gate is not None:
+                passage = self.gate.at_once(decision.head) or await self.gate.ask(decision.head)
+            if isinstance(passage, Passage):
+                carrier = Carrier(
+                    decision.head,
+                    site,
+                    content,
+                    downstream,
+                    record,
+                    trace=self._trace,
+                    extra=passage.fields,
+                )
+                upgrade = isinstance(decision, Tunnel)
+                try:
+                    return await carrier.carry(
+                        self._pool, self.tunnels, upgrade=upgrade, persistent=persistent
+                    )
+                finally:
+                    if passage.login is not None and self.gate is not None:
+                        self.gate.answered(passage.login, record.status)
+            decision = passage
         match decision:
             case Refuse(status, rule, sentence):
                 self._log_refusal(head, decision)
                 persistent = persistent and not decision.close
                 record.status, record.outcome = status, f"refused ({rule})"
-                answer = answers.plain(status, sentence, persistent=persistent, bodiless=bodiless)
+                answer = answers.plain(
+                    status,
+                    sentence,
+                    persistent=persistent,
+                    bodiless=bodiless,
+                    fields=decision.fields,
+                )
             case Redirect(status, location):
                 record.status, record.outcome = status, "redirected"
                 answer = answers.redirect(

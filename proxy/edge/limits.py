@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from proxy.rules.networks import NOWHERE, Networks
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -46,10 +48,14 @@ DEFAULT_LIMITS = Limits()
 
 
 class Guests:
-    """Counts the open connections, in all and by address."""
+    """Counts the open connections, in all and by address.
 
-    def __init__(self, limits: Limits) -> None:
+    Those of ``crowds``, the addresses many clients come from, count in all only.
+    """
+
+    def __init__(self, limits: Limits, crowds: Networks = NOWHERE) -> None:
         self._limits = limits
+        self._crowds = crowds
         self._by_address: Counter[str] = Counter()
         self._all = 0
 
@@ -58,9 +64,9 @@ class Guests:
 
     def enter(self, address: str) -> bool:
         """Count one more; False when that is one too many, and nothing is counted."""
-        if (
-            self._all >= self._limits.connections
-            or self._by_address[address] >= self._limits.connections_per_address
+        if self._all >= self._limits.connections or (
+            self._by_address[address] >= self._limits.connections_per_address
+            and address not in self._crowds
         ):
             return False
         self._all += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from proxy.rules.model import Local
@@ -18,12 +19,19 @@ class OwnPaths:
 
     Args:
         ready: Asks Jupyter whether it answers.
-        webroot: Folder that holds ``.well-known/acme-challenge/``, or None.
+        webroot: certbot's folder that holds ``.well-known/acme-challenge/``, or None.
+        tokens: Folder with the challenge files of labgate itself, or None.
     """
 
-    def __init__(self, ready: Callable[[], Awaitable[bool]], webroot: Path | None) -> None:
+    def __init__(
+        self,
+        ready: Callable[[], Awaitable[bool]],
+        webroot: Path | None,
+        tokens: Path | None = None,
+    ) -> None:
         self._ready = ready
-        self._webroot = webroot
+        inside = webroot / ".well-known" / "acme-challenge" if webroot is not None else None
+        self._folders = [folder for folder in (tokens, inside) if folder is not None]
         self._lock = asyncio.Lock()
         self._known: tuple[float, bool] = (float("-inf"), False)
 
@@ -56,11 +64,7 @@ class OwnPaths:
 
     def _challenge(self, token: str) -> bytes | None:
         """A challenge file's content; the token is base64url, so it cannot climb."""
-        if self._webroot is None:
-            return None
-        file = self._webroot / ".well-known" / "acme-challenge" / token
-        try:
-            with file.open("rb") as opened:
+        for folder in self._folders:
+            with suppress(OSError), (folder / token).open("rb") as opened:
                 return opened.read(4096)
-        except OSError:
-            return None
+        return None

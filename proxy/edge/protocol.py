@@ -1,124 +1,73 @@
-"""aiohttp's server connection, as an exchange's reader and writer.
-
-This is the only place that knows aiohttp's request object; an exchange sees a
-``RequestHead``, a ``Content`` to read and a ``Downstream`` to write to.
-"""
+"""aiohttp's server connection, as an exchange's reader and writer."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from itertools import chain
 from time import monotonic
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, cast
 
-from aiohttp import StreamReader, web
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMethod
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from proxy.errors import ClientFault
-from proxy.rules.model import Arrival, RequestHead
+from proxy.rules.model import Refuse
+from proxy.rules.networks import plain_address
+from proxy.upstream.keepalive import keep_alive
 from proxy.upstream.reset import reset
 from proxy.upstream.streams import TunnelEnd
 
+from .answered import GOODBYE
 from .answers import plain
-from .limits import DEFAULT_LIMITS, Guests, Limits
+from .content import ArrivedContent, Chunks
+from .framing import Framer, Reads
+
+if TYPE_CHECKING:
+    from .server import EdgeServer
 
 log = logging.getLogger("labgate")
 
-
-TOO_MANY_FIELDS = "Too many headers received"
-"""aiohttp raises a plain BadHttpMessage for this; its text is all that tells (a test holds it)."""
-
-
 LINGER_SECONDS = 2.0
-
-
-class Answered(web.StreamResponse):
-    """Tells aiohttp that the answer is on the wire already, and whether to go on."""
-
-    def __init__(self, *, persistent: bool) -> None:
-        super().__init__()
-        self._persistent = persistent
-
-    @property
-    def keep_alive(self) -> bool:
-        return self._persistent
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        return None
-
-
-STAY = Answered(persistent=True)
-GOODBYE = Answered(persistent=False)
-
-
-class ArrivedContent:
-    """A request's content (``streams.Content``), which must keep a minimum pace."""
-
-    def __init__(self, reader: StreamReader, limits: Limits) -> None:
-        self._reader = reader
-        self._limits = limits
-        self._allowed = limits.content_grace_seconds
-
-    def arrived(self) -> bytes | None:
-        """Everything, when it came along with the head."""
-        if self._reader.at_eof():
-            return b""
-        return self._reader.read_nowait() if self._reader.is_eof() else None
-
-    async def read(self) -> bytes:
-        """The next piece, b"" at the end."""
-        waiting_since = monotonic()
-        try:
-            async with asyncio.timeout(self._allowed):
-                piece = await self._reader.readany()
-        except TimeoutError:
-            raise ClientFault(408, "The request's content came too slowly.") from None
-        except (HttpProcessingError, web.RequestPayloadError) as error:
-            raise ConnectionError(str(error)) from error
-        # Only the time labgate waited for the client counts, never a slow Jupyter's.
-        self._allowed -= monotonic() - waiting_since
-        self._allowed += len(piece) / self._limits.content_pace
-        return piece
-
-    def break_off(self, error: Exception) -> None:
-        """There will be no more content; nothing happens when it is complete already."""
-        if not self._reader.is_eof():
-            self._reader.set_exception(error)
-
-
-class ExchangeHandler(Protocol):
-    """Answers one request; returns whether the connection can carry another."""
-
-    def __call__(
-        self, head: RequestHead, content: ArrivedContent, downstream: EdgeProtocol, /
-    ) -> Awaitable[bool]: ...
+MOST_KEPT = 64 * 1024
+"""Octets that may wait behind a WebSocket handshake for its answer."""
 
 
 class EdgeProtocol(RequestHandler):
-    """One client's connection (``streams.Downstream``)."""
+    """One client's connection (``streams.Downstream``).
+
+    Attributes:
+        client: The client's address: the one announced, or the connection's other end.
+        vouched: As in ``Arrival``.
+    """
 
     __slots__ = (
         "_answered",
+        "_chunks",
         "_congestion",
         "_content",
         "_discarding",
+        "_framer",
         "_guest",
         "_half_closed",
         "_head_since",
         "_server",
         "_tunnel_congestion",
         "_tunnelled",
+        "client",
+        "vouched",
     )
 
-    def __init__(self, server: EdgeServer, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        server: EdgeServer,
+        loop: asyncio.AbstractEventLoop,
+        client: str = "",
+        vouched: bool = True,
+    ) -> None:
         limits = server.limits
         super().__init__(
             server,
@@ -126,14 +75,20 @@ class EdgeProtocol(RequestHandler):
             access_log=None,  # type: ignore[arg-type]  # None switches it off
             auto_decompress=False,
             keepalive_timeout=limits.keep_alive_seconds,
+            tcp_keepalive=False,
+            # The framer holds heads to the limits; these are for trailers.
             max_line_size=limits.request_line,
             max_field_size=limits.head,
             max_headers=limits.fields,
         )
+        self.client = client
+        self.vouched = vouched
         self._server = server
         self._guest = ""
+        self._framer = Framer(limits)
         self._head_since: float | None = None
         self._content: ArrivedContent | None = None
+        self._chunks: Chunks | None = None
         self._half_closed = False
         self._answered = 0
         self._discarding: asyncio.Future[None] | None = None
@@ -165,6 +120,9 @@ class EdgeProtocol(RequestHandler):
             congestion(True)
         # aiohttp hands over what came behind the handshake, and everything after it.
         self.set_parser(end)  # type: ignore[arg-type]  # calls feed_data and feed_eof only
+        if kept := self._framer.take():
+            super().data_received(kept)
+            self.resume_reading()
 
     def write_eof(self) -> bool:
         if self.transport is None or not self.transport.can_write_eof():
@@ -190,28 +148,61 @@ class EdgeProtocol(RequestHandler):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        peer = transport.get_extra_info("peername")
-        guest = str(peer[0]) if isinstance(peer, tuple) else "local"
-        if not self._server.guests.enter(guest):
-            log.warning("too many connections: %s is turned away", guest)
+        if not self.client:
+            peer = transport.get_extra_info("peername")
+            self.client = plain_address(str(peer[0])) if isinstance(peer, tuple) else "local"
+        if not self._server.guests.enter(self.client):
+            log.warning("too many connections: %s is turned away", self.client)
             reset(cast(asyncio.Transport, transport))
             return
-        self._guest = guest
+        self._guest = self.client
         self._head_since = monotonic()
         super().connection_made(transport)
+        keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         if self._discarding is not None:
             return
+        if self._tunnelled is not None or not data:
+            super().data_received(data)
+            return
         if self._head_since is None and not self._request_in_progress:
             self._head_since = monotonic()
-        super().data_received(data)
-        if self._content is not None and self._messages:
-            message = self._messages[-1][0]
-            if isinstance(message, _ErrInfo):
-                # aiohttp keeps the error for later and lets the content's reader wait.
-                fault = ClientFault(400, "The request's content is not well-formed.")
-                self._content.break_off(fault)
+        for piece in self._framer.cut(data):
+            if isinstance(piece, Refuse):
+                self._refuse(piece)
+            elif self._framer.reads is Reads.CHUNKS:
+                self._receive_chunks(piece)
+            else:
+                super().data_received(piece)
+        if self._framer.reads is Reads.LATER and len(self._framer.kept) > MOST_KEPT:
+            self.pause_reading()
+
+    def _receive_chunks(self, piece: bytes) -> None:
+        """The head of chunked content, and then its chunks.
+
+        What is wrong with them is noticed here: aiohttp keeps the error for the next
+        request and lets this one's reader wait.
+        """
+        chunks = self._chunks
+        ended = chunks is not None and chunks.reader.is_eof()
+        super().data_received(piece)
+        if chunks is None:
+            self._chunks = Chunks(self._messages[-1][1]) if self._messages else None
+        elif not ended:
+            malformed = bool(self._messages) and isinstance(self._messages[-1][0], _ErrInfo)
+            chunks.came(len(piece), malformed=malformed)
+            if chunks.fault is not None and self._content is not None:
+                self._content.judge(chunks)
+
+    def _refuse(self, refusal: Refuse) -> None:
+        """Have it answered in its turn, as aiohttp does with what its own parser refuses."""
+        fault = ClientFault(refusal.status, refusal.sentence)
+        message = _ErrInfo(status=refusal.status, exc=fault, message=refusal.rule)
+        self._messages.append((message, EMPTY_PAYLOAD))
+        self._request_count += 1
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def overdue(self, now: float) -> bool:
         """Whether a request head has been on its way for too long (slow-header attacks)."""
@@ -222,6 +213,8 @@ class EdgeProtocol(RequestHandler):
         """A request head is complete: what follows has limits of its own."""
         self._head_since = None
         self._content = content
+        if self._chunks is not None:
+            content.judge(self._chunks)
         if self._half_closed:
             content.break_off(ConnectionResetError("the client ended in the middle"))
 
@@ -229,7 +222,19 @@ class EdgeProtocol(RequestHandler):
         """An exchange is over; whether another can follow."""
         self._content = None
         self._answered += 1
+        framer = self._framer
+        if framer.reads is Reads.LATER:
+            if persistent and self._answered == self._request_count:
+                self._loop.call_soon(self._not_switched)
+        elif framer.kept:
+            # The next head has begun already, and its time begins now.
+            self._head_since = monotonic()
         return persistent and (not self._half_closed or bool(self._messages))
+
+    def _not_switched(self) -> None:
+        """The answer to an upgrade was an ordinary one: what came behind are requests."""
+        self.resume_reading()
+        self.data_received(self._framer.not_switched())
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -278,67 +283,19 @@ class EdgeProtocol(RequestHandler):
     ) -> web.StreamResponse:
         """Answer what never became an exchange: malformed bytes, or a fault of ours."""
         if status == 500:
-            log.error("fault while answering %s", request.remote, exc_info=exc)
+            log.error("fault while answering %s", self.client, exc_info=exc)
             sentence = "labgate failed to answer this request; its log has the reason."
-        elif isinstance(exc, LineTooLong) and exc.args[1] == self._server.limits.request_line:
-            status, sentence = 414, "The request target is too long."
-        elif isinstance(exc, LineTooLong) or message == TOO_MANY_FIELDS:
-            status, sentence = 431, "The request's header fields are too long or too many."
+        elif isinstance(exc, ClientFault):
+            status, sentence = exc.status, str(exc)
+        elif isinstance(exc, BadHttpMethod):
+            # The framer let it through, so it is a token (RFC 9112 section 3).
+            status, sentence = 501, "labgate does not know this method."
         else:
             sentence = "This is not a well-formed HTTP/1.1 request."
-            log.info("%s from %s: %s", status, request.remote, _first_line(exc))
+        if status != 500:
+            log.info("%s from %s: %s", status, self.client, _first_line(exc))
         self.write(plain(status, sentence, persistent=False))
         return GOODBYE
-
-
-class EdgeServer(web.Server):
-    """aiohttp's low-level server; every connection becomes an ``EdgeProtocol``."""
-
-    def __init__(
-        self,
-        exchange: ExchangeHandler,
-        *,
-        plain_redirects: bool = False,
-        limits: Limits = DEFAULT_LIMITS,
-        guests: Guests | None = None,
-    ) -> None:
-        self._exchange = exchange
-        self._plain_redirects = plain_redirects
-        self.limits = limits
-        self.guests = guests or Guests(limits)
-        super().__init__(self._handle, handler_cancellation=True)
-
-    def __call__(self) -> RequestHandler:
-        return EdgeProtocol(self, asyncio.get_running_loop())
-
-    def shed(self) -> None:
-        """Close the connections whose request head takes too long; call it once a second."""
-        now = monotonic()
-        for connection in self.connections:
-            if isinstance(connection, EdgeProtocol) and connection.overdue(now):
-                connection.write(plain(408, "The request took too long.", persistent=False))
-                connection.force_close()
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        downstream = cast(EdgeProtocol, request.protocol)
-        content = ArrivedContent(request.content, self.limits)
-        downstream.begin(content)
-        if downstream.congested:
-            # A client that pipelines without reading must not fill our memory with answers.
-            await downstream.drained()
-        if sum(map(len, chain.from_iterable(request.raw_headers))) > self.limits.head:
-            sentence = "The request's header fields are too long or too many."
-            downstream.write(plain(431, sentence, persistent=False))
-            return GOODBYE
-        head = RequestHead(
-            method=request.method.encode("ascii", "replace"),
-            target=request.raw_path.encode("utf-8", "surrogateescape"),
-            version=(request.version.major, request.version.minor),
-            fields=request.raw_headers,
-            arrival=Arrival(request.remote or "", request.keep_alive, self._plain_redirects),
-        )
-        persistent = await self._exchange(head, content, downstream)
-        return STAY if downstream.end(persistent=persistent) else GOODBYE
 
 
 def _first_line(exc: BaseException | None) -> str:

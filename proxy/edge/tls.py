@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
+from typing import Any, Literal
 
 from proxy.certs.files import CertificatePair
+
+from .client_hello import offered_protocols
 
 CIPHERS = ":".join(
     (
@@ -19,28 +22,101 @@ CIPHERS = ":".join(
 )
 """Mozilla's server-side TLS guidelines, intermediate, for TLS 1.2; 1.3 has its own."""
 
+ACME_TLS = b"acme-tls/1"
+
+UnknownName = Literal["default", "refuse"]
+
+
+class Handshakes:
+    """What a TLS handshake gets: its certificate, or a refusal.
+
+    ``context`` is for every listener and stays the same for good. It has no certificate:
+    each handshake is moved to a context of its pair before one is needed, so that a pair
+    can be exchanged while listeners listen. Tickets are made by ``context``, so sessions
+    are resumed across such an exchange, too.
+
+    Args:
+        unknown_name: What a client gets that asks for a name which no certificate is for:
+            the default certificate, or the alert ``unrecognized_name`` (RFC 6066 section
+            3). One that asks for no name, as by address, always gets the default.
+    """
+
+    def __init__(self, unknown_name: UnknownName = "default") -> None:
+        self._refuse = unknown_name == "refuse"
+        self._default: ssl.SSLContext | None = None
+        self._by_name: dict[str, ssl.SSLContext] = {}
+        self._challenges: dict[str, ssl.SSLContext] = {}
+        self._front = _Front(ssl.PROTOCOL_TLS_SERVER)
+        self._front.sslobject_class = _Connection
+        _profile(self._front)
+        self._front.sni_callback = self._choose
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context to listen with."""
+        return self._front
+
+    def serve(self, served: Sequence[tuple[Sequence[str], ssl.SSLContext]]) -> None:
+        """From the next handshake on these names get these contexts, the rest the first.
+
+        A name may be a wildcard, for one label; of a name given twice the first counts.
+        """
+        by_name: dict[str, ssl.SSLContext] = {}
+        for names, context in served:
+            for name in names:
+                by_name.setdefault(name, context)
+        self._by_name = by_name
+        self._default = served[0][1] if served else None
+
+    def challenge(self, name: str, context: ssl.SSLContext | None) -> None:
+        """Handshakes for ``name`` that offer ``acme-tls/1`` get ``context`` (RFC 8737).
+
+        None ends it. Other handshakes for that name get what they always get.
+        """
+        if context is None:
+            self._challenges.pop(name.lower(), None)
+        else:
+            self._challenges[name.lower()] = context
+        self._front.peeking = bool(self._challenges)
+
+    def _choose(
+        self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext
+    ) -> int | None:
+        name = name.lower() if name else ""
+        chosen = None
+        # Called twice in a handshake when the client has to try again (RFC 8446 section 4.1.4).
+        if isinstance(connection, _Connection) and ACME_TLS in connection.offered:
+            chosen = self._challenges.get(name)
+        if chosen is None:
+            chosen = self._by_name.get(name) or self._by_name.get(_wildcard(name))
+        if chosen is None and not (name and self._refuse):
+            chosen = self._default
+        if chosen is None:
+            return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+        connection.context = chosen
+        return None
+
 
 def server_context(pairs: Sequence[CertificatePair]) -> ssl.SSLContext:
-    """One context that serves every pair; a name no pair covers gets the first."""
-    contexts = [_context(pair) for pair in pairs]
-    by_name: dict[str, ssl.SSLContext] = {}
-    for pair, context in zip(pairs, contexts, strict=True):
-        for name in pair.names:
-            by_name.setdefault(name, context)
-
-    def choose(sock: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
-        if name:
-            chosen = by_name.get(name.lower()) or by_name.get(_wildcard(name.lower()))
-            if chosen is not None:
-                sock.context = chosen
-
-    if len(contexts) > 1:
-        contexts[0].sni_callback = choose
-    return contexts[0]
+    """A context that serves every pair for good; a name no pair covers gets the first."""
+    handshakes = Handshakes()
+    handshakes.serve([(pair.names, pair_context(pair)) for pair in pairs])
+    return handshakes.context
 
 
-def _context(pair: CertificatePair) -> ssl.SSLContext:
+def pair_context(pair: CertificatePair) -> ssl.SSLContext:
+    """The context that handshakes for the pair's names are moved to.
+
+    Raises:
+        OSError: OpenSSL (``ssl.SSLError`` is one) does not take the files.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _profile(context)
+    context.load_cert_chain(pair.cert, pair.key)
+    return context
+
+
+def _profile(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     # The profile allows X25519, P-256 and P-384. Python before 3.15 can name one curve
@@ -49,8 +125,62 @@ def _context(pair: CertificatePair) -> ssl.SSLContext:
     context.set_ecdh_curve("prime256v1")
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(pair.cert, pair.key)
-    return context
+
+
+class _Front(ssl.SSLContext):
+    """A context whose connections, while ``peeking``, keep a copy of their ClientHello."""
+
+    peeking = False
+
+    def wrap_bio(
+        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **options: Any
+    ) -> ssl.SSLObject:
+        connection = super().wrap_bio(incoming, outgoing, *args, **options)
+        assert isinstance(connection, _Connection)
+        connection.outgoing = outgoing
+        connection.peeked = incoming if self.peeking else None
+        return connection
+
+
+class _Connection(ssl.SSLObject):
+    """A server's side of a handshake, with the two things that asyncio leaves out.
+
+    A failed one tells the client why: asyncio and uvloop would drop the alert that OpenSSL
+    has written, and reset the connection. And what arrives can be looked at before OpenSSL
+    takes it: the SNI callback is told nothing about ALPN, which is negotiated after it.
+    """
+
+    outgoing: ssl.MemoryBIO
+    peeked: ssl.MemoryBIO | None = None
+    _seen = b""
+    _offered: tuple[bytes, ...] | None = None
+    _failure: ssl.SSLError | None = None
+
+    @property
+    def offered(self) -> tuple[bytes, ...]:
+        """The protocols offered, if it was peeked at; from the first call on no more is."""
+        if self._offered is None:
+            self._offered = offered_protocols(self._seen)
+            self._seen, self.peeked = b"", None
+        return self._offered
+
+    def do_handshake(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self.peeked is not None and (arrived := self.peeked.read()):
+            self._seen += arrived
+            self.peeked.write(arrived)
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            if not self.outgoing.pending:
+                raise
+            # The event loop sends what is pending when more is wanted, and only then. The
+            # client closes when it has read the alert, or the handshake runs out of time.
+            self._failure = error
+            raise ssl.SSLWantReadError from error
 
 
 def _wildcard(name: str) -> str:

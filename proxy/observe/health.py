@@ -7,12 +7,14 @@ asks ``/.labgate/health`` over loopback and exits 0 or 1. It needs no curl in th
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import sys
 
 from proxy.config import load
 from proxy.errors import UsageError
 from proxy.rules.decide import HEALTH
+from proxy.rules.networks import Networks
 from proxy.settings import Settings
 
 TIMEOUT_SECONDS = 2.0
@@ -22,16 +24,10 @@ def check(settings: Settings) -> str:
     """Why labgate is not healthy; empty when it is."""
     address = settings.bind[0]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
-    connection: http.client.HTTPConnection
-    if settings.listen.tls:
-        # It is our own certificate, for a name that loopback does not have.
-        context = ssl._create_unverified_context()  # noqa: S323
-        connection = http.client.HTTPSConnection(
-            host, settings.https_port, timeout=TIMEOUT_SECONDS, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(host, settings.http_port, timeout=TIMEOUT_SECONDS)
+    port = settings.https_port if settings.listen.tls else settings.http_port
+    connection = http.client.HTTPConnection(host, port)
     try:
+        connection.sock = _channel(settings, host, port)
         connection.request("GET", HEALTH.decode("ascii"))
         status = connection.getresponse().status
     except OSError as error:
@@ -39,6 +35,22 @@ def check(settings: Settings) -> str:
     finally:
         connection.close()
     return "" if status == 200 else f"labgate answers {status}"
+
+
+def _channel(settings: Settings, host: str, port: int) -> socket.socket:
+    channel = socket.create_connection((host, port), TIMEOUT_SECONDS)
+    try:
+        access = settings.access
+        if access.proxy_protocol and channel.getsockname()[0] in Networks(access.trusted_proxies):
+            channel.sendall(b"PROXY UNKNOWN\r\n")
+        if not settings.listen.tls:
+            return channel
+        # It is our own certificate, for a name that loopback does not have.
+        context = ssl._create_unverified_context()  # noqa: S323
+        return context.wrap_socket(channel, server_hostname=host)
+    except BaseException:
+        channel.close()
+        raise
 
 
 def main() -> int:

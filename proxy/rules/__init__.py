@@ -6,12 +6,18 @@ that), so the whole policy can be read and tested without a socket.
 In the order a request meets them:
 
 - ``model``     the words everything else speaks: heads, fields, decisions, ``Site``
+- ``syntax``    the octets of a head, before any parser may repair them
 - ``message``   version, framing and expectation: what must hold first
 - ``target``    the four forms of a request target, ``authority`` the syntax of Host
+- ``networks``  sets of addresses: the allow-list, the trusted proxies
+- ``proxy_protocol``  a connection's first octets, from a load balancer
+- ``client``    the client's address as trusted proxies tell it, and the allow-list
 - ``decide``    what happens to a request: redirect, answer here, refuse, forward, tunnel
 - ``redirect``  HTTP to HTTPS, other names to the canonical one
 - ``origin``    the checks that run *before* anything is rewritten
 - ``hop_by_hop``  which fields end at this hop
+- ``credentials``  what is labgate's own in Authorization and Cookie, and ends here
 - ``request``   the head that goes up to Jupyter
+- ``answer``    what makes a response head no answer
 - ``response``  the head that comes back to the client
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import message, origin, redirect, target
+from . import client, message, origin, redirect, target
 from .model import Decision, Forward, Local, Refuse, RequestHead, Site, Tunnel
 
 HEALTH = b"/.labgate/health"
@@ -17,8 +17,9 @@ _TOKEN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 def decide(head: RequestHead, site: Site) -> Decision:
     """Decide on a request, as it came in.
 
-    labgate's own paths come before the Host check, because probes and certificate
-    authorities call by address; everything Jupyter would see comes after every check.
+    labgate's own paths come before the allow-list and the Host check, because probes and
+    certificate authorities call by address and from anywhere; everything Jupyter would see
+    comes after every check.
     """
     refusal = message.check_message(head)
     if refusal is not None:
@@ -31,6 +32,9 @@ def decide(head: RequestHead, site: Site) -> Decision:
         local = own_path(head, site)
         if local is not None:
             return local
+    refusal = client.check_allowed(head, site)
+    if refusal is not None:
+        return refusal
     if head.arrival.plain_redirects:
         return redirect.to_https(head, site)
     refusal = origin.check_host(head, site)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from .networks import NOWHERE, Networks
+
 Field = tuple[bytes, bytes]
 
 
@@ -53,11 +55,14 @@ class Arrival:
             (RFC 9112 section 9.3).
         plain_redirects: The request came in on the plain HTTP port whose job is to
             send people to HTTPS.
+        vouched: Who opened the connection answers for the fields on it. Not so when a
+            sender of the PROXY protocol relays somebody without saying whom.
     """
 
     peer: str
     persistent: bool = True
     plain_redirects: bool = False
+    vouched: bool = True
 
 
 @dataclass(slots=True)
@@ -86,6 +91,14 @@ class RequestHead:
             for key, value in self.fields:
                 index.setdefault(key.lower(), []).append(value)
         return index.get(name, ())
+
+    def from_peer(self, peer: str) -> RequestHead:
+        """The same head from another client's address."""
+        now = self.arrival
+        arrival = Arrival(peer, now.persistent, now.plain_redirects, now.vouched)
+        head = RequestHead(self.method, self.target, self.version, self.fields, arrival)
+        head._index = self._index
+        return head
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +147,8 @@ class Refuse:
     """Answer with an error; ``sentence`` is told to the client, the rest to the log.
 
     ``field`` and ``value`` are the header field at fault (empty when it is none);
-    ``close`` when nothing that follows on the connection can be trusted.
+    ``close`` when nothing that follows on the connection can be trusted; ``fields`` belong
+    into the answer.
     """
 
     status: int
@@ -143,6 +157,7 @@ class Refuse:
     field: str = ""
     value: bytes | None = None
     close: bool = False
+    fields: tuple[Field, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +195,11 @@ class Site:
             token.
         base_path: Jupyter's ``base_url``, with a slash at both ends.
         challenges: Serve ``/.well-known/acme-challenge/`` from a webroot.
+        hsts_seconds: Strict-Transport-Security's max-age (RFC 6797); 0 sends none.
+        allow: The addresses that get in; empty is everybody.
+        trusted_proxies: The addresses whose X-Forwarded-For is believed.
+        gated: labgate itself asks for passwords: Basic credentials and its own cookie end
+            here.
     """
 
     domains: tuple[WebOrigin, ...]
@@ -191,6 +211,10 @@ class Site:
     websocket_without_origin: bool = False
     base_path: str = "/"
     challenges: bool = False
+    hsts_seconds: int = 0
+    allow: Networks = NOWHERE
+    trusted_proxies: Networks = NOWHERE
+    gated: bool = False
 
     @property
     def canonical(self) -> WebOrigin:
@@ -212,6 +236,10 @@ def make_site(
     websocket_without_origin: bool = False,
     base_path: str = "/",
     challenges: bool = False,
+    hsts_seconds: int = 0,
+    allow: Networks = NOWHERE,
+    trusted_proxies: Networks = NOWHERE,
+    gated: bool = False,
 ) -> Site:
     """Prepare a ``Site``: every spelling that names one of ``domains`` goes into its sets.
 
@@ -235,4 +263,8 @@ def make_site(
         websocket_without_origin=websocket_without_origin,
         base_path=base_path,
         challenges=challenges,
+        hsts_seconds=hsts_seconds,
+        allow=allow,
+        trusted_proxies=trusted_proxies,
+        gated=gated,
     )

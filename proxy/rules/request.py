@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import hop_by_hop
+from . import credentials, hop_by_hop
 from .model import Change, Field, RequestHead, Site
 from .origin import referer_is_public
 
@@ -14,6 +14,7 @@ before X-Forwarded-For (tornado ``_apply_xheaders``), so all of them are replace
 """
 
 _REWRITTEN = frozenset({b"origin", b"referer"})
+_CREDENTIALS = frozenset({b"authorization", b"cookie"})
 
 
 def upstream_fields(
@@ -30,6 +31,7 @@ def upstream_fields(
     """
     ending = hop_by_hop.ends_here(head.values(b"connection"))
     kept: list[Field] = []
+    own = _CREDENTIALS if site.gated else frozenset()
     host = via = b""
     for field in head.fields:
         name = field[0].lower()
@@ -41,6 +43,8 @@ def upstream_fields(
             via = via + b", " + field[1] if via else field[1]
         elif name in _REWRITTEN:
             kept.append(_rewritten(field, name, site, changes))
+        elif name in own:
+            kept += _without_own(field, name, changes)
         elif is_client_claim(name):
             _note(changes, "client-claims", field, None)
         else:
@@ -59,6 +63,14 @@ def upstream_fields(
         _note(changes, "host", (b"Host", host), new_host)
         changes.extend(Change(_rule_of(name), name, None, value) for name, value in said)
     return [(b"Host", new_host), *kept, *said]
+
+
+def serialised(head: RequestHead, fields: list[Field]) -> bytes:
+    """A request head as the bytes that go up, in HTTP/1.1 whatever the client spoke."""
+    lines = [b"%b %b HTTP/1.1" % (head.method, head.target)]
+    lines += [b"%b: %b" % field for field in fields]
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)
 
 
 def connection_fields(head: RequestHead, site: Site, host: bytes) -> list[Field]:
@@ -80,6 +92,17 @@ def is_client_claim(name: bytes) -> bool:
     if b"_" in name:
         name = name.replace(b"_", b"-")
     return name in CLIENT_CLAIMS or name.startswith(b"x-forwarded-")
+
+
+def _without_own(field: Field, name: bytes, changes: list[Change] | None) -> list[Field]:
+    """The field without what was meant for labgate's gate; none where nothing is left."""
+    after: bytes | None = field[1]
+    if name == b"cookie":
+        after = credentials.without_session(field[1])
+    elif credentials.is_basic(field[1]):
+        after = None
+    _note(changes, "gate", field, after)
+    return [] if after is None else [(field[0], after)]
 
 
 def _rewritten(field: Field, name: bytes, site: Site, changes: list[Change] | None) -> Field:

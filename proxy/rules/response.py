@@ -12,6 +12,7 @@ _SPECIAL = frozenset(
         b"access-control-allow-origin",
         b"access-control-allow-credentials",
         b"date",
+        b"strict-transport-security",
     }
 )
 
@@ -46,20 +47,38 @@ def downstream_fields(
         elif name == b"date":
             dated = True
             kept.append(field)
-        elif name == b"location":
-            kept.append(_mended(changes, "location", field, location(field[1], site, public)))
-        elif name == b"set-cookie":
-            kept.append(_mended(changes, "set-cookie", field, set_cookie(field[1], site)))
-        elif names_upstream(head, site):
-            _note(changes, "cors", field, None)
-        else:
-            kept.append(field)
-    if websocket and head.status == 101:
-        said: list[Field] = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
-        kept += said
+        elif (mended := special(field, head, site, public, changes)) is not None:
+            kept.append(mended)
+    if site.hsts_seconds and head.status >= 200:
+        said = (b"Strict-Transport-Security", b"max-age=%d" % site.hsts_seconds)
+        kept.append(said)
         if changes is not None:
-            changes.extend(Change("hop-by-hop", name, None, value) for name, value in said)
+            changes.append(Change("hsts", said[0], None, said[1]))
+    if websocket and head.status == 101:
+        switched: list[Field] = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+        kept += switched
+        if changes is not None:
+            changes.extend(Change("hop-by-hop", name, None, value) for name, value in switched)
     return kept, dated
+
+
+def special(
+    field: Field, head: ResponseHead, site: Site, public: WebOrigin, changes: list[Change] | None
+) -> Field | None:
+    """A field with a rule of its own, as the client gets it; None when it does not."""
+    after: bytes | None
+    match field[0].lower():
+        case b"location":
+            rule, after = "location", location(field[1], site, public)
+        case b"set-cookie":
+            rule, after = "set-cookie", set_cookie(field[1], site)
+        case b"strict-transport-security":
+            # RFC 6797 section 8.1: the first one counts, so a configured one stands alone.
+            rule, after = "hsts", None if site.hsts_seconds else field[1]
+        case _:
+            rule, after = "cors", None if names_upstream(head, site) else field[1]
+    _note(changes, rule, field, after)
+    return None if after is None else (field[0], after)
 
 
 def location(value: bytes, site: Site, public: WebOrigin) -> bytes:
@@ -116,11 +135,6 @@ def names_upstream(head: ResponseHead, site: Site) -> bool:
 def _is_domain(attribute: bytes, host: bytes) -> bool:
     key, _, domain = attribute.partition(b"=")
     return key.strip().lower() == b"domain" and domain.strip().lower().lstrip(b".") == host
-
-
-def _mended(changes: list[Change] | None, rule: str, field: Field, after: bytes) -> Field:
-    _note(changes, rule, field, after)
-    return (field[0], after)
 
 
 def _note(changes: list[Change] | None, rule: str, field: Field, after: bytes | None) -> None:

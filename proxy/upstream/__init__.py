@@ -7,6 +7,6 @@ In the order a request meets them:
 - ``pool``     kept-alive connections, taken last in, first out
 - ``http1``    one connection: a request out, llhttp callbacks in
 - ``relay``    an answer on its way down, written as it arrives
-- ``reset``    a break that is seen as one
+- ``reset``    a break that is seen as one, ``keepalive`` a peer that vanished
 - ``tunnel``   raw bytes both ways after a 101
 """

@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Callable
-from typing import Protocol, cast
+from time import monotonic
+from typing import cast
 
 import httptools
 
-from proxy.errors import UpstreamDown, UpstreamError, UpstreamGarbage
+from proxy.errors import UpstreamDown, UpstreamError, UpstreamGarbage, UpstreamTimeout
+from proxy.rules.answer import MAX_FIELDS, fault_of, switches_to_websocket
 from proxy.rules.model import Field, ResponseHead
 
+from .keepalive import keep_alive
+from .reset import unread
+from .streams import Receiver
+
 MAX_HEAD_BYTES = 256 * 1024
-"""A response head larger than this is not an answer but an attack or a fault."""
+"""A response head larger than this is not an answer but an attack or a fault; the same goes
+for trailers, and for whatever else stands between two pieces of content."""
 
+STALLED_SECONDS = 600.0
+"""A Jupyter that takes nothing of an upload for this long will take none of it."""
 
-class Receiver(Protocol):
-    """Whoever waits for the answer; every method is called from the event loop."""
-
-    def on_interim(self, head: ResponseHead) -> None:
-        """A 1xx other than 101."""
-
-    def on_head(self, head: ResponseHead, *, delimited: bool) -> None:
-        """The final head; ``delimited`` is False when the content ends with the connection."""
-
-    def on_content(self, data: bytes) -> None:
-        """A piece of content."""
-
-    def on_upgrade(self, head: ResponseHead, rest: bytes) -> None:
-        """A 101 that was asked for, and the bytes that came right behind it."""
-
-    def on_pause(self) -> None:
-        """Everything that arrived together was handed over: write it."""
-
-    def on_end(self) -> None:
-        """The answer is complete."""
-
-    def on_failure(self, error: UpstreamError) -> None:
-        """There will be no (more) answer."""
+_ENDS_OF_HEADS = (b"\r\n\r\n", b"\n\r\n", b"\r\n", b"\n")
 
 
 class UpstreamConnection(asyncio.Protocol):
     """Carries one exchange at a time.
 
     ``reused`` tells whether an earlier exchange went over it: only then may a failure
-    before the first byte mean that it was stale (RFC 9112 section 9.3.1).
+    before the first byte mean that it was stale (RFC 9112 section 9.3.1). ``retired`` ends
+    it with the exchange under way, because Jupyter is somewhere else now.
     """
 
     def __init__(self, released: Callable[[UpstreamConnection, bool], None]) -> None:
@@ -56,8 +45,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._upgrade_wanted = False
         self._request_complete = True
         self._writable: asyncio.Future[None] | None = None
-        self._congested = False
-        self._head_bytes = 0
+        self._congested_since: float | None = None
+        self._around_bytes = 0
+        self._answered = False
+        self._head_since: float | None = None
+        self._asked_at: float | None = None
         self._reason = b""
         self._fields: list[Field] = []
         self._head: ResponseHead | None = None
@@ -66,7 +58,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._complete = False
         self._surplus = False
         self._fault = ""
+        self._poll: select.poll | None = None
         self.reused = False
+        self.retired = False
 
     def __repr__(self) -> str:
         state = "closed" if self._transport is None else "busy" if self._receiver else "idle"
@@ -75,12 +69,20 @@ class UpstreamConnection(asyncio.Protocol):
     # The exchange.
 
     def begin(self, receiver: Receiver, method: bytes, *, upgrade: bool = False) -> None:
-        """Take one request; its bytes follow by ``write``, its end by ``request_sent``."""
+        """Take one request; its bytes follow by ``write``, its end by ``request_sent``.
+
+        Raises:
+            UpstreamDown: The connection is gone already.
+        """
+        if self._transport is None:
+            raise UpstreamDown("the upstream closed the connection at once")
         self._receiver = receiver
         self._method = method
         self._upgrade_wanted = upgrade
         self._request_complete = False
-        self._head_bytes = 0
+        self._around_bytes = 0
+        self._answered = False
+        self._head_since = self._asked_at = None
         self._reason = b""
         self._fields = []
         self._head = None
@@ -96,10 +98,30 @@ class UpstreamConnection(asyncio.Protocol):
     def request_sent(self) -> None:
         """Every byte of the request is queued: the connection may be used again."""
         self._request_complete = True
+        self._asked_at = monotonic()
+
+    def check_time(self, now: float, head_seconds: float, response_seconds: float) -> None:
+        """Fail an answer that takes too long to begin; called about once a second.
+
+        Args:
+            now: ``time.monotonic()``.
+            head_seconds: From a head's first byte to its last.
+            response_seconds: From the end of the request to the final head; 0 for as long
+                as it likes.
+        """
+        if self._receiver is None or self._head is not None:
+            return
+        stalled = self._congested_since
+        if stalled is not None and now - stalled > STALLED_SECONDS:
+            self._fail(UpstreamTimeout(f"nothing of the upload taken in {STALLED_SECONDS:g} s"))
+        elif self._head_since is not None and now - self._head_since > head_seconds:
+            self._fail(UpstreamTimeout(f"a response head took longer than {head_seconds:g} s"))
+        elif response_seconds and self._asked_at and now - self._asked_at > response_seconds:
+            self._fail(UpstreamTimeout(f"no response within {response_seconds:g} s"))
 
     async def drained(self) -> None:
         """Wait while Jupyter reads more slowly than we write."""
-        if self._congested and self._transport is not None:
+        if self._congested_since is not None and self._transport is not None:
             self._writable = asyncio.get_running_loop().create_future()
             await self._writable
 
@@ -128,48 +150,70 @@ class UpstreamConnection(asyncio.Protocol):
         """Whether another exchange may begin."""
         return self._transport is not None and not self._transport.is_closing()
 
+    @property
+    def quiet(self) -> bool:
+        """Whether it is usable, and Jupyter has said nothing since its last answer.
+
+        Octets that lie in the socket would be taken for the next client's answer
+        (RFC 9112 section 9.2); an end that lies there spares a try.
+        """
+        if self._transport is None or self._transport.is_closing():
+            return False
+        if self._poll is None:
+            self._poll = select.poll()
+            channel = self._transport.get_extra_info("socket")
+            self._poll.register(channel.fileno(), select.POLLIN)
+        return not self._poll.poll(0)
+
     def detach(self) -> asyncio.Transport:
         """Hand the transport to a tunnel; this object is done."""
         transport = self._transport
         if transport is None:
             raise UpstreamDown("the upstream closed right after its 101")
         self._transport = self._receiver = None
+        self._released(self, False)
         return transport
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         if self._receiver is None:
             # RFC 9112 section 9.2: unsolicited bytes belong to no request of ours.
             self.abort()
             return
-        if self._head is None:
-            self._head_bytes += len(data)
+        if not self._answered:
+            self._answered = True
+            if data[0] != ord("H"):
+                # llhttp would skip empty lines, which belong to no answer of ours either.
+                self._fail(UpstreamGarbage("the response is not HTTP"))
+                return
+        self._around_bytes += len(data)
+        if self._head is None and self._head_since is None:
+            self._head_since = monotonic()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._on_upgrade(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError as error:
-            if self._fault:
-                self._fail(UpstreamGarbage(self._fault))
-                return
-            if self._complete:
-                # The answer stands; what came behind it is nobody's.
-                self._surplus = True
-                self._finish()
-                return
-            self._fail(UpstreamGarbage(f"the response is not HTTP: {error}"))
-            return
+            # Behind a whole answer it is not that answer's fault, but nobody's bytes.
+            self._surplus = self._complete
+            if not self._complete:
+                self._fault = self._fault or f"the response is not HTTP: {error}"
+        if not self._complete and (
+            self._around_bytes > MAX_HEAD_BYTES or len(self._fields) > MAX_FIELDS
+        ):
+            self._fault = self._fault or "there is too much around the response's content"
+        if self._complete and self._method == b"HEAD" and data[-4:] not in _ENDS_OF_HEADS:
+            self._surplus = True
         if self._fault:
             self._fail(UpstreamGarbage(self._fault))
         elif self._complete:
             self._finish()
-        elif self._head is None and self._head_bytes > MAX_HEAD_BYTES:
-            self._fail(UpstreamGarbage("the response head is too large"))
         else:
             self._receiver.on_pause()
 
@@ -179,12 +223,16 @@ class UpstreamConnection(asyncio.Protocol):
             self._finish()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+        transport, self._transport = self._transport, None
         self._wake_writer()
         self._released(self, False)
+        if self._receiver and exc and transport and (rest := unread(transport)):
+            # A write into a reset ended it, while an early answer waits to be read
+            # (RFC 9112 section 9.6).
+            self.data_received(rest)
         if self._receiver is None:
             return
-        if self._head_bytes == 0:
+        if not self._answered:
             self._fail(UpstreamDown("the upstream closed the connection without an answer"))
         elif self._head is None:
             self._fail(UpstreamGarbage("the upstream closed in the middle of a response head"))
@@ -192,17 +240,17 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail(UpstreamGarbage("the upstream closed in the middle of a response"))
 
     def pause_writing(self) -> None:
-        self._congested = True
+        self._congested_since = monotonic()
 
     def resume_writing(self) -> None:
-        self._congested = False
+        self._congested_since = None
         self._wake_writer()
 
     # llhttp's callbacks
 
     def on_message_begin(self) -> None:
-        if self._complete:
-            self._surplus = True
+        self._surplus = self._complete
+        self._head_since = monotonic()
 
     def on_status(self, status: bytes) -> None:
         self._reason += status
@@ -216,7 +264,8 @@ class UpstreamConnection(asyncio.Protocol):
         if self._complete or self._receiver is None:
             return
         status = self._parser.get_status_code()
-        self._fault = fault_of(status, self._parser.get_http_version(), self._fields)
+        version = self._parser.get_http_version()
+        self._fault = fault_of(status, version, self._reason, self._fields)
         if self._fault:
             self._complete = True
             return
@@ -226,6 +275,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         if status < 200:
             self._reason, self._fields = b"", []
+            self._head_since = None
             self._receiver.on_interim(head)
             return
         self._head = head
@@ -245,10 +295,16 @@ class UpstreamConnection(asyncio.Protocol):
         if self._complete:
             self._surplus = True
         elif self._receiver is not None:
+            self._around_bytes = 0
             self._receiver.on_content(body)
 
     def on_message_complete(self) -> None:
-        if self._head is None or self._head.status == 101 or self._complete:
+        if self._head is None or self._head.status == 101:
+            return
+        if self._complete:
+            # The last chunk of an answer to HEAD, which has no content (RFC 9112 section 6.3).
+            coded = any(name.lower() == b"transfer-encoding" for name, _ in self._fields)
+            self._surplus = self._surplus or coded
             return
         self._complete = True
         self._keep_alive = self._keep_alive and self._parser.should_keep_alive()
@@ -265,15 +321,20 @@ class UpstreamConnection(asyncio.Protocol):
         ):
             self._fail(UpstreamGarbage("the upstream switched protocols unasked"))
             return
+        # What follows is the tunnel's, which takes over in the loop's next round.
+        self.pause_reading()
         receiver.on_upgrade(head, rest)
 
     def _finish(self) -> None:
         receiver, self._receiver = self._receiver, None
-        reusable = self._keep_alive and self._request_complete and not self._surplus and self.usable
+        clean = self._keep_alive and self._request_complete and not self._surplus
+        reusable = clean and self.usable and not self.retired
         self.reused = True
         self._released(self, reusable)
-        if not reusable and self._transport is not None:
-            self._transport.close()
+        if not reusable:
+            # Not close: it would wait for as long as Jupyter does not take the rest of an
+            # upload that it has answered already.
+            self.abort()
         if receiver is not None:
             receiver.on_end()
 
@@ -287,24 +348,3 @@ class UpstreamConnection(asyncio.Protocol):
         waiter, self._writable = self._writable, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-
-
-def fault_of(status: int, version: str, fields: list[Field]) -> str:
-    """What llhttp lets through in a response head; empty for none.
-
-    A coding other than chunked would go down as if it were plain (RFC 9112 section 6.1).
-    """
-    codings = [value.lower() for name, value in fields if name.lower() == b"transfer-encoding"]
-    if not 100 <= status <= 599:
-        return f"the status {status} does not exist"
-    if version not in ("1.0", "1.1"):
-        return f"an answer in HTTP/{version}"
-    if codings and (version == "1.0" or codings != [b"chunked"]):
-        return "a transfer coding other than chunked"
-    return ""
-
-
-def switches_to_websocket(head: ResponseHead) -> bool:
-    """Whether a 101 names the protocol that was asked for, and no other."""
-    named = [value.lower() for name, value in head.fields if name.lower() == b"upgrade"]
-    return named == [b"websocket"]

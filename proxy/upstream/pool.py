@@ -26,11 +26,16 @@ class Pool:
         connect_timeout_seconds: float = 5.0,
         idle_connections: int = 64,
         idle_seconds: float = 30.0,
+        head_seconds: float = 60.0,
+        response_seconds: float = 0.0,
     ) -> None:
         self._address = address
         self._connect_timeout = connect_timeout_seconds
         self._limit = idle_connections
         self._idle_seconds = idle_seconds
+        self._head_seconds = head_seconds
+        self._response_seconds = response_seconds
+        self._open: set[UpstreamConnection] = set()
         self._idle: deque[tuple[UpstreamConnection, float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -42,9 +47,16 @@ class Pool:
         """Where connections go; None while Jupyter has not been launched."""
         return self._address
 
+    @property
+    def connections(self) -> int:
+        """How many are open, idle or busy; tunnels are no longer among them."""
+        return len(self._open)
+
     def move(self, address: UpstreamAddress) -> None:
         """From now on connect to ``address``."""
         self.close()
+        for connection in self._open:
+            connection.retired = True
         self._address = address
 
     def take(self) -> UpstreamConnection | None:
@@ -52,7 +64,7 @@ class Pool:
         now = monotonic()
         while self._idle:
             connection, since = self._idle.pop()
-            if connection.usable and now - since < self._idle_seconds:
+            if connection.quiet and now - since < self._idle_seconds:
                 return connection
             connection.abort()
         return None
@@ -80,7 +92,15 @@ class Pool:
             raise UpstreamDown(f"{address} did not accept within {seconds} s") from None
         except OSError as error:
             raise UpstreamDown(f"{address}: {error.strerror or error}") from None
+        if connection.usable:
+            self._open.add(connection)
         return connection
+
+    def check_times(self) -> None:
+        """Fail the answers that take too long to begin; call it once a second."""
+        now = monotonic()
+        for connection in list(self._open):
+            connection.check_time(now, self._head_seconds, self._response_seconds)
 
     def close(self) -> None:
         """Close every idle connection."""
@@ -96,6 +116,7 @@ class Pool:
     def _released(self, connection: UpstreamConnection, reusable: bool) -> None:
         """An exchange is over, or a connection was lost."""
         if not reusable:
+            self._open.discard(connection)
             if self._idle:
                 self._idle = deque(entry for entry in self._idle if entry[0] is not connection)
             return

@@ -20,7 +20,7 @@ from .streams import Downstream
 
 
 class Relay:
-    """Receives one answer (``http1.Receiver``) and writes it to the client.
+    """Receives one answer (``streams.Receiver``) and writes it to the client.
 
     Attributes:
         done: Resolves when the answer is complete or became a tunnel; fails with the
@@ -41,8 +41,10 @@ class Relay:
         connection: UpstreamConnection,
         *,
         persistent: bool,
+        extra: tuple[Field, ...] = (),
         changes: list[Change] | None = None,
     ) -> None:
+        self._extra = extra
         self._request = request
         self._site = site
         self._public = public
@@ -58,7 +60,7 @@ class Relay:
         self.content_bytes = 0
         self.upgraded: bytes | None = None
 
-    # http1.Receiver
+    # streams.Receiver
 
     def on_interim(self, head: ResponseHead) -> None:
         if self._request.version < (1, 1):
@@ -69,6 +71,7 @@ class Relay:
     def on_head(self, head: ResponseHead, *, delimited: bool) -> None:
         self.status = head.status
         fields, dated = downstream_fields(head, self._site, self._public, changes=self._changes)
+        self._add_extra(fields)
         kept = len(fields)
         if not dated:
             # RFC 9110 section 6.6.1: whoever has a clock adds the one that is missing.
@@ -95,6 +98,7 @@ class Relay:
         fields, _ = downstream_fields(
             head, self._site, self._public, websocket=True, changes=self._changes
         )
+        self._add_extra(fields)
         self._pieces.append(serialised(head, fields))
         self.upgraded = rest
         self._write()
@@ -124,6 +128,11 @@ class Relay:
             self.done.set_exception(error)
 
     # Writing
+
+    def _add_extra(self, fields: list[Field]) -> None:
+        fields += self._extra
+        if self._changes is not None:
+            self._changes.extend(Change("gate", name, None, value) for name, value in self._extra)
 
     def _frame(self, head: ResponseHead, fields: list[Field], *, delimited: bool) -> None:
         """How the client will see the content end (RFC 9112 section 6.3)."""

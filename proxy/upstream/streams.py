@@ -1,12 +1,15 @@
-"""What an exchange reads its content from and writes its answer to.
+"""What an exchange reads its content from and writes its answer to, and who receives it.
 
-The edge implements both over HTTP/1.1; nothing here knows which server is in front.
+The edge implements both streams over HTTP/1.1; nothing here knows which server is in front.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol
+
+from proxy.errors import UpstreamError
+from proxy.rules.model import ResponseHead
 
 
 class Content(Protocol):
@@ -74,3 +77,28 @@ class Downstream(Protocol):
 
     def abort(self) -> None:
         """Close at once, so that the client sees a truncation and not an end."""
+
+
+class Receiver(Protocol):
+    """Whoever waits for the answer; every method is called from the event loop."""
+
+    def on_interim(self, head: ResponseHead) -> None:
+        """A 1xx other than 101."""
+
+    def on_head(self, head: ResponseHead, *, delimited: bool) -> None:
+        """The final head; ``delimited`` is False when the content ends with the connection."""
+
+    def on_content(self, data: bytes) -> None:
+        """A piece of content."""
+
+    def on_upgrade(self, head: ResponseHead, rest: bytes) -> None:
+        """A 101 that was asked for, and the bytes that came right behind it."""
+
+    def on_pause(self) -> None:
+        """Everything that arrived together was handed over: write it."""
+
+    def on_end(self) -> None:
+        """The answer is complete."""
+
+    def on_failure(self, error: UpstreamError) -> None:
+        """There will be no (more) answer."""

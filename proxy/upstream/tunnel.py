@@ -8,6 +8,8 @@ nature.
 from __future__ import annotations
 
 import asyncio
+import os
+from contextlib import suppress
 
 from .reset import reset
 from .streams import Downstream
@@ -36,9 +38,10 @@ class Tunnel(asyncio.Protocol):
         if rest:
             self.data_received(rest)
         self._upstream.set_protocol(self)
-        self._downstream.tunnel(self, self._client_congested)
         if not self._upstream.is_reading():
             self._upstream.resume_reading()
+        # Last: it pauses again at once when ``rest`` was more than the client takes.
+        self._downstream.tunnel(self, self._client_congested)
 
     def abort(self) -> None:
         """Cut both sides without a close frame: Lab then reconnects (close code 1006)."""
@@ -59,7 +62,9 @@ class Tunnel(asyncio.Protocol):
         if exc is None:
             self._downstream.finish()
         else:
-            self._downstream.abort()
+            self._relay_last_words()
+            # In the next turn, when the transport has written what it was given in this one.
+            asyncio.get_running_loop().call_soon(self._downstream.abort)
         self._settle()
 
     def pause_writing(self) -> None:
@@ -86,6 +91,17 @@ class Tunnel(asyncio.Protocol):
         else:
             reset(self._upstream)
         self._settle()
+
+    def _relay_last_words(self) -> None:
+        """Pass on what Jupyter sent before it broke the connection.
+
+        A failed write ends a transport at once, with an answer perhaps still unread; the
+        socket is open until ``connection_lost`` returns.
+        """
+        channel = self._upstream.get_extra_info("socket")
+        with suppress(OSError):
+            while data := os.read(channel.fileno(), 2**16):
+                self.data_received(data)
 
     def _both_ended(self) -> bool:
         """Two half-closed sides are one closed connection; asyncio would leave it open."""

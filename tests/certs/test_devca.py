@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.verification import PolicyBuilder, Store
 
-from proxy.certs.devca import authority_file, development_pair
+from proxy.certs.devca import authority_file, development_pair, general_name
 from proxy.errors import StartError
 
 
@@ -47,3 +49,16 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match=r"state\.folder"):
         development_pair(tmp_path / "file" / "below", ["localhost"])
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+def test_a_strict_verifier_takes_it(tmp_path: Path, host: str) -> None:
+    """The web's rules for certificates (CA/Browser Forum, RFC 5280), and nothing beyond TLS."""
+    loaded = development_pair(tmp_path, ["localhost", "127.0.0.1", "::1"])
+    authority = x509.load_pem_x509_certificate(authority_file(tmp_path).read_bytes())
+    leaf = x509.load_pem_x509_certificate(loaded.cert.read_bytes())
+    policy = PolicyBuilder().store(Store([authority]))
+    chain = policy.build_server_verifier(general_name(host)).verify(leaf, [])
+    assert chain == [leaf, authority]
+    usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH]

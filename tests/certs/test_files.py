@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from proxy.certs.files import load_pair, load_pairs
+from proxy.certs.files import check_covered, load_pair
 from proxy.errors import StartError
 
 AUTHORITY = trustme.CA()
@@ -60,7 +60,7 @@ def test_a_file_that_is_something_else(tmp_path: Path, which: int) -> None:
 
 
 def test_every_host_needs_a_certificate(tmp_path: Path) -> None:
-    files = [pair(tmp_path / "a", "a.example"), pair(tmp_path / "b", "b.example")]
-    assert len(load_pairs(files, ["a.example", "b.example"])) == 2
+    pairs = [load_pair(*pair(tmp_path / name, f"{name}.example")) for name in ("a", "b")]
+    check_covered(pairs, ["a.example", "b.example"])
     with pytest.raises(StartError, match=r"No certificate is for c.example.*names a.example"):
-        load_pairs(files, ["c.example"])
+        check_covered(pairs, ["c.example"])

@@ -17,6 +17,8 @@ def test_nothing_given_is_nothing_stored() -> None:
 def test_flags_are_keys() -> None:
     public = ["--domain", "a.example", "--domain", "b.example:8443", "--no-tls", "--bind", "::"]
     rest = ["--http-port", "0", "--show-headers", "--config", "f.toml"]
+    rest += ["--allow", "10.0.0.0/8", "--allow", "::1", "--trusted-proxy", "10.0.0.5"]
+    rest += ["--proxy-protocol"]
     parsed = parse(["serve", "--upstream", "unix:/x", *public, *rest])
     assert parsed.config == Path("f.toml")
     assert parsed.flags == {
@@ -24,6 +26,11 @@ def test_flags_are_keys() -> None:
         "site": {"domains": ["a.example", "b.example:8443"]},
         "listen": {"tls": False, "bind": ["::"], "http_port": "0"},
         "log": {"show_headers": True},
+        "access": {
+            "allow": ["10.0.0.0/8", "::1"],
+            "trusted_proxies": ["10.0.0.5"],
+            "proxy_protocol": True,
+        },
     }
 
 

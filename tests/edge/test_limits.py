@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
 from proxy.edge.limits import DEFAULT_LIMITS, Guests, Limits
+from proxy.edge.server import EdgeServer
+from proxy.rules.networks import Networks
 from tests.edges import edge, request
 from tests.upstreams import OK, Visit, says, upstream
 
@@ -44,6 +47,23 @@ def test_guests_are_counted_in_all_and_by_address() -> None:
     guests.leave("a")
     assert guests.enter("c")
     assert len(guests) == 3
+
+
+def test_an_address_many_come_from_counts_in_all_only() -> None:
+    limits = replace(DEFAULT_LIMITS, connections=3, connections_per_address=1)
+    guests = Guests(limits, Networks([ip_network("10.0.0.5")]))
+    entered = [guests.enter(peer) for peer in ("10.0.0.5", "10.0.0.5", "::1", "::1", "10.0.0.5")]
+    assert entered == [True, True, True, False, False]
+    guests.leave("10.0.0.5")
+    assert guests.enter("10.0.0.5")
+
+
+async def test_the_ports_of_one_labgate_share_their_guests() -> None:
+    guests = Guests(DEFAULT_LIMITS)
+    async with edge(None) as labgate:
+        handler = labgate.exchanges
+        servers = [EdgeServer(handler, guests=guests) for _ in range(2)]
+        assert all(server.guests is guests for server in servers)
 
 
 async def test_one_connection_too_many_is_turned_away_and_room_comes_back() -> None:

@@ -9,7 +9,17 @@ import pytest
 
 import proxy.rules
 
-ALLOWED = {"__future__", "collections", "dataclasses", "re", "types", "typing", "urllib"}
+ALLOWED = {
+    "__future__",
+    "collections",
+    "dataclasses",
+    "functools",
+    "ipaddress",
+    "re",
+    "types",
+    "typing",
+    "urllib",
+}
 FILES = sorted(Path(next(iter(proxy.rules.__path__))).glob("*.py"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.rules.model import Change, make_site
@@ -105,3 +107,21 @@ def test_changes_are_noted() -> None:
 def test_without_tls_nothing_is_made_secure() -> None:
     site = make_site((LAB._replace(scheme="http", port=80),), JUPYTER)
     assert set_cookie(b"a=b", site) == b"a=b; SameSite=Lax"
+
+
+def test_browsers_are_told_to_insist_on_https() -> None:
+    site = replace(SITE, hsts_seconds=15552000)
+    kept, _ = downstream_fields(answered(b"Strict-Transport-Security: max-age=1"), site, LAB)
+    assert kept == [(b"Strict-Transport-Security", b"max-age=15552000")]
+
+
+def test_without_a_configured_hsts_jupyters_own_stays() -> None:
+    kept, _ = downstream_fields(answered(b"Strict-Transport-Security: max-age=1"), SITE, LAB)
+    assert kept == [(b"Strict-Transport-Security", b"max-age=1")]
+
+
+def test_what_jupyter_says_of_sniffing_stays() -> None:
+    for value in (b"nosniff", b"other"):
+        kept, _ = downstream_fields(answered(b"X-Content-Type-Options: " + value), SITE, LAB)
+        assert kept == [(b"X-Content-Type-Options", value)]
+    assert downstream_fields(answered(), SITE, LAB) == ([], False)

@@ -1,0 +1,173 @@
+"""``labgate cert show``: what is in service, and until when."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from proxy.certs.devca import RENEW_BEFORE
+from proxy.certs.files import CertificatePair, load_pair
+from proxy.certs.sources import Source, hosts_of, sources_of
+from proxy.certs.status import Status, Told, read_status, status_file
+from proxy.errors import StartError
+from proxy.settings import Settings
+
+PIPE_COLUMNS = 140
+SOON = timedelta(days=15)
+
+_RENEWED_BY = {
+    "files": "by whoever writes the files",
+    "certbot": "by certbot",
+    "credentials": "by hand, then restart labgate",
+    "development": "by labgate",
+    "ACME": "by labgate",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One certificate, as it is shown.
+
+    Attributes:
+        not_after: When it expires; None where there is none.
+        temporary: A self-signed one serves, until the real one is there.
+        problems: Sentences.
+    """
+
+    names: tuple[str, ...]
+    issuer: str
+    not_after: datetime | None
+    source: Source
+    next_renewal: datetime | None
+    temporary: bool
+    problems: tuple[str, ...]
+
+
+def show(settings: Settings) -> int:
+    """Print the table; 1 when a certificate is expired or missing, in service or to be."""
+    console = Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+    if not settings.listen.tls:
+        console.print("listen.tls is off: labgate serves plain HTTP and needs no certificate.")
+        return 0
+    now = datetime.now(UTC)
+    path = status_file(settings.state_folder)
+    status = read_status(path)
+    rows = rows_of(settings, status, now)
+    console.print(_table(rows, now), highlight=False)
+    for row in rows:
+        for problem in row.problems:
+            line = Text.assemble((f"{', '.join(row.names)}: ", "bold"), problem)
+            console.print(line, soft_wrap=True)
+    console.print(_told_by(path, status), highlight=False, soft_wrap=True)
+    good = all(row.not_after and row.not_after > now and not row.temporary for row in rows)
+    return 0 if good else 1
+
+
+def rows_of(settings: Settings, status: Status, now: datetime) -> list[Row]:
+    """A row for every source that has a certificate or should have one."""
+    told = {one.cert: one for one in status.certificates}
+    rows = [
+        _row(settings, source, told.get(str(source.cert)), status.running, now)
+        for source in sources_of(settings)
+        if source.present or not source.optional
+    ]
+    covered = {name for row in rows for name in row.names}
+    for host in hosts_of(settings):
+        if host not in covered and "*." + host.partition(".")[2] not in covered:
+            problem = "No certificate is for this name; labgate does not start without one."
+            rows.append(Row((host,), "", None, rows[0].source, None, False, (problem,)))
+    return rows
+
+
+def _row(
+    settings: Settings, source: Source, told: Told | None, running: bool, now: datetime
+) -> Row:
+    problems = []
+    pair: CertificatePair | None = None
+    try:
+        # The date is shown, so that an expired one is no problem of reading it.
+        pair = load_pair(source.cert, source.key, datetime.min.replace(tzinfo=UTC))
+    except StartError as error:
+        unmade = source.make is not None and not source.present
+        problems.append("labgate makes it when it starts." if unmade else str(error))
+    next_renewal = told.next_renewal if told else None
+    if told and told.last_error:
+        problems.append(f"The last renewal failed: {told.last_error}")
+    if told and running:
+        if told.fault and told.fault not in problems:
+            problems.append(told.fault)
+        if pair and pair.serial != told.serial and not told.fault:
+            problems.append("The files hold another one, which is put into service in a moment.")
+        names, issuer, not_after = told.names, told.issuer, told.not_after
+        temporary = told.temporary
+        if temporary:
+            problems.append("A temporary self-signed certificate serves until it is there.")
+    elif pair:
+        names, issuer, not_after, temporary = pair.names, pair.issuer, pair.not_after, False
+    else:
+        named = (source.name,) if source.name else tuple(hosts_of(settings))
+        return Row(named, "", None, source, next_renewal, False, tuple(problems))
+    if not_after <= now:
+        problems.append(f"It has expired. {source.mend}")
+    if source.kind == "development":
+        next_renewal = not_after - RENEW_BEFORE
+    return Row(names, issuer, not_after, source, next_renewal, temporary, tuple(problems))
+
+
+def _table(rows: list[Row], now: datetime) -> Table:
+    table = Table()
+    table.add_column("Names", overflow="fold")
+    table.add_column("Issuer")
+    table.add_column("Expires")
+    table.add_column("Source", overflow="fold")
+    table.add_column("Next renewal")
+    for row in rows:
+        table.add_row(
+            Text("\n".join(row.names)),
+            Text(row.issuer or "-"),
+            _expires(row, now),
+            Text(f"{row.source.kind}\n{row.source.cert}"),
+            _renewal(row),
+        )
+    return table
+
+
+def _expires(row: Row, now: datetime) -> Text:
+    if row.not_after is None:
+        return Text("unusable" if row.source.present else "missing", "bold red")
+    left = row.not_after - now
+    style = "green" if left > SOON else "bold yellow"
+    said = _span(left) + " left"
+    if left <= timedelta(0):
+        said, style = f"expired {_span(-left)} ago", "bold red"
+    if row.temporary:
+        said, style = "temporary", "bold yellow"
+    return Text.assemble(f"{row.not_after:%Y-%m-%d}\n", (said, style))
+
+
+def _renewal(row: Row) -> Text:
+    by = _RENEWED_BY[row.source.kind]
+    return Text(f"{row.next_renewal:%Y-%m-%d %H:%M}\n{by}" if row.next_renewal else by)
+
+
+def _span(span: timedelta) -> str:
+    hours = int(span.total_seconds() // 3600)
+    number, unit = (hours // 24, "day") if hours >= 48 else (hours, "hour")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def _told_by(path: Path, status: Status) -> str:
+    if status.hidden:
+        return (
+            f"{path} may not be read by this user, so this is what the files hold, not what is "
+            "in service. Use sudo to see that."
+        )
+    if status.running:
+        return "In service now, told by the running labgate, which looks at the files all the time."
+    return f"No labgate with the state folder {path.parent.parent} runs: from the files."

@@ -1,0 +1,163 @@
+"""``labgate cert obtain`` and ``renew``: one attempt now, with every step told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+
+from proxy.app import Application
+from proxy.certs.acme.account import NO_EMAIL
+from proxy.certs.acme.attempt import attempt, due, shelf_of
+from proxy.certs.acme.problems import explain_files
+from proxy.certs.acme.renewer import in_thread
+from proxy.certs.acme.shelf import Shelf
+from proxy.certs.acme.wanted import Wanted, wanted_of
+from proxy.certs.files import CertificatePair
+from proxy.certs.sources import sources_of
+from proxy.certs.status import read_status, status_file
+from proxy.errors import StartError, UsageError
+from proxy.settings import Settings
+
+from .run import run
+
+BUSY_SECONDS = 600.0
+
+
+def obtain(settings: Settings, *, due_only: bool, force: bool) -> int:
+    """Obtain the certificate for every name of the site.
+
+    Args:
+        settings: The configuration of the labgate that serves it.
+        due_only: Only if the one there is is due; otherwise only if there is none.
+        force: In any case.
+
+    Raises:
+        StartError: It is not for labgate to obtain, or the CA did not issue it.
+    """
+    _check(settings)
+    try:
+        return run(lambda asked: _obtain(asked, due_only=due_only, force=force), settings)
+    except OSError as error:
+        raise StartError(explain_files(settings.state_folder, error)) from None
+    except KeyboardInterrupt:
+        _tell("stopped; the next attempt goes on with the order")
+        return 1
+
+
+def _check(settings: Settings) -> None:
+    """Whether there is anything for ACME to do.
+
+    Raises:
+        StartError: There is not: why, and the mend.
+    """
+    domain = settings.site.domains[0]
+    if not settings.listen.tls:
+        raise UsageError("listen.tls is off, so labgate needs no certificate.")
+    if settings.local:
+        raise UsageError(
+            f"No CA issues a certificate for {domain}: name a public one with --domain "
+            "(or site.domains). For localhost labgate makes its own."
+        )
+    source = sources_of(settings)[0]
+    if source.kind == "ACME":
+        return
+    if source.kind == "certbot" and not settings.tls.cert and not source.present:
+        raise UsageError(NO_EMAIL)
+    if source.kind == "certbot":
+        raise StartError(
+            f"certbot looks after {source.cert}: renew it with `certbot renew`, and labgate "
+            f"notices. To let labgate do it, `certbot delete --cert-name {source.cert.parent.name}`"
+            " and give --email."
+        )
+    raise StartError(
+        f"The certificate is configured to be {source.cert}, which somebody else renews. Leave "
+        "tls.cert and tls.key (or the credentials) out, and give --email."
+    )
+
+
+async def _obtain(settings: Settings, *, due_only: bool, force: bool) -> int:
+    wanted = wanted_of(settings)
+    shelf = shelf_of(wanted)
+    deadline = asyncio.get_running_loop().time() + BUSY_SECONDS
+    told = False
+    while True:
+        with shelf.locked() as free:
+            if free:
+                if not force and (said := _not_now(wanted, shelf, due_only=due_only)):
+                    _tell(said)
+                    return 0
+                return await _attempt(settings, wanted)
+        if asyncio.get_running_loop().time() > deadline:
+            raise StartError(
+                "Another labgate with this state folder has been asking the CA for ten minutes. "
+                "Its log says why; try again when it is done."
+            )
+        if not told:
+            _tell("another labgate asks the CA at this moment; waiting for it")
+            told = True
+        await asyncio.sleep(1)
+
+
+def _not_now(wanted: Wanted, shelf: Shelf, *, due_only: bool) -> str:
+    """Why nothing is to be done; empty when something is."""
+    now = datetime.now(UTC)
+    pair = shelf.pair()
+    if pair is None or pair.not_after <= now or not all(map(pair.covers, wanted.names)):
+        return ""
+    planned = due(wanted, pair, shelf.recall(), now)
+    if due_only and planned.at <= now:
+        return ""
+    return (
+        f"the certificate for {', '.join(pair.names)} is valid until "
+        f"{pair.not_after:%Y-%m-%d %H:%M} UTC and will be renewed at {planned.at:%Y-%m-%d %H:%M} "
+        f"UTC ({planned.reason}); `labgate cert renew --force` does it now"
+    )
+
+
+async def _attempt(settings: Settings, wanted: Wanted) -> int:
+    async with _answering(settings) as here:
+        stop = threading.Event()
+        try:
+            pair: CertificatePair = await in_thread(lambda: attempt(wanted, _tell, stop))
+        finally:
+            stop.set()
+        if not here:
+            _tell(f"the running labgate puts {pair.cert} into service within seconds")
+    return 0
+
+
+@asynccontextmanager
+async def _answering(settings: Settings) -> AsyncIterator[bool]:
+    """Have somebody answer the CA on the ports: the running labgate, or else we do."""
+    if read_status(status_file(settings.state_folder)).running and await _listens(settings):
+        _tell("the running labgate answers the CA's challenges")
+        yield False
+        return
+    app = Application(settings, access_log=False, renew=False)
+    try:
+        await app.start()
+        ports = [str(port) for port in (settings.http_port, settings.https_port) if port]
+        _tell(f"answering the CA's challenges here, on port {' and '.join(ports)}")
+        yield True
+        app.reload()
+    finally:
+        await app.stop()
+
+
+async def _listens(settings: Settings) -> bool:
+    """Whether anybody does: after a crash the status file may name a stranger's process."""
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+    for address in settings.bind:
+        with suppress(OSError):
+            here = anywhere.get(address, address)
+            _, writer = await asyncio.open_connection(here, settings.https_port)
+            writer.close()
+            return True
+    return False
+
+
+def _tell(line: str) -> None:
+    print(f"labgate: {line}", flush=True)

@@ -1,0 +1,14 @@
+"""Who gets in: labgate's own passwords, and the brake on guessing any.
+
+In the order a request meets them:
+
+- ``gate``      the question every allowed request is asked: may it go on to Jupyter
+- ``session``   the cookie that stands for a password once it was right
+- ``basic``     user and password out of ``Authorization: Basic`` (RFC 7617)
+- ``lockout``   failed logins of an address: first slower, then shut out for a while
+- ``verify``    a password against its hash, off the event loop, remembered for minutes
+- ``htpasswd``  the file of users, read again when it changes
+- ``refusals``  what somebody is told who does not get in: 401, 429
+
+Without an htpasswd file only logins to Jupyter itself are looked at, for ``lockout``.
+"""

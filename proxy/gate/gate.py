@@ -1,0 +1,294 @@
+"""The question every allowed request is asked: may it go on to Jupyter."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+
+from proxy.rules.model import Field, Refuse, RequestHead
+from proxy.rules.origin import is_websocket
+from proxy.tasks import spawn
+
+from . import basic
+from .htpasswd import Htpasswd
+from .lockout import Lockout, counted_as
+from .refusals import BUSY, challenge, too_many, wrong
+from .session import Sessions
+from .verify import Verifier
+
+log = logging.getLogger("labgate")
+
+MOST_AT_ONCE = 32
+"""Logins of one address that may wait for their turn: a class behind one NAT."""
+
+MOST_WAITING = 64
+"""Requests of one address that wait for those; more could use up ``limits.requests``."""
+
+
+@dataclass(frozen=True, slots=True)
+class JupyterLogin:
+    """A login to Jupyter itself that is under way."""
+
+    address: str
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The request may go on.
+
+    Attributes:
+        fields: Belong into the head of the answer.
+        login: To be handed to ``Gate.answered`` with the answer's status.
+    """
+
+    fields: tuple[Field, ...] = ()
+    login: JupyterLogin | None = None
+
+
+OPEN = Passage()
+
+
+class Gate:
+    """Asks for a password where there is an htpasswd file, and slows down who guesses.
+
+    Args:
+        lockout: Counts failed logins, labgate's and Jupyter's together.
+        htpasswd: The users; None asks nobody.
+        sessions: The cookies; needed with ``htpasswd``.
+    """
+
+    def __init__(
+        self,
+        lockout: Lockout,
+        htpasswd: Htpasswd | None = None,
+        sessions: Sessions | None = None,
+    ) -> None:
+        self._lockout = lockout
+        self._htpasswd = htpasswd
+        self._sessions = sessions
+        self.verifier = Verifier()
+        self._attempts: dict[tuple[str, bytes], asyncio.Task[Refuse | None]] = {}
+        self._waiting: Counter[str] = Counter()
+        self._numbers = itertools.count()
+
+    def at_once(self, head: RequestHead) -> Passage | Refuse | None:
+        """The answer where nothing has to be waited for; None: ``await ask(head)``."""
+        if self._htpasswd is None:
+            return None if is_login(head) else OPEN
+        passage = self._by_session(head, self._htpasswd)
+        if passage is not None:
+            return None if is_login(head) else passage
+        if not basic.offered(head.values(b"authorization")):
+            return challenge(head, "Log in to come in here.")
+        return None
+
+    async def ask(self, head: RequestHead) -> Passage | Refuse:
+        """Check the password, then whether a login to Jupyter may be tried."""
+        passage: Passage | Refuse = OPEN
+        if self._htpasswd is not None:
+            passage = self._by_session(head, self._htpasswd) or await self._by_password(
+                head, self._htpasswd
+            )
+        if isinstance(passage, Passage) and is_login(head):
+            return await self._to_jupyters_login(head, passage)
+        return passage
+
+    def answered(self, login: JupyterLogin, status: int) -> None:
+        """Jupyter answered a login; 0 when the client did not wait for it.
+
+        Jupyter answers 401 to a wrong password and 302 to a right one. A 403 is about
+        XSRF and not about a password, and while Jupyter is down nothing was tried.
+        """
+        self._lockout.leave(login.address)
+        if status in (401, 0):
+            self._failed(login.address, login.path, next(self._numbers))
+        elif status in (302, 303):
+            self._lockout.succeeded(login.address, login.path)
+
+    # labgate's own
+
+    def _by_session(self, head: RequestHead, htpasswd: Htpasswd) -> Passage | None:
+        """By its cookie.
+
+        A shut-out does not touch it: other people's failures behind the same NAT do not end
+        anybody's work.
+        """
+        htpasswd.look()
+        cookies = head.values(b"cookie")
+        if not cookies or self._sessions is None:
+            return None
+        now = time.time()
+        session = self._sessions.find(cookies, htpasswd.users, now)
+        if session is None:
+            return None
+        if not session.wants_renewal(now) or not _takes_cookies(head):
+            return OPEN
+        return Passage((self._sessions.issue(session.user, htpasswd.users[session.user], now),))
+
+    async def _by_password(self, head: RequestHead, htpasswd: Htpasswd) -> Passage | Refuse:
+        """By ``Authorization: Basic``.
+
+        A shut-out comes before everything else: even remembered passwords would tell
+        somebody who guesses which of them is right.
+        """
+        address = counted_as(head.arrival.peer)
+        shut = self._lockout.shut_seconds(address, monotonic())
+        if shut:
+            return too_many(shut)
+        credentials = basic.read(basic.offered(head.values(b"authorization")))
+        if credentials is None:
+            return challenge(head, "The user and password cannot be read; log in again.")
+        users = htpasswd.users
+        digest = self.verifier.digest(credentials, users)
+        attempt = self._attempts.get((address, digest))
+        if attempt is None:
+            known = self._known(head, address, digest)
+            if isinstance(known, Refuse):
+                return known
+            if not known:
+                attempt = self._begin(head, address, credentials, users, digest)
+        if attempt is not None:
+            refusal = await self._wait(address, attempt)
+            if refusal is not None:
+                return refusal
+        hashed = users.get(credentials.user)
+        if hashed is None or self._sessions is None or not _takes_cookies(head):
+            return OPEN
+        return Passage((self._sessions.issue(credentials.user, hashed, time.time()),))
+
+    async def _wait(self, address: str, attempt: asyncio.Task[Refuse | None]) -> Refuse | None:
+        """Wait for an attempt; it is not the request's own: who hangs up has tried as well."""
+        if self._waiting[address] >= MOST_WAITING:
+            return BUSY
+        self._waiting[address] += 1
+        try:
+            return await asyncio.shield(attempt)
+        finally:
+            self._waiting[address] -= 1
+            if not self._waiting[address]:
+                del self._waiting[address]
+
+    def _known(self, head: RequestHead, address: str, digest: bytes) -> bool | Refuse:
+        """True for a password known to be right; False when it has to be looked at.
+
+        Before anything is looked up comes the question whether there is room for another
+        attempt; otherwise guesses that cost nothing would tell what is remembered.
+        """
+        now = monotonic()
+        if self._lockout.busy(address, now, MOST_AT_ONCE):
+            return BUSY
+        if self.verifier.remembers(digest):
+            return True
+        if self._lockout.failed_before(address, digest, now):
+            return wrong(head)
+        if self.verifier.crowded:
+            sentence = "Too many people log in at this moment; try again soon."
+            return Refuse(503, "basic-auth", sentence, fields=((b"Retry-After", b"5"),))
+        return False
+
+    def _begin(
+        self,
+        head: RequestHead,
+        address: str,
+        credentials: basic.Credentials,
+        users: Mapping[str, str],
+        digest: bytes,
+    ) -> asyncio.Task[Refuse | None]:
+        """One attempt, for every request that brings the same password meanwhile."""
+        key = (address, digest)
+        self._lockout.enter(address)
+        attempt = spawn(self._try(head, address, credentials, users, digest), "login")
+
+        def over(_: asyncio.Task[Refuse | None]) -> None:
+            del self._attempts[key]
+            self._lockout.leave(address)
+
+        self._attempts[key] = attempt
+        attempt.add_done_callback(over)
+        return attempt
+
+    async def _try(
+        self,
+        head: RequestHead,
+        address: str,
+        credentials: basic.Credentials,
+        users: Mapping[str, str],
+        digest: bytes,
+    ) -> Refuse | None:
+        lockout = self._lockout
+        delay = lockout.delay_seconds(address, monotonic())
+        await asyncio.sleep(delay)
+
+        def still_wanted() -> bool:
+            # Of many that came together the first ones may have failed by now.
+            now = monotonic()
+            return not lockout.shut_seconds(address, now) and (
+                bool(delay) or not lockout.delay_seconds(address, now)
+            )
+
+        right = await self.verifier.check(credentials, users, digest, still_wanted)
+        if right is None:
+            shut = lockout.shut_seconds(address, monotonic())
+            return too_many(shut) if shut else BUSY
+        if not right:
+            self._failed(address, credentials.user, digest)
+            return wrong(head)
+        log.info("basic-auth: %s logged in from %s", credentials.user, head.arrival.peer)
+        lockout.succeeded(address, credentials.user)
+        return None
+
+    # Jupyter's
+
+    async def _to_jupyters_login(self, head: RequestHead, passage: Passage) -> Passage | Refuse:
+        """Let a login to Jupyter through, perhaps later.
+
+        As many at once as failures are left, so that a burst tries no more than that.
+        """
+        address = counted_as(head.arrival.peer)
+        lockout = self._lockout
+        now = monotonic()
+        shut = lockout.shut_seconds(address, now)
+        if shut:
+            return too_many(shut)
+        if lockout.busy(address, now, lockout.remaining(address, now)):
+            return BUSY
+        lockout.enter(address)
+        try:
+            await asyncio.sleep(lockout.delay_seconds(address, now))
+        except BaseException:
+            lockout.leave(address)
+            raise
+        login = JupyterLogin(address, head.target.partition(b"?")[0])
+        return Passage(passage.fields, login)
+
+    def _failed(self, address: str, account: str | bytes, secret: bytes | int) -> None:
+        if self._lockout.failed(address, account, secret, monotonic()):
+            seconds = self._lockout.shut_seconds(address, monotonic())
+            log.warning(
+                "lockout: too many failed logins, %s is shut out for %d s", address, seconds
+            )
+
+
+def is_login(head: RequestHead) -> bool:
+    """Whether somebody logs in to Jupyter (jupyter_server ``LoginFormHandler.post``).
+
+    Under whatever path: Jupyter's base_url is a regular expression to it, and what runs
+    behind Jupyter has logins too.
+    """
+    return head.method == b"POST" and head.target.partition(b"?")[0].endswith(b"/login")
+
+
+def _takes_cookies(head: RequestHead) -> bool:
+    """Whether our cookie may be set with the answer.
+
+    Not on what the browser calls a part of a page: Jupyter marks much of that ``public``,
+    and a shared cache in front must not get to keep anybody's session.
+    """
+    return is_websocket(head) or head.values(b"sec-fetch-mode") in ((), [b"navigate"])

@@ -1,0 +1,200 @@
+"""The htpasswd file: users and their hashes, read again when it changes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic
+from types import MappingProxyType
+from typing import Any
+
+from proxy.errors import StartError
+
+log = logging.getLogger("labgate")
+
+LOOK_SECONDS = 1.0
+LARGEST_BYTES = 1 << 20
+BCRYPT_OCTETS = 72
+"""bcrypt knows no more of a password; Apache's htpasswd cuts it off there, and so do we."""
+
+DEAREST_BCRYPT = 16
+DEAREST_ARGON2_KIB = 1 << 20
+DEAREST_ARGON2_PASSES = 64
+"""Above these one login would take many seconds, or all of the memory."""
+
+_MEND = "make the line with `labgate password --htpasswd USER`"
+_BCRYPT = re.compile(r"\$2[aby]\$")
+_ARGON2 = re.compile(r"\$argon2(id|i|d)\$")
+
+
+class Htpasswd:
+    """Who may come in.
+
+    Only a whole and valid file replaces what is known. While it is broken, empty or gone
+    the users from before stay, and nobody else gets in.
+
+    Attributes:
+        users: Names and their hashes; replaced whole.
+        next_look: Until then (on the monotonic clock) the file is left alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the file.
+
+        Raises:
+            StartError: It cannot be read, or holds what no login could ever match.
+        """
+        self._path = path
+        self.users, self._seen = _load(path)
+        self.next_look = monotonic() + LOOK_SECONDS
+
+    def look(self) -> None:
+        """Read it again if it changed; costs a call of ``stat`` at most once a second."""
+        now = monotonic()
+        if now < self.next_look:
+            return
+        self.next_look = now + LOOK_SECONDS
+        seen = _signature(self._path)
+        if seen == self._seen:
+            return
+        try:
+            self.users, self._seen = _load(self._path)
+        except StartError as error:
+            self._seen = seen
+            log.warning("%s Until then the users from before get in.", error)
+        else:
+            log.info("%s: %d user(s) from now on", self._path, len(self.users))
+
+
+def parse(text: str, path: Path) -> Mapping[str, str]:
+    """Read lines of ``USER:HASH``, with an optional ``:COMMENT``; ``#`` begins a comment.
+
+    Raises:
+        StartError: Names file and line, and the mend. It never quotes a hash, which may be
+            somebody's password.
+    """
+    users: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        entry = line.strip()
+        if not entry or entry.startswith("#"):
+            continue
+        user, colon, rest = entry.partition(":")
+        hashed = rest.partition(":")[0]
+        if not colon:
+            problem = f"this is not USER:HASH; {_MEND}"
+        else:
+            problem = problem_with_user(user) or problem_with_hash(hashed)
+        if not problem and user in users:
+            problem = f"{user} is on line {lines[user]} already; remove one of the two"
+        if problem:
+            raise StartError(f"{path}:{number}: {problem}.")
+        users[user], lines[user] = hashed, number
+    if not users:
+        raise StartError(
+            f"{path} (access.htpasswd) holds no user, so nobody could get in. "
+            f"Add one: labgate password --htpasswd USER >> {path}"
+        )
+    return MappingProxyType(users)
+
+
+def problem_with_user(user: str) -> str:
+    """Why nobody could log in with this name; empty when somebody can."""
+    if not user:
+        return "the user's name is empty; write USER:HASH"
+    if ":" in user or user.startswith("#") or user != user.strip():
+        return "a user's name has no colon, no spaces around it and no # in front"
+    if not user.isprintable():
+        return "the user's name has control characters; remove them"
+    return ""
+
+
+def problem_with_hash(hashed: str) -> str:
+    """Why no password could be right for ``hashed``, or none should be; empty when fine."""
+    handler = handler_of(hashed)
+    if handler is None:
+        return f"only bcrypt, argon2 and apr1 hashes are taken, this is none of them; {_MEND}"
+    from passlib.exc import PasslibHashWarning  # noqa: PLC0415  only where there is a file
+
+    try:
+        with warnings.catch_warnings():
+            # It says that bits are set which no bcrypt ever wrote.
+            warnings.simplefilter("error", PasslibHashWarning)
+            parsed = handler.from_string(hashed)
+            # Loaded here, and not by several threads at the first login.
+            backend = getattr(handler, "get_backend", None)
+            if backend is not None:
+                backend()
+    except (ValueError, TypeError, PasslibHashWarning):
+        return f"the {handler.name} hash is damaged or cut off; {_MEND}"
+    if parsed.checksum is None:
+        return f"the {handler.name} hash is damaged or cut off; {_MEND}"
+    dear = (
+        parsed.rounds > DEAREST_BCRYPT
+        if handler.name == "bcrypt"
+        else handler.name == "argon2"
+        and (parsed.memory_cost > DEAREST_ARGON2_KIB or parsed.rounds > DEAREST_ARGON2_PASSES)
+    )
+    return f"checking this {handler.name} hash would take too long; {_MEND}" if dear else ""
+
+
+def handler_of(hashed: str) -> Any:
+    """The handler of passlib for a hash; None for kinds that are not taken."""
+    from passlib import hash as known  # noqa: PLC0415  only where there is a file
+
+    if _BCRYPT.match(hashed):
+        return known.bcrypt
+    if _ARGON2.match(hashed):
+        return known.argon2
+    return known.apr_md5_crypt if hashed.startswith("$apr1$") else None
+
+
+def matches(password: bytes, hashed: str) -> bool:
+    """Whether the password is right; takes up to a second, so not on the event loop."""
+    handler = handler_of(hashed)
+    if handler.name == "bcrypt":
+        password = password[:BCRYPT_OCTETS]
+    return bool(handler.verify(password, hashed))
+
+
+Signature = tuple[int, ...]
+
+
+def _signature(path: Path) -> Signature:
+    try:
+        return _signed(path.stat())
+    except OSError:
+        return ()
+
+
+def _signed(status: os.stat_result) -> Signature:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _load(path: Path) -> tuple[Mapping[str, str], Signature]:
+    try:
+        with path.open("rb") as file:
+            # Before reading: a change meanwhile is seen by the next look.
+            status = os.fstat(file.fileno())
+            data = file.read(LARGEST_BYTES + 1) if stat.S_ISREG(status.st_mode) else None
+    except OSError as error:
+        raise StartError(
+            f"The htpasswd file {path} (access.htpasswd) cannot be read: {error.strerror}. "
+            f"Make one: labgate password --htpasswd USER >> {path}"
+        ) from None
+    if data is None or len(data) > LARGEST_BYTES:
+        raise StartError(f"{path} (access.htpasswd) is no file of less than a MiB; name another.")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise StartError(f"{path}:{line}: this is not UTF-8; {_MEND}.") from None
+    users = parse(text, path)
+    if status.st_mode & stat.S_IROTH:
+        log.warning("%s is readable by everybody on this machine: chmod o-r %s", path, path)
+    return users, _signed(status)

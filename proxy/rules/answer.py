@@ -1,0 +1,61 @@
+"""What makes a response head no answer, although its parser read it."""
+
+from __future__ import annotations
+
+import re
+
+from .model import Field, ResponseHead
+
+MAX_FIELDS = 1000
+"""More field lines than this are no answer; each costs far more memory than its octets."""
+
+MAX_LENGTH_DIGITS = 18
+"""A Content-Length has to fit 64 signed bits wherever it goes (RFC 9110 section 8.6)."""
+
+_REASON = re.compile(rb"[\t -~\x80-\xff]*")
+
+
+def fault_of(status: int, version: str, reason: bytes, fields: list[Field]) -> str:
+    """What llhttp lets through in a response head; empty for none.
+
+    A coding other than chunked would go down as if it were plain (RFC 9112 section 6.1).
+    """
+    codings = []
+    length = b""
+    for name, value in fields:
+        size = len(name)  # spares most names the comparison: this runs for every answer
+        if size == _TRANSFER_ENCODING and name.lower() == b"transfer-encoding":
+            codings.append(value.lower())
+        elif size == _CONTENT_LENGTH and name.lower() == b"content-length":
+            length = value
+    if not 100 <= status <= 599:
+        return f"the status {status} does not exist"
+    if version not in ("1.0", "1.1"):
+        return f"an answer in HTTP/{version}"
+    if codings and (version == "1.0" or codings != [b"chunked"]):
+        return "a transfer coding other than chunked"
+    if len(length) > MAX_LENGTH_DIGITS:
+        return "a Content-Length that is too large"
+    if reason != b"OK" and not _REASON.fullmatch(reason):
+        return "a control character in the reason phrase"
+    if len(fields) > MAX_FIELDS:
+        return f"more than {MAX_FIELDS} fields"
+    return ""
+
+
+_TRANSFER_ENCODING = len(b"transfer-encoding")
+_CONTENT_LENGTH = len(b"content-length")
+
+
+def switches_to_websocket(head: ResponseHead) -> bool:
+    """Whether a 101 names the protocol that was asked for, no other, and has no content."""
+    named, framed = [], False
+    for name, value in head.fields:
+        match name.lower():
+            case b"upgrade":
+                named.append(value.lower())
+            case b"transfer-encoding":
+                framed = True
+            case b"content-length":
+                framed = framed or value != b"0"
+    return named == [b"websocket"] and not framed

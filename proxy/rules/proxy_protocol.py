@@ -1,0 +1,128 @@
+"""The PROXY protocol, versions 1 and 2: a connection's first octets, from a load balancer.
+
+Written after haproxy's ``doc/proxy-protocol.txt``; sections are that document's. A header has no
+octet more than it says, and one that is not exactly right is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from .networks import parse_address
+
+V1_MOST_OCTETS = 107
+"""The longest line of version 1, its CRLF included (section 2.1)."""
+
+V2_MOST_OCTETS = 4096
+"""The longest header of version 2 that is taken; the format itself allows 65,551."""
+
+V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+
+_V1_START = b"PROXY "
+_V2_FIXED_OCTETS = 16
+_LOCAL, _PROXY = 0, 1
+_FAMILIES, _TRANSPORTS = 3, 2
+_STREAM = 1
+_IPV4, _IPV6 = 1, 2
+_ADDRESS_OCTETS = {_IPV4: 4, _IPV6: 16}
+_PORTS_OCTETS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A complete header.
+
+    Attributes:
+        length: Its octets; what follows is the client's.
+        source: The client's address; None where the sender speaks for itself (LOCAL,
+            as in its health checks) or does not know (UNKNOWN, UNSPEC, Unix sockets).
+    """
+
+    length: int
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What came is no header, whatever follows; ``reason`` is for the log."""
+
+    reason: str
+
+
+def parse(data: bytes) -> Header | Fault | None:
+    """Read the header ``data`` starts with; None while more octets are needed.
+
+    None also says that everything so far belongs to the header. Never raises, and a
+    verdict stands whatever octets are added.
+    """
+    if _agree(data, V2_SIGNATURE):
+        return _version_2(data)
+    if _agree(data, _V1_START):
+        return _version_1(data)
+    return Fault("no PROXY header")
+
+
+def _agree(data: bytes, start: bytes) -> bool:
+    return data[: len(start)] == start[: len(data)]
+
+
+def _version_1(data: bytes) -> Header | Fault | None:
+    """Section 2.1: one line of text."""
+    end = data.find(b"\r\n", 0, V1_MOST_OCTETS)
+    if end < 0:
+        too_long = len(data) >= V1_MOST_OCTETS
+        return Fault("a line of version 1 without an end") if too_long else None
+    length = end + 2
+    protocol, *rest = data[len(_V1_START) : end].split(b" ")
+    if protocol == b"UNKNOWN":
+        return Header(length, None)
+    if protocol not in (b"TCP4", b"TCP6") or len(rest) != 4:
+        return Fault("a malformed line of version 1")
+    kind = IPv4Address if protocol == b"TCP4" else IPv6Address
+    source, target = (_address(word, kind) for word in rest[:2])
+    if source is None or target is None or not (_is_port(rest[2]) and _is_port(rest[3])):
+        return Fault("a malformed address in a line of version 1")
+    return Header(length, source)
+
+
+def _address(word: bytes, kind: type[IPv4Address | IPv6Address]) -> str | None:
+    text = word.decode("ascii", "replace")
+    address = parse_address(text)
+    if address is None or (":" in text) != (kind is IPv6Address):
+        return None
+    return str(address)
+
+
+def _is_port(word: bytes) -> bool:
+    if not word.isdigit() or len(word) > 5 or (word[:1] == b"0" and word != b"0"):
+        return False
+    return int(word) <= 65535
+
+
+def _version_2(data: bytes) -> Header | Fault | None:
+    """Section 2.2: signature, version and command, family, length, addresses, the rest."""
+    if len(data) < _V2_FIXED_OCTETS:
+        return None
+    version, command = divmod(data[12], 16)
+    family, transport = divmod(data[13], 16)
+    rest = int.from_bytes(data[14:16], "big")
+    length = _V2_FIXED_OCTETS + rest
+    if version != 2 or command not in (_LOCAL, _PROXY):
+        return Fault("an unknown version or command in the binary header")
+    if length > V2_MOST_OCTETS:
+        return Fault(f"a binary header of {length} octets; {V2_MOST_OCTETS} are taken")
+    size = 0
+    if command == _PROXY:
+        if family > _FAMILIES or transport > _TRANSPORTS:
+            return Fault("an unknown address family or transport in the binary header")
+        size = _ADDRESS_OCTETS.get(family, 0) if transport == _STREAM else 0
+        if size and rest < 2 * size + _PORTS_OCTETS:
+            return Fault("a binary header too short for its addresses")
+    if len(data) < length:
+        return None
+    if not size:
+        return Header(length, None)
+    source = data[_V2_FIXED_OCTETS : _V2_FIXED_OCTETS + size]
+    address = IPv4Address(source) if size == 4 else IPv6Address(source)
+    return Header(length, str(parse_address(str(address))))

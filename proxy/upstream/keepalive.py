@@ -1,0 +1,32 @@
+"""Noticing a peer that vanished without a word (a laptop's lid, a network's timeout)."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+IDLE_SECONDS = 60
+INTERVAL_SECONDS = 15
+PROBES = 4
+"""After two minutes of silence the kernel ends the connection: nobody else would, because
+an open WebSocket or a slow download may be silent for as long as it likes."""
+
+_OPTIONS = [
+    (getattr(socket, name), value)
+    for name, value in (
+        ("TCP_KEEPIDLE", IDLE_SECONDS),
+        ("TCP_KEEPINTVL", INTERVAL_SECONDS),
+        ("TCP_KEEPCNT", PROBES),
+    )
+    if hasattr(socket, name)
+]
+
+
+def keep_alive(channel: socket.socket | None) -> None:
+    """Have the kernel probe a silent peer (RFC 9293 section 3.8.4); nothing on a Unix socket."""
+    if channel is None or channel.family == socket.AF_UNIX:
+        return
+    with suppress(OSError):
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _OPTIONS:
+            channel.setsockopt(socket.IPPROTO_TCP, option, value)

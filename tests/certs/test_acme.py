@@ -1,0 +1,692 @@
+"""Certificates from a real CA: Debian's Pebble, strict, and labgate's own edge to answer it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import ssl
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from proxy.app import Application
+from proxy.certs.acme import order
+from proxy.certs.acme.attempt import attempt, due, look_for_suggestion, shelf_of
+from proxy.certs.acme.network import Stopped
+from proxy.certs.acme.problems import ObtainError
+from proxy.certs.acme.renewer import Renewer
+from proxy.certs.acme.shelf import ROOM
+from proxy.certs.acme.wanted import Wanted, wanted_of
+from proxy.certs.files import CertificatePair
+from proxy.settings import Settings
+from tests.certs.front import Front, Said, front, problem
+from tests.e2e.programs import free_port
+from tests.pebble import Dns, Pebble, pebble
+
+NAME, OTHER = "lab.example.org", "www.example.org"
+PATIENCE_SECONDS = 60.0
+CERTIFICATES = int(os.environ.get("LABGATE_TEST_CERTIFICATES", "10"))
+"""100 take a minute and a half."""
+
+
+class Lines(list[str]):
+    """Progress, kept."""
+
+    def __call__(self, line: str) -> None:
+        self.append(line)
+
+    def about(self, part: str) -> list[str]:
+        return [line for line in self if part in line]
+
+
+@pytest.fixture(scope="module")
+def ports() -> tuple[int, int]:
+    """Where labgate serves HTTP and HTTPS, and where Pebble asks."""
+    return free_port(), free_port()
+
+
+@pytest.fixture(scope="module")
+def ca(
+    tmp_path_factory: pytest.TempPathFactory, ports: tuple[int, int]
+) -> Iterator[tuple[Pebble, Dns]]:
+    folder = tmp_path_factory.mktemp("pebble")
+    with pebble(folder, http_port=ports[0], tls_port=ports[1]) as running:
+        yield running
+
+
+def settings_for(
+    state: Path, authority: Pebble | Front, ports: tuple[int, int], **acme: Any
+) -> Settings:
+    return Settings.model_validate(
+        {
+            "site": {"domains": [NAME, OTHER]},
+            "listen": {"bind": ["127.0.0.1"], "http_port": ports[0], "https_port": ports[1]},
+            "state": {"folder": state},
+            "acme": {
+                "email": "me@example.org",
+                "directory": authority.directory,
+                "ca_file": authority.ca_file,
+                **acme,
+            },
+        }
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path, ca: tuple[Pebble, Dns], ports: tuple[int, int]) -> Settings:
+    return settings_for(tmp_path / "state", ca[0], ports)
+
+
+@pytest.fixture
+async def labgate(settings: Settings) -> AsyncIterator[Application]:
+    """Answers challenges, renews nothing by itself."""
+    app = Application(settings, access_log=False, renew=False)
+    await app.start()
+    yield app
+    await app.stop()
+
+
+async def obtain(wanted: Wanted, lines: Lines | None = None) -> CertificatePair:
+    tell = lines if lines is not None else Lines()
+    return await asyncio.to_thread(attempt, wanted, tell, threading.Event())
+
+
+async def served(port: int, trust: ssl.SSLContext, name: str = NAME) -> str:
+    """The serial number of the certificate a client gets that trusts Pebble."""
+    _, writer = await asyncio.open_connection(
+        "127.0.0.1", port, ssl=trust, server_hostname=name, limit=2**16
+    )
+    found = writer.get_extra_info("peercert")
+    writer.close()
+    return str(found["serialNumber"])
+
+
+async def until_true(condition: Any, what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, what
+        await asyncio.sleep(0.05)
+
+
+class TestChallenges:
+    async def test_http(
+        self, labgate: Application, settings: Settings, ca: tuple[Pebble, Dns]
+    ) -> None:
+        lines = Lines()
+        wanted = replace(wanted_of(settings), kinds=("http-01",))
+        pair = await obtain(wanted, lines)
+        assert set(pair.names) == {NAME, OTHER}
+        assert lines.about("http-01 published")
+        assert lines.about("registering an account")
+        assert lines.about("written to")
+        for file in settings.state_folder.rglob("*.key"):
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(pair.key.stat().st_mode) == 0o600
+        assert not list((settings.state_folder / "challenges").iterdir())
+        assert labgate.certificates is not None
+        labgate.certificates.look()
+        trust = ca[0].root()
+        for name in (NAME, OTHER):
+            assert await served(settings.https_port, trust, name) == pair.serial
+
+    async def test_tls_alpn(
+        self, labgate: Application, settings: Settings, ca: tuple[Pebble, Dns]
+    ) -> None:
+        lines = Lines()
+        pair = await obtain(replace(wanted_of(settings), kinds=("tls-alpn-01",)), lines)
+        assert set(pair.names) == {NAME, OTHER}
+        assert len(lines.about("tls-alpn-01 published")) == 2
+        assert not lines.about("http-01")
+
+    async def test_the_other_as_fallback(
+        self, tmp_path: Path, settings: Settings, ca: tuple[Pebble, Dns]
+    ) -> None:
+        """Port 80 leads somewhere else; what succeeded comes first the next time."""
+        elsewhere = settings.model_copy(
+            update={"listen": settings.listen.model_copy(update={"http_port": free_port()})}
+        )
+        app = Application(elsewhere, access_log=False, renew=False)
+        await app.start()
+        try:
+            wanted, lines = wanted_of(elsewhere), Lines()
+            await obtain(wanted, lines)
+            assert lines.about("trying the other challenge")
+            assert lines.about(f"{NAME}: http-01 failed")
+            assert shelf_of(wanted).recall().challenge == "tls-alpn-01"
+            again = Lines()
+            await obtain(wanted, again)
+            assert not again.about("http-01")
+        finally:
+            await app.stop()
+
+    @pytest.mark.parametrize("kind", ["http-01", "tls-alpn-01"])
+    @pytest.mark.usefixtures("labgate")
+    async def test_an_address(self, settings: Settings, kind: str) -> None:
+        """RFC 8738: the CA asks for it by its reverse name."""
+        wanted = replace(wanted_of(settings), names=("127.0.0.1",), kinds=(kind,))
+        assert (await obtain(wanted)).names == ("127.0.0.1",)
+
+    async def test_neither_works(self, settings: Settings) -> None:
+        """Nobody answers on the ports: both kinds are tried, once, and both are explained."""
+        lines = Lines()
+        wanted = wanted_of(settings)
+        with pytest.raises(ObtainError) as raised:
+            await obtain(wanted, lines)
+        said = str(raised.value)
+        assert "port 80" in said
+        assert "port 443" in said
+        assert "127.0.0.1" in said, "the address the CA saw"
+        assert len(lines.about("published")) == 4
+        memory = shelf_of(wanted).recall()
+        assert memory.failures == 1
+        assert memory.last_error == said
+
+    async def test_a_name_without_an_address(
+        self, settings: Settings, ca: tuple[Pebble, Dns]
+    ) -> None:
+        """Pebble calls it `connection`; what others call it is in the table of problems."""
+        ca[1].tell("set-default-ipv4", ip="")
+        try:
+            with pytest.raises(ObtainError, match="A and AAAA records") as raised:
+                await obtain(wanted_of(settings))
+        finally:
+            ca[1].tell("set-default-ipv4", ip="127.0.0.1")
+        assert "resolve" in str(raised.value)
+        assert NAME in str(raised.value)
+
+
+class TestAccount:
+    async def test_it_is_kept(self, labgate: Application, settings: Settings) -> None:
+        wanted, lines = wanted_of(settings), Lines()
+        await obtain(wanted)
+        # An account needs no second mail address.
+        unnamed = replace(wanted, acme=wanted.acme.model_copy(update={"email": ""}))
+        await obtain(unnamed, lines)
+        assert not lines.about("registering")
+
+    async def test_without_an_email(self, settings: Settings) -> None:
+        wanted = wanted_of(settings)
+        wanted = replace(wanted, acme=wanted.acme.model_copy(update={"email": ""}))
+        with pytest.raises(ObtainError, match="--email"):
+            await obtain(wanted)
+
+    async def test_a_ca_that_has_forgotten_it(self, tmp_path: Path, ports: tuple[int, int]) -> None:
+        http, https = free_port(), free_port()
+        with pebble(tmp_path / "ca", http_port=http, tls_port=https) as (authority, _):
+            settings = settings_for(tmp_path / "state", authority, (http, https))
+            app = Application(settings, access_log=False, renew=False)
+            await app.start()
+            try:
+                wanted, lines = wanted_of(settings), Lines()
+                first = await obtain(wanted)
+                authority.stop()
+                authority.start()
+                second = await obtain(wanted, lines)
+            finally:
+                await app.stop()
+        assert lines.about("forgotten the account")
+        assert first.serial != second.serial
+
+    async def test_external_account_binding(self, tmp_path: Path) -> None:
+        http, https = free_port(), free_port()
+        key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+        with pebble(tmp_path / "ca", http_port=http, tls_port=https, eab={"kid-1": key}) as (ca, _):
+            state = tmp_path / "state"
+            plain = settings_for(state, ca, (http, https))
+            with pytest.raises(ObtainError, match=r"acme\.eab_kid"):
+                await obtain(wanted_of(plain))
+            wrong = settings_for(state, ca, (http, https), eab_kid="kid-1", eab_hmac_key="ÄÖ")
+            with pytest.raises(ObtainError, match="base64url"):
+                await obtain(wanted_of(wrong))
+            settings = settings_for(state, ca, (http, https), eab_kid="kid-1", eab_hmac_key=key)
+            app = Application(settings, access_log=False, renew=False)
+            await app.start()
+            try:
+                await obtain(wanted_of(settings))
+            finally:
+                await app.stop()
+
+    async def test_a_damaged_key(self, settings: Settings) -> None:
+        with pytest.raises(ObtainError):  # nobody answers the challenges; the key is there then
+            await obtain(wanted_of(settings))
+        (key,) = settings.state_folder.rglob("account.key")
+        key.write_text("half")
+        with pytest.raises(ObtainError, match="is damaged"):
+            await obtain(wanted_of(settings))
+
+
+class TestHardWeather:
+    async def test_half_of_all_nonces_rejected(self, tmp_path: Path) -> None:
+        """Every certificate is issued; certbot's library alone gives up after two in a row."""
+        http, https = free_port(), free_port()
+        hard = {"PEBBLE_WFE_NONCEREJECT": "50"}
+        with pebble(tmp_path / "ca", http_port=http, tls_port=https, environment=hard) as (ca, _):
+            settings = settings_for(tmp_path / "state", ca, (http, https))
+            app = Application(settings, access_log=False, renew=False)
+            await app.start()
+            try:
+                wanted = wanted_of(settings)
+                serials = {(await obtain(wanted)).serial for _ in range(CERTIFICATES)}
+            finally:
+                await app.stop()
+        assert len(serials) == CERTIFICATES
+
+    async def test_a_slow_order_is_taken_up_again(
+        self, labgate: Application, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Stopped between proof and issue; the next attempt goes on, with the same key."""
+        wanted, stop, lines = wanted_of(settings), threading.Event(), Lines()
+
+        def tell(line: str) -> None:
+            lines(line)
+            if line.endswith(f"{OTHER}: validated"):
+                stop.set()
+
+        with pytest.raises(Stopped):
+            await asyncio.to_thread(attempt, wanted, tell, stop)
+        assert not list((settings.state_folder / "challenges").iterdir())
+        again = Lines()
+        pair = await obtain(wanted, again)
+        assert again.about("going on with the order of the last attempt")
+        assert not again.about("published")
+        assert pair.covers(NAME)
+
+    async def test_the_ca_is_not_reached(self, settings: Settings) -> None:
+        wanted = wanted_of(settings)
+        nowhere = f"https://localhost:{free_port()}/dir"
+        wanted = replace(wanted, acme=wanted.acme.model_copy(update={"directory": nowhere}))
+        with pytest.raises(ObtainError, match=r"cannot be reached \(Connection refused"):
+            await obtain(wanted)
+
+    async def test_the_ca_is_not_trusted(self, settings: Settings) -> None:
+        wanted = wanted_of(settings)
+        wanted = replace(wanted, acme=wanted.acme.model_copy(update={"ca_file": None}))
+        with pytest.raises(ObtainError, match=r"not trusted .*acme\.ca_file"):
+            await obtain(wanted)
+
+    async def test_no_directory(self, settings: Settings) -> None:
+        wanted = wanted_of(settings)
+        wrong = wanted.acme.directory.replace("/dir", "/nothing")
+        wanted = replace(wanted, acme=wanted.acme.model_copy(update={"directory": wrong}))
+        with pytest.raises(ObtainError, match=r"is not an ACME directory \(.*404"):
+            await obtain(wanted)
+
+    async def test_a_ca_file_that_is_none(self, settings: Settings, tmp_path: Path) -> None:
+        wanted = wanted_of(settings)
+        missing = wanted.acme.model_copy(update={"ca_file": tmp_path / "missing.pem"})
+        with pytest.raises(ObtainError, match=r"acme\.ca_file .*No such file"):
+            await obtain(replace(wanted, acme=missing))
+        (tmp_path / "missing.pem").write_text("nothing")
+        with pytest.raises(ObtainError, match="no PEM certificates"):
+            await obtain(replace(wanted, acme=missing))
+
+    async def test_no_room(self, settings: Settings, tmp_path: Path) -> None:
+        """A disk that is full is found out before the CA counts an order."""
+        disk = tmp_path / "disk"
+        disk.mkdir()
+        options = ["-t", "tmpfs", "-o", f"size={ROOM // 2}", "tmpfs", str(disk)]
+        if subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
+            pytest.skip("no file system of a given size can be mounted here")
+        try:
+            wanted, lines = replace(wanted_of(settings), state_folder=disk), Lines()
+            with pytest.raises(ObtainError, match=r"No space left.*Make room there"):
+                await obtain(wanted, lines)
+            assert not lines
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
+
+    async def test_nowhere_to_write(self, settings: Settings, tmp_path: Path) -> None:
+        """Found out before the CA is asked."""
+        (tmp_path / "file").write_text("")
+        wanted, lines = replace(wanted_of(settings), state_folder=tmp_path / "file"), Lines()
+        with pytest.raises(ObtainError, match=r"cannot be kept in .*state\.folder"):
+            await obtain(wanted, lines)
+        assert not lines
+
+
+@pytest.fixture
+def door(tmp_path: Path, ca: tuple[Pebble, Dns]) -> Iterator[Front]:
+    with front(tmp_path, ca[0]) as running:
+        yield running
+
+
+def through(door: Front, settings: Settings) -> Wanted:
+    wanted = wanted_of(settings)
+    update = {"directory": door.directory, "ca_file": door.ca_file}
+    return replace(wanted, acme=wanted.acme.model_copy(update=update))
+
+
+class SlowCa:
+    """Needs no proof, and is processing an order for as many questions as it is told."""
+
+    def __init__(self, door: Front, questions: int) -> None:
+        self.door, self.questions = door, questions
+        self.chain = ""
+        here = door.address
+        door.resources |= {
+            "newNonce": lambda _: Said(200, "", NONCE),
+            "newAccount": lambda _: Said(201, {"status": "valid"}, at(f"{here}/account")),
+            "newOrder": lambda _: Said(201, self.order("ready"), at(f"{here}/order")),
+            "order": self.asked,
+            "finalize": self.finalize,
+            "certificate": lambda _: Said(200, self.chain, NONCE | PEM),
+        }
+
+    def order(self, status: str) -> dict[str, Any]:
+        here = self.door.address
+        order = {"status": status, "authorizations": [], "finalize": f"{here}/finalize"}
+        return order | ({"certificate": f"{here}/certificate"} if status == "valid" else {})
+
+    def asked(self, _: Any) -> Said:
+        self.questions -= 1
+        status = "processing" if self.questions >= 0 else "valid"
+        return Said(200, self.order(status), NONCE | {"Retry-After": "1"})
+
+    def finalize(self, payload: Any) -> Said:
+        der = base64.urlsafe_b64decode(payload["csr"] + "==")
+        request = x509.load_der_x509_csr(der)
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject, now = x509.Name([]), datetime.now(UTC)
+        names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        issued = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject)
+            .public_key(request.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now)
+            .not_valid_after(now + timedelta(days=6))
+            .add_extension(names, True)
+            .sign(key, SHA256())
+        )
+        self.chain = issued.public_bytes(Encoding.PEM).decode("ascii")
+        return Said(200, self.order("processing"), NONCE | {"Retry-After": "1"})
+
+
+NONCE = {"Replay-Nonce": "bm9uY2U"}
+PEM = {"Content-Type": "application/pem-certificate-chain"}
+
+
+def at(location: str) -> dict[str, str]:
+    return NONCE | {"Location": location}
+
+
+class TestASlowCa:
+    """Without Pebble: it issues at once."""
+
+    async def test_it_is_waited_for(self, tmp_path: Path, settings: Settings) -> None:
+        with front(tmp_path, None) as door:
+            SlowCa(door, questions=3)
+            pair = await obtain(through(door, settings))
+            orders = [path for path, _ in door.asked if path == "order"]
+        assert pair.covers(NAME)
+        assert len(orders) == 4
+        # A certificate of six days has its renewal before them, and no suggestion.
+        wanted = through(door, settings)
+        planned = due(wanted, pair, shelf_of(wanted).recall(), datetime.now(UTC))
+        assert timedelta(days=3.7) < planned.at - datetime.now(UTC) < timedelta(days=4.1)
+
+    async def test_longer_than_an_attempt(
+        self, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The attempt ends, the order does not: the next attempt finds the certificate."""
+        monkeypatch.setattr(order, "ISSUE_SECONDS", 2.0)
+        with front(tmp_path, None) as door:
+            slow = SlowCa(door, questions=10**6)
+            wanted = through(door, settings)
+            with pytest.raises(ObtainError, match="The order stays open"):
+                await obtain(wanted)
+            assert shelf_of(wanted).recall().failures == 1
+            slow.questions = 0
+            lines = Lines()
+            pair = await obtain(wanted, lines)
+            orders = [path for path, _ in door.asked if path == "newOrder"]
+        assert lines.about("going on with the order")
+        assert pair.covers(OTHER)
+        assert len(orders) == 1
+        assert shelf_of(wanted).recall().failures == 0
+
+
+class TestTheCasWord:
+    async def test_a_rate_limit(self, door: Front, settings: Settings) -> None:
+        door.resources["newOrder"] = lambda _: problem(
+            429, "rateLimited", "too many certificates for example.org", Retry_After="7200"
+        )
+        wanted, before = through(door, settings), datetime.now(UTC)
+        with pytest.raises(ObtainError, match="rate limit") as raised:
+            await obtain(wanted)
+        assert raised.value.not_before is not None
+        assert timedelta(hours=1.9) < raised.value.not_before - before < timedelta(hours=2.1)
+        assert shelf_of(wanted).recall().not_before == raised.value.not_before
+        assert len(door.asked) == 1
+
+    async def test_a_rate_limit_without_an_end(self, door: Front, settings: Settings) -> None:
+        door.resources["newOrder"] = lambda _: problem(429, "rateLimited", "too many")
+        with pytest.raises(ObtainError) as raised:
+            await obtain(through(door, settings))
+        assert raised.value.not_before is not None
+        assert raised.value.not_before - datetime.now(UTC) > timedelta(minutes=50)
+
+    async def test_caa(self, door: Front, settings: Settings) -> None:
+        door.resources["newOrder"] = lambda _: problem(403, "caa", f"CAA record for {NAME}")
+        with pytest.raises(ObtainError, match="CAA 0 issue"):
+            await obtain(through(door, settings))
+
+    async def test_a_rejected_name(self, door: Front, settings: Settings) -> None:
+        door.resources["newOrder"] = lambda _: problem(400, "rejectedIdentifier", "on a list")
+        with pytest.raises(ObtainError, match=r"does not issue .*on a list"):
+            await obtain(through(door, settings))
+
+    async def test_a_ca_that_is_down(self, door: Front, settings: Settings) -> None:
+        door.resources["newOrder"] = lambda _: Said(503, "closed", {"Retry-After": "600"})
+        with pytest.raises(ObtainError, match=r"internal error \(HTTP 503") as raised:
+            await obtain(through(door, settings))
+        assert raised.value.not_before is not None
+
+    @pytest.mark.parametrize("content", [[], "text", {}, {"status": "weird"}, None])
+    async def test_an_answer_that_makes_no_sense(
+        self, door: Front, settings: Settings, content: Any
+    ) -> None:
+        """Whatever it is, it is a failure that is remembered, and not the end of renewals."""
+        door.resources["newOrder"] = lambda _: Said(201, content, at("https://localhost/x"))
+        wanted = through(door, settings)
+        with pytest.raises(ObtainError, match=r"makes no sense|not expect|cannot be reached"):
+            await obtain(wanted)
+        assert shelf_of(wanted).recall().failures == 1
+
+    @pytest.mark.parametrize(
+        "content", [[], "text", {}, {"suggestedWindow": {}}, {"suggestedWindow": {"start": "x"}}]
+    )
+    async def test_a_suggestion_that_makes_no_sense(
+        self, door: Front, labgate: Application, settings: Settings, content: Any
+    ) -> None:
+        wanted = through(door, settings)
+        pair = await obtain(wanted)
+        door.resources["renewalInfo"] = lambda _: Said(200, content)
+        look_for_suggestion(wanted, pair, threading.Event())
+        memory = shelf_of(wanted).recall()
+        assert memory.window(pair.serial) is None
+        assert memory.ask_at is not None
+        assert memory.ask_at > datetime.now(UTC)
+
+    async def test_another_clock(self, door: Front, settings: Settings) -> None:
+        door.skew_seconds = 2 * 3600
+        door.resources["newOrder"] = lambda _: problem(400, "malformed", "no")
+        with pytest.raises(ObtainError, match="clock is 120 minutes late: set it"):
+            await obtain(through(door, settings))
+
+    async def test_the_suggested_time(
+        self, door: Front, labgate: Application, settings: Settings
+    ) -> None:
+        """Asked for by the certificate's ID; an order then says what it replaces."""
+        start = datetime.now(UTC) + timedelta(days=3)
+        window = {
+            "start": start.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "end": (start + timedelta(days=2)).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        }
+        door.resources["renewalInfo"] = lambda _: Said(
+            200, {"suggestedWindow": window}, {"Retry-After": "21600"}
+        )
+        assert labgate.certificates is not None
+        wanted = through(door, settings)
+        pair = await obtain(wanted)
+        labgate.certificates.look()
+        renewing = asyncio.ensure_future(Renewer(wanted, labgate.certificates).run())
+        entry = labgate.certificates.entries[0]
+        await until_true(lambda: entry.next_renewal, "no next renewal told")
+        assert entry.next_renewal is not None
+        assert start - timedelta(seconds=1) <= entry.next_renewal <= start + timedelta(days=2)
+        renewing.cancel()
+        ((path, _),) = door.asked
+        known = path.removeprefix("renewalInfo/")
+        assert known.count(".") == 1
+
+        door.asked.clear()
+        orders = [problem(409, "alreadyReplaced", "done"), problem(429, "rateLimited", "enough")]
+        door.resources["newOrder"] = lambda _: orders.pop(0)
+        with pytest.raises(ObtainError, match="rate limit"):
+            await obtain(wanted)
+        replaced = [payload.get("replaces") for _, payload in door.asked]
+        assert replaced == [known, None]
+        assert shelf_of(wanted).pair() == pair
+
+
+class TestRenewer:
+    async def test_it_obtains_by_itself(self, settings: Settings, ca: tuple[Pebble, Dns]) -> None:
+        app = Application(settings, access_log=False)
+        await app.start()
+        try:
+            store = app.certificates
+            assert store is not None
+            assert store.waiting == [NAME]
+            await until_true(lambda: not store.waiting, "no certificate")
+            assert await served(settings.https_port, ca[0].root())
+            await until_true(lambda: store.entries[0].next_renewal, "no next renewal")
+            planned = store.entries[0].next_renewal
+            assert planned is not None
+            assert timedelta(days=57) < planned - datetime.now(UTC) < timedelta(days=60)
+        finally:
+            await app.stop()
+
+    async def test_it_renews_in_time(self, tmp_path: Path) -> None:
+        """Certificates of 24 seconds: each is replaced while it is still valid."""
+        http, https = free_port(), free_port()
+        lived = pebble(tmp_path / "ca", http_port=http, tls_port=https, validity_seconds=24)
+        with lived as (ca, _):
+            app = Application(settings_for(tmp_path / "state", ca, (http, https)), access_log=False)
+            await app.start()
+            try:
+                store = app.certificates
+                assert store is not None
+                entry = store.entries[0]
+                await until_true(lambda: not store.waiting, "no certificate")
+                first = entry.pair
+                assert first is not None
+                await until_true(lambda: entry.pair is not first, "not renewed")
+                assert datetime.now(UTC) < first.not_after
+                assert not entry.temporary
+            finally:
+                await app.stop()
+
+    async def test_another_name_and_another_ca(
+        self, settings: Settings, ca: tuple[Pebble, Dns], door: Front
+    ) -> None:
+        """What there is serves on until there is what was configured since."""
+        wanted = wanted_of(settings)
+        alone = settings.model_copy(
+            update={"site": settings.site.model_copy(update={"domains": (NAME,)})}
+        )
+        app = Application(alone, access_log=False, renew=False)
+        await app.start()
+        first = await obtain(wanted_of(alone))
+        await app.stop()
+        assert first.names == (NAME,)
+        now, shelf = datetime.now(UTC), shelf_of(wanted)
+        assert due(wanted_of(alone), first, shelf.recall(), now).at > now
+        assert due(through(door, alone), first, shelf.recall(), now).at == now
+        app = Application(settings, access_log=False)
+        await app.start()
+        try:
+            store = app.certificates
+            assert store is not None
+            assert not store.waiting
+            pair = store.entries[0].pair
+            assert pair is not None
+            assert pair.serial == first.serial
+            await until_true(lambda: store.entries[0].pair is not pair, "no other certificate")
+            assert await served(settings.https_port, ca[0].root(), OTHER) != first.serial
+        finally:
+            await app.stop()
+
+    async def test_one_of_several(self, settings: Settings, ca: tuple[Pebble, Dns]) -> None:
+        """Three that share a state folder ask once."""
+        issued = ca[0].stdout.read_text().count("Issued certificate")
+        app = Application(settings, access_log=False)
+        await app.start()
+        store = app.certificates
+        assert store is not None
+        others = [
+            asyncio.ensure_future(Renewer(wanted_of(settings), store).run()) for _ in range(2)
+        ]
+        try:
+            await until_true(lambda: not store.waiting, "no certificate")
+            # Long enough for the others to find the lock free.
+            await asyncio.sleep(4)
+        finally:
+            for other in others:
+                other.cancel()
+            await app.stop()
+        assert ca[0].stdout.read_text().count("Issued certificate") == issued + 1
+
+    async def test_a_failure_waits(self, door: Front, settings: Settings) -> None:
+        """It is told, and not repeated, also not by the next start."""
+        door.resources["newOrder"] = lambda _: problem(500, "serverInternal", "boom")
+        update = {"directory": door.directory, "ca_file": door.ca_file}
+        settings = settings.model_copy(update={"acme": settings.acme.model_copy(update=update)})
+        for _ in range(2):
+            app = Application(settings, access_log=False)
+            await app.start()
+            try:
+                assert app.certificates is not None
+                entry = app.certificates.entries[0]
+                await until_true(lambda entry=entry: entry.last_error, "nothing told")
+                assert "boom" in entry.last_error
+                assert entry.next_renewal is not None
+                assert entry.next_renewal > datetime.now(UTC) + timedelta(minutes=3)
+            finally:
+                await app.stop()
+        assert len(door.asked) == 1
+
+    async def test_a_stop_does_not_wait_for_the_ca(self, door: Front, settings: Settings) -> None:
+        entered, leave = threading.Event(), threading.Event()
+
+        def slow(_: Any) -> Said:
+            entered.set()
+            leave.wait(PATIENCE_SECONDS)
+            return problem(500, "serverInternal", "late")
+
+        door.resources["newOrder"] = slow
+        update = {"directory": door.directory, "ca_file": door.ca_file}
+        settings = settings.model_copy(update={"acme": settings.acme.model_copy(update=update)})
+        app = Application(settings, access_log=False)
+        await app.start()
+        try:
+            await until_true(entered.is_set, "no order")
+            began = time.monotonic()
+            await app.stop()
+            assert time.monotonic() - began < 5
+        finally:
+            leave.set()

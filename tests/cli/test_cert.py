@@ -1,0 +1,161 @@
+"""``labgate cert show`` tells what is in service, and fails when that is nothing good."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from proxy.certs.sources import Source
+from proxy.certs.status import status_file
+from proxy.certs.store import CertificateStore
+from proxy.cli.command import command
+from proxy.edge.tls import Handshakes
+from tests.certs.test_files import pair
+
+NAME = "lab.example.org"
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The state folder; no configuration of this machine."""
+    for name in ("CREDENTIALS_DIRECTORY", "LABGATE_CONFIG", "LABGATE_SITE__DOMAINS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LABGATE_STATE__FOLDER", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def show(*arguments: str | Path) -> int:
+    return command(["cert", "show", "--domain", NAME, *map(str, arguments)])
+
+
+def files(folder: Path) -> list[str | Path]:
+    return ["--cert", folder / "fullchain.pem", "--key", folder / "privkey.pem"]
+
+
+def running(state: Path, folder: Path, *, awaited: bool = False) -> CertificateStore:
+    """As if a labgate ran: this process writes the status file."""
+    cert, key = folder / "fullchain.pem", folder / "privkey.pem"
+    source = Source("", "files", cert, key, awaited=awaited)
+    store = CertificateStore([source], Handshakes(), (NAME,), status_file(state))
+    store.start()
+    store.publish()
+    return store
+
+
+def test_from_the_files(state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pair(tmp_path / "pair", NAME, "www.example.org", days=30.5)
+    assert show(*files(tmp_path / "pair")) == 0
+    said = capsys.readouterr().out
+    for text in (NAME, "www.example.org", "trustme", "30 days left", "fullchain.pem", "files"):
+        assert text in said
+    assert f"No labgate with the state folder {state} runs" in said
+    assert not state.exists()
+
+
+@pytest.mark.parametrize(
+    ("days", "hours"), [(-3, "expired 3 days ago"), (-0.1, "expired 2 hours ago")]
+)
+@pytest.mark.usefixtures("state")
+def test_expired(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], days: float, hours: str
+) -> None:
+    pair(tmp_path / "pair", NAME, days=days)
+    assert show(*files(tmp_path / "pair")) == 1
+    said = capsys.readouterr().out
+    assert hours in said
+    assert "It has expired. Replace both files" in said
+
+
+@pytest.mark.usefixtures("state")
+def test_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert show() == 1
+    said = capsys.readouterr().out
+    assert "missing" in said
+    assert "certbot certonly -d lab.example.org" in said
+
+
+@pytest.mark.usefixtures("state")
+def test_broken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cert, _ = pair(tmp_path / "pair", NAME)
+    cert.write_text("oops")
+    assert show(*files(tmp_path / "pair")) == 1
+    said = capsys.readouterr().out
+    assert "unusable" in said
+    assert f"{NAME}: {cert} is not a PEM certificate." in said
+
+
+@pytest.mark.usefixtures("state")
+def test_a_name_without_a_certificate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pair(tmp_path / "pair", NAME)
+    assert show("--domain", "b.example", *files(tmp_path / "pair")) == 1
+    assert "b.example: No certificate is for this name" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("state")
+def test_a_laptop_before_its_first_start(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["cert", "show"]) == 1
+    assert "labgate makes it when it starts" in capsys.readouterr().out
+
+
+def test_what_is_in_service(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pair"
+    pair(folder, NAME, days=30.5)
+    store = running(state, folder)
+    when = datetime(2031, 2, 3, 4, 5, tzinfo=UTC)
+    store.tell(NAME, next_renewal=when, last_error="The CA said no.")
+    (folder / "privkey.pem").write_text("oops")
+    store.look()
+    assert show(*files(folder)) == 0, "what is in service is good"
+    said = capsys.readouterr().out
+    for text in ("30 days left", "2031-02-03 04:05", "The last renewal failed: The CA said no."):
+        assert text in said
+    assert said.count("is not a PEM private key") == 1
+    assert "told by the running labgate" in said
+
+    pair(folder, NAME, days=50.5)
+    store.look()
+    pair(folder, NAME, days=60.5)
+    assert show(*files(folder)) == 0
+    said = capsys.readouterr().out
+    assert "50 days left" in said
+    assert "put into service in a moment" in said
+    store.look()
+    assert show(*files(folder)) == 0
+    said = capsys.readouterr().out
+    assert "60 days left" in said
+    assert "moment" not in said
+    store.close()
+    assert show(*files(folder)) == 0
+    assert "No labgate with the state folder" in capsys.readouterr().out
+
+
+def test_a_temporary_one_is_not_good(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    running(state, tmp_path / "pair", awaited=True)
+    assert show(*files(tmp_path / "pair")) == 1
+    said = capsys.readouterr().out
+    assert "temporary" in said
+    assert "There is no certificate at" in said
+
+
+@pytest.mark.usefixtures("state")
+def test_without_tls_there_is_nothing_to_show(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LABGATE_LISTEN__TLS", "false")
+    assert show() == 0
+    assert "needs no certificate" in capsys.readouterr().out
+
+
+def test_markup_in_what_a_ca_says_is_text(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair(tmp_path / "pair", NAME)
+    running(state, tmp_path / "pair").tell(NAME, last_error="[/red] no such tag [bold]")
+    assert show(*files(tmp_path / "pair")) == 0
+    assert "[/red] no such tag [bold]" in capsys.readouterr().out

@@ -1,0 +1,55 @@
+"""SIGHUP: a reload for a service, the end for what a closed terminal leaves behind."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.conftest import require
+from tests.e2e.programs import ROOT, Labgate, until
+
+UPSTREAM = ("--upstream", "http://127.0.0.1:9", "--bind", "127.0.0.1")
+
+
+def test_a_reload_ends_nothing(tmp_path: Path) -> None:
+    with Labgate(tmp_path, "serve", *UPSTREAM) as labgate:
+        for _ in range(3):
+            labgate.running.send_signal(signal.SIGHUP)
+            assert labgate.ask("GET", "/.labgate/health").status == 200
+        assert labgate.stop() == 0
+        assert "Traceback" not in labgate.told
+
+
+def test_a_closed_terminal_ends_it(tmp_path: Path) -> None:
+    setsid = shutil.which("setsid")
+    require(setsid, "no setsid: apt-get install util-linux")
+    labgate = Labgate(tmp_path, "up", "--launch", "none", *UPSTREAM)
+    terminal, inside = pty.openpty()
+    try:
+        with labgate.stderr.open("wb") as err:
+            labgate.process = subprocess.Popen(
+                [str(setsid), "--ctty", *labgate.command()],
+                cwd=ROOT,
+                env={"PATH": os.environ["PATH"], **labgate.environment},
+                stdin=inside,
+                stdout=subprocess.DEVNULL,
+                stderr=err,
+            )
+        os.close(inside)
+        until(labgate.ready, lambda: labgate.told)
+        labgate.running.send_signal(signal.SIGHUP)  # the terminal is still there: a reload
+        assert labgate.ask("GET", "/.labgate/health").status == 200
+        os.close(terminal)
+        terminal = -1
+        assert labgate.running.wait(20) == 0
+        assert "Stopping" in labgate.told
+    finally:
+        if terminal >= 0:
+            os.close(terminal)
+        if labgate.process is not None and labgate.process.poll() is None:
+            labgate.process.kill()
+            labgate.process.wait()

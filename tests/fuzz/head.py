@@ -1,0 +1,119 @@
+"""The path of a request head: octets in, the octets that go up to Jupyter out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import httptools
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import HttpRequestParser
+
+from proxy.edge.framing import Framer, Reads
+from proxy.edge.limits import DEFAULT_LIMITS
+from proxy.rules.decide import decide
+from proxy.rules.model import Arrival, Field, Forward, RequestHead, Tunnel
+from proxy.rules.request import CLIENT_CLAIMS, serialised, upstream_fields
+from tests.heads import SITE
+
+OURS = {b"x-real-ip", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
+NEVER = {b"te", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"trailer"}
+
+_loop = asyncio.new_event_loop()
+
+
+class Received:
+    """What an independent parser (llhttp, by httptools) makes of the octets that go up."""
+
+    def __init__(self, octets: bytes) -> None:
+        self.target = b""
+        self.fields: list[Field] = []
+        self.heads = 0
+        self.read = len(octets)
+        self._parser = httptools.HttpRequestParser(self)
+        try:
+            self._parser.feed_data(octets)
+        except httptools.HttpParserUpgrade as upgrade:
+            self.read = upgrade.args[0]
+        self.method = self._parser.get_method()
+
+    def on_url(self, part: bytes) -> None:
+        self.target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.fields.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self.heads += 1
+
+
+def parsed(octets: bytes) -> RequestHead | None:
+    """A head as aiohttp reads it; None when it refuses."""
+    parser = HttpRequestParser(
+        BaseProtocol(_loop),
+        _loop,
+        2**16,
+        max_line_size=DEFAULT_LIMITS.request_line,
+        max_field_size=DEFAULT_LIMITS.head,
+        max_headers=DEFAULT_LIMITS.fields,
+        auto_decompress=False,
+    )
+    try:
+        messages, _, _ = parser.feed_data(octets)
+    except HttpProcessingError:
+        return None
+    assert len(messages) == 1, "the framer and aiohttp's parser disagree where a head ends"
+    message = messages[0][0]
+    return RequestHead(
+        message.method.encode("ascii", "replace"),
+        message.path.encode("utf-8", "surrogateescape"),
+        (message.version.major, message.version.minor),
+        message.raw_headers,
+        Arrival("203.0.113.7", not message.should_close),
+    )
+
+
+def heads(data: bytes) -> Iterator[bytes]:
+    """The whole heads that the framer lets through."""
+    framer = Framer(DEFAULT_LIMITS)
+    content = False
+    for piece in framer.cut(data):
+        if isinstance(piece, bytes) and not content:
+            yield piece
+        content = framer.reads in (Reads.CONTENT, Reads.CHUNKS)
+
+
+def check(data: bytes) -> None:
+    """Whatever comes in: what goes up is one request, and the one that came."""
+    for octets in heads(data):
+        head = parsed(octets)
+        if head is None:
+            continue
+        decision = decide(head, SITE)
+        if isinstance(decision, Forward | Tunnel):
+            check_forwarded(octets, decision)
+
+
+def check_forwarded(octets: bytes, decision: Forward | Tunnel) -> None:
+    """What goes up for one head that is let through."""
+    head = decision.head
+    up = serialised(head, upstream_fields(head, SITE, websocket=isinstance(decision, Tunnel)))
+    received = Received(up)
+    line = octets.split(b"\r\n", 1)[0]
+    assert received.heads == 1
+    assert received.read == len(up), "octets are left behind the head"
+    assert line.startswith(received.method + b" ")
+    assert received.target == head.target
+    assert received.target in line or received.target in (b"*", b"/") or b"://" in line
+    names = [name for name, _ in received.fields]
+    assert names.count(b"host") == 1
+    assert (b"host", SITE.upstream.authority.encode("ascii")) in received.fields
+    assert not NEVER.intersection(names)
+    assert all(names.count(name) == 1 for name in OURS)
+    assert not (CLIENT_CLAIMS - OURS).intersection(names)
+    assert names.count(b"content-length") + names.count(b"transfer-encoding") <= 1
+    assert (b"upgrade" in names) == isinstance(decision, Tunnel)
+    for name, value in received.fields:
+        if name == b"origin":
+            assert value == str(SITE.upstream).encode("ascii")

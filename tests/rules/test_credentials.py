@@ -1,0 +1,70 @@
+"""What is labgate's own ends here; every other octet goes up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from proxy.rules.credentials import session_cookies, without_session
+from proxy.rules.model import Change
+from proxy.rules.request import upstream_fields
+from tests.heads import HOST, SITE, get
+
+
+@pytest.mark.parametrize(
+    ("cookie", "left"),
+    [
+        (b"__Host-labgate=x", None),
+        (b"__Host-labgate=x; ", None),
+        (b"__Host-labgate=x; a=1", b"a=1"),
+        (b"a=1; __Host-labgate=x", b"a=1"),
+        (b"a=1; __Host-labgate=x; b=2", b"a=1; b=2"),
+        (b"a=1;__Host-labgate=x;b=2", b"a=1;b=2"),
+        (b"a=1; __Host-labgate=x; __Host-labgate=y;  b = 2 ;c", b"a=1;  b = 2 ;c"),
+        (b"__Host-labgate", None),
+        (b"a=__Host-labgate=x", b"a=__Host-labgate=x"),
+        (b"__host-labgate=x", b"__host-labgate=x"),
+        (b"__Host-labgate2=x; b=2", b"__Host-labgate2=x; b=2"),
+        (b'a="\xff,;";  b', b'a="\xff,;";  b'),
+    ],
+)
+def test_our_cookie_is_taken_out(cookie: bytes, left: bytes | None) -> None:
+    assert without_session(cookie) == left
+
+
+def test_our_cookies_are_found() -> None:
+    fields = [b"a=1; __Host-labgate=x", b"b=2", b"__Host-labgate = y ;__Host-labgate=z=z"]
+    assert session_cookies(fields) == [b"x", b"y", b"z=z"]
+
+
+HEAD = get(
+    HOST,
+    b"Cookie: a=1; __Host-labgate=secret; b=2",
+    b"Authorization: Basic c2VjcmV0",
+    b"X: y",
+    b"authorization: token abc",
+    b"Cookie: __Host-labgate=secret",
+    b"COOKIE: c=3",
+)
+
+
+def test_behind_a_gate_they_do_not_go_up() -> None:
+    changes: list[Change] = []
+    sent = upstream_fields(HEAD, replace(SITE, gated=True), changes=changes)
+    assert [field for field in sent if field[0].lower() in (b"cookie", b"authorization", b"x")] == [
+        (b"Cookie", b"a=1; b=2"),
+        (b"X", b"y"),
+        (b"authorization", b"token abc"),
+        (b"COOKIE", b"c=3"),
+    ]
+    assert [change.after for change in changes if change.rule == "gate"] == [
+        b"a=1; b=2",
+        None,
+        None,
+    ]
+
+
+def test_without_a_gate_they_are_jupyters() -> None:
+    sent = upstream_fields(HEAD, SITE)
+    assert [field for field in HEAD.fields if field not in sent] == [HEAD.fields[0]]
