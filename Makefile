@@ -1,6 +1,7 @@
 # make up      Jupyter on https://localhost:8443      (ARGS="--domain lab.example.org" for the real thing)
 # make test    the tests                               (ARGS="tests/rules -x" for some of them)
 # make check   style and types
+# make bench   labgate beside nginx, Caddy, HAProxy …   (ARGS=--help for what it takes)
 # make lock    the pinned versions in .ci/, again      (ARGS=--upgrade for newer ones)
 #
 # Needs make and Python 3.11 or newer; everything else goes into .venv.
@@ -10,7 +11,7 @@ VENV ?= .venv
 ARGS ?=
 
 .DEFAULT_GOAL := up
-.PHONY: up test check lock
+.PHONY: up test check bench lock
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -32,6 +33,10 @@ check: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+
+# The proxies to compare with are never installed here: it says which it found.
+bench: $(VENV)/dev.stamp
+	@exec $(VENV)/bin/python -m tests.bench $(ARGS)
 
 $(VENV)/up.stamp: .ci/up.lock .ci/build.lock pyproject.toml | $(VENV)/made.stamp
 	@echo 'Preparing $(VENV) (once, about a minute) …' >&2

@@ -1,0 +1,55 @@
+"""tests/bench/RESULTS.md: what a run found, where, and how quiet it was."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .machine import Quiet, described
+from .peers import REPOSITORY, Peer
+from .samples import Samples
+from .table import LEGEND, TARGET_HEADINGS, figure_rows, markdown, target_rows
+
+FILE = Path(__file__).parent / "RESULTS.md"
+PICTURE = FILE.with_suffix(".png")
+
+SETTING = (
+    "Every proxy ran on one core alone, upstream and load on another, everything over loopback and "
+    "TLS 1.3 with one ECDSA P-256 certificate. `nginx` is the usual recipe (no upstream "
+    'keepalive, `Connection "upgrade"`), `nginx-tuned` keeps upstream connections and buffers '
+    "no bodies on disk."
+)
+
+
+def write(samples: Samples, peers: list[Peer], quiet: Quiet, command: str) -> None:
+    """Replace the file with this run."""
+    headings = ["measure", *samples.peers]
+    versions = ", ".join(f"{peer.name} {peer.version()}" for peer in peers)
+    parts = [
+        "# labgate beside its alternatives",
+        f"Written by `{command}`, {datetime.now(UTC):%Y-%m-%d}{_commit()}, in one run.",
+        "\n".join(f"- {line}" for line in [*described(), versions, str(quiet)]),
+        SETTING,
+        "## Targets",
+        markdown(TARGET_HEADINGS, target_rows(samples)),
+        "Ratios are medians of the repetitions' ratios, taken pairwise.",
+        "## Figures",
+        markdown(headings, figure_rows(samples)),
+        LEGEND,
+    ]
+    if PICTURE.exists():
+        parts.append(f"![The same figures as bars]({PICTURE.name})")
+    if samples.remarks:
+        parts += ["## Left out", "\n".join(f"- {remark}" for remark in samples.remarks)]
+    FILE.write_text("\n\n".join(parts) + "\n")
+
+
+def _commit() -> str:
+    """What exactly was measured, where git can tell."""
+    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]
+    try:
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return f", labgate at {shown.stdout.strip()}" if shown.returncode == 0 else ""

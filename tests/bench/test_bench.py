@@ -1,0 +1,105 @@
+"""That the benchmark works, with labgate alone and hardly any load; its figures mean nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from proxy import __version__
+from tests.bench import results, table
+from tests.bench.__main__ import main
+from tests.bench.frames import client_frame, server_frame
+from tests.bench.machine import Quiet
+from tests.bench.measures import FULL, MEASURES, Measure, Outcome
+from tests.bench.measures.cpu import CPU, RATE, CpuPerRequest
+from tests.bench.measures.round_trip import WebSocketRoundTrip
+from tests.bench.peers import Labgate
+from tests.bench.run import run
+from tests.bench.samples import Samples
+from tests.bench.targets import TARGETS
+
+TINY = replace(
+    FULL,
+    repetitions=1,
+    seconds=0.3,
+    warm_seconds=0.1,
+    round_trips=20,
+    body_bytes=2**22,
+    message_bytes=2**21,
+    sockets=10,
+    tls_connections=10,
+)
+
+
+def measured(*measures: Measure) -> Samples:
+    cores = os.sched_getaffinity(0)
+    samples = run(measures, [Labgate()], TINY, lambda _: None)
+    assert os.sched_getaffinity(0) == cores
+    assert samples.remarks == []
+    return samples
+
+
+def test_requests_and_websockets_are_measured() -> None:
+    samples = measured(CpuPerRequest(), WebSocketRoundTrip())
+    for figure in (*CpuPerRequest.figures, *WebSocketRoundTrip.figures):
+        (value,) = samples.values(figure.name, "labgate")
+        assert value >= 0 if figure is CPU else value > 0
+
+
+def test_without_wrk_the_own_client_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    samples = measured(CpuPerRequest())
+    assert samples.values(RATE.name, "labgate")[0] > 0
+
+
+def test_large_things_are_measured() -> None:
+    names = {"websocket-messages", "download", "upload", "idle-websockets", "tls-connections"}
+    samples = measured(*(measure for measure in MEASURES if measure.name in names))
+    assert samples.values("sessions resumed of those offered", "labgate") == [100.0]
+
+
+def test_a_target_compares_within_a_repetition() -> None:
+    samples = Samples(["labgate", "nginx"])
+    for ours, theirs in ((80.0, 100.0), (160.0, 200.0), (30.0, 50.0)):
+        for peer, value in (("labgate", ours), ("nginx", theirs)):
+            outcome = Outcome({CPU.name: value, RATE.name: 1e6 / value}, load_bound=True)
+            samples.add(CpuPerRequest(), peer, outcome)
+    assert samples.ratio(CPU.name, "labgate", "nginx") == 0.8
+    assert samples.median(CPU.name, "labgate") == 80.0
+    assert table.target_rows(samples) == [[CPU.name, "≤ 0.8 x nginx", "0.80 x", "met"]]
+    assert table.figure_rows(samples)[0][1] == "80.0 (30.0 to 160)"
+    assert table.figure_rows(samples)[1][1].endswith("ᴸ"), "the clock is marked, CPU time is not"
+
+
+def test_every_target_is_about_something_measured() -> None:
+    figures = {figure.name for measure in MEASURES for figure in measure.figures}
+    assert {target.figure.name for target in TARGETS} <= figures
+
+
+def test_the_results_say_where_and_how_quietly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "FILE", tmp_path / "RESULTS.md")
+    samples = Samples(["labgate"])
+    samples.add(CpuPerRequest(), "labgate", Outcome({CPU.name: 70.0, RATE.name: 9000.0}))
+    results.write(samples, [Labgate()], Quiet(0.1, 2.0, 0.015, 0.0), "make bench")
+    written = (tmp_path / "RESULTS.md").read_text()
+    assert f"labgate {__version__}" in written
+    assert "other processes used 1.5% of the cores" in written
+    assert f"| {CPU.name}, µs | 70.0 (70.0 to 70.0) |" in written
+
+
+def test_an_unknown_name_is_said_with_the_known_ones() -> None:
+    with pytest.raises(SystemExit, match="There is no measure latenz: choose of cpu-per-request"):
+        main(["latenz"])
+    with pytest.raises(SystemExit, match="There is no peer apache: choose of labgate"):
+        main(["--peers", "apache"])
+
+
+@pytest.mark.parametrize(("size", "head"), [(125, 2), (200, 4), (2**16, 10)])
+def test_frames_have_the_length_they_say(size: int, head: int) -> None:
+    assert len(server_frame(size)) == head + size
+    assert len(client_frame(size)) == head + 4 + size
