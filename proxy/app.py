@@ -27,7 +27,7 @@ from proxy.gate.lockout import Lockout
 from proxy.gate.session import Sessions, session_key
 from proxy.inspector.headers import shown
 from proxy.jupyter.readiness import answers
-from proxy.observe import access
+from proxy.observe.access import AccessLog
 from proxy.observe.record import Observer, Record
 from proxy.process import Memory
 from proxy.rules.model import Site, make_site
@@ -63,7 +63,9 @@ class Application:
             head_seconds=upstream.head_seconds,
             response_seconds=upstream.response_seconds,
         )
-        observers: list[Observer] = [access.write_line] if access_log else []
+        wanted = access_log and log.isEnabledFor(logging.INFO)
+        self._access = AccessLog() if wanted else None
+        observers: list[Observer] = [self._access] if self._access is not None else []
         if settings.log.show_headers:
             observers.append(_print_headers)
         self._exchanges = Exchanges(
@@ -181,6 +183,8 @@ class Application:
         for edge in self._edges:
             await edge.shutdown(timeout=0.5)
         self._pool.close()
+        if self._access is not None:
+            self._access.flush()
 
     async def _serve(
         self, edge: EdgeServer, listening: socket.socket, context: ssl.SSLContext | None

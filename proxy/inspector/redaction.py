@@ -37,11 +37,16 @@ def redact(name: bytes, value: bytes) -> bytes:
 
 def redact_target(target: bytes) -> bytes:
     """A request target or an address without the token in its query."""
+    lowered = target.lower()
+    if not (b"token" in lowered or b"_xsrf" in lowered or b"password" in lowered):
+        return target
     return _QUERY.sub(rb"\1" + HIDDEN, target)
 
 
 def printable(value: bytes, limit: int = 300) -> str:
     """Text that is safe in a terminal and a log line: no control bytes, bounded."""
     text = value[:limit].decode("latin-1")
+    if text.isprintable() and len(value) <= limit:
+        return text
     shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
     return shown + ("…" if len(value) > limit else "")

@@ -2,26 +2,58 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
+import sys
+import time
+from typing import TextIO
 
 from proxy.inspector.redaction import printable, redact_target
 
 from .record import Record
 
-log = logging.getLogger("labgate.access")
+FLUSH_SECONDS = 0.2
+MOST_LINES = 1000
 
 
-def write_line(record: Record) -> None:
+class AccessLog:
+    """Writes the lines of a moment at once: a write for each costs as much as a request.
+
+    They are at most ``FLUSH_SECONDS`` late; ``flush`` writes what is left.
+
+    Args:
+        stream: Standard error when none is given.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._lines: list[str] = []
+        self._second = 0
+        self._stamp = ""
+
+    def __call__(self, record: Record) -> None:
+        now = time.time()
+        if int(now) != self._second:
+            self._second = int(now)
+            self._stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+        if not self._lines:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        self._lines.append(f"{self._stamp},{int(now * 1000) % 1000:03d} INFO {line(record)}\n")
+        if len(self._lines) >= MOST_LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting."""
+        lines, self._lines = self._lines, []
+        if lines:
+            self._stream.write("".join(lines))
+            self._stream.flush()
+
+
+def line(record: Record) -> str:
     """``peer "METHOD target" status bytes_up bytes_down seconds outcome``."""
     head = record.head
-    log.info(
-        '%s "%s %s" %d %d %d %.3f %s',
-        head.arrival.peer,
-        printable(head.method),
-        printable(redact_target(head.target), 2000),
-        record.status,
-        record.bytes_up,
-        record.bytes_down,
-        record.seconds,
-        record.outcome,
+    target = printable(redact_target(head.target), 2000)
+    return (
+        f'{head.arrival.peer} "{printable(head.method)} {target}" {record.status} '
+        f"{record.bytes_up} {record.bytes_down} {record.seconds:.3f} {record.outcome}"
     )
