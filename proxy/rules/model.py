@@ -194,7 +194,7 @@ class Site:
         websocket_without_origin: Let a WebSocket in that carries neither Origin nor
             token.
         base_path: Jupyter's ``base_url``, with a slash at both ends.
-        challenges: Serve ``/.well-known/acme-challenge/`` from a webroot.
+        challenges: Serve ``/.well-known/acme-challenge/`` (webroot and state folder).
         hsts_seconds: Strict-Transport-Security's max-age (RFC 6797); 0 sends none.
         allow: The addresses that get in; empty is everybody.
         trusted_proxies: The addresses whose X-Forwarded-For is believed.

@@ -38,7 +38,7 @@ from tests.pebble import Dns, Pebble, pebble
 
 NAME, OTHER = "lab.example.org", "www.example.org"
 PATIENCE_SECONDS = 60.0
-CERTIFICATES = int(os.environ.get("LABGATE_TEST_CERTIFICATES", "10"))
+CERTIFICATES = int(os.environ.get("PEBBLE_CERTIFICATES", "10"))
 """100 take a minute and a half."""
 
 

@@ -171,10 +171,10 @@ def test_obtain_by_hand(tmp_path: Path, ca: tuple[Pebble, Dns], ports: tuple[int
 
 @pytest.fixture
 def certbot() -> str:
-    """Real certbot, where it is told to be, beside this Python, or in PATH."""
+    """Real certbot: where CERTBOT says, beside this Python, or in PATH."""
     beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    found = os.environ.get("LABGATE_CERTBOT") or shutil.which("certbot", path=beside)
-    require(found, "no certbot: python3 -m venv V && V/bin/pip install certbot, LABGATE_CERTBOT=…")
+    found = os.environ.get("CERTBOT") or shutil.which("certbot", path=beside)
+    require(found, "no certbot: python3 -m venv V && V/bin/pip install certbot, CERTBOT=…")
     return str(found)
 
 
