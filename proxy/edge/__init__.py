@@ -8,6 +8,7 @@ In the order a request meets them:
 - ``client_hello``  the application protocols a client offers
 - ``server``     a listener's server: makes connections, turns requests into exchanges
 - ``protocol``   aiohttp's server connection as an exchange's reader and writer
+- ``intake``     what arrives, as requests for aiohttp: one at a time, each judged first
 - ``framing``    where one request ends and the next begins, before aiohttp's parser
 - ``content``    a request's content as it arrives
 - ``limits``     how much a client may ask for, and who is in

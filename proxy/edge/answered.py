@@ -5,6 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+from proxy.upstream.streams import Downstream
+
 
 class Answered(web.StreamResponse):
     """An answer that has nothing left to write."""
@@ -22,6 +24,21 @@ class Answered(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:
         return None
+
+
+class Farewell(Answered):
+    """The last answer of a connection whose client may still be sending.
+
+    What comes is read and dropped for a while: a connection that is closed over unread
+    octets is reset, and the answer may be lost with it (RFC 9112 section 9.6).
+    """
+
+    def __init__(self, downstream: Downstream) -> None:
+        super().__init__(persistent=False)
+        self._downstream = downstream
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        await self._downstream.linger()
 
 
 STAY = Answered(persistent=True)

@@ -45,15 +45,20 @@ class ArrivedContent:
             raise self._fault
         waiting_since = monotonic()
         try:
-            async with asyncio.timeout(self._allowed):
+            async with asyncio.timeout(self._allowed) as patience:
                 piece = await self._reader.readany()
-        except TimeoutError:
-            raise ClientFault(408, "The request's content came too slowly.") from None
-        except (HttpProcessingError, web.RequestPayloadError) as error:
+        except (OSError, HttpProcessingError, web.RequestPayloadError) as error:
+            if isinstance(error, TimeoutError) and patience.expired():
+                raise ClientFault(408, "The request's content came too slowly.") from None
             raise ConnectionError(str(error)) from error
-        # Only the time labgate waited for the client counts, never a slow Jupyter's.
+        if self._fault is not None:
+            # It came with the very octets that completed the content.
+            raise self._fault
+        # Only the time labgate waited for the client counts, never a slow Jupyter's; and
+        # what came quickly buys no long silence later.
         self._allowed -= monotonic() - waiting_since
         self._allowed += len(piece) / self._limits.content_pace
+        self._allowed = min(self._allowed, self._limits.content_grace_seconds)
         return piece
 
     def break_off(self, error: Exception) -> None:
@@ -83,17 +88,32 @@ class Chunks:
         fault: Why it cannot be accepted.
     """
 
-    def __init__(self, reader: StreamReader) -> None:
+    def __init__(self, reader: StreamReader, limits: Limits) -> None:
         self.reader = reader
         self.fault: ClientFault | None = None
+        self._most_trailers = limits.head
         self._octets = 0
+        self._content = 0
+        self._barren = 0
 
-    def came(self, octets: int, *, malformed: bool) -> None:
-        """So many more octets came, which the parser has read."""
+    def came(self, octets: int, *, malformed: bool, held: bool) -> None:
+        """So many more octets came.
+
+        Args:
+            octets: How many.
+            malformed: The parser refused them.
+            held: The parser has put some aside, until the content before is read.
+        """
         self._octets += octets
         content = self.reader.total_bytes
+        # Octets in a row without any content can only be trailers or one endless line.
+        self._barren = 0 if held or content > self._content else self._barren + octets
+        self._content = content
         if malformed:
             if not self.reader.is_eof():
                 self.fault = ClientFault(400, "The request's content is not well-formed.")
-        elif self._octets - content > FRAMING_ALLOWANCE + FRAMING_FACTOR * content:
+        elif (
+            self._octets - content > FRAMING_ALLOWANCE + FRAMING_FACTOR * content
+            or self._barren > self._most_trailers
+        ):
             self.fault = ClientFault(400, "There is too much around the request's content.")

@@ -74,8 +74,15 @@ class Exchanges:
                 self._idle.set()
             if self._observers:
                 record.seconds = monotonic() - started
-                for observe in self._observers:
-                    observe(record)
+                self._tell(record)
+
+    def _tell(self, record: Record) -> None:
+        for observe in self._observers:
+            try:
+                observe(record)
+            except OSError as error:
+                # A full disk under the log is no reason to spoil an answer.
+                log.error("cannot record a request: %s", error.strerror or error)
 
     async def finished(self) -> None:
         """Wait until nothing but tunnels is under way."""

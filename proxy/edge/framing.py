@@ -1,22 +1,23 @@
 """Where one request ends and the next begins, on the octets of one connection.
 
-Stands in front of aiohttp's parser, which gets one whole head at a time and only heads
-that ``rules.syntax`` let through. Like that a faulty request cannot take the place of the
-good one before it, and the parser never decides alone what is content and what is a head.
+Stands in front of aiohttp's parser, which gets one whole head at a time, only heads that
+``rules.syntax`` let through, and none before the request in front of it is answered. Like
+that a faulty request cannot take the place of the good one before it, octets behind an
+upgrade are never mistaken for requests, pipelined ones wait as octets and not as parsed
+heads, and the parser never decides alone what is content and what is a head.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import Enum, auto
 
 from proxy.rules.model import Refuse
 from proxy.rules.syntax import (
     END,
-    as_1_1,
     check_head,
     check_lines,
     check_request_line,
+    stand_in,
     too_long_target,
     too_many_fields,
 )
@@ -33,10 +34,11 @@ class Reads(Enum):
     CONTENT = auto()
     CHUNKS = auto()
     """Until the connection ends: behind chunked content nothing is read."""
-    LATER = auto()
-    """Kept until it is known whether the protocol was switched."""
+    NEXT = auto()
+    """Another request, or another protocol: the answer to this one decides."""
+    ANOTHER_PROTOCOL = auto()
     NOTHING = auto()
-    """Behind a refused request."""
+    """Behind a refused request, and in an upload that is no longer wanted."""
 
 
 class Framer:
@@ -44,61 +46,75 @@ class Framer:
 
     Attributes:
         reads: What the next octets are.
-        kept: Octets of a head that is not complete, or those kept for ``LATER``.
+        kept: Octets of a head that is not complete, or those kept for ``NEXT``.
+        target: The request target of the head that was cut last; the head itself has
+            another in its place (``rules.syntax.stand_in``).
     """
 
     __slots__ = (
+        "_answered",
         "_judged_line",
         "_left",
         "_limits",
         "_seen",
         "_skipped",
-        "_switches",
         "kept",
         "reads",
+        "target",
     )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.reads = Reads.HEAD
-        self.kept = b""
+        self.kept = self.target = b""
         self._left = 0
-        self._switches = False
+        self._answered = False
         self._seen = 0
         self._skipped = self._judged_line = False
 
-    def cut(self, data: bytes) -> Iterator[bytes | Refuse]:
-        """The pieces of ``data`` that go on, in order; a refusal is the last one."""
-        while data:
-            match self.reads:
-                case Reads.HEAD:
-                    piece, data = self._head(data)
-                    if piece is not None:
-                        yield piece
-                case Reads.CONTENT:
-                    piece, data = data[: self._left], data[self._left :]
-                    self._left -= len(piece)
-                    if not self._left:
-                        self.reads = Reads.LATER if self._switches else Reads.HEAD
-                    yield piece
-                case Reads.CHUNKS:
-                    yield data
-                    return
-                case Reads.LATER:
-                    self.kept += data
-                    return
-                case Reads.NOTHING:
-                    return
+    def cut(self, data: bytes) -> tuple[bytes | Refuse | None, bytes]:
+        """The next piece, of what ``reads`` was, and what comes behind it.
 
-    def not_switched(self) -> bytes:
-        """The protocol stayed: what was kept is to be cut as requests."""
-        self.reads = Reads.HEAD
-        return self.take()
+        No piece: there is none yet, and nothing behind it.
+        """
+        match self.reads:
+            case Reads.HEAD:
+                return self._head(data)
+            case Reads.CONTENT:
+                piece, rest = data[: self._left], data[self._left :]
+                self._left -= len(piece)
+                if not self._left:
+                    self.reads = Reads.HEAD if self._answered else Reads.NEXT
+                return piece, rest
+            case Reads.CHUNKS:
+                return data, b""
+            case Reads.NEXT:
+                self.kept += data
+        return None, b""
+
+    def answered(self) -> None:
+        """The request has its answer, and the connection can carry another.
+
+        What was kept for ``NEXT`` is to be taken before.
+        """
+        self._answered = True
+        if self.reads is Reads.NEXT:
+            self.reads = Reads.HEAD
 
     def take(self) -> bytes:
         """What was kept; it is the caller's from here on."""
         kept, self.kept = self.kept, b""
         return kept
+
+    def switched(self) -> bytes:
+        """Another protocol begins, with these octets."""
+        self.reads = Reads.ANOTHER_PROTOCOL
+        return self.take()
+
+    def stop(self) -> None:
+        """Whatever comes is dropped from here on."""
+        self.reads = Reads.NOTHING
+        self.kept = b""
 
     def _head(self, data: bytes) -> tuple[bytes | Refuse | None, bytes]:
         """A whole head and what comes behind it; None when it is not whole yet."""
@@ -118,14 +134,14 @@ class Framer:
         framing = check_head(head, limits.request_line, limits.head, limits.fields)
         if isinstance(framing, Refuse):
             return self._refused(framing), b""
-        self._left, self._switches = framing.length, framing.switches
+        self._answered = False
+        self._left = framing.length
         if framing.chunked:
             self.reads = Reads.CHUNKS
-        elif framing.length:
-            self.reads = Reads.CONTENT
-        elif framing.switches:
-            self.reads = Reads.LATER
-        return as_1_1(head), rest
+        else:
+            self.reads = Reads.CONTENT if framing.length else Reads.NEXT
+        head, self.target = stand_in(head)
+        return head, rest
 
     def _partial(self, data: bytes) -> Refuse | None:
         """Refuse as soon as it is certain; only what is new is looked at."""
@@ -148,6 +164,5 @@ class Framer:
         return None
 
     def _refused(self, refusal: Refuse) -> Refuse:
-        self.reads = Reads.NOTHING
-        self.kept = b""
+        self.stop()
         return refusal

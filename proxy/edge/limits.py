@@ -26,8 +26,8 @@ class Limits:
         handshake_seconds: For the TLS handshake.
         head_seconds: From the first byte (or the handshake) to the end of the head.
         keep_alive_seconds: Idle between two requests.
-        content_grace_seconds: A request's content may keep us waiting this long, plus a
-            second for every ``content_pace`` bytes that came.
+        content_grace_seconds: A request's content may keep us waiting this long; every
+            ``content_pace`` bytes that come win back a second of it.
         content_pace: The slowest pace of a request's content, bytes a second.
     """
 

@@ -10,21 +10,19 @@ from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMethod
-from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.web_protocol import RequestHandler, _ErrInfo
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError
 
 from proxy.errors import ClientFault
-from proxy.rules.model import Refuse
+from proxy.inspector.redaction import printable
 from proxy.rules.networks import plain_address
 from proxy.upstream.keepalive import keep_alive
 from proxy.upstream.reset import reset
 from proxy.upstream.streams import TunnelEnd
 
-from .answered import GOODBYE
+from .answered import GOODBYE, Farewell
 from .answers import plain
-from .content import ArrivedContent, Chunks
-from .framing import Framer, Reads
+from .framing import Reads
+from .intake import Intake
 
 if TYPE_CHECKING:
     from .server import EdgeServer
@@ -32,32 +30,33 @@ if TYPE_CHECKING:
 log = logging.getLogger("labgate")
 
 LINGER_SECONDS = 2.0
-MOST_KEPT = 64 * 1024
-"""Octets that may wait behind a WebSocket handshake for its answer."""
+WRITE_BUFFER_BYTES = 128 * 1024
+"""For a client that reads slowly. Over TLS asyncio's own is four times that, and thousands of
+slow downloads are ordinary."""
+UNREAD_SECONDS = 600.0
+"""A client that reads nothing at all for this long is not slow but gone."""
 
 
-class EdgeProtocol(RequestHandler):
+class EdgeProtocol(Intake):
     """One client's connection (``streams.Downstream``).
 
     Attributes:
         client: The client's address: the one announced, or the connection's other end.
         vouched: As in ``Arrival``.
+        said: Whether anything was written since the request began.
     """
 
     __slots__ = (
-        "_answered",
-        "_chunks",
         "_congestion",
-        "_content",
         "_discarding",
-        "_framer",
         "_guest",
-        "_half_closed",
-        "_head_since",
         "_server",
         "_tunnel_congestion",
         "_tunnelled",
+        "_unread",
+        "_unread_since",
         "client",
+        "said",
         "vouched",
     )
 
@@ -68,29 +67,14 @@ class EdgeProtocol(RequestHandler):
         client: str = "",
         vouched: bool = True,
     ) -> None:
-        limits = server.limits
-        super().__init__(
-            server,
-            loop=loop,
-            access_log=None,  # type: ignore[arg-type]  # None switches it off
-            auto_decompress=False,
-            keepalive_timeout=limits.keep_alive_seconds,
-            tcp_keepalive=False,
-            # The framer holds heads to the limits; these are for trailers.
-            max_line_size=limits.request_line,
-            max_field_size=limits.head,
-            max_headers=limits.fields,
-        )
+        super().__init__(server, loop, server.limits)
         self.client = client
         self.vouched = vouched
+        self.said = False
+        self._unread = 0
+        self._unread_since: float | None = None
         self._server = server
         self._guest = ""
-        self._framer = Framer(limits)
-        self._head_since: float | None = None
-        self._content: ArrivedContent | None = None
-        self._chunks: Chunks | None = None
-        self._half_closed = False
-        self._answered = 0
         self._discarding: asyncio.Future[None] | None = None
         self._congestion: Callable[[], None] | None = None
         self._tunnel_congestion: Callable[[bool], None] | None = None
@@ -99,7 +83,9 @@ class EdgeProtocol(RequestHandler):
     # streams.Downstream
 
     def write(self, data: bytes) -> None:
-        if self.transport is not None:
+        self.said = True
+        # Into a connection that is ending, uvloop would log each write.
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
     @property
@@ -120,9 +106,11 @@ class EdgeProtocol(RequestHandler):
             congestion(True)
         # aiohttp hands over what came behind the handshake, and everything after it.
         self.set_parser(end)  # type: ignore[arg-type]  # calls feed_data and feed_eof only
-        if kept := self._framer.take():
-            super().data_received(kept)
+        if kept := self._framer.switched():
             self.resume_reading()
+            self.data_received(kept)
+        if self._half_closed:
+            end.feed_eof()
 
     def write_eof(self) -> bool:
         if self.transport is None or not self.transport.can_write_eof():
@@ -135,15 +123,35 @@ class EdgeProtocol(RequestHandler):
 
     async def linger(self) -> None:
         self._discarding = self._loop.create_future()
+        self._framer.stop()
+        self._resume_transport_reading()
         self.write_eof()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
-                await self._discarding
+        if not self._half_closed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    await self._discarding
         self.force_close()
 
     def abort(self) -> None:
         if self.transport is not None:
             reset(self.transport)
+
+    def lost_cause(self, now: float) -> bool:
+        """Whether nothing will come of this connection any more, by itself.
+
+        Its client reads nothing at all while its kernel keeps the connection alive, or
+        aiohttp's task has ended without closing it.
+        """
+        transport = self.transport
+        if transport is None:
+            return False
+        closing = transport.is_closing()
+        if self._task_handler is not None and self._task_handler.done() and not closing:
+            return True
+        unread = transport.get_write_buffer_size() if closing or self.writing_paused else 0
+        if not unread or unread != self._unread or self._unread_since is None:
+            self._unread, self._unread_since = unread, now
+        return unread > 0 and now - self._unread_since > UNREAD_SECONDS
 
     # asyncio.Protocol
 
@@ -158,83 +166,8 @@ class EdgeProtocol(RequestHandler):
         self._guest = self.client
         self._head_since = monotonic()
         super().connection_made(transport)
+        cast(asyncio.Transport, transport).set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         keep_alive(transport.get_extra_info("socket"))
-
-    def data_received(self, data: bytes) -> None:
-        if self._discarding is not None:
-            return
-        if self._tunnelled is not None or not data:
-            super().data_received(data)
-            return
-        if self._head_since is None and not self._request_in_progress:
-            self._head_since = monotonic()
-        for piece in self._framer.cut(data):
-            if isinstance(piece, Refuse):
-                self._refuse(piece)
-            elif self._framer.reads is Reads.CHUNKS:
-                self._receive_chunks(piece)
-            else:
-                super().data_received(piece)
-        if self._framer.reads is Reads.LATER and len(self._framer.kept) > MOST_KEPT:
-            self.pause_reading()
-
-    def _receive_chunks(self, piece: bytes) -> None:
-        """The head of chunked content, and then its chunks.
-
-        What is wrong with them is noticed here: aiohttp keeps the error for the next
-        request and lets this one's reader wait.
-        """
-        chunks = self._chunks
-        ended = chunks is not None and chunks.reader.is_eof()
-        super().data_received(piece)
-        if chunks is None:
-            self._chunks = Chunks(self._messages[-1][1]) if self._messages else None
-        elif not ended:
-            malformed = bool(self._messages) and isinstance(self._messages[-1][0], _ErrInfo)
-            chunks.came(len(piece), malformed=malformed)
-            if chunks.fault is not None and self._content is not None:
-                self._content.judge(chunks)
-
-    def _refuse(self, refusal: Refuse) -> None:
-        """Have it answered in its turn, as aiohttp does with what its own parser refuses."""
-        fault = ClientFault(refusal.status, refusal.sentence)
-        message = _ErrInfo(status=refusal.status, exc=fault, message=refusal.rule)
-        self._messages.append((message, EMPTY_PAYLOAD))
-        self._request_count += 1
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def overdue(self, now: float) -> bool:
-        """Whether a request head has been on its way for too long (slow-header attacks)."""
-        since = self._head_since
-        return since is not None and now - since > self._server.limits.head_seconds
-
-    def begin(self, content: ArrivedContent) -> None:
-        """A request head is complete: what follows has limits of its own."""
-        self._head_since = None
-        self._content = content
-        if self._chunks is not None:
-            content.judge(self._chunks)
-        if self._half_closed:
-            content.break_off(ConnectionResetError("the client ended in the middle"))
-
-    def end(self, *, persistent: bool) -> bool:
-        """An exchange is over; whether another can follow."""
-        self._content = None
-        self._answered += 1
-        framer = self._framer
-        if framer.reads is Reads.LATER:
-            if persistent and self._answered == self._request_count:
-                self._loop.call_soon(self._not_switched)
-        elif framer.kept:
-            # The next head has begun already, and its time begins now.
-            self._head_since = monotonic()
-        return persistent and (not self._half_closed or bool(self._messages))
-
-    def _not_switched(self) -> None:
-        """The answer to an upgrade was an ordinary one: what came behind are requests."""
-        self.resume_reading()
-        self.data_received(self._framer.not_switched())
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -265,7 +198,7 @@ class EdgeProtocol(RequestHandler):
             return None
         if self._tunnelled is not None:
             self._tunnelled.feed_eof()
-        elif self._request_count == self._answered:
+        elif self._framer.reads is Reads.HEAD:
             return None
         elif self._content is not None:
             self._content.break_off(ConnectionResetError("the client ended in the middle"))
@@ -282,9 +215,13 @@ class EdgeProtocol(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what never became an exchange: malformed bytes, or a fault of ours."""
-        if status == 500:
+        if status >= 500 and not isinstance(exc, ClientFault):
             log.error("fault while answering %s", self.client, exc_info=exc)
             sentence = "labgate failed to answer this request; its log has the reason."
+            if self._content is not None and self.said:
+                # Behind what was written it would be taken for the next request's answer.
+                self.abort()
+                return GOODBYE
         elif isinstance(exc, ClientFault):
             status, sentence = exc.status, str(exc)
         elif isinstance(exc, BadHttpMethod):
@@ -292,11 +229,13 @@ class EdgeProtocol(RequestHandler):
             status, sentence = 501, "labgate does not know this method."
         else:
             sentence = "This is not a well-formed HTTP/1.1 request."
-        if status != 500:
-            log.info("%s from %s: %s", status, self.client, _first_line(exc))
+        if status < 500 or isinstance(exc, ClientFault):
+            log.info("%s from %s: %s", status, self.client, _reason(exc))
+        self._head_since = None
         self.write(plain(status, sentence, persistent=False))
-        return GOODBYE
+        return Farewell(self)
 
 
-def _first_line(exc: BaseException | None) -> str:
-    return str(exc).strip().splitlines()[0][:200] if exc is not None and str(exc).strip() else ""
+def _reason(exc: BaseException | None) -> str:
+    text = exc.message if isinstance(exc, HttpProcessingError) else str(exc or "")
+    return printable(text.strip().partition("\n")[0].encode("utf-8", "replace"))

@@ -56,23 +56,28 @@ class EdgeServer(web.Server):
         return EdgeProtocol(self, asyncio.get_running_loop(), client, vouched)
 
     def shed(self) -> None:
-        """Close the connections whose request head takes too long; call it once a second."""
+        """Close what takes too long or leads nowhere; call it once a second."""
         now = monotonic()
         for connection in self.connections:
-            if isinstance(connection, EdgeProtocol) and connection.overdue(now):
+            if not isinstance(connection, EdgeProtocol):
+                continue
+            if connection.overdue(now):
                 connection.write(plain(408, "The request took too long.", persistent=False))
                 connection.force_close()
+            elif connection.lost_cause(now):
+                connection.abort()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         downstream = cast(EdgeProtocol, request.protocol)
         content = ArrivedContent(request.content, self.limits)
         downstream.begin(content)
+        downstream.said = False
         if downstream.congested:
             # A client that pipelines without reading must not fill our memory with answers.
             await downstream.drained()
         head = RequestHead(
             method=request.method.encode("ascii", "replace"),
-            target=request.raw_path.encode("utf-8", "surrogateescape"),
+            target=downstream.target,
             version=(request.version.major, request.version.minor),
             fields=request.raw_headers,
             arrival=Arrival(

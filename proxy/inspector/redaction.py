@@ -18,7 +18,6 @@ _QUERY = re.compile(
     rb"[^&#;\s]*",
     re.IGNORECASE,
 )
-_COOKIE_PAIR = re.compile(rb"([^=;\s]+)=[^;]*")
 
 
 def redact(name: bytes, value: bytes) -> bytes:
@@ -28,11 +27,19 @@ def redact(name: bytes, value: bytes) -> bytes:
         scheme, space, _ = value.partition(b" ")
         return scheme + space + HIDDEN if space else HIDDEN
     if key == b"cookie":
-        return _COOKIE_PAIR.sub(rb"\1=" + HIDDEN, value)
+        return b";".join(_hidden(pair) for pair in value.split(b";"))
     if key == b"set-cookie":
         pair, semicolon, attributes = value.partition(b";")
-        return _COOKIE_PAIR.sub(rb"\1=" + HIDDEN, pair) + semicolon + attributes
+        return _hidden(pair) + semicolon + attributes
     return redact_target(value)
+
+
+def _hidden(pair: bytes) -> bytes:
+    """A cookie pair without its value; one that has no name is all value."""
+    name, equals, _ = pair.partition(b"=")
+    if not equals and not name.strip():
+        return pair
+    return name + equals + HIDDEN if equals else HIDDEN
 
 
 def redact_target(target: bytes) -> bytes:

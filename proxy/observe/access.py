@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from typing import TextIO
 
 from proxy.inspector.redaction import printable, redact_target
@@ -45,8 +46,10 @@ class AccessLog:
         """Write what is waiting."""
         lines, self._lines = self._lines, []
         if lines:
-            self._stream.write("".join(lines))
-            self._stream.flush()
+            # Standard error that is full or gone must not end requests.
+            with suppress(OSError, ValueError):
+                self._stream.write("".join(lines))
+                self._stream.flush()
 
 
 def line(record: Record) -> str:

@@ -47,6 +47,11 @@ _TRANSFER_ENCODING = len(b"transfer-encoding")
 _CONTENT_LENGTH = len(b"content-length")
 
 
+def coded(fields: list[Field]) -> bool:
+    """Whether there is a transfer coding."""
+    return any(name.lower() == b"transfer-encoding" for name, _ in fields)
+
+
 def switches_to_websocket(head: ResponseHead) -> bool:
     """Whether a 101 names the protocol that was asked for, no other, and has no content."""
     named, framed = [], False

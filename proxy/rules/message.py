@@ -1,6 +1,6 @@
 """What a request must be before anything else is asked of it.
 
-aiohttp's parser has refused most malformed bytes already; these rows it lets through.
+``syntax`` has refused malformed octets already; this is about what well-formed ones say.
 """
 
 from __future__ import annotations

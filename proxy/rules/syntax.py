@@ -2,8 +2,7 @@
 
 Parsers are lenient where RFC 9112 allows it (sections 2.2 and 3: a bare LF, several
 spaces), and two that are lenient in different ways are how requests get smuggled. So the
-request line, the line ends and the framing are judged here, on the octets that came; the
-rest of the field syntax is the parser's.
+whole grammar of a head and its framing are judged here, on the octets that came.
 """
 
 from __future__ import annotations
@@ -15,7 +14,15 @@ from .model import Refuse
 
 END = b"\r\n\r\n"
 
-_REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~\x80-\xff]+ HTTP/([0-9])\.[0-9]")
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_TARGET = rb"[!-~]++"
+_VALUE = rb"[\t -~\x80-\xff]*+"
+_REQUEST_LINE = re.compile(_TOKEN + b" " + _TARGET + rb" HTTP/([0-9])\.[0-9]")
+_HEAD = re.compile(
+    _TOKEN + b" " + _TARGET + rb" HTTP/1\.[0-9]\r\n"
+    b"(?:" + _TOKEN + b":" + _VALUE + rb"\r\n)*+\r\n"
+)
+"""RFC 9112 sections 3 and 5. Possessive, so that it never looks at an octet twice."""
 _CONTROLS = bytes(octet for octet in (*range(0x20), 0x7F) if octet not in b"\t\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n")
 
@@ -26,16 +33,14 @@ class Framing(NamedTuple):
     Attributes:
         length: Octets of content; 0 for none.
         chunked: Content in chunks, whose end only the parser knows.
-        switches: Perhaps another protocol follows: nothing may be read as a request
-            before the answer has decided it.
     """
 
     length: int = 0
     chunked: bool = False
-    switches: bool = False
 
 
 NO_CONTENT = Framing()
+CHUNKED = Framing(chunked=True)
 
 
 def check_head(head: bytes, most_line: int, most_head: int, most_fields: int) -> Refuse | Framing:
@@ -50,25 +55,21 @@ def check_head(head: bytes, most_line: int, most_head: int, most_fields: int) ->
     line = head.find(b"\r\n")
     if line > most_line:
         return too_long_target()
-    refusal = check_request_line(head[:line])
-    if refusal is not None:
-        return refusal
-    lines = head.count(b"\n")
-    if lines != head.count(b"\r\n"):
-        return malformed("Lines end with CR LF in HTTP/1.1.", "line-end")
-    if len(head) - line > most_head or lines - 2 > most_fields:
+    if len(head) - line > most_head or head.count(b"\n") - 2 > most_fields:
         return too_many_fields()
+    if _HEAD.fullmatch(head) is None or head.startswith(b"PRI "):
+        sentence = "A header field of this request is not well-formed."
+        return check_request_line(head[:line]) or malformed(sentence, "fields")
     fields = head[line:].lower()
-    switches = b"\r\nupgrade:" in fields or head.startswith(b"CONNECT ")
     if b"\r\ntransfer-encoding:" in fields:
-        return Framing(chunked=True, switches=switches)
+        return CHUNKED
     lengths = fields.count(b"\r\ncontent-length:")
     if not lengths:
-        return Framing(switches=True) if switches else NO_CONTENT
+        return NO_CONTENT
     length = _LENGTH.search(fields)
     if lengths > 1 or length is None:
         return malformed("Content-Length must be there once, as one number.", "content-length")
-    return Framing(int(length[1]), switches=switches)
+    return Framing(int(length[1]))
 
 
 def check_request_line(line: bytes) -> Refuse | None:
@@ -97,10 +98,18 @@ def check_lines(octets: bytes) -> Refuse | None:
     return None
 
 
-def as_1_1(head: bytes) -> bytes:
-    """A head of a later minor version, as one of HTTP/1.1 (RFC 9110 section 2.5)."""
-    minor = head.find(b"\r\n") - 1
-    return head if head[minor] in b"01" else head[:minor] + b"1" + head[minor + 1 :]
+def stand_in(head: bytes) -> tuple[bytes, bytes]:
+    """A head for a parser that is not to look at the target, and that target.
+
+    aiohttp makes a URL of it, which takes time and fails for hosts that are no IDNA; here
+    it is judged as octets (``target``) and goes up as it came. A later minor version
+    becomes 1.1 (RFC 9110 section 2.5).
+    """
+    end = head.find(b"\r\n")
+    method, target, version = head[:end].split(b" ")
+    place = b"localhost:1" if method == b"CONNECT" else b"/"
+    spoken = version if version == b"HTTP/1.0" else b"HTTP/1.1"
+    return b"%b %b %b%b" % (method, place, spoken, head[end:]), target
 
 
 def malformed(sentence: str, rule: str) -> Refuse:

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to Jupyter: a request goes out, llhttp's callbacks come in."""
+"""One HTTP/1.1 connection to Jupyter: a request goes out, an answer comes in."""
 
 from __future__ import annotations
 
@@ -8,24 +8,16 @@ from collections.abc import Callable
 from time import monotonic
 from typing import cast
 
-import httptools
-
 from proxy.errors import UpstreamDown, UpstreamError, UpstreamGarbage, UpstreamTimeout
-from proxy.rules.answer import MAX_FIELDS, fault_of, switches_to_websocket
-from proxy.rules.model import Field, ResponseHead
+from proxy.rules.answer import switches_to_websocket
 
 from .keepalive import keep_alive
+from .reading import Reading
 from .reset import unread
 from .streams import Receiver
 
-MAX_HEAD_BYTES = 256 * 1024
-"""A response head larger than this is not an answer but an attack or a fault; the same goes
-for trailers, and for whatever else stands between two pieces of content."""
-
 STALLED_SECONDS = 600.0
 """A Jupyter that takes nothing of an upload for this long will take none of it."""
-
-_ENDS_OF_HEADS = (b"\r\n\r\n", b"\n\r\n", b"\r\n", b"\n")
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -39,31 +31,19 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, released: Callable[[UpstreamConnection, bool], None]) -> None:
         self._released = released
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
-        self._receiver: Receiver | None = None
-        self._method = b""
+        self._reading = Reading()
         self._upgrade_wanted = False
         self._request_complete = True
         self._writable: asyncio.Future[None] | None = None
         self._congested_since: float | None = None
-        self._around_bytes = 0
-        self._answered = False
-        self._head_since: float | None = None
         self._asked_at: float | None = None
-        self._reason = b""
-        self._fields: list[Field] = []
-        self._head: ResponseHead | None = None
-        self._delimited = True
-        self._keep_alive = True
-        self._complete = False
-        self._surplus = False
-        self._fault = ""
         self._poll: select.poll | None = None
         self.reused = False
         self.retired = False
 
     def __repr__(self) -> str:
-        state = "closed" if self._transport is None else "busy" if self._receiver else "idle"
+        busy = "busy" if self._reading.receiver else "idle"
+        state = "closed" if self._transport is None else busy
         return f"<UpstreamConnection {state}{' reused' if self.reused else ''}>"
 
     # The exchange.
@@ -76,19 +56,10 @@ class UpstreamConnection(asyncio.Protocol):
         """
         if self._transport is None:
             raise UpstreamDown("the upstream closed the connection at once")
-        self._receiver = receiver
-        self._method = method
+        self._reading.begin(receiver, method)
         self._upgrade_wanted = upgrade
         self._request_complete = False
-        self._around_bytes = 0
-        self._answered = False
-        self._head_since = self._asked_at = None
-        self._reason = b""
-        self._fields = []
-        self._head = None
-        self._delimited = self._keep_alive = True
-        self._complete = self._surplus = False
-        self._fault = ""
+        self._asked_at = None
 
     def write(self, data: bytes) -> None:
         """Queue bytes; after the connection is lost they go nowhere."""
@@ -109,12 +80,13 @@ class UpstreamConnection(asyncio.Protocol):
             response_seconds: From the end of the request to the final head; 0 for as long
                 as it likes.
         """
-        if self._receiver is None or self._head is not None:
+        if self._reading.receiver is None or self._reading.head is not None:
             return
+        begun = self._reading.head_since
         stalled = self._congested_since
         if stalled is not None and now - stalled > STALLED_SECONDS:
             self._fail(UpstreamTimeout(f"nothing of the upload taken in {STALLED_SECONDS:g} s"))
-        elif self._head_since is not None and now - self._head_since > head_seconds:
+        elif begun is not None and now - begun > head_seconds:
             self._fail(UpstreamTimeout(f"a response head took longer than {head_seconds:g} s"))
         elif response_seconds and self._asked_at and now - self._asked_at > response_seconds:
             self._fail(UpstreamTimeout(f"no response within {response_seconds:g} s"))
@@ -137,7 +109,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def give_up(self) -> None:
         """Nobody wants the answer any more: the connection cannot be used again."""
-        self._receiver = None
+        self._reading.receiver = None
         self.abort()
 
     def abort(self) -> None:
@@ -170,7 +142,7 @@ class UpstreamConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             raise UpstreamDown("the upstream closed right after its 101")
-        self._transport = self._receiver = None
+        self._transport = self._reading.receiver = None
         self._released(self, False)
         return transport
 
@@ -181,60 +153,38 @@ class UpstreamConnection(asyncio.Protocol):
         keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
-        if self._receiver is None:
+        reading = self._reading
+        if reading.receiver is None:
             # RFC 9112 section 9.2: unsolicited bytes belong to no request of ours.
             self.abort()
             return
-        if not self._answered:
-            self._answered = True
-            if data[0] != ord("H"):
-                # llhttp would skip empty lines, which belong to no answer of ours either.
-                self._fail(UpstreamGarbage("the response is not HTTP"))
-                return
-        self._around_bytes += len(data)
-        if self._head is None and self._head_since is None:
-            self._head_since = monotonic()
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._on_upgrade(data[upgrade.args[0] :])
-            return
-        except httptools.HttpParserError as error:
-            # Behind a whole answer it is not that answer's fault, but nobody's bytes.
-            self._surplus = self._complete
-            if not self._complete:
-                self._fault = self._fault or f"the response is not HTTP: {error}"
-        if not self._complete and (
-            self._around_bytes > MAX_HEAD_BYTES or len(self._fields) > MAX_FIELDS
-        ):
-            self._fault = self._fault or "there is too much around the response's content"
-        if self._complete and self._method == b"HEAD" and data[-4:] not in _ENDS_OF_HEADS:
-            self._surplus = True
-        if self._fault:
-            self._fail(UpstreamGarbage(self._fault))
-        elif self._complete:
+        reading.feed(data)
+        if reading.fault:
+            self._fail(UpstreamGarbage(reading.fault))
+        elif reading.switched is not None:
+            self._on_upgrade(reading.switched)
+        elif reading.complete:
             self._finish()
         else:
-            self._receiver.on_pause()
+            reading.receiver.on_pause()
 
     def eof_received(self) -> None:
-        if self._head is not None and not self._delimited and not self._complete:
-            self._keep_alive = False
+        if self._reading.ends_with_connection():
             self._finish()
 
     def connection_lost(self, exc: Exception | None) -> None:
         transport, self._transport = self._transport, None
         self._wake_writer()
         self._released(self, False)
-        if self._receiver and exc and transport and (rest := unread(transport)):
+        if self._reading.receiver and exc and transport and (rest := unread(transport)):
             # A write into a reset ended it, while an early answer waits to be read
             # (RFC 9112 section 9.6).
             self.data_received(rest)
-        if self._receiver is None:
+        if self._reading.receiver is None:
             return
-        if not self._answered:
+        if not self._reading.begun:
             self._fail(UpstreamDown("the upstream closed the connection without an answer"))
-        elif self._head is None:
+        elif self._reading.head is None:
             self._fail(UpstreamGarbage("the upstream closed in the middle of a response head"))
         else:
             self._fail(UpstreamGarbage("the upstream closed in the middle of a response"))
@@ -246,73 +196,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._congested_since = None
         self._wake_writer()
 
-    # llhttp's callbacks
-
-    def on_message_begin(self) -> None:
-        self._surplus = self._complete
-        self._head_since = monotonic()
-
-    def on_status(self, status: bytes) -> None:
-        self._reason += status
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._head is None:
-            # After the head these are trailers, which labgate drops.
-            self._fields.append((name, value.rstrip(b" \t")))
-
-    def on_headers_complete(self) -> None:
-        if self._complete or self._receiver is None:
-            return
-        status = self._parser.get_status_code()
-        version = self._parser.get_http_version()
-        self._fault = fault_of(status, version, self._reason, self._fields)
-        if self._fault:
-            self._complete = True
-            return
-        head = ResponseHead(status, self._reason, tuple(self._fields))
-        if status == 101:
-            self._head = head
-            return
-        if status < 200:
-            self._reason, self._fields = b"", []
-            self._head_since = None
-            self._receiver.on_interim(head)
-            return
-        self._head = head
-        bodiless = self._method == b"HEAD" or status in (204, 304)
-        self._delimited = bodiless or any(
-            name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self._fields
-        )
-        self._keep_alive = self._delimited
-        self._receiver.on_head(head, delimited=self._delimited)
-        if self._method == b"HEAD":
-            # llhttp cannot be told that no content follows: it would wait for it.
-            self._complete = True
-            self._keep_alive = self._parser.should_keep_alive()
-            self._parser = httptools.HttpResponseParser(self)
-
-    def on_body(self, body: bytes) -> None:
-        if self._complete:
-            self._surplus = True
-        elif self._receiver is not None:
-            self._around_bytes = 0
-            self._receiver.on_content(body)
-
-    def on_message_complete(self) -> None:
-        if self._head is None or self._head.status == 101:
-            return
-        if self._complete:
-            # The last chunk of an answer to HEAD, which has no content (RFC 9112 section 6.3).
-            coded = any(name.lower() == b"transfer-encoding" for name, _ in self._fields)
-            self._surplus = self._surplus or coded
-            return
-        self._complete = True
-        self._keep_alive = self._keep_alive and self._parser.should_keep_alive()
-
     # Endings
 
     def _on_upgrade(self, rest: bytes) -> None:
-        receiver, head = self._receiver, self._head
+        receiver, head = self._reading.receiver, self._reading.head
         if (
             receiver is None
             or head is None
@@ -326,8 +213,8 @@ class UpstreamConnection(asyncio.Protocol):
         receiver.on_upgrade(head, rest)
 
     def _finish(self) -> None:
-        receiver, self._receiver = self._receiver, None
-        clean = self._keep_alive and self._request_complete and not self._surplus
+        receiver, self._reading.receiver = self._reading.receiver, None
+        clean = self._reading.reusable and self._request_complete
         reusable = clean and self.usable and not self.retired
         self.reused = True
         self._released(self, reusable)
@@ -339,7 +226,7 @@ class UpstreamConnection(asyncio.Protocol):
             receiver.on_end()
 
     def _fail(self, error: UpstreamError) -> None:
-        receiver, self._receiver = self._receiver, None
+        receiver, self._reading.receiver = self._reading.receiver, None
         self.abort()
         if receiver is not None:
             receiver.on_failure(error)

@@ -8,10 +8,8 @@ nature.
 from __future__ import annotations
 
 import asyncio
-import os
-from contextlib import suppress
 
-from .reset import reset
+from .reset import reset, unread
 from .streams import Downstream
 
 
@@ -62,7 +60,9 @@ class Tunnel(asyncio.Protocol):
         if exc is None:
             self._downstream.finish()
         else:
-            self._relay_last_words()
+            # A failed write ends a transport at once, with Jupyter's last words still unread.
+            if rest := unread(self._upstream):
+                self.data_received(rest)
             # In the next turn, when the transport has written what it was given in this one.
             asyncio.get_running_loop().call_soon(self._downstream.abort)
         self._settle()
@@ -91,17 +91,6 @@ class Tunnel(asyncio.Protocol):
         else:
             reset(self._upstream)
         self._settle()
-
-    def _relay_last_words(self) -> None:
-        """Pass on what Jupyter sent before it broke the connection.
-
-        A failed write ends a transport at once, with an answer perhaps still unread; the
-        socket is open until ``connection_lost`` returns.
-        """
-        channel = self._upstream.get_extra_info("socket")
-        with suppress(OSError):
-            while data := os.read(channel.fileno(), 2**16):
-                self.data_received(data)
 
     def _both_ended(self) -> bool:
         """Two half-closed sides are one closed connection; asyncio would leave it open."""

@@ -16,7 +16,7 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -33,7 +33,9 @@ Mode = Literal["-H", "-B", "-X"]
 
 PROCESSES = 4
 CANARIES = 20
-P99_SECONDS = 0.1
+P99_SECONDS = {1000: 0.3, 4000: 0.1}
+"""The one of the crowd of 4,000 is what labgate promises; the other runs beside whatever else a
+CI machine does."""
 SWEEP_SECONDS = 1.0
 # What a busy machine may add to the time a canary sees.
 SLACK_SECONDS = 2.0
@@ -41,6 +43,8 @@ READING_SECONDS = 20
 LONGEST_SECONDS = 240
 CALM_SECONDS = 30.0
 MEGABYTE = 2**20
+# What one slow download may hold: 256 KiB of TLS buffers, and a piece being passed on.
+READER_BYTES = 512 * 1024
 
 
 @dataclass(slots=True)
@@ -93,13 +97,13 @@ async def test_nobody_else_notices(tmp_path: Path, mode: Mode, count: int) -> No
             report(mode, count, seen, before, calm)
             assert "Traceback" not in labgate.told, labgate.told[-10_000:]
     if mode == "-X":
-        assert seen.resident - before[1] <= count * 150_000
+        assert seen.resident - before[1] <= count * READER_BYTES
     else:
         assert all("No open connections left" in end for end in ends), ends
         assert len(seen.canaries) == CANARIES
         assert max(seen.canaries) <= deadline + SWEEP_SECONDS + SLACK_SECONDS
     assert seen.descriptors >= before[0] + count // 2, "they were never many at once"
-    assert p99(seen.latencies) <= P99_SECONDS + p99(seen.noise)
+    assert p99(seen.latencies) <= P99_SECONDS[count] + p99(seen.noise)
     assert calm[1] <= before[1] + 40 * MEGABYTE
 
 
@@ -107,7 +111,9 @@ async def attack(
     labgate: Labgate, mode: Mode, count: int, seen: Seen, deadline: float, folder: Path
 ) -> list[str]:
     """What each slowhttptest told at its end."""
-    target = {"-H": "/small", "-B": "/sink", "-X": "/bytes/3000000"}[mode]
+    # All four ends of a download are on this machine: much more each, and the kernel's memory
+    # for TCP runs out, which makes everybody wait.
+    target = {"-H": "/small", "-B": "/sink", "-X": "/bytes/400000"}[mode]
     command = ["nice", "-n", "19", str(SLOWHTTPTEST), mode, "-c", str(count // PROCESSES)]
     command += ["-r", "250", "-p", "3", "-u", labgate.origin + target]
     if mode == "-X":
@@ -168,13 +174,15 @@ async def legitimate(labgate: Labgate, origin: Origin, seen: Seen) -> AsyncItera
     kept = await connect(labgate)
     straight = await asyncio.open_connection("127.0.0.1", origin.port)
 
+    ended = asyncio.Event()
+
     async def ask_again(streams: Streams, times: list[float]) -> None:
-        while True:
+        while not ended.is_set():
             times.append(await asked(streams, fields))
             await asyncio.sleep(0.02)
 
     async def arrive_again() -> None:
-        while True:
+        while not ended.is_set():
             since = time.perf_counter()
             streams = await connect(labgate)
             await asked(streams, fields)
@@ -183,7 +191,7 @@ async def legitimate(labgate: Labgate, origin: Origin, seen: Seen) -> AsyncItera
             await asyncio.sleep(0.1)
 
     async def watch() -> None:
-        while True:
+        while not ended.is_set():
             seen.descriptors = max(seen.descriptors, descriptors(labgate.pid))
             seen.resident = max(seen.resident, resident_memory(labgate.pid))
             await asyncio.sleep(0.5)
@@ -199,11 +207,8 @@ async def legitimate(labgate: Labgate, origin: Origin, seen: Seen) -> AsyncItera
         yield
         assert not any(task.done() for task in tasks), [task for task in tasks if task.done()]
     finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        ended.set()
+        await asyncio.gather(*tasks)
         kept[1].transport.abort()
         straight[1].transport.abort()
 

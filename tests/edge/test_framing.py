@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from proxy.edge.framing import Framer, Reads
 from proxy.edge.limits import Limits
 from proxy.rules.model import Refuse
+from proxy.rules.syntax import stand_in
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"
@@ -20,14 +21,22 @@ LIMITS = Limits(request_line=100, head=1000, fields=10)
 
 
 def cut(segments: Sequence[bytes]) -> tuple[list[bytes], int, Framer]:
-    """The octets that went on, one string a piece; the refusal's status; the framer."""
+    """The octets that went on, one string a piece; the refusal's status; the framer.
+
+    Every request is answered as soon as it is whole.
+    """
     framer = Framer(LIMITS)
     pieces: list[bytes] = []
     for segment in segments:
-        for piece in framer.cut(segment):
+        rest = segment
+        while rest:
+            piece, rest = framer.cut(rest)
             if isinstance(piece, Refuse):
                 return pieces, piece.status, framer
-            pieces.append(piece)
+            if piece is not None:
+                pieces.append(piece)
+            if framer.reads is Reads.NEXT:
+                framer.answered()
     return pieces, 0, framer
 
 
@@ -39,7 +48,6 @@ CASES: list[tuple[bytes, list[bytes], int, Reads]] = [
     (POST + b"123", [POST, b"123"], 0, Reads.CONTENT),
     (POST + GET[:5] + GET, [POST, GET[:5], GET], 0, Reads.HEAD),
     (CHUNKED + b"1\r\na\r\n" + GET, [CHUNKED, b"1\r\na\r\n" + GET], 0, Reads.CHUNKS),
-    (UPGRADE + GET, [UPGRADE], 0, Reads.LATER),
     (GET + b"GET  / HTTP/1.1\r\n" + GET, [GET], 400, Reads.NOTHING),
     (GET + b"\r\n\r\n" + GET, [GET], 400, Reads.NOTHING),
     (b"GET / HTTP/3.0\r\n\r\n" + GET, [], 505, Reads.NOTHING),
@@ -80,17 +88,34 @@ def test_a_faulty_head_is_refused_before_it_is_whole(
 
 def test_behind_a_refusal_nothing_is_read() -> None:
     framer = Framer(LIMITS)
-    assert [type(piece) for piece in framer.cut(b"?\r\n\r\n" + GET)] == [Refuse]
-    assert list(framer.cut(GET)) == []
+    piece, rest = framer.cut(b"?\r\n\r\n" + GET)
+    assert isinstance(piece, Refuse)
+    assert rest == b""
+    assert framer.cut(GET) == (None, b"")
+    assert framer.kept == b""
 
 
-def test_behind_an_upgrade_octets_wait_for_its_answer() -> None:
+def test_behind_a_request_octets_wait_for_its_answer() -> None:
     framer = Framer(LIMITS)
-    assert list(framer.cut(UPGRADE + GET)) == [UPGRADE]
-    assert list(framer.cut(POST)) == []
-    assert list(framer.cut(framer.not_switched() + b"12345")) == [GET, POST, b"12345"]
-    assert list(framer.cut(UPGRADE + b"\x81\x00")) == [UPGRADE]
-    assert framer.take() == b"\x81\x00"
+    assert framer.cut(UPGRADE + GET) == (UPGRADE, GET)
+    assert framer.cut(GET) == (None, b"")
+    assert framer.cut(POST) == (None, b"")
+    kept = framer.take()
+    framer.answered()
+    assert framer.cut(kept) == (GET, POST)
+    assert framer.cut(b"\x81\x00") == (None, b"")
+    assert framer.switched() == b"\x81\x00"
+    assert framer.reads is Reads.ANOTHER_PROTOCOL
+
+
+def test_an_answer_may_come_before_the_content() -> None:
+    framer = Framer(LIMITS)
+    assert framer.cut(POST + b"12") == (POST, b"12")
+    assert framer.cut(b"12") == (b"12", b"")
+    framer.answered()
+    assert framer.cut(b"345" + GET) == (b"345", GET)
+    assert framer.cut(GET) == (GET, b"")
+    assert framer.reads is Reads.NEXT
 
 
 targets = st.text("abcXYZ019/?%=&.~", max_size=20).map(lambda text: b"/" + text.encode("ascii"))
@@ -113,9 +138,12 @@ def test_cuts_do_not_matter(sent: list[tuple[bytes, bytes]], data: st.DataObject
     ends = [*sorted(data.draw(places)), len(stream)]
     segments = [stream[a:b] for a, b in zip([0, *ends], ends, strict=False)]
     pieces, refused, framer = cut(segments)
-    assert (b"".join(pieces), refused, framer.reads) == (stream, 0, Reads.HEAD)
+    heads = [stand_in(head)[0] for head, _ in sent]
+    expected = b"".join(head + content for head, (_, content) in zip(heads, sent, strict=True))
+    assert (b"".join(pieces), refused, framer.reads) == (expected, 0, Reads.HEAD)
+    assert framer.target == sent[-1][0].split(b" ")[1]
     went = iter(pieces)
-    assert all(head in went for head, _ in sent), "a head went in pieces"
+    assert all(head in went for head in heads), "a head went in pieces"
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))

@@ -100,6 +100,42 @@ async def test_a_slow_head_is_shed(start: bytes) -> None:
         assert answering.result().startswith(b"HTTP/1.1 408 ")
 
 
+GET = b"GET / HTTP/1.1\r\nHost: lab.example.org\r\n\r\n"
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_slow_second_head_is_shed(together: bool) -> None:
+    limits = Limits(head_seconds=0.05)
+    async with (
+        asyncio.timeout(15),
+        upstream(says(OK)) as jupyter,
+        edge(jupyter.address, limits=limits) as labgate,
+    ):
+        reader, writer = await labgate.connect()
+        writer.write(GET + b"GET / HT" if together else GET)
+        await reader.readuntil(b"\r\n\r\nok")
+        if not together:
+            writer.write(b"GET / HT")
+        answering = asyncio.ensure_future(reader.read())
+        while not answering.done():
+            labgate.server.shed()
+            await asyncio.sleep(0)
+        assert answering.result().startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_refused_head_is_not_called_slow_as_well() -> None:
+    async with asyncio.timeout(15), edge(None, limits=Limits(head_seconds=0.0)) as labgate:
+        reader, writer = await labgate.connect()
+        writer.write(b"GET  / HTTP/1.1\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        for _ in range(20):
+            labgate.server.shed()
+            await asyncio.sleep(0)
+        answer += await reader.read()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b" 408 " not in answer
+
+
 async def test_a_request_under_way_is_never_shed_for_its_head() -> None:
     limits = Limits(head_seconds=0.001)
     waiting = asyncio.Event()

@@ -43,6 +43,32 @@ def test_words_in_any_order(data: bytes) -> None:
     check(b"GET / HTTP/1.1\r\nHost: lab.example.org\r\n" + data + b"\r\n\r\n")
 
 
+PLAIN = b"PUT /a?b HTTP/1.1\r\nHost: lab.example.org\r\nContent-Length: 2\r\nX-A: b\r\n\r\n"
+CHUNKED = PLAIN.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked")
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: lab.example.org\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Origin: https://lab.example.org\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: a\r\n\r\n"
+)
+OCTETS = [bytes([octet]) for octet in (*b'\r\n\t :,;_0"\\', 0, 0x0B, 0x0C, 0x7F, 0x80, 0xFF)]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A good head with a few places of it replaced."""
+    head = draw(st.sampled_from([PLAIN, CHUNKED, UPGRADE]))
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(head)))
+        until = at + draw(st.integers(0, 3))
+        head = head[:at] + draw(st.sampled_from([b"", *OCTETS, *WORDS])) + head[until:]
+    return head
+
+
+@settings(max_examples=500, deadline=None)
+@given(mutated())
+def test_mutated_heads(head: bytes) -> None:
+    check(head)
+
+
 def test_a_fixed_number_of_inputs_under_atheris(tmp_path: Path) -> None:
     require(importlib.util.find_spec("atheris"), "no atheris: pip install atheris (Linux, x86-64)")
     corpus = tmp_path / "corpus"

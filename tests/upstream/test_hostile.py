@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 import pytest
 
-from proxy.upstream.http1 import MAX_HEAD_BYTES
+from proxy.upstream.reading import MAX_HEAD_BYTES
 from tests.edges import Edge, edge, request
 from tests.upstreams import OK, Visit, upstream
 

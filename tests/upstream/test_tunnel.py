@@ -113,6 +113,26 @@ async def test_when_the_client_ends_so_does_jupyters_side() -> None:
         await asyncio.wait_for(ended.wait(), 5)
 
 
+async def test_an_end_before_the_101_reaches_jupyter_too() -> None:
+    asked, ended = asyncio.Event(), asyncio.Event()
+
+    async def until_end(visit: Visit) -> None:
+        await visit.head()
+        await asyncio.wait_for(asked.wait(), 5)
+        await visit.say(ACCEPTED)
+        assert await visit.reader.read() == b"last words"
+        ended.set()
+
+    async with upstream(until_end) as jupyter, edge(jupyter.address) as labgate:
+        reader, writer = await labgate.connect()
+        writer.write(HANDSHAKE + b"last words")
+        writer.write_eof()
+        await asyncio.wait_for(jupyter.arrived.wait(), 5)
+        asked.set()
+        await asyncio.wait_for(ended.wait(), 10)
+        assert (await reader.read()).startswith(b"HTTP/1.1 101 ")
+
+
 async def test_a_break_stays_a_break() -> None:
     broken = asyncio.Event()
 

@@ -13,14 +13,13 @@ from tests.edges import edge
 from tests.upstreams import OK, Visit, upstream
 
 from . import messages
-from .talk import Client, Recorder, within
+from .talk import LIMIT_SECONDS, Client, Recorder, within
 
 CASES = settings(
     max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ async def test_responses_arrive_as_they_were_sent(answers: list[tuple[Framed, li
             if framed.framing == "end":
                 return
 
-    async with within(SECONDS), upstream(speak) as jupyter, edge(jupyter.address) as labgate:
+    async with within(LIMIT_SECONDS), upstream(speak) as jupyter, edge(jupyter.address) as labgate:
         client = await Client.to(labgate, *[b"GET"] * len(answers))
         get = b"GET / HTTP/1.1\r\nHost: lab.example.org\r\n"
         client.writer.write((get + b"\r\n") * (len(answers) - 1))
@@ -104,7 +103,7 @@ async def test_requests_arrive_as_they_were_sent(sent: list[Framed], sizes: list
     """One after the other; a connection that labgate ends is opened anew."""
     recorder = Recorder(lambda _: [OK])
     async with (
-        within(SECONDS, recorder),
+        within(LIMIT_SECONDS, recorder),
         upstream(recorder) as jupyter,
         edge(jupyter.address) as labgate,
     ):
@@ -131,25 +130,67 @@ async def test_requests_arrive_as_they_were_sent(sent: list[Framed], sizes: list
     assert targets == [b"/%d" % number for number in range(len(sent))]
 
 
+nothing = st.just(Framed("none", b"", b""))
+
+
 @CASES
-@given(st.lists(st.one_of(chunks(), lengths), min_size=1, max_size=4), cuts)
-async def test_pipelined_lengths_arrive_in_order(sent: list[Framed], sizes: list[int]) -> None:
+@given(
+    st.lists(st.one_of(nothing, lengths), max_size=4), st.one_of(nothing, lengths, chunks()), cuts
+)
+async def test_pipelined_requests_arrive_in_order(
+    sent: list[Framed], last: Framed, sizes: list[int]
+) -> None:
+    """Behind chunked content labgate ends the connection, so it comes last."""
     recorder = Recorder(lambda _: [OK])
-    framed = [Framed("length", one.content, one.content) for one in sent]
+    framed = [*sent, last]
     data = b"".join(
-        head_of(one, b"POST /%d HTTP/1.1" % number, b"Host: lab.example.org") + one.wire
+        head_of(one, b"PUT /%d HTTP/1.1" % number, b"Host: lab.example.org") + one.wire
         for number, one in enumerate(framed)
     )
     async with (
-        within(SECONDS, recorder),
+        within(LIMIT_SECONDS, recorder),
         upstream(recorder) as jupyter,
         edge(jupyter.address) as labgate,
     ):
-        client = await Client.to(labgate, *[b"POST"] * len(sent))
+        client = await Client.to(labgate, *[b"PUT"] * len(framed))
         for piece in cut(data, sizes):
             client.writer.write(piece)
             await asyncio.sleep(0)
-        await client.until(len(sent))
+        await client.until(len(framed))
         found, _ = messages.responses(client.received, client.methods, ended=False)
-        assert [one.status for one in found] == [200] * len(sent)
-    assert [one.content for one in recorder.requests()] == [one.content for one in framed]
+        assert [one.status for one in found] == [200] * len(framed)
+    arrived = recorder.requests()
+    assert [one.content for one in arrived] == [one.content for one in framed]
+    assert [one.head.split(b" ")[1] for one in arrived] == [
+        b"/%d" % at for at in range(len(framed))
+    ]
+
+
+GOOD = b"PUT /a HTTP/1.1\r\nHost: lab.example.org\r\nContent-Length: 5\r\nX-A: b\r\n\r\n"
+NOISE = [b"", *(bytes([octet]) for octet in b"\r\n\t :,0\0\x0b\x7f\xff"), b"\r\n", b"\r\n\r\n"]
+SECOND = b"GET /second HTTP/1.1\r\nHost: lab.example.org\r\nConnection: close\r\n\r\n"
+
+
+@CASES
+@given(st.integers(0, len(GOOD)), st.integers(0, 2), st.sampled_from(NOISE), cuts)
+async def test_a_mutated_head_is_refused_or_forwarded_whole(
+    at: int, removed: int, noise: bytes, sizes: list[int]
+) -> None:
+    """``Recorder.requests`` raises for whatever a strict reader would not take."""
+    recorder = Recorder(lambda _: [OK])
+    async with (
+        within(LIMIT_SECONDS, recorder),
+        upstream(recorder) as jupyter,
+        edge(jupyter.address) as labgate,
+    ):
+        client = await Client.to(labgate, b"PUT", b"GET")
+        for piece in cut(GOOD[:at] + noise + GOOD[at + removed :] + b"12345" + SECOND, sizes):
+            client.writer.write(piece)
+            await asyncio.sleep(0)
+        client.writer.write_eof()
+        await client.until_end()
+    arrived = recorder.requests()
+    assert len(arrived) <= 2
+    for one in arrived[1:]:
+        assert one.head.startswith(b"GET /second HTTP/1.1\r\n")
+        assert arrived[0].content == b"12345"

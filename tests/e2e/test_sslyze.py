@@ -1,0 +1,35 @@
+"""Mozilla's intermediate profile, judged by sslyze."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.conftest import require
+from tests.e2e.programs import Labgate
+
+SCAN_SECONDS = 180
+
+
+def test_the_intermediate_profile_is_kept(tmp_path: Path) -> None:
+    # It pins cryptography, so it lives in an environment of its own.
+    sslyze = os.environ.get("SSLYZE") or shutil.which("sslyze")
+    require(sslyze, "no sslyze: pip install it in a venv of its own, and name it in $SSLYZE")
+    with Labgate(tmp_path, "serve", "--upstream", "http://127.0.0.1:9") as labgate:
+        scan = subprocess.run(
+            [
+                str(sslyze),
+                "--mozilla_config=intermediate",
+                f"--certinfo_ca_file={labgate.authority}",
+                f"localhost:{labgate.https_port}",
+            ],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SCAN_SECONDS,
+            check=False,
+        )
+        assert scan.returncode == 0, scan.stdout + scan.stderr
+        assert f"localhost:{labgate.https_port}: OK - Compliant." in scan.stdout

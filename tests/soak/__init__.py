@@ -1,0 +1,1 @@
+"""labgate under mixed traffic for minutes: nothing may grow."""

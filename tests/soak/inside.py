@@ -1,0 +1,63 @@
+"""labgate as a process that tells what it holds: ``python -m tests.soak.inside serve …``.
+
+The same commands and keys as ``labgate``. Every ``SAMPLE_SECONDS`` (environment, default
+10) it prints one JSON line to standard output: asyncio's tasks cannot be counted from
+outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import sys
+import time
+from collections import Counter
+
+from proxy.cli.arguments import parse
+from proxy.cli.run import run, serve
+from proxy.config import load
+from proxy.settings import Settings
+from proxy.tasks import spawn
+
+SAMPLE_SECONDS = float(os.environ.get("SAMPLE_SECONDS", "10"))
+
+
+async def serve_and_tell(settings: Settings) -> int:
+    """``labgate serve``, with a task more."""
+    spawn(tell(), "tell")
+    return await serve(settings)
+
+
+async def tell() -> None:
+    """Print a sample now and then."""
+    since = time.monotonic()
+    while True:
+        due = time.monotonic() + SAMPLE_SECONDS
+        await asyncio.sleep(SAMPLE_SECONDS)
+        late = time.monotonic() - due
+        print(json.dumps(sample() | {"seconds": round(due - since, 1), "late": late}), flush=True)
+
+
+def sample() -> dict[str, object]:
+    """What the process holds now.
+
+    ``kinds`` are the tasks by their coroutine, for finding out which ones are left over.
+    """
+    # Garbage that waits for its collection is no leak.
+    gc.collect()
+    tasks = asyncio.all_tasks()
+    with open("/proc/self/statm", "rb") as pages:
+        resident = int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "tasks": len(tasks),
+        "kinds": Counter(getattr(task.get_coro(), "__qualname__", "?") for task in tasks),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "resident": resident,
+    }
+
+
+if __name__ == "__main__":
+    arguments = parse(sys.argv[1:])
+    sys.exit(run(serve_and_tell, load(arguments.flags, file=arguments.config)))
