@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from dataclasses import replace
 from typing import Any
 
 from proxy.certs.acme.wanted import wanted_of
@@ -29,7 +30,7 @@ from proxy.inspector.headers import shown
 from proxy.jupyter.readiness import answers
 from proxy.observe.access import AccessLog
 from proxy.observe.record import Observer, Record
-from proxy.process import Memory
+from proxy.process import Memory, room_for
 from proxy.rules.model import Site, make_site
 from proxy.rules.networks import Networks
 from proxy.settings import Settings
@@ -124,11 +125,10 @@ class Application:
                 for opened in sockets:
                     opened.close()
                 raise
-        guests = Guests(self._limits, self._trusted)
-        edge = EdgeServer(self._exchanges, limits=self._limits, guests=guests)
-        redirects = EdgeServer(
-            self._exchanges, limits=self._limits, guests=guests, plain_redirects=True
-        )
+        limits = fitting(self._limits, settings)
+        guests = Guests(limits, self._trusted)
+        edge = EdgeServer(self._exchanges, limits=limits, guests=guests)
+        redirects = EdgeServer(self._exchanges, limits=limits, guests=guests, plain_redirects=True)
         self._edges = [edge, redirects]
         self._sweeping = spawn(self._sweep(), "sweep")
         for listening in sockets:
@@ -217,6 +217,19 @@ class Application:
     async def _upstream_answers(self) -> bool:
         address = self._pool.address
         return address is not None and await answers(address)
+
+
+def fitting(limits: Limits, settings: Settings) -> Limits:
+    """No more connections than there are descriptors for: who comes then is told, not left."""
+    fit = room_for(limits.connections)
+    if fit < limits.connections and "connections" in settings.limits.model_fields_set:
+        log.warning(
+            "limits.connections is %d, and there are descriptors for %d: raise what labgate may "
+            "open (LimitNOFILE= in a service, ulimits of a container, ulimit -n in a shell)",
+            limits.connections,
+            fit,
+        )
+    return replace(limits, connections=fit)
 
 
 def site_of(settings: Settings, upstream: UpstreamAddress) -> Site:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import logging
 import resource
 from contextlib import suppress
 from time import monotonic
-
-log = logging.getLogger("labgate")
 
 OWN_DESCRIPTORS = 512
 """For listeners, files and what is kept open for Jupyter."""
@@ -20,8 +17,8 @@ CROWD = 200
 COLLECT_SECONDS = 600.0
 
 
-def raise_descriptor_limit(connections: int) -> None:
-    """Make room for ``connections`` of two descriptors each, as far as we may.
+def room_for(connections: int) -> int:
+    """Make room for ``connections`` of two descriptors each; how many of them fit, at least 1.
 
     The soft limit is often 1024, for the sake of select(2); a client that comes when it is
     reached hears nothing at all. What labgate launches inherits the limit.
@@ -29,21 +26,12 @@ def raise_descriptor_limit(connections: int) -> None:
     wanted = 2 * connections + OWN_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return
+        return connections
     with suppress(OSError, ValueError):
         raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
         soft = raised
-    if soft < wanted:
-        log.warning(
-            "limits.connections is %d, which takes up to %d descriptors, and labgate may open "
-            "%d: raise that (LimitNOFILE= in a service, ulimits of a container, ulimit -n in a "
-            "shell), or set limits.connections to %d",
-            connections,
-            wanted,
-            soft,
-            max(1, (soft - OWN_DESCRIPTORS) // 2),
-        )
+    return max(1, min(connections, (soft - OWN_DESCRIPTORS) // 2))
 
 
 class Memory:

@@ -19,7 +19,6 @@ from proxy.jupyter.choose import choose_launcher
 from proxy.jupyter.launcher import Launcher, Login
 from proxy.jupyter.readiness import wait_until_ready
 from proxy.observe.notify import notify
-from proxy.process import raise_descriptor_limit
 from proxy.settings import Settings
 from proxy.upstream.address import UpstreamAddress, parse_upstream
 
@@ -39,7 +38,6 @@ Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 def run(command: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings) -> int:
     """Run on uvloop where it exists, on plain asyncio elsewhere."""
-    raise_descriptor_limit(settings.limits.connections)
     factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
     with suppress(ImportError):
         import uvloop  # noqa: PLC0415  it does not exist everywhere

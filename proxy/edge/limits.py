@@ -17,7 +17,7 @@ class Limits:
     """The edge's bounds; sizes in bytes, times in seconds.
 
     Attributes:
-        connections: Open connections in all.
+        connections: Open connections in all, as far as there are descriptors for them.
         connections_per_address: Open connections from one client address.
         requests: Exchanges under way in all, tunnels not counted.
         request_line: Method, target and version; longer is 414.

@@ -40,6 +40,7 @@ class Asker(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.open: asyncio.Future[None] = loop.create_future()
         self.done: asyncio.Future[None] = loop.create_future()
+        self.gone: asyncio.Future[None] = loop.create_future()
         self.times: list[float] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -54,9 +55,9 @@ class Asker(asyncio.Protocol):
         self._until = until
         self._ask()
 
-    def close(self) -> None:
+    def abort(self) -> None:
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -79,6 +80,7 @@ class Asker(asyncio.Protocol):
         for waiting in (self.open, self.done):
             if not waiting.done():
                 waiting.set_exception(lost)
+        self.gone.set_result(None)
 
     def _opened(self) -> None:
         if self._received.startswith(b"HTTP/1.1 101"):
@@ -145,6 +147,8 @@ async def _ask(
             # Nobody waits for the other one of its two endings any more.
             for waiting in (asker.open, asker.done):
                 waiting.cancel()
-            asker.close()
+            asker.abort()
+        # A loop that is closed over open sockets fails (uv_loop_close(3): UV_EBUSY).
+        await asyncio.gather(*(asker.gone for asker in askers))
     times = [one for asker in askers for one in asker.times]
     return Asked(len(times), times)
