@@ -2,7 +2,7 @@
 
 The life of a request::
 
-    listener ── TLS (SNI → certificate) ── edge.framing ── HTTP/1.1 (aiohttp's low-level server)
+    listener ── TLS (SNI → certificate) ── edge.framing: one whole, well-formed head at a time
        └─ edge.protocol: a RequestHead, a Content to read, a Downstream to write to
             └─ edge.exchange ─ rules.decide(head, site) ─ gate: may it go on to Jupyter?
                  ├─ Redirect · Local · Refuse ─► edge.answers

@@ -170,7 +170,7 @@ class Application:
         for server in self._servers:
             server.close()
         for edge in self._edges:
-            edge.pre_shutdown()
+            edge.end_soon()
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._exchanges.finished())]
         if force is not None:
             waits.append(asyncio.ensure_future(force.wait()))

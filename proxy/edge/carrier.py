@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 from typing import TypeVar
 
 from proxy.errors import STATUS_OF, ClientFault, UpstreamDown, UpstreamError
 from proxy.inspector.redaction import printable, redact_target
 from proxy.observe.record import Record
 from proxy.rules.model import Field, RequestHead, Site
-from proxy.rules.request import serialised, upstream_fields
+from proxy.rules.request import upstream_head
 from proxy.tasks import spawn
 from proxy.upstream.http1 import UpstreamConnection
 from proxy.upstream.pool import Pool
@@ -28,7 +30,28 @@ IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 
 
 class Carrier:
-    """Carries one allowed request up and its answer down."""
+    """Carries one allowed request up and its answer down.
+
+    Most requests have come as a whole and find an idle connection: they need nobody to wait
+    for them (``at_once``), which halves what they cost. Everything else is ``carry``.
+    """
+
+    __slots__ = (
+        "_content",
+        "_contentless",
+        "_downstream",
+        "_extra",
+        "_head",
+        "_over",
+        "_persistent",
+        "_public",
+        "_record",
+        "_relay",
+        "_site",
+        "_trace",
+        "_upgrade",
+        "_used",
+    )
 
     def __init__(
         self,
@@ -38,6 +61,8 @@ class Carrier:
         downstream: Downstream,
         record: Record,
         *,
+        upgrade: bool,
+        persistent: bool,
         trace: bool,
         extra: tuple[Field, ...] = (),
     ) -> None:
@@ -49,84 +74,147 @@ class Carrier:
         self._downstream = downstream
         self._record = record
         self._trace = trace
-        self._upgrade = False
-        self._persistent = False
-        self._contentless = False
-
-    async def carry(
-        self, pool: Pool, tunnels: set[Tunnel], *, upgrade: bool, persistent: bool
-    ) -> bool:
-        """Returns whether the client's connection can carry another exchange."""
         self._upgrade = upgrade
         self._persistent = persistent
-        relay: Relay | None = None
+        self._contentless = False
+        self._relay: Relay | None = None
+        self._used: UpstreamConnection | None = None
+        self._over: Callable[[bool | None], None] | None = None
+
+    def at_once(self, pool: Pool, over: Callable[[bool | None], None]) -> bool:
+        """Send the request over an idle connection, if it is whole and there is one.
+
+        Args:
+            pool: Has the connections.
+            over: Called when the answer has ended, with whether the client's connection
+                can carry another exchange; with None when the request may and has to be
+                sent again, by ``carry``.
+        """
+        if self._upgrade or self._content.arrived() is None:
+            return False
+        connection = pool.take()
+        if connection is None:
+            return False
+        self._over, self._used = over, connection
+        self._send(connection, self._settled)
+        return True
+
+    def abandon(self) -> None:
+        """The client has gone: nobody wants the answer to what was sent ``at_once``."""
+        self._over = None
+        if self._used is not None:
+            self._used.give_up()
+        self._account()
+
+    def _settled(self, error: UpstreamError | None) -> None:
+        over, self._over = self._over, None
+        if over is None:
+            return
+        if error is None:
+            over(self._done())
+        elif isinstance(error, UpstreamDown) and self._repeatable():
+            over(None)
+        else:
+            persistent = self._failed(_bare(error))
+            self._account()
+            over(persistent)
+
+    async def carry(self, pool: Pool, tunnels: set[Tunnel], *, afresh: bool = False) -> bool:
+        """Returns whether the client's connection can carry another exchange.
+
+        Args:
+            pool: Has the connections.
+            tunnels: Gets the tunnel, when it becomes one.
+            afresh: Over a new connection, whatever the pool has.
+        """
         try:
-            connection = None if upgrade else pool.take()
+            connection = None if self._upgrade or afresh else pool.take()
             if connection is None:
                 connection = await pool.dial()
-            relay = self._relay(connection)
             try:
-                await self._exchange(connection, relay)
+                relay = await self._exchange(connection)
             except UpstreamDown:
                 if not (connection.reused and self._repeatable()):
                     raise
                 connection = await pool.dial()
-                relay = self._relay(connection)
-                await self._exchange(connection, relay)
+                relay = await self._exchange(connection)
             if relay.upgraded is not None:
-                await self._tunnel(connection, relay, tunnels)
+                await self._tunnel(connection, relay.upgraded, tunnels)
+                relay.persistent = False
+            return self._done()
         except UpstreamError as error:
-            return self._failed(_bare(error), relay)
+            return self._failed(_bare(error))
         except ClientFault as fault:
-            return await self._faulted(_bare(fault), relay)
+            return self._faulted(_bare(fault))
         finally:
             # Also when the client left in the middle: this is what it was answered.
-            if relay is not None and relay.started:
-                self._record.status = relay.status
-                self._record.bytes_down += relay.content_bytes
-        self._record.outcome = self._record.outcome or "forwarded"
-        return relay.persistent and relay.upgraded is None
+            self._account()
 
-    def _relay(self, connection: UpstreamConnection) -> Relay:
-        return Relay(
-            self._head,
+    def _send(
+        self, connection: UpstreamConnection, settled: Callable[[UpstreamError | None], None]
+    ) -> bool:
+        """Send the request, and its content if all of it is here; whether it was."""
+        head, record = self._head, self._record
+        up = down = None
+        if self._trace:
+            up, down = record.changes_up, record.changes_down
+            up.clear()
+        self._relay = relay = Relay(
+            head,
             self._site,
             self._public,
             self._downstream,
             connection,
+            settled=settled,
             persistent=self._persistent,
             extra=self._extra,
-            changes=self._record.changes_down if self._trace else None,
+            changes=down,
         )
-
-    async def _exchange(self, connection: UpstreamConnection, relay: Relay) -> None:
-        """Send the request, with its content alongside, until the answer is complete."""
-        head = self._head
-        self._record.changes_up.clear()
-        changes = self._record.changes_up if self._trace else None
-        fields = upstream_fields(head, self._site, websocket=self._upgrade, changes=changes)
-        start = serialised(head, fields)
-        chunked = bool(head.values(b"transfer-encoding"))
+        start = upstream_head(head, self._site, websocket=self._upgrade, changes=up)
         connection.begin(relay, head.method, upgrade=self._upgrade)
         arrived = self._content.arrived()
         self._contentless = arrived == b""
-        uploading = None
-        if arrived is not None:
-            self._record.bytes_up = len(arrived)
-            connection.write(start + _framed(arrived, chunked) + _end(chunked))
-            connection.request_sent()
-        else:
+        if arrived is None:
             connection.write(start)
-            uploading = spawn(self._upload(connection, relay, chunked), "upload")
+            return False
+        if arrived:
+            record.bytes_up = len(arrived)
+            chunked = self._chunked
+            start += _framed(arrived, chunked) + _end(chunked)
+        elif self._chunked:
+            start += _end(chunked=True)
+        connection.write(start)
+        connection.request_sent()
+        return True
+
+    async def _exchange(self, connection: UpstreamConnection) -> Relay:
+        """Send the request, with its content alongside, until the answer is complete."""
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def settled(error: UpstreamError | None) -> None:
+            if waiting.done():
+                return
+            if error is None:
+                waiting.set_result(None)
+            else:
+                waiting.set_exception(error)
+
+        uploading = None
+        if not self._send(connection, settled):
+            uploading = spawn(self._upload(connection, waiting), "upload")
+        relay = self._relay
+        assert relay is not None, "_send made one"
         try:
-            await relay.done
+            await waiting
         finally:
             if uploading is not None and not uploading.done():
                 uploading.cancel()
-            if not relay.done.done() or relay.done.cancelled():
+            if not relay.over:
                 connection.give_up()
+        return relay
 
-    async def _upload(self, connection: UpstreamConnection, relay: Relay, chunked: bool) -> None:
+    async def _upload(self, connection: UpstreamConnection, waiting: asyncio.Future[None]) -> None:
+        chunked = self._chunked
         try:
             while piece := await self._content.read():
                 self._record.bytes_up += len(piece)
@@ -135,18 +223,22 @@ class Carrier:
         except (ConnectionError, ClientFault) as error:
             # A request that breaks off must never look complete (RFC 9112 section 8).
             connection.give_up()
-            relay.client_failed(_bare(error))
+            if isinstance(error, ConnectionError):
+                # A client that left needs no answer.
+                waiting.cancel()
+            elif not waiting.done():
+                waiting.set_exception(_bare(error))
             return
         connection.write(_end(chunked))
         connection.request_sent()
 
     async def _tunnel(
-        self, connection: UpstreamConnection, relay: Relay, tunnels: set[Tunnel]
+        self, connection: UpstreamConnection, rest: bytes, tunnels: set[Tunnel]
     ) -> None:
         tunnel = Tunnel(connection.detach(), self._downstream)
         tunnels.add(tunnel)
         try:
-            tunnel.open(relay.upgraded or b"")
+            tunnel.open(rest)
             await tunnel.closed
         finally:
             tunnels.discard(tunnel)
@@ -156,31 +248,52 @@ class Carrier:
             self._record.bytes_up += tunnel.bytes_up
             self._record.bytes_down += tunnel.bytes_down
 
-    async def _faulted(self, fault: ClientFault, relay: Relay | None) -> bool:
-        self._record.status, self._record.outcome = fault.status, str(fault)
+    # Endings
+
+    def _done(self) -> bool:
+        relay = self._relay
+        assert relay is not None, "nothing is done that was not sent"
+        persistent = relay.persistent
+        self._record.outcome = self._record.outcome or "forwarded"
+        self._account()
+        return persistent
+
+    def _account(self) -> None:
+        """What the client was answered; the circle of relay and carrier ends here."""
+        relay, self._relay = self._relay, None
+        self._used = None
         if relay is not None and relay.started:
+            self._record.status = relay.status
+            self._record.bytes_down += relay.content_bytes
+
+    def _faulted(self, fault: ClientFault) -> bool:
+        self._record.status, self._record.outcome = fault.status, str(fault)
+        if self._relay is not None and self._relay.started:
             self._downstream.abort()
         else:
             self._downstream.write(answers.plain(fault.status, str(fault), persistent=False))
-            await self._downstream.linger()
         return False
 
-    def _repeatable(self) -> bool:
-        """RFC 9112 section 9.3.1: idempotent, and none of its content was sent."""
-        return self._contentless and self._head.method in IDEMPOTENT
-
-    def _failed(self, error: UpstreamError, relay: Relay | None) -> bool:
+    def _failed(self, error: UpstreamError) -> bool:
         status = STATUS_OF[type(error)]
         self._record.outcome = str(error)
         target = printable(redact_target(self._head.target))
         log.warning("%s %s: %s", printable(self._head.method), target, error)
-        if relay is not None and relay.started:
+        if self._relay is not None and self._relay.started:
             self._downstream.abort()
             return False
         self._record.status = status
         persistent = self._persistent
         self._downstream.write(answers.unavailable(self._head, status, persistent=persistent))
         return persistent
+
+    def _repeatable(self) -> bool:
+        """RFC 9112 section 9.3.1: idempotent, and none of its content was sent."""
+        return self._contentless and self._head.method in IDEMPOTENT
+
+    @property
+    def _chunked(self) -> bool:
+        return bool(self._head.values(b"transfer-encoding"))
 
 
 def _bare(error: Failure) -> Failure:

@@ -4,35 +4,78 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
+from typing import Protocol
 
-from aiohttp import StreamReader, web
-from aiohttp.http_exceptions import HttpProcessingError
+import httptools
 
 from proxy.errors import ClientFault
 
 from .limits import Limits
 
+MOST_WAITING = 128 * 1024
+"""Octets that may wait for a Jupyter that reads slowly."""
+
 FRAMING_ALLOWANCE = 16 * 1024
 FRAMING_FACTOR = 8
 """A chunk of one octet is six octets long; more than this is no framing but padding."""
 
+_CHUNKED_HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-class ArrivedContent:
-    """A request's content (``streams.Content``), which must keep a minimum pace."""
 
-    def __init__(self, reader: StreamReader, limits: Limits) -> None:
-        self._reader = reader
+class Source(Protocol):
+    """Where content comes from."""
+
+    def pause_reading(self) -> None:
+        """Let no more come for now."""
+
+    def resume_reading(self) -> None:
+        """Let more come."""
+
+
+class NoContent:
+    """What most requests have (``streams.Content``)."""
+
+    __slots__ = ()
+    complete = True
+
+    def arrived(self) -> bytes | None:
+        return b""
+
+    async def read(self) -> bytes:
+        return b""
+
+
+NO_CONTENT = NoContent()
+
+
+class ArrivingContent:
+    """Content of a known length (``streams.Content``), which must keep a minimum pace.
+
+    Attributes:
+        complete: Whether all of it has come.
+    """
+
+    def __init__(self, source: Source, limits: Limits) -> None:
+        self._source = source
         self._limits = limits
         self._allowed = limits.content_grace_seconds
+        self._pieces: list[bytes] = []
+        self._waiting_bytes = 0
         self._fault: Exception | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._unwanted = False
+        self.complete = False
+
+    @property
+    def expected(self) -> bool:
+        """Whether its client may still be sending."""
+        return not self.complete or self._fault is not None
+
+    # For whoever reads it
 
     def arrived(self) -> bytes | None:
         """Everything, when it came along with the head."""
-        if self._fault is not None:
-            return None
-        if self._reader.at_eof():
-            return b""
-        return self._reader.read_nowait() if self._reader.is_eof() else None
+        return b"".join(self._pieces) if self.complete and self._fault is None else None
 
     async def read(self) -> bytes:
         """The next piece, b"" at the end.
@@ -41,79 +84,121 @@ class ArrivedContent:
             ClientFault: It came too slowly, or is malformed.
             ConnectionError: There will be no more.
         """
+        if self._fault is None and not self._pieces and not self.complete:
+            await self._wait()
         if self._fault is not None:
             raise self._fault
-        waiting_since = monotonic()
-        try:
-            async with asyncio.timeout(self._allowed) as patience:
-                piece = await self._reader.readany()
-        except (OSError, HttpProcessingError, web.RequestPayloadError) as error:
-            if isinstance(error, TimeoutError) and patience.expired():
-                raise ClientFault(408, "The request's content came too slowly.") from None
-            raise ConnectionError(str(error)) from error
-        if self._fault is not None:
-            # It came with the very octets that completed the content.
-            raise self._fault
+        piece = b"".join(self._pieces)
+        self._pieces.clear()
+        if self._waiting_bytes > MOST_WAITING:
+            self._source.resume_reading()
+        self._waiting_bytes = 0
         # Only the time labgate waited for the client counts, never a slow Jupyter's; and
         # what came quickly buys no long silence later.
-        self._allowed -= monotonic() - waiting_since
-        self._allowed += len(piece) / self._limits.content_pace
-        self._allowed = min(self._allowed, self._limits.content_grace_seconds)
+        allowed = self._allowed + len(piece) / self._limits.content_pace
+        self._allowed = min(allowed, self._limits.content_grace_seconds)
         return piece
+
+    async def _wait(self) -> None:
+        self._reader = asyncio.get_running_loop().create_future()
+        since = monotonic()
+        try:
+            async with asyncio.timeout(self._allowed):
+                await self._reader
+        except TimeoutError:
+            raise ClientFault(408, "The request's content came too slowly.") from None
+        finally:
+            self._reader = None
+        self._allowed -= monotonic() - since
+
+    # For the connection
+
+    def came(self, octets: bytes) -> None:
+        """The next octets of it."""
+        self._add(octets)
+
+    def end(self) -> None:
+        """That was all."""
+        self.complete = True
+        self._wake()
 
     def break_off(self, error: Exception) -> None:
         """There will be no more content; nothing happens when it is complete already."""
-        if not self._reader.is_eof():
+        if not self.complete:
             self._refuse(error)
 
-    def judge(self, chunks: Chunks) -> None:
-        """Refuse content that came in unacceptable chunks, complete or not."""
-        if chunks.reader is self._reader and chunks.fault is not None:
-            self._refuse(chunks.fault)
+    def drop(self) -> None:
+        """Nobody wants the rest any more."""
+        self._unwanted = True
+        self._pieces.clear()
+        if self._waiting_bytes > MOST_WAITING:
+            self._source.resume_reading()
+        self._waiting_bytes = 0
+
+    def _add(self, piece: bytes) -> None:
+        if self._unwanted or not piece:
+            return
+        self._pieces.append(piece)
+        before, self._waiting_bytes = self._waiting_bytes, self._waiting_bytes + len(piece)
+        if before <= MOST_WAITING < self._waiting_bytes:
+            self._source.pause_reading()
+        self._wake()
 
     def _refuse(self, error: Exception) -> None:
-        self._fault = error
-        if not self._reader.is_eof():
-            self._reader.set_exception(error)
+        self._fault = self._fault or error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
 
-class Chunks:
-    """Watches the octets around chunked content.
+class ChunkedContent(ArrivingContent):
+    """Content in chunks (RFC 9112 section 7.1).
 
-    Chunk extensions and trailers are dropped (RFC 9112 sections 7.1.1 and 7.1.2), so
-    nobody else would notice how many there are.
-
-    Attributes:
-        reader: Gets the content.
-        fault: Why it cannot be accepted.
+    Chunk extensions and trailers are dropped (sections 7.1.1 and 7.1.2), so nobody else
+    would notice how many there are.
     """
 
-    def __init__(self, reader: StreamReader, limits: Limits) -> None:
-        self.reader = reader
-        self.fault: ClientFault | None = None
-        self._most_trailers = limits.head
+    def __init__(self, source: Source, limits: Limits) -> None:
+        super().__init__(source, limits)
         self._octets = 0
         self._content = 0
         self._barren = 0
+        self._trailers = -1  # the one field of the head
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.feed_data(_CHUNKED_HEAD)
 
-    def came(self, octets: int, *, malformed: bool, held: bool) -> None:
-        """So many more octets came.
-
-        Args:
-            octets: How many.
-            malformed: The parser refused them.
-            held: The parser has put some aside, until the content before is read.
-        """
-        self._octets += octets
-        content = self.reader.total_bytes
+    def came(self, octets: bytes) -> None:
+        if self.complete or self._fault is not None:
+            return
+        before = self._content
+        self._octets += len(octets)
+        try:
+            self._parser.feed_data(octets)
+        except httptools.HttpParserError:
+            # Behind the last chunk it is nobody's content.
+            if not self.complete:
+                self._refuse(ClientFault(400, "The request's content is not well-formed."))
         # Octets in a row without any content can only be trailers or one endless line.
-        self._barren = 0 if held or content > self._content else self._barren + octets
-        self._content = content
-        if malformed:
-            if not self.reader.is_eof():
-                self.fault = ClientFault(400, "The request's content is not well-formed.")
-        elif (
-            self._octets - content > FRAMING_ALLOWANCE + FRAMING_FACTOR * content
-            or self._barren > self._most_trailers
+        self._barren = 0 if self._content > before else self._barren + len(octets)
+        if (
+            self._octets - self._content > FRAMING_ALLOWANCE + FRAMING_FACTOR * self._content
+            or self._barren > self._limits.head
+            or self._trailers > self._limits.fields
         ):
-            self.fault = ClientFault(400, "There is too much around the request's content.")
+            self._refuse(ClientFault(400, "There is too much around the request's content."))
+
+    # llhttp's callbacks
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.complete:
+            self._trailers += 1
+
+    def on_body(self, piece: bytes) -> None:
+        if not self.complete:
+            self._content += len(piece)
+            self._add(piece)
+
+    def on_message_complete(self) -> None:
+        self.end()

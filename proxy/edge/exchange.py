@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from time import monotonic
+from typing import Any
 
-from proxy.gate.gate import OPEN, Gate, Passage
+from proxy.gate.gate import OPEN, Gate, JupyterLogin, Passage
 from proxy.inspector.redaction import printable, redact, redact_target
 from proxy.observe.record import Observer, Record
 from proxy.rules.client import believed
 from proxy.rules.decide import decide
 from proxy.rules.message import may_continue
 from proxy.rules.model import Forward, Local, Redirect, Refuse, RequestHead, Site, Tunnel
+from proxy.tasks import spawn
 from proxy.upstream.pool import Pool
 from proxy.upstream.streams import Content, Downstream
 from proxy.upstream.tunnel import Tunnel as OpenTunnel
@@ -33,6 +35,10 @@ class Exchanges:
         site: The policy's configuration; replaced whole, exchanges under way keep theirs.
         tunnels: The WebSockets that are open.
         gate: Asks who wants in; None asks nobody.
+        pool: The connections to Jupyter.
+        own: Answers the paths that are labgate's own.
+        trace: Keep what the rules change, for ``--show-headers``.
+        under_way: How many are, tunnels included.
     """
 
     def __init__(
@@ -48,33 +54,35 @@ class Exchanges:
         self.site = site
         self.tunnels: set[OpenTunnel] = set()
         self.gate: Gate | None = None
-        self._trace = trace
+        self.trace = trace
+        self.pool = pool
+        self.own = own
+        self.under_way = 0
         self._most = most
-        self._under_way = 0
         self._idle: asyncio.Event | None = None
-        self._pool = pool
-        self._own = own
         self._observers = tuple(observers)
 
-    async def __call__(self, head: RequestHead, content: Content, downstream: Downstream) -> bool:
-        """Answer one request; returns whether the connection can carry another."""
+    def __call__(self, head: RequestHead, content: Content, downstream: Downstream) -> Exchange:
+        """Answer one request; ``downstream`` hears when it is."""
         if self.site.trusted_proxies:
             head = believed(head, self.site.trusted_proxies)
-        record = Record(head)
-        started = monotonic()
-        self._under_way += 1
-        try:
-            return await self._answer(head, content, downstream, record)
-        except asyncio.CancelledError:
-            record.outcome = record.outcome or "the client went away"
-            raise
-        finally:
-            self._under_way -= 1
-            if self._idle is not None and self._under_way <= len(self.tunnels):
-                self._idle.set()
-            if self._observers:
-                record.seconds = monotonic() - started
-                self._tell(record)
+        exchange = Exchange(self, head, content, downstream)
+        self.under_way += 1
+        exchange.begin()
+        return exchange
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more are under way than may be; tunnels are not counted."""
+        return self.under_way - len(self.tunnels) > self._most
+
+    def over(self, record: Record) -> None:
+        """One has ended."""
+        self.under_way -= 1
+        if self._idle is not None and self.under_way <= len(self.tunnels):
+            self._idle.set()
+        if self._observers:
+            self._tell(record)
 
     def _tell(self, record: Record) -> None:
         for observe in self._observers:
@@ -87,79 +95,207 @@ class Exchanges:
     async def finished(self) -> None:
         """Wait until nothing but tunnels is under way."""
         self._idle = asyncio.Event()
-        if self._under_way > len(self.tunnels):
+        if self.under_way > len(self.tunnels):
             await self._idle.wait()
 
-    async def _answer(
-        self, head: RequestHead, content: Content, downstream: Downstream, record: Record
-    ) -> bool:
-        site = self.site
-        persistent = may_continue(head)
-        bodiless = head.method == b"HEAD"
-        if self._under_way - len(self.tunnels) > self._most:
-            record.status, record.outcome = 503, "too many requests under way"
-            downstream.write(answers.unavailable(head, 503, persistent=persistent))
-            return persistent
-        decision = decide(head, site)
-        if isinstance(decision, Forward | Tunnel):
-            passage: Passage | Refuse = OPEN
-            if self.gate is not None:
-                passage = self.gate.at_once(decision.head) or await self.gate.ask(decision.head)
-            if isinstance(passage, Passage):
-                carrier = Carrier(
-                    decision.head,
-                    site,
-                    content,
-                    downstream,
-                    record,
-                    trace=self._trace,
-                    extra=passage.fields,
-                )
-                upgrade = isinstance(decision, Tunnel)
-                try:
-                    return await carrier.carry(
-                        self._pool, self.tunnels, upgrade=upgrade, persistent=persistent
-                    )
-                finally:
-                    if passage.login is not None and self.gate is not None:
-                        self.gate.answered(passage.login, record.status)
-            decision = passage
-        match decision:
-            case Refuse(status, rule, sentence):
-                self._log_refusal(head, decision)
-                persistent = persistent and not decision.close
-                record.status, record.outcome = status, f"refused ({rule})"
-                answer = answers.plain(
-                    status,
-                    sentence,
-                    persistent=persistent,
-                    bodiless=bodiless,
-                    fields=decision.fields,
-                )
-            case Redirect(status, location):
-                record.status, record.outcome = status, "redirected"
-                answer = answers.redirect(
-                    status, location, persistent=persistent, bodiless=bodiless
-                )
-            case Local():
-                record.outcome = "answered here"
-                answer = await self._own.answer(decision, persistent=persistent, bodiless=bodiless)
-                record.status = int(answer[9:12])
-        downstream.write(answer)
-        return persistent
 
-    def _log_refusal(self, head: RequestHead, refusal: Refuse) -> None:
-        """Which header, which value, which rule: the line people look for."""
-        shown = "absent"
-        if refusal.value is not None:
-            shown = repr(printable(redact(refusal.field.encode("ascii"), refusal.value)))
-        log.warning(
-            "refused %d by rule %s: %s %s; %s %s from %s",
-            refusal.status,
-            refusal.rule,
-            refusal.field or "request",
-            shown,
-            printable(head.method),
-            printable(redact_target(head.target)),
-            head.arrival.peer,
+class Exchange:
+    """One request, from its head to the end of its answer (``protocol.UnderWay``)."""
+
+    __slots__ = (
+        "_all",
+        "_carrier",
+        "_content",
+        "_downstream",
+        "_head",
+        "_login",
+        "_over",
+        "_persistent",
+        "_record",
+        "_site",
+        "_started",
+        "_task",
+    )
+
+    def __init__(
+        self, exchanges: Exchanges, head: RequestHead, content: Content, downstream: Downstream
+    ) -> None:
+        self._all = exchanges
+        self._site = exchanges.site
+        self._head = head
+        self._content = content
+        self._downstream = downstream
+        self._persistent = may_continue(head)
+        self._record = Record(head)
+        self._started = monotonic()
+        self._login: JupyterLogin | None = None
+        self._carrier: Carrier | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._over = False
+
+    def begin(self) -> None:
+        """Answer at once, or see to it that somebody will."""
+        if self._all.crowded:
+            self._record.status, self._record.outcome = 503, "too many requests under way"
+            answer = answers.unavailable(self._head, 503, persistent=self._persistent)
+            self._say(answer, persistent=self._persistent)
+            return
+        decision = decide(self._head, self._site)
+        match decision:
+            case Forward() | Tunnel():
+                gate = self._all.gate
+                passage = OPEN if gate is None else gate.at_once(decision.head)
+                if passage is None:
+                    self._work(self._ask(decision))
+                elif isinstance(passage, Refuse):
+                    self._refuse(passage)
+                else:
+                    self._pass(decision, passage)
+            case Refuse():
+                self._refuse(decision)
+            case Redirect(status, location):
+                self._record.status, self._record.outcome = status, "redirected"
+                answer = answers.redirect(
+                    status, location, persistent=self._persistent, bodiless=self._bodiless
+                )
+                self._say(answer, persistent=self._persistent)
+            case Local():
+                self._work(self._own(decision))
+
+    def cancel(self) -> None:
+        """The client has gone."""
+        self._record.outcome = self._record.outcome or "the client went away"
+        if self._task is not None:
+            self._task.cancel()
+        elif self._carrier is not None and not self._over:
+            self._carrier.abandon()
+            self._finish()
+
+    # Ways to an answer
+
+    async def _ask(self, decision: Forward | Tunnel) -> None:
+        """Wait for the gate."""
+        gate = self._all.gate
+        assert gate is not None, "somebody has to be asked"
+        passage = await gate.ask(decision.head)
+        if isinstance(passage, Refuse):
+            self._refuse(passage)
+            return
+        await self._carry(self._carrier_of(decision, passage))
+
+    def _pass(self, decision: Forward | Tunnel, passage: Passage) -> None:
+        carrier = self._carrier_of(decision, passage)
+        self._carrier = carrier
+        if not carrier.at_once(self._all.pool, self._carried):
+            self._work(self._carry(carrier))
+
+    def _carrier_of(self, decision: Forward | Tunnel, passage: Passage) -> Carrier:
+        self._login = passage.login
+        return Carrier(
+            decision.head,
+            self._site,
+            self._content,
+            self._downstream,
+            self._record,
+            upgrade=isinstance(decision, Tunnel),
+            persistent=self._persistent,
+            trace=self._all.trace,
+            extra=passage.fields,
         )
+
+    def _carried(self, persistent: bool | None) -> None:
+        if persistent is None:
+            assert self._carrier is not None, "it calls back"
+            self._work(self._carry(self._carrier, afresh=True))
+        else:
+            self._end(persistent=persistent)
+
+    async def _carry(self, carrier: Carrier, *, afresh: bool = False) -> None:
+        self._end(persistent=await carrier.carry(self._all.pool, self._all.tunnels, afresh=afresh))
+
+    async def _own(self, decision: Local) -> None:
+        self._record.outcome = "answered here"
+        answer = await self._all.own.answer(
+            decision, persistent=self._persistent, bodiless=self._bodiless
+        )
+        self._record.status = int(answer[9:12])
+        self._say(answer, persistent=self._persistent)
+
+    def _refuse(self, refusal: Refuse) -> None:
+        _log_refusal(self._head, refusal)
+        persistent = self._persistent and not refusal.close
+        self._record.status, self._record.outcome = refusal.status, f"refused ({refusal.rule})"
+        answer = answers.plain(
+            refusal.status,
+            refusal.sentence,
+            persistent=persistent,
+            bodiless=self._bodiless,
+            fields=refusal.fields,
+        )
+        self._say(answer, persistent=persistent)
+
+    @property
+    def _bodiless(self) -> bool:
+        return self._head.method == b"HEAD"
+
+    # Its end
+
+    def _work(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = spawn(self._worked(work), "exchange")
+
+    async def _worked(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            self._record.outcome = self._record.outcome or "the client went away"
+            self._finish()
+            self._downstream.finish()
+            raise
+        except Exception as error:
+            self._fail(error)
+
+    def _say(self, answer: bytes, *, persistent: bool) -> None:
+        self._downstream.write(answer)
+        self._end(persistent=persistent)
+
+    def _end(self, *, persistent: bool) -> None:
+        try:
+            self._finish()
+        except Exception as error:
+            self._downstream.failed(error)
+        else:
+            self._downstream.answered(persistent=persistent)
+
+    def _fail(self, error: Exception) -> None:
+        try:
+            self._finish()
+        finally:
+            self._downstream.failed(error)
+
+    def _finish(self) -> None:
+        """Count and record it, once."""
+        if self._over:
+            return
+        self._over = True
+        self._carrier = self._task = None
+        if self._login is not None and self._all.gate is not None:
+            self._all.gate.answered(self._login, self._record.status)
+        self._record.seconds = monotonic() - self._started
+        self._all.over(self._record)
+
+
+def _log_refusal(head: RequestHead, refusal: Refuse) -> None:
+    """Which header, which value, which rule: the line people look for."""
+    shown = "absent"
+    if refusal.value is not None:
+        shown = repr(printable(redact(refusal.field.encode("ascii"), refusal.value)))
+    log.warning(
+        "refused %d by rule %s: %s %s; %s %s from %s",
+        refusal.status,
+        refusal.rule,
+        refusal.field or "request",
+        shown,
+        printable(head.method),
+        printable(redact_target(head.target)),
+        head.arrival.peer,
+    )

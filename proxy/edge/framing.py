@@ -1,23 +1,25 @@
 """Where one request ends and the next begins, on the octets of one connection.
 
-Stands in front of aiohttp's parser, which gets one whole head at a time, only heads that
-``rules.syntax`` let through, and none before the request in front of it is answered. Like
-that a faulty request cannot take the place of the good one before it, octets behind an
-upgrade are never mistaken for requests, pipelined ones wait as octets and not as parsed
-heads, and the parser never decides alone what is content and what is a head.
+Gives out one whole head at a time, only heads that ``rules.syntax`` let through, and none
+before the request in front of it is answered. Like that a faulty request cannot take the
+place of the good one before it, octets behind an upgrade are never mistaken for requests,
+pipelined ones wait as octets and not as parsed heads, and no parser decides alone what is
+content and what is a head.
 """
 
 from __future__ import annotations
 
 from enum import Enum, auto
 
-from proxy.rules.model import Refuse
+from proxy.rules.model import FieldSection, Refuse
 from proxy.rules.syntax import (
     END,
+    NO_CONTENT,
+    Framing,
     check_head,
     check_lines,
     check_request_line,
-    stand_in,
+    field_lines,
     too_long_target,
     too_many_fields,
 )
@@ -25,6 +27,7 @@ from proxy.rules.syntax import (
 from .limits import Limits
 
 LINE = b"\r\n"
+NO_FIELDS = FieldSection(())
 
 
 class Reads(Enum):
@@ -47,30 +50,39 @@ class Framer:
     Attributes:
         reads: What the next octets are.
         kept: Octets of a head that is not complete, or those kept for ``NEXT``.
-        target: The request target of the head that was cut last; the head itself has
-            another in its place (``rules.syntax.stand_in``).
+        line: The request line of the head that was cut last.
+        section: Its field lines.
     """
 
     __slots__ = (
         "_answered",
+        "_framing",
         "_judged_line",
         "_left",
         "_limits",
+        "_same",
         "_seen",
         "_skipped",
         "kept",
+        "line",
         "reads",
-        "target",
+        "section",
     )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.reads = Reads.HEAD
-        self.kept = self.target = b""
+        self.kept = b""
         self._left = 0
         self._answered = False
         self._seen = 0
         self._skipped = self._judged_line = False
+        self._framing = NO_CONTENT
+        self._forget()
+
+    def _forget(self) -> None:
+        self.line = self._same = b""
+        self.section = NO_FIELDS
 
     def cut(self, data: bytes) -> tuple[bytes | Refuse | None, bytes]:
         """The next piece, of what ``reads`` was, and what comes behind it.
@@ -109,12 +121,14 @@ class Framer:
     def switched(self) -> bytes:
         """Another protocol begins, with these octets."""
         self.reads = Reads.ANOTHER_PROTOCOL
+        self._forget()
         return self.take()
 
     def stop(self) -> None:
         """Whatever comes is dropped from here on."""
         self.reads = Reads.NOTHING
         self.kept = b""
+        self._forget()
 
     def _head(self, data: bytes) -> tuple[bytes | Refuse | None, bytes]:
         """A whole head and what comes behind it; None when it is not whole yet."""
@@ -130,8 +144,7 @@ class Framer:
         end += len(END)
         head, rest = (data, b"") if end == len(data) else (data[:end], data[end:])
         self._seen, self._skipped, self._judged_line = 0, False, False
-        limits = self._limits
-        framing = check_head(head, limits.request_line, limits.head, limits.fields)
+        framing = self._judge(head)
         if isinstance(framing, Refuse):
             return self._refused(framing), b""
         self._answered = False
@@ -140,8 +153,21 @@ class Framer:
             self.reads = Reads.CHUNKS
         else:
             self.reads = Reads.CONTENT if framing.length else Reads.NEXT
-        head, self.target = stand_in(head)
         return head, rest
+
+    def _judge(self, head: bytes) -> Refuse | Framing:
+        """Field lines that are those of the request before need no second look."""
+        limits = self._limits
+        end = head.find(LINE)
+        line, fields = head[:end], head[end:]
+        if fields == self._same and end <= limits.request_line:
+            self.line = line
+            return check_request_line(line) or self._framing
+        framing = check_head(head, limits.request_line, limits.head, limits.fields)
+        if isinstance(framing, Framing):
+            self.line, self._same, self._framing = line, fields, framing
+            self.section = FieldSection(field_lines(fields))
+        return framing
 
     def _partial(self, data: bytes) -> Refuse | None:
         """Refuse as soon as it is certain; only what is new is looked at."""

@@ -1,28 +1,23 @@
-"""aiohttp's server connection, as an exchange's reader and writer."""
+"""A client's connection: octets become requests, one at a time, and answers go back."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError
-
-from proxy.errors import ClientFault
-from proxy.inspector.redaction import printable
+from proxy.rules.model import Arrival, Refuse, RequestHead
 from proxy.rules.networks import plain_address
+from proxy.rules.syntax import request_line
 from proxy.upstream.keepalive import keep_alive
 from proxy.upstream.reset import reset
 from proxy.upstream.streams import TunnelEnd
 
-from .answered import GOODBYE, Farewell
 from .answers import plain
-from .framing import Reads
-from .intake import Intake
+from .content import NO_CONTENT, ArrivingContent, ChunkedContent
+from .framing import Framer, Reads
 
 if TYPE_CHECKING:
     from .server import EdgeServer
@@ -30,6 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("labgate")
 
 LINGER_SECONDS = 2.0
+MOST_KEPT = 64 * 1024
+"""Octets that may wait behind a request for its answer."""
 WRITE_BUFFER_BYTES = 128 * 1024
 """For a client that reads slowly. Over TLS asyncio's own is four times that, and thousands of
 slow downloads are ordinary."""
@@ -37,27 +34,46 @@ UNREAD_SECONDS = 600.0
 """A client that reads nothing at all for this long is not slow but gone."""
 
 
-class EdgeProtocol(Intake):
+class UnderWay(Protocol):
+    """An exchange that has no answer yet."""
+
+    def cancel(self) -> object:
+        """Its client has gone."""
+
+
+class EdgeProtocol(asyncio.Protocol):
     """One client's connection (``streams.Downstream``).
 
     Attributes:
         client: The client's address: the one announced, or the connection's other end.
-        vouched: As in ``Arrival``.
-        said: Whether anything was written since the request began.
+        transport: None before and after the connection.
+        congested: Whether the client reads more slowly than we write.
     """
 
     __slots__ = (
+        "_arrival",
+        "_busy",
         "_congestion",
-        "_discarding",
+        "_content",
+        "_framer",
         "_guest",
+        "_half_closed",
+        "_head_since",
+        "_idle_since",
+        "_loop",
+        "_next",
+        "_reading_paused",
+        "_said",
         "_server",
         "_tunnel_congestion",
         "_tunnelled",
+        "_under_way",
         "_unread",
         "_unread_since",
+        "_vouched",
         "client",
-        "said",
-        "vouched",
+        "congested",
+        "transport",
     )
 
     def __init__(
@@ -67,50 +83,182 @@ class EdgeProtocol(Intake):
         client: str = "",
         vouched: bool = True,
     ) -> None:
-        super().__init__(server, loop, server.limits)
+        self._server = server
+        self._loop = loop
+        self._vouched = vouched
         self.client = client
-        self.vouched = vouched
-        self.said = False
+        self.transport: asyncio.Transport | None = None
+        self.congested = False
+        self._framer = Framer(server.limits)
+        self._arrival = Arrival(client)
+        self._guest = ""
+        self._next: RequestHead | None = None
+        self._content: ArrivingContent | None = None
+        self._under_way: UnderWay | None = None
+        self._busy = self._said = self._half_closed = self._reading_paused = False
+        self._head_since: float | None = None
+        self._idle_since: float | None = None
         self._unread = 0
         self._unread_since: float | None = None
-        self._server = server
-        self._guest = ""
-        self._discarding: asyncio.Future[None] | None = None
         self._congestion: Callable[[], None] | None = None
         self._tunnel_congestion: Callable[[bool], None] | None = None
         self._tunnelled: TunnelEnd | None = None
 
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)
+        if not self.client:
+            peer = transport.get_extra_info("peername")
+            self.client = plain_address(str(peer[0])) if isinstance(peer, tuple) else "local"
+        if not self._server.guests.enter(self.client):
+            log.warning("too many connections: %s is turned away", self.client)
+            reset(transport)
+            return
+        self._guest = self.client
+        self.transport = transport
+        self._arrival = Arrival(
+            self.client, plain_redirects=self._server.plain_redirects, vouched=self._vouched
+        )
+        self._head_since = monotonic()
+        self._server.connections.add(self)
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        keep_alive(transport.get_extra_info("socket"))
+
+    def data_received(self, data: bytes) -> None:
+        if self._tunnelled is not None:
+            self._tunnelled.feed_data(data)
+            return
+        framer = self._framer
+        while data:
+            reads = framer.reads
+            piece, data = framer.cut(data)
+            if piece is None:
+                break
+            if isinstance(piece, Refuse):
+                self._refuse(piece.status, piece.sentence, piece.rule)
+            elif reads is Reads.HEAD:
+                self._receive_head()
+            elif self._content is not None:
+                self._content.came(piece)
+                if reads is Reads.CONTENT and framer.reads is not reads:
+                    self._content.end()
+        if self._next is not None:
+            self._begin()
+        if framer.kept:
+            if framer.reads is Reads.HEAD:
+                self._head_since = self._head_since or monotonic()
+            elif len(framer.kept) > MOST_KEPT:
+                self.pause_reading()
+
+    def eof_received(self) -> bool | None:
+        # A client that half-closes still gets its answer (RFC 9112 section 9.6); over
+        # TLS the transport closes whatever is returned here.
+        if self._tunnelled is not None:
+            self._tunnelled.feed_eof()
+        elif not self._busy and self._next is None and self._framer.reads is not Reads.NEXT:
+            return None
+        elif self._content is not None:
+            self._content.break_off(ConnectionResetError("the client ended in the middle"))
+        self._half_closed = True
+        return self.transport is not None and self.transport.can_write_eof()
+
+    def pause_writing(self) -> None:
+        self.congested = True
+        if self._tunnel_congestion is not None:
+            self._tunnel_congestion(True)
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        if self._tunnel_congestion is not None:
+            self._tunnel_congestion(False)
+        elif self._congestion is not None:
+            self._congestion()
+        elif self._next is not None:
+            self._begin()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        if self._guest:
+            self._server.guests.leave(self._guest)
+            self._server.left(self)
+            self._guest = ""
+        if self._content is not None:
+            self._content.break_off(ConnectionResetError("the client went away"))
+        self._next = None
+        if self._tunnelled is not None:
+            self._tunnelled.client_lost(exc)
+        elif self._under_way is not None:
+            self._under_way.cancel()
+        self._under_way = self._congestion = None
+
     # streams.Downstream
 
     def write(self, data: bytes) -> None:
-        self.said = True
+        self._said = True
         # Into a connection that is ending, uvloop would log each write.
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
-    @property
-    def congested(self) -> bool:
-        return self.writing_paused
-
-    async def drained(self) -> None:
-        """Wait until the client has read enough."""
-        await self._drain_helper()
-
     def when_writable(self, callback: Callable[[], None] | None) -> None:
         self._congestion = callback
+
+    def pause_reading(self) -> None:
+        if not self._reading_paused and self.transport is not None:
+            self._reading_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._reading_paused and self.transport is not None:
+            self._reading_paused = False
+            self.transport.resume_reading()
 
     def tunnel(self, end: TunnelEnd, congestion: Callable[[bool], None]) -> None:
         self._tunnelled = end
         self._tunnel_congestion = congestion
-        if self.writing_paused:
+        if self.congested:
             congestion(True)
-        # aiohttp hands over what came behind the handshake, and everything after it.
-        self.set_parser(end)  # type: ignore[arg-type]  # calls feed_data and feed_eof only
         if kept := self._framer.switched():
             self.resume_reading()
-            self.data_received(kept)
+            end.feed_data(kept)
         if self._half_closed:
             end.feed_eof()
+
+    def answered(self, *, persistent: bool) -> None:
+        content, self._content = self._content, None
+        self._busy, self._under_way = False, None
+        if self.transport is None:
+            return
+        expected = content is not None and content.expected
+        framer = self._framer
+        if not persistent or not self._arrival.persistent:
+            if expected or framer.kept:
+                self.linger()
+            else:
+                self.transport.close()
+            return
+        self._idle_since = monotonic()
+        if content is not None:
+            # What is left of it is read, because requests come behind it.
+            content.drop()
+            self._content = content if expected else None
+        if framer.kept:
+            self._loop.call_soon(self._read_on)
+        elif self._half_closed:
+            self.transport.close()
+        else:
+            framer.answered()
+
+    def failed(self, error: Exception) -> None:
+        log.error("fault while answering %s", self.client, exc_info=error)
+        self._busy, self._under_way = False, None
+        if self._said:
+            # Behind what was written it would be taken for the next request's answer.
+            self.abort()
+            return
+        sentence = "labgate failed to answer this request; its log has the reason."
+        self.write(plain(500, sentence, persistent=False))
+        self.linger()
 
     def write_eof(self) -> bool:
         if self.transport is None or not self.transport.can_write_eof():
@@ -119,123 +267,106 @@ class EdgeProtocol(Intake):
         return True
 
     def finish(self) -> None:
-        self.force_close()
+        if self.transport is not None:
+            self.transport.close()
 
-    async def linger(self) -> None:
-        self._discarding = self._loop.create_future()
+    def linger(self) -> None:
         self._framer.stop()
-        self._resume_transport_reading()
+        self._busy = False
+        if self._half_closed:
+            self.finish()
+            return
+        self.resume_reading()
         self.write_eof()
-        if not self._half_closed:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LINGER_SECONDS):
-                    await self._discarding
-        self.force_close()
+        self._loop.call_later(LINGER_SECONDS, self.finish)
 
     def abort(self) -> None:
         if self.transport is not None:
             reset(self.transport)
 
-    def lost_cause(self, now: float) -> bool:
-        """Whether nothing will come of this connection any more, by itself.
+    # For the server
 
-        Its client reads nothing at all while its kernel keeps the connection alive, or
-        aiohttp's task has ended without closing it.
-        """
-        transport = self.transport
-        if transport is None:
+    def end_soon(self) -> None:
+        """Close, as soon as the request under way is answered."""
+        arrival = self._arrival
+        self._arrival = Arrival(arrival.peer, False, arrival.plain_redirects, arrival.vouched)
+        if not self._busy and self._next is None:
+            self.finish()
+
+    def end(self) -> None:
+        """Close; an answer that is on its way is cut off, and the client sees that it is."""
+        if self._busy:
+            self.abort()
+        else:
+            self.finish()
+
+    def shed(self, now: float) -> None:
+        """End what takes too long or leads nowhere."""
+        limits = self._server.limits
+        if self._head_since is not None:
+            if now - self._head_since > limits.head_seconds:
+                self.write(plain(408, "The request took too long.", persistent=False))
+                self.finish()
+        elif self._idle_since is not None and now - self._idle_since > limits.keep_alive_seconds:
+            self.finish()
+        if self.lost_cause(now):
+            self.abort()
+
+    def lost_cause(self, now: float) -> bool:
+        """Whether its client reads nothing at all, while its kernel keeps the connection."""
+        if self.transport is None:
             return False
-        closing = transport.is_closing()
-        if self._task_handler is not None and self._task_handler.done() and not closing:
-            return True
-        unread = transport.get_write_buffer_size() if closing or self.writing_paused else 0
+        ending = self.transport.is_closing()
+        unread = self.transport.get_write_buffer_size() if ending or self.congested else 0
         if not unread or unread != self._unread or self._unread_since is None:
             self._unread, self._unread_since = unread, now
         return unread > 0 and now - self._unread_since > UNREAD_SECONDS
 
-    # asyncio.Protocol
+    # Requests
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not self.client:
-            peer = transport.get_extra_info("peername")
-            self.client = plain_address(str(peer[0])) if isinstance(peer, tuple) else "local"
-        if not self._server.guests.enter(self.client):
-            log.warning("too many connections: %s is turned away", self.client)
-            reset(cast(asyncio.Transport, transport))
+    def _receive_head(self) -> None:
+        framer = self._framer
+        method, target, version = request_line(framer.line)
+        section = framer.section
+        self._head_since = self._idle_since = None
+        reads = framer.reads
+        if reads is Reads.CONTENT:
+            self._content = ArrivingContent(self, self._server.limits)
+        elif reads is Reads.CHUNKS:
+            self._content = ChunkedContent(self, self._server.limits)
+        self._next = RequestHead(method, target, version, section.fields, self._arrival, section)
+
+    def _begin(self) -> None:
+        """What has come of a request's content goes along with its head."""
+        head = self._next
+        if head is None or self.congested:
+            # A client that pipelines without reading must not fill our memory with answers.
             return
-        self._guest = self.client
-        self._head_since = monotonic()
-        super().connection_made(transport)
-        cast(asyncio.Transport, transport).set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        keep_alive(transport.get_extra_info("socket"))
+        self._next = None
+        self._busy, self._said = True, False
+        try:
+            under_way = self._server.exchange(head, self._content or NO_CONTENT, self)
+        except Exception as error:
+            self.failed(error)
+            return
+        if self._busy:
+            self._under_way = under_way
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        if self._tunnel_congestion is not None:
-            self._tunnel_congestion(True)
+    def _read_on(self) -> None:
+        """The answer was an ordinary one: what came behind the request are requests."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        kept = self._framer.take()
+        self._framer.answered()
+        self.data_received(kept)
+        if len(self._framer.kept) <= MOST_KEPT:
+            self.resume_reading()
+        if self._half_closed and self._framer.reads is Reads.HEAD:
+            self.finish()
 
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._tunnel_congestion is not None:
-            self._tunnel_congestion(False)
-        elif self._congestion is not None:
-            self._congestion()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        if self._guest:
-            self._server.guests.leave(self._guest)
-            self._guest = ""
-        if self._tunnelled is not None:
-            self._tunnelled.client_lost(exc if isinstance(exc, Exception) else None)
-        super().connection_lost(exc)
-
-    def eof_received(self) -> bool | None:  # type: ignore[override]  # aiohttp declares None
-        # A client that half-closes still gets its answer (RFC 9112 section 9.6); over
-        # TLS the transport closes whatever is returned here.
-        if self._discarding is not None:
-            if not self._discarding.done():
-                self._discarding.set_result(None)
-            return None
-        if self._tunnelled is not None:
-            self._tunnelled.feed_eof()
-        elif self._framer.reads is Reads.HEAD:
-            return None
-        elif self._content is not None:
-            self._content.break_off(ConnectionResetError("the client ended in the middle"))
-        self._half_closed = True
-        return self.transport is not None and self.transport.can_write_eof()
-
-    # aiohttp
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer what never became an exchange: malformed bytes, or a fault of ours."""
-        if status >= 500 and not isinstance(exc, ClientFault):
-            log.error("fault while answering %s", self.client, exc_info=exc)
-            sentence = "labgate failed to answer this request; its log has the reason."
-            if self._content is not None and self.said:
-                # Behind what was written it would be taken for the next request's answer.
-                self.abort()
-                return GOODBYE
-        elif isinstance(exc, ClientFault):
-            status, sentence = exc.status, str(exc)
-        elif isinstance(exc, BadHttpMethod):
-            # The framer let it through, so it is a token (RFC 9112 section 3).
-            status, sentence = 501, "labgate does not know this method."
-        else:
-            sentence = "This is not a well-formed HTTP/1.1 request."
-        if status < 500 or isinstance(exc, ClientFault):
-            log.info("%s from %s: %s", status, self.client, _reason(exc))
+    def _refuse(self, status: int, sentence: str, reason: str) -> None:
+        """Answer what never became an exchange."""
         self._head_since = None
+        log.info("%s from %s: %s", status, self.client, reason)
         self.write(plain(status, sentence, persistent=False))
-        return Farewell(self)
-
-
-def _reason(exc: BaseException | None) -> str:
-    text = exc.message if isinstance(exc, HttpProcessingError) else str(exc or "")
-    return printable(text.strip().partition("\n")[0].encode("utf-8", "replace"))
+        self.linger()

@@ -1,38 +1,35 @@
-"""The server of a listener: makes its connections, and turns requests into exchanges.
-
-This is the only place that knows aiohttp's request object; an exchange sees a
-``RequestHead``, a ``Content`` to read and a ``Downstream`` to write to.
-"""
+"""The server of a listener: makes its connections, and ends them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from contextlib import suppress
 from time import monotonic
-from typing import Protocol, cast
+from typing import Protocol
 
-from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from proxy.rules.model import RequestHead
+from proxy.upstream.streams import Content, Downstream
 
-from proxy.rules.model import Arrival, RequestHead
-
-from .answered import GOODBYE, STAY
-from .answers import plain
-from .content import ArrivedContent
 from .limits import DEFAULT_LIMITS, Guests, Limits
-from .protocol import EdgeProtocol
+from .protocol import EdgeProtocol, UnderWay
 
 
 class ExchangeHandler(Protocol):
-    """Answers one request; returns whether the connection can carry another."""
+    """Answers one request, and says so by ``Downstream.answered`` or ``failed``."""
 
     def __call__(
-        self, head: RequestHead, content: ArrivedContent, downstream: EdgeProtocol, /
-    ) -> Awaitable[bool]: ...
+        self, head: RequestHead, content: Content, downstream: Downstream, /
+    ) -> UnderWay: ...
 
 
-class EdgeServer(web.Server):
-    """aiohttp's low-level server; every connection becomes an ``EdgeProtocol``."""
+class EdgeServer:
+    """Makes an ``EdgeProtocol`` of every connection; a protocol factory for listeners.
+
+    Attributes:
+        connections: Those that are open.
+        exchange: Takes every request.
+        plain_redirects: As in ``Arrival``.
+    """
 
     def __init__(
         self,
@@ -42,13 +39,14 @@ class EdgeServer(web.Server):
         limits: Limits = DEFAULT_LIMITS,
         guests: Guests | None = None,
     ) -> None:
-        self._exchange = exchange
-        self._plain_redirects = plain_redirects
+        self.exchange = exchange
+        self.plain_redirects = plain_redirects
         self.limits = limits
         self.guests = guests if guests is not None else Guests(limits)
-        super().__init__(self._handle, handler_cancellation=True)
+        self.connections: set[EdgeProtocol] = set()
+        self._empty: asyncio.Event | None = None
 
-    def __call__(self) -> RequestHandler:
+    def __call__(self) -> EdgeProtocol:
         return self.connection()
 
     def connection(self, client: str = "", *, vouched: bool = True) -> EdgeProtocol:
@@ -58,31 +56,32 @@ class EdgeServer(web.Server):
     def shed(self) -> None:
         """Close what takes too long or leads nowhere; call it once a second."""
         now = monotonic()
-        for connection in self.connections:
-            if not isinstance(connection, EdgeProtocol):
-                continue
-            if connection.overdue(now):
-                connection.write(plain(408, "The request took too long.", persistent=False))
-                connection.force_close()
-            elif connection.lost_cause(now):
-                connection.abort()
+        for connection in list(self.connections):
+            connection.shed(now)
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        downstream = cast(EdgeProtocol, request.protocol)
-        content = ArrivedContent(request.content, self.limits)
-        downstream.begin(content)
-        downstream.said = False
-        if downstream.congested:
-            # A client that pipelines without reading must not fill our memory with answers.
-            await downstream.drained()
-        head = RequestHead(
-            method=request.method.encode("ascii", "replace"),
-            target=downstream.target,
-            version=(request.version.major, request.version.minor),
-            fields=request.raw_headers,
-            arrival=Arrival(
-                downstream.client, request.keep_alive, self._plain_redirects, downstream.vouched
-            ),
-        )
-        persistent = await self._exchange(head, content, downstream)
-        return STAY if downstream.end(persistent=persistent) else GOODBYE
+    def left(self, connection: EdgeProtocol) -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        if self._empty is not None and not self.connections:
+            self._empty.set()
+
+    def end_soon(self) -> None:
+        """Take no more requests: idle connections end now, the others with their answer."""
+        for connection in list(self.connections):
+            connection.end_soon()
+
+    async def shutdown(self, timeout: float) -> None:
+        """End every connection; one that has an answer on its way is cut.
+
+        Args:
+            timeout: Seconds for those that only have to say what they were given.
+        """
+        self._empty = asyncio.Event()
+        for connection in list(self.connections):
+            connection.end()
+        if self.connections:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._empty.wait()
+        for connection in list(self.connections):
+            connection.abort()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .model import Field, ResponseHead
+from .model import ResponseHead
 
 MAX_FIELDS = 1000
 """More field lines than this are no answer; each costs far more memory than its octets."""
@@ -15,41 +15,25 @@ MAX_LENGTH_DIGITS = 18
 _REASON = re.compile(rb"[\t -~\x80-\xff]*")
 
 
-def fault_of(status: int, version: str, reason: bytes, fields: list[Field]) -> str:
+def fault_of(head: ResponseHead, version: str) -> str:
     """What llhttp lets through in a response head; empty for none.
 
     A coding other than chunked would go down as if it were plain (RFC 9112 section 6.1).
     """
-    codings = []
-    length = b""
-    for name, value in fields:
-        size = len(name)  # spares most names the comparison: this runs for every answer
-        if size == _TRANSFER_ENCODING and name.lower() == b"transfer-encoding":
-            codings.append(value.lower())
-        elif size == _CONTENT_LENGTH and name.lower() == b"content-length":
-            length = value
-    if not 100 <= status <= 599:
-        return f"the status {status} does not exist"
+    if not 100 <= head.status <= 599:
+        return f"the status {head.status} does not exist"
     if version not in ("1.0", "1.1"):
         return f"an answer in HTTP/{version}"
-    if codings and (version == "1.0" or codings != [b"chunked"]):
+    codings = head.values(b"transfer-encoding")
+    if codings and (version == "1.0" or [coding.lower() for coding in codings] != [b"chunked"]):
         return "a transfer coding other than chunked"
-    if len(length) > MAX_LENGTH_DIGITS:
+    if any(len(length) > MAX_LENGTH_DIGITS for length in head.values(b"content-length")):
         return "a Content-Length that is too large"
-    if reason != b"OK" and not _REASON.fullmatch(reason):
+    if head.reason != b"OK" and not _REASON.fullmatch(head.reason):
         return "a control character in the reason phrase"
-    if len(fields) > MAX_FIELDS:
+    if len(head.fields) > MAX_FIELDS:
         return f"more than {MAX_FIELDS} fields"
     return ""
-
-
-_TRANSFER_ENCODING = len(b"transfer-encoding")
-_CONTENT_LENGTH = len(b"content-length")
-
-
-def coded(fields: list[Field]) -> bool:
-    """Whether there is a transfer coding."""
-    return any(name.lower() == b"transfer-encoding" for name, _ in fields)
 
 
 def switches_to_websocket(head: ResponseHead) -> bool:

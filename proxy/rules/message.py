@@ -6,12 +6,21 @@
 from __future__ import annotations
 
 from .model import Refuse, RequestHead
-from .origin import is_websocket
+from .origin import has_option, is_websocket
+
+METHODS = frozenset(
+    b"ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY "
+    b"MKCALENDAR MKCOL MOVE NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND "
+    b"REPORT SEARCH SUBSCRIBE TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split()
+)
+"""Those of RFC 9110 and of IANA's registry that are in use; names are case-sensitive."""
 
 
 def check_message(head: RequestHead) -> Refuse | None:
     """Version, framing and expectation; whatever is ambiguous is never forwarded."""
-    return check_version(head) or check_coding(head) or check_expectation(head)
+    return (
+        check_version(head) or check_method(head) or check_coding(head) or check_expectation(head)
+    )
 
 
 def check_version(head: RequestHead) -> Refuse | None:
@@ -19,6 +28,13 @@ def check_version(head: RequestHead) -> Refuse | None:
     if head.version[0] == 1:
         return None
     return Refuse(505, "version", "labgate speaks HTTP/1.1 and HTTP/1.0.", close=True)
+
+
+def check_method(head: RequestHead) -> Refuse | None:
+    """RFC 9110 section 9.1: 501 for a method that nobody defined."""
+    if head.method in METHODS:
+        return None
+    return Refuse(501, "method", "labgate does not know this method.", close=True)
 
 
 def check_coding(head: RequestHead) -> Refuse | None:
@@ -33,10 +49,12 @@ def check_coding(head: RequestHead) -> Refuse | None:
     if head.values(b"content-length"):
         sentence = "Content-Length and Transfer-Encoding contradict each other."
         return Refuse(400, "transfer-encoding", sentence, *named, close=True)
-    if len(codings) == 1 and codings[0].strip().lower() == b"chunked":
+    names = [name.strip().lower() for value in codings for name in value.split(b",")]
+    if names == [b"chunked"]:
         return None
-    last = codings[-1].rsplit(b",", 1)[-1].strip().lower()
-    status = 501 if last == b"chunked" else 400
+    # Chunked twice is an error, and without chunked last there is no end.
+    known = names[-1] == b"chunked" and names.count(b"chunked") == 1
+    status = 501 if known else 400
     sentence = "The only transfer coding labgate knows is chunked, once."
     return Refuse(status, "transfer-encoding", sentence, *named, close=True)
 
@@ -44,24 +62,28 @@ def check_coding(head: RequestHead) -> Refuse | None:
 def check_expectation(head: RequestHead) -> Refuse | None:
     """RFC 9110 section 10.1.1: nothing but ``100-continue`` can be promised."""
     expected = head.values(b"expect")
-    if all(value.strip().lower() == b"100-continue" for value in expected):
+    if not expected or all(value.strip().lower() == b"100-continue" for value in expected):
         return None
     sentence = "Only 100-continue can be expected."
     return Refuse(417, "expect", sentence, "Expect", b", ".join(expected), close=True)
 
 
 def may_continue(head: RequestHead) -> bool:
-    """Whether another request can safely be read behind this one.
+    """Whether another request can safely be read behind this one (RFC 9112 section 9.3).
 
-    Not where aiohttp's parser loses its place: it hands the trailers of chunked content to
-    the next request as fields, and drops what follows CONNECT or an upgrade it does not
-    know.
+    Not behind chunked content, whose end only a parser knows that may read it in another
+    way than the next one does; and not behind CONNECT or an upgrade that is not made,
+    where the client may already speak something else.
     """
-    return (
-        head.arrival.persistent
-        and head.method != b"CONNECT"
-        and not head.values(b"transfer-encoding")
-        and (not head.values(b"upgrade") or is_websocket(head))
+    if not head.arrival.persistent or head.method == b"CONNECT":
+        return False
+    connection = head.values(b"connection")
+    if connection and any(has_option(value, b"close") for value in connection):
+        return False
+    if head.version < (1, 1) and not any(has_option(value, b"keep-alive") for value in connection):
+        return False
+    return not head.values(b"transfer-encoding") and (
+        not head.values(b"upgrade") or is_websocket(head)
     )
 
 

@@ -51,8 +51,8 @@ class Arrival:
 
     Attributes:
         peer: The client's IP address as text.
-        persistent: The connection may carry another exchange after this one
-            (RFC 9112 section 9.3).
+        persistent: The connection may carry another exchange after this one, as far as
+            the request itself does not rule it out.
         plain_redirects: The request came in on the plain HTTP port whose job is to
             send people to HTTPS.
         vouched: Who opened the connection answers for the fields on it. Not so when a
@@ -65,12 +65,34 @@ class Arrival:
     vouched: bool = True
 
 
+class FieldSection:
+    """The field lines of a head, and what was made of them once.
+
+    Whoever asks again over the same connection mostly repeats them, octet by octet, and
+    then nothing has to be made anew.
+
+    Attributes:
+        fields: The field lines.
+        index: Every value of a field, by its name in lower case.
+        going_up: For whom, and as what, they went up last (``rules.request``).
+    """
+
+    __slots__ = ("fields", "going_up", "index")
+
+    def __init__(self, fields: tuple[Field, ...]) -> None:
+        self.fields = fields
+        self.going_up: tuple[object, bytes] | None = None
+        self.index: dict[bytes, list[bytes]] = {}
+        for name, value in fields:
+            self.index.setdefault(name.lower(), []).append(value)
+
+
 @dataclass(slots=True)
 class RequestHead:
     """A request without its content (RFC 9112 sections 2 and 3); never modified.
 
     ``target`` is the request target byte for byte: never decoded, re-quoted or
-    normalised on its way up.
+    normalised on its way up. ``section`` is that of ``fields``, or made of them.
     """
 
     method: bytes
@@ -78,36 +100,48 @@ class RequestHead:
     version: tuple[int, int]
     fields: tuple[Field, ...]
     arrival: Arrival
-    _index: dict[bytes, list[bytes]] | None = field(
-        default=None, init=False, repr=False, compare=False
-    )
+    section: FieldSection | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # ``dataclasses.replace`` hands on the section of the fields that were replaced.
+        if self.section is not None and self.section.fields is not self.fields:
+            self.section = None
 
     def values(self, name: bytes) -> Sequence[bytes]:
         """Every value of the field ``name`` (given in lower case), in order."""
-        index = self._index
-        if index is None:
-            # Made once: the rules look up a dozen names in every request.
-            index = self._index = {}
-            for key, value in self.fields:
-                index.setdefault(key.lower(), []).append(value)
-        return index.get(name, ())
+        section = self.section
+        if section is None:
+            section = self.section = FieldSection(self.fields)
+        return section.index.get(name, ())
 
     def from_peer(self, peer: str) -> RequestHead:
         """The same head from another client's address."""
         now = self.arrival
         arrival = Arrival(peer, now.persistent, now.plain_redirects, now.vouched)
-        head = RequestHead(self.method, self.target, self.version, self.fields, arrival)
-        head._index = self._index
-        return head
+        return RequestHead(
+            self.method, self.target, self.version, self.fields, arrival, self.section
+        )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ResponseHead:
-    """A response without its content (RFC 9112 section 4)."""
+    """A response without its content (RFC 9112 section 4); never modified."""
 
     status: int
     reason: bytes
     fields: tuple[Field, ...]
+    names: list[bytes] = field(init=False, repr=False, compare=False)
+    """The fields' names in lower case, in their order."""
+
+    def __post_init__(self) -> None:
+        self.names = [name.lower() for name, _ in self.fields]
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Every value of the field ``name`` (given in lower case), in order."""
+        if name not in self.names:
+            return []
+        pairs = zip(self.names, self.fields, strict=True)
+        return [value for key, (_, value) in pairs if key == name]
 
 
 class Change(NamedTuple):

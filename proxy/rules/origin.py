@@ -33,7 +33,8 @@ def check_host(head: RequestHead, site: Site) -> Refuse | None:
             return Refuse(421, "host", _address(site), "Host")
         count = "more than one" if hosts else "no"
         sentence = f"The request has {count} Host field; exactly one is needed."
-        return Refuse(400, "host", sentence, "Host", b", ".join(hosts) if hosts else None)
+        value = b", ".join(hosts) if hosts else None
+        return Refuse(400, "host", sentence, "Host", value, close=True)
     if hosts[0].lower() not in site.authorities:
         if hosts[0] and not is_authority(hosts[0]):
             sentence = "The Host field is not a host and a port."

@@ -65,10 +65,30 @@ def upstream_fields(
     return [(b"Host", new_host), *kept, *said]
 
 
-def serialised(head: RequestHead, fields: list[Field]) -> bytes:
-    """A request head as the bytes that go up, in HTTP/1.1 whatever the client spoke."""
-    lines = [b"%b %b HTTP/1.1" % (head.method, head.target)]
-    lines += [b"%b: %b" % field for field in fields]
+def upstream_head(
+    head: RequestHead,
+    site: Site,
+    *,
+    websocket: bool = False,
+    changes: list[Change] | None = None,
+) -> bytes:
+    """The head as the bytes that go up, in HTTP/1.1 whatever the client spoke."""
+    section = head.section
+    if section is None or changes is not None:
+        fields = upstream_fields(head, site, websocket=websocket, changes=changes)
+        return _request_line(head) + _lines(fields)
+    whose = (site, head.arrival.peer, head.version, websocket)
+    if section.going_up is None or section.going_up[0] != whose:
+        section.going_up = (whose, _lines(upstream_fields(head, site, websocket=websocket)))
+    return _request_line(head) + section.going_up[1]
+
+
+def _request_line(head: RequestHead) -> bytes:
+    return b"%b %b HTTP/1.1\r\n" % (head.method, head.target)
+
+
+def _lines(fields: list[Field]) -> bytes:
+    lines = [name + b": " + value for name, value in fields]
     lines.append(b"\r\n")
     return b"\r\n".join(lines)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from . import hop_by_hop
 from .model import Change, Field, ResponseHead, Site, WebOrigin
 
-_SPECIAL = frozenset(
+_LOOKED_AT = hop_by_hop.HOP_BY_HOP | frozenset(
     {
+        b"content-length",
         b"location",
         b"set-cookie",
         b"access-control-allow-origin",
@@ -30,19 +31,20 @@ def downstream_fields(
     A response to a tunnel keeps Upgrade and Connection when it is the 101. Framing
     fields other than Content-Length are the relay's to add.
     """
-    connection = [value for name, value in head.fields if name.lower() == b"connection"]
-    ending = hop_by_hop.ends_here(connection)
+    ending = hop_by_hop.ends_here(head.values(b"connection"))
     no_length = head.status < 200 or head.status == 204
+    looked_at = _LOOKED_AT if ending is hop_by_hop.HOP_BY_HOP else _LOOKED_AT | ending
     dated = False
     kept: list[Field] = []
-    for field in head.fields:
-        name = field[0].lower()
-        if name in ending:
+    for field, name in zip(head.fields, head.names, strict=True):
+        if name not in looked_at:
+            kept.append(field)
+        elif name in ending:
             _note(changes, "hop-by-hop", field, None)
         elif no_length and name == b"content-length":
             # RFC 9110 section 8.6: no Content-Length in 1xx and 204.
             _note(changes, "framing", field, None)
-        elif name not in _SPECIAL:
+        elif name == b"content-length":
             kept.append(field)
         elif name == b"date":
             dated = True
@@ -126,10 +128,8 @@ def names_upstream(head: ResponseHead, site: Site) -> bool:
     that means nothing (or something else) to the client.
     """
     upstream = str(site.upstream).encode("ascii")
-    return any(
-        name.lower() == b"access-control-allow-origin" and value.strip().lower() == upstream
-        for name, value in head.fields
-    )
+    allowed = head.values(b"access-control-allow-origin")
+    return any(value.strip().lower() == upstream for value in allowed)
 
 
 def _is_domain(attribute: bytes, host: bytes) -> bool:

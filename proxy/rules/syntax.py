@@ -1,8 +1,9 @@
-"""A request head as octets: what is refused before any parser may repair it.
+"""A request head as octets: what is refused, where a lenient parser would repair it.
 
 Parsers are lenient where RFC 9112 allows it (sections 2.2 and 3: a bare LF, several
 spaces), and two that are lenient in different ways are how requests get smuggled. So the
-whole grammar of a head and its framing are judged here, on the octets that came.
+whole grammar of a head and its framing are judged here, on the octets that came, and what
+passed is taken apart where it cannot be read in two ways.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .model import Refuse
+from .model import Field, Refuse
 
 END = b"\r\n\r\n"
 
@@ -23,6 +24,7 @@ _HEAD = re.compile(
     b"(?:" + _TOKEN + b":" + _VALUE + rb"\r\n)*+\r\n"
 )
 """RFC 9112 sections 3 and 5. Possessive, so that it never looks at an octet twice."""
+_FIELD = re.compile(rb"\r\n([^:\r\n]++):[ \t]*+([^\r\n]*+)")
 _CONTROLS = bytes(octet for octet in (*range(0x20), 0x7F) if octet not in b"\t\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n")
 
@@ -98,18 +100,26 @@ def check_lines(octets: bytes) -> Refuse | None:
     return None
 
 
-def stand_in(head: bytes) -> tuple[bytes, bytes]:
-    """A head for a parser that is not to look at the target, and that target.
+def request_line(line: bytes) -> tuple[bytes, bytes, tuple[int, int]]:
+    """Method, target and version of a line that was let through.
 
-    aiohttp makes a URL of it, which takes time and fails for hosts that are no IDNA; here
-    it is judged as octets (``target``) and goes up as it came. A later minor version
-    becomes 1.1 (RFC 9110 section 2.5).
+    A later minor version becomes 1.1 (RFC 9110 section 2.5).
     """
-    end = head.find(b"\r\n")
-    method, target, version = head[:end].split(b" ")
-    place = b"localhost:1" if method == b"CONNECT" else b"/"
-    spoken = version if version == b"HTTP/1.0" else b"HTTP/1.1"
-    return b"%b %b %b%b" % (method, place, spoken, head[end:]), target
+    method, target, version = line.split(b" ")
+    return method, target, (1, 0) if version == b"HTTP/1.0" else (1, 1)
+
+
+def field_lines(octets: bytes) -> tuple[Field, ...]:
+    """The field lines of a head that was let through.
+
+    Args:
+        octets: From the end of the request line to the end of the head.
+    """
+    fields = _FIELD.findall(octets)
+    if b" \r\n" in octets or b"\t\r\n" in octets:
+        # RFC 9112 section 5.1: whitespace around a value is no part of it.
+        fields = [(name, value.rstrip(b" \t")) for name, value in fields]
+    return tuple(fields)
 
 
 def malformed(sentence: str, rule: str) -> Refuse:

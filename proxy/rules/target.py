@@ -33,8 +33,11 @@ def origin_form(head: RequestHead) -> RequestHead | Refuse:
     if not authority or b"@" in authority:
         return Refuse(400, "target", "The request target's authority is not valid.")
     hosts = head.values(b"host")
-    if len(hosts) > 1 or not all(is_authority(host) for host in hosts):
-        return Refuse(400, "host", "The Host field is not valid.", "Host", b", ".join(hosts))
+    missing = not hosts and head.version >= (1, 1)  # RFC 9112 section 3.2
+    if missing or len(hosts) > 1 or not all(is_authority(host) for host in hosts):
+        close = len(hosts) != 1
+        value = b", ".join(hosts)
+        return Refuse(400, "host", "The Host field is not valid.", "Host", value, close)
     if not path.startswith(b"/"):
         # RFC 9112 section 3.2.4: without a path, OPTIONS means the server as a whole.
         path = b"*" if head.method == b"OPTIONS" and not path else b"/" + path

@@ -6,7 +6,7 @@ from time import monotonic
 
 import httptools
 
-from proxy.rules.answer import MAX_FIELDS, coded, fault_of
+from proxy.rules.answer import MAX_FIELDS, fault_of
 from proxy.rules.model import Field, ResponseHead
 
 from .streams import Receiver
@@ -115,11 +115,11 @@ class Reading:
             return
         status = self._parser.get_status_code()
         version = self._parser.get_http_version()
-        self.fault = fault_of(status, version, self._reason, self._fields)
+        head = ResponseHead(status, self._reason, tuple(self._fields))
+        self.fault = fault_of(head, version)
         if self.fault:
             self.complete = True
             return
-        head = ResponseHead(status, self._reason, tuple(self._fields))
         if status == 101:
             self.head = head
             return
@@ -130,8 +130,8 @@ class Reading:
             return
         self.head = head
         bodiless = self._method == b"HEAD" or status in (204, 304)
-        self.delimited = bodiless or any(
-            name.lower() in (b"content-length", b"transfer-encoding") for name, _ in self._fields
+        self.delimited = (
+            bodiless or b"content-length" in head.names or b"transfer-encoding" in head.names
         )
         self._keep_alive = self.delimited
         self.receiver.on_head(head, delimited=self.delimited)
@@ -153,7 +153,7 @@ class Reading:
             return
         if self.complete:
             # The last chunk of an answer to HEAD, which has no content (RFC 9112 section 6.3).
-            if self.head.status not in (204, 304) and coded(self._fields):
+            if self.head.status not in (204, 304) and b"transfer-encoding" in self.head.names:
                 self._surplus = True
             return
         self.complete = True

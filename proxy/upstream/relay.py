@@ -7,7 +7,7 @@ Jupyter stops until its connection has drained, so at most one read's worth wait
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from email.utils import formatdate
 from time import time
 
@@ -23,14 +23,35 @@ class Relay:
     """Receives one answer (``streams.Receiver``) and writes it to the client.
 
     Attributes:
-        done: Resolves when the answer is complete or became a tunnel; fails with the
-            ``UpstreamError`` that ended it.
+        over: Whether the answer is complete, became a tunnel, or failed.
         status: The final status, 0 until its head has come.
         started: Whether anything but interim responses was written.
         persistent: Whether the client's connection can carry another exchange.
         content_bytes: Content written so far, without framing.
         upgraded: The bytes that came right behind a 101; None unless there was one.
+
+    Args:
+        settled: Called once when it is over, with the ``UpstreamError`` that ended it.
     """
+
+    __slots__ = (
+        "_changes",
+        "_chunked",
+        "_connection",
+        "_downstream",
+        "_extra",
+        "_pieces",
+        "_public",
+        "_request",
+        "_settled",
+        "_site",
+        "content_bytes",
+        "over",
+        "persistent",
+        "started",
+        "status",
+        "upgraded",
+    )
 
     def __init__(
         self,
@@ -40,6 +61,7 @@ class Relay:
         downstream: Downstream,
         connection: UpstreamConnection,
         *,
+        settled: Callable[[UpstreamError | None], None],
         persistent: bool,
         extra: tuple[Field, ...] = (),
         changes: list[Change] | None = None,
@@ -53,7 +75,8 @@ class Relay:
         self._changes = changes
         self._pieces: list[bytes] = []
         self._chunked = False
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._settled = settled
+        self.over = False
         self.status = 0
         self.started = False
         self.persistent = persistent
@@ -106,7 +129,7 @@ class Relay:
 
     def on_pause(self) -> None:
         self._write()
-        if self._downstream.congested and not self.done.done():
+        if self._downstream.congested and not self.over:
             self._connection.pause_reading()
             self._downstream.when_writable(self._connection.resume_reading)
 
@@ -120,13 +143,6 @@ class Relay:
         self._write()
         self._settle(error)
 
-    def client_failed(self, error: Exception) -> None:
-        """The request cannot be completed: a client that left needs no answer."""
-        if isinstance(error, ConnectionError):
-            self.done.cancel()
-        elif not self.done.done():
-            self.done.set_exception(error)
-
     # Writing
 
     def _add_extra(self, fields: list[Field]) -> None:
@@ -138,7 +154,7 @@ class Relay:
         """How the client will see the content end (RFC 9112 section 6.3)."""
         if self._request.method == b"HEAD" or head.status in (204, 304):
             return
-        if delimited and any(name.lower() == b"content-length" for name, _ in fields):
+        if delimited and b"content-length" in head.names:
             return
         if self._request.version >= (1, 1):
             self._chunked = True
@@ -154,18 +170,15 @@ class Relay:
 
     def _settle(self, error: UpstreamError | None) -> None:
         self._downstream.when_writable(None)
-        if self.done.done():
-            return
-        if error is None:
-            self.done.set_result(None)
-        else:
-            self.done.set_exception(error)
+        if not self.over:
+            self.over = True
+            self._settled(error)
 
 
 def serialised(head: ResponseHead, fields: list[Field]) -> bytes:
     """A response head as bytes, ready to be written."""
     lines = [b"HTTP/1.1 %d %b" % (head.status, head.reason)]
-    lines += [b"%b: %b" % field for field in fields]
+    lines += [name + b": " + value for name, value in fields]
     lines.append(b"\r\n")
     return b"\r\n".join(lines)
 

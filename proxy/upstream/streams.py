@@ -30,7 +30,7 @@ class Content(Protocol):
 class TunnelEnd(Protocol):
     """What a tunnel gives the downstream side to call."""
 
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+    def feed_data(self, data: bytes) -> None:
         """Bytes from the client."""
 
     def feed_eof(self) -> None:
@@ -68,7 +68,7 @@ class Downstream(Protocol):
     def finish(self) -> None:
         """Send what is queued, then close; nothing more is read."""
 
-    async def linger(self) -> None:
+    def linger(self) -> None:
         """Close so that a client that still sends can read what it was answered.
 
         RFC 9112 section 9.6: bytes that nobody reads would become a reset, which takes
@@ -77,6 +77,12 @@ class Downstream(Protocol):
 
     def abort(self) -> None:
         """Close at once, so that the client sees a truncation and not an end."""
+
+    def answered(self, *, persistent: bool) -> None:
+        """The exchange is over; ``persistent`` when another may follow."""
+
+    def failed(self, error: Exception) -> None:
+        """The exchange is over because of a fault of ours."""
 
 
 class Receiver(Protocol):

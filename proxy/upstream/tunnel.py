@@ -75,10 +75,9 @@ class Tunnel(asyncio.Protocol):
 
     # From the client (streams.TunnelEnd)
 
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+    def feed_data(self, data: bytes) -> None:
         self.bytes_up += len(data)
         self._upstream.write(data)
-        return False, b""
 
     def feed_eof(self) -> None:
         self._client_ended = True

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from proxy.edge.framing import Framer, Reads
 from proxy.edge.limits import Limits
 from proxy.rules.model import Refuse
-from proxy.rules.syntax import stand_in
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"
@@ -51,7 +50,7 @@ CASES: list[tuple[bytes, list[bytes], int, Reads]] = [
     (GET + b"GET  / HTTP/1.1\r\n" + GET, [GET], 400, Reads.NOTHING),
     (GET + b"\r\n\r\n" + GET, [GET], 400, Reads.NOTHING),
     (b"GET / HTTP/3.0\r\n\r\n" + GET, [], 505, Reads.NOTHING),
-    (b"GET / HTTP/1.7\r\n\r\n", [b"GET / HTTP/1.1\r\n\r\n"], 0, Reads.HEAD),
+    (b"GET / HTTP/1.7\r\n\r\n", [b"GET / HTTP/1.7\r\n\r\n"], 0, Reads.HEAD),
 ]
 
 
@@ -138,12 +137,9 @@ def test_cuts_do_not_matter(sent: list[tuple[bytes, bytes]], data: st.DataObject
     ends = [*sorted(data.draw(places)), len(stream)]
     segments = [stream[a:b] for a, b in zip([0, *ends], ends, strict=False)]
     pieces, refused, framer = cut(segments)
-    heads = [stand_in(head)[0] for head, _ in sent]
-    expected = b"".join(head + content for head, (_, content) in zip(heads, sent, strict=True))
-    assert (b"".join(pieces), refused, framer.reads) == (expected, 0, Reads.HEAD)
-    assert framer.target == sent[-1][0].split(b" ")[1]
+    assert (b"".join(pieces), refused, framer.reads) == (stream, 0, Reads.HEAD)
     went = iter(pieces)
-    assert all(head in went for head in heads), "a head went in pieces"
+    assert all(head in went for head, _ in sent), "a head went in pieces"
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))

@@ -212,6 +212,43 @@ async def test_sessions_are_resumed_across_an_exchange(
         assert not reused
 
 
+async def test_one_ticket_is_enough(tmp_path: Path) -> None:
+    assert server_context([load_pair(*pair(tmp_path, "a.example"))]).num_tickets == 1
+
+
+@pytest.mark.parametrize("loops", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_more_than_a_record_arrives_whole(
+    tmp_path: Path, loops: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    content = bytes(range(256)) * 4096
+
+    async def scenario() -> bytes:
+        client = ssl.create_default_context()
+        AUTHORITY.configure_trust(client)
+        handshakes = Handshakes()
+        handshakes.serve([context_for(tmp_path, "a.example")])
+        arrived: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            arrived.set_result(await reader.readexactly(len(content)))
+            writer.close()
+
+        serving = await asyncio.start_server(take, "127.0.0.1", 0, ssl=handshakes.context)
+        port = serving.sockets[0].getsockname()[1]
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=client, server_hostname="a.example"
+        )
+        writer.write(content)
+        try:
+            return await arrived
+        finally:
+            writer.close()
+            serving.close()
+
+    with asyncio.Runner(loop_factory=loops) as runner:
+        assert runner.run(scenario()) == content
+
+
 async def test_an_exchange_leaves_open_connections_alone(tmp_path: Path) -> None:
     handshakes = Handshakes()
     handshakes.serve([context_for(tmp_path, "a.example")])

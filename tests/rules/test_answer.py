@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.rules.answer import MAX_FIELDS, fault_of, switches_to_websocket
+from proxy.rules.model import ResponseHead
 from tests.heads import answered, fields
 
 FAULTS = [
@@ -33,7 +34,7 @@ FAULTS = [
 @pytest.mark.parametrize(("line", "lines", "fault"), FAULTS)
 def test_faults(line: tuple[int, str, bytes], lines: tuple[bytes, ...], fault: str) -> None:
     status, version, reason = line
-    found = fault_of(status, version, reason, list(fields(*lines)))
+    found = fault_of(ResponseHead(status, reason, fields(*lines)), version)
     assert fault in found
     assert bool(found) == bool(fault)
 

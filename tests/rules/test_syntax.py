@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from proxy.rules.model import Refuse
+from proxy.rules.model import Field, Refuse
 from proxy.rules.syntax import (
     NO_CONTENT,
     Framing,
     check_head,
     check_lines,
     check_request_line,
-    stand_in,
+    field_lines,
+    request_line,
 )
 
 LINES = [
@@ -139,16 +142,40 @@ def test_line_ends_and_controls(octets: bytes, fine: bool) -> None:
     assert (check_lines(octets) is None) is fine
 
 
-STAND_INS = [
-    (b"GET /1.2 HTTP/1.2", b"GET / HTTP/1.1", b"/1.2"),
-    (b"GET /x HTTP/1.0", b"GET / HTTP/1.0", b"/x"),
-    (b"GET http://xn--a/ HTTP/1.1", b"GET / HTTP/1.1", b"http://xn--a/"),
-    (b"OPTIONS * HTTP/1.1", b"OPTIONS / HTTP/1.1", b"*"),
-    (b"CONNECT xn--a:1 HTTP/1.1", b"CONNECT localhost:1 HTTP/1.1", b"xn--a:1"),
+LINES_IN_PARTS = [
+    (b"GET /1.2 HTTP/1.2", b"GET", b"/1.2", (1, 1)),
+    (b"GET /x HTTP/1.0", b"GET", b"/x", (1, 0)),
+    (b"GET http://xn--a/ HTTP/1.1", b"GET", b"http://xn--a/", (1, 1)),
+    (b"OPTIONS * HTTP/1.1", b"OPTIONS", b"*", (1, 1)),
 ]
 
 
-@pytest.mark.parametrize(("line", "stand", "target"), STAND_INS)
-def test_a_parser_does_not_see_the_target(line: bytes, stand: bytes, target: bytes) -> None:
-    fields = b"\r\nA: GET /1.2 HTTP/1.2\r\n\r\n"
-    assert stand_in(line + fields) == (stand + fields, target)
+@pytest.mark.parametrize(("line", "method", "target", "version"), LINES_IN_PARTS)
+def test_the_parts_of_a_request_line(
+    line: bytes, method: bytes, target: bytes, version: tuple[int, int]
+) -> None:
+    assert request_line(line) == (method, target, version)
+
+
+FIELDS_IN_PARTS: list[tuple[bytes, tuple[Field, ...]]] = [
+    (b"", ()),
+    (b"A:\r\n", ((b"A", b""),)),
+    (b"A: \t\r\n", ((b"A", b""),)),
+    (b"A:b\r\na: \tb c \t\r\n", ((b"A", b"b"), (b"a", b"b c"))),
+    (b"A: :\xff:\r\nB:\r\n", ((b"A", b":\xff:"), (b"B", b""))),
+]
+
+
+@pytest.mark.parametrize(("lines", "fields"), FIELDS_IN_PARTS)
+def test_the_parts_of_field_lines(lines: bytes, fields: tuple[Field, ...]) -> None:
+    assert field_lines(b"\r\n" + lines + b"\r\n") == fields
+
+
+NAMES = st.from_regex(rb"[A-Za-z-]+", fullmatch=True)
+VALUES = st.lists(st.sampled_from(list(b"\t !:,azAZ09\x80\xff")), max_size=9).map(bytes)
+
+
+@given(st.lists(st.tuples(NAMES, VALUES), max_size=8))
+def test_whatever_passed_is_taken_apart_as_it_was_put_together(fields: list[Field]) -> None:
+    octets = b"\r\n" + b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n"
+    assert field_lines(octets) == tuple((name, value.strip(b" \t")) for name, value in fields)
