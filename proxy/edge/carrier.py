@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from proxy.errors import STATUS_OF, ClientFault, UpstreamDown, UpstreamError
 from proxy.inspector.redaction import printable, redact_target
@@ -17,7 +17,6 @@ from proxy.upstream.http1 import UpstreamConnection
 from proxy.upstream.pool import Pool
 from proxy.upstream.relay import Relay
 from proxy.upstream.streams import Content, Downstream
-from proxy.upstream.tunnel import Tunnel
 
 from . import answers
 
@@ -27,6 +26,18 @@ Failure = TypeVar("Failure", bound=Exception)
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 """RFC 9110 section 9.2.2: only these may be sent again on their own."""
+
+
+class Switched(NamedTuple):
+    """Jupyter speaks another protocol from here on.
+
+    Attributes:
+        upstream: Its side of the connection.
+        rest: What it has said in it already.
+    """
+
+    upstream: asyncio.Transport
+    rest: bytes
 
 
 class Carrier:
@@ -119,12 +130,13 @@ class Carrier:
             self._account()
             over(persistent)
 
-    async def carry(self, pool: Pool, tunnels: set[Tunnel], *, afresh: bool = False) -> bool:
+    async def carry(self, pool: Pool, *, afresh: bool = False) -> bool | Switched:
         """Returns whether the client's connection can carry another exchange.
+
+        Or, where Jupyter has switched protocols, what to make a tunnel of.
 
         Args:
             pool: Has the connections.
-            tunnels: Gets the tunnel, when it becomes one.
             afresh: Over a new connection, whatever the pool has.
         """
         try:
@@ -139,8 +151,7 @@ class Carrier:
                 connection = await pool.dial()
                 relay = await self._exchange(connection)
             if relay.upgraded is not None:
-                await self._tunnel(connection, relay.upgraded, tunnels)
-                relay.persistent = False
+                return Switched(connection.detach(), relay.upgraded)
             return self._done()
         except UpstreamError as error:
             return self._failed(_bare(error))
@@ -231,22 +242,6 @@ class Carrier:
             return
         connection.write(_end(chunked))
         connection.request_sent()
-
-    async def _tunnel(
-        self, connection: UpstreamConnection, rest: bytes, tunnels: set[Tunnel]
-    ) -> None:
-        tunnel = Tunnel(connection.detach(), self._downstream)
-        tunnels.add(tunnel)
-        try:
-            tunnel.open(rest)
-            await tunnel.closed
-        finally:
-            tunnels.discard(tunnel)
-            if not tunnel.closed.done() or tunnel.closed.cancelled():
-                tunnel.abort()
-            self._record.outcome = "tunnelled"
-            self._record.bytes_up += tunnel.bytes_up
-            self._record.bytes_down += tunnel.bytes_down
 
     # Endings
 

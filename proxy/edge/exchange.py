@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -21,7 +22,7 @@ from proxy.upstream.streams import Content, Downstream
 from proxy.upstream.tunnel import Tunnel as OpenTunnel
 
 from . import answers
-from .carrier import Carrier
+from .carrier import Carrier, Switched
 from .limits import DEFAULT_LIMITS
 from .local import OwnPaths
 
@@ -211,7 +212,28 @@ class Exchange:
             self._end(persistent=persistent)
 
     async def _carry(self, carrier: Carrier, *, afresh: bool = False) -> None:
-        self._end(persistent=await carrier.carry(self._all.pool, self._all.tunnels, afresh=afresh))
+        outcome = await carrier.carry(self._all.pool, afresh=afresh)
+        if isinstance(outcome, Switched):
+            self._open_tunnel(outcome)
+        else:
+            self._end(persistent=outcome)
+
+    def _open_tunnel(self, switched: Switched) -> None:
+        """Join both sides, and keep hold of nothing that a silent tab does not need."""
+        self._carrier = self._task = None
+        record = self._record
+        record.outcome = "tunnelled"
+        if not self._all.trace:
+            self._head = record.head = replace(self._head, fields=(), section=None)
+        tunnel = OpenTunnel(switched.upstream, self._downstream, self._tunnel_closed)
+        self._all.tunnels.add(tunnel)
+        tunnel.open(switched.rest)
+
+    def _tunnel_closed(self, tunnel: OpenTunnel) -> None:
+        self._all.tunnels.discard(tunnel)
+        self._record.bytes_up += tunnel.bytes_up
+        self._record.bytes_down += tunnel.bytes_down
+        self._finish()
 
     async def _own(self, decision: Local) -> None:
         self._record.outcome = "answered here"

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Sequence
 
 from proxy.errors import StartError
+from proxy.upstream.keepalive import keep_alive
 
 BACKLOG = 1024
 
@@ -54,6 +55,9 @@ def _bound(address: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # Every connection inherits these, and is spared system calls of its own.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        keep_alive(listening)
         listening.setblocking(False)
         listening.bind(target)
     except BaseException:

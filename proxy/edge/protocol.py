@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol, cast
 from proxy.rules.model import Arrival, Refuse, RequestHead
 from proxy.rules.networks import plain_address
 from proxy.rules.syntax import request_line
-from proxy.upstream.keepalive import keep_alive
 from proxy.upstream.reset import reset
 from proxy.upstream.streams import TunnelEnd
 
@@ -123,7 +122,6 @@ class EdgeProtocol(asyncio.Protocol):
         self._head_since = monotonic()
         self._server.connections.add(self)
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         if self._tunnelled is not None:

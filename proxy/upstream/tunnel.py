@@ -8,6 +8,7 @@ nature.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from .reset import reset, unread
 from .streams import Downstream
@@ -17,15 +18,34 @@ class Tunnel(asyncio.Protocol):
     """The upstream's protocol after the 101, and the client's ``streams.TunnelEnd``.
 
     Attributes:
-        closed: Resolves when both sides are done.
         bytes_up: Bytes from client to Jupyter.
         bytes_down: Bytes from Jupyter to client.
+
+    Args:
+        upstream: Jupyter's side; it is this object's from here on.
+        downstream: The client's side.
+        closed: Called once, when both sides are done.
     """
 
-    def __init__(self, upstream: asyncio.Transport, downstream: Downstream) -> None:
+    __slots__ = (
+        "_client_ended",
+        "_closed",
+        "_downstream",
+        "_jupyter_ended",
+        "_upstream",
+        "bytes_down",
+        "bytes_up",
+    )
+
+    def __init__(
+        self,
+        upstream: asyncio.Transport,
+        downstream: Downstream,
+        closed: Callable[[Tunnel], None],
+    ) -> None:
         self._upstream = upstream
         self._downstream = downstream
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._closed: Callable[[Tunnel], None] | None = closed
         self.bytes_up = 0
         self.bytes_down = 0
         self._client_ended = False
@@ -98,8 +118,9 @@ class Tunnel(asyncio.Protocol):
         return self._client_ended and self._jupyter_ended
 
     def _settle(self) -> None:
-        if not self.closed.done():
-            self.closed.set_result(None)
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed(self)
 
     def _client_congested(self, congested: bool) -> None:
         if self._upstream.is_closing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 
@@ -9,6 +10,7 @@ import pytest
 
 from proxy.edge.listener import bind, refused
 from proxy.errors import StartError
+from proxy.upstream.keepalive import IDLE_SECONDS
 
 
 def test_a_taken_port_names_the_flag() -> None:
@@ -35,3 +37,17 @@ def test_no_permission_says_how_to_get_it() -> None:
     told = refused(OSError(errno.EACCES, "Permission denied"), "0.0.0.0", 443, "--https-port")
     assert told.startswith("No permission to listen on 0.0.0.0:443. Run labgate as the systemd")
     assert told.endswith("with --https-port.")
+
+
+async def test_a_connection_inherits_what_notices_a_vanished_client() -> None:
+    (listening,) = bind(["127.0.0.1"], 0, "--x")
+    loop = asyncio.get_running_loop()
+    with listening:
+        listening.listen()
+        with socket.create_connection(listening.getsockname()):
+            accepted, _ = await loop.sock_accept(listening)
+            with accepted:
+                assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                idle = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+                assert idle == IDLE_SECONDS
