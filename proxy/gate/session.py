@@ -15,12 +15,12 @@ import base64
 import binascii
 import hmac
 import logging
-import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from proxy.kept import kept_secret
 from proxy.rules.credentials import SESSION_COOKIE, session_cookies
 from proxy.rules.model import Field
 
@@ -121,9 +121,7 @@ def session_key(folder: Path) -> bytes:
     """
     path = folder / KEY_FILE
     try:
-        if not path.exists():
-            _make(path)
-        key = bytes.fromhex(path.read_text("ascii").strip())
+        key = bytes.fromhex(kept_secret(path, KEY_BYTES))
         problem = "" if len(key) == KEY_BYTES else "it is damaged; remove it"
     except OSError as error:
         problem = f"{error.strerror}; make the folder writable, or set state.folder"
@@ -133,20 +131,3 @@ def session_key(folder: Path) -> bytes:
         return key
     log.warning("%s: %s. Logins will not outlast this labgate.", path, problem)
     return secrets.token_bytes(KEY_BYTES)
-
-
-def _make(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(KEY_BYTES) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        # A link, not a rename: of two that start together the first one's key stays.
-        os.link(temporary, path)
-    except FileExistsError:
-        pass
-    finally:
-        temporary.unlink()

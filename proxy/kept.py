@@ -1,0 +1,38 @@
+"""A secret that is made once, and is the same after every restart."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def kept_secret(path: Path, octets: int) -> str:
+    """The text of ``path``; random octets in hexadecimal, with mode 0600, when it was not there.
+
+    Of several that start together, the first one's secret stays.
+
+    Raises:
+        OSError: It can be neither read nor written.
+        UnicodeDecodeError: It is not ASCII.
+    """
+    if not path.exists():
+        _make(path, secrets.token_hex(octets))
+    return path.read_text("ascii").strip()
+
+
+def _make(path: Path, secret: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secret + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, not a rename: that would replace what somebody else has just made.
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
