@@ -6,8 +6,9 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxy.certs.acme.wanted import wanted_of
 from proxy.certs.challenges import AlpnAnswers, challenge_folder
@@ -18,7 +19,7 @@ from proxy.certs.watch import watch
 from proxy.edge.announced import AnnouncedListener
 from proxy.edge.exchange import Exchanges
 from proxy.edge.limits import Guests, Limits
-from proxy.edge.listener import BACKLOG, bind
+from proxy.edge.listener import BACKLOG, Ports, bind
 from proxy.edge.local import OwnPaths
 from proxy.edge.server import EdgeServer
 from proxy.edge.tls import Handshakes
@@ -26,10 +27,12 @@ from proxy.gate.gate import Gate
 from proxy.gate.htpasswd import Htpasswd
 from proxy.gate.lockout import Lockout
 from proxy.gate.session import Sessions, session_key
+from proxy.gate.verify import Verifier
 from proxy.inspector.headers import shown
 from proxy.jupyter.readiness import answers
 from proxy.observe.access import AccessLog
 from proxy.observe.record import Observer, Record
+from proxy.observe.traffic import Traffic
 from proxy.process import Memory, room_for
 from proxy.rules.model import Site, make_site
 from proxy.rules.networks import Networks
@@ -37,6 +40,9 @@ from proxy.settings import Settings
 from proxy.tasks import spawn
 from proxy.upstream.address import UpstreamAddress
 from proxy.upstream.pool import Pool
+
+if TYPE_CHECKING:
+    from proxy.workers.share import Share
 
 log = logging.getLogger("labgate")
 
@@ -50,10 +56,24 @@ class Application:
     The order matters: certificates and ports first, because they fail fast and cost
     nothing; Jupyter's address may come later (``connect_to``), until then requests get
     503 and the waiting page.
+
+    Args:
+        settings: The configuration.
+        access_log: Whether to write one.
+        renew: Whether to obtain and renew what comes from ACME.
+        share: Given to one of several workers; their supervisor looks after the rest.
     """
 
-    def __init__(self, settings: Settings, *, access_log: bool, renew: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        access_log: bool,
+        renew: bool = True,
+        share: Share | None = None,
+    ) -> None:
         self._settings = settings
+        self._share = share
         self._renew = renew
         upstream = settings.upstream
         self._pool = Pool(
@@ -69,6 +89,10 @@ class Application:
         observers: list[Observer] = [self._access] if self._access is not None else []
         if settings.log.show_headers:
             observers.append(_print_headers)
+        self.traffic = Traffic()
+        """Counted for whoever asks for metrics."""
+        if settings.listen.metrics:
+            observers.append(self.traffic)
         self._exchanges = Exchanges(
             site_of(settings, UNKNOWN_UPSTREAM),
             self._pool,
@@ -92,12 +116,7 @@ class Application:
         self.certificates: CertificateStore | None = None
         """Without TLS there are none."""
         if settings.listen.tls:
-            self.certificates = CertificateStore(
-                sources_of(settings),
-                Handshakes(settings.tls.unknown_name),
-                hosts_of(settings),
-                status_file(settings.state_folder),
-            )
+            self.certificates = store_of(settings, worker=share is not None)
 
     async def start(self) -> None:
         """Open every port.
@@ -107,33 +126,21 @@ class Application:
                 good.
         """
         settings = self._settings
-        self._exchanges.gate = gate_of(settings)
+        self._exchanges.gate = gate_of(settings, self._share)
         context = None
         if self.certificates is not None:
             self.certificates.start()
             context = self.certificates.handshakes.context
-        optional = () if settings.listen.bind else settings.bind
-        main_port = settings.https_port if settings.listen.tls else settings.http_port
-        main_flag = "--https-port" if settings.listen.tls else "--http-port"
-        sockets = bind(settings.bind, main_port, main_flag, optional=optional)
-        plain = []
-        if settings.listen.tls and settings.http_port:
-            try:
-                flag = "--http-port (0 for none)"
-                plain = bind(settings.bind, settings.http_port, flag, optional=optional)
-            except BaseException:
-                for opened in sockets:
-                    opened.close()
-                raise
+        ports = ports_of(settings) if self._share is None else self._share.ports
         limits = fitting(self._limits, settings)
         guests = Guests(limits, self._trusted)
         edge = EdgeServer(self._exchanges, limits=limits, guests=guests)
         redirects = EdgeServer(self._exchanges, limits=limits, guests=guests, plain_redirects=True)
         self._edges = [edge, redirects]
         self._sweeping = spawn(self._sweep(), "sweep")
-        for listening in sockets:
+        for listening in ports.main:
             await self._serve(edge, listening, context)
-        for listening in plain:
+        for listening in ports.plain:
             await self._serve(redirects, listening, None)
         if self.certificates is not None:
             self.certificates.publish()
@@ -141,7 +148,24 @@ class Application:
             alpn = AlpnAnswers(settings.state_folder, self.certificates.challenge)
             self._challenged = spawn(alpn.run(), "challenges")
             if self._renew and self.certificates.entries[0].source.kind == "ACME":
-                self._renewing = spawn(_renew(settings, self.certificates), "renewal")
+                self._renewing = spawn(renewing(settings, self.certificates), "renewal")
+
+    @property
+    def gauges(self) -> dict[str, tuple[str, Callable[[], int]]]:
+        """What can be read off at any moment: a name, a text and the number."""
+        exchanges = self._exchanges
+        return {
+            "connections": ("Open connections.", lambda: len(self._edges[0].guests)),
+            "tunnels": ("Open WebSockets.", lambda: len(exchanges.tunnels)),
+            "requests_under_way": (
+                "Requests that are being answered, WebSockets not counted.",
+                lambda: exchanges.under_way - len(exchanges.tunnels),
+            ),
+            "upstream_connections": (
+                "Connections to Jupyter, idle or busy, WebSockets not counted.",
+                lambda: self._pool.connections,
+            ),
+        }
 
     def reload(self) -> None:
         """Look at the certificates now, not only within the next seconds."""
@@ -250,7 +274,41 @@ def site_of(settings: Settings, upstream: UpstreamAddress) -> Site:
     )
 
 
-def gate_of(settings: Settings) -> Gate | None:
+def ports_of(settings: Settings) -> Ports:
+    """Bind every port.
+
+    Raises:
+        StartError: One is not to be had.
+    """
+    optional = () if settings.listen.bind else settings.bind
+    main_port = settings.https_port if settings.listen.tls else settings.http_port
+    main_flag = "--https-port" if settings.listen.tls else "--http-port"
+    main = bind(settings.bind, main_port, main_flag, optional=optional)
+    if not (settings.listen.tls and settings.http_port):
+        return Ports(main, [])
+    try:
+        flag = "--http-port (0 for none)"
+        return Ports(main, bind(settings.bind, settings.http_port, flag, optional=optional))
+    except BaseException:
+        for opened in main:
+            opened.close()
+        raise
+
+
+def store_of(settings: Settings, *, worker: bool = False) -> CertificateStore:
+    """The certificates; those of a worker are made and told about by its supervisor."""
+    sources = sources_of(settings)
+    if worker:
+        sources = [replace(source, make=None) for source in sources]
+    return CertificateStore(
+        sources,
+        Handshakes(settings.tls.unknown_name),
+        hosts_of(settings),
+        None if worker else status_file(settings.state_folder),
+    )
+
+
+def gate_of(settings: Settings, share: Share | None = None) -> Gate | None:
     """Who is asked for a password; None where there is nothing to ask and nothing to count.
 
     Raises:
@@ -260,13 +318,19 @@ def gate_of(settings: Settings) -> Gate | None:
     if access.htpasswd is None and not access.login_failures:
         return None
     lockout = Lockout(access.login_failures, access.lockout_seconds)
+    if share is not None:
+        lockout = share.lockout
     if access.htpasswd is None:
         return Gate(lockout)
     htpasswd = Htpasswd(access.htpasswd)
-    return Gate(lockout, htpasswd, Sessions(session_key(settings.state_folder)))
+    key = session_key(settings.state_folder) if share is None else share.session_key
+    gate = Gate(lockout, htpasswd, Sessions(key))
+    if share is not None:
+        gate.verifier = Verifier(share.digest_key)
+    return gate
 
 
-async def _renew(settings: Settings, store: CertificateStore) -> None:
+async def renewing(settings: Settings, store: CertificateStore) -> None:
     """Obtain the certificate, and keep it fresh."""
     from proxy.certs.acme.renewer import Renewer  # noqa: PLC0415  its libraries cost 0.3 s
 

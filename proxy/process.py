@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import gc
 import resource
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
+from typing import cast
 
 OWN_DESCRIPTORS = 512
 """For listeners, files and what is kept open for Jupyter."""
@@ -15,6 +17,12 @@ CROWD = 200
 """So many connections must have gone before it is worth a pause."""
 
 COLLECT_SECONDS = 600.0
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""The parameters of mallopt(3)."""
+
+KEPT_BYTES = 4 * 1024 * 1024
+OWN_PAGES_BYTES = 192 * 1024
 
 
 def room_for(connections: int) -> int:
@@ -47,9 +55,11 @@ class Memory:
     def __init__(self) -> None:
         self._crest = 0
         self._collected_at = monotonic()
-        gc.collect()
+        # What was loaded is not searched at all: it has hardly any garbage, and takes 0.04 s.
         gc.freeze()
         gc.set_threshold(5_000, 4, 1_000_000)
+        _mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        _mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
 
     def look(self, connections: int) -> None:
         """Call it about once a second with the number of open connections."""
@@ -64,3 +74,27 @@ class Memory:
         # malloc_trim(3) is glibc's own; other C libraries give back by themselves.
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def own_pages(wanted: bool) -> None:
+    """Whether big buffers get pages of their own from here on.
+
+    uvloop gives a TLS connection a buffer of 256 KiB for as long as it lives and touches its
+    first page. Among other things it covers pages that those have used: 11 KiB a connection.
+    Pieces of content are as big, but short-lived; pages of their own would cost uploads half
+    as much again.
+    """
+    _mallopt(M_MMAP_THRESHOLD, OWN_PAGES_BYTES if wanted else KEPT_BYTES)
+
+
+def _find_mallopt() -> Callable[[int, int], object]:
+    """mallopt(3) is glibc's own, too."""
+    try:
+        function = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return lambda _parameter, _value: None
+    function.argtypes = [ctypes.c_int, ctypes.c_int]
+    return cast(Callable[[int, int], object], function)
+
+
+_mallopt = _find_mallopt()

@@ -65,6 +65,18 @@ def _network(part: object) -> Network:
         raise ValueError(f"{error}; write for example 10.0.0.0/8, 192.0.2.7 or ::1") from None
 
 
+def host_and_port(text: str) -> tuple[str, int]:
+    """``HOST:PORT``, an IPv6 address in brackets, in its parts.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not HOST:PORT; write for example 127.0.0.1:9464")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
 
 
@@ -101,6 +113,15 @@ class ListenSettings(Section):
     http_port: Port | None = None
     tls: bool = True
     drain_seconds: Seconds = 10.0
+    workers: Annotated[int, Field(ge=1)] = 1
+    metrics: str = ""
+
+    @field_validator("metrics")
+    @classmethod
+    def _host_and_port(cls, metrics: str) -> str:
+        if metrics:
+            host_and_port(metrics)
+        return metrics
 
 
 class TlsSettings(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import resource
 import subprocess
 import sys
@@ -37,6 +38,24 @@ print(sum(isinstance(one, Connection) for one in gc.get_objects()))
 """
 
 
+MAPPED = """
+import ctypes
+from proxy.process import own_pages
+class Info(ctypes.Structure):
+    _fields_ = [(str(number), ctypes.c_size_t) for number in range(10)]
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Info
+def mapped():
+    return getattr(libc.mallinfo2(), "3")
+kept = []
+for wanted in (True, False):
+    own_pages(wanted)
+    before = mapped()
+    kept += [bytearray(256 * 1024) for _ in range(5)]
+    print(mapped() - before)
+"""
+
+
 def printed(program: str, *arguments: int) -> list[int]:
     """The numbers that a Python of its own printed."""
     command = [sys.executable, "-c", program, *map(str, arguments)]
@@ -64,6 +83,11 @@ def test_enough_is_left_alone() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert room_for(1) == 1
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt(3) is glibc's")
+def test_buffers_get_pages_of_their_own_when_they_are_to() -> None:
+    assert printed(MAPPED) == [5, 0]
 
 
 def test_what_a_crowd_left_is_collected_when_it_is_gone() -> None:

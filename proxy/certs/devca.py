@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
@@ -25,6 +24,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from proxy.errors import StartError
 
 from .files import CertificatePair, load_pair
+
+if TYPE_CHECKING:
+    import trustme
 
 LEAF_LIFETIME = timedelta(days=90)
 RENEW_BEFORE = timedelta(days=30)
@@ -86,6 +88,8 @@ def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 
 def _authority(folder: Path) -> trustme.CA:
+    import trustme  # noqa: PLC0415  only where there is no other certificate
+
     cert, key = authority_file(folder), folder / "ca.key"
     if cert.exists() and key.exists():
         try:

@@ -211,6 +211,14 @@ def _shared(command: argparse.ArgumentParser) -> None:
         value=False,
         help="plain HTTP here, behind an ingress that terminates TLS",
     )
+    key(
+        "--metrics",
+        action=_Key,
+        key="listen.metrics",
+        metavar="HOST:PORT",
+        help="serve metrics for Prometheus there (default: nowhere)",
+    )
+    key("--workers", action=_Key, key="listen.workers", metavar="N", help="processes (default 1)")
     key("--cert", action=_Key, key="tls.cert", repeat=True, metavar="FILE", help="full chain, PEM")
     key("--key", action=_Key, key="tls.key", repeat=True, metavar="FILE", help="private key, PEM")
     _acme(edge)

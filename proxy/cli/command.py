@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 
@@ -21,7 +22,7 @@ def command(arguments: list[str] | None) -> int:
 
             return password(parsed.htpasswd)
         settings = load(parsed.flags, file=parsed.config)
-        _log_to_stderr(settings)
+        log_to_stderr(settings)
         if parsed.command == "cert":
             from . import cert  # noqa: PLC0415  commands load what they need
 
@@ -33,13 +34,16 @@ def command(arguments: list[str] | None) -> int:
             return obtain.obtain(settings, due_only=parsed.action == "renew", force=force)
         from . import run  # noqa: PLC0415  commands load what they need
 
+        gc.freeze()
+        gc.enable()
         return run.run(run.up if parsed.command == "up" else run.serve, settings)
     except StartError as error:
         print(f"labgate: {error}", file=sys.stderr)
         return error.exit_code
 
 
-def _log_to_stderr(settings: Settings) -> None:
+def log_to_stderr(settings: Settings) -> None:
+    """Of labgate lines from ``log.level`` on, other libraries' warnings."""
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )

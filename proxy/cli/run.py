@@ -7,22 +7,22 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from typing import Any
-
-from rich.console import Console
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proxy.app import Application
 from proxy.certs.devca import authority_file
 from proxy.errors import UsageError
-from proxy.jupyter.choose import choose_launcher
 from proxy.jupyter.launcher import Launcher, Login
 from proxy.jupyter.readiness import wait_until_ready
 from proxy.observe.notify import notify
-from proxy.settings import Settings
+from proxy.settings import Settings, host_and_port
 from proxy.upstream.address import UpstreamAddress, parse_upstream
 
-from .report import print_ready, ready_lines
+from .report import print_ready, ready_lines, say
+
+if TYPE_CHECKING:
+    from proxy.workers.supervisor import Supervisor
 
 log = logging.getLogger("labgate")
 
@@ -30,21 +30,33 @@ DEFAULT_UPSTREAM = "http://127.0.0.1:8888"
 RELAUNCH_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_SECONDS = 60.0
 
-console = Console(stderr=True)
-
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+Serving: TypeAlias = "Application | Supervisor"
 
 
 def run(command: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings) -> int:
-    """Run on uvloop where it exists, on plain asyncio elsewhere."""
-    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    """Run a command to its end."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(command(settings))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """A loop of uvloop where that exists, of plain asyncio elsewhere."""
     with suppress(ImportError):
         import uvloop  # noqa: PLC0415  it does not exist everywhere
 
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(command(settings))
+        return uvloop.new_event_loop
+    return asyncio.new_event_loop
+
+
+def _application(settings: Settings, *, access_log: bool) -> Serving:
+    """In this process, or in several."""
+    if settings.listen.workers == 1:
+        return Application(settings, access_log=access_log)
+    from proxy.workers.supervisor import Supervisor  # noqa: PLC0415  only where it is wanted
+
+    return Supervisor(settings, access_log=access_log)
 
 
 async def serve(settings: Settings) -> int:
@@ -58,32 +70,36 @@ async def serve(settings: Settings) -> int:
     access_log = settings.log.access is True or (
         settings.log.access is None and not settings.log.show_headers
     )
-    app = Application(settings, access_log=access_log)
+    app = _application(settings, access_log=access_log)
     address = parse_upstream(settings.upstream.url)
-    return await _until_signal(app, lambda hurry: _serve_running(settings, app, address, hurry))
+    return await _until_signal(
+        settings, app, lambda hurry: _serve_running(settings, app, address, hurry)
+    )
 
 
 async def up(settings: Settings) -> int:
     """Launch Jupyter, then serve it."""
-    app = Application(settings, access_log=settings.log.access is True)
+    app = _application(settings, access_log=settings.log.access is True)
     if settings.jupyter.launch == "none":
         address = parse_upstream(settings.upstream.url or DEFAULT_UPSTREAM)
-        return await _until_signal(app, lambda hurry: _serve_running(settings, app, address, hurry))
+        return await _until_signal(
+            settings, app, lambda hurry: _serve_running(settings, app, address, hurry)
+        )
     if settings.upstream.url:
         raise UsageError(
             "upstream.url names a Jupyter that runs already, and `up` would launch another: "
             "add --launch none, or use `labgate serve`."
         )
-    return await _until_signal(app, lambda hurry: _launch_and_serve(settings, app, hurry))
+    return await _until_signal(settings, app, lambda hurry: _launch_and_serve(settings, app, hurry))
 
 
 async def _serve_running(
-    settings: Settings, app: Application, address: UpstreamAddress, hurry: asyncio.Event
+    settings: Settings, app: Serving, address: UpstreamAddress, hurry: asyncio.Event
 ) -> None:
     """Open ports and serve until cancelled."""
     try:
-        await app.start()
         app.connect_to(address)
+        await app.start()
         _tell(settings, app, str(address), Login("unknown"), address)
         await asyncio.Event().wait()
     finally:
@@ -91,14 +107,17 @@ async def _serve_running(
         await app.stop(hurry)
 
 
-async def _launch_and_serve(settings: Settings, app: Application, hurry: asyncio.Event) -> None:
+async def _launch_and_serve(settings: Settings, app: Serving, hurry: asyncio.Event) -> None:
     """Open ports, launch, wait, tell, watch: until cancelled or Jupyter is shut down."""
+    # A Jupyter that runs already is served without the Engine's client and progress bars.
+    from proxy.jupyter.choose import choose_launcher  # noqa: PLC0415  0.1 s
+
     launcher: Launcher | None = None
     try:
         await app.start()
-        launcher = await choose_launcher(settings.jupyter, settings.state_folder, console)
+        launcher = await choose_launcher(settings.jupyter, settings.state_folder)
         assert launcher is not None, "launch = none was taken before"
-        console.print("Starting Jupyter …", highlight=False)
+        say("Starting Jupyter …")
         launched = await launcher.launch()
         app.connect_to(launched.address)
         seconds = settings.jupyter.start_timeout_seconds
@@ -113,8 +132,20 @@ async def _launch_and_serve(settings: Settings, app: Application, hurry: asyncio
             await launcher.stop()
 
 
+async def _measured(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, with metrics where they are wanted."""
+    if not settings.listen.metrics:
+        await work
+        return
+    from proxy.observe.metrics import collectors_of, serve_metrics  # noqa: PLC0415  0.3 s
+
+    with closing(work):  # where the port is not to be had it has not even begun
+        async with serve_metrics(host_and_port(settings.listen.metrics), collectors_of(app)):
+            await work
+
+
 def _tell(
-    settings: Settings, app: Application, jupyter: str, login: Login, address: UpstreamAddress
+    settings: Settings, app: Serving, jupyter: str, login: Login, address: UpstreamAddress
 ) -> None:
     """Say that everything is ready, to people and to the service manager."""
     store = app.certificates
@@ -128,7 +159,7 @@ def _tell(
                 place = f"the certificate for {entry.name} from {settings.acme.directory}"
             wait = f"for {place}; a temporary one serves until then"
             lines.insert(-1, ("Waiting", wait))
-    print_ready(console, lines)
+    print_ready(lines)
     notify("READY=1")
 
 
@@ -141,7 +172,7 @@ async def _watch(launcher: Launcher) -> None:
         ended = await launcher.ended()
         if ended.exit_code == 0:
             reason = f"Jupyter was shut down ({ended.reason}); labgate stops too."
-            console.print(reason, highlight=False)
+            say(reason)
             return
         attempt = 0 if loop.time() - since > STEADY_SECONDS else attempt
         pause = RELAUNCH_SECONDS[min(attempt, len(RELAUNCH_SECONDS) - 1)]
@@ -153,20 +184,20 @@ async def _watch(launcher: Launcher) -> None:
         await launcher.relaunch()
 
 
-async def _until_signal(app: Application, work: Work) -> int:
+async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
     """Run ``work`` until it ends or SIGINT or SIGTERM comes; a second one ends the waiting.
 
     SIGHUP reloads; but when it says that the terminal is gone, it ends labgate as well.
     """
     loop = asyncio.get_running_loop()
     hurry = asyncio.Event()
-    working = loop.create_task(work(hurry), name="serving")
+    working = loop.create_task(_measured(settings, app, work(hurry)), name="serving")
 
     def on_signal() -> None:
         if working.cancelling():
             hurry.set()
         else:
-            console.print("Stopping …", highlight=False)
+            say("Stopping …")
             working.cancel()
 
     in_terminal = os.isatty(0)

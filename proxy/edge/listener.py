@@ -5,11 +5,25 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from proxy.errors import StartError
 from proxy.upstream.keepalive import keep_alive
 
 BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Bound sockets.
+
+    Attributes:
+        main: Of the port that everything is served on.
+        plain: Of the one that redirects there.
+    """
+
+    main: list[socket.socket]
+    plain: list[socket.socket]
 
 
 def bind(

@@ -7,6 +7,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
+from proxy.process import own_pages
 from proxy.rules.model import RequestHead
 from proxy.upstream.streams import Content, Downstream
 
@@ -51,7 +52,11 @@ class EdgeServer:
 
     def connection(self, client: str = "", *, vouched: bool = True) -> EdgeProtocol:
         """A new connection, of a client that was announced or of the other end."""
-        return EdgeProtocol(self, asyncio.get_running_loop(), client, vouched)
+        loop = asyncio.get_running_loop()
+        # The event loop makes the connection's TLS buffer next, in this turn.
+        own_pages(True)
+        loop.call_soon(own_pages, False)
+        return EdgeProtocol(self, loop, client, vouched)
 
     def shed(self) -> None:
         """Close what takes too long or leads nowhere; call it once a second."""

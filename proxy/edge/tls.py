@@ -24,6 +24,9 @@ CIPHERS = ":".join(
 
 ACME_TLS = b"acme-tls/1"
 
+RECORD_BYTES = 16 * 1024
+"""The most content of a record (RFC 8446 section 5.1), which is the most that one read gets."""
+
 UnknownName = Literal["default", "refuse"]
 
 
@@ -49,6 +52,9 @@ class Handshakes:
         self._front = _Front(ssl.PROTOCOL_TLS_SERVER)
         self._front.sslobject_class = _Connection
         _profile(self._front)
+        # Each costs a client nothing and us a signature's half. A client that opens several
+        # connections at once gets one from each.
+        self._front.num_tickets = 1
         self._front.sni_callback = self._choose
 
     @property
@@ -85,7 +91,11 @@ class Handshakes:
         name = name.lower() if name else ""
         chosen = None
         # Called twice in a handshake when the client has to try again (RFC 8446 section 4.1.4).
-        if isinstance(connection, _Connection) and ACME_TLS in connection.offered:
+        if (
+            self._challenges
+            and isinstance(connection, _Connection)
+            and ACME_TLS in connection.offered
+        ):
             chosen = self._challenges.get(name)
         if chosen is None:
             chosen = self._by_name.get(name) or self._by_name.get(_wildcard(name))
@@ -150,6 +160,7 @@ class _Connection(ssl.SSLObject):
     takes it: the SNI callback is told nothing about ALPN, which is negotiated after it.
     """
 
+    _sslobj: Any  # of ssl.SSLObject
     outgoing: ssl.MemoryBIO
     peeked: ssl.MemoryBIO | None = None
     _seen = b""
@@ -163,6 +174,13 @@ class _Connection(ssl.SSLObject):
             self._offered = offered_protocols(self._seen)
             self._seen, self.peeked = b"", None
         return self._offered
+
+    def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002  as in ssl
+        """As ``ssl``'s; uvloop asks for 256 KiB, which would be allocated for every record."""
+        size = min(len, RECORD_BYTES)
+        if buffer is not None:
+            return self._sslobj.read(size, buffer)
+        return self._sslobj.read(size)
 
     def do_handshake(self) -> None:
         if self._failure is not None:

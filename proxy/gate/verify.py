@@ -27,12 +27,15 @@ class Verifier:
     user, password and the user's hash: never the password, and nothing that survives
     another password in the file.
 
+    Args:
+        key: For the digests; several processes that compare them have the same.
+
     Attributes:
         hashed: How many passwords were hashed so far.
     """
 
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = key or secrets.token_bytes(32)
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
         self._remembered: OrderedDict[bytes, float] = OrderedDict()

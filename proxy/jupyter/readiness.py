@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable
-
-import aiohttp
-from yarl import URL
+from contextlib import closing
 
 from proxy.errors import StartError
 from proxy.jupyter.launcher import Launcher
@@ -15,6 +14,7 @@ from proxy.upstream.address import UpstreamAddress
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 0.5
+MOST_BYTES = 64 * 1024
 
 
 async def answers(address: UpstreamAddress, timeout_seconds: float = 2.0) -> bool:
@@ -22,28 +22,36 @@ async def answers(address: UpstreamAddress, timeout_seconds: float = 2.0) -> boo
 
     ``/api`` is the one path that needs no login and is not counted as activity.
     """
-    connector: aiohttp.BaseConnector = (
-        aiohttp.TCPConnector() if address.path is None else aiohttp.UnixConnector(address.path)
-    )
     try:
-        async with (
-            aiohttp.ClientSession(
-                connector=connector,
-                timeout=aiohttp.ClientTimeout(total=timeout_seconds),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            ) as session,
-            session.get(
-                URL(_api(address), encoded=True),
-                allow_redirects=False,
-                headers={"Host": address.origin.authority},
-            ) as response,
-        ):
-            if response.status != 200:
-                return False
-            body = await response.json(content_type=None)
-            return isinstance(body, dict) and "version" in body
-    except (aiohttp.ClientError, OSError, ValueError):  # TimeoutError is an OSError
+        async with asyncio.timeout(timeout_seconds):
+            said = await _asked(address)
+        head, _, content = said.partition(b"\r\n\r\n")
+        told = json.loads(content)
+    except (OSError, ValueError):  # TimeoutError is an OSError
         return False
+    ok = head.split(b"\r\n", 1)[0].split(b" ")[1:2] == [b"200"]
+    return ok and isinstance(told, dict) and "version" in told
+
+
+async def _asked(address: UpstreamAddress) -> bytes:
+    """The whole answer to one request; HTTP/1.0 asks for one without chunks that ends.
+
+    A client library would cost every start more than everything else that it loads.
+    """
+    if address.path is None:
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+    else:
+        reader, writer = await asyncio.open_unix_connection(address.path)
+    with closing(writer):
+        writer.write(
+            b"GET %bapi HTTP/1.0\r\nHost: %b\r\nAccept: application/json\r\n"
+            b"Connection: close\r\n\r\n"
+            % (address.base_path.encode(), address.origin.authority.encode())
+        )
+        said = b""
+        while len(said) < MOST_BYTES and (piece := await reader.read(MOST_BYTES)):
+            said += piece
+        return said
 
 
 async def wait_until_ready(

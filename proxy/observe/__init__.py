@@ -2,6 +2,8 @@
 
 - ``record``  one finished exchange, and who is told of it
 - ``access``  the access log's line
+- ``traffic`` how many exchanges there were, and what became of them
+- ``metrics`` certificates and traffic for Prometheus, on a port of their own
 - ``notify``  systemd's readiness protocol
 - ``health``  the container's own health check (``python -m proxy.observe.health``)
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TextIO
 
@@ -14,6 +15,8 @@ from .record import Record
 
 FLUSH_SECONDS = 0.2
 MOST_LINES = 1000
+MOST_OCTETS = 4096
+"""Linux' PIPE_BUF: a write of no more is not mixed with another process' (pipe(7))."""
 
 
 class AccessLog:
@@ -48,8 +51,24 @@ class AccessLog:
         if lines:
             # Standard error that is full or gone must not end requests.
             with suppress(OSError, ValueError):
-                self._stream.write("".join(lines))
-                self._stream.flush()
+                for text in _joined(lines):
+                    self._stream.write(text)
+                    self._stream.flush()
+
+
+def _joined(lines: list[str]) -> Iterator[str]:
+    """The lines in pieces that several workers may write to one pipe."""
+    piece: list[str] = []
+    size = 0
+    for text in lines:
+        # One character is four octets at most, as UTF-8 and as an escape.
+        octets = len(text) if text.isascii() else 4 * len(text)
+        if size + octets > MOST_OCTETS and piece:
+            yield "".join(piece)
+            piece, size = [], 0
+        piece.append(text)
+        size += octets
+    yield "".join(piece)
 
 
 def line(record: Record) -> str:

@@ -84,7 +84,8 @@ class Labgate(Peer):
         return command
 
     def environment(self, work: Path) -> Mapping[str, str]:
-        return {"XDG_STATE_HOME": str(work)}
+        # An installed labgate is compiled already; here the first start does it.
+        return {"XDG_STATE_HOME": str(work), "PYTHONDONTWRITEBYTECODE": ""}
 
     def has_workers(self) -> bool:
         """Whether ``serve`` knows ``--workers``."""

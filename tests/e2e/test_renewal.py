@@ -25,7 +25,7 @@ from websockets.typing import Origin
 from proxy.certs.devca import write_private
 from proxy.certs.files import load_pair
 from proxy.tasks import spawn
-from tests.e2e.programs import ROOT, Labgate, until
+from tests.e2e.programs import ROOT, Labgate, free_port, until
 
 NAME = "lab.example.org"
 SOCKETS = 50
@@ -76,6 +76,14 @@ async def upstream() -> AsyncIterator[int]:
 
     async with serve(echo, "127.0.0.1", 0, process_request=plain) as server:
         yield next(iter(server.sockets)).getsockname()[1]
+
+
+async def problem(metrics: str) -> float:
+    """What the metrics say of the certificate's files."""
+    async with aiohttp.request("GET", f"http://{metrics}/metrics") as answer:
+        text = await answer.text()
+    told = f'labgate_certificate_problem{{name="{NAME}"}} '
+    return float(next(line for line in text.splitlines() if line.startswith(told))[len(told) :])
 
 
 class Load:
@@ -136,7 +144,8 @@ async def test_nobody_notices(tmp_path: Path) -> None:
     serial = renew(live)
     async with upstream() as port:
         site = ("--domain", NAME, "--bind", "127.0.0.1", "--upstream", f"http://127.0.0.1:{port}")
-        labgate = Labgate(tmp_path, "serve", *site, *pair_flags(live))
+        metrics = f"127.0.0.1:{free_port()}"
+        labgate = Labgate(tmp_path, "serve", *site, *pair_flags(live), "--metrics", metrics)
         try:
             await asyncio.to_thread(labgate.start)
             assert await served(labgate.https_port) == serial
@@ -160,11 +169,13 @@ async def test_nobody_notices(tmp_path: Path) -> None:
             show = await asyncio.to_thread(shown, labgate, live)
             assert show.returncode == 0, show
             assert "is not a PEM certificate" in show.stdout
+            assert await problem(metrics) == 1
 
             serial = renew(live)
             labgate.running.send_signal(signal.SIGHUP)
             await _until_served(labgate, serial)
             await echoed(sockets, "after it was mended")
+            assert await problem(metrics) == 0
 
             load.over = True
             await asyncio.gather(*loading)

@@ -1,0 +1,148 @@
+"""Metrics for Prometheus, on a port of their own.
+
+Nothing is counted twice: at every scrape they are read off what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from proxy import __version__
+from proxy.app import Application
+from proxy.certs.entry import Entry
+from proxy.edge.listener import bind
+from proxy.rules.authority import host_only
+
+from .traffic import Traffic
+
+if TYPE_CHECKING:
+    from proxy.workers.supervisor import Supervisor
+
+DAY_SECONDS = 86_400.0
+
+
+class CertificateMetrics(Collector):
+    """What ``labgate cert show`` tells, as numbers."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+
+    def collect(self) -> Iterable[Metric]:
+        expiry = _of_certificates("expiry_timestamp_seconds", "When it expires, Unix time.")
+        left = _of_certificates("days_left", "Days until it expires.")
+        problem = _of_certificates(
+            "problem", "1: its files or its renewal have a fault; `labgate cert show` tells it."
+        )
+        temporary = _of_certificates("temporary", "1: self-signed, until the real one is there.")
+        renewal = _of_certificates("next_renewal_timestamp_seconds", "When labgate renews it.")
+        now = datetime.now(UTC)
+        for entry in self._entries:
+            name = [entry.name]
+            problem.add_metric(name, float(bool(entry.fault or entry.last_error)))
+            temporary.add_metric(name, float(entry.temporary))
+            if entry.pair is not None:
+                expires = entry.pair.not_after
+                expiry.add_metric(name, expires.timestamp())
+                left.add_metric(name, (expires - now).total_seconds() / DAY_SECONDS)
+            if entry.next_renewal is not None:
+                renewal.add_metric(name, entry.next_renewal.timestamp())
+        return [expiry, left, problem, temporary, renewal]
+
+
+class TrafficMetrics(Collector):
+    """Connections and exchanges of this process."""
+
+    def __init__(self, traffic: Traffic, gauges: dict[str, tuple[str, Callable[[], int]]]) -> None:
+        self._traffic = traffic
+        self._gauges = gauges
+
+    def collect(self) -> Iterable[Metric]:
+        for name, (text, read) in self._gauges.items():
+            yield GaugeMetricFamily(f"labgate_{name}", text, read())
+        exchanges = CounterMetricFamily(
+            "labgate_exchanges",
+            "Requests that are over, by outcome and class of status (0xx: no answer).",
+            labels=["outcome", "status"],
+        )
+        for (outcome, digit), number in self._traffic.exchanges.items():
+            exchanges.add_metric([outcome, f"{digit}xx"], number)
+        yield exchanges
+
+
+class BuildMetrics(Collector):
+    """Which labgate this is."""
+
+    def collect(self) -> Iterable[Metric]:
+        info = GaugeMetricFamily("labgate_build_info", "Its version.", labels=["version"])
+        info.add_metric([__version__], 1)
+        return [info]
+
+
+def collectors_of(app: Application | Supervisor) -> list[Collector]:
+    """What there is to tell; the requests are the workers' where there are several."""
+    collectors: list[Collector] = []
+    if app.certificates is not None:
+        collectors.append(CertificateMetrics(app.certificates.entries))
+    if isinstance(app, Application):
+        collectors.append(TrafficMetrics(app.traffic, app.gauges))
+    return collectors
+
+
+@asynccontextmanager
+async def serve_metrics(
+    address: tuple[str, int], collectors: Iterable[Collector]
+) -> AsyncIterator[int]:
+    """Serve ``GET /metrics`` on a host and port while inside; yields the port.
+
+    Raises:
+        StartError: The port is not to be had.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    for collector in (BuildMetrics(), *collectors):
+        registry.register(collector)
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        if not _is_own(host_only(request.host.encode("ascii", "replace")), address[0]):
+            # A page that made its own name point here (DNS rebinding) learns nothing.
+            return web.Response(status=421, text="There is no such site here.\n")
+        if request.path != "/metrics":
+            return web.Response(status=404, text="The metrics are at /metrics.\n")
+        if request.method not in ("GET", "HEAD"):
+            return web.Response(status=405, headers={"Allow": "GET, HEAD"})
+        text = generate_latest(registry)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    (listening,) = bind([address[0]], address[1], "--metrics")
+    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.5)
+    try:
+        await runner.setup()
+        await web.SockSite(runner, listening).start()
+        yield int(listening.getsockname()[1])
+    finally:
+        await runner.cleanup()
+        listening.close()
+
+
+def _is_own(host: bytes, configured: str) -> bool:
+    text = host.decode("ascii", "replace").strip("[]")
+    if text.lower() in ("localhost", configured.lower()):
+        return True
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _of_certificates(name: str, text: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"labgate_certificate_{name}", text, labels=["name"])

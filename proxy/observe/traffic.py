@@ -1,0 +1,28 @@
+"""How many exchanges there were, and what became of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from .record import Record
+
+OUTCOMES = frozenset({"forwarded", "tunnelled", "redirected", "answered here"})
+
+
+class Traffic:
+    """Counts exchanges (an ``Observer``).
+
+    Attributes:
+        exchanges: By outcome (``forwarded``, ``tunnelled``, ``redirected``, ``answered here``,
+            ``refused``, ``failed``) and first digit of the status (``0``: no answer).
+    """
+
+    def __init__(self) -> None:
+        self.exchanges: Counter[tuple[str, str]] = Counter()
+
+    def __call__(self, record: Record) -> None:
+        outcome = record.outcome
+        if outcome not in OUTCOMES:
+            # The others name rules and reasons; a metric's labels must be few.
+            outcome = "refused" if outcome.startswith("refused") else "failed"
+        self.exchanges[outcome, str(record.status // 100)] += 1

@@ -1,0 +1,13 @@
+"""``--workers N``: several processes that serve the same ports.
+
+The process that was started becomes the supervisor. It owns Jupyter, the signals, the
+certificates' renewal and the listening sockets, and serves no request itself.
+
+- ``sockets``     a set of listening sockets for each worker
+- ``messages``    what supervisor and worker tell each other: a line of JSON each
+- ``running``     one worker as the supervisor sees it
+- ``supervisor``  starts the workers, starts them again, ends them
+- ``lockout``     failed logins, counted as if there were one process
+- ``share``       what a worker has of what all have in common
+- ``worker``      the worker itself: a fresh interpreter with an ``Application``
+"""

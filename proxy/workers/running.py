@@ -1,0 +1,134 @@
+"""One worker as the supervisor sees it: a process, and a channel to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from proxy.tasks import spawn
+
+from .messages import Channel, Message, Order
+
+# With the supervisor's own search path: the working folder must not come to be on it.
+_CODE = """\
+import json, sys
+sys.path[:] = json.loads(sys.argv[2])
+from proxy.workers.worker import main
+sys.exit(main(int(sys.argv[1])))
+"""
+
+HELD = (signal.SIGINT, signal.SIGHUP)
+"""Kept from a worker until it has said that it ignores them: a Ctrl-C reaches everybody."""
+
+
+class RunningWorker:
+    """A worker's process, from its start to its end.
+
+    Attributes:
+        pid: Of the process.
+        ready: Done when it serves; then or when it has ended.
+        leaving: Done when it takes nothing new any more, or has ended.
+        serves: Whether it became ready and has not ended.
+        failure: Why it could not start, as it said itself.
+    """
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        channel: Channel,
+        hear: Callable[[RunningWorker, Message], None],
+    ) -> None:
+        self.pid = process.pid
+        self.ready = asyncio.Event()
+        self.leaving = asyncio.Event()
+        self.failure = ""
+        self.serves = False
+        self._process = process
+        self._channel = channel
+        self._hear = hear
+        self._listening = spawn(self._listen(), f"worker {self.pid}")
+
+    @classmethod
+    async def start(
+        cls,
+        order: Order,
+        sockets: Sequence[socket.socket],
+        hear: Callable[[RunningWorker, Message], None],
+    ) -> RunningWorker:
+        """Start a worker.
+
+        Args:
+            order: What it is told first.
+            sockets: What it inherits; the supervisor keeps them.
+            hear: Gets what it learns of logins.
+
+        Raises:
+            OSError: There is no starting a process now.
+        """
+        own, other = socket.socketpair()
+        with other:
+            try:
+                own.setblocking(False)
+                process = _popen(other, sockets)
+                channel = await Channel.open(own)
+            except BaseException:
+                own.close()
+                raise
+        channel.send(order.message())
+        return cls(process, channel, hear)
+
+    def send(self, message: Message) -> None:
+        """Tell it something."""
+        self._channel.send(message)
+
+    async def ended(self) -> str:
+        """Wait for its end; how it ended."""
+        await asyncio.shield(self._listening)
+        code = self._process.returncode
+        if code is not None and code < 0:
+            with suppress(ValueError):
+                return signal.Signals(-code).name
+        return self.failure or f"exit code {code}"
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process.returncode is None:
+            self._process.kill()
+
+    async def _listen(self) -> None:
+        """Until the process is gone; its end of the channel closes with it."""
+        while (message := await self._channel.receive()) is not None:
+            if "login" in message:
+                self._hear(self, message["login"])
+            elif "ready" in message:
+                self.serves = True
+                self.ready.set()
+            elif "leaving" in message:
+                self.leaving.set()
+            elif "failed" in message:
+                self.failure = message["failed"]
+        await asyncio.to_thread(self._process.wait)
+        self._channel.close()
+        self.serves = False
+        self.ready.set()
+        self.leaving.set()
+
+
+def _popen(channel: socket.socket, sockets: Sequence[socket.socket]) -> subprocess.Popen[bytes]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        return subprocess.Popen(  # noqa: S603  ourselves
+            [sys.executable, "-P", "-c", _CODE, str(channel.fileno()), json.dumps(sys.path)],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[channel.fileno(), *(one.fileno() for one in sockets)],
+            env={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,63 @@
+"""A set of listening sockets for each worker."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Sequence
+
+from proxy.edge.listener import BACKLOG, refused
+from proxy.errors import StartError
+
+BALANCED = sys.platform == "linux"
+"""Linux spreads connections over the sockets of one port (SO_REUSEPORT, socket(7)); elsewhere
+the last one gets all of them, or there is no such option."""
+
+
+def spread(
+    bound: Sequence[socket.socket], workers: int, *, balanced: bool = BALANCED
+) -> list[list[socket.socket]]:
+    """For each worker a socket on every address; all of them listen.
+
+    Kept open by the supervisor, a socket outlives its worker: what has queued up there waits
+    for the next one. Where the kernel does not balance, all workers take from one queue.
+
+    Args:
+        bound: One for each address, bound without SO_REUSEPORT: with it a port that another
+            labgate has would seem free.
+        workers: How many.
+        balanced: Whether the kernel spreads connections.
+
+    Raises:
+        StartError: Another program began to listen at the same moment.
+    """
+    try:
+        for listening in bound:
+            # Before the option is set, so that of two that start together one is refused.
+            listening.listen(BACKLOG)
+    except OSError as error:
+        address, port = listening.getsockname()[:2]
+        flag = "--https-port or --http-port"
+        raise StartError(refused(error, address, port, flag)) from None
+    if not balanced:
+        return [list(bound) for _ in range(workers)]
+    for listening in bound:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return [list(bound), *([_beside(one) for one in bound] for _ in range(1, workers))]
+
+
+def _beside(listening: socket.socket) -> socket.socket:
+    """Another one on the same address and port."""
+    another = socket.socket(listening.family, listening.type, listening.proto)
+    try:
+        another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if listening.family == socket.AF_INET6:
+            another.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        another.setblocking(False)
+        another.bind(listening.getsockname())
+        another.listen(BACKLOG)
+    except BaseException:
+        another.close()
+        raise
+    return another

@@ -1,0 +1,213 @@
+"""The supervisor: starts the workers, starts them again, ends them; serves nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+from collections import deque
+from contextlib import suppress
+from dataclasses import asdict
+
+from proxy.app import ports_of, renewing, store_of
+from proxy.certs.store import CertificateStore
+from proxy.certs.watch import watch
+from proxy.errors import StartError
+from proxy.gate.htpasswd import Htpasswd
+from proxy.gate.session import session_key
+from proxy.settings import Settings
+from proxy.tasks import spawn
+from proxy.upstream.address import UpstreamAddress
+
+from .messages import Message, Order
+from .running import RunningWorker
+from .sockets import spread
+
+log = logging.getLogger("labgate")
+
+RESTART_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+STEADY_SECONDS = 60.0
+LAST_SECONDS = 5.0
+"""After ``drain_seconds`` a worker has so long to close what is left."""
+
+MOST_LOGINS = 10_000
+"""What a worker that is started again hears of the past."""
+
+
+class Supervisor:
+    """Stands where an ``Application`` stands when there is one process, and is used alike."""
+
+    def __init__(self, settings: Settings, *, access_log: bool) -> None:
+        self._settings = settings
+        self._access_log = access_log
+        self._upstream: UpstreamAddress | None = None
+        self._main: list[list[socket.socket]] = []
+        self._plain: list[list[socket.socket]] = []
+        self._session_key = b""
+        self._digest_key = secrets.token_bytes(32)
+        self._logins: deque[Message] = deque(maxlen=MOST_LOGINS)
+        self._workers: set[RunningWorker] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self.certificates: CertificateStore | None = None
+        """Without TLS there are none."""
+        if settings.listen.tls:
+            self.certificates = store_of(settings)
+
+    async def start(self) -> None:
+        """Open every port and wait until all workers serve.
+
+        Raises:
+            StartError: A certificate or a port is not to be had, or the htpasswd file is no
+                good.
+        """
+        settings = self._settings
+        if settings.access.htpasswd is not None:
+            Htpasswd(settings.access.htpasswd)
+            self._session_key = session_key(settings.state_folder)
+        if self.certificates is not None:
+            self.certificates.start()
+        number = settings.listen.workers
+        ports = ports_of(settings)
+        self._main = [ports.main]
+        self._plain = [ports.plain]
+        self._main = spread(ports.main, number)
+        self._plain = spread(ports.plain, number)
+        first = await asyncio.gather(*(self._launch(place) for place in range(number)))
+        for place, worker in enumerate(first):
+            await worker.ready.wait()
+            if not worker.serves:
+                raise StartError(await _why(place, worker))
+        for place, worker in enumerate(first):
+            self._tasks.append(spawn(self._keep(place, worker), f"worker {place + 1}"))
+        if self.certificates is not None:
+            self.certificates.publish()
+            self._tasks.append(spawn(watch(self.certificates), "certificates"))
+            if self.certificates.entries[0].source.kind == "ACME":
+                self._tasks.append(spawn(renewing(settings, self.certificates), "renewal"))
+
+    def reload(self) -> None:
+        """Look at the certificates now, not only within the next seconds."""
+        if self.certificates is not None and self._tasks and not self._stopping:
+            self.certificates.look()
+        self._tell({"reload": True})
+
+    def connect_to(self, address: UpstreamAddress) -> None:
+        """Jupyter is (going to be) at ``address``."""
+        self._upstream = address
+        self._tell({"upstream": asdict(address)})
+
+    async def stop(self, force: asyncio.Event | None = None) -> None:
+        """Have the workers take nothing new and finish what is open within ``drain_seconds``.
+
+        ``force`` ends the wait early. A worker that does not end then is killed.
+        """
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        if self.certificates is not None:
+            self.certificates.close()
+        for listening in {one for sockets in (*self._main, *self._plain) for one in sockets}:
+            listening.close()
+        self._tell({"stop": True})
+        hurrying = spawn(self._hurry(force), "hurry") if force is not None else None
+        seconds = self._settings.listen.drain_seconds + LAST_SECONDS
+        try:
+            async with asyncio.timeout(seconds):
+                await self._gone()
+        except TimeoutError:
+            for worker in self._workers:
+                log.error("worker process %d does not end; killing it", worker.pid)
+                worker.kill()
+            await self._gone()
+        finally:
+            if hurrying is not None:
+                hurrying.cancel()
+
+    async def _gone(self) -> None:
+        while self._workers:
+            await asyncio.gather(*(self._over(worker) for worker in self._workers))
+
+    async def _hurry(self, force: asyncio.Event) -> None:
+        await force.wait()
+        self._tell({"hurry": True})
+
+    async def _keep(self, place: int, worker: RunningWorker) -> None:
+        """See to it that there is a worker in this place."""
+        loop = asyncio.get_running_loop()
+        attempt, since = 0, loop.time()
+        while True:
+            await worker.leaving.wait()
+            if worker.serves:
+                # It finishes what it has; what comes now is for the next one.
+                log.info("worker %d (process %d) was told to end", place + 1, worker.pid)
+                spawn(self._over(worker), f"end of worker {place + 1}")
+            else:
+                how = await self._over(worker)
+                attempt = 0 if loop.time() - since > STEADY_SECONDS else attempt
+                pause = RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)]
+                attempt += 1
+                log.error(
+                    "worker %d (process %d) ended: %s; starting it again%s",
+                    place + 1,
+                    worker.pid,
+                    how,
+                    f" in {pause:g} s" if pause else "",
+                )
+                await asyncio.sleep(pause)
+            since = loop.time()
+            worker = await self._again(place)
+            await worker.ready.wait()
+            if worker.serves:
+                log.info("worker %d is process %d now", place + 1, worker.pid)
+
+    async def _again(self, place: int) -> RunningWorker:
+        while True:
+            with suppress(OSError):
+                return await self._launch(place)
+            log.error("worker %d cannot be started; trying again", place + 1)
+            await asyncio.sleep(RESTART_SECONDS[-1])
+
+    async def _launch(self, place: int) -> RunningWorker:
+        """Start a worker that takes from the queues of this place."""
+        main, plain = self._main[place], self._plain[place]
+        order = Order(
+            settings=self._settings.model_dump(mode="json", exclude_unset=True),
+            workers=self._settings.listen.workers,
+            access_log=self._access_log,
+            main=[one.fileno() for one in main],
+            plain=[one.fileno() for one in plain],
+            session_key=self._session_key.hex(),
+            digest_key=self._digest_key.hex(),
+            upstream=None if self._upstream is None else asdict(self._upstream),
+            logins=list(self._logins),
+        )
+        worker = await RunningWorker.start(order, [*main, *plain], self._heard)
+        self._workers.add(worker)
+        # What was said while it was being started.
+        if self._upstream is not None:
+            worker.send({"upstream": asdict(self._upstream)})
+        return worker
+
+    async def _over(self, worker: RunningWorker) -> str:
+        how = await worker.ended()
+        self._workers.discard(worker)
+        return how
+
+    def _heard(self, teller: RunningWorker, login: Message) -> None:
+        """Pass on what a worker learned."""
+        self._logins.append(login)
+        for worker in self._workers - {teller}:
+            worker.send({"login": login})
+
+    def _tell(self, message: Message) -> None:
+        for worker in self._workers:
+            worker.send(message)
+
+
+async def _why(place: int, worker: RunningWorker) -> str:
+    how = await worker.ended()
+    if worker.failure:
+        return worker.failure
+    return f"Worker {place + 1} ended as it started ({how}); the lines above may tell why."

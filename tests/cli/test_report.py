@@ -1,0 +1,43 @@
+"""The lines printed once everything is ready."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from proxy.cli.report import print_ready
+
+LINES = [("Open", "https://localhost:8443/lab"), ("", "and more"), ("Stop", "Ctrl-C")]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def printed(stream: io.StringIO) -> str:
+    print_ready(LINES, stream)
+    return stream.getvalue()
+
+
+def test_a_file_gets_the_plain_lines() -> None:
+    assert printed(io.StringIO()) == (
+        "\n  Open     https://localhost:8443/lab\n           and more\n  Stop     Ctrl-C\n\n"
+    )
+
+
+def test_a_terminal_gets_the_address_in_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\033[1;36mhttps://localhost:8443/lab\033[0m\n" in printed(Terminal())
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_a_terminal_that_wants_none_gets_the_plain_lines(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv(name, value)
+    assert printed(Terminal()) == printed(io.StringIO())

@@ -1,0 +1,399 @@
+"""``--workers 2``: two processes serve one port, and outlive each other."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+import trustme
+from passlib.hash import bcrypt
+from websockets.http11 import Request, Response
+from websockets.sync.client import ClientConnection, connect
+from websockets.sync.server import ServerConnection, serve
+
+from tests.e2e.programs import ROOT, Labgate, until
+
+MOST_DIALS = 200
+"""Connections until one has reached a given worker: each reaches it with even odds."""
+
+BODY = '{"version": "behind"}'
+"""What Jupyter says at /api."""
+
+
+def answered(connection: ServerConnection, request: Request) -> Response | None:
+    if "Upgrade" in request.headers:
+        return None
+    return connection.respond(200, BODY)
+
+
+def echo(connection: ServerConnection) -> None:
+    for message in connection:
+        connection.send(message)
+
+
+@pytest.fixture(scope="module")
+def behind() -> Iterator[str]:
+    """A server that echoes WebSockets and answers anything else."""
+    with serve(echo, "127.0.0.1", 0, process_request=answered) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def workers(labgate: Labgate) -> set[int]:
+    return {child.pid for child in psutil.Process(labgate.pid).children()}
+
+
+def served_by(port: int, pids: set[int]) -> int | None:
+    """Which process has accepted the connection from a client's ``port``."""
+    for pid in pids:
+        try:
+            found = psutil.Process(pid).net_connections("tcp")
+        except psutil.Error:
+            continue
+        if any(one.raddr and one.raddr.port == port for one in found):
+            return pid
+    return None
+
+
+def gone(pids: set[int]) -> None:
+    until(lambda: not any(running(pid) for pid in pids), f"one of {pids} still runs")
+
+
+def running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def reaches(connection: http.client.HTTPConnection, pids: set[int]) -> int:
+    """Open ``connection``; which worker serves it, once it has answered."""
+    connection.request("GET", "/.labgate/health")
+    response = connection.getresponse()
+    response.read()
+    assert response.status in (200, 401)
+    pid = served_by(connection.sock.getsockname()[1], pids)
+    assert pid is not None
+    return pid
+
+
+@contextmanager
+def through_each(
+    labgate: Labgate, pids: set[int]
+) -> Iterator[dict[int, http.client.HTTPConnection]]:
+    """An open connection through every one of the processes."""
+    with ExitStack() as stack:
+        found: dict[int, http.client.HTTPConnection] = {}
+        for _ in range(MOST_DIALS):
+            connection = labgate.connection()
+            stack.callback(connection.close)
+            found.setdefault(reaches(connection, pids), connection)
+            if found.keys() == pids:
+                yield found
+                return
+        pytest.fail(f"{MOST_DIALS} connections reached only {set(found)} of {pids}")
+
+
+@contextmanager
+def sockets(labgate: Labgate, pids: set[int]) -> Iterator[dict[int, ClientConnection]]:
+    """An open WebSocket through every one of the processes."""
+    with ExitStack() as stack:
+        found: dict[int, ClientConnection] = {}
+        for _ in range(MOST_DIALS):
+            opened = stack.enter_context(
+                connect(
+                    f"wss://localhost:{labgate.https_port}/echo",
+                    ssl=labgate.trusting,
+                    proxy=None,
+                    close_timeout=1,
+                )
+            )
+            pid = served_by(opened.socket.getsockname()[1], pids)
+            assert pid is not None
+            found.setdefault(pid, opened)
+            if found.keys() == pids:
+                yield found
+                return
+        pytest.fail(f"{MOST_DIALS} WebSockets reached only {set(found)} of {pids}")
+
+
+def echoes(opened: ClientConnection) -> bool:
+    opened.send("still there?")
+    return opened.recv(30) == "still there?"
+
+
+def two(tmp_path: Path, behind: str, *arguments: str, **environment: str) -> Labgate:
+    """To be started, with the public name an Origin-less WebSocket may use."""
+    given = {
+        "LABGATE_SITE__WEBSOCKET_WITHOUT_ORIGIN": "true",
+        "LABGATE_LISTEN__DRAIN_SECONDS": "2",
+        **environment,
+    }
+    options = ("--upstream", behind, "--bind", "127.0.0.1", "--workers", "2", *arguments)
+    return Labgate(tmp_path, "serve", *options, environment=given)
+
+
+def test_one_process_is_one_process(tmp_path: Path, behind: str) -> None:
+    options = ("--upstream", behind, "--bind", "127.0.0.1", "--workers", "1")
+    with Labgate(tmp_path, "serve", *options) as labgate:
+        assert not workers(labgate)
+        assert labgate.ask("GET", "/").body == BODY.encode()
+
+
+def test_both_serve_and_sigterm_ends_everything(tmp_path: Path, behind: str) -> None:
+    with two(tmp_path, behind) as labgate:
+        pids = workers(labgate)
+        assert len(pids) == 2
+        with through_each(labgate, pids) as connections:
+            for connection in connections.values():
+                connection.request("GET", "/tree")
+                assert connection.getresponse().read() == BODY.encode()
+        assert labgate.ask("GET", "/.labgate/ready").status == 200
+        assert labgate.stop() == 0
+        gone(pids)
+        assert "Traceback" not in labgate.told
+        assert labgate.told.count("/tree") == 2
+
+
+def test_a_killed_worker_comes_back_and_costs_the_other_nothing(
+    tmp_path: Path, behind: str
+) -> None:
+    with two(tmp_path, behind) as labgate:
+        before = workers(labgate)
+        with sockets(labgate, before) as opened:
+            killed, spared = before
+            os.kill(killed, signal.SIGKILL)
+            until(lambda: len(workers(labgate) - {killed}) == 2, lambda: labgate.told)
+            (fresh,) = workers(labgate) - before
+            assert echoes(opened[spared])
+            with sockets(labgate, {fresh, spared}) as again:
+                assert all(echoes(one) for one in again.values())
+            assert echoes(opened[spared])
+        assert f"(process {killed}) ended: SIGKILL; starting it again" in labgate.told
+        assert labgate.stop() == 0
+        gone({spared, fresh})
+
+
+def test_sigterm_for_one_worker_replaces_it(tmp_path: Path, behind: str) -> None:
+    """It finishes what it has, while another already takes what comes."""
+    with two(tmp_path, behind, LABGATE_LISTEN__DRAIN_SECONDS="30") as labgate:
+        before = workers(labgate)
+        leaving, spared = before
+        with sockets(labgate, before) as opened:
+            os.kill(leaving, signal.SIGTERM)
+            until(lambda: workers(labgate) - before, lambda: labgate.told)
+            (fresh,) = workers(labgate) - before
+            assert echoes(opened[spared])
+            with sockets(labgate, {fresh, spared}) as again:
+                assert all(echoes(one) for one in again.values())
+            until(lambda: not running(leaving), "the worker does not end")
+            assert echoes(opened[spared])
+        assert labgate.stop() == 0
+
+
+def test_workers_end_with_their_supervisor(tmp_path: Path, behind: str) -> None:
+    with two(tmp_path, behind) as labgate:
+        pids = workers(labgate)
+        with sockets(labgate, pids):
+            os.kill(labgate.pid, signal.SIGKILL)
+            gone(pids)
+
+
+def test_a_worker_that_cannot_start_is_tried_again(tmp_path: Path, behind: str) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"ada:{bcrypt.using(rounds=4).hash('sesame')}\n")
+    users.chmod(0o600)
+    with two(tmp_path, behind, "--htpasswd", str(users)) as labgate:
+        pids = workers(labgate)
+        killed, spared = pids
+        away = users.rename(tmp_path / "away")
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: "starting it again in 1 s" in labgate.told, lambda: labgate.told)
+        assert f"(process {killed}) ended: SIGKILL; starting it again\n" in labgate.told
+        assert str(users) in labgate.told
+        away.rename(users)
+        until(lambda: "is process" in labgate.told, lambda: labgate.told)
+        with through_each(labgate, workers(labgate)) as connections:
+            assert spared in connections
+        assert labgate.stop() == 0
+
+
+def test_a_reload_and_ctrl_c(tmp_path: Path, behind: str) -> None:
+    """SIGHUP may go to everybody, and Ctrl-C does."""
+    with two(tmp_path, behind) as labgate:
+        pids = workers(labgate)
+        os.killpg(labgate.pid, signal.SIGHUP)
+        with through_each(labgate, pids) as connections:
+            assert len(connections) == 2
+        assert workers(labgate) == pids
+        os.killpg(labgate.pid, signal.SIGINT)
+        assert labgate.running.wait(30) == 0
+        gone(pids)
+        assert "Traceback" not in labgate.told
+
+
+def test_ctrl_c_while_workers_start(tmp_path: Path, behind: str) -> None:
+    labgate = two(tmp_path, behind).spawn()
+    try:
+        pids = until(lambda: workers(labgate), "no worker")
+        os.killpg(labgate.pid, signal.SIGINT)
+        assert labgate.running.wait(30) == 0
+        gone(pids)
+        assert "Traceback" not in labgate.told
+    finally:
+        labgate.kill()
+
+
+def test_a_certificate_that_is_replaced_reaches_all(tmp_path: Path, behind: str) -> None:
+    authority = trustme.CA()
+    cert, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+
+    def issue() -> None:
+        leaf = authority.issue_cert("localhost")
+        for file, blob in ((key, leaf.private_key_pem), (cert, leaf.cert_chain_pems[0])):
+            fresh = file.with_suffix(".new")
+            blob.write_to_path(fresh)
+            fresh.rename(file)
+
+    issue()
+    with two(tmp_path, behind, "--cert", str(cert), "--key", str(key)) as labgate:
+        labgate.authority.parent.mkdir(exist_ok=True)
+        authority.cert_pem.write_to_path(labgate.authority)
+        pids = workers(labgate)
+
+        def serials() -> dict[int, object]:
+            with through_each(labgate, pids) as connections:
+                found: dict[int, object] = {}
+                for pid, connection in connections.items():
+                    assert isinstance(connection.sock, ssl.SSLSocket)
+                    found[pid] = (connection.sock.getpeercert() or {})["serialNumber"]
+                return found
+
+        (old,) = set(serials().values())
+        issue()
+        until(lambda: old not in serials().values(), "a worker keeps the old certificate")
+        assert len(set(serials().values())) == 1
+        assert labgate.stop() == 0
+
+
+def test_guesses_at_both_workers_are_counted_together(tmp_path: Path, behind: str) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"ada:{bcrypt.using(rounds=4).hash('sesame')}\n")
+    users.chmod(0o600)
+    failures = {"LABGATE_ACCESS__LOGIN_FAILURES": "3"}
+    with two(tmp_path, behind, "--htpasswd", str(users), **failures) as labgate:
+        pids = workers(labgate)
+        with through_each(labgate, pids) as connections:
+            first, second = connections.values()
+
+            def guess(connection: http.client.HTTPConnection, password: str) -> int:
+                pair = base64.b64encode(f"ada:{password}".encode()).decode()
+                connection.request("GET", "/", headers={"Authorization": f"Basic {pair}"})
+                response = connection.getresponse()
+                response.read()
+                return response.status
+
+            assert guess(first, "sesame") == 200
+            for connection, password in ((first, "a"), (second, "b"), (first, "c")):
+                # 429 where the news of the guess before came while this one was looked at.
+                tried = partial(guess, connection, password)
+                until(lambda tried=tried: tried() == 401, "not tried")  # type: ignore[misc]
+            until(lambda: guess(second, "sesame") == 429, "shut out at one worker alone")
+            assert guess(first, "sesame") == 429
+            killed = next(pid for pid, one in connections.items() if one is second)
+            os.kill(killed, signal.SIGKILL)
+            until(lambda: len(workers(labgate) - {killed}) == 2, lambda: labgate.told)
+        with through_each(labgate, workers(labgate)) as connections:
+            assert [guess(one, "e") for one in connections.values()] == [429, 429]
+        assert labgate.told.count("shut out") == 1
+
+
+def test_a_session_of_one_worker_is_one_of_the_other(tmp_path: Path, behind: str) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"ada:{bcrypt.using(rounds=4).hash('sesame')}\n")
+    users.chmod(0o600)
+    with two(tmp_path, behind, "--htpasswd", str(users)) as labgate:
+        pair = base64.b64encode(b"ada:sesame").decode()
+        navigation = {"Sec-Fetch-Mode": "navigate", "Authorization": f"Basic {pair}"}
+        cookie = labgate.ask("GET", "/", **navigation).fields["Set-Cookie"].partition(";")[0]
+        with through_each(labgate, workers(labgate)) as connections:
+            for connection in connections.values():
+                connection.request("GET", "/", headers={"Cookie": cookie})
+                response = connection.getresponse()
+                assert (response.status, response.read()) == (200, BODY.encode())
+
+
+def start_again(labgate: Labgate, *ports: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "proxy", "serve", "--upstream", "http://127.0.0.1:9", *ports],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **labgate.environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("number", ["1", "2"])
+def test_its_ports_are_taken(number: str, tmp_path: Path, behind: str) -> None:
+    with two(tmp_path, behind) as labgate:
+        https, http = str(labgate.https_port), str(labgate.http_port)
+        bound = ("--bind", "127.0.0.1", "--workers", number)
+        for flag, ports in {
+            "--https-port": ("--https-port", https, "--http-port", "0"),
+            "--http-port": ("--https-port", "0", "--http-port", http),
+        }.items():
+            ran = start_again(labgate, *bound, *ports)
+            assert ran.returncode == 1
+            assert ran.stderr.startswith("labgate: 127.0.0.1:")
+            assert "is taken by another program" in ran.stderr
+            assert flag in ran.stderr
+            assert len(ran.stderr.splitlines()) == 1
+
+
+def test_no_workers_are_none(tmp_path: Path, behind: str) -> None:
+    labgate = two(tmp_path, behind)
+    ran = start_again(labgate, "--workers", "0")
+    assert ran.returncode == 2
+    assert "listen.workers" in ran.stderr
+
+
+@pytest.mark.jupyter
+@pytest.mark.usefixtures("jupyterlab")
+def test_up_with_two(tmp_path: Path) -> None:
+    """Both show the waiting page, both find Jupyter, and Ctrl-C ends all of it."""
+    arguments = ("--launch", "process", "--folder", str(tmp_path), "--workers", "2")
+    labgate = Labgate(tmp_path, "up", *arguments).spawn()
+    try:
+        until(lambda: "Starting Jupyter" in labgate.told, lambda: labgate.told)
+        until(lambda: len(workers(labgate)) == 3, "no Jupyter")
+        pids = workers(labgate)
+        assert labgate.ask("GET", "/lab").status in (302, 503)
+        until(labgate.ready, lambda: labgate.told)
+        serving = {pid for pid in pids if "jupyter" not in " ".join(psutil.Process(pid).cmdline())}
+        with through_each(labgate, serving) as connections:
+            for connection in connections.values():
+                connection.request("GET", "/api")
+                assert connection.getresponse().read().startswith(b'{"version"')
+        os.killpg(labgate.pid, signal.SIGINT)
+        assert labgate.running.wait(30) == 0
+        gone(pids)
+        assert "Traceback" not in labgate.told
+    finally:
+        labgate.kill()

@@ -1,0 +1,73 @@
+"""Several workers count failed logins as one would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from typing import Any
+
+import pytest
+
+from proxy.workers.lockout import SharedLockout
+
+ADDRESS = "192.0.2.7"
+
+
+def pair(most: int) -> tuple[SharedLockout, SharedLockout]:
+    """Two workers' lockouts; what one tells goes through JSON to the other."""
+    lockouts: list[SharedLockout] = []
+
+    def from_first(told: dict[str, Any]) -> None:
+        lockouts[1].hear(json.loads(json.dumps(told)))
+
+    def from_second(told: dict[str, Any]) -> None:
+        lockouts[0].hear(json.loads(json.dumps(told)))
+
+    lockouts += [
+        SharedLockout(most, 900.0, 2, from_first),
+        SharedLockout(most, 900.0, 2, from_second),
+    ]
+    return lockouts[0], lockouts[1]
+
+
+@pytest.mark.parametrize("account", ["ada", "octets:ada", b"/login"])
+def test_failures_at_both_add_up(account: Hashable) -> None:
+    first, second = pair(4)
+    for number in range(4):
+        (first, second)[number % 2].failed(ADDRESS, account, b"guess %d" % number, float(number))
+    assert first.shut_seconds(ADDRESS, 4.0) == second.shut_seconds(ADDRESS, 4.0) == 899.0
+
+
+def test_the_same_wrong_password_counts_once() -> None:
+    first, second = pair(2)
+    for lockout in (first, second, first):
+        lockout.failed(ADDRESS, "ada", b"digest", 1.0)
+    assert first.remaining(ADDRESS, 1.0) == second.remaining(ADDRESS, 1.0) == 1
+
+
+def test_the_numbers_of_two_processes_are_different_logins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = pair(10)
+    first.failed(ADDRESS, b"/login", 0, 1.0)
+    monkeypatch.setattr("os.getpid", lambda: 4711)  # two processes in one
+    second.failed(ADDRESS, b"/login", 0, 1.0)
+    assert first.remaining(ADDRESS, 1.0) == second.remaining(ADDRESS, 1.0) == 8
+
+
+@pytest.mark.parametrize("account", ["ada", b"/login"])
+def test_a_success_at_one_takes_back_the_failures_at_both(account: Hashable) -> None:
+    first, second = pair(10)
+    first.failed(ADDRESS, account, b"digest", 1.0)
+    second.succeeded(ADDRESS, account)
+    assert first.remaining(ADDRESS, 1.0) == second.remaining(ADDRESS, 1.0) == 10
+
+
+def test_a_burst_is_as_big_as_with_one_process() -> None:
+    first, second = pair(10)
+    entered = 0
+    for lockout in (first, second):
+        while not lockout.busy(ADDRESS, 1.0, lockout.remaining(ADDRESS, 1.0)):
+            lockout.enter(ADDRESS)
+            entered += 1
+    assert entered == 10

@@ -1,0 +1,67 @@
+"""Connections find their way to all workers, and a taken port stays taken."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+import pytest
+
+from proxy.edge.listener import bind
+from proxy.errors import StartError
+from proxy.workers.sockets import BALANCED, spread
+
+CONNECTIONS = 64
+
+
+def accepted(listening: socket.socket) -> int:
+    """How many connections wait there; they are taken and closed."""
+    number = 0
+    with suppress(BlockingIOError):
+        while True:
+            listening.accept()[0].close()
+            number += 1
+    return number
+
+
+@pytest.mark.skipif(not BALANCED, reason="only Linux balances")
+def test_the_kernel_spreads_connections_over_the_sockets() -> None:
+    sets = spread(bind(["127.0.0.1"], 0, "--x"), 2)
+    (first,), (second,) = sets
+    clients = [socket.create_connection(first.getsockname()) for _ in range(CONNECTIONS)]
+    try:
+        counts = accepted(first), accepted(second)
+        assert sum(counts) == CONNECTIONS
+        assert min(counts) >= CONNECTIONS // 8
+    finally:
+        for opened in (first, second, *clients):
+            opened.close()
+
+
+def test_without_that_all_share_one_queue() -> None:
+    sets = spread(bind(["127.0.0.1"], 0, "--x"), 3, balanced=False)
+    assert len({one for sockets in sets for one in sockets}) == 1
+    sets[0][0].close()
+
+
+def test_a_port_shared_by_workers_is_taken_for_everybody_else() -> None:
+    ((first,), (second,)) = spread(bind(["127.0.0.1"], 0, "--x"), 2)
+    try:
+        with pytest.raises(StartError, match="is taken"):
+            bind(["127.0.0.1"], first.getsockname()[1], "--https-port")
+    finally:
+        first.close()
+        second.close()
+
+
+def test_of_two_that_bound_at_once_one_is_refused() -> None:
+    """Linux lets both bind, because neither listens yet."""
+    mine = bind(["127.0.0.1"], 0, "--x")
+    theirs = bind(["127.0.0.1"], mine[0].getsockname()[1], "--x")
+    opened = [one for sockets in spread(mine, 2) for one in sockets]
+    try:
+        with pytest.raises(StartError, match="is taken"):
+            spread(theirs, 2)
+    finally:
+        for one in (*opened, *theirs):
+            one.close()
