@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 from proxy.errors import STATUS_OF, ClientFault, UpstreamDown, UpstreamError
 from proxy.inspector.redaction import printable, redact_target
 from proxy.observe.record import Record
+from proxy.rules.message import may_be_unsent
 from proxy.rules.model import Field, RequestHead, Site
 from proxy.rules.request import upstream_head
 from proxy.tasks import spawn
@@ -217,11 +218,14 @@ class Carrier:
         assert relay is not None, "_send made one"
         try:
             await waiting
+        except BaseException:
+            # A client that left just as Jupyter switched protocols: nobody takes the tunnel.
+            if not relay.over or relay.upgraded is not None:
+                connection.give_up()
+            raise
         finally:
             if uploading is not None and not uploading.done():
                 uploading.cancel()
-            if not relay.over:
-                connection.give_up()
         return relay
 
     async def _upload(self, connection: UpstreamConnection, waiting: asyncio.Future[None]) -> None:
@@ -234,11 +238,12 @@ class Carrier:
         except (ConnectionError, ClientFault) as error:
             # A request that breaks off must never look complete (RFC 9112 section 8).
             connection.give_up()
+            _bare(error)
             if isinstance(error, ConnectionError):
                 # A client that left needs no answer.
                 waiting.cancel()
             elif not waiting.done():
-                waiting.set_exception(_bare(error))
+                waiting.set_exception(error)
             return
         connection.write(_end(chunked))
         connection.request_sent()
@@ -278,7 +283,9 @@ class Carrier:
             self._downstream.abort()
             return False
         self._record.status = status
-        persistent = self._persistent
+        persistent = self._persistent and not (
+            self._downstream.expecting and may_be_unsent(self._head)
+        )
         self._downstream.write(answers.unavailable(self._head, status, persistent=persistent))
         return persistent
 

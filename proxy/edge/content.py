@@ -63,13 +63,13 @@ class ArrivingContent:
         self._waiting_bytes = 0
         self._fault: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
-        self._unwanted = False
+        self._unwanted = self._surplus = False
         self.complete = False
 
     @property
     def expected(self) -> bool:
         """Whether its client may still be sending."""
-        return not self.complete or self._fault is not None
+        return not self.complete or self._fault is not None or self._surplus
 
     # For whoever reads it
 
@@ -166,17 +166,20 @@ class ChunkedContent(ArrivingContent):
         self._content = 0
         self._barren = 0
         self._trailers = -1  # the one field of the head
-        self._parser = httptools.HttpRequestParser(self)
+        # It knows this object: gone as soon as it is done, or the two would be a circle.
+        self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._parser.feed_data(_CHUNKED_HEAD)
 
     def came(self, octets: bytes) -> None:
-        if self.complete or self._fault is not None:
+        parser = self._parser
+        if parser is None:
+            self._surplus = True
             return
-        before = self._content
+        before, piece_count = self._content, len(self._pieces)
         self._octets += len(octets)
         try:
-            self._parser.feed_data(octets)
-        except httptools.HttpParserError:
+            parser.feed_data(octets)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             # Behind the last chunk it is nobody's content.
             if not self.complete:
                 self._refuse(ClientFault(400, "The request's content is not well-formed."))
@@ -188,8 +191,25 @@ class ChunkedContent(ArrivingContent):
             or self._trailers > self._limits.fields
         ):
             self._refuse(ClientFault(400, "There is too much around the request's content."))
+        if len(self._pieces) - piece_count > 1:
+            # Many tiny pieces would take many times the memory of their octets.
+            self._pieces[piece_count:] = [b"".join(self._pieces[piece_count:])]
+        if self.complete or self._fault is not None:
+            self._parser = None
+
+    def break_off(self, error: Exception) -> None:
+        super().break_off(error)
+        self._parser = None
+
+    def drop(self) -> None:
+        super().drop()
+        self._parser = None
 
     # llhttp's callbacks
+
+    def on_message_begin(self) -> None:
+        # Behind the last chunk: another request, which is not read any more.
+        self._surplus = self.complete
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.complete:

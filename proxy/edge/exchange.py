@@ -14,7 +14,7 @@ from proxy.inspector.redaction import printable, redact, redact_target
 from proxy.observe.record import Observer, Record
 from proxy.rules.client import believed
 from proxy.rules.decide import decide
-from proxy.rules.message import may_continue
+from proxy.rules.message import may_be_unsent, may_continue
 from proxy.rules.model import Forward, Local, Redirect, Refuse, RequestHead, Site, Tunnel
 from proxy.tasks import spawn
 from proxy.upstream.pool import Pool
@@ -69,7 +69,11 @@ class Exchanges:
             head = believed(head, self.site.trusted_proxies)
         exchange = Exchange(self, head, content, downstream)
         self.under_way += 1
-        exchange.begin()
+        try:
+            exchange.begin()
+        except Exception:
+            exchange.give_up()
+            raise
         return exchange
 
     @property
@@ -80,10 +84,18 @@ class Exchanges:
     def over(self, record: Record) -> None:
         """One has ended."""
         self.under_way -= 1
-        if self._idle is not None and self.under_way <= len(self.tunnels):
-            self._idle.set()
+        self._look_idle()
         if self._observers:
             self._tell(record)
+
+    def opened(self, tunnel: OpenTunnel) -> None:
+        """One has become a tunnel: a drain does not wait for it."""
+        self.tunnels.add(tunnel)
+        self._look_idle()
+
+    def _look_idle(self) -> None:
+        if self._idle is not None and self.under_way <= len(self.tunnels):
+            self._idle.set()
 
     def _tell(self, record: Record) -> None:
         for observe in self._observers:
@@ -126,7 +138,7 @@ class Exchange:
         self._head = head
         self._content = content
         self._downstream = downstream
-        self._persistent = may_continue(head)
+        self._persistent = may_continue(head) and not (downstream.expecting and may_be_unsent(head))
         self._record = Record(head)
         self._started = monotonic()
         self._login: JupyterLogin | None = None
@@ -172,6 +184,10 @@ class Exchange:
             self._carrier.abandon()
             self._finish()
 
+    def give_up(self) -> None:
+        """It could not even begin."""
+        self._finish()
+
     # Ways to an answer
 
     async def _ask(self, decision: Forward | Tunnel) -> None:
@@ -199,7 +215,7 @@ class Exchange:
             self._downstream,
             self._record,
             upgrade=isinstance(decision, Tunnel),
-            persistent=self._persistent,
+            persistent=may_continue(self._head),
             trace=self._all.trace,
             extra=passage.fields,
         )
@@ -226,7 +242,7 @@ class Exchange:
         if not self._all.trace:
             self._head = record.head = replace(self._head, fields=(), section=None)
         tunnel = OpenTunnel(switched.upstream, self._downstream, self._tunnel_closed)
-        self._all.tunnels.add(tunnel)
+        self._all.opened(tunnel)
         tunnel.open(switched.rest)
 
     def _tunnel_closed(self, tunnel: OpenTunnel) -> None:
@@ -263,7 +279,15 @@ class Exchange:
     # Its end
 
     def _work(self, work: Coroutine[Any, Any, None]) -> None:
-        self._task = spawn(self._worked(work), "exchange")
+        task = self._task = spawn(self._worked(work), "exchange")
+
+        def left(task: asyncio.Task[None]) -> None:
+            # One that is cancelled before its first step runs none of its endings.
+            if task.cancelled():
+                work.close()
+                self._finish()
+
+        task.add_done_callback(left)
 
     async def _worked(self, work: Coroutine[Any, Any, None]) -> None:
         try:

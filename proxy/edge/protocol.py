@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -183,7 +184,7 @@ class EdgeProtocol(asyncio.Protocol):
             self._guest = ""
         if self._content is not None:
             self._content.break_off(ConnectionResetError("the client went away"))
-        self._next = None
+        self._next = self._content = None
         if self._tunnelled is not None:
             self._tunnelled.client_lost(exc)
         elif self._under_way is not None:
@@ -197,6 +198,10 @@ class EdgeProtocol(asyncio.Protocol):
         # Into a connection that is ending, uvloop would log each write.
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
+
+    @property
+    def expecting(self) -> bool:
+        return self._content is not None and self._content.expected
 
     def when_writable(self, callback: Callable[[], None] | None) -> None:
         self._congestion = callback
@@ -225,7 +230,8 @@ class EdgeProtocol(asyncio.Protocol):
     def answered(self, *, persistent: bool) -> None:
         content, self._content = self._content, None
         self._busy, self._under_way = False, None
-        if self.transport is None:
+        if self.transport is None or self.transport.is_closing():
+            # Aborted: on uvloop a FIN could still overtake the reset.
             return
         expected = content is not None and content.expected
         framer = self._framer
@@ -261,7 +267,9 @@ class EdgeProtocol(asyncio.Protocol):
     def write_eof(self) -> bool:
         if self.transport is None or not self.transport.can_write_eof():
             return False
-        self.transport.write_eof()
+        with suppress(OSError):
+            # The client may be gone already.
+            self.transport.write_eof()
         return True
 
     def finish(self) -> None:
@@ -356,9 +364,9 @@ class EdgeProtocol(asyncio.Protocol):
             return
         kept = self._framer.take()
         self._framer.answered()
+        # First, for what is kept or what is content may ask for a pause again.
+        self.resume_reading()
         self.data_received(kept)
-        if len(self._framer.kept) <= MOST_KEPT:
-            self.resume_reading()
         if self._half_closed and self._framer.reads is Reads.HEAD:
             self.finish()
 

@@ -87,6 +87,16 @@ def may_continue(head: RequestHead) -> bool:
     )
 
 
+def may_be_unsent(head: RequestHead) -> bool:
+    """Whether the client may leave out the content that its head promises.
+
+    RFC 9110 section 10.1.1: whoever expects 100 and gets another answer may send none. What
+    comes next is then the next request, a front proxy's next client's even, and would be
+    taken for the content.
+    """
+    return bool(head.values(b"expect"))
+
+
 def check_hops(head: RequestHead) -> Refuse | int | None:
     """Max-Forwards of TRACE and OPTIONS, one less (RFC 9110 section 7.6.2).
 

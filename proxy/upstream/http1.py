@@ -180,6 +180,7 @@ class UpstreamConnection(asyncio.Protocol):
             # A write into a reset ended it, while an early answer waits to be read
             # (RFC 9112 section 9.6).
             self.data_received(rest)
+        self._reading.close()
         if self._reading.receiver is None:
             return
         if not self._reading.begun:

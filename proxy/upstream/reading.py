@@ -58,6 +58,10 @@ class Reading:
         self.switched: bytes | None = None
         self.fault = ""
 
+    def close(self) -> None:
+        """Nothing more is read; the parser, which knows this object, goes."""
+        del self._parser
+
     @property
     def reusable(self) -> bool:
         return self.complete and self._keep_alive and not self._surplus

@@ -12,6 +12,7 @@ from email.utils import formatdate
 from time import time
 
 from proxy.errors import UpstreamError
+from proxy.rules.message import may_be_unsent
 from proxy.rules.model import Change, Field, RequestHead, ResponseHead, Site, WebOrigin
 from proxy.rules.response import downstream_fields
 
@@ -100,6 +101,8 @@ class Relay:
             # RFC 9110 section 6.6.1: whoever has a clock adds the one that is missing.
             fields.append((b"Date", http_date()))
         self._frame(head, fields, delimited=delimited)
+        if self._downstream.expecting and may_be_unsent(self._request):
+            self.persistent = False
         if not self.persistent:
             fields.append((b"Connection", b"close"))
         elif self._request.version < (1, 1):

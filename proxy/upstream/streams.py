@@ -50,6 +50,10 @@ class Downstream(Protocol):
     def congested(self) -> bool:
         """Whether the client reads more slowly than we write."""
 
+    @property
+    def expecting(self) -> bool:
+        """Whether content of the request under way has not come yet."""
+
     def when_writable(self, callback: Callable[[], None] | None) -> None:
         """Call ``callback`` each time congestion ends."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from .reset import reset, unread
 from .streams import Downstream
@@ -97,12 +98,15 @@ class Tunnel(asyncio.Protocol):
 
     def feed_data(self, data: bytes) -> None:
         self.bytes_up += len(data)
-        self._upstream.write(data)
+        # uvloop would raise for one that is closed.
+        if not self._upstream.is_closing():
+            self._upstream.write(data)
 
     def feed_eof(self) -> None:
         self._client_ended = True
         if not self._upstream.is_closing() and not self._both_ended():
-            self._upstream.write_eof()
+            with suppress(OSError):
+                self._upstream.write_eof()
 
     def client_lost(self, exc: Exception | None) -> None:
         if exc is None:
