@@ -296,6 +296,17 @@ class Labgate(Program):
         """A client that trusts the development CA and nothing else."""
         return ssl.create_default_context(cafile=str(self.authority))
 
+    @property
+    def trusting_threads(self) -> ssl.SSLContext:
+        """The same for a client that reads in one thread and writes in another.
+
+        With TLS 1.3 what is written while the session tickets are read can be lost (Python
+        before 3.13 has no lock there): once in some 300 dials, with other servers too.
+        """
+        context = self.trusting
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
     def connection(self, seconds: float = 60) -> http.client.HTTPConnection:
         if not self.tls:
             return http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=seconds)

@@ -74,7 +74,7 @@ def dial(labgate: Labgate, target: str, cookie: str = "", **fields: str) -> Clie
         fields["Cookie"] = cookie
     return connect(
         f"wss://localhost:{labgate.https_port}{target}",
-        ssl=labgate.trusting,
+        ssl=labgate.trusting_threads,
         origin=Origin(labgate.origin),
         subprotocols=[V1],
         additional_headers=fields,
@@ -187,7 +187,7 @@ def test_a_foreign_origin_never_reaches_jupyter(
     response = refusal(
         lambda: connect(
             f"wss://localhost:{labgate.https_port}{kernel}",
-            ssl=labgate.trusting,
+            ssl=labgate.trusting_threads,
             origin=Origin(origin) if origin else None,
             additional_headers={"Cookie": cookie},
         )

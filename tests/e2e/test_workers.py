@@ -118,7 +118,7 @@ def sockets(labgate: Labgate, pids: set[int]) -> Iterator[dict[int, ClientConnec
             opened = stack.enter_context(
                 connect(
                     f"wss://localhost:{labgate.https_port}/echo",
-                    ssl=labgate.trusting,
+                    ssl=labgate.trusting_threads,
                     proxy=None,
                     close_timeout=1,
                 )
