@@ -111,18 +111,26 @@ class Pebble(Program):
     def ready(self) -> bool:
         return _listens(self.port) and _listens(self.management)
 
+    @property
+    def printed(self) -> str:
+        """Everything that it says of what it does."""
+        return self.stdout.read_text(errors="replace") + self.told
+
     def root(self) -> ssl.SSLContext:
         """A client that trusts what Pebble issues; its root is another after every start."""
+        return ssl.create_default_context(cadata=self.root_pem())
+
+    def root_pem(self) -> str:
+        """The root of what it issues."""
         asked = ssl.create_default_context(cafile=self.ca_file)
         connection = http.client.HTTPSConnection(
             "localhost", self.management, timeout=10, context=asked
         )
         try:
             connection.request("GET", "/roots/0")
-            pem = connection.getresponse().read().decode("ascii")
+            return connection.getresponse().read().decode("ascii")
         finally:
             connection.close()
-        return ssl.create_default_context(cadata=pem)
 
 
 def require_pebble() -> None:

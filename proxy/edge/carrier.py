@@ -235,7 +235,7 @@ class Carrier:
                 self._record.bytes_up += len(piece)
                 connection.write(_framed(piece, chunked))
                 await connection.drained()
-        except (ConnectionError, ClientFault) as error:
+        except Exception as error:
             # A request that breaks off must never look complete (RFC 9112 section 8).
             connection.give_up()
             _bare(error)

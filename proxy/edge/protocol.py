@@ -336,6 +336,7 @@ class EdgeProtocol(asyncio.Protocol):
         section = framer.section
         self._head_since = self._idle_since = None
         reads = framer.reads
+        self._content = None
         if reads is Reads.CONTENT:
             self._content = ArrivingContent(self, self._server.limits)
         elif reads is Reads.CHUNKS:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import require
 from tests.e2e.programs import ROOT, Labgate, free_port, until
+from tests.e2e.test_sslyze import sslyze
 from tests.pebble import Dns, Pebble, pebble
 
 NAME, OTHER = "lab.example.org", "www.example.org"
@@ -116,6 +117,36 @@ def test_up_obtains_and_renews(
         assert "by labgate" in shown.stdout
         assert labgate.stop() == 0
         assert "Traceback" not in labgate.told
+
+
+def test_of_two_with_one_state_folder_one_renews(
+    tmp_path: Path, ca: tuple[Pebble, Dns], ports: tuple[int, int]
+) -> None:
+    """On other ports, and so never asked by the CA: whoever orders, the first one answers."""
+    trust, state = ca[0].root(), tmp_path / "labgate"
+    beside = (free_port(), free_port())
+    with (
+        public(state, ca[0], ports, *DOMAINS, *EMAIL) as first,
+        public(state, ca[0], beside, *DOMAINS, *EMAIL, "--workers", "2") as second,
+    ):
+        served = until(lambda: serial(ports[1], trust), lambda: first.told + second.told)
+        until(lambda: serial(beside[1], trust) == served, lambda: second.told)
+        orders = [line for line in ca[0].printed.splitlines() if "Added order" in line]
+        assert len(orders) == 1, ca[0].printed
+        assert second.stop() == 0
+        assert first.stop() == 0
+
+
+def test_sslyze_finds_the_issued_certificate_intermediate(
+    tmp_path: Path, ca: tuple[Pebble, Dns], ports: tuple[int, int]
+) -> None:
+    root = tmp_path / "root.pem"
+    root.write_text(ca[0].root_pem())
+    with public(tmp_path / "labgate", ca[0], ports, *DOMAINS, *EMAIL) as labgate:
+        until(lambda: serial(ports[1], ca[0].root()), lambda: labgate.told)
+        scan = sslyze(f"{NAME}:{ports[1]}{{127.0.0.1}}", root)
+    assert scan.returncode == 0, scan.stdout + scan.stderr
+    assert f"{NAME}:{ports[1]}: OK - Compliant." in scan.stdout
 
 
 def test_up_says_what_it_waits_for(

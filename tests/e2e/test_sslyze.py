@@ -13,23 +13,24 @@ from tests.e2e.programs import Labgate
 SCAN_SECONDS = 180
 
 
-def test_the_intermediate_profile_is_kept(tmp_path: Path) -> None:
+def sslyze(server: str, authority: Path) -> subprocess.CompletedProcess[str]:
+    """Scan ``host:port``, which ``authority`` (PEM) has issued the certificate of."""
     # It pins cryptography, so it lives in an environment of its own.
-    sslyze = os.environ.get("SSLYZE") or shutil.which("sslyze")
-    require(sslyze, "no sslyze: pip install it in a venv of its own, and name it in $SSLYZE")
+    program = os.environ.get("SSLYZE") or shutil.which("sslyze")
+    require(program, "no sslyze: pip install it in a venv of its own, and name it in $SSLYZE")
+    command = [str(program), "--mozilla_config=intermediate", f"--certinfo_ca_file={authority}"]
+    return subprocess.run(
+        [*command, server],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=SCAN_SECONDS,
+        check=False,
+    )
+
+
+def test_the_intermediate_profile_is_kept(tmp_path: Path) -> None:
     with Labgate(tmp_path, "serve", "--upstream", "http://127.0.0.1:9") as labgate:
-        scan = subprocess.run(
-            [
-                str(sslyze),
-                "--mozilla_config=intermediate",
-                f"--certinfo_ca_file={labgate.authority}",
-                f"localhost:{labgate.https_port}",
-            ],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SCAN_SECONDS,
-            check=False,
-        )
+        scan = sslyze(f"localhost:{labgate.https_port}", labgate.authority)
         assert scan.returncode == 0, scan.stdout + scan.stderr
         assert f"localhost:{labgate.https_port}: OK - Compliant." in scan.stdout
