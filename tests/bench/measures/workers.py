@@ -13,7 +13,7 @@ from tests.bench.running import start
 
 from .measure import Figure, Measure, Outcome, Stage
 
-CONNECTIONS = 128
+CONNECTIONS = 64
 
 ROUNDS = 3
 """In turns with one and with two workers, so that a drift of the machine meets both."""
