@@ -1,9 +1,9 @@
 """A crowd of slow clients (slowhttptest): shed in time, and nobody else notices.
 
-1,000 connections each time, and 4,000 in the tests marked slow; several slowhttptest at
-once, because one opens about a hundred connections a second. They run at the lowest
-priority, for they are other machines in truth. Slow reading has no deadline: a slow
-download is ordinary, and costs a bounded buffer.
+1,000 connections each time, and 4,000 in the tests marked slow; four slowhttptest at once,
+each at its own rate of 50 connections a second: slow clients are what is tested here, not a
+flood of handshakes. They run at the lowest priority, for they are other machines in truth.
+Slow reading has no deadline: a slow download is ordinary, and costs a bounded buffer.
 """
 
 from __future__ import annotations
@@ -39,12 +39,16 @@ CI machine does."""
 SWEEP_SECONDS = 1.0
 # What a busy machine may add to the time a canary sees.
 SLACK_SECONDS = 2.0
-READING_SECONDS = 20
+READING_SECONDS = {1000: 20, 4000: 40}
 LONGEST_SECONDS = 240
 CALM_SECONDS = 30.0
 MEGABYTE = 2**20
-# What one slow download may hold: 256 KiB of TLS buffers, and a piece being passed on.
-READER_BYTES = 512 * 1024
+# What one slow download may hold: 128 KiB that wait, one read from Jupyter of up to 250 KiB
+# behind them, and what TLS has made of that read.
+READER_BYTES = 640 * 1024
+# Python's small objects live in arenas of 1 MiB, each of which is given back only when nothing
+# in it is left; some hundred objects that stay hold as many.
+KEPT_BYTES = 64 * MEGABYTE
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ class Seen:
 async def test_nobody_else_notices(tmp_path: Path, mode: Mode, count: int) -> None:
     require(SLOWHTTPTEST, "no slowhttptest: apt-get install slowhttptest")
     # Longer than it takes to open them all, so that they are there at once.
-    deadline = 8.0 if count <= 1000 else 20.0
+    deadline = 8.0 if count <= 1000 else 40.0
     with Origin(tmp_path) as origin:
         labgate = Labgate(
             tmp_path,
@@ -104,7 +108,7 @@ async def test_nobody_else_notices(tmp_path: Path, mode: Mode, count: int) -> No
         assert max(seen.canaries) <= deadline + SWEEP_SECONDS + SLACK_SECONDS
     assert seen.descriptors >= before[0] + count // 2, "they were never many at once"
     assert p99(seen.latencies) <= P99_SECONDS[count] + p99(seen.noise)
-    assert calm[1] <= before[1] + 40 * MEGABYTE
+    assert calm[1] <= before[1] + KEPT_BYTES
 
 
 async def attack(
@@ -115,9 +119,20 @@ async def attack(
     # for TCP runs out, which makes everybody wait.
     target = {"-H": "/small", "-B": "/sink", "-X": "/bytes/400000"}[mode]
     command = ["nice", "-n", "19", str(SLOWHTTPTEST), mode, "-c", str(count // PROCESSES)]
-    command += ["-r", "250", "-p", "3", "-u", labgate.origin + target]
+    command += ["-r", "50", "-p", "3", "-u", labgate.origin + target]
     if mode == "-X":
-        command += ["-l", str(READING_SECONDS), "-w", "512", "-y", "1024", "-n", "2", "-z", "32"]
+        command += [
+            "-l",
+            str(READING_SECONDS[count]),
+            "-w",
+            "512",
+            "-y",
+            "1024",
+            "-n",
+            "2",
+            "-z",
+            "32",
+        ]
     else:
         command += ["-l", str(LONGEST_SECONDS), "-i", "4"]
     processes = []

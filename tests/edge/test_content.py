@@ -1,0 +1,143 @@
+"""A request's content: what comes in one segment with its end, and what nobody reads."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from proxy.edge.content import MOST_WAITING, ChunkedContent
+from proxy.edge.limits import DEFAULT_LIMITS
+from proxy.edge.protocol import MOST_KEPT
+from proxy.upstream.address import UpstreamAddress
+from tests.edges import edge
+from tests.upstreams import OK, Visit, says, upstream
+from tests.wire.talk import Recorder
+
+SECONDS = 60.0
+HOST = b"Host: lab.example.org\r\n"
+GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+WHOLE = CHUNKED + b"5\r\nhello\r\n0\r\n\r\n"
+BEHIND = [
+    pytest.param(b"CONNECT a:1 HTTP/1.1\r\n\r\n", id="CONNECT"),
+    pytest.param(
+        b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", id="an upgrade"
+    ),
+    pytest.param(b"no request at all", id="garbage"),
+]
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+async def test_what_comes_behind_the_last_chunk_is_nobodys(
+    behind: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(lambda _: [OK])
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(recorder) as jupyter,
+        edge(jupyter.address) as labgate,
+    ):
+        answer = await labgate.ask(WHOLE + behind)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert [one.complete for one in recorder.requests()] == [True]
+    assert "Fatal error" not in caplog.text
+
+
+async def test_requests_behind_chunks_do_not_reset_the_answer_away() -> None:
+    """RFC 9112 section 9.6: the connection ends with this answer, which is to arrive."""
+    size = 1_000_000
+
+    async def answers(visit: Visit) -> None:
+        await visit.head()
+        await visit.reader.readuntil(b"0\r\n\r\n")
+        await visit.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+        await visit.reader.read()
+
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(answers) as jupyter,
+        edge(jupyter.address) as labgate,
+    ):
+        reader, writer = await labgate.connect()
+        writer.write(WHOLE + GET)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"Connection: close" in head
+        writer.write(GET * 100)
+        assert await reader.readexactly(size) == b"x" * size
+
+
+async def test_content_behind_a_kept_request_is_bounded() -> None:
+    """While nobody reads it yet: Jupyter is being dialled, or a password is being checked."""
+    loop = asyncio.get_running_loop()
+    fillers = [socket.socket() for _ in range(4)]
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
+        listening.setblocking(False)
+        address = UpstreamAddress("127.0.0.1", listening.getsockname()[1])
+        async with asyncio.timeout(SECONDS), edge(address) as labgate:
+            _, writer = await labgate.connect()
+            writer.write(GET)
+            jupyter, _ = await loop.sock_accept(listening)
+            await loop.sock_recv(jupyter, 65536)
+            # From here on a dial waits: the kernel's queue is full.
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(listening.getsockname())
+            (connection,) = labgate.server.connections
+            writer.write(b"PUT / HTTP/1.1\r\n" + HOST + b"Content-Length: 500000000\r\n\r\n")
+            writer.write(b"x" * 460_000)
+            while len(connection._framer.kept) <= MOST_KEPT:  # noqa: ASYNC110  no event says so
+                await asyncio.sleep(0)
+            end = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+            await loop.sock_sendall(jupyter, end)
+            jupyter.close()
+            while connection._content is None:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            writer.write(b"x" * 30_000_000)
+            # Ten megabytes would have been read long before.
+            for _ in range(2000):
+                await asyncio.sleep(0)
+            assert connection._content is not None
+            assert MOST_WAITING < connection._content._waiting_bytes < MOST_WAITING + 2**20
+            writer.transport.abort()
+    for filler in fillers:
+        filler.close()
+
+
+def test_tiny_chunks_wait_as_what_they_contain() -> None:
+    class Source:
+        paused = False
+
+        def pause_reading(self) -> None:
+            self.paused = True
+
+        def resume_reading(self) -> None:
+            self.paused = False
+
+    source = Source()
+    content = ChunkedContent(source, DEFAULT_LIMITS)
+    segments = 0
+    while not source.paused:
+        content.came(b"2\r\nab\r\n" * 1000)
+        segments += 1
+    assert len(content._pieces) == segments
+
+
+@pytest.mark.parametrize(
+    ("evil", "status"), [(b"Origin: https://evil.example\r\n", 403), (b"", 413)]
+)
+async def test_an_answer_in_place_of_100_ends_the_connection(evil: bytes, status: int) -> None:
+    """The content may never come, and the next request would be taken for it."""
+    refused = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(says(refused)) as jupyter,
+        edge(jupyter.address) as labgate,
+    ):
+        reader, writer = await labgate.connect()
+        expecting = b"Expect: 100-continue\r\nContent-Length: 500\r\n\r\n"
+        writer.write(b"POST / HTTP/1.1\r\n" + HOST + evil + expecting)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 %d " % status)
+        assert b"Connection: close" in head
