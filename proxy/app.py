@@ -17,7 +17,7 @@ from proxy.certs.status import status_file
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.edge.announced import AnnouncedListener
-from proxy.edge.exchange import Exchanges
+from proxy.edge.exchanges import Exchanges
 from proxy.edge.limits import Guests, Limits
 from proxy.edge.listener import BACKLOG, Ports, bind
 from proxy.edge.local import OwnPaths

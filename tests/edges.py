@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from proxy.edge.exchange import Exchanges
+from proxy.edge.exchanges import Exchanges
 from proxy.edge.limits import DEFAULT_LIMITS, Limits
 from proxy.edge.local import OwnPaths
 from proxy.edge.server import EdgeServer

@@ -16,8 +16,9 @@ from proxy.errors import UsageError
 from proxy.jupyter.launcher import Launcher, Login
 from proxy.jupyter.readiness import wait_until_ready
 from proxy.observe.notify import notify
-from proxy.settings import Settings, host_and_port
+from proxy.settings import Settings
 from proxy.upstream.address import UpstreamAddress, parse_upstream
+from proxy.values import host_and_port
 
 from .report import print_ready, ready_lines, say
 

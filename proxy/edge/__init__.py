@@ -11,6 +11,7 @@ In the order a request meets them:
 - ``protocol``   a client's connection: octets become requests, answers go back
 - ``content``    a request's content as it arrives
 - ``limits``     how much a client may ask for, and who is in
+- ``exchanges``  all that are under way, and who is told of their end
 - ``exchange``   the whole path of one request, from its head to the end of its answer
 - ``local``      the paths labgate answers itself
 - ``carrier``    an allowed request up, its answer down

@@ -4,112 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from dataclasses import replace
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from proxy.gate.gate import OPEN, Gate, JupyterLogin, Passage
+from proxy.gate.gate import OPEN, JupyterLogin, Passage
 from proxy.inspector.redaction import printable, redact, redact_target
-from proxy.observe.record import Observer, Record
-from proxy.rules.client import believed
+from proxy.observe.record import Record
 from proxy.rules.decide import decide
 from proxy.rules.message import may_be_unsent, may_continue
-from proxy.rules.model import Forward, Local, Redirect, Refuse, RequestHead, Site, Tunnel
+from proxy.rules.model import Forward, Local, Redirect, Refuse, RequestHead, Tunnel
 from proxy.tasks import spawn
-from proxy.upstream.pool import Pool
 from proxy.upstream.streams import Content, Downstream
 from proxy.upstream.tunnel import Tunnel as OpenTunnel
 
 from . import answers
 from .carrier import Carrier, Switched
-from .limits import DEFAULT_LIMITS
-from .local import OwnPaths
+
+if TYPE_CHECKING:
+    from .exchanges import Exchanges
 
 log = logging.getLogger("labgate")
-
-
-class Exchanges:
-    """Takes every request of every listener from its head to the end of its answer.
-
-    Attributes:
-        site: The policy's configuration; replaced whole, exchanges under way keep theirs.
-        tunnels: The WebSockets that are open.
-        gate: Asks who wants in; None asks nobody.
-        pool: The connections to Jupyter.
-        own: Answers the paths that are labgate's own.
-        trace: Keep what the rules change, for ``--show-headers``.
-        under_way: How many are, tunnels included.
-    """
-
-    def __init__(
-        self,
-        site: Site,
-        pool: Pool,
-        own: OwnPaths,
-        observers: Sequence[Observer] = (),
-        *,
-        trace: bool = False,
-        most: int = DEFAULT_LIMITS.requests,
-    ) -> None:
-        self.site = site
-        self.tunnels: set[OpenTunnel] = set()
-        self.gate: Gate | None = None
-        self.trace = trace
-        self.pool = pool
-        self.own = own
-        self.under_way = 0
-        self._most = most
-        self._idle: asyncio.Event | None = None
-        self._observers = tuple(observers)
-
-    def __call__(self, head: RequestHead, content: Content, downstream: Downstream) -> Exchange:
-        """Answer one request; ``downstream`` hears when it is."""
-        if self.site.trusted_proxies:
-            head = believed(head, self.site.trusted_proxies)
-        exchange = Exchange(self, head, content, downstream)
-        self.under_way += 1
-        try:
-            exchange.begin()
-        except Exception:
-            exchange.give_up()
-            raise
-        return exchange
-
-    @property
-    def crowded(self) -> bool:
-        """Whether more are under way than may be; tunnels are not counted."""
-        return self.under_way - len(self.tunnels) > self._most
-
-    def over(self, record: Record) -> None:
-        """One has ended."""
-        self.under_way -= 1
-        self._look_idle()
-        if self._observers:
-            self._tell(record)
-
-    def opened(self, tunnel: OpenTunnel) -> None:
-        """One has become a tunnel: a drain does not wait for it."""
-        self.tunnels.add(tunnel)
-        self._look_idle()
-
-    def _look_idle(self) -> None:
-        if self._idle is not None and self.under_way <= len(self.tunnels):
-            self._idle.set()
-
-    def _tell(self, record: Record) -> None:
-        for observe in self._observers:
-            try:
-                observe(record)
-            except OSError as error:
-                # A full disk under the log is no reason to spoil an answer.
-                log.error("cannot record a request: %s", error.strerror or error)
-
-    async def finished(self) -> None:
-        """Wait until nothing but tunnels is under way."""
-        self._idle = asyncio.Event()
-        if self.under_way > len(self.tunnels):
-            await self._idle.wait()
 
 
 class Exchange:
