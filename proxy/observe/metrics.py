@@ -43,12 +43,18 @@ class CertificateMetrics(Collector):
         problem = _of_certificates(
             "problem", "1: its files or its renewal have a fault; `labgate cert show` tells it."
         )
+        reason = GaugeMetricFamily(
+            "labgate_certificate_problem_info", "What is wrong.", labels=["name", "reason"]
+        )
         temporary = _of_certificates("temporary", "1: self-signed, until the real one is there.")
         renewal = _of_certificates("next_renewal_timestamp_seconds", "When labgate renews it.")
         now = datetime.now(UTC)
         for entry in self._entries:
             name = [entry.name]
-            problem.add_metric(name, float(bool(entry.fault or entry.last_error)))
+            wrong = entry.fault or entry.last_error
+            problem.add_metric(name, float(bool(wrong)))
+            if wrong:
+                reason.add_metric([*name, wrong], 1)
             temporary.add_metric(name, float(entry.temporary))
             if entry.pair is not None:
                 expires = entry.pair.not_after
@@ -56,7 +62,7 @@ class CertificateMetrics(Collector):
                 left.add_metric(name, (expires - now).total_seconds() / DAY_SECONDS)
             if entry.next_renewal is not None:
                 renewal.add_metric(name, entry.next_renewal.timestamp())
-        return [expiry, left, problem, temporary, renewal]
+        return [expiry, left, problem, reason, temporary, renewal]
 
 
 class TrafficMetrics(Collector):

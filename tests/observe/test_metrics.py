@@ -65,6 +65,8 @@ async def test_certificates(tmp_path: Path) -> None:
         entry.next_renewal = datetime(2026, 12, 1, tzinfo=UTC)
         seen = await scraped(port)
         assert seen["labgate_certificate_problem", of] == 1
+        why = of | {("reason", "the CA does not answer")}
+        assert seen["labgate_certificate_problem_info", why] == 1
         next_renewal = entry.next_renewal.timestamp()
         assert seen["labgate_certificate_next_renewal_timestamp_seconds", of] == next_renewal
 
