@@ -108,3 +108,19 @@ async def edge(
             tunnel.abort()
         await server.shutdown(timeout=0.5)
         pool.close()
+
+
+@asynccontextmanager
+async def shedding(edge: Edge) -> AsyncIterator[None]:
+    """The application's sweep, without its pauses."""
+
+    async def sweep() -> None:
+        while True:
+            edge.server.shed()
+            await asyncio.sleep(0)
+
+    sweeping = asyncio.ensure_future(sweep())
+    try:
+        yield
+    finally:
+        sweeping.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import NamedTuple, TypeVar
 
 from proxy.errors import STATUS_OF, ClientFault, UpstreamDown, UpstreamError
@@ -13,7 +14,6 @@ from proxy.observe.record import Record
 from proxy.rules.message import may_be_unsent
 from proxy.rules.model import Field, RequestHead, Site
 from proxy.rules.request import upstream_head
-from proxy.tasks import spawn
 from proxy.upstream.http1 import UpstreamConnection
 from proxy.upstream.pool import Pool
 from proxy.upstream.relay import Relay
@@ -41,11 +41,22 @@ class Switched(NamedTuple):
     rest: bytes
 
 
+class Again(Enum):
+    """What became of a request that can be sent once more."""
+
+    AFRESH = auto()
+    """The idle connection was stale: ``Carrier.dial`` another."""
+
+
+Outcome = bool | Switched | Again
+"""Whether the client's connection can carry another exchange, or what else is to be done."""
+
+
 class Carrier:
     """Carries one allowed request up and its answer down.
 
-    Most requests have come as a whole and find an idle connection: they need nobody to wait
-    for them (``at_once``), which halves what they cost. Everything else is ``carry``.
+    Once it has a connection nobody waits: whatever comes, from the client or from Jupyter, is
+    handed on by the call that brings it. A task for each request would double what one costs.
     """
 
     __slots__ = (
@@ -91,93 +102,55 @@ class Carrier:
         self._contentless = False
         self._relay: Relay | None = None
         self._used: UpstreamConnection | None = None
-        self._over: Callable[[bool | None], None] | None = None
+        self._over: Callable[[Outcome], None] | None = None
 
-    def at_once(self, pool: Pool, over: Callable[[bool | None], None]) -> bool:
-        """Send the request over an idle connection, if it is whole and there is one.
+    def at_once(self, pool: Pool, over: Callable[[Outcome], None]) -> bool:
+        """Send the request over an idle connection; whether there is one.
 
         Args:
             pool: Has the connections.
-            over: Called when the answer has ended, with whether the client's connection
-                can carry another exchange; with None when the request may and has to be
-                sent again, by ``carry``.
+            over: Called once, with what became of it.
         """
-        if self._upgrade or self._content.arrived() is None:
-            return False
-        connection = pool.take()
+        connection = None if self._upgrade else pool.take()
         if connection is None:
             return False
-        self._over, self._used = over, connection
-        self._send(connection, self._settled)
+        self._over = over
+        self._send(connection)
         return True
 
+    async def dial(self, pool: Pool, over: Callable[[Outcome], None]) -> None:
+        """Send the request over a new connection; apart from that as ``at_once``."""
+        self._over = over
+        try:
+            self._send(await pool.dial())
+        except UpstreamDown as error:
+            self._settled(error)
+
     def abandon(self) -> None:
-        """The client has gone: nobody wants the answer to what was sent ``at_once``."""
+        """The client has gone: nobody wants the answer to what was sent."""
         self._over = None
+        self._content.when_more(None)
         if self._used is not None:
             self._used.give_up()
         self._account()
 
-    def _settled(self, error: UpstreamError | None) -> None:
-        over, self._over = self._over, None
-        if over is None:
-            return
-        if error is None:
-            over(self._done())
-        elif isinstance(error, UpstreamDown) and self._repeatable():
-            over(None)
-        else:
-            persistent = self._failed(_bare(error))
-            self._account()
-            over(persistent)
+    # Up
 
-    async def carry(self, pool: Pool, *, afresh: bool = False) -> bool | Switched:
-        """Returns whether the client's connection can carry another exchange.
-
-        Or, where Jupyter has switched protocols, what to make a tunnel of.
-
-        Args:
-            pool: Has the connections.
-            afresh: Over a new connection, whatever the pool has.
-        """
-        try:
-            connection = None if self._upgrade or afresh else pool.take()
-            if connection is None:
-                connection = await pool.dial()
-            try:
-                relay = await self._exchange(connection)
-            except UpstreamDown:
-                if not (connection.reused and self._repeatable()):
-                    raise
-                connection = await pool.dial()
-                relay = await self._exchange(connection)
-            if relay.upgraded is not None:
-                return Switched(connection.detach(), relay.upgraded)
-            return self._done()
-        except UpstreamError as error:
-            return self._failed(_bare(error))
-        except ClientFault as fault:
-            return self._faulted(_bare(fault))
-        finally:
-            # Also when the client left in the middle: this is what it was answered.
-            self._account()
-
-    def _send(
-        self, connection: UpstreamConnection, settled: Callable[[UpstreamError | None], None]
-    ) -> bool:
-        """Send the request, and its content if all of it is here; whether it was."""
+    def _send(self, connection: UpstreamConnection) -> None:
+        """Send the request, and what has come of its content."""
         head, record = self._head, self._record
         up = down = None
         if self._trace:
             up, down = record.changes_up, record.changes_down
             up.clear()
+        self._used = connection
         self._relay = relay = Relay(
             head,
             self._site,
             self._public,
             self._downstream,
             connection,
-            settled=settled,
+            settled=self._settled,
             persistent=self._persistent,
             extra=self._extra,
             changes=down,
@@ -188,7 +161,9 @@ class Carrier:
         self._contentless = arrived == b""
         if arrived is None:
             connection.write(start)
-            return False
+            self._content.when_more(self._upload)
+            self._upload()
+            return
         if arrived:
             record.bytes_up = len(arrived)
             chunked = self._chunked
@@ -197,66 +172,72 @@ class Carrier:
             start += _end(chunked=True)
         connection.write(start)
         connection.request_sent()
-        return True
 
-    async def _exchange(self, connection: UpstreamConnection) -> Relay:
-        """Send the request, with its content alongside, until the answer is complete."""
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def settled(error: UpstreamError | None) -> None:
-            if waiting.done():
-                return
-            if error is None:
-                waiting.set_result(None)
-            else:
-                waiting.set_exception(error)
-
-        uploading = None
-        if not self._send(connection, settled):
-            uploading = spawn(self._upload(connection, waiting), "upload")
-        relay = self._relay
-        assert relay is not None, "_send made one"
-        try:
-            await waiting
-        except BaseException:
-            # A client that left just as Jupyter switched protocols: nobody takes the tunnel.
-            if not relay.over or relay.upgraded is not None:
-                connection.give_up()
-            raise
-        finally:
-            if uploading is not None and not uploading.done():
-                uploading.cancel()
-        return relay
-
-    async def _upload(self, connection: UpstreamConnection, waiting: asyncio.Future[None]) -> None:
+    def _upload(self) -> None:
+        """Send on what has come of the content, as fast as Jupyter takes it."""
+        connection = self._used
+        if connection is None:
+            return
         chunked = self._chunked
         try:
-            while piece := await self._content.read():
+            while not connection.congested:
+                piece = self._content.take()
+                if piece is None:
+                    return
+                if not piece:
+                    self._content.when_more(None)
+                    connection.write(_end(chunked))
+                    connection.request_sent()
+                    return
                 self._record.bytes_up += len(piece)
                 connection.write(_framed(piece, chunked))
-                await connection.drained()
-        except Exception as error:
+            connection.when_writable(self._upload)
+        except (ClientFault, ConnectionError) as fault:
             # A request that breaks off must never look complete (RFC 9112 section 8).
             connection.give_up()
-            _bare(error)
-            if isinstance(error, ConnectionError):
-                # A client that left needs no answer.
-                waiting.cancel()
-            elif not waiting.done():
-                waiting.set_exception(error)
-            return
-        connection.write(_end(chunked))
-        connection.request_sent()
+            self._broken_off(_bare(fault))
 
     # Endings
 
-    def _done(self) -> bool:
-        relay = self._relay
+    def _settled(self, error: UpstreamError | None) -> None:
+        """The answer is complete, or there is none (any more)."""
+        over, self._over = self._over, None
+        if over is None:
+            return
+        self._content.when_more(None)
+        if error is None:
+            over(self._done())
+        elif isinstance(error, UpstreamDown) and self._repeatable():
+            self._account()
+            over(Again.AFRESH)
+        else:
+            persistent = self._failed(_bare(error))
+            self._account()
+            over(persistent)
+
+    def _broken_off(self, fault: ClientFault | ConnectionError) -> None:
+        """The content will never be complete."""
+        over, self._over = self._over, None
+        if over is None:
+            return
+        self._content.when_more(None)
+        if isinstance(fault, ClientFault):
+            self._faulted(fault)
+        else:
+            # A client that left needs no answer.
+            self._record.outcome = "the client went away"
+        self._account()
+        over(False)
+
+    def _done(self) -> bool | Switched:
+        relay, used = self._relay, self._used
         assert relay is not None, "nothing is done that was not sent"
-        persistent = relay.persistent
+        assert used is not None, "over a connection"
         self._record.outcome = self._record.outcome or "forwarded"
         self._account()
-        return persistent
+        if relay.upgraded is not None:
+            return Switched(used.detach(), relay.upgraded)
+        return relay.persistent
 
     def _account(self) -> None:
         """What the client was answered; the circle of relay and carrier ends here."""
@@ -266,13 +247,12 @@ class Carrier:
             self._record.status = relay.status
             self._record.bytes_down += relay.content_bytes
 
-    def _faulted(self, fault: ClientFault) -> bool:
+    def _faulted(self, fault: ClientFault) -> None:
         self._record.status, self._record.outcome = fault.status, str(fault)
         if self._relay is not None and self._relay.started:
             self._downstream.abort()
         else:
             self._downstream.write(answers.plain(fault.status, str(fault), persistent=False))
-        return False
 
     def _failed(self, error: UpstreamError) -> bool:
         status = STATUS_OF[type(error)]
@@ -290,7 +270,10 @@ class Carrier:
         return persistent
 
     def _repeatable(self) -> bool:
-        """RFC 9112 section 9.3.1: idempotent, and none of its content was sent."""
+        """RFC 9112 section 9.3.1: a connection used before, idempotent, no content sent."""
+        used = self._used
+        if used is None or not used.reused:
+            return False
         return self._contentless and self._head.method in IDEMPOTENT
 
     @property
@@ -301,8 +284,8 @@ class Carrier:
 def _bare(error: Failure) -> Failure:
     """The error without its traceback, which would keep it and the whole exchange alive.
 
-    Its frames know the future or the reader that holds the error: a circle that only the
-    garbage collector ends, thousands at a time and with everybody waiting.
+    Its frames know the content that holds the error: a circle that only the garbage
+    collector ends, thousands at a time and with everybody waiting.
     """
     return error.with_traceback(None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
@@ -41,8 +41,11 @@ class NoContent:
     def arrived(self) -> bytes | None:
         return b""
 
-    async def read(self) -> bytes:
+    def take(self) -> bytes | None:
         return b""
+
+    def when_more(self, callback: Callable[[], None] | None) -> None:
+        """Never."""
 
 
 NO_CONTENT = NoContent()
@@ -55,15 +58,31 @@ class ArrivingContent:
         complete: Whether all of it has come.
     """
 
+    __slots__ = (
+        "_allowed",
+        "_fault",
+        "_held_back",
+        "_limits",
+        "_more",
+        "_pieces",
+        "_source",
+        "_surplus",
+        "_unwanted",
+        "_waiting_bytes",
+        "_waiting_since",
+        "complete",
+    )
+
     def __init__(self, source: Source, limits: Limits) -> None:
         self._source = source
         self._limits = limits
         self._allowed = limits.content_grace_seconds
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
+        self._waiting_since: float | None = None
         self._fault: Exception | None = None
-        self._reader: asyncio.Future[None] | None = None
-        self._unwanted = self._surplus = False
+        self._more: Callable[[], None] | None = None
+        self._held_back = self._unwanted = self._surplus = False
         self.complete = False
 
     @property
@@ -71,51 +90,46 @@ class ArrivingContent:
         """Whether its client may still be sending."""
         return not self.complete or self._fault is not None or self._surplus
 
-    # For whoever reads it
+    # For whoever takes it
 
     def arrived(self) -> bytes | None:
         """Everything, when it came along with the head."""
         return b"".join(self._pieces) if self.complete and self._fault is None else None
 
-    async def read(self) -> bytes:
-        """The next piece, b"" at the end.
+    def take(self) -> bytes | None:
+        """What has come since the last time; None when that is nothing, b"" at the end.
+
+        After None the client is being waited for.
 
         Raises:
             ClientFault: It came too slowly, or is malformed.
             ConnectionError: There will be no more.
         """
-        if self._fault is None and not self._pieces and not self.complete:
-            await self._wait()
         if self._fault is not None:
             raise self._fault
-        piece = b"".join(self._pieces)
-        self._pieces.clear()
-        if self._waiting_bytes > MOST_WAITING:
-            self._source.resume_reading()
-        self._waiting_bytes = 0
+        if not self._pieces:
+            if self.complete:
+                return b""
+            self._waiting_since = self._waiting_since or monotonic()
+            return None
+        piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._clear()
         # Only the time labgate waited for the client counts, never a slow Jupyter's; and
         # what came quickly buys no long silence later.
         allowed = self._allowed + len(piece) / self._limits.content_pace
         self._allowed = min(allowed, self._limits.content_grace_seconds)
         return piece
 
-    async def _wait(self) -> None:
-        self._reader = asyncio.get_running_loop().create_future()
-        since = monotonic()
-        try:
-            async with asyncio.timeout(self._allowed):
-                await self._reader
-        except TimeoutError:
-            raise ClientFault(408, "The request's content came too slowly.") from None
-        finally:
-            self._reader = None
-        self._allowed -= monotonic() - since
+    def when_more(self, callback: Callable[[], None] | None) -> None:
+        """Call ``callback`` whenever ``take`` has something new to tell."""
+        self._more = callback
 
     # For the connection
 
     def came(self, octets: bytes) -> None:
         """The next octets of it."""
         self._add(octets)
+        self._wake()
 
     def end(self) -> None:
         """That was all."""
@@ -126,31 +140,44 @@ class ArrivingContent:
         """There will be no more content; nothing happens when it is complete already."""
         if not self.complete:
             self._refuse(error)
+            self._wake()
+
+    def check_pace(self, now: float) -> None:
+        """Refuse what comes too slowly; called about once a second."""
+        if self._waiting_since is not None and now - self._waiting_since > self._allowed:
+            self._refuse(ClientFault(408, "The request's content came too slowly."))
+            self._wake()
 
     def drop(self) -> None:
         """Nobody wants the rest any more."""
         self._unwanted = True
-        self._pieces.clear()
-        if self._waiting_bytes > MOST_WAITING:
-            self._source.resume_reading()
-        self._waiting_bytes = 0
+        self._waiting_since = None
+        self._clear()
 
     def _add(self, piece: bytes) -> None:
-        if self._unwanted or not piece:
-            return
-        self._pieces.append(piece)
-        before, self._waiting_bytes = self._waiting_bytes, self._waiting_bytes + len(piece)
-        if before <= MOST_WAITING < self._waiting_bytes:
-            self._source.pause_reading()
-        self._wake()
+        if not self._unwanted and piece:
+            self._pieces.append(piece)
+            self._waiting_bytes += len(piece)
+
+    def _clear(self) -> None:
+        self._pieces.clear()
+        self._waiting_bytes = 0
+        if self._held_back:
+            self._held_back = False
+            self._source.resume_reading()
 
     def _refuse(self, error: Exception) -> None:
         self._fault = self._fault or error
-        self._wake()
 
     def _wake(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+        if self._waiting_since is not None:
+            self._allowed -= monotonic() - self._waiting_since
+            self._waiting_since = None
+        if self._more is not None:
+            self._more()
+        if self._waiting_bytes > MOST_WAITING and not self._held_back:
+            self._held_back = True
+            self._source.pause_reading()
 
 
 class ChunkedContent(ArrivingContent):
@@ -159,6 +186,8 @@ class ChunkedContent(ArrivingContent):
     Chunk extensions and trailers are dropped (sections 7.1.1 and 7.1.2), so nobody else
     would notice how many there are.
     """
+
+    __slots__ = ("_barren", "_content", "_octets", "_parser", "_trailers")
 
     def __init__(self, source: Source, limits: Limits) -> None:
         super().__init__(source, limits)
@@ -196,6 +225,7 @@ class ChunkedContent(ArrivingContent):
             self._pieces[piece_count:] = [b"".join(self._pieces[piece_count:])]
         if self.complete or self._fault is not None:
             self._parser = None
+        self._wake()
 
     def break_off(self, error: Exception) -> None:
         super().break_off(error)
@@ -221,4 +251,4 @@ class ChunkedContent(ArrivingContent):
             self._add(piece)
 
     def on_message_complete(self) -> None:
-        self.end()
+        self.complete = True

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from proxy.upstream.streams import Content, Downstream
 from proxy.upstream.tunnel import Tunnel as OpenTunnel
 
 from . import answers
-from .carrier import Carrier, Switched
+from .carrier import Again, Carrier, Outcome, Switched
 
 if TYPE_CHECKING:
     from .exchanges import Exchanges
@@ -114,13 +115,12 @@ class Exchange:
         if isinstance(passage, Refuse):
             self._refuse(passage)
             return
-        await self._carry(self._carrier_of(decision, passage))
+        self._pass(decision, passage)
 
     def _pass(self, decision: Forward | Tunnel, passage: Passage) -> None:
-        carrier = self._carrier_of(decision, passage)
-        self._carrier = carrier
-        if not carrier.at_once(self._all.pool, self._carried):
-            self._work(self._carry(carrier))
+        self._carrier = self._carrier_of(decision, passage)
+        if not self._carrier.at_once(self._all.pool, self._carried):
+            self._work(self._carrier.dial(self._all.pool, self._carried))
 
     def _carrier_of(self, decision: Forward | Tunnel, passage: Passage) -> Carrier:
         self._login = passage.login
@@ -136,17 +136,15 @@ class Exchange:
             extra=passage.fields,
         )
 
-    def _carried(self, persistent: bool | None) -> None:
-        if persistent is None:
-            assert self._carrier is not None, "it calls back"
-            self._work(self._carry(self._carrier, afresh=True))
-        else:
-            self._end(persistent=persistent)
-
-    async def _carry(self, carrier: Carrier, *, afresh: bool = False) -> None:
-        outcome = await carrier.carry(self._all.pool, afresh=afresh)
+    def _carried(self, outcome: Outcome) -> None:
         if isinstance(outcome, Switched):
-            self._open_tunnel(outcome)
+            try:
+                self._open_tunnel(outcome)
+            except Exception as error:
+                self._fail(error)
+        elif outcome is Again.AFRESH:
+            assert self._carrier is not None, "it calls back"
+            self._work(self._carrier.dial(self._all.pool, self._carried))
         else:
             self._end(persistent=outcome)
 
@@ -195,15 +193,14 @@ class Exchange:
     # Its end
 
     def _work(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._task = spawn(self._worked(work), "exchange")
+        self._task = spawn(self._worked(work), "exchange")
+        self._task.add_done_callback(partial(self._left, work))
 
-        def left(task: asyncio.Task[None]) -> None:
-            # One that is cancelled before its first step runs none of its endings.
-            if task.cancelled():
-                work.close()
-                self._finish()
-
-        task.add_done_callback(left)
+    def _left(self, work: Coroutine[Any, Any, None], task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            # Before its first step it runs none of its endings.
+            work.close()
+            self._finish()
 
     async def _worked(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -215,6 +212,8 @@ class Exchange:
             raise
         except Exception as error:
             self._fail(error)
+        if self._task is asyncio.current_task():
+            self._task = None
 
     def _say(self, answer: bytes, *, persistent: bool) -> None:
         self._downstream.write(answer)

@@ -315,6 +315,8 @@ class EdgeProtocol(asyncio.Protocol):
                 self.finish()
         elif self._idle_since is not None and now - self._idle_since > limits.keep_alive_seconds:
             self.finish()
+        if self._content is not None:
+            self._content.check_pace(now)
         if self.lost_cause(now):
             self.abort()
 

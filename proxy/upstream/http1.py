@@ -34,7 +34,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._reading = Reading()
         self._upgrade_wanted = False
         self._request_complete = True
-        self._writable: asyncio.Future[None] | None = None
+        self._writable: Callable[[], None] | None = None
         self._congested_since: float | None = None
         self._asked_at: float | None = None
         self._poll: select.poll | None = None
@@ -91,11 +91,14 @@ class UpstreamConnection(asyncio.Protocol):
         elif response_seconds and self._asked_at and now - self._asked_at > response_seconds:
             self._fail(UpstreamTimeout(f"no response within {response_seconds:g} s"))
 
-    async def drained(self) -> None:
-        """Wait while Jupyter reads more slowly than we write."""
-        if self._congested_since is not None and self._transport is not None:
-            self._writable = asyncio.get_running_loop().create_future()
-            await self._writable
+    @property
+    def congested(self) -> bool:
+        """Whether Jupyter reads more slowly than we write."""
+        return self._congested_since is not None
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once, when congestion ends."""
+        self._writable = callback
 
     def pause_reading(self) -> None:
         """Take no more of the answer for now."""
@@ -140,8 +143,7 @@ class UpstreamConnection(asyncio.Protocol):
     def detach(self) -> asyncio.Transport:
         """Hand the transport to a tunnel; this object is done."""
         transport = self._transport
-        if transport is None:
-            raise UpstreamDown("the upstream closed right after its 101")
+        assert transport is not None, "see _on_upgrade"
         self._transport = self._reading.receiver = None
         self._released(self, False)
         return transport
@@ -174,7 +176,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         transport, self._transport = self._transport, None
-        self._wake_writer()
+        self._writable = None
         self._released(self, False)
         if self._reading.receiver and exc and transport and (rest := unread(transport)):
             # A write into a reset ended it, while an early answer waits to be read
@@ -195,7 +197,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._congested_since = None
-        self._wake_writer()
+        writable, self._writable = self._writable, None
+        if writable is not None:
+            writable()
 
     # Endings
 
@@ -209,7 +213,10 @@ class UpstreamConnection(asyncio.Protocol):
         ):
             self._fail(UpstreamGarbage("the upstream switched protocols unasked"))
             return
-        # What follows is the tunnel's, which takes over in the loop's next round.
+        if self._transport is None:
+            self._fail(UpstreamDown("the upstream closed right after its 101"))
+            return
+        # What follows is the tunnel's, whenever it takes over.
         self.pause_reading()
         receiver.on_upgrade(head, rest)
 
@@ -231,8 +238,3 @@ class UpstreamConnection(asyncio.Protocol):
         self.abort()
         if receiver is not None:
             receiver.on_failure(error)
-
-    def _wake_writer(self) -> None:
-        waiter, self._writable = self._writable, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)

@@ -18,13 +18,16 @@ class Content(Protocol):
     def arrived(self) -> bytes | None:
         """All of the content when it is here already (b"" for none), else None."""
 
-    async def read(self) -> bytes:
-        """The next piece, any size; b"" at the end.
+    def take(self) -> bytes | None:
+        """What has come since the last time; None when that is nothing, b"" at the end.
 
         Raises:
             ConnectionError: The client went away in the middle.
             ClientFault: It stopped sending, or sent what is no content.
         """
+
+    def when_more(self, callback: Callable[[], None] | None) -> None:
+        """Call ``callback`` whenever ``take`` has something new to tell."""
 
 
 class TunnelEnd(Protocol):

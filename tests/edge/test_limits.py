@@ -11,7 +11,7 @@ import pytest
 from proxy.edge.limits import DEFAULT_LIMITS, Guests, Limits
 from proxy.edge.server import EdgeServer
 from proxy.rules.networks import Networks
-from tests.edges import edge, request
+from tests.edges import edge, request, shedding
 from tests.upstreams import OK, Visit, says, upstream
 
 SIZES = [
@@ -92,12 +92,8 @@ async def test_a_slow_head_is_shed(start: bytes) -> None:
     async with edge(None, limits=limits) as labgate:
         reader, writer = await labgate.connect()
         writer.write(start)
-        async with asyncio.timeout(5):
-            answering = asyncio.ensure_future(reader.read())
-            while not answering.done():
-                labgate.server.shed()
-                await asyncio.sleep(0)
-        assert answering.result().startswith(b"HTTP/1.1 408 ")
+        async with asyncio.timeout(5), shedding(labgate):
+            assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
 
 
 GET = b"GET / HTTP/1.1\r\nHost: lab.example.org\r\n\r\n"
@@ -160,12 +156,8 @@ async def test_an_idle_connection_is_closed_without_a_word() -> None:
     async with upstream(says(OK)) as jupyter, edge(jupyter.address, limits=limits) as labgate:
         reader, writer = await labgate.connect()
         writer.write(b"GET / HTTP/1.1\r\nHost: lab.example.org\r\n\r\n")
-        async with asyncio.timeout(5):
-            answer = asyncio.ensure_future(reader.read())
-            while not answer.done():
-                labgate.server.shed()
-                await asyncio.sleep(0)
-            assert (await answer).endswith(b"\r\n\r\nok")
+        async with asyncio.timeout(5), shedding(labgate):
+            assert (await reader.read()).endswith(b"\r\n\r\nok")
 
 
 async def test_content_that_stops_coming_is_408_and_never_completes_upstream() -> None:
@@ -182,7 +174,7 @@ async def test_content_that_stops_coming_is_408_and_never_completes_upstream() -
     async with upstream(wait_for_all) as jupyter, edge(jupyter.address, limits=limits) as labgate:
         reader, writer = await labgate.connect()
         writer.write(request(b"/", b"Content-Length: 10", method=b"PUT", content=b"half"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5), shedding(labgate):
             assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
             await ended.wait()
     assert labgate.records[0].outcome == "The request's content came too slowly."

@@ -13,7 +13,7 @@ import pytest
 from proxy.edge.limits import Limits
 from proxy.edge.protocol import UNREAD_SECONDS, EdgeProtocol
 from proxy.observe.record import Record
-from tests.edges import Edge, edge, request
+from tests.edges import Edge, edge, request, shedding
 from tests.upstreams import OK, Visit, says, upstream
 
 GET = b"GET / HTTP/1.1\r\nHost: lab.example.org\r\n\r\n"
@@ -110,5 +110,6 @@ async def test_what_came_quickly_buys_no_long_silence() -> None:
     async with upstream(reads) as jupyter, edge(jupyter.address, limits=limits) as labgate:
         reader, writer = await labgate.connect()
         writer.write(put)
-        answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 10)
+        async with asyncio.timeout(10), shedding(labgate):
+            answer = await reader.readuntil(b"\r\n")
     assert answer.startswith(b"HTTP/1.1 408 ")
