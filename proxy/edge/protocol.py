@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("labgate")
 
 LINGER_SECONDS = 2.0
+"""RFC 9112 section 9.6: for a client that still sends to read what it was answered."""
 MOST_KEPT = 64 * 1024
 """Octets that may wait behind a request for its answer."""
 WRITE_BUFFER_BYTES = 128 * 1024
@@ -60,6 +61,7 @@ class EdgeProtocol(asyncio.Protocol):
         "_half_closed",
         "_head_since",
         "_idle_since",
+        "_lingers_since",
         "_loop",
         "_next",
         "_reading_paused",
@@ -98,6 +100,7 @@ class EdgeProtocol(asyncio.Protocol):
         self._busy = self._said = self._half_closed = self._reading_paused = False
         self._head_since: float | None = None
         self._idle_since: float | None = None
+        self._lingers_since: float | None = None
         self._unread = 0
         self._unread_since: float | None = None
         self._congestion: Callable[[], None] | None = None
@@ -153,13 +156,13 @@ class EdgeProtocol(asyncio.Protocol):
     def eof_received(self) -> bool | None:
         # A client that half-closes still gets its answer (RFC 9112 section 9.6); over
         # TLS the transport closes whatever is returned here.
+        self._half_closed = True
         if self._tunnelled is not None:
             self._tunnelled.feed_eof()
         elif not self._busy and self._next is None and self._framer.reads is not Reads.NEXT:
             return None
         elif self._content is not None:
             self._content.break_off(ConnectionResetError("the client ended in the middle"))
-        self._half_closed = True
         return self.transport is not None and self.transport.can_write_eof()
 
     def pause_writing(self) -> None:
@@ -284,7 +287,7 @@ class EdgeProtocol(asyncio.Protocol):
             return
         self.resume_reading()
         self.write_eof()
-        self._loop.call_later(LINGER_SECONDS, self.finish)
+        self._lingers_since = monotonic()
 
     def abort(self) -> None:
         if self.transport is not None:
@@ -314,6 +317,8 @@ class EdgeProtocol(asyncio.Protocol):
                 self.write(plain(408, "The request took too long.", persistent=False))
                 self.finish()
         elif self._idle_since is not None and now - self._idle_since > limits.keep_alive_seconds:
+            self.finish()
+        if self._lingers_since is not None and now - self._lingers_since > LINGER_SECONDS:
             self.finish()
         if self._content is not None:
             self._content.check_pace(now)
