@@ -48,7 +48,7 @@ MEGABYTE = 2**20
 READER_BYTES = 640 * 1024
 # Python's small objects live in arenas of 1 MiB, each of which is given back only when nothing
 # in it is left; some hundred objects that stay hold as many.
-KEPT_BYTES = 64 * MEGABYTE
+KEPT_BYTES = 40 * MEGABYTE
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ async def attack(
     # for TCP runs out, which makes everybody wait.
     target = {"-H": "/small", "-B": "/sink", "-X": "/bytes/400000"}[mode]
     command = ["nice", "-n", "19", str(SLOWHTTPTEST), mode, "-c", str(count // PROCESSES)]
-    command += ["-r", "50", "-p", "3", "-u", labgate.origin + target]
+    command += ["-r", "250", "-p", "3", "-u", labgate.origin + target]
     if mode == "-X":
         command += [
             "-l",
