@@ -22,16 +22,23 @@ from proxy.edge.limits import DEFAULT_LIMITS
 from proxy.errors import UsageError
 from proxy.rules.model import WebOrigin
 from proxy.upstream.address import parse_upstream
-from proxy.values import Challenges, Names, Networks, Paths, Port, Seconds, host_and_port
+from proxy.values import (
+    Challenges,
+    Names,
+    Networks,
+    Paths,
+    Port,
+    Seconds,
+    host_and_port,
+    memory_bytes,
+    parse_domain,
+)
 
 DEFAULT_IMAGE = "quay.io/jupyter/scipy-notebook:2025-03-14"
 DEFAULT_DOMAIN = "localhost"
 HSTS_SECONDS = 180 * 24 * 3600
 LETSENCRYPT_DIRECTORY = "https://acme-v02.api.letsencrypt.org/directory"
 LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
-
-_HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
-_MEMORY = re.compile(r"(\d+)([kmgt]?)b?", re.IGNORECASE)
 
 
 class Section(BaseModel):
@@ -298,44 +305,3 @@ class Settings(Section):
             return Path(system.split(":", 1)[0])
         base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         return Path(base) / "labgate"
-
-
-def parse_domain(text: str, default_port: int) -> WebOrigin:
-    """Read ``NAME[:PORT]`` as a public HTTPS origin.
-
-    Raises:
-        ValueError: With the mend.
-    """
-    host, separator, port = text.strip().lower().partition(":")
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        separator, port = rest[:1], rest[1:]
-    if "//" in text or "/" in text:
-        message = f"{text!r} is an address; write the bare name, for example lab.example.org"
-        raise ValueError(message)
-    if not host.isascii():
-        name = host.encode("idna").decode("ascii")
-        message = f"{text!r}: write the name as it goes over the wire: {name}"
-        raise ValueError(message)
-    if not _HOST_NAME.fullmatch(host) and not text.startswith("["):
-        message = f"{text!r} is not a domain name; write NAME or NAME:PORT"
-        raise ValueError(message)
-    if separator and not (port.isdecimal() and 0 < int(port) <= 65535):
-        message = f"{text!r}: the port must be a number from 1 to 65535"
-        raise ValueError(message)
-    return WebOrigin("https", host, int(port) if port else default_port)
-
-
-def memory_bytes(text: str) -> int:
-    """``4g``, ``512m`` or plain bytes as a number of bytes; 0 for no limit.
-
-    Raises:
-        ValueError: With the mend.
-    """
-    if not text:
-        return 0
-    match = _MEMORY.fullmatch(text.strip())
-    if match is None:
-        message = f"{text!r} is not an amount of memory; write for example 4g or 512m"
-        raise ValueError(message)
-    return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[match[2].lower()]

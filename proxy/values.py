@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
+
+from proxy.rules.model import WebOrigin
+
+_HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+_MEMORY = re.compile(r"(\d+)([kmgt]?)b?", re.IGNORECASE)
 
 
 def _listed(value: object) -> object:
@@ -50,6 +56,47 @@ def host_and_port(text: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"{text!r} is not HOST:PORT; write for example 127.0.0.1:9464")
     return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def parse_domain(text: str, default_port: int) -> WebOrigin:
+    """Read ``NAME[:PORT]`` as a public HTTPS origin.
+
+    Raises:
+        ValueError: With the mend.
+    """
+    host, separator, port = text.strip().lower().partition(":")
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        separator, port = rest[:1], rest[1:]
+    if "//" in text or "/" in text:
+        message = f"{text!r} is an address; write the bare name, for example lab.example.org"
+        raise ValueError(message)
+    if not host.isascii():
+        name = host.encode("idna").decode("ascii")
+        message = f"{text!r}: write the name as it goes over the wire: {name}"
+        raise ValueError(message)
+    if not _HOST_NAME.fullmatch(host) and not text.startswith("["):
+        message = f"{text!r} is not a domain name; write NAME or NAME:PORT"
+        raise ValueError(message)
+    if separator and not (port.isdecimal() and 0 < int(port) <= 65535):
+        message = f"{text!r}: the port must be a number from 1 to 65535"
+        raise ValueError(message)
+    return WebOrigin("https", host, int(port) if port else default_port)
+
+
+def memory_bytes(text: str) -> int:
+    """``4g``, ``512m`` or plain bytes as a number of bytes; 0 for no limit.
+
+    Raises:
+        ValueError: With the mend.
+    """
+    if not text:
+        return 0
+    match = _MEMORY.fullmatch(text.strip())
+    if match is None:
+        message = f"{text!r} is not an amount of memory; write for example 4g or 512m"
+        raise ValueError(message)
+    return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[match[2].lower()]
 
 
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]

@@ -10,7 +10,8 @@ import pytest
 from proxy.config import load
 from proxy.errors import UsageError
 from proxy.rules.model import WebOrigin
-from proxy.settings import Settings, memory_bytes, parse_domain
+from proxy.settings import Settings
+from proxy.values import memory_bytes, parse_domain
 
 
 def loaded(

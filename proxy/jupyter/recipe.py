@@ -12,7 +12,8 @@ from typing import Any, Literal
 from proxy.errors import StartError
 from proxy.jupyter.launcher import Login
 from proxy.jupyter.port import LOOPBACK
-from proxy.settings import JupyterSettings, memory_bytes
+from proxy.settings import JupyterSettings
+from proxy.values import memory_bytes
 
 JUPYTER_PORT = "8888/tcp"
 """Where Jupyter listens inside the container."""

@@ -10,12 +10,13 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import asdict
 
-from proxy.app import ports_of, renewing, store_of
+from proxy.app import renewing
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.errors import StartError
 from proxy.gate.htpasswd import Htpasswd
 from proxy.gate.session import session_key
+from proxy.parts import ports_of, store_of
 from proxy.settings import Settings
 from proxy.tasks import spawn
 from proxy.upstream.address import UpstreamAddress
