@@ -10,6 +10,7 @@ In the order a request meets them:
 - ``framing``    where one request ends and the next begins
 - ``protocol``   a client's connection: octets become requests, answers go back
 - ``content``    a request's content as it arrives
+- ``waiting``    what a connection is waited for, and for how long
 - ``limits``     how much a client may ask for, and who is in
 - ``exchanges``  all that are under way, and who is told of their end
 - ``exchange``   the whole path of one request, from its head to the end of its answer

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast
 
 from proxy.rules.model import Arrival, Refuse, RequestHead
@@ -18,21 +17,18 @@ from proxy.upstream.streams import TunnelEnd
 from .answers import plain
 from .content import NO_CONTENT, ArrivingContent, ChunkedContent
 from .framing import Framer, Reads
+from .waiting import Waiting, Waits
 
 if TYPE_CHECKING:
     from .server import EdgeServer
 
 log = logging.getLogger("labgate")
 
-LINGER_SECONDS = 2.0
-"""RFC 9112 section 9.6: for a client that still sends to read what it was answered."""
 MOST_KEPT = 64 * 1024
 """Octets that may wait behind a request for its answer."""
 WRITE_BUFFER_BYTES = 128 * 1024
 """For a client that reads slowly. Over TLS asyncio's own is four times that, and thousands of
 slow downloads are ordinary."""
-UNREAD_SECONDS = 600.0
-"""A client that reads nothing at all for this long is not slow but gone."""
 
 
 class UnderWay(Protocol):
@@ -59,9 +55,6 @@ class EdgeProtocol(asyncio.Protocol):
         "_framer",
         "_guest",
         "_half_closed",
-        "_head_since",
-        "_idle_since",
-        "_lingers_since",
         "_loop",
         "_next",
         "_reading_paused",
@@ -70,9 +63,8 @@ class EdgeProtocol(asyncio.Protocol):
         "_tunnel_congestion",
         "_tunnelled",
         "_under_way",
-        "_unread",
-        "_unread_since",
         "_vouched",
+        "_waiting",
         "client",
         "congested",
         "transport",
@@ -98,11 +90,7 @@ class EdgeProtocol(asyncio.Protocol):
         self._content: ArrivingContent | None = None
         self._under_way: UnderWay | None = None
         self._busy = self._said = self._half_closed = self._reading_paused = False
-        self._head_since: float | None = None
-        self._idle_since: float | None = None
-        self._lingers_since: float | None = None
-        self._unread = 0
-        self._unread_since: float | None = None
+        self._waiting = Waiting()
         self._congestion: Callable[[], None] | None = None
         self._tunnel_congestion: Callable[[bool], None] | None = None
         self._tunnelled: TunnelEnd | None = None
@@ -123,7 +111,7 @@ class EdgeProtocol(asyncio.Protocol):
         self._arrival = Arrival(
             self.client, plain_redirects=self._server.plain_redirects, vouched=self._vouched
         )
-        self._head_since = monotonic()
+        self._waiting.begin(Waits.HEAD)
         self._server.connections.add(self)
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
 
@@ -149,7 +137,8 @@ class EdgeProtocol(asyncio.Protocol):
             self._begin()
         if framer.kept:
             if framer.reads is Reads.HEAD:
-                self._head_since = self._head_since or monotonic()
+                if self._waiting.what is not Waits.HEAD:
+                    self._waiting.begin(Waits.HEAD)
             elif len(framer.kept) > MOST_KEPT:
                 self.pause_reading()
 
@@ -244,7 +233,7 @@ class EdgeProtocol(asyncio.Protocol):
             else:
                 self.transport.close()
             return
-        self._idle_since = monotonic()
+        self._waiting.begin(Waits.REQUEST)
         if content is not None:
             # What is left of it is read, because requests come behind it.
             content.drop()
@@ -282,12 +271,12 @@ class EdgeProtocol(asyncio.Protocol):
     def linger(self) -> None:
         self._framer.stop()
         self._busy = False
+        self._waiting.begin(Waits.END)
         if self._half_closed:
             self.finish()
             return
         self.resume_reading()
         self.write_eof()
-        self._lingers_since = monotonic()
 
     def abort(self) -> None:
         if self.transport is not None:
@@ -311,14 +300,9 @@ class EdgeProtocol(asyncio.Protocol):
 
     def shed(self, now: float) -> None:
         """End what takes too long or leads nowhere."""
-        limits = self._server.limits
-        if self._head_since is not None:
-            if now - self._head_since > limits.head_seconds:
+        if self._waiting.over(now, self._server.limits):
+            if self._waiting.what is Waits.HEAD:
                 self.write(plain(408, "The request took too long.", persistent=False))
-                self.finish()
-        elif self._idle_since is not None and now - self._idle_since > limits.keep_alive_seconds:
-            self.finish()
-        if self._lingers_since is not None and now - self._lingers_since > LINGER_SECONDS:
             self.finish()
         if self._content is not None:
             self._content.check_pace(now)
@@ -329,11 +313,8 @@ class EdgeProtocol(asyncio.Protocol):
         """Whether its client reads nothing at all, while its kernel keeps the connection."""
         if self.transport is None:
             return False
-        ending = self.transport.is_closing()
-        unread = self.transport.get_write_buffer_size() if ending or self.congested else 0
-        if not unread or unread != self._unread or self._unread_since is None:
-            self._unread, self._unread_since = unread, now
-        return unread > 0 and now - self._unread_since > UNREAD_SECONDS
+        wanted = self.congested or self.transport.is_closing()
+        return self._waiting.in_vain(now, self.transport.get_write_buffer_size() if wanted else 0)
 
     # Requests
 
@@ -341,7 +322,7 @@ class EdgeProtocol(asyncio.Protocol):
         framer = self._framer
         method, target, version = request_line(framer.line)
         section = framer.section
-        self._head_since = self._idle_since = None
+        self._waiting.what = Waits.NOTHING
         reads = framer.reads
         self._content = None
         if reads is Reads.CONTENT:
@@ -380,7 +361,6 @@ class EdgeProtocol(asyncio.Protocol):
 
     def _refuse(self, status: int, sentence: str, reason: str) -> None:
         """Answer what never became an exchange."""
-        self._head_since = None
         log.info("%s from %s: %s", status, self.client, reason)
         self.write(plain(status, sentence, persistent=False))
         self.linger()

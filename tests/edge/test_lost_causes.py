@@ -11,7 +11,8 @@ from time import monotonic
 import pytest
 
 from proxy.edge.limits import Limits
-from proxy.edge.protocol import UNREAD_SECONDS, EdgeProtocol
+from proxy.edge.protocol import EdgeProtocol
+from proxy.edge.waiting import UNREAD_SECONDS
 from proxy.observe.record import Record
 from tests.edges import Edge, edge, request, shedding
 from tests.upstreams import OK, Visit, says, upstream
