@@ -39,6 +39,7 @@ class Exchange:
         "_downstream",
         "_head",
         "_login",
+        "_may_continue",
         "_over",
         "_persistent",
         "_record",
@@ -55,7 +56,8 @@ class Exchange:
         self._head = head
         self._content = content
         self._downstream = downstream
-        self._persistent = may_continue(head) and not (downstream.expecting and may_be_unsent(head))
+        self._may_continue = may_continue(head)
+        self._persistent = self._may_continue and not (downstream.expecting and may_be_unsent(head))
         self._record = Record(head)
         self._started = monotonic()
         self._login: JupyterLogin | None = None
@@ -131,7 +133,7 @@ class Exchange:
             self._downstream,
             self._record,
             upgrade=isinstance(decision, Tunnel),
-            persistent=may_continue(self._head),
+            persistent=self._may_continue,
             trace=self._all.trace,
             extra=passage.fields,
         )

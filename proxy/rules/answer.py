@@ -27,8 +27,9 @@ def fault_of(head: ResponseHead, version: str) -> str:
     codings = head.values(b"transfer-encoding")
     if codings and (version == "1.0" or [coding.lower() for coding in codings] != [b"chunked"]):
         return "a transfer coding other than chunked"
-    if any(len(length) > MAX_LENGTH_DIGITS for length in head.values(b"content-length")):
-        return "a Content-Length that is too large"
+    for length in head.values(b"content-length"):
+        if len(length) > MAX_LENGTH_DIGITS:
+            return "a Content-Length that is too large"
     if head.reason != b"OK" and not _REASON.fullmatch(head.reason):
         return "a control character in the reason phrase"
     if len(head.fields) > MAX_FIELDS:

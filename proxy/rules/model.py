@@ -140,6 +140,8 @@ class ResponseHead:
         """Every value of the field ``name`` (given in lower case), in order."""
         if name not in self.names:
             return []
+        if self.names.count(name) == 1:
+            return [self.fields[self.names.index(name)][1]]
         pairs = zip(self.names, self.fields, strict=True)
         return [value for key, (_, value) in pairs if key == name]
 
