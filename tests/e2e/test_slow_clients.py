@@ -1,8 +1,8 @@
 """A crowd of slow clients (slowhttptest): shed in time, and nobody else notices.
 
 1,000 connections each time, and 4,000 in the tests marked slow; four slowhttptest at once,
-each at its own rate of 50 connections a second: slow clients are what is tested here, not a
-flood of handshakes. They run at the lowest priority, for they are other machines in truth.
+each asked for 250 connections a second, which is more than two cores can give. They run at the
+lowest priority, for they are other machines in truth.
 Slow reading has no deadline: a slow download is ordinary, and costs a bounded buffer.
 """
 

@@ -18,8 +18,11 @@ from collections import Counter
 from proxy.cli.arguments import parse
 from proxy.cli.run import run, serve
 from proxy.config import load
+from proxy.edge.exchange import Exchange
+from proxy.edge.protocol import EdgeProtocol
 from proxy.settings import Settings
 from proxy.tasks import spawn
+from proxy.upstream.http1 import UpstreamConnection
 
 SAMPLE_SECONDS = float(os.environ.get("SAMPLE_SECONDS", "10"))
 
@@ -43,7 +46,8 @@ async def tell() -> None:
 def sample() -> dict[str, object]:
     """What the process holds now.
 
-    ``kinds`` are the tasks by their coroutine, for finding out which ones are left over.
+    ``kinds`` are the tasks by their coroutine, for finding out which ones are left over;
+    ``open`` counts clients' connections, requests under way and connections to Jupyter.
     """
     # Garbage that waits for its collection is no leak.
     gc.collect()
@@ -53,6 +57,10 @@ def sample() -> dict[str, object]:
     return {
         "tasks": len(tasks),
         "kinds": Counter(getattr(task.get_coro(), "__qualname__", "?") for task in tasks),
+        "open": sum(
+            isinstance(one, EdgeProtocol | Exchange | UpstreamConnection)
+            for one in gc.get_objects()
+        ),
         "descriptors": len(os.listdir("/proc/self/fd")),
         "resident": resident,
     }
