@@ -129,10 +129,10 @@ class EdgeProtocol(asyncio.Protocol):
                 self._refuse(piece.status, piece.sentence, piece.rule)
             elif reads is Reads.HEAD:
                 self._receive_head()
-            elif self._content is not None:
-                self._content.came(piece)
+            elif (content := self._content) is not None:
+                content.came(piece)
                 if reads is Reads.CONTENT and framer.reads is not reads:
-                    self._content.end()
+                    content.end()
         if self._next is not None:
             self._begin()
         if framer.kept:
