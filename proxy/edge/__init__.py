@@ -5,6 +5,7 @@ In the order a request meets them:
 - ``listener``   ports, with errors that say the mend
 - ``announced``  a port whose trusted senders announce their clients (PROXY protocol)
 - ``tls``        Mozilla's intermediate profile, one certificate per name
+- ``groups``     the profile's key exchange groups, of which Python can name but one
 - ``client_hello``  the application protocols a client offers
 - ``server``     a listener's server: makes connections and ends them
 - ``framing``    where one request ends and the next begins

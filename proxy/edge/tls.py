@@ -9,6 +9,7 @@ from typing import Any, Literal
 from proxy.certs.files import CertificatePair
 
 from .client_hello import offered_protocols
+from .groups import server_side
 
 CIPHERS = ":".join(
     (
@@ -49,7 +50,7 @@ class Handshakes:
         self._default: ssl.SSLContext | None = None
         self._by_name: dict[str, ssl.SSLContext] = {}
         self._challenges: dict[str, ssl.SSLContext] = {}
-        self._front = _Front(ssl.PROTOCOL_TLS_SERVER)
+        self._front = server_side(_Front)
         self._front.sslobject_class = _Connection
         _profile(self._front)
         # Each costs a client nothing and us a signature's half. A client that opens several
@@ -120,7 +121,7 @@ def pair_context(pair: CertificatePair) -> ssl.SSLContext:
     Raises:
         OSError: OpenSSL (``ssl.SSLError`` is one) does not take the files.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = server_side(ssl.SSLContext)
     _profile(context)
     context.load_cert_chain(pair.cert, pair.key)
     return context
@@ -129,10 +130,6 @@ def pair_context(pair: CertificatePair) -> ssl.SSLContext:
 def _profile(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
-    # The profile allows X25519, P-256 and P-384. Python before 3.15 can name one curve
-    # only, and its default adds two that the profile does not have: P-256 is the one
-    # that every client speaks.
-    context.set_ecdh_curve("prime256v1")
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
 
