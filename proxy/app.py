@@ -174,8 +174,6 @@ class Application:
         WebSockets are cut without a close frame: Lab reconnects after that, but not
         after a polite 1000 or 1001. ``force`` ends the wait early.
         """
-        if self._sweeping is not None:
-            self._sweeping.cancel()
         for task in (self._challenged, self._renewing):
             if task is not None:
                 task.cancel()
@@ -193,6 +191,8 @@ class Application:
         _, pending = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for wait in pending:
             wait.cancel()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
         for tunnel in list(self._exchanges.tunnels):
             tunnel.abort()
         for edge in self._edges:

@@ -224,8 +224,10 @@ class Carrier:
         if isinstance(fault, ClientFault):
             self._faulted(fault)
         else:
-            # A client that left needs no answer.
+            # A client that left needs no answer, and must not take half a one for whole.
             self._record.outcome = "the client went away"
+            if self._relay is not None and self._relay.started:
+                self._downstream.abort()
         self._account()
         over(False)
 

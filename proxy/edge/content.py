@@ -93,8 +93,12 @@ class ArrivingContent:
     # For whoever takes it
 
     def arrived(self) -> bytes | None:
-        """Everything, when it came along with the head."""
-        return b"".join(self._pieces) if self.complete and self._fault is None else None
+        """Everything, once, when it came along with the head."""
+        if not self.complete or self._fault is not None:
+            return None
+        whole = b"".join(self._pieces)
+        self._clear()
+        return whole
 
     def take(self) -> bytes | None:
         """What has come since the last time; None when that is nothing, b"" at the end.

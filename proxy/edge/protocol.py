@@ -166,7 +166,8 @@ class EdgeProtocol(asyncio.Protocol):
         elif self._congestion is not None:
             self._congestion()
         elif self._next is not None:
-            self._begin()
+            # Not at once: asyncio's own transport must not be closed by what it calls here.
+            self._loop.call_soon(self._begin)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
@@ -222,10 +223,13 @@ class EdgeProtocol(asyncio.Protocol):
     def answered(self, *, persistent: bool) -> None:
         content, self._content = self._content, None
         self._busy, self._under_way = False, None
+        expected = content is not None and content.expected
+        if content is not None:
+            # What is left of it is read, because requests come behind it, or the client's end.
+            content.drop()
         if self.transport is None or self.transport.is_closing():
             # Aborted: on uvloop a FIN could still overtake the reset.
             return
-        expected = content is not None and content.expected
         framer = self._framer
         if not persistent or not self._arrival.persistent:
             if expected or framer.kept:
@@ -234,10 +238,8 @@ class EdgeProtocol(asyncio.Protocol):
                 self.transport.close()
             return
         self._waiting.begin(Waits.REQUEST)
-        if content is not None:
-            # What is left of it is read, because requests come behind it.
-            content.drop()
-            self._content = content if expected else None
+        if expected:
+            self._content = content
         if framer.kept:
             self._loop.call_soon(self._read_on)
         elif self._half_closed:

@@ -113,7 +113,9 @@ class UpstreamConnection(asyncio.Protocol):
     def give_up(self) -> None:
         """Nobody wants the answer any more: the connection cannot be used again."""
         self._reading.receiver = None
-        self.abort()
+        # Not at once: asyncio's own transport must not be aborted by what it calls to say that
+        # it can be written to.
+        asyncio.get_running_loop().call_soon(self.abort)
 
     def abort(self) -> None:
         """Close at once."""

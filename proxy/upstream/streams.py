@@ -16,7 +16,7 @@ class Content(Protocol):
     """A request's content as it arrives (RFC 9110 section 6.4)."""
 
     def arrived(self) -> bytes | None:
-        """All of the content when it is here already (b"" for none), else None."""
+        """All of the content, once, when it is here already (b"" for none), else None."""
 
     def take(self) -> bytes | None:
         """What has come since the last time; None when that is nothing, b"" at the end.

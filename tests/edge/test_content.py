@@ -11,6 +11,7 @@ from proxy.edge.content import MOST_WAITING, ChunkedContent
 from proxy.edge.limits import DEFAULT_LIMITS
 from proxy.edge.protocol import MOST_KEPT
 from proxy.upstream.address import UpstreamAddress
+from tests.edge.test_endings import dialled, reset, same_moment, until
 from tests.edges import edge
 from tests.upstreams import OK, Visit, says, upstream
 from tests.wire.talk import Recorder, Taps
@@ -132,6 +133,59 @@ async def test_content_behind_a_kept_request_is_bounded() -> None:
             writer.transport.abort()
     for filler in fillers:
         filler.close()
+
+
+async def test_a_fault_behind_much_content_leaves_the_client_read() -> None:
+    """RFC 9112 section 9.6: unread octets would reset the answer away."""
+    taken = 0
+
+    async def takes(visit: Visit) -> None:
+        nonlocal taken
+        await visit.head()
+        while data := await visit.reader.read(2**20):
+            taken += len(data)
+
+    loop = asyncio.get_running_loop()
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(takes) as jupyter,
+        edge(jupyter.address) as labgate,
+    ):
+        # So much that the kernel takes the rest in one piece.
+        size = 8_000_000
+        client = await dialled(labgate, CHUNKED)
+        await loop.sock_sendall(client, b"%x\r\n" % size + b"x" * size + b"\r\n")
+        await until(lambda: taken >= size)
+        rest = MOST_WAITING + 50_000
+        same_moment(lambda: client.send(b"%x\r\n" % rest + b"x" * rest + b"\r\nzzz\r\n"))
+        assert (await loop.sock_recv(client, 4096)).startswith(b"HTTP/1.1 400 ")
+        (connection,) = labgate.server.connections
+        assert connection.transport is not None
+        assert connection.transport.is_reading()
+        client.close()
+
+
+@pytest.mark.parametrize("size", [MOST_WAITING - 30_000, MOST_WAITING + 50_000])
+async def test_a_client_that_leaves_behind_its_whole_content_is_noticed(size: int) -> None:
+    asked = asyncio.Event()
+
+    async def waits(visit: Visit) -> None:
+        await visit.head()
+        asked.set()
+        await visit.reader.read()
+
+    put = b"PUT / HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % size + b"x" * size
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(waits) as jupyter,
+        edge(jupyter.address) as labgate,
+    ):
+        client = await dialled(labgate, b"")
+        await until(lambda: bool(labgate.server.connections))
+        same_moment(lambda: client.send(put))
+        await asked.wait()
+        reset(client)
+        await until(lambda: not labgate.exchanges.under_way)
 
 
 def test_tiny_chunks_wait_as_what_they_contain() -> None:

@@ -101,6 +101,60 @@ async def test_an_answer_that_breaks_off_is_a_reset(case: str) -> None:
             await reader.read()
 
 
+async def test_half_an_upload_gets_no_half_answer() -> None:
+    """RFC 9112 section 8: the client ends in the middle, and Jupyter has begun to answer."""
+
+    async def early(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        await visit.reader.read()
+
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(early) as jupyter,
+        edge(jupyter.address) as labgate,
+    ):
+        reader, writer = await labgate.connect()
+        writer.write(BROKEN["half an upload"])
+        await reader.readuntil(b"hello")
+        writer.write_eof()
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+
+
+async def test_a_client_that_ends_while_jupyter_is_slow(caplog: pytest.LogCaptureFixture) -> None:
+    """Noticed when Jupyter reads on, in a call of its own transport."""
+    go, asked = asyncio.Event(), asyncio.Event()
+
+    async def slow(visit: Visit) -> None:
+        await visit.head()
+        visit.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        asked.set()
+        await go.wait()
+        visit.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        with suppress(ConnectionResetError):
+            while await visit.reader.read(2**20):
+                pass
+
+    loop = asyncio.get_running_loop()
+    put = b"PUT / HTTP/1.1\r\n" + HOST + b"Content-Length: 90000000\r\n\r\n"
+    async with upstream(slow) as jupyter, edge(jupyter.address) as labgate:
+        client = await dialled(labgate, put)
+        await asked.wait()
+        (connection,) = labgate.pool._open
+        while not connection.congested:
+            await loop.sock_sendall(client, b"x" * 32768)
+            await asyncio.sleep(0)
+        client.shutdown(socket.SHUT_WR)
+        (edge_side,) = labgate.server.connections
+        await until(lambda: edge_side._half_closed)
+        go.set()
+        await until(lambda: not labgate.exchanges.under_way and not labgate.pool.connections)
+        client.close()
+        assert len(labgate.records) == 1
+    assert "Traceback" not in caplog.text
+
+
 @pytest.mark.parametrize("first", ["Jupyter", "the client"])
 async def test_a_client_that_leaves_with_the_101_takes_jupyters_side_along(first: str) -> None:
     asked, ended = asyncio.Event(), asyncio.Event()
@@ -246,6 +300,7 @@ LEAVING = {
     "upload": request(b"/", b"Content-Length: 5", method=b"PUT", content=b"hello"),
     "half an upload": request(b"/", b"Content-Length: 500", method=b"PUT", content=b"hello"),
     "malformed": CHUNKED + b"z\r\n",
+    "refused chunks": CHUNKED[:-2] + b"Origin: https://evil.example\r\n\r\n5\r\nhello\r\n",
     "health": request(b"/.labgate/health"),
 }
 
