@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("labgate")
 
-SWEEP_SECONDS = 1.0
+SWEEP_SECONDS = 0.5
 UNKNOWN_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
 
 

@@ -62,7 +62,7 @@ class Memory:
         _mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
 
     def look(self, connections: int) -> None:
-        """Call it about once a second with the number of open connections."""
+        """Call it about twice a second with the number of open connections."""
         self._crest = max(self._crest, connections)
         now = monotonic()
         ebbed = self._crest >= CROWD and connections <= self._crest // 8

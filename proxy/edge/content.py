@@ -147,7 +147,7 @@ class ArrivingContent:
             self._wake()
 
     def check_pace(self, now: float) -> None:
-        """Refuse what comes too slowly; called about once a second."""
+        """Refuse what comes too slowly; called about twice a second."""
         if self._waiting_since is not None and now - self._waiting_since > self._allowed:
             self._refuse(ClientFault(408, "The request's content came too slowly."))
             self._wake()

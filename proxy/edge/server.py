@@ -59,7 +59,7 @@ class EdgeServer:
         return EdgeProtocol(self, loop, client, vouched)
 
     def shed(self) -> None:
-        """Close what takes too long or leads nowhere; call it once a second."""
+        """Close what takes too long or leads nowhere; call it twice a second."""
         now = monotonic()
         for connection in list(self.connections):
             connection.shed(now)

@@ -72,7 +72,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._asked_at = monotonic()
 
     def check_time(self, now: float, head_seconds: float, response_seconds: float) -> None:
-        """Fail an answer that takes too long to begin; called about once a second.
+        """Fail an answer that takes too long to begin; called about twice a second.
 
         Args:
             now: ``time.monotonic()``.

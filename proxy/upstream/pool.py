@@ -97,7 +97,7 @@ class Pool:
         return connection
 
     def check_times(self) -> None:
-        """Fail the answers that take too long to begin; call it once a second."""
+        """Fail the answers that take too long to begin; call it twice a second."""
         now = monotonic()
         for connection in list(self._open):
             connection.check_time(now, self._head_seconds, self._response_seconds)
