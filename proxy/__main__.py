@@ -5,9 +5,17 @@ from __future__ import annotations
 import gc
 import sys
 
+from proxy import allocator
+
+SERVING = {"serve", "up"}
+"""The commands that run for long."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code, also when Ctrl-C comes before it is loaded."""
+    # Arguments that a caller gives are not those this process could start over with.
+    if arguments is None and SERVING & set(sys.argv[1:2]):
+        allocator.choose()
     # What is loaded stays, so searching it for unused cycles finds nothing; it takes 0.1 s.
     gc.disable()
     try:

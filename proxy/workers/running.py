@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from proxy import allocator
 from proxy.tasks import spawn
 
 from .messages import Channel, Message, Order
@@ -122,13 +123,14 @@ class RunningWorker:
 
 
 def _popen(channel: socket.socket, sockets: Sequence[socket.socket]) -> subprocess.Popen[bytes]:
+    inherited = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
     try:
         return subprocess.Popen(  # noqa: S603  ourselves
             [sys.executable, "-P", "-c", _CODE, str(channel.fileno()), json.dumps(sys.path)],
             stdin=subprocess.DEVNULL,
             pass_fds=[channel.fileno(), *(one.fileno() for one in sockets)],
-            env={name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
+            env=allocator.chosen(inherited),
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -46,9 +46,8 @@ MEGABYTE = 2**20
 # What one slow download may hold: 128 KiB that wait, one read from Jupyter of up to 250 KiB
 # behind them, and what TLS has made of that read.
 READER_BYTES = 640 * 1024
-# Python's small objects live in arenas of 1 MiB, each of which is given back only when nothing
-# in it is left; what stays, uvloop's free lists above all, holds 12 to 42 of them.
-KEPT_BYTES = 48 * MEGABYTE
+# Code that only a crowd makes run, and what malloc_trim(3) cannot give back; 3 to 7 were seen.
+KEPT_BYTES = 12 * MEGABYTE
 
 
 @dataclass(slots=True)
