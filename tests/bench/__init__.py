@@ -2,7 +2,8 @@
 
 In the order a run uses them: ``__main__`` reads the command line, ``machine`` says where
 this is and pins the cores, ``certificates`` makes one pair for everybody, ``upstream`` is
-the server behind every proxy, ``peers`` are the proxies, ``process`` starts and weighs
-them, ``clients`` and ``wrk`` make the load, ``measures`` are what is asked, ``run``
-interleaves them, ``targets`` judges, ``table``, ``plot`` and ``results`` show it.
+the server behind every proxy, ``peers`` are the proxies, ``interpreter`` finds
+labgate's Python, ``process`` starts and weighs them, ``clients`` and ``wrk`` make the load,
+``measures`` are what is asked, ``run`` interleaves them, ``targets`` judges, ``table``,
+``plot`` and ``results`` show it.
 """

@@ -18,7 +18,7 @@ from rich.console import Console
 from . import plot, results
 from .machine import LOAD_CORE, PROXY_CORE, Watch, described
 from .measures import FULL, MEASURES, QUICK, Measure
-from .peers import PEERS, Labgate, Peer, program
+from .peers import PEERS, Labgate, Peer, labgates, program
 from .run import run
 from .table import SUBJECT, print_tables
 
@@ -29,7 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     """Measure and show; 1 when labgate itself failed somewhere."""
     options = _options(arguments)
     measures = _chosen("measure", options.measures, {m.name: m for m in MEASURES})
-    peers = _found([*PEERS, *(_other_tree(path) for path in options.also)], options.peers)
+    others = [_other_tree(path) for path in options.also]
+    peers = _found([*labgates(), *PEERS, *others], options.peers)
     for line in described():
         console.print(line)
     watch = Watch()
@@ -54,7 +55,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     names = ", ".join(measure.name for measure in MEASURES)
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"of: {names}")
-    known = ", ".join(peer.name for peer in PEERS)
+    known = ", ".join(peer.name for peer in (*labgates(), *PEERS))
     parser.add_argument("--peers", default="", metavar="A,B", help=f"of: {known}")
     parser.add_argument(
         "--also",

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import recipes
+from . import interpreter, recipes
 from .certificates import Certificate
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -54,22 +54,42 @@ class Peer(ABC):
 
 
 class Labgate(Peer):
-    """This checkout, or another one to compare it with, on the Python of its ``.venv``."""
+    """This checkout, or another one to compare it with, on the Python of its ``.venv``.
+
+    Args:
+        tree: The checkout.
+        name: As in ``--peers``.
+        workers: Processes that serve.
+        python: Another Python of the same version; it loads what is installed for this one.
+    """
 
     absent = "it is this repository"
 
-    def __init__(self, tree: Path = REPOSITORY, name: str = "labgate", workers: int = 1) -> None:
+    def __init__(
+        self,
+        tree: Path = REPOSITORY,
+        name: str = "labgate",
+        workers: int = 1,
+        python: str | None = None,
+    ) -> None:
         self.name = name
         self.tree = self.folder = tree
         self._workers = workers
+        self._foreign = python
         own = tree / ".venv" / "bin" / "python"
-        self._python = str(own) if tree != REPOSITORY and own.exists() else sys.executable
+        here = str(own) if tree != REPOSITORY and own.exists() else sys.executable
+        self._python = python or here
+
+    def with_workers(self, workers: int) -> Labgate:
+        """The same with so many processes."""
+        return Labgate(self.tree, self.name, workers, self._foreign)
 
     def version(self) -> str | None:
         source = self.tree / "proxy" / "__init__.py"
         if not source.exists():
             return None
-        return source.read_text().rpartition('__version__ = "')[2].partition('"')[0]
+        number = source.read_text().rpartition('__version__ = "')[2].partition('"')[0]
+        return f"{number} on {interpreter.version(self._python)}"
 
     def command(self, port: int, upstream: int, certificate: Certificate, work: Path) -> list[str]:
         configuration = work / "labgate.toml"
@@ -85,12 +105,20 @@ class Labgate(Peer):
 
     def environment(self, work: Path) -> Mapping[str, str]:
         # An installed labgate is compiled already; here the first start does it.
-        return {"XDG_STATE_HOME": str(work), "PYTHONDONTWRITEBYTECODE": ""}
+        own = {"XDG_STATE_HOME": str(work), "PYTHONDONTWRITEBYTECODE": ""}
+        return own | ({"PYTHONPATH": interpreter.packages()} if self._foreign else {})
 
     def has_workers(self) -> bool:
         """Whether ``serve`` knows ``--workers``."""
         command = [self._python, "-m", "proxy", "serve", "--help"]
-        shown = subprocess.run(command, cwd=self.tree, capture_output=True, text=True, check=False)
+        shown = subprocess.run(
+            command,
+            cwd=self.tree,
+            env=dict(os.environ) | dict(self.environment(self.tree)),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         return "--workers" in shown.stdout
 
 
@@ -183,8 +211,15 @@ def _told(command: str, flag: str) -> str:
     return lines[0] if lines else "?"
 
 
+def labgates() -> list[Labgate]:
+    """labgate on the distribution's Python, as the peers are its builds; and on this one."""
+    python = interpreter.distribution()
+    if python is None:
+        return [Labgate()]
+    return [Labgate(python=python), Labgate(name="labgate:venv")]
+
+
 PEERS: tuple[Peer, ...] = (
-    Labgate(),
     Nginx(tuned=False),
     Nginx(tuned=True),
     Caddy(),

@@ -18,7 +18,9 @@ SETTING = (
     "Every proxy ran on one core alone, upstream and load on another, everything over loopback and "
     "TLS 1.3 with one ECDSA P-256 certificate. `nginx` is the usual recipe (no upstream "
     'keepalive, `Connection "upgrade"`), `nginx-tuned` keeps upstream connections and buffers '
-    "no bodies on disk."
+    "no bodies on disk. Where two columns are labgate's, the first ran on the distribution's "
+    "Python, because the peers are the distribution's builds, too, and the second on that of "
+    "`.venv`."
 )
 
 

@@ -54,7 +54,7 @@ class TwoWorkers(Measure):
         with ExitStack() as stack:
             both = []
             for workers in (1, 2):
-                running = start(Labgate(peer.tree, peer.name, workers), stage.behind)
+                running = start(peer.with_workers(workers), stage.behind)
                 stack.callback(running.program.stop)
                 wrk.requests(running.address, CONNECTIONS, stage.scale.warm_seconds)
                 both.append(running)

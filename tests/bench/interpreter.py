@@ -1,0 +1,54 @@
+"""Which Python labgate runs on while it is measured.
+
+The peers are the distribution's builds, and most people run labgate on the distribution's
+Python or on an image's. Those were compiled with what a profile told (PGO). One that pyenv
+compiled was not, unless told to, and needs a third more CPU for the same request.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from functools import cache
+from pathlib import Path
+
+DISTRIBUTION = Path("/usr/bin/python3")
+
+_TELL = """
+import os, platform, sys, sysconfig
+soabi = sysconfig.get_config_var("SOABI")
+print(platform.python_version(), soabi, os.path.realpath(sys.executable))
+"""
+
+
+@cache
+def distribution() -> str | None:
+    """The distribution's Python, where it can load what is installed for this one.
+
+    None where there is none, where its version is another, or where this is the one.
+    """
+    theirs = _told(str(DISTRIBUTION)) if DISTRIBUTION.exists() else None
+    ours = _told(sys.executable)
+    if theirs is None or ours is None or theirs[1] != ours[1] or theirs[2] == ours[2]:
+        return None
+    return str(DISTRIBUTION)
+
+
+@cache
+def version(python: str) -> str:
+    """As people write it: ``Python 3.11.2 (/usr/bin/python3)``."""
+    told = _told(python)
+    return f"Python {told[0] if told else '?'} ({python})"
+
+
+def packages() -> str:
+    """The folder with what is installed for this Python."""
+    return sysconfig.get_path("platlib")
+
+
+def _told(python: str) -> tuple[str, str, str] | None:
+    """Version, binary interface and file."""
+    shown = subprocess.run([python, "-c", _TELL], capture_output=True, text=True, check=False)
+    words = shown.stdout.split()
+    return (words[0], words[1], words[2]) if shown.returncode == 0 and len(words) == 3 else None

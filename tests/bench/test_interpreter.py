@@ -1,0 +1,33 @@
+"""labgate is measured on the distribution's Python only where that can load what is installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.bench import interpreter
+from tests.bench.peers import labgates
+
+
+def test_a_version_is_told_with_its_place() -> None:
+    told = interpreter.version(sys.executable)
+    assert told == f"Python {sys.version.split()[0]} ({sys.executable})"
+
+
+def test_labgate_starts_on_each_of_them() -> None:
+    subjects = labgates()
+    assert [one.name for one in subjects] in (["labgate"], ["labgate", "labgate:venv"])
+    assert all(one.has_workers() for one in subjects), "serve --help comes from there"
+
+
+@pytest.mark.skipif(interpreter.distribution() is None, reason="no other Python of this version")
+def test_the_distributions_loads_what_is_installed_here() -> None:
+    python = interpreter.distribution()
+    assert python is not None
+    program = "import aiohttp, httptools; print(httptools.__version__)"
+    command = [python, "-c", program]
+    environment = {"PYTHONPATH": interpreter.packages()}
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert shown.stdout.strip()
