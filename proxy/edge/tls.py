@@ -144,7 +144,7 @@ class _Front(ssl.SSLContext):
     ) -> ssl.SSLObject:
         connection = super().wrap_bio(incoming, outgoing, *args, **options)
         assert isinstance(connection, _Connection)
-        connection.outgoing = outgoing
+        connection.incoming, connection.outgoing = incoming, outgoing
         connection.peeked = incoming if self.peeking else None
         return connection
 
@@ -158,6 +158,7 @@ class _Connection(ssl.SSLObject):
     """
 
     _sslobj: Any  # of ssl.SSLObject
+    incoming: ssl.MemoryBIO
     outgoing: ssl.MemoryBIO
     peeked: ssl.MemoryBIO | None = None
     _seen = b""
@@ -173,7 +174,12 @@ class _Connection(ssl.SSLObject):
         return self._offered
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002  as in ssl
-        """As ``ssl``'s; uvloop asks for 256 KiB, which would be allocated for every record."""
+        """As ``ssl``'s; uvloop asks for 256 KiB, which would be allocated for every record.
+
+        And it asks until nothing is left, which OpenSSL needs longer to say than we do.
+        """
+        if not (self.incoming.pending or self._sslobj.pending()):
+            raise ssl.SSLWantReadError
         size = min(len, RECORD_BYTES)
         if buffer is not None:
             return self._sslobj.read(size, buffer)

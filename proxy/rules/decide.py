@@ -17,6 +17,24 @@ _TOKEN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 def decide(head: RequestHead, site: Site) -> Decision:
     """Decide on a request, as it came in.
 
+    Whoever asks again over the same connection mostly repeats the field lines. While they,
+    the method, the client and the site are those of a request that was forwarded, only the
+    target can change the decision. (Not so behind another site's page, whose links may lead
+    to some paths only: such a request is judged each time.)
+    """
+    section = head.section
+    whose = (site, head.arrival, head.method, head.version)
+    if section is not None and section.forwarded == whose and target.is_ordinary(head.target):
+        return Forward(head)
+    decision = judge(head, site)
+    if section is not None and _as_it_is(decision, head) and origin.is_from_here(head):
+        section.forwarded = whose
+    return decision
+
+
+def judge(head: RequestHead, site: Site) -> Decision:
+    """Every rule, one after the other.
+
     labgate's own paths come before the allow-list and the Host check, because probes and
     certificate authorities call by address and from anywhere; everything Jupyter would see
     comes after every check.
@@ -54,6 +72,10 @@ def decide(head: RequestHead, site: Site) -> Decision:
     if websocket:
         return Tunnel(head)
     return forward(head)
+
+
+def _as_it_is(decision: Decision, head: RequestHead) -> bool:
+    return isinstance(decision, Forward) and decision.head is head
 
 
 def forward(head: RequestHead) -> Decision:

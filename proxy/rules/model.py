@@ -74,13 +74,15 @@ class FieldSection:
     Attributes:
         fields: The field lines.
         index: Every value of a field, by its name in lower case.
+        forwarded: Whose request with them went up as it was (``rules.decide``).
         going_up: For whom, and as what, they went up last (``rules.request``).
     """
 
-    __slots__ = ("fields", "going_up", "index")
+    __slots__ = ("fields", "forwarded", "going_up", "index")
 
     def __init__(self, fields: tuple[Field, ...]) -> None:
         self.fields = fields
+        self.forwarded: object = None
         self.going_up: tuple[object, bytes] | None = None
         self.index: dict[bytes, list[bytes]] = {}
         for name, value in fields:

@@ -82,8 +82,7 @@ def check_fetch_site(head: RequestHead, site: Site) -> Refuse | None:
     A link is a GET or HEAD navigation of a document, and not to the paths that give
     data or run code. Source: the Fetch Metadata Request Headers specification.
     """
-    values = head.values(b"sec-fetch-site")
-    if not values or all(value in (b"same-origin", b"none") for value in values):
+    if is_from_here(head):
         return None
     if (
         head.method in (b"GET", b"HEAD")
@@ -93,7 +92,14 @@ def check_fetch_site(head: RequestHead, site: Site) -> Refuse | None:
     ):
         return None
     sentence = f"A page of another site asked for this; open it from {site.canonical} instead."
-    return Refuse(403, "fetch-site", sentence, "Sec-Fetch-Site", b", ".join(values))
+    value = b", ".join(head.values(b"sec-fetch-site"))
+    return Refuse(403, "fetch-site", sentence, "Sec-Fetch-Site", value)
+
+
+def is_from_here(head: RequestHead) -> bool:
+    """Whether no other site's page had a part in the request, as far as the browser says."""
+    values = head.values(b"sec-fetch-site")
+    return not values or all(value in (b"same-origin", b"none") for value in values)
 
 
 def carries_token(head: RequestHead) -> bool:

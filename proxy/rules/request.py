@@ -88,9 +88,7 @@ def _request_line(head: RequestHead) -> bytes:
 
 
 def _lines(fields: list[Field]) -> bytes:
-    lines = [name + b": " + value for name, value in fields]
-    lines.append(b"\r\n")
-    return b"\r\n".join(lines)
+    return b"\r\n".join([*map(b": ".join, fields), b"\r\n"])
 
 
 def connection_fields(head: RequestHead, site: Site, host: bytes) -> list[Field]:

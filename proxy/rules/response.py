@@ -5,17 +5,18 @@ from __future__ import annotations
 from . import hop_by_hop
 from .model import Change, Field, ResponseHead, Site, WebOrigin
 
-_LOOKED_AT = hop_by_hop.HOP_BY_HOP | frozenset(
+_SPECIAL = frozenset(
     {
-        b"content-length",
         b"location",
         b"set-cookie",
         b"access-control-allow-origin",
         b"access-control-allow-credentials",
-        b"date",
         b"strict-transport-security",
     }
 )
+"""Those with a rule of their own."""
+
+_CHANGING = hop_by_hop.HOP_BY_HOP | _SPECIAL
 
 
 def downstream_fields(
@@ -31,26 +32,12 @@ def downstream_fields(
     A response to a tunnel keeps Upgrade and Connection when it is the 101. Framing
     fields other than Content-Length are the relay's to add.
     """
-    ending = hop_by_hop.ends_here(head.values(b"connection"))
     no_length = head.status < 200 or head.status == 204
-    looked_at = _LOOKED_AT if ending is hop_by_hop.HOP_BY_HOP else _LOOKED_AT | ending
-    dated = False
-    kept: list[Field] = []
-    for field, name in zip(head.fields, head.names, strict=True):
-        if name not in looked_at:
-            kept.append(field)
-        elif name in ending:
-            _note(changes, "hop-by-hop", field, None)
-        elif no_length and name == b"content-length":
-            # RFC 9110 section 8.6: no Content-Length in 1xx and 204.
-            _note(changes, "framing", field, None)
-        elif name == b"content-length":
-            kept.append(field)
-        elif name == b"date":
-            dated = True
-            kept.append(field)
-        elif (mended := special(field, head, site, public, changes)) is not None:
-            kept.append(mended)
+    if not no_length and _CHANGING.isdisjoint(head.names):
+        kept, dated = list(head.fields), b"date" in head.names
+    else:
+        kept = _kept(head, site, public, changes, no_length=no_length)
+        dated = any(name.lower() == b"date" for name, _ in kept)
     if site.hsts_seconds and head.status >= 200:
         said = (b"Strict-Transport-Security", b"max-age=%d" % site.hsts_seconds)
         kept.append(said)
@@ -62,6 +49,29 @@ def downstream_fields(
         if changes is not None:
             changes.extend(Change("hop-by-hop", name, None, value) for name, value in switched)
     return kept, dated
+
+
+def _kept(
+    head: ResponseHead,
+    site: Site,
+    public: WebOrigin,
+    changes: list[Change] | None,
+    *,
+    no_length: bool,
+) -> list[Field]:
+    ending = hop_by_hop.ends_here(head.values(b"connection"))
+    kept: list[Field] = []
+    for field, name in zip(head.fields, head.names, strict=True):
+        if name in ending:
+            _note(changes, "hop-by-hop", field, None)
+        elif no_length and name == b"content-length":
+            # RFC 9110 section 8.6: no Content-Length in 1xx and 204.
+            _note(changes, "framing", field, None)
+        elif name not in _SPECIAL:
+            kept.append(field)
+        elif (mended := special(field, head, site, public, changes)) is not None:
+            kept.append(mended)
+    return kept
 
 
 def special(

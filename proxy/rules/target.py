@@ -8,6 +8,11 @@ from .authority import is_authority
 from .model import Refuse, RequestHead
 
 
+def is_ordinary(target: bytes) -> bool:
+    """Whether it is in origin-form and of no path that labgate could answer itself."""
+    return target[:1] == b"/" and target[1:2] != b"." and b"#" not in target
+
+
 def origin_form(head: RequestHead) -> RequestHead | Refuse:
     """The same request in origin-form or asterisk-form, its authority in Host.
 

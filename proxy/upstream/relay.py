@@ -180,10 +180,8 @@ class Relay:
 
 def serialised(head: ResponseHead, fields: list[Field]) -> bytes:
     """A response head as bytes, ready to be written."""
-    lines = [b"HTTP/1.1 %d %b" % (head.status, head.reason)]
-    lines += [name + b": " + value for name, value in fields]
-    lines.append(b"\r\n")
-    return b"\r\n".join(lines)
+    status_line = b"HTTP/1.1 %d %b" % (head.status, head.reason)
+    return b"\r\n".join([status_line, *map(b": ".join, fields), b"\r\n"])
 
 
 _date = (0, b"")

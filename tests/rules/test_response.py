@@ -125,3 +125,19 @@ def test_what_jupyter_says_of_sniffing_stays() -> None:
         kept, _ = downstream_fields(answered(b"X-Content-Type-Options: " + value), SITE, LAB)
         assert kept == [(b"X-Content-Type-Options", value)]
     assert downstream_fields(answered(), SITE, LAB) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "dated"),
+    [
+        ((b"DATE: today",), True),
+        ((b"Date: today", b"Set-Cookie: a=b"), True),
+        ((b"Date: today", b"Connection: date"), False),
+        ((b"Set-Cookie: a=b",), False),
+        ((), False),
+    ],
+)
+def test_whether_the_client_gets_a_date(lines: tuple[bytes, ...], dated: bool) -> None:
+    kept, told = downstream_fields(answered(*lines), SITE, LAB)
+    assert told is dated
+    assert any(name.lower() == b"date" for name, _ in kept) is dated
