@@ -178,9 +178,10 @@ class _Connection(ssl.SSLObject):
 
         And it asks until nothing is left, which OpenSSL needs longer to say than we do.
         """
-        if not (self.incoming.pending or self._sslobj.pending()):
+        left = self.incoming.pending + self._sslobj.pending()
+        if not left:
             raise ssl.SSLWantReadError
-        size = min(len, RECORD_BYTES)
+        size = min(len, left, RECORD_BYTES)
         if buffer is not None:
             return self._sslobj.read(size, buffer)
         return self._sslobj.read(size)
