@@ -33,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     peers = _found([*labgates(), *PEERS, *others], options.peers)
     for line in described():
         console.print(line)
+    commit = results.commit()
     watch = Watch()
     scale = QUICK if options.quick else FULL
     samples = run(measures, peers, scale, lambda name: console.print(f"measuring {name} …"))
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     console.print(f"drawn: {picture}" if drawn else plot.ABSENT)
     if options.write:
         command = f'make bench ARGS="{shlex.join(arguments)}"'
-        results.write(samples, peers, quiet, command)
+        results.write(samples, peers, quiet, command, commit)
         console.print(f"written: {results.FILE}")
     return 1 if any(f"{SUBJECT} failed" in remark for remark in samples.remarks) else 0
 

@@ -24,13 +24,13 @@ SETTING = (
 )
 
 
-def write(samples: Samples, peers: list[Peer], quiet: Quiet, command: str) -> None:
+def write(samples: Samples, peers: list[Peer], quiet: Quiet, command: str, commit: str) -> None:
     """Replace the file with this run."""
     headings = ["measure", *samples.peers]
     versions = ", ".join(f"{peer.name} {peer.version()}" for peer in peers)
     parts = [
         "# labgate beside its alternatives",
-        f"Written by `{command}`, {datetime.now(UTC):%Y-%m-%d}{_commit()}, in one run.",
+        f"Written by `{command}`, {datetime.now(UTC):%Y-%m-%d}{commit}, in one run.",
         "\n".join(f"- {line}" for line in [*described(), versions, str(quiet)]),
         SETTING,
         "## Targets",
@@ -47,8 +47,8 @@ def write(samples: Samples, peers: list[Peer], quiet: Quiet, command: str) -> No
     FILE.write_text("\n\n".join(parts) + "\n")
 
 
-def _commit() -> str:
-    """What exactly was measured, where git can tell."""
+def commit() -> str:
+    """What exactly is measured, where git can tell: to be asked before anything is written."""
     command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"]
     try:
         shown = subprocess.run(command, capture_output=True, text=True, check=False)

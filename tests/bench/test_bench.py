@@ -85,10 +85,12 @@ def test_the_results_say_where_and_how_quietly(
     monkeypatch.setattr(results, "FILE", tmp_path / "RESULTS.md")
     samples = Samples(["labgate"])
     samples.add(CpuPerRequest(), "labgate", Outcome({CPU.name: 70.0, RATE.name: 9000.0}))
-    results.write(samples, [Labgate()], Quiet(0.1, 2.0, 0.015, 0.0), "make bench")
+    quiet = Quiet(0.1, 2.0, 0.015, 0.0)
+    results.write(samples, [Labgate()], quiet, "make bench", ", labgate at abc")
     written = (tmp_path / "RESULTS.md").read_text()
     assert f"labgate {__version__}" in written
     assert "other processes used 1.5% of the cores" in written
+    assert "labgate at abc, in one run" in written
     assert f"| {CPU.name}, µs | 70.0 (70.0 to 70.0) |" in written
 
 
