@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 
+from proxy.allocator import choose
 from proxy.cli.arguments import parse
 from proxy.cli.run import run, serve
 from proxy.config import load
@@ -67,5 +68,6 @@ def sample() -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    choose()
     arguments = parse(sys.argv[1:])
     sys.exit(run(serve_and_tell, load(arguments.flags, file=arguments.config)))
