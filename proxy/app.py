@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from proxy.certs.acme.wanted import wanted_of
@@ -221,12 +222,12 @@ class Application:
 
     async def _sweep(self) -> None:
         """One timer for all connections costs a request nothing."""
-        memory = Memory()
+        memory = Memory(monotonic())
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             for edge in self._edges:
                 edge.shed()
-            memory.look(len(self._edges[0].guests))
+            memory.look(len(self._edges[0].guests), monotonic())
             self._pool.check_times()
 
     async def _upstream_answers(self) -> bool:

@@ -7,7 +7,6 @@ import gc
 import resource
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
 from typing import cast
 
 OWN_DESCRIPTORS = 512
@@ -17,6 +16,9 @@ CROWD = 200
 """So many connections must have gone before it is worth a pause."""
 
 COLLECT_SECONDS = 600.0
+SOON_SECONDS = 2.0
+"""After a crowd has gone; again after twice as long each time, for the last of it goes when it
+likes."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """The parameters of mallopt(3)."""
@@ -52,24 +54,25 @@ class Memory:
     100 MB.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
         self._crest = 0
-        self._collected_at = monotonic()
+        self._pause = COLLECT_SECONDS
+        self._collect_at = now + self._pause
         # What was loaded is not searched at all: it has hardly any garbage, and takes 0.04 s.
         gc.freeze()
         gc.set_threshold(5_000, 4, 1_000_000)
         _mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
         _mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
 
-    def look(self, connections: int) -> None:
-        """Call it about twice a second with the number of open connections."""
+    def look(self, connections: int, now: float) -> None:
+        """Call it about twice a second with the number of open connections and the clock."""
         self._crest = max(self._crest, connections)
-        now = monotonic()
         ebbed = self._crest >= CROWD and connections <= self._crest // 8
-        if not ebbed and now - self._collected_at < COLLECT_SECONDS:
+        if not ebbed and now < self._collect_at:
             return
         self._crest = connections
-        self._collected_at = now
+        self._pause = SOON_SECONDS if ebbed else min(2 * self._pause, COLLECT_SECONDS)
+        self._collect_at = now + self._pause
         gc.collect()
         # malloc_trim(3) is glibc's own; other C libraries give back by themselves.
         with suppress(OSError, AttributeError):

@@ -23,18 +23,23 @@ REMEMBERING = """
 import gc
 from proxy.process import Memory
 class Connection: pass
-def crowd():
-    for _ in range(1000):
+def crowd(size):
+    for _ in range(size):
         one = Connection()
         one.itself = one
-memory = Memory()
+def left():
+    return sum(isinstance(one, Connection) for one in gc.get_objects())
+memory = Memory(0)
 gc.disable()
-memory.look(4000)
-crowd()
-memory.look(3000)
-print(sum(isinstance(one, Connection) for one in gc.get_objects()))
-memory.look(400)
-print(sum(isinstance(one, Connection) for one in gc.get_objects()))
+memory.look(4000, 1)
+crowd(1000)
+for connections, now in [(3000, 2), (400, 3)]:
+    memory.look(connections, now)
+    print(left())
+for now in [4, 5, 8, 9]:
+    crowd(1)
+    memory.look(60, now)
+    print(left())
 """
 
 
@@ -91,4 +96,5 @@ def test_buffers_get_pages_of_their_own_when_they_are_to() -> None:
 
 
 def test_what_a_crowd_left_is_collected_when_it_is_gone() -> None:
-    assert printed(REMEMBERING) == [1000, 0]
+    at_once, later = [1000, 0], [1, 0, 1, 0]
+    assert printed(REMEMBERING) == at_once + later

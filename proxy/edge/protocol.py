@@ -26,9 +26,12 @@ log = logging.getLogger("labgate")
 
 MOST_KEPT = 64 * 1024
 """Octets that may wait behind a request for its answer."""
-WRITE_BUFFER_BYTES = 128 * 1024
-"""For a client that reads slowly. Over TLS asyncio's own is four times that, and thousands of
-slow downloads are ordinary."""
+WRITE_BUFFER_BYTES = 32 * 1024
+"""For a client that reads slowly. Over TLS asyncio's own is sixteen times that, and thousands
+of slow downloads are ordinary."""
+MOST_AT_ONCE = 64 * 1024
+"""Octets that TLS gets at once. A read from Jupyter may be of 250 KiB, and OpenSSL would keep
+room for that and a third more for as long as the connection lives."""
 
 
 class UnderWay(Protocol):
@@ -188,9 +191,16 @@ class EdgeProtocol(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         self._said = True
-        # Into a connection that is ending, uvloop would log each write.
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(data)
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            # Into a connection that is ending, uvloop would log each write.
+            return
+        if len(data) <= MOST_AT_ONCE:
+            transport.write(data)
+            return
+        octets = memoryview(data)
+        for start in range(0, len(data), MOST_AT_ONCE):
+            transport.write(octets[start : start + MOST_AT_ONCE])
 
     @property
     def expecting(self) -> bool:

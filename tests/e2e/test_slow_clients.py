@@ -43,9 +43,9 @@ READING_SECONDS = {1000: 20, 4000: 40}
 LONGEST_SECONDS = 240
 CALM_SECONDS = 30.0
 MEGABYTE = 2**20
-# What one slow download may hold: 128 KiB that wait, one read from Jupyter of up to 250 KiB
-# behind them, and what TLS has made of that read.
-READER_BYTES = 640 * 1024
+# What one slow download may hold: a read from Jupyter of up to 250 KiB, encrypted, in pieces of
+# 64 KiB, and what the connection itself needs.
+READER_BYTES = 384 * 1024
 # Code that only a crowd makes run, and what malloc_trim(3) cannot give back; 3 to 7 were seen.
 KEPT_BYTES = 12 * MEGABYTE
 
