@@ -56,12 +56,16 @@ class ArrivingContent:
 
     Attributes:
         complete: Whether all of it has come.
+
+    Args:
+        hesitant: Whether its client expects 100 Continue before it begins.
     """
 
     __slots__ = (
         "_allowed",
         "_fault",
         "_held_back",
+        "_hesitant",
         "_limits",
         "_more",
         "_pieces",
@@ -73,9 +77,10 @@ class ArrivingContent:
         "complete",
     )
 
-    def __init__(self, source: Source, limits: Limits) -> None:
+    def __init__(self, source: Source, limits: Limits, *, hesitant: bool = False) -> None:
         self._source = source
         self._limits = limits
+        self._hesitant = hesitant
         self._allowed = limits.content_grace_seconds
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
@@ -132,6 +137,7 @@ class ArrivingContent:
 
     def came(self, octets: bytes) -> None:
         """The next octets of it."""
+        self._hesitant = False
         self._add(octets)
         self._wake()
 
@@ -146,9 +152,19 @@ class ArrivingContent:
             self._refuse(error)
             self._wake()
 
-    def check_pace(self, now: float) -> None:
-        """Refuse what comes too slowly; called about twice a second."""
-        if self._waiting_since is not None and now - self._waiting_since > self._allowed:
+    def check_pace(self, now: float, *, answered: bool) -> None:
+        """Refuse what comes too slowly; called about twice a second.
+
+        Args:
+            now: ``time.monotonic()``.
+            answered: Whether the client has heard of Jupyter. Before that, one that expects
+                100 Continue owes nothing (RFC 9110 section 10.1.1).
+        """
+        if self._waiting_since is None:
+            return
+        if self._hesitant and not answered:
+            self._waiting_since = now
+        elif now - self._waiting_since > self._allowed:
             self._refuse(ClientFault(408, "The request's content came too slowly."))
             self._wake()
 
@@ -193,8 +209,8 @@ class ChunkedContent(ArrivingContent):
 
     __slots__ = ("_barren", "_content", "_octets", "_parser", "_trailers")
 
-    def __init__(self, source: Source, limits: Limits) -> None:
-        super().__init__(source, limits)
+    def __init__(self, source: Source, limits: Limits, *, hesitant: bool = False) -> None:
+        super().__init__(source, limits, hesitant=hesitant)
         self._octets = 0
         self._content = 0
         self._barren = 0
@@ -208,6 +224,7 @@ class ChunkedContent(ArrivingContent):
         if parser is None:
             self._surplus = True
             return
+        self._hesitant = False
         before, piece_count = self._content, len(self._pieces)
         self._octets += len(octets)
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, cast
 
+from proxy.rules.message import may_be_unsent
 from proxy.rules.model import Arrival, Refuse, RequestHead
 from proxy.rules.networks import plain_address
 from proxy.rules.syntax import request_line
@@ -317,7 +318,7 @@ class EdgeProtocol(asyncio.Protocol):
                 self.write(plain(408, "The request took too long.", persistent=False))
             self.finish()
         if self._content is not None:
-            self._content.check_pace(now)
+            self._content.check_pace(now, answered=self._said)
         if self.lost_cause(now):
             self.abort()
 
@@ -335,13 +336,13 @@ class EdgeProtocol(asyncio.Protocol):
         method, target, version = request_line(framer.line)
         section = framer.section
         self._waiting.what = Waits.NOTHING
-        reads = framer.reads
+        self._next = head = RequestHead(
+            method, target, version, section.fields, self._arrival, section
+        )
         self._content = None
-        if reads is Reads.CONTENT:
-            self._content = ArrivingContent(self, self._server.limits)
-        elif reads is Reads.CHUNKS:
-            self._content = ChunkedContent(self, self._server.limits)
-        self._next = RequestHead(method, target, version, section.fields, self._arrival, section)
+        if framer.reads in (Reads.CONTENT, Reads.CHUNKS):
+            arriving = ArrivingContent if framer.reads is Reads.CONTENT else ChunkedContent
+            self._content = arriving(self, self._server.limits, hesitant=may_be_unsent(head))
 
     def _begin(self) -> None:
         """What has come of a request's content goes along with its head."""

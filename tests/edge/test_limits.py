@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from ipaddress import ip_network
+from time import monotonic
 
 import pytest
 
@@ -178,6 +179,53 @@ async def test_content_that_stops_coming_is_408_and_never_completes_upstream() -
             assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
             await ended.wait()
     assert labgate.records[0].outcome == "The request's content came too slowly."
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 4", b"Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("sends", [True, False])
+async def test_who_expects_100_is_not_slow_before_it(framing: bytes, sends: bool) -> None:
+    """RFC 9110 section 10.1.1: the client waits for Jupyter, and only then Jupyter for it."""
+    ready = asyncio.Event()
+
+    async def busy(visit: Visit) -> None:
+        await visit.head()
+        await ready.wait()
+        await visit.say(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await visit.exactly(4)
+        await visit.say(OK)
+
+    limits = Limits(content_grace_seconds=0.05)
+    async with upstream(busy) as jupyter, edge(jupyter.address, limits=limits) as labgate:
+        reader, writer = await labgate.connect()
+        writer.write(request(b"/", b"Expect: 100-continue", framing, method=b"POST"))
+        await jupyter.arrived.wait()
+        patience = monotonic() + 2 * limits.content_grace_seconds
+        while monotonic() < patience:
+            labgate.server.shed()
+            await asyncio.sleep(0)
+        ready.set()
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+        if sends:
+            writer.write(b"4\r\nbody\r\n0\r\n\r\n" if b"chunked" in framing else b"body")
+        async with asyncio.timeout(5), shedding(labgate):
+            answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 200 " if sends else b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 4", b"Transfer-Encoding: chunked"])
+async def test_who_begins_without_100_may_not_stop(framing: bytes) -> None:
+    async def silent(visit: Visit) -> None:
+        await visit.head()
+        await visit.exactly(100)
+
+    limits = Limits(content_grace_seconds=0.05)
+    async with upstream(silent) as jupyter, edge(jupyter.address, limits=limits) as labgate:
+        reader, writer = await labgate.connect()
+        writer.write(request(b"/", b"Expect: 100-continue", framing, method=b"POST"))
+        await jupyter.arrived.wait()
+        writer.write(b"4\r\nbo" if b"chunked" in framing else b"bo")
+        async with asyncio.timeout(5), shedding(labgate):
+            assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
 
 
 async def test_too_many_requests_under_way_are_503() -> None:
