@@ -33,6 +33,9 @@ of slow downloads are ordinary."""
 MOST_AT_ONCE = 64 * 1024
 """Octets that TLS gets at once. A read from Jupyter may be of 250 KiB, and OpenSSL would keep
 room for that and a third more for as long as the connection lives."""
+PROVEN_BYTES = 8 * 1024 * 1024
+"""Who has taken this much reads, whatever the kernel holds back; the rest goes down by the read,
+with a tenth less work."""
 
 
 class UnderWay(Protocol):
@@ -67,6 +70,7 @@ class EdgeProtocol(asyncio.Protocol):
         "_tunnel_congestion",
         "_tunnelled",
         "_under_way",
+        "_unproven",
         "_vouched",
         "_waiting",
         "client",
@@ -95,6 +99,7 @@ class EdgeProtocol(asyncio.Protocol):
         self._under_way: UnderWay | None = None
         self._busy = self._said = self._half_closed = self._reading_paused = False
         self._waiting = Waiting()
+        self._unproven = PROVEN_BYTES
         self._congestion: Callable[[], None] | None = None
         self._tunnel_congestion: Callable[[bool], None] | None = None
         self._tunnelled: TunnelEnd | None = None
@@ -196,9 +201,10 @@ class EdgeProtocol(asyncio.Protocol):
         if transport is None or transport.is_closing():
             # Into a connection that is ending, uvloop would log each write.
             return
-        if len(data) <= MOST_AT_ONCE:
+        if len(data) <= MOST_AT_ONCE or self._unproven <= 0:
             transport.write(data)
             return
+        self._unproven -= len(data)
         octets = memoryview(data)
         for start in range(0, len(data), MOST_AT_ONCE):
             transport.write(octets[start : start + MOST_AT_ONCE])
