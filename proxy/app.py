@@ -226,9 +226,9 @@ class Application:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             for edge in self._edges:
-                edge.shed()
+                await edge.shed()
             memory.look(len(self._edges[0].guests), monotonic())
-            self._pool.check_times()
+            await self._pool.check_times()
 
     async def _upstream_answers(self) -> bool:
         address = self._pool.address

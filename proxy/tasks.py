@@ -1,15 +1,19 @@
-"""Background tasks that are named, referenced and never fail unheard."""
+"""Background tasks that are named, referenced, never fail unheard, and let others have turns."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from time import monotonic
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 log = logging.getLogger("labgate")
+
+TURN_SECONDS = 0.005
+"""For work on thousands of connections, before whoever has sent something has a turn."""
 
 _running: set[asyncio.Task[Any]] = set()
 
@@ -20,6 +24,16 @@ def spawn(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
     _running.add(task)
     task.add_done_callback(_finished)
     return task
+
+
+async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
+    """Those that are items now; whenever a turn is over, whatever else is due comes first."""
+    since = monotonic()
+    for item in list(items):
+        if monotonic() - since > TURN_SECONDS:
+            await asyncio.sleep(0)
+            since = monotonic()
+        yield item
 
 
 def _finished(task: asyncio.Task[Any]) -> None:

@@ -116,7 +116,7 @@ async def shedding(edge: Edge) -> AsyncIterator[None]:
 
     async def sweep() -> None:
         while True:
-            edge.server.shed()
+            await edge.server.shed()
             await asyncio.sleep(0)
 
     sweeping = asyncio.ensure_future(sweep())

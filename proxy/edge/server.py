@@ -9,6 +9,7 @@ from typing import Protocol
 
 from proxy.process import own_pages
 from proxy.rules.model import RequestHead
+from proxy.tasks import in_turns
 from proxy.upstream.streams import Content, Downstream
 
 from .limits import DEFAULT_LIMITS, Guests, Limits
@@ -58,11 +59,10 @@ class EdgeServer:
         loop.call_soon(own_pages, False)
         return EdgeProtocol(self, loop, client, vouched)
 
-    def shed(self) -> None:
+    async def shed(self) -> None:
         """Close what takes too long or leads nowhere; call it twice a second."""
-        now = monotonic()
-        for connection in list(self.connections):
-            connection.shed(now)
+        async for connection in in_turns(self.connections):
+            connection.shed(monotonic())
 
     def left(self, connection: EdgeProtocol) -> None:
         """A connection is gone."""

@@ -7,6 +7,7 @@ from collections import deque
 from time import monotonic
 
 from proxy.errors import UpstreamDown
+from proxy.tasks import in_turns
 
 from .address import UpstreamAddress
 from .http1 import UpstreamConnection
@@ -96,11 +97,10 @@ class Pool:
             self._open.add(connection)
         return connection
 
-    def check_times(self) -> None:
+    async def check_times(self) -> None:
         """Fail the answers that take too long to begin; call it twice a second."""
-        now = monotonic()
-        for connection in list(self._open):
-            connection.check_time(now, self._head_seconds, self._response_seconds)
+        async for connection in in_turns(self._open):
+            connection.check_time(monotonic(), self._head_seconds, self._response_seconds)
 
     def close(self) -> None:
         """Close every idle connection."""

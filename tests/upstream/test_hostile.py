@@ -66,7 +66,7 @@ async def answered_after_checks(labgate: Edge, data: bytes) -> bytes:
     asking = asyncio.ensure_future(labgate.ask(data))
     async with asyncio.timeout(30):
         while not asking.done():
-            labgate.pool.check_times()
+            await labgate.pool.check_times()
             await asyncio.sleep(0.01)
     return await asking
 
@@ -124,7 +124,7 @@ async def test_what_is_merely_slow_is_waited_for(name: str, pieces: list[bytes])
         async with asyncio.timeout(30):
             while not asking.done():
                 await asyncio.sleep(0.3)
-                labgate.pool.check_times()
+                await labgate.pool.check_times()
                 checked.set()
         assert (await asking).endswith(b"ok")
 
