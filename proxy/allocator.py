@@ -17,7 +17,7 @@ _VARIABLE, _CHOICE = "PYTHONMALLOC", "malloc"
 
 def chosen(environment: Mapping[str, str]) -> dict[str, str]:
     """``environment`` for a Python that is to use malloc, unless somebody chose already."""
-    if not _trims():
+    if not _sensible():
         return dict(environment)
     return {_VARIABLE: _CHOICE, **environment}
 
@@ -26,20 +26,26 @@ def choose() -> None:
     """Start this process over with malloc: Python reads PYTHONMALLOC at its start only.
 
     It is the same process, with the same arguments; call it before anything else is loaded.
-    Nothing happens where somebody chose an allocator, where Python is told to ignore its
-    environment, or without glibc, whose malloc_trim(3) is the point of it.
+    Nothing happens where somebody chose an allocator (Python's development mode does), or
+    where Python is told to ignore its environment.
     """
     present = os.environ.get(_VARIABLE)
     if present == _CHOICE:
         del os.environ[_VARIABLE]  # for this process alone, not for Jupyter and its kernels
-    elif present is None and not sys.flags.ignore_environment and _trims():
+    elif present is None and sys.executable and not sys.flags.ignore_environment and _sensible():
         with suppress(OSError):
             os.execve(  # noqa: S606  ourselves
                 sys.executable, [sys.executable, *sys.orig_argv[1:]], chosen(os.environ)
             )
 
 
-def _trims() -> bool:
+def _sensible() -> bool:
+    """With glibc, whose malloc_trim(3) is the point of it, and an interpreter that has the choice.
+
+    A free-threaded one does not start with it.
+    """
+    if "t" in sys.abiflags or sys.flags.dev_mode:
+        return False
     try:
         return bool(os.confstr("CS_GNU_LIBC_VERSION"))
     except (ValueError, OSError):

@@ -70,9 +70,13 @@ class Memory:
         ebbed = self._crest >= CROWD and connections <= self._crest // 8
         if not ebbed and now < self._collect_at:
             return
-        self._crest = connections
+        soon_again = not ebbed and self._pause < COLLECT_SECONDS
         self._pause = SOON_SECONDS if ebbed else min(2 * self._pause, COLLECT_SECONDS)
         self._collect_at = now + self._pause
+        if soon_again and connections >= CROWD:
+            # They are back: no quiet moment.
+            return
+        self._crest = connections
         gc.collect()
         # malloc_trim(3) is glibc's own; other C libraries give back by themselves.
         with suppress(OSError, AttributeError):

@@ -49,6 +49,7 @@ def test_it_starts_over_once_as_the_same_process() -> None:
         ((), {"PYTHONMALLOC": "pymalloc"}, "pymalloc"),
         ((), {"PYTHONMALLOC": "debug"}, "debug"),
         (("-E",), {}, "None"),
+        (("-X", "dev"), {}, "None"),
     ],
 )
 def test_what_somebody_chose_stays(

@@ -36,9 +36,9 @@ crowd(1000)
 for connections, now in [(3000, 2), (400, 3)]:
     memory.look(connections, now)
     print(left())
-for now in [4, 5, 8, 9]:
+for connections, now in [(60, 4), (60, 5), (60, 8), (60, 9), (4000, 17), (4000, 900), (4000, 1700)]:
     crowd(1)
-    memory.look(60, now)
+    memory.look(connections, now)
     print(left())
 """
 
@@ -96,5 +96,5 @@ def test_buffers_get_pages_of_their_own_when_they_are_to() -> None:
 
 
 def test_what_a_crowd_left_is_collected_when_it_is_gone() -> None:
-    at_once, later = [1000, 0], [1, 0, 1, 0]
-    assert printed(REMEMBERING) == at_once + later
+    at_once, later, back_again = [1000, 0], [1, 0, 1, 0], [1, 2, 3]
+    assert printed(REMEMBERING) == at_once + later + back_again

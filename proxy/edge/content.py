@@ -15,6 +15,9 @@ from .limits import Limits
 MOST_WAITING = 128 * 1024
 """Octets that may wait for a Jupyter that reads slowly."""
 
+LEAVE_SECONDS = 600.0
+"""A client that expects 100 Continue should not wait for it for ever (RFC 9110 section 10.1.1)."""
+
 FRAMING_ALLOWANCE = 16 * 1024
 FRAMING_FACTOR = 8
 """A chunk of one octet is six octets long; more than this is no framing but padding."""
@@ -63,9 +66,9 @@ class ArrivingContent:
 
     __slots__ = (
         "_allowed",
+        "_begins_by",
         "_fault",
         "_held_back",
-        "_hesitant",
         "_limits",
         "_more",
         "_pieces",
@@ -80,7 +83,7 @@ class ArrivingContent:
     def __init__(self, source: Source, limits: Limits, *, hesitant: bool = False) -> None:
         self._source = source
         self._limits = limits
-        self._hesitant = hesitant
+        self._begins_by = monotonic() + LEAVE_SECONDS if hesitant else 0.0
         self._allowed = limits.content_grace_seconds
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
@@ -137,7 +140,7 @@ class ArrivingContent:
 
     def came(self, octets: bytes) -> None:
         """The next octets of it."""
-        self._hesitant = False
+        self._begins_by = 0.0
         self._add(octets)
         self._wake()
 
@@ -162,7 +165,7 @@ class ArrivingContent:
         """
         if self._waiting_since is None:
             return
-        if self._hesitant and not answered:
+        if now < self._begins_by and not answered:
             self._waiting_since = now
         elif now - self._waiting_since > self._allowed:
             self._refuse(ClientFault(408, "The request's content came too slowly."))
@@ -224,7 +227,7 @@ class ChunkedContent(ArrivingContent):
         if parser is None:
             self._surplus = True
             return
-        self._hesitant = False
+        self._begins_by = 0.0
         before, piece_count = self._content, len(self._pieces)
         self._octets += len(octets)
         try:

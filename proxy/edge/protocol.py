@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, cast
 
-from proxy.rules.message import may_be_unsent
+from proxy.rules.message import expects_leave
 from proxy.rules.model import Arrival, Refuse, RequestHead
 from proxy.rules.networks import plain_address
 from proxy.rules.syntax import request_line
@@ -348,7 +348,7 @@ class EdgeProtocol(asyncio.Protocol):
         self._content = None
         if framer.reads in (Reads.CONTENT, Reads.CHUNKS):
             arriving = ArrivingContent if framer.reads is Reads.CONTENT else ChunkedContent
-            self._content = arriving(self, self._server.limits, hesitant=may_be_unsent(head))
+            self._content = arriving(self, self._server.limits, hesitant=expects_leave(head))
 
     def _begin(self) -> None:
         """What has come of a request's content goes along with its head."""

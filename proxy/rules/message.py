@@ -97,6 +97,15 @@ def may_be_unsent(head: RequestHead) -> bool:
     return bool(head.values(b"expect"))
 
 
+def expects_leave(head: RequestHead) -> bool:
+    """Whether Jupyter is going to say 100 Continue, for which the client may wait.
+
+    RFC 9110 section 10.1.1: not to HTTP/1.0. Tornado says it to this spelling alone
+    (``HTTP1Connection._read_message``), and to anybody else nothing.
+    """
+    return head.version >= (1, 1) and list(head.values(b"expect")) == [b"100-continue"]
+
+
 def check_hops(head: RequestHead) -> Refuse | int | None:
     """Max-Forwards of TRACE and OPTIONS, one less (RFC 9110 section 7.6.2).
 

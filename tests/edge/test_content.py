@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from time import monotonic
 
 import pytest
 
-from proxy.edge.content import MOST_WAITING, ChunkedContent
+from proxy.edge.content import LEAVE_SECONDS, MOST_WAITING, ArrivingContent, ChunkedContent
 from proxy.edge.limits import DEFAULT_LIMITS
 from proxy.edge.protocol import MOST_KEPT
+from proxy.errors import ClientFault
 from proxy.upstream.address import UpstreamAddress
 from tests.edge.test_endings import dialled, reset, same_moment, until
 from tests.edges import edge
@@ -186,6 +188,26 @@ async def test_a_client_that_leaves_behind_its_whole_content_is_noticed(size: in
         await asked.wait()
         reset(client)
         await until(lambda: not labgate.exchanges.under_way)
+
+
+class Held:
+    """A source that nobody asks anything."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+def test_nobody_waits_for_100_for_ever() -> None:
+    content = ArrivingContent(Held(), DEFAULT_LIMITS, hesitant=True)
+    assert content.take() is None
+    patience = monotonic() + LEAVE_SECONDS
+    for now in (patience - 100, patience - 1, patience + 1):
+        content.check_pace(now, answered=False)
+        assert content.take() is None
+    content.check_pace(patience + DEFAULT_LIMITS.content_grace_seconds, answered=False)
+    with pytest.raises(ClientFault):
+        content.take()
 
 
 def test_tiny_chunks_wait_as_what_they_contain() -> None:

@@ -228,6 +228,27 @@ async def test_who_begins_without_100_may_not_stop(framing: bytes) -> None:
             assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.parametrize(
+    ("version", "expect"),
+    [(b"1.0", b"100-continue"), (b"1.1", b"100-Continue")],
+)
+async def test_who_will_not_be_told_100_owes_content_at_once(version: bytes, expect: bytes) -> None:
+    """Jupyter says it to one spelling alone, and nobody tells HTTP/1.0."""
+
+    async def ready(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(b"HTTP/1.1 100 Continue\r\n\r\n" if version == b"1.0" else b"")
+        await visit.exactly(4)
+
+    limits = Limits(content_grace_seconds=0.05)
+    async with upstream(ready) as jupyter, edge(jupyter.address, limits=limits) as labgate:
+        reader, writer = await labgate.connect()
+        head = request(b"/", b"Expect: " + expect, b"Content-Length: 4", method=b"POST")
+        writer.write(head.replace(b"HTTP/1.1", b"HTTP/" + version))
+        async with asyncio.timeout(5), shedding(labgate):
+            assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+
+
 async def test_too_many_requests_under_way_are_503() -> None:
     async with edge(None, most=0) as labgate:
         answer = await labgate.ask(request())
