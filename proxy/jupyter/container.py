@@ -30,6 +30,9 @@ STOP_SECONDS = 10
 ENGINE_RETRY_SECONDS = 1.0
 
 
+_STOPPED = Ended(0, "labgate stopped it", ())
+
+
 class ContainerLauncher:
     """Adopts, starts or makes one container.
 
@@ -68,9 +71,7 @@ class ContainerLauncher:
         try:
             # The engine's answer to a wait may outlive the session that asked for it.
             await asyncio.wait({exit_seen, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if exit_seen.done():
-                return exit_seen.result()
-            return Ended(0, "labgate stopped it", ())
+            return exit_seen.result() if exit_seen.done() else _STOPPED
         finally:
             exit_seen.cancel()
             stopped.cancel()
@@ -110,6 +111,8 @@ class ContainerLauncher:
         while True:
             try:
                 await container.wait()
+                if self._stopped.is_set():
+                    return _STOPPED  # and there is nobody left to ask
                 state = (await container.show())["State"]
             except EngineError as error:
                 if isinstance(error, aiodocker.DockerError) and error.status == 404:

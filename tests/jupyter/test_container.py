@@ -303,6 +303,22 @@ async def test_stop_ends_the_wait(place: Place) -> None:
     assert await launcher.last_lines() == ()
 
 
+async def test_the_engine_may_tell_of_the_exit_with_the_stop(place: Place) -> None:
+    launcher = await place.launcher()
+    await launcher.launch()
+
+    class Late(DockerContainer):
+        async def wait(self, **_: Any) -> dict[str, Any]:
+            await launcher._stopped.wait()
+            return {"StatusCode": 0}
+
+    launcher._container = Late(launcher._docker, id=launcher._launched.id)
+    ended = asyncio.ensure_future(launcher.ended())
+    await asyncio.sleep(0)
+    await launcher.stop()
+    assert (await ended).reason == "labgate stopped it"
+
+
 async def test_cancelled_while_waiting(place: Place) -> None:
     launcher = await place.launcher()
     await launcher.launch()
