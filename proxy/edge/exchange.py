@@ -249,16 +249,22 @@ class Exchange:
 
 def _log_refusal(head: RequestHead, refusal: Refuse) -> None:
     """Which header, which value, which rule: the line people look for."""
-    shown = "absent"
-    if refusal.value is not None:
-        shown = repr(printable(redact(refusal.field.encode("ascii"), refusal.value)))
     log.warning(
-        "refused %d by rule %s: %s %s; %s %s from %s",
+        "refused %d by rule %s: %s; %s %s from %s%s",
         refusal.status,
         refusal.rule,
-        refusal.field or "request",
-        shown,
+        _fault(refusal),
         printable(head.method),
         printable(redact_target(head.target)),
         head.arrival.peer,
+        f" ({refusal.hint})" if refusal.hint else "",
     )
+
+
+def _fault(refusal: Refuse) -> str:
+    """The header and value at fault, or what else the request was refused for."""
+    if not refusal.field:
+        return refusal.sentence.removesuffix(".")
+    if refusal.value is None:
+        return f"no {refusal.field} field"
+    return f"{refusal.field} {printable(redact(refusal.field.encode('ascii'), refusal.value))!r}"

@@ -145,8 +145,11 @@ class Lockout:
 
 @lru_cache(4096)
 def counted_as(peer: str) -> str:
-    """The address that failures count for: an IPv6 one with its /64, which one customer has."""
+    """The address that failures count for: an IPv6 one with its /64, which one customer has.
+
+    The loopback stays itself: its network's other addresses are nobody's.
+    """
     address = parse_address(peer)
-    if isinstance(address, IPv6Address):
+    if isinstance(address, IPv6Address) and not address.is_loopback:
         return str(ip_network((address, 64), strict=False))
     return peer if address is None else str(address)

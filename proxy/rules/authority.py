@@ -19,3 +19,8 @@ def host_only(authority: bytes) -> bytes:
     if authority.startswith(b"["):
         return authority[1:].partition(b"]")[0].lower()
     return authority.partition(b":")[0].lower()
+
+
+def port_only(authority: bytes) -> bytes:
+    """The digits of an authority's port; empty where none is written."""
+    return authority.rpartition(b"]")[2].partition(b":")[2]

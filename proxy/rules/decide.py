@@ -107,7 +107,7 @@ def own_path(head: RequestHead, site: Site) -> Local | Refuse | None:
         return None
     token = path[len(CHALLENGE) :]
     if not site.challenges:
-        return Refuse(404, "challenge", "No webroot for certificate challenges is configured.")
+        return Refuse(404, "challenge", "There is no such challenge.")
     if not token or not _TOKEN_CHARACTERS.issuperset(token):
         # RFC 8555 section 8.3: a token is base64url, so no dots and no slashes.
         return Refuse(404, "challenge", "This is not a challenge token.")

@@ -27,14 +27,14 @@ def check_version(head: RequestHead) -> Refuse | None:
     """RFC 9110 section 15.6.6: another major version than 1 is not spoken here."""
     if head.version[0] == 1:
         return None
-    return Refuse(505, "version", "labgate speaks HTTP/1.1 and HTTP/1.0.", close=True)
+    return Refuse(505, "version", "This server speaks HTTP/1.1 and HTTP/1.0.", close=True)
 
 
 def check_method(head: RequestHead) -> Refuse | None:
     """RFC 9110 section 9.1: 501 for a method that nobody defined."""
     if head.method in METHODS:
         return None
-    return Refuse(501, "method", "labgate does not know this method.", close=True)
+    return Refuse(501, "method", "This server does not know this method.", close=True)
 
 
 def check_coding(head: RequestHead) -> Refuse | None:
@@ -55,7 +55,7 @@ def check_coding(head: RequestHead) -> Refuse | None:
     # Chunked twice is an error, and without chunked last there is no end.
     known = names[-1] == b"chunked" and names.count(b"chunked") == 1
     status = 501 if known else 400
-    sentence = "The only transfer coding labgate knows is chunked, once."
+    sentence = "The only transfer coding known here is chunked, once."
     return Refuse(status, "transfer-encoding", sentence, *named, close=True)
 
 

@@ -184,9 +184,10 @@ class Local:
 class Refuse:
     """Answer with an error; ``sentence`` is told to the client, the rest to the log.
 
-    ``field`` and ``value`` are the header field at fault (empty when it is none);
-    ``close`` when nothing that follows on the connection can be trusted; ``fields`` belong
-    into the answer.
+    ``field`` and ``value`` are the header field at fault (empty when it is none, None when
+    the request has no such field); ``close`` when nothing that follows on the connection can
+    be trusted; ``fields`` belong into the answer. ``hint`` tells the operator what to do: it
+    may name what a stranger is not told.
     """
 
     status: int
@@ -196,6 +197,7 @@ class Refuse:
     value: bytes | None = None
     close: bool = False
     fields: tuple[Field, ...] = ()
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

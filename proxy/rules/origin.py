@@ -14,8 +14,11 @@ from __future__ import annotations
 
 from urllib.parse import unquote_to_bytes
 
-from .authority import is_authority
+from .authority import host_only, is_authority, port_only
 from .model import Refuse, RequestHead, Site
+
+NO_SUCH_SITE = "This server does not answer under that name."
+"""The right name is not told: whoever scans addresses would learn it."""
 
 GUARDED = frozenset({b"api", b"files", b"nbconvert"})
 """First path segments, under base_url, that another site may not even navigate to."""
@@ -30,7 +33,7 @@ def check_host(head: RequestHead, site: Site) -> Refuse | None:
     hosts = head.values(b"host")
     if len(hosts) != 1:
         if not hosts and head.version < (1, 1):
-            return Refuse(421, "host", _address(site), "Host")
+            return Refuse(421, "host", NO_SUCH_SITE, "Host")
         count = "more than one" if hosts else "no"
         sentence = f"The request has {count} Host field; exactly one is needed."
         value = b", ".join(hosts) if hosts else None
@@ -39,8 +42,28 @@ def check_host(head: RequestHead, site: Site) -> Refuse | None:
         if hosts[0] and not is_authority(hosts[0]):
             sentence = "The Host field is not a host and a port."
             return Refuse(400, "host", sentence, "Host", hosts[0])
-        return Refuse(421, "host", _address(site), "Host", hosts[0])
+        hint = hint_of_port(hosts[0], site)
+        return Refuse(421, "host", NO_SUCH_SITE, "Host", hosts[0], hint=hint)
     return None
+
+
+def hint_of_port(host: bytes, site: Site) -> str:
+    """What to do about a Host that differs from a public authority in the port alone.
+
+    A browser behind a NAT, or at a container's published port, names the port that it sees.
+    Empty when the names differ too.
+    """
+    name = host_only(host)
+    public = next((one for one in site.domains if one.host.encode("ascii") == name), None)
+    if public is None:
+        return ""
+    asked = public._replace(port=int(port_only(host) or (443 if site.https else 80)))
+    if not 0 < asked.port < 65536:
+        return ""
+    return (
+        f"{asked.spelled_out} differs from the public {public.spelled_out} in the port alone; "
+        f"where a NAT or a container maps the port, start with --domain {asked.spelled_out}"
+    )
 
 
 def check_origin(head: RequestHead, site: Site) -> Refuse | None:
@@ -56,7 +79,7 @@ def check_origin(head: RequestHead, site: Site) -> Refuse | None:
         sentence = "The request has more than one Origin field."
         return Refuse(403, "origin", sentence, "Origin", b", ".join(origins))
     if origins[0].lower() not in site.origins:
-        sentence = f"Requests from pages of another origin are not let in here ({_ours(site)})."
+        sentence = "A page of another site sent this, and such requests are not let in."
         return Refuse(403, "origin", sentence, "Origin", origins[0])
     return None
 
@@ -69,11 +92,9 @@ def check_websocket(head: RequestHead, site: Site) -> Refuse | None:
     """
     if head.values(b"origin") or site.websocket_without_origin or carries_token(head):
         return None
-    sentence = (
-        "A WebSocket needs an Origin field or a token "
-        "(programs: send one, or set site.websocket_without_origin)."
-    )
-    return Refuse(403, "websocket-origin", sentence, "Origin")
+    sentence = "A WebSocket needs an Origin field or a token."
+    hint = "programs: send one, or set site.websocket_without_origin"
+    return Refuse(403, "websocket-origin", sentence, "Origin", hint=hint)
 
 
 def check_fetch_site(head: RequestHead, site: Site) -> Refuse | None:
@@ -91,7 +112,7 @@ def check_fetch_site(head: RequestHead, site: Site) -> Refuse | None:
         and first_segment(head.target, site.base_path) not in GUARDED
     ):
         return None
-    sentence = f"A page of another site asked for this; open it from {site.canonical} instead."
+    sentence = "A page of another site asked for this; open it directly instead."
     value = b", ".join(head.values(b"sec-fetch-site"))
     return Refuse(403, "fetch-site", sentence, "Sec-Fetch-Site", value)
 
@@ -157,11 +178,3 @@ def is_websocket(head: RequestHead) -> bool:
 def has_option(value: bytes, option: bytes) -> bool:
     """Whether a comma-separated field value lists ``option`` (lower-case)."""
     return any(part.strip().lower() == option for part in value.split(b","))
-
-
-def _address(site: Site) -> str:
-    return f"There is no such site here; open {site.canonical} instead."
-
-
-def _ours(site: Site) -> str:
-    return ", ".join(str(origin) for origin in site.domains)

@@ -81,10 +81,10 @@ def check_request_line(line: bytes) -> Refuse | None:
         return malformed("This is not a well-formed HTTP/1.1 request line.", "request-line")
     if match[1] != b"1":
         # RFC 9110 section 15.6.6.
-        return Refuse(505, "version", "labgate speaks HTTP/1.1 and HTTP/1.0.", close=True)
+        return Refuse(505, "version", "This server speaks HTTP/1.1 and HTTP/1.0.", close=True)
     if line.startswith(b"PRI "):
         # RFC 9113 section 11.6: reserved, and llhttp waits for the rest of the preface.
-        return Refuse(501, "method", "labgate does not know this method.", close=True)
+        return Refuse(501, "method", "This server does not know this method.", close=True)
     return None
 
 

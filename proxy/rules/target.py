@@ -21,7 +21,7 @@ def origin_form(head: RequestHead) -> RequestHead | Refuse:
     """
     target = head.target
     if head.method == b"CONNECT":
-        return Refuse(405, "target", "labgate does not relay CONNECT.", close=True)
+        return Refuse(405, "target", "CONNECT is not relayed here.", close=True)
     if b"#" in target:
         return Refuse(400, "target", "A request target has no fragment.")
     if target.startswith(b"/"):

@@ -321,6 +321,46 @@ async def test_refused_requests_never_reach_jupyter(field: bytes, status: int, r
     assert labgate.records[0].outcome == f"refused ({rule})"
 
 
+LOGGED = [
+    pytest.param(
+        b"GET / HTTP/1.1\r\nHost: lab.example.org\r\nOrigin: null\r\n",
+        "refused 403 by rule origin: Origin 'null'; GET / from 127.0.0.1",
+        id="a value",
+    ),
+    pytest.param(
+        b"GET /ws HTTP/1.1\r\nHost: lab.example.org\r\n"
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
+        "refused 403 by rule websocket-origin: no Origin field; GET /ws from 127.0.0.1 "
+        "(programs: send one, or set site.websocket_without_origin)",
+        id="a field that is missing",
+    ),
+    pytest.param(
+        b"CONNECT lab.example.org:443 HTTP/1.1\r\nHost: lab.example.org\r\n",
+        "refused 405 by rule target: CONNECT is not relayed here; "
+        "CONNECT lab.example.org:443 from 127.0.0.1",
+        id="no field at all",
+    ),
+    pytest.param(
+        b"GET / HTTP/1.1\r\nHost: lab.example.org:9443\r\n",
+        "refused 421 by rule host: Host 'lab.example.org:9443'; GET / from 127.0.0.1 "
+        "(lab.example.org:9443 differs from the public lab.example.org:443 in the port alone; "
+        "where a NAT or a container maps the port, start with --domain lab.example.org:9443)",
+        id="a port that something else maps",
+    ),
+]
+
+
+@pytest.mark.parametrize(("head", "line"), LOGGED)
+async def test_a_refusal_says_in_the_log_what_is_at_fault(
+    head: bytes, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with edge(None) as labgate:
+        answer = await labgate.ask(head + b"Connection: close\r\n\r\n")
+    assert caplog.messages == [line]
+    for told in (b"lab.example.org", b"--domain", b"websocket_without_origin"):
+        assert told not in answer, "the operator's business"
+
+
 async def test_a_malformed_request_is_400_and_names_no_software() -> None:
     async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
         answer = await labgate.ask(b"GET / HTTP/1.1\r\nHost : lab.example.org\r\n\r\n")

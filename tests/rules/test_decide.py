@@ -18,6 +18,7 @@ from proxy.rules.model import (
     RequestHead,
     Site,
     Tunnel,
+    WebOrigin,
     make_site,
 )
 from proxy.rules.networks import Networks
@@ -110,6 +111,33 @@ def test_refused(head: RequestHead, status: int, rule: str) -> None:
     assert isinstance(decision, Refuse)
     assert (decision.status, decision.rule) == (status, rule)
     assert decision.sentence.endswith((".", "?"))
+    told = [name for name in ("example.org", "localhost", "labgate") if name in decision.sentence]
+    assert told == [], "not to strangers"
+
+
+HINTS = [
+    pytest.param(b"localhost:9443", "--domain localhost:9443", id="another port"),
+    pytest.param(b"LOCALHOST:9443", "--domain localhost:9443", id="in another case"),
+    pytest.param(b"localhost", "--domain localhost:443", id="the default port, not written"),
+    pytest.param(b"localhost:", "--domain localhost:443", id="an empty port"),
+    pytest.param(b"lab.example.org:8443", "public lab.example.org:443 ", id="not the first name"),
+    pytest.param(b"[::1]:9443", "--domain [::1]:9443", id="an IPv6 address"),
+    pytest.param(b"localhost:0", "", id="no port"),
+    pytest.param(b"localhost:65536", "", id="too large for a port"),
+    pytest.param(b"evil.example:8443", "", id="another name"),
+    pytest.param(b"localhost.:8443", "", id="a name with a dot at its end"),
+    pytest.param(b"xlocalhost:8443", "", id="a longer name"),
+    pytest.param(b"", "", id="an empty Host"),
+]
+
+
+@pytest.mark.parametrize(("host", "hint"), HINTS)
+def test_a_host_that_differs_in_the_port_alone_gets_a_hint(host: bytes, hint: str) -> None:
+    site = make_site((LOCAL, LAB, WebOrigin("https", "::1", 8443)), JUPYTER)
+    decision = decide(get(b"Host: " + host), site)
+    assert isinstance(decision, Refuse)
+    assert decision.status == 421
+    assert hint in decision.hint if hint else not decision.hint
 
 
 TUNNELLED = [
