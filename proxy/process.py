@@ -37,11 +37,27 @@ def room_for(connections: int) -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return connections
-    with suppress(OSError, ValueError):
-        raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
-        soft = raised
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    soft = raised(soft, most, lambda limit: resource.setrlimit(resource.RLIMIT_NOFILE, limit), hard)
     return max(1, min(connections, (soft - OWN_DESCRIPTORS) // 2))
+
+
+def raised(
+    soft: int, wanted: int, set_limit: Callable[[tuple[int, int]], object], hard: int
+) -> int:
+    """Raise the soft limit to ``wanted``, or as near to it as the system lets us; the limit then.
+
+    macOS tells no hard limit and refuses a soft one above kern.maxfilesperproc all the same,
+    which is 10,240 on some machines: half as many are asked for until it agrees.
+    """
+    while wanted > soft:
+        try:
+            set_limit((wanted, hard))
+        except (OSError, ValueError):
+            wanted //= 2
+        else:
+            return wanted
+    return soft
 
 
 class Memory:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from proxy.process import room_for
+from proxy.process import raised, room_for
 
 RAISING = """
 import resource, sys
@@ -82,6 +82,20 @@ def test_the_soft_limit_is_raised_as_far_as_needed(
     soft: int, hard: int, connections: int, fit: int, raised: int
 ) -> None:
     assert printed(RAISING, soft, hard, connections) == [fit, raised]
+
+
+@pytest.mark.parametrize(("most", "limit"), [(100_000, 20_512), (10_240, 5_128), (100, 256)])
+def test_a_limit_that_is_told_nowhere_is_come_near_to(most: int, limit: int) -> None:
+    """macOS says that the hard limit is infinite, and refuses what is above another number."""
+    accepted = []
+
+    def set_limit(wanted: tuple[int, int]) -> None:
+        if wanted[0] > most:
+            raise ValueError("current limit exceeds maximum limit")
+        accepted.append(wanted[0])
+
+    assert raised(256, 20_512, set_limit, resource.RLIM_INFINITY) == limit
+    assert accepted == ([limit] if limit > 256 else [])
 
 
 def test_enough_is_left_alone() -> None:

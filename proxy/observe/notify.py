@@ -13,7 +13,7 @@ def notify(state: str) -> None:
         return
     # A leading @ stands for the NUL of Linux' abstract sockets.
     address = "\0" + path[1:] if path.startswith("@") else path
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         try:
             channel.connect(address)
             channel.sendall(state.encode("utf-8"))

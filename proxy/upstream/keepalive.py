@@ -15,6 +15,7 @@ _OPTIONS = [
     (getattr(socket, name), value)
     for name, value in (
         ("TCP_KEEPIDLE", IDLE_SECONDS),
+        ("TCP_KEEPALIVE", IDLE_SECONDS),  # macOS' name for it
         ("TCP_KEEPINTVL", INTERVAL_SECONDS),
         ("TCP_KEEPCNT", PROBES),
     )
