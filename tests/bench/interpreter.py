@@ -37,9 +37,13 @@ def distribution() -> str | None:
 
 @cache
 def version(python: str) -> str:
-    """As people write it: ``Python 3.11.2 (/usr/bin/python3)``."""
+    """As people write it: ``Python 3.11.2 (the distribution's)``.
+
+    No path: it would tell of the machine where this was measured, and nothing of the figures.
+    """
     told = _told(python)
-    return f"Python {told[0] if told else '?'} ({python})"
+    whose = "the distribution's" if Path(python) == DISTRIBUTION else "of the virtual environment"
+    return f"Python {told[0] if told else '?'} ({whose})"
 
 
 def packages() -> str:

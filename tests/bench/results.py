@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +31,8 @@ def write(samples: Samples, peers: list[Peer], quiet: Quiet, command: str, commi
     versions = ", ".join(f"{peer.name} {peer.version()}" for peer in peers)
     parts = [
         "# labgate beside its alternatives",
-        f"Written by `{command}`, {datetime.now(UTC):%Y-%m-%d}{commit}, in one run.",
-        "\n".join(f"- {line}" for line in [*described(), versions, str(quiet)]),
+        f"Written by `{placeless(command)}`, {datetime.now(UTC):%Y-%m-%d}{commit}, in one run.",
+        "\n".join(f"- {line}" for line in [*described(), placeless(versions), str(quiet)]),
         SETTING,
         "## Targets",
         markdown(TARGET_HEADINGS, target_rows(samples)),
@@ -43,8 +44,16 @@ def write(samples: Samples, peers: list[Peer], quiet: Quiet, command: str, commi
     if PICTURE.exists():
         parts.append(f"![The same figures as bars]({PICTURE.name})")
     if samples.remarks:
-        parts += ["## Left out", "\n".join(f"- {remark}" for remark in samples.remarks)]
+        parts += ["## Left out", "\n".join(f"- {placeless(remark)}" for remark in samples.remarks)]
     FILE.write_text("\n\n".join(parts) + "\n")
+
+
+def placeless(text: str) -> str:
+    """``text`` with the last part alone of every absolute path.
+
+    The file is for everybody; a folder of the machine where it was written is nobody's.
+    """
+    return re.sub(r"(?<![\w:/.])/(?:[\w.@+-]+/)+(?=[\w.@+-])", "…/", text)
 
 
 def commit() -> str:

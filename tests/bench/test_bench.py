@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,12 +88,24 @@ def test_the_results_say_where_and_how_quietly(
     samples = Samples(["labgate"])
     samples.add(CpuPerRequest(), "labgate", Outcome({CPU.name: 70.0, RATE.name: 9000.0}))
     quiet = Quiet(0.1, 2.0, 0.015, 0.0)
-    results.write(samples, [Labgate()], quiet, "make bench", ", labgate at abc")
+    samples.remarks.append(f"requests: chp failed: {tmp_path}/chp/log says nothing of http://a/b")
+    command = f"make bench ARGS='--also {tmp_path}/older'"
+    results.write(samples, [Labgate()], quiet, command, ", labgate at abc")
     written = (tmp_path / "RESULTS.md").read_text()
+    assert str(tmp_path) not in written
+    assert sys.prefix not in written
+    assert "`make bench ARGS='--also …/older'`" in written
+    assert "chp failed: …/log says nothing of http://a/b" in written
     assert f"labgate {__version__}" in written
     assert "other processes used 1.5% of the cores" in written
     assert "labgate at abc, in one run" in written
     assert f"| {CPU.name}, µs | 70.0 (70.0 to 70.0) |" in written
+
+
+def test_the_published_results_name_no_folder_of_a_machine() -> None:
+    text = results.FILE.read_text("utf-8")
+    assert results.placeless(text) == text
+    assert not re.search(r"/(tmp|home|root|opt|usr|work|Users)\b", text)
 
 
 def test_an_unknown_name_is_said_with_the_known_ones() -> None:

@@ -11,9 +11,10 @@ from tests.bench import interpreter
 from tests.bench.peers import labgates
 
 
-def test_a_version_is_told_with_its_place() -> None:
+def test_a_version_is_told_without_its_path() -> None:
     told = interpreter.version(sys.executable)
-    assert told == f"Python {sys.version.split()[0]} ({sys.executable})"
+    assert told.startswith(f"Python {sys.version.split()[0]} (")
+    assert "/" not in told
 
 
 def test_labgate_starts_on_each_of_them() -> None:
