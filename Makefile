@@ -33,7 +33,7 @@ check: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/mypy --platform darwin proxy
+	@$(VENV)/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin proxy
 
 # The proxies to compare with are never installed here: it says which it found.
 bench: $(VENV)/dev.stamp

@@ -41,4 +41,4 @@ def test_what_only_linux_has_is_guarded() -> None:
 
 
 def test_the_types_are_checked_for_macos() -> None:
-    assert "--platform darwin proxy" in (PROXY.parent / "Makefile").read_text("utf-8")
+    assert "--platform darwin" in (PROXY.parent / "Makefile").read_text("utf-8")
