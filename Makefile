@@ -26,8 +26,11 @@ INSTALL_LABGATE := $(PIP) install --no-deps --no-build-isolation --editable .
 up: $(VENV)/up.stamp
 	@exec $(VENV)/bin/labgate up $(ARGS)
 
+# All of them run in several processes, a file's tests in one; some of them in this one.
+AT_ONCE := -n auto --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=3
+
 test: $(VENV)/dev.stamp
-	@exec $(VENV)/bin/python -m pytest $(ARGS)
+	@exec $(VENV)/bin/python -m pytest $(if $(filter tests%,$(ARGS)),,$(AT_ONCE)) $(ARGS)
 
 check: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff check .

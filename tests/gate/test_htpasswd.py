@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ APR1 = known.apr_md5_crypt.hash("sesame")
         # Written by Apache's own htpasswd -m.
         "$apr1$r31.....$HqJZimcKQFAMYayBlzkrA/",
     ],
+    ids=count(),
 )
 def test_kinds_that_are_taken(hashed: str) -> None:
     assert parse(f"ada:{hashed}\n", PATH) == {"ada": hashed}
@@ -90,6 +92,7 @@ def test_comments_and_empty_lines() -> None:
         ("ada:" + ARGON2.replace("t=1", "t=1000"), "too long"),
         ("bob:" + SESAME, "bob is on line 1 already"),
     ],
+    ids=count(),
 )
 def test_lines_that_are_refused(line: str, about: str) -> None:
     with pytest.raises(StartError) as caught:
@@ -169,7 +172,11 @@ def test_between_two_looks_the_file_is_left_alone(tmp_path: Path) -> None:
     assert dict(reread.known.users) == {"ada": SESAME}
 
 
-@pytest.mark.parametrize("broken", ["", "# nobody\n", f"bob:{SESAME}\nada:{SESAME[:-2]}\n", None])
+@pytest.mark.parametrize(
+    "broken",
+    ["", "# nobody\n", f"bob:{SESAME}\nada:{SESAME[:-2]}\n", None],
+    ids=["empty", "nobody", "damaged", "removed"],
+)
 def test_a_broken_or_removed_file_changes_nothing(
     broken: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

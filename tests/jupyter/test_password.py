@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import count
 
 import pytest
 from jupyter_server.auth import security
@@ -57,6 +58,7 @@ def test_accepted_as_jupyter_accepts_it(value: str) -> None:
         ("sha1:sält:" + "0" * 40, "not ASCII"),
         (digest("sha1") + "\n", "spaces around"),
     ],
+    ids=count(),
 )
 def test_refused_with_the_mend(value: str, about: str) -> None:
     problem = problem_with_hash(value)
