@@ -32,6 +32,7 @@ PROTECTED = frozenset(
         b"content-length",
         b"content-type",
         b"cookie",
+        b"expect",
         b"host",
         b"origin",
         b"referer",
@@ -46,8 +47,24 @@ PROTECTED = frozenset(
 """Stay even when Connection lists them: framing and Jupyter's checks rest on them.
 
 A sender must not list end-to-end fields there (RFC 9110 section 7.6.1), so nothing
-honest is lost.
+honest is lost. Without Expect Jupyter would never say the 100 Continue that the client
+is waiting for.
 """
+
+_FOLDED = HOP_BY_HOP | PROTECTED | {b"max-forwards", b"via"}
+_WEBSOCKET = b"sec-websocket-"
+
+
+def is_folded(name: bytes) -> bool:
+    """Whether a field (lower-case name) is taken for another one where "_" is read as "-".
+
+    CGI and its heirs (RFC 3875 section 4.1.18, WSGI) do that. Behind Jupyter, or as the proxy
+    between, they would find a second length, coding, Host or cookie that nobody has checked.
+    """
+    if b"_" not in name:
+        return False
+    read = name.replace(b"_", b"-")
+    return read in _FOLDED or read.startswith(_WEBSOCKET)
 
 
 def ends_here(connection: Iterable[bytes]) -> frozenset[bytes]:

@@ -47,6 +47,10 @@ def upstream_fields(
             kept += _without_own(field, name, changes)
         elif is_client_claim(name):
             _note(changes, "client-claims", field, None)
+        elif hop_by_hop.is_folded(name):
+            _note(changes, "underscores", field, None)
+        elif name == b"content-length":
+            kept.append(_written_anew(field, changes))
         else:
             kept.append(field)
 
@@ -121,6 +125,13 @@ def _without_own(field: Field, name: bytes, changes: list[Change] | None) -> lis
         after = None
     _note(changes, "gate", field, after)
     return [] if after is None else [(field[0], after)]
+
+
+def _written_anew(field: Field, changes: list[Change] | None) -> Field:
+    """Content-Length without leading zeros, which some parsers read as octal."""
+    length = b"%d" % int(field[1])
+    _note(changes, "framing", field, length)
+    return (field[0], length)
 
 
 def _rewritten(field: Field, name: bytes, site: Site, changes: list[Change] | None) -> Field:

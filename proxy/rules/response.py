@@ -33,7 +33,9 @@ def downstream_fields(
     fields other than Content-Length are the relay's to add.
     """
     no_length = head.status < 200 or head.status == 204
-    if not no_length and _CHANGING.isdisjoint(head.names):
+    lengths = head.values(b"content-length")
+    as_it_is = not (no_length or (lengths and lengths[0].startswith(b"0")))
+    if as_it_is and _CHANGING.isdisjoint(head.names):
         kept, dated = list(head.fields), b"date" in head.names
     else:
         kept = _kept(head, site, public, changes, no_length=no_length)
@@ -67,6 +69,11 @@ def _kept(
         elif no_length and name == b"content-length":
             # RFC 9110 section 8.6: no Content-Length in 1xx and 204.
             _note(changes, "framing", field, None)
+        elif name == b"content-length":
+            # Some parsers read leading zeros as octal.
+            length = b"%d" % int(field[1])
+            _note(changes, "framing", field, length)
+            kept.append((field[0], length))
         elif name not in _SPECIAL:
             kept.append(field)
         elif (mended := special(field, head, site, public, changes)) is not None:

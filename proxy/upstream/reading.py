@@ -121,6 +121,8 @@ class Reading:
         version = self._parser.get_http_version()
         head = ResponseHead(status, self._reason, tuple(self._fields))
         self.fault = fault_of(head, version)
+        if self._around_bytes > MAX_HEAD_BYTES and _size(head) > MAX_HEAD_BYTES:
+            self.fault = self.fault or "the response's head is too large"
         if self.fault:
             self.complete = True
             return
@@ -162,3 +164,10 @@ class Reading:
             return
         self.complete = True
         self._keep_alive = self._keep_alive and self._parser.should_keep_alive()
+
+
+def _size(head: ResponseHead) -> int:
+    """Octets of the reason and the field lines."""
+    return len(head.reason) + sum(
+        len(name) + len(value) + len(": \r\n") for name, value in head.fields
+    )

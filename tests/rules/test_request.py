@@ -55,6 +55,17 @@ CASES = [
     ),
     pytest.param([b"X-Scheme: http", b"Forwarded: for=6.6.6.6"], [], id="claims Jupyter prefers"),
     pytest.param([b"X_Forwarded_For: 6.6.6.6", b"X_Real_IP: 6.6.6.6"], [], id="underscores"),
+    pytest.param(
+        [b"Transfer_Encoding: chunked", b"Content_Length: 4", b"Cookie_: a", b"X_XSRFToken: b"],
+        [b"Cookie_: a"],
+        id="others read hyphens",
+    ),
+    pytest.param([b"Content-Length: 010"], [b"Content-Length: 10"], id="leading zeros"),
+    pytest.param(
+        [b"Connection: Expect", b"Expect: 100-continue"],
+        [b"Expect: 100-continue"],
+        id="Connection cannot strip an expectation",
+    ),
     pytest.param([b"My_Field: 1"], [b"My_Field: 1"], id="an honest underscore"),
     pytest.param([b"Connection: keep-alive", b"Keep-Alive: 5"], [], id="hop-by-hop"),
     pytest.param([b"TE: trailers", b"Proxy-Connection: x", b"Trailer: y"], [], id="unlisted"),
