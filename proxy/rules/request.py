@@ -45,10 +45,8 @@ def upstream_fields(
             kept.append(_rewritten(field, name, site, changes))
         elif name in own:
             kept += _without_own(field, name, changes)
-        elif is_client_claim(name):
-            _note(changes, "client-claims", field, None)
-        elif hop_by_hop.is_folded(name):
-            _note(changes, "underscores", field, None)
+        elif (rule := _dropped_by(name)) is not None:
+            _note(changes, rule, field, None)
         elif name == b"content-length":
             kept.append(_written_anew(field, changes))
         else:
@@ -114,6 +112,13 @@ def is_client_claim(name: bytes) -> bool:
     if b"_" in name:
         name = name.replace(b"_", b"-")
     return name in CLIENT_CLAIMS or name.startswith(b"x-forwarded-")
+
+
+def _dropped_by(name: bytes) -> str | None:
+    """The rule that a field (lower-case name) never goes up by, whatever it says."""
+    if is_client_claim(name):
+        return "client-claims"
+    return "underscores" if hop_by_hop.is_folded(name) else None
 
 
 def _without_own(field: Field, name: bytes, changes: list[Change] | None) -> list[Field]:
