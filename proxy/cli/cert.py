@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from proxy.certs.devca import RENEW_BEFORE
@@ -18,7 +16,6 @@ from proxy.certs.status import Status, Told, read_status, status_file
 from proxy.errors import StartError
 from proxy.settings import Settings
 
-PIPE_COLUMNS = 140
 SOON = timedelta(days=15)
 
 _RENEWED_BY = {
@@ -50,8 +47,11 @@ class Row:
 
 
 def show(settings: Settings) -> int:
-    """Print the table; 1 when a certificate is expired or missing, in service or to be."""
-    console = Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+    """Print each certificate; 1 when one is expired or missing, in service or to be.
+
+    A line has no width: names and paths are copied, so that only the terminal may wrap them.
+    """
+    console = Console(soft_wrap=True, highlight=False)
     if not settings.listen.tls:
         console.print("listen.tls is off: labgate serves plain HTTP and needs no certificate.")
         return 0
@@ -59,12 +59,12 @@ def show(settings: Settings) -> int:
     path = status_file(settings.state_folder)
     status = read_status(path)
     rows = rows_of(settings, status, now)
-    console.print(_table(rows, now), highlight=False)
+    for row in rows:
+        console.print(_record(row, now))
     for row in rows:
         for problem in row.problems:
-            line = Text.assemble((f"{', '.join(row.names)}: ", "bold"), problem)
-            console.print(line, soft_wrap=True)
-    console.print(_told_by(path, status), highlight=False, soft_wrap=True)
+            console.print(Text.assemble((f"{', '.join(row.names)}: ", "bold"), problem))
+    console.print(Text(_told_by(path, status)))
     good = all(row.not_after and row.not_after > now and not row.temporary for row in rows)
     return 0 if good else 1
 
@@ -120,22 +120,20 @@ def _row(
     return Row(names, issuer, not_after, source, next_renewal, temporary, tuple(problems))
 
 
-def _table(rows: list[Row], now: datetime) -> Table:
-    table = Table()
-    table.add_column("Names", overflow="fold")
-    table.add_column("Issuer")
-    table.add_column("Expires")
-    table.add_column("Source", overflow="fold")
-    table.add_column("Next renewal")
-    for row in rows:
-        table.add_row(
-            Text("\n".join(row.names)),
-            Text(row.issuer or "-"),
-            _expires(row, now),
-            Text(f"{row.source.kind}\n{row.source.cert}"),
-            _renewal(row),
-        )
-    return table
+def _record(row: Row, now: datetime) -> Text:
+    record = Text()
+    for name in row.names:
+        record.append(f"{name}\n", "bold")
+    for label, value in (
+        ("Issuer", Text(row.issuer)),
+        ("Expires", _expires(row, now)),
+        ("Source", Text(row.source.kind)),
+        ("File", Text(str(row.source.cert))),
+        ("Renewal", _renewal(row)),
+    ):
+        if value:
+            record.append(f"  {label:8} ", "dim").append_text(value).append("\n")
+    return record
 
 
 def _expires(row: Row, now: datetime) -> Text:
@@ -148,12 +146,12 @@ def _expires(row: Row, now: datetime) -> Text:
         said, style = f"expired {_span(-left)} ago", "bold red"
     if row.temporary:
         said, style = "temporary", "bold yellow"
-    return Text.assemble(f"{row.not_after:%Y-%m-%d}\n", (said, style))
+    return Text.assemble(f"{row.not_after:%Y-%m-%d}, ", (said, style))
 
 
 def _renewal(row: Row) -> Text:
     by = _RENEWED_BY[row.source.kind]
-    return Text(f"{row.next_renewal:%Y-%m-%d %H:%M}\n{by}" if row.next_renewal else by)
+    return Text(f"{row.next_renewal:%Y-%m-%d %H:%M} UTC, {by}" if row.next_renewal else by)
 
 
 def _span(span: timedelta) -> str:

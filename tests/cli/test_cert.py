@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
+import termios
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from proxy.certs.sources import Source
 from proxy.certs.status import status_file
@@ -52,6 +60,45 @@ def test_from_the_files(state: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         assert text in said
     assert f"No labgate with the state folder {state} runs" in said
     assert not state.exists()
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "pipe"])
+def test_names_and_paths_are_whole_at_any_width(
+    terminal: bool, state: Path, tmp_path: Path
+) -> None:
+    """People copy them, and a program reads lines."""
+    folder = tmp_path / ("a deep folder " * 9).strip()
+    longest = ".".join(["l" * 63, "a" * 63, "b" * 63, "example.org"])
+    pair(folder, NAME, longest, days=30.5)
+    said = printed(["--domain", longest, *map(str, files(folder))], state, terminal)
+    lines = [line.strip() for line in said.splitlines()]
+    assert {NAME, longest} <= set(lines)
+    assert any(line.endswith(f" {folder}/fullchain.pem") for line in lines)
+    issuer = x509.load_pem_x509_certificate((folder / "fullchain.pem").read_bytes()).issuer
+    (organization,) = issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    assert any(line.endswith(f" {organization.value!s}") for line in lines)
+    assert f"No labgate with the state folder {state} runs: from the files." in lines
+
+
+def printed(arguments: list[str], state: Path, terminal: bool) -> str:
+    """What a terminal of 40 columns, or a pipe, gets of the real program."""
+    reading, writing = pty.openpty() if terminal else os.pipe()
+    if terminal:
+        termios.tcsetwinsize(writing, (24, 40))
+    running = subprocess.Popen(
+        [sys.executable, "-m", "proxy", "cert", "show", "--domain", NAME, *arguments],
+        env=os.environ | {"LABGATE_STATE__FOLDER": str(state), "TERM": "dumb", "COLUMNS": "40"},
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+    )
+    os.close(writing)
+    said = b""
+    # A terminal that nobody writes to any more is an error to read.
+    with open(reading, "rb", buffering=0) as output, suppress(OSError):
+        while piece := output.read(65536):
+            said += piece
+    assert running.wait() == 0
+    return said.decode()
 
 
 @pytest.mark.parametrize(
