@@ -7,16 +7,16 @@ types and contradictions are reported all at once, each with where it was writte
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from proxy.errors import UsageError
+from proxy.problems import sentence
 from proxy.settings import Settings
 
 DEFAULT_FILE = Path("/etc/labgate/labgate.toml")
@@ -98,9 +98,7 @@ def _told(problem: Any, sources: Sources) -> str:
     spelled = ".".join(location)
     if source == "the environment":
         spelled = PREFIX + "__".join(location).upper()
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] in ("extra_forbidden", "model_type"):
-        message = "unknown key" + _near_miss(location)
+    message = sentence(problem, environment=source == "the environment")
     full_stop = "" if message.endswith("?") else "."
     return f"{source}: {spelled}: {message}{full_stop}" if spelled else f"{message}{full_stop}"
 
@@ -116,12 +114,3 @@ def _source_of(location: list[str], sources: Sources) -> str:
             if location:
                 return source
     return "configuration"
-
-
-def _near_miss(location: list[str]) -> str:
-    known: list[str] = list(Settings.model_fields)
-    if len(location) > 1:
-        section = Settings.model_fields[location[0]].annotation
-        known = list(section.model_fields) if isinstance(section, type(BaseModel)) else []
-    close = difflib.get_close_matches(location[-1], known, n=1)
-    return f"; did you mean {close[0]}?" if close else f" (known: {', '.join(known)})"

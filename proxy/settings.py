@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,6 +31,7 @@ from proxy.values import (
     Port,
     Seconds,
     host_and_port,
+    is_address,
     memory_bytes,
     parse_domain,
 )
@@ -95,8 +97,10 @@ class TlsSettings(Section):
     @model_validator(mode="after")
     def _paired(self) -> TlsSettings:
         if len(self.cert) != len(self.key):
-            message = f"{len(self.cert)} certificate(s) and {len(self.key)} key(s): give pairs"
-            raise ValueError(message)
+            raise ValueError(
+                f"{len(self.cert)} certificate(s) and {len(self.key)} key(s): give --cert and "
+                "--key in pairs, the n-th key for the n-th certificate"
+            )
         return self
 
 
@@ -199,7 +203,7 @@ class JupyterSettings(Section):
 
     launch: Literal["auto", "docker", "process", "none"] = "auto"
     image: str = DEFAULT_IMAGE
-    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$")] = "jupyter"
+    name: str = "jupyter"
     volume: str = "jupyter-work:/home/jovyan/work"
     password: str = ""
     user: str = ""
@@ -207,6 +211,16 @@ class JupyterSettings(Section):
     port: Port = 0
     folder: Path | None = None
     start_timeout_seconds: Seconds = 120.0
+
+    @field_validator("name")
+    @classmethod
+    def _a_container(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", name):
+            raise ValueError(
+                f"{name!r} is not a container's name: letters, digits, and after the first of them "
+                "_ . - too; write for example jupyter"
+            )
+        return name
 
     @field_validator("memory_limit")
     @classmethod
@@ -260,7 +274,21 @@ class Settings(Section):
         if self.listen.tls and self.https_port and self.https_port == self.http_port:
             message = f"listen.https_port and listen.http_port are both {self.https_port}"
             raise ValueError(message)
+        if self.listen.tls and self.acme.email and not self.tls.cert and not self.local:
+            self._check_addresses()
         return self
+
+    def _check_addresses(self) -> None:
+        """Let's Encrypt's rule: for an address a short-lived certificate or none."""
+        if self.acme.directory not in (LETSENCRYPT_DIRECTORY, LETSENCRYPT_STAGING):
+            return
+        for host in filter(is_address, (origin.host for origin in self.origins)):
+            if self.acme.profile != "shortlived" or not ip_address(host).is_global:
+                raise ValueError(
+                    f"site.domains: {host} is an address, and an address needs a certificate of "
+                    "your own: give --cert and --key; or name a domain. (Let's Encrypt issues for "
+                    'public addresses, but only with acme.profile = "shortlived")'
+                )
 
     @property
     def local(self) -> bool:

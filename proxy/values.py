@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -42,8 +42,20 @@ def _networks(value: object) -> object:
 def _network(part: object) -> Network:
     try:
         return ip_network(str(part))
-    except ValueError as error:
-        raise ValueError(f"{error}; write for example 10.0.0.0/8, 192.0.2.7 or ::1") from None
+    except ValueError:
+        raise ValueError(_not_a_network(str(part))) from None
+
+
+def _not_a_network(text: str) -> str:
+    try:
+        meant = ip_network(text, strict=False)
+    except ValueError:
+        return (
+            f"{text!r} is neither an address nor a range; write for example 10.0.0.0/8, 192.0.2.7 "
+            "or ::1"
+        )
+    alone = text.partition("/")[0]
+    return f"{text!r} has host bits set: the range is {meant}, the address alone {alone}"
 
 
 def host_and_port(text: str) -> tuple[str, int]:
@@ -64,24 +76,50 @@ def parse_domain(text: str, default_port: int) -> WebOrigin:
     Raises:
         ValueError: With the mend.
     """
-    host, separator, port = text.strip().lower().partition(":")
+    text = text.strip()
+    host, separator, port = text.lower().partition(":")
+    if "*" in text:
+        message = f"{text!r}: wildcards are not supported; name each domain, as lab.example.org"
+        raise ValueError(message)
+    if "/" in text:
+        message = f"{text!r} is an address; write the bare name, for example lab.example.org"
+        raise ValueError(message)
     if text.startswith("["):
         host, _, rest = text[1:].partition("]")
         separator, port = rest[:1], rest[1:]
-    if "//" in text or "/" in text:
-        message = f"{text!r} is an address; write the bare name, for example lab.example.org"
-        raise ValueError(message)
-    if not host.isascii():
-        name = host.encode("idna").decode("ascii")
-        message = f"{text!r}: write the name as it goes over the wire: {name}"
-        raise ValueError(message)
-    if not _HOST_NAME.fullmatch(host) and not text.startswith("["):
-        message = f"{text!r} is not a domain name; write NAME or NAME:PORT"
+        if not is_address(host) or ":" not in host or separator not in ("", ":"):
+            message = f"{text!r} is not an IPv6 address; write for example [2001:db8::1]:8443"
+            raise ValueError(message)
+        host = str(ip_address(host))  # as browsers write it
+    elif is_address(text):
+        if ":" in text:
+            message = f"{text!r}: write an IPv6 address in brackets: [{text}]"
+            raise ValueError(message)
+    elif not host.isascii():
+        raise ValueError(f"{text!r}: {_in_ascii(host)}")
+    elif not _HOST_NAME.fullmatch(host):
+        message = f"{text!r} is not a domain name; write NAME or NAME:PORT, as lab.example.org"
         raise ValueError(message)
     if separator and not (port.isdecimal() and 0 < int(port) <= 65535):
         message = f"{text!r}: the port must be a number from 1 to 65535"
         raise ValueError(message)
     return WebOrigin("https", host, int(port) if port else default_port)
+
+
+def is_address(host: str) -> bool:
+    """Whether it is an IP address and not a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _in_ascii(host: str) -> str:
+    try:
+        return f"write the name as it goes over the wire: {host.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        return "this is not a domain name, as lab.example.org is"
 
 
 def memory_bytes(text: str) -> int:

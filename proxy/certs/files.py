@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from proxy.errors import StartError
+from proxy.values import is_address
 
 LETSENCRYPT = Path("/etc/letsencrypt/live")
 
@@ -152,11 +153,7 @@ def _read(path: Path, what: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        mend = "Name the right file with --cert and --key"
-        if path.is_relative_to(LETSENCRYPT):
-            mend = "With --email YOU@EXAMPLE.ORG labgate obtains one by itself; or use `certbot "
-            mend += f"certonly -d {path.parent.name}`, or name another pair with --cert and --key"
-        raise StartError(f"There is no {what} at {path}. {mend}.") from None
+        raise StartError(f"There is no {what} at {path}. {_mend(path)}.") from None
     except PermissionError:
         raise StartError(
             f"The {what} {path} may not be read by this user. Start labgate as root or as the "
@@ -164,6 +161,20 @@ def _read(path: Path, what: str) -> bytes:
         ) from None
     except OSError as error:
         raise StartError(f"The {what} {path} cannot be read: {error.strerror}.") from None
+
+
+def _mend(missing: Path) -> str:
+    if not missing.is_relative_to(LETSENCRYPT):
+        return "Name the right file with --cert and --key"
+    if is_address(name := missing.parent.name):
+        return (
+            f"{name} is an address, and an address needs a certificate of your own: name it with "
+            "--cert and --key; or serve a name with --domain"
+        )
+    return (
+        "With --email YOU@EXAMPLE.ORG labgate obtains one by itself; or use `certbot certonly -d "
+        f"{name}`, or name another pair with --cert and --key"
+    )
 
 
 def _called(issuer: x509.Name) -> str:
