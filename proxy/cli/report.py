@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote
 
-from proxy.jupyter.launcher import Login
+from proxy.jupyter.launcher import Launched
 from proxy.settings import Settings
 
 _LOGIN = {
@@ -19,14 +19,14 @@ _LOGIN = {
 
 
 def ready_lines(
-    settings: Settings, jupyter: str, login: Login, base_path: str, authority: Path | None
+    settings: Settings, jupyter: Launched, authority: Path | None
 ) -> list[tuple[str, str]]:
     """Label and text of every line; no label continues the line before."""
-    origin = settings.origins[0]
+    origin, base_path, login = settings.origins[0], jupyter.address.base_path, jupyter.login
     address = f"{origin}{base_path}lab"
     if login.kind == "token":
         address += f"?token={quote(login.token)}"
-    lines = [("Open", address), ("Log in", _LOGIN[login.kind]), ("Jupyter", jupyter)]
+    lines = [("Open", address), ("Log in", _LOGIN[login.kind]), ("Jupyter", _where(jupyter))]
     if not settings.listen.tls:
         where = f"plain HTTP on port {settings.http_port}; TLS ends in front of labgate"
         lines.append(("Serving", where))
@@ -43,8 +43,21 @@ def ready_lines(
             ("", "macOS: sudo security add-trusted-cert -d -r trustRoot"),
             ("", f"       -k /Library/Keychains/System.keychain {authority}"),
         ]
-    lines.append(("Stop", "Ctrl-C"))
+    lines.append(("Stop", _stop(jupyter)))
     return lines
+
+
+def _where(jupyter: Launched) -> str:
+    if not jupyter.description:
+        return str(jupyter.address)
+    return f"{jupyter.description}, at {jupyter.address}"
+
+
+def _stop(jupyter: Launched) -> str:
+    if jupyter.ends_with_labgate:
+        ends = f"Jupyter ({jupyter.ends_with_labgate})"
+        return f"Ctrl-C stops labgate and {ends}; files are kept, kernels end"
+    return f"Ctrl-C stops labgate; Jupyter at {jupyter.address} goes on"
 
 
 def say(text: str) -> None:

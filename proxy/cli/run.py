@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from proxy.app import Application
 from proxy.certs.devca import authority_file
 from proxy.errors import UsageError
-from proxy.jupyter.launcher import Launcher, Login
+from proxy.jupyter.launcher import Launched, Launcher, Login
 from proxy.jupyter.readiness import wait_until_ready
 from proxy.observe.notify import notify
 from proxy.settings import Settings
+from proxy.tasks import spawn
 from proxy.upstream.address import UpstreamAddress, parse_upstream
 from proxy.values import host_and_port
 
@@ -30,6 +31,7 @@ log = logging.getLogger("labgate")
 DEFAULT_UPSTREAM = "http://127.0.0.1:8888"
 RELAUNCH_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_SECONDS = 60.0
+ASK_SECONDS = 0.5
 
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -101,7 +103,7 @@ async def _serve_running(
     try:
         app.connect_to(address)
         await app.start()
-        _tell(settings, app, str(address), Login("unknown"), address)
+        _tell(settings, app, Launched(address, Login("unknown"), ""))
         await asyncio.Event().wait()
     finally:
         notify("STOPPING=1")
@@ -123,14 +125,25 @@ async def _launch_and_serve(settings: Settings, app: Serving, hurry: asyncio.Eve
         app.connect_to(launched.address)
         seconds = settings.jupyter.start_timeout_seconds
         await wait_until_ready(launcher, launched.address, seconds)
-        where = f"{launched.description}, at {launched.address}"
-        _tell(settings, app, where, launched.login, launched.address)
+        _tell(settings, app, launched)
         await _watch(launcher)
     finally:
         notify("STOPPING=1")
         await app.stop(hurry)
         if launcher is not None:
-            await launcher.stop()
+            await _stop(launcher, hurry)
+
+
+async def _stop(launcher: Launcher, hurry: asyncio.Event) -> None:
+    """Stop Jupyter; in a hurry it is only asked to end."""
+    stopping = spawn(launcher.stop(), "jupyter: stop")
+    hurrying = spawn(hurry.wait(), "hurry")
+    await asyncio.wait({stopping, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+    # So much it takes to ask, where the hurry came before that.
+    _, unfinished = await asyncio.wait({stopping}, timeout=ASK_SECONDS)
+    for task in (*unfinished, hurrying):
+        task.cancel()
+    await asyncio.wait({stopping, hurrying})
 
 
 async def _measured(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:
@@ -145,14 +158,12 @@ async def _measured(settings: Settings, app: Serving, work: Coroutine[Any, Any, 
             await work
 
 
-def _tell(
-    settings: Settings, app: Serving, jupyter: str, login: Login, address: UpstreamAddress
-) -> None:
+def _tell(settings: Settings, app: Serving, jupyter: Launched) -> None:
     """Say that everything is ready, to people and to the service manager."""
     store = app.certificates
     made = store is not None and store.entries[0].source.kind == "development"
     authority = authority_file(settings.state_folder) if made else None
-    lines = ready_lines(settings, jupyter, login, address.base_path, authority)
+    lines = ready_lines(settings, jupyter, authority)
     for entry in store.entries if store is not None else ():
         if entry.temporary:
             place = f"a certificate at {entry.source.cert}"

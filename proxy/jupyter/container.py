@@ -53,7 +53,7 @@ class ContainerLauncher:
         self._progress = progress
         self._container: DockerContainer | None = None
         self._port = 0
-        self._started_by_us = False
+        self._ends_with_labgate = False
         self._stopped = asyncio.Event()
 
     async def launch(self) -> Launched:
@@ -97,7 +97,7 @@ class ContainerLauncher:
         if self._stopped.is_set():
             return
         try:
-            if self._started_by_us and self._container is not None:
+            if self._ends_with_labgate and self._container is not None:
                 await self._container.stop(t=STOP_SECONDS)
         except EngineError as error:
             if not _is_missing(error):
@@ -144,6 +144,8 @@ class ContainerLauncher:
                 how = "started"
             case (Adopt(), dict()):
                 self._container = self._docker.containers.container(existing["Id"])
+                # What Ctrl-C stops must not depend on how the last run ended.
+                self._ends_with_labgate = is_ours(existing)
                 how = "adopted"
         now = await self._launched.show()
         self._port = _published_port(now)
@@ -151,6 +153,7 @@ class ContainerLauncher:
             UpstreamAddress(LOOPBACK, self._port),
             recipe.login if is_ours(now) else Login("unknown"),
             f"container {recipe.name} (image {now['Config']['Image']}), {how}",
+            f"container {recipe.name}" if self._ends_with_labgate else "",
         )
 
     async def _make(
@@ -192,7 +195,7 @@ class ContainerLauncher:
             await container.delete(force=True)
             raise
         self._container = container
-        self._started_by_us = True
+        self._ends_with_labgate = True
 
     async def _start(self, existing: Inspected) -> None:
         container = self._launched
@@ -200,7 +203,7 @@ class ContainerLauncher:
             await container.unpause()
         else:
             await container.start()
-        self._started_by_us = True
+        self._ends_with_labgate = True
 
     async def _stop_paused_or_running(
         self, container: DockerContainer, existing: Inspected

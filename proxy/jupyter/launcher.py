@@ -28,11 +28,13 @@ class Launched:
         address: Where it will listen.
         login: Who can log in.
         description: For the start-up lines: ``container jupyter (image …), adopted``.
+        ends_with_labgate: What ``stop`` stops: ``container jupyter``; empty where Jupyter goes on.
     """
 
     address: UpstreamAddress
     login: Login
     description: str
+    ends_with_labgate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +70,7 @@ class Launcher(Protocol):
         """The end of Jupyter's log."""
 
     async def stop(self) -> None:
-        """Stop what this launcher started; leave what it found running. Idempotent."""
+        """Stop the Jupyter that is labgate's: launched now or by an earlier run. Idempotent.
+
+        Cancelled, it waits no longer for an end that was asked for.
+        """

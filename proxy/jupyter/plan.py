@@ -21,7 +21,7 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """It runs and is what is wanted: use it, and leave it running at the end."""
+    """It runs and is what is wanted: use it."""
 
     reason: str
 

@@ -79,6 +79,7 @@ class ProcessLauncher:
             UpstreamAddress(LOOPBACK, self._port),
             self._login,
             f"process {self._running.pid} (jupyter lab, folder {self._folder})",
+            f"process {self._running.pid}",
         )
 
     async def ended(self) -> Ended:
@@ -108,6 +109,9 @@ class ProcessLauncher:
                     await process.wait()
             except TimeoutError:
                 await _kill(process)
+            except asyncio.CancelledError:
+                _kill_all(process)  # nobody is left to look after it
+                raise
         await self._hear_last_words()
 
     @property
@@ -261,11 +265,15 @@ def write_configuration(state_folder: Path, login: Login, password_hash: str) ->
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:
+    _kill_all(process)
+    await process.wait()
+
+
+def _kill_all(process: asyncio.subprocess.Process) -> None:
     relatives = family.descendants(process.pid)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     family.kill(relatives)
-    await process.wait()
 
 
 def _told(exit_code: int) -> str:

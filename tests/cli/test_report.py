@@ -6,7 +6,10 @@ import io
 
 import pytest
 
-from proxy.cli.report import print_ready
+from proxy.cli.report import print_ready, ready_lines
+from proxy.jupyter.launcher import Launched, Login
+from proxy.settings import Settings
+from proxy.upstream.address import UpstreamAddress
 
 LINES = [("Open", "https://localhost:8443/lab"), ("", "and more"), ("Stop", "Ctrl-C")]
 
@@ -41,3 +44,19 @@ def test_a_terminal_that_wants_none_gets_the_plain_lines(
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv(name, value)
     assert printed(Terminal()) == printed(io.StringIO())
+
+
+@pytest.mark.parametrize(
+    ("ends_with_labgate", "stop"),
+    [
+        (
+            "container jupyter",
+            "Ctrl-C stops labgate and Jupyter (container jupyter); files are kept, kernels end",
+        ),
+        ("", "Ctrl-C stops labgate; Jupyter at http://127.0.0.1:8888 goes on"),
+    ],
+)
+def test_the_last_line_says_what_ctrl_c_stops(ends_with_labgate: str, stop: str) -> None:
+    address = UpstreamAddress("127.0.0.1", 8888)
+    launched = Launched(address, Login("unknown"), "", ends_with_labgate)
+    assert ready_lines(Settings(), launched, None)[-1] == ("Stop", stop)

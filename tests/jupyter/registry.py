@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import io
@@ -31,12 +32,13 @@ def layer(size: int) -> tuple[bytes, str]:
 
 
 @asynccontextmanager
-async def registry(*sizes: int, lost: bool = False) -> AsyncIterator[str]:
+async def registry(*sizes: int, lost: bool = False, stuck: bool = False) -> AsyncIterator[str]:
     """Serve an image of layers of these sizes; gives its name.
 
     Args:
         sizes: Bytes of each layer.
         lost: The last layer is not to be had.
+        stuck: The last layer never comes.
     """
     layers = [layer(size) for size in sizes]
     root = {"type": "layers", "diff_ids": [inner for _, inner in layers]}
@@ -70,6 +72,8 @@ async def registry(*sizes: int, lost: bool = False) -> AsyncIterator[str]:
         if "/manifests/" in request.path and request.path.endswith(("/1", digest(manifest))):
             headers = {"Content-Type": MANIFEST, "Docker-Content-Digest": digest(manifest)}
             return web.Response(body=manifest, headers=headers)
+        if stuck and request.path.endswith(digest(layers[-1][0])):
+            await asyncio.Event().wait()
         if (blob := blobs.get(request.path.rpartition("/")[2])) is not None:
             return web.Response(body=blob)
         return web.json_response({"errors": [{"code": "MANIFEST_UNKNOWN"}]}, status=404)

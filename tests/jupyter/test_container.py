@@ -144,15 +144,16 @@ async def test_password_opens_it(place: Place) -> None:
     assert not await password_opens(launched.address, "open barley")
 
 
-async def test_a_running_one_is_adopted_and_left_running(place: Place) -> None:
+async def test_a_running_one_is_adopted_and_stopped_like_one_that_was_created(place: Place) -> None:
     _, first = await place.ready()
     other, second = await place.ready()
     assert second.description.endswith(", adopted")
     assert second.address == first.address
     assert second.login == first.login
+    assert first.ends_with_labgate == second.ends_with_labgate == f"container {place.name}"
+    assert await contents_status(second.address, second.login.token) == 200
     await other.stop()
-    assert await place.all() == {place.name: "running"}
-    assert await contents_status(first.address, first.login.token) == 200
+    assert await place.all() == {place.name: "exited"}
 
 
 async def test_a_stopped_one_is_started_at_the_same_place(place: Place) -> None:
@@ -199,6 +200,7 @@ async def test_a_foreign_one_that_fits_is_adopted(place: Place) -> None:
     launcher, launched = await place.ready()
     assert launched.description.endswith(", adopted")
     assert launched.login.kind == "unknown"
+    assert launched.ends_with_labgate == ""
     assert (await place.inspect())["Id"] == before["Id"]
     assert await contents_status(launched.address, "byhand") == 200
     await launcher.stop()

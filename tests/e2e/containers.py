@@ -1,0 +1,39 @@
+"""Containers of a test's own, for the tests that start ``labgate up --launch docker``."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.conftest import TEST_IMAGE, require
+
+
+def docker(*arguments: str) -> str:
+    """What the docker command says."""
+    ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+def inspect(name: str, field: str) -> str:
+    """One field of what the engine knows of a container, as ``{{.State.Running}}``."""
+    return docker("inspect", "--format", field, name)
+
+
+@contextmanager
+def container_name() -> Iterator[str]:
+    """A name nobody uses, for a container and a volume; both are removed at the end."""
+    require(shutil.which("docker"), "the docker command is not installed")
+    asked = subprocess.run(
+        ["docker", "image", "inspect", TEST_IMAGE], capture_output=True, check=False
+    )
+    require(asked.returncode == 0, f"no Docker Engine, or no image {TEST_IMAGE}")
+    name = f"labgate-e2e-{uuid.uuid4().hex[:8]}"
+    try:
+        yield name
+    finally:
+        for removed in (("rm", "--force", name), ("volume", "rm", "--force", name)):
+            subprocess.run(["docker", *removed], capture_output=True, check=False)

@@ -1,0 +1,127 @@
+"""Ctrl-C means one thing, and the start-up lines say it: labgate and the Jupyter it launched."""
+
+from __future__ import annotations
+
+import os
+import signal
+from asyncio import to_thread
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import TEST_IMAGE
+from tests.e2e.containers import container_name, docker, inspect
+from tests.e2e.programs import Jupyter, Labgate, free_port, until
+from tests.jupyter.registry import registry
+
+SUSPEND = """
+import os, signal
+for pid in filter(str.isdigit, os.listdir('/proc')):
+    if int(pid) not in (1, os.getpid()):
+        os.kill(int(pid), signal.SIGSTOP)
+"""
+
+
+def interrupt(labgate: Labgate) -> int:
+    """Ctrl-C in labgate's terminal: SIGINT for its whole process group; the exit code."""
+    os.killpg(labgate.pid, signal.SIGINT)
+    return labgate.running.wait(60)
+
+
+def interrupt_twice(labgate: Labgate) -> int:
+    """The second one when the first is under way."""
+    os.killpg(labgate.pid, signal.SIGINT)
+    until(lambda: "Stopping" in labgate.told, lambda: labgate.told)
+    return interrupt(labgate)
+
+
+@pytest.mark.jupyter
+@pytest.mark.usefixtures("jupyterlab")
+class TestProcess:
+    def labgate(self, folder: Path) -> Labgate:
+        return Labgate(folder, "up", "--launch", "process", "--folder", str(folder))
+
+    def test_one_that_was_launched_ends_too(self, tmp_path: Path) -> None:
+        with self.labgate(tmp_path) as labgate:
+            (jupyter,) = psutil.Process(labgate.pid).children()
+            assert labgate.lines["Stop"] == (
+                f"Ctrl-C stops labgate and Jupyter (process {jupyter.pid}); "
+                "files are kept, kernels end"
+            )
+            assert interrupt(labgate) == 0
+            assert not jupyter.is_running()
+
+    def test_a_second_ctrl_c_does_not_wait_for_it(self, tmp_path: Path) -> None:
+        with self.labgate(tmp_path) as labgate:
+            (jupyter,) = psutil.Process(labgate.pid).children()
+            jupyter.suspend()  # it does not hear that it should end
+            assert interrupt_twice(labgate) == 0
+            until(lambda: not jupyter.is_running(), "Jupyter is left behind")
+            assert "Traceback" not in labgate.told
+
+    def test_one_that_labgate_did_not_launch_goes_on(self, tmp_path: Path) -> None:
+        with Jupyter(tmp_path) as jupyter:
+            arguments = ("--launch", "none", "--upstream", jupyter.upstream)
+            with Labgate(tmp_path, "up", *arguments) as labgate:
+                assert labgate.lines["Stop"] == (
+                    f"Ctrl-C stops labgate; Jupyter at {jupyter.upstream} goes on"
+                )
+                assert interrupt(labgate) == 0
+                assert jupyter.ready()
+
+
+@pytest.mark.docker
+class TestContainer:
+    @pytest.fixture
+    def name(self) -> Iterator[str]:
+        with container_name() as name:
+            yield name
+
+    def labgate(self, folder: Path, name: str) -> Labgate:
+        arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name)
+        volume = f"{name}:/home/jovyan/work"
+        return Labgate(folder, "up", *arguments, "--volume", volume, environment=self.port)
+
+    @pytest.fixture(autouse=True)
+    def _port(self) -> None:
+        """Not the usual one, which somebody may take while the container is stopped."""
+        self.port = {"LABGATE_JUPYTER__PORT": str(free_port())}
+
+    def test_created_started_and_adopted_ones_end_alike(self, name: str, tmp_path: Path) -> None:
+        says = f"Ctrl-C stops labgate and Jupyter (container {name}); files are kept, kernels end"
+        for how in ("created", "started", "adopted"):
+            if how == "adopted":
+                docker("start", name)
+            with self.labgate(tmp_path, name) as labgate:
+                assert f", {how}," in labgate.lines["Jupyter"]
+                assert labgate.lines["Stop"] == says
+                docker("exec", name, "sh", "-c", f"echo {how} >> work/file")
+                assert interrupt(labgate) == 0
+                assert "Traceback" not in labgate.told
+            assert inspect(name, "{{.State.Running}}") == "false"
+        docker("start", name)
+        assert docker("exec", name, "cat", "work/file").split() == ["created", "started", "adopted"]
+
+    def test_a_second_ctrl_c_leaves_the_end_to_the_engine(self, name: str, tmp_path: Path) -> None:
+        with self.labgate(tmp_path, name) as labgate:
+            # It does not hear that it should end, so the engine takes ten seconds.
+            docker("exec", name, "python3", "-c", SUSPEND)
+            assert interrupt_twice(labgate) == 0
+            assert inspect(name, "{{.State.Running}}") == "true", "it was waited for"
+            assert "Traceback" not in labgate.told
+        until(lambda: inspect(name, "{{.State.Running}}") == "false", "left running")
+
+    async def test_ctrl_c_while_the_image_is_pulled(self, name: str, tmp_path: Path) -> None:
+        async with registry(1000, 1000, stuck=True) as image:
+            arguments = ("--launch", "docker", "--image", image, "--name", name)
+            labgate = Labgate(tmp_path, "up", *arguments).spawn()
+            try:
+                what = f"pulling {image}"
+                await to_thread(until, lambda: what in labgate.told, lambda: labgate.told)
+                assert await to_thread(interrupt, labgate) == 0
+                assert "Stopping" in labgate.told
+                assert "Traceback" not in labgate.told
+            finally:
+                labgate.kill()
