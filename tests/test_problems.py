@@ -109,12 +109,12 @@ def test_a_variable_is_told_how_to_write_it(empty: Path) -> None:
     said = told(empty, {}, {"LABGATE_LISTEN__TLS": "maybe", "LABGATE_SITE__HSTS_SECONDS": ""})
     assert said.splitlines() == [
         (
-            "the environment: LABGATE_SITE__HSTS_SECONDS: '' is not a whole number; write for example "
-            "15552000."
+            "the environment: LABGATE_SITE__HSTS_SECONDS: '' is not a whole number; write for "
+            "example 15552000."
         ),
         (
-            "the environment: LABGATE_LISTEN__TLS: 'maybe' is not true or false (1 and 0, yes and no, "
-            "on and off will do, too); write for example true."
+            "the environment: LABGATE_LISTEN__TLS: 'maybe' is not true or false (1 and 0, yes and "
+            "no, on and off will do, too); write for example true."
         ),
     ]
     for good in ("true", "false", "1", "0", "yes", "no", "on", "off", "TRUE", "No"):
