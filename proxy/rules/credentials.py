@@ -44,5 +44,14 @@ def without_session(cookie: bytes) -> bytes | None:
     return b";".join(kept) if any(pair.strip(b" \t") for pair in kept) else None
 
 
+def sets_session(set_cookie: bytes) -> bool:
+    """Whether a value of Set-Cookie would make a browser send something under our name.
+
+    Also without a name of its own: browsers of some years send ``=NAME=VALUE`` back as
+    ``NAME=VALUE`` (RFC 6265bis section 5.7, step 20).
+    """
+    return SESSION_COOKIE in set_cookie and _is_ours(set_cookie.partition(b";")[0].lstrip(b" \t="))
+
+
 def _is_ours(pair: bytes) -> bool:
     return pair.partition(b"=")[0].strip(b" \t") == SESSION_COOKIE

@@ -65,6 +65,7 @@ def judge(head: RequestHead, site: Site) -> Decision:
     refusal = (
         origin.check_origin(head, site)
         or origin.check_fetch_site(head, site)
+        or origin.check_logout(head, site)
         or (origin.check_websocket(head, site) if websocket else None)
     )
     if refusal is not None:

@@ -12,7 +12,7 @@ The counterparts in jupyter_server: ``JupyterHandler.check_host``, ``check_origi
 
 from __future__ import annotations
 
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from .authority import host_only, is_authority, port_only
 from .model import Refuse, RequestHead, Site
@@ -20,7 +20,10 @@ from .model import Refuse, RequestHead, Site
 NO_SUCH_SITE = "This server does not answer under that name."
 """The right name is not told: whoever scans addresses would learn it."""
 
-GUARDED = frozenset({b"api", b"files", b"nbconvert"})
+LOGOUT = b"logout"
+"""The path, under base_url, where Jupyter ends a login by GET (``LogoutHandler``)."""
+
+GUARDED = frozenset({b"api", b"files", b"nbconvert", LOGOUT})
 """First path segments, under base_url, that another site may not even navigate to."""
 
 
@@ -117,6 +120,29 @@ def check_fetch_site(head: RequestHead, site: Site) -> Refuse | None:
     return Refuse(403, "fetch-site", sentence, "Sec-Fetch-Site", value)
 
 
+def check_logout(head: RequestHead, site: Site) -> Refuse | None:
+    """A link on another site's page logs nobody out of Jupyter, in older browsers either.
+
+    Those send no Sec-Fetch-Site, which ``check_fetch_site`` looked at; then a public Origin
+    or Referer must say where the request comes from. A token is no excuse: a link can carry
+    one, a wrong one too.
+    """
+    if not is_logout(head.target, site) or head.values(b"sec-fetch-site"):
+        return None
+    referers = head.values(b"referer")
+    # The Origin has been checked: one that is there is public.
+    if head.values(b"origin") or (len(referers) == 1 and referer_is_public(referers[0], site)):
+        return None
+    sentence = f"To log out, use Log Out in the menu of {site.canonical}."
+    value = b", ".join(referers) if referers else None
+    return Refuse(403, "logout", sentence, "Referer", value)
+
+
+def is_logout(target: bytes, site: Site) -> bool:
+    """Whether Jupyter would log out; tornado compares the path as it came, without decoding."""
+    return LOGOUT in target and first_segment(target, site.base_path) == LOGOUT
+
+
 def is_from_here(head: RequestHead) -> bool:
     """Whether no other site's page had a part in the request, as far as the browser says."""
     values = head.values(b"sec-fetch-site")
@@ -142,6 +168,26 @@ def referer_is_public(value: bytes, site: Site) -> bool:
     scheme, separator, rest = value.partition(b"://")
     authority = rest.split(b"/", 1)[0].split(b"?", 1)[0]
     return bool(separator) and (scheme + separator + authority).lower() in site.origins
+
+
+def referer_names_jupyter(value: bytes, site: Site) -> bool:
+    """Whether Jupyter would take a Referer, which is not public, for one of its own pages.
+
+    ``JupyterHandler.check_referer`` compares its netloc, as ``urlparse`` finds it, with the
+    Host that goes up and does not look at the scheme: the upstream's own authority, and with
+    ``preserve`` the public ones. Here every spelling of those counts: in any case, with
+    userinfo, with a default port written out, with leading zeros.
+    """
+    try:
+        parts = urlsplit(value.decode("latin-1"))
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        # Jupyter cannot read it either.
+        return False
+    return any(
+        host == jupyter.host and (port == jupyter.port or (port is None and jupyter.default_port))
+        for jupyter in (site.upstream, *(site.domains if site.preserve else ()))
+    )
 
 
 def first_segment(target: bytes, base_path: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import credentials, hop_by_hop
 from .model import Change, Field, RequestHead, Site
-from .origin import referer_is_public
+from .origin import referer_is_public, referer_names_jupyter
 
 CLIENT_CLAIMS = frozenset({b"forwarded", b"x-real-ip", b"x-scheme"})
 """Besides every X-Forwarded-*: what a client says of its own connection is not believed.
@@ -42,7 +42,7 @@ def upstream_fields(
         elif name == b"via":
             via = via + b", " + field[1] if via else field[1]
         elif name in _REWRITTEN:
-            kept.append(_rewritten(field, name, site, changes))
+            kept += _rewritten(field, name, site, changes)
         elif name in own:
             kept += _without_own(field, name, changes)
         elif (rule := _dropped_by(name)) is not None:
@@ -139,21 +139,29 @@ def _written_anew(field: Field, changes: list[Change] | None) -> Field:
     return (field[0], length)
 
 
-def _rewritten(field: Field, name: bytes, site: Site, changes: list[Change] | None) -> Field:
-    """Origin and Referer as Jupyter must see them.
+def _rewritten(field: Field, name: bytes, site: Site, changes: list[Change] | None) -> list[Field]:
+    """Origin and Referer as Jupyter must see them; none where one would open its check.
 
-    The Origin passed the check already. A foreign Referer stays as it is, so that
-    Jupyter refuses it; none is ever invented.
+    The Origin passed the check already. A foreign Referer stays as it is, so that Jupyter
+    refuses it, unless it names Jupyter itself: no page of ours has that address, and Jupyter
+    would take it for one of its own. None is ever invented.
     """
     value = field[1]
-    if site.preserve or (name == b"referer" and not referer_is_public(value, site)):
-        return field
-    mended = str(site.upstream).encode("ascii")
-    if name == b"referer":
-        slash = value.find(b"/", value.find(b"://") + 3)
-        mended += value[slash:] if slash >= 0 else b"/"
-    _note(changes, name.decode("ascii"), field, mended)
-    return (field[0], mended)
+    after: bytes | None = value
+    if name == b"origin" or referer_is_public(value, site):
+        after = value if site.preserve else _at_upstream(value, name, site)
+    elif referer_names_jupyter(value, site):
+        after = None
+    _note(changes, name.decode("ascii"), field, after)
+    return [] if after is None else [(field[0], after)]
+
+
+def _at_upstream(value: bytes, name: bytes, site: Site) -> bytes:
+    upstream = str(site.upstream).encode("ascii")
+    if name == b"origin":
+        return upstream
+    slash = value.find(b"/", value.find(b"://") + 3)
+    return upstream + (value[slash:] if slash >= 0 else b"/")
 
 
 def _rule_of(name: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import hop_by_hop
+from .credentials import sets_session
 from .model import Change, Field, ResponseHead, Site, WebOrigin
 
 _SPECIAL = frozenset(
@@ -89,6 +90,9 @@ def special(
     match field[0].lower():
         case b"location":
             rule, after = "location", location(field[1], site, public)
+        case b"set-cookie" if site.gated and sets_session(field[1]):
+            # Whose session a browser has is labgate's alone to say.
+            rule, after = "gate", None
         case b"set-cookie":
             rule, after = "set-cookie", set_cookie(field[1], site)
         case b"strict-transport-security":

@@ -9,8 +9,16 @@ from .model import Refuse, RequestHead
 
 
 def is_ordinary(target: bytes) -> bool:
-    """Whether it is in origin-form and of no path that labgate could answer itself."""
-    return target[:1] == b"/" and target[1:2] != b"." and b"#" not in target
+    """Whether it is in origin-form and of no path with a rule of its own.
+
+    Those are the paths labgate answers itself, and ``/logout``.
+    """
+    return (
+        target[:1] == b"/"
+        and target[1:2] != b"."
+        and b"#" not in target
+        and b"logout" not in target
+    )
 
 
 def origin_form(head: RequestHead) -> RequestHead | Refuse:

@@ -104,6 +104,39 @@ REFUSED = [
     pytest.param(get(HOST, CROSS, *NAVIGATES, target=b"/api"), 403, "fetch-site", id="/api"),
 ]
 
+LOGOUTS = [
+    (b"/logout", (b"Sec-Fetch-Site: same-origin", *NAVIGATES), None),
+    (b"/logout", (b"Sec-Fetch-Site: none", *NAVIGATES), None),
+    (b"/logout", (CROSS, *NAVIGATES), "fetch-site"),
+    (b"/logout", (b"Sec-Fetch-Site: same-site", *NAVIGATES), "fetch-site"),
+    (b"/logout?token=x", (CROSS, *NAVIGATES), "fetch-site"),
+    (b"/%6cogout", (CROSS, *NAVIGATES), "fetch-site"),
+    (b"//logout/", (CROSS, *NAVIGATES), "fetch-site"),
+    # Older browsers: no Sec-Fetch-Site.
+    (b"/logout", (b"Referer: https://lab.example.org/lab",), None),
+    (b"/logout", (OWN,), None),
+    (b"/logout", (), "logout"),
+    (b"/logout", (b"Referer: https://evil.example/",), "logout"),
+    (b"/logout", (b"Referer: http://127.0.0.1:8888/",), "logout"),
+    (b"/logout", (b"Referer: https://lab.example.org/", b"Referer: https://x/"), "logout"),
+    (b"/logout?token=x", (), "logout"),
+    (b"/logout", (b"Origin: https://evil.example",), "origin"),
+    # Not Jupyter's.
+    (b"/lab/tree/logout", (CROSS, *NAVIGATES), None),
+    (b"/lab?next=/logout", (), None),
+    (b"/logouts", (), None),
+]
+
+
+@pytest.mark.parametrize("base", ["/", "/user/ada/"])
+@pytest.mark.parametrize(("target", "lines", "rule"), LOGOUTS)
+def test_a_link_elsewhere_does_not_log_out(
+    target: bytes, lines: tuple[bytes, ...], rule: str | None, base: str
+) -> None:
+    site = make_site((LAB,), JUPYTER, base_path=base)
+    decision = decide(get(HOST, *lines, target=base.encode() + target.removeprefix(b"/")), site)
+    assert (decision.rule if isinstance(decision, Refuse) else None) == rule
+
 
 @pytest.mark.parametrize(("head", "status", "rule"), REFUSED)
 def test_refused(head: RequestHead, status: int, rule: str) -> None:
@@ -274,6 +307,7 @@ TARGETS = [
     b"/.labgate/health",
     b"/.well-known/acme-challenge/x",
     b"/api/kernels/1/channels?token=x",
+    b"/logout",
 ]
 
 

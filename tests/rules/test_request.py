@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.rules.model import Change, Field, RequestHead, make_site
+from proxy.rules.model import Change, Field, RequestHead, WebOrigin, make_site
 from proxy.rules.request import upstream_fields, upstream_head
 from tests.heads import HOST, JUPYTER, LAB, SITE, fields, get
 
@@ -49,6 +49,11 @@ CASES = [
         id="userinfo",
     ),
     pytest.param(
+        [b"Referer: http://127.0.0.1:88880/", b"Referer: http://127.0.0.1/"],
+        [b"Referer: http://127.0.0.1:88880/", b"Referer: http://127.0.0.1/"],
+        id="not quite the upstream",
+    ),
+    pytest.param(
         [b"X-Forwarded-For: 6.6.6.6", b"x-forwarded-prefix: /x", b"X-Real-IP: 6.6.6.6"],
         [],
         id="claims",
@@ -86,6 +91,55 @@ CASES = [
 def test_upstream_fields(lines: list[bytes], expected: list[bytes]) -> None:
     result = upstream_fields(get(HOST, *lines), SITE)
     assert result == [*fields(UP, *expected), *SAID]
+
+
+AT_80 = WebOrigin("http", "jupyter", 80)
+AT_6 = WebOrigin("http", "::1", 8888)
+
+REFERERS = [
+    (JUPYTER, False, b"http://127.0.0.1:8888/", False),
+    (JUPYTER, False, b"http://127.0.0.1:8888", False),
+    (JUPYTER, False, b"HTTPS://127.0.0.1:8888/lab?x#y", False),
+    (JUPYTER, False, b"//127.0.0.1:8888/", False),
+    (JUPYTER, False, b"x://127.0.0.1:8888?", False),
+    (JUPYTER, False, b"http://eve:x@127.0.0.1:8888/", False),
+    (JUPYTER, False, b"http://127.0.0.1:08888/", False),
+    (JUPYTER, False, b"http://127.0.\t0.1:8888/", False),
+    (JUPYTER, False, b"http://127.0.0.1:88/", True),
+    (JUPYTER, False, b"http://127.0.0.1/", True),
+    (JUPYTER, False, b"http://evil.example/127.0.0.1:8888", True),
+    (JUPYTER, False, b"http://127.0.0.1:8888@evil.example/", True),
+    (JUPYTER, False, b"http://[127.0.0.1:8888/", True),
+    (JUPYTER, False, b"http://127.0.0.1:x/", True),
+    (JUPYTER, False, b"127.0.0.1:8888", True),
+    (JUPYTER, False, b"", True),
+    (JUPYTER, False, b"http://lab.example.org/", True),
+    (AT_80, False, b"http://JUPYTER/", False),
+    (AT_80, False, b"http://jupyter:/", False),
+    (AT_80, False, b"http://jupyter:80/", False),
+    (AT_80, False, b"http://jupyter:443/", True),
+    (AT_6, False, b"http://[::1]:8888/", False),
+    (AT_6, False, b"http://[::1]/", True),
+    # Jupyter is given the public Host, and does not look at the scheme.
+    (JUPYTER, True, b"https://lab.example.org/", True),
+    (JUPYTER, True, b"http://lab.example.org/", False),
+    (JUPYTER, True, b"http://LAB.example.org:443/", False),
+    (JUPYTER, True, b"https://eve@lab.example.org/", False),
+    (JUPYTER, True, b"https://lab.example.org:8443/", True),
+    (JUPYTER, True, b"http://127.0.0.1:8888/", False),
+]
+
+
+@pytest.mark.parametrize(("upstream", "preserve", "referer", "kept"), REFERERS)
+def test_a_referer_that_names_jupyter_does_not_go_up(
+    upstream: WebOrigin, preserve: bool, referer: bytes, kept: bool
+) -> None:
+    site = make_site((LAB,), upstream, preserve=preserve)
+    changes: list[Change] = []
+    up = upstream_fields(get(HOST, b"Referer: " + referer), site, changes=changes)
+    assert [value for name, value in up if name == b"Referer"] == [referer] * kept
+    noted = [change for change in changes if change.rule == "referer"]
+    assert noted == [Change("referer", b"Referer", referer, None)] * (not kept)
 
 
 def test_chunked_content_is_announced_anew() -> None:

@@ -51,6 +51,35 @@ def test_set_cookie(value: bytes, expected: bytes) -> None:
     assert set_cookie(value, SITE) == expected
 
 
+OURS = [
+    (b"__Host-labgate=x; Path=/; Secure", True),
+    (b"__Host-labgate=", True),
+    (b" __Host-labgate = x", True),
+    (b"__Host-labgate; Path=/", True),
+    # Browsers of some years send these back under our name.
+    (b"=__Host-labgate=x; Path=/; Secure", True),
+    (b" = __Host-labgate=x", True),
+    (b"__host-labgate=x", False),
+    (b"__Host-labgate2=x", False),
+    (b"a=__Host-labgate=x", False),
+    (b"a=b; Path=/__Host-labgate=x", False),
+]
+
+
+@pytest.mark.parametrize(("value", "ours"), OURS)
+def test_jupyter_does_not_set_our_session(value: bytes, ours: bool) -> None:
+    head = answered(b"A: b", b"Set-Cookie: " + value)
+    changes: list[Change] = []
+    kept, _ = downstream_fields(head, replace(SITE, gated=True), LAB, changes=changes)
+    assert [name for name, _ in kept] == [b"A", b"Set-Cookie"][: 2 - ours]
+    assert (changes[0].rule, changes[0].after is None) == (
+        ("gate", True) if ours else ("set-cookie", False)
+    )
+    # Without a gate of ours the name is anybody's: another labgate's behind this one.
+    kept, _ = downstream_fields(head, SITE, LAB)
+    assert len(kept) == 2
+
+
 def test_cookies_are_never_joined() -> None:
     kept, _ = downstream_fields(answered(b"Set-Cookie: a=1", b"Set-Cookie: b=2"), SITE, LAB)
     assert [name for name, _ in kept] == [b"Set-Cookie", b"Set-Cookie"]
