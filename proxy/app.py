@@ -16,7 +16,7 @@ from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.edge.announced import AnnouncedListener
 from proxy.edge.exchanges import Exchanges
-from proxy.edge.limits import Guests, Limits
+from proxy.edge.limits import Limits, connection_limit, request_limit
 from proxy.edge.listener import BACKLOG
 from proxy.edge.local import OwnPaths
 from proxy.edge.server import EdgeServer
@@ -85,6 +85,8 @@ class Application:
         """Counted for whoever asks for metrics."""
         if settings.listen.metrics:
             observers.append(self.traffic)
+        self._limits = Limits(**settings.limits.model_dump())
+        self._trusted = Networks(settings.access.trusted_proxies)
         self._exchanges = Exchanges(
             site_of(settings, UNKNOWN_UPSTREAM),
             self._pool,
@@ -95,10 +97,8 @@ class Application:
             ),
             observers,
             trace=settings.log.show_headers,
-            most=settings.limits.requests,
+            limit=request_limit(self._limits, self._trusted),
         )
-        self._limits = Limits(**settings.limits.model_dump())
-        self._trusted = Networks(settings.access.trusted_proxies)
         self._sweeping: asyncio.Task[None] | None = None
         self._servers: list[asyncio.Server | AnnouncedListener] = []
         self._edges: list[EdgeServer] = []
@@ -125,7 +125,7 @@ class Application:
             context = self.certificates.handshakes.context
         ports = ports_of(settings) if self._share is None else self._share.ports
         limits = fitting(self._limits, settings)
-        guests = Guests(limits, self._trusted)
+        guests = connection_limit(limits, self._trusted)
         edge = EdgeServer(self._exchanges, limits=limits, guests=guests)
         redirects = EdgeServer(self._exchanges, limits=limits, guests=guests, plain_redirects=True)
         self._edges = [edge, redirects]

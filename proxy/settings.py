@@ -167,6 +167,7 @@ class LimitSettings(Section):
     connections: Annotated[int, Field(gt=0)] = DEFAULT_LIMITS.connections
     connections_per_address: Annotated[int, Field(gt=0)] = DEFAULT_LIMITS.connections_per_address
     requests: Annotated[int, Field(gt=0)] = DEFAULT_LIMITS.requests
+    requests_per_address: Annotated[int, Field(gt=0)] = DEFAULT_LIMITS.requests_per_address
     request_line: Annotated[int, Field(ge=8192)] = DEFAULT_LIMITS.request_line
     head: Annotated[int, Field(ge=8192)] = DEFAULT_LIMITS.head
     fields: Annotated[int, Field(ge=16)] = DEFAULT_LIMITS.fields

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from proxy.edge.exchanges import Exchanges
-from proxy.edge.limits import DEFAULT_LIMITS, Limits
+from proxy.edge.limits import DEFAULT_LIMITS, Limits, request_limit
 from proxy.edge.local import OwnPaths
 from proxy.edge.server import EdgeServer
 from proxy.observe.record import Record
@@ -67,7 +67,6 @@ async def edge(
     site: Site | None = None,
     redirects: bool = False,
     limits: Limits = DEFAULT_LIMITS,
-    most: int = DEFAULT_LIMITS.requests,
     head_seconds: float = 60.0,
     response_seconds: float = 0.0,
 ) -> AsyncIterator[Edge]:
@@ -83,13 +82,14 @@ async def edge(
         records.append(record)
         running.recorded.set()
 
+    site = site or make_site((PUBLIC,), origin)
     exchanges = Exchanges(
-        site or make_site((PUBLIC,), origin),
+        site,
         pool,
         OwnPaths(ready, None),
         [observe],
         trace=True,
-        most=most,
+        limit=request_limit(limits, site.trusted_proxies),
     )
     server = EdgeServer(exchanges, plain_redirects=redirects, limits=limits)
     loop = asyncio.get_running_loop()

@@ -19,7 +19,7 @@ from proxy.rules.proxy_protocol import V2_MOST_OCTETS, Fault, Header, parse
 from proxy.tasks import spawn
 from proxy.upstream.reset import reset_socket
 
-from .limits import Guests
+from .limits import connection_limit
 from .server import EdgeServer
 
 log = logging.getLogger("labgate")
@@ -61,7 +61,7 @@ class AnnouncedListener:
         self._listening = listening
         self._context = context
         self._trusted = trusted
-        self._arriving = Guests(edge.limits, trusted)
+        self._arriving = connection_limit(edge.limits, trusted)
         self._arrivals: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -97,7 +97,8 @@ class AnnouncedListener:
             self._pause = self._loop.call_later(ACCEPT_RETRY_SECONDS, self._resume)
             return
         peer = plain_address(str(address[0]))
-        if not self._arriving.enter(peer):
+        slot = self._arriving.acquire(peer)
+        if slot is None:
             log.warning("too many connections are arriving: %s is turned away", peer)
             reset_socket(channel)
             return
@@ -105,7 +106,7 @@ class AnnouncedListener:
 
         def over(arrival: asyncio.Task[None]) -> None:
             self._arrivals.discard(arrival)
-            self._arriving.leave(peer)
+            slot.release()
             channel.close()
 
         arrival = spawn(self._arrive(channel, peer), "arrival")

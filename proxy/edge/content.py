@@ -15,8 +15,10 @@ from .limits import Limits
 MOST_WAITING = 128 * 1024
 """Octets that may wait for a Jupyter that reads slowly."""
 
-LEAVE_SECONDS = 600.0
-"""A client that expects 100 Continue should not wait for it for ever (RFC 9110 section 10.1.1)."""
+LEAVE_SECONDS = 30.0
+"""For so long a client that expects 100 Continue may wait for it while Jupyter is silent. RFC 9110
+section 10.1.1: it must not wait for ever. Those that people use begin after 1 second (curl, Go) to
+3 (Apache's), and whoever never means to would keep a request under way."""
 
 FRAMING_ALLOWANCE = 16 * 1024
 FRAMING_FACTOR = 8

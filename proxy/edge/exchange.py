@@ -25,6 +25,7 @@ from .carrier import Again, Carrier, Outcome, Switched
 
 if TYPE_CHECKING:
     from .exchanges import Exchanges
+    from .limits import Slot
 
 log = logging.getLogger("labgate")
 
@@ -44,6 +45,7 @@ class Exchange:
         "_persistent",
         "_record",
         "_site",
+        "_slot",
         "_started",
         "_task",
     )
@@ -63,18 +65,19 @@ class Exchange:
         self._login: JupyterLogin | None = None
         self._carrier: Carrier | None = None
         self._task: asyncio.Task[None] | None = None
+        self._slot: Slot | None = None
         self._over = False
 
     def begin(self) -> None:
         """Answer at once, or see to it that somebody will."""
-        if self._all.crowded:
-            self._record.status, self._record.outcome = 503, "too many requests under way"
-            answer = answers.unavailable(self._head, 503, persistent=self._persistent)
-            self._say(answer, persistent=self._persistent)
-            return
         decision = decide(self._head, self._site)
         match decision:
             case Forward() | Tunnel():
+                # What is answered here keeps nobody waiting, and is no part of a crowd.
+                self._slot = self._all.limit.acquire(self._head.arrival.peer)
+                if self._slot is None:
+                    self._turn_away()
+                    return
                 gate = self._all.gate
                 passage = OPEN if gate is None else gate.at_once(decision.head)
                 if passage is None:
@@ -153,6 +156,7 @@ class Exchange:
     def _open_tunnel(self, switched: Switched) -> None:
         """Join both sides, and keep hold of nothing that a silent tab does not need."""
         self._carrier = self._task = None
+        self._release()
         record = self._record
         record.outcome = "tunnelled"
         if not self._all.trace:
@@ -173,6 +177,20 @@ class Exchange:
             decision, persistent=self._persistent, bodiless=self._bodiless
         )
         self._record.status = int(answer[9:12])
+        self._say(answer, persistent=self._persistent)
+
+    def _turn_away(self) -> None:
+        """Too many are under way, in all or of this client."""
+        peer = self._head.arrival.peer
+        self._record.status, self._record.outcome = 503, "too many requests under way"
+        self._all.turned_away(peer)
+        answer = answers.plain(
+            503,
+            "Too many requests are under way; try again in a moment.",
+            persistent=self._persistent,
+            bodiless=self._bodiless,
+            fields=((b"Retry-After", b"%d" % answers.RETRY_AFTER_SECONDS),),
+        )
         self._say(answer, persistent=self._persistent)
 
     def _refuse(self, refusal: Refuse) -> None:
@@ -241,10 +259,16 @@ class Exchange:
             return
         self._over = True
         self._carrier = self._task = None
+        self._release()
         if self._login is not None and self._all.gate is not None:
             self._all.gate.answered(self._login, self._record.status)
         self._record.seconds = monotonic() - self._started
         self._all.over(self._record)
+
+    def _release(self) -> None:
+        slot, self._slot = self._slot, None
+        if slot is not None:
+            slot.release()
 
 
 def _log_refusal(head: RequestHead, refusal: Refuse) -> None:

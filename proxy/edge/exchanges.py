@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from time import monotonic
 
 from proxy.gate.gate import Gate
 from proxy.observe.record import Observer, Record
+from proxy.observe.sparing import Sparing
 from proxy.rules.client import believed
 from proxy.rules.model import RequestHead, Site
 from proxy.upstream.pool import Pool
@@ -15,7 +17,7 @@ from proxy.upstream.streams import Content, Downstream
 from proxy.upstream.tunnel import Tunnel as OpenTunnel
 
 from .exchange import Exchange
-from .limits import DEFAULT_LIMITS
+from .limits import DEFAULT_LIMITS, ConcurrencyLimit, request_limit
 from .local import OwnPaths
 
 log = logging.getLogger("labgate")
@@ -30,6 +32,7 @@ class Exchanges:
         gate: Asks who wants in; None asks nobody.
         pool: The connections to Jupyter.
         own: Answers the paths that are labgate's own.
+        limit: How many may be forwarded at once; a tunnel is not counted any more.
         trace: Keep what the rules change, for ``--show-headers``.
         under_way: How many are, tunnels included.
     """
@@ -42,7 +45,7 @@ class Exchanges:
         observers: Sequence[Observer] = (),
         *,
         trace: bool = False,
-        most: int = DEFAULT_LIMITS.requests,
+        limit: ConcurrencyLimit | None = None,
     ) -> None:
         self.site = site
         self.tunnels: set[OpenTunnel] = set()
@@ -51,7 +54,8 @@ class Exchanges:
         self.pool = pool
         self.own = own
         self.under_way = 0
-        self._most = most
+        self.limit = limit if limit is not None else request_limit(DEFAULT_LIMITS)
+        self._turned_away = Sparing()
         self._idle: asyncio.Event | None = None
         self._observers = tuple(observers)
 
@@ -68,10 +72,14 @@ class Exchanges:
             raise
         return exchange
 
-    @property
-    def crowded(self) -> bool:
-        """Whether more are under way than may be; tunnels are not counted."""
-        return self.under_way - len(self.tunnels) > self._most
+    def turned_away(self, peer: str) -> None:
+        """Tell of a client that got no slot, without a line for each request of a flood."""
+        if (more := self._turned_away.due(monotonic())) is not None:
+            key = "requests" if self.limit.full else "requests_per_address"
+            message = (
+                "too many requests under way (limits.%s): 503 for %s, %d more since the last line"
+            )
+            log.warning(message, key, peer, more)
 
     def over(self, record: Record) -> None:
         """One has ended."""

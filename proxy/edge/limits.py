@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from proxy.rules.networks import NOWHERE, Networks
+from proxy.rules.networks import NOWHERE, Networks, counted_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,11 @@ class Limits:
     """The edge's bounds; sizes in bytes, times in seconds.
 
     Attributes:
-        connections: Open connections in all, as far as there are descriptors for them.
-        connections_per_address: Open connections from one client address.
-        requests: Exchanges under way in all, tunnels not counted.
+        connections: Open connections in all, from the moment they are accepted, as far as
+            there are descriptors for them.
+        connections_per_address: Of these those of one client address.
+        requests: Requests that are being forwarded in all, tunnels not counted.
+        requests_per_address: Of these those of one client address.
         request_line: Method, target and version; longer is 414.
         head: All field lines together; longer is 431.
         fields: Field lines; more is 431.
@@ -34,6 +36,7 @@ class Limits:
     connections: int = 10_000
     connections_per_address: int = 2_000
     requests: int = 2_000
+    requests_per_address: int = 500
     request_line: int = 16 * 1024
     head: int = 64 * 1024
     fields: int = 128
@@ -47,14 +50,21 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-class Guests:
-    """Counts the open connections, in all and by address.
+class ConcurrencyLimit:
+    """How many there may be at once, in all and of one client address.
 
-    Those of ``crowds``, the addresses many clients come from, count in all only.
+    A client's address is an IPv6 one with its /64, which one customer has. Those of
+    ``crowds``, the addresses many clients come from, count in all only.
+
+    Args:
+        most: In all.
+        most_per_address: Of one address.
+        crowds: Trusted proxies, that is: who does not say whom it relays.
     """
 
-    def __init__(self, limits: Limits, crowds: Networks = NOWHERE) -> None:
-        self._limits = limits
+    def __init__(self, most: int, most_per_address: int, crowds: Networks = NOWHERE) -> None:
+        self._most = most
+        self._most_per_address = most_per_address
         self._crowds = crowds
         self._by_address: Counter[str] = Counter()
         self._all = 0
@@ -62,20 +72,51 @@ class Guests:
     def __len__(self) -> int:
         return self._all
 
-    def enter(self, address: str) -> bool:
-        """Count one more; False when that is one too many, and nothing is counted."""
-        if self._all >= self._limits.connections or (
-            self._by_address[address] >= self._limits.connections_per_address
-            and address not in self._crowds
+    @property
+    def full(self) -> bool:
+        """Whether nobody gets in, of whatever address."""
+        return self._all >= self._most
+
+    def acquire(self, client: str) -> Slot | None:
+        """Count one more; None when that is one too many, and nothing is counted."""
+        address = counted_as(client)
+        if self.full or (
+            self._by_address[address] >= self._most_per_address and client not in self._crowds
         ):
-            return False
+            return None
         self._all += 1
         self._by_address[address] += 1
-        return True
+        return Slot(self, address)
 
-    def leave(self, address: str) -> None:
-        """One that entered is gone."""
+    def release(self, address: str) -> None:
+        """For ``Slot`` alone, which does it once."""
         self._all -= 1
         self._by_address[address] -= 1
         if self._by_address[address] <= 0:
             del self._by_address[address]
+
+
+class Slot:
+    """One that is counted, until ``release``."""
+
+    __slots__ = ("_address", "_limit")
+
+    def __init__(self, limit: ConcurrencyLimit, address: str) -> None:
+        self._limit: ConcurrencyLimit | None = limit
+        self._address = address
+
+    def release(self) -> None:
+        """It is gone; a second call does nothing."""
+        limit, self._limit = self._limit, None
+        if limit is not None:
+            limit.release(self._address)
+
+
+def connection_limit(limits: Limits, crowds: Networks = NOWHERE) -> ConcurrencyLimit:
+    """That of the open connections of all ports."""
+    return ConcurrencyLimit(limits.connections, limits.connections_per_address, crowds)
+
+
+def request_limit(limits: Limits, crowds: Networks = NOWHERE) -> ConcurrencyLimit:
+    """That of the requests under way."""
+    return ConcurrencyLimit(limits.requests, limits.requests_per_address, crowds)

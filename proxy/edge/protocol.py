@@ -18,6 +18,7 @@ from proxy.upstream.streams import TunnelEnd
 from .answers import plain
 from .content import NO_CONTENT, ArrivingContent, ChunkedContent
 from .framing import Framer, Reads
+from .limits import Slot
 from .waiting import Waiting, Waits
 
 if TYPE_CHECKING:
@@ -60,13 +61,13 @@ class EdgeProtocol(asyncio.Protocol):
         "_congestion",
         "_content",
         "_framer",
-        "_guest",
         "_half_closed",
         "_loop",
         "_next",
         "_reading_paused",
         "_said",
         "_server",
+        "_slot",
         "_tunnel_congestion",
         "_tunnelled",
         "_under_way",
@@ -93,7 +94,7 @@ class EdgeProtocol(asyncio.Protocol):
         self.congested = False
         self._framer = Framer(server.limits)
         self._arrival = Arrival(client)
-        self._guest = ""
+        self._slot: Slot | None = None
         self._next: RequestHead | None = None
         self._content: ArrivingContent | None = None
         self._under_way: UnderWay | None = None
@@ -111,11 +112,11 @@ class EdgeProtocol(asyncio.Protocol):
         if not self.client:
             peer = transport.get_extra_info("peername")
             self.client = plain_address(str(peer[0])) if isinstance(peer, tuple) else "local"
-        if not self._server.guests.enter(self.client):
+        self._slot = self._server.guests.acquire(self.client)
+        if self._slot is None:
             log.warning("too many connections: %s is turned away", self.client)
             reset(transport)
             return
-        self._guest = self.client
         self.transport = transport
         self._arrival = Arrival(
             self.client, plain_redirects=self._server.plain_redirects, vouched=self._vouched
@@ -180,10 +181,10 @@ class EdgeProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        if self._guest:
-            self._server.guests.leave(self._guest)
+        if self._slot is not None:
+            self._slot.release()
             self._server.left(self)
-            self._guest = ""
+            self._slot = None
         if self._content is not None:
             self._content.break_off(ConnectionResetError("the client went away"))
         self._next = self._content = None

@@ -12,7 +12,7 @@ from proxy.rules.model import RequestHead
 from proxy.tasks import in_turns
 from proxy.upstream.streams import Content, Downstream
 
-from .limits import DEFAULT_LIMITS, Guests, Limits
+from .limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, connection_limit
 from .protocol import EdgeProtocol, UnderWay
 
 
@@ -29,6 +29,7 @@ class EdgeServer:
 
     Attributes:
         connections: Those that are open.
+        guests: How many of them there may be, on all ports together.
         exchange: Takes every request.
         plain_redirects: As in ``Arrival``.
     """
@@ -39,12 +40,12 @@ class EdgeServer:
         *,
         plain_redirects: bool = False,
         limits: Limits = DEFAULT_LIMITS,
-        guests: Guests | None = None,
+        guests: ConcurrencyLimit | None = None,
     ) -> None:
         self.exchange = exchange
         self.plain_redirects = plain_redirects
         self.limits = limits
-        self.guests = guests if guests is not None else Guests(limits)
+        self.guests = guests if guests is not None else connection_limit(limits)
         self.connections: set[EdgeProtocol] = set()
         self._empty: asyncio.Event | None = None
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from time import monotonic
 
 from proxy.rules.model import Field, Refuse, RequestHead
+from proxy.rules.networks import counted_as
 from proxy.rules.origin import is_websocket
 from proxy.tasks import spawn
 
 from . import basic
 from .htpasswd import Htpasswd
-from .lockout import Lockout, counted_as
+from .lockout import Lockout
 from .refusals import BUSY, challenge, too_many, wrong
 from .session import Sessions
 from .verify import Verifier

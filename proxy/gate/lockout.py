@@ -8,11 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_network
 from typing import NamedTuple
-
-from proxy.rules.networks import parse_address
 
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 8.0
@@ -141,15 +137,3 @@ class Lockout:
                 del self._standings[address]
                 return None
         return standing
-
-
-@lru_cache(4096)
-def counted_as(peer: str) -> str:
-    """The address that failures count for: an IPv6 one with its /64, which one customer has.
-
-    The loopback stays itself: its network's other addresses are nobody's.
-    """
-    address = parse_address(peer)
-    if isinstance(address, IPv6Address) and not address.is_loopback:
-        return str(ip_network((address, 64), strict=False))
-    return peer if address is None else str(address)

@@ -2,6 +2,7 @@
 
 - ``record``  one finished exchange, and who is told of it
 - ``access``  the access log's line
+- ``sparing`` log lines that a flood would repeat without end
 - ``traffic`` how many exchanges there were, and what became of them
 - ``metrics`` certificates and traffic for Prometheus, on a port of their own
 - ``notify``  systemd's readiness protocol

@@ -53,6 +53,18 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     return address
 
 
+@lru_cache(REMEMBERED_ADDRESSES)
+def counted_as(peer: str) -> str:
+    """The address that a client is counted by: an IPv6 one with its /64, which one customer has.
+
+    The loopback stays itself: its network's other addresses are nobody's.
+    """
+    address = parse_address(peer)
+    if isinstance(address, IPv6Address) and not address.is_loopback:
+        return str(IPv6Network((address, 64), strict=False))
+    return peer if address is None else str(address)
+
+
 def plain_address(peer: str) -> str:
     """The one spelling of a connection's other end: no zone, IPv4-mapped as IPv4.
 

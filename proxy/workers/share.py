@@ -8,7 +8,7 @@ from proxy.edge.listener import Ports
 from proxy.gate.lockout import Lockout
 from proxy.settings import LimitSettings, Settings
 
-SHARED_LIMITS = ("connections", "connections_per_address", "requests")
+SHARED_LIMITS = ("connections", "connections_per_address", "requests", "requests_per_address")
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ async def test_nobody_else_notices(tmp_path: Path, mode: Mode, count: int) -> No
                 "LABGATE_LOG__ACCESS": "false",
                 "LABGATE_LIMITS__CONNECTIONS_PER_ADDRESS": str(count + 1000),
                 "LABGATE_LIMITS__REQUESTS": str(count + 1000),
+                "LABGATE_LIMITS__REQUESTS_PER_ADDRESS": str(count + 1000),
                 "LABGATE_LIMITS__HEAD_SECONDS": str(deadline),
                 "LABGATE_LIMITS__CONTENT_GRACE_SECONDS": str(deadline),
             },

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from ipaddress import ip_network
 from time import monotonic
 
 import pytest
 
-from proxy.edge.limits import DEFAULT_LIMITS, Guests, Limits
+from proxy.edge.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, connection_limit
 from proxy.edge.server import EdgeServer
 from proxy.rules.networks import Networks
 from tests.edges import edge, request, shedding
@@ -36,31 +35,41 @@ async def test_sizes(data: bytes, status: bytes) -> None:
     assert len(jupyter.visits) == (1 if status == b"200" else 0)
 
 
-def test_guests_are_counted_in_all_and_by_address() -> None:
-    guests = Guests(replace(DEFAULT_LIMITS, connections=3, connections_per_address=2))
-    assert [guests.enter(peer) for peer in ("a", "a", "a", "b", "c")] == [
-        True,
-        True,
-        False,
-        True,
-        False,
-    ]
-    guests.leave("a")
-    assert guests.enter("c")
-    assert len(guests) == 3
+def acquire(limit: ConcurrencyLimit, *clients: str) -> list[Slot | None]:
+    return [limit.acquire(client) for client in clients]
+
+
+def test_it_is_counted_in_all_and_by_address() -> None:
+    limit = ConcurrencyLimit(3, 2)
+    slots = acquire(limit, "a", "a", "a", "b", "c")
+    assert [slot is not None for slot in slots] == [True, True, False, True, False]
+    assert limit.full
+    first = slots[0]
+    assert first is not None
+    first.release()
+    first.release()
+    assert len(limit) == 2
+    assert limit.acquire("c") is not None
+    assert len(limit) == 3
 
 
 def test_an_address_many_come_from_counts_in_all_only() -> None:
-    limits = replace(DEFAULT_LIMITS, connections=3, connections_per_address=1)
-    guests = Guests(limits, Networks([ip_network("10.0.0.5")]))
-    entered = [guests.enter(peer) for peer in ("10.0.0.5", "10.0.0.5", "::1", "::1", "10.0.0.5")]
-    assert entered == [True, True, True, False, False]
-    guests.leave("10.0.0.5")
-    assert guests.enter("10.0.0.5")
+    limit = ConcurrencyLimit(3, 1, Networks([ip_network("10.0.0.5")]))
+    first, *slots = acquire(limit, "10.0.0.5", "10.0.0.5", "::1", "::1", "10.0.0.5")
+    assert [slot is not None for slot in slots] == [True, True, False, False]
+    assert first is not None
+    first.release()
+    assert limit.acquire("10.0.0.5") is not None
+
+
+def test_an_ipv6_address_counts_with_its_network() -> None:
+    limit = ConcurrencyLimit(9, 1)
+    slots = acquire(limit, "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::1")
+    assert [slot is not None for slot in slots] == [True, False, True, True]
 
 
 async def test_the_ports_of_one_labgate_share_their_guests() -> None:
-    guests = Guests(DEFAULT_LIMITS)
+    guests = connection_limit(DEFAULT_LIMITS)
     async with edge(None) as labgate:
         handler = labgate.exchanges
         servers = [EdgeServer(handler, guests=guests) for _ in range(2)]
@@ -250,7 +259,7 @@ async def test_who_will_not_be_told_100_owes_content_at_once(version: bytes, exp
 
 
 async def test_too_many_requests_under_way_are_503() -> None:
-    async with edge(None, most=0) as labgate:
+    async with edge(None, limits=Limits(requests=0)) as labgate:
         answer = await labgate.ask(request())
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"Retry-After" in answer

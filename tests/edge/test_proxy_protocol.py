@@ -21,7 +21,7 @@ import pytest
 
 from proxy.certs.files import load_pair
 from proxy.edge.announced import AnnouncedListener
-from proxy.edge.limits import DEFAULT_LIMITS, Guests, Limits
+from proxy.edge.limits import DEFAULT_LIMITS, Limits, connection_limit
 from proxy.edge.listener import bind
 from proxy.edge.tls import server_context
 from proxy.observe import access
@@ -171,7 +171,7 @@ async def behind(
     allowed = Networks([ip_network(allow)] if allow else [])
     site = make_site((PUBLIC,), origin, trusted_proxies=TRUSTED, allow=allowed)
     async with edge(address, site=site, limits=limits) as labgate:
-        labgate.server.guests = Guests(limits, TRUSTED)
+        labgate.server.guests = connection_limit(limits, TRUSTED)
         (listening,) = bind(["127.0.0.1"], 0, "--https-port")
         port = listening.getsockname()[1]
         listener = AnnouncedListener(labgate.server, listening, tls, TRUSTED, 100)

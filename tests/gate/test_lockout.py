@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.gate.lockout import Lockout, counted_as
+from proxy.gate.lockout import Lockout
+from proxy.rules.networks import counted_as
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 

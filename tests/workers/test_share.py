@@ -13,6 +13,7 @@ def test_the_limits_in_all_are_divided_and_rounded_up() -> None:
     limits = share_of(Settings.model_validate(given), 2).limits
     assert (limits.connections, limits.requests, limits.head) == (3, 1, 9000)
     assert limits.connections_per_address == 1000
+    assert limits.requests_per_address == 250
     assert limits.model_fields_set == {"connections", "requests", "head"}
 
 

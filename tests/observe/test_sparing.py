@@ -1,0 +1,12 @@
+"""A flood gets a line now and then, which says how much it left out."""
+
+from __future__ import annotations
+
+from proxy.observe.sparing import PAUSE_SECONDS, Sparing
+
+
+def test_a_line_now_and_then() -> None:
+    sparing = Sparing()
+    assert [sparing.due(now) for now in (100.0, 100.0, 101.0)] == [0, None, None]
+    assert sparing.due(100.0 + PAUSE_SECONDS) == 2
+    assert sparing.due(100.0 + 2 * PAUSE_SECONDS) == 0
