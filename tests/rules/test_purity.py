@@ -1,13 +1,34 @@
-"""The rules decide and never wait: no I/O, and nothing that could do any."""
+"""The rules decide and never wait: no I/O, nothing that could do any, and no change of what
+they are given."""
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import proxy.rules
+from proxy.rules.answer import fault_of, switches_to_websocket
+from proxy.rules.client import believed
+from proxy.rules.decide import decide
+from proxy.rules.model import (
+    FieldSection,
+    Forward,
+    RequestHead,
+    ResponseHead,
+    Site,
+    Tunnel,
+    make_site,
+)
+from proxy.rules.request import upstream_fields, upstream_head
+from proxy.rules.response import downstream_fields
+from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, answered, get
+from tests.rules import test_client, test_decide, test_request, test_response, test_target
 
 ALLOWED = {
     "__future__",
@@ -42,3 +63,90 @@ def test_rules_import_nothing_that_waits(file: Path) -> None:
 
 def test_there_is_something_to_check() -> None:
     assert len(FILES) > 5
+
+
+def column(rows: Iterable[Any]) -> list[Any]:
+    """The first value of every row of a table."""
+    return [row.values[0] for row in rows]
+
+
+HEADS: list[RequestHead] = [
+    *column((*test_decide.PASSES, *test_decide.REFUSED, *test_client.DECISIONS)),
+    *column((*test_target.KEPT, *test_target.REFUSED)),
+    *(get(HOST, target=target) for target, _, _ in test_target.ABSOLUTE),
+    *(get(HOST, *lines) for lines in column(test_request.CASES)),
+    get(HOST, test_decide.OWN, *test_decide.UPGRADE),
+    get(HOST, b"Via: 1.0 a", b"via: 1.1 b"),
+    get(HOST, b"X-Forwarded-For: 192.0.2.1"),
+    get(HOST, b"Authorization: Basic YTpi", b"Cookie: __Host-labgate=x; a=b", b"cookie: c=d"),
+]
+ANSWERS: list[ResponseHead] = [
+    *(answered(b"Location: " + value, status=302) for value, _ in test_response.LOCATIONS),
+    *(answered(b"Set-Cookie: " + value) for value, _ in test_response.COOKIES),
+    answered(*test_response.UPSTREAM_CORS, b"Vary: Origin", b"Date: today"),
+    answered(b"Connection: X-Mine", b"X-Mine: 1", b"Keep-Alive: x", b"Content-Length: 0"),
+    answered(b"Upgrade: websocket", b"Connection: Upgrade", status=101),
+]
+SITES = [
+    SITE,
+    replace(SITE, gated=True, preserve=True, hsts_seconds=1, base_path="/lab/"),
+    replace(SITE, canonical_redirect=True, challenges=True, websocket_without_origin=True),
+    make_site((LOCAL, LAB), JUPYTER, trusted_proxies=test_client.networks("203.0.113.7")),
+    test_client.CLOSED,
+]
+
+
+def every_rule_for_requests(head: RequestHead, site: Site) -> list[object]:
+    """What each of them says of the request."""
+    said: list[object] = [believed(head, site.trusted_proxies), decide(head, site)]
+    if isinstance(decided := said[-1], Forward | Tunnel):
+        websocket = isinstance(decided, Tunnel)
+        up = decided.head
+        said += [
+            upstream_fields(up, site, websocket=websocket),
+            upstream_fields(up, site, websocket=websocket, changes=[]),
+            upstream_head(up, site, websocket=websocket),
+        ]
+    return said
+
+
+def every_rule_for_answers(head: ResponseHead, site: Site) -> list[object]:
+    """What each of them says of the answer."""
+    websocket = switches_to_websocket(head)
+    return [
+        fault_of(head, "1.1"),
+        downstream_fields(head, site, LAB, websocket=websocket),
+        downstream_fields(head, site, LAB, websocket=websocket, changes=[]),
+    ]
+
+
+def contents(head: RequestHead | ResponseHead) -> tuple[object, ...]:
+    """A copy of all that a head says; what a section remembers for the next one is no part."""
+    if isinstance(head, ResponseHead):
+        return head.status, head.reason, deepcopy(head.fields), deepcopy(head.names)
+    section = head.section
+    assert section is not None
+    return (
+        *(head.method, head.target, head.version, deepcopy(head.fields), head.arrival),
+        *(deepcopy(section.fields), deepcopy(section.index)),
+    )
+
+
+@pytest.mark.parametrize("head", HEADS, ids=range(len(HEADS)))
+def test_a_request_is_left_as_it_is(head: RequestHead) -> None:
+    """A site needs no look: it is frozen, and so is all that it holds."""
+    head = replace(head, section=FieldSection(head.fields))
+    given = contents(head)
+    for site in SITES:
+        said = every_rule_for_requests(head, site)
+        assert contents(head) == given
+        assert every_rule_for_requests(head, site) == said, "the same again"
+
+
+@pytest.mark.parametrize("head", ANSWERS, ids=range(len(ANSWERS)))
+def test_an_answer_is_left_as_it_is(head: ResponseHead) -> None:
+    given = contents(head)
+    for site in SITES:
+        said = every_rule_for_answers(head, site)
+        assert contents(head) == given
+        assert every_rule_for_answers(head, site) == said, "the same again"
