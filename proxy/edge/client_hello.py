@@ -34,7 +34,8 @@ def offered_protocols(octets: bytes) -> tuple[bytes, ...]:
             kind = extensions.number(2)
             content = _Reader(extensions.vector(2))
             if kind == ALPN:
-                return tuple(_names(content.vector(2)))
+                names = _names(content.vector(2))
+                return () if content.rest else tuple(names)
     except _ShortError:
         pass
     return ()

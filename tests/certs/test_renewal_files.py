@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from proxy.certs import challenges
 from proxy.certs.acme.memory import Memory, recall, remember
 from proxy.certs.acme.shelf import ROOM, Order, Shelf
 from proxy.certs.challenges import AlpnAnswers, Proofs, challenge_folder, server_name
@@ -165,12 +166,25 @@ def test_a_token_cannot_climb(tmp_path: Path) -> None:
             Proofs(tmp_path).publish_http(token, "x")
 
 
-async def test_a_damaged_proof_is_only_a_warning(tmp_path: Path) -> None:
-    folder = challenge_folder(tmp_path)
-    folder.mkdir()
-    (folder / f"{NAME}.alpn.pem").write_text("half")
-    answers = AlpnAnswers(tmp_path, lambda *_: None)
+async def test_a_damaged_proof_is_only_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said once, and what is whole is found beside it and after it."""
+    monkeypatch.setattr(challenges, "LOOK_SECONDS", 0.01)
+    damaged = challenge_folder(tmp_path) / f"{NAME}.alpn.pem"
+    damaged.parent.mkdir()
+    damaged.write_text("half")
+    given: asyncio.Queue[str] = asyncio.Queue()
+    answers = AlpnAnswers(tmp_path, lambda name, _: given.put_nowait(name))
+    Proofs(tmp_path).publish_alpn("beside.example.org", "token.thumb")
     answers.look()
+    assert given.get_nowait() == "beside.example.org"
     looking = asyncio.ensure_future(answers.run())
-    await asyncio.sleep(0)
-    looking.cancel()
+    try:
+        Proofs(tmp_path).publish_alpn("after.example.org", "token.thumb")
+        assert await asyncio.wait_for(given.get(), 30) == "after.example.org"
+        assert not looking.done()
+    finally:
+        looking.cancel()
+    (warning,) = caplog.records
+    assert warning.getMessage().startswith(f"The challenge {damaged} cannot be used: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from base64 import b64decode
 
 import pytest
 
@@ -52,8 +53,37 @@ def test_nothing_is_read_from_something_else(octets: bytes) -> None:
     assert offered_protocols(octets) == ()
 
 
-def test_a_damaged_hello_is_no_fault_of_ours() -> None:
-    octets = hello("acme-tls/1")
+RECORDED = b64decode(
+    "FgMBAgABAAH8AwNvJVSLg3pk4AJ3TRZcynstD2gpQb10MoI+3aZXNBqQ/CBl6stNSFR8pLCZmSoX5I0XOr/oJuDp"
+    "2i2q+0RJz46cxwAkEwITAxMBwCzAMMArwC/MqcyowCTAKMAjwCcAnwCeAGsAZwD/AQABjwAAABQAEgAAD2xhYi5l"
+    "eGFtcGxlLm9yZwALAAQDAAECAAoAFgAUAB0AFwAeABkAGAEAAQEBAgEDAQQAIwAAABAADQALCmFjbWUtdGxzLzEA"
+    "FgAAABcAAAANACoAKAQDBQMGAwgHCAgICQgKCAsIBAgFCAYEAQUBBgEDAwMBAwIEAgUCBgIAKwAFBAMEAwMALQAC"
+    "AQEAMwAmACQAHQAge1lgb6OjjJjNiGXDUUf1XWiyl7AatJ+9h6ogPgEBZRkAFQDNAAAAAAAAAAAAAAAAAAAAAAAA"
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="
+)
+"""OpenSSL 3 offers acme-tls/1. Fresh ones are random, and random octets may look like anything."""
+
+
+def test_a_damaged_hello_offers_nothing_it_does_not_say() -> None:
+    """Nothing, or what it said; only in the name's own octets may it say another one."""
+    name = b"acme-tls/1"
+    octets = RECORDED
+    assert offered_protocols(octets) == (name,)
+    begins = octets.index(name)
+    named = range(begins, begins + len(name))
+    seen = set()
     for at in range(len(octets)):
-        for octet in (0, 1, 0x7F, 0xFF):
-            offered_protocols(octets[:at] + bytes([octet]) + octets[at + 1 :])
+        for octet in {0, 1, 0x7F, 0xFF} - {octets[at]}:
+            damaged = octets[:at] + bytes([octet]) + octets[at + 1 :]
+            offered = offered_protocols(damaged)
+            if at in named:
+                assert offered == (damaged[named.start : named.stop],)
+            elif at in range(begins - 7, begins):
+                # The extension's kind, its length, the list's and the name's.
+                assert name not in offered, at
+            else:
+                assert offered in ((), (name,)), at
+                seen.add(offered)
+    assert seen == {(), (name,)}, "some damage is that of the frame, some is none"
