@@ -11,6 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,9 +19,11 @@ from pydantic import ValidationError
 from proxy.errors import UsageError
 from proxy.problems import sentence
 from proxy.settings import Settings
+from proxy.spelling import stopped
 
 DEFAULT_FILE = Path("/etc/labgate/labgate.toml")
 PREFIX = "LABGATE_"
+COMMAND_LINE, ENVIRONMENT = "the command line", "the environment"
 
 Sources = list[tuple[str, dict[str, Any]]]
 
@@ -29,6 +32,7 @@ def load(
     flags: dict[str, dict[str, Any]],
     environment: Mapping[str, str] = os.environ,
     file: Path | None = None,
+    typed: Mapping[str, str] = MappingProxyType({}),
 ) -> Settings:
     """Read and validate everything.
 
@@ -37,6 +41,7 @@ def load(
         environment: Usually ``os.environ``.
         file: ``--config``; without it LABGATE_CONFIG, then ``/etc/labgate/labgate.toml``
             when that exists.
+        typed: Key and option, as it was typed, for the errors.
 
     Raises:
         UsageError: Every problem found, one a line, each with where it was written.
@@ -46,8 +51,8 @@ def load(
     )
     path = named or DEFAULT_FILE
     sources: Sources = [
-        ("the command line", flags),
-        ("the environment", _from_environment(environment)),
+        (COMMAND_LINE, flags),
+        (ENVIRONMENT, _from_environment(environment)),
         (str(path), _from_file(path, required=named is not None)),
     ]
     merged: dict[str, Any] = {}
@@ -60,7 +65,7 @@ def load(
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        problems = [_told(problem, sources) for problem in error.errors()]
+        problems = [_told(problem, sources, typed) for problem in error.errors()]
         raise UsageError("\n".join(problems)) from None
 
 
@@ -91,16 +96,17 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _told(problem: Any, sources: Sources) -> str:
+def _told(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
     """One validation error as a line: source, key's path, what is wrong."""
     location = [str(part) for part in problem["loc"] if not isinstance(part, int)]
     source = _source_of(location, sources)
     spelled = ".".join(location)
-    if source == "the environment":
+    if source == COMMAND_LINE:
+        spelled = typed.get(spelled, spelled)
+    if source == ENVIRONMENT:
         spelled = PREFIX + "__".join(location).upper()
-    message = sentence(problem, environment=source == "the environment")
-    full_stop = "" if message.endswith("?") else "."
-    return f"{source}: {spelled}: {message}{full_stop}" if spelled else f"{message}{full_stop}"
+    message = stopped(sentence(problem, environment=source == ENVIRONMENT))
+    return f"{source}: {spelled}: {message}" if spelled else message
 
 
 def _source_of(location: list[str], sources: Sources) -> str:

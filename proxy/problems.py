@@ -7,13 +7,12 @@ there, with an example, and what was written instead; a secret is never repeated
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel
 
 from proxy.settings import Settings
+from proxy.spelling import did_you_mean
 
 SECRETS = {"jupyter.password", "acme.eab_hmac_key"}
 """Keys whose value is shown nowhere."""
@@ -111,12 +110,6 @@ def shown(value: object, *, secret: bool = False) -> str:
             return "a list"
         case _:
             return str(value)
-
-
-def did_you_mean(written: object, known: Iterable[str]) -> str:
-    """``; did you mean X?`` where something known is close to it, else nothing."""
-    close = difflib.get_close_matches(str(written).lower(), list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def example_of(section: str, key: str) -> object:

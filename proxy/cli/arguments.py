@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from proxy import __version__
+
+from .parser import Key, Parser
 
 UP = """\
 Launch Jupyter and serve it until Ctrl-C.
@@ -19,43 +22,17 @@ as a local process. With --domain: ports 443 and 80, and certbot's certificates,
 SERVE = """\
 Serve a Jupyter that runs already: a sidecar, or one you start yourself."""
 
-Flags = dict[str, dict[str, Any]]
-
-
-class _Key(argparse.Action):
-    """Stores a flag under its section and key; only flags that were given are stored."""
-
-    def __init__(self, key: str, repeat: bool = False, value: Any = None, **kwargs: Any) -> None:
-        self._section, self._name = key.split(".")
-        self._repeat, self._value = repeat, value
-        super().__init__(nargs=0 if value is not None else None, **kwargs)
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        section = namespace.flags.setdefault(self._section, {})
-        if self._value is not None:
-            section[self._name] = self._value
-        elif self._repeat:
-            section.setdefault(self._name, []).append(values)
-        else:
-            section[self._name] = values
-
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line; ``flags`` holds the configuration's part.
+    """Read the command line; ``flags`` holds the configuration's part, ``typed`` its options.
 
-    Exits with 2 and a usage line for what cannot be read, like every command does.
+    Exits with 2, a sentence and a usage line for what cannot be read.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="labgate", description="Puts a Jupyter server on its own domain with one command."
     )
     parser.add_argument("--version", action="version", version=f"labgate {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.commands("command", "COMMAND")
     _up(_command(commands, "up", "launch Jupyter and serve it", UP))
     _serve(_command(commands, "serve", "serve a Jupyter that runs already", SERVE))
     _cert(commands)
@@ -65,43 +42,43 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="USER",
         help="print an htpasswd line for labgate's own login instead: USER:HASH",
     )
-    password.set_defaults(flags={})
-    return parser.parse_args(arguments)
+    password.set_defaults(flags={}, typed={})
+    return parser.read(sys.argv[1:] if arguments is None else arguments)
 
 
-def _command(commands: Any, name: str, short: str, text: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(
+def _command(commands: Any, name: str, short: str, text: str) -> Parser:
+    command: Parser = commands.add_parser(
         name, help=short, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    command.set_defaults(flags={})
+    command.set_defaults(flags={}, typed={})
     command.add_argument(
         "--config", type=Path, metavar="FILE", help="TOML file (default /etc/labgate/labgate.toml)"
     )
     return command
 
 
-def _up(command: argparse.ArgumentParser) -> None:
+def _up(command: Parser) -> None:
     launching = command.add_argument_group("Jupyter")
     key = launching.add_argument
     launch = ("auto", "docker", "process", "none")
-    key("--launch", action=_Key, key="jupyter.launch", choices=launch, help="how to run Jupyter")
-    key("--image", action=_Key, key="jupyter.image", help="container image")
-    key("--name", action=_Key, key="jupyter.name", help="container name (default jupyter)")
+    key("--launch", action=Key, key="jupyter.launch", choices=launch, help="how to run Jupyter")
+    key("--image", action=Key, key="jupyter.image", help="container image")
+    key("--name", action=Key, key="jupyter.name", help="container name (default jupyter)")
     volume = "NAME_OR_PATH:/IN/CONTAINER"
-    key("--volume", action=_Key, key="jupyter.volume", metavar=volume, help="work folder")
+    key("--volume", action=Key, key="jupyter.volume", metavar=volume, help="work folder")
     key(
         "--password",
-        action=_Key,
+        action=Key,
         key="jupyter.password",
         metavar="HASH",
         help="as `labgate password` prints it; without one a token is made",
     )
-    key("--user", action=_Key, key="jupyter.user", metavar="UID[:GID]", help="in the container")
-    key("--memory-limit", action=_Key, key="jupyter.memory_limit", metavar="4g", help="container")
-    key("--folder", action=_Key, key="jupyter.folder", help="work folder of a local process")
+    key("--user", action=Key, key="jupyter.user", metavar="UID[:GID]", help="in the container")
+    key("--memory-limit", action=Key, key="jupyter.memory_limit", metavar="4g", help="container")
+    key("--folder", action=Key, key="jupyter.folder", help="work folder of a local process")
     key(
         "--upstream",
-        action=_Key,
+        action=Key,
         key="upstream.url",
         metavar="URL",
         help="with --launch none (default http://127.0.0.1:8888)",
@@ -109,10 +86,10 @@ def _up(command: argparse.ArgumentParser) -> None:
     _shared(command)
 
 
-def _serve(command: argparse.ArgumentParser) -> None:
+def _serve(command: Parser) -> None:
     command.add_argument(
         "--upstream",
-        action=_Key,
+        action=Key,
         key="upstream.url",
         metavar="URL",
         help="http://host:port or unix:/path; a path is Jupyter's base_url",
@@ -123,7 +100,7 @@ def _serve(command: argparse.ArgumentParser) -> None:
 def _cert(commands: Any) -> None:
     text = "The certificates: what is in service, and until when."
     cert = commands.add_parser("cert", help="show the certificates", description=text)
-    actions = cert.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = cert.commands("action", "ACTION")
     text = """\
 Show every certificate: names, issuer, expiry, where it comes from, what is wrong.
 
@@ -147,85 +124,85 @@ itself, and puts a new one into service within seconds, whoever obtained it."""
     _obtaining(renew)
 
 
-def _obtaining(command: argparse.ArgumentParser) -> None:
+def _obtaining(command: Parser) -> None:
     key = command.add_argument
     name = "NAME[:PORT]"
-    key("--domain", action=_Key, key="site.domains", repeat=True, metavar=name, help="repeatable")
+    key("--domain", action=Key, key="site.domains", repeat=True, metavar=name, help="repeatable")
     _acme(command)
-    key("--bind", action=_Key, key="listen.bind", repeat=True, metavar="ADDRESS", help="repeatable")
-    key("--https-port", action=_Key, key="listen.https_port", metavar="PORT", help="443")
-    key("--http-port", action=_Key, key="listen.http_port", metavar="PORT", help="80; 0: none")
+    key("--bind", action=Key, key="listen.bind", repeat=True, metavar="ADDRESS", help="repeatable")
+    key("--https-port", action=Key, key="listen.https_port", metavar="PORT", help="443")
+    key("--http-port", action=Key, key="listen.http_port", metavar="PORT", help="80; 0: none")
 
 
 def _acme(group: Any) -> None:
     key = group.add_argument
     key(
         "--email",
-        action=_Key,
+        action=Key,
         key="acme.email",
         metavar="ADDRESS",
         help="obtain and renew the certificate by ACME; agrees to the CA's terms of service",
     )
     key(
         "--acme-directory",
-        action=_Key,
+        action=Key,
         key="acme.directory",
         metavar="URL",
         help="the CA (default Let's Encrypt; `staging`: its trials)",
     )
 
 
-def _certificates(command: argparse.ArgumentParser) -> None:
+def _certificates(command: Parser) -> None:
     """The flags that say which certificates."""
     key = command.add_argument
     name = "NAME[:PORT]"
-    key("--domain", action=_Key, key="site.domains", repeat=True, metavar=name, help="repeatable")
-    key("--cert", action=_Key, key="tls.cert", repeat=True, metavar="FILE", help="full chain, PEM")
-    key("--key", action=_Key, key="tls.key", repeat=True, metavar="FILE", help="private key, PEM")
+    key("--domain", action=Key, key="site.domains", repeat=True, metavar=name, help="repeatable")
+    key("--cert", action=Key, key="tls.cert", repeat=True, metavar="FILE", help="full chain, PEM")
+    key("--key", action=Key, key="tls.key", repeat=True, metavar="FILE", help="private key, PEM")
 
 
-def _shared(command: argparse.ArgumentParser) -> None:
+def _shared(command: Parser) -> None:
     edge = command.add_argument_group("public side")
     key = edge.add_argument
     key(
         "--domain",
-        action=_Key,
+        action=Key,
         key="site.domains",
         repeat=True,
         metavar="NAME[:PORT]",
         help="repeatable, the first is canonical; PORT where a NAT or container maps it",
     )
-    key("--bind", action=_Key, key="listen.bind", repeat=True, metavar="ADDRESS", help="repeatable")
-    key("--https-port", action=_Key, key="listen.https_port", metavar="PORT", help="443, or 8443")
+    key("--bind", action=Key, key="listen.bind", repeat=True, metavar="ADDRESS", help="repeatable")
+    key("--https-port", action=Key, key="listen.https_port", metavar="PORT", help="443, or 8443")
     key(
         "--http-port",
-        action=_Key,
+        action=Key,
         key="listen.http_port",
         metavar="PORT",
         help="80, or 8080 for localhost; 0: none",
     )
     key(
         "--no-tls",
-        action=_Key,
+        action=Key,
         key="listen.tls",
         value=False,
         help="plain HTTP here, behind an ingress that terminates TLS",
     )
     key(
         "--metrics",
-        action=_Key,
+        action=Key,
         key="listen.metrics",
         metavar="HOST:PORT",
         help="serve metrics for Prometheus there (default: nowhere)",
     )
-    key("--workers", action=_Key, key="listen.workers", metavar="N", help="processes (default 1)")
-    key("--cert", action=_Key, key="tls.cert", repeat=True, metavar="FILE", help="full chain, PEM")
-    key("--key", action=_Key, key="tls.key", repeat=True, metavar="FILE", help="private key, PEM")
+    key("--workers", action=Key, key="listen.workers", metavar="N", help="processes (default 1)")
+    key("--cert", action=Key, key="tls.cert", repeat=True, metavar="FILE", help="full chain, PEM")
+    key("--key", action=Key, key="tls.key", repeat=True, metavar="FILE", help="private key, PEM")
     _acme(edge)
-    key("--webroot", action=_Key, key="acme.webroot", metavar="FOLDER", help="certbot's challenges")
+    key("--webroot", action=Key, key="acme.webroot", metavar="FOLDER", help="certbot's challenges")
     key(
         "--rewrite",
-        action=_Key,
+        action=Key,
         key="site.rewrite",
         choices=("rewrite", "preserve"),
         help="Host, Origin and Referer: rewrite them to the upstream, or pass them through",
@@ -234,14 +211,14 @@ def _shared(command: argparse.ArgumentParser) -> None:
     key = entry.add_argument
     key(
         "--htpasswd",
-        action=_Key,
+        action=Key,
         key="access.htpasswd",
         metavar="FILE",
         help="ask for a user and password of this file in front of everything",
     )
     key(
         "--allow",
-        action=_Key,
+        action=Key,
         key="access.allow",
         repeat=True,
         metavar="CIDR",
@@ -249,7 +226,7 @@ def _shared(command: argparse.ArgumentParser) -> None:
     )
     key(
         "--trusted-proxy",
-        action=_Key,
+        action=Key,
         key="access.trusted_proxies",
         repeat=True,
         metavar="CIDR",
@@ -257,7 +234,7 @@ def _shared(command: argparse.ArgumentParser) -> None:
     )
     key(
         "--proxy-protocol",
-        action=_Key,
+        action=Key,
         key="access.proxy_protocol",
         value=True,
         help="the trusted proxies speak the PROXY protocol, version 1 or 2",
@@ -265,14 +242,14 @@ def _shared(command: argparse.ArgumentParser) -> None:
     output = command.add_argument_group("output")
     output.add_argument(
         "--show-headers",
-        action=_Key,
+        action=Key,
         key="log.show_headers",
         value=True,
         help="print what was done to every header, secrets redacted",
     )
     output.add_argument(
         "--access-log",
-        action=_Key,
+        action=Key,
         key="log.access",
         value=True,
         help="one line a request (on by default for serve)",

@@ -7,10 +7,13 @@ import logging
 import sys
 
 from proxy.config import load
-from proxy.errors import StartError
+from proxy.effect import mistakes, remarks
+from proxy.errors import StartError, UsageError
 from proxy.settings import Settings
 
 from .arguments import parse
+
+log = logging.getLogger("labgate")
 
 
 def command(arguments: list[str] | None) -> int:
@@ -21,7 +24,9 @@ def command(arguments: list[str] | None) -> int:
             from .password import password  # noqa: PLC0415  commands load what they need
 
             return password(parsed.htpasswd)
-        settings = load(parsed.flags, file=parsed.config)
+        settings = load(parsed.flags, file=parsed.config, typed=parsed.typed)
+        if wrong := mistakes(settings, parsed.typed):
+            raise UsageError("\n".join(wrong))
         log_to_stderr(settings)
         if parsed.command == "cert":
             from . import cert  # noqa: PLC0415  commands load what they need
@@ -34,9 +39,12 @@ def command(arguments: list[str] | None) -> int:
             return obtain.obtain(settings, due_only=parsed.action == "renew", force=force)
         from . import run  # noqa: PLC0415  commands load what they need
 
+        launches = parsed.command == "up"
+        for remark in remarks(settings, parsed.typed, launches=launches):
+            log.warning("%s", remark)
         gc.freeze()
         gc.enable()
-        return run.run(run.up if parsed.command == "up" else run.serve, settings)
+        return run.run(run.up if launches else run.serve, settings)
     except StartError as error:
         print(f"labgate: {error}", file=sys.stderr)
         return error.exit_code

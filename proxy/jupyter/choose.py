@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from proxy.effect import launched_otherwise
 from proxy.jupyter.container import ContainerLauncher
 from proxy.jupyter.engine import EngineAbsent, connect
 from proxy.jupyter.launcher import Launcher
@@ -44,5 +45,14 @@ async def choose_launcher(
                 docker = await connect()
             except EngineAbsent as error:
                 log.info("Jupyter is run as a process. %s", error)
+                _say_what_is_idle(settings, "process")
                 return ProcessLauncher(settings, state_folder)
+            _say_what_is_idle(settings, "docker")
     return ContainerLauncher(settings, state_folder, docker, progress or Console(stderr=True))
+
+
+def _say_what_is_idle(settings: JupyterSettings, launched: str) -> None:
+    """Only now it is known what ``auto`` stands for, and which keys are for the other."""
+    if idle := launched_otherwise(settings.model_fields_set, launched):
+        what = "a process" if launched == "process" else "a container"
+        log.warning("Jupyter runs as %s, so these have no effect: %s.", what, ", ".join(idle))

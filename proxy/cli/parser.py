@@ -1,0 +1,131 @@
+"""argparse with suggestions for what is mistyped, and usage in one line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from proxy.spelling import did_you_mean, stopped
+
+
+class Parser(argparse.ArgumentParser):
+    """One command's options; commands may stand below it.
+
+    Options are written out: an abbreviation that is understood today may stand for two
+    options tomorrow.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        own: dict[str, Any] = {"usage": "%(prog)s [OPTION …]", "allow_abbrev": False}
+        super().__init__(**own | kwargs)
+        self._below: dict[str, Parser] = {}
+
+    def commands(self, destination: str, metavar: str) -> Any:
+        """What ``add_subparsers`` returns, for the commands below this one."""
+        self.usage = f"%(prog)s {metavar} [OPTION …]"
+        made = self.add_subparsers(
+            dest=destination, required=True, metavar=metavar, prog=self.prog, title="commands"
+        )
+        self._below = made.choices
+        return made
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse all of it; exits with 2, a sentence and a usage line if that cannot be."""
+        parser, rest = self, list(words)
+        while parser._below and rest[:1] not in (["-h"], ["--help"], ["--version"]):
+            parser._expect_command(rest)
+            parser = parser._below[rest.pop(0)]
+        parsed, unknown = self.parse_known_args(words)
+        if unknown:
+            parser.error(parser._about(unknown, self))
+        return parsed
+
+    def error(self, message: str) -> NoReturn:
+        """A sentence like all others of labgate's, and where to read on."""
+        usage = self.format_usage().rstrip()
+        self.exit(
+            2, f"labgate: {stopped(message)}\n{usage}   ({self.prog} --help tells them all)\n"
+        )
+
+    def _expect_command(self, words: list[str]) -> None:
+        known = list(self._below)
+        if not words:
+            self.error(f"what shall it do? Name one of {', '.join(known)}")
+        word = words[0]
+        if word.startswith("-"):
+            self.error(f"{word} comes before any command; write {self.prog} COMMAND {word} …")
+        if word not in known:
+            near = did_you_mean(word, known) or f" (known: {', '.join(known)})"
+            self.error(f"there is no command {word}{near}")
+
+    def _about(self, unknown: list[str], top: Parser) -> str:
+        """A sentence for words that belong to no option of this command."""
+        options = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+        said = []
+        for option in options:
+            elsewhere = [below.prog for below in top._all() if option in below._options]
+            if elsewhere:
+                said.append(f"{option} is an option of `{elsewhere[0]}`, not of `{self.prog}`")
+            else:
+                near = did_you_mean(option.lstrip("-"), [known[2:] for known in self._options])
+                said.append(f"unknown option {option}{near.replace('mean ', 'mean --')}")
+        if not options:
+            said.append(f"{unknown[0]!r} belongs to no option")
+        return "\nlabgate: ".join(stopped(sentence) for sentence in said)
+
+    @property
+    def _options(self) -> list[str]:
+        return [option for option in self._option_string_actions if option.startswith("--")]
+
+    def _all(self) -> list[Parser]:
+        """The commands below this one that have none below themselves."""
+        if not self._below:
+            return [self]
+        return [leaf for below in self._below.values() for leaf in below._all()]
+
+
+class Key(argparse.Action):
+    """Stores an option under its section and key; only options that were given are stored.
+
+    The namespace has ``flags``, section and key and value, and ``typed``, key and option.
+
+    Args:
+        key: ``section.key``.
+        repeat: The option may be given several times; the key is a list.
+        value: The option takes no value, it means this one.
+        choices: The only values.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        repeat: bool = False,
+        value: Any = None,
+        choices: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        self._section, self._name = key.split(".")
+        self._repeat, self._value, self._known = repeat, value, choices
+        if choices:
+            kwargs.setdefault("metavar", "{" + ",".join(choices) + "}")
+        super().__init__(nargs=0 if value is not None else None, **kwargs)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if self._known and values not in self._known:
+            known = f"{values!r} is none of {', '.join(self._known)}"
+            raise argparse.ArgumentError(self, known + did_you_mean(values, self._known))
+        section = namespace.flags.setdefault(self._section, {})
+        if self._value is not None:
+            section[self._name] = self._value
+        elif self._repeat:
+            section.setdefault(self._name, []).append(values)
+        else:
+            section[self._name] = values
+        namespace.typed[f"{self._section}.{self._name}"] = option_string

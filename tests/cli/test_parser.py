@@ -1,0 +1,72 @@
+"""A word that is mistyped gets a suggestion, in a sentence and a usage line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from proxy.cli.arguments import parse
+
+MISTYPED = [
+    ("", "what shall it do? Name one of up, serve, cert, password."),
+    ("srve", "there is no command srve; did you mean serve?"),
+    ("fly", "there is no command fly (known: up, serve, cert, password)."),
+    ("cert", "what shall it do? Name one of show, obtain, renew."),
+    ("cert shw", "there is no command shw; did you mean show?"),
+    (
+        "--domain a.example up",
+        "--domain comes before any command; write labgate COMMAND --domain …",
+    ),
+    ("up --domian a.example", "unknown option --domian; did you mean --domain?"),
+    ("up --domian=a.example", "unknown option --domian; did you mean --domain?"),
+    ("up -domain a.example", "unknown option -domain; did you mean --domain?"),
+    ("serve --upsteam unix:/x", "unknown option --upsteam; did you mean --upstream?"),
+    ("cert renew --froce", "unknown option --froce; did you mean --force?"),
+    ("password --htpaswd ada", "unknown option --htpaswd; did you mean --htpasswd?"),
+    ("up --dom a.example", "unknown option --dom; did you mean --domain?"),
+    ("up --zebra", "unknown option --zebra."),
+    ("serve --image x", "--image is an option of `labgate up`, not of `labgate serve`."),
+    ("up --force", "--force is an option of `labgate cert renew`, not of `labgate up`."),
+    ("up a.example", "'a.example' belongs to no option."),
+    (
+        "up --launch dokcer",
+        "argument --launch: 'dokcer' is none of auto, docker, process, none; did you mean docker?",
+    ),
+    ("serve --rewrite off", "argument --rewrite: 'off' is none of rewrite, preserve."),
+    ("up --domain", "argument --domain: expected one argument."),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), MISTYPED)
+def test_mistyped(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(line.split())
+    assert caught.value.code == 2
+    sentence, usage, *more = capsys.readouterr().err.splitlines()
+    assert sentence == f"labgate: {said}"
+    assert re.fullmatch(r"usage: labgate[a-zA-Z ]* \[OPTION …\]   \(labgate.* --help .*\)", usage)
+    assert not more
+
+
+def test_everything_mistyped_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["up", "--domian", "a.example", "--imgae", "x"])
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].endswith("--domian; did you mean --domain?")
+    assert told[1].endswith("--imgae; did you mean --image?")
+
+
+@pytest.mark.parametrize(
+    "line", ["--help", "-h", "up --help", "serve --help", "cert --help", "cert show --help"]
+)
+def test_help_tells_every_option(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(line.split())
+    assert caught.value.code == 0
+    told = capsys.readouterr().out
+    assert told.startswith("usage: labgate")
+    assert "None" not in told
+    if line == "up --help":
+        assert "--launch {auto,docker,process,none}" in told
+        assert "--domain NAME[:PORT]" in told
