@@ -87,29 +87,8 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "acme.eab_kid": _ACME,
     "acme.eab_hmac_key": _ACME,
     "acme.ca_file": _ACME,
-    "access.htpasswd": (),
-    "access.allow": (),
-    "access.trusted_proxies": (),
-    "access.proxy_protocol": (),  # Settings refuses it without trusted_proxies
-    "access.login_failures": (),
     "access.lockout_seconds": (_lockout,),
-    "limits.connections": (),
-    "limits.connections_per_address": (),
-    "limits.requests": (),
-    "limits.request_line": (),
-    "limits.head": (),
-    "limits.fields": (),
     "limits.handshake_seconds": (_tls,),
-    "limits.head_seconds": (),
-    "limits.keep_alive_seconds": (),
-    "limits.content_grace_seconds": (),
-    "limits.content_pace": (),
-    "upstream.url": (),  # `up` refuses it where it launches one
-    "upstream.connect_timeout_seconds": (),
-    "upstream.head_seconds": (),
-    "upstream.response_seconds": (),
-    "upstream.idle_connections": (),
-    "upstream.idle_seconds": (),
     "jupyter.launch": (),
     "jupyter.image": (_container,),
     "jupyter.name": (_container,),
@@ -120,12 +99,15 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "jupyter.port": (_launch,),
     "jupyter.folder": (_process,),
     "jupyter.start_timeout_seconds": (_launch,),
-    "log.level": (),
-    "log.access": (),
-    "log.show_headers": (),
-    "state.folder": (),
 }
-"""Every key, and all that has to be so for it to have an effect."""
+"""What has to be so for a key to have an effect; all of it."""
+
+INDEPENDENT = ("access", "limits", "upstream", "log", "state")
+"""Sections whose keys have an effect in any case, unless the table says otherwise.
+
+``access.proxy_protocol`` without ``trusted_proxies`` is refused by ``Settings``, and
+``upstream.url`` by ``up`` where that launches a Jupyter.
+"""
 
 
 def without_effect(settings: Settings, keys: Iterable[str]) -> dict[str, Obstacle]:
