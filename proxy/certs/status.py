@@ -3,6 +3,7 @@
 ::
 
     {"pid": 4711,                        # null after a clean stop
+     "hosts": ["lab.example.org"],       # the public names it serves
      "certificates": [
        {"name": "lab.example.org",       # the first name
         "names": ["lab.example.org"],
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -55,13 +57,20 @@ class Status:
 
     Attributes:
         certificates: In service.
-        running: It still runs.
+        hosts: The public names it serves.
+        pid: Its process, while it runs; else None.
         hidden: The file may not be read by this user, so nothing is known.
     """
 
     certificates: tuple[Told, ...] = ()
-    running: bool = False
+    hosts: tuple[str, ...] = ()
+    pid: int | None = None
     hidden: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Whether there is such an instance now."""
+        return self.pid is not None
 
 
 def status_file(state_folder: Path) -> Path:
@@ -69,7 +78,9 @@ def status_file(state_folder: Path) -> Path:
     return state_folder / "certificates" / "status.json"
 
 
-def write_status(path: Path, certificates: list[Told], *, running: bool = True) -> None:
+def write_status(
+    path: Path, certificates: list[Told], hosts: Sequence[str], *, running: bool = True
+) -> None:
     """Replace the file.
 
     Raises:
@@ -78,6 +89,7 @@ def write_status(path: Path, certificates: list[Told], *, running: bool = True) 
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = {
         "pid": os.getpid() if running else None,
+        "hosts": list(hosts),
         "certificates": [asdict(told) for told in certificates],
     }
     write_private(path, json.dumps(content, indent=1, default=_written).encode("utf-8"))
@@ -88,12 +100,13 @@ def read_status(path: Path) -> Status:
     try:
         content = json.loads(path.read_bytes())
         told = tuple(_told(one) for one in content["certificates"])
+        hosts = tuple(content["hosts"])
         pid = content["pid"]
     except PermissionError:
         return Status(hidden=True)
     except (OSError, ValueError, KeyError, TypeError):
         return Status()
-    return Status(told, running=isinstance(pid, int) and _runs(pid))
+    return Status(told, hosts, pid if isinstance(pid, int) and _runs(pid) else None)
 
 
 def _told(content: dict[str, Any]) -> Told:

@@ -167,7 +167,7 @@ class CertificateStore:
             return
         told = [_told(entry) for entry in self.entries if entry.pair is not None]
         try:
-            write_status(self._status_file, told, running=running)
+            write_status(self._status_file, told, self._hosts, running=running)
         except OSError as error:
             trouble = f"{self._status_file} cannot be written: {error.strerror}"
             if trouble != self._trouble:

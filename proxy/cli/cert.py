@@ -64,7 +64,7 @@ def show(settings: Settings) -> int:
     for row in rows:
         for problem in row.problems:
             console.print(Text.assemble((f"{', '.join(row.names)}: ", "bold"), problem))
-    console.print(Text(_told_by(path, status)))
+    console.print(Text(_told_by(settings, path, status)))
     good = all(row.not_after and row.not_after > now and not row.temporary for row in rows)
     return 0 if good else 1
 
@@ -72,8 +72,9 @@ def show(settings: Settings) -> int:
 def rows_of(settings: Settings, status: Status, now: datetime) -> list[Row]:
     """A row for every source that has a certificate or should have one."""
     told = {one.cert: one for one in status.certificates}
+    in_service = status.running and not _unserved(settings, status)
     rows = [
-        _row(settings, source, told.get(str(source.cert)), status.running, now)
+        _row(settings, source, told.get(str(source.cert)), in_service, now)
         for source in sources_of(settings)
         if source.present or not source.optional
     ]
@@ -81,12 +82,14 @@ def rows_of(settings: Settings, status: Status, now: datetime) -> list[Row]:
     for host in hosts_of(settings):
         if host not in covered and "*." + host.partition(".")[2] not in covered:
             problem = "No certificate is for this name; labgate does not start without one."
+            if rows[0].source.make is not None:
+                problem = "No certificate is for this name yet; labgate makes one when it starts."
             rows.append(Row((host,), "", None, rows[0].source, None, False, (problem,)))
     return rows
 
 
 def _row(
-    settings: Settings, source: Source, told: Told | None, running: bool, now: datetime
+    settings: Settings, source: Source, told: Told | None, in_service: bool, now: datetime
 ) -> Row:
     problems = []
     pair: CertificatePair | None = None
@@ -99,7 +102,7 @@ def _row(
     next_renewal = told.next_renewal if told else None
     if told and told.last_error:
         problems.append(f"The last renewal failed: {told.last_error}")
-    if told and running:
+    if told and in_service:
         if told.fault and told.fault not in problems:
             problems.append(told.fault)
         if pair and pair.serial != told.serial and not told.fault:
@@ -160,12 +163,32 @@ def _span(span: timedelta) -> str:
     return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
-def _told_by(path: Path, status: Status) -> str:
+def _unserved(settings: Settings, status: Status) -> list[str]:
+    """The names asked about that the running labgate does not serve."""
+    return [host for host in hosts_of(settings) if host not in status.hosts]
+
+
+def _told_by(settings: Settings, path: Path, status: Status) -> str:
+    """Whether this is what is in service, or only what the files hold."""
     if status.hidden:
         return (
             f"{path} may not be read by this user, so this is what the files hold, not what is "
             "in service. Use sudo to see that."
         )
-    if status.running:
-        return "In service now, told by the running labgate, which looks at the files all the time."
-    return f"No labgate with the state folder {path.parent.parent} runs: from the files."
+    folder = path.parent.parent
+    if not status.running:
+        return f"No labgate with the state folder {folder} runs: from the files."
+    who = f"The running labgate (process {status.pid}, state folder {folder})"
+    if unserved := _unserved(settings, status):
+        return (
+            f"{who} serves {', '.join(status.hosts)} and not {', '.join(unserved)}: this is what "
+            "the files hold, not what is in service."
+        )
+    told = {one.cert for one in status.certificates}
+    asked = [source for source in sources_of(settings) if source.present or not source.optional]
+    if any(str(source.cert) not in told for source in asked):
+        return (
+            f"{who} serves these names from {', '.join(sorted(told))}: what stands here of other "
+            "files is not in service."
+        )
+    return f"{who} told this: it is in service now. It looks at the files all the time."

@@ -161,7 +161,7 @@ def test_what_is_in_service(
     for text in ("30 days left", "2031-02-03 04:05", "The last renewal failed: The CA said no."):
         assert text in said
     assert said.count("is not a PEM private key") == 1
-    assert "told by the running labgate" in said
+    assert f"The running labgate (process {os.getpid()}, state folder {state}) told this" in said
 
     pair(folder, NAME, days=50.5)
     store.look()
@@ -206,3 +206,45 @@ def test_markup_in_what_a_ca_says_is_text(
     running(state, tmp_path / "pair").tell(NAME, last_error="[/red] no such tag [bold]")
     assert show(*files(tmp_path / "pair")) == 0
     assert "[/red] no such tag [bold]" in capsys.readouterr().out
+
+
+def test_a_running_labgate_is_not_asked_about_names_it_does_not_serve(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its certificate may be for them; what it serves is another matter."""
+    folder = tmp_path / "pair"
+    pair(folder, NAME, "www.example.org", days=30.5)
+    store = running(state, folder)
+    pair(folder, NAME, "www.example.org", days=60.5)
+    assert command(["cert", "show", "--domain", "www.example.org", *map(str, files(folder))]) == 0
+    said = capsys.readouterr().out
+    assert "60 days left" in said, "what the files hold"
+    assert f"serves {NAME} and not www.example.org: this is what the files hold" in said
+    assert "in service now" not in said
+    assert "put into service in a moment" not in said
+    store.close()
+
+
+def test_a_running_labgate_is_not_asked_about_localhost(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair(tmp_path / "pair", NAME)
+    store = running(state, tmp_path / "pair")
+    assert command(["cert", "show"]) == 1
+    said = capsys.readouterr().out
+    assert "labgate makes it when it starts" in said
+    assert f"serves {NAME} and not localhost" in said
+    store.close()
+
+
+def test_other_files_for_the_same_name_are_not_in_service(
+    state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair(tmp_path / "pair", NAME)
+    pair(tmp_path / "other", NAME, days=60.5)
+    store = running(state, tmp_path / "pair")
+    assert show(*files(tmp_path / "other")) == 0
+    said = capsys.readouterr().out
+    assert "60 days left" in said
+    assert f"serves these names from {tmp_path}/pair/fullchain.pem: what stands here of" in said
+    store.close()
