@@ -15,6 +15,9 @@ from .arguments import parse
 
 log = logging.getLogger("labgate")
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+"""``config/fail2ban/filter.d/labgate.conf`` reads it."""
+
 
 def command(arguments: list[str] | None) -> int:
     """Exit codes: 0 fine, 1 what was asked for is not possible, 2 usage."""
@@ -52,7 +55,5 @@ def command(arguments: list[str] | None) -> int:
 
 def log_to_stderr(settings: Settings) -> None:
     """Of labgate lines from ``log.level`` on, other libraries' warnings."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT, stream=sys.stderr)
     logging.getLogger("labgate").setLevel(settings.log.level.upper())

@@ -13,7 +13,7 @@ import socket
 import ssl
 from contextlib import suppress
 
-from proxy.inspector.redaction import printable, redact_target
+from proxy.inspector.redaction import printable, redact_octets
 from proxy.rules.networks import Networks, plain_address
 from proxy.rules.proxy_protocol import V2_MOST_OCTETS, Fault, Header, parse
 from proxy.tasks import spawn
@@ -193,4 +193,4 @@ def _set(future: asyncio.Future[None]) -> None:
 
 
 def _shown(data: bytes) -> str:
-    return f"'{printable(redact_target(data), SHOWN_OCTETS)}'"
+    return f"'{printable(redact_octets(data), SHOWN_OCTETS)}'"

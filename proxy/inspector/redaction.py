@@ -8,14 +8,29 @@ from __future__ import annotations
 
 import re
 
+from .secrets import SCHEMES, SUBPROTOCOLS, is_secret_field, is_secret_parameter
+
 HIDDEN = b"[redacted]"
 
-_WHOLE = frozenset({b"authorization", b"proxy-authorization", b"x-xsrftoken", b"x-csrftoken"})
-_QUERY = re.compile(
+_PARAMETER = re.compile(
     # The separators may be percent-encoded, even twice: Jupyter's login page carries the
     # address to return to, token and all, in its own query (next=%2Flab%3Ftoken%3D…).
-    rb"((?:[?&#;]|%(?:25)*(?:3f|26|23|3b))(?:token|_xsrf|password|access_token)(?:=|%(?:25)*3d))"
-    rb"[^&#;\s]*",
+    rb"(?:[?&#;]|%(?:25){0,8}(?:3f|26|23|3b))"
+    rb"((?:[^\s?&#;=%]++|%(?!(?:25){0,8}(?:3f|26|23|3b|3d)))++)"
+    rb"(?:=|%(?:25){0,8}3d)",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(rb"[^&\s]*")
+_USERINFO = re.compile(
+    # RFC 3986 section 3.2.1: it ends at the last @ before a slash, question mark or fragment.
+    rb"((?:^|[\s:=,<\"'])//)[^\s/?#]*@"
+)
+_AUTHORITY_FORM = re.compile(rb"(\A|[\s,])[^\s/?#,]*@")
+"""As of CONNECT (RFC 9112 section 3.2.3), and in Host, which may be several joined."""
+_ENCODED_USERINFO = re.compile(
+    # The same in an address that is encoded, every octet of it as often as its slashes are.
+    rb"((?:=|%(?:25){0,8}3[ad])%(?P<level>(?:25){0,8})2f%(?P=level)2f)"
+    rb"(?:(?!%(?P=level)(?:2f|3f|23))[^\s&])*(?:%(?P=level)40|@)",
     re.IGNORECASE,
 )
 
@@ -23,15 +38,48 @@ _QUERY = re.compile(
 def redact(name: bytes, value: bytes) -> bytes:
     """A field's value without its secrets."""
     key = name.lower()
-    if key in _WHOLE:
-        scheme, space, _ = value.partition(b" ")
-        return scheme + space + HIDDEN if space else HIDDEN
     if key == b"cookie":
         return b";".join(_hidden(pair) for pair in value.split(b";"))
     if key == b"set-cookie":
         pair, semicolon, attributes = value.partition(b";")
         return _hidden(pair) + semicolon + attributes
+    if key == b"sec-websocket-protocol":
+        return b",".join(_subprotocol(name) for name in value.split(b","))
+    if is_secret_field(key):
+        scheme, space, _ = value.partition(b" ")
+        return scheme + space + HIDDEN if space and scheme.lower() in SCHEMES else HIDDEN
     return redact_target(value)
+
+
+def redact_target(target: bytes) -> bytes:
+    """A request target or an address without the secrets in its query and its userinfo."""
+    if b"=" in target or b"%" in target:
+        target = _without_secret_parameters(target)
+    if b"@" in target:
+        target = _AUTHORITY_FORM.sub(rb"\1" + HIDDEN + b"@", target)
+        target = _USERINFO.sub(rb"\1" + HIDDEN + b"@", target)
+    if b"%" in target:
+        target = _ENCODED_USERINFO.sub(rb"\1" + HIDDEN + b"@", target)
+    return target
+
+
+def redact_octets(octets: bytes) -> bytes:
+    """What a stranger's connection began with, which may be a request, without its secrets."""
+    first, *lines = octets.split(b"\n")
+    shown = [redact_target(first)]
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        shown.append(name + colon + redact(name.strip(), value.strip()) if colon else line)
+    return b"\n".join(shown)
+
+
+def printable(value: bytes, limit: int = 300) -> str:
+    """Text that is safe in a terminal and a log line: no control bytes, bounded."""
+    text = value[:limit].decode("latin-1")
+    if text.isprintable() and len(value) <= limit:
+        return text
+    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    return shown + ("…" if len(value) > limit else "")
 
 
 def _hidden(pair: bytes) -> bytes:
@@ -42,18 +90,19 @@ def _hidden(pair: bytes) -> bytes:
     return name + equals + HIDDEN if equals else HIDDEN
 
 
-def redact_target(target: bytes) -> bytes:
-    """A request target or an address without the token in its query."""
-    lowered = target.lower()
-    if not (b"token" in lowered or b"_xsrf" in lowered or b"password" in lowered):
-        return target
-    return _QUERY.sub(rb"\1" + HIDDEN, target)
+def _subprotocol(name: bytes) -> bytes:
+    bare = name.strip()
+    return name if not bare or bare.lower() in SUBPROTOCOLS else name.replace(bare, HIDDEN)
 
 
-def printable(value: bytes, limit: int = 300) -> str:
-    """Text that is safe in a terminal and a log line: no control bytes, bounded."""
-    text = value[:limit].decode("latin-1")
-    if text.isprintable() and len(value) <= limit:
-        return text
-    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-    return shown + ("…" if len(value) > limit else "")
+def _without_secret_parameters(target: bytes) -> bytes:
+    kept: list[bytes] = []
+    done = 0
+    for found in _PARAMETER.finditer(target):
+        if found.start() < done or not is_secret_parameter(found[1]):
+            continue
+        value = _VALUE.match(target, found.end())
+        assert value is not None, "it matches nothing, too"
+        kept += (target[done : found.end()], HIDDEN)
+        done = value.end()
+    return b"".join((*kept, target[done:])) if kept else target

@@ -1,0 +1,71 @@
+"""Which names speak of a secret: of a header field, a query's parameter, a WebSocket protocol."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+_WORDS = (
+    *(b"token", b"key", b"secret", b"auth", b"cookie", b"passw", b"passphrase", b"pwd"),
+    *(b"credential", b"session", b"jwt", b"csrf", b"xsrf", b"signature"),
+)
+_EXACTLY = frozenset({b"code", b"pass", b"sig"})
+"""Parameters of OAuth (RFC 6749 section 4.1.2) and of signed addresses."""
+
+NO_SECRETS = frozenset(
+    {
+        b"access-control-allow-credentials",  # true, or absent
+        b"proxy-authenticate",  # a challenge, for everybody
+        b"sec-websocket-key",  # a nonce; Jupyter refuses handshakes for it (RFC 6455)
+        b"www-authenticate",
+    }
+)
+"""Fields whose names speak of one, and whose values are none."""
+
+SCHEMES = frozenset({b"basic", b"bearer", b"digest", b"negotiate", b"token"})
+"""The first word of Authorization that may be shown; any other might be the secret."""
+
+SUBPROTOCOLS = frozenset(
+    {
+        b"base64",
+        b"binary",
+        b"graphql-transport-ws",
+        b"graphql-ws",
+        b"jsonrpc",
+        b"lsp",
+        b"mqtt",
+        b"tty",
+        b"v1.kernel.websocket.jupyter.org",
+        b"v1.token.websocket.jupyter.org",
+        b"wamp.2.json",
+    }
+)
+"""Names in Sec-WebSocket-Protocol that may be shown: browsers can put a token nowhere else."""
+
+_MOST_ENCODINGS = 5
+_LONGEST_NAME = 256
+
+
+def is_secret_field(name: bytes) -> bool:
+    """Whether the value of a field (lower-case name) is not to be shown."""
+    return name not in NO_SECRETS and is_secret_parameter(name)
+
+
+def is_secret_parameter(name: bytes) -> bool:
+    """Whether the value of a query's parameter is not to be shown, however its name is encoded.
+
+    Jupyter decodes names once (tornado ``parse_qs_bytes``); an address inside an address is
+    encoded again. Nothing honest has a name of hundreds of octets.
+    """
+    return len(name) > _LONGEST_NAME or _speaks_of_a_secret(name)
+
+
+@lru_cache(4096)
+def _speaks_of_a_secret(name: bytes) -> bool:
+    for _ in range(_MOST_ENCODINGS):
+        decoded = unquote_to_bytes(name.replace(b"+", b" "))
+        if decoded == name:
+            break
+        name = decoded
+    plain = name.strip().lower()
+    return plain in _EXACTLY or any(word in plain for word in _WORDS)
