@@ -11,6 +11,7 @@ In the order a start meets them:
 - ``recipe``     the container the settings ask for
 - ``plan``       what to do about a container that is there already; decides, waits for nothing
 - ``pull``       fetching an image, and showing how far it got
+- ``unpulled``   why an image could not be fetched, and the mend
 - ``container``  Jupyter as a container
 - ``process``    Jupyter as a process of this user
 - ``child``      what such a process runs before it becomes Jupyter

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from proxy.errors import StartError
 from proxy.jupyter.engine import EngineError
+from proxy.jupyter.unpulled import explained, otherwise
 
 LINE_EVERY_SECONDS = 5.0
 BAR_EVERY_SECONDS = 0.1
@@ -100,7 +101,10 @@ async def ensure_image(docker: aiodocker.Docker, image: str, console: Console) -
         raise _unobtainable(image, error) from None
     # A connection that breaks off in the middle ends the events like a success.
     if not await _present(docker, image):
-        raise StartError(f"The pull of image {image} broke off ({state}). Start again to go on.")
+        raise StartError(
+            f"The pull of image {image} broke off ({state}). Start again to go on. "
+            f"{otherwise(image)}"
+        )
     _say(console, f"pulled {image}")
 
 
@@ -166,10 +170,4 @@ def _say(console: Console, text: str) -> None:
 
 def _unobtainable(image: str, error: BaseException) -> StartError:
     words = error.message if isinstance(error, aiodocker.DockerError) else str(error)
-    said = words.strip().rstrip(".") or type(error).__name__
-    status = error.status if isinstance(error, aiodocker.DockerError) else 0
-    if status in (400, 403, 404) or "manifest unknown" in said or "denied" in said:
-        mend = "Check the name and tag in jupyter.image"
-    else:
-        mend = f"Check the network, or bring the image here yourself: docker pull {image}"
-    return StartError(f"Image {image} cannot be pulled: {said}. {mend}.")
+    return StartError(explained(image, words or type(error).__name__))

@@ -17,6 +17,13 @@ from aiohttp import web
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
+REFUSALS = {
+    "UNAUTHORIZED": (401, {"WWW-Authenticate": 'Basic realm="labgate"'}),
+    "DENIED": (403, {}),
+    "TOOMANYREQUESTS": (429, {}),
+}
+
+
 def digest(blob: bytes) -> str:
     return "sha256:" + hashlib.sha256(blob).hexdigest()
 
@@ -32,13 +39,16 @@ def layer(size: int) -> tuple[bytes, str]:
 
 
 @asynccontextmanager
-async def registry(*sizes: int, lost: bool = False, stuck: bool = False) -> AsyncIterator[str]:
+async def registry(
+    *sizes: int, lost: bool = False, stuck: bool = False, refusal: str = ""
+) -> AsyncIterator[str]:
     """Serve an image of layers of these sizes; gives its name.
 
     Args:
         sizes: Bytes of each layer.
         lost: The last layer is not to be had.
         stuck: The last layer never comes.
+        refusal: Answer everything with this error of the protocol.
     """
     layers = [layer(size) for size in sizes]
     root = {"type": "layers", "diff_ids": [inner for _, inner in layers]}
@@ -67,6 +77,10 @@ async def registry(*sizes: int, lost: bool = False, stuck: bool = False) -> Asyn
         del blobs[digest(layers[-1][0])]
 
     async def answer(request: web.BaseRequest) -> web.Response:
+        if refusal:
+            status, headers = REFUSALS[refusal]
+            errors = {"errors": [{"code": refusal, "message": refusal.lower()}]}
+            return web.json_response(errors, status=status, headers=headers)
         if request.path == "/v2/":
             return web.json_response({})
         if "/manifests/" in request.path and request.path.endswith(("/1", digest(manifest))):

@@ -35,6 +35,9 @@ EVENTS = """
 """
 
 
+WITHOUT = "`docker save {}` on a machine that has it and `docker load` here, or --launch process"
+
+
 def recorded() -> list[dict[str, Any]]:
     return [json.loads(line) for line in EVENTS.strip().splitlines()]
 
@@ -110,7 +113,8 @@ async def test_no_such_image(docker: aiodocker.Docker) -> None:
             await ensure_image(docker, missing, Console(file=io.StringIO()))
     told = str(caught.value)
     assert f"Image {missing} cannot be pulled" in told
-    assert "Check the name and tag in jupyter.image" in told
+    assert "There is no such tag: check the name and tag in jupyter.image" in told
+    assert WITHOUT.format(missing) in told
 
 
 @pytest.mark.docker
@@ -125,7 +129,30 @@ async def test_no_network(docker: aiodocker.Docker) -> None:
     image = "registry.invalid/jupyter/nothing:1"
     with pytest.raises(StartError) as caught:
         await ensure_image(docker, image, Console(file=io.StringIO()))
-    assert f"Image {image} cannot be pulled" in str(caught.value)
-    assert f"Check the network, or bring the image here yourself: docker pull {image}" in str(
-        caught.value
-    )
+    told = str(caught.value)
+    assert f"Image {image} cannot be pulled" in told
+    assert "The engine does not find registry.invalid in DNS" in told
+    assert WITHOUT.format(image) in told
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("refusal", "mend"),
+    [
+        ("UNAUTHORIZED", "The registry wants a login, and labgate has none: `docker login 127.0."),
+        ("DENIED", "If the repository is a private one: `docker login 127.0.0.1:"),
+        ("TOOMANYREQUESTS", "The registry lets this address pull no more for now"),
+    ],
+)
+async def test_a_registry_that_refuses(docker: aiodocker.Docker, refusal: str, mend: str) -> None:
+    async with registry(10, refusal=refusal) as image:
+        with pytest.raises(StartError) as caught:
+            await ensure_image(docker, image, Console(file=io.StringIO()))
+    assert mend in str(caught.value)
+    assert WITHOUT.format(image) in str(caught.value)
+
+
+@pytest.mark.docker
+async def test_nobody_answers_at_the_registry(docker: aiodocker.Docker) -> None:
+    with pytest.raises(StartError, match=r"The engine does not reach 127\.0\.0\.1:1"):
+        await ensure_image(docker, "127.0.0.1:1/x:1", Console(file=io.StringIO()))

@@ -1,0 +1,103 @@
+"""Why an image could not be pulled, and what to do: the engine's words, read."""
+
+from __future__ import annotations
+
+from proxy.settings import DEFAULT_IMAGE
+
+_MENDS = (
+    (
+        ("invalid reference format",),
+        "Write jupyter.image as NAME:TAG, in lower case, for example {usual}",
+    ),
+    (
+        ("no space left on device",),
+        (
+            "The disk is full where the engine keeps its images: `docker system df` tells what "
+            "for, `docker image rm` makes room"
+        ),
+    ),
+    (
+        ("no basic auth credentials", "unauthorized", "authentication required"),
+        (
+            "The registry wants a login, and labgate has none: `docker login {registry}`, then "
+            "`docker pull {image}`; labgate takes an image that is there"
+        ),
+    ),
+    (
+        ("access denied", "denied:"),
+        (
+            "Check the name in jupyter.image. If the repository is a private one: `docker login "
+            "{registry}`, then `docker pull {image}`; labgate takes an image that is there"
+        ),
+    ),
+    (
+        ("no matching manifest for", "no match for platform"),
+        (
+            "There is none for this machine's processor under that tag: choose a tag of "
+            "jupyter.image that has one"
+        ),
+    ),
+    (
+        ("manifest unknown", "not found"),
+        "There is no such tag: check the name and tag in jupyter.image",
+    ),
+    (
+        ("toomanyrequests", "rate limit"),
+        (
+            "The registry lets this address pull no more for now: wait, or `docker login "
+            "{registry}` and `docker pull {image}`"
+        ),
+    ),
+    (
+        ("x509:", "certificate signed by unknown authority", "certificate has expired"),
+        (
+            "The engine does not trust the registry's certificate. Where the network inspects TLS, "
+            "put its CA into /etc/docker/certs.d/{registry}/ca.crt"
+        ),
+    ),
+    (
+        ("no such host", "server misbehaving", "temporary failure in name resolution"),
+        "The engine does not find {registry} in DNS: check the network and the name",
+    ),
+    (
+        (
+            *("timeout", "deadline exceeded", "connection refused", "unreachable"),
+            *("connection reset", "no route to host", "eof", "broken pipe"),
+        ),
+        (
+            "The engine does not reach {registry}: check the network, or its proxy (HTTPS_PROXY in "
+            "the engine's own environment)"
+        ),
+    ),
+)
+"""Signs, in lower case, in the order they are looked for; and the mend."""
+
+
+def explained(image: str, words: str) -> str:
+    """The engine's words and the mend, and the two ways that need no registry.
+
+    Args:
+        image: As configured.
+        words: What the engine said.
+    """
+    said = words.strip().rstrip(".")
+    place = registry(image)
+    mends = (mend for signs, mend in _MENDS if any(sign in said.lower() for sign in signs))
+    mend = next(mends, "The engine's log may say more: journalctl -u docker")
+    mend = mend.format(image=image, registry=place, usual=DEFAULT_IMAGE)
+    return f"Image {image} cannot be pulled: {said}. {mend}. {otherwise(image)}"
+
+
+def otherwise(image: str) -> str:
+    """How to go on where the registry cannot be had."""
+    return (
+        f"Without a registry: `docker save {image}` on a machine that has it and `docker load` "
+        "here, or --launch process for a Jupyter without a container."
+    )
+
+
+def registry(image: str) -> str:
+    """Where an image is pulled from; Docker's own without a host (distribution/reference)."""
+    host, separator, _ = image.partition("/")
+    named = separator and ("." in host or ":" in host or host == "localhost")
+    return host if named else "docker.io"
