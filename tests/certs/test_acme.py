@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from proxy.app import Application
-from proxy.certs.acme import order
+from proxy.certs.acme import order, renewer
 from proxy.certs.acme.attempt import attempt, due, look_for_suggestion, shelf_of
 from proxy.certs.acme.network import Stopped
 from proxy.certs.acme.problems import ObtainError
@@ -631,23 +631,26 @@ class TestRenewer:
         finally:
             await app.stop()
 
-    async def test_one_of_several(self, settings: Settings, ca: tuple[Pebble, Dns]) -> None:
-        """Three that share a state folder ask once."""
+    async def test_one_of_several(
+        self, settings: Settings, ca: tuple[Pebble, Dns], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Three that share a state folder ask once, and each knows what comes next."""
+        monkeypatch.setattr(renewer, "BUSY_NAP_SECONDS", 0.05)
         issued = ca[0].stdout.read_text().count("Issued certificate")
         app = Application(settings, access_log=False)
         await app.start()
         store = app.certificates
         assert store is not None
-        others = [
-            asyncio.ensure_future(Renewer(wanted_of(settings), store).run()) for _ in range(2)
-        ]
+        others = [Renewer(wanted_of(settings), store) for _ in range(2)]
+        running = [asyncio.ensure_future(other.run()) for other in others]
         try:
             await until_true(lambda: not store.waiting, "no certificate")
-            # Long enough for the others to find the lock free.
-            await asyncio.sleep(4)
+            # They found the lock free, and a certificate behind it.
+            planned = lambda: all(other._told for other in others)  # noqa: E731
+            await until_true(planned, "the others wait for ever")
         finally:
-            for other in others:
-                other.cancel()
+            for one in running:
+                one.cancel()
             await app.stop()
         assert ca[0].stdout.read_text().count("Issued certificate") == issued + 1
 

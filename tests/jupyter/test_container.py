@@ -306,18 +306,25 @@ async def test_stop_ends_the_wait(place: Place) -> None:
 
 
 async def test_the_engine_may_tell_of_the_exit_with_the_stop(place: Place) -> None:
+    """The engine's answer arrives, and there is no session left to ask it how that ended."""
     launcher = await place.launcher()
     await launcher.launch()
+    asked, told = asyncio.Event(), asyncio.Event()
 
     class Late(DockerContainer):
         async def wait(self, **_: Any) -> dict[str, Any]:
+            asked.set()
             await launcher._stopped.wait()
+            told.set()
             return {"StatusCode": 0}
 
     launcher._container = Late(launcher._docker, id=launcher._launched.id)
+    exit_seen = asyncio.ensure_future(launcher._exit())
     ended = asyncio.ensure_future(launcher.ended())
-    await asyncio.sleep(0)
+    await asked.wait()
     await launcher.stop()
+    await told.wait()
+    assert (await exit_seen).reason == "labgate stopped it"
     assert (await ended).reason == "labgate stopped it"
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from itertools import chain, repeat
+from time import monotonic
 
 import pytest
 
 from proxy.upstream.reading import MAX_HEAD_BYTES
 from tests.edges import Edge, edge, request
 from tests.upstreams import OK, Visit, upstream
+from tests.wire.talk import Taps
 
 PIECE = 16 * 1024
+HEAD_SECONDS = 60.0
 MOST_TAKEN = 64 * 2**20
 """Octets an endless answer may get rid of before it is cut: kernel buffers and a read each way."""
 
@@ -109,24 +112,55 @@ NEVER_LATE: Iterable[tuple[str, list[bytes]]] = [
 
 
 @pytest.mark.parametrize(("name", "pieces"), NEVER_LATE)
-async def test_what_is_merely_slow_is_waited_for(name: str, pieces: list[bytes]) -> None:
-    checked = asyncio.Event()
+async def test_what_is_merely_slow_is_waited_for(
+    name: str, pieces: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = Taps(monkeypatch).upstream
+    checked = asyncio.Semaphore(0)
 
     async def slow(visit: Visit) -> None:
         await visit.head()
         for piece in pieces:
             await visit.say(piece)
-            checked.clear()
-            await checked.wait()
+            await checked.acquire()
 
-    async with upstream(slow) as jupyter, edge(jupyter.address, head_seconds=0.5) as labgate:
+    async with (
+        asyncio.timeout(30),
+        upstream(slow) as jupyter,
+        edge(jupyter.address) as labgate,
+    ):
         asking = asyncio.ensure_future(labgate.ask(request()))
-        async with asyncio.timeout(30):
-            while not asking.done():
-                await asyncio.sleep(0.3)
-                await labgate.pool.check_times()
-                checked.set()
+        for count in range(len(pieces)):
+            await taken.until(len(b"".join(pieces[: count + 1])))
+            for connection in list(labgate.pool._open):
+                connection.check_time(monotonic() + 3600, HEAD_SECONDS, response_seconds=0)
+            checked.release()
         assert (await asking).endswith(b"ok")
+
+
+async def test_of_a_head_that_has_begun_the_rest_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The hour of the test before is too long for this one."""
+    taken = Taps(monkeypatch).upstream
+
+    async def stops(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(OK[:10])
+        await visit.reader.read()
+
+    async with (
+        asyncio.timeout(30),
+        upstream(stops) as jupyter,
+        edge(jupyter.address) as labgate,
+    ):
+        asking = asyncio.ensure_future(labgate.ask(request()))
+        await taken.until(10)
+        (connection,) = labgate.pool._open
+        connection.check_time(monotonic() + HEAD_SECONDS - 1, HEAD_SECONDS, response_seconds=0)
+        assert not asking.done()
+        connection.check_time(monotonic() + 3600, HEAD_SECONDS, response_seconds=0)
+        assert b"HTTP/1.1 504 " in await asking
 
 
 def test_the_bound_is_generous() -> None:
