@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tracemalloc
 from time import monotonic
 
 import pytest
@@ -19,6 +20,10 @@ from tests.upstreams import OK, Visit, says, upstream
 from tests.wire.talk import Recorder, Taps
 
 SECONDS = 60.0
+ONE_READ = 256 * 1024
+"""Octets that an event loop takes from a socket at once, at most."""
+LARGE = 20_000_000
+"""More than all the kernel's buffers on the way."""
 HOST = b"Host: lab.example.org\r\n"
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -103,16 +108,16 @@ async def test_who_says_more_than_its_chunks_is_waited_for(
         assert labgate.server.connections
 
 
-async def test_content_behind_a_kept_request_is_bounded() -> None:
-    """While nobody reads it yet: Jupyter is being dialled, or a password is being checked."""
+async def test_content_behind_a_kept_request_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nobody reads it: the answer before it is awaited, then Jupyter is being dialled."""
     loop = asyncio.get_running_loop()
+    taps = Taps(monkeypatch)
     fillers = [socket.socket() for _ in range(4)]
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
         listening.setblocking(False)
         address = UpstreamAddress("127.0.0.1", listening.getsockname()[1])
         async with asyncio.timeout(SECONDS), edge(address) as labgate:
-            _, writer = await labgate.connect()
-            writer.write(GET)
+            client = await dialled(labgate, GET)
             jupyter, _ = await loop.sock_accept(listening)
             await loop.sock_recv(jupyter, 65536)
             # From here on a dial waits: the kernel's queue is full.
@@ -120,19 +125,21 @@ async def test_content_behind_a_kept_request_is_bounded() -> None:
                 filler.setblocking(False)
                 filler.connect_ex(listening.getsockname())
             (connection,) = labgate.server.connections
-            # By hand: how much one read of a socket takes is the kernel's affair, and only
-            # more than MOST_WAITING makes the content ask for a pause of its own.
-            connection.data_received(PUT + b"x" * (MOST_WAITING + MOST_KEPT))
-            assert len(connection._framer.kept) > MOST_WAITING
+            transport = connection.transport
+            assert transport is not None
+            sending = asyncio.ensure_future(loop.sock_sendall(client, PUT + b"x" * LARGE))
+
+            await until(lambda: not transport.is_reading() or sending.done())
+            assert taps.edge.taken < MOST_KEPT + ONE_READ
             end = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
             await loop.sock_sendall(jupyter, end)
             jupyter.close()
-            while connection._content is None:  # noqa: ASYNC110  no event says so
-                await asyncio.sleep(0)
-            assert connection._content._waiting_bytes > MOST_WAITING
-            assert connection.transport is not None
-            assert not connection.transport.is_reading()
-            writer.transport.abort()
+            # The next request has begun, and reads what is kept.
+            await until(lambda: bool(labgate.records) and connection._content is not None)
+            await until(lambda: not transport.is_reading() or sending.done())
+            assert taps.edge.taken < MOST_KEPT + MOST_WAITING + 2 * ONE_READ
+            sending.cancel()
+            client.close()
     for filler in fillers:
         filler.close()
 
@@ -212,6 +219,8 @@ def test_nobody_waits_for_100_for_ever() -> None:
 
 
 def test_tiny_chunks_wait_as_what_they_contain() -> None:
+    """Octets by twos would take twenty times their memory."""
+
     class Source:
         paused = False
 
@@ -223,11 +232,21 @@ def test_tiny_chunks_wait_as_what_they_contain() -> None:
 
     source = Source()
     content = ChunkedContent(source, DEFAULT_LIMITS)
-    segments = 0
-    while not source.paused:
-        content.came(b"2\r\nab\r\n" * 1000)
-        segments += 1
-    assert len(content._pieces) == segments
+    segment = b"2\r\nab\r\n" * 1000
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        while not source.paused:
+            content.came(segment)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 2 * MOST_WAITING
+    whole = content.take()
+    assert whole is not None
+    assert len(whole) > MOST_WAITING
+    assert whole.strip(b"ab") == b""
+    assert not source.paused
 
 
 @pytest.mark.parametrize(
