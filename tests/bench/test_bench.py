@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,11 @@ from tests.bench.measures import FULL, MEASURES, Measure, Outcome
 from tests.bench.measures.cpu import CPU, RATE, CpuPerRequest
 from tests.bench.measures.round_trip import WebSocketRoundTrip
 from tests.bench.peers import Labgate
+from tests.bench.process import Program
 from tests.bench.run import run
 from tests.bench.samples import Samples
 from tests.bench.targets import TARGETS
+from tests.e2e.programs import until
 
 TINY = replace(
     FULL,
@@ -44,11 +47,48 @@ def measured(*measures: Measure) -> Samples:
     return samples
 
 
-def test_requests_and_websockets_are_measured() -> None:
+def test_requests_and_websockets_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The kernel counts by hundredths of a second, which so little load need not take.
+    weighed = count(1.0)
+    monkeypatch.setattr(Program, "cpu_seconds", lambda _: next(weighed))
     samples = measured(CpuPerRequest(), WebSocketRoundTrip())
     for figure in (*CpuPerRequest.figures, *WebSocketRoundTrip.figures):
         (value,) = samples.values(figure.name, "labgate")
-        assert value >= 0 if figure is CPU else value > 0
+        assert value > 0, figure.name
+
+
+BUSY = """
+import subprocess, sys, time
+
+role = sys.argv[1]
+if role == "parent":
+    subprocess.run([sys.executable, __file__, "gone"], check=True, stdout=subprocess.DEVNULL)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    child = subprocess.Popen([sys.executable, __file__, "stays"], **pipes)
+    child.stdout.read(1)
+while time.process_time() < 0.1:
+    pass
+print("!", flush=True)
+if role == "parent":
+    time.sleep(600)
+elif role == "stays":
+    sys.stdin.read()
+"""
+
+
+def test_all_processes_of_a_program_are_weighed(tmp_path: Path) -> None:
+    """Itself, a child and one that is gone: each says that it took a tenth of a second."""
+    script = tmp_path / "busy.py"
+    script.write_text(BUSY)
+    command = [sys.executable, str(script), "parent"]
+    program = Program(command, os.sched_getaffinity(0), tmp_path / "output")
+    try:
+        until(lambda: program.ended or "!" in program.told, "it is not done")
+        assert not program.ended, program.told
+        # The kernel counts whole hundredths, user and system time of each apart.
+        assert program.cpu_seconds() > 3 * 0.1 - 6 * 0.01
+    finally:
+        program.stop()
 
 
 def test_without_wrk_the_own_client_asks(monkeypatch: pytest.MonkeyPatch) -> None:
