@@ -69,9 +69,17 @@ async def edge(
     limits: Limits = DEFAULT_LIMITS,
     head_seconds: float = 60.0,
     response_seconds: float = 0.0,
+    idle_connections: int = 64,
+    idle_seconds: float = 30.0,
 ) -> AsyncIterator[Edge]:
     """Run an edge for ``https://lab.example.org`` in front of ``address``."""
-    pool = Pool(address, head_seconds=head_seconds, response_seconds=response_seconds)
+    pool = Pool(
+        address,
+        idle_connections=idle_connections,
+        idle_seconds=idle_seconds,
+        head_seconds=head_seconds,
+        response_seconds=response_seconds,
+    )
     records: list[Record] = []
     origin = address.origin if address is not None else WebOrigin("http", "127.0.0.1", 8888)
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from proxy.edge.protocol import MOST_KEPT, EdgeProtocol
+from proxy.edge.protocol import MOST_AT_ONCE, MOST_KEPT, PROVEN_BYTES, EdgeProtocol
 from tests.edges import Edge, edge, request
 from tests.upstreams import OK, Visit, says, upstream
 from tests.wire.talk import Recorder
@@ -151,3 +151,40 @@ async def test_trailers_are_bounded_however_much_content_there_was() -> None:
         writer.write(POST + content + b"0\r\n" + trailers + b"\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
     assert [one.complete for one in recorder.requests()] == [False]
+
+
+class Taking(asyncio.Transport):
+    """A transport that remembers the pieces it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.pieces.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return False
+
+
+async def test_much_goes_down_in_slices_until_its_client_has_proven_to_read() -> None:
+    """OpenSSL keeps room for the largest piece as long as the connection lives."""
+    read = bytes(range(250)) * 1000
+    async with asyncio.timeout(SECONDS), edge(None) as labgate:
+        await labgate.connect()
+        while not labgate.server.connections:  # noqa: ASYNC110  no event says so
+            await asyncio.sleep(0)
+        connection = connection_of(labgate)
+        own, connection.transport = connection.transport, Taking()
+        pieces = connection.transport.pieces
+        try:
+            for _ in range(PROVEN_BYTES // len(read) + 1):
+                pieces.clear()
+                connection.write(read)
+                assert b"".join(pieces) == read
+                assert max(map(len, pieces)) <= MOST_AT_ONCE < len(read)
+            pieces.clear()
+            connection.write(read)
+            assert pieces == [read]
+        finally:
+            connection.transport = own

@@ -1,0 +1,134 @@
+"""Which connections to Jupyter are kept, how many, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from tests.edges import edge, request
+from tests.upstreams import OK, Visit, upstream
+
+SECONDS = 60.0
+LONG = 3600.0
+
+
+class Answering:
+    """A Jupyter that answers when it may, and hears the end of every connection.
+
+    Attributes:
+        waiting: Requests that have come and are not answered yet.
+        ended: Connections that labgate ended.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: list[asyncio.Event] = []
+        self.ended: list[Visit] = []
+        self.changed = asyncio.Condition()
+
+    async def __call__(self, visit: Visit) -> None:
+        try:
+            while True:
+                await visit.head()
+                answer = asyncio.Event()
+                self.waiting.append(answer)
+                await self._tell()
+                await answer.wait()
+                await visit.say(OK)
+        finally:
+            self.ended.append(visit)
+            await self._tell()
+
+    async def _tell(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def until(self, *, waiting: int = 0, ended: int = 0) -> None:
+        """As many requests are waiting, and as many connections have ended."""
+        async with self.changed:
+            await self.changed.wait_for(
+                lambda: len(self.waiting) >= waiting and len(self.ended) >= ended
+            )
+
+    def answer(self) -> None:
+        """Those that wait."""
+        for answer in self.waiting:
+            answer.set()
+        self.waiting.clear()
+
+
+async def test_only_so_many_idle_connections_are_kept() -> None:
+    jupyter = Answering()
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(jupyter) as running,
+        edge(running.address, idle_connections=2, idle_seconds=LONG) as labgate,
+    ):
+        asked = [asyncio.ensure_future(labgate.ask(request())) for _ in range(5)]
+        await jupyter.until(waiting=5)
+        assert labgate.pool.connections == 5, "there is no limit for busy ones"
+        jupyter.answer()
+        assert all(answer.endswith(b"ok") for answer in await asyncio.gather(*asked))
+        await jupyter.until(ended=3)
+        assert labgate.pool.connections == 2
+
+        again = [asyncio.ensure_future(labgate.ask(request())) for _ in range(2)]
+        await jupyter.until(waiting=2)
+        jupyter.answer()
+        await asyncio.gather(*again)
+        assert len(running.visits) == 5, "both are used again"
+
+
+async def test_idle_connections_end_by_themselves() -> None:
+    """Each in its own time: also those that came after the first."""
+    jupyter = Answering()
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(jupyter) as running,
+        edge(running.address, idle_seconds=0.2) as labgate,
+    ):
+        both = [asyncio.ensure_future(labgate.ask(request())) for _ in range(2)]
+        await jupyter.until(waiting=2)
+        first, second = jupyter.waiting
+        first.set()
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0.05)  # the shorter its way, the less is seen: never a failure
+        second.set()
+        await asyncio.gather(*both)
+        await jupyter.until(ended=2)
+        assert labgate.pool.connections == 0
+
+
+async def test_one_that_is_too_old_is_not_taken() -> None:
+    """Also when its end is overdue because the event loop was busy: Jupyter's is near, too."""
+    jupyter = Answering()
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(jupyter) as running,
+        edge(running.address, idle_seconds=0.1) as labgate,
+    ):
+        asking = asyncio.ensure_future(labgate.ask(request()))
+        await jupyter.until(waiting=1)
+        (connection,) = labgate.pool._open
+        jupyter.answer()
+        await asking
+        time.sleep(0.15)  # nothing else runs meanwhile, the pool's timer included
+        assert labgate.pool.take() is None
+        assert not connection.usable
+        await jupyter.until(ended=1)
+
+
+async def test_one_that_is_young_is_taken_once() -> None:
+    jupyter = Answering()
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(jupyter) as running,
+        edge(running.address, idle_seconds=LONG) as labgate,
+    ):
+        asking = asyncio.ensure_future(labgate.ask(request()))
+        await jupyter.until(waiting=1)
+        (connection,) = labgate.pool._open
+        jupyter.answer()
+        await asking
+        assert labgate.pool.take() is connection
+        assert labgate.pool.take() is None
+        connection.abort()
