@@ -125,6 +125,7 @@ async def shedding(edge: Edge) -> AsyncIterator[None]:
     async def sweep() -> None:
         while True:
             await edge.server.shed()
+            await edge.pool.check_times()
             await asyncio.sleep(0)
 
     sweeping = asyncio.ensure_future(sweep())

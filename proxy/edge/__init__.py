@@ -17,5 +17,6 @@ In the order a request meets them:
 - ``exchange``   the whole path of one request, from its head to the end of its answer
 - ``local``      the paths labgate answers itself
 - ``carrier``    an allowed request up, its answer down
-- ``answers``    what labgate says itself: refusals, redirects, the waiting page
+- ``answers``    what labgate says itself: refusals, redirects, errors
+- ``page``       the pages among them, for people
 """

@@ -5,55 +5,18 @@ No version, no name of ours: a stranger learns nothing from an error.
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import json
 from http import HTTPStatus
 
-from proxy.rules.model import Field, RequestHead
+from proxy.rules.model import Field, Refuse, RequestHead
+from proxy.rules.negotiation import Representation, is_navigation, representation
 from proxy.upstream.relay import http_date
+
+from .page import WAITING, Page, error_page
 
 RETRY_AFTER_SECONDS = 2
 
-_SCRIPT = """
-async function look() {
-  try {
-    const answer = await fetch("/.labgate/ready", {cache: "no-store"});
-    if (answer.ok) { location.reload(); return; }
-  } catch (error) { /* labgate itself is away: keep looking */ }
-  setTimeout(look, 1000);
-}
-setTimeout(look, 1000);
-"""
-
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #333; background: #fafafa;
-       display: grid; place-content: center; min-height: 90vh; margin: 0; text-align: center }
-i { display: inline-block; width: 28px; height: 28px; border: 3px solid #ddd;
-    border-top-color: #f37726; border-radius: 50%; animation: turn 1s linear infinite }
-@keyframes turn { to { transform: rotate(1turn) } }
-@media (prefers-color-scheme: dark) { body { color: #ddd; background: #1b1b1b } }
-"""
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
-
-
-_PAGE = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Jupyter is starting</title>
-<meta name="viewport" content="width=device-width">
-<noscript><meta http-equiv="refresh" content="3"></noscript>
-<style>{_STYLE}</style></head>
-<body><main><i></i><h1>Jupyter is not answering yet</h1>
-<p>It is starting or restarting. This page opens by itself when it is ready.</p></main>
-<script>{_SCRIPT}</script></body></html>
-""".encode()
-
-_POLICY = (
-    f"default-src 'none'; connect-src 'self'; script-src {_hash(_SCRIPT)}; "
-    f"style-src {_hash(_STYLE)}; frame-ancestors 'self'"
-).encode("ascii")
+_RETRY: Field = (b"Retry-After", b"%d" % RETRY_AFTER_SECONDS)
 
 
 def plain(
@@ -77,18 +40,91 @@ def redirect(status: int, location: str, *, persistent: bool, bodiless: bool) ->
     return plain(status, sentence, persistent=persistent, bodiless=bodiless, fields=(field,))
 
 
-def unavailable(head: RequestHead, status: int, *, persistent: bool) -> bytes:
-    """Jupyter gave no answer: a page that reloads for people, a sentence for programs."""
+def html(
+    status: int,
+    page: Page,
+    *,
+    persistent: bool,
+    bodiless: bool = False,
+    fields: tuple[Field, ...] = (),
+) -> bytes:
+    """A whole response: a page for people."""
+    policy = (b"Content-Security-Policy", page.policy)
+    fields = (*fields, policy, *_ending(persistent))
+    return whole(status, page.content, b"text/html; charset=utf-8", fields, bodiless)
+
+
+def error(
+    head: RequestHead,
+    status: int,
+    reason: str,
+    sentence: str,
+    *,
+    persistent: bool,
+    fields: tuple[Field, ...] = (),
+) -> bytes:
+    """An error as the asker can make most of it: a page, JSON or the sentence.
+
+    Args:
+        head: The request.
+        status: The answer's status.
+        reason: The rule that refused, or another word for what is the matter.
+        sentence: What happened.
+        persistent: Whether the connection can carry another exchange.
+        fields: Further fields of the answer.
+    """
     bodiless = head.method == b"HEAD"
-    retry: tuple[Field, ...] = ()
-    if status == 503:
-        retry = ((b"Retry-After", b"%d" % RETRY_AFTER_SECONDS),)
-        if is_navigation(head):
-            policy = (b"Content-Security-Policy", _POLICY)
-            fields = (*retry, policy, *_ending(persistent))
-            return whole(status, _PAGE, b"text/html; charset=utf-8", fields, bodiless)
-    sentence = _SENTENCES.get(status, _SENTENCES[502])
-    return plain(status, sentence, persistent=persistent, bodiless=bodiless, fields=retry)
+    content_type = b"text/plain; charset=utf-8"
+    match representation(head):
+        case Representation.PAGE:
+            page = error_page(status, reason, sentence)
+            return html(status, page, persistent=persistent, bodiless=bodiless, fields=fields)
+        case Representation.JSON:
+            sentence = json.dumps({"message": sentence, "reason": reason})
+            content_type = b"application/json"
+    return plain(
+        status,
+        sentence,
+        persistent=persistent,
+        bodiless=bodiless,
+        fields=fields,
+        content_type=content_type,
+    )
+
+
+def refused(head: RequestHead, refusal: Refuse, *, persistent: bool) -> bytes:
+    """What a rule decided."""
+    return error(
+        head,
+        refusal.status,
+        refusal.rule,
+        refusal.sentence,
+        persistent=persistent,
+        fields=refusal.fields,
+    )
+
+
+def unavailable(head: RequestHead, status: int, *, persistent: bool) -> bytes:
+    """Jupyter gave no answer: a page that loads itself again for people who only look."""
+    if status != 503:
+        sentence = _SENTENCES.get(status, _SENTENCES[502])
+        return error(head, status, "upstream", sentence, persistent=persistent)
+    if head.method in (b"GET", b"HEAD") and is_navigation(head):
+        bodiless = head.method == b"HEAD"
+        return html(503, WAITING, persistent=persistent, bodiless=bodiless, fields=(_RETRY,))
+    return error(head, 503, "upstream", _SENTENCES[503], persistent=persistent, fields=(_RETRY,))
+
+
+def crowded(head: RequestHead, *, persistent: bool) -> bytes:
+    """More is under way than may be."""
+    sentence = "Too many requests are under way; try again in a moment."
+    return error(head, 503, "limit", sentence, persistent=persistent, fields=(_RETRY,))
+
+
+def failed(head: RequestHead) -> bytes:
+    """A fault of ours, behind which nothing more is read."""
+    sentence = "This server failed to answer the request; its log has the reason."
+    return error(head, 500, "fault", sentence, persistent=False)
 
 
 _SENTENCES = {
@@ -96,15 +132,6 @@ _SENTENCES = {
     503: "Jupyter is not answering yet; try again in a moment.",
     504: "Jupyter did not answer in time.",
 }
-
-
-def is_navigation(head: RequestHead) -> bool:
-    """Whether a person's browser opens a page, and not a program or a script fetches."""
-    modes = head.values(b"sec-fetch-mode")
-    if modes and modes != [b"navigate"]:
-        return False
-    accepts = any(b"text/html" in value for value in head.values(b"accept"))
-    return head.method in (b"GET", b"HEAD") and accepts
 
 
 def whole(

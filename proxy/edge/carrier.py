@@ -254,7 +254,10 @@ class Carrier:
         if self._relay is not None and self._relay.started:
             self._downstream.abort()
         else:
-            self._downstream.write(answers.plain(fault.status, str(fault), persistent=False))
+            answer = answers.error(
+                self._head, fault.status, "content", str(fault), persistent=False
+            )
+            self._downstream.write(answer)
 
     def _failed(self, error: UpstreamError) -> bool:
         status = STATUS_OF[type(error)]

@@ -176,6 +176,9 @@ class Exchange:
         answer = await self._all.own.answer(
             decision, persistent=self._persistent, bodiless=self._bodiless
         )
+        if isinstance(answer, Refuse):
+            self._refuse(answer)
+            return
         self._record.status = int(answer[9:12])
         self._say(answer, persistent=self._persistent)
 
@@ -184,26 +187,14 @@ class Exchange:
         peer = self._head.arrival.peer
         self._record.status, self._record.outcome = 503, "too many requests under way"
         self._all.turned_away(peer)
-        answer = answers.plain(
-            503,
-            "Too many requests are under way; try again in a moment.",
-            persistent=self._persistent,
-            bodiless=self._bodiless,
-            fields=((b"Retry-After", b"%d" % answers.RETRY_AFTER_SECONDS),),
-        )
+        answer = answers.crowded(self._head, persistent=self._persistent)
         self._say(answer, persistent=self._persistent)
 
     def _refuse(self, refusal: Refuse) -> None:
         _log_refusal(self._head, refusal)
         persistent = self._persistent and not refusal.close
         self._record.status, self._record.outcome = refusal.status, f"refused ({refusal.rule})"
-        answer = answers.plain(
-            refusal.status,
-            refusal.sentence,
-            persistent=persistent,
-            bodiless=self._bodiless,
-            fields=refusal.fields,
-        )
+        answer = answers.refused(self._head, refusal, persistent=persistent)
         self._say(answer, persistent=persistent)
 
     @property
@@ -243,7 +234,7 @@ class Exchange:
         try:
             self._finish()
         except Exception as error:
-            self._downstream.failed(error)
+            self._downstream.failed(error, answers.failed(self._head))
         else:
             self._downstream.answered(persistent=persistent)
 
@@ -251,7 +242,7 @@ class Exchange:
         try:
             self._finish()
         finally:
-            self._downstream.failed(error)
+            self._downstream.failed(error, answers.failed(self._head))
 
     def _finish(self) -> None:
         """Count and record it, once."""

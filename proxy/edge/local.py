@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from proxy.rules.model import Local
+from proxy.rules.decide import NO_CHALLENGE
+from proxy.rules.model import Local, Refuse
 
 from .answers import plain, whole
 
@@ -35,8 +36,8 @@ class OwnPaths:
         self._lock = asyncio.Lock()
         self._known: tuple[float, bool] = (float("-inf"), False)
 
-    async def answer(self, decision: Local, *, persistent: bool, bodiless: bool) -> bytes:
-        """The whole response."""
+    async def answer(self, decision: Local, *, persistent: bool, bodiless: bool) -> bytes | Refuse:
+        """The whole response, or why there is none."""
         match decision.name:
             case "options":
                 status, sentence = 200, "This is as far as Max-Forwards lets it go."
@@ -47,11 +48,11 @@ class OwnPaths:
                 status, sentence = (200, "ready") if ready else (503, "not ready")
             case "challenge":
                 content = await asyncio.to_thread(self._challenge, decision.argument)
-                if content is not None:
-                    kind = b"application/octet-stream"
-                    ending = () if persistent else ((b"Connection", b"close"),)
-                    return whole(200, content, kind, ending, bodiless)
-                status, sentence = 404, "There is no such challenge."
+                if content is None:
+                    return NO_CHALLENGE
+                kind = b"application/octet-stream"
+                ending = () if persistent else ((b"Connection", b"close"),)
+                return whole(200, content, kind, ending, bodiless)
         return plain(status, sentence, persistent=persistent, bodiless=bodiless)
 
     async def _is_ready(self) -> bool:

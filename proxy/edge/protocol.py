@@ -15,7 +15,7 @@ from proxy.rules.syntax import request_line
 from proxy.upstream.reset import reset
 from proxy.upstream.streams import TunnelEnd
 
-from .answers import plain
+from . import answers
 from .content import NO_CONTENT, ArrivingContent, ChunkedContent
 from .framing import Framer, Reads
 from .limits import Slot
@@ -265,15 +265,14 @@ class EdgeProtocol(asyncio.Protocol):
         else:
             framer.answered()
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, error: Exception, answer: bytes) -> None:
         log.error("fault while answering %s", self.client, exc_info=error)
         self._busy, self._under_way = False, None
         if self._said:
             # Behind what was written it would be taken for the next request's answer.
             self.abort()
             return
-        sentence = "labgate failed to answer this request; its log has the reason."
-        self.write(plain(500, sentence, persistent=False))
+        self.write(answer)
         self.linger()
 
     def write_eof(self) -> bool:
@@ -322,7 +321,7 @@ class EdgeProtocol(asyncio.Protocol):
         """End what takes too long or leads nowhere."""
         if self._waiting.over(now, self._server.limits):
             if self._waiting.what is Waits.HEAD:
-                self.write(plain(408, "The request took too long.", persistent=False))
+                self.write(answers.plain(408, "The request took too long.", persistent=False))
             self.finish()
         if self._content is not None:
             self._content.check_pace(now, answered=self._said)
@@ -362,7 +361,7 @@ class EdgeProtocol(asyncio.Protocol):
         try:
             under_way = self._server.exchange(head, self._content or NO_CONTENT, self)
         except Exception as error:
-            self.failed(error)
+            self.failed(error, answers.failed(head))
             return
         if self._busy:
             self._under_way = under_way
@@ -382,5 +381,5 @@ class EdgeProtocol(asyncio.Protocol):
     def _refuse(self, status: int, sentence: str, reason: str) -> None:
         """Answer what never became an exchange."""
         log.info("%s from %s: %s", status, self.client, reason)
-        self.write(plain(status, sentence, persistent=False))
+        self.write(answers.plain(status, sentence, persistent=False))
         self.linger()

@@ -19,5 +19,6 @@ In the order a request meets them:
 - ``credentials``  what is labgate's own in Authorization and Cookie, and ends here
 - ``request``   the head that goes up to Jupyter
 - ``answer``    what makes a response head no answer
+- ``negotiation``  as what an error is told: a page, JSON or a sentence
 - ``response``  the head that comes back to the client
 """

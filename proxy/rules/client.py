@@ -56,7 +56,12 @@ def check_allowed(head: RequestHead, site: Site) -> Refuse | None:
     """Whether the client's address is on the allow-list; an empty one lets everybody in."""
     if not site.allow or head.arrival.peer in site.allow:
         return None
-    return Refuse(403, "allow-list", "This address may not enter here.", close=True)
+    return Refuse(
+        403,
+        "allow-list",
+        "This network address is not one of those that are let in here.",
+        close=True,
+    )
 
 
 def entry_address(entry: bytes) -> str | None:

@@ -11,6 +11,8 @@ HEALTH = b"/.labgate/health"
 READY = b"/.labgate/ready"
 CHALLENGE = b"/.well-known/acme-challenge/"
 
+NO_CHALLENGE = Refuse(404, "challenge", "There is no such certificate challenge here.")
+
 _TOKEN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -108,8 +110,8 @@ def own_path(head: RequestHead, site: Site) -> Local | Refuse | None:
         return None
     token = path[len(CHALLENGE) :]
     if not site.challenges:
-        return Refuse(404, "challenge", "There is no such challenge.")
+        return replace(NO_CHALLENGE, hint="acme.webroot is not set")
     if not token or not _TOKEN_CHARACTERS.issuperset(token):
         # RFC 8555 section 8.3: a token is base64url, so no dots and no slashes.
-        return Refuse(404, "challenge", "This is not a challenge token.")
+        return NO_CHALLENGE
     return Local("challenge", token.decode("ascii"))

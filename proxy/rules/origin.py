@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from .authority import host_only, is_authority, port_only
 from .model import Refuse, RequestHead, Site
 
-NO_SUCH_SITE = "This server does not answer under that name."
+NO_SUCH_SITE = "The name or the port in the address is not one that is served here."
 """The right name is not told: whoever scans addresses would learn it."""
 
 LOGOUT = b"logout"

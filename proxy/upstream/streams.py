@@ -88,8 +88,13 @@ class Downstream(Protocol):
     def answered(self, *, persistent: bool) -> None:
         """The exchange is over; ``persistent`` when another may follow."""
 
-    def failed(self, error: Exception) -> None:
-        """The exchange is over because of a fault of ours."""
+    def failed(self, error: Exception, answer: bytes) -> None:
+        """The exchange is over because of a fault of ours.
+
+        Args:
+            error: For the log.
+            answer: For the client, unless it was told something already.
+        """
 
 
 class Receiver(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from proxy.edge.local import OwnPaths
+from proxy.rules.decide import NO_CHALLENGE
 from proxy.rules.model import Local
 
 
@@ -21,7 +22,9 @@ class Jupyter:
 
 
 async def answered(own: OwnPaths, decision: Local) -> bytes:
-    return await own.answer(decision, persistent=True, bodiless=False)
+    answer = await own.answer(decision, persistent=True, bodiless=False)
+    assert isinstance(answer, bytes)
+    return answer
 
 
 async def test_health_does_not_depend_on_jupyter() -> None:
@@ -43,4 +46,5 @@ async def test_a_challenge_comes_from_the_webroot(tmp_path: Path) -> None:
     (folder / "token").write_text("token.thumbprint")
     own = OwnPaths(Jupyter(ready=True), tmp_path)
     assert (await answered(own, Local("challenge", "token"))).endswith(b"\r\n\r\ntoken.thumbprint")
-    assert (await answered(own, Local("challenge", "other"))).startswith(b"HTTP/1.1 404 ")
+    missing = await own.answer(Local("challenge", "other"), persistent=True, bodiless=False)
+    assert missing == NO_CHALLENGE

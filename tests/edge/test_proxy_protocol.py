@@ -264,7 +264,7 @@ async def test_the_access_log_and_the_allow_list_take_the_announced_address(
         await until(lambda: len(labgate.labgate.records) == 4)
         lines = "\n".join(map(access.line, labgate.labgate.records))
     assert refused.startswith(b"HTTP/1.1 403 ")
-    assert refused.endswith(b"This address may not enter here.\n")
+    assert refused.endswith(b"This network address is not one of those that are let in here.\n")
     assert health.startswith(b"HTTP/1.1 200 ")
     assert '192.0.2.1 "GET /" 200 ' in lines
     assert '203.0.113.9 "GET /" 403 ' in lines

@@ -34,6 +34,7 @@ ALLOWED = {
     "__future__",
     "collections",
     "dataclasses",
+    "enum",
     "functools",
     "ipaddress",
     "re",
