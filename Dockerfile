@@ -6,6 +6,9 @@
 # Every key of config/labgate.toml is LABGATE_SECTION__KEY. The flags of the command work too,
 # but the health check reads only the environment, so prefer that.
 
+# On a network that inspects TLS, put its CA (PEM) beside this file as ca.pem: the packages are
+# then fetched with it. It stays in the first stage, and out of the image.
+
 # Any image with Python 3.11 or newer and its venv module, the same for both stages: the venv
 # links to the interpreter it was made with.
 ARG PYTHON_IMAGE=python:3.13-slim-bookworm
@@ -14,8 +17,14 @@ FROM ${PYTHON_IMAGE} AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 # The dependencies first: this layer stays while only labgate's own code changes.
-COPY .ci/build.lock .ci/runtime.lock .ci/
+# The brackets let ca.pem be missing, with BuildKit and with the builder before it.
+COPY .ci/build.lock .ci/runtime.lock ca.pe[m] .ci/
 RUN python3 -m venv /opt/labgate \
+ && usual=$(/opt/labgate/bin/python -c 'from pip._vendor import certifi; print(certifi.where())') \
+ && if [ -f .ci/ca.pem ]; then \
+        { cat "$usual"; cat .ci/ca.pem; } > /authorities.pem; \
+        export PIP_CERT=/authorities.pem; \
+    fi \
  && /opt/labgate/bin/python -m pip install --require-hashes -r .ci/runtime.lock \
  && python3 -m venv /build \
  && /build/bin/python -m pip install --require-hashes -r .ci/build.lock

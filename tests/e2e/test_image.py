@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import http.client
+import http.server
 import json
 import os
+import re
 import shutil
+import ssl
 import subprocess
+import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.conftest import require
 
@@ -67,45 +73,92 @@ def _answers(*arguments: str) -> bool:
     return ran.returncode == 0
 
 
-def _pip_setting(key: str) -> str:
-    if said := os.environ.get(f"PIP_{key.upper().replace('-', '_')}"):
+def _index() -> str:
+    """Where this machine's pip looks for packages."""
+    if said := os.environ.get("PIP_INDEX_URL"):
         return said
-    asked = subprocess.run(
-        ["python3", "-m", "pip", "config", "get", f"global.{key}"],
-        capture_output=True,
-        text=True,
-        check=False,
+    program = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+    for question in (["-m", "pip", "config", "get", "global.index-url"], ["-c", program]):
+        command = [sys.executable, *question]
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        if asked.returncode == 0:
+            return asked.stdout.strip().rstrip("/")
+    return ""
+
+
+@contextmanager
+def _inspected() -> Iterator[tuple[str, str]]:
+    """A package index whose certificate is of a CA that nobody knows; its address, and the CA.
+
+    It sends everybody on to this machine's, once the connection was trusted.
+    """
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    index = _index()
+
+    class SendOn(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", index + self.path.removeprefix("/simple"))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SendOn)
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
     )
-    return asked.stdout.strip()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        pem = authority.cert_pem.bytes().decode("ascii")
+        yield f"https://127.0.0.1:{server.server_address[1]}/simple", pem
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _checkout(folder: Path, authorities: str) -> Path:
+    """What the Dockerfile takes of this checkout, and ca.pem beside it."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "proxy", folder / "proxy", ignore=ignored)
+    (folder / ".ci").mkdir()
+    for name in (
+        *("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE"),
+        *(".ci/build.lock", ".ci/runtime.lock"),
+    ):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "ca.pem").write_text(authorities)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The image, built from this checkout on a base that reaches what this machine reaches."""
+    """The image, built where the index has a certificate of a CA that only ca.pem holds."""
     require(shutil.which("docker") is not None, "the docker command is not installed")
     require(_answers("version"), "no Docker Engine answers")
     require(_answers("image", "inspect", DEBIAN), f"there is no image {DEBIAN} to build on")
     tag = f"labgate-test:{uuid.uuid4().hex[:8]}"
     base = f"labgate-test-base:{tag.rpartition(':')[2]}"
-    context = tmp_path_factory.mktemp("base")
-    # A machine behind a proxy that re-signs TLS knows its authority, and pip's index.
-    shutil.copy("/etc/ssl/certs/ca-certificates.crt", context / "authorities.crt")
-    settings = ["[global]", "cert = /etc/ssl/certs/ca-certificates.crt"]
-    if index := _pip_setting("index-url"):
-        settings.append(f"index-url = {index}")
-    (context / "pip.conf").write_text("\n".join(settings) + "\n")
-    (context / "Dockerfile").write_text(
-        f"FROM {DEBIAN}\n"
-        "COPY authorities.crt /etc/ssl/certs/ca-certificates.crt\n"
-        "COPY pip.conf /etc/pip.conf\n"
-        f"LABEL {LABEL}=1\n"
-    )
+    folder = tmp_path_factory.mktemp("base")
     with ExitStack() as stack:
+        index, authority = stack.enter_context(_inspected())
+        (folder / "pip.conf").write_text(f"[global]\nindex-url = {index}\n")
+        (folder / "Dockerfile").write_text(
+            f"FROM {DEBIAN}\nCOPY pip.conf /etc/pip.conf\nLABEL {LABEL}=1\n"
+        )
         stack.callback(_answers, "image", "prune", "--force", "--filter", f"label={LABEL}")
-        _docker("build", "--quiet", "--tag", base, str(context))
+        _docker("build", "--quiet", "--tag", base, str(folder))
         stack.callback(_answers, "image", "rm", base)
+        # A machine behind a proxy that re-signs TLS knows that proxy's authority.
+        known = Path("/etc/ssl/certs/ca-certificates.crt").read_text("ascii")
+        checkout = _checkout(tmp_path_factory.mktemp("checkout"), known + authority)
         arguments = ("--network", "host", "--build-arg", f"PYTHON_IMAGE={base}")
-        _docker("build", *arguments, "--quiet", "--tag", tag, str(ROOT), timeout=600)
+        _docker("build", *arguments, "--quiet", "--tag", tag, str(checkout), timeout=600)
         stack.callback(_answers, "image", "rm", tag)
         yield tag
 
@@ -229,7 +282,7 @@ def test_it_holds_labgate_and_nothing_to_build_with(built: str) -> None:
     program = (
         "import importlib.metadata as m, json, pathlib;"
         "print(json.dumps([sorted(d.name.lower() for d in m.distributions()),"
-        " [str(p) for p in pathlib.Path('/src').glob('*')]]))"
+        " [str(p) for p in (*pathlib.Path('/src').glob('*'), *pathlib.Path('/').glob('*.pem'))]]))"
     )
     said = _docker(
         "run", "--rm", "--network", "none", "--entrypoint", "python", built, "-c", program
@@ -238,3 +291,21 @@ def test_it_holds_labgate_and_nothing_to_build_with(built: str) -> None:
     assert "labgate" in names
     assert not {"pip", "setuptools", "hatchling", "pytest", "jupyterlab"} & set(names)
     assert left == []
+
+
+def test_ca_pem_may_be_missing(tmp_path: Path) -> None:
+    """No builder stops at the line that copies it."""
+    require(_answers("version"), "no Docker Engine answers")
+    require(_answers("image", "inspect", DEBIAN), f"there is no image {DEBIAN} to build on")
+    (copied,) = re.findall(r"(?m)^COPY .*ca\.pe.*$", (ROOT / "Dockerfile").read_text("utf-8"))
+    (tmp_path / ".ci").mkdir()
+    for name in (".ci/build.lock", ".ci/runtime.lock"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "Dockerfile").write_text(f"FROM {DEBIAN}\nLABEL {LABEL}=1\n{copied}\n")
+    tag = f"labgate-test:{uuid.uuid4().hex[:8]}"
+    try:
+        _docker("build", "--quiet", "--tag", tag, str(tmp_path))
+        said = _docker("run", "--rm", "--network", "none", tag, "ls", "-A", ".ci")
+        assert said.split() == ["build.lock", "runtime.lock"]
+    finally:
+        _answers("image", "rm", "--force", tag)
