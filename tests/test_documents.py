@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from proxy.cli.arguments import parse
+from tests.test_problems import keys
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ["README.md", "tests/wire/README.md", ".github/SECURITY.md"]
@@ -30,3 +34,28 @@ def test_the_threat_model_names_tests_that_exist() -> None:
             assert file.exists(), path
         if test:
             assert f"def {test}(" in file.read_text(), f"{file}::{test}"
+
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_commands_of_the_readme_are_understood() -> None:
+    joined = README.replace("\\\n", " ")
+    lines = re.findall(r"(?m)^[#$] (?:LABGATE_\S+ )*labgate (.*)$", joined)
+    assert len(lines) >= 4
+    for line in lines:
+        parse(shlex.split(line.partition(" >> ")[0], comments=True))
+
+
+def test_the_keys_named_in_the_readme_exist() -> None:
+    known = {f"{section}.{key}" for section, key in keys()}
+    sections = "|".join(sorted({key.partition(".")[0] for key in known}))
+    named = set(re.findall(rf"`((?:{sections})\.[a-z_]+)(?: = [^`]*)?`", README))
+    assert len(named) > 4
+    assert named <= known | {"upstream.pool", "upstream.relay", "upstream.tunnel"}
+
+
+def test_the_locks_that_are_installed_from_exist() -> None:
+    named = set(re.findall(r"\.ci/\w+\.lock", README))
+    assert named
+    assert all((ROOT / lock).exists() for lock in named)
