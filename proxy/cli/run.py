@@ -212,10 +212,10 @@ async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
             say("Stopping …")
             working.cancel()
 
-    in_terminal = os.isatty(0)
+    in_terminal = _has_terminal()
 
     def on_hangup() -> None:
-        if in_terminal and not os.isatty(0):
+        if in_terminal and not _has_terminal():
             on_signal()
         else:
             app.reload()
@@ -224,6 +224,21 @@ async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
         loop.add_signal_handler(number, on_signal)
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup asks not to hear of it
         loop.add_signal_handler(signal.SIGHUP, on_hangup)
-    with suppress(asyncio.CancelledError):
-        await working
+    try:
+        with suppress(asyncio.CancelledError):
+            await working
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            # It ends by itself now, and one more of them must not change the exit code.
+            signal.signal(number, signal.SIG_IGN)
     return 0
+
+
+def _has_terminal() -> bool:
+    """Whether there is a controlling terminal (tty(4)), wherever in- and output lead."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True

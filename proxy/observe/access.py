@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from typing import TextIO
 
 from proxy.inspector.redaction import printable, redact_target
@@ -15,8 +13,6 @@ from .record import Record
 
 FLUSH_SECONDS = 0.2
 MOST_LINES = 1000
-MOST_OCTETS = 4096
-"""Linux' PIPE_BUF: a write of no more is not mixed with another process' (pipe(7))."""
 
 
 class AccessLog:
@@ -25,7 +21,7 @@ class AccessLog:
     They are at most ``FLUSH_SECONDS`` late; ``flush`` writes what is left.
 
     Args:
-        stream: Standard error when none is given.
+        stream: Standard error when none is given (``proxy.output``: it never fails).
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -49,26 +45,8 @@ class AccessLog:
         """Write what is waiting."""
         lines, self._lines = self._lines, []
         if lines:
-            # Standard error that is full or gone must not end requests.
-            with suppress(OSError, ValueError):
-                for text in _joined(lines):
-                    self._stream.write(text)
-                    self._stream.flush()
-
-
-def _joined(lines: list[str]) -> Iterator[str]:
-    """The lines in pieces that several workers may write to one pipe."""
-    piece: list[str] = []
-    size = 0
-    for text in lines:
-        # One character is four octets at most, as UTF-8 and as an escape.
-        octets = len(text) if text.isascii() else 4 * len(text)
-        if size + octets > MOST_OCTETS and piece:
-            yield "".join(piece)
-            piece, size = [], 0
-        piece.append(text)
-        size += octets
-    yield "".join(piece)
+            self._stream.write("".join(lines))
+            self._stream.flush()
 
 
 def line(record: Record) -> str:

@@ -8,6 +8,7 @@ import signal
 import socket
 from typing import Any
 
+from proxy import output
 from proxy.app import Application
 from proxy.cli.command import log_to_stderr
 from proxy.cli.run import loop_factory
@@ -30,6 +31,7 @@ def main(descriptor: int) -> int:
     Args:
         descriptor: This end of the channel.
     """
+    output.take_over()
     ignored = (signal.SIGINT, signal.SIGHUP)
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)

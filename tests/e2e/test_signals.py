@@ -9,6 +9,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import require
 from tests.e2e.programs import ROOT, Labgate, until
 
@@ -24,32 +26,47 @@ def test_a_reload_ends_nothing(tmp_path: Path) -> None:
         assert "Traceback" not in labgate.told
 
 
-def test_a_closed_terminal_ends_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["in", "out", "everything"])
+def test_a_closed_terminal_ends_it(where: str, tmp_path: Path) -> None:
+    """Also where only its input or only its output is that terminal, and output breaks with it."""
     setsid = shutil.which("setsid")
     require(setsid, "no setsid: apt-get install util-linux")
     labgate = Labgate(tmp_path, "up", "--launch", "none", *UPSTREAM)
     terminal, inside = pty.openpty()
+    redirected = {
+        "in": f'>/dev/null 2>"{labgate.stderr}"',
+        "out": f'</dev/null 2>"{labgate.stderr}"',
+        "everything": "",
+    }[where]
     try:
-        with labgate.stderr.open("wb") as err:
-            labgate.process = subprocess.Popen(
-                [str(setsid), "--ctty", *labgate.command()],
-                cwd=ROOT,
-                env={"PATH": os.environ["PATH"], **labgate.environment},
-                stdin=inside,
-                stdout=subprocess.DEVNULL,
-                stderr=err,
-            )
+        labgate.process = subprocess.Popen(
+            [
+                *(str(setsid), "--ctty", "/bin/sh", "-c", f'exec "$@" {redirected}', "sh"),
+                *labgate.command(),
+            ],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **labgate.environment},
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+        )
         os.close(inside)
-        until(labgate.ready, lambda: labgate.told)
+        until(lambda: served(labgate), lambda: labgate.told)
         labgate.running.send_signal(signal.SIGHUP)  # the terminal is still there: a reload
         assert labgate.ask("GET", "/.labgate/health").status == 200
         os.close(terminal)
         terminal = -1
         assert labgate.running.wait(20) == 0
-        assert "Stopping" in labgate.told
+        assert where == "everything" or "Stopping" in labgate.told
     finally:
         if terminal >= 0:
             os.close(terminal)
-        if labgate.process is not None and labgate.process.poll() is None:
-            labgate.process.kill()
-            labgate.process.wait()
+        labgate.kill()
+
+
+def served(labgate: Labgate) -> bool:
+    """Whether it has a certificate authority and answers."""
+    try:
+        return labgate.authority.exists() and labgate.ask("GET", "/.labgate/health").status == 200
+    except OSError:
+        return False

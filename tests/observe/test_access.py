@@ -6,7 +6,7 @@ import asyncio
 import io
 import re
 
-from proxy.observe.access import MOST_LINES, MOST_OCTETS, AccessLog, line
+from proxy.observe.access import MOST_LINES, AccessLog, line
 from proxy.observe.record import Record
 from tests.heads import HOST, get
 
@@ -60,25 +60,3 @@ async def test_a_crowd_of_lines_does_not_wait() -> None:
     log.flush()
     log.flush()
     assert len(stream.getvalue().splitlines()) == MOST_LINES + 1
-
-
-async def test_no_write_may_be_mixed_with_another_process() -> None:
-    """Several workers write to one pipe: whole lines, and few octets at once (pipe(7))."""
-
-    class Pieces(io.StringIO):
-        def __init__(self) -> None:
-            super().__init__()
-            self.pieces: list[str] = []
-
-        def write(self, text: str) -> int:
-            self.pieces.append(text)
-            return len(text)
-
-    stream = Pieces()
-    log = AccessLog(stream)
-    for number in range(200):
-        log(record(b"/" + b"\xe9" * (number % 50)))
-    log.flush()
-    assert sum(piece.count("\n") for piece in stream.pieces) == 200
-    assert all(piece.endswith("\n") for piece in stream.pieces)
-    assert all(len(piece.encode()) <= MOST_OCTETS for piece in stream.pieces)

@@ -1,0 +1,220 @@
+"""Standard output and standard error of a process that runs for long.
+
+Whatever stands behind them (a pipe that nobody reads, a full disk, a terminal that hung up)
+must neither end labgate nor hold it up. So every line goes through here: ``take_over`` puts
+streams in the place of ``sys.stdout`` and ``sys.stderr`` whose writes never fail and never
+wait. A thread hands the lines on; only it is held up by a reader that is slow or gone.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import os
+import select
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from typing import TextIO
+
+MOST_BYTES = 1024 * 1024
+"""So much waits for a reader that is slow; what comes then is lost, and counted."""
+
+PIECE_BYTES = 4096
+"""Linux' PIPE_BUF: a write of no more is not mixed with another process' (pipe(7))."""
+
+STANDSTILL_SECONDS = 1.0
+"""At the end: who has read nothing for so long does not read any more."""
+
+LAST_SECONDS = 5.0
+"""At the end: a reader that is only slow has so long."""
+
+
+class Output(io.RawIOBase):
+    """A descriptor with a thread that writes to it. Methods may be called from any thread.
+
+    Lines that are lost, because writing failed or too many were waiting, are counted, and
+    told of as soon as writing works again.
+
+    Args:
+        descriptor: It stays open when this is closed.
+        most_bytes: How much may wait.
+    """
+
+    def __init__(self, descriptor: int, most_bytes: int = MOST_BYTES) -> None:
+        self._descriptor = descriptor
+        self._most_bytes = most_bytes
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._pieces = 0
+        self._overflowing = False
+        self._lost_lines = 0
+        self._changed = threading.Condition()
+        self._ending = False
+        self._failed_lines, self._failure, self._midline = 0, "", False  # the thread's own
+        self._thread = threading.Thread(target=self._run, name=f"output {descriptor}", daemon=True)
+        self._thread.start()
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        """Have it written soon; never waits, never raises."""
+        octets = bytes(data)
+        if self._ending:
+            return len(octets)
+        with self._changed:
+            if self._overflowing or self._waiting_bytes + len(octets) > self._most_bytes:
+                self._overflowing = True
+                self._lost_lines += octets.count(b"\n")
+            elif octets:
+                self._waiting.append(octets)
+                self._waiting_bytes += len(octets)
+                self._changed.notify_all()
+        return len(octets)
+
+    def end(self) -> None:
+        """Wait until everything is written, or it is plain that it will not be; take no more."""
+        self._drain()
+        # From here on no lock is taken: at the interpreter's end the thread may stop with it.
+        self._ending = True
+        if self._changed.acquire(timeout=STANDSTILL_SECONDS):
+            self._changed.notify_all()
+            self._changed.release()
+        self._thread.join(0 if self._waiting_bytes else STANDSTILL_SECONDS)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def _drain(self) -> None:
+        deadline = time.monotonic() + LAST_SECONDS
+        with self._changed:
+            while self._waiting_bytes and time.monotonic() < deadline:
+                before = self._pieces
+                if not self._changed.wait_for(partial(self._beyond, before), STANDSTILL_SECONDS):
+                    return
+
+    def _beyond(self, pieces: int) -> bool:
+        return self._pieces > pieces
+
+    def _run(self) -> None:
+        while octets := self._next():
+            for piece in pieces(octets):
+                self._hand_on(piece)
+                with self._changed:
+                    self._waiting_bytes -= len(piece)
+                    self._pieces += 1
+                    self._changed.notify_all()
+
+    def _next(self) -> bytes:
+        """Everything that waits; nothing at the end."""
+        with self._changed:
+            # What was lost came after what has been written since.
+            if self._overflowing and not self._waiting:
+                self._overflowing = False
+                notice = _notice(self._lost_lines, "nobody read fast enough")
+                self._lost_lines = 0
+                self._waiting.append(notice)
+                self._waiting_bytes += len(notice)
+            while not self._waiting and not self._ending:
+                self._changed.wait()
+            octets = b"".join(self._waiting)
+            self._waiting.clear()
+            return octets
+
+    def _hand_on(self, piece: bytes) -> None:
+        octets = piece
+        if self._failed_lines:
+            octets = _notice(self._failed_lines, self._failure) + piece
+            if self._midline:
+                octets = b"\n" + octets
+        left = memoryview(octets)
+        try:
+            while left:
+                with suppress(BlockingIOError):
+                    left = left[os.write(self._descriptor, left) :]
+                    continue
+                # Somebody who has the same pipe or terminal made it non-blocking.
+                select.select((), (self._descriptor,), ())
+        except (OSError, ValueError) as error:
+            self._failed_lines += piece.count(b"\n")
+            self._failure = getattr(error, "strerror", None) or str(error)
+            written = len(octets) - len(left)
+            self._midline = octets[written - 1] != ord("\n") if written else self._midline
+        else:
+            self._failed_lines, self._midline = 0, False
+
+
+def pieces(octets: bytes) -> Iterator[bytes]:
+    """Whole lines, as many at once as may be written to a pipe that several processes share."""
+    start = 0
+    while start < len(octets):
+        end = octets.rfind(b"\n", start, start + PIECE_BYTES) + 1
+        if not end:  # one line that is longer
+            end = octets.find(b"\n", start) + 1 or len(octets)
+        if len(octets) - start <= PIECE_BYTES:
+            end = len(octets)
+        yield octets[start:end]
+        start = end
+
+
+def fill_gaps() -> None:
+    """Have something behind the descriptors 0, 1 and 2; before anything else is opened.
+
+    Closed (``>&-``), they would be given to the next sockets, and what is written to standard
+    error would go to a client.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            nothing = os.open(os.devnull, os.O_RDWR)  # the lowest that is free, so this one
+            os.set_inheritable(nothing, True)
+            setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r", closefd=False))
+
+
+def take_over() -> None:
+    """Put streams that never fail and never wait in the place of stdout and stderr.
+
+    Standard output and error that lead to the same place share a thread, which keeps the
+    order of their lines.
+    """
+    error = Output(2)
+    output = error if _same(1, 2) else Output(1)
+    sys.stdout, sys.stderr = _text(output, sys.stdout), _text(error, sys.stderr)
+    atexit.register(_end, [sys.stdout, sys.stderr], [output, error])
+
+
+def _text(output: Output, before: TextIO | None) -> TextIO:
+    """Encoded as Python has chosen; lines at once, pieces of a line together."""
+    encoding = getattr(before, "encoding", None) or "utf-8"
+    buffer: io.BytesIO = output  # type: ignore[assignment]  # TextIOWrapper writes, no more
+    return io.TextIOWrapper(buffer, encoding, "backslashreplace", line_buffering=True)
+
+
+def _end(streams: list[TextIO], outputs: list[Output]) -> None:
+    # Ctrl-C once more: this is the last thing that there is to wait for.
+    with suppress(KeyboardInterrupt):
+        for stream in streams:
+            stream.flush()
+        for output in outputs:
+            output.end()
+
+
+def _same(one: int, other: int) -> bool:
+    try:
+        return os.path.sameopenfile(one, other)
+    except OSError:
+        return False
+
+
+def _notice(lines: int, why: str) -> bytes:
+    now = time.strftime("%Y-%m-%d %H:%M:%S")
+    return f"{now} WARNING {lines} lines were lost here: {why}\n".encode()
