@@ -93,6 +93,7 @@ def test_everybody_can_read_it(page: Page) -> None:
     tags = Tags(page)
     attributes = dict(tags.tags)
     assert attributes["html"] == {"lang": "en"}
+    assert attributes["link"] == {"rel": "icon", "href": "data:,"}, "or a browser asks for one"
     assert attributes["meta"]
     assert tags.names.count("h1") == tags.names.count("main") == tags.names.count("title") == 1
     assert b"prefers-reduced-motion" in page.content
