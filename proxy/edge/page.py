@@ -120,7 +120,10 @@ _WORDS: dict[tuple[int, str], Words] = {
         "Until then even the right password is refused. Whoever is logged in already can go "
         "on working.",
     ),
-    (500, ""): Words("Something went wrong on this server", f"Load this page again. {_TELL}"),
+    (500, ""): Words(
+        "Something went wrong on this server",
+        "Load this page again. If that does not help, tell whoever runs this server.",
+    ),
     (502, ""): Words("Jupyter gave no usable answer", f"Load this page again. {_TELL}"),
     (503, ""): Words("Too much at once", "Wait a moment, then load this page again."),
     (503, "upstream"): Words(
