@@ -121,7 +121,7 @@ def front(folder: Path, pebble: Pebble | None) -> Iterator[Front]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     running = Front(server.server_port, bundle, pebble)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield running

@@ -33,13 +33,13 @@ Mode = Literal["-H", "-B", "-X"]
 
 PROCESSES = 4
 CANARIES = 20
-P99_SECONDS = {1000: 0.3, 4000: 0.1}
-"""The one of the crowd of 4,000 is what labgate promises; the other runs beside whatever else a
-CI machine does."""
+P99_SECONDS = 0.1
+"""What labgate promises; on a machine that does something else besides, times mean nothing. So
+they count in the tests marked slow alone, which are run by name."""
 SWEEP_SECONDS = 0.5
 # What a busy machine may add to the time a canary sees.
 SLACK_SECONDS = 2.0
-READING_SECONDS = {1000: 20, 4000: 40}
+READING_SECONDS = {1000: 10, 4000: 40}
 LONGEST_SECONDS = 240
 CALM_SECONDS = 30.0
 MEGABYTE = 2**20
@@ -97,7 +97,7 @@ async def test_nobody_else_notices(tmp_path: Path, mode: Mode, count: int) -> No
             seen = Seen()
             async with legitimate(labgate, origin, seen):
                 ends = await attack(labgate, mode, count, seen, deadline, tmp_path)
-            calm = until_calm(labgate, before[0])
+            calm = until_calm(labgate, before[0], before[1] + KEPT_BYTES)
             report(mode, count, seen, before, calm)
             assert "Traceback" not in labgate.told, labgate.told[-10_000:]
     if mode == "-X":
@@ -105,10 +105,11 @@ async def test_nobody_else_notices(tmp_path: Path, mode: Mode, count: int) -> No
     else:
         assert all("No open connections left" in end for end in ends), ends
         assert len(seen.canaries) == CANARIES
-        assert max(seen.canaries) <= deadline + SWEEP_SECONDS + SLACK_SECONDS
     assert seen.descriptors >= before[0] + count // 2, "they were never many at once"
-    assert p99(seen.latencies) <= P99_SECONDS[count] + p99(seen.noise)
-    assert calm[1] <= before[1] + KEPT_BYTES
+    assert len(seen.latencies) > CANARIES, "who works is answered all the time"
+    if count == 4000:
+        assert mode == "-X" or max(seen.canaries) <= deadline + SWEEP_SECONDS + SLACK_SECONDS
+        assert p99(seen.latencies) <= P99_SECONDS + p99(seen.noise)
 
 
 async def attack(
@@ -163,7 +164,7 @@ async def attack(
 
 async def canary(labgate: Labgate, mode: Mode, number: int) -> float:
     """A slow client of our own; for how long it is borne."""
-    await asyncio.sleep(number * 0.25)
+    await asyncio.sleep(number * 0.1)
     reader, writer = await connect(labgate)
     since = time.monotonic()
     start = f"{'GET' if mode == '-H' else 'POST'} /sink HTTP/1.1\r\nHost: localhost\r\n"
@@ -247,7 +248,7 @@ async def asked(streams: Streams, fields: bytes) -> float:
     return time.perf_counter() - since
 
 
-def until_calm(labgate: Labgate, before: int) -> tuple[int, int]:
+def until_calm(labgate: Labgate, before: int, most_bytes: int) -> tuple[int, int]:
     """Descriptors and memory once everybody is gone."""
     # Connections to the upstream may be kept for the next request (upstream.idle_connections).
     until(
@@ -255,7 +256,12 @@ def until_calm(labgate: Labgate, before: int) -> tuple[int, int]:
         lambda: f"{descriptors(labgate.pid)} descriptors are open, before it were {before}",
         CALM_SECONDS,
     )
-    time.sleep(3)  # memory is given back by a timer of one second
+    # Memory is given back by a timer.
+    until(
+        lambda: resident_memory(labgate.pid) <= most_bytes,
+        lambda: f"{resident_memory(labgate.pid)} bytes are kept, {most_bytes} may be",
+        CALM_SECONDS,
+    )
     return descriptors(labgate.pid), resident_memory(labgate.pid)
 
 
