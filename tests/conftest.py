@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import aiodocker
 import pytest
@@ -15,6 +17,12 @@ from proxy.jupyter.engine import EngineAbsent, connect
 from proxy.jupyter.port import LOOPBACK, USUAL
 
 TEST_IMAGE = "quay.io/jupyter/base-notebook:local"
+PULL_TEST_IMAGE = (
+    "docker pull quay.io/jupyter/base-notebook:latest && "
+    f"docker tag quay.io/jupyter/base-notebook:latest {TEST_IMAGE}"
+)
+OWN_PIP = "python3 -m venv /tmp/V && /tmp/V/bin/pip"
+INSTALL_DOCKER = "apt-get install docker.io && (dockerd &)"
 
 OCCUPIED = pytest.StashKey[socket.socket]()
 
@@ -38,19 +46,32 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(2 * (os.cpu_count() or 1), 8)
 
 
-def require(condition: object, reason: str) -> None:
-    """Skip the test on a machine that lacks something; fail it where nothing may be missing."""
+def require(condition: object, lack: str, mend: str) -> None:
+    """Skip the test on a machine that lacks something; fail it where nothing may be missing.
+
+    Args:
+        condition: True where it can run.
+        lack: What is missing, as it stands in the list of what was skipped.
+        mend: What to do about it: a command where there is one.
+    """
     if condition:
         return
     if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+        pytest.fail(f"{lack}: {mend}")
+    pytest.skip(f"{lack}: {mend}")
+
+
+@pytest.fixture
+def sockets() -> Iterator[Path]:
+    """A folder for Unix sockets: a path has room for a hundred octets, and pytest's are deep."""
+    with TemporaryDirectory(prefix="lg", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
 def jupyterlab() -> None:
     """A real JupyterLab beside labgate."""
-    require(importlib.util.find_spec("jupyterlab"), "no JupyterLab: pip install jupyterlab")
+    require(importlib.util.find_spec("jupyterlab"), "no JupyterLab", "pip install jupyterlab")
 
 
 @pytest.fixture
@@ -60,13 +81,13 @@ async def docker() -> AsyncIterator[aiodocker.Docker]:
     try:
         client = await connect()
     except EngineAbsent:
-        require(False, "no Docker Engine answers: apt-get install docker.io && dockerd &")
+        require(False, "no Docker Engine answers", INSTALL_DOCKER)
     assert client is not None
     try:
         try:
             await client.images.inspect(TEST_IMAGE)
         except aiodocker.DockerError:
-            require(False, f"no image {TEST_IMAGE}: docker pull or build it")
+            require(False, f"no image {TEST_IMAGE}", PULL_TEST_IMAGE)
         yield client
     finally:
         await client.close()

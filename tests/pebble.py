@@ -136,7 +136,7 @@ class Pebble(Program):
 def require_pebble() -> None:
     """Skip, or fail in CI, where Debian's pebble is not installed."""
     found = shutil.which("pebble") and shutil.which("pebble-challtestsrv")
-    require(found, "no Pebble: apt-get install pebble")
+    require(found, "no Pebble", "apt-get install pebble")
 
 
 @contextmanager

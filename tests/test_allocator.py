@@ -36,7 +36,7 @@ def told(*options: str, **environment: str) -> list[str]:
 GLIBC = "CS_GNU_LIBC_VERSION" in os.confstr_names
 
 
-@pytest.mark.skipif(not GLIBC, reason="malloc_trim(3) is glibc's")
+@pytest.mark.skipif(not GLIBC, reason="malloc_trim(3) is glibc's: run it on such a Linux")
 def test_it_starts_over_once_as_the_same_process() -> None:
     first, again, last = told()
     assert first == again

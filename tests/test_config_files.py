@@ -98,7 +98,7 @@ def test_the_service_stops_no_sooner_than_labgate_does() -> None:
 
 def _systemd_analyze(*arguments: str | Path) -> str:
     tool = shutil.which("systemd-analyze")
-    require(tool, "systemd-analyze is not installed: apt-get install systemd")
+    require(tool, "no systemd-analyze", "apt-get install systemd")
     assert tool is not None
     ran = subprocess.run(
         [tool, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False

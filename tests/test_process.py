@@ -104,7 +104,9 @@ def test_enough_is_left_alone() -> None:
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt(3) is glibc's")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="mallopt(3) is glibc's: run it on such a Linux"
+)
 def test_buffers_get_pages_of_their_own_when_they_are_to() -> None:
     assert printed(MAPPED) == [5, 0]
 

@@ -23,7 +23,10 @@ def test_labgate_starts_on_each_of_them() -> None:
     assert all(one.has_workers() for one in subjects), "serve --help comes from there"
 
 
-@pytest.mark.skipif(interpreter.distribution() is None, reason="no other Python of this version")
+@pytest.mark.skipif(
+    interpreter.distribution() is None,
+    reason="no other Python of this version: apt-get install python3",
+)
 def test_the_distributions_loads_what_is_installed_here() -> None:
     python = interpreter.distribution()
     assert python is not None

@@ -33,6 +33,7 @@ from proxy.certs.acme.wanted import Wanted, wanted_of
 from proxy.certs.files import CertificatePair
 from proxy.settings import Settings
 from tests.certs.front import Front, Said, front, problem
+from tests.conftest import require
 from tests.e2e.programs import free_port
 from tests.pebble import Dns, Pebble, pebble
 
@@ -338,8 +339,12 @@ class TestHardWeather:
         disk = tmp_path / "disk"
         disk.mkdir()
         options = ["-t", "tmpfs", "-o", f"size={ROOM // 2}", "tmpfs", str(disk)]
-        if subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
-            pytest.skip("no file system of a given size can be mounted here")
+        mounted = subprocess.run(["mount", *options], capture_output=True, check=False)
+        require(
+            mounted.returncode == 0,
+            "no file system can be mounted",
+            "run it as root, outside of containers",
+        )
         try:
             wanted, lines = replace(wanted_of(settings), state_folder=disk), Lines()
             with pytest.raises(ObtainError, match=r"No space left.*Make room there"):

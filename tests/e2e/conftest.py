@@ -49,7 +49,7 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium; of the module, because Playwright's own loop bars asyncio tests meanwhile."""
-    require(CHROMIUM.exists(), "no Chromium: apt-get install chromium")
+    require(CHROMIUM.exists(), "no Chromium", "apt-get install chromium")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield chromium

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.conftest import TEST_IMAGE, require
+from tests.conftest import INSTALL_DOCKER, PULL_TEST_IMAGE, TEST_IMAGE, require
 
 
 def docker(*arguments: str) -> str:
@@ -26,11 +26,11 @@ def inspect(name: str, field: str) -> str:
 @contextmanager
 def container_name() -> Iterator[str]:
     """A name nobody uses, for a container and a volume; both are removed at the end."""
-    require(shutil.which("docker"), "the docker command is not installed")
+    require(shutil.which("docker"), "no docker command", INSTALL_DOCKER)
     asked = subprocess.run(
         ["docker", "image", "inspect", TEST_IMAGE], capture_output=True, check=False
     )
-    require(asked.returncode == 0, f"no Docker Engine, or no image {TEST_IMAGE}")
+    require(asked.returncode == 0, f"no Docker Engine, or no image {TEST_IMAGE}", PULL_TEST_IMAGE)
     name = f"labgate-e2e-{uuid.uuid4().hex[:8]}"
     try:
         yield name

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import require
+from tests.conftest import OWN_PIP, require
 from tests.e2e.programs import ROOT, Labgate, free_port, until
 from tests.e2e.test_sslyze import sslyze
 from tests.pebble import Dns, Pebble, pebble
@@ -205,7 +205,7 @@ def certbot() -> str:
     """Real certbot: where CERTBOT says, beside this Python, or in PATH."""
     beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     found = os.environ.get("CERTBOT") or shutil.which("certbot", path=beside)
-    require(found, "no certbot: python3 -m venv V && V/bin/pip install certbot, CERTBOT=…")
+    require(found, "no certbot", f"{OWN_PIP} install certbot && export CERTBOT=/tmp/V/bin/certbot")
     return str(found)
 
 

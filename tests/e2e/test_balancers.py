@@ -152,7 +152,7 @@ def healthy(https_port: int) -> bool:
 
 @pytest.mark.parametrize("announcing", ["send-proxy", "send-proxy-v2"])
 async def test_haproxy_announces_its_clients(tmp_path: Path, announcing: str) -> None:
-    require(shutil.which("haproxy", path="/usr/sbin"), "no HAProxy: apt-get install haproxy")
+    require(shutil.which("haproxy", path="/usr/sbin"), "no HAProxy", "apt-get install haproxy")
     async with upstream(always_ok) as jupyter:
         labgate = serve(tmp_path, jupyter, "--proxy-protocol", tls=True)
         haproxy = HAProxy(tmp_path, announcing, labgate.https_port, labgate.http_port)
@@ -199,7 +199,7 @@ async def test_haproxy_announces_its_clients(tmp_path: Path, announcing: str) ->
 
 @pytest.mark.nginx
 async def test_nginx_appends_its_clients(tmp_path: Path) -> None:
-    require(shutil.which("nginx", path="/usr/sbin"), "no nginx: apt-get install nginx-light")
+    require(shutil.which("nginx", path="/usr/sbin"), "no nginx", "apt-get install nginx-light")
     async with upstream(always_ok) as jupyter:
         plain = ("--no-tls", "--domain", "lab.example.org", "--bind", "127.0.0.1")
         labgate = serve(tmp_path, jupyter, *plain, tls=False)

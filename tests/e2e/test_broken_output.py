@@ -109,7 +109,7 @@ def halted() -> Iterator[Place]:
 def hung_up() -> Iterator[Place]:
     """A terminal that goes away from a labgate that was told not to mind (nohup)."""
     setsid = shutil.which("setsid")
-    require(setsid, "no setsid: apt-get install util-linux")
+    require(setsid, "no setsid", "apt-get install util-linux")
     outside, inside = pty.openpty()
     yield Place(
         inside,

@@ -25,7 +25,7 @@ class Poor(Labgate):
 
 
 def poor(folder: Path, *arguments: str, connections: str = "") -> Poor:
-    require(shutil.which("prlimit"), "prlimit (util-linux) is not installed")
+    require(shutil.which("prlimit"), "no prlimit", "apt-get install util-linux")
     given = {"LABGATE_LIMITS__CONNECTIONS": connections} if connections else {}
     site = ("--no-tls", "--bind", "127.0.0.1", "--upstream", "http://127.0.0.1:9")
     return Poor(folder, "serve", *site, *arguments, environment=given, tls=False)

@@ -120,7 +120,7 @@ def authority(labgate: Labgate) -> trustme.CA:
 
 @pytest.fixture(scope="module")
 def nginx(folder: Path, jupyter: Jupyter, authority: trustme.CA) -> Iterator[Nginx]:
-    require(Path("/usr/sbin/nginx").exists(), "no nginx: apt-get install nginx-light")
+    require(Path("/usr/sbin/nginx").exists(), "no nginx", "apt-get install nginx-light")
     leaf = authority.issue_cert("localhost")
     cert, key = folder / "nginx.pem", folder / "nginx.key"
     leaf.private_key_pem.write_to_path(key)

@@ -22,12 +22,13 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.conftest import require
+from tests.conftest import INSTALL_DOCKER, require
 
 ROOT = Path(__file__).parent.parent.parent
 DEBIAN = "labbase:bookworm"
 """Debian with python3 and its venv module, made without a registry by
 ``shared/jupyter-image/build``; the Dockerfile takes any such image as PYTHON_IMAGE."""
+MAKE_DEBIAN = f"docker pull python:3.11-bookworm && docker tag python:3.11-bookworm {DEBIAN}"
 
 LABEL = "labgate.test"
 """On the base, so that every stage built on it has it and can be found to be removed."""
@@ -139,9 +140,9 @@ def _checkout(folder: Path, authorities: str) -> Path:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The image, built where the index has a certificate of a CA that only ca.pem holds."""
-    require(shutil.which("docker") is not None, "the docker command is not installed")
-    require(_answers("version"), "no Docker Engine answers")
-    require(_answers("image", "inspect", DEBIAN), f"there is no image {DEBIAN} to build on")
+    require(shutil.which("docker"), "no docker command", INSTALL_DOCKER)
+    require(_answers("version"), "no Docker Engine answers", INSTALL_DOCKER)
+    require(_answers("image", "inspect", DEBIAN), f"no image {DEBIAN} to build on", MAKE_DEBIAN)
     tag = f"labgate-test:{uuid.uuid4().hex[:8]}"
     base = f"labgate-test-base:{tag.rpartition(':')[2]}"
     folder = tmp_path_factory.mktemp("base")
@@ -295,8 +296,8 @@ def test_it_holds_labgate_and_nothing_to_build_with(built: str) -> None:
 
 def test_ca_pem_may_be_missing(tmp_path: Path) -> None:
     """No builder stops at the line that copies it."""
-    require(_answers("version"), "no Docker Engine answers")
-    require(_answers("image", "inspect", DEBIAN), f"there is no image {DEBIAN} to build on")
+    require(_answers("version"), "no Docker Engine answers", INSTALL_DOCKER)
+    require(_answers("image", "inspect", DEBIAN), f"no image {DEBIAN} to build on", MAKE_DEBIAN)
     (copied,) = re.findall(r"(?m)^COPY .*ca\.pe.*$", (ROOT / "Dockerfile").read_text("utf-8"))
     (tmp_path / ".ci").mkdir()
     for name in (".ci/build.lock", ".ci/runtime.lock"):

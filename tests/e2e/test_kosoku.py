@@ -48,7 +48,7 @@ class End:
 def kosoku() -> str:
     """The command, beside this Python."""
     found = shutil.which("kosoku", path=str(Path(sys.executable).parent))
-    require(found, "no kosoku: pip install kosoku")
+    require(found, "no kosoku", "pip install kosoku")
     return str(found)
 
 

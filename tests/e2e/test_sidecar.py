@@ -30,7 +30,7 @@ def labgate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labgate]:
     """In front of a real Jupyter on a Unix socket."""
     with ExitStack() as stack:
         # A socket's path may have 107 characters, pytest's folders are deep.
-        short = stack.enter_context(TemporaryDirectory(prefix="lg"))
+        short = stack.enter_context(TemporaryDirectory(prefix="lg", dir="/tmp"))
         folder = tmp_path_factory.mktemp("sidecar")
         jupyter = stack.enter_context(Jupyter(folder, sock=Path(short) / "jupyter.sock"))
         yield stack.enter_context(sidecar(folder, jupyter.upstream))
@@ -77,41 +77,39 @@ class TestUnixSocket:
         assert labgate.ask("GET", "/api/contents", **fields).status == status
 
 
-async def test_ready_is_told_once_it_serves(tmp_path: Path) -> None:
+async def test_ready_is_told_once_it_serves(tmp_path: Path, sockets: Path) -> None:
     """systemd starts what depends on labgate as soon as it hears READY=1."""
-    with TemporaryDirectory(prefix="lg") as short:
-        path = str(Path(short) / "notify")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-            manager.bind(path)
-            manager.settimeout(20)
-            labgate = sidecar(tmp_path, "http://127.0.0.1:9", NOTIFY_SOCKET=path).spawn()
-            try:
-                assert await asyncio.to_thread(manager.recv, 100) == b"READY=1"
-                health = await asyncio.to_thread(labgate.ask, "GET", "/.labgate/health")
-                assert health.status == 200
-                assert await asyncio.to_thread(labgate.stop) == 0
-                assert await asyncio.to_thread(manager.recv, 100) == b"STOPPING=1"
-            finally:
-                labgate.kill()
+    path = str(sockets / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(20)
+        labgate = sidecar(tmp_path, "http://127.0.0.1:9", NOTIFY_SOCKET=path).spawn()
+        try:
+            assert await asyncio.to_thread(manager.recv, 100) == b"READY=1"
+            health = await asyncio.to_thread(labgate.ask, "GET", "/.labgate/health")
+            assert health.status == 200
+            assert await asyncio.to_thread(labgate.stop) == 0
+            assert await asyncio.to_thread(manager.recv, 100) == b"STOPPING=1"
+        finally:
+            labgate.kill()
 
 
-async def test_a_port_that_is_taken_is_never_ready(tmp_path: Path) -> None:
-    with TemporaryDirectory(prefix="lg") as short:
-        path = str(Path(short) / "notify")
-        with (
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
-            socket.create_server(("127.0.0.1", 0)) as taken,
-        ):
-            manager.bind(path)
-            manager.setblocking(False)
-            labgate = sidecar(tmp_path, "http://127.0.0.1:9", NOTIFY_SOCKET=path)
-            labgate.http_port = taken.getsockname()[1]
-            assert await asyncio.to_thread(labgate.spawn().running.wait, 20) == 1
-            states = []
-            with suppress(BlockingIOError):
-                while True:
-                    states.append(manager.recv(100))
-            assert b"READY=1" not in states
+async def test_a_port_that_is_taken_is_never_ready(tmp_path: Path, sockets: Path) -> None:
+    path = str(sockets / "notify")
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+        socket.create_server(("127.0.0.1", 0)) as taken,
+    ):
+        manager.bind(path)
+        manager.setblocking(False)
+        labgate = sidecar(tmp_path, "http://127.0.0.1:9", NOTIFY_SOCKET=path)
+        labgate.http_port = taken.getsockname()[1]
+        assert await asyncio.to_thread(labgate.spawn().running.wait, 20) == 1
+        states = []
+        with suppress(BlockingIOError):
+            while True:
+                states.append(manager.recv(100))
+        assert b"READY=1" not in states
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])

@@ -30,7 +30,7 @@ def test_a_reload_ends_nothing(tmp_path: Path) -> None:
 def test_a_closed_terminal_ends_it(where: str, tmp_path: Path) -> None:
     """Also where only its input or only its output is that terminal, and output breaks with it."""
     setsid = shutil.which("setsid")
-    require(setsid, "no setsid: apt-get install util-linux")
+    require(setsid, "no setsid", "apt-get install util-linux")
     labgate = Labgate(tmp_path, "up", "--launch", "none", *UPSTREAM)
     terminal, inside = pty.openpty()
     redirected = {

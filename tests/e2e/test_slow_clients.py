@@ -72,7 +72,7 @@ class Seen:
 @pytest.mark.parametrize("mode", ["-H", "-B", "-X"])
 @pytest.mark.parametrize("count", [1000, pytest.param(4000, marks=pytest.mark.slow)])
 async def test_nobody_else_notices(tmp_path: Path, mode: Mode, count: int) -> None:
-    require(SLOWHTTPTEST, "no slowhttptest: apt-get install slowhttptest")
+    require(SLOWHTTPTEST, "no slowhttptest", "apt-get install slowhttptest")
     # Longer than it takes to open them all, so that they are there at once.
     deadline = 8.0 if count <= 1000 else 40.0
     with Origin(tmp_path) as origin:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.conftest import require
+from tests.conftest import OWN_PIP, require
 from tests.e2e.programs import Labgate
 
 SCAN_SECONDS = 180
@@ -17,7 +17,7 @@ def sslyze(server: str, authority: Path) -> subprocess.CompletedProcess[str]:
     """Scan ``host:port``, which ``authority`` (PEM) has issued the certificate of."""
     # It pins cryptography, so it lives in an environment of its own.
     program = os.environ.get("SSLYZE") or shutil.which("sslyze")
-    require(program, "no sslyze: pip install it in a venv of its own, and name it in $SSLYZE")
+    require(program, "no sslyze", f"{OWN_PIP} install sslyze && export SSLYZE=/tmp/V/bin/sslyze")
     command = [str(program), "--mozilla_config=intermediate", f"--certinfo_ca_file={authority}"]
     return subprocess.run(
         [*command, server],

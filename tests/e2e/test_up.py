@@ -20,7 +20,7 @@ import psutil
 import pytest
 import trustme
 
-from tests.conftest import TEST_IMAGE, require
+from tests.conftest import INSTALL_DOCKER, PULL_TEST_IMAGE, TEST_IMAGE, require
 from tests.e2e.programs import ROOT, Labgate, free_port, until
 
 NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
@@ -125,11 +125,13 @@ class TestContainer:
     @pytest.fixture
     def name(self) -> Iterator[str]:
         """A name nobody uses, for the container and its volume; both are removed."""
-        require(shutil.which("docker"), "the docker command is not installed")
+        require(shutil.which("docker"), "no docker command", INSTALL_DOCKER)
         asked = subprocess.run(
             ["docker", "image", "inspect", TEST_IMAGE], capture_output=True, check=False
         )
-        require(asked.returncode == 0, f"no Docker Engine, or no image {TEST_IMAGE}")
+        require(
+            asked.returncode == 0, f"no Docker Engine, or no image {TEST_IMAGE}", PULL_TEST_IMAGE
+        )
         name = f"labgate-e2e-{uuid.uuid4().hex[:8]}"
         yield name
         for removed in (("rm", "--force", name), ("volume", "rm", "--force", name)):

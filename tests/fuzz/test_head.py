@@ -70,7 +70,9 @@ def test_mutated_heads(head: bytes) -> None:
 
 
 def test_a_fixed_number_of_inputs_under_atheris(tmp_path: Path) -> None:
-    require(importlib.util.find_spec("atheris"), "no atheris: pip install atheris (Linux, x86-64)")
+    require(
+        importlib.util.find_spec("atheris"), "no atheris", "pip install atheris (Linux, x86-64)"
+    )
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     for number, seed in enumerate(SEEDS):

@@ -61,10 +61,10 @@ async def test_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     )
 
 
-async def test_an_engine_that_keeps_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+async def test_an_engine_that_keeps_silent(sockets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{sockets}/docker.sock")
     silence = pytest.raises(EngineAbsent, match=r"no answer within 0\.1 s")
-    with listening(tmp_path / "docker.sock"), silence:
+    with listening(sockets / "docker.sock"), silence:
         await connect(0.1)
 
 
@@ -74,22 +74,21 @@ async def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         await connect()
 
 
-async def test_not_allowed(tmp_path: Path) -> None:
-    require(os.geteuid() == 0, "only root can become somebody else")
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+async def test_not_allowed(sockets: Path) -> None:
+    require(os.geteuid() == 0, "only root can become somebody else", "run it as root")
+    sockets.chmod(0o755)
     code = (
         "import asyncio, os, sys; from proxy.jupyter.engine import connect, EngineAbsent\n"
         "os.setuid(65534)\n"
         "try: asyncio.run(connect())\n"
         "except EngineAbsent as error: print(error)\n"
     )
-    with listening(tmp_path / "docker.sock") as path:
+    with listening(sockets / "docker.sock") as path:
         path.chmod(0o600)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", code),
             stdout=asyncio.subprocess.PIPE,
-            env={"DOCKER_HOST": f"unix://{tmp_path}/docker.sock", "HOME": str(tmp_path)},
+            env={"DOCKER_HOST": f"unix://{path}", "HOME": str(sockets)},
             cwd=Path(__file__).parent.parent.parent,
         )
         told, _ = await process.communicate()

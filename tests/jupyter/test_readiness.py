@@ -91,8 +91,8 @@ async def test_asks_for_the_api_below_base_path_with_the_upstreams_host() -> Non
         assert asked == [("/base/api", f"127.0.0.1:{address.port}")]
 
 
-async def test_over_a_unix_socket(tmp_path: Path) -> None:
-    path = str(tmp_path / "jupyter.sock")
+async def test_over_a_unix_socket(sockets: Path) -> None:
+    path = str(sockets / "jupyter.sock")
     assert not await answers(UpstreamAddress("localhost", 80, path))
     async with serving(replying('{"version": "1"}'), path) as address:
         assert await answers(address)

@@ -48,7 +48,7 @@ JOURNAL = "lab labgate[812]: "
 
 @pytest.fixture(autouse=True)
 def fail2ban() -> None:
-    require(shutil.which("fail2ban-regex"), "no fail2ban: apt-get install fail2ban")
+    require(shutil.which("fail2ban-regex"), "no fail2ban", "apt-get install fail2ban")
 
 
 def banned(file: Path) -> list[str]:

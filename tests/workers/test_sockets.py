@@ -24,7 +24,7 @@ def accepted(listening: socket.socket) -> int:
     return number
 
 
-@pytest.mark.skipif(not BALANCED, reason="only Linux balances")
+@pytest.mark.skipif(not BALANCED, reason="only Linux balances: run it there")
 def test_the_kernel_spreads_connections_over_the_sockets() -> None:
     sets = spread(bind(["127.0.0.1"], 0, "--x"), 2)
     (first,), (second,) = sets
