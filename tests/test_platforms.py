@@ -8,22 +8,37 @@ options by name, commands in sentences.
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from proxy.commands import LINUX, MACOS, Commands
+from proxy.upstream.keepalive import options
 
 PROXY = Path(__file__).parent.parent / "proxy"
 
-LINUX = re.compile(
-    r'(?<!\w)/proc\b|(?<!\w)/sys/|CDLL\(None\)|prctl|malloc_trim|mallopt\(|CS_GNU_LIBC|"TCP_[A-Z]+"'
-    r"|\bss -|SO_REUSEPORT, 1|fdinfo|getattr\((?:os|socket|signal|resource), \""
+ONLY_LINUX = re.compile(
+    "|".join(
+        (
+            r"(?<!\w)/proc\b",
+            r"(?<!\w)/sys/",
+            r"CDLL\(None\)|prctl|malloc_trim|mallopt\(|CS_GNU_LIBC",
+            r'"TCP_[A-Z]+"|SO_REUSEPORT, 1',
+            r"\bss -|systemctl |journalctl ",
+            r'getattr\((?:os|socket|signal|resource), "',
+        )
+    )
 )
 
 GUARDED = {
     "allocator.py": "CS_GNU_LIBC",  # an unknown name is a ValueError there
-    "edge/listener.py": 'sys.platform == "linux"',
+    "commands.py": 'sys.platform == "linux"',
     "jupyter/child.py": 'sys.platform == "linux"',
     "jupyter/family.py": "Linux only; elsewhere nothing is found",
     "process.py": "(OSError, AttributeError)",
-    "upstream/keepalive.py": "if hasattr(socket, name)",
+    "upstream/keepalive.py": "if hasattr(system, name)",
     "workers/sockets.py": 'BALANCED = sys.platform == "linux"',
 }
 """File, and the line that has labgate do without."""
@@ -33,11 +48,22 @@ def test_what_only_linux_has_is_guarded() -> None:
     found = {
         str(file.relative_to(PROXY))
         for file in PROXY.rglob("*.py")
-        if LINUX.search(file.read_text("utf-8"))
+        if ONLY_LINUX.search(file.read_text("utf-8"))
     }
     assert found == set(GUARDED), "say here how labgate does without it on a Mac"
     for file, guard in GUARDED.items():
         assert guard in (PROXY / file).read_text("utf-8"), file
+
+
+@pytest.mark.parametrize("commands", [LINUX, MACOS])
+def test_a_taken_port_is_explained_with_a_command_of_the_system(commands: Commands) -> None:
+    assert re.fullmatch(r"`(ss|lsof) .*:8443\b.*`", commands.naming(8443))
+
+
+def test_a_vanished_peer_is_noticed_on_macos() -> None:
+    macos = SimpleNamespace(TCP_KEEPALIVE=0x10, TCP_KEEPINTVL=0x101, TCP_KEEPCNT=0x102)
+    assert options(macos) == [(0x10, 60), (0x101, 15), (0x102, 4)]
+    assert len(options(socket)) == 3
 
 
 def test_the_types_are_checked_for_macos() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from proxy.commands import HERE
 from proxy.errors import StartError
 from proxy.upstream.keepalive import keep_alive
 
@@ -87,7 +87,7 @@ def refused(error: OSError, address: str, port: int, flag: str) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"{shown} is taken by another program. Stop that program "
-            f"(`{_naming(port)}` names it), or choose another port with {flag}."
+            f"({HERE.naming(port)} names it), or choose another port with {flag}."
         )
     if error.errno == errno.EACCES:
         return (
@@ -97,9 +97,3 @@ def refused(error: OSError, address: str, port: int, flag: str) -> str:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"--bind {address}: this is not an address of this machine."
     return f"Cannot listen on {shown}: {error.strerror or error}."
-
-
-def _naming(port: int) -> str:
-    """The command that names who listens on ``port``."""
-    elsewhere = f"lsof -nP -iTCP:{port} -sTCP:LISTEN"
-    return f"ss -ltnp 'sport = :{port}'" if sys.platform == "linux" else elsewhere

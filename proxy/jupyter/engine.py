@@ -7,6 +7,7 @@ import asyncio
 import aiodocker
 import aiohttp
 
+from proxy.commands import HERE
 from proxy.errors import StartError
 
 ANSWER_SECONDS = 2.0
@@ -78,7 +79,7 @@ async def connect(timeout_seconds: float = ANSWER_SECONDS) -> aiodocker.Docker:
 
 def absent(place: str, why: str, mend: str = "") -> EngineAbsent:
     """The error for an engine that cannot be reached at ``place``."""
-    mend = mend or "Start it (`systemctl start docker`), or use --launch process"
+    mend = mend or f"Start it ({HERE.start_engine}), or use --launch process"
     return EngineAbsent(f"Docker Engine not reachable at {place}: {why}. {mend}.")
 
 
@@ -94,7 +95,7 @@ def refused(error: aiodocker.DockerError | aiohttp.ClientError, doing: str) -> S
     for signs, mend in _MENDS:
         if any(sign in said.lower() for sign in signs):
             return StartError(f"{doing}: {said}. {mend}.")
-    return StartError(f"{doing}: {said}. The engine's log says more: journalctl -u docker.")
+    return StartError(f"{doing}: {said}. The engine's log says more: {HERE.engine_log}.")
 
 
 def _cause(error: BaseException) -> tuple[str, str]:

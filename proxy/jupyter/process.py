@@ -14,6 +14,7 @@ import sys
 from collections import deque
 from pathlib import Path
 
+from proxy.commands import HERE
 from proxy.errors import StartError
 from proxy.jupyter import child, family
 from proxy.jupyter.launcher import Ended, Launched, Login
@@ -28,6 +29,9 @@ log = logging.getLogger("labgate.jupyter")
 KEPT_LINES = 200
 STOP_SECONDS = 10.0
 LAST_WORDS_SECONDS = 0.5
+
+INSTALL = f"{sys.executable} -m pip install jupyterlab"
+"""Into labgate's own environment."""
 
 _NOT_INHERITED = (
     # Another login than the one we announce.
@@ -141,7 +145,7 @@ class ProcessLauncher:
             os.close(reading)
             raise StartError(
                 f"{self._command[0]} cannot be started: {error.strerror}. "
-                'Install Jupyter anew: pip install "labgate[jupyter]".'
+                f"Install Jupyter anew: {INSTALL}."
             ) from None
         finally:
             os.close(writing)
@@ -194,8 +198,8 @@ def jupyter_program() -> list[str]:
     if found := shutil.which("jupyter"):
         return [found, "lab"]
     raise StartError(
-        'There is no Jupyter to launch. Install one: pip install "labgate[jupyter]"; '
-        "or start a Docker Engine: systemctl start docker."
+        f"There is no Jupyter to launch. Install one: {INSTALL}; "
+        f"or start a Docker Engine: {HERE.start_engine}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxy.commands import HERE
 from proxy.settings import DEFAULT_IMAGE
 
 _MENDS = (
@@ -83,7 +84,7 @@ def explained(image: str, words: str) -> str:
     said = words.strip().rstrip(".")
     place = registry(image)
     mends = (mend for signs, mend in _MENDS if any(sign in said.lower() for sign in signs))
-    mend = next(mends, "The engine's log may say more: journalctl -u docker")
+    mend = next(mends, f"The engine's log may say more: {HERE.engine_log}")
     mend = mend.format(image=image, registry=place, usual=DEFAULT_IMAGE)
     return f"Image {image} cannot be pulled: {said}. {mend}. {otherwise(image)}"
 

@@ -11,16 +11,26 @@ PROBES = 4
 """After two minutes of silence the kernel ends the connection: nobody else would, because
 an open WebSocket or a slow download may be silent for as long as it likes."""
 
-_OPTIONS = [
-    (getattr(socket, name), value)
-    for name, value in (
-        ("TCP_KEEPIDLE", IDLE_SECONDS),
-        ("TCP_KEEPALIVE", IDLE_SECONDS),  # macOS' name for it
-        ("TCP_KEEPINTVL", INTERVAL_SECONDS),
-        ("TCP_KEEPCNT", PROBES),
-    )
-    if hasattr(socket, name)
-]
+
+def options(system: object) -> list[tuple[int, int]]:
+    """Number and value of every option that the system has.
+
+    Args:
+        system: The module ``socket``, whose names differ from system to system.
+    """
+    return [
+        (getattr(system, name), value)
+        for name, value in (
+            ("TCP_KEEPIDLE", IDLE_SECONDS),
+            ("TCP_KEEPALIVE", IDLE_SECONDS),  # macOS' name for it
+            ("TCP_KEEPINTVL", INTERVAL_SECONDS),
+            ("TCP_KEEPCNT", PROBES),
+        )
+        if hasattr(system, name)
+    ]
+
+
+_OPTIONS = options(socket)
 
 
 def keep_alive(channel: socket.socket | None) -> None:

@@ -61,7 +61,10 @@ WORDS = [
         "invalid reference format: repository name must be lowercase",
         f"for example {DEFAULT_IMAGE}.",
     ),
-    ("received unexpected HTTP status: 500 Internal Server Error", "journalctl -u docker."),
+    (
+        "received unexpected HTTP status: 500 Internal Server Error",
+        "The engine's log may say more: ",
+    ),
 ]
 
 
