@@ -216,7 +216,7 @@ def test_jupyter_from_path_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     # A Python that has no JupyterLab beside labgate; the import system can only be told so.
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(StartError, match=r'pip install "labgate\[jupyter\]".*docker'):
+    with pytest.raises(StartError, match=r"-m pip install jupyterlab; .*Docker"):
         jupyter_program()
     (tmp_path / "jupyter").write_text("#!/bin/sh\n")
     (tmp_path / "jupyter").chmod(0o755)
