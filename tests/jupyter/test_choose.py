@@ -48,14 +48,14 @@ async def test_an_engine_answers(tmp_path: Path, launch: str) -> None:
     await chosen.stop()
 
 
-async def test_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+async def test_no_engine(tmp_path: Path, sockets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{sockets}/docker.sock")
     chosen = await choose_launcher(JupyterSettings(launch="auto"), tmp_path)
     assert isinstance(chosen, ProcessLauncher)
     with pytest.raises(StartError) as caught:
         await choose_launcher(JupyterSettings(launch="docker"), tmp_path)
     assert str(caught.value) == (
-        f"Docker Engine not reachable at unix://{tmp_path}/docker.sock: "
+        f"Docker Engine not reachable at unix://{sockets}/docker.sock: "
         "No such file or directory. "
         "Start it (`systemctl start docker`), or use --launch process."
     )
