@@ -58,10 +58,11 @@ def load(
     merged: dict[str, Any] = {}
     for _, values in reversed(sources):
         for section, keys in values.items():
-            if isinstance(keys, dict) and isinstance(merged.get(section, {}), dict):
-                merged.setdefault(section, {}).update(keys)
-            else:
+            if not isinstance(keys, dict):
                 merged[section] = keys
+            elif isinstance(merged.setdefault(section, {}), dict):
+                merged[section].update(keys)
+            # Else another source wrote a value in place of a section; that is to be told.
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
@@ -99,7 +100,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _told(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
     """One validation error as a line: source, key's path, what is wrong."""
     location = [str(part) for part in problem["loc"] if not isinstance(part, int)]
-    source = _source_of(location, sources)
+    source = _source_of(location, sources, value=problem["input"])
     spelled = ".".join(location)
     if source == COMMAND_LINE:
         spelled = typed.get(spelled, spelled)
@@ -109,7 +110,8 @@ def _told(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
     return f"{source}: {spelled}: {message}" if spelled else message
 
 
-def _source_of(location: list[str], sources: Sources) -> str:
+def _source_of(location: list[str], sources: Sources, value: object) -> str:
+    """Where it was written; ``value`` tells one in place of a section from the section."""
     for source, values in sources:
         here: Any = values
         for part in location:
@@ -117,6 +119,6 @@ def _source_of(location: list[str], sources: Sources) -> str:
                 break
             here = here[part]
         else:
-            if location:
+            if location and (not isinstance(here, dict) or isinstance(value, dict)):
                 return source
     return "configuration"

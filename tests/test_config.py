@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proxy.cli.arguments import parse
 from proxy.config import load
 from proxy.errors import UsageError
 from proxy.rules.model import WebOrigin
@@ -192,3 +193,20 @@ def test_wrong_access(tmp_path: Path, text: str, words: tuple[str, ...]) -> None
     with pytest.raises(UsageError) as caught:
         loaded(tmp_path, f"[access]\n{text}")
     assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_what_was_typed_is_named_as_it_was_typed(tmp_path: Path) -> None:
+    file = tmp_path / "labgate.toml"
+    file.write_text("[listen]\nhttp_port = 'x'")
+    parsed = parse(["up", "--https-port", "many", "--domain", "*.a.example"])
+    with pytest.raises(UsageError) as caught:
+        load(parsed.flags, {}, file, parsed.typed)
+    told = str(caught.value)
+    assert "the command line: --https-port: 'many' is not a whole number" in told
+    assert "the command line: --domain: '*.a.example': wildcards are not supported" in told
+    assert f"{file}: listen.http_port: 'x' is not a whole number" in told
+
+
+def test_a_section_that_is_none_is_told_whatever_else_is_given(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"labgate\.toml: site: site is a section, not a key"):
+        loaded(tmp_path, "site = 5", {"LABGATE_SITE__DOMAINS": "a.example"})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from proxy.certs.files import check_covered, load_pair
+from proxy.certs.files import check_covered, letsencrypt_pair, load_pair
 from proxy.errors import StartError
 
 AUTHORITY = trustme.CA()
@@ -36,6 +36,11 @@ def test_a_good_pair(tmp_path: Path) -> None:
 def test_a_missing_file_is_named_with_the_mend(tmp_path: Path) -> None:
     with pytest.raises(StartError, match=r"no certificate at .*/none.pem.*--cert"):
         load_pair(tmp_path / "none.pem", tmp_path / "none.key")
+    with pytest.raises(StartError, match=r"With --email YOU@EXAMPLE\.ORG labgate obtains one"):
+        load_pair(*letsencrypt_pair("nowhere.example"))
+    for address in ("192.0.2.7", "2001:db8::7"):
+        with pytest.raises(StartError, match="an address needs a certificate of your own: name it"):
+            load_pair(*letsencrypt_pair(address))
 
 
 def test_the_wrong_key(tmp_path: Path) -> None:

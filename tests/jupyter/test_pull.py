@@ -6,6 +6,7 @@ from typing import Any
 
 import aiodocker
 import pytest
+from aiohttp import web
 from rich.console import Console
 
 from proxy.errors import StartError
@@ -156,3 +157,28 @@ async def test_a_registry_that_refuses(docker: aiodocker.Docker, refusal: str, m
 async def test_nobody_answers_at_the_registry(docker: aiodocker.Docker) -> None:
     with pytest.raises(StartError, match=r"The engine does not reach 127\.0\.0\.1:1"):
         await ensure_image(docker, "127.0.0.1:1/x:1", Console(file=io.StringIO()))
+
+
+async def test_an_engine_that_ends_in_the_middle() -> None:
+    """It closes the stream of events like after a success; the image is not there."""
+
+    async def engine(request: web.BaseRequest) -> web.Response:
+        if request.path.endswith("/images/create"):
+            return web.Response(text=EVENTS.strip().splitlines()[2] + "\r\n")
+        return web.json_response({"message": "No such image"}, status=404)
+
+    runner = web.ServerRunner(web.Server(engine), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    docker = aiodocker.Docker(url=address, api_version="v1.41")
+    try:
+        with pytest.raises(StartError) as caught:
+            await ensure_image(docker, "quay.io/x/y:1", Console(file=io.StringIO()))
+    finally:
+        await docker.close()
+        await runner.cleanup()
+    told = str(caught.value)
+    assert "The pull of image quay.io/x/y:1 broke off (0/1 layers downloaded, 0/1 unpacked)" in told
+    assert "Start again to go on." in told
+    assert WITHOUT.format("quay.io/x/y:1") in told
