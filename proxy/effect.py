@@ -61,6 +61,16 @@ def _lockout(settings: Settings) -> Obstacle | None:
     return Obstacle("access.login_failures", "0") if off else None
 
 
+def _idle_connections(settings: Settings) -> Obstacle | None:
+    none = settings.upstream.idle_connections == 0
+    return Obstacle("upstream.idle_connections", "0") if none else None
+
+
+def _informed(settings: Settings) -> Obstacle | None:
+    level = settings.log.level
+    return Obstacle("log.level", level) if level in ("warning", "error") else None
+
+
 _ACME = (_tls, _no_files, _public_name)
 
 NEEDS: dict[str, tuple[Need, ...]] = {
@@ -89,6 +99,8 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "acme.ca_file": _ACME,
     "access.lockout_seconds": (_lockout,),
     "limits.handshake_seconds": (_tls,),
+    "upstream.idle_seconds": (_idle_connections,),
+    "log.access": (_informed,),
     "jupyter.launch": (),
     "jupyter.image": (_container,),
     "jupyter.name": (_container,),

@@ -102,6 +102,26 @@ def test_the_file_may_say_more_than_a_command_needs(file: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        ("access.login_failures = 0\naccess.lockout_seconds = 9", "access.lockout_seconds"),
+        ("upstream.idle_connections = 0\nupstream.idle_seconds = 9", "upstream.idle_seconds"),
+        ('log.level = "error"\nlog.access = true', "log.access"),
+        ("site.canonical_redirect = true", "site.canonical_redirect"),
+        ('listen.tls = false\ntls.unknown_name = "refuse"', "tls.unknown_name"),
+        ("listen.tls = false\nlimits.handshake_seconds = 9", "limits.handshake_seconds"),
+        ('jupyter.launch = "none"\njupyter.port = 8888', "jupyter.port"),
+    ],
+)
+def test_a_key_of_the_file_without_an_effect_is_told(text: str, remark: str, file: Path) -> None:
+    file.write_text(text)
+    mistaken, remarked = told("up", {}, file)
+    assert not mistaken
+    assert len(remarked) == 1
+    assert remarked[0].endswith(f": {remark}.")
+
+
 def test_it_is_exit_code_2_and_names_all(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = ["up", "--config", str(file), "--launch", "none", "--image", "x", "--user", "1"]
     assert command(line) == UsageError.exit_code
