@@ -5,7 +5,8 @@ The life of a request::
     listener ── TLS (SNI → certificate) ── edge.framing: one whole, well-formed head at a time
        └─ edge.protocol: a RequestHead, a Content to read, a Downstream to write to
             └─ edge.exchange ─ rules.decide(head, site) ─ gate: may it go on to Jupyter?
-                 ├─ Redirect · Local · Refuse ─► edge.answers
+                 ├─ Redirect · Refuse ─► edge.answers, for people edge.page
+                 ├─ Local: health, readiness, challenges ─► edge.local
                  ├─ Forward: rules.request → upstream.pool → upstream.http1
                  │           content up ───────────────┘      │
                  │           upstream.relay ◄─ rules.response ─┘   written as it arrives
