@@ -15,6 +15,7 @@ from proxy.certs.devca import authority_file
 from proxy.errors import UsageError
 from proxy.jupyter.launcher import Launched, Launcher, Login
 from proxy.jupyter.readiness import wait_until_ready
+from proxy.jupyter.supervision import Supervision, is_interactive
 from proxy.observe.notify import notify
 from proxy.settings import Settings
 from proxy.tasks import spawn
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("labgate")
 
 DEFAULT_UPSTREAM = "http://127.0.0.1:8888"
-RELAUNCH_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
-STEADY_SECONDS = 60.0
 ASK_SECONDS = 0.5
 
 
@@ -111,7 +110,7 @@ async def _serve_running(
 
 
 async def _launch_and_serve(settings: Settings, app: Serving, hurry: asyncio.Event) -> None:
-    """Open ports, launch, wait, tell, watch: until cancelled or Jupyter is shut down."""
+    """Open ports, launch, wait, tell, supervise: until cancelled or Jupyter is shut down."""
     # A Jupyter that runs already is served without the Engine's client and progress bars.
     from proxy.jupyter.choose import choose_launcher  # noqa: PLC0415  0.1 s
 
@@ -126,12 +125,31 @@ async def _launch_and_serve(settings: Settings, app: Serving, hurry: asyncio.Eve
         seconds = settings.jupyter.start_timeout_seconds
         await wait_until_ready(launcher, launched.address, seconds)
         _tell(settings, app, launched)
-        await _watch(launcher)
+        await _supervise(settings, app, launcher, launched)
     finally:
         notify("STOPPING=1")
         await app.stop(hurry)
         if launcher is not None:
             await _stop(launcher, hurry)
+
+
+async def _supervise(
+    settings: Settings, app: Serving, launcher: Launcher, launched: Launched
+) -> None:
+    """Start Jupyter again whenever it ends, until it is shut down to end labgate as well."""
+    known = launched
+
+    def moved(now: Launched) -> None:
+        nonlocal known
+        if now.address != known.address:
+            app.connect_to(now.address)
+        if (now.address, now.login) != (known.address, known.login):
+            _tell(settings, app, now)
+        known = now
+
+    interactive = is_interactive(os.environ, (os.isatty(0), os.isatty(2)))
+    ended = await Supervision(launcher, interactive=interactive, moved=moved).run()
+    say(f"Jupyter was shut down ({ended.reason}); labgate stops too.")
 
 
 async def _stop(launcher: Launcher, hurry: asyncio.Event) -> None:
@@ -173,27 +191,6 @@ def _tell(settings: Settings, app: Serving, jupyter: Launched) -> None:
             lines.insert(-1, ("Waiting", wait))
     print_ready(lines)
     notify("READY=1")
-
-
-async def _watch(launcher: Launcher) -> None:
-    """Bring a crashed Jupyter back; one that was shut down on purpose ends labgate too."""
-    attempt = 0
-    loop = asyncio.get_running_loop()
-    while True:
-        since = loop.time()
-        ended = await launcher.ended()
-        if ended.exit_code == 0:
-            reason = f"Jupyter was shut down ({ended.reason}); labgate stops too."
-            say(reason)
-            return
-        attempt = 0 if loop.time() - since > STEADY_SECONDS else attempt
-        pause = RELAUNCH_SECONDS[min(attempt, len(RELAUNCH_SECONDS) - 1)]
-        attempt += 1
-        log.error("Jupyter ended: %s; starting it again in %g s", ended.reason, pause)
-        for line in ended.last_lines[-10:]:
-            log.error("  %s", line)
-        await asyncio.sleep(pause)
-        await launcher.relaunch()
 
 
 async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:

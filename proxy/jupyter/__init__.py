@@ -17,4 +17,7 @@ In the order a start meets them:
 - ``child``      what such a process runs before it becomes Jupyter
 - ``family``     the processes below one that has to be killed
 - ``readiness``  whether it answers yet
+- ``events``     what the engine tells of a container's end
+- ``exit_cause`` why Jupyter ended; decides, waits for nothing
+- ``supervision`` starts it again
 """

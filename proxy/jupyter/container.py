@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from rich.console import Console
 
 from proxy.errors import StartError
 from proxy.jupyter.engine import EngineError, refused
+from proxy.jupyter.events import events_of
+from proxy.jupyter.exit_cause import ExitCause, container_exit
 from proxy.jupyter.launcher import Ended, Launched, Login
 from proxy.jupyter.plan import Adopt, Create, Inspected, Replace, SetAside, Start, is_ours, plan
 from proxy.jupyter.port import LOOPBACK, usual_or_free_port
@@ -28,9 +30,11 @@ log = logging.getLogger("labgate.jupyter")
 
 STOP_SECONDS = 10
 ENGINE_RETRY_SECONDS = 1.0
+SETTLE_SECONDS = 1.0
+"""How long the events of one exit may come apart; a `docker restart` starts it within that."""
 
 
-_STOPPED = Ended(0, "labgate stopped it", ())
+_STOPPED = Ended(0, "labgate stopped it", (), ExitCause.OUTSIDE)
 
 
 class ContainerLauncher:
@@ -53,13 +57,12 @@ class ContainerLauncher:
         self._progress = progress
         self._container: DockerContainer | None = None
         self._port = 0
+        self._started_at = datetime.fromtimestamp(0, UTC)
         self._ends_with_labgate = False
         self._stopped = asyncio.Event()
 
     async def launch(self) -> Launched:
-        password = bool(self._settings.password)
-        token = "" if password else login_token(self._token_folder)
-        recipe = make_recipe(self._settings, token)
+        recipe = self._recipe()
         try:
             return await self._launch(recipe)
         except EngineError as error:
@@ -76,13 +79,21 @@ class ContainerLauncher:
             exit_seen.cancel()
             stopped.cancel()
 
-    async def relaunch(self) -> None:
+    async def relaunch(self) -> Launched:
+        # What Ctrl-C stops was said at the start, and stays so.
+        ends_with_labgate = self._ends_with_labgate
         try:
-            await self._start(await self._launched.show())
+            now = await self._launched.show()
+            running = now["State"]["Running"] or now["State"]["Restarting"]
+            if not running:
+                await self._start(now)
+            self._ends_with_labgate = ends_with_labgate
+            how = "which somebody started again" if running else "started again"
+            return await self._launched_now(self._recipe(), how)
         except EngineError as error:
             if not _is_missing(error):
                 raise refused(error, f"Container {self._settings.name} cannot be started") from None
-            await self.launch()
+        return await self.launch()
 
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:
         if self._container is None or self._stopped.is_set() or count <= 0:
@@ -107,22 +118,46 @@ class ContainerLauncher:
             await self._docker.close()
 
     async def _exit(self) -> Ended:
-        container = self._launched
+        """Wait for an exit after which nobody else starts it again."""
+        away = False
         while True:
             try:
-                await container.wait()
+                await _not_running(self._launched)
                 if self._stopped.is_set():
                     return _STOPPED  # and there is nobody left to ask
-                state = (await container.show())["State"]
+                ended = await self._told_by_engine()
             except EngineError as error:
-                if isinstance(error, aiodocker.DockerError) and error.status == 404:
-                    return Ended(0, f"container {self._settings.name} was removed", ())
-                # The engine itself went away; what became of Jupyter it tells when it is back.
+                # What became of Jupyter it tells when it is back.
+                if not away:
+                    log.warning("Docker Engine does not answer (%s); asking again", error)
+                away = True
                 await asyncio.sleep(ENGINE_RETRY_SECONDS)
                 continue
-            # The engine reports every exit, also one after which it restarts the container.
-            if not (state["Running"] or state["Restarting"]):
-                return Ended(state["ExitCode"], self._told(state), await self.last_lines())
+            if away:
+                log.warning("Docker Engine answers again")
+                away = False
+            if ended is not None:
+                return ended
+
+    async def _told_by_engine(self) -> Ended | None:
+        """How it ended; None when it runs (again), by the engine's doing or somebody's."""
+        container = self._launched
+        name = f"container {self._settings.name}"
+        events = await events_of(self._docker, container.id, self._started_at, SETTLE_SECONDS)
+        now = await self._inspect(container.id)
+        state = now["State"] if now is not None else None
+        if state is not None and (state["Running"] or state["Restarting"]):
+            return None
+        lines = await self.last_lines()
+        why = container_exit(events, state, lines)
+        reason = f"{name} {why.what}"
+        if state is not None and state["OOMKilled"] and why.cause is ExitCause.CRASHED:
+            reason += f" (jupyter.memory_limit: {self._settings.memory_limit or 'none of ours'})"
+        return Ended(state["ExitCode"] if state is not None else 0, reason, lines, why.cause)
+
+    def _recipe(self) -> Recipe:
+        password = bool(self._settings.password)
+        return make_recipe(self._settings, "" if password else login_token(self._token_folder))
 
     @property
     def _launched(self) -> DockerContainer:
@@ -147,8 +182,12 @@ class ContainerLauncher:
                 # What Ctrl-C stops must not depend on how the last run ended.
                 self._ends_with_labgate = is_ours(existing)
                 how = "adopted"
+        return await self._launched_now(recipe, how)
+
+    async def _launched_now(self, recipe: Recipe, how: str) -> Launched:
         now = await self._launched.show()
         self._port = _published_port(now)
+        self._started_at = datetime.fromisoformat(now["State"]["StartedAt"])
         return Launched(
             UpstreamAddress(LOOPBACK, self._port),
             recipe.login if is_ours(now) else Login("unknown"),
@@ -227,12 +266,14 @@ class ContainerLauncher:
                 return None
             raise
 
-    def _told(self, state: dict[str, Any]) -> str:
-        name = f"container {self._settings.name}"
-        if state.get("OOMKilled"):
-            limit = self._settings.memory_limit or "none of ours"
-            return f"{name} ran out of memory (jupyter.memory_limit: {limit})"
-        return f"{name} exited with status {state['ExitCode']}"
+
+async def _not_running(container: DockerContainer) -> None:
+    """Wait until it has ended, or is gone."""
+    try:
+        await container.wait()
+    except aiodocker.DockerError as error:
+        if not _is_missing(error):
+            raise
 
 
 def _is_missing(error: BaseException) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from proxy.jupyter.exit_cause import ExitCause
 from proxy.upstream.address import UpstreamAddress
 
 
@@ -39,15 +40,16 @@ class Launched:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Jupyter stopped by itself.
+    """Jupyter ended, and nobody started it again.
 
     ``exit_code`` is the process's own; ``reason`` a sentence without full stop;
-    ``last_lines`` the end of its log.
+    ``last_lines`` the end of its log; ``cause`` whose doing it was.
     """
 
     exit_code: int
     reason: str
     last_lines: tuple[str, ...]
+    cause: ExitCause = ExitCause.UNKNOWN
 
 
 class Launcher(Protocol):
@@ -61,10 +63,17 @@ class Launcher(Protocol):
         """
 
     async def ended(self) -> Ended:
-        """Wait until Jupyter stops by itself (it may never)."""
+        """Wait until Jupyter has ended (it may never)."""
 
-    async def relaunch(self) -> None:
-        """Start it again, same address and login, after it ended."""
+    async def relaunch(self) -> Launched:
+        """Start it again after it ended.
+
+        At the same address and with the same login, where that can be. One that somebody else
+        started meanwhile is left as it is.
+
+        Raises:
+            StartError: It cannot be started now; a later try may succeed.
+        """
 
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:
         """The end of Jupyter's log."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from proxy.commands import HERE
 from proxy.errors import StartError
 from proxy.jupyter import child, family
+from proxy.jupyter.exit_cause import process_exit
 from proxy.jupyter.launcher import Ended, Launched, Login
 from proxy.jupyter.port import LOOPBACK, require_free, usual_or_free_port
 from proxy.jupyter.token import login_token
@@ -79,6 +80,9 @@ class ProcessLauncher:
         self._port = self._settings.port or usual_or_free_port()
         self._command = [*program, *arguments(self._port, self._folder)]
         await self._start()
+        return self._launched_now()
+
+    def _launched_now(self) -> Launched:
         return Launched(
             UpstreamAddress(LOOPBACK, self._port),
             self._login,
@@ -90,12 +94,14 @@ class ProcessLauncher:
         process = self._running
         exit_code = await process.wait()
         await self._hear_last_words()
-        return Ended(exit_code, _told(exit_code), await self.last_lines())
+        why = process_exit(exit_code, self._lines)
+        return Ended(exit_code, f"the process {why.what}", await self.last_lines(), why.cause)
 
-    async def relaunch(self) -> None:
+    async def relaunch(self) -> Launched:
         await self.stop()
         require_free(self._port)
         await self._start()
+        return self._launched_now()
 
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:
         return tuple(self._lines)[-count:] if count > 0 else ()
@@ -126,6 +132,7 @@ class ProcessLauncher:
 
     async def _start(self) -> None:
         private = write_configuration(self._token_folder, self._login, self._settings.password)
+        self._lines.clear()
         # A pipe of our own: asyncio's waits for its end before it reports the exit, and
         # kernels, which inherit it, may keep it open.
         reading, writing = os.pipe()
@@ -278,13 +285,3 @@ def _kill_all(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     family.kill(relatives)
-
-
-def _told(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"the process exited with status {exit_code}"
-    try:
-        name = signal.Signals(-exit_code).name
-    except ValueError:
-        name = f"signal {-exit_code}"
-    return f"the process was ended by {name}"

@@ -52,7 +52,7 @@ class Silent:
     async def ended(self) -> Ended:
         return await asyncio.shield(self.end)
 
-    async def relaunch(self) -> None:
+    async def relaunch(self) -> Launched:
         raise NotImplementedError
 
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:

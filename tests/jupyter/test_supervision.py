@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from proxy.errors import StartError
+from proxy.jupyter.exit_cause import ExitCause
+from proxy.jupyter.launcher import Ended, Launched, Login
+from proxy.jupyter.supervision import Supervision, is_interactive
+from proxy.upstream.address import UpstreamAddress
+
+LAUNCHED = Launched(UpstreamAddress("127.0.0.1", 8888), Login("unknown"), "container x, started")
+MENU = Ended(0, "container x shut itself down", (), ExitCause.SHUT_DOWN)
+OUTSIDE = Ended(0, "container x was stopped from outside (signal 15)", ("…",), ExitCause.OUTSIDE)
+CRASH = Ended(1, "container x exited with status 1", ("Traceback", "Oh no"), ExitCause.CRASHED)
+UNKNOWN = Ended(0, "container x exited with status 0", ("the last line",), ExitCause.UNKNOWN)
+
+
+class Scripted:
+    """A launcher whose Jupyter ends, and starts again or not, as it is told."""
+
+    def __init__(self, ends: Sequence[Ended], starts: Sequence[Launched | Exception] = ()) -> None:
+        self.ends = iter(ends)
+        self.starts: Iterator[Launched | Exception] = iter(starts)
+        self.started = 0
+        self.over = asyncio.Event()
+
+    async def launch(self) -> Launched:
+        raise NotImplementedError
+
+    async def ended(self) -> Ended:
+        if end := next(self.ends, None):
+            return end
+        self.over.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def relaunch(self) -> Launched:
+        self.started += 1
+        start = next(self.starts, LAUNCHED)
+        if isinstance(start, Exception):
+            raise start
+        return start
+
+    async def last_lines(self, count: int = 20) -> tuple[str, ...]:
+        return ()
+
+    async def stop(self) -> None:
+        raise NotImplementedError
+
+
+class Run:
+    """A supervision until everything scripted has happened."""
+
+    def __init__(self, launcher: Scripted, *, interactive: bool, pause: float = 0.0) -> None:
+        self.launcher = launcher
+        self.moved: list[Launched] = []
+        self.supervision = Supervision(
+            launcher, interactive=interactive, moved=self.moved.append, pauses_seconds=(pause,)
+        )
+
+    async def until_over(self) -> Ended | None:
+        """How it ended; None when it looks after Jupyter still."""
+        running = asyncio.ensure_future(self.supervision.run())
+        over = asyncio.ensure_future(self.launcher.over.wait())
+        await asyncio.wait({running, over}, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if running.done():
+            return running.result()
+        running.cancel()
+        return None
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+@pytest.mark.parametrize("end", [OUTSIDE, CRASH, UNKNOWN], ids=lambda end: end.cause.name)
+async def test_started_again(
+    end: Ended, interactive: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(Scripted([end, end]), interactive=interactive)
+    assert await run.until_over() is None
+    assert run.launcher.started == 2
+    assert run.moved == [LAUNCHED, LAUNCHED]
+    assert f"Jupyter ended: {end.reason}; starting it again in 0 s" in caplog.text
+    assert (end.last_lines[-1] in caplog.text) is (end.cause is not ExitCause.OUTSIDE)
+
+
+async def test_its_own_shut_down_ends_both_for_a_person() -> None:
+    run = Run(Scripted([CRASH, MENU]), interactive=True)
+    assert await run.until_over() is MENU
+    assert run.launcher.started == 1
+
+
+async def test_a_service_starts_it_after_its_own_shut_down_too() -> None:
+    run = Run(Scripted([MENU]), interactive=False)
+    assert await run.until_over() is None
+    assert run.launcher.started == 1
+
+
+async def test_a_start_that_fails_is_tried_until_it_works(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    taken, away = StartError("The port is taken."), StartError("The engine is away.")
+    starts = [taken, taken, away, away, OSError(24, "Too many open files"), taken]
+    run = Run(Scripted([CRASH], starts), interactive=True)
+    assert await run.until_over() is None
+    assert run.launcher.started == len(starts) + 1
+    told = [record.getMessage() for record in caplog.records if "cannot be" in record.message]
+    assert [next(w for w in ("port", "engine", "open files") if w in line) for line in told] == [
+        *("port", "engine", "open files", "port")
+    ], "each change is told once"
+
+
+async def test_the_pauses_grow() -> None:
+    launcher = Scripted([CRASH] * 3, [StartError("no")])
+    supervision = Supervision(
+        launcher, interactive=True, moved=lambda _: None, pauses_seconds=(0.0, 0.0, 0.0, 1e9)
+    )
+    running = asyncio.ensure_future(supervision.run())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert launcher.started == 3, "the fourth waits for its pause"
+    running.cancel()
+
+
+INTERACTIVE = [
+    pytest.param({}, (True, True), True, id="a terminal"),
+    pytest.param({}, (True, False), True, id="2>file"),
+    pytest.param({}, (False, True), True, id="</dev/null"),
+    pytest.param({}, (False, False), False, id="cron, nohup, a pipe"),
+    pytest.param({"NOTIFY_SOCKET": "/run/x"}, (True, True), False, id="Type=notify"),
+    pytest.param({"INVOCATION_ID": "6ad0"}, (True, True), True, id="a desktop's terminal"),
+    pytest.param(
+        {"SYSTEMD_EXEC_PID": str(os.getpid())}, (True, True), False, id="StandardInput=tty"
+    ),
+    pytest.param({"SYSTEMD_EXEC_PID": "1"}, (True, True), True, id="a desktop's shell"),
+]
+
+
+@pytest.mark.parametrize(("environment", "terminals", "expected"), INTERACTIVE)
+def test_who_is_interactive(
+    environment: dict[str, str], terminals: tuple[bool, bool], expected: bool
+) -> None:
+    assert is_interactive(environment, terminals) is expected
