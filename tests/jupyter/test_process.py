@@ -11,10 +11,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
 from proxy.errors import StartError
+from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.family import descendants
 from proxy.jupyter.launcher import Launched
 from proxy.jupyter.password import hash_passphrase
@@ -22,6 +24,7 @@ from proxy.jupyter.port import usual_or_free_port
 from proxy.jupyter.process import ProcessLauncher, environment, jupyter_program
 from proxy.jupyter.readiness import answers, wait_until_ready
 from proxy.settings import JupyterSettings
+from tests.e2e.programs import free_port
 from tests.jupyter.visits import contents_status, password_opens, read, request, save
 
 pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
@@ -159,6 +162,40 @@ async def test_stop_kills_one_that_does_not_react(make: Make) -> None:
     assert await gone(kernel)
     end = await launcher.ended()
     assert (end.exit_code, end.reason) == (-signal.SIGKILL, "the process was ended by SIGKILL")
+
+
+@pytest.mark.parametrize(
+    ("number", "cause", "reason"),
+    [
+        (signal.SIGTERM, ExitCause.OUTSIDE, "the process was ended by SIGTERM"),
+        (signal.SIGKILL, ExitCause.OUTSIDE, "the process was ended by SIGKILL"),
+        (signal.SIGSEGV, ExitCause.CRASHED, "the process was ended by SIGSEGV"),
+    ],
+)
+async def test_ended_from_outside(
+    make: Make, number: signal.Signals, cause: ExitCause, reason: str
+) -> None:
+    launcher = make(port=free_port())
+    launched = await ready(launcher)
+    os.kill(pid_of(launched), number)
+    end = await launcher.ended()
+    assert (end.cause, end.reason) == (cause, reason)
+
+
+async def test_ended_from_its_own_menu(make: Make) -> None:
+    launcher = make(port=free_port())
+    launched = await ready(launcher)
+    async with aiohttp.ClientSession() as session:
+        address = f"{launched.address}/api/shutdown?token={launched.login.token}"
+        assert (await session.post(address)).status == 200
+    end = await launcher.ended()
+    assert (end.cause, end.exit_code) == (ExitCause.SHUT_DOWN, 0)
+    now = await launcher.relaunch()
+    assert (now.address, now.login) == (launched.address, launched.login)
+    assert now.description != launched.description, "another process"
+    await wait_until_ready(launcher, now.address, READY_SECONDS)
+    os.kill(pid_of(now), signal.SIGTERM)
+    assert (await launcher.ended()).cause is ExitCause.OUTSIDE, "not what it said before"
 
 
 async def test_relaunch_keeps_port_token_and_work(make: Make) -> None:
