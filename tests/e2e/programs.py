@@ -79,6 +79,7 @@ class Program:
         self.stdout = folder / f"{self.name}.out"
         self.stderr = folder / f"{self.name}.err"
         self.process: subprocess.Popen[bytes] | None = None
+        self.stdin = subprocess.DEVNULL
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -99,7 +100,7 @@ class Program:
                 self.command(),
                 cwd=ROOT,
                 env=inherited | self.environment,
-                stdin=subprocess.DEVNULL,
+                stdin=self.stdin,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,

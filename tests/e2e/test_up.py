@@ -93,26 +93,6 @@ class TestProcess:
         finally:
             labgate.kill()
 
-    def test_a_crashed_jupyter_comes_back(self, tmp_path: Path) -> None:
-        arguments = ("--launch", "process", "--folder", str(tmp_path))
-        with Labgate(tmp_path, "up", *arguments) as labgate:
-            target = urlsplit(labgate.lines["Open"])
-            jupyter = launched_process(labgate)
-            jupyter.kill()
-            until(lambda: not jupyter.is_running(), "killed, and still there")
-            until(lambda: labgate.ask("GET", "/.labgate/ready").status == 200, "not ready")
-            assert labgate.ask("GET", f"/api/status?{target.query}").status == 200
-            assert "SIGKILL" in labgate.told
-
-    def test_jupyters_own_shut_down_ends_labgate_too(self, tmp_path: Path) -> None:
-        arguments = ("--launch", "process", "--folder", str(tmp_path))
-        with Labgate(tmp_path, "up", *arguments) as labgate:
-            token = labgate.lines["Open"].partition("token=")[2]
-            answer = labgate.ask("POST", "/api/shutdown", Authorization=f"token {token}")
-            assert answer.status == 200
-            assert labgate.running.wait(30) == 0
-            assert "shut down" in labgate.told
-
 
 def docker(*arguments: str) -> str:
     ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)

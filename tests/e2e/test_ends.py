@@ -1,0 +1,154 @@
+"""However Jupyter ends, ``labgate up`` brings it back; but a person may shut both down."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from tests.conftest import TEST_IMAGE
+from tests.e2e.containers import container_name, docker, inspect
+from tests.e2e.programs import Labgate, free_port, until
+
+NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+NO_TERMINAL, TERMINAL = False, True
+
+
+@contextmanager
+def up(folder: Path, *arguments: str, terminal: bool) -> Iterator[Labgate]:
+    """``labgate up`` at a terminal or, as a service, without one."""
+    environment = {"LABGATE_JUPYTER__PORT": str(free_port())}
+    labgate = Labgate(folder, "up", *arguments, environment=environment)
+    ours, its = os.openpty()
+    try:
+        if terminal:
+            labgate.stdin = its
+        with labgate:
+            yield labgate
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+def token_of(labgate: Labgate) -> str:
+    return urlsplit(labgate.lines["Open"]).query
+
+
+def waits(labgate: Labgate) -> bool:
+    """Whether a person sees the page that opens by itself."""
+    answer = labgate.ask("GET", "/lab", **NAVIGATION)
+    return answer.status == 503 and b"opens by itself" in answer.body
+
+
+def works(labgate: Labgate) -> bool:
+    """Whether the address that was printed at the start opens Jupyter."""
+    return labgate.ask("GET", f"/api/status?{token_of(labgate)}").status == 200
+
+
+def comes_back(labgate: Labgate) -> None:
+    """With the waiting page meanwhile, and the same login."""
+    until(lambda: waits(labgate), lambda: f"no waiting page\n{labgate.told}")
+    until(lambda: works(labgate), lambda: f"it does not come back\n{labgate.told}", 90)
+    assert labgate.ask("GET", "/.labgate/ready").status == 200
+
+
+def shut_down(labgate: Labgate) -> None:
+    """As Shut Down in Lab's File menu does."""
+    assert labgate.ask("POST", f"/api/shutdown?{token_of(labgate)}").status == 200
+
+
+def ends_with_jupyter(labgate: Labgate) -> None:
+    """The shutdown by its own menu ends a person's labgate, too."""
+    shut_down(labgate)
+    assert labgate.running.wait(60) == 0
+    assert "shut itself down); labgate stops too." in labgate.told
+    assert "Traceback" not in labgate.told
+
+
+def goes_on_after_its_menu(labgate: Labgate) -> None:
+    """A service starts it again; the service itself is stopped."""
+    shut_down(labgate)
+    comes_back(labgate)
+    assert "shut itself down; starting it again" in labgate.told
+    assert labgate.stop() == 0
+    assert "Traceback" not in labgate.told
+
+
+@pytest.mark.jupyter
+@pytest.mark.usefixtures("jupyterlab")
+class TestProcess:
+    @contextmanager
+    def up(self, folder: Path, *, terminal: bool) -> Iterator[Labgate]:
+        arguments = ("--launch", "process", "--folder", str(folder))
+        with up(folder, *arguments, terminal=terminal) as labgate:
+            yield labgate
+
+    def ended_from_outside(self, labgate: Labgate) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            (jupyter,) = psutil.Process(labgate.pid).children()
+            jupyter.send_signal(number)
+            comes_back(labgate)
+            assert f"the process was ended by {number.name}; starting it again" in labgate.told
+
+    def test_a_persons(self, tmp_path: Path) -> None:
+        with self.up(tmp_path, terminal=TERMINAL) as labgate:
+            self.ended_from_outside(labgate)
+            ends_with_jupyter(labgate)
+
+    def test_a_services(self, tmp_path: Path) -> None:
+        with self.up(tmp_path, terminal=NO_TERMINAL) as labgate:
+            self.ended_from_outside(labgate)
+            goes_on_after_its_menu(labgate)
+
+
+@pytest.mark.docker
+class TestContainer:
+    @pytest.fixture
+    def name(self) -> Iterator[str]:
+        with container_name() as name:
+            yield name
+
+    @contextmanager
+    def up(self, folder: Path, name: str, *, terminal: bool) -> Iterator[Labgate]:
+        arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name)
+        volume = f"{name}:/home/jovyan/work"
+        with up(folder, *arguments, "--volume", volume, terminal=terminal) as labgate:
+            yield labgate
+
+    def ended_from_outside(self, labgate: Labgate, name: str, command: str, reason: str) -> None:
+        port = inspect(name, "{{json .NetworkSettings.Ports}}")
+        with subprocess.Popen(["docker", *command.split(), name], stdout=subprocess.DEVNULL):
+            comes_back(labgate)
+        assert f"container {name} {reason}; starting it again" in labgate.told
+        assert inspect(name, "{{json .NetworkSettings.Ports}}") == port
+
+    def test_a_persons(self, name: str, tmp_path: Path) -> None:
+        with self.up(tmp_path, name, terminal=TERMINAL) as labgate:
+            said = "was stopped from outside"
+            self.ended_from_outside(labgate, name, "stop", f"{said} (signal 15)")
+            self.ended_from_outside(labgate, name, "kill", f"{said} (signal 9)")
+            ends_with_jupyter(labgate)
+
+    def test_a_services(self, name: str, tmp_path: Path) -> None:
+        with self.up(tmp_path, name, terminal=NO_TERMINAL) as labgate:
+            self.ended_from_outside(labgate, name, "stop", "was stopped from outside (signal 15)")
+            self.ended_from_outside(labgate, name, "rm --force", "was removed")
+            with subprocess.Popen(["docker", "restart", name], stdout=subprocess.DEVNULL):
+                comes_back(labgate)
+            goes_on_after_its_menu(labgate)
+            assert inspect(name, "{{.State.Running}}") == "false"
+
+    def test_paused(self, name: str, tmp_path: Path) -> None:
+        with self.up(tmp_path, name, terminal=TERMINAL) as labgate:
+            docker("pause", name)
+            until(lambda: labgate.ask("GET", "/.labgate/ready").status == 503, "ready, and paused")
+            docker("unpause", name)
+            assert works(labgate)
+            assert "Jupyter ended" not in labgate.told
