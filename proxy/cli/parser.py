@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
     def _expect_command(self, words: list[str]) -> None:
         known = list(self._below)
         if not words:
-            self.error(f"what shall it do? Name one of {', '.join(known)}")
+            self.error(f"a command is missing: {', '.join(known)}")
         word = words[0]
         if word.startswith("-"):
             self.error(f"{word} comes before any command; write {self.prog} COMMAND {word} …")

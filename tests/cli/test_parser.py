@@ -9,10 +9,10 @@ import pytest
 from proxy.cli.arguments import parse
 
 MISTYPED = [
-    ("", "what shall it do? Name one of up, serve, cert, password."),
+    ("", "a command is missing: up, serve, cert, password."),
     ("srve", "there is no command srve; did you mean serve?"),
     ("fly", "there is no command fly (known: up, serve, cert, password)."),
-    ("cert", "what shall it do? Name one of show, obtain, renew."),
+    ("cert", "a command is missing: show, obtain, renew."),
     ("cert shw", "there is no command shw; did you mean show?"),
     (
         "--domain a.example up",
