@@ -17,7 +17,8 @@ The life of a request::
 ``rules`` decides and never waits; everything that waits lives outside it. The folders,
 in the order a request meets them: ``edge``, ``rules``, ``gate``, ``upstream``, ``observe`` and
 ``inspector``; ``certs`` and ``jupyter`` prepare the ground, ``cli`` is what people type,
-``app`` wires it all together, ``workers`` does so in several processes, ``config`` says how.
+``app`` wires it all together, ``workers`` does so in several processes, ``config`` says how,
+``problems`` and ``effect`` what is wrong with that.
 """
 
 __version__ = "0.1.0"
