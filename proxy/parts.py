@@ -16,7 +16,6 @@ from proxy.gate.gate import Gate
 from proxy.gate.htpasswd import Htpasswd
 from proxy.gate.lockout import Lockout
 from proxy.gate.session import Sessions, session_key
-from proxy.gate.verify import Verifier
 from proxy.process import room_for
 from proxy.rules.model import Site, make_site
 from proxy.rules.networks import Networks
@@ -106,11 +105,9 @@ def gate_of(settings: Settings, share: Share | None = None) -> Gate | None:
     lockout = Lockout(access.login_failures, access.lockout_seconds)
     if share is not None:
         lockout = share.lockout
+    digest_key = None if share is None else share.digest_key
     if access.htpasswd is None:
-        return Gate(lockout)
+        return Gate(lockout, key=digest_key)
     htpasswd = Htpasswd(access.htpasswd)
     key = session_key(settings.state_folder) if share is None else share.session_key
-    gate = Gate(lockout, htpasswd, Sessions(key))
-    if share is not None:
-        gate.verifier = Verifier(share.digest_key)
-    return gate
+    return Gate(lockout, htpasswd, Sessions(key), digest_key)

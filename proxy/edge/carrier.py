@@ -12,7 +12,7 @@ from proxy.errors import STATUS_OF, ClientFault, UpstreamDown, UpstreamError
 from proxy.inspector.redaction import printable, redact_target
 from proxy.observe.record import Record
 from proxy.rules.message import may_be_unsent
-from proxy.rules.model import Field, RequestHead, Site
+from proxy.rules.model import Field, RequestHead, ResponseHead, Site
 from proxy.rules.request import upstream_head
 from proxy.upstream.http1 import UpstreamConnection
 from proxy.upstream.pool import Pool
@@ -65,6 +65,7 @@ class Carrier:
         "_downstream",
         "_extra",
         "_head",
+        "_heard",
         "_over",
         "_persistent",
         "_public",
@@ -88,8 +89,10 @@ class Carrier:
         persistent: bool,
         trace: bool,
         extra: tuple[Field, ...] = (),
+        heard: Callable[[ResponseHead], None] | None = None,
     ) -> None:
         self._extra = extra
+        self._heard = heard
         self._head = head
         self._site = site
         self._public = site.authorities[head.values(b"host")[0].lower()]
@@ -153,6 +156,7 @@ class Carrier:
             settled=self._settled,
             persistent=self._persistent,
             extra=self._extra,
+            heard=self._heard,
             changes=down,
         )
         start = upstream_head(head, self._site, websocket=self._upgrade, changes=up)

@@ -10,7 +10,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from proxy.gate.gate import OPEN, JupyterLogin, Passage
+from proxy.gate.gate import OPEN, Attempt, Passage
 from proxy.inspector.redaction import printable, redact, redact_target
 from proxy.observe.record import Record
 from proxy.rules.decide import decide
@@ -35,11 +35,11 @@ class Exchange:
 
     __slots__ = (
         "_all",
+        "_attempt",
         "_carrier",
         "_content",
         "_downstream",
         "_head",
-        "_login",
         "_may_continue",
         "_over",
         "_persistent",
@@ -62,7 +62,7 @@ class Exchange:
         self._persistent = self._may_continue and not (downstream.expecting and may_be_unsent(head))
         self._record = Record(head)
         self._started = monotonic()
-        self._login: JupyterLogin | None = None
+        self._attempt: Attempt | None = None
         self._carrier: Carrier | None = None
         self._task: asyncio.Task[None] | None = None
         self._slot: Slot | None = None
@@ -128,9 +128,12 @@ class Exchange:
             self._work(self._carrier.dial(self._all.pool, self._carried))
 
     def _carrier_of(self, decision: Forward | Tunnel, passage: Passage) -> Carrier:
-        self._login = passage.login
+        heard = None
+        if passage.attempt is not None and self._all.gate is not None:
+            self._attempt = passage.attempt
+            heard = partial(self._all.gate.heard, passage.attempt, self._site)
         return Carrier(
-            decision.head,
+            passage.head or decision.head,
             self._site,
             self._content,
             self._downstream,
@@ -139,6 +142,7 @@ class Exchange:
             persistent=self._may_continue,
             trace=self._all.trace,
             extra=passage.fields,
+            heard=heard,
         )
 
     def _carried(self, outcome: Outcome) -> None:
@@ -251,8 +255,8 @@ class Exchange:
         self._over = True
         self._carrier = self._task = None
         self._release()
-        if self._login is not None and self._all.gate is not None:
-            self._all.gate.answered(self._login, self._record.status)
+        if self._attempt is not None and self._all.gate is not None:
+            self._all.gate.over(self._attempt, self._record.status)
         self._record.seconds = monotonic() - self._started
         self._all.over(self._record)
 

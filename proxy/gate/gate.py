@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from time import monotonic
 
-from proxy.rules.model import Field, Refuse, RequestHead
+from proxy.rules.model import Field, Refuse, RequestHead, ResponseHead, Site
 from proxy.rules.networks import counted_as
 from proxy.rules.origin import is_websocket
 from proxy.tasks import spawn
@@ -21,6 +21,7 @@ from .htpasswd import Htpasswd
 from .lockout import Lockout
 from .refusals import BUSY, challenge, too_many, wrong
 from .session import Sessions
+from .tokens import Tokens, Trial
 from .verify import Verifier
 
 log = logging.getLogger("labgate")
@@ -32,12 +33,19 @@ MOST_WAITING = 64
 """Requests of one address that wait for those; more could use up ``limits.requests``."""
 
 
-@dataclass(frozen=True, slots=True)
-class JupyterLogin:
-    """A login to Jupyter itself that is under way."""
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """Jupyter is asked for something that it may find wrong.
+
+    Attributes:
+        address: Whom a failure counts for.
+        login: The path of a login; empty for none.
+        trial: A token that is tried.
+    """
 
     address: str
-    path: bytes
+    login: bytes = b""
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +54,13 @@ class Passage:
 
     Attributes:
         fields: Belong into the head of the answer.
-        login: To be handed to ``Gate.answered`` with the answer's status.
+        attempt: To be handed to ``Gate.heard`` with Jupyter's answer, and to ``Gate.over``.
+        head: The request that may go on, where that is not the one that came.
     """
 
     fields: tuple[Field, ...] = ()
-    login: JupyterLogin | None = None
+    attempt: Attempt | None = None
+    head: RequestHead | None = None
 
 
 OPEN = Passage()
@@ -63,6 +73,7 @@ class Gate:
         lockout: Counts failed logins, labgate's and Jupyter's together.
         htpasswd: The users; None asks nobody.
         sessions: The cookies; needed with ``htpasswd``.
+        key: For digests of passwords and tokens; all workers have the same.
     """
 
     def __init__(
@@ -70,25 +81,27 @@ class Gate:
         lockout: Lockout,
         htpasswd: Htpasswd | None = None,
         sessions: Sessions | None = None,
+        key: bytes | None = None,
     ) -> None:
         self._lockout = lockout
         self._htpasswd = htpasswd
         self._sessions = sessions
-        self.verifier = Verifier()
+        self.verifier = Verifier(key)
+        self._tokens = Tokens(lockout, self._tell_shut, key)
         self._attempts: dict[tuple[str, bytes], asyncio.Task[Refuse | None]] = {}
         self._waiting: Counter[str] = Counter()
         self._numbers = itertools.count()
 
     def at_once(self, head: RequestHead) -> Passage | Refuse | None:
         """The answer where nothing has to be waited for; None: ``await ask(head)``."""
-        if self._htpasswd is None:
-            return None if is_login(head) else OPEN
-        passage = self._by_session(head, self._htpasswd)
-        if passage is not None:
-            return None if is_login(head) else passage
-        if not basic.offered(head.values(b"authorization")):
-            return challenge(head, "Log in to come in here.")
-        return None
+        passage: Passage | None = OPEN
+        if self._htpasswd is not None:
+            passage = self._by_session(head, self._htpasswd)
+            if passage is None and not basic.offered(head.values(b"authorization")):
+                return challenge(head, "Log in to come in here.")
+        if passage is None or is_login(head):
+            return None
+        return self._with_token(head, passage)
 
     async def ask(self, head: RequestHead) -> Passage | Refuse:
         """Check the password, then whether a login to Jupyter may be tried."""
@@ -98,20 +111,31 @@ class Gate:
                 head, self._htpasswd
             )
         if isinstance(passage, Passage) and is_login(head):
-            return await self._to_jupyters_login(head, passage)
-        return passage
+            passage = await self._to_jupyters_login(head, passage)
+        return passage if isinstance(passage, Refuse) else self._with_token(head, passage)
 
-    def answered(self, login: JupyterLogin, status: int) -> None:
-        """Jupyter answered a login; 0 when the client did not wait for it.
+    def heard(self, attempt: Attempt, site: Site, answer: ResponseHead) -> None:
+        """Jupyter's answer has begun."""
+        trial, attempt.trial = attempt.trial, None
+        if trial is not None:
+            self._tokens.answered(trial, answer, site)
+
+    def over(self, attempt: Attempt, status: int) -> None:
+        """The client was answered; 0 when it did not wait for it.
 
         Jupyter answers 401 to a wrong password and 302 to a right one. A 403 is about
         XSRF and not about a password, and while Jupyter is down nothing was tried.
         """
-        self._lockout.leave(login.address)
+        trial, attempt.trial = attempt.trial, None
+        if trial is not None:
+            self._tokens.unanswered(trial, status)
+        if not attempt.login:
+            return
+        self._lockout.leave(attempt.address)
         if status in (401, 0):
-            self._failed(login.address, login.path, next(self._numbers))
+            self._failed(attempt.address, attempt.login, next(self._numbers))
         elif status in (302, 303):
-            self._lockout.succeeded(login.address, login.path)
+            self._lockout.succeeded(attempt.address, attempt.login)
 
     # labgate's own
 
@@ -266,15 +290,31 @@ class Gate:
         except BaseException:
             lockout.leave(address)
             raise
-        login = JupyterLogin(address, head.target.partition(b"?")[0])
-        return Passage(passage.fields, login)
+        return Passage(passage.fields, Attempt(address, head.target.partition(b"?")[0]))
+
+    def _with_token(self, head: RequestHead, passage: Passage) -> Passage | Refuse:
+        """Let a token through to Jupyter, which finds it right or wrong."""
+        begun = self._tokens.begin(head)
+        if begun is None:
+            return passage
+        attempt = passage.attempt
+        if isinstance(begun, Trial):
+            attempt = attempt or Attempt(begun.address)
+            attempt.trial = begun
+            return Passage(passage.fields, attempt)
+        if isinstance(begun, RequestHead):
+            return Passage(passage.fields, attempt, begun)
+        if attempt is not None:
+            self._lockout.leave(attempt.address)
+        return begun
 
     def _failed(self, address: str, account: str | bytes, secret: bytes | int) -> None:
         if self._lockout.failed(address, account, secret, monotonic()):
-            seconds = self._lockout.shut_seconds(address, monotonic())
-            log.warning(
-                "lockout: too many failed logins, %s is shut out for %d s", address, seconds
-            )
+            self._tell_shut(address)
+
+    def _tell_shut(self, address: str) -> None:
+        seconds = self._lockout.shut_seconds(address, monotonic())
+        log.warning("lockout: too many failed logins, %s is shut out for %d s", address, seconds)
 
 
 def is_login(head: RequestHead) -> bool:

@@ -77,6 +77,15 @@ class Lockout:
         failures = 0 if standing is None else len(standing.failures)
         return self._most_failures - failures if self._most_failures else MOST_ADDRESSES
 
+    @property
+    def counting(self) -> bool:
+        """Whether failures are counted at all."""
+        return self._most_failures > 0
+
+    def room(self, address: str, now: float) -> int:
+        """How many different secrets of an address may be tried at once."""
+        return self.remaining(address, now)
+
     def busy(self, address: str, now: float, most: int) -> bool:
         """Whether ``most`` attempts are under way; a slowed address has one at a time."""
         if self.delay_seconds(address, now):

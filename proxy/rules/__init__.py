@@ -16,7 +16,8 @@ In the order a request meets them:
 - ``redirect``  HTTP to HTTPS, other names to the canonical one
 - ``origin``    the checks that run *before* anything is rewritten
 - ``hop_by_hop``  which fields end at this hop
-- ``credentials``  what is labgate's own in Authorization and Cookie, and ends here
+- ``credentials``  what Authorization, Cookie and query bring: labgate's own, Jupyter's token
+- ``token``     whether Jupyter took the token that a request brought
 - ``request``   the head that goes up to Jupyter
 - ``answer``    what makes a response head no answer
 - ``negotiation``  as what an error is told: a page, JSON or a sentence

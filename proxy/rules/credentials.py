@@ -6,10 +6,18 @@ cookie that opens the gate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from urllib.parse import unquote_to_bytes
+
+from .model import Field, RequestHead
 
 SESSION_COOKIE = b"__Host-labgate"
 """With this prefix browsers take it only from the site itself, over HTTPS (RFC 6265bis)."""
+
+
+_TOKEN = re.compile(r"(?:token|bearer)\s+(.+)", re.IGNORECASE)
+"""``IdentityProvider.auth_header_pat``; in text, whose white space is more than in octets."""
 
 
 def is_basic(authorization: bytes) -> bool:
@@ -20,15 +28,52 @@ def is_basic(authorization: bytes) -> bool:
     return authorization[:5].lower() == b"basic" and authorization[5:6] in (b"", b" ", b"\t")
 
 
+def tokens(head: RequestHead) -> bytes:
+    """What stands for all the tokens that a request brings; empty for none.
+
+    As Jupyter finds them (``IdentityProvider.get_token``): the parameter ``token`` of the query,
+    its name and value decoded once (tornado ``parse_qs_bytes``), and ``Authorization: token``
+    or ``Bearer``. Of several Jupyter takes one; here any other makes another guess.
+    """
+    found = {_token_of(value) for value in head.values(b"authorization")}
+    query = head.target.partition(b"?")[2]
+    if query and (b"token" in query or b"%" in query):
+        found.update(_query_tokens(query))
+    found.discard(b"")
+    return b"\0".join(sorted(found))
+
+
+def without_token(fields: Sequence[Field]) -> tuple[Field, ...]:
+    """The fields without those that bring a token."""
+    return tuple(
+        field for field in fields if field[0].lower() != b"authorization" or is_basic(field[1])
+    )
+
+
+def _token_of(authorization: bytes) -> bytes:
+    match = _TOKEN.match(authorization.decode("latin-1").strip())
+    return b"" if match is None else match[1].encode("latin-1").strip()
+
+
+def _query_tokens(query: bytes) -> Iterator[bytes]:
+    for part in query.split(b"&"):
+        name, _, value = part.partition(b"=")
+        if value and (name == b"token" or (b"%" in name and unquote_to_bytes(name) == b"token")):
+            yield unquote_to_bytes(value.replace(b"+", b" ")).strip()
+
+
 def session_cookies(cookie: Sequence[bytes]) -> list[bytes]:
     """The values of our cookie in the values of Cookie."""
-    return [
-        pair.partition(b"=")[2].strip(b" \t")
-        for value in cookie
-        if SESSION_COOKIE in value
-        for pair in value.split(b";")
-        if _is_ours(pair)
-    ]
+    ours = [value for value in cookie if SESSION_COOKIE in value]
+    return [value for name, value in pairs(ours) if name == SESSION_COOKIE]
+
+
+def pairs(cookie: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Every name and value in the values of Cookie."""
+    for field in cookie:
+        for pair in field.split(b";"):
+            name, _, value = pair.partition(b"=")
+            yield name.strip(b" \t"), value.strip(b" \t")
 
 
 def without_session(cookie: bytes) -> bytes | None:

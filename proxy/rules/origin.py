@@ -15,6 +15,7 @@ from __future__ import annotations
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from .authority import host_only, is_authority, port_only
+from .credentials import tokens
 from .model import Refuse, RequestHead, Site
 
 NO_SUCH_SITE = "The name or the port in the address is not one that is served here."
@@ -91,9 +92,9 @@ def check_websocket(head: RequestHead, site: Site) -> Refuse | None:
     """A WebSocket must say where it comes from, unless it carries a token.
 
     Browsers send no Sec-Fetch-* on a WebSocket and do send cookies: Origin is the only
-    thing that tells a foreign page from our own.
+    thing that tells a foreign page from our own. No foreign page knows a token.
     """
-    if head.values(b"origin") or site.websocket_without_origin or carries_token(head):
+    if head.values(b"origin") or site.websocket_without_origin or tokens(head):
         return None
     sentence = "A WebSocket needs an Origin field or a token."
     hint = "programs: send one, or set site.websocket_without_origin"
@@ -147,20 +148,6 @@ def is_from_here(head: RequestHead) -> bool:
     """Whether no other site's page had a part in the request, as far as the browser says."""
     values = head.values(b"sec-fetch-site")
     return not values or all(value in (b"same-origin", b"none") for value in values)
-
-
-def carries_token(head: RequestHead) -> bool:
-    """Whether the request brings a token of its own (jupyter_server ``get_token``).
-
-    No foreign page knows one, so a request that has one needs no Origin to prove more.
-    """
-    query = head.target.partition(b"?")[2]
-    if any(part.startswith(b"token=") and len(part) > 6 for part in query.split(b"&")):
-        return True
-    return any(
-        value[:6].lower() == b"token " or value[:7].lower() == b"bearer "
-        for value in head.values(b"authorization")
-    )
 
 
 def referer_is_public(value: bytes, site: Site) -> bool:

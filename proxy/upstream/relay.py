@@ -33,6 +33,7 @@ class Relay:
 
     Args:
         settled: Called once when it is over, with the ``UpstreamError`` that ended it.
+        heard: Called with the head of the final answer.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Relay:
         "_connection",
         "_downstream",
         "_extra",
+        "_heard",
         "_pieces",
         "_public",
         "_request",
@@ -65,9 +67,11 @@ class Relay:
         settled: Callable[[UpstreamError | None], None],
         persistent: bool,
         extra: tuple[Field, ...] = (),
+        heard: Callable[[ResponseHead], None] | None = None,
         changes: list[Change] | None = None,
     ) -> None:
         self._extra = extra
+        self._heard = heard
         self._request = request
         self._site = site
         self._public = public
@@ -94,6 +98,8 @@ class Relay:
 
     def on_head(self, head: ResponseHead, *, delimited: bool) -> None:
         self.status = head.status
+        if self._heard is not None:
+            self._heard(head)
         fields, dated = downstream_fields(head, self._site, self._public, changes=self._changes)
         self._add_extra(fields)
         kept = len(fields)
@@ -121,6 +127,8 @@ class Relay:
 
     def on_upgrade(self, head: ResponseHead, rest: bytes) -> None:
         self.status = head.status
+        if self._heard is not None:
+            self._heard(head)
         fields, _ = downstream_fields(
             head, self._site, self._public, websocket=True, changes=self._changes
         )

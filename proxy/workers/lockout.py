@@ -36,6 +36,10 @@ class SharedLockout(Lockout):
         """Whether this worker's share of ``most`` attempts is under way."""
         return super().busy(address, now, -(-most // self._workers))
 
+    def room(self, address: str, now: float) -> int:
+        """This worker's share of what may be tried at once."""
+        return -(-super().room(address, now) // self._workers)
+
     def failed(self, address: str, account: Hashable, secret: Hashable, now: float) -> bool:
         """Count a failure here and everywhere; returns whether it shut the address out."""
         if isinstance(secret, int):

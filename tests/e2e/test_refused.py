@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +67,28 @@ def test_a_link_to_jupyters_logout(running: Running) -> None:
     # What Lab's menu does: it opens the page, in browsers of today and of yesterday.
     assert log_out(**NAVIGATES, Sec_Fetch_Site="same-origin") == (200, True)
     assert log_out(Referer=f"{running.labgate.origin}/lab") == (200, True)
+
+
+@pytest.mark.parametrize("path", ["/lab", "/api/contents", "/api", "/login", "/static/favicon.ico"])
+def test_guesses_at_the_token(path: str, running: Running, tmp_path: Path) -> None:
+    """Wrong tokens count wherever a right one would show, which is everywhere."""
+    with Labgate(tmp_path, "serve", "--upstream", running.jupyter.upstream) as labgate:
+        first = labgate.ask("GET", path, Authorization="token expired").status
+        for _ in range(20):
+            assert labgate.ask("GET", path, Authorization="token expired").status == first
+        fields = labgate.ask("GET", f"/lab?token={TOKEN}").fields
+        cookies = [value.partition(";")[0] for value in fields.get_all("Set-Cookie", [])]
+        cookie = "; ".join(cookies)
+        for number in range(20):
+            stale = f"/lab?token=stale{number}"
+            assert labgate.ask("GET", stale, Cookie=cookie).status == 200
+        statuses = [labgate.ask("GET", f"{path}?token=x{n}").status for n in range(150)]
+        assert statuses == [first] * 9 + [429] * 141
+        assert labgate.told.count("lockout: too many failed logins") == 1
+        # An open tab: its login and its token, as Lab sends them.
+        token = f"token {TOKEN}"
+        tab = {"Cookie": cookie, "Authorization": token}
+        assert labgate.ask("GET", "/api/contents", **tab).status == 200
+        xsrf = next(value for value in cookies if value.startswith("_xsrf=")).partition("=")[2]
+        assert labgate.ask("POST", "/api/terminals", X_XSRFToken=xsrf, **tab).status == 200
+        assert labgate.ask("GET", "/api/contents", Authorization=token).status == 429

@@ -71,3 +71,12 @@ def test_a_burst_is_as_big_as_with_one_process() -> None:
             lockout.enter(ADDRESS)
             entered += 1
     assert entered == 10
+
+
+def test_different_tokens_are_tried_at_once_by_both_as_by_one() -> None:
+    first, second = pair(10)
+    assert first.room(ADDRESS, 1.0) + second.room(ADDRESS, 1.0) == 10
+    first.failed(ADDRESS, b"digest", b"digest", 1.0)
+    assert second.room(ADDRESS, 1.0) == 5
+    second.succeeded(ADDRESS, b"digest")
+    assert first.remaining(ADDRESS, 1.0) == 10

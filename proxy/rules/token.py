@@ -1,0 +1,56 @@
+"""What an answer of Jupyter's tells of the token that the request brought."""
+
+from __future__ import annotations
+
+import re
+
+from .credentials import pairs
+from .model import RequestHead, ResponseHead, Site
+from .origin import is_logout
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NOT_ALPHANUMERIC = re.compile(rb"[^A-Za-z0-9]")
+
+
+def was_right(head: RequestHead, answer: ResponseHead, site: Site) -> bool | None:
+    """Whether Jupyter took the token; None where the answer does not depend on it.
+
+    Jupyter looks at a token on *every* path, those that need no login included, and gives
+    whoever brings the right one and no login yet a login cookie (``IdentityProvider.get_user``,
+    ``set_login_cookie``). An invalid login is cleared when the token is wrong, too. So what
+    sets none is a wrong token wherever no valid login was sent along: it is not the status
+    alone that tells who guesses (``/api`` and ``/static`` answer 200 to everybody).
+
+    Not so on ``/logout``, which clears the login whatever was brought, and in redirects
+    elsewhere, which come before any of that.
+    """
+    if is_logout(head.target, site) or answer.status >= 500:
+        return None
+    name = login_cookie(head, site)
+    set_to = [value for pair, value in map(_pair, answer.values(b"set-cookie")) if pair == name]
+    if set_to:
+        return any(set_to)
+    if answer.status in _REDIRECTS:
+        leads = [value.partition(b"?")[0] for value in answer.values(b"location")]
+        return False if any(path.endswith(b"/login") for path in leads) else None
+    if answer.status in (401, 403):
+        return False
+    if any(pair == name for pair, _ in pairs(head.values(b"cookie"))):
+        return None
+    return False
+
+
+def login_cookie(head: RequestHead, site: Site) -> bytes:
+    """The name of Jupyter's login cookie (``IdentityProvider.get_cookie_name``).
+
+    That is its default; with a name of its own, which nobody here knows, a right token is
+    counted as a wrong one, once.
+    """
+    hosts = head.values(b"host")
+    host = hosts[0] if site.preserve and hosts else site.upstream.authority.encode("ascii")
+    return b"username-" + _NOT_ALPHANUMERIC.sub(b"-", host)
+
+
+def _pair(set_cookie: bytes) -> tuple[bytes, bytes]:
+    name, _, value = set_cookie.partition(b";")[0].partition(b"=")
+    return name.strip(), value.strip(b'" \t')
