@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,7 +14,7 @@ from proxy.app import Application
 from proxy.certs.devca import authority_file
 from proxy.errors import UsageError
 from proxy.jupyter.launcher import Launched, Launcher, Login
-from proxy.jupyter.readiness import wait_until_ready
+from proxy.jupyter.readiness import is_silent, wait_until_ready
 from proxy.jupyter.supervision import Supervision, is_interactive
 from proxy.observe.notify import notify
 from proxy.settings import Settings
@@ -31,6 +31,7 @@ log = logging.getLogger("labgate")
 
 DEFAULT_UPSTREAM = "http://127.0.0.1:8888"
 ASK_SECONDS = 0.5
+LOOK_SECONDS = 0.5
 
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -101,8 +102,11 @@ async def _serve_running(
     """Open ports and serve until cancelled."""
     try:
         app.connect_to(address)
+        looking = spawn(is_silent(address, LOOK_SECONDS), "jupyter: first look")
         await app.start()
-        _tell(settings, app, Launched(address, Login("unknown"), ""))
+        silent = f"nothing answers at {address} yet; requests get 503 until it does"
+        waiting = [silent] if await looking else []
+        _tell(settings, app, Launched(address, Login("unknown"), ""), waiting)
         await asyncio.Event().wait()
     finally:
         notify("STOPPING=1")
@@ -176,12 +180,20 @@ async def _measured(settings: Settings, app: Serving, work: Coroutine[Any, Any, 
             await work
 
 
-def _tell(settings: Settings, app: Serving, jupyter: Launched) -> None:
-    """Say that everything is ready, to people and to the service manager."""
+def _tell(settings: Settings, app: Serving, jupyter: Launched, waiting: Sequence[str] = ()) -> None:
+    """Say that everything is ready, to people and to the service manager.
+
+    Args:
+        settings: The configuration.
+        app: What serves.
+        jupyter: What is served.
+        waiting: What is not there yet.
+    """
     store = app.certificates
     made = store is not None and store.entries[0].source.kind == "development"
     authority = authority_file(settings.state_folder) if made else None
     lines = ready_lines(settings, jupyter, authority)
+    lines[-1:-1] = [("Waiting", wait) for wait in waiting]
     for entry in store.entries if store is not None else ():
         if entry.temporary:
             place = f"a certificate at {entry.source.cert}"

@@ -33,7 +33,16 @@ async def answers(address: UpstreamAddress, timeout_seconds: float = 2.0) -> boo
     return ok and isinstance(told, dict) and "version" in told
 
 
-async def _asked(address: UpstreamAddress) -> bytes:
+async def is_silent(address: UpstreamAddress, timeout_seconds: float) -> bool:
+    """Whether nothing at all answers at ``address``, not even with an error; never raises."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return not await _asked(address, 1)
+    except OSError:
+        return True
+
+
+async def _asked(address: UpstreamAddress, most_bytes: int = MOST_BYTES) -> bytes:
     """The whole answer to one request; HTTP/1.0 asks for one without chunks that ends.
 
     A client library would cost every start more than everything else that it loads.
@@ -49,7 +58,7 @@ async def _asked(address: UpstreamAddress) -> bytes:
             % (address.base_path.encode(), address.origin.authority.encode())
         )
         said = b""
-        while len(said) < MOST_BYTES and (piece := await reader.read(MOST_BYTES)):
+        while len(said) < most_bytes and (piece := await reader.read(MOST_BYTES)):
             said += piece
         return said
 
