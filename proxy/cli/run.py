@@ -6,8 +6,8 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proxy.app import Application
@@ -81,19 +81,29 @@ async def serve(settings: Settings) -> int:
 
 
 async def up(settings: Settings) -> int:
-    """Launch Jupyter, then serve it."""
-    app = _application(settings, access_log=settings.log.access is True)
-    if settings.jupyter.launch == "none":
-        address = parse_upstream(settings.upstream.url or DEFAULT_UPSTREAM)
-        return await _until_signal(
-            settings, app, lambda hurry: _serve_running(settings, app, address, hurry)
-        )
-    if settings.upstream.url:
+    """Launch Jupyter, then serve it.
+
+    Raises:
+        StartError: Another one runs with the same state folder or the same container.
+    """
+    from proxy.instance import acquire, folder_claim  # noqa: PLC0415  serve needs none of it
+
+    if settings.upstream.url and settings.jupyter.launch != "none":
         raise UsageError(
             "upstream.url names a Jupyter that runs already, and `up` would launch another: "
             "add --launch none, or use `labgate serve`."
         )
-    return await _until_signal(settings, app, lambda hurry: _launch_and_serve(settings, app, hurry))
+    # Before any port, engine or file is touched.
+    with closing(acquire(folder_claim(settings.state_folder))):
+        app = _application(settings, access_log=settings.log.access is True)
+        if settings.jupyter.launch != "none":
+            return await _until_signal(
+                settings, app, lambda hurry: _launch_and_serve(settings, app, hurry)
+            )
+        address = parse_upstream(settings.upstream.url or DEFAULT_UPSTREAM)
+        return await _until_signal(
+            settings, app, lambda hurry: _serve_running(settings, app, address, hurry)
+        )
 
 
 async def _serve_running(
@@ -115,25 +125,37 @@ async def _serve_running(
 
 async def _launch_and_serve(settings: Settings, app: Serving, hurry: asyncio.Event) -> None:
     """Open ports, launch, wait, tell, supervise: until cancelled or Jupyter is shut down."""
+    async with _chosen_launcher(settings, hurry) as launcher:
+        try:
+            await app.start()
+            say("Starting Jupyter …")
+            launched = await launcher.launch()
+            app.connect_to(launched.address)
+            seconds = settings.jupyter.start_timeout_seconds
+            await wait_until_ready(launcher, launched.address, seconds)
+            _tell(settings, app, launched)
+            await _supervise(settings, app, launcher, launched)
+        finally:
+            notify("STOPPING=1")
+            await app.stop(hurry)
+
+
+@asynccontextmanager
+async def _chosen_launcher(settings: Settings, hurry: asyncio.Event) -> AsyncIterator[Launcher]:
+    """Have a launcher, and its container to ourselves; at the end its Jupyter is stopped."""
     # A Jupyter that runs already is served without the Engine's client and progress bars.
+    from proxy.instance import acquire, container_claim  # noqa: PLC0415
     from proxy.jupyter.choose import choose_launcher  # noqa: PLC0415  0.1 s
 
-    launcher: Launcher | None = None
-    try:
-        await app.start()
-        launcher = await choose_launcher(settings.jupyter, settings.state_folder)
+    def claim(engine: str) -> None:
+        claims.enter_context(closing(acquire(container_claim(engine, settings.jupyter.name))))
+
+    with ExitStack() as claims:
+        launcher = await choose_launcher(settings.jupyter, settings.state_folder, claim=claim)
         assert launcher is not None, "launch = none was taken before"
-        say("Starting Jupyter …")
-        launched = await launcher.launch()
-        app.connect_to(launched.address)
-        seconds = settings.jupyter.start_timeout_seconds
-        await wait_until_ready(launcher, launched.address, seconds)
-        _tell(settings, app, launched)
-        await _supervise(settings, app, launcher, launched)
-    finally:
-        notify("STOPPING=1")
-        await app.stop(hurry)
-        if launcher is not None:
+        try:
+            yield launcher
+        finally:
             await _stop(launcher, hurry)
 
 

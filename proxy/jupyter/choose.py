@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
 from proxy.effect import launched_otherwise
 from proxy.jupyter.container import ContainerLauncher
-from proxy.jupyter.engine import EngineAbsent, connect
+from proxy.jupyter.engine import EngineAbsent, address_of, connect
 from proxy.jupyter.launcher import Launcher
 from proxy.jupyter.process import ProcessLauncher
 from proxy.settings import JupyterSettings
@@ -18,7 +19,10 @@ log = logging.getLogger("labgate.jupyter")
 
 
 async def choose_launcher(
-    settings: JupyterSettings, state_folder: Path, progress: Console | None = None
+    settings: JupyterSettings,
+    state_folder: Path,
+    progress: Console | None = None,
+    claim: Callable[[str], None] = lambda _: None,
 ) -> Launcher | None:
     """The launcher that ``jupyter.launch`` asks for; None for ``none``.
 
@@ -29,9 +33,10 @@ async def choose_launcher(
         settings: The section ``[jupyter]``.
         state_folder: Where the login token is kept.
         progress: Where a pull is shown; standard error by default.
+        claim: Called with the engine's address before any container is looked at.
 
     Raises:
-        StartError: ``docker`` is asked for and no engine answers.
+        StartError: ``docker`` is asked for and no engine answers; or what ``claim`` raises.
     """
     match settings.launch:
         case "none":
@@ -48,6 +53,11 @@ async def choose_launcher(
                 _say_what_is_idle(settings, "process")
                 return ProcessLauncher(settings, state_folder)
             _say_what_is_idle(settings, "docker")
+    try:
+        claim(address_of(docker))
+    except BaseException:
+        await docker.close()
+        raise
     return ContainerLauncher(settings, state_folder, docker, progress or Console(stderr=True))
 
 

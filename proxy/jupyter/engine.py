@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import aiodocker
 import aiohttp
@@ -75,6 +76,13 @@ async def connect(timeout_seconds: float = ANSWER_SECONDS) -> aiodocker.Docker:
             raise absent(place, *_cause(error)) from None
         raise
     return docker
+
+
+def address_of(docker: aiodocker.Docker) -> str:
+    """Where the engine is; the same in whichever way the path of its socket was written."""
+    if isinstance(docker.connector, aiohttp.UnixConnector):
+        return os.path.realpath(docker.connector.path)
+    return docker.docker_host
 
 
 def absent(place: str, why: str, mend: str = "") -> EngineAbsent:
