@@ -105,6 +105,23 @@ def test_a_notebook_runs_is_saved_and_survives_a_reload(
     shoot(page, "lab-3-reloaded")
 
 
+def test_lab_shows_what_labgate_refuses_and_why(
+    page: Page, labgate: Labgate, jupyter: Jupyter
+) -> None:
+    """Lab reads ``message`` from the JSON that its own script is answered with."""
+    open_notebook(page, labgate, jupyter, "refused.ipynb")
+    expect(status(page, "Idle")).to_be_visible()
+    cell = page.locator(".jp-Notebook .jp-Cell .cm-content").last
+    cell.click()
+    page.keyboard.type("1")
+    expect(cell).to_have_text("1")
+    page.set_extra_http_headers({"Expect": "a miracle"})
+    page.keyboard.press("Control+s")
+    dialog = page.locator(".jp-Dialog", has_text="File Save Error")
+    expect(dialog).to_contain_text("Only 100-continue can be expected.")
+    shoot(page, "lab-16-refused")
+
+
 def test_a_terminal(page: Page, labgate: Labgate) -> None:
     log_in(page, labgate, TOKEN)
     page.locator('.jp-LauncherCard[title="Start a new terminal session"]').click()
