@@ -46,6 +46,21 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(2 * (os.cpu_count() or 1), 8)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a browser first, files with containers last.
+
+    A container that comes or goes changes the network, and Chromium then drops what is under
+    way. What takes longest is also well begun with.
+    """
+    turns: dict[Path, int] = {}
+    for item in items:
+        if item.get_closest_marker("chromium"):
+            turns[item.path] = 0
+        elif item.get_closest_marker("docker"):
+            turns.setdefault(item.path, 2)
+    items.sort(key=lambda item: turns.get(item.path, 1))
+
+
 def require(condition: object, lack: str, mend: str) -> None:
     """Skip the test on a machine that lacks something; fail it where nothing may be missing.
 

@@ -80,8 +80,13 @@ def page(context: BrowserContext) -> Page:
     return context.new_page()
 
 
-# What the first attempt says, and what the next one says while the error's page still loads.
-NETWORK_CHANGED = ("ERR_NETWORK_CHANGED", "chrome-error://chromewebdata/")
+# What the first attempt says, and what the next ones say while the error's page still loads, or
+# tries again by itself.
+NETWORK_CHANGED = (
+    "ERR_NETWORK_CHANGED",
+    "chrome-error://chromewebdata/",
+    "is interrupted by another navigation",
+)
 
 
 def visit(page: Page, address: str) -> None:
@@ -89,7 +94,7 @@ def visit(page: Page, address: str) -> None:
 
     That adds or takes a network interface, and Chromium then drops what is under way.
     """
-    for _ in range(3):
+    for _ in range(5):
         try:
             page.goto(address)
         except Error as error:

@@ -237,23 +237,23 @@ MISTAKES = [
         2,
     ),
     Mistake("a file that is not there", f"{SERVE} --config TMP/none", ("TMP/none",), 2),
-    Mistake("a port that is none", f"{SERVE} --https-port 70000", ("listen.https_port",), 2),
-    Mistake("a port that is no number", f"{SERVE} --https-port x", ("listen.https_port",), 2),
+    Mistake("a port that is none", f"{SERVE} --https-port 70000", ("--https-port: '70000'",), 2),
+    Mistake("a port that is no number", f"{SERVE} --https-port x", ("--https-port: 'x'",), 2),
     Mistake("a domain that is an address", f"{SERVE} --domain https://a", ("bare name",), 2),
-    Mistake("a certificate without key", f"{SERVE} --cert TMP/good.pem", ("give pairs",), 2),
+    Mistake("a certificate without key", f"{SERVE} --cert TMP/good.pem", ("in pairs",), 2),
     Mistake(
-        "a memory limit that is none", "up --memory-limit lots", ("jupyter.memory_limit", "4g"), 2
+        "a memory limit that is none", "up --memory-limit lots", ("--memory-limit: 'lots'", "4g"), 2
     ),
     Mistake(
         "a password hash without its prefix",
         "up --password $argon2id$v=19$m=10240,t=10,p=8$c2FsdHNhbHQ$aGFzaGhhc2g",
-        ("jupyter.password", "labgate password"),
+        ("--password: ", "labgate password"),
         2,
     ),
     Mistake(
         "a password instead of its hash",
         "up --password swordfish",
-        ("jupyter.password", "labgate password"),
+        ("--password: ", "labgate password"),
         2,
     ),
 ]
@@ -325,5 +325,5 @@ def test_everything_wrong_with_the_configuration_is_said_at_once(tmp_path: Path)
         check=False,
     )
     assert ran.returncode == 2
-    for key in ("site.domain", "listen.https_port", "LABGATE_LOG__LEVEL", "jupyter.memory_limit"):
+    for key in ("site.domain", "listen.https_port", "LABGATE_LOG__LEVEL", "--memory-limit"):
         assert f": {key}: " in ran.stderr

@@ -229,14 +229,14 @@ def test_the_access_log_tells_what_a_socket_was_answered(
     labgate: Labgate, kernel: str, how: str
 ) -> None:
     """However it ended; most end because a page is left or a laptop closed."""
-    target = f"{kernel}&mark={uuid.uuid4().hex}"
-    with dial(labgate, target, **WITH_TOKEN) as socket:
+    mark = f"mark={uuid.uuid4().hex}"
+    with dial(labgate, f"{kernel}&{mark}", **WITH_TOKEN) as socket:
         if how == "a reset":
             socket.socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
         if how != "a close frame":
             socket.close_socket()
-    lines = until(lambda: [line for line in labgate.told.splitlines() if target in line], "no line")
-    assert f'{target}" 101 ' in lines[0]
+    lines = until(lambda: [line for line in labgate.told.splitlines() if mark in line], "no line")
+    assert f'{mark}" 101 ' in lines[0]
 
 
 def test_show_headers_names_rules_and_no_secret(jupyter: Jupyter, kernel: str) -> None:
