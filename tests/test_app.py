@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 from proxy.app import Application
 from proxy.settings import Settings
 from tests.e2e.programs import free_port
 from tests.upstreams import Visit, upstream
 
-DRAIN_SECONDS = 20.0
+DRAIN_SECONDS = 3600.0
+PATIENCE_SECONDS = 60.0
 
 
 async def test_a_drain_does_not_wait_for_content_that_does_not_come() -> None:
@@ -33,8 +33,7 @@ async def test_a_drain_does_not_wait_for_content_that_does_not_come() -> None:
         host = settings.origins[0].authority
         writer.write(f"PUT / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\n\r\n".encode())
         await asked.wait()
-        since = time.monotonic()
-        await labgate.stop()
-        assert time.monotonic() - since < DRAIN_SECONDS / 2
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await labgate.stop()
         assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
         writer.close()
