@@ -105,6 +105,8 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "jupyter.image": (_container,),
     "jupyter.name": (_container,),
     "jupyter.volume": (_container,),
+    "jupyter.home": (_container,),
+    "jupyter.recreate": (_container,),
     "jupyter.password": (_launch,),
     "jupyter.user": (_container,),
     "jupyter.memory_limit": (_container,),

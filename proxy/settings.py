@@ -206,6 +206,8 @@ class JupyterSettings(Section):
     image: str = DEFAULT_IMAGE
     name: str = "jupyter"
     volume: str = "jupyter-work:/home/jovyan/work"
+    home: str = ""
+    recreate: bool = False
     password: str = ""
     user: str = ""
     memory_limit: str = ""

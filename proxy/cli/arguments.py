@@ -67,6 +67,13 @@ def _up(command: Parser) -> None:
     volume = "NAME_OR_PATH:/IN/CONTAINER"
     key("--volume", action=Key, key="jupyter.volume", metavar=volume, help="work folder")
     key(
+        "--home",
+        action=Key,
+        key="jupyter.home",
+        metavar=volume,
+        help="where Jupyter's home folder is kept (default: volume NAME-home)",
+    )
+    key(
         "--password",
         action=Key,
         key="jupyter.password",
@@ -75,6 +82,13 @@ def _up(command: Parser) -> None:
     )
     key("--user", action=Key, key="jupyter.user", metavar="UID[:GID]", help="in the container")
     key("--memory-limit", action=Key, key="jupyter.memory_limit", metavar="4g", help="container")
+    key(
+        "--recreate",
+        action=Key,
+        key="jupyter.recreate",
+        value=True,
+        help="replace a container that differs without asking, even with busy kernels in it",
+    )
     key("--folder", action=Key, key="jupyter.folder", help="work folder of a local process")
     key(
         "--upstream",

@@ -27,6 +27,8 @@ def ready_lines(
     if login.kind == "token":
         address += f"?token={quote(login.token)}"
     lines = [("Open", address), ("Log in", _LOGIN[login.kind]), ("Jupyter", _where(jupyter))]
+    if jupyter.work:
+        lines.append(("Work", jupyter.work))
     if not settings.listen.tls:
         where = f"plain HTTP on port {settings.http_port}; TLS ends in front of labgate"
         lines.append(("Serving", where))

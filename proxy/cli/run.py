@@ -22,6 +22,7 @@ from proxy.tasks import spawn
 from proxy.upstream.address import UpstreamAddress, parse_upstream
 from proxy.values import host_and_port
 
+from .ask import asker
 from .report import print_ready, ready_lines, say
 
 if TYPE_CHECKING:
@@ -151,7 +152,9 @@ async def _chosen_launcher(settings: Settings, hurry: asyncio.Event) -> AsyncIte
         claims.enter_context(closing(acquire(container_claim(engine, settings.jupyter.name))))
 
     with ExitStack() as claims:
-        launcher = await choose_launcher(settings.jupyter, settings.state_folder, claim=claim)
+        launcher = await choose_launcher(
+            settings.jupyter, settings.state_folder, claim=claim, confirm=asker()
+        )
         assert launcher is not None, "launch = none was taken before"
         try:
             yield launcher

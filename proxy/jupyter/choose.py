@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from proxy.effect import launched_otherwise
-from proxy.jupyter.container import ContainerLauncher
+from proxy.jupyter.container import Confirm, ContainerLauncher
 from proxy.jupyter.engine import EngineAbsent, address_of, connect
 from proxy.jupyter.launcher import Launcher
 from proxy.jupyter.process import ProcessLauncher
@@ -23,6 +23,7 @@ async def choose_launcher(
     state_folder: Path,
     progress: Console | None = None,
     claim: Callable[[str], None] = lambda _: None,
+    confirm: Confirm | None = None,
 ) -> Launcher | None:
     """The launcher that ``jupyter.launch`` asks for; None for ``none``.
 
@@ -34,6 +35,7 @@ async def choose_launcher(
         state_folder: Where the login token is kept.
         progress: Where a pull is shown; standard error by default.
         claim: Called with the engine's address before any container is looked at.
+        confirm: Asks somebody a question; None where nobody can be asked.
 
     Raises:
         StartError: ``docker`` is asked for and no engine answers; or what ``claim`` raises.
@@ -58,7 +60,8 @@ async def choose_launcher(
     except BaseException:
         await docker.close()
         raise
-    return ContainerLauncher(settings, state_folder, docker, progress or Console(stderr=True))
+    console = progress or Console(stderr=True)
+    return ContainerLauncher(settings, state_folder, docker, console, confirm)
 
 
 def _say_what_is_idle(settings: JupyterSettings, launched: str) -> None:

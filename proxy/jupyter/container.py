@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,27 @@ from aiodocker.containers import DockerContainer
 from rich.console import Console
 
 from proxy.errors import StartError
+from proxy.jupyter.activity import work_in
 from proxy.jupyter.engine import EngineError, refused
 from proxy.jupyter.events import events_of
 from proxy.jupyter.exit_cause import ExitCause, container_exit
-from proxy.jupyter.launcher import Ended, Launched, Login
-from proxy.jupyter.plan import Adopt, Create, Inspected, Replace, SetAside, Start, is_ours, plan
+from proxy.jupyter.folder import require_writable
+from proxy.jupyter.foreign import left_alone
+from proxy.jupyter.home import mounts_of, told
+from proxy.jupyter.launcher import Ended, Launched
+from proxy.jupyter.plan import (
+    Adopt,
+    Foreign,
+    Inspected,
+    Replace,
+    Start,
+    login_of,
+    plan,
+    published_port,
+)
 from proxy.jupyter.port import LOOPBACK, usual_or_free_port
-from proxy.jupyter.pull import ensure_image
-from proxy.jupyter.recipe import JUPYTER_PORT, Recipe, make_recipe
+from proxy.jupyter.recipe import Recipe, make_recipe
+from proxy.jupyter.replacement import STOP_SECONDS, Replacement, lost_by_replacing
 from proxy.jupyter.token import login_token
 from proxy.settings import JupyterSettings
 from proxy.tasks import spawn
@@ -28,13 +42,15 @@ from proxy.upstream.address import UpstreamAddress
 
 log = logging.getLogger("labgate.jupyter")
 
-STOP_SECONDS = 10
 ENGINE_RETRY_SECONDS = 1.0
 SETTLE_SECONDS = 1.0
 """How long the events of one exit may come apart; a `docker restart` starts it within that."""
 
 
 _STOPPED = Ended(0, "labgate stopped it", (), ExitCause.OUTSIDE)
+
+Confirm = Callable[[str], Awaitable[bool]]
+"""Asks a person, who answers yes or no."""
 
 
 class ContainerLauncher:
@@ -50,15 +66,16 @@ class ContainerLauncher:
         token_folder: Path,
         docker: aiodocker.Docker,
         progress: Console,
+        confirm: Confirm | None = None,
     ) -> None:
         self._settings = settings
         self._token_folder = token_folder
         self._docker = docker
         self._progress = progress
+        self._confirm = confirm
         self._container: DockerContainer | None = None
         self._port = 0
         self._started_at = datetime.fromtimestamp(0, UTC)
-        self._ends_with_labgate = False
         self._stopped = asyncio.Event()
 
     async def launch(self) -> Launched:
@@ -80,14 +97,11 @@ class ContainerLauncher:
             stopped.cancel()
 
     async def relaunch(self) -> Launched:
-        # What Ctrl-C stops was said at the start, and stays so.
-        ends_with_labgate = self._ends_with_labgate
         try:
             now = await self._launched.show()
             running = now["State"]["Running"] or now["State"]["Restarting"]
             if not running:
                 await self._start(now)
-            self._ends_with_labgate = ends_with_labgate
             how = "which somebody started again" if running else "started again"
             return await self._launched_now(self._recipe(), how)
         except EngineError as error:
@@ -108,7 +122,8 @@ class ContainerLauncher:
         if self._stopped.is_set():
             return
         try:
-            if self._ends_with_labgate and self._container is not None:
+            # An adopted one too: what Ctrl-C stops must not depend on how the last run ended.
+            if self._container is not None:
                 await self._container.stop(t=STOP_SECONDS)
         except EngineError as error:
             if not _is_missing(error):
@@ -167,74 +182,65 @@ class ContainerLauncher:
 
     async def _launch(self, recipe: Recipe) -> Launched:
         existing = await self._inspect(recipe.name)
-        verdict = plan(existing, recipe)
-        match verdict, existing:
-            case (Replace() | SetAside() | Create(), _):
-                # Before anything is touched: without the image all that would be in vain.
-                await ensure_image(self._docker, recipe.image, self._progress)
-                how = await self._make(recipe, verdict, existing)
+        making = Replacement(
+            self._docker,
+            recipe,
+            lambda: recipe.port or self._port or usual_or_free_port(),
+            self._progress,
+        )
+        match plan(existing, recipe), existing:
+            case (Foreign(), dict()):
+                raise await left_alone(existing)
+            case (Replace(reason), dict()):
+                how = await self._replace_or_keep(making, existing, reason)
             case (Start(), dict()):
+                await require_writable(
+                    self._docker, recipe, mounts_of(existing), existing["Config"]
+                )
                 self._container = self._docker.containers.container(existing["Id"])
                 await self._start(existing)
                 how = "started"
             case (Adopt(), dict()):
                 self._container = self._docker.containers.container(existing["Id"])
-                # What Ctrl-C stops must not depend on how the last run ended.
-                self._ends_with_labgate = is_ours(existing)
                 how = "adopted"
+            case _:
+                self._container = await making.create()
+                how = "created"
         return await self._launched_now(recipe, how)
 
     async def _launched_now(self, recipe: Recipe, how: str) -> Launched:
         now = await self._launched.show()
-        self._port = _published_port(now)
+        self._port = published_port(now)
         self._started_at = datetime.fromisoformat(now["State"]["StartedAt"])
+        if not self._port:
+            # It ended at once, so that the engine published nothing for it.
+            name = recipe.name
+            raise StartError(f"Container {name} publishes no port. Look at: docker logs {name}.")
         return Launched(
             UpstreamAddress(LOOPBACK, self._port),
-            recipe.login if is_ours(now) else Login("unknown"),
+            login_of(now),
             f"container {recipe.name} (image {now['Config']['Image']}), {how}",
-            f"container {recipe.name}" if self._ends_with_labgate else "",
+            f"container {recipe.name}",
+            told(now),
         )
 
-    async def _make(
-        self, recipe: Recipe, verdict: Create | Replace | SetAside, existing: Inspected | None
-    ) -> str:
-        """Make and start the container; if that fails everything is as it was."""
-        if existing is None:
-            await self._create(recipe)
-            return "created"
-        earlier = self._docker.containers.container(existing["Id"])
-        aside = f"{recipe.name}-before-labgate-{datetime.now():%Y%m%d-%H%M%S}"
-        was_running = existing["State"]["Running"]
-        await self._stop_paused_or_running(earlier, existing)
-        await earlier.rename(aside)
-        try:
-            await self._create(recipe)
-        except BaseException:
-            await earlier.rename(recipe.name)
-            if was_running:
-                await earlier.start()
-            raise
-        if isinstance(verdict, Replace):
-            await earlier.delete(v=False)
-            return f"replaced ({verdict.reason})"
-        await self._never_restart(aside)
-        log.warning(
-            "container %s was not made by labgate and differs (%s): stopped, kept as %s",
-            *(recipe.name, verdict.reason, aside),
-        )
-        return f"created; the one there was ({verdict.reason}) is kept as {aside}"
-
-    async def _create(self, recipe: Recipe) -> None:
-        port = recipe.port or self._port or usual_or_free_port()
-        container = await self._docker.containers.create(recipe.body(port), name=recipe.name)
-        try:
-            await container.start()
-        except BaseException:
-            # Its port and user are fixed in it: of no use for the next attempt.
-            await container.delete(force=True)
-            raise
-        self._container = container
-        self._ends_with_labgate = True
+    async def _replace_or_keep(self, making: Replacement, existing: Inspected, reason: str) -> str:
+        """Replace a container of ours that differs, unless somebody works in it."""
+        name = self._settings.name
+        lost = await lost_by_replacing(self._docker, existing)
+        if not self._settings.recreate and (running := await work_in(existing)):
+            differs = f"Container {name} differs ({reason}), and {running}.{lost}"
+            if self._confirm is None or not await self._confirm(f"{differs} Replace it?"):
+                log.warning("%s It goes on as it is; --recreate replaces it.", differs)
+                self._container = self._docker.containers.container(existing["Id"])
+                if existing["State"].get("Paused"):
+                    await self._start(existing)
+                return "adopted as it is"
+        log.info("Replacing container %s: %s", name, reason)
+        if lost:
+            log.warning("Container %s is replaced.%s", name, lost)
+        self._container = await making.replace(existing)
+        return "replaced"
 
     async def _start(self, existing: Inspected) -> None:
         container = self._launched
@@ -242,21 +248,6 @@ class ContainerLauncher:
             await container.unpause()
         else:
             await container.start()
-        self._ends_with_labgate = True
-
-    async def _stop_paused_or_running(
-        self, container: DockerContainer, existing: Inspected
-    ) -> None:
-        if existing["State"].get("Paused"):
-            await container.unpause()
-        await container.stop(t=STOP_SECONDS)
-
-    async def _never_restart(self, name: str) -> None:
-        """Else a container made with --restart always takes its port back after a reboot."""
-        # aiodocker has no method for it.
-        await self._docker._query_json(
-            f"containers/{name}/update", "POST", data={"RestartPolicy": {"Name": "no"}}
-        )
 
     async def _inspect(self, name: str) -> dict[str, Any] | None:
         try:
@@ -278,18 +269,3 @@ async def _not_running(container: DockerContainer) -> None:
 
 def _is_missing(error: BaseException) -> bool:
     return isinstance(error, aiodocker.DockerError) and error.status == 404
-
-
-def _published_port(inspected: Inspected) -> int:
-    """The port on this machine.
-
-    Raises:
-        StartError: It ended at once, so that the engine published nothing for it.
-    """
-    live = (inspected["NetworkSettings"].get("Ports") or {}).get(JUPYTER_PORT)
-    fixed = (inspected["HostConfig"].get("PortBindings") or {}).get(JUPYTER_PORT)
-    for binding in (live or []) + (fixed or []):
-        if binding.get("HostPort"):
-            return int(binding["HostPort"])
-    name = inspected.get("Name", "").lstrip("/")
-    raise StartError(f"Container {name} publishes no port. Look at: docker logs {name}.")

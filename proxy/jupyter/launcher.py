@@ -30,12 +30,14 @@ class Launched:
         login: Who can log in.
         description: For the start-up lines: ``container jupyter (image …), adopted``.
         ends_with_labgate: What ``stop`` stops: ``container jupyter``; empty where Jupyter goes on.
+        work: Where people's work is kept, for the start-up lines.
     """
 
     address: UpstreamAddress
     login: Login
     description: str
     ends_with_labgate: str = ""
+    work: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from proxy.jupyter.recipe import JUPYTER_PORT, OURS_LABEL, SETTINGS_LABEL, Recipe
+from proxy.jupyter.home import folders_of, mount_of, mounts_of
+from proxy.jupyter.launcher import Login
+from proxy.jupyter.recipe import ASKED_LABEL, JUPYTER_PORT, OURS_LABEL, SETTINGS_LABEL, Recipe
 
 Inspected = Mapping[str, Any]
 """What the Engine API says of a container."""
+
+_TOKEN = "JUPYTER_TOKEN="  # noqa: S105  a name
+_HASH = "--PasswordIdentityProvider.hashed_password="
+_UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +42,30 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """It is ours and differs: remove it (never its volume), make it anew."""
+    """It is ours and differs: make it anew, then remove it (never its volumes)."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class SetAside:
-    """It is somebody else's and differs: stop and rename it, make ours."""
+class Foreign:
+    """It is somebody else's: leave it alone, and say so."""
 
     reason: str
 
 
-Plan = Create | Adopt | Start | Replace | SetAside
+Plan = Create | Adopt | Start | Replace | Foreign
 
 
 def plan(existing: Inspected | None, wanted: Recipe) -> Plan:
     """Decide by what is there and what is wanted; the reason names what differs."""
     if existing is None:
         return Create(f"there is no container {wanted.name}")
-    differing = ", ".join(differences(existing, wanted))
-    if is_ours(existing):
-        # The label also covers what cannot be read back, such as the login.
-        if _labels(existing).get(SETTINGS_LABEL) != wanted.fingerprint:
-            return Replace(differing or "login or other settings changed")
-    elif differing:
-        return SetAside(differing)
+    if not is_ours(existing):
+        return Foreign("labgate did not make it")
+    if _labels(existing).get(SETTINGS_LABEL) != wanted.fingerprint:
+        differing = "; ".join(differences(existing, wanted))
+        return Replace(differing or "made by another version of labgate")
     state = existing["State"]
     if not state["Running"]:
         return Start(f"it is {state.get('Status') or 'stopped'}")
@@ -73,49 +78,87 @@ def is_ours(existing: Inspected) -> bool:
 
 
 def differences(existing: Inspected, wanted: Recipe) -> Iterator[str]:
-    """What can be seen to differ; a setting without a wish in it never does."""
+    """What differs, a clause each: ``memory limit: was none, will be 2 GiB``."""
+    was, will = asked(existing, wanted), wanted.asked
+    if _full_name(str(was["image"])) != _full_name(wanted.image):
+        yield _changed("image", was["image"], wanted.image)
+    if was["login"] != will["login"]:
+        yield _changed("login", f"a {was['login']}", f"a {will['login']}")
+    elif login_of(existing) != wanted.login or _password_hash(existing) != wanted.password_hash:
+        yield f"login: another {wanted.login.kind}"
+    memory = int(was["memory"])
+    if memory != wanted.memory:
+        yield _changed("memory limit", _amount(memory), _amount(wanted.memory))
+    for key, nothing in (("volume", "none"), ("port", "any free one"), ("user", "the image's own")):
+        if was[key] != will[key]:
+            stays = " (what is in it stays there)" if key == "volume" and was[key] else ""
+            yield _changed(key, f"{was[key] or nothing}{stays}", will[key] or nothing)
+    if was["home"] != will["home"]:
+        default = f"volume {wanted.name}-home"
+        yield _changed("home", was["home"] or default, will["home"] or default)
+
+
+def asked(existing: Inspected, wanted: Recipe) -> dict[str, str | int]:
+    """The settings that a container of ours was made from, as ``Recipe.asked`` tells them."""
+    label = _labels(existing).get(ASKED_LABEL)
+    return json.loads(label) if label else _seen(existing, wanted)
+
+
+def _seen(existing: Inspected, wanted: Recipe) -> dict[str, str | int]:
+    """What can be read of an earlier version's container, which had no such label.
+
+    It always has a user and a port; whether somebody asked for them is not to be seen.
+    """
     config, host = existing["Config"], existing["HostConfig"]
-    image = config.get("Image", "")
-    if _full_name(image) != _full_name(wanted.image):
-        yield f"image {image} instead of {wanted.image}"
-    yield from _differences_in_publishing(host.get("PortBindings") or {}, wanted.port)
-    if wanted.mount is not None and not _mounted(existing, wanted):
-        yield f"no {wanted.mount.source} at {wanted.mount.target}"
-    memory = host.get("Memory") or 0
-    if wanted.memory and memory != wanted.memory:
-        yield f"memory limit {_mebibytes(memory)} instead of {_mebibytes(wanted.memory)}"
-    user = config.get("User", "")
-    if wanted.user and user != wanted.user:
-        yield f"user {user or 'of the image'} instead of {wanted.user}"
+    mounts = mounts_of(existing)
+    kept = mount_of(folders_of(config).home, mounts)
+    return {
+        "image": config.get("Image", ""),
+        "volume": ", ".join(f"{mount.source}:{mount.target}" for mount in mounts),
+        "home": wanted.asked["home"] if kept else "the container alone",
+        "port": wanted.port and published_port(existing),
+        "user": wanted.user and config.get("User", ""),
+        "memory": host.get("Memory") or 0,
+        "login": login_of(existing).kind,
+    }
 
 
-def _differences_in_publishing(bindings: Mapping[str, Any], port: int) -> Iterator[str]:
-    published = bindings.get(JUPYTER_PORT) or []
-    open_to = [b.get("HostIp") for b in published if not _is_loopback(b.get("HostIp", ""))]
-    if not published:
-        yield "port 8888 not published"
-    elif open_to:
-        yield f"port 8888 published on {open_to[0] or 'every interface'}"
-    elif port and str(port) not in {binding.get("HostPort") for binding in published}:
-        yield f"port {published[0].get('HostPort')} instead of {port}"
+def login_of(existing: Inspected) -> Login:
+    """Who can log in to a container of ours, whatever the settings say today."""
+    if _password_hash(existing):
+        return Login("password")
+    for entry in existing["Config"].get("Env") or ():
+        if entry.startswith(_TOKEN):
+            return Login("token", entry.removeprefix(_TOKEN))
+    return Login("unknown")
 
 
-def _mounted(existing: Inspected, wanted: Recipe) -> bool:
-    mount = wanted.mount
-    return mount is None or any(
-        there.get("Type") == mount.kind
-        and there.get("Destination", "").rstrip("/") == mount.target.rstrip("/")
-        and there.get("Name" if mount.kind == "volume" else "Source") == mount.source
-        for there in existing.get("Mounts") or ()
-    )
+def _password_hash(existing: Inspected) -> str:
+    for argument in existing["Config"].get("Cmd") or ():
+        if argument.startswith(_HASH):
+            return str(argument.removeprefix(_HASH))
+    return ""
 
 
-def _is_loopback(address: str) -> bool:
-    return address.startswith("127.") or address == "::1"
+def published_port(existing: Inspected) -> int:
+    """The port on this machine's loopback interface; 0 for none."""
+    live = (existing["NetworkSettings"].get("Ports") or {}).get(JUPYTER_PORT)
+    fixed = (existing["HostConfig"].get("PortBindings") or {}).get(JUPYTER_PORT)
+    for binding in (live or []) + (fixed or []):
+        if binding.get("HostPort"):
+            return int(binding["HostPort"])
+    return 0
 
 
-def _mebibytes(count: int) -> str:
-    return f"{count / (1 << 20):g} MiB" if count else "none"
+def _changed(what: str, was: object, will: object) -> str:
+    return f"{what}: was {was}, will be {will}"
+
+
+def _amount(count: int) -> str:
+    for unit, name in _UNITS:
+        if count >= unit:
+            return f"{count / unit:g} {name}"
+    return f"{count} bytes" if count else "none"
 
 
 def _labels(existing: Inspected) -> Mapping[str, str]:

@@ -88,6 +88,7 @@ class ProcessLauncher:
             self._login,
             f"process {self._running.pid} (jupyter lab, folder {self._folder})",
             f"process {self._running.pid}",
+            f"{self._folder}, a folder of your own; settings in your home folder",
         )
 
     async def ended(self) -> Ended:

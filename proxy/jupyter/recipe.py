@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from proxy.errors import StartError
+from proxy.jupyter.home import Folders, Mount, kept, parse_mount
 from proxy.jupyter.launcher import Login
 from proxy.jupyter.port import LOOPBACK
 from proxy.settings import JupyterSettings
@@ -20,22 +19,15 @@ JUPYTER_PORT = "8888/tcp"
 
 OURS_LABEL = "org.labgate"
 SETTINGS_LABEL = "org.labgate.settings"
+"""The recipe's fingerprint."""
+
+ASKED_LABEL = "org.labgate.asked"
+"""The settings in clear, but for the secrets, so that a later start can say what differs."""
 
 # Raise it when `body` changes what it makes of the same settings: containers that an
 # earlier labgate made are then replaced.
-_VERSION = 1
+_VERSION = 2
 _START_ATTEMPTS = 3
-_MOUNT = re.compile(r"([^:]+):(/[^:]*)")
-_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """A named volume or a folder of this machine, and where the container sees it."""
-
-    kind: Literal["volume", "bind"]
-    source: str
-    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +37,8 @@ class Recipe:
     Attributes:
         name: The container's name.
         image: As written in the settings.
-        mount: Where the work is kept; None for nowhere.
+        mount: ``jupyter.volume``; None for none.
+        home: ``jupyter.home``; None for a volume called after the container.
         port: The port on this machine; 0 for 8888 or a free one.
         user: ``UID[:GID]``; empty for the image's own.
         memory: Bytes; 0 for no limit.
@@ -56,6 +49,7 @@ class Recipe:
     name: str
     image: str
     mount: Mount | None
+    home: Mount | None
     port: int
     user: str
     memory: int
@@ -66,20 +60,37 @@ class Recipe:
     def fingerprint(self) -> str:
         """Equal for equal settings; tells nothing of the secrets among them."""
         secret = self.login.token or self.password_hash
-        values = {
-            "version": _VERSION,
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        values = self.asked | {"version": _VERSION, "secret": digest}
+        return hashlib.sha256(_canonical(values).encode()).hexdigest()
+
+    @property
+    def asked(self) -> dict[str, str | int]:
+        """The settings without secrets; an empty text or 0 is what nobody asked for."""
+        return {
             "image": self.image,
-            "mount": [self.mount.kind, self.mount.source, self.mount.target] if self.mount else [],
+            "volume": _written(self.mount),
+            "home": _written(self.home),
             "port": self.port,
             "user": self.user,
             "memory": self.memory,
-            "login": [self.login.kind, hashlib.sha256(secret.encode()).hexdigest()],
+            "login": self.login.kind,
         }
-        canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
 
-    def body(self, port: int) -> dict[str, Any]:
-        """The Engine API's description of the container, published on ``port``."""
+    def mounts(self, folders: Folders) -> tuple[Mount, ...]:
+        """Where in an image with these folders the work is kept.
+
+        Raises:
+            StartError: ``jupyter.home`` does not fit the image.
+        """
+        return kept(self.name, folders, self.mount, self.home)
+
+    def body(self, port: int, folders: Folders) -> dict[str, Any]:
+        """The Engine API's description of the container, published on ``port``.
+
+        Raises:
+            StartError: ``jupyter.home`` does not fit the image.
+        """
         command = ["start-notebook.py", "--ServerApp.trust_xheaders=True"]
         if self.password_hash:
             command.append(f"--PasswordIdentityProvider.hashed_password={self.password_hash}")
@@ -89,18 +100,13 @@ class Recipe:
             # Limited, so that a Jupyter that cannot start ends instead of trying for ever.
             "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": _START_ATTEMPTS},
             "Memory": self.memory,
-            "Mounts": [],
-        }
-        if self.mount is not None:
             # Not "Binds": there a missing folder is made by the engine, owned by root.
-            host["Mounts"] = [
-                {
-                    "Type": self.mount.kind,
-                    "Source": self.mount.source,
-                    "Target": self.mount.target,
-                }
-            ]
-        if self.user and not _is_root(self.user):
+            "Mounts": [
+                {"Type": mount.kind, "Source": mount.source, "Target": mount.target}
+                for mount in self.mounts(folders)
+            ],
+        }
+        if self.user and not is_root(self.user):
             # The image's home belongs to this group, whatever the user's number.
             host["GroupAdd"] = ["users"]
         return {
@@ -108,7 +114,13 @@ class Recipe:
             "Cmd": command,
             "Env": [f"JUPYTER_TOKEN={self.login.token}"] if self.login.token else [],
             "User": self.user,
-            "Labels": {OURS_LABEL: "1", SETTINGS_LABEL: self.fingerprint},
+            # Where Lab opens: never the root, where nothing can be kept.
+            "WorkingDir": folders.start or folders.home,
+            "Labels": {
+                OURS_LABEL: "1",
+                SETTINGS_LABEL: self.fingerprint,
+                ASKED_LABEL: _canonical(self.asked),
+            },
             "ExposedPorts": {JUPYTER_PORT: {}},
             "HostConfig": host,
         }
@@ -118,12 +130,19 @@ def make_recipe(settings: JupyterSettings, token: str) -> Recipe:
     """Read the settings; ``token`` is used when they have no password.
 
     Raises:
-        StartError: ``jupyter.volume`` is malformed.
+        StartError: ``jupyter.volume`` or ``jupyter.home`` is malformed, or they contradict.
     """
+    mount, home = parse_mount(settings.volume), parse_mount(settings.home, "jupyter.home")
+    if mount and home and mount.target == home.target:
+        raise StartError(
+            f"jupyter.volume and jupyter.home are both mounted at {home.target}. "
+            "Drop one of them: a volume mounted there is the home."
+        )
     return Recipe(
         name=settings.name,
         image=settings.image,
-        mount=parse_mount(settings.volume),
+        mount=mount,
+        home=home,
         port=settings.port,
         user=settings.user,
         memory=memory_bytes(settings.memory_limit),
@@ -132,30 +151,14 @@ def make_recipe(settings: JupyterSettings, token: str) -> Recipe:
     )
 
 
-def parse_mount(text: str) -> Mount | None:
-    """Read ``NAME:/container/path`` or ``/host/folder:/container/path``; empty is none.
-
-    Raises:
-        StartError: With the mend.
-    """
-    if not text:
-        return None
-    match = _MOUNT.fullmatch(text)
-    if match is None:
-        raise StartError(
-            f"jupyter.volume {text!r} names no folder in the container. "
-            "Write NAME:/container/path, for example jupyter-work:/home/jovyan/work."
-        )
-    source, target = match[1], match[2].rstrip("/") or "/"
-    if "/" in source or source.startswith("~") or source == ".":
-        return Mount("bind", str(Path(source).expanduser().absolute()), target)
-    if not _VOLUME_NAME.fullmatch(source):
-        raise StartError(
-            f"jupyter.volume {text!r}: {source!r} cannot name a volume (letters, digits, _ . -). "
-            "For a folder of this machine write its whole path."
-        )
-    return Mount("volume", source, target)
+def _written(mount: Mount | None) -> str:
+    return f"{mount.source}:{mount.target}" if mount else ""
 
 
-def _is_root(user: str) -> bool:
+def _canonical(values: dict[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def is_root(user: str) -> bool:
+    """Whether ``UID[:GID]`` or a name is the administrator's."""
     return user.partition(":")[0] in ("0", "root")

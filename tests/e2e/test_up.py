@@ -104,7 +104,7 @@ def docker(*arguments: str) -> str:
 class TestContainer:
     @pytest.fixture
     def name(self) -> Iterator[str]:
-        """A name nobody uses, for the container and its volume; both are removed."""
+        """A name nobody uses, for the container and its volumes; all are removed."""
         require(shutil.which("docker"), "no docker command", INSTALL_DOCKER)
         asked = subprocess.run(
             ["docker", "image", "inspect", TEST_IMAGE], capture_output=True, check=False
@@ -114,7 +114,7 @@ class TestContainer:
         )
         name = f"labgate-e2e-{uuid.uuid4().hex[:8]}"
         yield name
-        for removed in (("rm", "--force", name), ("volume", "rm", "--force", name)):
+        for removed in (("rm", "--force", name), ("volume", "rm", "--force", name, f"{name}-home")):
             subprocess.run(["docker", *removed], capture_output=True, check=False)
 
     def test_from_start_to_ctrl_c(self, name: str, tmp_path: Path) -> None:
@@ -126,7 +126,9 @@ class TestContainer:
             assert f"container {name} (image {TEST_IMAGE}), created" in labgate.lines["Jupyter"]
             opened = labgate.lines["Open"]
             opens(labgate)
-            docker("exec", name, "sh", "-c", "echo kept > /home/jovyan/work/file")
+            home = f"/home/jovyan in volume {name}-home"
+            assert labgate.lines["Work"] == f"{home}; /home/jovyan/work in volume {name}"
+            docker("exec", name, "sh", "-c", "echo kept | tee /home/jovyan/work/file > saved")
             bindings = docker("inspect", "--format", "{{json .HostConfig.PortBindings}}", name)
             assert "127.0.0.1" in bindings
             assert interrupt(labgate) == 0
@@ -137,6 +139,25 @@ class TestContainer:
             assert ", started" in labgate.lines["Jupyter"]
             assert labgate.lines["Open"] == opened, "same address, same token"
             assert docker("exec", name, "cat", "/home/jovyan/work/file") == "kept"
+
+        docker("rm", "--force", name)
+        with labgate:
+            assert ", created" in labgate.lines["Jupyter"]
+            assert docker("exec", name, "cat", "work/file", "saved") == "kept\nkept"
+
+    def test_a_container_of_somebody_else_is_left_alone(self, name: str, tmp_path: Path) -> None:
+        docker("run", "--detach", "--name", name, "--entrypoint", "sleep", TEST_IMAGE, "300")
+        looked = ("inspect", "--format", "{{.Id}} {{.Name}} {{.State.StartedAt}}", name)
+        before = docker(*looked)
+        arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name)
+        labgate = Labgate(tmp_path, "up", *arguments).spawn()
+        try:
+            assert labgate.running.wait(30) == 1
+        finally:
+            labgate.kill()
+        assert f"labgate: Container {name} was not made by labgate" in labgate.told
+        assert "--name OTHER" in labgate.told
+        assert docker(*looked) == before
 
 
 @dataclass

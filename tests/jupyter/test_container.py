@@ -1,121 +1,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import io
-import secrets
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import aiodocker
 import pytest
 from aiodocker.containers import DockerContainer
-from aiodocker.volumes import DockerVolume
-from rich.console import Console
 
 from proxy.errors import StartError
-from proxy.jupyter.container import ContainerLauncher
-from proxy.jupyter.engine import connect
-from proxy.jupyter.launcher import Launched
 from proxy.jupyter.password import hash_passphrase
 from proxy.jupyter.port import usual_or_free_port
 from proxy.jupyter.readiness import answers, wait_until_ready
-from proxy.settings import JupyterSettings
+from proxy.upstream.address import UpstreamAddress
 from tests.conftest import TEST_IMAGE
-from tests.jupyter.visits import contents_status, password_opens, read, save
+from tests.jupyter.place import READY_SECONDS, Place, kill_all_in
+from tests.jupyter.visits import (
+    contents_status,
+    password_opens,
+    read,
+    save,
+    until_it_answers,
+)
 
 pytestmark = pytest.mark.docker
-
-READY_SECONDS = 60.0
-WORK = "/home/jovyan/work"
-
-
-class Place:
-    """A name of this test's own on the engine: containers, a volume, launchers."""
-
-    def __init__(self, docker: aiodocker.Docker, state_folder: Path) -> None:
-        self.docker = docker
-        self.name = f"labgate-test-{secrets.token_hex(4)}"
-        self.state_folder = state_folder
-        self.launchers: list[ContainerLauncher] = []
-
-    async def launcher(self, **settings: Any) -> ContainerLauncher:
-        keys = {
-            "image": TEST_IMAGE,
-            "name": self.name,
-            "volume": f"{self.name}:{WORK}",
-            "launch": "docker",
-        }
-        launcher = ContainerLauncher(
-            JupyterSettings.model_validate(keys | settings),
-            self.state_folder,
-            await connect(),
-            Console(file=io.StringIO()),
-        )
-        self.launchers.append(launcher)
-        return launcher
-
-    async def ready(self, **settings: Any) -> tuple[ContainerLauncher, Launched]:
-        launcher = await self.launcher(**settings)
-        launched = await launcher.launch()
-        await wait_until_ready(launcher, launched.address, READY_SECONDS)
-        return launcher, launched
-
-    async def by_hand(self, *, host_ip: str = "127.0.0.1", **host: Any) -> dict[str, Any]:
-        """A container as somebody's docker run makes it; running."""
-        port = usual_or_free_port()
-        body: dict[str, Any] = {
-            "Image": TEST_IMAGE,
-            "Cmd": ["start-notebook.py", "--IdentityProvider.token=byhand"],
-            "HostConfig": {
-                "PortBindings": {"8888/tcp": [{"HostIp": host_ip, "HostPort": str(port)}]},
-                "Binds": [f"{self.name}:{WORK}"],
-            }
-            | host,
-        }
-        container = await self.docker.containers.create(body, name=self.name)
-        await container.start()
-        return await container.show()
-
-    async def inspect(self, name: str = "") -> dict[str, Any]:
-        return await self.docker.containers.container(name or self.name).show()
-
-    async def all(self) -> dict[str, str]:
-        """Name to state of every container of this test."""
-        found = await self.docker.containers.list(all=1, filters=f'{{"name":["{self.name}"]}}')
-        return {one["Names"][0].lstrip("/"): one["State"] for one in found}
-
-    async def clean(self) -> None:
-        for launcher in self.launchers:
-            await launcher.stop()
-        for name in await self.all():
-            await self.docker.containers.container(name).delete(force=True)
-        with contextlib.suppress(aiodocker.DockerError):
-            volume = DockerVolume(self.docker, self.name)  # type: ignore[no-untyped-call]
-            await volume.delete()  # type: ignore[no-untyped-call]
-
-
-async def kill_all_in(container: DockerContainer) -> None:
-    """A crash, as the engine sees it."""
-    code = (
-        "import os\n"
-        "for pid in filter(str.isdigit, os.listdir('/proc')):\n"
-        "    if int(pid) not in (1, os.getpid()): os.kill(int(pid), 9)\n"
-    )
-    execution = await container.exec(["python3", "-c", code])
-    async with execution.start(detach=False) as stream:
-        while await stream.read_out() is not None:
-            pass
-
-
-@pytest.fixture
-async def place(docker: aiodocker.Docker, tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(docker, tmp_path / "state")
-    try:
-        yield place
-    finally:
-        await place.clean()
 
 
 async def test_created_ready_and_the_token_opens_it(place: Place) -> None:
@@ -181,7 +87,7 @@ async def test_changed_settings_replace_it_but_keep_the_work(place: Place) -> No
     await save(first.address, first.login.token, "work/kept.txt", "kept")
     await launcher.stop()
     _, second = await place.ready(memory_limit="1g")
-    assert second.description.endswith(", replaced (memory limit none instead of 1024 MiB)")
+    assert second.description.endswith(", replaced")
     assert await place.all() == {place.name: "running"}
     assert await read(second.address, second.login.token, "work/kept.txt") == "kept"
 
@@ -195,33 +101,35 @@ async def test_a_replacement_that_fails_brings_the_earlier_one_back(place: Place
     await wait_until_ready(launcher, first.address, READY_SECONDS)
 
 
-async def test_a_foreign_one_that_fits_is_adopted(place: Place) -> None:
-    before = await place.by_hand()
-    launcher, launched = await place.ready()
-    assert launched.description.endswith(", adopted")
-    assert launched.login.kind == "unknown"
-    assert launched.ends_with_labgate == ""
-    assert (await place.inspect())["Id"] == before["Id"]
-    assert await contents_status(launched.address, "byhand") == 200
+@pytest.mark.parametrize("state", ["running", "paused", "exited"])
+async def test_a_foreign_one_is_left_alone(place: Place, state: str) -> None:
+    before = await place.by_hand(RestartPolicy={"Name": "always"})
+    container = place.docker.containers.container(place.name)
+    port = before["NetworkSettings"]["Ports"]["8888/tcp"][0]["HostPort"]
+    address = UpstreamAddress("127.0.0.1", int(port))
+    await until_it_answers(address)
+    if state == "paused":
+        await container.pause()
+    elif state == "exited":
+        await container.stop(t=10)
+    before = await place.inspect()
+    launcher = await place.launcher()
+    with pytest.raises(StartError) as caught:
+        await launcher.launch()
+    said = str(caught.value)
+    assert said.startswith(
+        f"Container {place.name} was not made by labgate (image {TEST_IMAGE}, {state})"
+    )
+    assert "--name OTHER" in said
+    serving = f"labgate serve --upstream http://127.0.0.1:{port}"
+    assert said.endswith(serving) is (state == "running")
     await launcher.stop()
-    assert await place.all() == {place.name: "running"}
-
-
-async def test_a_foreign_one_that_is_open_is_set_aside(
-    place: Place, caplog: pytest.LogCaptureFixture
-) -> None:
-    before = await place.by_hand(host_ip="0.0.0.0", RestartPolicy={"Name": "always"})
-    _, launched = await place.ready()
-    assert "port 8888 published on 0.0.0.0" in launched.description
-    (aside,) = set(await place.all()) - {place.name}
-    assert aside.startswith(f"{place.name}-before-labgate-20")
-    assert f"kept as {aside}" in launched.description
-    assert f"kept as {aside}" in caplog.text
-    kept = await place.inspect(aside)
-    assert kept["Id"] == before["Id"]
-    assert kept["State"]["Status"] == "exited"
-    assert kept["HostConfig"]["RestartPolicy"]["Name"] == "no"
-    assert await contents_status(launched.address, launched.login.token) == 200
+    after = await place.inspect()
+    for volatile in ("Health",):
+        before["State"].pop(volatile, None)
+        after["State"].pop(volatile, None)
+    assert after == before
+    assert await place.all() == {place.name: state}
 
 
 async def test_port_as_wanted_and_when_it_is_taken(place: Place) -> None:
@@ -240,7 +148,10 @@ async def test_port_as_wanted_and_when_it_is_taken(place: Place) -> None:
     ("settings", "told"),
     [
         ({"user": "nosuchuser"}, r"unable to find user nosuchuser.*jupyter\.user"),
-        ({"volume": "/no/such/folder:/work"}, r"/no/such/folder\. Make that folder first"),
+        (
+            {"volume": "/no/such/folder:/work"},
+            r"Folder /no/such/folder, .*does not exist\. .*chown 1000:100",
+        ),
         ({"volume": "work"}, r"jupyter\.volume 'work'"),
         ({"memory_limit": "1m"}, r"[Mm]emory limit.*jupyter\.memory_limit"),
         ({"image": "labbase:bookworm"}, r"executable file not found.*jupyter\.image"),

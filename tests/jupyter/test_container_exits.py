@@ -19,7 +19,7 @@ from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import Ended, Launched
 from proxy.jupyter.readiness import wait_until_ready
 from tests.e2e.programs import free_port
-from tests.jupyter.test_container import READY_SECONDS, Place, kill_all_in
+from tests.jupyter.place import READY_SECONDS, Place, kill_all_in
 from tests.jupyter.visits import contents_status, read, request, save
 
 pytestmark = pytest.mark.docker
@@ -31,15 +31,6 @@ for pid in filter(str.isdigit, os.listdir('/proc')):
     if int(pid) not in (1, os.getpid()):
         os.kill(int(pid), signal.SIGTERM)
 """
-
-
-@pytest.fixture
-async def place(docker: aiodocker.Docker, tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(docker, tmp_path / "state")
-    try:
-        yield place
-    finally:
-        await place.clean()
 
 
 async def end_of(ended: asyncio.Task[Ended]) -> Ended:
@@ -162,22 +153,6 @@ async def test_a_crash_that_the_engine_gave_up_on(place: Place) -> None:
     assert end.reason == f"container {place.name} exited with status {end.exit_code}"
     assert any("is running at" in line for line in end.last_lines)
     await comes_back(launcher, launched)
-
-
-async def test_one_that_was_found_gets_the_port_that_the_engine_gives_it(place: Place) -> None:
-    """Published without a port of its own, it may have another after every start."""
-    await place.by_hand(PortBindings={"8888/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]})
-    launcher, launched = await place.ready()
-    assert launched.ends_with_labgate == ""
-    ended = asyncio.ensure_future(launcher.ended())
-    await container_of(place).stop()
-    await end_of(ended)
-    now = await launcher.relaunch()
-    await wait_until_ready(launcher, now.address, READY_SECONDS)
-    ports = (await place.inspect())["NetworkSettings"]["Ports"]["8888/tcp"]
-    assert str(now.address.port) in {binding["HostPort"] for binding in ports}
-    assert now.ends_with_labgate == "", "what Ctrl-C stops was said at the start"
-    assert await contents_status(now.address, "byhand") == 200
 
 
 class Relay:

@@ -6,29 +6,41 @@ from typing import Any
 
 import pytest
 
+from proxy.jupyter.home import Mount
 from proxy.jupyter.launcher import Login
-from proxy.jupyter.plan import Adopt, Create, Plan, Replace, SetAside, Start, plan
-from proxy.jupyter.recipe import Mount, Recipe
-from tests.jupyter.inspected import foreign, made_from
+from proxy.jupyter.plan import (
+    Adopt,
+    Create,
+    Foreign,
+    Plan,
+    Replace,
+    Start,
+    differences,
+    login_of,
+    plan,
+)
+from proxy.jupyter.recipe import Recipe
+from tests.jupyter.inspected import foreign, made_before, made_from
 
 WORK = Mount("volume", "jupyter-work", "/home/jovyan/work")
 WANTED = Recipe(
     name="jupyter",
     image="quay.io/jupyter/scipy-notebook:2025-03-14",
     mount=WORK,
+    home=None,
     port=0,
     user="",
     memory=0,
     login=Login("token", "t0ken"),
 )
 STRICT = replace(WANTED, port=8888, user="1000:100", memory=4 << 30)
+WITH_PASSWORD = replace(WANTED, login=Login("password"), password_hash="sha1:a:b")
 STOPPED: dict[str, Any] = {"Running": False, "Status": "exited"}
-ANYWHERE = {"HostIp": "", "HostPort": "8888"}
-LOOPBACK_6 = {"HostIp": "::1", "HostPort": "8888"}
+NOT_OURS = Foreign("labgate did not make it")
 
 
-def published(container: dict[str, Any], *bindings: dict[str, str]) -> dict[str, Any]:
-    container["HostConfig"]["PortBindings"] = {"8888/tcp": list(bindings)} if bindings else None
+def unlabelled(container: dict[str, Any]) -> dict[str, Any]:
+    container["Config"]["Labels"] = None
     return container
 
 
@@ -43,92 +55,111 @@ TABLE: list[tuple[str, dict[str, Any] | None, Recipe, Plan]] = [
         "ours, another image",
         made_from(replace(WANTED, image="quay.io/jupyter/scipy-notebook:old")),
         WANTED,
-        Replace(f"image quay.io/jupyter/scipy-notebook:old instead of {WANTED.image}"),
+        Replace(f"image: was quay.io/jupyter/scipy-notebook:old, will be {WANTED.image}"),
     ),
     (
         "ours, another image, stopped",
         made_from(replace(WANTED, image="x:1"), **STOPPED),
         WANTED,
-        Replace(f"image x:1 instead of {WANTED.image}"),
+        Replace(f"image: was x:1, will be {WANTED.image}"),
     ),
     (
-        "ours, another login",
+        "ours, another token",
         made_from(replace(WANTED, login=Login("token", "other"))),
         WANTED,
-        Replace("login or other settings changed"),
+        Replace("login: another token"),
+    ),
+    (
+        "ours, another password",
+        made_from(replace(WITH_PASSWORD, password_hash="sha1:c:d")),
+        WITH_PASSWORD,
+        Replace("login: another password"),
     ),
     (
         "ours, password instead of token",
         made_from(WANTED),
-        replace(WANTED, login=Login("password"), password_hash="sha1:a:b"),
-        Replace("login or other settings changed"),
+        WITH_PASSWORD,
+        Replace("login: was a token, will be a password"),
+    ),
+    (
+        "ours, token instead of password",
+        made_from(WITH_PASSWORD),
+        WANTED,
+        Replace("login: was a password, will be a token"),
     ),
     (
         "ours, a limit was taken away",
         made_from(replace(WANTED, memory=512 << 20)),
         WANTED,
-        Replace("login or other settings changed"),
+        Replace("memory limit: was 512 MiB, will be none"),
     ),
     (
         "ours, several",
         made_from(WANTED, 9999),
         STRICT,
         Replace(
-            "port 9999 instead of 8888, memory limit none instead of 4096 MiB, "
-            "user jovyan instead of 1000:100"
+            "memory limit: was none, will be 4 GiB; port: was any free one, will be 8888; "
+            "user: was the image's own, will be 1000:100"
+        ),
+    ),
+    (
+        "ours, wishes taken back",
+        made_from(STRICT),
+        WANTED,
+        Replace(
+            "memory limit: was 4 GiB, will be none; port: was 8888, will be any free one; "
+            "user: was 1000:100, will be the image's own"
         ),
     ),
     (
         "ours, another volume",
         made_from(replace(WANTED, mount=Mount("bind", "/srv/work", WORK.target))),
         WANTED,
-        Replace("no jupyter-work at /home/jovyan/work"),
-    ),
-    ("foreign, the same", foreign(STRICT), STRICT, Adopt("it runs as wanted")),
-    ("foreign, stopped", foreign(STRICT, **STOPPED), STRICT, Start("it is exited")),
-    ("foreign, more than wanted", foreign(STRICT), WANTED, Adopt("it runs as wanted")),
-    (
-        "foreign, on the loopback of IPv6",
-        published(foreign(WANTED), LOOPBACK_6),
-        WANTED,
-        Adopt("it runs as wanted"),
+        Replace(
+            "volume: was /srv/work:/home/jovyan/work (what is in it stays there), "
+            "will be jupyter-work:/home/jovyan/work"
+        ),
     ),
     (
-        "foreign, open to the world",
-        published(foreign(WANTED), ANYWHERE),
-        WANTED,
-        SetAside("port 8888 published on every interface"),
-    ),
-    (
-        "foreign, open to the world as well",
-        published(foreign(WANTED), LOOPBACK_6, {"HostIp": "0.0.0.0", "HostPort": "8888"}),
-        WANTED,
-        SetAside("port 8888 published on 0.0.0.0"),
-    ),
-    (
-        "foreign, unpublished",
-        published(foreign(WANTED)),
-        WANTED,
-        SetAside("port 8888 not published"),
-    ),
-    (
-        "foreign, stopped and different",
-        foreign(replace(WANTED, mount=None), **STOPPED),
-        WANTED,
-        SetAside("no jupyter-work at /home/jovyan/work"),
-    ),
-    (
-        "foreign, folder",
-        foreign(replace(WANTED, mount=Mount("bind", "/srv/work", WORK.target))),
-        replace(WANTED, mount=Mount("bind", "/srv/work", WORK.target)),
-        Adopt("it runs as wanted"),
-    ),
-    (
-        "foreign, no volume is wanted",
-        foreign(WANTED),
+        "ours, no volume",
+        made_from(WANTED),
         replace(WANTED, mount=None),
-        Adopt("it runs as wanted"),
+        Replace(
+            "volume: was jupyter-work:/home/jovyan/work (what is in it stays there), will be none"
+        ),
     ),
+    (
+        "ours, another home",
+        made_from(WANTED),
+        replace(WANTED, home=Mount("bind", "/srv/ada", "/home/jovyan")),
+        Replace("home: was volume jupyter-home, will be /srv/ada:/home/jovyan"),
+    ),
+    (
+        "of an earlier version",
+        made_before(WANTED),
+        WANTED,
+        Replace("home: was the container alone, will be volume jupyter-home"),
+    ),
+    (
+        "of an earlier version, with its home on a volume",
+        made_before(replace(WANTED, mount=Mount("volume", "all", "/home/jovyan"))),
+        replace(WANTED, mount=Mount("volume", "all", "/home/jovyan")),
+        Replace("made by another version of labgate"),
+    ),
+    (
+        "of an earlier version, several",
+        made_before(WANTED),
+        replace(STRICT, mount=None),
+        Replace(
+            "memory limit: was none, will be 4 GiB; "
+            "volume: was jupyter-work:/home/jovyan/work (what is in it stays there), will be none; "
+            "user: was jovyan, will be 1000:100; "
+            "home: was the container alone, will be volume jupyter-home"
+        ),
+    ),
+    ("foreign, the same", foreign(WANTED), WANTED, NOT_OURS),
+    ("foreign, stopped", foreign(WANTED, **STOPPED), WANTED, NOT_OURS),
+    ("foreign, without labels", unlabelled(foreign(WANTED)), WANTED, NOT_OURS),
 ]
 
 
@@ -153,13 +184,31 @@ def test_plan(existing: dict[str, Any] | None, wanted: Recipe, expected: Plan) -
     ],
 )
 def test_one_image_under_two_names(there: str, wanted: str, same: bool) -> None:
-    decided = plan(foreign(replace(WANTED, image=there)), replace(WANTED, image=wanted))
-    assert isinstance(decided, Adopt) is same
+    existing = made_from(replace(WANTED, image=there))
+    differing = list(differences(existing, replace(WANTED, image=wanted)))
+    assert (differing == []) is same
+
+
+@pytest.mark.parametrize(
+    ("recipe", "login"),
+    [(WANTED, WANTED.login), (WITH_PASSWORD, Login("password"))],
+)
+def test_the_login_can_be_read_back(recipe: Recipe, login: Login) -> None:
+    assert login_of(made_from(recipe)) == login
+    assert login_of(made_before(recipe)) == login
+
+
+def test_no_secret_is_in_a_label() -> None:
+    for recipe in (WANTED, WITH_PASSWORD):
+        labels = str(made_from(recipe)["Config"]["Labels"])
+        assert WANTED.login.token not in labels
+        assert WITH_PASSWORD.password_hash not in labels
 
 
 DIFFERENT: list[Callable[[Recipe], Recipe]] = [
     lambda r: replace(r, image="other"),
     lambda r: replace(r, mount=None),
+    lambda r: replace(r, home=Mount("volume", "other", "/home/jovyan")),
     lambda r: replace(r, port=1),
     lambda r: replace(r, user="7"),
     lambda r: replace(r, memory=1),

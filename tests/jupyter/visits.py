@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aiohttp
 
+from proxy.jupyter.readiness import answers
 from proxy.upstream.address import UpstreamAddress
 
 
@@ -53,3 +55,39 @@ async def save(address: UpstreamAddress, token: str, path: str, text: str) -> No
 async def read(address: UpstreamAddress, token: str, path: str) -> str:
     answer = await request(address, token, "GET", f"contents/{path}?type=file&format=text")
     return str(answer["content"])
+
+
+async def until_it_answers(address: UpstreamAddress) -> None:
+    """Wait until a Jupyter that nobody watches answers."""
+    for _ in range(600):
+        if await answers(address):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{address} does not answer")
+
+
+async def keep_busy(address: UpstreamAddress, token: str) -> None:
+    """Start a kernel and have it work until it is ended."""
+    kernel = (await request(address, token, "POST", "kernels"))["id"]
+    execute = {
+        "header": {"msg_id": "1", "msg_type": "execute_request", "username": "", "session": "1"},
+        "parent_header": {},
+        "metadata": {},
+        "content": {"code": "while True: pass", "silent": False},
+        "channel": "shell",
+    }
+    headers = {"Authorization": f"token {token}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.ws_connect(f"{address}/api/kernels/{kernel}/channels") as channels,
+    ):
+        await channels.send_json(execute)
+        async for message in channels:
+            content = message.json().get("content", {})
+            if message.json().get("msg_type") == "execute_input":
+                return
+            assert content.get("status") != "error"
+
+
+async def open_terminal(address: UpstreamAddress, token: str) -> None:
+    await request(address, token, "POST", "terminals")

@@ -1,0 +1,66 @@
+"""Whether somebody's work runs in a Jupyter just now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+
+from proxy.jupyter.launcher import Login
+from proxy.jupyter.plan import Inspected, login_of, published_port
+from proxy.jupyter.port import LOOPBACK
+from proxy.upstream.address import UpstreamAddress
+
+ANSWER_SECONDS = 3.0
+
+
+async def work_in(existing: Inspected) -> str:
+    """What a stop of this container would tear away, in words; empty for nothing."""
+    state, port = existing["State"], published_port(existing)
+    if not state["Running"] or state.get("Restarting") or not port:
+        return ""
+    return await activity(UpstreamAddress(LOOPBACK, port), login_of(existing))
+
+
+async def activity(address: UpstreamAddress, login: Login) -> str:
+    """What runs there, in words, or that it cannot be told; empty for nothing.
+
+    Asking does not count as activity for Jupyter's own culling.
+    """
+    if login.kind == "password":
+        return "kernels may be busy (only who has the password can see)"
+    try:
+        async with (
+            asyncio.timeout(ANSWER_SECONDS),
+            aiohttp.ClientSession(headers={"Authorization": f"token {login.token}"}) as session,
+        ):
+            kernels = await _asked(session, address, "kernels")
+            terminals = await _asked(session, address, "terminals")
+    except (aiohttp.ClientError, OSError, ValueError):  # TimeoutError is an OSError
+        return "kernels may be busy (Jupyter does not tell)"
+    return busy_with(kernels, terminals)
+
+
+async def _asked(session: aiohttp.ClientSession, address: UpstreamAddress, what: str) -> list[Any]:
+    async with session.get(f"{address.origin}{address.base_path}api/{what}") as response:
+        if response.status == 404:  # terminals that are switched off
+            return []
+        response.raise_for_status()
+        told = await response.json()
+        if not isinstance(told, list):
+            raise ValueError(what)
+        return told
+
+
+def busy_with(kernels: Sequence[Any], terminals: Sequence[Any]) -> str:
+    """The same, from what Jupyter tells of its kernels and terminals."""
+    busy = sum(kernel.get("execution_state") not in ("idle", "dead") for kernel in kernels)
+    told = []
+    if busy:
+        told.append("1 kernel is busy" if busy == 1 else f"{busy} kernels are busy")
+    if terminals:
+        count = len(terminals)
+        told.append("1 terminal is open" if count == 1 else f"{count} terminals are open")
+    return " and ".join(told)

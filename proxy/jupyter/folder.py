@@ -1,0 +1,148 @@
+"""Whether the container's user can write the folders of this machine that it gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from shlex import quote
+from typing import Any
+
+import aiodocker
+
+from proxy.errors import StartError
+from proxy.jupyter.home import Mount
+from proxy.jupyter.recipe import Recipe, is_root
+
+_ABSENT = "bind source path does not exist"
+# Asked inside: only there are user namespaces, rootless engines, access lists and an engine
+# on another machine what they will be for Jupyter.
+_SCRIPT = """
+echo user $(id -u) $(id -g)
+sed 's/^/uids /' /proc/self/uid_map
+sed 's/^/gids /' /proc/self/gid_map
+for folder; do
+    [ -d "$folder" ] && [ -w "$folder" ] && [ -x "$folder" ] && can=yes || can=no
+    echo folder $can $(stat -c %u:%g "$folder")
+done
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the container's user is, and finds.
+
+    Attributes:
+        uid: Inside the container.
+        gid: Inside the container.
+        owner: ``UID:GID`` of the same user on this machine.
+        folders: For every folder whether it can be written, and who owns it, inside.
+    """
+
+    uid: int
+    gid: int
+    owner: str
+    folders: tuple[tuple[bool, str], ...]
+
+
+async def require_writable(
+    docker: aiodocker.Docker, recipe: Recipe, mounts: tuple[Mount, ...], image: Mapping[str, Any]
+) -> None:
+    """Try the folders of this machine among ``mounts`` as the container's user.
+
+    Args:
+        docker: The engine.
+        recipe: Names image and user.
+        mounts: Everything that will be mounted.
+        image: The image's ``Config``.
+
+    Raises:
+        StartError: One is not there or cannot be written; with the commands that mend it.
+    """
+    binds = [mount for mount in mounts if mount.kind == "bind"]
+    if not binds:
+        return
+    user = user_in(image, recipe.user)
+    try:
+        answer = await _ask(docker, recipe.image, user, binds)
+    except aiodocker.DockerError as error:
+        gone = next((m for m in binds if error.message.rstrip().endswith(m.source)), binds[0])
+        if _ABSENT not in error.message:
+            raise
+        owner, path = (await _ask(docker, recipe.image, user, [])).owner, quote(gone.source)
+        raise StartError(
+            f"Folder {gone.source}, to be mounted at {gone.target}, does not exist. "
+            f"Make it: sudo mkdir -p {path} && sudo chown {owner} {path}"
+        ) from None
+    for mount, (writable, owned_by) in zip(binds, answer.folders, strict=True):
+        if not writable:
+            raise StartError(_unwritable(mount, answer, owned_by))
+
+
+def _unwritable(mount: Mount, answer: Answer, owned_by: str) -> str:
+    other = ""
+    if not is_root(owned_by) and not owned_by.startswith("65534:"):  # nobody: not of this namespace
+        other = f" Or run Jupyter as the folder's owner: --user {owned_by}"
+    return (
+        f"Folder {mount.source}, mounted at {mount.target}, cannot be written by the container's "
+        f"user (UID {answer.uid}, GID {answer.gid}). "
+        f"Give it to them: sudo chown {answer.owner} {quote(mount.source)}{other}"
+    )
+
+
+async def _ask(docker: aiodocker.Docker, image: str, user: str, binds: list[Mount]) -> Answer:
+    container = await docker.containers.create(
+        {
+            "Image": image,
+            "Entrypoint": ["sh", "-c"],
+            "Cmd": [_SCRIPT, "sh", *(mount.target for mount in binds)],
+            "User": user,
+            "Healthcheck": {"Test": ["NONE"]},
+            "NetworkDisabled": True,
+            "HostConfig": {
+                "GroupAdd": ["users"] if user and not is_root(user) else [],
+                "Mounts": [
+                    {"Type": "bind", "Source": mount.source, "Target": mount.target}
+                    for mount in binds
+                ],
+            },
+        }
+    )
+    try:
+        await container.start()
+        await container.wait()
+        return read_answer("".join(await container.log(stdout=True)))
+    finally:
+        await container.delete(force=True)
+
+
+def read_answer(text: str) -> Answer:
+    """What the script wrote."""
+    told: dict[str, list[list[str]]] = {"uids": [], "gids": [], "folder": []}
+    for line in text.splitlines():
+        what, *values = line.split()
+        told.setdefault(what, []).append(values)
+    uid, gid = (int(number) for number in told["user"][0])
+    return Answer(
+        uid,
+        gid,
+        f"{_outside(uid, told['uids'])}:{_outside(gid, told['gids'])}",
+        tuple((can == "yes", owned_by) for can, owned_by in told["folder"]),
+    )
+
+
+def _outside(number: int, id_map: list[list[str]]) -> int:
+    """The number on this machine (user_namespaces(7): inside, outside, count a line)."""
+    for line in id_map:
+        inside, outside, count = (int(part) for part in line)
+        if inside <= number < inside + count:
+            return outside + number - inside
+    return number
+
+
+def user_in(image: Mapping[str, Any], asked: str) -> str:
+    """Who Jupyter runs as; jupyter/docker-stacks' start.sh turns root into NB_UID."""
+    named = dict(entry.partition("=")[::2] for entry in image.get("Env") or ())
+    user = asked or image.get("User") or "0"
+    if is_root(user) and "NB_UID" in named:
+        return f"{named['NB_UID']}:{named.get('NB_GID', '100')}"
+    return asked

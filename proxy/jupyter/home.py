@@ -1,0 +1,193 @@
+"""Where in a container Jupyter's home is, and what has to be mounted for it to be kept.
+
+Decides; asks nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from proxy.errors import StartError
+
+USUAL_HOME = "/home/jovyan"
+
+# What the system lies in: a volume there would keep an old system under a new image.
+_OF_THE_SYSTEM = (
+    *("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "opt", "proc", "run", "sbin"),
+    *("sys", "tmp", "usr", "var"),
+)
+_MOUNT = re.compile(r"([^:]+):(/[^:]*)")
+_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A named volume or a folder of this machine, and where the container sees it."""
+
+    kind: Literal["volume", "bind"]
+    source: str
+    target: str
+
+    def __str__(self) -> str:
+        return f"{'volume' if self.kind == 'volume' else 'folder'} {self.source}"
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders of an image that people save in, as absolute paths.
+
+    Attributes:
+        home: The home folder of Jupyter's user.
+        start: Where Jupyter is started, and Lab therefore opens; empty when that is the root
+            or a folder of the system, where nothing can be kept.
+    """
+
+    home: str = USUAL_HOME
+    start: str = USUAL_HOME
+
+
+def folders_of(config: Mapping[str, Any]) -> Folders:
+    """Read the ``Config`` of an image or of a container.
+
+    The home is what the environment says, for so Jupyter finds its settings and pip its
+    ``--user`` folder; jupyter/docker-stacks set it and make it the working directory too.
+    """
+    named = dict(entry.partition("=")[::2] for entry in config.get("Env") or ())
+    home, start = _folder(named.get("HOME", "")), _folder(config.get("WorkingDir") or "")
+    if start.split("/")[1:2] and start.split("/")[1] in _OF_THE_SYSTEM:
+        start = ""
+    return Folders(home or start or USUAL_HOME, start)
+
+
+def kept(
+    name: str, folders: Folders, volume: Mount | None, home: Mount | None
+) -> tuple[Mount, ...]:
+    """Everything to mount, so that what is saved in the home and where Lab opens is kept.
+
+    Args:
+        name: The container's name; volumes that nobody asked for by name are called after it.
+        folders: The image's.
+        volume: ``jupyter.volume``.
+        home: ``jupyter.home``; None for a volume called after the container.
+
+    Raises:
+        StartError: ``jupyter.home`` is mounted where the image's home is not.
+    """
+    mounts = [mount for mount in (home, volume) if mount is not None]
+    if not mount_of(folders.home, mounts):
+        if home is not None:
+            raise StartError(
+                f"jupyter.home mounts {home.source} at {home.target}, but the home folder in this "
+                f"image is {folders.home}. Write {home.source}:{folders.home}."
+            )
+        mounts.insert(0, Mount("volume", f"{name}-home", folders.home))
+    if folders.start and not mount_of(folders.start, mounts):
+        mounts.append(Mount("volume", f"{name}-start", folders.start))
+    return tuple(mounts)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A folder of an earlier container that has to be copied to where it is kept from now on.
+
+    Attributes:
+        source: Its path in the earlier container.
+        kept_there: The mount it lies on there; None when it goes with that container.
+        mount: Where it is kept from now on.
+        target: Its path in the new container.
+    """
+
+    source: str
+    kept_there: Mount | None
+    mount: Mount
+    target: str
+
+
+def moves(
+    earlier: tuple[Folders, tuple[Mount, ...]], now: tuple[Folders, tuple[Mount, ...]]
+) -> tuple[Move, ...]:
+    """What to copy from an earlier container: home and start, unless they lie there already."""
+    (old, old_mounts), (new, new_mounts) = earlier, now
+    found: list[Move] = []
+    for source, target in ((old.home, new.home), (old.start, new.start)):
+        there, here = mount_of(source, old_mounts), mount_of(target, new_mounts)
+        inside = bool(found) and PurePosixPath(source).is_relative_to(found[0].source)
+        if not source or not target or here is None or inside:
+            continue
+        if there is None or (there.kind, there.source) != (here.kind, here.source):
+            found.append(Move(source, there, here, target))
+    return tuple(found)
+
+
+def mount_of(path: str, mounts: Iterable[Mount]) -> Mount | None:
+    """The mount on which ``path`` lies: the innermost one at or above it."""
+    around = [m for m in mounts if PurePosixPath(path).is_relative_to(m.target)]
+    return max(around, key=lambda mount: len(mount.target), default=None)
+
+
+def mounts_of(inspected: Mapping[str, Any]) -> tuple[Mount, ...]:
+    """The volumes and folders of a container, as the Engine API tells them."""
+    return tuple(
+        Mount(
+            "volume" if there["Type"] == "volume" else "bind",
+            (there.get("Name") if there["Type"] == "volume" else there.get("Source")) or "",
+            there["Destination"].rstrip("/") or "/",
+        )
+        for there in inspected.get("Mounts") or ()
+        if there.get("Type") in ("volume", "bind")
+    )
+
+
+def told(inspected: Mapping[str, Any]) -> str:
+    """Where the work in a container is kept, and what is not, in plain words."""
+    mounts, folders = mounts_of(inspected), folders_of(inspected["Config"])
+    parts = [f"{mount.target} in {mount}" for mount in sorted(mounts, key=lambda m: m.target)]
+    lost = [
+        path
+        for path in dict.fromkeys((folders.home, folders.start))
+        if path and not mount_of(path, mounts)
+    ]
+    # One that was left running as an earlier labgate made it.
+    parts += [f"{path} in the container alone, and gone with it" for path in lost]
+    return "; ".join(parts)
+
+
+def parse_mount(text: str, key: str = "jupyter.volume") -> Mount | None:
+    """Read ``NAME:/container/path`` or ``/host/folder:/container/path``; empty is none.
+
+    Raises:
+        StartError: With the mend.
+    """
+    if not text:
+        return None
+    match = _MOUNT.fullmatch(text)
+    if match is None:
+        raise StartError(
+            f"{key} {text!r} names no folder in the container. "
+            f"Write NAME:/container/path, for example {_EXAMPLES[key]}."
+        )
+    source, target = match[1], match[2].rstrip("/") or "/"
+    if "/" in source or source.startswith("~") or source == ".":
+        return Mount("bind", str(Path(source).expanduser().absolute()), target)
+    if not _VOLUME_NAME.fullmatch(source):
+        raise StartError(
+            f"{key} {text!r}: {source!r} cannot name a volume (letters, digits, _ . -). "
+            "For a folder of this machine write its whole path."
+        )
+    return Mount("volume", source, target)
+
+
+_EXAMPLES = {
+    "jupyter.volume": "jupyter-work:/home/jovyan/work",
+    "jupyter.home": "jupyter-home:/home/jovyan",
+}
+
+
+def _folder(path: str) -> str:
+    """``path`` when something can be mounted there, else nothing."""
+    clean = path.rstrip("/")
+    return clean if clean.startswith("/") else ""

@@ -1,0 +1,116 @@
+"""The question at the terminal: a real pseudo-terminal, and a process that asks in it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from proxy.cli.ask import asker
+from tests.e2e.programs import ROOT
+
+ASKING = """
+import asyncio, fcntl, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from proxy.cli.ask import asker
+
+async def main():
+    ask = asker()
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.get_running_loop().create_task(others())
+    try:
+        answer = await ask("Replace it?")
+    finally:
+        print("others had turns" if turns > 1 else "nobody else ran")
+    print("ANSWER", answer)
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("INTERRUPTED")
+"""
+
+
+@contextmanager
+def asking(code: str = ASKING) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The process, and our end of its terminal, once it has asked."""
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        told = b""
+        while b"Replace it? [y/N] " not in told:
+            told += os.read(terminal, 1024)
+        yield process, terminal
+    finally:
+        process.kill()
+        process.wait()
+
+
+def asked(typed: bytes) -> str:
+    """What the process writes after ``typed`` is its answer."""
+    told = b""
+    with asking() as (_, terminal):
+        os.write(terminal, typed)
+        with suppress(OSError):  # Linux's end of a pseudo-terminal
+            while piece := os.read(terminal, 1024):
+                told += piece
+        os.close(terminal)
+    return told.decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (b"y\n", "ANSWER True"),
+        (b" YES \n", "ANSWER True"),
+        (b"n\n", "ANSWER False"),
+        (b"\n", "ANSWER False"),
+        (b"yesterday\n", "ANSWER False"),
+        (b"\x04", "ANSWER False"),
+        (b"\x03", "INTERRUPTED"),
+    ],
+)
+def test_answers(typed: bytes, told: str) -> None:
+    said = asked(typed)
+    assert told in said
+    assert "others had turns" in said or typed == b"\x03"
+
+
+def test_a_terminal_that_hangs_up_is_a_no() -> None:
+    code = ASKING.replace('print("ANSWER", answer)', "sys.exit(7 if answer is False else 8)")
+    code = code.replace("asyncio.run", "signal.signal(signal.SIGHUP, signal.SIG_IGN); asyncio.run")
+    with asking(code.replace("print(", "str(")) as (process, terminal):
+        os.close(terminal)
+        assert process.wait(20) == 7
+
+
+def test_nobody_to_ask() -> None:
+    reading, writing = os.pipe()
+    kept = os.dup(0)
+    try:
+        os.dup2(reading, 0)
+        assert asker() is None
+    finally:
+        os.dup2(kept, 0)
+        for descriptor in (kept, reading, writing):
+            os.close(descriptor)

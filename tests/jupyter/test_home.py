@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.errors import StartError
+from proxy.jupyter.home import (
+    Folders,
+    Mount,
+    Move,
+    folders_of,
+    kept,
+    mount_of,
+    moves,
+    parse_mount,
+    told,
+)
+from proxy.jupyter.recipe import make_recipe
+from proxy.settings import JupyterSettings
+from tests.jupyter.inspected import made_before, made_from
+
+WORK = Mount("volume", "work", "/home/jovyan/work")
+HOME = Mount("volume", "jupyter-home", "/home/jovyan")
+FOLDER = Mount("bind", "/srv/ada", "/home/jovyan")
+STACKS = Folders()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", None),
+        ("work:/home/jovyan/work", Mount("volume", "work", "/home/jovyan/work")),
+        ("work:/home/jovyan/work/", Mount("volume", "work", "/home/jovyan/work")),
+        ("/srv/work:/work", Mount("bind", "/srv/work", "/work")),
+        ("/srv/work/:/work", Mount("bind", "/srv/work", "/work")),
+        ("~/work:/work", Mount("bind", str(Path.home() / "work"), "/work")),
+        ("./work:/work", Mount("bind", str(Path.cwd() / "work"), "/work")),
+        (".:/work", Mount("bind", str(Path.cwd()), "/work")),
+    ],
+)
+def test_what_a_mount_says(text: str, expected: Mount | None) -> None:
+    assert parse_mount(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["work", "work:", ":/work", "work:work", "work:/work:ro", "a b:/x"]
+)
+def test_malformed_mounts(text: str) -> None:
+    with pytest.raises(StartError, match=r"jupyter\.volume .*[Ww]rite"):
+        parse_mount(text)
+
+
+def test_a_malformed_home_names_its_own_key() -> None:
+    with pytest.raises(StartError, match=r"^jupyter\.home 'x' .* jupyter-home:/home/jovyan"):
+        parse_mount("x", "jupyter.home")
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"Env": ["A=b", "HOME=/home/jovyan"], "WorkingDir": "/home/jovyan"}, STACKS),
+        ({"Env": ["HOME=/home/jovyan/"], "WorkingDir": "/home/jovyan/"}, STACKS),
+        ({"Env": None, "WorkingDir": ""}, Folders("/home/jovyan", "")),
+        ({"Env": [], "WorkingDir": "/work"}, Folders("/work", "/work")),
+        ({"Env": ["HOME=/"], "WorkingDir": "/"}, Folders("/home/jovyan", "")),
+        ({"Env": ["HOME=/root"], "WorkingDir": "/notebooks"}, Folders("/root", "/notebooks")),
+        ({"Env": ["HOME=/root"], "WorkingDir": "/usr/src/app"}, Folders("/root", "")),
+        ({"Env": ["HOME="], "WorkingDir": "/opt"}, Folders("/home/jovyan", "")),
+    ],
+)
+def test_where_people_save(config: dict[str, Any], expected: Folders) -> None:
+    assert folders_of(config) == expected
+
+
+@pytest.mark.parametrize(
+    ("folders", "volume", "home", "expected"),
+    [
+        (STACKS, WORK, None, (HOME, WORK)),
+        (STACKS, None, None, (HOME,)),
+        (STACKS, WORK, FOLDER, (FOLDER, WORK)),
+        # Mounted on the home itself, or around it: that one is the home.
+        (STACKS, FOLDER, None, (FOLDER,)),
+        (STACKS, Mount("volume", "all", "/home"), None, (Mount("volume", "all", "/home"),)),
+        (
+            Folders("/root", "/notebooks"),
+            None,
+            None,
+            (
+                Mount("volume", "jupyter-home", "/root"),
+                Mount("volume", "jupyter-start", "/notebooks"),
+            ),
+        ),
+        (
+            Folders("/root", "/notebooks"),
+            Mount("volume", "books", "/notebooks"),
+            None,
+            (Mount("volume", "jupyter-home", "/root"), Mount("volume", "books", "/notebooks")),
+        ),
+        (Folders("/root", ""), None, None, (Mount("volume", "jupyter-home", "/root"),)),
+        (
+            Folders("/home/ada", "/home/ada/x"),
+            None,
+            None,
+            (Mount("volume", "jupyter-home", "/home/ada"),),
+        ),
+    ],
+)
+def test_what_is_mounted(
+    folders: Folders, volume: Mount | None, home: Mount | None, expected: tuple[Mount, ...]
+) -> None:
+    assert kept("jupyter", folders, volume, home) == expected
+
+
+def test_a_home_that_is_not_the_images() -> None:
+    with pytest.raises(StartError) as caught:
+        kept("jupyter", Folders("/root", ""), None, FOLDER)
+    assert "jupyter.home mounts /srv/ada at /home/jovyan" in str(caught.value)
+    assert str(caught.value).endswith("Write /srv/ada:/root.")
+
+
+def test_two_mounts_for_the_home() -> None:
+    settings = JupyterSettings(volume="a:/home/jovyan/", home="b:/home/jovyan")
+    with pytest.raises(StartError, match=r"jupyter\.volume and jupyter\.home are both mounted at"):
+        make_recipe(settings, "t0ken")
+
+
+def test_the_innermost_mount() -> None:
+    assert mount_of("/home/jovyan/work/x", [HOME, WORK]) == WORK
+    assert mount_of("/home/jovyan/workshop", [HOME, WORK]) == HOME
+    assert mount_of("/home/jovyans", [HOME, WORK]) is None
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "expected"),
+    [
+        # The home of an earlier version's container: in it alone.
+        (
+            (STACKS, (WORK,)),
+            (STACKS, (HOME, WORK)),
+            (Move("/home/jovyan", None, HOME, "/home/jovyan"),),
+        ),
+        # It stays where it is.
+        ((STACKS, (HOME, WORK)), (STACKS, (HOME,)), ()),
+        ((STACKS, (HOME,)), (STACKS, (HOME, WORK)), ()),
+        # It is moved.
+        (
+            (STACKS, (HOME,)),
+            (STACKS, (FOLDER,)),
+            (Move("/home/jovyan", HOME, FOLDER, "/home/jovyan"),),
+        ),
+        # Another image, another home.
+        (
+            (STACKS, ()),
+            (Folders("/root", ""), (Mount("volume", "h", "/root"),)),
+            (Move("/home/jovyan", None, Mount("volume", "h", "/root"), "/root"),),
+        ),
+        # Where Lab opened is outside the home.
+        (
+            (Folders("/root", "/books"), ()),
+            (
+                Folders("/root", "/books"),
+                (Mount("volume", "h", "/root"), Mount("volume", "s", "/books")),
+            ),
+            (
+                Move("/root", None, Mount("volume", "h", "/root"), "/root"),
+                Move("/books", None, Mount("volume", "s", "/books"), "/books"),
+            ),
+        ),
+    ],
+)
+def test_what_is_copied(
+    earlier: tuple[Folders, tuple[Mount, ...]],
+    now: tuple[Folders, tuple[Mount, ...]],
+    expected: tuple[Move, ...],
+) -> None:
+    assert moves(earlier, now) == expected
+
+
+def test_where_the_work_is_said_to_be() -> None:
+    recipe = make_recipe(JupyterSettings(), "t0ken")
+    assert told(made_from(recipe)) == (
+        "/home/jovyan in volume jupyter-home; /home/jovyan/work in volume jupyter-work"
+    )
+    assert told(made_before(recipe)) == (
+        "/home/jovyan/work in volume jupyter-work; "
+        "/home/jovyan in the container alone, and gone with it"
+    )
