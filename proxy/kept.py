@@ -1,4 +1,4 @@
-"""A secret that is made once, and is the same after every restart."""
+"""Files that are kept for the next start: a secret that is made once, and what is written whole."""
 
 from __future__ import annotations
 
@@ -36,3 +36,15 @@ def _make(path: Path, secret: str) -> None:
         pass
     finally:
         temporary.unlink()
+
+
+def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write so that a reader sees the old file or the new one, never a part of either."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -15,6 +15,7 @@ from proxy.edge.tls import Handshakes
 from proxy.gate.gate import Gate
 from proxy.gate.htpasswd import Htpasswd
 from proxy.gate.lockout import Lockout
+from proxy.gate.revoked import RevokedFile
 from proxy.gate.session import Sessions, session_key
 from proxy.process import room_for
 from proxy.rules.model import Site, make_site
@@ -109,5 +110,9 @@ def gate_of(settings: Settings, share: Share | None = None) -> Gate | None:
     if access.htpasswd is None:
         return Gate(lockout, key=digest_key)
     htpasswd = Htpasswd(access.htpasswd)
-    key = session_key(settings.state_folder) if share is None else share.session_key
-    return Gate(lockout, htpasswd, Sessions(key), digest_key)
+    if share is not None:
+        sessions = Sessions(share.session_key, share.revoked)
+        return Gate(lockout, htpasswd, sessions, digest_key, share.revoke)
+    kept = RevokedFile(settings.state_folder)
+    sessions = Sessions(session_key(settings.state_folder), kept.revoked)
+    return Gate(lockout, htpasswd, sessions, revoke=kept.keep)

@@ -29,7 +29,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from .devca import write_private
+from proxy.kept import write_private
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,12 @@ def unavailable(head: RequestHead, status: int, *, persistent: bool) -> bytes:
     return error(head, 503, "upstream", _SENTENCES[503], persistent=persistent, fields=(_RETRY,))
 
 
+def logged_out(head: RequestHead, fields: tuple[Field, ...], *, persistent: bool) -> bytes:
+    """The session is over, and the browser is asked to forget the password (401)."""
+    sentence = "You are logged out of this server."
+    return error(head, 401, "logged-out", sentence, persistent=persistent, fields=fields)
+
+
 def crowded(head: RequestHead, *, persistent: bool) -> bytes:
     """More is under way than may be."""
     sentence = "Too many requests are under way; try again in a moment."

@@ -94,6 +94,8 @@ class Exchange:
                     status, location, persistent=self._persistent, bodiless=self._bodiless
                 )
                 self._say(answer, persistent=self._persistent)
+            case Local("log-out"):
+                self._work(self._log_out())
             case Local():
                 self._work(self._own(decision))
 
@@ -184,6 +186,15 @@ class Exchange:
             self._refuse(answer)
             return
         self._record.status = int(answer[9:12])
+        self._say(answer, persistent=self._persistent)
+
+    async def _log_out(self) -> None:
+        self._record.outcome = "answered here"
+        gate = self._all.gate
+        assert gate is not None, "a site that is gated has one"
+        fields = await gate.log_out(self._head)
+        self._record.status = 401
+        answer = answers.logged_out(self._head, fields, persistent=self._persistent)
         self._say(answer, persistent=self._persistent)
 
     def _turn_away(self) -> None:

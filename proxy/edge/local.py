@@ -1,4 +1,4 @@
-"""The paths labgate answers itself: health, readiness, certificate challenges."""
+"""The paths labgate answers itself: health, readiness, certificate challenges, logging out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from proxy.rules.decide import NO_CHALLENGE
 from proxy.rules.model import Local, Refuse
 
-from .answers import plain, whole
+from .answers import html, plain, whole
+from .page import LOGOUT
 
 READY_FOR_SECONDS = 1.0
 
@@ -46,6 +47,8 @@ class OwnPaths:
             case "ready":
                 ready = await self._is_ready()
                 status, sentence = (200, "ready") if ready else (503, "not ready")
+            case "logout":
+                return html(200, LOGOUT, persistent=persistent, bodiless=bodiless)
             case "challenge":
                 content = await asyncio.to_thread(self._challenge, decision.argument)
                 if content is None:

@@ -98,6 +98,16 @@ _WORDS: dict[tuple[int, str], Words] = {
         "Load this page again to be asked for a user and a password. If you have none, "
         "ask whoever runs this server for them.",
     ),
+    (401, "logged-out"): Words(
+        "You are logged out",
+        "If your browser asks for a password now, cancel: then it forgets the one it has. "
+        "Jupyter's own login, if it has one, ends with Log Out in Jupyter's menu.",
+    ),
+    (403, "logout"): Words(
+        "Nobody was logged out",
+        "Use the button or the menu of the page itself. Pages of other sites may not do that "
+        "in your name.",
+    ),
     (403, ""): Words(
         "This is not allowed", "Whoever runs this server finds the reason in its log."
     ),
@@ -240,3 +250,11 @@ WAITING = Page(
     _policy(script=_SCRIPT),
 )
 """While Jupyter is away; for a GET, because it loads its address again."""
+
+LOGOUT = form_page(
+    "Log out here?",
+    "This ends the session of this browser, in all its windows.",
+    "Jupyter and what runs in it go on. Other browsers stay logged in.",
+    action="/.labgate/logout",
+    button="Log out",
+)

@@ -19,8 +19,9 @@ from proxy.tasks import spawn
 from . import basic
 from .htpasswd import Htpasswd
 from .lockout import Lockout
-from .refusals import BUSY, challenge, too_many, wrong
-from .session import Sessions
+from .refusals import BUSY, CHALLENGE, challenge, too_many, wrong
+from .revoked import Keep, Revocation
+from .session import ENDED, Sessions
 from .tokens import Tokens, Trial
 from .verify import Verifier
 
@@ -74,6 +75,7 @@ class Gate:
         htpasswd: The users; None asks nobody.
         sessions: The cookies; needed with ``htpasswd``.
         key: For digests of passwords and tokens; all workers have the same.
+        revoke: Ends a session, here and everywhere; needed with ``sessions``.
     """
 
     def __init__(
@@ -82,10 +84,12 @@ class Gate:
         htpasswd: Htpasswd | None = None,
         sessions: Sessions | None = None,
         key: bytes | None = None,
+        revoke: Keep | None = None,
     ) -> None:
         self._lockout = lockout
         self._htpasswd = htpasswd
         self._sessions = sessions
+        self._revoke = revoke
         self.verifier = Verifier(key)
         self._tokens = Tokens(lockout, self._tell_shut, key)
         self._attempts: dict[tuple[str, bytes], asyncio.Task[Refuse | None]] = {}
@@ -137,6 +141,21 @@ class Gate:
         elif status in (302, 303):
             self._lockout.succeeded(attempt.address, attempt.login)
 
+    async def log_out(self, head: RequestHead) -> tuple[Field, ...]:
+        """End the sessions that the request brings; the fields of an answer that says so.
+
+        The answer is a 401: that has a browser forget the password, too, with which it would
+        log in again by itself.
+        """
+        if self._htpasswd is not None and self._sessions is not None and self._revoke is not None:
+            cookies, now = head.values(b"cookie"), time.time()
+            for session in list(self._sessions.valid(cookies, self._htpasswd.users, now)):
+                revocation = Revocation(session.user, session.name, int(now))
+                # Who hangs up has logged out all the same.
+                await asyncio.shield(spawn(self._revoke(revocation), "logout"))
+                log.info("basic-auth: %s logged out from %s", session.user, head.arrival.peer)
+        return (CHALLENGE, ENDED)
+
     # labgate's own
 
     def _by_session(self, head: RequestHead, htpasswd: Htpasswd) -> Passage | None:
@@ -155,7 +174,8 @@ class Gate:
             return None
         if not session.wants_renewal(now) or not _takes_cookies(head):
             return OPEN
-        return Passage((self._sessions.issue(session.user, htpasswd.users[session.user], now),))
+        hashed = htpasswd.users[session.user]
+        return Passage((self._sessions.issue(session.user, hashed, now, session.name),))
 
     async def _by_password(self, head: RequestHead, htpasswd: Htpasswd) -> Passage | Refuse:
         """By ``Authorization: Basic``.

@@ -4,9 +4,10 @@ JupyterLab puts ``Authorization: token …`` on its own requests, where the brow
 cannot put the password, and not every browser puts it on WebSockets. A cookie goes along
 with all of them.
 
-``VERSION.SECONDS.USER.SIGNATURE``: when it was issued, base64url of the name, and an
-HMAC-SHA-256 over both and the user's hash in the htpasswd file. So it ends at once when the
-user is removed or gets another password, and nothing has to be stored.
+``VERSION.SECONDS.SESSION.USER.SIGNATURE``: when it was issued, the session's own random name,
+base64url of the user's, and an HMAC-SHA-256 over all of it and the user's hash in the htpasswd
+file. So it ends at once when the user is removed or gets another password, and nothing has to be
+stored but the names of those that somebody logged out of (``revoked``).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import base64
 import binascii
 import hmac
 import logging
+import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,20 +34,30 @@ LIFE_SECONDS = 7 * 24 * 3600
 RENEWED_AFTER_SECONDS = 24 * 3600
 """A page in daily use never loses it, and few answers carry a new one."""
 
+CLOCK_SECONDS = 24 * 3600
+"""A clock that was set back by hours does not end a session."""
+
 KEY_FILE = "session-key"
 KEY_BYTES = 32
-_VERSION = b"1"
+_VERSION = b"2"
+_NAME_OCTETS = 12
+_NAME = re.compile(rb"[A-Za-z0-9_-]{16}")
 _MOST_COOKIES = 4
 _LONGEST = 4096
 _MOST_PROVEN = 1024
-_CLOCK_SECONDS = 24 * 3600
+
+
+_ATTRIBUTES = b"; Path=/; Secure; HttpOnly; SameSite=Lax"
+ENDED: Field = (b"Set-Cookie", SESSION_COOKIE + b"=" + _ATTRIBUTES + b"; Max-Age=0")
+"""Has a browser drop the cookie."""
 
 
 class Session(NamedTuple):
-    """A valid cookie."""
+    """A valid cookie; a renewed one has the same ``name``."""
 
     user: str
     issued: int
+    name: str
 
     def wants_renewal(self, now: float) -> bool:
         """Whether it is time for a new one."""
@@ -53,43 +65,62 @@ class Session(NamedTuple):
 
 
 class Sessions:
-    """Issues and checks the cookies; ``now`` is in seconds since 1970."""
+    """Issues and checks the cookies; ``now`` is in seconds since 1970.
 
-    def __init__(self, key: bytes) -> None:
+    Args:
+        key: Signs them.
+        revoked: Those that are over.
+    """
+
+    def __init__(self, key: bytes, revoked: Container[Session] = ()) -> None:
         self._key = key
+        self._revoked = revoked
         self._proven: dict[bytes, tuple[Session, str]] = {}
 
-    def issue(self, user: str, hashed: str, now: float) -> Field:
+    def issue(self, user: str, hashed: str, now: float, name: str = "") -> Field:
         """The Set-Cookie field for a user who proved to be one.
 
         Without Max-Age: it goes with the browser window, as the password does.
+
+        Args:
+            user: Whose.
+            hashed: The user's hash in the htpasswd file.
+            now: From when on.
+            name: Of the session that is renewed; empty for a new one.
         """
-        name = base64.urlsafe_b64encode(user.encode("utf-8")).rstrip(b"=")
-        signed = b"%b.%d.%b" % (_VERSION, int(now), name)
+        whose = base64.urlsafe_b64encode(user.encode("utf-8")).rstrip(b"=")
+        session = (name or secrets.token_urlsafe(_NAME_OCTETS)).encode("ascii")
+        signed = b"%b.%d.%b.%b" % (_VERSION, int(now), session, whose)
         value = signed + b"." + self._signature(signed, hashed)
-        attributes = b"; Path=/; Secure; HttpOnly; SameSite=Lax"
-        return (b"Set-Cookie", SESSION_COOKIE + b"=" + value + attributes)
+        return (b"Set-Cookie", SESSION_COOKIE + b"=" + value + _ATTRIBUTES)
 
     def find(self, cookie: Sequence[bytes], users: Mapping[str, str], now: float) -> Session | None:
         """The first valid session in the values of Cookie."""
+        return next(self.valid(cookie, users, now), None)
+
+    def valid(
+        self, cookie: Sequence[bytes], users: Mapping[str, str], now: float
+    ) -> Iterator[Session]:
+        """Every valid session in the values of Cookie."""
         for value in session_cookies(cookie)[:_MOST_COOKIES]:
             session, hashed = self._proven.get(value) or self._check(value, users)
-            # A clock that was set back by hours does not end a session.
             if (
                 session is not None
                 and users.get(session.user) == hashed
-                and session.issued - _CLOCK_SECONDS <= now < session.issued + LIFE_SECONDS
+                and session.issued - CLOCK_SECONDS <= now < session.issued + LIFE_SECONDS
+                and session not in self._revoked
             ):
-                return session
-        return None
+                yield session
 
     def _check(self, value: bytes, users: Mapping[str, str]) -> tuple[Session | None, str]:
         """Whose it is and which hash it was signed with; None when it is not of our making."""
         parts = value.split(b".") if len(value) <= _LONGEST else []
-        if len(parts) != 4 or parts[0] != _VERSION or not parts[1].isdigit() or len(parts[1]) > 12:
+        if len(parts) != 5 or parts[0] != _VERSION or not parts[1].isdigit() or len(parts[1]) > 12:
+            return None, ""
+        if _NAME.fullmatch(parts[2]) is None:
             return None, ""
         try:
-            name = parts[2] + b"=" * (-len(parts[2]) % 4)
+            name = parts[3] + b"=" * (-len(parts[3]) % 4)
             user = base64.urlsafe_b64decode(name).decode("utf-8")
         except (binascii.Error, ValueError):
             return None, ""
@@ -97,11 +128,11 @@ class Sessions:
         if hashed is None:
             return None, ""
         signed = value.rpartition(b".")[0]
-        if not hmac.compare_digest(parts[3], self._signature(signed, hashed)):
+        if not hmac.compare_digest(parts[4], self._signature(signed, hashed)):
             return None, ""
         if len(self._proven) >= _MOST_PROVEN:
             self._proven.clear()
-        proven = Session(user, int(parts[1])), hashed
+        proven = Session(user, int(parts[1]), parts[2].decode("ascii")), hashed
         # What was signed stays signed: a page's many requests cost one HMAC.
         self._proven[value] = proven
         return proven

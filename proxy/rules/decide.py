@@ -9,6 +9,9 @@ from .model import Decision, Forward, Local, Refuse, RequestHead, Site, Tunnel
 
 HEALTH = b"/.labgate/health"
 READY = b"/.labgate/ready"
+LOGOUT = b"/.labgate/logout"
+"""Where the session ends that stands for a password of labgate's own."""
+
 CHALLENGE = b"/.well-known/acme-challenge/"
 
 NO_CHALLENGE = Refuse(404, "challenge", "There is no such certificate challenge here.")
@@ -72,6 +75,8 @@ def judge(head: RequestHead, site: Site) -> Decision:
     )
     if refusal is not None:
         return refusal
+    if head.target.partition(b"?")[0] == LOGOUT:
+        return logout(head, site)
     if websocket:
         return Tunnel(head)
     return forward(head)
@@ -97,6 +102,26 @@ def forward(head: RequestHead) -> Decision:
         for name, value in head.fields
     )
     return Forward(replace(head, fields=fields))
+
+
+def logout(head: RequestHead, site: Site) -> Local | Refuse:
+    """The page that asks, by GET; the end of the session, by a POST of that page's.
+
+    The POST must have an Origin, which has been checked: a browser that sends none with it
+    could have come from anywhere.
+    """
+    if not site.gated:
+        sentence = "This server asks for no password of its own. Jupyter's menu has its Log Out."
+        return Refuse(404, "logout", sentence)
+    if head.method in (b"GET", b"HEAD"):
+        return Local("logout")
+    if head.method != b"POST":
+        allow = (b"Allow", b"GET, HEAD, POST")
+        return Refuse(405, "logout", "Use GET or POST here.", fields=(allow,))
+    if not head.values(b"origin"):
+        sentence = f"Send the Origin field (a program: Origin: {site.canonical})."
+        return Refuse(403, "logout", sentence, "Origin")
+    return Local("log-out")
 
 
 def own_path(head: RequestHead, site: Site) -> Local | Refuse | None:

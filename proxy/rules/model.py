@@ -172,11 +172,11 @@ class Redirect:
 class Local:
     """labgate answers this path itself.
 
-    ``name`` is ``health``, ``ready``, ``challenge`` or ``options``; ``argument`` is the
-    challenge's file name.
+    ``name`` is ``health``, ``ready``, ``challenge``, ``options``, ``logout`` (the page that
+    asks) or ``log-out`` (do it); ``argument`` is the challenge's file name.
     """
 
-    name: Literal["health", "ready", "challenge", "options"]
+    name: Literal["health", "ready", "challenge", "options", "logout", "log-out"]
     argument: str = ""
 
 

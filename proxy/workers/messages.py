@@ -5,6 +5,7 @@ The supervisor begins with the ``Order``; after it come, from the supervisor,
 - ``{"upstream": {…}}``   where Jupyter is (the fields of ``UpstreamAddress``)
 - ``{"reload": true}``    look at the certificates now
 - ``{"login": {…}}``      what another worker learned of a login (``SharedLockout.hear``)
+- ``{"logout": […]}``    a session that is over (``Revocation``), and is kept
 - ``{"stop": true}``      take nothing new, finish what is open, end
 - ``{"hurry": true}``     do not wait for it
 
@@ -14,6 +15,7 @@ and from the worker
 - ``{"failed": "…"}``     it cannot start, and why
 - ``{"leaving": true}``   it was asked by SIGTERM to end: another may take its place
 - ``{"login": {…}}``      for the other workers
+- ``{"logout": […]}``    for the supervisor to keep, and for all workers
 
 The end of the stream means that the other one is gone.
 """
@@ -45,6 +47,7 @@ class Order:
         digest_key: For the digests that passwords are remembered by.
         upstream: Where Jupyter is, when that is known.
         logins: What was learned before.
+        logouts: The sessions that are over.
     """
 
     settings: dict[str, Any]
@@ -56,6 +59,7 @@ class Order:
     digest_key: str
     upstream: dict[str, Any] | None
     logins: list[Message]
+    logouts: list[list[Any]]
 
     def message(self) -> Message:
         """As it goes over the channel."""

@@ -68,7 +68,7 @@ class RunningWorker:
         Args:
             order: What it is told first.
             sockets: What it inherits; the supervisor keeps them.
-            hear: Gets what it learns of logins.
+            hear: Gets what it tells of logins and logouts.
 
         Raises:
             OSError: There is no starting a process now.
@@ -106,8 +106,8 @@ class RunningWorker:
     async def _listen(self) -> None:
         """Until the process is gone; its end of the channel closes with it."""
         while (message := await self._channel.receive()) is not None:
-            if "login" in message:
-                self._hear(self, message["login"])
+            if "login" in message or "logout" in message:
+                self._hear(self, message)
             elif "ready" in message:
                 self.serves = True
                 self.ready.set()

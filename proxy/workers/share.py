@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from proxy.edge.listener import Ports
 from proxy.gate.lockout import Lockout
+from proxy.gate.revoked import Keep, Revoked
 from proxy.settings import LimitSettings, Settings
 
 SHARED_LIMITS = ("connections", "connections_per_address", "requests", "requests_per_address")
@@ -20,12 +21,16 @@ class Share:
         lockout: Counts failed logins together with the others.
         session_key: Signs the cookies.
         digest_key: Makes the digests that passwords are remembered by.
+        revoked: The sessions that are over.
+        revoke: Ends one everywhere.
     """
 
     ports: Ports
     lockout: Lockout
     session_key: bytes
     digest_key: bytes
+    revoked: Revoked
+    revoke: Keep
 
 
 def share_of(settings: Settings, workers: int) -> Settings:

@@ -9,12 +9,14 @@ import socket
 from collections import deque
 from contextlib import suppress
 from dataclasses import asdict
+from typing import Any
 
 from proxy.app import renewing
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.errors import StartError
 from proxy.gate.htpasswd import Htpasswd
+from proxy.gate.revoked import Revocation, RevokedFile
 from proxy.gate.session import session_key
 from proxy.parts import ports_of, store_of
 from proxy.settings import Settings
@@ -46,6 +48,7 @@ class Supervisor:
         self._main: list[list[socket.socket]] = []
         self._plain: list[list[socket.socket]] = []
         self._session_key = b""
+        self._ended_sessions: RevokedFile | None = None
         self._digest_key = secrets.token_bytes(32)
         self._logins: deque[Message] = deque(maxlen=MOST_LOGINS)
         self._workers: set[RunningWorker] = set()
@@ -67,6 +70,7 @@ class Supervisor:
         if settings.access.htpasswd is not None:
             Htpasswd(settings.access.htpasswd)
             self._session_key = session_key(settings.state_folder)
+            self._ended_sessions = RevokedFile(settings.state_folder)
         if self.certificates is not None:
             self.certificates.start()
         number = settings.listen.workers
@@ -183,12 +187,16 @@ class Supervisor:
             digest_key=self._digest_key.hex(),
             upstream=None if self._upstream is None else asdict(self._upstream),
             logins=list(self._logins),
+            logouts=self._logouts,
         )
         worker = await RunningWorker.start(order, [*main, *plain], self._heard)
         self._workers.add(worker)
         # What was said while it was being started.
         if self._upstream is not None:
             worker.send({"upstream": asdict(self._upstream)})
+        for logout in self._logouts:
+            if logout not in order.logouts:
+                worker.send({"logout": logout})
         return worker
 
     async def _over(self, worker: RunningWorker) -> str:
@@ -196,11 +204,26 @@ class Supervisor:
         self._workers.discard(worker)
         return how
 
-    def _heard(self, teller: RunningWorker, login: Message) -> None:
+    def _heard(self, teller: RunningWorker, message: Message) -> None:
         """Pass on what a worker learned."""
-        self._logins.append(login)
+        if "logout" in message:
+            spawn(self._keep_logout(Revocation(*message["logout"])), "logout")
+            return
+        self._logins.append(message["login"])
         for worker in self._workers - {teller}:
-            worker.send({"login": login})
+            worker.send(message)
+
+    async def _keep_logout(self, revocation: Revocation) -> None:
+        """The teller hears of it as well: it waits until it is kept."""
+        if self._ended_sessions is not None:
+            await self._ended_sessions.keep(revocation)
+        self._tell({"logout": list(revocation)})
+
+    @property
+    def _logouts(self) -> list[list[Any]]:
+        if self._ended_sessions is None:
+            return []
+        return [list(revocation) for revocation in self._ended_sessions.revoked.revocations()]
 
     def _tell(self, message: Message) -> None:
         for worker in self._workers:

@@ -14,11 +14,13 @@ from proxy.cli.command import log_to_stderr
 from proxy.cli.run import loop_factory
 from proxy.edge.listener import Ports
 from proxy.errors import StartError
+from proxy.gate.revoked import Revocation
 from proxy.settings import Settings
 from proxy.tasks import spawn
 from proxy.upstream.address import UpstreamAddress
 
 from .lockout import SharedLockout
+from .logout import SharedRevoked
 from .messages import Channel, Order
 from .share import Share, share_of
 
@@ -59,22 +61,34 @@ async def _work(end: socket.socket) -> int:
     )
     for told in order.logins:
         lockout.hear(told)
+    revoked = SharedRevoked(
+        (Revocation(*told) for told in order.logouts), lambda told: channel.send({"logout": told})
+    )
     share = Share(
         Ports(_sockets(order.main), _sockets(order.plain)),
         lockout,
         bytes.fromhex(order.session_key),
         bytes.fromhex(order.digest_key),
+        revoked,
+        revoked.revoke,
     )
     app = Application(settings, access_log=order.access_log, renew=False, share=share)
     if order.upstream is not None:
         app.connect_to(UpstreamAddress(**order.upstream))
-    worker = _Worker(app, channel, lockout)
+    worker = _Worker(app, channel, lockout, revoked)
     return await worker.run()
 
 
 class _Worker:
-    def __init__(self, app: Application, channel: Channel, lockout: SharedLockout) -> None:
+    def __init__(
+        self,
+        app: Application,
+        channel: Channel,
+        lockout: SharedLockout,
+        revoked: SharedRevoked,
+    ) -> None:
         self._app = app
+        self._revoked = revoked
         self._channel = channel
         self._lockout = lockout
         self._stop = asyncio.Event()
@@ -115,6 +129,8 @@ class _Worker:
                 self._app.connect_to(UpstreamAddress(**address))
             case {"login": told}:
                 self._lockout.hear(told)
+            case {"logout": told}:
+                self._revoked.hear(told)
             case {"reload": _}:
                 self._app.reload()
             case {"stop": _}:

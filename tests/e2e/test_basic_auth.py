@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from proxy.jupyter.password import hash_passphrase
 from tests.e2e.conftest import PATIENCE_MS, shoot, visit
-from tests.e2e.programs import PASSWORD, ROOT, TOKEN, Jupyter, Labgate
+from tests.e2e.programs import PASSWORD, ROOT, TOKEN, Jupyter, Labgate, until
 
 pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
 
@@ -92,6 +93,46 @@ def test_lab_behind_a_password(knowing_page: Page, htpasswd: Path, tmp_path: Pat
         assert labgate.ask("GET", f"/api/contents?token={TOKEN}", Cookie=cookie).status == 200
         refused = [line for line in labgate.told.splitlines() if "lockout" in line]
         assert not refused
+
+
+def session_of(context: BrowserContext) -> str:
+    """The session a browser has; empty for none."""
+    held = {cookie["name"]: cookie["value"] for cookie in context.cookies()}
+    return held.get("__Host-labgate", "")
+
+
+@pytest.mark.chromium
+def test_logging_out_in_a_browser(browser: Browser, htpasswd: Path, tmp_path: Path) -> None:
+    """The button ends the session, and the browser forgets the password it would come back with."""
+    with (
+        Jupyter(tmp_path) as jupyter,
+        Labgate(
+            tmp_path, "serve", "--upstream", jupyter.upstream, "--htpasswd", str(htpasswd)
+        ) as labgate,
+    ):
+        context = browser.new_context(ignore_https_errors=True)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        # As if it had been typed into the browser's own window, which then keeps it.
+        authority = labgate.origin.removeprefix("https://")
+        visit(page, f"https://ada:{quote(OURS)}@{authority}/login")
+        ours = session_of(context)
+        # Without the cookie it would come back in by itself.
+        context.clear_cookies(name="__Host-labgate")
+        visit(page, f"{labgate.origin}/login")
+        assert session_of(context) not in ("", ours)
+        copied = session_of(context)
+        visit(page, f"{labgate.origin}/.labgate/logout")
+        shoot(page, "logout")
+        page.get_by_role("button", name="Log out").click()
+        until(lambda: not session_of(context), lambda: labgate.told)
+        # Without a window to ask for a password in, Chromium shows an error of its own for a 401.
+        with pytest.raises(Error, match="ERR_INVALID_AUTH_CREDENTIALS"):
+            page.goto(f"{labgate.origin}/login")
+        copy = f"__Host-labgate={copied}"
+        assert labgate.ask("GET", "/login", Cookie=copy).status == 401
+        assert "basic-auth: ada logged out from" in labgate.told
+        context.close()
 
 
 def test_guessing_jupyters_password(htpasswd: Path, tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Origin
 
-from proxy.certs.devca import write_private
 from proxy.certs.files import load_pair
 from proxy.certs.watch import LOOK_SECONDS
+from proxy.kept import write_private
 from proxy.tasks import spawn
 from tests.e2e.programs import ROOT, Labgate, free_port, until
 

@@ -338,6 +338,44 @@ def test_a_session_of_one_worker_is_one_of_the_other(tmp_path: Path, behind: str
                 assert (response.status, response.read()) == (200, BODY.encode())
 
 
+def test_logging_out_at_one_worker_is_logging_out_everywhere(tmp_path: Path, behind: str) -> None:
+    """A copy of the cookie opens no worker, none that is started later, and no later labgate."""
+    users = tmp_path / "users"
+    users.write_text(f"ada:{bcrypt.using(rounds=4).hash('sesame')}\n")
+    users.chmod(0o600)
+    with two(tmp_path, behind, "--htpasswd", str(users)) as labgate:
+        pair = base64.b64encode(b"ada:sesame").decode()
+        navigation = {"Sec-Fetch-Mode": "navigate", "Authorization": f"Basic {pair}"}
+        mine, another = (
+            labgate.ask("GET", "/", **navigation).fields["Set-Cookie"].partition(";")[0]
+            for _ in range(2)
+        )
+
+        def statuses(cookie: str) -> set[int]:
+            found = set()
+            with through_each(labgate, workers(labgate)) as connections:
+                for connection in connections.values():
+                    connection.request("GET", "/", headers={"Cookie": cookie})
+                    response = connection.getresponse()
+                    response.read()
+                    found.add(response.status)
+            return found
+
+        assert statuses(mine) == {200}
+        left = labgate.ask("POST", "/.labgate/logout", Origin=labgate.origin, Cookie=mine)
+        assert left.status == 401
+        until(lambda: statuses(mine) == {401}, "a worker has not heard of it")
+        assert statuses(another) == {200}
+        killed = min(workers(labgate))
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: len(workers(labgate) - {killed}) == 2, lambda: labgate.told)
+        assert statuses(mine) == {401}
+        assert labgate.stop() == 0
+        assert "the supervisor does not say" not in labgate.told
+        labgate.start()
+        assert (statuses(mine), statuses(another)) == ({401}, {200})
+
+
 def start_again(labgate: Labgate, *ports: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "proxy", "serve", "--upstream", "http://127.0.0.1:9", *ports],

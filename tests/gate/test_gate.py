@@ -17,6 +17,7 @@ from passlib.hash import bcrypt
 from proxy.gate.gate import Gate
 from proxy.gate.htpasswd import Htpasswd
 from proxy.gate.lockout import Lockout
+from proxy.gate.revoked import RevokedFile
 from proxy.gate.session import RENEWED_AFTER_SECONDS, Sessions
 from proxy.rules.model import make_site
 from proxy.rules.networks import Networks
@@ -59,18 +60,21 @@ class Guarded:
         jupyter: Upstream,
         htpasswd: Htpasswd | None,
         answering: Jupyter,
+        folder: Path,
     ) -> None:
         self.labgate = labgate
+        self.folder = folder
         self.answering = answering
         self.jupyter = jupyter
         self.lockout = Lockout(10, 900.0)
-        self.sessions = Sessions(b"k" * 32)
+        self.ended = RevokedFile(folder)
+        self.sessions = Sessions(b"k" * 32, self.ended.revoked)
         self.htpasswd = htpasswd
         self.count_with(self.lockout)
 
     def count_with(self, lockout: Lockout) -> None:
         self.lockout = lockout
-        self.gate = Gate(lockout, self.htpasswd, self.sessions)
+        self.gate = Gate(lockout, self.htpasswd, self.sessions, revoke=self.ended.keep)
         self.labgate.exchanges.gate = self.gate
 
     async def ask(self, *fields: bytes, target: bytes = b"/", method: bytes = b"GET") -> bytes:
@@ -122,7 +126,7 @@ async def guarded(
         )
         async with edge(jupyter.address, site=site) as labgate:
             htpasswd = Htpasswd(file) if users is not None else None
-            yield Guarded(labgate, jupyter, htpasswd, answering)
+            yield Guarded(labgate, jupyter, htpasswd, answering, folder)
 
 
 @pytest.fixture
@@ -357,6 +361,74 @@ async def test_changes_are_shown_by_their_rule(labgate: Guarded) -> None:
     assert [change.name for change in record.changes_down if change.rule == "gate"] == [
         b"Set-Cookie"
     ]
+
+
+# Its end
+
+
+OWN = b"Origin: https://lab.example.org"
+LEAVE = {"target": b"/.labgate/logout", "method": b"POST"}
+
+
+async def test_logging_out_ends_the_session_and_its_copies(labgate: Guarded) -> None:
+    cookie = cookie_of(await labgate.ask(basic()))
+    other = cookie_of(await labgate.ask(basic()))
+    old = labgate.sessions.find([cookie[8:]], USERS, time.time())
+    assert old is not None
+    value = labgate.sessions.issue("ada", USERS["ada"], time.time() + 1, old.name)[1]
+    renewed = b"Cookie: " + value.partition(b";")[0]
+    answer = await labgate.ask(cookie, OWN, b"Content-Length: 0", **LEAVE)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert (
+        b"\r\nSet-Cookie: __Host-labgate=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0\r\n"
+        in answer
+    )
+    assert b"\r\nWWW-Authenticate: Basic" in answer
+    assert [await labgate.status(one) for one in (cookie, renewed, other)] == [401, 401, 200]
+    # Another labgate with the same folder, as after a restart.
+    kept = RevokedFile(labgate.folder).revoked
+    again = Sessions(b"k" * 32, kept)
+    assert again.find([cookie[8:]], USERS, time.time()) is None
+    assert again.find([other[8:]], USERS, time.time()) is not None
+    assert b"labgate/logout" not in labgate.jupyter.heads
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ((), 403),
+        ((b"Origin: https://evil.example",), 403),
+        ((b"Origin: null",), 403),
+        ((OWN, b"Sec-Fetch-Site: cross-site"), 403),
+    ],
+)
+async def test_another_site_logs_nobody_out(
+    labgate: Guarded, fields: tuple[bytes, ...], status: int
+) -> None:
+    cookie = cookie_of(await labgate.ask(basic()))
+    assert await labgate.status(cookie, b"Content-Length: 0", *fields, **LEAVE) == status
+    page = await labgate.ask(cookie, target=b"/.labgate/logout")
+    assert page.startswith(b"HTTP/1.1 200 ")
+    assert b'<form method="post" action="/.labgate/logout">' in page
+    assert b"Set-Cookie" not in page
+    assert await labgate.status(cookie) == 200
+
+
+async def test_who_is_not_logged_in_ends_nothing(labgate: Guarded) -> None:
+    forged = b"Cookie: __Host-labgate=2.1.0123456789abcdef.YWRh.x"
+    for fields in ((), (basic(),), (forged,)):
+        assert await labgate.status(OWN, b"Content-Length: 0", *fields, **LEAVE) == 401
+    assert not list(labgate.folder.glob("ended*"))
+
+
+async def test_jupyter_cannot_set_a_session(labgate: Guarded) -> None:
+    cookie = cookie_of(await labgate.ask(basic()))
+    labgate.answering.answer = OK.replace(
+        b"\r\n\r\n", b"\r\nSet-Cookie: __Host-labgate=x; Path=/; Secure\r\nSet-Cookie: a=b\r\n\r\n"
+    )
+    answer = await labgate.ask(cookie)
+    assert answer.count(b"Set-Cookie: ") == 1
+    assert b"Set-Cookie: a=b; Secure" in answer
 
 
 # The brake

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.gate.revoked import Revocation, Revoked
 from proxy.gate.session import (
     KEY_BYTES,
     KEY_FILE,
@@ -18,6 +19,7 @@ from proxy.gate.session import (
 )
 
 NOW = 1_800_000_000.0
+NAME = b"0123456789abcdef"
 USERS = {"ada": "$2b$04$hash-of-ada", "böb.c": "$apr1$hash-of-bob"}
 SESSIONS = Sessions(b"k" * KEY_BYTES)
 
@@ -35,7 +37,9 @@ def cookie(user: str = "ada", sessions: Sessions = SESSIONS) -> bytes:
 def test_what_was_issued_is_valid(user: str) -> None:
     fields = [b"a=1", b"b=2; " + cookie(user) + b"; c=3"]
     for _ in range(2):  # the second time it is remembered
-        assert SESSIONS.find(fields, USERS, NOW) == Session(user, int(NOW))
+        found = SESSIONS.find(fields, USERS, NOW)
+        assert found is not None
+        assert (found.user, found.issued, len(found.name)) == (user, int(NOW), 16)
 
 
 def test_a_restart_with_the_same_key_changes_nothing() -> None:
@@ -58,7 +62,11 @@ def test_every_changed_octet_is_noticed() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b"1", b"1...", b"1.1.YWRh.", b"1.x.YWRh.y", b"1.-1.YWRh.y", b"1.1.\xff.y", b"." * 5000],
+    [
+        *(b"", b"2", b"2....", b"." * 5000, b"1.1.YWRh.y"),
+        *(b"2.1.%b.YWRh." % NAME, b"2.x.%b.YWRh.y" % NAME, b"2.-1.%b.YWRh.y" % NAME),
+        *(b"2.1.%b.\xff.y" % NAME, b"2.1.x.YWRh.y", b"2.1.%b!.YWRh.y" % NAME[1:]),
+    ],
 )
 def test_nonsense(value: bytes) -> None:
     assert SESSIONS.find([b"__Host-labgate=" + value], USERS, NOW) is None
@@ -91,9 +99,33 @@ def test_it_ends_by_itself(remembered: bool) -> None:
 
 
 def test_it_is_renewed_once_a_day() -> None:
-    session = Session("ada", int(NOW))
+    session = Session("ada", int(NOW), "n" * 16)
     assert not session.wants_renewal(NOW + RENEWED_AFTER_SECONDS)
     assert session.wants_renewal(NOW + RENEWED_AFTER_SECONDS + 1)
+
+
+def test_a_renewed_one_is_the_same_session() -> None:
+    first = SESSIONS.find([cookie()], USERS, NOW)
+    assert first is not None
+    _, value = SESSIONS.issue("ada", USERS["ada"], NOW + 5, first.name)
+    again = SESSIONS.find([value.partition(b";")[0]], USERS, NOW + 6)
+    assert again == first._replace(issued=int(NOW) + 5)
+    other = SESSIONS.find([cookie()], USERS, NOW)
+    assert other is not None
+    assert other.name != first.name
+
+
+def test_a_revoked_one_is_over_and_so_are_its_copies() -> None:
+    revoked = Revoked()
+    sessions = Sessions(b"k" * KEY_BYTES, revoked)
+    old, other = cookie(), cookie()
+    session = sessions.find([old], USERS, NOW)
+    assert session is not None
+    _, value = sessions.issue("ada", USERS["ada"], NOW + 5, session.name)
+    revoked.add(Revocation("ada", session.name, int(NOW)))
+    for copy in (old, value.partition(b";")[0]):
+        assert sessions.find([copy], USERS, NOW + 6) is None
+    assert sessions.find([old, other], USERS, NOW + 6) is not None
 
 
 def test_the_key_is_kept(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 from itertools import product
 
@@ -204,6 +205,50 @@ def test_base_url_is_skipped_before_the_guarded_paths() -> None:
     lab = get(HOST, CROSS, *NAVIGATES, target=b"/user/ada/lab/tree/files/x")
     assert isinstance(decide(files, site), Refuse)
     assert decide(lab, site) == Forward(lab)
+
+
+GATED = replace(SITE, gated=True)
+OUT = b"/.labgate/logout"
+LEAVING = [
+    (GATED, b"GET", (), Local("logout")),
+    (GATED, b"HEAD", (), Local("logout")),
+    (GATED, b"GET", (CROSS, *NAVIGATES), Local("logout")),  # a page that asks
+    (GATED, b"POST", (OWN,), Local("log-out")),
+    (GATED, b"POST", (OWN, b"Sec-Fetch-Site: same-origin"), Local("log-out")),
+    (GATED, b"POST", (), (403, "logout")),
+    (GATED, b"POST", (b"Referer: https://lab.example.org/",), (403, "logout")),
+    (GATED, b"POST", (b"Origin: null",), (403, "origin")),
+    (GATED, b"POST", (b"Origin: https://evil.example",), (403, "origin")),
+    (GATED, b"POST", (OWN, CROSS, *NAVIGATES), (403, "fetch-site")),
+    (GATED, b"PUT", (OWN,), (405, "logout")),
+    (SITE, b"GET", (), (404, "logout")),
+    (SITE, b"POST", (OWN,), (404, "logout")),
+]
+
+
+@pytest.mark.parametrize(("site", "method", "lines", "expected"), LEAVING)
+def test_logging_out_of_labgates_own_session(
+    site: Site, method: bytes, lines: tuple[bytes, ...], expected: Local | tuple[int, str]
+) -> None:
+    decision = decide(get(HOST, *lines, method=method, target=OUT + b"?x"), site)
+    if isinstance(decision, Refuse):
+        assert (decision.status, decision.rule) == expected
+    else:
+        assert decision == expected
+
+
+def test_a_logout_is_checked_as_everything_else() -> None:
+    for head in (get(b"Host: evil.example", OWN, method=b"POST", target=OUT), get(target=OUT)):
+        decision = decide(head, GATED)
+        assert isinstance(decision, Refuse)
+        assert decision.rule == "host"
+    assert decide(plain(HOST, target=OUT), GATED) == Redirect(
+        301, "https://lab.example.org/.labgate/logout"
+    )
+    closed = replace(GATED, allow=Networks([ip_network("192.0.2.0/24")]))
+    decision = decide(get(HOST, OWN, method=b"POST", target=OUT), closed)
+    assert isinstance(decision, Refuse)
+    assert decision.rule == "allow-list"
 
 
 def plain(*lines: bytes, target: bytes = b"/", method: bytes = b"GET") -> RequestHead:

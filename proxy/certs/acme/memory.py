@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from proxy.certs.devca import make_private, write_private
+from proxy.certs.devca import make_private
+from proxy.kept import write_private
 
 from .schedule import Failures, Window
 

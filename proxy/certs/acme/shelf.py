@@ -30,9 +30,10 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from proxy.certs.devca import make_private, write_private
+from proxy.certs.devca import make_private
 from proxy.certs.files import CertificatePair, acme_pair, check_pair, load_pair
 from proxy.errors import StartError
+from proxy.kept import write_private
 
 from .memory import Memory, recall, remember
 
