@@ -59,3 +59,11 @@ def test_the_locks_that_are_installed_from_exist() -> None:
     named = set(re.findall(r"\.ci/\w+\.lock", README))
     assert named
     assert all((ROOT / lock).exists() for lock in named)
+
+
+def test_the_readme_points_to_sections_of_its_own() -> None:
+    headings = re.findall(r"(?m)^#+ (.*)$", README)
+    anchors = {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}
+    pointed = re.findall(r"\]\(#([^)]+)\)", README)
+    assert pointed
+    assert set(pointed) <= anchors
