@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import aiodocker
 import pytest
+from hypothesis import HealthCheck, settings
 
 from proxy.jupyter.engine import EngineAbsent, connect
 from proxy.jupyter.port import LOOPBACK, USUAL
@@ -23,6 +24,12 @@ PULL_TEST_IMAGE = (
 )
 OWN_PIP = "python3 -m venv /tmp/V && /tmp/V/bin/pip"
 INSTALL_DOCKER = "apt-get install docker.io && (dockerd &)"
+
+# Some machines have something else to do, too.
+settings.register_profile(
+    "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
 
 OCCUPIED = pytest.StashKey[socket.socket]()
 

@@ -31,7 +31,7 @@ FLAGS = (
     "--disable-sync",
 )
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 
 FAILED = pytest.StashKey[bool]()
 

@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 ROOT = Path(__file__).parent.parent.parent
-START_SECONDS = 40.0
-STOP_SECONDS = 15.0
+START_SECONDS = 90.0
+STOP_SECONDS = 60.0
 
 TOKEN = "e2e-0123456789abcdef-token"
 PASSWORD = "correct horse battery staple"

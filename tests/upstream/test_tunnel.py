@@ -110,7 +110,7 @@ async def test_when_the_client_ends_so_does_jupyters_side() -> None:
         writer.write(b"last words")
         writer.write_eof()
         assert await reader.read() == b"answer after the FIN"
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 30)
 
 
 async def test_an_end_before_the_101_reaches_jupyter_too() -> None:
@@ -118,7 +118,7 @@ async def test_an_end_before_the_101_reaches_jupyter_too() -> None:
 
     async def until_end(visit: Visit) -> None:
         await visit.head()
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), 30)
         await visit.say(ACCEPTED)
         assert await visit.reader.read() == b"last words"
         ended.set()
@@ -127,7 +127,7 @@ async def test_an_end_before_the_101_reaches_jupyter_too() -> None:
         reader, writer = await labgate.connect()
         writer.write(HANDSHAKE + b"last words")
         writer.write_eof()
-        await asyncio.wait_for(jupyter.arrived.wait(), 5)
+        await asyncio.wait_for(jupyter.arrived.wait(), 30)
         asked.set()
         await asyncio.wait_for(ended.wait(), 10)
         assert (await reader.read()).startswith(b"HTTP/1.1 101 ")
@@ -149,7 +149,7 @@ async def test_a_break_stays_a_break() -> None:
         await reader.readuntil(b"\r\n\r\n")
         for tunnel in labgate.exchanges.tunnels:
             tunnel.abort()
-        await asyncio.wait_for(broken.wait(), 5)
+        await asyncio.wait_for(broken.wait(), 30)
         with pytest.raises(ConnectionResetError):
             await reader.read()
 
@@ -161,6 +161,6 @@ async def test_tunnels_are_counted_and_recorded() -> None:
         await reader.readuntil(b"helloabc")
         assert len(labgate.exchanges.tunnels) == 1
         writer.close()
-        await asyncio.wait_for(labgate.recorded.wait(), 5)
+        await asyncio.wait_for(labgate.recorded.wait(), 30)
         record = labgate.records[0]
     assert (record.outcome, record.bytes_up, record.bytes_down) == ("tunnelled", 3, 8)
