@@ -10,8 +10,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from proxy.certs.acme.wanted import wanted_of
-from proxy.certs.challenges import AlpnAnswers, challenge_folder
+from proxy.certs.acme.certificate_request import wanted_of
+from proxy.certs.acme.solvers import AlpnAnswers, challenge_folder
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.edge.announced import AnnouncedListener
@@ -237,7 +237,7 @@ class Application:
 
 async def renewing(settings: Settings, store: CertificateStore) -> None:
     """Obtain the certificate, and keep it fresh."""
-    from proxy.certs.acme.renewer import Renewer  # noqa: PLC0415  its libraries cost 0.3 s
+    from proxy.certs.acme.maintain import Renewer  # noqa: PLC0415  its libraries cost 0.3 s
 
     await Renewer(wanted_of(settings), store).run()
 

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from proxy.certs.devca import make_private
+from proxy.certs.development_ca import make_private
 from proxy.errors import StartError
 
 log = logging.getLogger("labgate")

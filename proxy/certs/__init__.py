@@ -1,13 +1,12 @@
 """Certificates: where they come from and what is wrong with them.
 
-- ``sources``    which files the configuration names, and who looks after them
-- ``files``      pairs on disk, checked before they are used
-- ``temporary``  a self-signed certificate, until the real one is there
-- ``entry``      one source, and what is in service from it
-- ``store``      all of them, exchanged while listeners listen
-- ``watch``      looks at the files again and again
-- ``status``     what the running instance tells ``labgate cert show``
-- ``acme``       obtains and renews certificates by itself
-- ``challenges`` proofs for a CA that names are ours, and the handshakes that show them
-- ``devca``      a certificate authority of one's own, for a laptop
+- ``sources``             which files the configuration names, and who looks after them
+- ``files``               pairs on disk, checked before they are used
+- ``development_ca``      a certificate authority of one's own, for a laptop
+- ``temporary``           a self-signed certificate, until the real one is there
+- ``managed_certificate`` one source, and what is in service from it
+- ``store``               all of them, exchanged while listeners listen
+- ``watch``               looks at the files again and again
+- ``status``              what the running instance tells ``labgate cert show``
+- ``acme``                obtains and renews certificates by itself
 """

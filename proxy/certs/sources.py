@@ -12,7 +12,7 @@ from typing import Literal
 from proxy.errors import StartError
 from proxy.settings import Settings
 
-from .devca import development_pair
+from .development_ca import development_pair
 from .files import LETSENCRYPT, acme_pair, letsencrypt_pair, load_pair
 
 Kind = Literal["files", "certbot", "credentials", "development", "ACME"]

@@ -29,7 +29,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from proxy.kept import write_private
+from proxy.runtime.secret_files import write_private
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,8 @@ from pathlib import Path
 from proxy.edge.tls import Handshakes
 from proxy.errors import StartError
 
-from .entry import Entry
 from .files import check_covered
+from .managed_certificate import Entry
 from .sources import Source
 from .status import Told, write_status
 

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from proxy.kept import write_private
+from proxy.runtime.secret_files import write_private
 
-from .devca import general_name
+from .development_ca import general_name
 from .files import CertificatePair, load_pair
 
 ISSUER = "labgate temporary"

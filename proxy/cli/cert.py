@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from proxy.certs.devca import RENEW_BEFORE
+from proxy.certs.development_ca import RENEW_BEFORE
 from proxy.certs.files import CertificatePair, load_pair
 from proxy.certs.sources import Source, hosts_of, sources_of
 from proxy.certs.status import Status, Told, read_status, status_file

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 from proxy.app import Application
 from proxy.certs.acme.account import NO_EMAIL
-from proxy.certs.acme.attempt import attempt, due, shelf_of
+from proxy.certs.acme.certificate_request import Wanted, wanted_of
+from proxy.certs.acme.issuer import attempt, due, shelf_of
+from proxy.certs.acme.maintain import in_thread
 from proxy.certs.acme.problems import explain_files
-from proxy.certs.acme.renewer import in_thread
-from proxy.certs.acme.shelf import Shelf
-from proxy.certs.acme.wanted import Wanted, wanted_of
+from proxy.certs.acme.storage import Shelf
 from proxy.certs.files import CertificatePair
 from proxy.certs.sources import sources_of
 from proxy.certs.status import read_status, status_file

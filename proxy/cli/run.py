@@ -11,7 +11,7 @@ from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proxy.app import Application
-from proxy.certs.devca import authority_file
+from proxy.certs.development_ca import authority_file
 from proxy.errors import UsageError
 from proxy.jupyter.launcher import Launched, Launcher, Login
 from proxy.jupyter.readiness import is_silent, wait_until_ready

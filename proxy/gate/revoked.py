@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from proxy.kept import write_private
+from proxy.runtime.secret_files import write_private
 
 from .session import CLOCK_SECONDS, LIFE_SECONDS, Session
 

@@ -22,9 +22,9 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from proxy.kept import kept_secret
 from proxy.rules.credentials import SESSION_COOKIE, session_cookies
 from proxy.rules.model import Field
+from proxy.runtime.secret_files import kept_secret
 
 log = logging.getLogger("labgate")
 

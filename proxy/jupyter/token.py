@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from proxy.errors import StartError
-from proxy.kept import kept_secret
+from proxy.runtime.secret_files import kept_secret
 
 FILE_NAME = "token"
 TOKEN_BYTES = 24

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from proxy import __version__
 from proxy.app import Application
-from proxy.certs.entry import Entry
+from proxy.certs.managed_certificate import Entry
 from proxy.edge.listener import bind
 from proxy.rules.authority import host_only
 

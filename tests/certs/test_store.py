@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from proxy.certs.devca import RENEW_BEFORE, development_pair
+from proxy.certs.development_ca import RENEW_BEFORE, development_pair
 from proxy.certs.sources import Source
 from proxy.certs.status import read_status
 from proxy.certs.store import CertificateStore

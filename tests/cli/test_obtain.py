@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.certs.acme.shelf import Shelf
+from proxy.certs.acme.storage import Shelf
 from proxy.certs.sources import sources_of
 from proxy.cli.arguments import parse
 from proxy.cli.obtain import obtain

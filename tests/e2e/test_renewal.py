@@ -23,7 +23,7 @@ from websockets.typing import Origin
 
 from proxy.certs.files import load_pair
 from proxy.certs.watch import LOOK_SECONDS
-from proxy.kept import write_private
+from proxy.runtime.secret_files import write_private
 from proxy.tasks import spawn
 from tests.e2e.programs import ROOT, Labgate, free_port, until
 

@@ -11,8 +11,8 @@ import pytest
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
-from proxy.certs.entry import Entry
 from proxy.certs.files import load_pair
+from proxy.certs.managed_certificate import Entry
 from proxy.certs.sources import Source
 from proxy.errors import StartError
 from proxy.observe.metrics import CertificateMetrics, TrafficMetrics, serve_metrics

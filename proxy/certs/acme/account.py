@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from josepy.jwk import JWKEC
 
-from proxy.certs.devca import make_private
-from proxy.kept import write_private
+from proxy.certs.development_ca import make_private
+from proxy.runtime.secret_files import write_private
 from proxy.settings import AcmeSettings
 
 from .problems import ObtainError

@@ -16,9 +16,9 @@ from josepy.interfaces import JSONDeSerializable
 from josepy.json_util import field
 from josepy.jwk import JWK
 
-from proxy.certs.challenges import NOTICED_SECONDS, Proofs
+from proxy.certs.acme.solvers import NOTICED_SECONDS, Proofs
 
-from .network import Network, Stopped, problem_of
+from .client import Network, Stopped, problem_of
 from .problems import ObtainError, Problem, other_way
 
 VALIDATION_SECONDS = 180.0

@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ObjectIdentifier
 
-from proxy.certs.devca import make_private
+from proxy.certs.development_ca import make_private
 from proxy.edge.tls import ACME_TLS
-from proxy.kept import write_private
+from proxy.runtime.secret_files import write_private
 
 log = logging.getLogger("labgate")
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from proxy.edge.tls import pair_context
 from proxy.errors import StartError
 
-from .devca import RENEW_BEFORE
+from .development_ca import RENEW_BEFORE
 from .files import CertificatePair, check_pair, read_pair
 from .sources import Source
 from .temporary import temporary_pair

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from proxy.errors import StartError
-from proxy.kept import write_private
+from proxy.runtime.secret_files import write_private
 
 from .files import CertificatePair, load_pair
 

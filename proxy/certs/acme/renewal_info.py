@@ -12,9 +12,9 @@ from cryptography import x509
 
 from proxy.certs.files import CertificatePair
 
-from .memory import Memory
-from .network import Network
+from .client import Network
 from .problems import quoted
+from .renewal_state import Memory
 from .schedule import Window
 
 log = logging.getLogger("labgate")

@@ -12,12 +12,12 @@ from typing import TypeVar
 from proxy.certs.files import CertificatePair
 from proxy.certs.store import CertificateStore
 
-from .attempt import attempt, due, look_for_suggestion, shelf_of
-from .network import Stopped
+from .certificate_request import Wanted
+from .client import Stopped
+from .issuer import attempt, due, look_for_suggestion, shelf_of
 from .problems import ObtainError, explain_files
+from .renewal_info import SOONEST
 from .schedule import Plan
-from .suggestion import SOONEST
-from .wanted import Wanted
 
 log = logging.getLogger("labgate")
 

@@ -10,11 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from proxy.certs.acme.memory import Memory
-from proxy.certs.acme.network import problem_of, retry_after, status_problem
+from proxy.certs.acme.client import problem_of, retry_after, status_problem
 from proxy.certs.acme.problems import Problem
+from proxy.certs.acme.renewal_info import Suggestion, certificate_id, remembered
+from proxy.certs.acme.renewal_state import Memory
 from proxy.certs.acme.schedule import Window
-from proxy.certs.acme.suggestion import Suggestion, certificate_id, remembered
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

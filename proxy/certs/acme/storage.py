@@ -30,12 +30,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from proxy.certs.devca import make_private
+from proxy.certs.development_ca import make_private
 from proxy.certs.files import CertificatePair, acme_pair, check_pair, load_pair
 from proxy.errors import StartError
-from proxy.kept import write_private
+from proxy.runtime.secret_files import write_private
 
-from .memory import Memory, recall, remember
+from .renewal_state import Memory, recall, remember
 
 ROOM = 64 * 1024
 """Held on the disk from before the order on, in bytes: a chain is about 5 KiB, and a CA does

@@ -16,13 +16,13 @@ from acme import client, crypto_util, errors, messages
 from cryptography import x509
 from josepy.errors import Error as JoseError
 
-from proxy.certs.challenges import Proofs
+from proxy.certs.acme.solvers import Proofs
 from proxy.certs.files import CertificatePair
 from proxy.errors import StartError
 
 from .account import Account, account_folder
-from .memory import Memory
-from .network import Network, Stopped, connect, problem_of, status_problem
+from .certificate_request import Wanted
+from .client import Network, Stopped, connect, problem_of, status_problem
 from .order import Issued, Ordering, Refused, Slow
 from .problems import (
     ObtainError,
@@ -33,10 +33,10 @@ from .problems import (
     merged,
     quoted,
 )
+from .renewal_info import ask, remembered, replaces
+from .renewal_state import Memory
 from .schedule import Plan, plan
-from .shelf import Order, Shelf
-from .suggestion import ask, remembered, replaces
-from .wanted import Wanted
+from .storage import Order, Shelf
 
 log = logging.getLogger("labgate")
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from proxy.certs import challenges
-from proxy.certs.acme.memory import Memory, recall, remember
-from proxy.certs.acme.shelf import ROOM, Order, Shelf
-from proxy.certs.challenges import AlpnAnswers, Proofs, challenge_folder, server_name
+from proxy.certs.acme import solvers
+from proxy.certs.acme.renewal_state import Memory, recall, remember
+from proxy.certs.acme.solvers import AlpnAnswers, Proofs, challenge_folder, server_name
+from proxy.certs.acme.storage import ROOM, Order, Shelf
 from proxy.certs.files import load_pair
 from proxy.errors import StartError
 
@@ -170,7 +170,7 @@ async def test_a_damaged_proof_is_only_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Said once, and what is whole is found beside it and after it."""
-    monkeypatch.setattr(challenges, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(solvers, "LOOK_SECONDS", 0.01)
     damaged = challenge_folder(tmp_path) / f"{NAME}.alpn.pem"
     damaged.parent.mkdir()
     damaged.write_text("half")

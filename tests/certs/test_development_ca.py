@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from proxy.certs.devca import authority_file, development_pair, general_name
+from proxy.certs.development_ca import authority_file, development_pair, general_name
 from proxy.errors import StartError
 
 

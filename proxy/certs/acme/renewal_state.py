@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from proxy.certs.devca import make_private
-from proxy.kept import write_private
+from proxy.certs.development_ca import make_private
+from proxy.runtime.secret_files import write_private
 
 from .schedule import Failures, Window
 

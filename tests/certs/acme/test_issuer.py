@@ -23,16 +23,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from proxy.app import Application
-from proxy.certs.acme import order, renewer
-from proxy.certs.acme.attempt import attempt, due, look_for_suggestion, shelf_of
-from proxy.certs.acme.network import Stopped
+from proxy.certs.acme import maintain, order
+from proxy.certs.acme.certificate_request import Wanted, wanted_of
+from proxy.certs.acme.client import Stopped
+from proxy.certs.acme.issuer import attempt, due, look_for_suggestion, shelf_of
+from proxy.certs.acme.maintain import Renewer
 from proxy.certs.acme.problems import ObtainError
-from proxy.certs.acme.renewer import Renewer
-from proxy.certs.acme.shelf import ROOM
-from proxy.certs.acme.wanted import Wanted, wanted_of
+from proxy.certs.acme.storage import ROOM
 from proxy.certs.files import CertificatePair
 from proxy.settings import Settings
-from tests.certs.front import Front, Said, front, problem
+from tests.certs.acme.front import Front, Said, front, problem
 from tests.conftest import require
 from tests.e2e.programs import free_port
 from tests.pebble import Dns, Pebble, pebble
@@ -640,7 +640,7 @@ class TestRenewer:
         self, settings: Settings, ca: tuple[Pebble, Dns], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Three that share a state folder ask once, and each knows what comes next."""
-        monkeypatch.setattr(renewer, "BUSY_NAP_SECONDS", 0.05)
+        monkeypatch.setattr(maintain, "BUSY_NAP_SECONDS", 0.05)
         issued = ca[0].stdout.read_text().count("Issued certificate")
         app = Application(settings, access_log=False)
         await app.start()
