@@ -21,7 +21,7 @@ from proxy.edge.listener import BACKLOG
 from proxy.edge.local import OwnPaths
 from proxy.edge.server import EdgeServer
 from proxy.inspector.headers import shown
-from proxy.jupyter.readiness import answers
+from proxy.jupyter.readiness import answers, is_silent
 from proxy.observe.access import AccessLog
 from proxy.observe.record import Observer, Record
 from proxy.observe.traffic import Traffic
@@ -31,6 +31,7 @@ from proxy.rules.networks import Networks
 from proxy.settings import Settings
 from proxy.tasks import spawn
 from proxy.upstream.address import UpstreamAddress
+from proxy.upstream.page_deadline import PageDeadline
 from proxy.upstream.pool import Pool
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Application:
             head_seconds=upstream.head_seconds,
             response_seconds=upstream.response_seconds,
         )
+        self._pages = PageDeadline(self._pool, upstream.page_seconds, self._upstream_responds)
         wanted = access_log and log.isEnabledFor(logging.INFO)
         self._access = AccessLog() if wanted else None
         observers: list[Observer] = [self._access] if self._access is not None else []
@@ -229,10 +231,15 @@ class Application:
                 await edge.shed()
             memory.look(len(self._edges[0].guests), monotonic())
             await self._pool.check_times()
+            self._pages.look(monotonic())
 
     async def _upstream_answers(self) -> bool:
         address = self._pool.address
         return address is not None and await answers(address)
+
+    async def _upstream_responds(self, seconds: float) -> bool:
+        address = self._pool.address
+        return address is not None and not await is_silent(address, seconds)
 
 
 async def renewing(settings: Settings, store: CertificateStore) -> None:

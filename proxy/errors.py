@@ -8,6 +8,7 @@
     ├── ClientFault           a request's content is malformed or too slow: a 4xx of its own
     └── UpstreamError         no usable answer from Jupyter: a status from STATUS_OF
         ├── UpstreamDown      refused, unreachable, or gone before it said a byte
+        ├── UpstreamSilent    it took the request of a page and answers nobody
         ├── UpstreamTimeout   a configured limit ran out
         └── UpstreamGarbage   an answer that is not HTTP, or is HTTP out of place
 
@@ -51,6 +52,10 @@ class UpstreamDown(UpstreamError):  # noqa: N818  reads as what happened, like T
     """The upstream could not be reached, or closed before it said a byte."""
 
 
+class UpstreamSilent(UpstreamError):  # noqa: N818
+    """The upstream takes requests and answers nothing, a probe included."""
+
+
 class UpstreamTimeout(UpstreamError):  # noqa: N818
     """The upstream kept silent for longer than a configured limit."""
 
@@ -61,6 +66,7 @@ class UpstreamGarbage(UpstreamError):  # noqa: N818
 
 STATUS_OF: dict[type[UpstreamError], int] = {
     UpstreamDown: 503,
+    UpstreamSilent: 503,
     UpstreamTimeout: 504,
     UpstreamGarbage: 502,
 }

@@ -185,6 +185,7 @@ class UpstreamSettings(Section):
     connect_timeout_seconds: Seconds = 5.0
     head_seconds: Seconds = 60.0
     response_seconds: Annotated[float, Field(ge=0)] = 0.0
+    page_seconds: Annotated[float, Field(ge=0)] = 15.0
     idle_connections: Annotated[int, Field(ge=0)] = 64
     idle_seconds: Seconds = 30.0
 

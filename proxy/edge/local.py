@@ -9,6 +9,7 @@ from pathlib import Path
 
 from proxy.rules.decide import NO_CHALLENGE
 from proxy.rules.model import Local, Refuse
+from proxy.tasks import spawn
 
 from .answers import html, plain, whole
 from .page import LOGOUT
@@ -34,7 +35,7 @@ class OwnPaths:
         self._ready = ready
         inside = webroot / ".well-known" / "acme-challenge" if webroot is not None else None
         self._folders = [folder for folder in (tokens, inside) if folder is not None]
-        self._lock = asyncio.Lock()
+        self._asking: asyncio.Task[bool] | None = None
         self._known: tuple[float, bool] = (float("-inf"), False)
 
     async def answer(self, decision: Local, *, persistent: bool, bodiless: bool) -> bytes | Refuse:
@@ -59,12 +60,22 @@ class OwnPaths:
         return plain(status, sentence, persistent=persistent, bodiless=bodiless)
 
     async def _is_ready(self) -> bool:
-        """Asked at most once a second, however many pages wait."""
-        async with self._lock:
-            now = asyncio.get_running_loop().time()
-            if now - self._known[0] > READY_FOR_SECONDS:
-                self._known = (now, await self._ready())
-            return self._known[1]
+        """Asked at most once a second, however many pages wait and however long it takes."""
+        if self._asking is None:
+            asked_at, ready = self._known
+            if asyncio.get_running_loop().time() - asked_at <= READY_FOR_SECONDS:
+                return ready
+            self._asking = spawn(self._ask(), "jupyter: is it ready")
+        # Whoever asked first may go away before the others know.
+        return await asyncio.shield(self._asking)
+
+    async def _ask(self) -> bool:
+        try:
+            ready = await self._ready()
+            self._known = (asyncio.get_running_loop().time(), ready)
+            return ready
+        finally:
+            self._asking = None
 
     def _challenge(self, token: str) -> bytes | None:
         """A challenge file's content; the token is base64url, so it cannot climb."""

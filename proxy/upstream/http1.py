@@ -85,11 +85,23 @@ class UpstreamConnection(asyncio.Protocol):
         begun = self._reading.head_since
         stalled = self._congested_since
         if stalled is not None and now - stalled > STALLED_SECONDS:
-            self._fail(UpstreamTimeout(f"nothing of the upload taken in {STALLED_SECONDS:g} s"))
+            self.fail(UpstreamTimeout(f"nothing of the upload taken in {STALLED_SECONDS:g} s"))
         elif begun is not None and now - begun > head_seconds:
-            self._fail(UpstreamTimeout(f"a response head took longer than {head_seconds:g} s"))
+            self.fail(UpstreamTimeout(f"a response head took longer than {head_seconds:g} s"))
         elif response_seconds and self._asked_at and now - self._asked_at > response_seconds:
-            self._fail(UpstreamTimeout(f"no response within {response_seconds:g} s"))
+            self.fail(UpstreamTimeout(f"no response within {response_seconds:g} s"))
+
+    def page_since(self, since: float) -> bool:
+        """Whether a person's browser has been waiting here for a page at least since then.
+
+        Args:
+            since: By ``time.monotonic()``.
+        """
+        reading = self._reading
+        if reading.receiver is None or reading.head is not None or reading.head_since is not None:
+            return False
+        asked_at = self._asked_at
+        return asked_at is not None and asked_at <= since and reading.receiver.for_page
 
     @property
     def congested(self) -> bool:
@@ -164,7 +176,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         reading.feed(data)
         if reading.fault:
-            self._fail(UpstreamGarbage(reading.fault))
+            self.fail(UpstreamGarbage(reading.fault))
         elif reading.switched is not None:
             self._on_upgrade(reading.switched)
         elif reading.complete:
@@ -188,11 +200,11 @@ class UpstreamConnection(asyncio.Protocol):
         if self._reading.receiver is None:
             return
         if not self._reading.begun:
-            self._fail(UpstreamDown("the upstream closed the connection without an answer"))
+            self.fail(UpstreamDown("the upstream closed the connection without an answer"))
         elif self._reading.head is None:
-            self._fail(UpstreamGarbage("the upstream closed in the middle of a response head"))
+            self.fail(UpstreamGarbage("the upstream closed in the middle of a response head"))
         else:
-            self._fail(UpstreamGarbage("the upstream closed in the middle of a response"))
+            self.fail(UpstreamGarbage("the upstream closed in the middle of a response"))
 
     def pause_writing(self) -> None:
         self._congested_since = monotonic()
@@ -213,10 +225,10 @@ class UpstreamConnection(asyncio.Protocol):
             or not self._upgrade_wanted
             or not switches_to_websocket(head)
         ):
-            self._fail(UpstreamGarbage("the upstream switched protocols unasked"))
+            self.fail(UpstreamGarbage("the upstream switched protocols unasked"))
             return
         if self._transport is None:
-            self._fail(UpstreamDown("the upstream closed right after its 101"))
+            self.fail(UpstreamDown("the upstream closed right after its 101"))
             return
         # What follows is the tunnel's, whenever it takes over.
         self.pause_reading()
@@ -235,7 +247,8 @@ class UpstreamConnection(asyncio.Protocol):
         if receiver is not None:
             receiver.on_end()
 
-    def _fail(self, error: UpstreamError) -> None:
+    def fail(self, error: UpstreamError) -> None:
+        """The exchange under way ends with ``error``, and the connection with it."""
         receiver, self._reading.receiver = self._reading.receiver, None
         self.abort()
         if receiver is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Set
 from time import monotonic
 
 from proxy.errors import UpstreamDown
@@ -52,6 +53,11 @@ class Pool:
     def connections(self) -> int:
         """How many are open, idle or busy; tunnels are no longer among them."""
         return len(self._open)
+
+    @property
+    def open(self) -> Set[UpstreamConnection]:
+        """Those that are."""
+        return self._open
 
     def move(self, address: UpstreamAddress) -> None:
         """From now on connect to ``address``."""

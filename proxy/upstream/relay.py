@@ -14,6 +14,7 @@ from time import time
 from proxy.errors import UpstreamError
 from proxy.rules.message import may_be_unsent
 from proxy.rules.model import Change, Field, RequestHead, ResponseHead, Site, WebOrigin
+from proxy.rules.negotiation import is_navigation
 from proxy.rules.response import downstream_fields
 
 from .http1 import UpstreamConnection
@@ -89,6 +90,10 @@ class Relay:
         self.upgraded: bytes | None = None
 
     # streams.Receiver
+
+    @property
+    def for_page(self) -> bool:
+        return self._request.method == b"GET" and is_navigation(self._request)
 
     def on_interim(self, head: ResponseHead) -> None:
         if self._request.version < (1, 1):

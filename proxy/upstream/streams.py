@@ -100,6 +100,10 @@ class Downstream(Protocol):
 class Receiver(Protocol):
     """Whoever waits for the answer; every method is called from the event loop."""
 
+    @property
+    def for_page(self) -> bool:
+        """Whether a person waits for a page."""
+
     def on_interim(self, head: ResponseHead) -> None:
         """A 1xx other than 101."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from proxy.edge.local import OwnPaths
@@ -38,6 +39,36 @@ async def test_many_waiting_pages_ask_jupyter_once() -> None:
     for _ in range(5):
         assert (await answered(own, Local("ready"))).startswith(b"HTTP/1.1 200 ")
     assert jupyter.asked == 1
+
+
+class Slow(Jupyter):
+    """Answers when it may."""
+
+    def __init__(self, *, ready: bool) -> None:
+        super().__init__(ready=ready)
+        self.may_answer = asyncio.Event()
+        self.was_asked = asyncio.Event()
+
+    async def __call__(self) -> bool:
+        self.was_asked.set()
+        await self.may_answer.wait()
+        return await super().__call__()
+
+
+async def test_pages_that_wait_for_a_silent_jupyter_wait_for_one_question() -> None:
+    """Asked for each in turn, it would take seconds times the number of pages."""
+    jupyter = Slow(ready=False)
+    own = OwnPaths(jupyter, None)
+    waiting = [asyncio.ensure_future(answered(own, Local("ready"))) for _ in range(100)]
+    await jupyter.was_asked.wait()
+    waiting[0].cancel()  # its page was closed
+    jupyter.may_answer.set()
+    first, *others = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(first, asyncio.CancelledError)
+    assert {str(answer)[2:14] for answer in others} == {"HTTP/1.1 503"}
+    assert jupyter.asked == 1
+    assert (await answered(own, Local("ready"))).startswith(b"HTTP/1.1 503 ")
+    assert jupyter.asked == 1, "the answer counts from when it came"
 
 
 async def test_a_challenge_comes_from_the_webroot(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from proxy.errors import StartError
 from proxy.jupyter.launcher import Ended, Launched
-from proxy.jupyter.readiness import answers, wait_until_ready
+from proxy.jupyter.readiness import answers, is_silent, wait_until_ready
 from proxy.upstream.address import UpstreamAddress
 
 NOBODY = UpstreamAddress("127.0.0.1", 1)  # tcpmux; nothing listens there
@@ -106,6 +106,23 @@ async def test_silence_is_no_answer() -> None:
     assert not await answers(NOBODY)
     async with serving(handler) as address:
         assert not await answers(address, timeout_seconds=0.05)
+
+
+@pytest.mark.parametrize("status", [200, 302, 404, 500])
+async def test_any_answer_shows_that_somebody_is_there(status: int) -> None:
+    async with serving(replying("no Jupyter", status)) as address:
+        assert not await is_silent(address, 30)
+
+
+async def test_silence_shows_that_nobody_is_there(tmp_path: Path) -> None:
+    async def handler(_: web.BaseRequest) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with serving(handler) as address:
+        assert await is_silent(address, 0.05)
+    assert await is_silent(NOBODY, 30)
+    assert await is_silent(UpstreamAddress("localhost", 80, str(tmp_path / "none.sock")), 30)
 
 
 async def test_something_that_is_not_http() -> None:

@@ -93,6 +93,7 @@ class Heard:
         self.upgraded: bytes | None = None
         self.complete = 0
         self.failure: UpstreamError | None = None
+        self.for_page = False
 
     @property
     def over(self) -> bool:
