@@ -24,6 +24,7 @@ class OwnPaths:
         ready: Asks Jupyter whether it answers.
         webroot: certbot's folder that holds ``.well-known/acme-challenge/``, or None.
         tokens: Folder with the challenge files of labgate itself, or None.
+        ready_for_seconds: How long what Jupyter answered is told to others, too.
     """
 
     def __init__(
@@ -31,8 +32,11 @@ class OwnPaths:
         ready: Callable[[], Awaitable[bool]],
         webroot: Path | None,
         tokens: Path | None = None,
+        *,
+        ready_for_seconds: float = READY_FOR_SECONDS,
     ) -> None:
         self._ready = ready
+        self._ready_for = ready_for_seconds
         inside = webroot / ".well-known" / "acme-challenge" if webroot is not None else None
         self._folders = [folder for folder in (tokens, inside) if folder is not None]
         self._asking: asyncio.Task[bool] | None = None
@@ -60,10 +64,10 @@ class OwnPaths:
         return plain(status, sentence, persistent=persistent, bodiless=bodiless)
 
     async def _is_ready(self) -> bool:
-        """Asked at most once a second, however many pages wait and however long it takes."""
+        """Asked once for all who wait, however long that takes, and seldom after that."""
         if self._asking is None:
             asked_at, ready = self._known
-            if asyncio.get_running_loop().time() - asked_at <= READY_FOR_SECONDS:
+            if asyncio.get_running_loop().time() - asked_at <= self._ready_for:
                 return ready
             self._asking = spawn(self._ask(), "jupyter: is it ready")
         # Whoever asked first may go away before the others know.
