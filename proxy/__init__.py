@@ -18,7 +18,8 @@ The life of a request::
 in the order a request meets them: ``edge``, ``rules``, ``gate``, ``upstream``, ``observe`` and
 ``inspector``; ``certs`` and ``jupyter`` prepare the ground, ``cli`` is what people type,
 ``app`` wires it all together, ``workers`` does so in several processes, ``config`` says how,
-``problems`` and ``effect`` what is wrong with that.
+``problems`` and ``effect`` what is wrong with that; ``output`` writes what people see, and
+``instance`` is what only one process may have.
 """
 
 __version__ = "0.1.0"

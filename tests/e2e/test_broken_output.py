@@ -238,3 +238,22 @@ def test_what_a_slow_reader_gets_is_whole(tmp_path: Path) -> None:
         assert all(told.count(f"GET /{number} from") == 1 for number in range(20))
     finally:
         labgate.kill()
+
+
+def test_more_signals_do_not_change_the_exit_code(tmp_path: Path) -> None:
+    """Also while the last lines wait for a reader, when the event loop is closed."""
+    command = ("serve", *UPSTREAM, *LOGS, "--no-tls")
+    with unread() as broken:
+        labgate = Labgate(tmp_path, *command, tls=False)
+        start(labgate, broken)
+        try:
+            until(lambda: status(labgate, "/.labgate/health") == 200, "it does not serve")
+
+            def ended() -> bool:
+                labgate.running.send_signal(signal.SIGTERM)
+                return labgate.running.poll() is not None
+
+            until(ended, "it does not end")
+            assert labgate.running.returncode == 0
+        finally:
+            labgate.kill()

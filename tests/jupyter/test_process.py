@@ -298,3 +298,22 @@ def test_environment_leaves_out_what_is_labgates(
     assert "NOTIFY_SOCKET" not in inherited
     assert inherited["EDITOR"] == "ed"
     assert inherited["JUPYTER_CONFIG_PATH"] == f"{tmp_path}:/theirs"
+
+
+async def test_a_stop_that_is_not_waited_for_leaves_nothing_behind(make: Make) -> None:
+    launcher = make(stop_seconds=600.0)
+    launched = await ready(launcher)
+    pid = int(launched.ends_with_labgate.split()[-1])
+    process = psutil.Process(pid)
+    process.suspend()  # it does not hear that it should end
+    stopping = asyncio.ensure_future(launcher.stop())
+    await asyncio.sleep(0)
+    stopping.cancel()
+    with suppress(asyncio.CancelledError):
+        await stopping
+    try:
+        async with asyncio.timeout(30):
+            assert await launcher._running.wait() == -signal.SIGKILL
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

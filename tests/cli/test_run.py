@@ -1,0 +1,55 @@
+"""``up`` and ``serve`` from the inside: what a second Ctrl-C does to the wait for Jupyter."""
+
+from __future__ import annotations
+
+import asyncio
+
+from proxy.cli.run import _stop
+from proxy.jupyter.launcher import Ended, Launched
+
+
+class NeverStops:
+    """A Jupyter that does not end."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.left_alone = False
+
+    async def launch(self) -> Launched:
+        raise NotImplementedError
+
+    async def ended(self) -> Ended:
+        raise NotImplementedError
+
+    async def relaunch(self) -> Launched:
+        raise NotImplementedError
+
+    async def last_lines(self, count: int = 20) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        self.asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.left_alone = True
+
+
+async def test_a_hurry_ends_the_wait() -> None:
+    launcher, hurry = NeverStops(), asyncio.Event()
+    stopping = asyncio.ensure_future(_stop(launcher, hurry))
+    await launcher.asked.wait()
+    assert not launcher.left_alone
+    hurry.set()
+    async with asyncio.timeout(10):
+        await stopping
+    assert launcher.left_alone
+
+
+async def test_in_a_hurry_it_is_asked_all_the_same() -> None:
+    launcher, hurry = NeverStops(), asyncio.Event()
+    hurry.set()
+    async with asyncio.timeout(10):
+        await _stop(launcher, hurry)
+    assert launcher.asked.is_set()
+    assert launcher.left_alone
