@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from time import monotonic
 
 from proxy.rules.credentials import tokens, without_token
@@ -55,7 +55,7 @@ class Tokens:
         self._lockout = lockout
         self._shut_out = shut_out
         self._key = key or secrets.token_bytes(32)
-        self._under_way: dict[str, Counter[bytes]] = {}
+        self._under_way: dict[str, dict[bytes, int]] = {}
         self._right: OrderedDict[bytes, float] = OrderedDict()
 
     def begin(self, head: RequestHead) -> Trial | RequestHead | Refuse | None:
@@ -73,16 +73,18 @@ class Tokens:
         if shut:
             bare = replace(head, fields=without_token(head.fields))
             return bare if head.values(b"cookie") and not tokens(bare) else too_many(shut)
-        digest = hmac.digest(self._key, b"token\0" + brought, "sha256")
+        digest = blake2b(brought, key=self._key, person=b"token").digest()
         if self._remembers(digest, now):
             return None
-        under_way = self._under_way.get(address, ())
+        under_way = self._under_way.get(address)
+        if under_way is None:
+            under_way = self._under_way[address] = {}
         if digest not in under_way and len(under_way) >= self._lockout.room(address, now):
             # Counted without having been tried: a guess that costs nothing must not tell
             # whether it is one of those that are known.
             self._failed(address, digest)
             return BUSY
-        self._under_way.setdefault(address, Counter())[digest] += 1
+        under_way[digest] = under_way.get(digest, 0) + 1
         return Trial(address, digest, head)
 
     def answered(self, trial: Trial, answer: ResponseHead, site: Site) -> None:
@@ -92,7 +94,7 @@ class Tokens:
             case True:
                 # Where it was taken for wrong before, as by a page that looks at no token.
                 self._lockout.succeeded(trial.address, trial.digest)
-                self._remember(trial.digest)
+                self._remember(trial.digest, monotonic())
             case False:
                 self._failed(trial.address, trial.digest)
 
@@ -121,8 +123,8 @@ class Tokens:
             if not under_way:
                 del self._under_way[trial.address]
 
-    def _remember(self, digest: bytes) -> None:
-        self._right[digest] = monotonic() + REMEMBERED_SECONDS
+    def _remember(self, digest: bytes, now: float) -> None:
+        self._right[digest] = now + REMEMBERED_SECONDS
         self._right.move_to_end(digest)
         while len(self._right) > MOST_REMEMBERED:
             self._right.popitem(last=False)
@@ -132,6 +134,8 @@ class Tokens:
         if until is None:
             return False
         if until > now:
+            # Were it taken no longer, it would still be one and the same, and no guess.
+            self._remember(digest, now)
             return True
         del self._right[digest]
         return False

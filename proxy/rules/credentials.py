@@ -35,10 +35,12 @@ def tokens(head: RequestHead) -> bytes:
     its name and value decoded once (tornado ``parse_qs_bytes``), and ``Authorization: token``
     or ``Bearer``. Of several Jupyter takes one; here any other makes another guess.
     """
-    found = {_token_of(value) for value in head.values(b"authorization")}
+    fields = head.values(b"authorization")
     query = head.target.partition(b"?")[2]
-    if query and (b"token" in query or b"%" in query):
-        found.update(_query_tokens(query))
+    asks = query and (b"token" in query or b"%" in query)
+    if not asks and len(fields) < 2:
+        return _token_of(fields[0]) if fields else b""
+    found = {*map(_token_of, fields), *(_query_tokens(query) if asks else ())}
     found.discard(b"")
     return b"\0".join(sorted(found))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from .credentials import pairs
 from .model import RequestHead, ResponseHead, Site
@@ -47,8 +48,13 @@ def login_cookie(head: RequestHead, site: Site) -> bytes:
     counted as a wrong one, once.
     """
     hosts = head.values(b"host")
-    host = hosts[0] if site.preserve and hosts else site.upstream.authority.encode("ascii")
-    return b"username-" + _NOT_ALPHANUMERIC.sub(b"-", host)
+    return _name_for(hosts[0] if site.preserve and hosts else site.upstream.authority)
+
+
+@lru_cache(64)
+def _name_for(host: bytes | str) -> bytes:
+    octets = host.encode("ascii") if isinstance(host, str) else host
+    return b"username-" + _NOT_ALPHANUMERIC.sub(b"-", octets)
 
 
 def _pair(set_cookie: bytes) -> tuple[bytes, bytes]:

@@ -264,3 +264,18 @@ def test_a_foreign_page_writes_a_file(
     else:
         assert (status, written) == (403, [])
     assert own(victim, "POST", f"/api/contents/{front.name}")["name"]
+
+
+def test_a_foreign_page_logs_nobody_out(front: Front, victim: Page, attacker: Page) -> None:
+    """Jupyter logs out by GET, and a link, or a redirect, is a GET."""
+    attacker.evaluate("a => { location.href = a }", f"{front.origin}/logout?by={front.name}")
+    status = front.status_of(f"GET /logout?by={front.name}")
+    # The login cookie is what is left of a login; reloading asks for one where it is gone.
+    logins = {cookie["name"] for cookie in victim.context.cookies(front.origin)}
+    held = any(name.startswith("username-") for name in logins)
+    assert (status, held) == ((200, False) if front.name == "nginx" else (403, True))
+    if front.name == "labgate":
+        assert own(victim, "GET", "/api/me")["identity"]["username"]
+        # Lab's own menu goes on: it opens the same address from within.
+        victim.evaluate("() => { location.href = '/logout?by=menu' }")
+        assert front.status_of("GET /logout?by=menu") == 200

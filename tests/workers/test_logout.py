@@ -1,0 +1,34 @@
+"""A session that is over at one worker is over at all, and the logout waits until it is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from proxy.gate.revoked import Revocation
+from proxy.gate.session import Session
+from proxy.workers.logout import SharedRevoked
+
+ENDED = Revocation("böb", "0123456789abcdef", 1_800_000_000)
+SESSION = Session("böb", ENDED.at - 5, ENDED.session)
+
+
+async def test_it_waits_until_the_supervisor_has_kept_it() -> None:
+    told: list[str] = []
+    first = SharedRevoked([], lambda revocation: told.append(json.dumps(revocation)))
+    second = SharedRevoked([], lambda _: None)
+    ending = asyncio.ensure_future(first.revoke(ENDED))
+    await asyncio.sleep(0)
+    assert SESSION in first
+    assert not ending.done()
+    (message,) = told
+    heard: list[Any] = json.loads(message)
+    second.hear(heard)
+    assert SESSION in second
+    first.hear(heard)
+    await ending
+
+
+async def test_what_was_kept_before_is_over() -> None:
+    assert SESSION in SharedRevoked([ENDED], lambda _: None)
