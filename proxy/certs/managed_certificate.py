@@ -164,13 +164,13 @@ class Entry:
     def _stand_in(self, hosts: Sequence[str]) -> None:
         with TemporaryDirectory(prefix="labgate-") as folder:
             self.pair = temporary_pair(Path(folder), hosts)
-            self.context = pair_context(self.pair)
+            self.context = pair_context(self.pair.cert, self.pair.key)
         self.temporary = True
 
 
 def _context(pair: CertificatePair) -> ssl.SSLContext:
     try:
-        return pair_context(pair)
+        return pair_context(pair.cert, pair.key)
     except OSError as error:
         reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
         raise StartError(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
-
-from proxy.certs.files import CertificatePair
 
 from .client_hello import offered_protocols
 from .groups import server_side
@@ -53,8 +52,8 @@ class Handshakes:
         self._front = server_side(_Front)
         self._front.sslobject_class = _Connection
         _profile(self._front)
-        # Each costs a client nothing and us a signature's half. A client that opens several
-        # connections at once gets one from each.
+        # A ticket costs half a signature; send one. A client that opens several connections at
+        # once gets one on each.
         self._front.num_tickets = 1
         self._front.sni_callback = self._choose
 
@@ -108,22 +107,19 @@ class Handshakes:
         return None
 
 
-def server_context(pairs: Sequence[CertificatePair]) -> ssl.SSLContext:
-    """A context that serves every pair for good; a name no pair covers gets the first."""
-    handshakes = Handshakes()
-    handshakes.serve([(pair.names, pair_context(pair)) for pair in pairs])
-    return handshakes.context
+def pair_context(cert: Path, key: Path) -> ssl.SSLContext:
+    """The context that handshakes for the certificate's names are moved to.
 
-
-def pair_context(pair: CertificatePair) -> ssl.SSLContext:
-    """The context that handshakes for the pair's names are moved to.
+    Args:
+        cert: PEM file, leaf first, then the intermediates.
+        key: PEM file.
 
     Raises:
         OSError: OpenSSL (``ssl.SSLError`` is one) does not take the files.
     """
     context = server_side(ssl.SSLContext)
     _profile(context)
-    context.load_cert_chain(pair.cert, pair.key)
+    context.load_cert_chain(cert, key)
     return context
 
 

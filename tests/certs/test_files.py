@@ -6,22 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import trustme
 
 from proxy.certs.files import check_covered, letsencrypt_pair, load_pair
 from proxy.errors import StartError
-
-AUTHORITY = trustme.CA()
-
-
-def pair(folder: Path, *names: str, days: float = 30) -> tuple[Path, Path]:
-    """A certificate and its key on disk."""
-    folder.mkdir(exist_ok=True)
-    leaf = AUTHORITY.issue_cert(*names, not_after=datetime.now(UTC) + timedelta(days=days))
-    cert, key = folder / "fullchain.pem", folder / "privkey.pem"
-    cert.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
-    key.write_bytes(leaf.private_key_pem.bytes())
-    return cert, key
+from tests.certificates import pair
 
 
 def test_a_good_pair(tmp_path: Path) -> None:

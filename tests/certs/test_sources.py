@@ -10,7 +10,7 @@ import pytest
 from proxy.certs import files
 from proxy.certs.sources import sources_of
 from proxy.settings import Settings
-from tests.certs.test_files import pair
+from tests.certificates import pair
 
 
 def settings(tmp_path: Path, **sections: Any) -> Settings:

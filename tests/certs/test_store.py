@@ -25,7 +25,7 @@ from proxy.certs.status import read_status
 from proxy.certs.store import CertificateStore
 from proxy.edge.tls import Handshakes
 from proxy.errors import StartError
-from tests.certs.test_files import AUTHORITY, pair
+from tests.certificates import AUTHORITY, pair
 
 NAME = "lab.example.org"
 TODAY = datetime.now(UTC)

@@ -15,7 +15,7 @@ from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.edge.tls import Handshakes
 from proxy.tasks import spawn
-from tests.certs.test_files import pair
+from tests.certificates import pair
 
 NAME = "lab.example.org"
 

@@ -20,7 +20,7 @@ from proxy.certs.status import status_file
 from proxy.certs.store import CertificateStore
 from proxy.cli.command import command
 from proxy.edge.tls import Handshakes
-from tests.certs.test_files import pair
+from tests.certificates import pair
 
 NAME = "lab.example.org"
 

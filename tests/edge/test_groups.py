@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxy.certs.files import load_pair
-from proxy.edge.tls import server_context
-from tests.certs.test_files import pair
+from tests.certificates import pair, server_context
 
 RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """The Random of a HelloRetryRequest (RFC 8446 section 4.1.3)."""

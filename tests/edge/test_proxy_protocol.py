@@ -24,13 +24,12 @@ from proxy.edge import announced
 from proxy.edge.announced import AnnouncedListener
 from proxy.edge.limits import DEFAULT_LIMITS, Limits, connection_limit
 from proxy.edge.listener import bind
-from proxy.edge.tls import server_context
 from proxy.observe import access
 from proxy.rules.model import make_site
 from proxy.rules.networks import Networks
 from proxy.rules.proxy_protocol import V2_SIGNATURE
 from proxy.upstream.address import UpstreamAddress
-from tests.certs.test_files import AUTHORITY, pair
+from tests.certificates import AUTHORITY, pair, server_context
 from tests.edges import PUBLIC, Edge, edge, request
 from tests.upstreams import OK, says, upstream
 

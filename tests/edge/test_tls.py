@@ -13,8 +13,8 @@ import pytest
 import uvloop
 
 from proxy.certs.files import load_pair
-from proxy.edge.tls import CIPHERS, Handshakes, pair_context, server_context
-from tests.certs.test_files import AUTHORITY, pair
+from proxy.edge.tls import CIPHERS, Handshakes, pair_context
+from tests.certificates import AUTHORITY, pair, server_context
 from tests.edge.test_client_hello import divided
 
 TICKET_SECONDS = 10
@@ -54,7 +54,7 @@ async def shaken(
 
 def context_for(folder: Path, *names: str) -> tuple[tuple[str, ...], ssl.SSLContext]:
     loaded = load_pair(*pair(folder, *names))
-    return loaded.names, pair_context(loaded)
+    return loaded.names, pair_context(loaded.cert, loaded.key)
 
 
 async def test_sni_chooses_the_certificate(tmp_path: Path) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from proxy.certs.files import load_pair
-from proxy.edge.tls import server_context
-from tests.certs.test_files import AUTHORITY, pair
+from tests.certificates import AUTHORITY, pair, server_context
 from tests.edges import edge
 from tests.upstreams import OK, upstream
 

@@ -1,0 +1,32 @@
+"""Certificates for tests: an authority, pairs on disk, and contexts that serve them."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import trustme
+
+from proxy.certs.files import CertificatePair
+from proxy.edge.tls import Handshakes, pair_context
+
+AUTHORITY = trustme.CA()
+
+
+def pair(folder: Path, *names: str, days: float = 30) -> tuple[Path, Path]:
+    """A certificate and its key on disk."""
+    folder.mkdir(exist_ok=True)
+    leaf = AUTHORITY.issue_cert(*names, not_after=datetime.now(UTC) + timedelta(days=days))
+    cert, key = folder / "fullchain.pem", folder / "privkey.pem"
+    cert.write_bytes(b"".join(blob.bytes() for blob in leaf.cert_chain_pems))
+    key.write_bytes(leaf.private_key_pem.bytes())
+    return cert, key
+
+
+def server_context(pairs: Sequence[CertificatePair]) -> ssl.SSLContext:
+    """A context that serves every pair; a name that no pair covers gets the first."""
+    handshakes = Handshakes()
+    handshakes.serve([(pair.names, pair_context(pair.cert, pair.key)) for pair in pairs])
+    return handshakes.context
