@@ -102,6 +102,9 @@ class RevokedFile:
         """One more; where it cannot be kept, a warning tells that it ends with this process."""
         self.revoked.add(revocation)
         async with self._writing:
+            # Another labgate with this folder may have kept some meanwhile.
+            for kept in await asyncio.to_thread(self._read):
+                self.revoked.add(kept)
             content = json.dumps(self.revoked.revocations()).encode("ascii")
             try:
                 await asyncio.to_thread(self._write, content + b"\n")

@@ -58,6 +58,16 @@ async def test_it_is_kept(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == [FILE_NAME]
 
 
+async def test_two_with_one_folder_keep_what_both_have_heard(tmp_path: Path) -> None:
+    first, second = RevokedFile(tmp_path), RevokedFile(tmp_path)
+    await first.keep(Revocation("ada", "a", NOW))
+    await second.keep(Revocation("ada", "b", NOW))
+    kept = RevokedFile(tmp_path).revoked
+    assert session() in kept
+    assert session(name="b") in kept
+    assert session() in second.revoked
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'[["ada"]]', b"\xff", b'[["a","b","c"]]'])
 async def test_a_damaged_file_lets_nobody_in_again(
     content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
