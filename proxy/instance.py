@@ -23,8 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from proxy.certs.development_ca import make_private
 from proxy.errors import StartError
+from proxy.runtime.secret_files import make_private_folder
 
 log = logging.getLogger("labgate")
 
@@ -127,7 +127,7 @@ def _lock(path: Path) -> Held | Occupant:
         StartError: It cannot be made.
     """
     try:
-        make_private(path.parent)
+        make_private_folder(path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         file = os.fdopen(os.open(path, flags, 0o600), "r+", encoding="utf-8")
     except OSError as error:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from proxy.errors import StartError
-from proxy.runtime.secret_files import write_private
+from proxy.runtime.secret_files import write_atomically
 
 from .files import CertificatePair, load_pair
 
@@ -42,14 +42,13 @@ def development_pair(folder: Path, hosts: Sequence[str]) -> CertificatePair:
         StartError: The folder cannot be written, or the authority's files are damaged.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         authority = _authority(folder)
         cert, key = folder / "cert.pem", folder / "key.pem"
         pair = _usable(cert, key, folder, hosts)
         if pair is None:
             leaf, leaf_key = _leaf(authority, hosts)
-            write_private(key, leaf_key)
-            write_private(cert, leaf, mode=0o644)
+            write_atomically(key, leaf_key)
+            write_atomically(cert, leaf, mode=0o644)
             pair = load_pair(cert, key)
     except OSError as error:
         raise StartError(
@@ -62,17 +61,6 @@ def development_pair(folder: Path, hosts: Sequence[str]) -> CertificatePair:
 def authority_file(folder: Path) -> Path:
     """The authority's certificate: what people import to trust it."""
     return folder / "ca.pem"
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder, and those it is in, for labgate alone (0700).
-
-    Raises:
-        OSError: It cannot be made.
-    """
-    for path in (*reversed(folder.parents), folder):
-        if not path.exists():
-            path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _authority(folder: Path) -> trustme.CA:
@@ -92,8 +80,8 @@ def _authority(folder: Path) -> trustme.CA:
         organization_unit_name=f"for this machine only, made {datetime.now(UTC):%Y-%m-%d}",
         key_type=trustme.KeyType.ECDSA,
     )
-    write_private(key, authority.private_key_pem.bytes())
-    write_private(cert, authority.cert_pem.bytes(), mode=0o644)
+    write_atomically(key, authority.private_key_pem.bytes())
+    write_atomically(cert, authority.cert_pem.bytes(), mode=0o644)
     return authority
 
 

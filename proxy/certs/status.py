@@ -29,7 +29,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from proxy.runtime.secret_files import write_private
+from proxy.runtime.secret_files import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,12 @@ def write_status(
     Raises:
         OSError: It cannot be written.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     content = {
         "pid": os.getpid() if running else None,
         "hosts": list(hosts),
         "certificates": [asdict(told) for told in certificates],
     }
-    write_private(path, json.dumps(content, indent=1, default=_written).encode("utf-8"))
+    write_atomically(path, json.dumps(content, indent=1, default=_written).encode("utf-8"))
 
 
 def read_status(path: Path) -> Status:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from proxy.runtime.secret_files import write_private
+from proxy.runtime.secret_files import write_atomically
 
 from .development_ca import general_name
 from .files import CertificatePair, load_pair
@@ -39,6 +39,6 @@ def temporary_pair(folder: Path, hosts: Sequence[str]) -> CertificatePair:
     )
     cert_file, key_file = folder / "fullchain.pem", folder / "privkey.pem"
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    write_private(key_file, pem)
-    write_private(cert_file, certificate.public_bytes(Encoding.PEM))
+    write_atomically(key_file, pem)
+    write_atomically(cert_file, certificate.public_bytes(Encoding.PEM))
     return load_pair(cert_file, key_file)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from proxy.runtime.secret_files import write_private
+from proxy.runtime.secret_files import write_atomically
 
 from .session import CLOCK_SECONDS, LIFE_SECONDS, Session
 
@@ -105,9 +105,9 @@ class RevokedFile:
             # Another labgate with this folder may have kept some meanwhile.
             for kept in await asyncio.to_thread(self._read):
                 self.revoked.add(kept)
-            content = json.dumps(self.revoked.revocations()).encode("ascii")
+            content = json.dumps(self.revoked.revocations()).encode("ascii") + b"\n"
             try:
-                await asyncio.to_thread(self._write, content + b"\n")
+                await asyncio.to_thread(write_atomically, self._path, content)
             except OSError as error:
                 log.warning(
                     "%s: %s; make the folder writable, or set state.folder. Who has logged out "
@@ -115,10 +115,6 @@ class RevokedFile:
                     self._path,
                     error.strerror or error,
                 )
-
-    def _write(self, content: bytes) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(self._path, content)
 
     def _read(self) -> list[Revocation]:
         try:

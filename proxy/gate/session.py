@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from proxy.rules.credentials import SESSION_COOKIE, session_cookies
 from proxy.rules.model import Field
-from proxy.runtime.secret_files import kept_secret
+from proxy.runtime.secret_files import read_or_create_secret
 
 log = logging.getLogger("labgate")
 
@@ -152,7 +152,7 @@ def session_key(folder: Path) -> bytes:
     """
     path = folder / KEY_FILE
     try:
-        key = bytes.fromhex(kept_secret(path, KEY_BYTES))
+        key = bytes.fromhex(read_or_create_secret(path, KEY_BYTES))
         problem = "" if len(key) == KEY_BYTES else "it is damaged; remove it"
     except OSError as error:
         problem = f"{error.strerror}; make the folder writable, or set state.folder"

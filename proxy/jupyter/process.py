@@ -21,6 +21,7 @@ from proxy.jupyter.exit_cause import process_exit
 from proxy.jupyter.launcher import Ended, Launched, Login
 from proxy.jupyter.port import LOOPBACK, require_free, usual_or_free_port
 from proxy.jupyter.token import login_token
+from proxy.runtime.secret_files import write_atomically
 from proxy.settings import JupyterSettings
 from proxy.tasks import spawn
 from proxy.upstream.address import UpstreamAddress
@@ -263,11 +264,7 @@ def write_configuration(state_folder: Path, login: Login, password_hash: str) ->
     folder = state_folder / "jupyter"
     path = folder / "jupyter_server_config.json"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(content, file)
+        write_atomically(path, json.dumps(content).encode("utf-8"))
     except OSError as error:
         raise StartError(
             f"Jupyter's login cannot be written to {path}: {error.strerror}. "

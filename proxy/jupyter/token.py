@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from proxy.errors import StartError
-from proxy.runtime.secret_files import kept_secret
+from proxy.runtime.secret_files import read_or_create_secret
 
 FILE_NAME = "token"
 TOKEN_BYTES = 24
@@ -26,7 +26,7 @@ def login_token(folder: Path) -> str:
     """
     path = folder / FILE_NAME
     try:
-        token = kept_secret(path, TOKEN_BYTES)
+        token = read_or_create_secret(path, TOKEN_BYTES)
     except OSError as error:
         raise StartError(
             f"The login token cannot be kept in {path}: {error.strerror}. "

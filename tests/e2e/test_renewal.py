@@ -23,7 +23,7 @@ from websockets.typing import Origin
 
 from proxy.certs.files import load_pair
 from proxy.certs.watch import LOOK_SECONDS
-from proxy.runtime.secret_files import write_private
+from proxy.runtime.secret_files import write_atomically
 from proxy.tasks import spawn
 from tests.e2e.programs import ROOT, Labgate, free_port, until
 
@@ -37,9 +37,9 @@ AUTHORITY = trustme.CA()
 def renew(folder: Path) -> str:
     """Another pair, as certbot and labgate put it there; its serial number."""
     leaf = AUTHORITY.issue_cert(NAME)
-    write_private(folder / "privkey.pem", leaf.private_key_pem.bytes())
+    write_atomically(folder / "privkey.pem", leaf.private_key_pem.bytes())
     chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
-    write_private(folder / "fullchain.pem", chain)
+    write_atomically(folder / "fullchain.pem", chain)
     return load_pair(folder / "fullchain.pem", folder / "privkey.pem").serial
 
 

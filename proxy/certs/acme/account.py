@@ -21,8 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from josepy.jwk import JWKEC
 
-from proxy.certs.development_ca import make_private
-from proxy.runtime.secret_files import write_private
+from proxy.runtime.secret_files import write_atomically
 from proxy.settings import AcmeSettings
 
 from .problems import ObtainError
@@ -96,7 +95,7 @@ class Account:
             uri = known.location
         acme.net.account = messages.RegistrationResource(uri=uri, body=messages.Registration())
         content = {"uri": uri, "directory": self._settings.directory, "email": email}
-        write_private(self._file, json.dumps(content, indent=1).encode("utf-8"))
+        write_atomically(self._file, json.dumps(content, indent=1).encode("utf-8"))
 
     def _binding(self, acme: client.ClientV2) -> dict[str, object] | None:
         """External account binding (RFC 8555 section 7.3.4)."""
@@ -118,14 +117,13 @@ class Account:
         return ""
 
     def _key(self) -> ec.EllipticCurvePrivateKey:
-        make_private(self.folder)
         file = self.folder / "account.key"
         try:
             key = load_pem_private_key(file.read_bytes(), None)
         except FileNotFoundError:
             key = ec.generate_private_key(ec.SECP256R1())
             pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            write_private(file, pem)
+            write_atomically(file, pem)
         except (ValueError, TypeError):
             raise self._damaged(file) from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):

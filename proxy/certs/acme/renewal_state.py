@@ -12,8 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from proxy.certs.development_ca import make_private
-from proxy.runtime.secret_files import write_private
+from proxy.runtime.secret_files import write_atomically
 
 from .schedule import Failures, Window
 
@@ -101,6 +100,5 @@ def remember(path: Path, memory: Memory) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    make_private(path.parent)
     content = json.dumps(asdict(memory), indent=1, default=lambda time: time.isoformat())
-    write_private(path, content.encode("utf-8"))
+    write_atomically(path, content.encode("utf-8"))

@@ -27,9 +27,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ObjectIdentifier
 
-from proxy.certs.development_ca import make_private
 from proxy.edge.tls import ACME_TLS
-from proxy.runtime.secret_files import write_private
+from proxy.runtime.secret_files import make_private_folder, write_atomically
 
 log = logging.getLogger("labgate")
 
@@ -84,14 +83,14 @@ class Proofs:
         self._published.clear()
 
     def _write(self, name: str, content: bytes) -> None:
-        make_private(self._folder)
+        make_private_folder(self._folder)
         for file in self._folder.iterdir():
             # Somebody else may withdraw theirs at this moment.
             with suppress(FileNotFoundError):
                 if time.time() - file.stat().st_mtime > STALE_SECONDS:
                     file.unlink()
         file = self._folder / name
-        write_private(file, content)
+        write_atomically(file, content)
         self._published.append(file)
 
 

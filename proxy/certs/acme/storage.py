@@ -30,10 +30,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from proxy.certs.development_ca import make_private
 from proxy.certs.files import CertificatePair, acme_pair, check_pair, load_pair
 from proxy.errors import StartError
-from proxy.runtime.secret_files import write_private
+from proxy.runtime.secret_files import make_private_folder, write_atomically
 
 from .renewal_state import Memory, recall, remember
 
@@ -101,7 +100,7 @@ class Shelf:
         Raises:
             OSError: The folder cannot be written.
         """
-        make_private(self._home)
+        make_private_folder(self._home)
         descriptor = os.open(self._home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -128,11 +127,10 @@ class Shelf:
             if Order(order.directory, order.names, order.profile) == wanted:
                 return key_file.read_bytes(), order
         shutil.rmtree(self._next, ignore_errors=True)
-        make_private(self._next)
         private = ec.generate_private_key(ec.SECP256R1())
         key = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_private(key_file, key)
-        write_private(self._next / "room", bytes(ROOM))
+        write_atomically(key_file, key)
+        write_atomically(self._next / "room", bytes(ROOM))
         return key, wanted
 
     def ordered(self, order: Order) -> None:
@@ -147,7 +145,7 @@ class Shelf:
             "profile": order.profile,
             "url": order.url,
         }
-        write_private(self._next / "order.json", json.dumps(content).encode("utf-8"))
+        write_atomically(self._next / "order.json", json.dumps(content).encode("utf-8"))
 
     def abandon(self) -> None:
         """The staged order leads nowhere."""
@@ -163,7 +161,7 @@ class Shelf:
         key_file, cert_file = self._next / "privkey.pem", self._next / "fullchain.pem"
         pair = check_pair(cert_file, key_file, chain, key_file.read_bytes(), _ALWAYS)
         (self._next / "room").unlink(missing_ok=True)
-        write_private(cert_file, chain)
+        write_atomically(cert_file, chain)
         (self._next / "order.json").unlink(missing_ok=True)
         version = self._home / pair.serial
         self._next.rename(version)
