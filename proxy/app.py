@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import ssl
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ from proxy.certs.acme.certificate_request import wanted_of
 from proxy.certs.acme.solvers import AlpnAnswers, challenge_folder
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
-from proxy.edge.announced import AnnouncedListener
+from proxy.edge.accepting import Listener, listen
 from proxy.edge.exchanges import Exchanges
 from proxy.edge.limits import Limits, connection_limit, request_limit
 from proxy.edge.listener import BACKLOG
@@ -27,7 +25,7 @@ from proxy.observe.record import Observer, Record
 from proxy.observe.traffic import Traffic
 from proxy.parts import fitting, gate_of, ports_of, site_of, store_of
 from proxy.process import Memory
-from proxy.rules.networks import Networks
+from proxy.rules.networks import NOWHERE, Networks
 from proxy.settings import Settings
 from proxy.tasks import spawn
 from proxy.upstream.address import UpstreamAddress
@@ -102,7 +100,7 @@ class Application:
             limit=request_limit(self._limits, self._trusted),
         )
         self._sweeping: asyncio.Task[None] | None = None
-        self._servers: list[asyncio.Server | AnnouncedListener] = []
+        self._listeners: list[Listener | asyncio.Server] = []
         self._edges: list[EdgeServer] = []
         self._watching: asyncio.Task[None] | None = None
         self._challenged: asyncio.Task[None] | None = None
@@ -132,10 +130,11 @@ class Application:
         redirects = EdgeServer(self._exchanges, limits=limits, guests=guests, plain_redirects=True)
         self._edges = [edge, redirects]
         self._sweeping = spawn(self._sweep(), "sweep")
+        announcers = self._trusted if settings.access.proxy_protocol else NOWHERE
         for listening in ports.main:
-            await self._serve(edge, listening, context)
+            self._listeners.append(await listen(edge, listening, context, BACKLOG, announcers))
         for listening in ports.plain:
-            await self._serve(redirects, listening, None)
+            self._listeners.append(await listen(redirects, listening, None, BACKLOG, announcers))
         if self.certificates is not None:
             self.certificates.publish()
             self._watching = spawn(watch(self.certificates), "certificates")
@@ -183,8 +182,8 @@ class Application:
         if self._watching is not None and self.certificates is not None:
             self._watching.cancel()
             self.certificates.close()
-        for server in self._servers:
-            server.close()
+        for listener in self._listeners:
+            listener.close()
         for edge in self._edges:
             edge.end_soon()
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._exchanges.finished())]
@@ -203,24 +202,6 @@ class Application:
         self._pool.close()
         if self._access is not None:
             self._access.flush()
-
-    async def _serve(
-        self, edge: EdgeServer, listening: socket.socket, context: ssl.SSLContext | None
-    ) -> None:
-        if self._settings.access.proxy_protocol:
-            announced = AnnouncedListener(edge, listening, context, self._trusted, BACKLOG)
-            self._servers.append(announced)
-            return
-        loop = asyncio.get_running_loop()
-        seconds = self._limits.handshake_seconds if context is not None else None
-        server = await loop.create_server(
-            edge,
-            sock=listening,
-            ssl=context,
-            backlog=BACKLOG,
-            ssl_handshake_timeout=seconds,
-        )
-        self._servers.append(server)
 
     async def _sweep(self) -> None:
         """One timer for all connections costs a request nothing."""

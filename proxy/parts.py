@@ -30,7 +30,10 @@ log = logging.getLogger("labgate")
 
 
 def fitting(limits: Limits, settings: Settings) -> Limits:
-    """No more connections than there are descriptors for: who comes then is told, not left."""
+    """No more connections than there are descriptors for: who comes then is told, not left.
+
+    Where they are so few, one address gets half of them at most, so that others get in.
+    """
     fit = room_for(limits.connections)
     if fit < limits.connections and "connections" in settings.limits.model_fields_set:
         log.warning(
@@ -39,7 +42,10 @@ def fitting(limits: Limits, settings: Settings) -> Limits:
             limits.connections,
             fit,
         )
-    return replace(limits, connections=fit)
+    if fit == limits.connections:
+        return limits
+    most = min(limits.connections_per_address, max(1, fit // 2))
+    return replace(limits, connections=fit, connections_per_address=most)
 
 
 def site_of(settings: Settings, upstream: UpstreamAddress) -> Site:

@@ -3,11 +3,12 @@
 In the order a request meets them:
 
 - ``listener``   ports, with errors that say the mend
-- ``announced``  a port whose trusted senders announce their clients (PROXY protocol)
+- ``accepting``  takes the connections of a port, and counts them
+- ``arrival``  a connection before its first octet of HTTP: PROXY protocol, ClientHello
 - ``tls``        Mozilla's intermediate profile, one certificate per name
 - ``groups``     the profile's key exchange groups, of which Python can name but one
-- ``client_hello``  the application protocols a client offers
-- ``server``     a listener's server: makes connections and ends them
+- ``client_hello``  its length, and the application protocols a client offers
+- ``server``     a port's server: makes connections and ends them
 - ``framing``    where one request ends and the next begins
 - ``protocol``   a client's connection: octets become requests, answers go back
 - ``content``    a request's content as it arrives

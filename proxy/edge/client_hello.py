@@ -1,6 +1,6 @@
-"""The one thing labgate reads in a ClientHello itself: the application protocols offered.
+"""What labgate reads in a ClientHello itself: its length, and the application protocols offered.
 
-Everything else of TLS is OpenSSL's; Python has no way to ask it for this.
+Everything else of TLS is OpenSSL's; Python has no way to ask it for these.
 """
 
 from __future__ import annotations
@@ -8,6 +8,52 @@ from __future__ import annotations
 HANDSHAKE = 22
 CLIENT_HELLO = 1
 ALPN = 16
+
+MOST_HELLO_BYTES = 16 * 1024
+"""With its records' heads. Browsers send 600 to 2,000 octets."""
+
+RECORD_HEAD_BYTES = 5
+MESSAGE_HEAD_BYTES = 4
+
+
+class ArrivingHello:
+    """How much of a ClientHello is still to come; no octet is looked at twice."""
+
+    __slots__ = ("_at", "_content_bytes", "_start")
+
+    def __init__(self) -> None:
+        self._at = 0  # where the first record begins that was not complete
+        self._content_bytes = 0  # in the records before it
+        self._start = b""  # of this content
+
+    def wanted(self, octets: bytes) -> int:
+        """From how many octets on it is worth looking again; 0 when nothing is to be waited for.
+
+        The latter is a whole hello, and anything that can never be one.
+
+        Args:
+            octets: What a client has sent, from its first octet on.
+        """
+        left_bytes = 1
+        while len(octets) >= self._at + RECORD_HEAD_BYTES:
+            begin = self._at + RECORD_HEAD_BYTES
+            size = int.from_bytes(octets[begin - 2 : begin])
+            end = begin + size
+            missing = MESSAGE_HEAD_BYTES - len(self._start)
+            start = self._start + octets[begin : min(end, begin + missing)]
+            if octets[self._at] != HANDSHAKE or not size or (start and start[0] != CLIENT_HELLO):
+                return 0
+            if len(start) == MESSAGE_HEAD_BYTES:
+                message_bytes = MESSAGE_HEAD_BYTES + int.from_bytes(start[1:])
+                left_bytes = message_bytes - self._content_bytes - size
+                if left_bytes <= 0 and len(octets) >= end:
+                    return 0
+            if len(octets) < end:
+                return end
+            self._at, self._start = end, start
+            self._content_bytes += size
+        # Another record, with all that is left in it at best.
+        return self._at + RECORD_HEAD_BYTES + left_bytes
 
 
 def offered_protocols(octets: bytes) -> tuple[bytes, ...]:

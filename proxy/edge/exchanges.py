@@ -76,10 +76,8 @@ class Exchanges:
         """Tell of a client that got no slot, without a line for each request of a flood."""
         if (more := self._turned_away.due(monotonic())) is not None:
             key = "requests" if self.limit.full else "requests_per_address"
-            message = (
-                "too many requests under way (limits.%s): 503 for %s, %d more since the last line"
-            )
-            log.warning(message, key, peer, more)
+            said = "too many requests under way (limits.%s): 503 for %s, %d more since then"
+            log.warning(said, key, peer, more)
 
     def over(self, record: Record) -> None:
         """One has ended."""

@@ -25,7 +25,8 @@ class Limits:
         request_line: Method, target and version; longer is 414.
         head: All field lines together; longer is 431.
         fields: Field lines; more is 431.
-        handshake_seconds: For the TLS handshake.
+        handshake_seconds: From the first moment of a connection to the end of its TLS
+            handshake, or of the PROXY protocol's header where there is no TLS.
         head_seconds: From the first byte (or the handshake) to the end of the head.
         keep_alive_seconds: Idle between two requests.
         content_grace_seconds: A request's content may keep us waiting this long; every

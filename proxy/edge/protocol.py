@@ -50,7 +50,7 @@ class EdgeProtocol(asyncio.Protocol):
     """One client's connection (``streams.Downstream``).
 
     Attributes:
-        client: The client's address: the one announced, or the connection's other end.
+        client: The client's address: the one announced, or the other end's.
         transport: None before and after the connection.
         congested: Whether the client reads more slowly than we write.
     """
@@ -84,6 +84,7 @@ class EdgeProtocol(asyncio.Protocol):
         server: EdgeServer,
         loop: asyncio.AbstractEventLoop,
         client: str = "",
+        slot: Slot | None = None,
         vouched: bool = True,
     ) -> None:
         self._server = server
@@ -94,7 +95,7 @@ class EdgeProtocol(asyncio.Protocol):
         self.congested = False
         self._framer = Framer(server.limits)
         self._arrival = Arrival(client)
-        self._slot: Slot | None = None
+        self._slot = slot
         self._next: RequestHead | None = None
         self._content: ArrivingContent | None = None
         self._under_way: UnderWay | None = None
@@ -109,14 +110,14 @@ class EdgeProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)
-        if not self.client:
+        if self._slot is None:
             peer = transport.get_extra_info("peername")
             self.client = plain_address(str(peer[0])) if isinstance(peer, tuple) else "local"
-        self._slot = self._server.guests.acquire(self.client)
-        if self._slot is None:
-            log.warning("too many connections: %s is turned away", self.client)
-            reset(transport)
-            return
+            self._slot = self._server.guests.acquire(self.client)
+            if self._slot is None:
+                self._server.turned_away(self.client)
+                reset(transport)
+                return
         self.transport = transport
         self._arrival = Arrival(
             self.client, plain_redirects=self._server.plain_redirects, vouched=self._vouched
@@ -383,3 +384,17 @@ class EdgeProtocol(asyncio.Protocol):
         log.info("%s from %s: %s", status, self.client, reason)
         self.write(answers.plain(status, sentence, persistent=False))
         self.linger()
+
+
+class MisdirectedProtocol(EdgeProtocol):
+    """A client that speaks plain HTTP to a port for HTTPS: it is told so, whatever it asks.
+
+    No name is told: it may not even know whose address this is.
+    """
+
+    __slots__ = ()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        sentence = "This port speaks HTTPS: open the same address with https:// in front."
+        self._refuse(400, sentence, "plain HTTP on a port for HTTPS")

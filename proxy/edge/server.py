@@ -1,19 +1,26 @@
-"""The server of a listener: makes its connections, and ends them."""
+"""The server of a port: makes its connections, and ends them."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from proxy.observe.sparing import Sparing
 from proxy.process import own_pages
 from proxy.rules.model import RequestHead
 from proxy.tasks import in_turns
 from proxy.upstream.streams import Content, Downstream
 
-from .limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, connection_limit
+from .limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, connection_limit
 from .protocol import EdgeProtocol, UnderWay
+
+if TYPE_CHECKING:
+    from .arrival import Arrival
+
+log = logging.getLogger("labgate")
 
 
 class ExchangeHandler(Protocol):
@@ -25,11 +32,12 @@ class ExchangeHandler(Protocol):
 
 
 class EdgeServer:
-    """Makes an ``EdgeProtocol`` of every connection; a protocol factory for listeners.
+    """Makes an ``EdgeProtocol`` of every connection; a protocol factory for plain ports.
 
     Attributes:
+        arrivals: Those that have not finished their TLS handshake, or what comes before it.
         connections: Those that are open.
-        guests: How many of them there may be, on all ports together.
+        guests: How many of both there may be, on all ports together.
         exchange: Takes every request.
         plain_redirects: As in ``Arrival``.
     """
@@ -46,22 +54,42 @@ class EdgeServer:
         self.plain_redirects = plain_redirects
         self.limits = limits
         self.guests = guests if guests is not None else connection_limit(limits)
+        self.arrivals: set[Arrival] = set()
         self.connections: set[EdgeProtocol] = set()
+        self._turned_away = Sparing()
         self._empty: asyncio.Event | None = None
 
     def __call__(self) -> EdgeProtocol:
-        return self.connection()
+        return EdgeProtocol(self, asyncio.get_running_loop())
 
-    def connection(self, client: str = "", *, vouched: bool = True) -> EdgeProtocol:
-        """A new connection, of a client that was announced or of the other end."""
+    def connection(
+        self, client: str, slot: Slot, vouched: bool, kind: type[EdgeProtocol]
+    ) -> EdgeProtocol:
+        """A new connection, of a client that was announced or of the other end.
+
+        Args:
+            client: Its address.
+            slot: Counts it.
+            vouched: As in ``Arrival``.
+            kind: What is made of it.
+        """
         loop = asyncio.get_running_loop()
         # The event loop makes the connection's TLS buffer next, in this turn.
         own_pages(True)
         loop.call_soon(own_pages, False)
-        return EdgeProtocol(self, loop, client, vouched)
+        return kind(self, loop, client, slot, vouched)
+
+    def turned_away(self, client: str) -> None:
+        """Tell of a connection too many, without a line for each of a flood."""
+        if (more := self._turned_away.due(monotonic())) is not None:
+            key = "connections" if self.guests.full else "connections_per_address"
+            message = "too many connections (limits.%s): %s is turned away, %d more since then"
+            log.warning(message, key, client, more)
 
     async def shed(self) -> None:
         """Close what takes too long or leads nowhere; call it twice a second."""
+        async for arrival in in_turns(self.arrivals):
+            arrival.shed(monotonic())
         async for connection in in_turns(self.connections):
             connection.shed(monotonic())
 

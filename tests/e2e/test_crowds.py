@@ -6,20 +6,26 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+
+import pytest
 
 from proxy.edge.limits import DEFAULT_LIMITS
 from proxy.process import room_for
 from proxy.upstream.reset import reset
-from tests.e2e.programs import Labgate
+from tests.e2e.programs import Labgate, resident_memory, until
+from tests.e2e.test_slow_clients import descriptors
 from tests.upstreams import OK, Visit, upstream
 
 CROWD, OTHER = "127.0.0.2", "127.0.0.3"
 COUNT = 2000
 SECONDS = 120.0
 ASKED = 20
+# Of a connection that is only a socket; with TLS begun it would be 50 KiB.
+ARRIVAL_BYTES = 8 * 1024
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -78,6 +84,58 @@ async def test_requests_that_never_continue_keep_nobody_else_out(tmp_path: Path)
                     assert await status(labgate, OTHER, "/") == 200
                     assert await status(labgate, OTHER, "/.labgate/health") == 200
                 assert len(behind.visits) <= DEFAULT_LIMITS.requests_per_address + ASKED
+            assert "Traceback" not in labgate.told
+        finally:
+            await asyncio.to_thread(labgate.kill)
+
+
+SILENT = 4000
+HELLO = bytes.fromhex("160301 0200 010001fc 0303") + bytes(180)
+"""The beginning of a ClientHello that never ends."""
+
+
+async def canary(labgate: Labgate) -> int:
+    """Somebody else's request over TLS; its status."""
+    reader, writer = await asyncio.open_connection(
+        "localhost", labgate.https_port, ssl=labgate.trusting, local_addr=(OTHER, 0)
+    )
+    host = f"localhost:{labgate.https_port}"
+    writer.write(f"GET /.labgate/health HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    try:
+        return int((await reader.readuntil(b"\r\n"))[9:12])
+    finally:
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("start", [b"", HELLO], ids=["silent", "a partial ClientHello"])
+async def test_handshakes_that_never_end_keep_nobody_else_out(tmp_path: Path, start: bytes) -> None:
+    room_for(2 * SILENT)
+    place = ("--bind", "127.0.0.1", "--upstream", "http://127.0.0.1:9")
+    # Long enough to have all of them there at once.
+    patience = {"LABGATE_LIMITS__HANDSHAKE_SECONDS": "60"}
+    labgate = Labgate(tmp_path, "serve", *place, environment=patience)
+    async with asyncio.timeout(SECONDS):
+        await asyncio.to_thread(labgate.start)
+        try:
+            assert await canary(labgate) == 200
+            before = descriptors(labgate.pid), resident_memory(labgate.pid)
+            with ExitStack() as opened:
+                for _ in range(SILENT):
+                    client = opened.enter_context(socket.socket())
+                    client.bind((CROWD, 0))
+                    # Who is turned away hears it at once, or with whatever it does next.
+                    with suppress(ConnectionError):
+                        client.connect(("127.0.0.1", labgate.https_port))
+                        client.sendall(start)
+                assert await canary(labgate) == 200
+                held = descriptors(labgate.pid) - before[0]
+                assert held <= DEFAULT_LIMITS.connections_per_address
+                assert held >= DEFAULT_LIMITS.connections_per_address // 2, "they were there"
+                assert resident_memory(labgate.pid) - before[1] <= held * ARRIVAL_BYTES
+                assert "127.0.0.2 is turned away" in labgate.told
+            await asyncio.to_thread(
+                until, lambda: descriptors(labgate.pid) <= before[0] + 2, "not let go"
+            )
             assert "Traceback" not in labgate.told
         finally:
             await asyncio.to_thread(labgate.kill)

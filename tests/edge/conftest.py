@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 import uvloop
 
-BOTH_LOOPS = {"test_content.py", "test_endings.py", "test_proxy_protocol.py"}
+BOTH_LOOPS = {"test_arrival.py", "test_content.py", "test_endings.py", "test_proxy_protocol.py"}
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 

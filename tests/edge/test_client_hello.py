@@ -7,7 +7,7 @@ from base64 import b64decode
 
 import pytest
 
-from proxy.edge.client_hello import offered_protocols
+from proxy.edge.client_hello import ArrivingHello, offered_protocols
 
 
 def hello(*protocols: str, name: str = "lab.example.org") -> bytes:
@@ -87,3 +87,36 @@ def test_a_damaged_hello_offers_nothing_it_does_not_say() -> None:
                 assert offered in ((), (name,)), at
                 seen.add(offered)
     assert seen == {(), (name,)}, "some damage is that of the frame, some is none"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 60, 16_000])
+def test_a_hello_is_waited_for_until_it_is_whole(size: int) -> None:
+    octets = divided(hello("h2"), size)
+    arriving, came, looks = ArrivingHello(), 0, 0
+    while wanted := arriving.wanted(octets[:came]):
+        assert came < wanted <= len(octets), "it moves on, and never waits for what does not come"
+        came, looks = wanted, looks + 1
+    assert came == len(octets)
+    assert looks < 50, "tiny records cost few looks"
+    assert ArrivingHello().wanted(octets + b"\x17\x03\x03") == 0
+
+
+def test_a_hello_is_whole_wherever_the_segments_end() -> None:
+    octets = divided(hello(), 100)
+    for end in range(len(octets)):
+        arriving = ArrivingHello()
+        assert end < arriving.wanted(octets[:end]) <= len(octets)
+        assert arriving.wanted(octets) == 0
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="HTTP"),
+        pytest.param(b"\x16\x03\x01\x00\x04\x02", id="another message"),
+        pytest.param(b"\x16\x03\x01\x00\x00", id="an empty record"),
+        pytest.param(b"\x16\x03\x01\x00\x01\x01\x17\x03\x01\x00\x01", id="another record"),
+    ],
+)
+def test_what_can_never_be_a_hello_is_not_waited_for(octets: bytes) -> None:
+    assert ArrivingHello().wanted(octets) == 0

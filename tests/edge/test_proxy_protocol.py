@@ -20,14 +20,17 @@ from pathlib import Path
 import pytest
 
 from proxy.certs.files import load_pair
-from proxy.edge import announced
-from proxy.edge.announced import AnnouncedListener
+from proxy.edge import accepting
+from proxy.edge.accepting import Listener
+from proxy.edge.arrival import Arrival
 from proxy.edge.limits import DEFAULT_LIMITS, Limits, connection_limit
 from proxy.edge.listener import bind
+from proxy.edge.server import EdgeServer
 from proxy.observe import access
 from proxy.rules.model import make_site
 from proxy.rules.networks import Networks
 from proxy.rules.proxy_protocol import V2_SIGNATURE
+from proxy.tasks import spawn
 from proxy.upstream.address import UpstreamAddress
 from tests.certificates import AUTHORITY, pair, server_context
 from tests.edges import PUBLIC, Edge, edge, request
@@ -72,9 +75,9 @@ UNKNOWN = b"PROXY UNKNOWN\r\n"
 
 
 class Behind:
-    """An edge behind ``AnnouncedListener``."""
+    """An edge with a listener whose announcers are trusted."""
 
-    def __init__(self, labgate: Edge, port: int, listener: AnnouncedListener, tls: bool) -> None:
+    def __init__(self, labgate: Edge, port: int, listener: Listener, tls: bool) -> None:
         self.labgate = labgate
         self.port = port
         self.listener = listener
@@ -174,11 +177,20 @@ async def behind(
         labgate.server.guests = connection_limit(limits, TRUSTED)
         (listening,) = bind(["127.0.0.1"], 0, "--https-port")
         port = listening.getsockname()[1]
-        listener = AnnouncedListener(labgate.server, listening, tls, TRUSTED, 100)
+        listener = Listener(labgate.server, listening, tls, 100, TRUSTED)
+        sweeping = spawn(sweep(labgate.server), "sweep")
         try:
             yield Behind(labgate, port, listener, tls is not None)
         finally:
+            sweeping.cancel()
             listener.close()
+
+
+async def sweep(server: EdgeServer) -> None:
+    """As the application does it, only more often."""
+    while True:
+        await asyncio.sleep(0.05)
+        await server.shed()
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -333,24 +345,24 @@ async def test_a_stalled_header_is_waited_for_and_not_asked_for(
 ) -> None:
     """What has come and is no whole header would keep the socket readable."""
     asked = 0
-    peek = AnnouncedListener._peek
+    peek = Arrival._peek
 
-    async def counted(listener: AnnouncedListener, channel: socket.socket) -> bytes:
+    def counted(arrival: Arrival, most: int, again: Callable[[], None]) -> bytes:
         nonlocal asked
         asked += 1
         if asked > len(start) + 1:
             # Without a pause nothing else would ever run, this test's end included.
             raise OSError("asked over and over")
-        return await peek(listener, channel)
+        return peek(arrival, most, again)
 
-    monkeypatch.setattr(AnnouncedListener, "_peek", counted)
+    monkeypatch.setattr(Arrival, "_peek", counted)
     async with behind(None) as labgate, asyncio.timeout(PATIENCE_SECONDS):
         _, writer = await labgate.connect()
         await send(writer, octets(start))
-        await until(lambda: labgate.listener.arriving and asked)
+        await until(lambda: labgate.labgate.server.arrivals and asked)
         for _ in range(100):
             await asyncio.sleep(0)
-        assert labgate.listener.arriving == 1
+        assert len(labgate.labgate.server.arrivals) == 1
         assert asked <= len(start) + 1
 
 
@@ -360,7 +372,7 @@ async def test_a_sender_that_only_knocks_is_no_news(caplog: pytest.LogCaptureFix
         _, writer = await labgate.connect()
         writer.close()
         await writer.wait_closed()
-        await until(lambda: not labgate.listener.arriving)
+        await until(lambda: not labgate.labgate.server.arrivals)
         assert (await labgate.ask(LOCAL, request())).startswith(b"HTTP/1.1 503 ")
     assert "trusted proxy" not in caplog.text
 
@@ -393,12 +405,12 @@ async def test_arriving_connections_are_bounded(caplog: pytest.LogCaptureFixture
     async with behind(None, limits=limits) as labgate, asyncio.timeout(PATIENCE_SECONDS):
         for _ in range(2):
             await labgate.connect()
-        await until(lambda: labgate.listener.arriving == 2)
+        await until(lambda: len(labgate.labgate.server.arrivals) == 2)
         assert await held(labgate, LOCAL) == b"turned away"
         assert "127.0.0.1 is turned away" in caplog.text
         for writer in labgate.labgate.writers:
             writer.close()
-        await until(lambda: labgate.listener.arriving == 0)
+        await until(lambda: len(labgate.labgate.server.arrivals) == 0)
         assert await held(labgate, LOCAL) == b"HTTP/1.1 503"
 
 
@@ -414,7 +426,7 @@ async def test_closing_drops_what_arrives_and_keeps_what_is_open() -> None:
         await reader.readuntil(b"ok")
         waiting, half = await labgate.connect()
         half.write(b"PROXY TCP4")
-        await until(lambda: labgate.listener.arriving == 1)
+        await until(lambda: len(labgate.labgate.server.arrivals) == 1)
         labgate.listener.close()
         with suppress(ConnectionResetError):
             assert await waiting.read() == b""
@@ -444,7 +456,7 @@ async def test_nothing_is_left_of_failed_arrivals(context: ssl.SSLContext) -> No
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
-        await until(lambda: not labgate.listener.arriving)
+        await until(lambda: not labgate.labgate.server.arrivals)
         await until(lambda: descriptors() <= before)
 
 
@@ -452,7 +464,7 @@ async def test_without_descriptors_it_waits_and_goes_on(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    monkeypatch.setattr(announced, "ACCEPT_RETRY_SECONDS", 3600.0)
+    monkeypatch.setattr(accepting, "ACCEPT_RETRY_SECONDS", 3600.0)
     async with behind(None) as labgate:
         with socket.socket() as client:
             client.settimeout(PATIENCE_SECONDS)
@@ -466,7 +478,7 @@ async def test_without_descriptors_it_waits_and_goes_on(
                     await asyncio.sleep(0)
                 assert caplog.text.count("cannot accept connections") == 1, "no pause"
                 # That was the pause; from here on they are short.
-                monkeypatch.setattr(announced, "ACCEPT_RETRY_SECONDS", 0.01)
+                monkeypatch.setattr(accepting, "ACCEPT_RETRY_SECONDS", 0.01)
                 assert labgate.listener._pause is not None
                 labgate.listener._pause.cancel()
                 labgate.listener._resume()

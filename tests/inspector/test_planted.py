@@ -10,7 +10,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from proxy.edge.announced import AnnouncedListener
+from proxy.edge.accepting import Listener
 from proxy.edge.listener import bind
 from proxy.gate.gate import Gate
 from proxy.gate.lockout import Lockout
@@ -171,7 +171,7 @@ async def test_of_what_stands_where_the_proxy_protocol_should(
     async with edge(None) as labgate:
         (listening,) = bind(["127.0.0.1"], 0, "--http-port")
         port = listening.getsockname()[1]
-        listener = AnnouncedListener(labgate.server, listening, None, trusted, 100)
+        listener = Listener(labgate.server, listening, None, 100, trusted)
         for start in starts:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(start)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from proxy.certs.files import load_pair
+from proxy.edge.accepting import Listener
+from proxy.edge.listener import BACKLOG, bind
 from tests.certificates import AUTHORITY, pair, server_context
 from tests.edges import edge
 from tests.upstreams import OK, upstream
@@ -90,13 +92,14 @@ async def secured(port: int) -> AsyncIterator[TlsClient]:
 async def over_tls(answer: Recorder, tmp_path: Path) -> AsyncIterator[TlsClient]:
     context = server_context([load_pair(*pair(tmp_path, "lab.example.org"))])
     async with upstream(answer) as jupyter, edge(jupyter.address) as labgate:
-        loop = asyncio.get_running_loop()
-        listening = await loop.create_server(labgate.server, "127.0.0.1", 0, ssl=context)
+        (listening,) = bind(["127.0.0.1"], 0, "--https-port")
+        port = listening.getsockname()[1]
+        listener = Listener(labgate.server, listening, context, BACKLOG)
         try:
-            async with secured(listening.sockets[0].getsockname()[1]) as client:
+            async with secured(port) as client:
                 yield client
         finally:
-            listening.close()
+            listener.close()
 
 
 def ending(data: bytes, *, close: bool = True) -> Recorder:
