@@ -268,6 +268,9 @@ class Labgate(Program):
         tls: bool = True,
     ) -> None:
         state = {"XDG_STATE_HOME": str(folder)}
+        if "process" in arguments:
+            # One that the kernel picks could be taken before Jupyter, which takes its time, listens.
+            state["LABGATE_JUPYTER__PORT"] = str(free_port())
         super().__init__(folder, state | dict(environment or {}))
         self.tls = tls
         self.https_port = free_port() if tls else 0

@@ -125,9 +125,10 @@ def test_of_two_with_one_state_folder_one_renews(
     """On other ports, and so never asked by the CA: whoever orders, the first one answers."""
     trust, state = ca[0].root(), tmp_path / "labgate"
     beside = (free_port(), free_port())
+    arguments = ("--upstream", "http://127.0.0.1:9", *HERE, *DOMAINS, *EMAIL, "--workers", "2")
     with (
         public(state, ca[0], ports, *DOMAINS, *EMAIL) as first,
-        public(state, ca[0], beside, *DOMAINS, *EMAIL, "--workers", "2") as second,
+        Public(state, ca[0], beside, "serve", *arguments) as second,
     ):
         served = until(lambda: serial(ports[1], trust), lambda: first.told + second.told)
         until(lambda: serial(beside[1], trust) == served, lambda: second.told)

@@ -16,7 +16,6 @@ from rich.console import Console
 from proxy.jupyter.container import Confirm, ContainerLauncher
 from proxy.jupyter.engine import connect
 from proxy.jupyter.launcher import Launched
-from proxy.jupyter.port import usual_or_free_port
 from proxy.jupyter.readiness import wait_until_ready
 from proxy.jupyter.recipe import OURS_LABEL, SETTINGS_LABEL
 from proxy.settings import JupyterSettings
@@ -71,12 +70,11 @@ class Place:
 
     async def by_hand(self, *, host_ip: str = "127.0.0.1", **host: Any) -> dict[str, Any]:
         """A container as somebody's docker run makes it; running."""
-        port = usual_or_free_port()
         body: dict[str, Any] = {
             "Image": TEST_IMAGE,
             "Cmd": ["start-notebook.py", "--IdentityProvider.token=byhand"],
             "HostConfig": {
-                "PortBindings": {"8888/tcp": [{"HostIp": host_ip, "HostPort": str(port)}]},
+                "PortBindings": {"8888/tcp": [{"HostIp": host_ip, "HostPort": str(self.port)}]},
                 "Binds": [f"{self.name}:{WORK}"],
             }
             | host,
