@@ -269,7 +269,7 @@ class Labgate(Program):
     ) -> None:
         state = {"XDG_STATE_HOME": str(folder)}
         if "process" in arguments:
-            # One that the kernel picks could be taken before Jupyter, which takes its time, listens.
+            # One of the kernel's may be taken again before Jupyter, which is slow, listens.
             state["LABGATE_JUPYTER__PORT"] = str(free_port())
         super().__init__(folder, state | dict(environment or {}))
         self.tls = tls
