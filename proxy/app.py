@@ -8,8 +8,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from proxy.certs.acme.certificate_request import wanted_of
-from proxy.certs.acme.solvers import AlpnAnswers, challenge_folder
+from proxy.certs.acme.certificate_request import certificate_request_of
+from proxy.certs.acme.solvers import TlsAlpnResponder, challenge_folder
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.edge.accepting import Listener, listen
@@ -136,11 +136,11 @@ class Application:
         for listening in ports.plain:
             self._listeners.append(await listen(redirects, listening, None, BACKLOG, announcers))
         if self.certificates is not None:
-            self.certificates.publish()
+            self.certificates.publish_status()
             self._watching = spawn(watch(self.certificates), "certificates")
-            alpn = AlpnAnswers(settings.state_folder, self.certificates.challenge)
+            alpn = TlsAlpnResponder(settings.state_folder, self.certificates.set_challenge)
             self._challenged = spawn(alpn.run(), "challenges")
-            if self._renew and self.certificates.entries[0].source.kind == "ACME":
+            if self._renew and self.certificates.managed[0].source.kind == "ACME":
                 self._renewing = spawn(renewing(settings, self.certificates), "renewal")
 
     @property
@@ -163,7 +163,7 @@ class Application:
     def reload(self) -> None:
         """Look at the certificates now, not only within the next seconds."""
         if self._watching is not None and self.certificates is not None:
-            self.certificates.look()
+            self.certificates.reload()
 
     def connect_to(self, address: UpstreamAddress) -> None:
         """Jupyter is (going to be) at ``address``."""
@@ -227,7 +227,7 @@ async def renewing(settings: Settings, store: CertificateStore) -> None:
     """Obtain the certificate, and keep it fresh."""
     from proxy.certs.acme.maintain import Renewer  # noqa: PLC0415  its libraries cost 0.3 s
 
-    await Renewer(wanted_of(settings), store).run()
+    await Renewer(certificate_request_of(settings), store).run()
 
 
 def _print_headers(record: Record) -> None:

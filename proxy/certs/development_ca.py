@@ -44,7 +44,7 @@ def development_pair(folder: Path, hosts: Sequence[str]) -> CertificatePair:
     try:
         authority = _authority(folder)
         cert, key = folder / "cert.pem", folder / "key.pem"
-        pair = _usable(cert, key, folder, hosts)
+        pair = _reusable_pair(cert, key, folder, hosts)
         if pair is None:
             leaf, leaf_key = _leaf(authority, hosts)
             write_atomically(key, leaf_key)
@@ -149,7 +149,9 @@ _SIGNATURES = x509.KeyUsage(
 """All that a handshake with ECDHE and an ECDSA key asks of the leaf."""
 
 
-def _usable(cert: Path, key: Path, folder: Path, hosts: Sequence[str]) -> CertificatePair | None:
+def _reusable_pair(
+    cert: Path, key: Path, folder: Path, hosts: Sequence[str]
+) -> CertificatePair | None:
     """The leaf kept from last time, unless it is missing, old, or not for these hosts."""
     if not cert.exists() or not key.exists():
         return None

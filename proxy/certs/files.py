@@ -33,7 +33,7 @@ class CertificatePair:
         cert: PEM file, leaf first, then the intermediates.
         key: PEM file.
         names: DNS names and IP addresses the leaf is for, lower-case.
-        length: How many certificates the chain has.
+        chain_length: How many certificates the chain has.
         issuer: Who issued it, as people call it.
         serial: Its serial number in hexadecimal, as ``openssl x509 -serial`` prints it.
         not_before: From when on it is valid (UTC).
@@ -43,7 +43,7 @@ class CertificatePair:
     cert: Path
     key: Path
     names: tuple[str, ...]
-    length: int
+    chain_length: int
     issuer: str
     serial: str
     not_before: datetime
@@ -142,7 +142,7 @@ def check_pair(
         key,
         names,
         len(chain),
-        _called(leaf.issuer),
+        _issuer_name(leaf.issuer),
         serial if len(serial) % 2 == 0 else "0" + serial,
         leaf.not_valid_before_utc,
         expiry,
@@ -177,7 +177,7 @@ def _mend(missing: Path) -> str:
     )
 
 
-def _called(issuer: x509.Name) -> str:
+def _issuer_name(issuer: x509.Name) -> str:
     """``Let's Encrypt R11``: the organization and the common name, or what there is."""
     parts = []
     for kind in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME):

@@ -1,4 +1,4 @@
-"""One source of a certificate, and what is in service from it."""
+"""One certificate in service: loaded from its source, replaced when its files change."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ from .temporary import temporary_pair
 
 log = logging.getLogger("labgate")
 
-LATE = timedelta(days=14)
-LATE_PART = 1 / 6
-"""With so much, or this part of its lifetime, left a certificate should have been renewed
-long ago: certbot and labgate do it at a third."""
+EXPIRY_WARNING = timedelta(days=14)
+EXPIRY_WARNING_FRACTION = 1 / 6
+"""Warn when less than this, and less than this part of its lifetime, is left: certbot and labgate
+renew at a third of the lifetime."""
 
-SAY_AGAIN = timedelta(days=1)
+EXPIRY_WARNING_INTERVAL = timedelta(days=1)
 
-NOT_YET = "There is none yet. labgate asks the CA for it, and tries again when that fails."
+NOT_YET_OBTAINED = "There is none yet. labgate asks the CA for it, and tries again when that fails."
 
 
 @dataclass(slots=True)
-class Entry:
-    """One source, and what is in service from it.
+class ManagedCertificate:
+    """A certificate's source, and the pair in service from it.
 
     Attributes:
-        pair: The pair in service; None of an optional source that has no files.
-        context: For its handshakes.
-        temporary: It is self-signed and stands in for one that is awaited.
-        fault: What is wrong with the files now, and the mend; empty when nothing is.
-        next_renewal: When whoever renews it will; None where that is not known.
-        last_error: Why the last renewal failed; empty when it did not.
+        source: Where its files are.
+        pair: In service; None if the source is optional and has no files.
+        context: The TLS context for its handshakes.
+        temporary: It is self-signed and serves until the deferred certificate is there.
+        fault: What is wrong with the files now, and the mend; empty if nothing is.
+        next_renewal: When the next renewal is due; None if that is not known.
+        last_error: Why the last renewal failed; empty if it did not.
     """
 
     source: Source
@@ -51,44 +52,50 @@ class Entry:
     fault: str = ""
     next_renewal: datetime | None = None
     last_error: str = ""
-    _served: bytes = b""
-    _seen: bytes = b""
-    _warned: str = ""
-    _remind_at: datetime | None = None
+    _served_digest: bytes = b""
+    _last_digest: bytes = b""
+    _warned_fault: str = ""
+    _next_warning: datetime | None = None
 
     @property
     def name(self) -> str:
-        """The first name."""
+        """The first name in the certificate; without one the path of its file."""
         if self.source.name or self.pair is None or not self.pair.names:
             return self.source.name or str(self.source.cert)
         return self.pair.names[0]
 
     def start(self, hosts: Sequence[str], now: datetime) -> None:
-        """Put the pair into service, or a temporary one for ``hosts`` if it is awaited.
+        """Put the pair into service; without a usable one, a temporary one if it is deferred.
+
+        Args:
+            hosts: The names that each need a certificate.
+            now: UTC.
 
         Raises:
-            StartError: It cannot be, and it is not awaited.
+            StartError: The pair cannot be used, and it is not deferred.
         """
         try:
-            self._take(hosts, (), now)
+            self._load(hosts, (), now)
         except StartError as error:
-            if not self.source.awaited:
+            if not self.source.deferred:
                 raise
             self.fault = str(error)
             if self.source.kind == "ACME" and not self.source.present:
-                self.fault = NOT_YET
+                self.fault = NOT_YET_OBTAINED
             if self.source.present:
                 log.warning("%s Until then a temporary certificate serves.", error)
-                self._warned = self.fault
-            self._stand_in(hosts)
+                self._warned_fault = self.fault
+            self._use_temporary(hosts)
         if self.pair is not None and self.pair.not_before > now:
-            log.warning("%s", _too_early(self.pair))
+            log.warning("%s", _not_yet_valid(self.pair))
 
-    def look(self, hosts: Sequence[str], others: Sequence[CertificatePair], now: datetime) -> None:
-        """Look at the files, and put what they contain into service if it is good.
+    def reload(
+        self, hosts: Sequence[str], others: Sequence[CertificatePair], now: datetime
+    ) -> None:
+        """Read the files, and put their pair into service if it is good and has changed.
 
-        What is wrong with them is warned of once, and only when two looks in a row find it:
-        files are written one after the other.
+        A fault is logged once, and only if two reloads in a row find it: the two files are
+        written one after the other.
 
         Args:
             hosts: The names that each need a certificate.
@@ -96,72 +103,72 @@ class Entry:
             now: UTC.
         """
         try:
-            self._take(hosts, others, now)
+            self._load(hosts, others, now)
         except StartError as error:
-            self._blame(str(error))
+            self._record_fault(str(error))
         except Exception as error:
-            # Whatever somebody puts into these files, the next look must follow.
+            # No content of these files may end the watcher.
             files = f"{self.source.cert} and {self.source.key}"
-            self._blame(f"{files} cannot be used: {error!r}. Obtain another pair.")
+            self._record_fault(f"{files} cannot be used: {error!r}. Obtain another pair.")
         else:
-            if self._warned:
+            if self._warned_fault:
                 log.info("The files of the certificate for %s are good again.", self.name)
-            self.fault = self._warned = ""
-        self._remind(now)
+            self.fault = self._warned_fault = ""
+        self._warn_before_expiry(now)
 
-    def _take(self, hosts: Sequence[str], others: Sequence[CertificatePair], now: datetime) -> None:
+    def _load(self, hosts: Sequence[str], others: Sequence[CertificatePair], now: datetime) -> None:
         source, old = self.source, self.pair
         if source.make is not None and (old is None or old.not_after - now < RENEW_BEFORE):
             source.make()
         if source.optional and old is None and not source.present:
             return
         content = read_pair(source.cert, source.key)
-        last, self._seen = self._seen, sha256(b"\0".join(content)).digest()
-        if self._seen == self._served:
+        last, self._last_digest = self._last_digest, sha256(b"\0".join(content)).digest()
+        if self._last_digest == self._served_digest:
             return
         new = check_pair(source.cert, source.key, *content, now)
         context = _context(new)
         if old is not None and not self.temporary and old.not_after > now:
-            _compare(old, new, hosts, others, now)
-            if new.length < old.length and self._seen != last:
-                # Perhaps the chain is still being written; the next look knows.
+            _require_no_worse(old, new, hosts, others, now)
+            if new.chain_length < old.chain_length and self._last_digest != last:
+                # Perhaps the chain is still being written; the next reload decides.
                 return
-        self.pair, self.context, self._served = new, context, self._seen
+        self.pair, self.context, self._served_digest = new, context, self._last_digest
         self.temporary = False
         if old is not None:
-            log.info("New certificate for %s in service: %s.", self.name, _described(new))
+            log.info("New certificate for %s in service: %s.", self.name, _describe(new))
 
-    def _blame(self, fault: str) -> None:
-        not_yet = self.temporary and not self.source.present
-        # What has not come yet is no fault: start-up has said that it is awaited.
-        if fault == self.fault and fault != self._warned and not not_yet:
+    def _record_fault(self, fault: str) -> None:
+        # A deferred certificate that is not there yet is no fault; start-up has announced it.
+        pending = self.temporary and not self.source.present
+        if fault == self.fault and fault != self._warned_fault and not pending:
             log.warning("%s The certificate in service stays.", fault)
-            self._warned = fault
+            self._warned_fault = fault
         self.fault = fault
 
-    def _remind(self, now: datetime) -> None:
-        """Say once a day that a certificate should have been renewed."""
+    def _warn_before_expiry(self, now: datetime) -> None:
+        """Log once a day that the certificate should have been renewed."""
         pair = self.pair
         if pair is None or self.temporary:
             return
         left = pair.not_after - now
-        if left > min((pair.not_after - pair.not_before) * LATE_PART, LATE):
-            self._remind_at = None
+        if left > min((pair.not_after - pair.not_before) * EXPIRY_WARNING_FRACTION, EXPIRY_WARNING):
+            self._next_warning = None
             return
-        if self._remind_at is not None and now < self._remind_at:
+        if self._next_warning is not None and now < self._next_warning:
             return
-        self._remind_at = now + SAY_AGAIN
-        over = left <= timedelta(0)
+        self._next_warning = now + EXPIRY_WARNING_INTERVAL
+        expired = left <= timedelta(0)
         log.log(
-            logging.ERROR if over else logging.WARNING,
+            logging.ERROR if expired else logging.WARNING,
             "The certificate for %s %s on %s UTC. %s",
             self.name,
-            "expired" if over else "expires",
+            "expired" if expired else "expires",
             f"{pair.not_after:%Y-%m-%d %H:%M}",
             self.source.mend,
         )
 
-    def _stand_in(self, hosts: Sequence[str]) -> None:
+    def _use_temporary(self, hosts: Sequence[str]) -> None:
         with TemporaryDirectory(prefix="labgate-") as folder:
             self.pair = temporary_pair(Path(folder), hosts)
             self.context = pair_context(self.pair.cert, self.pair.key)
@@ -179,20 +186,20 @@ def _context(pair: CertificatePair) -> ssl.SSLContext:
         ) from None
 
 
-def _compare(
+def _require_no_worse(
     old: CertificatePair,
     new: CertificatePair,
     hosts: Sequence[str],
     others: Sequence[CertificatePair],
     now: datetime,
 ) -> None:
-    """A good certificate does not make way for one that would be worse.
+    """Refuse to replace a good certificate by one that is not valid yet or lacks a host.
 
     Raises:
-        StartError: It would be.
+        StartError: The new one is worse.
     """
     if new.not_before > now:
-        raise StartError(_too_early(new))
+        raise StartError(_not_yet_valid(new))
     for host in hosts:
         if old.covers(host) and not any(pair.covers(host) for pair in [new, *others]):
             raise StartError(
@@ -201,12 +208,12 @@ def _compare(
             )
 
 
-def _too_early(pair: CertificatePair) -> str:
+def _not_yet_valid(pair: CertificatePair) -> str:
     return (
         f"{pair.cert} is valid only from {pair.not_before:%Y-%m-%d %H:%M} UTC on. If that is "
         "past, this machine's clock is late: set it (`timedatectl set-ntp true`)."
     )
 
 
-def _described(pair: CertificatePair) -> str:
+def _describe(pair: CertificatePair) -> str:
     return f"from {pair.issuer}, serial {pair.serial}, expires on {pair.not_after:%Y-%m-%d}"

@@ -15,7 +15,7 @@ from proxy.settings import Settings
 from .development_ca import development_pair
 from .files import LETSENCRYPT, acme_pair, letsencrypt_pair, load_pair
 
-Kind = Literal["files", "certbot", "credentials", "development", "ACME"]
+SourceKind = Literal["files", "certbot", "credentials", "development", "ACME"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,28 +23,27 @@ class Source:
     """Two files that a certificate and its key come from.
 
     Attributes:
-        name: The first name the certificate is for; empty until it was read.
-        kind: Who looks after the files.
+        name: The first name in the certificate; empty until it was read.
+        kind: Who writes the files.
         cert: PEM file, full chain.
         key: PEM file.
-        awaited: It can only be obtained while labgate serves (ACME, or certbot's webroot):
-            without it labgate starts all the same, with a temporary certificate.
-        optional: Another source's certificate may be for the same name, so the files may
-            be missing.
-        make: Makes the files, or renews them when they are due.
+        deferred: It can only be obtained while labgate serves (ACME, or certbot's webroot),
+            so labgate starts without it, with a temporary certificate.
+        optional: The files may be missing, because another certificate may cover the name.
+        make: Writes the files, or renews them when due; None if somebody else does.
     """
 
     name: str
-    kind: Kind
+    kind: SourceKind
     cert: Path
     key: Path
-    awaited: bool = False
+    deferred: bool = False
     optional: bool = False
     make: Callable[[], object] | None = None
 
     @property
     def present(self) -> bool:
-        """Whether the certificate is there; also when it is not known, which is told later."""
+        """Whether the certificate's file exists; True if this user may not look."""
         return _present(self.cert)
 
     @property
@@ -67,15 +66,15 @@ def hosts_of(settings: Settings) -> list[str]:
 
 
 def sources_of(settings: Settings) -> list[Source]:
-    """The configured pairs, the default first.
+    """The sources of all certificates, the default first.
 
-    Without any: a development one for localhost, otherwise systemd's credentials, or those
-    of certbot and those that labgate obtained itself.
+    The configured pairs; without any a development certificate for localhost; otherwise
+    systemd's credentials; otherwise for each name certbot's pair, or the one that labgate obtains.
     """
     hosts = hosts_of(settings)
     if settings.tls.cert:
         files = zip(settings.tls.cert, settings.tls.key, strict=True)
-        return [_given(settings, *pair) for pair in files]
+        return [_configured_source(settings, *pair) for pair in files]
     if settings.local:
         folder = settings.state_folder
         make = partial(development_pair, folder, hosts)
@@ -84,8 +83,10 @@ def sources_of(settings: Settings) -> list[Source]:
     credentials = credential_pair()
     if credentials is not None:
         return [Source(hosts[0], "credentials", *credentials)]
-    # certbot keeps one folder a certificate, which may be for several names.
-    return [_obtained(settings, host, optional=number > 0) for number, host in enumerate(hosts)]
+    # A folder of certbot holds one certificate, which may be for several names.
+    return [
+        _obtained_source(settings, host, optional=number > 0) for number, host in enumerate(hosts)
+    ]
 
 
 def credential_pair() -> tuple[Path, Path] | None:
@@ -97,26 +98,26 @@ def credential_pair() -> tuple[Path, Path] | None:
     return (cert, key) if cert.exists() and key.exists() else None
 
 
-def _given(settings: Settings, cert: Path, key: Path) -> Source:
+def _configured_source(settings: Settings, cert: Path, key: Path) -> Source:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if folder and cert.is_relative_to(folder):
         return Source("", "credentials", cert, key)
-    kind: Kind = "certbot" if cert.is_relative_to(LETSENCRYPT) else "files"
-    return Source("", kind, cert, key, awaited=settings.acme.webroot is not None)
+    kind: SourceKind = "certbot" if cert.is_relative_to(LETSENCRYPT) else "files"
+    return Source("", kind, cert, key, deferred=settings.acme.webroot is not None)
 
 
-def _obtained(settings: Settings, host: str, *, optional: bool) -> Source:
-    """The pair of certbot for a host, or ours where that is none: obtained, or to be obtained.
+def _obtained_source(settings: Settings, host: str, *, optional: bool) -> Source:
+    """Certbot's pair for a host; without a usable one, the pair that labgate obtains by ACME.
 
-    One of ours is for all names, so it is the first name's alone that is to be obtained.
+    labgate obtains one certificate for all names, kept under the first.
     """
     cert, key = letsencrypt_pair(host)
     own_cert, own_key = acme_pair(settings.state_folder, host)
     ours = _present(own_cert) or (bool(settings.acme.email) and not optional)
     if ours and not _usable(cert, key):
-        return Source(host, "ACME", own_cert, own_key, awaited=True, optional=optional)
-    awaited = settings.acme.webroot is not None
-    return Source(host, "certbot", cert, key, awaited=awaited, optional=optional)
+        return Source(host, "ACME", own_cert, own_key, deferred=True, optional=optional)
+    deferred = settings.acme.webroot is not None
+    return Source(host, "certbot", cert, key, deferred=deferred, optional=optional)
 
 
 def _usable(cert: Path, key: Path) -> bool:
@@ -133,6 +134,6 @@ def _present(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError:
-        # /etc/letsencrypt/live is root's alone.
+        # Only root may look into /etc/letsencrypt/live.
         return True
     return True

@@ -1,6 +1,6 @@
-"""What the running instance tells ``labgate cert show``: ``<state>/certificates/status.json``.
+"""The status of the running instance, for ``labgate cert show``.
 
-::
+``<state>/certificates/status.json`` holds::
 
     {"pid": 4711,                        # null after a clean stop
      "hosts": ["lab.example.org"],       # the public names it serves
@@ -13,7 +13,7 @@
         "issuer": "…", "serial": "0A…",
         "not_before": "2026-01-01T00:00:00+00:00", "not_after": "…",
         "fault": "",                     # what is wrong with the files now, and the mend
-        "next_renewal": "…" or null,     # told by whoever renews
+        "next_renewal": "…" or null,     # if labgate renews it
         "last_error": ""}]}
 
 Times are ISO 8601, in UTC.
@@ -33,8 +33,8 @@ from proxy.runtime.secret_files import write_atomically
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One certificate in service, as the instance that serves it describes it."""
+class CertificateStatus:
+    """One certificate in service."""
 
     name: str
     names: tuple[str, ...]
@@ -53,33 +53,33 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What an instance told.
+    """The state of an instance.
 
     Attributes:
         certificates: In service.
         hosts: The public names it serves.
-        pid: Its process, while it runs; else None.
-        hidden: The file may not be read by this user, so nothing is known.
+        pid: Its process while it runs; else None.
+        unreadable: This user may not read the file, so nothing is known.
     """
 
-    certificates: tuple[Told, ...] = ()
+    certificates: tuple[CertificateStatus, ...] = ()
     hosts: tuple[str, ...] = ()
     pid: int | None = None
-    hidden: bool = False
+    unreadable: bool = False
 
     @property
     def running(self) -> bool:
-        """Whether there is such an instance now."""
+        """Whether the instance runs now."""
         return self.pid is not None
 
 
 def status_file(state_folder: Path) -> Path:
-    """Where the instance that uses this state folder writes it."""
+    """The status file of the instance with this state folder."""
     return state_folder / "certificates" / "status.json"
 
 
 def write_status(
-    path: Path, certificates: list[Told], hosts: Sequence[str], *, running: bool = True
+    path: Path, certificates: list[CertificateStatus], hosts: Sequence[str], *, running: bool = True
 ) -> None:
     """Replace the file.
 
@@ -89,43 +89,44 @@ def write_status(
     content = {
         "pid": os.getpid() if running else None,
         "hosts": list(hosts),
-        "certificates": [asdict(told) for told in certificates],
+        "certificates": [asdict(certificate) for certificate in certificates],
     }
-    write_atomically(path, json.dumps(content, indent=1, default=_written).encode("utf-8"))
+    write_atomically(path, json.dumps(content, indent=1, default=_encode).encode("utf-8"))
 
 
 def read_status(path: Path) -> Status:
-    """What was told last; nothing when there is no such file, or not one of these."""
+    """Read the last status; an empty one if the file is missing or damaged."""
     try:
         content = json.loads(path.read_bytes())
-        told = tuple(_told(one) for one in content["certificates"])
+        certificates = tuple(_parse(one) for one in content["certificates"])
         hosts = tuple(content["hosts"])
         pid = content["pid"]
     except PermissionError:
-        return Status(hidden=True)
+        return Status(unreadable=True)
     except (OSError, ValueError, KeyError, TypeError):
         return Status()
-    return Status(told, hosts, pid if isinstance(pid, int) and _runs(pid) else None)
+    running = isinstance(pid, int) and _process_exists(pid)
+    return Status(certificates, hosts, pid if running else None)
 
 
-def _told(content: dict[str, Any]) -> Told:
-    values = {field.name: content[field.name] for field in fields(Told)}
+def _parse(content: dict[str, Any]) -> CertificateStatus:
+    values = {field.name: content[field.name] for field in fields(CertificateStatus)}
     for key in ("not_before", "not_after", "next_renewal"):
         if values[key] is not None:
             values[key] = datetime.fromisoformat(values[key])
-    return Told(**values | {"names": tuple(values["names"])})
+    return CertificateStatus(**values | {"names": tuple(values["names"])})
 
 
-def _runs(pid: int) -> bool:
+def _process_exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except OSError:
-        return True  # somebody else's
+        return True  # another user's
     return True
 
 
-def _written(value: object) -> str:
+def _encode(value: object) -> str:
     assert isinstance(value, datetime)
     return value.isoformat(timespec="seconds")

@@ -1,32 +1,26 @@
-"""The certificates in service: which files they come from, and what is wrong with those.
+"""The certificates in service, replaced while the listeners stay open.
 
-The interface, for whoever obtains certificates (all of it on the event loop's thread)::
+::
 
-    store = CertificateStore(sources, Handshakes(...), hosts, status_file)
-    store.start()                     # raises StartError; a source that is ``awaited``
-                                      # starts with a temporary self-signed certificate
-    store.handshakes.context          # the one ssl.SSLContext that every listener gets
-    store.look()                      # look at the files now: True when one was swapped
-    store.challenge(name, context)    # TLS-ALPN-01 (RFC 8737); None takes it away again
-    store.tell(first_name, next_renewal=..., last_error=...)   # shown by `labgate cert show`
-    store.waiting                     # first names that still have a temporary certificate
-    store.entries                     # what is in service, for metrics and the status file
-    sources_of(settings)              # proxy.certs.sources: which files, and ``awaited``
+    store = CertificateStore(sources_of(settings), Handshakes(...), hosts, status_file)
+    store.start()                  # raises StartError
+    store.handshakes.context       # the one ssl.SSLContext for all listeners
+    store.reload()                 # read the files again; True if a certificate was replaced
+    store.set_challenge(name, context)                    # for TLS-ALPN-01; None ends it
+    store.report_renewal(name, next_renewal=, last_error=)   # shown by `labgate cert show`
+    store.managed                  # each certificate, for metrics
 
-A certificate obtained by ACME is written to ``acme_pair(state_folder, first_name)``
-(``proxy.certs.files``), that is ``<state>/certificates/<first name>/privkey.pem`` and
-``fullchain.pem``, in a folder that is a link and exchanged as a whole (``acme.shelf``); then
-call ``store.look()``, or let the watcher find it within two seconds. A look that comes between
-finds a mismatched pair: the old certificate stays in service and nothing is said before the
-second look in a row finds the same fault.
+All calls are made on the event loop's thread. Whoever obtains a certificate writes its files
+(``acme.storage``) and then calls ``store.reload()``, or leaves it to ``watch``. A reload while
+files are being written finds a pair that does not match: the old certificate stays in
+service, and only the second reload in a row that finds the same fault logs it.
 
-**Challenges.** The context given to ``challenge`` needs the challenge's certificate and
+**Challenges.** The context given to ``set_challenge`` has the challenge's certificate and
 ``set_alpn_protocols(["acme-tls/1"])``. Only handshakes that ask for ``name`` by SNI *and*
-offer ``acme-tls/1`` get it; all others of that name get its ordinary certificate meanwhile.
-Python tells the SNI callback nothing about ALPN, so while a challenge is set the ClientHello
-is read from the handshake's own MemoryBIO (``proxy.edge.tls``); nothing else is different
-then, with uvloop, asyncio and behind the PROXY protocol alike. Several names may be pending
-at once. An IP address is asked for by its reverse name (RFC 8738 section 6).
+offer ``acme-tls/1`` get it; others for that name get its ordinary certificate. Python does not
+tell the SNI callback about ALPN, so while a challenge is set the ClientHello is read from the
+handshake's MemoryBIO (``proxy.edge.tls``). Several names may be pending at once. A CA asks
+for an IP address by its reverse name (RFC 8738 section 6).
 """
 
 from __future__ import annotations
@@ -41,22 +35,25 @@ from proxy.edge.tls import Handshakes
 from proxy.errors import StartError
 
 from .files import check_covered
-from .managed_certificate import Entry
+from .managed_certificate import ManagedCertificate
 from .sources import Source
-from .status import Told, write_status
+from .status import CertificateStatus, write_status
 
 log = logging.getLogger("labgate")
 
 
 class CertificateStore:
-    """Keeps the right certificate of every name in service.
+    """Keeps a certificate in service for every name.
 
     Args:
-        sources: The pairs; the first is the default.
-        handshakes: Gets the contexts.
+        sources: Of the certificates; the first is the default.
+        handshakes: Gets their TLS contexts.
         hosts: The names that each need a certificate.
-        status_file: Written whenever something changes, once ``publish`` was called; None
-            in a process that leaves that to another.
+        status_file: Written at every change after ``publish_status``; None in a process that
+            leaves it to its supervisor.
+
+    Attributes:
+        managed: One for each source.
     """
 
     def __init__(
@@ -66,52 +63,47 @@ class CertificateStore:
         hosts: Sequence[str],
         status_file: Path | None = None,
     ) -> None:
-        self.entries = [Entry(source) for source in sources]
+        self.managed = [ManagedCertificate(source) for source in sources]
         self.handshakes = handshakes
         self._hosts = hosts
         self._status_file = status_file
         self._published = False
-        self._trouble = ""
-
-    @property
-    def waiting(self) -> list[str]:
-        """The first names whose certificate is still a temporary one."""
-        return [entry.name for entry in self.entries if entry.temporary]
+        self._last_warning = ""
 
     def start(self, now: datetime | None = None) -> None:
         """Put every pair into service.
 
         Raises:
-            StartError: For the first that cannot be, unless it is awaited, or the first host
-                that has none.
+            StartError: A pair that is not deferred cannot be used, or no certificate is for a
+                host.
         """
         now = now or datetime.now(UTC)
-        for entry in self.entries:
-            entry.start(self._hosts, now)
+        for certificate in self.managed:
+            certificate.start(self._hosts, now)
         try:
             self._check_covered()
         except StartError as error:
-            if not any(entry.source.awaited for entry in self.entries):
+            if not any(certificate.source.deferred for certificate in self.managed):
                 raise
-            # A name was added, and its certificate can only be obtained while labgate serves.
+            # The certificate for a new name can only be obtained while labgate serves.
             log.warning("%s Until then that name gets the default certificate.", error)
         self._serve()
 
-    def look(self, now: datetime | None = None) -> bool:
-        """Look at every pair's files; whether another certificate is in service now."""
+    def reload(self, now: datetime | None = None) -> bool:
+        """Read every pair's files again; True if a certificate was replaced."""
         now = now or datetime.now(UTC)
-        changed = swapped = False
-        for entry in self.entries:
-            before = entry.pair, entry.fault
+        changed = replaced = False
+        for certificate in self.managed:
+            before = certificate.pair, certificate.fault
             others = [
                 other.pair
-                for other in self.entries
-                if other is not entry and other.pair is not None and not other.temporary
+                for other in self.managed
+                if other is not certificate and other.pair is not None and not other.temporary
             ]
-            entry.look(self._hosts, others, now)
-            swapped |= entry.pair is not before[0]
-            changed |= (entry.pair, entry.fault) != before
-        if swapped:
+            certificate.reload(self._hosts, others, now)
+            replaced |= certificate.pair is not before[0]
+            changed |= (certificate.pair, certificate.fault) != before
+        if replaced:
             self._serve()
             try:
                 self._check_covered()
@@ -119,82 +111,87 @@ class CertificateStore:
                 log.warning("%s It gets the default certificate.", error)
         if changed:
             self._write_status()
-        return swapped
+        return replaced
 
-    def challenge(self, name: str, context: ssl.SSLContext | None) -> None:
+    def set_challenge(self, name: str, context: ssl.SSLContext | None) -> None:
         """Answer TLS-ALPN-01 for ``name`` with ``context``; None ends it (RFC 8737)."""
         self.handshakes.challenge(name, context)
 
-    def tell(
+    def report_renewal(
         self, first_name: str, *, next_renewal: datetime | None = None, last_error: str = ""
     ) -> None:
-        """Keep what whoever renews ``first_name`` says, in place of what was said before.
+        """Record the state of a certificate's renewal, in place of the last report.
 
-        A name that no source is for is passed over.
+        Args:
+            first_name: Of the certificate; one without a source is ignored.
+            next_renewal: When the next attempt is due (UTC); None if that is not known.
+            last_error: Why the last attempt failed; empty if it did not.
         """
-        for entry in self.entries:
-            if entry.name == first_name:
-                entry.next_renewal, entry.last_error = next_renewal, last_error
+        for certificate in self.managed:
+            if certificate.name == first_name:
+                certificate.next_renewal, certificate.last_error = next_renewal, last_error
         self._write_status()
 
-    def publish(self) -> None:
-        """From now on this is the instance that ``labgate cert show`` hears of."""
+    def publish_status(self) -> None:
+        """Write the status file, now and at every change, for ``labgate cert show``."""
         self._published = True
         self._write_status()
 
     def close(self) -> None:
-        """The instance ends."""
+        """Write into the status file that the instance has ended."""
         self._write_status(running=False)
         self._published = False
 
     def _check_covered(self) -> None:
-        pairs = [entry.pair for entry in self.entries if entry.pair is not None]
+        pairs = [certificate.pair for certificate in self.managed if certificate.pair is not None]
         check_covered(pairs, self._hosts)
 
     def _serve(self) -> None:
-        # A temporary certificate must not stand before a real one for the same name.
-        ranked = sorted(self.entries, key=lambda entry: entry.temporary)
+        # A real certificate takes precedence over a temporary one for the same name.
+        ranked = sorted(self.managed, key=lambda certificate: certificate.temporary)
         self.handshakes.serve(
             [
-                (entry.pair.names, entry.context)
-                for entry in ranked
-                if entry.pair is not None and entry.context is not None
+                (certificate.pair.names, certificate.context)
+                for certificate in ranked
+                if certificate.pair is not None and certificate.context is not None
             ]
         )
 
     def _write_status(self, *, running: bool = True) -> None:
         if self._status_file is None or not self._published:
             return
-        told = [_told(entry) for entry in self.entries if entry.pair is not None]
+        statuses = [
+            _status_of(certificate) for certificate in self.managed if certificate.pair is not None
+        ]
         try:
-            write_status(self._status_file, told, self._hosts, running=running)
+            write_status(self._status_file, statuses, self._hosts, running=running)
         except OSError as error:
-            trouble = f"{self._status_file} cannot be written: {error.strerror}"
-            if trouble != self._trouble:
+            warning = f"{self._status_file} cannot be written: {error.strerror}"
+            if warning != self._last_warning:
                 log.warning(
                     "%s. Until it can, `labgate cert show` does not know what is in service.",
-                    trouble,
+                    warning,
                 )
-            self._trouble = trouble
+            self._last_warning = warning
         else:
-            self._trouble = ""
+            self._last_warning = ""
 
 
-def _told(entry: Entry) -> Told:
-    pair = entry.pair
-    assert pair is not None, "only what is in service is told"
-    return Told(
-        name=entry.name,
+def _status_of(certificate: ManagedCertificate) -> CertificateStatus:
+    pair = certificate.pair
+    assert pair is not None, "only certificates in service have a status"
+    return CertificateStatus(
+        name=certificate.name,
         names=pair.names,
-        source=entry.source.kind,
-        cert=str(entry.source.cert),
-        key=str(entry.source.key),
-        temporary=entry.temporary,
+        source=certificate.source.kind,
+        cert=str(certificate.source.cert),
+        key=str(certificate.source.key),
+        temporary=certificate.temporary,
         issuer=pair.issuer,
         serial=pair.serial,
         not_before=pair.not_before,
         not_after=pair.not_after,
-        fault=entry.fault,
-        next_renewal=entry.next_renewal,
-        last_error=entry.last_error,
+        fault=certificate.fault,
+        next_renewal=certificate.next_renewal,
+        last_error=certificate.last_error,
     )

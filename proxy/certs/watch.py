@@ -1,4 +1,4 @@
-"""Looks at the certificates' files again and again."""
+"""Polls the certificates' files."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import asyncio
 
 from .store import CertificateStore
 
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 
 
-async def watch(store: CertificateStore, seconds: float = LOOK_SECONDS) -> None:
-    """Look every ``seconds``, until cancelled.
+async def watch(store: CertificateStore, seconds: float = POLL_SECONDS) -> None:
+    """Reload the files every ``seconds``, until cancelled.
 
-    Reading two small files costs some 30 microseconds and sees what inotify would not: a
-    link's other target, a folder that is exchanged as a whole, a network file system.
+    Reading two small files costs some 30 microseconds and notices what inotify does not: a
+    link with a new target, a folder replaced as a whole, a network file system.
     """
     while True:
         await asyncio.sleep(seconds)
-        store.look()
+        store.reload()

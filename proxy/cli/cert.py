@@ -12,7 +12,7 @@ from rich.text import Text
 from proxy.certs.development_ca import RENEW_BEFORE
 from proxy.certs.files import CertificatePair, load_pair
 from proxy.certs.sources import Source, hosts_of, sources_of
-from proxy.certs.status import Status, Told, read_status, status_file
+from proxy.certs.status import CertificateStatus, Status, read_status, status_file
 from proxy.errors import StartError
 from proxy.settings import Settings
 
@@ -32,8 +32,8 @@ class Row:
     """One certificate, as it is shown.
 
     Attributes:
-        not_after: When it expires; None where there is none.
-        temporary: A self-signed one serves, until the real one is there.
+        not_after: When it expires; None if there is none.
+        temporary: A self-signed one serves until the real one is there.
         problems: Sentences.
     """
 
@@ -47,9 +47,9 @@ class Row:
 
 
 def show(settings: Settings) -> int:
-    """Print each certificate; 1 when one is expired or missing, in service or to be.
+    """Print each certificate; returns 1 if one is expired, missing or temporary.
 
-    A line has no width: names and paths are copied, so that only the terminal may wrap them.
+    Lines are not wrapped here: people copy names and paths from them.
     """
     console = Console(soft_wrap=True, highlight=False)
     if not settings.listen.tls:
@@ -64,17 +64,17 @@ def show(settings: Settings) -> int:
     for row in rows:
         for problem in row.problems:
             console.print(Text.assemble((f"{', '.join(row.names)}: ", "bold"), problem))
-    console.print(Text(_told_by(settings, path, status)))
+    console.print(Text(_provenance(settings, path, status)))
     good = all(row.not_after and row.not_after > now and not row.temporary for row in rows)
     return 0 if good else 1
 
 
 def rows_of(settings: Settings, status: Status, now: datetime) -> list[Row]:
-    """A row for every source that has a certificate or should have one."""
-    told = {one.cert: one for one in status.certificates}
+    """A row for each source that has a certificate or should have one."""
+    reported = {one.cert: one for one in status.certificates}
     in_service = status.running and not _unserved(settings, status)
     rows = [
-        _row(settings, source, told.get(str(source.cert)), in_service, now)
+        _row(settings, source, reported.get(str(source.cert)), in_service, now)
         for source in sources_of(settings)
         if source.present or not source.optional
     ]
@@ -89,26 +89,30 @@ def rows_of(settings: Settings, status: Status, now: datetime) -> list[Row]:
 
 
 def _row(
-    settings: Settings, source: Source, told: Told | None, in_service: bool, now: datetime
+    settings: Settings,
+    source: Source,
+    reported: CertificateStatus | None,
+    in_service: bool,
+    now: datetime,
 ) -> Row:
     problems = []
     pair: CertificatePair | None = None
     try:
-        # The date is shown, so that an expired one is no problem of reading it.
+        # An expired pair is loaded, too: its date is shown.
         pair = load_pair(source.cert, source.key, datetime.min.replace(tzinfo=UTC))
     except StartError as error:
         unmade = source.make is not None and not source.present
         problems.append("labgate makes it when it starts." if unmade else str(error))
-    next_renewal = told.next_renewal if told else None
-    if told and told.last_error:
-        problems.append(f"The last renewal failed: {told.last_error}")
-    if told and in_service:
-        if told.fault and told.fault not in problems:
-            problems.append(told.fault)
-        if pair and pair.serial != told.serial and not told.fault:
+    next_renewal = reported.next_renewal if reported else None
+    if reported and reported.last_error:
+        problems.append(f"The last renewal failed: {reported.last_error}")
+    if reported and in_service:
+        if reported.fault and reported.fault not in problems:
+            problems.append(reported.fault)
+        if pair and pair.serial != reported.serial and not reported.fault:
             problems.append("The files hold another one, which is put into service in a moment.")
-        names, issuer, not_after = told.names, told.issuer, told.not_after
-        temporary = told.temporary
+        names, issuer, not_after = reported.names, reported.issuer, reported.not_after
+        temporary = reported.temporary
         if temporary:
             problems.append("A temporary self-signed certificate serves until it is there.")
     elif pair:
@@ -144,12 +148,12 @@ def _expires(row: Row, now: datetime) -> Text:
         return Text("unusable" if row.source.present else "missing", "bold red")
     left = row.not_after - now
     style = "green" if left > SOON else "bold yellow"
-    said = _span(left) + " left"
+    description = _span(left) + " left"
     if left <= timedelta(0):
-        said, style = f"expired {_span(-left)} ago", "bold red"
+        description, style = f"expired {_span(-left)} ago", "bold red"
     if row.temporary:
-        said, style = "temporary", "bold yellow"
-    return Text.assemble(f"{row.not_after:%Y-%m-%d}, ", (said, style))
+        description, style = "temporary", "bold yellow"
+    return Text.assemble(f"{row.not_after:%Y-%m-%d}, ", (description, style))
 
 
 def _renewal(row: Row) -> Text:
@@ -164,13 +168,13 @@ def _span(span: timedelta) -> str:
 
 
 def _unserved(settings: Settings, status: Status) -> list[str]:
-    """The names asked about that the running labgate does not serve."""
+    """The configured names that the running labgate does not serve."""
     return [host for host in hosts_of(settings) if host not in status.hosts]
 
 
-def _told_by(settings: Settings, path: Path, status: Status) -> str:
-    """Whether this is what is in service, or only what the files hold."""
-    if status.hidden:
+def _provenance(settings: Settings, path: Path, status: Status) -> str:
+    """Say whether the certificates shown are in service, or only in the files."""
+    if status.unreadable:
         return (
             f"{path} may not be read by this user, so this is what the files hold, not what is "
             "in service. Use sudo to see that."
@@ -184,11 +188,13 @@ def _told_by(settings: Settings, path: Path, status: Status) -> str:
             f"{who} serves {', '.join(status.hosts)} and not {', '.join(unserved)}: this is what "
             "the files hold, not what is in service."
         )
-    told = {one.cert for one in status.certificates}
-    asked = [source for source in sources_of(settings) if source.present or not source.optional]
-    if any(str(source.cert) not in told for source in asked):
+    in_service = {one.cert for one in status.certificates}
+    configured = [
+        source for source in sources_of(settings) if source.present or not source.optional
+    ]
+    if any(str(source.cert) not in in_service for source in configured):
         return (
-            f"{who} serves these names from {', '.join(sorted(told))}: what stands here of other "
-            "files is not in service."
+            f"{who} serves these names from {', '.join(sorted(in_service))}: what stands here of "
+            "other files is not in service."
         )
     return f"{who} told this: it is in service now. It looks at the files all the time."

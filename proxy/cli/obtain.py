@@ -1,4 +1,4 @@
-"""``labgate cert obtain`` and ``renew``: one attempt now, with every step told."""
+"""``labgate cert obtain`` and ``renew``: one attempt now, printing every step."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 from proxy.app import Application
 from proxy.certs.acme.account import NO_EMAIL
-from proxy.certs.acme.certificate_request import Wanted, wanted_of
-from proxy.certs.acme.issuer import attempt, due, shelf_of
-from proxy.certs.acme.maintain import in_thread
+from proxy.certs.acme.certificate_request import CertificateRequest, certificate_request_of
+from proxy.certs.acme.issuer import issue, schedule_renewal, storage_of
+from proxy.certs.acme.maintain import run_in_daemon_thread
 from proxy.certs.acme.problems import explain_files
-from proxy.certs.acme.storage import Shelf
+from proxy.certs.acme.storage import CertificateStorage
 from proxy.certs.files import CertificatePair
 from proxy.certs.sources import sources_of
 from proxy.certs.status import read_status, status_file
@@ -23,7 +23,8 @@ from proxy.settings import Settings
 
 from .run import run
 
-BUSY_SECONDS = 600.0
+LOCK_TIMEOUT_SECONDS = 600.0
+"""How long to wait for another process that asks the CA."""
 
 
 def obtain(settings: Settings, *, due_only: bool, force: bool) -> int:
@@ -31,11 +32,14 @@ def obtain(settings: Settings, *, due_only: bool, force: bool) -> int:
 
     Args:
         settings: The configuration of the labgate that serves it.
-        due_only: Only if the one there is is due; otherwise only if there is none.
+        due_only: Only if a renewal is due; otherwise only if there is no usable certificate.
         force: In any case.
 
+    Returns:
+        The exit code.
+
     Raises:
-        StartError: It is not for labgate to obtain, or the CA did not issue it.
+        StartError: Somebody else obtains this certificate, or the CA did not issue it.
     """
     _check(settings)
     try:
@@ -43,15 +47,15 @@ def obtain(settings: Settings, *, due_only: bool, force: bool) -> int:
     except OSError as error:
         raise StartError(explain_files(settings.state_folder, error)) from None
     except KeyboardInterrupt:
-        _tell("stopped; the next attempt goes on with the order")
+        _print("stopped; the next attempt goes on with the order")
         return 1
 
 
 def _check(settings: Settings) -> None:
-    """Whether there is anything for ACME to do.
+    """Make sure that labgate obtains this certificate by ACME.
 
     Raises:
-        StartError: There is not: why, and the mend.
+        StartError: It does not: why, and the mend.
     """
     domain = settings.site.domains[0]
     if not settings.listen.tls:
@@ -79,35 +83,37 @@ def _check(settings: Settings) -> None:
 
 
 async def _obtain(settings: Settings, *, due_only: bool, force: bool) -> int:
-    wanted = wanted_of(settings)
-    shelf = shelf_of(wanted)
-    deadline = asyncio.get_running_loop().time() + BUSY_SECONDS
-    told = False
+    request = certificate_request_of(settings)
+    storage = storage_of(request)
+    deadline = asyncio.get_running_loop().time() + LOCK_TIMEOUT_SECONDS
+    announced = False
     while True:
-        with shelf.locked() as free:
+        with storage.locked() as free:
             if free:
-                if not force and (said := _not_now(wanted, shelf, due_only=due_only)):
-                    _tell(said)
+                if not force and (reason := _reason_to_wait(request, storage, due_only=due_only)):
+                    _print(reason)
                     return 0
-                return await _attempt(settings, wanted)
+                return await _issue(settings, request)
         if asyncio.get_running_loop().time() > deadline:
             raise StartError(
                 "Another labgate with this state folder has been asking the CA for ten minutes. "
                 "Its log says why; try again when it is done."
             )
-        if not told:
-            _tell("another labgate asks the CA at this moment; waiting for it")
-            told = True
+        if not announced:
+            _print("another labgate asks the CA at this moment; waiting for it")
+            announced = True
         await asyncio.sleep(1)
 
 
-def _not_now(wanted: Wanted, shelf: Shelf, *, due_only: bool) -> str:
-    """Why nothing is to be done; empty when something is."""
+def _reason_to_wait(
+    request: CertificateRequest, storage: CertificateStorage, *, due_only: bool
+) -> str:
+    """Why the certificate is not to be obtained now; empty if it is."""
     now = datetime.now(UTC)
-    pair = shelf.pair()
-    if pair is None or pair.not_after <= now or not all(map(pair.covers, wanted.names)):
+    pair = storage.installed_pair()
+    if pair is None or pair.not_after <= now or not all(map(pair.covers, request.names)):
         return ""
-    planned = due(wanted, pair, shelf.recall(), now)
+    planned = schedule_renewal(request, pair, storage.load_state(), now)
     if due_only and planned.at <= now:
         return ""
     return (
@@ -117,30 +123,30 @@ def _not_now(wanted: Wanted, shelf: Shelf, *, due_only: bool) -> str:
     )
 
 
-async def _attempt(settings: Settings, wanted: Wanted) -> int:
-    async with _answering(settings) as here:
+async def _issue(settings: Settings, request: CertificateRequest) -> int:
+    async with _responder(settings) as here:
         stop = threading.Event()
         try:
-            pair: CertificatePair = await in_thread(lambda: attempt(wanted, _tell, stop))
+            pair: CertificatePair = await run_in_daemon_thread(lambda: issue(request, _print, stop))
         finally:
             stop.set()
         if not here:
-            _tell(f"the running labgate puts {pair.cert} into service within seconds")
+            _print(f"the running labgate puts {pair.cert} into service within seconds")
     return 0
 
 
 @asynccontextmanager
-async def _answering(settings: Settings) -> AsyncIterator[bool]:
-    """Have somebody answer the CA on the ports: the running labgate, or else we do."""
+async def _responder(settings: Settings) -> AsyncIterator[bool]:
+    """Make sure that the CA's challenges are answered; yields True if by this process."""
     if read_status(status_file(settings.state_folder)).running and await _listens(settings):
-        _tell("the running labgate answers the CA's challenges")
+        _print("the running labgate answers the CA's challenges")
         yield False
         return
     app = Application(settings, access_log=False, renew=False)
     try:
         await app.start()
         ports = [str(port) for port in (settings.http_port, settings.https_port) if port]
-        _tell(f"answering the CA's challenges here, on port {' and '.join(ports)}")
+        _print(f"answering the CA's challenges here, on port {' and '.join(ports)}")
         yield True
         app.reload()
     finally:
@@ -148,7 +154,10 @@ async def _answering(settings: Settings) -> AsyncIterator[bool]:
 
 
 async def _listens(settings: Settings) -> bool:
-    """Whether anybody does: after a crash the status file may name a stranger's process."""
+    """Whether a server listens on the HTTPS port.
+
+    After a crash the process in the status file may be another program's.
+    """
     anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
     for address in settings.bind:
         with suppress(OSError):
@@ -159,5 +168,5 @@ async def _listens(settings: Settings) -> bool:
     return False
 
 
-def _tell(line: str) -> None:
+def _print(line: str) -> None:
     print(f"labgate: {line}", flush=True)

@@ -215,11 +215,11 @@ def _tell(settings: Settings, app: Serving, jupyter: Launched, waiting: Sequence
         waiting: What is not there yet.
     """
     store = app.certificates
-    made = store is not None and store.entries[0].source.kind == "development"
+    made = store is not None and store.managed[0].source.kind == "development"
     authority = authority_file(settings.state_folder) if made else None
     lines = ready_lines(settings, jupyter, authority)
     lines[-1:-1] = [("Waiting", wait) for wait in waiting]
-    for entry in store.entries if store is not None else ():
+    for entry in store.managed if store is not None else ():
         if entry.temporary:
             place = f"a certificate at {entry.source.cert}"
             if entry.source.kind == "ACME":

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from proxy import __version__
 from proxy.app import Application
-from proxy.certs.managed_certificate import Entry
+from proxy.certs.managed_certificate import ManagedCertificate
 from proxy.edge.listener import bind
 from proxy.rules.authority import host_only
 
@@ -34,8 +34,8 @@ DAY_SECONDS = 86_400.0
 class CertificateMetrics(Collector):
     """What ``labgate cert show`` tells, as numbers."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = entries
+    def __init__(self, certificates: Sequence[ManagedCertificate]) -> None:
+        self._certificates = certificates
 
     def collect(self) -> Iterable[Metric]:
         expiry = _of_certificates("expiry_timestamp_seconds", "When it expires, Unix time.")
@@ -49,19 +49,19 @@ class CertificateMetrics(Collector):
         temporary = _of_certificates("temporary", "1: self-signed, until the real one is there.")
         renewal = _of_certificates("next_renewal_timestamp_seconds", "When labgate renews it.")
         now = datetime.now(UTC)
-        for entry in self._entries:
-            name = [entry.name]
-            wrong = entry.fault or entry.last_error
+        for certificate in self._certificates:
+            name = [certificate.name]
+            wrong = certificate.fault or certificate.last_error
             problem.add_metric(name, float(bool(wrong)))
             if wrong:
                 reason.add_metric([*name, wrong], 1)
-            temporary.add_metric(name, float(entry.temporary))
-            if entry.pair is not None:
-                expires = entry.pair.not_after
+            temporary.add_metric(name, float(certificate.temporary))
+            if certificate.pair is not None:
+                expires = certificate.pair.not_after
                 expiry.add_metric(name, expires.timestamp())
                 left.add_metric(name, (expires - now).total_seconds() / DAY_SECONDS)
-            if entry.next_renewal is not None:
-                renewal.add_metric(name, entry.next_renewal.timestamp())
+            if certificate.next_renewal is not None:
+                renewal.add_metric(name, certificate.next_renewal.timestamp())
         return [expiry, left, problem, reason, temporary, renewal]
 
 
@@ -98,7 +98,7 @@ def collectors_of(app: Application | Supervisor) -> list[Collector]:
     """What there is to tell; the requests are the workers' where there are several."""
     collectors: list[Collector] = []
     if app.certificates is not None:
-        collectors.append(CertificateMetrics(app.certificates.entries))
+        collectors.append(CertificateMetrics(app.certificates.managed))
     if isinstance(app, Application):
         collectors.append(TrafficMetrics(app.traffic, app.gauges))
     return collectors

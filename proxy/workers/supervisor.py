@@ -87,15 +87,15 @@ class Supervisor:
         for place, worker in enumerate(first):
             self._tasks.append(spawn(self._keep(place, worker), f"worker {place + 1}"))
         if self.certificates is not None:
-            self.certificates.publish()
+            self.certificates.publish_status()
             self._tasks.append(spawn(watch(self.certificates), "certificates"))
-            if self.certificates.entries[0].source.kind == "ACME":
+            if self.certificates.managed[0].source.kind == "ACME":
                 self._tasks.append(spawn(renewing(settings, self.certificates), "renewal"))
 
     def reload(self) -> None:
         """Look at the certificates now, not only within the next seconds."""
         if self.certificates is not None and self._tasks and not self._stopping:
-            self.certificates.look()
+            self.certificates.reload()
         self._tell({"reload": True})
 
     def connect_to(self, address: UpstreamAddress) -> None:

@@ -27,7 +27,7 @@ def test_given_pairs_and_no_others(tmp_path: Path) -> None:
     tls = {"cert": ["/x/1.pem", "/etc/letsencrypt/live/b/2.pem"], "key": ["/x/1.key", "/x/2.key"]}
     first, second = sources_of(settings(tmp_path, tls=tls))
     assert (first.kind, first.cert, first.key) == ("files", Path("/x/1.pem"), Path("/x/1.key"))
-    assert (second.kind, second.awaited) == ("certbot", False)
+    assert (second.kind, second.deferred) == ("certbot", False)
 
 
 def test_a_laptop_makes_its_own(tmp_path: Path) -> None:
@@ -50,10 +50,10 @@ def test_certbots_folders(tmp_path: Path) -> None:
 def test_what_comes_through_us_is_awaited(tmp_path: Path) -> None:
     """certbot's challenge is answered by labgate, which therefore has to run first."""
     (source,) = sources_of(settings(tmp_path, acme={"webroot": tmp_path}))
-    assert (source.kind, source.awaited) == ("certbot", True)
+    assert (source.kind, source.deferred) == ("certbot", True)
     given = {"cert": ["/x/1.pem"], "key": ["/x/1.key"]}
     (source,) = sources_of(settings(tmp_path, acme={"webroot": tmp_path}, tls=given))
-    assert (source.kind, source.awaited) == ("files", True)
+    assert (source.kind, source.deferred) == ("files", True)
 
 
 def test_what_labgate_obtained(tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ NAME = "lab.example.org"
 TODAY = datetime.now(UTC)
 
 
-def source(folder: Path, *, awaited: bool = False, optional: bool = False) -> Source:
+def source(folder: Path, *, deferred: bool = False, optional: bool = False) -> Source:
     files = folder / "fullchain.pem", folder / "privkey.pem"
-    return Source("", "files", *files, awaited=awaited, optional=optional)
+    return Source("", "files", *files, deferred=deferred, optional=optional)
 
 
 def started(*sources: Source, hosts: tuple[str, ...] = (NAME,)) -> CertificateStore:
@@ -62,6 +62,11 @@ def served(store: CertificateStore, name: str = NAME) -> tuple[str, str]:
     return certificate.issuer.rfc4514_string(), f"{certificate.serial_number:X}"
 
 
+def temporary(store: CertificateStore) -> list[str]:
+    """The names that are served with a temporary certificate."""
+    return [certificate.name for certificate in store.managed if certificate.temporary]
+
+
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     found = [entry for entry in caplog.records if entry.levelno >= logging.WARNING]
     caplog.clear()
@@ -72,12 +77,12 @@ def test_a_new_pair_is_in_service_at_the_next_look(tmp_path: Path) -> None:
     pair(tmp_path, NAME)
     store = started(source(tmp_path))
     first = served(store)
-    assert not store.look()
+    assert not store.reload()
     assert served(store) == first
     pair(tmp_path, NAME)
-    assert store.look()
+    assert store.reload()
     assert served(store) != first
-    assert not store.look()
+    assert not store.reload()
 
 
 def test_certbots_links(tmp_path: Path) -> None:
@@ -94,14 +99,14 @@ def test_certbots_links(tmp_path: Path) -> None:
             (live / f"{kind}.pem").unlink(missing_ok=True)
             (live / f"{kind}.pem").symlink_to(file)
             if number > 1:
-                store.look()  # in between, too
+                store.reload()  # in between, too
 
     renew(1)
     store = started(source(live))
     first = served(store)
     renew(2)
     assert served(store) != first
-    assert not store.entries[0].fault
+    assert not store.managed[0].fault
 
 
 def test_the_same_content_elsewhere_is_nothing_new(tmp_path: Path) -> None:
@@ -112,7 +117,7 @@ def test_the_same_content_elsewhere_is_nothing_new(tmp_path: Path) -> None:
     store = started(source(tmp_path))
     copied.replace(tmp_path / "privkey.pem")
     os.utime(tmp_path / "fullchain.pem", (0, 0))
-    assert not store.look()
+    assert not store.reload()
 
 
 def _cut(folder: Path) -> None:
@@ -177,20 +182,20 @@ def test_a_bad_pair_changes_nothing_but_a_warning(
     first = served(store)
     caplog.set_level("INFO")
     damage(folder)
-    assert not store.look()
+    assert not store.reload()
     assert warnings_of(caplog) == []  # perhaps it is still being written
     for _ in range(3):
-        assert not store.look()
+        assert not store.reload()
     (warning,) = warnings_of(caplog)
     assert re.search(said, warning), warning
     assert warning.endswith("The certificate in service stays.")
-    assert re.search(said, store.entries[0].fault)
+    assert re.search(said, store.managed[0].fault)
     assert served(store) == first
 
     pair(folder, NAME)
-    assert store.look()
+    assert store.reload()
     assert served(store) != first
-    assert not store.entries[0].fault
+    assert not store.managed[0].fault
     assert warnings_of(caplog) == []
 
 
@@ -201,15 +206,15 @@ def test_a_fault_that_goes_away_leaves_what_was(
     good = cert.read_bytes()
     store = started(source(tmp_path))
     cert.write_text("oops")
-    store.look()
-    store.look()
+    store.reload()
+    store.reload()
     assert len(warnings_of(caplog)) == 1
     cert.write_bytes(good)
-    assert not store.look()
-    assert not store.entries[0].fault
+    assert not store.reload()
+    assert not store.managed[0].fault
     cert.write_text("oops")
-    store.look()
-    store.look()
+    store.reload()
+    store.reload()
     assert len(warnings_of(caplog)) == 1
 
 
@@ -217,16 +222,16 @@ def test_a_certificate_of_tomorrow_is_used_tomorrow(tmp_path: Path) -> None:
     pair(tmp_path, NAME)
     store = started(source(tmp_path))
     _early(tmp_path)
-    assert not store.look()
-    assert store.look(TODAY + timedelta(days=1, minutes=1))
+    assert not store.reload()
+    assert store.reload(TODAY + timedelta(days=1, minutes=1))
 
 
 def test_an_expired_one_makes_way_for_any(tmp_path: Path) -> None:
     pair(tmp_path, NAME, days=1)
     store = started(source(tmp_path))
     _another_name(tmp_path)
-    assert not store.look()
-    assert store.look(TODAY + timedelta(days=2))
+    assert not store.reload()
+    assert store.reload(TODAY + timedelta(days=2))
 
 
 def test_a_shorter_chain_may_be_half_of_a_longer_one(tmp_path: Path) -> None:
@@ -234,9 +239,9 @@ def test_a_shorter_chain_may_be_half_of_a_longer_one(tmp_path: Path) -> None:
     cert.write_bytes(cert.read_bytes() + AUTHORITY.cert_pem.bytes())
     store = started(source(tmp_path))
     pair(tmp_path, NAME)
-    assert not store.look()
-    assert not store.entries[0].fault
-    assert store.look()
+    assert not store.reload()
+    assert not store.managed[0].fault
+    assert store.reload()
 
 
 def test_a_key_that_openssl_does_not_take(tmp_path: Path) -> None:
@@ -256,8 +261,8 @@ def test_a_key_that_openssl_does_not_take(tmp_path: Path) -> None:
     cert.write_bytes(small.public_bytes(Encoding.PEM))
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "privkey.pem").write_bytes(pem)
-    assert not store.look()
-    assert "OpenSSL does not take" in store.entries[0].fault
+    assert not store.reload()
+    assert "OpenSSL does not take" in store.managed[0].fault
     assert served(store) == first
 
 
@@ -273,7 +278,7 @@ def test_several_pairs_each_by_its_own(tmp_path: Path) -> None:
     assert served(store, "unknown.example") == before[0]
     (folders[0] / "privkey.pem").write_text("broken")
     pair(folders[2], names[2])
-    assert store.look()
+    assert store.reload()
     after = [served(store, host) for host in hosts]
     assert after[:2] == before[:2]
     assert after[2] != before[2]
@@ -286,7 +291,7 @@ def test_a_name_may_move_to_another_pair(tmp_path: Path) -> None:
         source(tmp_path / "a"), source(tmp_path / "b"), hosts=("a.example", "b.example")
     )
     pair(tmp_path / "a", "a.example")
-    assert store.look()
+    assert store.reload()
 
 
 def test_what_cannot_start(tmp_path: Path) -> None:
@@ -302,13 +307,13 @@ def test_an_optional_pair_may_come_and_stays(tmp_path: Path) -> None:
     sources = [source(tmp_path / "a"), source(tmp_path / "b", optional=True)]
     store = started(*sources, hosts=("a.example", "b.example"))
     assert served(store, "b.example") == served(store, "a.example")
-    assert not store.look()
+    assert not store.reload()
     pair(tmp_path / "b", "b.example")
-    assert store.look()
+    assert store.reload()
     # The first pair is for that name as well, and the first counts.
     assert served(store, "b.example") == served(store, "a.example")
     pair(tmp_path / "a", "a.example")
-    assert store.look()
+    assert store.reload()
     assert served(store, "b.example") != served(store, "a.example")
 
 
@@ -316,45 +321,45 @@ class TestAwaited:
     def test_a_temporary_one_serves_until_it_comes(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        store = started(source(tmp_path, awaited=True), hosts=(NAME, "127.0.0.1"))
-        assert store.waiting == [NAME]
+        store = started(source(tmp_path, deferred=True), hosts=(NAME, "127.0.0.1"))
+        assert temporary(store) == [NAME]
         assert served(store)[0] == "O=labgate temporary"
-        assert not store.look()
-        assert not store.look()
-        assert not store.look(TODAY + timedelta(days=360))
+        assert not store.reload()
+        assert not store.reload()
+        assert not store.reload(TODAY + timedelta(days=360))
         assert warnings_of(caplog) == []
         pair(tmp_path, NAME)
-        assert store.look()
-        assert store.waiting == []
+        assert store.reload()
+        assert temporary(store) == []
         assert served(store)[0] != "O=labgate temporary"
-        assert store.entries[0].name == NAME
+        assert store.managed[0].name == NAME
 
     def test_what_is_broken_is_told(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """Only here may labgate start all the same: it may be what is needed to renew."""
         pair(tmp_path, NAME, days=-1)
-        store = started(source(tmp_path, awaited=True))
+        store = started(source(tmp_path, deferred=True))
         assert served(store)[0] == "O=labgate temporary"
         (warning,) = warnings_of(caplog)
         assert "expired on" in warning
-        store.look()
-        store.look()
+        store.reload()
+        store.reload()
         assert warnings_of(caplog) == []
-        assert "expired on" in store.entries[0].fault
+        assert "expired on" in store.managed[0].fault
 
     def test_it_may_not_be_for_every_name(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        store = started(source(tmp_path, awaited=True), hosts=(NAME, "b.example"))
+        store = started(source(tmp_path, deferred=True), hosts=(NAME, "b.example"))
         pair(tmp_path, NAME)
-        assert store.look()
+        assert store.reload()
         (warning,) = warnings_of(caplog)
         assert "No certificate is for b.example" in warning
-        assert not store.look()
+        assert not store.reload()
         assert warnings_of(caplog) == []
 
     def test_a_real_one_for_the_same_name_goes_first(self, tmp_path: Path) -> None:
         pair(tmp_path / "b", "b.example")
-        sources = [source(tmp_path / "a", awaited=True), source(tmp_path / "b")]
+        sources = [source(tmp_path / "a", deferred=True), source(tmp_path / "b")]
         store = started(*sources, hosts=("a.example", "b.example"))
         assert served(store, "a.example")[0] == "O=labgate temporary"
         assert served(store, "b.example")[0] != "O=labgate temporary"
@@ -371,8 +376,8 @@ def test_the_development_certificate_is_renewed_under_way(tmp_path: Path) -> Non
     development = Source("localhost", "development", made.cert, made.key, make=make)
     store = started(development, hosts=("localhost",))
     first = served(store, "localhost")
-    assert not store.look()
-    assert store.look(TODAY + timedelta(days=90) - RENEW_BEFORE + timedelta(hours=1))
+    assert not store.reload()
+    assert store.reload(TODAY + timedelta(days=90) - RENEW_BEFORE + timedelta(hours=1))
     assert served(store, "localhost") != first
 
 
@@ -383,7 +388,7 @@ def test_a_certificate_nobody_renews_is_told_of_daily(
     store = started(source(tmp_path))
     told = {}
     for hours in range(0, 24 * 22, 6):
-        store.look(TODAY + timedelta(hours=hours))
+        store.reload(TODAY + timedelta(hours=hours))
         if found := warnings_of(caplog):
             (told[hours],) = found
     assert 24 * 6 <= min(told) <= 24 * 6 + 6
@@ -392,7 +397,7 @@ def test_a_certificate_nobody_renews_is_told_of_daily(
     assert 14 <= len(told) <= 16
     assert all(later - earlier >= 24 for earlier, later in zip(told, list(told)[1:], strict=False))
     pair(tmp_path, NAME, days=60)
-    assert store.look(TODAY + timedelta(days=22))
+    assert store.reload(TODAY + timedelta(days=22))
     assert warnings_of(caplog) == []
 
 
@@ -406,12 +411,12 @@ class TestStatus:
 
     def test_nothing_is_told_before_it_serves(self, tmp_path: Path) -> None:
         store, file = self.store(tmp_path)
-        store.tell(NAME, last_error="x")
+        store.report_renewal(NAME, last_error="x")
         assert not file.exists()
 
     def test_what_is_told(self, tmp_path: Path) -> None:
         store, file = self.store(tmp_path)
-        store.publish()
+        store.publish_status()
         status = read_status(file)
         assert status.running
         (told,) = status.certificates
@@ -421,13 +426,13 @@ class TestStatus:
         assert file.stat().st_mode & 0o777 == 0o600
 
         when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-        store.tell(NAME, next_renewal=when, last_error="The CA said no.")
-        store.tell("unknown.example", last_error="nothing")
+        store.report_renewal(NAME, next_renewal=when, last_error="The CA said no.")
+        store.report_renewal("unknown.example", last_error="nothing")
         (told,) = read_status(file).certificates
         assert (told.last_error, told.next_renewal) == ("The CA said no.", when)
 
         (tmp_path / "pair" / "privkey.pem").write_text("oops")
-        store.look()
+        store.reload()
         (told,) = read_status(file).certificates
         assert "not a PEM private key" in told.fault
         assert told.last_error == "The CA said no."
@@ -437,9 +442,9 @@ class TestStatus:
 
     def test_it_is_written_only_when_something_changed(self, tmp_path: Path) -> None:
         store, file = self.store(tmp_path)
-        store.publish()
+        store.publish_status()
         before = file.stat()
-        store.look()
+        store.reload()
         assert file.stat().st_ino == before.st_ino
 
     def test_a_folder_that_cannot_be_written_is_told_once(
@@ -447,11 +452,11 @@ class TestStatus:
     ) -> None:
         store, _ = self.store(tmp_path)
         (tmp_path / "state").write_text("a file where the folder should be")
-        store.publish()
-        store.tell(NAME, last_error="x")
+        store.publish_status()
+        store.report_renewal(NAME, last_error="x")
         (warning,) = warnings_of(caplog)
         assert "status.json cannot be written" in warning
-        assert store.look() is False
+        assert store.reload() is False
 
     @pytest.mark.parametrize("content", ["", "{}", "[]", '{"pid": 1, "certificates": [{}]}'])
     def test_a_file_that_is_something_else_tells_nothing(
@@ -462,7 +467,7 @@ class TestStatus:
 
     def test_the_instance_of_a_dead_process_does_not_run(self, tmp_path: Path) -> None:
         store, file = self.store(tmp_path)
-        store.publish()
+        store.publish_status()
         content = json.loads(file.read_text())
         content["pid"] = 2**22 + 1  # above what Linux gives
         file.write_text(json.dumps(content))

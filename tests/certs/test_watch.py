@@ -58,7 +58,7 @@ async def test_a_new_pair_is_found(tmp_path: Path, change: Callable[[Path], None
     handshakes = Heard()
     store = CertificateStore([Source(NAME, "files", cert, key)], handshakes, (NAME,))
     store.start()
-    (entry,) = store.entries
+    (entry,) = store.managed
     first = entry.pair
     watching = spawn(watch(store, 0.02), "watching")
     try:

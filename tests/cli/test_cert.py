@@ -42,13 +42,13 @@ def files(folder: Path) -> list[str | Path]:
     return ["--cert", folder / "fullchain.pem", "--key", folder / "privkey.pem"]
 
 
-def running(state: Path, folder: Path, *, awaited: bool = False) -> CertificateStore:
+def running(state: Path, folder: Path, *, deferred: bool = False) -> CertificateStore:
     """As if a labgate ran: this process writes the status file."""
     cert, key = folder / "fullchain.pem", folder / "privkey.pem"
-    source = Source("", "files", cert, key, awaited=awaited)
+    source = Source("", "files", cert, key, deferred=deferred)
     store = CertificateStore([source], Handshakes(), (NAME,), status_file(state))
     store.start()
-    store.publish()
+    store.publish_status()
     return store
 
 
@@ -153,9 +153,9 @@ def test_what_is_in_service(
     pair(folder, NAME, days=30.5)
     store = running(state, folder)
     when = datetime(2031, 2, 3, 4, 5, tzinfo=UTC)
-    store.tell(NAME, next_renewal=when, last_error="The CA said no.")
+    store.report_renewal(NAME, next_renewal=when, last_error="The CA said no.")
     (folder / "privkey.pem").write_text("oops")
-    store.look()
+    store.reload()
     assert show(*files(folder)) == 0, "what is in service is good"
     said = capsys.readouterr().out
     for text in ("30 days left", "2031-02-03 04:05", "The last renewal failed: The CA said no."):
@@ -164,13 +164,13 @@ def test_what_is_in_service(
     assert f"The running labgate (process {os.getpid()}, state folder {state}) told this" in said
 
     pair(folder, NAME, days=50.5)
-    store.look()
+    store.reload()
     pair(folder, NAME, days=60.5)
     assert show(*files(folder)) == 0
     said = capsys.readouterr().out
     assert "50 days left" in said
     assert "put into service in a moment" in said
-    store.look()
+    store.reload()
     assert show(*files(folder)) == 0
     said = capsys.readouterr().out
     assert "60 days left" in said
@@ -183,7 +183,7 @@ def test_what_is_in_service(
 def test_a_temporary_one_is_not_good(
     state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    running(state, tmp_path / "pair", awaited=True)
+    running(state, tmp_path / "pair", deferred=True)
     assert show(*files(tmp_path / "pair")) == 1
     said = capsys.readouterr().out
     assert "temporary" in said
@@ -203,7 +203,7 @@ def test_markup_in_what_a_ca_says_is_text(
     state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pair(tmp_path / "pair", NAME)
-    running(state, tmp_path / "pair").tell(NAME, last_error="[/red] no such tag [bold]")
+    running(state, tmp_path / "pair").report_renewal(NAME, last_error="[/red] no such tag [bold]")
     assert show(*files(tmp_path / "pair")) == 0
     assert "[/red] no such tag [bold]" in capsys.readouterr().out
 

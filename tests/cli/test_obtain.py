@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.certs.acme.storage import Shelf
+from proxy.certs.acme.storage import CertificateStorage
 from proxy.certs.sources import sources_of
 from proxy.cli.arguments import parse
 from proxy.cli.obtain import obtain
@@ -57,11 +57,11 @@ def test_an_email_makes_labgate_the_one_that_obtains(tmp_path: Path) -> None:
     """For the first name, with all the others in the same certificate."""
     domains = {"domains": [NAME, "www.example.org"]}
     first, second = sources_of(settings(tmp_path, site=domains))
-    assert (first.kind, first.awaited, first.optional) == ("ACME", True, False)
-    assert first.cert == Shelf(tmp_path, NAME).cert
+    assert (first.kind, first.deferred, first.optional) == ("ACME", True, False)
+    assert first.cert == CertificateStorage(tmp_path, NAME).cert
     assert (second.kind, second.optional) == ("certbot", True)
     first, _ = sources_of(settings(tmp_path, site=domains, acme={}))
-    assert (first.kind, first.awaited) == ("certbot", False)
+    assert (first.kind, first.deferred) == ("certbot", False)
 
 
 def test_the_flags() -> None:

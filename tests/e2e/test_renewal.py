@@ -22,7 +22,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Origin
 
 from proxy.certs.files import load_pair
-from proxy.certs.watch import LOOK_SECONDS
+from proxy.certs.watch import POLL_SECONDS
 from proxy.runtime.secret_files import write_atomically
 from proxy.tasks import spawn
 from tests.e2e.programs import ROOT, Labgate, free_port, until
@@ -151,7 +151,7 @@ async def test_nobody_notices(tmp_path: Path) -> None:
             sockets = await _dialled(labgate)
             load = Load(labgate.https_port)
             loading = [spawn(load.run(kept=kept), "load") for kept in (True, True, False)]
-            assert LOOK_SECONDS < 5, "seconds are promised"
+            assert POLL_SECONDS < 5, "seconds are promised"
             for number in range(RENEWALS):
                 serial = renew(live)
                 await _until_served(labgate, serial)

@@ -12,7 +12,7 @@ import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.certs.files import load_pair
-from proxy.certs.managed_certificate import Entry
+from proxy.certs.managed_certificate import ManagedCertificate
 from proxy.certs.sources import Source
 from proxy.errors import StartError
 from proxy.observe.metrics import CertificateMetrics, TrafficMetrics, serve_metrics
@@ -24,14 +24,14 @@ Labels = frozenset[tuple[str, str]]
 LOOPBACK = ("127.0.0.1", 0)
 
 
-def entry_of(folder: Path) -> Entry:
+def entry_of(folder: Path) -> ManagedCertificate:
     """A certificate for lab.example.org in service, good for ten days."""
     end = datetime.now(UTC) + timedelta(days=10)
     leaf = trustme.CA().issue_cert("lab.example.org", not_after=end)
     cert, key = folder / "chain.pem", folder / "key.pem"
     leaf.cert_chain_pems[0].write_to_path(cert)
     leaf.private_key_pem.write_to_path(key)
-    return Entry(Source("", "files", cert, key), pair=load_pair(cert, key))
+    return ManagedCertificate(Source("", "files", cert, key), pair=load_pair(cert, key))
 
 
 async def scraped(port: int) -> Mapping[tuple[str, Labels], float]:

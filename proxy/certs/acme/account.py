@@ -1,4 +1,4 @@
-"""Our account with the CA: a key, and what the CA calls it.
+"""The account with the CA: its key and its URL.
 
 ``<state>/acme/<CA>/`` holds ``account.key`` (PEM, 0600) and ``account.json``: the account's
 URL, the directory's, and the mail address it was made with.
@@ -33,7 +33,7 @@ NO_EMAIL = (
 
 
 def account_folder(state_folder: Path, directory: str) -> Path:
-    """Where the account with this CA is kept."""
+    """The folder of the account with this CA."""
     name = re.sub(r"[^A-Za-z0-9.-]+", "_", directory.partition("://")[2]).strip("._")
     return state_folder / "acme" / name
 
@@ -55,13 +55,13 @@ class Account:
 
     @property
     def uri(self) -> str:
-        """What the CA calls it; empty before it is registered."""
+        """The account's URL; empty before it is registered."""
         with suppress(OSError, ValueError, TypeError, KeyError):
             return str(json.loads(self._file.read_bytes())["uri"])
         return ""
 
     def sign_in(self, acme: client.ClientV2) -> None:
-        """Sign with the account from now on; register it if that was not done.
+        """Use the account for all further requests; register it first if needed.
 
         Raises:
             messages.Error: The CA refuses it.
@@ -74,7 +74,7 @@ class Account:
         acme.net.account = messages.RegistrationResource(uri=uri, body=messages.Registration())
 
     def register(self, acme: client.ClientV2) -> None:
-        """Register the key with the CA, also when the CA has forgotten it.
+        """Register the key with the CA, for the first time or again.
 
         Raises:
             messages.Error: The CA refuses it.
@@ -84,11 +84,11 @@ class Account:
         if not email:
             raise ObtainError(NO_EMAIL)
         acme.net.account = None
-        wanted = messages.NewRegistration.from_data(
+        registration = messages.NewRegistration.from_data(
             email=email, terms_of_service_agreed=True, external_account_binding=self._binding(acme)
         )
         try:
-            account = acme.new_account(wanted)
+            account = acme.new_account(registration)
             uri = account.uri
         except errors.ConflictError as known:
             # The CA knows the key already (RFC 8555 section 7.3.1).

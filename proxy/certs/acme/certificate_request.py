@@ -1,4 +1,4 @@
-"""What is to be obtained, as the configuration says it."""
+"""Which certificate to obtain, and how, from the configuration."""
 
 from __future__ import annotations
 
@@ -10,24 +10,28 @@ from proxy.settings import AcmeSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """One certificate, and how.
+class CertificateRequest:
+    """One certificate to obtain.
 
     Attributes:
         names: All in one certificate, the canonical one first.
-        kinds: Challenges that the configuration allows, in the order they are tried.
-        state_folder: Where everything is kept.
-        acme: Which CA, and as whom.
+        challenge_types: That the configuration allows, in the order they are tried.
+        state_folder: Of certificates, accounts and challenges.
+        acme: Which CA and account.
     """
 
     names: tuple[str, ...]
-    kinds: tuple[str, ...]
+    challenge_types: tuple[str, ...]
     state_folder: Path
     acme: AcmeSettings
 
 
-def wanted_of(settings: Settings) -> Wanted:
-    """The certificate for every name of the site."""
-    kinds = [kind for kind in settings.acme.challenges if kind != "http-01" or settings.http_port]
+def certificate_request_of(settings: Settings) -> CertificateRequest:
+    """The request for one certificate with every name of the site."""
     names = tuple(hosts_of(settings))
-    return Wanted(names, tuple(kinds), settings.state_folder, settings.acme)
+    challenge_types = tuple(
+        challenge_type
+        for challenge_type in settings.acme.challenges
+        if challenge_type != "http-01" or settings.http_port
+    )
+    return CertificateRequest(names, challenge_types, settings.state_folder, settings.acme)

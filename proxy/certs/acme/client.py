@@ -1,4 +1,4 @@
-"""Signed requests to the CA: nonces, time limits, clocks, and errors in sentences."""
+"""The CA's HTTP client: signed requests, nonces, timeouts, and errors in sentences."""
 
 from __future__ import annotations
 
@@ -30,60 +30,60 @@ from .problems import (
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 
-BAD_NONCES = 20
-"""How often in a row a request is sent again because of its nonce. certbot's library does it
-once; a CA of several machines that do not know each other's nonces may refuse more."""
+MAX_NONCE_ATTEMPTS = 20
+"""How often a request is sent while the CA rejects its nonce. certbot's library sends it twice;
+a CA of several machines that do not know each other's nonces may reject more."""
 
-LOST_CONNECTIONS = 2
-"""How often a request is sent again because its connection ended before the answer."""
+MAX_RECONNECTS = 2
+"""How often a request is sent again after its connection ended before the response."""
 
-LOST_PAUSE_SECONDS = 1.0
+RECONNECT_DELAY_SECONDS = 1.0
 
 
 class Stopped(Exception):  # noqa: N818  reads as what happened
-    """Whoever wanted the certificate does not want it any more."""
+    """The attempt was cancelled: labgate is shutting down."""
 
 
-class Network(client.ClientNetwork):
-    """certbot's network, with patience for nonces and none for silence.
+class AcmeHttpClient(client.ClientNetwork):
+    """certbot's client, with more retries for rejected nonces and with timeouts.
 
     Args:
         key: The account's.
-        directory: The CA's directory URL, for sentences.
-        ca_file: Trusted for the CA's own TLS certificate; None for what browsers trust.
+        directory: The CA's directory URL, for error messages.
+        ca_file: Trusted for the CA's own TLS certificate; None for the usual public roots.
         stop: Set, no further request is sent.
 
     Attributes:
-        retry_at: What Retry-After of the last answer meant; None when it said nothing.
-        skew: How far the CA's clock is ahead of ours, from the last answer's Date.
-        status: Of the last answer.
+        retry_at: From the last response's Retry-After; None without one.
+        clock_skew: How far the CA's clock is ahead of ours, from the last response's Date.
+        status: Of the last response.
     """
 
     def __init__(
         self, key: JWK, directory: str, ca_file: Path | None, stop: threading.Event
     ) -> None:
         super().__init__(key, alg=ES256, user_agent=f"labgate/{__version__}")
-        self._trust: bool | str = True if ca_file is None else _checked(ca_file)
+        self._trust: bool | str = True if ca_file is None else _usable_ca_file(ca_file)
         self._url = directory
         self._ca_file = ca_file
         self._stop = stop
         self.retry_at: datetime | None = None
-        self.skew = timedelta(0)
+        self.clock_skew = timedelta(0)
         self.status = 0
 
     @property
     def retry_seconds(self) -> float:
-        """How long the last answer asks to wait; 0 when it did not."""
+        """How long the last response asks to wait; 0 without a Retry-After."""
         if self.retry_at is None:
             return 0.0
         return max((self.retry_at - datetime.now(UTC)).total_seconds(), 0.0)
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         self.session.close()
 
     def post(self, *args: Any, **kwargs: Any) -> requests.Response:
-        for _ in range(BAD_NONCES - 1):
+        for _ in range(MAX_NONCE_ATTEMPTS - 1):
             try:
                 return self._post_once(*args, **kwargs)
             except messages.Error as error:
@@ -93,9 +93,9 @@ class Network(client.ClientNetwork):
 
     def _send_request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
         kwargs["timeout"] = (CONNECT_SECONDS, READ_SECONDS)
-        # The library knows True and False; requests takes a file as well.
+        # The library's type is bool; requests takes the path of a file as well.
         self.verify_ssl = self._trust  # type: ignore[assignment]
-        for lost in range(LOST_CONNECTIONS + 1):
+        for lost in range(MAX_RECONNECTS + 1):
             if self._stop.is_set():
                 raise Stopped
             try:
@@ -106,61 +106,61 @@ class Network(client.ClientNetwork):
             except requests.exceptions.Timeout as error:
                 raise ObtainError(explain_unreachable(self._url, _reason(error))) from None
             except requests.exceptions.ConnectionError as error:
-                if lost < LOST_CONNECTIONS and not _refused(error):
-                    self._stop.wait(LOST_PAUSE_SECONDS)
+                if lost < MAX_RECONNECTS and not _is_refused(error):
+                    self._stop.wait(RECONNECT_DELAY_SECONDS)
                     continue
                 raise ObtainError(explain_unreachable(self._url, _reason(error))) from None
             except (requests.exceptions.RequestException, ValueError) as error:
                 raise ObtainError(explain_no_directory(self._url, str(error))) from None
             else:
                 break
-        self._learn(response)
+        self._read_headers(response)
         return response
 
-    def _learn(self, response: requests.Response) -> None:
+    def _read_headers(self, response: requests.Response) -> None:
         now = datetime.now(UTC)
         self.status = response.status_code
         self.retry_at = retry_after(response.headers.get("Retry-After", ""), now)
         with suppress(ValueError, TypeError):
-            self.skew = parsedate_to_datetime(response.headers.get("Date", "")) - now
+            self.clock_skew = parsedate_to_datetime(response.headers.get("Date", "")) - now
         if not response.ok and self.REPLAY_NONCE_HEADER in response.headers:
-            # RFC 8555 section 6.5: the nonce to go on with. Those from before a CA's restart
-            # are all bad.
+            # Use the nonce of the error response (RFC 8555 section 6.5): after a restart of the
+            # CA all older ones are invalid.
             self._nonces.clear()
             with suppress(errors.BadNonce):
                 self._add_nonce(response)
 
 
-def connect(network: Network, directory: str) -> client.ClientV2:
-    """Ask for the CA's directory.
+def connect(http: AcmeHttpClient, directory: str) -> client.ClientV2:
+    """Fetch the CA's directory.
 
     Raises:
-        ObtainError: It cannot be had, or is none.
+        ObtainError: It cannot be fetched, or is no ACME directory.
     """
     try:
-        found = client.ClientV2.get_directory(directory, network)
+        found = client.ClientV2.get_directory(directory, http)
         for resource in ("newNonce", "newAccount", "newOrder"):
             found[resource]
     except (errors.ClientError, AttributeError, KeyError, TypeError, JoseError) as error:
-        status = network.status if network.status >= 400 else 0
+        status = http.status if http.status >= 400 else 0
         if status >= 500:
             sentence = explain_unreachable(directory, f"it answers with HTTP {status}")
-            raise ObtainError(sentence, network.retry_at) from None
+            raise ObtainError(sentence, http.retry_at) from None
         said = f"it answers with HTTP {status}" if status else str(error)
         raise ObtainError(explain_no_directory(directory, said)) from None
     except messages.Error as error:
         raise ObtainError(explain_no_directory(directory, error.detail or error.typ)) from None
-    return client.ClientV2(found, network)
+    return client.ClientV2(found, http)
 
 
 def status_problem(status: int) -> Problem:
-    """What an answer without a problem document means."""
+    """The problem that a response without a problem document means."""
     code = {429: "rateLimited"}.get(status, "serverInternal" if status >= 500 else "malformed")
     return Problem(code, f"HTTP {status}")
 
 
 def problem_of(error: messages.Error, name: str = "", challenge: str = "") -> Problem:
-    """What the CA said; of several, the first that says more."""
+    """The CA's problem; of a compound problem the first subproblem."""
     code = str(error.typ).rsplit(":", 1)[-1]
     identifier = error.identifier
     if identifier is not None:
@@ -172,7 +172,7 @@ def problem_of(error: messages.Error, name: str = "", challenge: str = "") -> Pr
 
 
 def retry_after(field: str, now: datetime) -> datetime | None:
-    """The moment that Retry-After means (RFC 9110 section 10.2.3); None without a good one."""
+    """The moment that Retry-After means (RFC 9110 section 10.2.3); None if it is invalid."""
     if field.strip().isdecimal():
         return now + timedelta(seconds=min(int(field), 10**8))
     with suppress(ValueError, TypeError):
@@ -181,7 +181,12 @@ def retry_after(field: str, now: datetime) -> datetime | None:
     return None
 
 
-def _checked(ca_file: Path) -> str:
+def _usable_ca_file(ca_file: Path) -> str:
+    """The path, if OpenSSL can load it.
+
+    Raises:
+        ObtainError: It cannot.
+    """
     try:
         ssl.create_default_context(cafile=ca_file)
     except OSError as error:
@@ -193,12 +198,12 @@ def _checked(ca_file: Path) -> str:
     return str(ca_file)
 
 
-def _refused(error: Exception) -> bool:
+def _is_refused(error: Exception) -> bool:
     return "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
 
 
 def _reason(error: Exception) -> str:
-    """The one part of requests' nested words that says what happened."""
+    """The part of requests' nested error message that names the cause."""
     text = repr(error)
     for pattern in (
         r"certificate verify failed: (.+?) \(_ssl",

@@ -1,6 +1,6 @@
-"""One attempt to obtain a certificate: under a lock, from a key to files in service.
+"""Issues one certificate: from a private key to files in service.
 
-Everything here waits for the network and runs in a thread of its own.
+Everything here blocks on the network: call it in a thread of its own.
 """
 
 from __future__ import annotations
@@ -16,222 +16,260 @@ from acme import client, crypto_util, errors, messages
 from cryptography import x509
 from josepy.errors import Error as JoseError
 
-from proxy.certs.acme.solvers import Proofs
 from proxy.certs.files import CertificatePair
 from proxy.errors import StartError
 
 from .account import Account, account_folder
-from .certificate_request import Wanted
-from .client import Network, Stopped, connect, problem_of, status_problem
-from .order import Issued, Ordering, Refused, Slow
+from .certificate_request import CertificateRequest
+from .client import AcmeHttpClient, Stopped, connect, problem_of, status_problem
+from .order import ChallengesFailed, IssuedChain, OrderClient, OrderTimeout, Report
 from .problems import (
     ObtainError,
     Problem,
     explain,
     explain_files,
     explain_skew,
-    merged,
-    quoted,
+    merge_problems,
+    sanitized,
 )
-from .renewal_info import ask, remembered, replaces
-from .renewal_state import Memory
-from .schedule import Plan, plan
-from .storage import Order, Shelf
+from .renewal_info import fetch_renewal_info, replaced_certificate_id, with_renewal_info
+from .renewal_state import RenewalState
+from .schedule import ScheduledRenewal, next_renewal
+from .solvers import ChallengeSolver
+from .storage import CertificateStorage, PendingOrder
 
 log = logging.getLogger("labgate")
 
-LIMITED_PAUSE = timedelta(hours=1)
+RATE_LIMIT_PAUSE = timedelta(hours=1)
 """After a rate limit whose answer does not say how long it lasts."""
 
-Tell = Callable[[str], None]
+
+def storage_of(request: CertificateRequest) -> CertificateStorage:
+    """Where the files of the requested certificate are."""
+    return CertificateStorage(request.state_folder, request.names[0])
 
 
-def shelf_of(wanted: Wanted) -> Shelf:
-    """Its files."""
-    return Shelf(wanted.state_folder, wanted.names[0])
+def schedule_renewal(
+    request: CertificateRequest, pair: CertificatePair | None, state: RenewalState, now: datetime
+) -> ScheduledRenewal:
+    """When to ask the CA next.
 
-
-def due(wanted: Wanted, pair: CertificatePair | None, memory: Memory, now: datetime) -> Plan:
-    """When the next attempt is, with what is known now.
-
-    A certificate that is not for all names, or of another CA (after trials with Let's
-    Encrypt's staging), counts for nothing.
+    Args:
+        request: What the configuration asks for.
+        pair: The certificate in service. It is ignored unless it covers all names and comes
+            from the configured CA (after trials with Let's Encrypt's staging it does not).
+        state: Past failures and the CA's renewal window.
+        now: UTC.
     """
-    elsewhere = memory.directory not in ("", wanted.acme.directory)
-    if pair is None or elsewhere or not all(pair.covers(name) for name in wanted.names):
-        return plan(None, None, None, memory.failed, now=now, random=memory.random)
-    window = memory.window(pair.serial)
-    return plan(
-        pair.not_before, pair.not_after, window, memory.failed, now=now, random=memory.random
+    other_ca = state.directory not in ("", request.acme.directory)
+    if pair is None or other_ca or not all(pair.covers(name) for name in request.names):
+        return next_renewal(None, None, None, state.failed_attempts, now=now, random=state.random)
+    window = state.window(pair.serial)
+    return next_renewal(
+        pair.not_before, pair.not_after, window, state.failed_attempts, now=now, random=state.random
     )
 
 
-def attempt(wanted: Wanted, tell: Tell, stop: threading.Event) -> CertificatePair:
-    """Obtain it; the caller holds the shelf's lock. A failure is remembered.
+def issue(request: CertificateRequest, report: Report, stop: threading.Event) -> CertificatePair:
+    """Obtain the certificate and put its files into service.
+
+    The caller holds the storage's lock. A failure is saved in the renewal state.
+
+    Args:
+        request: What to obtain.
+        report: Called with each step, for people.
+        stop: Set, no further request is sent to the CA.
 
     Raises:
-        ObtainError: It was not obtained: why, and the mend.
+        ObtainError: No certificate was obtained: why, and the mend.
         Stopped: ``stop`` was set.
     """
-    shelf = shelf_of(wanted)
-    memory = shelf.recall()
+    storage = storage_of(request)
+    state = storage.load_state()
     try:
-        pair, challenge = _obtain(wanted, shelf, memory, tell, stop)
-        shelf.remember(memory.after_success(challenge, wanted.acme.directory))
+        pair, challenge = _obtain(request, storage, state, report, stop)
+        storage.save_state(state.after_success(challenge, request.acme.directory))
     except OSError as error:
-        failure = ObtainError(explain_files(wanted.state_folder, error))
-        _keep_failure(shelf, memory, failure)
+        failure = ObtainError(explain_files(request.state_folder, error))
+        _save_failure(storage, state, failure)
         raise failure from None
     except StartError as error:
         failure = error if isinstance(error, ObtainError) else ObtainError(str(error))
-        if memory.failures and not isinstance(failure, Slow):
-            # An order that fails again is not what the next attempt should go on with.
-            shelf.abandon()
-        _keep_failure(shelf, memory, failure)
+        if state.failures and not isinstance(failure, OrderTimeout):
+            # An order that failed twice is not worth a third attempt.
+            storage.discard_order()
+        _save_failure(storage, state, failure)
         raise failure from None
     except Stopped:
         raise
     except Exception as error:
-        # Whatever it is: if it ended the renewer, the certificate would expire unheard.
+        # An error that ended the renewer would let the certificate expire silently.
         log.exception("An attempt to obtain a certificate failed.")
         failure = ObtainError(
-            f"Something that labgate does not expect went wrong ({quoted(repr(error))}). Report "
+            f"Something that labgate does not expect went wrong ({sanitized(repr(error))}). Report "
             "it; the next attempt is made as after any other failure."
         )
-        _keep_failure(shelf, memory, failure)
+        _save_failure(storage, state, failure)
         raise failure from None
     return pair
 
 
-def look_for_suggestion(wanted: Wanted, pair: CertificatePair, stop: threading.Event) -> None:
-    """Ask the CA when it would like a renewal, and remember it; the caller holds the lock.
+def update_renewal_info(
+    request: CertificateRequest, pair: CertificatePair, stop: threading.Event
+) -> None:
+    """Ask the CA when to renew, and save its answer. The caller holds the storage's lock.
 
-    Not being told is no failure: the schedule then goes by the lifetime.
+    Without an answer the schedule goes by the certificate's lifetime.
+
+    Raises:
+        Stopped: ``stop`` was set.
     """
-    shelf, now = shelf_of(wanted), datetime.now(UTC)
-    memory, suggestion = shelf.recall(), None
+    storage, now = storage_of(request), datetime.now(UTC)
+    state, info = storage.load_state(), None
     try:
-        account = Account(wanted.state_folder, wanted.acme)
-        network = Network(account.key, wanted.acme.directory, wanted.acme.ca_file, stop)
+        account = Account(request.state_folder, request.acme)
+        http = AcmeHttpClient(account.key, request.acme.directory, request.acme.ca_file, stop)
         try:
-            suggestion = ask(connect(network, wanted.acme.directory), network, pair, now)
+            info = fetch_renewal_info(connect(http, request.acme.directory), http, pair, now)
         finally:
-            network.close()
+            http.close()
     except Stopped:
         raise
     except Exception as error:
-        log.info("The CA does not say when it would like a renewal: %s", quoted(str(error)))
+        log.info("The CA does not say when it would like a renewal: %s", sanitized(str(error)))
     try:
-        shelf.remember(remembered(memory, pair.serial, suggestion, now))
+        storage.save_state(with_renewal_info(state, pair.serial, info, now))
     except OSError as error:
-        log.warning("%s", explain_files(wanted.state_folder, error))
+        log.warning("%s", explain_files(request.state_folder, error))
 
 
 def _obtain(
-    wanted: Wanted, shelf: Shelf, memory: Memory, tell: Tell, stop: threading.Event
+    request: CertificateRequest,
+    storage: CertificateStorage,
+    state: RenewalState,
+    report: Report,
+    stop: threading.Event,
 ) -> tuple[CertificatePair, str]:
-    settings = wanted.acme
-    # What can fail here fails before the CA counts an order.
-    key, order = shelf.stage(Order(settings.directory, wanted.names, settings.profile))
-    account = Account(wanted.state_folder, settings)
-    network = Network(account.key, settings.directory, settings.ca_file, stop)
+    settings = request.acme
+    # First what can fail on this machine: issuance counts against the CA's rate limits.
+    key, order = storage.stage(PendingOrder(settings.directory, request.names, settings.profile))
+    account = Account(request.state_folder, settings)
+    http = AcmeHttpClient(account.key, settings.directory, settings.ca_file, stop)
     try:
-        acme = connect(network, settings.directory)
-        kinds = sorted(wanted.kinds, key=lambda kind: kind != memory.challenge)
-        proofs = Proofs(wanted.state_folder)
-        ordering = Ordering(acme, network, proofs, kinds=kinds, stop=stop.wait, tell=tell)
-        request = x509.load_pem_x509_csr(_request(key, wanted.names))
+        acme = connect(http, settings.directory)
+        # First the type that succeeded the last time.
+        types = sorted(request.challenge_types, key=lambda kind: kind != state.challenge)
+        solver = ChallengeSolver(request.state_folder)
+        orders = OrderClient(
+            acme, http, solver, challenge_types=types, stop=stop.wait, report=report
+        )
+        signing_request = x509.load_pem_x509_csr(_signing_request(key, request.names))
 
-        def issue(url: str) -> Issued:
-            return ordering.obtain(
-                wanted.names,
-                request,
-                replaces=replaces(acme, shelf.pair()),
+        def place_order(url: str) -> IssuedChain:
+            return orders.issue(
+                request.names,
+                signing_request,
+                replaces=replaced_certificate_id(acme, storage.installed_pair()),
                 profile=settings.profile,
                 url=url,
-                keep=lambda made: shelf.ordered(replace(order, url=made)),
+                save_url=lambda placed: storage.save_order(replace(order, url=placed)),
             )
 
         try:
-            issued = _signed_in(acme, account, tell, order.url, issue)
-        except (messages.Error, Refused, errors.Error, JoseError, KeyError, ValueError) as error:
-            shelf.abandon()
-            raise _failure(_problems(error, network), wanted, network, acme) from None
+            issued = _with_account(acme, account, report, order.url, place_order)
+        except (
+            messages.Error,
+            ChallengesFailed,
+            errors.Error,
+            JoseError,
+            KeyError,
+            ValueError,
+        ) as error:
+            storage.discard_order()
+            raise _failure(_problems(error, http), request, http, acme) from None
         try:
-            pair = shelf.put(issued.chain)
+            pair = storage.install(issued.chain)
         except StartError:
-            # The same order would bring the same chain.
-            shelf.abandon()
+            # Resuming the order would download the same chain again.
+            storage.discard_order()
             raise
     finally:
-        network.close()
-    tell(f"written to {shelf.folder}, valid until {pair.not_after:%Y-%m-%d %H:%M} UTC")
-    if clock := explain_skew(network.skew):
-        log.warning("%s", clock)
+        http.close()
+    report(f"written to {storage.folder}, valid until {pair.not_after:%Y-%m-%d %H:%M} UTC")
+    if warning := explain_skew(http.clock_skew):
+        log.warning("%s", warning)
     return pair, issued.challenge
 
 
-def _signed_in(
-    acme: client.ClientV2, account: Account, tell: Tell, url: str, issue: Callable[[str], Issued]
-) -> Issued:
-    """Have it issued, with the account registered before, or again where it was forgotten."""
+def _with_account(
+    acme: client.ClientV2,
+    account: Account,
+    report: Report,
+    url: str,
+    place_order: Callable[[str], IssuedChain],
+) -> IssuedChain:
+    """Place the order with the registered account; register again if the CA has forgotten it."""
     if not account.uri:
-        tell(f"registering an account at {account.directory}")
+        report(f"registering an account at {account.directory}")
     account.sign_in(acme)
     try:
-        return issue(url)
+        return place_order(url)
     except messages.Error as error:
         if error.code != "accountDoesNotExist":
             raise
-    tell("the CA has forgotten the account; registering it again")
+    report("the CA has forgotten the account; registering it again")
     account.register(acme)
-    return issue("")
+    return place_order("")
 
 
-def _problems(error: Exception, network: Network) -> Sequence[Problem]:
-    """What the CA said, or what its answer must mean."""
-    if isinstance(error, Refused):
+def _problems(error: Exception, http: AcmeHttpClient) -> Sequence[Problem]:
+    """What the CA's answer means."""
+    if isinstance(error, ChallengesFailed):
         return error.problems
     if isinstance(error, messages.Error):
         problem = problem_of(error)
-        # RFC 7807's about:blank: the status says it all.
-        return [status_problem(network.status) if problem.code == "blank" else problem]
-    if network.status >= 400:
-        return [status_problem(network.status)]
+        # about:blank (RFC 7807 section 4.2): only the status has a meaning.
+        return [status_problem(http.status) if problem.code == "blank" else problem]
+    if http.status >= 400:
+        return [status_problem(http.status)]
     return [Problem("malformed", f"its answer makes no sense: {error!r}")]
 
 
 def _failure(
-    problems: Sequence[Problem], wanted: Wanted, network: Network, acme: client.ClientV2
+    problems: Sequence[Problem],
+    request: CertificateRequest,
+    http: AcmeHttpClient,
+    acme: client.ClientV2,
 ) -> ObtainError:
-    """The problems in sentences, with when to ask again."""
+    """An error with a sentence for each problem, and when to ask the CA again."""
     sentences = [
         explain(
             problem,
-            names=wanted.names,
-            directory=wanted.acme.directory,
-            account=account_folder(wanted.state_folder, wanted.acme.directory),
-            caa=_caa(acme),
+            names=request.names,
+            directory=request.acme.directory,
+            account=account_folder(request.state_folder, request.acme.directory),
+            caa=_caa_identity(acme),
         )
-        for problem in merged(problems)
+        for problem in merge_problems(problems)
     ]
-    if clock := explain_skew(network.skew):
-        sentences.append(clock)
-    again = network.retry_at
-    if again is None and any(problem.code == "rateLimited" for problem in problems):
-        again = datetime.now(UTC) + LIMITED_PAUSE
-    return ObtainError(" ".join(dict.fromkeys(sentences)), again)
+    if warning := explain_skew(http.clock_skew):
+        sentences.append(warning)
+    not_before = http.retry_at
+    if not_before is None and any(problem.code == "rateLimited" for problem in problems):
+        not_before = datetime.now(UTC) + RATE_LIMIT_PAUSE
+    return ObtainError(" ".join(dict.fromkeys(sentences)), not_before)
 
 
-def _keep_failure(shelf: Shelf, memory: Memory, failure: ObtainError) -> None:
+def _save_failure(storage: CertificateStorage, state: RenewalState, failure: ObtainError) -> None:
     now = datetime.now(UTC)
     try:
-        shelf.remember(memory.after_failure(str(failure), failure.not_before, now))
+        storage.save_state(state.after_failure(str(failure), failure.not_before, now))
     except OSError as error:
-        log.warning("%s", explain_files(shelf.folder.parent, error))
+        log.warning("%s", explain_files(storage.folder.parent, error))
 
 
-def _request(key: bytes, names: Sequence[str]) -> bytes:
+def _signing_request(key: bytes, names: Sequence[str]) -> bytes:
+    """A certificate signing request (PEM) for the names and addresses."""
     domains, addresses = [], []
     for name in names:
         try:
@@ -241,6 +279,7 @@ def _request(key: bytes, names: Sequence[str]) -> bytes:
     return crypto_util.make_csr(key, domains, ipaddrs=addresses)
 
 
-def _caa(acme: client.ClientV2) -> str:
+def _caa_identity(acme: client.ClientV2) -> str:
+    """What the CA calls itself in CAA records; empty if it does not say."""
     identities = getattr(acme.directory.meta, "caa_identities", None)
     return str(identities[0]) if identities else ""

@@ -1,4 +1,4 @@
-"""Waits for the moment to obtain or renew, again and again, while labgate serves."""
+"""Obtains and renews a certificate at the right time, while labgate serves."""
 
 from __future__ import annotations
 
@@ -12,121 +12,134 @@ from typing import TypeVar
 from proxy.certs.files import CertificatePair
 from proxy.certs.store import CertificateStore
 
-from .certificate_request import Wanted
+from .certificate_request import CertificateRequest
 from .client import Stopped
-from .issuer import attempt, due, look_for_suggestion, shelf_of
+from .issuer import issue, schedule_renewal, storage_of, update_renewal_info
 from .problems import ObtainError, explain_files
-from .renewal_info import SOONEST
-from .schedule import Plan
+from .renewal_info import MIN_QUERY_INTERVAL
+from .schedule import ScheduledRenewal
 
 log = logging.getLogger("labgate")
 
 T = TypeVar("T")
 
-LONGEST_NAP_SECONDS = 60.0
-"""What other processes wrote is seen within this."""
+MAX_SLEEP_SECONDS = 60.0
+"""How soon a change by another process is noticed."""
 
-BUSY_NAP_SECONDS = 3.0
-"""Another process asks the CA at this moment."""
+LOCKED_RETRY_SECONDS = 3.0
+"""Until the next try while another process holds the lock."""
 
-UNKEPT_NAP_SECONDS = 600.0
-"""After a failure that could not be written down: the disk is full, or not ours."""
+UNSAVED_FAILURE_RETRY_SECONDS = 600.0
+"""After a failure that could not be saved, so that the schedule does not know of it."""
 
 
 class Renewer:
-    """Keeps one certificate of a store fresh; several processes may do so for the same files."""
+    """Keeps one certificate of a store valid. Several processes may share its files."""
 
-    def __init__(self, wanted: Wanted, store: CertificateStore) -> None:
-        self._wanted = wanted
+    def __init__(self, request: CertificateRequest, store: CertificateStore) -> None:
+        self._request = request
         self._store = store
-        self._shelf = shelf_of(wanted)
+        self._storage = storage_of(request)
         self._stop = threading.Event()
-        self._told: tuple[datetime, str] | None = None
-        self._trouble = ""
-        # In case that what the CA said cannot be written down.
-        self._asked_about, self._ask_at = "", datetime.min.replace(tzinfo=UTC)
+        self._reported: tuple[datetime, str] | None = None
+        self._last_error = ""
+        # Limits the queries when the CA's answer cannot be saved.
+        self._renewal_info_of, self._next_query = "", datetime.min.replace(tzinfo=UTC)
 
     async def run(self) -> None:
-        """Until cancelled; an attempt under way is then given up at its next step."""
+        """Run until cancelled; an attempt under way then stops before its next request."""
         try:
             while True:
                 try:
-                    nap = await self._turn()
-                    self._trouble = ""
+                    seconds = await self._step()
+                    self._last_error = ""
                 except OSError as error:
-                    nap = LONGEST_NAP_SECONDS
-                    self._complain(explain_files(self._wanted.state_folder, error))
-                await asyncio.sleep(nap)
+                    seconds = MAX_SLEEP_SECONDS
+                    self._report_error(explain_files(self._request.state_folder, error))
+                await asyncio.sleep(seconds)
         finally:
             self._stop.set()
 
-    async def _turn(self) -> float:
-        """Do what is due; how long to sleep then, in seconds."""
+    async def _step(self) -> float:
+        """Do what is due now; returns the seconds to sleep before the next step."""
         now = datetime.now(UTC)
-        pair, memory = self._shelf.pair(), self._shelf.recall()
-        if pair is not None and self._asks(pair, now) and not await self._suggested(pair):
-            return BUSY_NAP_SECONDS
-        memory = self._shelf.recall()
-        planned = due(self._wanted, pair, memory, now)
+        pair, state = self._storage.installed_pair(), self._storage.load_state()
+        if (
+            pair is not None
+            and self._renewal_info_is_due(pair, now)
+            and not await self._update_renewal_info(pair)
+        ):
+            return LOCKED_RETRY_SECONDS
+        state = self._storage.load_state()
+        planned = schedule_renewal(self._request, pair, state, now)
         if planned.at > now:
-            self._tell(planned, memory.last_error)
-            return min((planned.at - now).total_seconds(), LONGEST_NAP_SECONDS)
-        with self._shelf.locked() as free:
+            self._report_schedule(planned, state.last_error)
+            return min((planned.at - now).total_seconds(), MAX_SLEEP_SECONDS)
+        with self._storage.locked() as free:
             if not free:
-                return BUSY_NAP_SECONDS
-            # Another process may have been here since we looked.
-            planned = due(self._wanted, self._shelf.pair(), self._shelf.recall(), now)
+                return LOCKED_RETRY_SECONDS
+            # Another process may have obtained one before we got the lock.
+            planned = schedule_renewal(
+                self._request, self._storage.installed_pair(), self._storage.load_state(), now
+            )
             if planned.at > now:
                 return 0.0
-            return await self._attempt(planned)
+            return await self._issue(planned)
 
-    async def _attempt(self, planned: Plan) -> float:
-        wanted, before = self._wanted, self._shelf.recall()
-        log.info("Certificate for %s: asking the CA (%s).", wanted.names[0], planned.reason)
+    async def _issue(self, planned: ScheduledRenewal) -> float:
+        request, before = self._request, self._storage.load_state()
+        log.info("Certificate for %s: asking the CA (%s).", request.names[0], planned.reason)
         try:
-            await in_thread(lambda: attempt(wanted, self._progress, self._stop))
+            await run_in_daemon_thread(lambda: issue(request, self._log_progress, self._stop))
         except ObtainError as error:
-            if self._shelf.recall().last_failure == before.last_failure:
-                # It could not be kept, so the schedule does not know of it.
-                self._complain(str(error))
-                return UNKEPT_NAP_SECONDS
-            log.error("No new certificate for %s: %s", ", ".join(wanted.names), error)
+            if self._storage.load_state().last_failure == before.last_failure:
+                # The failure was not saved, so the schedule does not know of it.
+                self._report_error(str(error))
+                return UNSAVED_FAILURE_RETRY_SECONDS
+            log.error("No new certificate for %s: %s", ", ".join(request.names), error)
         else:
-            self._store.look()
+            self._store.reload()
         return 0.0
 
-    async def _suggested(self, pair: CertificatePair) -> bool:
-        with self._shelf.locked() as free:
+    async def _update_renewal_info(self, pair: CertificatePair) -> bool:
+        """False if another process holds the lock."""
+        with self._storage.locked() as free:
             if free:
-                await in_thread(lambda: look_for_suggestion(self._wanted, pair, self._stop))
-                self._asked_about = pair.serial
-                self._ask_at = datetime.now(UTC) + SOONEST
+                await run_in_daemon_thread(
+                    lambda: update_renewal_info(self._request, pair, self._stop)
+                )
+                self._renewal_info_of = pair.serial
+                self._next_query = datetime.now(UTC) + MIN_QUERY_INTERVAL
             return free
 
-    def _asks(self, pair: CertificatePair, now: datetime) -> bool:
-        """Whether it is time to ask the CA for its suggestion (not after the expiry)."""
-        if pair.not_after <= now or (self._asked_about == pair.serial and now < self._ask_at):
+    def _renewal_info_is_due(self, pair: CertificatePair, now: datetime) -> bool:
+        """Whether to ask the CA for its renewal window (never after the expiry)."""
+        if pair.not_after <= now or (
+            self._renewal_info_of == pair.serial and now < self._next_query
+        ):
             return False
-        memory = self._shelf.recall()
-        return memory.serial != pair.serial or memory.ask_at is None or now >= memory.ask_at
+        state = self._storage.load_state()
+        return state.serial != pair.serial or state.ask_at is None or now >= state.ask_at
 
-    def _progress(self, line: str) -> None:
-        log.info("Certificate for %s: %s.", self._wanted.names[0], line)
+    def _log_progress(self, line: str) -> None:
+        log.info("Certificate for %s: %s.", self._request.names[0], line)
 
-    def _complain(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            log.error("%s", trouble)
-        self._trouble = trouble
-        self._told = None
-        self._store.tell(self._wanted.names[0], last_error=trouble)
+    def _report_error(self, error: str) -> None:
+        if error != self._last_error:
+            log.error("%s", error)
+        self._last_error = error
+        self._reported = None
+        self._store.report_renewal(self._request.names[0], last_error=error)
 
-    def _tell(self, planned: Plan, last_error: str) -> None:
-        told = planned.at, last_error
-        if told == self._told:
+    def _report_schedule(self, planned: ScheduledRenewal, last_error: str) -> None:
+        report = planned.at, last_error
+        if report == self._reported:
             return
-        self._told = told
-        self._store.tell(self._wanted.names[0], next_renewal=planned.at, last_error=last_error)
-        name = self._wanted.names[0]
+        self._reported = report
+        self._store.report_renewal(
+            self._request.names[0], next_renewal=planned.at, last_error=last_error
+        )
+        name = self._request.names[0]
         log.info(
             "Certificate for %s: next asked for at %s UTC (%s).",
             name,
@@ -135,11 +148,11 @@ class Renewer:
         )
 
 
-async def in_thread(work: Callable[[], T]) -> T:
-    """Run in a thread that nobody has to wait for: a stop must not last as long as a CA.
+async def run_in_daemon_thread(work: Callable[[], T]) -> T:
+    """Run blocking work in a thread that nobody joins, so that a slow CA delays no shutdown.
 
-    asyncio's own threads are joined at the end; this one is not, and what it leaves behind at
-    any moment is a whole pair in service, and an order that the next attempt goes on with.
+    asyncio joins the threads of ``to_thread`` at exit. Ending this one at any moment is safe:
+    the pair in service is whole, and the next attempt resumes the order.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -163,7 +176,7 @@ async def in_thread(work: Callable[[], T]) -> T:
         try:
             loop.call_soon_threadsafe(settle, result, error)
         except RuntimeError:
-            return  # the loop is closed: nobody waits any more
+            return  # the loop is closed: nobody waits for the result
 
     threading.Thread(target=run, name="acme", daemon=True).start()
     return await done

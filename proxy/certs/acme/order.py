@@ -1,9 +1,9 @@
-"""One order at the CA, from names to a certificate chain (RFC 8555 section 7.4)."""
+"""Orders at the CA, from names to a certificate chain (RFC 8555 section 7.4)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -16,35 +16,35 @@ from josepy.interfaces import JSONDeSerializable
 from josepy.json_util import field
 from josepy.jwk import JWK
 
-from proxy.certs.acme.solvers import NOTICED_SECONDS, Proofs
+from .client import AcmeHttpClient, Stopped, problem_of
+from .problems import ObtainError, Problem, other_challenge_may_help
+from .solvers import PROPAGATION_SECONDS, ChallengeSolver
 
-from .client import Network, Stopped, problem_of
-from .problems import ObtainError, Problem, other_way
-
-VALIDATION_SECONDS = 180.0
-ISSUE_SECONDS = 300.0
+VALIDATION_TIMEOUT_SECONDS = 180.0
+ISSUANCE_TIMEOUT_SECONDS = 300.0
 FIRST_POLL_SECONDS = 0.25
-LONGEST_POLL_SECONDS = 15.0
-LONGEST_RETRY_AFTER_SECONDS = 60.0
-"""Between two questions within an order, whatever Retry-After says: one that takes longer is
-taken up again by the next attempt."""
+MAX_POLL_SECONDS = 15.0
+MAX_RETRY_AFTER_SECONDS = 60.0
+"""Between two polls of an order, whatever Retry-After says; the next attempt resumes an order
+that takes longer."""
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
+"""Called with one step of an issuance, in words for people."""
 
 
 @challenges.ChallengeResponse.register
-class AlpnResponse(challenges.KeyAuthorizationChallengeResponse):
-    """TLS-ALPN-01 (RFC 8737), which certbot's library no longer knows."""
+class TlsAlpn01Response(challenges.KeyAuthorizationChallengeResponse):
+    """The response to TLS-ALPN-01 (RFC 8737), which certbot's library no longer has."""
 
     typ = "tls-alpn-01"
 
 
 @challenges.Challenge.register
-class Alpn(challenges.KeyAuthorizationChallenge):
-    """Our answer is in a handshake, so there is nothing more to say here."""
+class TlsAlpn01(challenges.KeyAuthorizationChallenge):
+    """The challenge TLS-ALPN-01; the TLS handshake holds the proof, not this message."""
 
-    response_cls = AlpnResponse
-    typ = AlpnResponse.typ
+    response_cls = TlsAlpn01Response
+    typ = TlsAlpn01Response.typ
 
     def validation(self, account_key: JWK, **_: Any) -> str:
         return self.key_authorization(account_key)
@@ -56,54 +56,59 @@ class NewOrder(messages.NewOrder):
     replaces: str | None = field("replaces", omitempty=True)
 
 
-class Refused(Exception):  # noqa: N818  reads as what happened
-    """Challenges failed, and there is no other kind left to try."""
+class ChallengesFailed(Exception):  # noqa: N818  reads as what happened
+    """Challenges failed, and no other type of challenge is left to try."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(problems)
         self.problems = tuple(problems)
 
 
-class Slow(ObtainError):  # noqa: N818  reads as what happened
-    """The CA needs longer; the order goes on without us and is taken up again."""
+class OrderTimeout(ObtainError):  # noqa: N818  reads as what happened
+    """The CA needs more time than an attempt has; the next attempt resumes the order."""
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
-    """The chain in PEM form, and the kind of challenge that brought it ("" for none)."""
+class IssuedChain:
+    """What the CA issued.
+
+    Attributes:
+        chain: PEM, leaf first.
+        challenge: The type of challenge that the CA accepted last; empty if it needed none.
+    """
 
     chain: bytes
     challenge: str
 
 
-class Ordering:
-    """Orders at one CA.
+class OrderClient:
+    """Places orders at one CA and follows each to its end.
 
     Args:
-        acme: Signed in.
-        network: Its network.
-        proofs: Where proofs are published.
-        kinds: Challenges to try, the best first.
-        stop: Waits for seconds; True when nobody wants the certificate any more.
-        tell: Progress, for people.
+        acme: Signed in to the account.
+        http: Sends its requests.
+        solver: Publishes the proofs.
+        challenge_types: To try, in this order.
+        stop: Waits for that many seconds; True to give up.
+        report: Called with each step.
     """
 
     def __init__(
         self,
         acme: client.ClientV2,
-        network: Network,
-        proofs: Proofs,
+        http: AcmeHttpClient,
+        solver: ChallengeSolver,
         *,
-        kinds: Sequence[str],
+        challenge_types: Sequence[str],
         stop: Callable[[float], bool],
-        tell: Tell,
+        report: Report,
     ) -> None:
-        self._acme, self._network, self._proofs = acme, network, proofs
-        self._kinds, self._stop, self._tell = kinds, stop, tell
-        self._tried: dict[str, list[Problem]] = {}
-        self._proved = ""
+        self._acme, self._http, self._solver = acme, http, solver
+        self._challenge_types, self._stop, self._report = challenge_types, stop, report
+        self._failures: dict[str, list[Problem]] = {}
+        self._validated_by = ""
 
-    def obtain(
+    def issue(
         self,
         names: Sequence[str],
         csr: x509.CertificateSigningRequest,
@@ -111,56 +116,63 @@ class Ordering:
         replaces: str,
         profile: str,
         url: str,
-        keep: Callable[[str], None],
-    ) -> Issued:
-        """Prove that the names are ours, and have the certificate issued.
+        save_url: Callable[[str], None],
+    ) -> IssuedChain:
+        """Prove control over the names and have a certificate issued.
 
         Args:
             names: DNS names or addresses.
-            csr: For the same names.
-            replaces: The certificate it replaces, as RFC 9773 names it.
-            profile: Which kind of certificate; empty for the CA's default.
-            url: An order under way that is taken up again; empty for none.
-            keep: Told the order's URL.
+            csr: The signing request for the same names.
+            replaces: The ID of the certificate to be replaced (RFC 9773); empty for none.
+            profile: The CA's certificate profile; empty for its default.
+            url: Of a pending order to resume; empty for none.
+            save_url: Called with the URL of each new order, before anything is issued.
 
         Raises:
             messages.Error: The CA refuses the order.
-            Refused: The CA does not accept any proof.
-            Slow: It needs too long.
+            ChallengesFailed: The CA accepts no proof.
+            OrderTimeout: The CA needs too long.
         """
-        order = self._taken_up(url)
+        order = self._resume(url)
         if order is None:
-            self._tell(f"ordering a certificate for {', '.join(names)}")
-            url, order = self._new(names, replaces, profile)
-            keep(url)
-        while failed := self._prove(order):
+            self._report(f"ordering a certificate for {', '.join(names)}")
+            url, order = self._place(names, replaces, profile)
+            save_url(url)
+        while failed := self._authorize(order):
             for problem in failed:
-                self._tried.setdefault(problem.name, []).append(problem)
-            if not all(other_way(one) and self._kinds_left(one.name) for one in failed):
-                raise Refused([one for last in failed for one in self._tried[last.name]])
-            self._tell("trying the other challenge")
-            url, order = self._new(names, replaces, profile)
-            keep(url)
-        return Issued(self._finish(url, order, csr), self._proved)
+                self._failures.setdefault(problem.name, []).append(problem)
+            if not all(
+                other_challenge_may_help(one) and self._untried_types(one.name) for one in failed
+            ):
+                raise ChallengesFailed(
+                    [one for last in failed for one in self._failures[last.name]]
+                )
+            self._report("trying the other challenge")
+            url, order = self._place(names, replaces, profile)
+            save_url(url)
+        return IssuedChain(self._finalize(url, order, csr), self._validated_by)
 
-    def _new(self, names: Sequence[str], replaces: str, profile: str) -> tuple[str, messages.Order]:
-        wanted = NewOrder(
+    def _place(
+        self, names: Sequence[str], replaces: str, profile: str
+    ) -> tuple[str, messages.Order]:
+        new_order = NewOrder(
             identifiers=[_identifier(name) for name in names],
             profile=profile or None,
             replaces=replaces or None,
         )
         try:
-            answer = self._post(self._acme.directory["newOrder"], wanted)
+            response = self._post(self._acme.directory["newOrder"], new_order)
         except (errors.ConflictError, messages.Error) as error:
             code = error.code if isinstance(error, messages.Error) else "alreadyReplaced"
             if not replaces or code not in ("alreadyReplaced", "malformed", "unauthorized", None):
                 raise
-            # A certificate of an account since forgotten, or one that was replaced already:
-            # saying so is a courtesy, and no reason to go without a certificate.
-            return self._new(names, "", profile)
-        return answer.headers["Location"], messages.Order.from_json(answer.json())
+            # `replaces` is optional. The CA rejects it for a certificate of another account or
+            # one that was replaced before; the order is good without it.
+            return self._place(names, "", profile)
+        return response.headers["Location"], messages.Order.from_json(response.json())
 
-    def _taken_up(self, url: str) -> messages.Order | None:
+    def _resume(self, url: str) -> messages.Order | None:
+        """The pending order; None if there is none, or the CA has ended it."""
         if not url:
             return None
         try:
@@ -169,111 +181,114 @@ class Ordering:
             return None
         if order.status == messages.STATUS_INVALID:
             return None
-        self._tell("going on with the order of the last attempt")
+        self._report("going on with the order of the last attempt")
         return order
 
-    def _prove(self, order: messages.Order) -> list[Problem]:
-        """Answer one challenge of every name that still needs it; what failed."""
+    def _authorize(self, order: messages.Order) -> list[Problem]:
+        """Answer one challenge for each name not yet validated; returns what failed."""
         pending = []
         try:
             for url in order.authorizations or ():
                 authorization = messages.Authorization.from_json(self._post(url, None).json())
                 if authorization.status == messages.STATUS_PENDING:
-                    pending.append((url, *self._publish(authorization)))
-            if any(challenge.chall.typ == Alpn.typ for _, _, challenge in pending):
-                self._pause(NOTICED_SECONDS)
+                    pending.append((url, *self._present(authorization)))
+            if any(challenge.chall.typ == TlsAlpn01.typ for _, _, challenge in pending):
+                self._pause(PROPAGATION_SECONDS)
             for _, name, challenge in pending:
-                self._tell(f"{name}: {challenge.chall.typ} published, the CA is asked to look")
-                self._acme.answer_challenge(challenge, challenge.response(self._network.key))
+                self._report(f"{name}: {challenge.chall.typ} published, the CA is asked to look")
+                self._acme.answer_challenge(challenge, challenge.response(self._http.key))
             failed = []
             for url, name, challenge in pending:
-                problem = self._judged(url, name, challenge.chall.typ)
+                problem = self._await_validation(url, name, challenge.chall.typ)
                 if problem is None:
-                    self._tell(f"{name}: validated")
-                    self._proved = challenge.chall.typ
+                    self._report(f"{name}: validated")
+                    self._validated_by = challenge.chall.typ
                 else:
-                    self._tell(f"{name}: {problem.challenge} failed, {problem.detail}")
+                    self._report(f"{name}: {problem.challenge} failed, {problem.detail}")
                     failed.append(problem)
             return failed
         finally:
-            self._proofs.withdraw()
+            self._solver.clean_up()
 
-    def _publish(self, authorization: messages.Authorization) -> tuple[str, messages.ChallengeBody]:
+    def _present(self, authorization: messages.Authorization) -> tuple[str, messages.ChallengeBody]:
         name = authorization.identifier.value
-        offered = {one.chall.typ: one for one in authorization.challenges if _known(one)}
-        for kind in self._kinds_left(name):
-            if kind in offered:
+        offered = {one.chall.typ: one for one in authorization.challenges if _is_supported(one)}
+        for challenge_type in self._untried_types(name):
+            if challenge_type in offered:
                 break
         else:
-            kinds = " and ".join(self._kinds) or "none"
+            allowed = " and ".join(self._challenge_types) or "none"
             raise ObtainError(
-                f"The CA offers no challenge for {name} that this configuration allows ({kinds}). "
-                "HTTP-01 needs listen.http_port, TLS-ALPN-01 needs listen.tls; see acme.challenges."
+                f"The CA offers no challenge for {name} that this configuration allows ({allowed}"
+                "). HTTP-01 needs listen.http_port, TLS-ALPN-01 needs listen.tls; see "
+                "acme.challenges."
             )
-        challenge = offered[kind]
-        proof = challenge.chall.key_authorization(self._network.key)
-        if kind == Alpn.typ:
-            self._proofs.publish_alpn(name, proof)
+        challenge = offered[challenge_type]
+        proof = challenge.chall.key_authorization(self._http.key)
+        if challenge_type == TlsAlpn01.typ:
+            self._solver.present_tls_alpn(name, proof)
         else:
-            self._proofs.publish_http(challenge.chall.encode("token"), proof)
+            self._solver.present_http(challenge.chall.encode("token"), proof)
         return name, challenge
 
-    def _kinds_left(self, name: str) -> list[str]:
-        tried = {problem.challenge for problem in self._tried.get(name, ())}
-        return [kind for kind in self._kinds if kind not in tried]
+    def _untried_types(self, name: str) -> list[str]:
+        tried = {problem.challenge for problem in self._failures.get(name, ())}
+        return [one for one in self._challenge_types if one not in tried]
 
-    def _judged(self, url: str, name: str, kind: str) -> Problem | None:
-        """Wait for the CA's judgement of an authorization; None when it is valid."""
-        pauses = self._pauses(VALIDATION_SECONDS, f"to validate {name}")
+    def _await_validation(self, url: str, name: str, challenge_type: str) -> Problem | None:
+        """Poll an authorization until it is valid (None) or has failed."""
+        polls = self._polls(VALIDATION_TIMEOUT_SECONDS, f"to validate {name}")
         while True:
             authorization = messages.Authorization.from_json(self._post(url, None).json())
             if authorization.status == messages.STATUS_VALID:
                 return None
             if authorization.status not in (messages.STATUS_PENDING, messages.STATUS_PROCESSING):
                 break
-            next(pauses)
+            next(polls)
         for challenge in authorization.challenges:
             if challenge.error is not None:
-                return problem_of(challenge.error, name, kind)
-        return Problem("", f"the authorization is {authorization.status.name}", name, kind)
+                return problem_of(challenge.error, name, challenge_type)
+        detail = f"the authorization is {authorization.status.name}"
+        return Problem("", detail, name, challenge_type)
 
-    def _finish(
+    def _finalize(
         self, url: str, order: messages.Order, csr: x509.CertificateSigningRequest
     ) -> bytes:
-        pauses = self._pauses(ISSUE_SECONDS, "to issue the certificate")
+        """Send the signing request and poll until the chain can be downloaded."""
+        polls = self._polls(ISSUANCE_TIMEOUT_SECONDS, "to issue the certificate")
         while order.status != messages.STATUS_VALID or not order.certificate:
             if order.status == messages.STATUS_INVALID:
                 if order.error is not None:
                     raise order.error
                 raise messages.Error.with_code("serverInternal")
             if order.status == messages.STATUS_READY:
-                wanted = messages.CertificateRequest(csr=csr)
-                answer = self._post(order.finalize, wanted)
-                order = messages.Order.from_json(answer.json())
-                self._tell("the CA is issuing")
+                response = self._post(order.finalize, messages.CertificateRequest(csr=csr))
+                order = messages.Order.from_json(response.json())
+                self._report("the CA is issuing")
                 continue
-            next(pauses)
+            next(polls)
             order = messages.Order.from_json(self._post(url, None).json())
         chain = self._post(order.certificate, None).content
-        self._tell("issued")
+        self._report("issued")
         return bytes(chain)
 
-    def _pauses(self, seconds: float, what: str) -> Any:
-        """A generator that waits, longer each time, as Retry-After says; in the end it raises."""
+    def _polls(self, seconds: float, what: str) -> Iterator[None]:
+        """Wait before each poll, longer each time, at least as long as Retry-After says.
+
+        Raises:
+            OrderTimeout: After ``seconds``.
+            Stopped: While waiting.
+        """
         deadline = time.monotonic() + seconds
         pause = FIRST_POLL_SECONDS
         while time.monotonic() < deadline:
-            self._pause(max(pause, self._asked_pause()))
-            pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
+            self._pause(max(pause, min(self._http.retry_seconds, MAX_RETRY_AFTER_SECONDS)))
+            pause = min(pause * 1.5, MAX_POLL_SECONDS)
             yield
-        raise Slow(
+        raise OrderTimeout(
             f"The CA needs more than {seconds / 60:.0f} minutes {what}. The order stays open, "
             "and the next attempt goes on with it; nothing has to be done here."
         )
-
-    def _asked_pause(self) -> float:
-        asked = self._network.retry_seconds
-        return min(asked, LONGEST_RETRY_AFTER_SECONDS)
 
     def _pause(self, seconds: float) -> None:
         if self._stop(seconds):
@@ -281,7 +296,7 @@ class Ordering:
 
     def _post(self, url: str, content: JSONDeSerializable | None) -> requests.Response:
         nonce = self._acme.directory["newNonce"]
-        return self._network.post(url, content, new_nonce_url=nonce)
+        return self._http.post(url, content, new_nonce_url=nonce)
 
 
 def _identifier(name: str) -> messages.Identifier:
@@ -292,5 +307,5 @@ def _identifier(name: str) -> messages.Identifier:
     return messages.Identifier(typ=messages.IDENTIFIER_IP, value=name)
 
 
-def _known(challenge: messages.ChallengeBody) -> bool:
+def _is_supported(challenge: messages.ChallengeBody) -> bool:
     return isinstance(challenge.chall, challenges.KeyAuthorizationChallenge)

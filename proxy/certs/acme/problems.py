@@ -12,16 +12,16 @@ from pathlib import Path
 from proxy.errors import StartError
 
 PREFIX = "urn:ietf:params:acme:error:"
-DETAIL_LENGTH = 300
-SKEW = timedelta(minutes=5)
-"""Clocks that differ by more than this are worth a word."""
+MAX_DETAIL_CHARS = 300
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+"""Clocks that differ by more than this are mentioned in errors."""
 
 
 class ObtainError(StartError):
     """A certificate was not obtained: what is wrong, and the mend.
 
     Attributes:
-        not_before: When the CA may be asked again; None when it did not say.
+        not_before: The earliest next attempt, from the CA; None if it did not say.
     """
 
     def __init__(self, sentence: str, not_before: datetime | None = None) -> None:
@@ -35,7 +35,7 @@ class Problem:
 
     Attributes:
         code: Its type, without ``urn:ietf:params:acme:error:``.
-        detail: The CA's own words.
+        detail: The CA's description.
         name: The name it is about, if it is about one.
         challenge: The challenge that failed, if one did: ``http-01`` or ``tls-alpn-01``.
     """
@@ -48,7 +48,7 @@ class Problem:
 
 _PORTS = {"http-01": "port 80", "tls-alpn-01": "port 443"}
 
-UNREACHED = (
+_UNREACHABLE = (
     "The CA could not connect to {name} on {port} ({detail}). Make sure that the A and AAAA "
     "records of {name} hold this machine's public addresses and nothing else, and that {port} "
     "is open to the world and forwarded to labgate."
@@ -82,7 +82,7 @@ SENTENCES: dict[str, str] = {
         "The CAA records of {name} forbid this CA to issue ({detail}). Add the DNS record "
         '`{name}. CAA 0 issue "{caa}"`, or choose the CA they name with acme.directory.'
     ),
-    "connection": UNREACHED,
+    "connection": _UNREACHABLE,
     "dns": (
         "The CA finds no usable address of {name} in DNS ({detail}). Add an A record (and an "
         "AAAA record if there is IPv6) with this machine's public address, then wait until it "
@@ -151,14 +151,16 @@ REFUSED = (
     "The CA refused this account ({detail}). If it was deactivated, remove {account}; labgate "
     "then registers a new one."
 )
-"""``unauthorized`` where no challenge is at stake."""
+"""``unauthorized`` without a challenge: the account is meant."""
 
-OTHER = "The CA answered with the error {code} ({detail}). Its documentation says what to do."
+UNKNOWN_TYPE = (
+    "The CA answered with the error {code} ({detail}). Its documentation says what to do."
+)
 
-_NO_OTHER_WAY = frozenset(
+_SAME_FOR_ALL_CHALLENGES = frozenset(
     ("caa", "dns", "dnssec", "unknownHost", "rateLimited", "rejectedIdentifier", "serverInternal")
 )
-"""Problems that another challenge has, too; trying it would only count as one more failure."""
+"""Problems that no other challenge avoids; trying one would count as one more failure."""
 
 
 def explain(
@@ -178,12 +180,12 @@ def explain(
         account: The folder with the account.
         caa: What the CA calls itself in CAA records.
     """
-    text = SENTENCES.get(problem.code, OTHER)
+    text = SENTENCES.get(problem.code, UNKNOWN_TYPE)
     if problem.code == "unauthorized" and not problem.challenge:
         text = REFUSED
     return text.format(
         code=problem.code,
-        detail=quoted(problem.detail) or "it gave no reason",
+        detail=sanitized(problem.detail) or "it gave no reason",
         name=problem.name or ", ".join(names) or "this name",
         port=_PORTS.get(problem.challenge, "ports 80 and 443"),
         directory=directory,
@@ -192,8 +194,8 @@ def explain(
     )
 
 
-def merged(problems: Iterable[Problem]) -> list[Problem]:
-    """One for each kind of failure, for all the names that have it."""
+def merge_problems(problems: Iterable[Problem]) -> list[Problem]:
+    """One problem for each type and challenge, with all the names that have it."""
     first: dict[tuple[str, str], Problem] = {}
     for problem in problems:
         kind = problem.code, problem.challenge
@@ -203,21 +205,21 @@ def merged(problems: Iterable[Problem]) -> list[Problem]:
     return list(first.values())
 
 
-def other_way(problem: Problem) -> bool:
-    """Whether the other kind of challenge may succeed where this one failed."""
-    return problem.code not in _NO_OTHER_WAY
+def other_challenge_may_help(problem: Problem) -> bool:
+    """Whether another type of challenge may succeed where this one failed."""
+    return problem.code not in _SAME_FOR_ALL_CHALLENGES
 
 
-def quoted(text: str) -> str:
-    """The CA's words on one line, of bounded length, without what a terminal would obey."""
+def sanitized(text: str) -> str:
+    """The CA's text on one line, of limited length, without control characters."""
     text = re.sub(r"[\x00-\x20\x7f-\x9f]+", " ", text).lstrip().rstrip(" .")
-    return text if len(text) <= DETAIL_LENGTH else text[: DETAIL_LENGTH - 1] + "…"
+    return text if len(text) <= MAX_DETAIL_CHARS else text[: MAX_DETAIL_CHARS - 1] + "…"
 
 
 def explain_unreachable(directory: str, reason: str) -> str:
-    """Nobody answers at the CA's address."""
+    """The CA does not respond."""
     return (
-        f"The CA at {directory} cannot be reached ({quoted(reason)}). Make sure that this "
+        f"The CA at {directory} cannot be reached ({sanitized(reason)}). Make sure that this "
         "machine may open connections to it, and that acme.directory is right."
     )
 
@@ -230,19 +232,19 @@ def explain_untrusted(directory: str, reason: str, ca_file: Path | None) -> str:
         mend = f"acme.ca_file ({ca_file}) must hold the root certificate of its TLS certificate"
     else:
         mend = "For a private CA put its root certificate into acme.ca_file"
-    return f"The TLS certificate of {directory} is not trusted ({quoted(reason)}). {mend}."
+    return f"The TLS certificate of {directory} is not trusted ({sanitized(reason)}). {mend}."
 
 
 def explain_no_directory(directory: str, reason: str) -> str:
-    """Something answers, but it is not an ACME directory."""
+    """A server responds, but not with an ACME directory."""
     return (
-        f"{directory} is not an ACME directory ({quoted(reason)}). Set acme.directory to the "
+        f"{directory} is not an ACME directory ({sanitized(reason)}). Set acme.directory to the "
         'address the CA documents, or leave it out for Let\'s Encrypt ("staging" for its trials).'
     )
 
 
 def explain_files(folder: Path, error: OSError) -> str:
-    """Nothing can be kept."""
+    """A file cannot be read or written."""
     where = error.filename or folder
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
@@ -256,8 +258,8 @@ def explain_files(folder: Path, error: OSError) -> str:
 
 
 def explain_skew(skew: timedelta) -> str:
-    """Our clock and the CA's differ; empty when they do not."""
-    if abs(skew) <= SKEW:
+    """This machine's clock differs from the CA's; empty if it does not."""
+    if abs(skew) <= MAX_CLOCK_SKEW:
         return ""
     seconds = abs(skew).total_seconds()
     amount = f"{seconds / 86400:.0f} days" if seconds >= 172800 else f"{seconds / 60:.0f} minutes"

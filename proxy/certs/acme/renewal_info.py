@@ -1,4 +1,4 @@
-"""When the CA would like a certificate to be renewed: ACME Renewal Information (RFC 9773)."""
+"""When the CA suggests a renewal: ACME Renewal Information (RFC 9773)."""
 
 from __future__ import annotations
 
@@ -12,89 +12,99 @@ from cryptography import x509
 
 from proxy.certs.files import CertificatePair
 
-from .client import Network
-from .problems import quoted
-from .renewal_state import Memory
-from .schedule import Window
+from .client import AcmeHttpClient
+from .problems import sanitized
+from .renewal_state import RenewalState
+from .schedule import RenewalWindow
 
 log = logging.getLogger("labgate")
 
-ASK_AGAIN = timedelta(hours=6)
-"""Where the CA does not say (RFC 9773 section 4.3.3)."""
+DEFAULT_QUERY_INTERVAL = timedelta(hours=6)
+"""Without a Retry-After (RFC 9773 section 4.3.3)."""
 
-SOONEST, LATEST = timedelta(minutes=10), timedelta(days=1)
-"""Limits to what the CA says (section 4.3.2)."""
+MIN_QUERY_INTERVAL, MAX_QUERY_INTERVAL = timedelta(minutes=10), timedelta(days=1)
+"""Limits to the CA's Retry-After (section 4.3.2)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Suggestion:
-    """What the CA said about one certificate."""
+class RenewalInfo:
+    """What the CA said about one certificate.
 
-    window: Window
+    Attributes:
+        window: When it should be renewed.
+        ask_at: When to ask the CA again (UTC).
+    """
+
+    window: RenewalWindow
     ask_at: datetime
 
 
 def certificate_id(leaf: x509.Certificate) -> str:
-    """What the CA knows a certificate by (RFC 9773 section 4.1); empty without a key identifier."""
+    """The certificate's ID (RFC 9773 section 4.1); empty if it has no key identifier."""
     try:
         authority = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
     except (x509.ExtensionNotFound, ValueError):
         return ""
     if authority.key_identifier is None:
         return ""
-    # The serial number as DER has it: with a leading zero where the first bit is set.
+    # As in DER: with a leading zero octet if the first bit is set.
     serial = leaf.serial_number.to_bytes(leaf.serial_number.bit_length() // 8 + 1, "big")
     return f"{_base64url(authority.key_identifier)}.{_base64url(serial)}"
 
 
-def replaces(acme: client.ClientV2, pair: CertificatePair | None) -> str:
-    """What an order says it replaces (section 5); empty where the CA does not want to know."""
+def replaced_certificate_id(acme: client.ClientV2, pair: CertificatePair | None) -> str:
+    """The ID for an order's ``replaces`` (section 5); empty if the CA does not support it."""
     if pair is None or "renewalInfo" not in acme.directory.to_partial_json():
         return ""
     return certificate_id(leaf_of(pair))
 
 
 def leaf_of(pair: CertificatePair) -> x509.Certificate:
-    """The pair's first certificate, read again.
+    """Read the pair's first certificate.
 
     Raises:
-        OSError: It cannot be.
+        OSError: It cannot be read.
     """
     return x509.load_pem_x509_certificate(pair.cert.read_bytes())
 
 
-def ask(
-    acme: client.ClientV2, network: Network, pair: CertificatePair, now: datetime
-) -> Suggestion | None:
-    """Ask the CA about the pair; None when it makes no suggestions or not about this one.
+def fetch_renewal_info(
+    acme: client.ClientV2, http: AcmeHttpClient, pair: CertificatePair, now: datetime
+) -> RenewalInfo | None:
+    """Ask the CA about the pair; None if it makes no suggestion.
 
     Raises:
         messages.Error: The CA refuses to answer.
         ObtainError: It cannot be reached.
     """
-    known = replaces(acme, pair)
-    if not known:
+    identifier = replaced_certificate_id(acme, pair)
+    if not identifier:
         return None
-    address = f"{str(acme.directory['renewalInfo']).rstrip('/')}/{known}"
-    content = network.get(address).json()
+    address = f"{str(acme.directory['renewalInfo']).rstrip('/')}/{identifier}"
+    content = http.get(address).json()
     window = messages.RenewalInfo.from_json(content).suggested_window
     if window.end < window.start:
         return None
     if explanation := content.get("explanationURL"):
-        log.info("The CA explains when it wants a renewal: %s", quoted(str(explanation)))
-    pause = (network.retry_at - now) if network.retry_at else ASK_AGAIN
-    return Suggestion(Window(window.start, window.end), now + min(max(pause, SOONEST), LATEST))
+        log.info("The CA explains when it wants a renewal: %s", sanitized(str(explanation)))
+    interval = (http.retry_at - now) if http.retry_at else DEFAULT_QUERY_INTERVAL
+    return RenewalInfo(
+        RenewalWindow(window.start, window.end),
+        now + min(max(interval, MIN_QUERY_INTERVAL), MAX_QUERY_INTERVAL),
+    )
 
 
-def remembered(memory: Memory, serial: str, suggestion: Suggestion | None, now: datetime) -> Memory:
-    """The memory with what the CA said, or with that it said nothing."""
-    if suggestion is None:
-        window = memory.window(serial)
+def with_renewal_info(
+    state: RenewalState, serial: str, info: RenewalInfo | None, now: datetime
+) -> RenewalState:
+    """Record the CA's answer about the certificate; without one (None) keep its last."""
+    if info is None:
+        window = state.window(serial)
         start, end = (window.start, window.end) if window else (None, None)
-        ask_at = now + ASK_AGAIN
+        ask_at = now + DEFAULT_QUERY_INTERVAL
     else:
-        start, end, ask_at = suggestion.window.start, suggestion.window.end, suggestion.ask_at
-    return replace(memory, serial=serial, window_start=start, window_end=end, ask_at=ask_at)
+        start, end, ask_at = info.window.start, info.window.end, info.ask_at
+    return replace(state, serial=serial, window_start=start, window_end=end, ask_at=ask_at)
 
 
 def _base64url(content: bytes) -> str:

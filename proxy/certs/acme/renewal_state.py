@@ -1,6 +1,6 @@
-"""What must be known after a restart: ``renewal.json`` beside a certificate's files.
+"""The state of renewal that outlives a restart: ``renewal.json`` beside a certificate's files.
 
-Without it a service that is restarted again and again would ask the CA each time.
+Without it, a service that restarts in a loop would ask the CA at each start.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from typing import Any
 
 from proxy.runtime.secret_files import write_atomically
 
-from .schedule import Failures, Window
+from .schedule import FailedAttempts, RenewalWindow
 
 
-def draw() -> float:
-    """A number in [0, 1)."""
+def draw_random() -> float:
+    """A random number in [0, 1)."""
     return secrets.randbelow(2**32) / 2**32
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
-    """What is remembered of one certificate.
+class RenewalState:
+    """Past attempts for one certificate, and the CA's renewal window. Times are UTC.
 
     Attributes:
-        random: In [0, 1), for the schedule; drawn anew after every attempt.
-        failures: Attempts that failed since the last that did not.
-        last_failure: When the last one did (UTC).
-        last_error: Why, and the mend.
-        not_before: What the CA's Retry-After meant.
-        serial: Of the certificate that the next three are about.
-        window_start: The CA's suggestion.
-        window_end: The CA's suggestion.
-        ask_at: When to ask the CA for its suggestion again.
-        challenge: The kind of challenge that succeeded last.
-        directory: The CA that issued the certificate there is.
+        random: In [0, 1), for the schedule; a new one after every attempt.
+        failures: How many attempts failed since the last success.
+        last_failure: When the last attempt failed.
+        last_error: Why it failed, and the mend.
+        not_before: The earliest next attempt, from the CA's Retry-After.
+        serial: The certificate that the next three attributes are about.
+        window_start: Of the renewal window that the CA suggests.
+        window_end: Of the renewal window that the CA suggests.
+        ask_at: When to ask the CA for its renewal window again.
+        challenge: The type of challenge that succeeded last.
+        directory: The directory URL of the CA that issued the certificate in service.
     """
 
     random: float
@@ -53,52 +53,54 @@ class Memory:
     directory: str = ""
 
     @property
-    def failed(self) -> Failures:
-        """The failures, as the schedule wants them."""
-        return Failures(self.failures, self.last_failure, self.not_before)
+    def failed_attempts(self) -> FailedAttempts:
+        """The failures, as arguments for the schedule."""
+        return FailedAttempts(self.failures, self.last_failure, self.not_before)
 
-    def window(self, serial: str) -> Window | None:
-        """The CA's suggestion for the certificate with this serial number."""
+    def window(self, serial: str) -> RenewalWindow | None:
+        """The CA's renewal window for the certificate with this serial number."""
         if serial != self.serial or self.window_start is None or self.window_end is None:
             return None
-        return Window(self.window_start, self.window_end)
+        return RenewalWindow(self.window_start, self.window_end)
 
-    def after_failure(self, error: str, not_before: datetime | None, now: datetime) -> Memory:
-        """One more."""
+    def after_failure(self, error: str, not_before: datetime | None, now: datetime) -> RenewalState:
+        """The state after one more failed attempt."""
         return replace(
             self,
-            random=draw(),
+            random=draw_random(),
             failures=self.failures + 1,
             last_failure=now,
             last_error=error,
             not_before=not_before,
         )
 
-    def after_success(self, challenge: str, directory: str) -> Memory:
-        """A clean slate."""
-        return Memory(draw(), challenge=challenge or self.challenge, directory=directory)
+    def after_success(self, challenge: str, directory: str) -> RenewalState:
+        """The state after a certificate was issued: no failures, no renewal window."""
+        return RenewalState(
+            draw_random(), challenge=challenge or self.challenge, directory=directory
+        )
 
 
-_TIMES = ("last_failure", "not_before", "window_start", "window_end", "ask_at")
+_TIME_FIELDS = ("last_failure", "not_before", "window_start", "window_end", "ask_at")
 
 
-def recall(path: Path) -> Memory:
-    """What was remembered; a clean slate when there is nothing, or nothing that makes sense."""
+def load_state(path: Path) -> RenewalState:
+    """Read the state; a new one if the file is missing or damaged."""
     try:
         content: dict[str, Any] = json.loads(path.read_bytes())
-        for key in _TIMES:
+        for key in _TIME_FIELDS:
             if content[key] is not None:
                 content[key] = datetime.fromisoformat(content[key])
-        return Memory(**content)
+        return RenewalState(**content)
     except (OSError, ValueError, TypeError, KeyError):
-        return Memory(draw())
+        return RenewalState(draw_random())
 
 
-def remember(path: Path, memory: Memory) -> None:
-    """Keep it.
+def save_state(path: Path, state: RenewalState) -> None:
+    """Write the state.
 
     Raises:
         OSError: It cannot be written.
     """
-    content = json.dumps(asdict(memory), indent=1, default=lambda time: time.isoformat())
+    content = json.dumps(asdict(state), indent=1, default=lambda time: time.isoformat())
     write_atomically(path, content.encode("utf-8"))

@@ -1,49 +1,49 @@
-"""When a certificate is renewed: decided without a clock, a file or a die of its own."""
+"""When to renew a certificate: decided without a clock, a file or randomness of its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-LEFT = 1 / 3
-"""Without the CA's word a certificate is renewed with this part of its lifetime left. It
-suits 90 days and 6 days alike."""
+RENEW_AT_FRACTION = 1 / 3
+"""Without the CA's suggestion, renew with this part of the lifetime left: it suits certificates
+of 90 days and of 6 days."""
 
-SPREAD = 0.03
-"""That moment comes earlier by up to this part of the lifetime, so that certificates made
-together are not renewed together."""
+JITTER_FRACTION = 0.03
+"""Renew earlier by up to this part of the lifetime, so that certificates issued together are not
+renewed together."""
 
-LAST_CALL = 1 / 8
-"""The CA's word counts up to this part of the lifetime: a mistake of theirs must not let a
-certificate expire."""
+RENEW_AT_LATEST_FRACTION = 1 / 8
+"""With this part of the lifetime left, renew even if the CA suggests a later time: a mistake of
+the CA must not let the certificate expire."""
 
-FIRST_PAUSE = timedelta(minutes=5)
-PAUSE_GROWS = 3
-LONGEST_PAUSE = timedelta(days=1)
-SHORTEST_LONG_PAUSE = timedelta(minutes=10)
-"""Failures wait 5, 15, 45, 135 … minutes, at most a day; short-lived certificates at most a
-twelfth of their lifetime, but never less than this."""
+FIRST_RETRY_DELAY = timedelta(minutes=5)
+RETRY_DELAY_FACTOR = 3
+MAX_RETRY_DELAY = timedelta(days=1)
+SHORT_LIVED_MAX_RETRY_DELAY = timedelta(minutes=10)
+"""Failures are retried after 5, 15, 45, 135 … minutes, at most a day; those of a certificate after
+at most a twelfth of its lifetime, but this limit is never below 10 minutes."""
 
-LONGEST_WISH = timedelta(days=8)
-"""How long a CA's Retry-After is believed: Let's Encrypt's longest limit is of a week."""
+MAX_RETRY_AFTER = timedelta(days=8)
+"""The longest Retry-After that is obeyed: Let's Encrypt's longest rate limit is a week."""
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """When the CA would like a certificate to be renewed (RFC 9773 section 4.2)."""
+class RenewalWindow:
+    """When the CA suggests to renew a certificate (RFC 9773 section 4.2)."""
 
     start: datetime
     end: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
-    """The attempts that failed since the last that did not.
+class FailedAttempts:
+    """The attempts that failed since the last success.
 
     Attributes:
         count: How many.
-        last: When the last one ended; None without any.
-        not_before: What the CA's Retry-After meant; None when it said nothing.
+        last: When the last one failed; None without any.
+        not_before: The earliest next attempt, from the CA's Retry-After; None without one.
     """
 
     count: int = 0
@@ -52,72 +52,77 @@ class Failures:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The next attempt, and why then."""
+class ScheduledRenewal:
+    """When the next attempt is due, and why then."""
 
     at: datetime
     reason: str
 
 
-def plan(
+def next_renewal(
     not_before: datetime | None,
     not_after: datetime | None,
-    window: Window | None,
-    failures: Failures,
+    window: RenewalWindow | None,
+    failures: FailedAttempts,
     *,
     now: datetime,
     random: float,
-) -> Plan:
-    """When to ask for the next certificate.
+) -> ScheduledRenewal:
+    """When to ask the CA for the next certificate.
 
     Args:
-        not_before: From when on the present certificate is valid; None without one.
+        not_before: When the present certificate became valid; None without one.
         not_after: When it expires; None without one.
-        window: The CA's suggestion for it, if there is one.
-        failures: What went wrong since it was issued.
+        window: When the CA suggests to renew it, if it does.
+        failures: Since it was issued.
         now: UTC.
-        random: In [0, 1); the same for every call about this certificate until the next
-            attempt, so that asking again does not move the answer.
+        random: In [0, 1); the same for every call until the next attempt, so that the answer
+            does not move.
     """
-    due = _due(not_before, not_after, window, now, random)
+    due = _without_failures(not_before, not_after, window, now, random)
     if not failures.count or failures.last is None or failures.last > now:
-        # A failure in the future means that the clock was set back: it says nothing.
+        # A failure in the future: the clock was set back since, so its time means nothing.
         return due
     lifetime = None
     if not_before is not None and not_after is not None:
         lifetime = not_after - not_before
-    again = failures.last + pause(failures.count, lifetime, random)
+    retry_at = failures.last + retry_delay(failures.count, lifetime, random)
     reason = f"after {failures.count} failed attempt{'s' if failures.count > 1 else ''}"
-    wished = failures.not_before
-    if wished is not None and wished > again:
-        again = min(wished, failures.last + LONGEST_WISH)
+    if failures.not_before is not None and failures.not_before > retry_at:
+        retry_at = min(failures.not_before, failures.last + MAX_RETRY_AFTER)
         reason = "the CA asked to wait until then"
-    return Plan(again, reason) if again > due.at else due
+    return ScheduledRenewal(retry_at, reason) if retry_at > due.at else due
 
 
-def pause(failures: int, lifetime: timedelta | None, random: float) -> timedelta:
-    """How long to wait after that many failures in a row, a quarter more or less."""
-    longest = LONGEST_PAUSE
+def retry_delay(failures: int, lifetime: timedelta | None, random: float) -> timedelta:
+    """How long to wait after that many failures in a row, give or take a quarter."""
+    longest = MAX_RETRY_DELAY
     if lifetime is not None:
-        longest = min(longest, max(lifetime / 12, SHORTEST_LONG_PAUSE))
-    # The exponent is bounded: an outage of years must not overflow.
-    waited = FIRST_PAUSE * float(PAUSE_GROWS ** min(failures - 1, 10))
-    return min(waited, longest) * (0.75 + random / 2)
+        longest = min(longest, max(lifetime / 12, SHORT_LIVED_MAX_RETRY_DELAY))
+    # The exponent is limited: after years of failures it would overflow.
+    delay = FIRST_RETRY_DELAY * float(RETRY_DELAY_FACTOR ** min(failures - 1, 10))
+    return min(delay, longest) * (0.75 + random / 2)
 
 
-def _due(
+def _without_failures(
     not_before: datetime | None,
     not_after: datetime | None,
-    window: Window | None,
+    window: RenewalWindow | None,
     now: datetime,
     random: float,
-) -> Plan:
+) -> ScheduledRenewal:
+    """When the certificate would be renewed if no attempt had failed."""
     if not_before is None or not_after is None:
-        return Plan(now, "there is none for these names from this CA")
+        return ScheduledRenewal(now, "there is none for these names from this CA")
     lifetime = not_after - not_before
     if window is not None and window.start <= window.end:
         at = window.start + (window.end - window.start) * random
-        if at <= not_after - lifetime * LAST_CALL:
-            return Plan(at, "when the CA suggests it")
-        return Plan(not_after - lifetime * LAST_CALL, "the CA suggests it too late")
-    return Plan(not_after - lifetime * (LEFT + SPREAD * random), "with a third of its life left")
+        if at <= not_after - lifetime * RENEW_AT_LATEST_FRACTION:
+            return ScheduledRenewal(at, "when the CA suggests it")
+        return ScheduledRenewal(
+            not_after - lifetime * RENEW_AT_LATEST_FRACTION, "the CA suggests it too late"
+        )
+    return ScheduledRenewal(
+        not_after - lifetime * (RENEW_AT_FRACTION + JITTER_FRACTION * random),
+        "with a third of its life left",
+    )

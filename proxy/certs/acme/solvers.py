@@ -1,9 +1,9 @@
-"""Proofs for the CA, in a folder that every labgate of this state folder answers from.
+"""Solves the CA's challenges: publishes proofs, and answers TLS-ALPN-01 handshakes with them.
 
-``<state>/challenges/`` holds a file for each proof that is awaited: a token (HTTP-01, RFC
-8555 section 8.3) with its key authorization, or ``NAME.alpn.pem`` (TLS-ALPN-01, RFC 8737)
-with the certificate that a handshake is to get. Files, because the CA's request may reach
-any of several workers, and because `labgate cert renew` may ask while labgate runs.
+``<state>/challenges/`` holds a file for each pending challenge: named by its token, with the
+key authorization (HTTP-01, RFC 8555 section 8.3), or ``NAME.alpn.pem``, with the certificate
+for the handshake (TLS-ALPN-01, RFC 8737). They are files because the CA may connect to any
+worker, and because `labgate cert renew` may publish while another labgate serves.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from proxy.runtime.secret_files import make_private_folder, write_atomically
 
 log = logging.getLogger("labgate")
 
-LOOK_SECONDS = 1.0
-NOTICED_SECONDS = 2.5
-"""After so long every labgate has seen a new ``.alpn.pem``."""
+SCAN_SECONDS = 1.0
+PROPAGATION_SECONDS = 2.5
+"""By then every process with this state folder has loaded a new ``.alpn.pem``."""
 
-STALE_SECONDS = 3600.0
-"""A file older than this was left by somebody who was killed."""
+STALE_CHALLENGE_SECONDS = 3600.0
+"""An older file was left behind by a process that was killed."""
 
 _SUFFIX = ".alpn.pem"
 _ACME_IDENTIFIER = ObjectIdentifier("1.3.6.1.5.5.7.1.31")
@@ -49,35 +49,35 @@ def challenge_folder(state_folder: Path) -> Path:
     return state_folder / "challenges"
 
 
-class Proofs:
-    """Publishes proofs, and takes them away again."""
+class ChallengeSolver:
+    """Publishes proofs of control for the CA, and removes them afterwards."""
 
     def __init__(self, state_folder: Path) -> None:
         self._folder = challenge_folder(state_folder)
         self._published: list[Path] = []
 
-    def publish_http(self, token: str, key_authorization: str) -> None:
+    def present_http(self, token: str, key_authorization: str) -> None:
         """Answer HTTP-01 for ``token``.
 
         Raises:
             ValueError: It is no token.
-            OSError: It cannot be written.
+            OSError: The proof cannot be written.
         """
         if not _TOKEN.fullmatch(token):
             message = f"{token!r} is not a token: RFC 8555 section 8.3 wants base64url"
             raise ValueError(message)
         self._write(token, key_authorization.encode("ascii"))
 
-    def publish_alpn(self, name: str, key_authorization: str) -> None:
-        """Answer TLS-ALPN-01 for ``name``, from ``NOTICED_SECONDS`` on.
+    def present_tls_alpn(self, name: str, key_authorization: str) -> None:
+        """Answer TLS-ALPN-01 for ``name``, in every process after ``PROPAGATION_SECONDS``.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The proof cannot be written.
         """
-        self._write(server_name(name) + _SUFFIX, _certificate(name, key_authorization))
+        self._write(server_name(name) + _SUFFIX, _challenge_certificate(name, key_authorization))
 
-    def withdraw(self) -> None:
-        """Answer none of these any more."""
+    def clean_up(self) -> None:
+        """Remove every proof that this solver has published."""
         for file in self._published:
             file.unlink(missing_ok=True)
         self._published.clear()
@@ -85,27 +85,32 @@ class Proofs:
     def _write(self, name: str, content: bytes) -> None:
         make_private_folder(self._folder)
         for file in self._folder.iterdir():
-            # Somebody else may withdraw theirs at this moment.
+            # Another process may remove its files at this moment.
             with suppress(FileNotFoundError):
-                if time.time() - file.stat().st_mtime > STALE_SECONDS:
+                if time.time() - file.stat().st_mtime > STALE_CHALLENGE_SECONDS:
                     file.unlink()
         file = self._folder / name
         write_atomically(file, content)
         self._published.append(file)
 
 
-class AlpnAnswers:
-    """Gives what is published for TLS-ALPN-01 to the handshakes of this process."""
+class TlsAlpnResponder:
+    """Answers this process' handshakes with the published TLS-ALPN-01 certificates.
+
+    Args:
+        state_folder: Of all processes that publish.
+        set_challenge: Called with a server name and its context, or None to end it.
+    """
 
     def __init__(
-        self, state_folder: Path, challenge: Callable[[str, ssl.SSLContext | None], None]
+        self, state_folder: Path, set_challenge: Callable[[str, ssl.SSLContext | None], None]
     ) -> None:
         self._folder = challenge_folder(state_folder)
-        self._challenge = challenge
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._set_challenge = set_challenge
+        self._loaded: dict[str, tuple[int, int]] = {}
 
-    def look(self) -> None:
-        """See what was published and withdrawn since the last look."""
+    def scan(self) -> None:
+        """Take up what was published and removed since the last scan."""
         found: dict[str, tuple[int, int]] = {}
         with suppress(OSError), os.scandir(self._folder) as files:
             for file in files:
@@ -113,20 +118,20 @@ class AlpnAnswers:
                     if file.name.endswith(_SUFFIX):
                         stat = file.stat()
                         found[file.name] = stat.st_ino, stat.st_mtime_ns
-        for name in self._seen.keys() - found.keys():
-            self._challenge(name.removesuffix(_SUFFIX), None)
+        for name in self._loaded.keys() - found.keys():
+            self._set_challenge(name.removesuffix(_SUFFIX), None)
         for name, version in found.items():
-            if self._seen.get(name) != version:
-                self._take(name)
-        self._seen = found
+            if self._loaded.get(name) != version:
+                self._load(name)
+        self._loaded = found
 
     async def run(self) -> None:
-        """Look again and again, until cancelled. A look at nothing costs microseconds."""
+        """Scan every second until cancelled; scanning an empty folder costs microseconds."""
         while True:
-            self.look()
-            await asyncio.sleep(LOOK_SECONDS)
+            self.scan()
+            await asyncio.sleep(SCAN_SECONDS)
 
-    def _take(self, name: str) -> None:
+    def _load(self, name: str) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols([ACME_TLS.decode("ascii")])
@@ -135,18 +140,18 @@ class AlpnAnswers:
         except OSError as error:
             log.warning("The challenge %s cannot be used: %s.", self._folder / name, error)
             return
-        self._challenge(name.removesuffix(_SUFFIX), context)
+        self._set_challenge(name.removesuffix(_SUFFIX), context)
 
 
 def server_name(name: str) -> str:
-    """What the CA puts into SNI: the name, or an address's reverse name (RFC 8738)."""
+    """The name that the CA sends by SNI; for an address its reverse name (RFC 8738)."""
     try:
         return ip_address(name).reverse_pointer
     except ValueError:
         return name
 
 
-def _certificate(name: str, key_authorization: str) -> bytes:
+def _challenge_certificate(name: str, key_authorization: str) -> bytes:
     """A self-signed certificate and its key, as RFC 8737 section 3 wants it."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([])

@@ -1,16 +1,16 @@
-"""The files of one certificate: remembered, staged, and in service.
+"""The files of one certificate: renewal state, pending order, and the pair in service.
 
 ::
 
     <state>/certificates/
-      lab.example.org -> .obtained/lab.example.org/0A1B…   exchanged as a whole
+      lab.example.org -> .obtained/lab.example.org/0A1B…   in service
       .obtained/lab.example.org/
-        renewal.json                   what is remembered (memory)
-        lock                           held by whoever asks the CA
-        next/                          staged: privkey.pem, order.json, room
+        renewal.json                   the renewal state
+        lock                           held while a process asks the CA
+        next/                          the pending order: privkey.pem, order.json, room
         0A1B…/                         fullchain.pem and privkey.pem, by serial number
 
-A link is exchanged in one step, so the pair in service is whole whenever the power fails.
+The link is replaced in one step, so the pair in service is whole after a power failure.
 Folders have mode 0700, files 0600.
 """
 
@@ -34,23 +34,24 @@ from proxy.certs.files import CertificatePair, acme_pair, check_pair, load_pair
 from proxy.errors import StartError
 from proxy.runtime.secret_files import make_private_folder, write_atomically
 
-from .renewal_state import Memory, recall, remember
+from .renewal_state import RenewalState, load_state, save_state
 
 ROOM = 64 * 1024
 """Held on the disk from before the order on, in bytes: a chain is about 5 KiB, and a CA does
 not count a certificate less because there was no room for it."""
 
-_ALWAYS = datetime.min.replace(tzinfo=UTC)
+_EVEN_IF_EXPIRED = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """An order under way, as it is kept: whoever comes next goes on with it.
+class PendingOrder:
+    """An order that is not finished; the next attempt resumes it.
 
     Attributes:
-        directory: The CA's.
-        names: It is for these.
-        url: Where the CA keeps it; empty before it was made.
+        directory: The directory URL of the CA.
+        names: In the certificate.
+        profile: The CA's certificate profile; empty for its default.
+        url: The order's; empty before it was placed.
     """
 
     directory: str
@@ -59,7 +60,7 @@ class Order:
     url: str = ""
 
 
-class Shelf:
+class CertificateStorage:
     """The files of the certificate whose first name is ``name``."""
 
     def __init__(self, state_folder: Path, name: str) -> None:
@@ -67,35 +68,35 @@ class Shelf:
         self._link = self.cert.parent
         self._home = self._link.parent / ".obtained" / name
         self._next = self._home / "next"
-        self._memory = self._home / "renewal.json"
+        self._state_file = self._home / "renewal.json"
 
     @property
     def folder(self) -> Path:
-        """Where the pair in service is."""
+        """The folder of the pair in service."""
         return self._link
 
-    def pair(self) -> CertificatePair | None:
-        """The pair there is, expired or not; None when there is none to be used."""
+    def installed_pair(self) -> CertificatePair | None:
+        """The pair in service, expired or not; None without a usable one."""
         try:
-            return load_pair(self.cert, self.key, _ALWAYS)
+            return load_pair(self.cert, self.key, _EVEN_IF_EXPIRED)
         except StartError:
             return None
 
-    def recall(self) -> Memory:
-        """What is remembered."""
-        return recall(self._memory)
+    def load_state(self) -> RenewalState:
+        """The renewal state; an empty one if none was saved."""
+        return load_state(self._state_file)
 
-    def remember(self, memory: Memory) -> None:
-        """Keep it.
+    def save_state(self, state: RenewalState) -> None:
+        """Save the renewal state.
 
         Raises:
             OSError: It cannot be written.
         """
-        remember(self._memory, memory)
+        save_state(self._state_file, state)
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
-        """Whether it was free; held until the end, which a process's death is, too.
+        """Yields True if locked; the OS releases the lock on exit.
 
         Raises:
             OSError: The folder cannot be written.
@@ -112,29 +113,30 @@ class Shelf:
         finally:
             os.close(descriptor)
 
-    def stage(self, wanted: Order) -> tuple[bytes, Order]:
-        """Have a private key and room on the disk; the key, and the order it is for.
+    def stage(self, new: PendingOrder) -> tuple[bytes, PendingOrder]:
+        """Write a private key and reserve room on the disk; returns the key and its order.
 
-        An order that an earlier attempt left under way is taken up again, with its key.
+        A pending order that an earlier attempt left is returned instead of ``new``, with its
+        key, if it is for the same names at the same CA.
 
         Raises:
             OSError: The folder cannot be written, or the disk is full.
         """
         key_file = self._next / "privkey.pem"
         with suppress(OSError, ValueError, TypeError):
-            kept = json.loads((self._next / "order.json").read_bytes())
-            order = Order(**kept | {"names": tuple(kept["names"])})
-            if Order(order.directory, order.names, order.profile) == wanted:
+            saved = json.loads((self._next / "order.json").read_bytes())
+            order = PendingOrder(**saved | {"names": tuple(saved["names"])})
+            if PendingOrder(order.directory, order.names, order.profile) == new:
                 return key_file.read_bytes(), order
         shutil.rmtree(self._next, ignore_errors=True)
         private = ec.generate_private_key(ec.SECP256R1())
         key = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         write_atomically(key_file, key)
         write_atomically(self._next / "room", bytes(ROOM))
-        return key, wanted
+        return key, new
 
-    def ordered(self, order: Order) -> None:
-        """Keep where the order is.
+    def save_order(self, order: PendingOrder) -> None:
+        """Save the order with its URL, so that the next attempt can resume it.
 
         Raises:
             OSError: It cannot be written.
@@ -147,34 +149,34 @@ class Shelf:
         }
         write_atomically(self._next / "order.json", json.dumps(content).encode("utf-8"))
 
-    def abandon(self) -> None:
-        """The staged order leads nowhere."""
+    def discard_order(self) -> None:
+        """Remove the pending order and its key."""
         shutil.rmtree(self._next, ignore_errors=True)
 
-    def put(self, chain: bytes) -> CertificatePair:
-        """Put the staged key and its chain into service; the pair as it is now.
+    def install(self, chain: bytes) -> CertificatePair:
+        """Put the pending order's key and its chain into service.
 
         Raises:
             OSError: It cannot be written.
-            StartError: The chain is not the key's, or not PEM.
+            StartError: The chain does not match the key, or is not PEM.
         """
         key_file, cert_file = self._next / "privkey.pem", self._next / "fullchain.pem"
-        pair = check_pair(cert_file, key_file, chain, key_file.read_bytes(), _ALWAYS)
+        pair = check_pair(cert_file, key_file, chain, key_file.read_bytes(), _EVEN_IF_EXPIRED)
         (self._next / "room").unlink(missing_ok=True)
         write_atomically(cert_file, chain)
         (self._next / "order.json").unlink(missing_ok=True)
         version = self._home / pair.serial
         self._next.rename(version)
         before = self._link.resolve()
-        self._exchange(version)
+        self._replace_link(version)
         for other in self._home.iterdir():
             if re.fullmatch("[0-9A-F]+", other.name) and other not in (version, before):
                 shutil.rmtree(other, ignore_errors=True)
-        return load_pair(self.cert, self.key, _ALWAYS)
+        return load_pair(self.cert, self.key, _EVEN_IF_EXPIRED)
 
-    def _exchange(self, version: Path) -> None:
+    def _replace_link(self, version: Path) -> None:
         if self._link.is_dir() and not self._link.is_symlink():
-            # Somebody's own folder; it is kept.
+            # A folder made by hand: move it aside.
             self._link.rename(self._home / f"found-{datetime.now(UTC):%Y%m%d%H%M%S}")
         link = self._home / "link"
         link.unlink(missing_ok=True)

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from proxy.certs.acme.client import problem_of, retry_after, status_problem
 from proxy.certs.acme.problems import Problem
-from proxy.certs.acme.renewal_info import Suggestion, certificate_id, remembered
-from proxy.certs.acme.renewal_state import Memory
-from proxy.certs.acme.schedule import Window
+from proxy.certs.acme.renewal_info import RenewalInfo, certificate_id, with_renewal_info
+from proxy.certs.acme.renewal_state import RenewalState
+from proxy.certs.acme.schedule import RenewalWindow
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -87,13 +87,15 @@ def test_an_answer_without_a_problem(status: int, code: str) -> None:
 
 
 def test_a_suggestion_is_remembered() -> None:
-    window = Window(NOW, NOW + timedelta(days=1))
-    memory = remembered(Memory(0.5), "0A", Suggestion(window, NOW + timedelta(hours=3)), NOW)
-    assert memory.window("0A") == window
-    assert memory.window("0B") is None, "it was about another certificate"
-    assert memory.ask_at == NOW + timedelta(hours=3)
-    silent = remembered(memory, "0A", None, NOW)
+    window = RenewalWindow(NOW, NOW + timedelta(days=1))
+    state = with_renewal_info(
+        RenewalState(0.5), "0A", RenewalInfo(window, NOW + timedelta(hours=3)), NOW
+    )
+    assert state.window("0A") == window
+    assert state.window("0B") is None, "it was about another certificate"
+    assert state.ask_at == NOW + timedelta(hours=3)
+    silent = with_renewal_info(state, "0A", None, NOW)
     assert silent.window("0A") == window, "no answer takes nothing back"
     assert silent.ask_at == NOW + timedelta(hours=6)
-    other = remembered(memory, "0B", None, NOW)
+    other = with_renewal_info(state, "0B", None, NOW)
     assert (other.serial, other.window("0B")) == ("0B", None)

@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from proxy.app import Application
 from proxy.certs.acme import maintain, order
-from proxy.certs.acme.certificate_request import Wanted, wanted_of
+from proxy.certs.acme.certificate_request import CertificateRequest, certificate_request_of
 from proxy.certs.acme.client import Stopped
-from proxy.certs.acme.issuer import attempt, due, look_for_suggestion, shelf_of
+from proxy.certs.acme.issuer import issue, schedule_renewal, storage_of, update_renewal_info
 from proxy.certs.acme.maintain import Renewer
 from proxy.certs.acme.problems import ObtainError
 from proxy.certs.acme.storage import ROOM
@@ -100,9 +100,9 @@ async def labgate(settings: Settings) -> AsyncIterator[Application]:
     await app.stop()
 
 
-async def obtain(wanted: Wanted, lines: Lines | None = None) -> CertificatePair:
+async def obtain(request: CertificateRequest, lines: Lines | None = None) -> CertificatePair:
     tell = lines if lines is not None else Lines()
-    return await asyncio.to_thread(attempt, wanted, tell, threading.Event())
+    return await asyncio.to_thread(issue, request, tell, threading.Event())
 
 
 async def served(port: int, trust: ssl.SSLContext, name: str = NAME) -> str:
@@ -127,8 +127,8 @@ class TestChallenges:
         self, labgate: Application, settings: Settings, ca: tuple[Pebble, Dns]
     ) -> None:
         lines = Lines()
-        wanted = replace(wanted_of(settings), kinds=("http-01",))
-        pair = await obtain(wanted, lines)
+        request = replace(certificate_request_of(settings), challenge_types=("http-01",))
+        pair = await obtain(request, lines)
         assert set(pair.names) == {NAME, OTHER}
         assert lines.about("http-01 published")
         assert lines.about("registering an account")
@@ -138,7 +138,7 @@ class TestChallenges:
         assert stat.S_IMODE(pair.key.stat().st_mode) == 0o600
         assert not list((settings.state_folder / "challenges").iterdir())
         assert labgate.certificates is not None
-        labgate.certificates.look()
+        labgate.certificates.reload()
         trust = ca[0].root()
         for name in (NAME, OTHER):
             assert await served(settings.https_port, trust, name) == pair.serial
@@ -147,7 +147,9 @@ class TestChallenges:
         self, labgate: Application, settings: Settings, ca: tuple[Pebble, Dns]
     ) -> None:
         lines = Lines()
-        pair = await obtain(replace(wanted_of(settings), kinds=("tls-alpn-01",)), lines)
+        pair = await obtain(
+            replace(certificate_request_of(settings), challenge_types=("tls-alpn-01",)), lines
+        )
         assert set(pair.names) == {NAME, OTHER}
         assert len(lines.about("tls-alpn-01 published")) == 2
         assert not lines.about("http-01")
@@ -162,13 +164,13 @@ class TestChallenges:
         app = Application(elsewhere, access_log=False, renew=False)
         await app.start()
         try:
-            wanted, lines = wanted_of(elsewhere), Lines()
-            await obtain(wanted, lines)
+            request, lines = certificate_request_of(elsewhere), Lines()
+            await obtain(request, lines)
             assert lines.about("trying the other challenge")
             assert lines.about(f"{NAME}: http-01 failed")
-            assert shelf_of(wanted).recall().challenge == "tls-alpn-01"
+            assert storage_of(request).load_state().challenge == "tls-alpn-01"
             again = Lines()
-            await obtain(wanted, again)
+            await obtain(request, again)
             assert not again.about("http-01")
         finally:
             await app.stop()
@@ -177,23 +179,25 @@ class TestChallenges:
     @pytest.mark.usefixtures("labgate")
     async def test_an_address(self, settings: Settings, kind: str) -> None:
         """RFC 8738: the CA asks for it by its reverse name."""
-        wanted = replace(wanted_of(settings), names=("127.0.0.1",), kinds=(kind,))
-        assert (await obtain(wanted)).names == ("127.0.0.1",)
+        request = replace(
+            certificate_request_of(settings), names=("127.0.0.1",), challenge_types=(kind,)
+        )
+        assert (await obtain(request)).names == ("127.0.0.1",)
 
     async def test_neither_works(self, settings: Settings) -> None:
         """Nobody answers on the ports: both kinds are tried, once, and both are explained."""
         lines = Lines()
-        wanted = wanted_of(settings)
+        request = certificate_request_of(settings)
         with pytest.raises(ObtainError) as raised:
-            await obtain(wanted, lines)
+            await obtain(request, lines)
         said = str(raised.value)
         assert "port 80" in said
         assert "port 443" in said
         assert "127.0.0.1" in said, "the address the CA saw"
         assert len(lines.about("published")) == 4
-        memory = shelf_of(wanted).recall()
-        assert memory.failures == 1
-        assert memory.last_error == said
+        state = storage_of(request).load_state()
+        assert state.failures == 1
+        assert state.last_error == said
 
     async def test_a_name_without_an_address(
         self, settings: Settings, ca: tuple[Pebble, Dns]
@@ -202,7 +206,7 @@ class TestChallenges:
         ca[1].tell("set-default-ipv4", ip="")
         try:
             with pytest.raises(ObtainError, match="A and AAAA records") as raised:
-                await obtain(wanted_of(settings))
+                await obtain(certificate_request_of(settings))
         finally:
             ca[1].tell("set-default-ipv4", ip="127.0.0.1")
         assert "resolve" in str(raised.value)
@@ -211,18 +215,18 @@ class TestChallenges:
 
 class TestAccount:
     async def test_it_is_kept(self, labgate: Application, settings: Settings) -> None:
-        wanted, lines = wanted_of(settings), Lines()
-        await obtain(wanted)
+        request, lines = certificate_request_of(settings), Lines()
+        await obtain(request)
         # An account needs no second mail address.
-        unnamed = replace(wanted, acme=wanted.acme.model_copy(update={"email": ""}))
+        unnamed = replace(request, acme=request.acme.model_copy(update={"email": ""}))
         await obtain(unnamed, lines)
         assert not lines.about("registering")
 
     async def test_without_an_email(self, settings: Settings) -> None:
-        wanted = wanted_of(settings)
-        wanted = replace(wanted, acme=wanted.acme.model_copy(update={"email": ""}))
+        request = certificate_request_of(settings)
+        request = replace(request, acme=request.acme.model_copy(update={"email": ""}))
         with pytest.raises(ObtainError, match="--email"):
-            await obtain(wanted)
+            await obtain(request)
 
     async def test_a_ca_that_has_forgotten_it(self, tmp_path: Path, ports: tuple[int, int]) -> None:
         http, https = free_port(), free_port()
@@ -231,11 +235,11 @@ class TestAccount:
             app = Application(settings, access_log=False, renew=False)
             await app.start()
             try:
-                wanted, lines = wanted_of(settings), Lines()
-                first = await obtain(wanted)
+                request, lines = certificate_request_of(settings), Lines()
+                first = await obtain(request)
                 authority.stop()
                 authority.start()
-                second = await obtain(wanted, lines)
+                second = await obtain(request, lines)
             finally:
                 await app.stop()
         assert lines.about("forgotten the account")
@@ -248,25 +252,25 @@ class TestAccount:
             state = tmp_path / "state"
             plain = settings_for(state, ca, (http, https))
             with pytest.raises(ObtainError, match=r"acme\.eab_kid"):
-                await obtain(wanted_of(plain))
+                await obtain(certificate_request_of(plain))
             wrong = settings_for(state, ca, (http, https), eab_kid="kid-1", eab_hmac_key="ÄÖ")
             with pytest.raises(ObtainError, match="base64url"):
-                await obtain(wanted_of(wrong))
+                await obtain(certificate_request_of(wrong))
             settings = settings_for(state, ca, (http, https), eab_kid="kid-1", eab_hmac_key=key)
             app = Application(settings, access_log=False, renew=False)
             await app.start()
             try:
-                await obtain(wanted_of(settings))
+                await obtain(certificate_request_of(settings))
             finally:
                 await app.stop()
 
     async def test_a_damaged_key(self, settings: Settings) -> None:
         with pytest.raises(ObtainError):  # nobody answers the challenges; the key is there then
-            await obtain(wanted_of(settings))
+            await obtain(certificate_request_of(settings))
         (key,) = settings.state_folder.rglob("account.key")
         key.write_text("half")
         with pytest.raises(ObtainError, match="is damaged"):
-            await obtain(wanted_of(settings))
+            await obtain(certificate_request_of(settings))
 
 
 class TestHardWeather:
@@ -279,8 +283,8 @@ class TestHardWeather:
             app = Application(settings, access_log=False, renew=False)
             await app.start()
             try:
-                wanted = wanted_of(settings)
-                serials = {(await obtain(wanted)).serial for _ in range(CERTIFICATES)}
+                request = certificate_request_of(settings)
+                serials = {(await obtain(request)).serial for _ in range(CERTIFICATES)}
             finally:
                 await app.stop()
         assert len(serials) == CERTIFICATES
@@ -289,7 +293,7 @@ class TestHardWeather:
         self, labgate: Application, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Stopped between proof and issue; the next attempt goes on, with the same key."""
-        wanted, stop, lines = wanted_of(settings), threading.Event(), Lines()
+        request, stop, lines = certificate_request_of(settings), threading.Event(), Lines()
 
         def tell(line: str) -> None:
             lines(line)
@@ -297,42 +301,42 @@ class TestHardWeather:
                 stop.set()
 
         with pytest.raises(Stopped):
-            await asyncio.to_thread(attempt, wanted, tell, stop)
+            await asyncio.to_thread(issue, request, tell, stop)
         assert not list((settings.state_folder / "challenges").iterdir())
         again = Lines()
-        pair = await obtain(wanted, again)
+        pair = await obtain(request, again)
         assert again.about("going on with the order of the last attempt")
         assert not again.about("published")
         assert pair.covers(NAME)
 
     async def test_the_ca_is_not_reached(self, settings: Settings) -> None:
-        wanted = wanted_of(settings)
+        request = certificate_request_of(settings)
         nowhere = f"https://localhost:{free_port()}/dir"
-        wanted = replace(wanted, acme=wanted.acme.model_copy(update={"directory": nowhere}))
+        request = replace(request, acme=request.acme.model_copy(update={"directory": nowhere}))
         with pytest.raises(ObtainError, match=r"cannot be reached \(Connection refused"):
-            await obtain(wanted)
+            await obtain(request)
 
     async def test_the_ca_is_not_trusted(self, settings: Settings) -> None:
-        wanted = wanted_of(settings)
-        wanted = replace(wanted, acme=wanted.acme.model_copy(update={"ca_file": None}))
+        request = certificate_request_of(settings)
+        request = replace(request, acme=request.acme.model_copy(update={"ca_file": None}))
         with pytest.raises(ObtainError, match=r"not trusted .*acme\.ca_file"):
-            await obtain(wanted)
+            await obtain(request)
 
     async def test_no_directory(self, settings: Settings) -> None:
-        wanted = wanted_of(settings)
-        wrong = wanted.acme.directory.replace("/dir", "/nothing")
-        wanted = replace(wanted, acme=wanted.acme.model_copy(update={"directory": wrong}))
+        request = certificate_request_of(settings)
+        wrong = request.acme.directory.replace("/dir", "/nothing")
+        request = replace(request, acme=request.acme.model_copy(update={"directory": wrong}))
         with pytest.raises(ObtainError, match=r"is not an ACME directory \(.*404"):
-            await obtain(wanted)
+            await obtain(request)
 
     async def test_a_ca_file_that_is_none(self, settings: Settings, tmp_path: Path) -> None:
-        wanted = wanted_of(settings)
-        missing = wanted.acme.model_copy(update={"ca_file": tmp_path / "missing.pem"})
+        request = certificate_request_of(settings)
+        missing = request.acme.model_copy(update={"ca_file": tmp_path / "missing.pem"})
         with pytest.raises(ObtainError, match=r"acme\.ca_file .*No such file"):
-            await obtain(replace(wanted, acme=missing))
+            await obtain(replace(request, acme=missing))
         (tmp_path / "missing.pem").write_text("nothing")
         with pytest.raises(ObtainError, match="no PEM certificates"):
-            await obtain(replace(wanted, acme=missing))
+            await obtain(replace(request, acme=missing))
 
     async def test_no_room(self, settings: Settings, tmp_path: Path) -> None:
         """A disk that is full is found out before the CA counts an order."""
@@ -346,9 +350,9 @@ class TestHardWeather:
             "run it as root, outside of containers",
         )
         try:
-            wanted, lines = replace(wanted_of(settings), state_folder=disk), Lines()
+            request, lines = replace(certificate_request_of(settings), state_folder=disk), Lines()
             with pytest.raises(ObtainError, match=r"No space left.*Make room there"):
-                await obtain(wanted, lines)
+                await obtain(request, lines)
             assert not lines
         finally:
             subprocess.run(["umount", str(disk)], check=True)
@@ -356,9 +360,12 @@ class TestHardWeather:
     async def test_nowhere_to_write(self, settings: Settings, tmp_path: Path) -> None:
         """Found out before the CA is asked."""
         (tmp_path / "file").write_text("")
-        wanted, lines = replace(wanted_of(settings), state_folder=tmp_path / "file"), Lines()
+        request, lines = (
+            replace(certificate_request_of(settings), state_folder=tmp_path / "file"),
+            Lines(),
+        )
         with pytest.raises(ObtainError, match=r"cannot be kept in .*state\.folder"):
-            await obtain(wanted, lines)
+            await obtain(request, lines)
         assert not lines
 
 
@@ -368,10 +375,10 @@ def door(tmp_path: Path, ca: tuple[Pebble, Dns]) -> Iterator[Front]:
         yield running
 
 
-def through(door: Front, settings: Settings) -> Wanted:
-    wanted = wanted_of(settings)
+def through(door: Front, settings: Settings) -> CertificateRequest:
+    request = certificate_request_of(settings)
     update = {"directory": door.directory, "ca_file": door.ca_file}
-    return replace(wanted, acme=wanted.acme.model_copy(update=update))
+    return replace(request, acme=request.acme.model_copy(update=update))
 
 
 class SlowCa:
@@ -440,29 +447,31 @@ class TestASlowCa:
         assert pair.covers(NAME)
         assert len(orders) == 4
         # A certificate of six days has its renewal before them, and no suggestion.
-        wanted = through(door, settings)
-        planned = due(wanted, pair, shelf_of(wanted).recall(), datetime.now(UTC))
+        request = through(door, settings)
+        planned = schedule_renewal(
+            request, pair, storage_of(request).load_state(), datetime.now(UTC)
+        )
         assert timedelta(days=3.7) < planned.at - datetime.now(UTC) < timedelta(days=4.1)
 
     async def test_longer_than_an_attempt(
         self, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The attempt ends, the order does not: the next attempt finds the certificate."""
-        monkeypatch.setattr(order, "ISSUE_SECONDS", 2.0)
+        monkeypatch.setattr(order, "ISSUANCE_TIMEOUT_SECONDS", 2.0)
         with front(tmp_path, None) as door:
             slow = SlowCa(door, questions=10**6)
-            wanted = through(door, settings)
+            request = through(door, settings)
             with pytest.raises(ObtainError, match="The order stays open"):
-                await obtain(wanted)
-            assert shelf_of(wanted).recall().failures == 1
+                await obtain(request)
+            assert storage_of(request).load_state().failures == 1
             slow.questions = 0
             lines = Lines()
-            pair = await obtain(wanted, lines)
+            pair = await obtain(request, lines)
             orders = [path for path, _ in door.asked if path == "newOrder"]
         assert lines.about("going on with the order")
         assert pair.covers(OTHER)
         assert len(orders) == 1
-        assert shelf_of(wanted).recall().failures == 0
+        assert storage_of(request).load_state().failures == 0
 
 
 class TestTheCasWord:
@@ -470,12 +479,12 @@ class TestTheCasWord:
         door.resources["newOrder"] = lambda _: problem(
             429, "rateLimited", "too many certificates for example.org", Retry_After="7200"
         )
-        wanted, before = through(door, settings), datetime.now(UTC)
+        request, before = through(door, settings), datetime.now(UTC)
         with pytest.raises(ObtainError, match="rate limit") as raised:
-            await obtain(wanted)
+            await obtain(request)
         assert raised.value.not_before is not None
         assert timedelta(hours=1.9) < raised.value.not_before - before < timedelta(hours=2.1)
-        assert shelf_of(wanted).recall().not_before == raised.value.not_before
+        assert storage_of(request).load_state().not_before == raised.value.not_before
         assert len(door.asked) == 1
 
     async def test_a_rate_limit_without_an_end(self, door: Front, settings: Settings) -> None:
@@ -507,10 +516,10 @@ class TestTheCasWord:
     ) -> None:
         """Whatever it is, it is a failure that is remembered, and not the end of renewals."""
         door.resources["newOrder"] = lambda _: Said(201, content, at("https://localhost/x"))
-        wanted = through(door, settings)
+        request = through(door, settings)
         with pytest.raises(ObtainError, match=r"makes no sense|not expect|cannot be reached"):
-            await obtain(wanted)
-        assert shelf_of(wanted).recall().failures == 1
+            await obtain(request)
+        assert storage_of(request).load_state().failures == 1
 
     @pytest.mark.parametrize(
         "content", [[], "text", {}, {"suggestedWindow": {}}, {"suggestedWindow": {"start": "x"}}]
@@ -518,14 +527,14 @@ class TestTheCasWord:
     async def test_a_suggestion_that_makes_no_sense(
         self, door: Front, labgate: Application, settings: Settings, content: Any
     ) -> None:
-        wanted = through(door, settings)
-        pair = await obtain(wanted)
+        request = through(door, settings)
+        pair = await obtain(request)
         door.resources["renewalInfo"] = lambda _: Said(200, content)
-        look_for_suggestion(wanted, pair, threading.Event())
-        memory = shelf_of(wanted).recall()
-        assert memory.window(pair.serial) is None
-        assert memory.ask_at is not None
-        assert memory.ask_at > datetime.now(UTC)
+        update_renewal_info(request, pair, threading.Event())
+        state = storage_of(request).load_state()
+        assert state.window(pair.serial) is None
+        assert state.ask_at is not None
+        assert state.ask_at > datetime.now(UTC)
 
     async def test_another_clock(self, door: Front, settings: Settings) -> None:
         door.skew_seconds = 2 * 3600
@@ -546,11 +555,11 @@ class TestTheCasWord:
             200, {"suggestedWindow": window}, {"Retry-After": "21600"}
         )
         assert labgate.certificates is not None
-        wanted = through(door, settings)
-        pair = await obtain(wanted)
-        labgate.certificates.look()
-        renewing = asyncio.ensure_future(Renewer(wanted, labgate.certificates).run())
-        entry = labgate.certificates.entries[0]
+        request = through(door, settings)
+        pair = await obtain(request)
+        labgate.certificates.reload()
+        renewing = asyncio.ensure_future(Renewer(request, labgate.certificates).run())
+        entry = labgate.certificates.managed[0]
         await until_true(lambda: entry.next_renewal, "no next renewal told")
         assert entry.next_renewal is not None
         assert start - timedelta(seconds=1) <= entry.next_renewal <= start + timedelta(days=2)
@@ -563,10 +572,10 @@ class TestTheCasWord:
         orders = [problem(409, "alreadyReplaced", "done"), problem(429, "rateLimited", "enough")]
         door.resources["newOrder"] = lambda _: orders.pop(0)
         with pytest.raises(ObtainError, match="rate limit"):
-            await obtain(wanted)
+            await obtain(request)
         replaced = [payload.get("replaces") for _, payload in door.asked]
         assert replaced == [known, None]
-        assert shelf_of(wanted).pair() == pair
+        assert storage_of(request).installed_pair() == pair
 
 
 class TestRenewer:
@@ -576,11 +585,11 @@ class TestRenewer:
         try:
             store = app.certificates
             assert store is not None
-            assert store.waiting == [NAME]
-            await until_true(lambda: not store.waiting, "no certificate")
+            assert [one.name for one in store.managed if one.temporary] == [NAME]
+            await until_true(lambda: not store.managed[0].temporary, "no certificate")
             assert await served(settings.https_port, ca[0].root())
-            await until_true(lambda: store.entries[0].next_renewal, "no next renewal")
-            planned = store.entries[0].next_renewal
+            await until_true(lambda: store.managed[0].next_renewal, "no next renewal")
+            planned = store.managed[0].next_renewal
             assert planned is not None
             assert timedelta(days=57) < planned - datetime.now(UTC) < timedelta(days=60)
         finally:
@@ -596,8 +605,8 @@ class TestRenewer:
             try:
                 store = app.certificates
                 assert store is not None
-                entry = store.entries[0]
-                await until_true(lambda: not store.waiting, "no certificate")
+                entry = store.managed[0]
+                await until_true(lambda: not store.managed[0].temporary, "no certificate")
                 first = entry.pair
                 assert first is not None
                 await until_true(lambda: entry.pair is not first, "not renewed")
@@ -610,28 +619,31 @@ class TestRenewer:
         self, settings: Settings, ca: tuple[Pebble, Dns], door: Front
     ) -> None:
         """What there is serves on until there is what was configured since."""
-        wanted = wanted_of(settings)
+        request = certificate_request_of(settings)
         alone = settings.model_copy(
             update={"site": settings.site.model_copy(update={"domains": (NAME,)})}
         )
         app = Application(alone, access_log=False, renew=False)
         await app.start()
-        first = await obtain(wanted_of(alone))
+        first = await obtain(certificate_request_of(alone))
         await app.stop()
         assert first.names == (NAME,)
-        now, shelf = datetime.now(UTC), shelf_of(wanted)
-        assert due(wanted_of(alone), first, shelf.recall(), now).at > now
-        assert due(through(door, alone), first, shelf.recall(), now).at == now
+        now, storage = datetime.now(UTC), storage_of(request)
+        assert (
+            schedule_renewal(certificate_request_of(alone), first, storage.load_state(), now).at
+            > now
+        )
+        assert schedule_renewal(through(door, alone), first, storage.load_state(), now).at == now
         app = Application(settings, access_log=False)
         await app.start()
         try:
             store = app.certificates
             assert store is not None
-            assert not store.waiting
-            pair = store.entries[0].pair
+            assert not store.managed[0].temporary
+            pair = store.managed[0].pair
             assert pair is not None
             assert pair.serial == first.serial
-            await until_true(lambda: store.entries[0].pair is not pair, "no other certificate")
+            await until_true(lambda: store.managed[0].pair is not pair, "no other certificate")
             assert await served(settings.https_port, ca[0].root(), OTHER) != first.serial
         finally:
             await app.stop()
@@ -640,18 +652,18 @@ class TestRenewer:
         self, settings: Settings, ca: tuple[Pebble, Dns], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Three that share a state folder ask once, and each knows what comes next."""
-        monkeypatch.setattr(maintain, "BUSY_NAP_SECONDS", 0.05)
+        monkeypatch.setattr(maintain, "LOCKED_RETRY_SECONDS", 0.05)
         issued = ca[0].stdout.read_text().count("Issued certificate")
         app = Application(settings, access_log=False)
         await app.start()
         store = app.certificates
         assert store is not None
-        others = [Renewer(wanted_of(settings), store) for _ in range(2)]
+        others = [Renewer(certificate_request_of(settings), store) for _ in range(2)]
         running = [asyncio.ensure_future(other.run()) for other in others]
         try:
-            await until_true(lambda: not store.waiting, "no certificate")
+            await until_true(lambda: not store.managed[0].temporary, "no certificate")
             # They found the lock free, and a certificate behind it.
-            planned = lambda: all(other._told for other in others)  # noqa: E731
+            planned = lambda: all(other._reported for other in others)  # noqa: E731
             await until_true(planned, "the others wait for ever")
         finally:
             for one in running:
@@ -669,7 +681,7 @@ class TestRenewer:
             await app.start()
             try:
                 assert app.certificates is not None
-                entry = app.certificates.entries[0]
+                entry = app.certificates.managed[0]
                 await until_true(lambda entry=entry: entry.last_error, "nothing told")
                 assert "boom" in entry.last_error
                 assert entry.next_renewal is not None

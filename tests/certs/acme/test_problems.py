@@ -18,9 +18,9 @@ from proxy.certs.acme.problems import (
     explain_skew,
     explain_unreachable,
     explain_untrusted,
-    merged,
-    other_way,
-    quoted,
+    merge_problems,
+    other_challenge_may_help,
+    sanitized,
 )
 
 NAME = "lab.example.org"
@@ -94,19 +94,19 @@ def test_every_type_has_a_sentence() -> None:
     ],
 )
 def test_when_another_challenge_may_help(code: str, worth_trying: bool) -> None:
-    assert other_way(Problem(code)) is worth_trying
+    assert other_challenge_may_help(Problem(code)) is worth_trying
 
 
 def test_the_cas_words_cannot_fool_a_terminal() -> None:
-    assert quoted("a\x1b[2J\r\nb\x9b.") == "a [2J b"
-    assert len(quoted("x" * 5000)) == 300
+    assert sanitized("a\x1b[2J\r\nb\x9b.") == "a [2J b"
+    assert len(sanitized("x" * 5000)) == 300
 
 
 def test_what_names_have_in_common_is_said_once() -> None:
     first = Problem("connection", "refused", "a.example", "http-01")
     second = Problem("connection", "refused too", "b.example", "http-01")
     third = Problem("connection", "refused", "a.example", "tls-alpn-01")
-    assert merged([first, third, second, first]) == [
+    assert merge_problems([first, third, second, first]) == [
         Problem("connection", "refused", "a.example, b.example", "http-01"),
         third,
     ]

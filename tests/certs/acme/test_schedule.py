@@ -12,23 +12,23 @@ from hypothesis import strategies as st
 
 import proxy.certs.acme.schedule
 from proxy.certs.acme.schedule import (
-    FIRST_PAUSE,
-    LAST_CALL,
-    LONGEST_PAUSE,
-    Failures,
-    Window,
-    pause,
-    plan,
+    FIRST_RETRY_DELAY,
+    MAX_RETRY_DELAY,
+    RENEW_AT_LATEST_FRACTION,
+    FailedAttempts,
+    RenewalWindow,
+    next_renewal,
+    retry_delay,
 )
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
-NONE = Failures()
+NONE = FailedAttempts()
 
 
-def window(start_days: float, end_days: float) -> Window:
-    return Window(START + start_days * DAY, START + end_days * DAY)
+def window(start_days: float, end_days: float) -> RenewalWindow:
+    return RenewalWindow(START + start_days * DAY, START + end_days * DAY)
 
 
 @pytest.mark.parametrize(
@@ -42,26 +42,26 @@ def window(start_days: float, end_days: float) -> Window:
         (90, window(58, 60), 0.5, 59.0, "suggests"),
         (90, window(-2, -1), 0.5, -1.5, "suggests"),  # revoked soon: at once
         (90, window(3, 3), 0.9, 3.0, "suggests"),
-        (90, window(88, 89), 0.5, 90 * (1 - LAST_CALL), "too late"),
-        (90, window(200, 300), 0.0, 90 * (1 - LAST_CALL), "too late"),
+        (90, window(88, 89), 0.5, 90 * (1 - RENEW_AT_LATEST_FRACTION), "too late"),
+        (90, window(200, 300), 0.0, 90 * (1 - RENEW_AT_LATEST_FRACTION), "too late"),
         (90, window(60, 58), 0.0, 60.0, "third"),  # a window that ends before it starts is none
     ],
 )
 def test_due(
     lifetime_days: float,
-    suggested: Window | None,
+    suggested: RenewalWindow | None,
     random: float,
     expected_days: float,
     reason: str,
 ) -> None:
     end = START + lifetime_days * DAY
-    planned = plan(START, end, suggested, NONE, now=START, random=random)
+    planned = next_renewal(START, end, suggested, NONE, now=START, random=random)
     assert abs(planned.at - (START + expected_days * DAY)) < timedelta(seconds=1)
     assert reason in planned.reason
 
 
 def test_without_a_certificate_at_once() -> None:
-    planned = plan(None, None, None, NONE, now=START, random=0.3)
+    planned = next_renewal(None, None, None, NONE, now=START, random=0.3)
     assert (planned.at, planned.reason) == (START, "there is none for these names from this CA")
 
 
@@ -70,23 +70,23 @@ def test_without_a_certificate_at_once() -> None:
     [(1, 5), (2, 15), (3, 45), (4, 135), (5, 405), (6, 1215), (7, 1440), (50, 1440), (10**6, 1440)],
 )
 def test_failures_back_off(failures: int, minutes: int) -> None:
-    failed = Failures(failures, START)
+    failed = FailedAttempts(failures, START)
     for random, share in ((0.0, 0.75), (0.5, 1.0), (0.999, 1.2495)):
-        planned = plan(None, None, None, failed, now=START, random=random)
+        planned = next_renewal(None, None, None, failed, now=START, random=random)
         assert abs(planned.at - (START + minutes * share * MINUTE)) < timedelta(seconds=1)
         assert f"after {failures} failed attempt" in planned.reason
 
 
 def test_a_short_lived_certificate_is_not_waited_out() -> None:
-    assert pause(20, 6 * DAY, 0.5) == DAY / 2
-    assert pause(20, timedelta(hours=1), 0.5) == timedelta(minutes=10)
-    assert pause(20, 90 * DAY, 0.5) == DAY
+    assert retry_delay(20, 6 * DAY, 0.5) == DAY / 2
+    assert retry_delay(20, timedelta(hours=1), 0.5) == timedelta(minutes=10)
+    assert retry_delay(20, 90 * DAY, 0.5) == DAY
 
 
 def test_what_is_not_due_does_not_become_due_by_a_failure() -> None:
     """`labgate cert renew --force` failed long before the time."""
-    failed = Failures(1, START + DAY)
-    planned = plan(START, START + 90 * DAY, None, failed, now=START + 2 * DAY, random=0.0)
+    failed = FailedAttempts(1, START + DAY)
+    planned = next_renewal(START, START + 90 * DAY, None, failed, now=START + 2 * DAY, random=0.0)
     assert planned.at == START + 60 * DAY
 
 
@@ -94,18 +94,20 @@ def test_what_is_not_due_does_not_become_due_by_a_failure() -> None:
     ("asked", "expected"),
     [
         (timedelta(hours=3), timedelta(hours=3)),
-        (timedelta(seconds=1), 0.75 * FIRST_PAUSE),  # ours is longer
+        (timedelta(seconds=1), 0.75 * FIRST_RETRY_DELAY),  # ours is longer
         (timedelta(days=4000), timedelta(days=8)),
     ],
 )
 def test_retry_after(asked: timedelta, expected: timedelta) -> None:
-    planned = plan(None, None, None, Failures(1, START, START + asked), now=START, random=0.0)
+    planned = next_renewal(
+        None, None, None, FailedAttempts(1, START, START + asked), now=START, random=0.0
+    )
     assert planned.at == START + expected
 
 
 def test_a_clock_set_back_is_no_reason_to_wait() -> None:
-    failed = Failures(9, START + 400 * DAY)
-    assert plan(None, None, None, failed, now=START, random=0.0).at == START
+    failed = FailedAttempts(9, START + 400 * DAY)
+    assert next_renewal(None, None, None, failed, now=START, random=0.0).at == START
 
 
 RANDOM = st.floats(0, 1, exclude_max=True)
@@ -120,15 +122,15 @@ RANDOM = st.floats(0, 1, exclude_max=True)
 def test_no_suggestion_lets_it_expire(
     lifetime: timedelta, start: timedelta, length: timedelta, random: float
 ) -> None:
-    suggested = Window(START + start, START + start + length)
-    planned = plan(START, START + lifetime, suggested, NONE, now=START, random=random)
-    assert planned.at <= START + lifetime * (1 - LAST_CALL) + timedelta(seconds=1)
+    suggested = RenewalWindow(START + start, START + start + length)
+    planned = next_renewal(START, START + lifetime, suggested, NONE, now=START, random=random)
+    assert planned.at <= START + lifetime * (1 - RENEW_AT_LATEST_FRACTION) + timedelta(seconds=1)
 
 
 @given(failures=st.integers(1, 10**9), random=RANDOM)
 def test_never_hammers_and_never_gives_up(failures: int, random: float) -> None:
-    waited = pause(failures, None, random)
-    assert 0.75 * FIRST_PAUSE <= waited <= 1.25 * LONGEST_PAUSE
+    waited = retry_delay(failures, None, random)
+    assert 0.75 * FIRST_RETRY_DELAY <= waited <= 1.25 * MAX_RETRY_DELAY
 
 
 def test_it_does_no_io() -> None:

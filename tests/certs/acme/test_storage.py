@@ -11,18 +11,23 @@ import pytest
 import trustme
 
 from proxy.certs.acme import solvers
-from proxy.certs.acme.renewal_state import Memory, recall, remember
-from proxy.certs.acme.solvers import AlpnAnswers, Proofs, challenge_folder, server_name
-from proxy.certs.acme.storage import ROOM, Order, Shelf
+from proxy.certs.acme.renewal_state import RenewalState, load_state, save_state
+from proxy.certs.acme.solvers import (
+    ChallengeSolver,
+    TlsAlpnResponder,
+    challenge_folder,
+    server_name,
+)
+from proxy.certs.acme.storage import ROOM, CertificateStorage, PendingOrder
 from proxy.certs.files import load_pair
 from proxy.errors import StartError
 
 NAME = "lab.example.org"
-ORDER = Order("https://ca.example/dir", (NAME,), "")
+ORDER = PendingOrder("https://ca.example/dir", (NAME,), "")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def issue(shelf: Shelf, key: bytes) -> bytes:
+def issue(storage: CertificateStorage, key: bytes) -> bytes:
     """A certificate for the staged key, by an authority of the test's own."""
     from cryptography import x509  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
@@ -55,107 +60,112 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def obtained(shelf: Shelf) -> bytes:
-    key, _ = shelf.stage(ORDER)
-    shelf.put(issue(shelf, key))
+def obtained(storage: CertificateStorage) -> bytes:
+    key, _ = storage.stage(ORDER)
+    storage.install(issue(storage, key))
     return key
 
 
 def test_nothing_but_labgate_reads_it(tmp_path: Path) -> None:
     state = tmp_path / "var" / "state"
-    shelf = Shelf(state, NAME)
-    obtained(shelf)
-    shelf.remember(Memory(0.5))
+    storage = CertificateStorage(state, NAME)
+    obtained(storage)
+    storage.save_state(RenewalState(0.5))
     for path in state.rglob("*"):
         assert mode(path) == (0o700 if path.is_dir() else 0o600), path
-    assert load_pair(shelf.cert, shelf.key).names == (NAME,)
+    assert load_pair(storage.cert, storage.key).names == (NAME,)
 
 
 def test_a_pair_is_exchanged_as_a_whole(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, NAME)
-    keys = [obtained(shelf) for _ in range(4)]
-    assert shelf.key.read_bytes() == keys[-1]
-    assert shelf.folder.is_symlink()
+    storage = CertificateStorage(tmp_path, NAME)
+    keys = [obtained(storage) for _ in range(4)]
+    assert storage.key.read_bytes() == keys[-1]
+    assert storage.folder.is_symlink()
     home = tmp_path / "certificates" / ".obtained" / NAME
     # The one before stays, for readers in between; older ones go.
     assert len([path for path in home.iterdir() if path.is_dir()]) == 2
 
 
 def test_a_folder_made_by_hand_is_kept(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, NAME)
-    shelf.folder.mkdir(parents=True)
-    (shelf.folder / "fullchain.pem").write_text("mine")
-    obtained(shelf)
+    storage = CertificateStorage(tmp_path, NAME)
+    storage.folder.mkdir(parents=True)
+    (storage.folder / "fullchain.pem").write_text("mine")
+    obtained(storage)
     home = tmp_path / "certificates" / ".obtained" / NAME
     (found,) = home.glob("found-*")
     assert (found / "fullchain.pem").read_text() == "mine"
 
 
 def test_a_wrong_chain_changes_nothing(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, NAME)
-    obtained(shelf)
-    before = shelf.cert.read_bytes()
-    shelf.stage(ORDER)
+    storage = CertificateStorage(tmp_path, NAME)
+    obtained(storage)
+    before = storage.cert.read_bytes()
+    storage.stage(ORDER)
     chain = trustme.CA().issue_cert(NAME).cert_chain_pems[0].bytes()
     with pytest.raises(StartError, match="do not belong together"):
-        shelf.put(chain)
-    assert shelf.cert.read_bytes() == before
+        storage.install(chain)
+    assert storage.cert.read_bytes() == before
 
 
 def test_an_order_is_taken_up_with_its_key(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, NAME)
-    key, order = shelf.stage(ORDER)
+    storage = CertificateStorage(tmp_path, NAME)
+    key, order = storage.stage(ORDER)
     assert order.url == ""
-    shelf.ordered(Order(ORDER.directory, ORDER.names, "", "https://ca.example/order/1"))
-    again, order = shelf.stage(ORDER)
+    storage.save_order(PendingOrder(ORDER.directory, ORDER.names, "", "https://ca.example/order/1"))
+    again, order = storage.stage(ORDER)
     assert (again, order.url) == (key, "https://ca.example/order/1")
-    other, order = shelf.stage(Order(ORDER.directory, (NAME, "b.example.org"), ""))
+    other, order = storage.stage(PendingOrder(ORDER.directory, (NAME, "b.example.org"), ""))
     assert other != key
     assert order.url == ""
 
 
 def test_room_is_kept_from_before_the_order_on(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, NAME)
-    shelf.stage(ORDER)
+    storage = CertificateStorage(tmp_path, NAME)
+    storage.stage(ORDER)
     room = tmp_path / "certificates" / ".obtained" / NAME / "next" / "room"
     assert room.stat().st_size == ROOM
 
 
 def test_the_lock(tmp_path: Path) -> None:
-    with Shelf(tmp_path, NAME).locked() as first, Shelf(tmp_path, NAME).locked() as second:
+    with (
+        CertificateStorage(tmp_path, NAME).locked() as first,
+        CertificateStorage(tmp_path, NAME).locked() as second,
+    ):
         assert (first, second) == (True, False)
-    with Shelf(tmp_path, NAME).locked() as third:
+    with CertificateStorage(tmp_path, NAME).locked() as third:
         assert third
 
 
 def test_memory(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "renewal.json"
-    memory = Memory(0.25, challenge="http-01").after_failure("why", NOW, NOW)
-    remember(file, memory)
-    assert recall(file) == memory
-    assert (memory.failures, memory.failed.last, memory.not_before) == (1, NOW, NOW)
-    assert memory.after_success("", "ca").challenge == "http-01"
-    assert memory.after_success("tls-alpn-01", "ca").failures == 0
+    state = RenewalState(0.25, challenge="http-01").after_failure("why", NOW, NOW)
+    save_state(file, state)
+    assert load_state(file) == state
+    assert (state.failures, state.failed_attempts.last, state.not_before) == (1, NOW, NOW)
+    assert state.after_success("", "ca").challenge == "http-01"
+    assert state.after_success("tls-alpn-01", "ca").failures == 0
     for damaged in ("", "[]", "{}", '{"random": 1, "x": 2}'):
         file.write_text(damaged)
-        assert recall(file).failures == 0
+        assert load_state(file).failures == 0
 
 
 def test_proofs_come_and_go(tmp_path: Path) -> None:
     given: dict[str, bool] = {}
-    answers = AlpnAnswers(tmp_path, lambda name, context: given.update({name: context is not None}))
-    answers.look()
-    proofs = Proofs(tmp_path)
-    proofs.publish_http("token_-1", "token_-1.thumb")
-    proofs.publish_alpn(NAME, "token.thumb")
-    proofs.publish_alpn("192.0.2.7", "token.thumb")
+    answers = TlsAlpnResponder(
+        tmp_path, lambda name, context: given.update({name: context is not None})
+    )
+    answers.scan()
+    proofs = ChallengeSolver(tmp_path)
+    proofs.present_http("token_-1", "token_-1.thumb")
+    proofs.present_tls_alpn(NAME, "token.thumb")
+    proofs.present_tls_alpn("192.0.2.7", "token.thumb")
     assert (challenge_folder(tmp_path) / "token_-1").read_text() == "token_-1.thumb"
-    answers.look()
+    answers.scan()
     address = server_name("192.0.2.7")
     assert address == "7.2.0.192.in-addr.arpa"
     assert given == {NAME: True, address: True}
-    proofs.withdraw()
-    answers.look()
+    proofs.clean_up()
+    answers.scan()
     assert given == {NAME: False, address: False}
     assert not list(challenge_folder(tmp_path).iterdir())
 
@@ -163,25 +173,25 @@ def test_proofs_come_and_go(tmp_path: Path) -> None:
 def test_a_token_cannot_climb(tmp_path: Path) -> None:
     for token in ("../x", "a/b", "", "a.b", "."):
         with pytest.raises(ValueError, match="is not a token"):
-            Proofs(tmp_path).publish_http(token, "x")
+            ChallengeSolver(tmp_path).present_http(token, "x")
 
 
 async def test_a_damaged_proof_is_only_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Said once, and what is whole is found beside it and after it."""
-    monkeypatch.setattr(solvers, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(solvers, "SCAN_SECONDS", 0.01)
     damaged = challenge_folder(tmp_path) / f"{NAME}.alpn.pem"
     damaged.parent.mkdir()
     damaged.write_text("half")
     given: asyncio.Queue[str] = asyncio.Queue()
-    answers = AlpnAnswers(tmp_path, lambda name, _: given.put_nowait(name))
-    Proofs(tmp_path).publish_alpn("beside.example.org", "token.thumb")
-    answers.look()
+    answers = TlsAlpnResponder(tmp_path, lambda name, _: given.put_nowait(name))
+    ChallengeSolver(tmp_path).present_tls_alpn("beside.example.org", "token.thumb")
+    answers.scan()
     assert given.get_nowait() == "beside.example.org"
     looking = asyncio.ensure_future(answers.run())
     try:
-        Proofs(tmp_path).publish_alpn("after.example.org", "token.thumb")
+        ChallengeSolver(tmp_path).present_tls_alpn("after.example.org", "token.thumb")
         assert await asyncio.wait_for(given.get(), 30) == "after.example.org"
         assert not looking.done()
     finally:
