@@ -107,6 +107,7 @@ class ContainerLauncher:
         except EngineError as error:
             if not _is_missing(error):
                 raise refused(error, f"Container {self._settings.name} cannot be started") from None
+        self._confirm = None  # in the middle of the night nobody answers
         return await self.launch()
 
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:

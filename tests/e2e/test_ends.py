@@ -90,21 +90,20 @@ class TestProcess:
         with up(folder, *arguments, terminal=terminal) as labgate:
             yield labgate
 
-    def ended_from_outside(self, labgate: Labgate) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            (jupyter,) = psutil.Process(labgate.pid).children()
-            jupyter.send_signal(number)
-            comes_back(labgate)
-            assert f"the process was ended by {number.name}; starting it again" in labgate.told
+    def ended_from_outside(self, labgate: Labgate, number: signal.Signals) -> None:
+        (jupyter,) = psutil.Process(labgate.pid).children()
+        jupyter.send_signal(number)
+        comes_back(labgate)
+        assert f"the process was ended by {number.name}; starting it again" in labgate.told
 
     def test_a_persons(self, tmp_path: Path) -> None:
         with self.up(tmp_path, terminal=TERMINAL) as labgate:
-            self.ended_from_outside(labgate)
+            self.ended_from_outside(labgate, signal.SIGTERM)
             ends_with_jupyter(labgate)
 
     def test_a_services(self, tmp_path: Path) -> None:
         with self.up(tmp_path, terminal=NO_TERMINAL) as labgate:
-            self.ended_from_outside(labgate)
+            self.ended_from_outside(labgate, signal.SIGKILL)
             goes_on_after_its_menu(labgate)
 
 
@@ -138,7 +137,6 @@ class TestContainer:
 
     def test_a_services(self, name: str, tmp_path: Path) -> None:
         with self.up(tmp_path, name, terminal=NO_TERMINAL) as labgate:
-            self.ended_from_outside(labgate, name, "stop", "was stopped from outside (signal 15)")
             self.ended_from_outside(labgate, name, "rm --force", "was removed")
             with subprocess.Popen(["docker", "restart", name], stdout=subprocess.DEVNULL):
                 comes_back(labgate)
