@@ -3,7 +3,7 @@
 - ``sources``             which files the configuration names, and who looks after them
 - ``files``               pairs on disk, checked before they are used
 - ``development_ca``      a certificate authority of one's own, for a laptop
-- ``temporary``           a self-signed certificate, until the real one is there
+- ``x509``                certificates that labgate signs itself
 - ``managed_certificate`` one source, and what is in service from it
 - ``store``               all of them, exchanged while listeners listen
 - ``watch``               looks at the files again and again

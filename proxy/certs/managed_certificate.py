@@ -13,11 +13,12 @@ from tempfile import TemporaryDirectory
 
 from proxy.edge.tls import pair_context
 from proxy.errors import StartError
+from proxy.runtime.secret_files import write_atomically
 
 from .development_ca import RENEW_BEFORE
-from .files import CertificatePair, check_pair, read_pair
+from .files import CertificatePair, check_pair, load_pair, read_pair
 from .sources import Source
-from .temporary import temporary_pair
+from .x509 import self_signed
 
 log = logging.getLogger("labgate")
 
@@ -27,6 +28,9 @@ EXPIRY_WARNING_FRACTION = 1 / 6
 renew at a third of the lifetime."""
 
 EXPIRY_WARNING_INTERVAL = timedelta(days=1)
+
+TEMPORARY_ISSUER = "labgate temporary"
+TEMPORARY_LIFETIME = timedelta(days=365)
 
 NOT_YET_OBTAINED = "There is none yet. labgate asks the CA for it, and tries again when that fails."
 
@@ -169,9 +173,13 @@ class ManagedCertificate:
         )
 
     def _use_temporary(self, hosts: Sequence[str]) -> None:
+        made = self_signed(hosts, TEMPORARY_LIFETIME, organization=TEMPORARY_ISSUER)
         with TemporaryDirectory(prefix="labgate-") as folder:
-            self.pair = temporary_pair(Path(folder), hosts)
-            self.context = pair_context(self.pair.cert, self.pair.key)
+            cert, key = Path(folder) / "fullchain.pem", Path(folder) / "privkey.pem"
+            # OpenSSL loads files only.
+            write_atomically(key, made.key)
+            write_atomically(cert, made.certificate)
+            self.pair, self.context = load_pair(cert, key), pair_context(cert, key)
         self.temporary = True
 
 

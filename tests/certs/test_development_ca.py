@@ -11,7 +11,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from proxy.certs.development_ca import authority_file, development_pair, general_name
+from proxy.certs.development_ca import authority_file, development_pair
+from proxy.certs.x509 import general_name
 from proxy.errors import StartError
 
 
@@ -62,3 +63,11 @@ def test_a_strict_verifier_takes_it(tmp_path: Path, host: str) -> None:
     assert chain == [leaf, authority]
     usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH]
+
+
+@pytest.mark.parametrize("content", ["", "x", "-----BEGIN PRIVATE KEY-----\n"])
+def test_a_damaged_key_of_the_authority_is_reported(tmp_path: Path, content: str) -> None:
+    development_pair(tmp_path, ["localhost"])
+    (tmp_path / "ca.key").write_text(content)
+    with pytest.raises(StartError, match=r"is damaged\. Remove ca\.pem and ca\.key"):
+        development_pair(tmp_path, ["localhost"])

@@ -13,14 +13,10 @@ from pathlib import Path
 
 from acme import client, errors, messages
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from josepy.jwk import JWKEC
 
+from proxy.certs.x509 import generate_key, key_pem
 from proxy.runtime.secret_files import write_atomically
 from proxy.settings import AcmeSettings
 
@@ -121,9 +117,8 @@ class Account:
         try:
             key = load_pem_private_key(file.read_bytes(), None)
         except FileNotFoundError:
-            key = ec.generate_private_key(ec.SECP256R1())
-            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            write_atomically(file, pem)
+            key = generate_key()
+            write_atomically(file, key_pem(key))
         except (ValueError, TypeError):
             raise self._damaged(file) from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):

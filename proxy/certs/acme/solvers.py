@@ -16,17 +16,14 @@ import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ObjectIdentifier
+from cryptography.x509 import ObjectIdentifier, UnrecognizedExtension
 
+from proxy.certs.x509 import self_signed
 from proxy.edge.tls import ACME_TLS
 from proxy.runtime.secret_files import make_private_folder, write_atomically
 
@@ -38,6 +35,8 @@ PROPAGATION_SECONDS = 2.5
 
 STALE_CHALLENGE_SECONDS = 3600.0
 """An older file was left behind by a process that was killed."""
+
+CHALLENGE_LIFETIME = timedelta(days=1)
 
 _SUFFIX = ".alpn.pem"
 _ACME_IDENTIFIER = ObjectIdentifier("1.3.6.1.5.5.7.1.31")
@@ -152,27 +151,9 @@ def server_name(name: str) -> str:
 
 
 def _challenge_certificate(name: str, key_authorization: str) -> bytes:
-    """A self-signed certificate and its key, as RFC 8737 section 3 wants it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([])
-    now = datetime.now(UTC)
+    """A self-signed certificate and its key in PEM form (RFC 8737 section 3)."""
     digest = sha256(key_authorization.encode("ascii")).digest()
-    try:
-        san: x509.GeneralName = x509.IPAddress(ip_address(name))
-    except ValueError:
-        san = x509.DNSName(name)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([san]), critical=True)
-        # An OCTET STRING (4) of 32 bytes.
-        .add_extension(x509.UnrecognizedExtension(_ACME_IDENTIFIER, b"\x04\x20" + digest), True)
-        .sign(key, SHA256())
-    )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return certificate.public_bytes(Encoding.PEM) + private
+    # An OCTET STRING (4) of 32 bytes.
+    identifier = UnrecognizedExtension(_ACME_IDENTIFIER, b"\x04\x20" + digest)
+    made = self_signed([name], CHALLENGE_LIFETIME, critical=[identifier])
+    return made.certificate + made.key

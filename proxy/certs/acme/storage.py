@@ -27,10 +27,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
 from proxy.certs.files import CertificatePair, acme_pair, check_pair, load_pair
+from proxy.certs.x509 import generate_key, key_pem
 from proxy.errors import StartError
 from proxy.runtime.secret_files import make_private_folder, write_atomically
 
@@ -129,8 +127,7 @@ class CertificateStorage:
             if PendingOrder(order.directory, order.names, order.profile) == new:
                 return key_file.read_bytes(), order
         shutil.rmtree(self._next, ignore_errors=True)
-        private = ec.generate_private_key(ec.SECP256R1())
-        key = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        key = key_pem(generate_key())
         write_atomically(key_file, key)
         write_atomically(self._next / "room", bytes(ROOM))
         return key, new
