@@ -7,7 +7,7 @@
       .obtained/lab.example.org/
         renewal.json                   the renewal state
         lock                           held while a process asks the CA
-        next/                          the pending order: privkey.pem, order.json, room
+        next/                          the pending order: privkey.pem, order.json
         0A1B…/                         fullchain.pem and privkey.pem, by serial number
 
 The link is replaced in one step, so the pair in service is whole after a power failure.
@@ -33,10 +33,6 @@ from proxy.errors import StartError
 from proxy.runtime.secret_files import make_private_folder, write_atomically
 
 from .renewal_state import RenewalState, load_state, save_state
-
-ROOM = 64 * 1024
-"""Held on the disk from before the order on, in bytes: a chain is about 5 KiB, and a CA does
-not count a certificate less because there was no room for it."""
 
 _EVEN_IF_EXPIRED = datetime.min.replace(tzinfo=UTC)
 
@@ -112,10 +108,10 @@ class CertificateStorage:
             os.close(descriptor)
 
     def stage(self, new: PendingOrder) -> tuple[bytes, PendingOrder]:
-        """Write a private key and reserve room on the disk; returns the key and its order.
+        """Write a private key for a new order; returns the key and its order.
 
-        A pending order that an earlier attempt left is returned instead of ``new``, with its
-        key, if it is for the same names at the same CA.
+        If an earlier attempt left a pending order for the same names at the same CA, returns
+        that order and its key.
 
         Raises:
             OSError: The folder cannot be written, or the disk is full.
@@ -129,7 +125,6 @@ class CertificateStorage:
         shutil.rmtree(self._next, ignore_errors=True)
         key = key_pem(generate_key())
         write_atomically(key_file, key)
-        write_atomically(self._next / "room", bytes(ROOM))
         return key, new
 
     def save_order(self, order: PendingOrder) -> None:
@@ -153,19 +148,25 @@ class CertificateStorage:
     def install(self, chain: bytes) -> CertificatePair:
         """Put the pending order's key and its chain into service.
 
+        Issuance counts against rate limits even if saving fails, as on a full disk: the order
+        and its key then stay pending, and the next attempt downloads the same chain again.
+
         Raises:
             OSError: It cannot be written.
             StartError: The chain does not match the key, or is not PEM.
         """
         key_file, cert_file = self._next / "privkey.pem", self._next / "fullchain.pem"
         pair = check_pair(cert_file, key_file, chain, key_file.read_bytes(), _EVEN_IF_EXPIRED)
-        (self._next / "room").unlink(missing_ok=True)
         write_atomically(cert_file, chain)
-        (self._next / "order.json").unlink(missing_ok=True)
         version = self._home / pair.serial
-        self._next.rename(version)
         before = self._link.resolve()
-        self._replace_link(version)
+        self._next.rename(version)
+        try:
+            self._replace_link(version)
+        except OSError:
+            version.rename(self._next)
+            raise
+        (version / "order.json").unlink(missing_ok=True)
         for other in self._home.iterdir():
             if re.fullmatch("[0-9A-F]+", other.name) and other not in (version, before):
                 shutil.rmtree(other, ignore_errors=True)

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +30,6 @@ from proxy.certs.acme.client import Stopped
 from proxy.certs.acme.issuer import issue, schedule_renewal, storage_of, update_renewal_info
 from proxy.certs.acme.maintain import Renewer
 from proxy.certs.acme.problems import ObtainError
-from proxy.certs.acme.storage import ROOM
 from proxy.certs.files import CertificatePair
 from proxy.settings import Settings
 from tests.certs.acme.front import Front, Said, front, problem
@@ -338,24 +338,14 @@ class TestHardWeather:
         with pytest.raises(ObtainError, match="no PEM certificates"):
             await obtain(replace(request, acme=missing))
 
-    async def test_no_room(self, settings: Settings, tmp_path: Path) -> None:
-        """A disk that is full is found out before the CA counts an order."""
-        disk = tmp_path / "disk"
-        disk.mkdir()
-        options = ["-t", "tmpfs", "-o", f"size={ROOM // 2}", "tmpfs", str(disk)]
-        mounted = subprocess.run(["mount", *options], capture_output=True, check=False)
-        require(
-            mounted.returncode == 0,
-            "no file system can be mounted",
-            "run it as root, outside of containers",
-        )
-        try:
+    async def test_a_full_disk(self, settings: Settings, tmp_path: Path) -> None:
+        """Found out before the CA is asked."""
+        with small_disk(tmp_path / "disk") as disk:
+            fill(disk)
             request, lines = replace(certificate_request_of(settings), state_folder=disk), Lines()
             with pytest.raises(ObtainError, match=r"No space left.*Make room there"):
                 await obtain(request, lines)
-            assert not lines
-        finally:
-            subprocess.run(["umount", str(disk)], check=True)
+        assert not lines
 
     async def test_nowhere_to_write(self, settings: Settings, tmp_path: Path) -> None:
         """Found out before the CA is asked."""
@@ -367,6 +357,32 @@ class TestHardWeather:
         with pytest.raises(ObtainError, match=r"cannot be kept in .*state\.folder"):
             await obtain(request, lines)
         assert not lines
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    mounted = subprocess.run(["mount", *options], capture_output=True, check=False)
+    require(
+        mounted.returncode == 0,
+        "no file system can be mounted",
+        "run it as root, outside of containers",
+    )
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave no room on a small disk; the file that takes it."""
+    filler = disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return filler
 
 
 @pytest.fixture
@@ -472,6 +488,32 @@ class TestASlowCa:
         assert pair.covers(OTHER)
         assert len(orders) == 1
         assert storage_of(request).load_state().failures == 0
+
+    async def test_a_disk_that_is_full_when_the_certificate_comes(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """Issuance counts against rate limits: the next attempt saves the same certificate."""
+        with front(tmp_path, None) as door, small_disk(tmp_path / "disk") as disk:
+            slow = SlowCa(door, questions=0)
+            filler: list[Path] = []
+
+            def certificate(_: Any) -> Said:
+                if not filler:
+                    filler.append(fill(disk))
+                return Said(200, slow.chain, NONCE | PEM)
+
+            door.resources["certificate"] = certificate
+            request = replace(through(door, settings), state_folder=disk)
+            with pytest.raises(ObtainError, match=r"No space left.*Make room there"):
+                await obtain(request)
+            filler[0].unlink()
+            lines = Lines()
+            pair = await obtain(request, lines)
+            assert pair.cert.read_text("ascii") == slow.chain
+            asked = [path for path, _ in door.asked]
+        assert lines.about("going on with the order")
+        assert (asked.count("newOrder"), asked.count("finalize")) == (1, 1)
+        assert asked.count("certificate") == 2
 
 
 class TestTheCasWord:

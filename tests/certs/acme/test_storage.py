@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from proxy.certs.acme.solvers import (
     challenge_folder,
     server_name,
 )
-from proxy.certs.acme.storage import ROOM, CertificateStorage, PendingOrder
+from proxy.certs.acme.storage import CertificateStorage, PendingOrder
 from proxy.certs.files import load_pair
 from proxy.errors import StartError
 
@@ -119,11 +120,24 @@ def test_an_order_is_taken_up_with_its_key(tmp_path: Path) -> None:
     assert order.url == ""
 
 
-def test_room_is_kept_from_before_the_order_on(tmp_path: Path) -> None:
+def test_a_failure_to_install_leaves_the_order_pending(tmp_path: Path) -> None:
+    """The CA has counted the certificate: the next attempt resumes the order, with its key."""
     storage = CertificateStorage(tmp_path, NAME)
-    storage.stage(ORDER)
-    room = tmp_path / "certificates" / ".obtained" / NAME / "next" / "room"
-    assert room.stat().st_size == ROOM
+    before = obtained(storage)
+    key, _ = storage.stage(ORDER)
+    placed = PendingOrder(ORDER.directory, ORDER.names, "", "https://ca.example/order/2")
+    storage.save_order(placed)
+    chain = issue(storage, key)
+    obstacle = tmp_path / "certificates" / ".obtained" / NAME / "link" / "in the way"
+    obstacle.mkdir(parents=True)
+    with pytest.raises(OSError, match="link"):
+        storage.install(chain)
+    assert storage.key.read_bytes() == before
+    assert storage.stage(ORDER) == (key, placed)
+    shutil.rmtree(obstacle.parent)
+    assert storage.install(chain).names == (NAME,)
+    assert storage.key.read_bytes() == key
+    assert storage.stage(ORDER)[1] == ORDER, "nothing is pending any more"
 
 
 def test_the_lock(tmp_path: Path) -> None:
