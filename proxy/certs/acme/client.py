@@ -30,9 +30,13 @@ from .problems import (
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 
-MAX_NONCE_ATTEMPTS = 20
-"""How often a request is sent while the CA rejects its nonce. certbot's library sends it twice;
-a CA of several machines that do not know each other's nonces may reject more."""
+MAX_NONCE_RETRIES = 16
+"""How often a request is sent again because the CA rejects its nonce: a CA of several machines
+that do not know each other's nonces may reject many. certbot's library does it once.
+
+Where every second nonce is rejected, a request fails with a chance of 2^-17. An issuance for two
+names makes about 11 requests, so one in 12 000 fails, and 100 in a row pass in 99 of 100 runs.
+With 10 retries they would pass in 6 of 10 runs."""
 
 MAX_RECONNECTS = 2
 """How often a request is sent again after its connection ended before the response."""
@@ -83,7 +87,7 @@ class AcmeHttpClient(client.ClientNetwork):
         self.session.close()
 
     def post(self, *args: Any, **kwargs: Any) -> requests.Response:
-        for _ in range(MAX_NONCE_ATTEMPTS - 1):
+        for _ in range(MAX_NONCE_RETRIES):
             try:
                 return self._post_once(*args, **kwargs)
             except messages.Error as error:
