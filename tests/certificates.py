@@ -8,6 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from proxy.certs.files import CertificatePair
 from proxy.edge.tls import Handshakes, pair_context
@@ -30,3 +35,22 @@ def server_context(pairs: Sequence[CertificatePair]) -> ssl.SSLContext:
     handshakes = Handshakes()
     handshakes.serve([(pair.names, pair_context(pair.cert, pair.key)) for pair in pairs])
     return handshakes.context
+
+
+def certificate_for(
+    key: CertificatePublicKeyTypes, names: x509.SubjectAlternativeName, days: int = 90
+) -> bytes:
+    """A certificate for somebody else's key, in PEM form, as a CA issues it."""
+    subject, now = x509.Name([]), datetime.now(UTC)
+    issued = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(names, critical=True)
+        .sign(ec.generate_private_key(ec.SECP256R1()), SHA256())
+    )
+    return issued.public_bytes(Encoding.PEM)

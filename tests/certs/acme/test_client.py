@@ -1,49 +1,86 @@
-"""The small words of the protocol: Retry-After, problem documents, a certificate's ID."""
+"""Requests to the CA: nonces, trust, and what its responses mean."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from acme import messages
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
 
-from proxy.certs.acme.client import problem_of, retry_after, status_problem
-from proxy.certs.acme.problems import Problem
-from proxy.certs.acme.renewal_info import RenewalInfo, certificate_id, with_renewal_info
-from proxy.certs.acme.renewal_state import RenewalState
-from proxy.certs.acme.schedule import RenewalWindow
+from proxy.app import Application
+from proxy.certs.acme.certificate_request import certificate_request_of
+from proxy.certs.acme.client import MAX_NONCE_RETRIES, problem_of, retry_after, status_problem
+from proxy.certs.acme.problems import ObtainError, Problem
+from proxy.settings import Settings
+from tests.certs.acme.issuance import (
+    obtain,
+    settings_for,
+    through,
+)
+from tests.certs.acme.scripted_ca import (
+    Response,
+    ScriptedCa,
+    problem,
+)
+from tests.e2e.programs import free_port
+from tests.pebble import pebble
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CERTIFICATES = int(os.environ.get("PEBBLE_CERTIFICATES", "10"))
+"""100 take a minute and a half."""
 
 
-def leaf(serial: int, key_identifier: bytes | None) -> x509.Certificate:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(serial)
-        .not_valid_before(NOW)
-        .not_valid_after(NOW + timedelta(days=90))
-    )
-    if key_identifier is not None:
-        extension = x509.AuthorityKeyIdentifier(key_identifier, None, None)
-        builder = builder.add_extension(extension, critical=False)
-    return builder.sign(key, SHA256())
+async def test_half_of_all_nonces_rejected(tmp_path: Path) -> None:
+    """Every certificate is issued; certbot's library alone gives up after two in a row."""
+    http, https = free_port(), free_port()
+    hard = {"PEBBLE_WFE_NONCEREJECT": "50"}
+    with pebble(tmp_path / "ca", http_port=http, tls_port=https, environment=hard) as (ca, _):
+        settings = settings_for(tmp_path / "state", ca, (http, https))
+        app = Application(settings, access_log=False, renew=False)
+        await app.start()
+        try:
+            request = certificate_request_of(settings)
+            serials = {(await obtain(request)).serial for _ in range(CERTIFICATES)}
+        finally:
+            await app.stop()
+    assert len(serials) == CERTIFICATES
 
 
-def test_a_certificates_id() -> None:
-    """RFC 9773's own example (section 4.1 and appendix A)."""
-    identifier = bytes.fromhex("69885B6B87464041E1B37B847BA0AE2CDE01C8D4")
-    assert certificate_id(leaf(0x87654321, identifier)) == "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
-    assert certificate_id(leaf(0x7F, b"\x00")) == "AA.fw"
-    assert certificate_id(leaf(0x80, b"\x00")) == "AA.AIA"
-    assert certificate_id(leaf(1, None)) == ""
+async def test_the_ca_is_not_reached(settings: Settings) -> None:
+    request = certificate_request_of(settings)
+    nowhere = f"https://localhost:{free_port()}/dir"
+    request = replace(request, acme=request.acme.model_copy(update={"directory": nowhere}))
+    with pytest.raises(ObtainError, match=r"cannot be reached \(Connection refused"):
+        await obtain(request)
+
+
+async def test_the_ca_is_not_trusted(settings: Settings) -> None:
+    request = certificate_request_of(settings)
+    request = replace(request, acme=request.acme.model_copy(update={"ca_file": None}))
+    with pytest.raises(ObtainError, match=r"not trusted .*acme\.ca_file"):
+        await obtain(request)
+
+
+async def test_no_directory(settings: Settings) -> None:
+    request = certificate_request_of(settings)
+    wrong = request.acme.directory.replace("/dir", "/nothing")
+    request = replace(request, acme=request.acme.model_copy(update={"directory": wrong}))
+    with pytest.raises(ObtainError, match=r"is not an ACME directory \(.*404"):
+        await obtain(request)
+
+
+async def test_a_ca_file_that_is_none(settings: Settings, tmp_path: Path) -> None:
+    request = certificate_request_of(settings)
+    missing = request.acme.model_copy(update={"ca_file": tmp_path / "missing.pem"})
+    with pytest.raises(ObtainError, match=r"acme\.ca_file .*No such file"):
+        await obtain(replace(request, acme=missing))
+    (tmp_path / "missing.pem").write_text("nothing")
+    with pytest.raises(ObtainError, match="no PEM certificates"):
+        await obtain(replace(request, acme=missing))
 
 
 @pytest.mark.parametrize(
@@ -86,16 +123,22 @@ def test_an_answer_without_a_problem(status: int, code: str) -> None:
     assert status_problem(status) == Problem(code, f"HTTP {status}")
 
 
-def test_a_suggestion_is_remembered() -> None:
-    window = RenewalWindow(NOW, NOW + timedelta(days=1))
-    state = with_renewal_info(
-        RenewalState(0.5), "0A", RenewalInfo(window, NOW + timedelta(hours=3)), NOW
-    )
-    assert state.window("0A") == window
-    assert state.window("0B") is None, "it was about another certificate"
-    assert state.ask_at == NOW + timedelta(hours=3)
-    silent = with_renewal_info(state, "0A", None, NOW)
-    assert silent.window("0A") == window, "no answer takes nothing back"
-    assert silent.ask_at == NOW + timedelta(hours=6)
-    other = with_renewal_info(state, "0B", None, NOW)
-    assert (other.serial, other.window("0B")) == ("0B", None)
+async def test_how_often_a_rejected_nonce_is_replaced(
+    scripted: ScriptedCa, settings: Settings
+) -> None:
+    """As often as the constant says, and no more."""
+    rejections = MAX_NONCE_RETRIES
+
+    def new_order(_: Any) -> Response:
+        if len(scripted.requests) <= rejections:
+            return problem(400, "badNonce", "used before", Replay_Nonce="bm9uY2U")
+        return problem(403, "caa", "the nonce was good")
+
+    scripted.resources["newOrder"] = new_order
+    with pytest.raises(ObtainError, match="the nonce was good"):
+        await obtain(through(scripted, settings))
+    scripted.requests.clear()
+    rejections += 1
+    with pytest.raises(ObtainError, match="rejected every nonce"):
+        await obtain(through(scripted, settings))
+    assert len(scripted.requests) == MAX_NONCE_RETRIES + 1

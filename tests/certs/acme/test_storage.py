@@ -1,60 +1,33 @@
-"""The files of one certificate: staged, exchanged as a whole, remembered."""
+"""The files of one certificate: pending, installed as a whole, locked."""
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import stat
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from proxy.certs.acme import solvers
-from proxy.certs.acme.renewal_state import RenewalState, load_state, save_state
-from proxy.certs.acme.solvers import (
-    ChallengeSolver,
-    TlsAlpnResponder,
-    challenge_folder,
-    server_name,
-)
+from proxy.certs.acme.renewal_state import RenewalState
 from proxy.certs.acme.storage import CertificateStorage, PendingOrder
 from proxy.certs.files import load_pair
 from proxy.errors import StartError
+from tests.certificates import certificate_for
 
 NAME = "lab.example.org"
 ORDER = PendingOrder("https://ca.example/dir", (NAME,), "")
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def issue(storage: CertificateStorage, key: bytes) -> bytes:
-    """A certificate for the staged key, by an authority of the test's own."""
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
-        Encoding,
-        load_pem_private_key,
-    )
-
+def issue(key: bytes) -> bytes:
+    """A certificate for the pending order's key."""
     private = load_pem_private_key(key, None)
     assert isinstance(private, ec.EllipticCurvePrivateKey)
     assert private.curve.name == "secp256r1"
-    subject = x509.Name([])
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=90))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), True)
-        .sign(private, SHA256())
-        .public_bytes(Encoding.PEM)
-    )
+    return certificate_for(private.public_key(), x509.SubjectAlternativeName([x509.DNSName(NAME)]))
 
 
 def mode(path: Path) -> int:
@@ -63,7 +36,7 @@ def mode(path: Path) -> int:
 
 def obtained(storage: CertificateStorage) -> bytes:
     key, _ = storage.stage(ORDER)
-    storage.install(issue(storage, key))
+    storage.install(issue(key))
     return key
 
 
@@ -127,7 +100,7 @@ def test_a_failure_to_install_leaves_the_order_pending(tmp_path: Path) -> None:
     key, _ = storage.stage(ORDER)
     placed = PendingOrder(ORDER.directory, ORDER.names, "", "https://ca.example/order/2")
     storage.save_order(placed)
-    chain = issue(storage, key)
+    chain = issue(key)
     obstacle = tmp_path / "certificates" / ".obtained" / NAME / "link" / "in the way"
     obstacle.mkdir(parents=True)
     with pytest.raises(OSError, match="link"):
@@ -148,67 +121,3 @@ def test_the_lock(tmp_path: Path) -> None:
         assert (first, second) == (True, False)
     with CertificateStorage(tmp_path, NAME).locked() as third:
         assert third
-
-
-def test_memory(tmp_path: Path) -> None:
-    file = tmp_path / "deep" / "renewal.json"
-    state = RenewalState(0.25, challenge="http-01").after_failure("why", NOW, NOW)
-    save_state(file, state)
-    assert load_state(file) == state
-    assert (state.failures, state.failed_attempts.last, state.not_before) == (1, NOW, NOW)
-    assert state.after_success("", "ca").challenge == "http-01"
-    assert state.after_success("tls-alpn-01", "ca").failures == 0
-    for damaged in ("", "[]", "{}", '{"random": 1, "x": 2}'):
-        file.write_text(damaged)
-        assert load_state(file).failures == 0
-
-
-def test_proofs_come_and_go(tmp_path: Path) -> None:
-    given: dict[str, bool] = {}
-    answers = TlsAlpnResponder(
-        tmp_path, lambda name, context: given.update({name: context is not None})
-    )
-    answers.scan()
-    proofs = ChallengeSolver(tmp_path)
-    proofs.present_http("token_-1", "token_-1.thumb")
-    proofs.present_tls_alpn(NAME, "token.thumb")
-    proofs.present_tls_alpn("192.0.2.7", "token.thumb")
-    assert (challenge_folder(tmp_path) / "token_-1").read_text() == "token_-1.thumb"
-    answers.scan()
-    address = server_name("192.0.2.7")
-    assert address == "7.2.0.192.in-addr.arpa"
-    assert given == {NAME: True, address: True}
-    proofs.clean_up()
-    answers.scan()
-    assert given == {NAME: False, address: False}
-    assert not list(challenge_folder(tmp_path).iterdir())
-
-
-def test_a_token_cannot_climb(tmp_path: Path) -> None:
-    for token in ("../x", "a/b", "", "a.b", "."):
-        with pytest.raises(ValueError, match="is not a token"):
-            ChallengeSolver(tmp_path).present_http(token, "x")
-
-
-async def test_a_damaged_proof_is_only_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Said once, and what is whole is found beside it and after it."""
-    monkeypatch.setattr(solvers, "SCAN_SECONDS", 0.01)
-    damaged = challenge_folder(tmp_path) / f"{NAME}.alpn.pem"
-    damaged.parent.mkdir()
-    damaged.write_text("half")
-    given: asyncio.Queue[str] = asyncio.Queue()
-    answers = TlsAlpnResponder(tmp_path, lambda name, _: given.put_nowait(name))
-    ChallengeSolver(tmp_path).present_tls_alpn("beside.example.org", "token.thumb")
-    answers.scan()
-    assert given.get_nowait() == "beside.example.org"
-    looking = asyncio.ensure_future(answers.run())
-    try:
-        ChallengeSolver(tmp_path).present_tls_alpn("after.example.org", "token.thumb")
-        assert await asyncio.wait_for(given.get(), 30) == "after.example.org"
-        assert not looking.done()
-    finally:
-        looking.cancel()
-    (warning,) = caplog.records
-    assert warning.getMessage().startswith(f"The challenge {damaged} cannot be used: ")
