@@ -1,12 +1,14 @@
-"""Certificates: where they come from and what is wrong with them.
+"""Certificates: obtained, checked, put into service, replaced while labgate serves.
 
-- ``sources``             which files the configuration names, and who looks after them
-- ``files``               pairs on disk, checked before they are used
-- ``development_ca``      a certificate authority of one's own, for a laptop
+In the order of a start:
+
+- ``sources``             where the configuration says that certificates come from
+- ``development_ca``      a certificate authority for development on a laptop
 - ``x509``                certificates that labgate signs itself
-- ``managed_certificate`` one source, and what is in service from it
-- ``store``               all of them, exchanged while listeners listen
-- ``watch``               looks at the files again and again
-- ``status``              what the running instance tells ``labgate cert show``
-- ``acme``                obtains and renews certificates by itself
+- ``files``               pairs of certificate and key on disk, checked before they are used
+- ``managed_certificate`` one source and the pair in service from it
+- ``store``               all certificates in service
+- ``status``              the status file for ``labgate cert show``
+- ``watch``               reloads files that have changed
+- ``acme``                obtains and renews certificates by ACME
 """

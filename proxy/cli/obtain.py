@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from proxy.app import Application
 from proxy.certs.acme.account import NO_EMAIL
 from proxy.certs.acme.certificate_request import CertificateRequest, certificate_request_of
-from proxy.certs.acme.issuer import issue, schedule_renewal, storage_of
-from proxy.certs.acme.maintain import run_in_daemon_thread
+from proxy.certs.acme.issuer import issue
 from proxy.certs.acme.problems import explain_files
-from proxy.certs.acme.storage import CertificateStorage
-from proxy.certs.files import CertificatePair
+from proxy.certs.acme.renewal_state import schedule_renewal
+from proxy.certs.acme.storage import CertificateStorage, storage_of
 from proxy.certs.sources import sources_of
 from proxy.certs.status import read_status, status_file
 from proxy.errors import StartError, UsageError
+from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.settings import Settings
 
 from .run import run
@@ -127,7 +127,7 @@ async def _issue(settings: Settings, request: CertificateRequest) -> int:
     async with _responder(settings) as here:
         stop = threading.Event()
         try:
-            pair: CertificatePair = await run_in_daemon_thread(lambda: issue(request, _print, stop))
+            pair = await run_in_daemon_thread("acme", lambda: issue(request, _print, stop))
         finally:
             stop.set()
         if not here:

@@ -1,18 +1,21 @@
-"""Certificates by ACME (RFC 8555), obtained and renewed without anybody's help.
+"""Certificates by ACME (RFC 8555), obtained and renewed without an administrator.
 
-In the order of an attempt; nothing here is imported before there is something to do with
-ACME, because the libraries below it cost a third of a second at start:
+In the order of an issuance:
 
-- ``solvers``             proofs for a CA that names are ours, and the handshakes that show them
-- ``certificate_request`` what is to be obtained, as the configuration says it
-- ``maintain``            waits for the moment, again and again
-- ``schedule``            which moment that is; no I/O
-- ``issuer``              one attempt to obtain a certificate, under a lock, from key to files
-- ``storage``             the files of one certificate: what is kept, staged and in service
-- ``renewal_state``       what must be known after a restart: failures, and the CA's suggestion
-- ``account``             our account with the CA, and its key
-- ``client``              signed requests to the CA, nonces, time limits
-- ``renewal_info``        when the CA would like a certificate to be renewed (RFC 9773)
-- ``order``               one order, from names to a chain
+- ``certificate_request`` which certificate to obtain, and how
+- ``maintain``            obtains and renews at the right time, while labgate serves
+- ``schedule``            decides that time; no I/O
+- ``issuer``              issues one certificate, from a private key to files in service
+- ``storage``             the files of one certificate: renewal state, pending order, pair
+- ``renewal_state``       what outlives a restart: failures, and the CA's renewal window
+- ``account``             the account with the CA, and its key
+- ``client``              the CA's HTTP client: signed requests, nonces, timeouts
+- ``order``               places orders and follows them to the chain
+- ``extensions``          ACME messages that certbot's library lacks
+- ``solvers``             publishes proofs, and answers TLS-ALPN-01 handshakes with them
+- ``renewal_info``        when the CA suggests a renewal (RFC 9773)
 - ``problems``            what the CA's errors mean, and the mend; no I/O
+
+Importing the libraries ``acme``, ``josepy`` and ``requests`` takes a third of a second. A labgate
+that needs no ACME imports only ``certificate_request`` and ``solvers``, which do without them.
 """

@@ -32,42 +32,15 @@ from .problems import (
     merge_problems,
     sanitized,
 )
-from .renewal_info import fetch_renewal_info, replaced_certificate_id, with_renewal_info
+from .renewal_info import replaced_certificate_id
 from .renewal_state import RenewalState
-from .schedule import ScheduledRenewal, next_renewal
 from .solvers import ChallengeSolver
-from .storage import CertificateStorage, PendingOrder
+from .storage import CertificateStorage, PendingOrder, storage_of
 
 log = logging.getLogger("labgate")
 
 RATE_LIMIT_PAUSE = timedelta(hours=1)
 """After a rate limit whose answer does not say how long it lasts."""
-
-
-def storage_of(request: CertificateRequest) -> CertificateStorage:
-    """Where the files of the requested certificate are."""
-    return CertificateStorage(request.state_folder, request.names[0])
-
-
-def schedule_renewal(
-    request: CertificateRequest, pair: CertificatePair | None, state: RenewalState, now: datetime
-) -> ScheduledRenewal:
-    """When to ask the CA next.
-
-    Args:
-        request: What the configuration asks for.
-        pair: The certificate in service. It is ignored unless it covers all names and comes
-            from the configured CA (after trials with Let's Encrypt's staging it does not).
-        state: Past failures and the CA's renewal window.
-        now: UTC.
-    """
-    other_ca = state.directory not in ("", request.acme.directory)
-    if pair is None or other_ca or not all(pair.covers(name) for name in request.names):
-        return next_renewal(None, None, None, state.failed_attempts, now=now, random=state.random)
-    window = state.window(pair.serial)
-    return next_renewal(
-        pair.not_before, pair.not_after, window, state.failed_attempts, now=now, random=state.random
-    )
 
 
 def issue(request: CertificateRequest, report: Report, stop: threading.Event) -> CertificatePair:
@@ -112,35 +85,6 @@ def issue(request: CertificateRequest, report: Report, stop: threading.Event) ->
         _save_failure(storage, state, failure)
         raise failure from None
     return pair
-
-
-def update_renewal_info(
-    request: CertificateRequest, pair: CertificatePair, stop: threading.Event
-) -> None:
-    """Ask the CA when to renew, and save its answer. The caller holds the storage's lock.
-
-    Without an answer the schedule goes by the certificate's lifetime.
-
-    Raises:
-        Stopped: ``stop`` was set.
-    """
-    storage, now = storage_of(request), datetime.now(UTC)
-    state, info = storage.load_state(), None
-    try:
-        account = Account(request.state_folder, request.acme)
-        http = AcmeHttpClient(account.key, request.acme.directory, request.acme.ca_file, stop)
-        try:
-            info = fetch_renewal_info(connect(http, request.acme.directory), http, pair, now)
-        finally:
-            http.close()
-    except Stopped:
-        raise
-    except Exception as error:
-        log.info("The CA does not say when it would like a renewal: %s", sanitized(str(error)))
-    try:
-        storage.save_state(with_renewal_info(state, pair.serial, info, now))
-    except OSError as error:
-        log.warning("%s", explain_files(request.state_folder, error))
 
 
 def _obtain(

@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from proxy.certs.files import CertificatePair
 from proxy.certs.store import CertificateStore
+from proxy.runtime.daemon_thread import run_in_daemon_thread
 
 from .certificate_request import CertificateRequest
-from .client import Stopped
-from .issuer import issue, schedule_renewal, storage_of, update_renewal_info
+from .issuer import issue
 from .problems import ObtainError, explain_files
-from .renewal_info import MIN_QUERY_INTERVAL
+from .renewal_info import MIN_QUERY_INTERVAL, update_renewal_info
+from .renewal_state import schedule_renewal
 from .schedule import ScheduledRenewal
+from .storage import storage_of
 
 log = logging.getLogger("labgate")
-
-T = TypeVar("T")
 
 MAX_SLEEP_SECONDS = 60.0
 """How soon a change by another process is noticed."""
@@ -90,7 +88,9 @@ class Renewer:
         request, before = self._request, self._storage.load_state()
         log.info("Certificate for %s: asking the CA (%s).", request.names[0], planned.reason)
         try:
-            await run_in_daemon_thread(lambda: issue(request, self._log_progress, self._stop))
+            await run_in_daemon_thread(
+                "acme", lambda: issue(request, self._log_progress, self._stop)
+            )
         except ObtainError as error:
             if self._storage.load_state().last_failure == before.last_failure:
                 # The failure was not saved, so the schedule does not know of it.
@@ -106,7 +106,7 @@ class Renewer:
         with self._storage.locked() as free:
             if free:
                 await run_in_daemon_thread(
-                    lambda: update_renewal_info(self._request, pair, self._stop)
+                    "acme", lambda: update_renewal_info(self._request, pair, self._stop)
                 )
                 self._renewal_info_of = pair.serial
                 self._next_query = datetime.now(UTC) + MIN_QUERY_INTERVAL
@@ -146,37 +146,3 @@ class Renewer:
             f"{planned.at:%Y-%m-%d %H:%M}",
             planned.reason,
         )
-
-
-async def run_in_daemon_thread(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread that nobody joins, so that a slow CA delays no shutdown.
-
-    asyncio joins the threads of ``to_thread`` at exit. Ending this one at any moment is safe:
-    the pair in service is whole, and the next attempt resumes the order.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work()
-        except Stopped:
-            return
-        except BaseException as raised:
-            error = raised
-        try:
-            loop.call_soon_threadsafe(settle, result, error)
-        except RuntimeError:
-            return  # the loop is closed: nobody waits for the result
-
-    threading.Thread(target=run, name="acme", daemon=True).start()
-    return await done

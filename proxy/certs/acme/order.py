@@ -5,18 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
-from typing import Any
 
 import requests
-from acme import challenges, client, errors, messages
+from acme import client, errors, messages
 from cryptography import x509
 from josepy.errors import DeserializationError
 from josepy.interfaces import JSONDeSerializable
-from josepy.json_util import field
-from josepy.jwk import JWK
 
 from .client import AcmeHttpClient, Stopped, problem_of
+from .extensions import NewOrder, TlsAlpn01, identifier, is_supported
 from .problems import ObtainError, Problem, other_challenge_may_help
 from .solvers import PROPAGATION_SECONDS, ChallengeSolver
 
@@ -30,30 +27,6 @@ that takes longer."""
 
 Report = Callable[[str], None]
 """Called with one step of an issuance, in words for people."""
-
-
-@challenges.ChallengeResponse.register
-class TlsAlpn01Response(challenges.KeyAuthorizationChallengeResponse):
-    """The response to TLS-ALPN-01 (RFC 8737), which certbot's library no longer has."""
-
-    typ = "tls-alpn-01"
-
-
-@challenges.Challenge.register
-class TlsAlpn01(challenges.KeyAuthorizationChallenge):
-    """The challenge TLS-ALPN-01; the TLS handshake holds the proof, not this message."""
-
-    response_cls = TlsAlpn01Response
-    typ = TlsAlpn01Response.typ
-
-    def validation(self, account_key: JWK, **_: Any) -> str:
-        return self.key_authorization(account_key)
-
-
-class NewOrder(messages.NewOrder):
-    """An order that says which certificate it replaces (RFC 9773 section 5)."""
-
-    replaces: str | None = field("replaces", omitempty=True)
 
 
 class ChallengesFailed(Exception):  # noqa: N818  reads as what happened
@@ -156,7 +129,7 @@ class OrderClient:
         self, names: Sequence[str], replaces: str, profile: str
     ) -> tuple[str, messages.Order]:
         new_order = NewOrder(
-            identifiers=[_identifier(name) for name in names],
+            identifiers=[identifier(name) for name in names],
             profile=profile or None,
             replaces=replaces or None,
         )
@@ -212,7 +185,7 @@ class OrderClient:
 
     def _present(self, authorization: messages.Authorization) -> tuple[str, messages.ChallengeBody]:
         name = authorization.identifier.value
-        offered = {one.chall.typ: one for one in authorization.challenges if _is_supported(one)}
+        offered = {one.chall.typ: one for one in authorization.challenges if is_supported(one)}
         for challenge_type in self._untried_types(name):
             if challenge_type in offered:
                 break
@@ -297,15 +270,3 @@ class OrderClient:
     def _post(self, url: str, content: JSONDeSerializable | None) -> requests.Response:
         nonce = self._acme.directory["newNonce"]
         return self._http.post(url, content, new_nonce_url=nonce)
-
-
-def _identifier(name: str) -> messages.Identifier:
-    try:
-        ip_address(name)
-    except ValueError:
-        return messages.Identifier(typ=messages.IDENTIFIER_FQDN, value=name)
-    return messages.Identifier(typ=messages.IDENTIFIER_IP, value=name)
-
-
-def _is_supported(challenge: messages.ChallengeBody) -> bool:
-    return isinstance(challenge.chall, challenges.KeyAuthorizationChallenge)

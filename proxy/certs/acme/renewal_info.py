@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import threading
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from acme import client, messages
 from cryptography import x509
 
 from proxy.certs.files import CertificatePair
 
-from .client import AcmeHttpClient
-from .problems import sanitized
+from .account import Account
+from .certificate_request import CertificateRequest
+from .client import AcmeHttpClient, Stopped, connect
+from .problems import explain_files, sanitized
 from .renewal_state import RenewalState
 from .schedule import RenewalWindow
+from .storage import storage_of
 
 log = logging.getLogger("labgate")
 
@@ -92,6 +96,35 @@ def fetch_renewal_info(
         RenewalWindow(window.start, window.end),
         now + min(max(interval, MIN_QUERY_INTERVAL), MAX_QUERY_INTERVAL),
     )
+
+
+def update_renewal_info(
+    request: CertificateRequest, pair: CertificatePair, stop: threading.Event
+) -> None:
+    """Ask the CA when to renew, and save its answer. The caller holds the storage's lock.
+
+    Without an answer the schedule goes by the certificate's lifetime.
+
+    Raises:
+        Stopped: ``stop`` was set.
+    """
+    storage, now = storage_of(request), datetime.now(UTC)
+    state, info = storage.load_state(), None
+    try:
+        account = Account(request.state_folder, request.acme)
+        http = AcmeHttpClient(account.key, request.acme.directory, request.acme.ca_file, stop)
+        try:
+            info = fetch_renewal_info(connect(http, request.acme.directory), http, pair, now)
+        finally:
+            http.close()
+    except Stopped:
+        raise
+    except Exception as error:
+        log.info("The CA does not say when it would like a renewal: %s", sanitized(str(error)))
+    try:
+        storage.save_state(with_renewal_info(state, pair.serial, info, now))
+    except OSError as error:
+        log.warning("%s", explain_files(request.state_folder, error))
 
 
 def with_renewal_info(

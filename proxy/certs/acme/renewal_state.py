@@ -12,9 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from proxy.certs.files import CertificatePair
 from proxy.runtime.secret_files import write_atomically
 
-from .schedule import FailedAttempts, RenewalWindow
+from .certificate_request import CertificateRequest
+from .schedule import FailedAttempts, RenewalWindow, ScheduledRenewal, next_renewal
 
 
 def draw_random() -> float:
@@ -104,3 +106,24 @@ def save_state(path: Path, state: RenewalState) -> None:
     """
     content = json.dumps(asdict(state), indent=1, default=lambda time: time.isoformat())
     write_atomically(path, content.encode("utf-8"))
+
+
+def schedule_renewal(
+    request: CertificateRequest, pair: CertificatePair | None, state: RenewalState, now: datetime
+) -> ScheduledRenewal:
+    """When to ask the CA next.
+
+    Args:
+        request: What the configuration asks for.
+        pair: The certificate in service. It is ignored unless it covers all names and comes
+            from the configured CA (after trials with Let's Encrypt's staging it does not).
+        state: Past failures and the CA's renewal window.
+        now: UTC.
+    """
+    other_ca = state.directory not in ("", request.acme.directory)
+    if pair is None or other_ca or not all(pair.covers(name) for name in request.names):
+        return next_renewal(None, None, None, state.failed_attempts, now=now, random=state.random)
+    window = state.window(pair.serial)
+    return next_renewal(
+        pair.not_before, pair.not_after, window, state.failed_attempts, now=now, random=state.random
+    )

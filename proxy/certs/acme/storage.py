@@ -32,6 +32,7 @@ from proxy.certs.x509 import generate_key, key_pem
 from proxy.errors import StartError
 from proxy.runtime.secret_files import make_private_folder, write_atomically
 
+from .certificate_request import CertificateRequest
 from .renewal_state import RenewalState, load_state, save_state
 
 _EVEN_IF_EXPIRED = datetime.min.replace(tzinfo=UTC)
@@ -185,3 +186,8 @@ class CertificateStorage:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def storage_of(request: CertificateRequest) -> CertificateStorage:
+    """Where the files of the requested certificate are."""
+    return CertificateStorage(request.state_folder, request.names[0])

@@ -15,8 +15,8 @@ import pytest
 
 from proxy.app import Application
 from proxy.certs.acme.certificate_request import certificate_request_of
-from proxy.certs.acme.issuer import storage_of
 from proxy.certs.acme.problems import ObtainError
+from proxy.certs.acme.storage import storage_of
 from proxy.settings import Settings
 from tests.certs.acme.issuance import (
     NAME,

@@ -13,8 +13,9 @@ import pytest
 from proxy.app import Application
 from proxy.certs.acme import maintain
 from proxy.certs.acme.certificate_request import certificate_request_of
-from proxy.certs.acme.issuer import schedule_renewal, storage_of
 from proxy.certs.acme.maintain import Renewer
+from proxy.certs.acme.renewal_state import schedule_renewal
+from proxy.certs.acme.storage import storage_of
 from proxy.settings import Settings
 from tests.certs.acme.issuance import (
     NAME,

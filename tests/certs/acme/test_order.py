@@ -13,8 +13,10 @@ from proxy.app import Application
 from proxy.certs.acme import order
 from proxy.certs.acme.certificate_request import certificate_request_of
 from proxy.certs.acme.client import Stopped
-from proxy.certs.acme.issuer import issue, schedule_renewal, storage_of
+from proxy.certs.acme.issuer import issue
 from proxy.certs.acme.problems import ObtainError
+from proxy.certs.acme.renewal_state import schedule_renewal
+from proxy.certs.acme.storage import storage_of
 from proxy.settings import Settings
 from tests.certs.acme.issuance import (
     NAME,

@@ -13,12 +13,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from proxy.app import Application
-from proxy.certs.acme.issuer import storage_of, update_renewal_info
 from proxy.certs.acme.maintain import Renewer
 from proxy.certs.acme.problems import ObtainError
-from proxy.certs.acme.renewal_info import RenewalInfo, certificate_id, with_renewal_info
+from proxy.certs.acme.renewal_info import (
+    RenewalInfo,
+    certificate_id,
+    update_renewal_info,
+    with_renewal_info,
+)
 from proxy.certs.acme.renewal_state import RenewalState
 from proxy.certs.acme.schedule import RenewalWindow
+from proxy.certs.acme.storage import storage_of
 from proxy.settings import Settings
 from tests.certs.acme.issuance import (
     obtain,
