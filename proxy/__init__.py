@@ -2,24 +2,25 @@
 
 The life of a request::
 
-    listener ── TLS (SNI → certificate) ── edge.framing: one whole, well-formed head at a time
-       └─ edge.protocol: a RequestHead, a Content to read, a Downstream to write to
-            └─ edge.exchange ─ rules.decide(head, site) ─ gate: may it go on to Jupyter?
-                 ├─ Redirect · Refuse ─► edge.answers, for people edge.page
-                 ├─ Local: health, readiness, challenges ─► edge.local
-                 ├─ Forward: rules.request → upstream.pool → upstream.http1
-                 │           content up ───────────────┘      │
-                 │           upstream.relay ◄─ rules.response ─┘   written as it arrives
+    listener ── TLS (SNI → certificate) ── http1.request_parser: one whole head at a time
+       └─ http1.server_connection: a RequestHead, a body to read, a client to answer
+            └─ proxying.dispatcher ─ request_handler ─ rules.decide ─ access
+                 ├─ Redirect · Refuse ─► proxying.responses, for people web.page
+                 ├─ Local: health, readiness, challenges ─► web.own_paths
+                 ├─ Forward: rules.request → proxying.pool → http1.client_connection
+                 │           body up ──────────────────────┘      │
+                 │           proxying.relay ◄─ rules.response ────┘   written as it arrives
                  └─ Tunnel:  the same, dialled before the client is answered;
-                             after the 101 upstream.tunnel: raw bytes both ways
+                             after the 101 proxying.tunnel: raw bytes both ways
             └─ observe: Record → access log, --show-headers
 
-``rules`` decides and never waits; everything that waits lives outside it. The folders,
-in the order a request meets them: ``edge``, ``rules``, ``gate``, ``upstream``, ``observe`` and
-``inspector``; ``certs`` and ``jupyter`` prepare the ground, ``cli`` is what people type,
-``app`` wires it all together, ``workers`` does so in several processes, ``config`` says how,
-``problems`` and ``effect`` what is wrong with that; ``output`` writes what people see, and
-``instance`` is what only one process may have.
+``rules`` decides and never waits; everything that waits lives outside it. ``access`` is who
+gets in. The folders, in the order a request meets them: ``net``, ``tls``, ``http1``,
+``proxying``, ``rules``, ``access``, ``web``, ``observe`` and ``inspector``; ``certs`` and
+``jupyter`` prepare the ground, ``cli`` is what people type, ``app`` wires it all together with
+what ``builders`` makes of the configuration, ``workers`` does so in several processes,
+``config`` reads what people want, and ``runtime`` is what everybody may use. ``messages`` are
+the words between a client's connection and the proxying.
 """
 
 __version__ = "0.1.0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from proxy import allocator, output
+from proxy.runtime import allocator, output
 
 SERVING = {"serve", "up"}
 """The commands that run for long."""

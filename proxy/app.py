@@ -8,29 +8,29 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from proxy.builders import fitting, gate_of, ports_of, site_of, store_of
 from proxy.certs.acme.certificate_request import certificate_request_of
 from proxy.certs.acme.solvers import TlsAlpnResponder, challenge_folder
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
-from proxy.edge.accepting import Listener, listen
-from proxy.edge.exchanges import Exchanges
-from proxy.edge.limits import Limits, connection_limit, request_limit
-from proxy.edge.listener import BACKLOG
-from proxy.edge.local import OwnPaths
-from proxy.edge.server import EdgeServer
+from proxy.config.settings import Settings
+from proxy.http1.server import Http1Server
 from proxy.inspector.headers import shown
 from proxy.jupyter.readiness import answers, is_silent
+from proxy.net.limits import Limits, connection_limit, request_limit
+from proxy.net.listener import Listener, listen
+from proxy.net.ports import BACKLOG
+from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.access import AccessLog
 from proxy.observe.record import Observer, Record
 from proxy.observe.traffic import Traffic
-from proxy.parts import fitting, gate_of, ports_of, site_of, store_of
-from proxy.process import Memory
+from proxy.proxying.dispatcher import Dispatcher
+from proxy.proxying.page_deadline import PageDeadline
+from proxy.proxying.pool import Pool
 from proxy.rules.networks import NOWHERE, Networks
-from proxy.settings import Settings
-from proxy.tasks import spawn
-from proxy.upstream.address import UpstreamAddress
-from proxy.upstream.page_deadline import PageDeadline
-from proxy.upstream.pool import Pool
+from proxy.runtime.memory import Memory
+from proxy.runtime.tasks import spawn
+from proxy.web.own_paths import OwnPaths
 
 if TYPE_CHECKING:
     from proxy.workers.share import Share
@@ -87,7 +87,7 @@ class Application:
             observers.append(self.traffic)
         self._limits = Limits(**settings.limits.model_dump())
         self._trusted = Networks(settings.access.trusted_proxies)
-        self._exchanges = Exchanges(
+        self._exchanges = Dispatcher(
             site_of(settings, UNKNOWN_UPSTREAM),
             self._pool,
             OwnPaths(
@@ -101,7 +101,7 @@ class Application:
         )
         self._sweeping: asyncio.Task[None] | None = None
         self._listeners: list[Listener | asyncio.Server] = []
-        self._edges: list[EdgeServer] = []
+        self._edges: list[Http1Server] = []
         self._watching: asyncio.Task[None] | None = None
         self._challenged: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
@@ -126,8 +126,8 @@ class Application:
         ports = ports_of(settings) if self._share is None else self._share.ports
         limits = fitting(self._limits, settings)
         guests = connection_limit(limits, self._trusted)
-        edge = EdgeServer(self._exchanges, limits=limits, guests=guests)
-        redirects = EdgeServer(self._exchanges, limits=limits, guests=guests, plain_redirects=True)
+        edge = Http1Server(self._exchanges, limits=limits, guests=guests)
+        redirects = Http1Server(self._exchanges, limits=limits, guests=guests, plain_redirects=True)
         self._edges = [edge, redirects]
         self._sweeping = spawn(self._sweep(), "sweep")
         announcers = self._trusted if settings.access.proxy_protocol else NOWHERE

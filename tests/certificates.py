@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from proxy.certs.files import CertificatePair
-from proxy.edge.tls import Handshakes, pair_context
+from proxy.tls.context import Handshakes, pair_context
 
 AUTHORITY = trustme.CA()
 

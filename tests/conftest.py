@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import aiodocker
 import pytest
+import uvloop
 from hypothesis import HealthCheck, settings
 
 from proxy.jupyter.engine import EngineAbsent, connect
@@ -113,3 +115,15 @@ async def docker() -> AsyncIterator[aiodocker.Docker]:
         yield client
     finally:
         await client.close()
+
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:
+    """Tests run on asyncio's loop; those marked ``both_loops`` on uvloop's as well."""
+    factories: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop}
+    if item.get_closest_marker("both_loops") is not None:
+        factories["uvloop"] = uvloop.new_event_loop
+    return factories

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from proxy.edge.exchanges import Exchanges
-from proxy.edge.limits import DEFAULT_LIMITS, Limits, request_limit
-from proxy.edge.local import OwnPaths
-from proxy.edge.server import EdgeServer
+from proxy.http1.server import Http1Server
+from proxy.net.limits import DEFAULT_LIMITS, Limits, request_limit
+from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.record import Record
+from proxy.proxying.dispatcher import Dispatcher
+from proxy.proxying.pool import Pool
 from proxy.rules.model import Site, WebOrigin, make_site
-from proxy.upstream.address import UpstreamAddress
-from proxy.upstream.pool import Pool
+from proxy.web.own_paths import OwnPaths
 
 PUBLIC = WebOrigin("https", "lab.example.org", 443)
 
@@ -24,8 +24,8 @@ class Edge:
     def __init__(
         self,
         port: int,
-        server: EdgeServer,
-        exchanges: Exchanges,
+        server: Http1Server,
+        exchanges: Dispatcher,
         pool: Pool,
         records: list[Record],
     ) -> None:
@@ -91,7 +91,7 @@ async def edge(
         running.recorded.set()
 
     site = site or make_site((PUBLIC,), origin)
-    exchanges = Exchanges(
+    exchanges = Dispatcher(
         site,
         pool,
         OwnPaths(ready, None),
@@ -99,7 +99,7 @@ async def edge(
         trace=True,
         limit=request_limit(limits, site.trusted_proxies),
     )
-    server = EdgeServer(exchanges, plain_redirects=redirects, limits=limits)
+    server = Http1Server(exchanges, plain_redirects=redirects, limits=limits)
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(server, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from proxy.app import Application
-from proxy.settings import Settings
+from proxy.config.settings import Settings
 from tests.e2e.programs import free_port
 from tests.upstreams import Visit, upstream
 

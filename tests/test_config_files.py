@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from proxy.config import load
-from proxy.settings import DEFAULT_IMAGE, Section, Settings
+from proxy.config.load import load
+from proxy.config.settings import DEFAULT_IMAGE, Section, Settings
 from tests.conftest import require
 
 CONFIG = Path(__file__).parent.parent / "config"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxy.cli.arguments import parse
-from tests.test_problems import keys
+from tests.config.test_problems import keys
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ["README.md", "tests/wire/README.md", ".github/SECURITY.md"]

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from proxy.commands import LINUX, MACOS, Commands
-from proxy.upstream.keepalive import options
+from proxy.net.keepalive import options
+from proxy.runtime.commands import LINUX, MACOS, Commands
 
 PROXY = Path(__file__).parent.parent / "proxy"
 
@@ -33,15 +33,15 @@ ONLY_LINUX = re.compile(
 )
 
 GUARDED = {
-    "allocator.py": "CS_GNU_LIBC",  # an unknown name is a ValueError there
-    "commands.py": 'sys.platform == "linux"',
-    "instance.py": 'ABSTRACT = sys.platform == "linux"',
+    "runtime/allocator.py": "CS_GNU_LIBC",  # an unknown name is a ValueError there
+    "runtime/commands.py": 'sys.platform == "linux"',
+    "runtime/instance_lock.py": 'ABSTRACT = sys.platform == "linux"',
     "jupyter/child.py": 'sys.platform == "linux"',
     "jupyter/family.py": "Linux only; elsewhere nothing is found",
     "jupyter/folder.py": "# Asked inside: only there",  # a container is Linux everywhere
     "jupyter/lost.py": "# What comes and goes by itself",  # in a container, too
-    "process.py": "(OSError, AttributeError)",
-    "upstream/keepalive.py": "if hasattr(system, name)",
+    "runtime/memory.py": "(OSError, AttributeError)",
+    "net/keepalive.py": "if hasattr(system, name)",
     "workers/sockets.py": 'BALANCED = sys.platform == "linux"',
 }
 """File, and the line that has labgate do without."""

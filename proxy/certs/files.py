@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from proxy.config.types import is_address
 from proxy.errors import StartError
-from proxy.values import is_address
 
 LETSENCRYPT = Path("/etc/letsencrypt/live")
 

@@ -11,9 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from proxy.edge.tls import pair_context
 from proxy.errors import StartError
 from proxy.runtime.secret_files import write_atomically
+from proxy.tls.context import pair_context
 
 from .development_ca import RENEW_BEFORE
 from .files import CertificatePair, check_pair, load_pair, read_pair

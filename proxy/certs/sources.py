@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from proxy.config.settings import Settings
 from proxy.errors import StartError
-from proxy.settings import Settings
 
 from .development_ca import development_pair
 from .files import LETSENCRYPT, acme_pair, letsencrypt_pair, load_pair

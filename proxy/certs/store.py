@@ -19,7 +19,7 @@ service, and only the second reload in a row that finds the same fault logs it.
 ``set_alpn_protocols(["acme-tls/1"])``. Only handshakes that ask for ``name`` by SNI *and*
 offer ``acme-tls/1`` get it; others for that name get its ordinary certificate. Python does not
 tell the SNI callback about ALPN, so while a challenge is set the ClientHello is read from the
-handshake's MemoryBIO (``proxy.edge.tls``). Several names may be pending at once. A CA asks
+handshake's MemoryBIO (``proxy.tls.context``). Several names may be pending at once. A CA asks
 for an IP address by its reverse name (RFC 8738 section 6).
 """
 
@@ -31,8 +31,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from proxy.edge.tls import Handshakes
 from proxy.errors import StartError
+from proxy.tls.context import Handshakes
 
 from .files import check_covered
 from .managed_certificate import ManagedCertificate

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy import __version__
-
-from .parser import Key, Parser
+from proxy.cli.parser import Key, Parser
 
 UP = """\
 Launch Jupyter and serve it until Ctrl-C.

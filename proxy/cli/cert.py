@@ -13,8 +13,8 @@ from proxy.certs.development_ca import RENEW_BEFORE
 from proxy.certs.files import CertificatePair, load_pair
 from proxy.certs.sources import Source, hosts_of, sources_of
 from proxy.certs.status import CertificateStatus, Status, read_status, status_file
+from proxy.config.settings import Settings
 from proxy.errors import StartError
-from proxy.settings import Settings
 
 SOON = timedelta(days=15)
 

@@ -6,12 +6,11 @@ import gc
 import logging
 import sys
 
-from proxy.config import load
-from proxy.effect import mistakes, remarks
+from proxy.cli.arguments import parse
+from proxy.config.effects import mistakes, remarks
+from proxy.config.load import load
+from proxy.config.settings import Settings
 from proxy.errors import StartError, UsageError
-from proxy.settings import Settings
-
-from .arguments import parse
 
 log = logging.getLogger("labgate")
 
@@ -24,7 +23,7 @@ def command(arguments: list[str] | None) -> int:
     parsed = parse(arguments)
     try:
         if parsed.command == "password":
-            from .password import password  # noqa: PLC0415  commands load what they need
+            from proxy.cli.password import password  # noqa: PLC0415  commands load what they need
 
             return password(parsed.htpasswd)
         settings = load(parsed.flags, file=parsed.config, typed=parsed.typed)
@@ -32,15 +31,15 @@ def command(arguments: list[str] | None) -> int:
             raise UsageError("\n".join(wrong))
         log_to_stderr(settings)
         if parsed.command == "cert":
-            from . import cert  # noqa: PLC0415  commands load what they need
+            from proxy.cli import cert  # noqa: PLC0415  commands load what they need
 
             if parsed.action == "show":
                 return cert.show(settings)
-            from . import obtain  # noqa: PLC0415  the libraries of ACME cost 0.3 s
+            from proxy.cli import obtain  # noqa: PLC0415  the libraries of ACME cost 0.3 s
 
             force = parsed.action == "renew" and parsed.force
             return obtain.obtain(settings, due_only=parsed.action == "renew", force=force)
-        from . import run  # noqa: PLC0415  commands load what they need
+        from proxy.cli import run  # noqa: PLC0415  commands load what they need
 
         launches = parsed.command == "up"
         for remark in remarks(settings, parsed.typed, launches=launches):

@@ -17,9 +17,9 @@ from proxy.certs.acme.renewal_state import schedule_renewal
 from proxy.certs.acme.storage import CertificateStorage, storage_of
 from proxy.certs.sources import sources_of
 from proxy.certs.status import read_status, status_file
+from proxy.config.settings import Settings
 from proxy.errors import StartError, UsageError
 from proxy.runtime.daemon_thread import run_in_daemon_thread
-from proxy.settings import Settings
 
 from .run import run
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from proxy.spelling import did_you_mean, stopped
+from proxy.config.spelling import did_you_mean, stopped
 
 
 class Parser(argparse.ArgumentParser):

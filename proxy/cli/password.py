@@ -5,8 +5,8 @@ from __future__ import annotations
 import getpass
 import sys
 
+from proxy.access.htpasswd import BCRYPT_OCTETS, problem_with_user
 from proxy.errors import StartError, UsageError
-from proxy.gate.htpasswd import BCRYPT_OCTETS, problem_with_user
 from proxy.jupyter.password import hash_passphrase
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote
 
+from proxy.config.settings import Settings
 from proxy.jupyter.launcher import Launched
-from proxy.settings import Settings
 
 _LOGIN = {
     "token": "with the token in that address",

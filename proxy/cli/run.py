@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proxy.app import Application
 from proxy.certs.development_ca import authority_file
+from proxy.cli.ask import asker
+from proxy.cli.report import print_ready, ready_lines, say
+from proxy.config.settings import Settings
+from proxy.config.types import host_and_port
 from proxy.errors import UsageError
 from proxy.jupyter.launcher import Launched, Launcher, Login
 from proxy.jupyter.readiness import is_silent, wait_until_ready
 from proxy.jupyter.supervision import Supervision, is_interactive
+from proxy.net.upstream_address import UpstreamAddress, parse_upstream
 from proxy.observe.notify import notify
-from proxy.settings import Settings
-from proxy.tasks import spawn
-from proxy.upstream.address import UpstreamAddress, parse_upstream
-from proxy.values import host_and_port
-
-from .ask import asker
-from .report import print_ready, ready_lines, say
+from proxy.runtime.tasks import spawn
 
 if TYPE_CHECKING:
     from proxy.workers.supervisor import Supervisor
@@ -87,7 +86,7 @@ async def up(settings: Settings) -> int:
     Raises:
         StartError: Another one runs with the same state folder or the same container.
     """
-    from proxy.instance import acquire, folder_claim  # noqa: PLC0415  serve needs none of it
+    from proxy.runtime.instance_lock import acquire, folder_claim  # noqa: PLC0415  serve needs none of it
 
     if settings.upstream.url and settings.jupyter.launch != "none":
         raise UsageError(
@@ -145,8 +144,8 @@ async def _launch_and_serve(settings: Settings, app: Serving, hurry: asyncio.Eve
 async def _chosen_launcher(settings: Settings, hurry: asyncio.Event) -> AsyncIterator[Launcher]:
     """Have a launcher, and its container to ourselves; at the end its Jupyter is stopped."""
     # A Jupyter that runs already is served without the Engine's client and progress bars.
-    from proxy.instance import acquire, container_claim  # noqa: PLC0415
     from proxy.jupyter.choose import choose_launcher  # noqa: PLC0415  0.1 s
+    from proxy.runtime.instance_lock import acquire, container_claim  # noqa: PLC0415
 
     def claim(engine: str) -> None:
         claims.enter_context(closing(acquire(container_claim(engine, settings.jupyter.name))))

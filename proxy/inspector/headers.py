@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from proxy.observe.record import Record
 from proxy.rules.model import Change
-
-from .redaction import printable, redact, redact_target
+from proxy.rules.redaction import printable, redact, redact_target
 
 
 def shown(record: Record) -> str:

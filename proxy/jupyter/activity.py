@@ -11,7 +11,7 @@ import aiohttp
 from proxy.jupyter.launcher import Login
 from proxy.jupyter.plan import Inspected, login_of, published_port
 from proxy.jupyter.port import LOOPBACK
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.upstream_address import UpstreamAddress
 
 ANSWER_SECONDS = 3.0
 

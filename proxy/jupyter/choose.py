@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from proxy.effect import launched_otherwise
+from proxy.config.effects import launched_otherwise
+from proxy.config.settings import JupyterSettings
 from proxy.jupyter.container import Confirm, ContainerLauncher
 from proxy.jupyter.engine import EngineAbsent, address_of, connect
 from proxy.jupyter.launcher import Launcher
 from proxy.jupyter.process import ProcessLauncher
-from proxy.settings import JupyterSettings
 
 log = logging.getLogger("labgate.jupyter")
 

@@ -13,6 +13,7 @@ import aiodocker
 from aiodocker.containers import DockerContainer
 from rich.console import Console
 
+from proxy.config.settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.activity import work_in
 from proxy.jupyter.engine import EngineError, refused
@@ -36,9 +37,8 @@ from proxy.jupyter.port import LOOPBACK, usual_or_free_port
 from proxy.jupyter.recipe import Recipe, make_recipe
 from proxy.jupyter.replacement import STOP_SECONDS, Replacement, lost_by_replacing
 from proxy.jupyter.token import login_token
-from proxy.settings import JupyterSettings
-from proxy.tasks import spawn
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.upstream_address import UpstreamAddress
+from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
 

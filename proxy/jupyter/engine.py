@@ -8,8 +8,8 @@ import os
 import aiodocker
 import aiohttp
 
-from proxy.commands import HERE
 from proxy.errors import StartError
+from proxy.runtime.commands import HERE
 
 ANSWER_SECONDS = 2.0
 

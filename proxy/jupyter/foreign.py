@@ -6,7 +6,7 @@ from proxy.errors import StartError
 from proxy.jupyter.plan import Inspected, published_port
 from proxy.jupyter.port import LOOPBACK
 from proxy.jupyter.readiness import answers
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.upstream_address import UpstreamAddress
 
 
 async def left_alone(existing: Inspected) -> StartError:

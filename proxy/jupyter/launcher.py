@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from proxy.jupyter.exit_cause import ExitCause
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.upstream_address import UpstreamAddress
 
 
 @dataclass(frozen=True, slots=True)

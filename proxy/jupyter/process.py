@@ -14,17 +14,17 @@ import sys
 from collections import deque
 from pathlib import Path
 
-from proxy.commands import HERE
+from proxy.config.settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter import child, family
 from proxy.jupyter.exit_cause import process_exit
 from proxy.jupyter.launcher import Ended, Launched, Login
 from proxy.jupyter.port import LOOPBACK, require_free, usual_or_free_port
 from proxy.jupyter.token import login_token
+from proxy.net.upstream_address import UpstreamAddress
+from proxy.runtime.commands import HERE
 from proxy.runtime.secret_files import write_atomically
-from proxy.settings import JupyterSettings
-from proxy.tasks import spawn
-from proxy.upstream.address import UpstreamAddress
+from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
 

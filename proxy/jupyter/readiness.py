@@ -9,8 +9,8 @@ from contextlib import closing
 
 from proxy.errors import StartError
 from proxy.jupyter.launcher import Launcher
-from proxy.tasks import spawn
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.upstream_address import UpstreamAddress
+from proxy.runtime.tasks import spawn
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 0.5

@@ -7,12 +7,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from proxy.config.settings import JupyterSettings
+from proxy.config.types import memory_bytes
 from proxy.errors import StartError
 from proxy.jupyter.home import Folders, Mount, kept, parse_mount
 from proxy.jupyter.launcher import Login
 from proxy.jupyter.port import LOOPBACK
-from proxy.settings import JupyterSettings
-from proxy.values import memory_bytes
 
 JUPYTER_PORT = "8888/tcp"
 """Where Jupyter listens inside the container."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from proxy.commands import HERE
-from proxy.settings import DEFAULT_IMAGE
+from proxy.config.settings import DEFAULT_IMAGE
+from proxy.runtime.commands import HERE
 
 _MENDS = (
     (

@@ -7,9 +7,8 @@ import sys
 import time
 from typing import TextIO
 
-from proxy.inspector.redaction import printable, redact_target
-
-from .record import Record
+from proxy.observe.record import Record
+from proxy.rules.redaction import printable, redact_target
 
 FLUSH_SECONDS = 0.2
 MOST_LINES = 1000
@@ -21,7 +20,7 @@ class AccessLog:
     They are at most ``FLUSH_SECONDS`` late; ``flush`` writes what is left.
 
     Args:
-        stream: Standard error when none is given (``proxy.output``: it never fails).
+        stream: Standard error when none is given (``proxy.runtime.output``: it never fails).
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:

@@ -11,11 +11,11 @@ import socket
 import ssl
 import sys
 
-from proxy.config import load
+from proxy.config.load import load
+from proxy.config.settings import Settings
 from proxy.errors import UsageError
 from proxy.rules.decide import HEALTH
 from proxy.rules.networks import Networks
-from proxy.settings import Settings
 
 TIMEOUT_SECONDS = 2.0
 

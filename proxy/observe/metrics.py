@@ -20,10 +20,9 @@ from prometheus_client.registry import Collector
 from proxy import __version__
 from proxy.app import Application
 from proxy.certs.managed_certificate import ManagedCertificate
-from proxy.edge.listener import bind
+from proxy.net.ports import bind
+from proxy.observe.traffic import Traffic
 from proxy.rules.authority import host_only
-
-from .traffic import Traffic
 
 if TYPE_CHECKING:
     from proxy.workers.supervisor import Supervisor

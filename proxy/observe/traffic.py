@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .record import Record
+from proxy.observe.record import Record
 
 OUTCOMES = frozenset({"forwarded", "tunnelled", "redirected", "answered here"})
 

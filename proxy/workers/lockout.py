@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from proxy.gate.lockout import Lockout
+from proxy.access.lockout import Lockout
 
 
 class SharedLockout(Lockout):

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from proxy.gate.revoked import Revocation, Revoked
+from proxy.access.revoked import Revocation, Revoked
 
 log = logging.getLogger("labgate")
 

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from proxy import allocator
-from proxy.tasks import spawn
+from proxy.runtime import allocator
+from proxy.runtime.tasks import spawn
 
 from .messages import Channel, Message, Order
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from proxy.edge.listener import Ports
-from proxy.gate.lockout import Lockout
-from proxy.gate.revoked import Keep, Revoked
-from proxy.settings import LimitSettings, Settings
+from proxy.access.lockout import Lockout
+from proxy.access.revoked import Keep, Revoked
+from proxy.config.settings import LimitSettings, Settings
+from proxy.net.ports import Ports
 
 SHARED_LIMITS = ("connections", "connections_per_address", "requests", "requests_per_address")
 

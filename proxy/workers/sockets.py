@@ -6,8 +6,8 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from proxy.edge.listener import BACKLOG, refused
 from proxy.errors import StartError
+from proxy.net.ports import BACKLOG, refused
 
 BALANCED = sys.platform == "linux"
 """Linux spreads connections over the sockets of one port (SO_REUSEPORT, socket(7)); elsewhere

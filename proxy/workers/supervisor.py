@@ -11,17 +11,17 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
+from proxy.access.htpasswd import Htpasswd
+from proxy.access.revoked import Revocation, RevokedFile
+from proxy.access.session import session_key
 from proxy.app import renewing
+from proxy.builders import ports_of, store_of
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
+from proxy.config.settings import Settings
 from proxy.errors import StartError
-from proxy.gate.htpasswd import Htpasswd
-from proxy.gate.revoked import Revocation, RevokedFile
-from proxy.gate.session import session_key
-from proxy.parts import ports_of, store_of
-from proxy.settings import Settings
-from proxy.tasks import spawn
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.upstream_address import UpstreamAddress
+from proxy.runtime.tasks import spawn
 
 from .messages import Message, Order
 from .running import RunningWorker

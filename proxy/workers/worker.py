@@ -8,16 +8,16 @@ import signal
 import socket
 from typing import Any
 
-from proxy import output
+from proxy.access.revoked import Revocation
 from proxy.app import Application
 from proxy.cli.command import log_to_stderr
 from proxy.cli.run import loop_factory
-from proxy.edge.listener import Ports
+from proxy.config.settings import Settings
 from proxy.errors import StartError
-from proxy.gate.revoked import Revocation
-from proxy.settings import Settings
-from proxy.tasks import spawn
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.ports import Ports
+from proxy.net.upstream_address import UpstreamAddress
+from proxy.runtime import output
+from proxy.runtime.tasks import spawn
 
 from .lockout import SharedLockout
 from .logout import SharedRevoked

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from . import plot, results
-from .machine import LOAD_CORE, PROXY_CORE, Watch, described
-from .measures import FULL, MEASURES, QUICK, Measure
-from .peers import PEERS, Labgate, Peer, labgates, program
-from .run import run
-from .table import SUBJECT, print_tables
+from tests.bench import plot, results
+from tests.bench.machine import LOAD_CORE, PROXY_CORE, Watch, described
+from tests.bench.measures import FULL, MEASURES, QUICK, Measure
+from tests.bench.peers import PEERS, Labgate, Peer, labgates, program
+from tests.bench.run import run
+from tests.bench.table import SUBJECT, print_tables
 
 console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
 

@@ -7,7 +7,7 @@ import ssl
 import time
 from dataclasses import dataclass
 
-from .frames import client_frame, server_frame
+from tests.bench.frames import client_frame, server_frame
 
 TIMEOUT_SECONDS = 60.0
 BUFFER_BYTES = 2**18

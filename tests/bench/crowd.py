@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from .clients import SMALL_BYTES, Address
-from .frames import client_frame, server_frame
-from .loops import run
+from tests.bench.clients import SMALL_BYTES, Address
+from tests.bench.frames import client_frame, server_frame
+from tests.bench.loops import run
 
 CONNECT_SECONDS = 30.0
 

@@ -15,8 +15,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import interpreter, recipes
-from .certificates import Certificate
+from tests.bench import interpreter, recipes
+from tests.bench.certificates import Certificate
 
 REPOSITORY = Path(__file__).parent.parent.parent
 

@@ -6,7 +6,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from .samples import Samples
+from tests.bench.samples import Samples
 
 COLUMNS = 4
 ABSENT = "no plot: matplotlib is not installed here (dependency group `bench`)"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from .machine import on_cores
+from tests.bench.machine import on_cores
 
 STOP_SECONDS = 10.0
 

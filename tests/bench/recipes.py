@@ -6,7 +6,7 @@ import os
 import socket
 from pathlib import Path
 
-from .certificates import CURVE, Certificate
+from tests.bench.certificates import CURVE, Certificate
 
 CONNECTIONS = 8000
 

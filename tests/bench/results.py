@@ -7,10 +7,10 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .machine import Quiet, described
-from .peers import REPOSITORY, Peer
-from .samples import Samples
-from .table import LEGEND, TARGET_HEADINGS, figure_rows, markdown, target_rows
+from tests.bench.machine import Quiet, described
+from tests.bench.peers import REPOSITORY, Peer
+from tests.bench.samples import Samples
+from tests.bench.table import LEGEND, TARGET_HEADINGS, figure_rows, markdown, target_rows
 
 FILE = Path(__file__).parent / "RESULTS.md"
 PICTURE = FILE.with_suffix(".png")

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .certificates import make_certificate
-from .machine import LOAD_CORE, PROXY_CORE, on_cores, raise_descriptor_limit
-from .measures import Measure, Scale, Stage
-from .peers import Peer
-from .running import Behind, NotStartedError, Running, start, start_upstream
-from .samples import Samples
-from .wrk import LoadError
+from tests.bench.certificates import make_certificate
+from tests.bench.machine import LOAD_CORE, PROXY_CORE, on_cores, raise_descriptor_limit
+from tests.bench.measures import Measure, Scale, Stage
+from tests.bench.peers import Peer
+from tests.bench.running import Behind, NotStartedError, Running, start, start_upstream
+from tests.bench.samples import Samples
+from tests.bench.wrk import LoadError
 
 Tell = Callable[[str], None]
 

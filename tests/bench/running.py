@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .certificates import Certificate
-from .clients import Address, Client
-from .peers import Peer
-from .process import Program
-from .recipes import free_port
+from tests.bench.certificates import Certificate
+from tests.bench.clients import Address, Client
+from tests.bench.peers import Peer
+from tests.bench.process import Program
+from tests.bench.recipes import free_port
 
 START_SECONDS = 30.0
 POLL_SECONDS = 0.002

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from statistics import median
 
-from .measures.measure import Figure, Measure, Outcome
+from tests.bench.measures.measure import Figure, Measure, Outcome
 
 
 class Samples:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from .measures import Figure
-from .samples import Samples
-from .targets import TARGETS
+from tests.bench.measures import Figure
+from tests.bench.samples import Samples
+from tests.bench.targets import TARGETS
 
 SUBJECT = "labgate"
 BOUND_MARK = " ᴸ"

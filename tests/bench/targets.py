@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .measures import bodies, cpu, idle, latency, messages, round_trip, start, tls, workers
-from .measures.measure import Figure
-from .samples import Samples
+from tests.bench.measures import (
+    bodies,
+    cpu,
+    idle,
+    latency,
+    messages,
+    round_trip,
+    start,
+    tls,
+    workers,
+)
+from tests.bench.measures.measure import Figure
+from tests.bench.samples import Samples
 
 DOWNLOAD, UPLOAD = bodies.Download(), bodies.Upload()
 NGINX_BOTH = ("nginx", "nginx-tuned")

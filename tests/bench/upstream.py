@@ -19,8 +19,8 @@ import base64
 import hashlib
 from typing import cast
 
-from .frames import server_frame
-from .loops import run
+from tests.bench.frames import server_frame
+from tests.bench.loops import run
 
 SMALL = b"x" * 1024
 PIECE = b"x" * 2**18

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 
-from .clients import Address
-from .crowd import ask_http
-from .peers import program
+from tests.bench.clients import Address
+from tests.bench.crowd import ask_http
+from tests.bench.peers import program
 
 SPARE_SECONDS = 30.0
 

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from proxy.certs.sources import Source
 from proxy.certs.store import CertificateStore
-from proxy.edge.tls import Handshakes
+from proxy.tls.context import Handshakes
 
 NAME = "lab.example.org"
 TODAY = datetime.now(UTC)

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.certs import files
 from proxy.certs.sources import sources_of
-from proxy.settings import Settings
+from proxy.config.settings import Settings
 from tests.certificates import pair
 
 

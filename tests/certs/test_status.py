@@ -10,7 +10,7 @@ import pytest
 
 from proxy.certs.status import read_status
 from proxy.certs.store import CertificateStore
-from proxy.edge.tls import Handshakes
+from proxy.tls.context import Handshakes
 from tests.certificates import pair
 from tests.certs.stores import NAME, served, source, warnings_of
 

@@ -13,8 +13,8 @@ import pytest
 from proxy.certs.sources import Source
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
-from proxy.edge.tls import Handshakes
-from proxy.tasks import spawn
+from proxy.runtime.tasks import spawn
+from proxy.tls.context import Handshakes
 from tests.certificates import pair
 
 NAME = "lab.example.org"

@@ -19,7 +19,7 @@ from proxy.certs.sources import Source
 from proxy.certs.status import status_file
 from proxy.certs.store import CertificateStore
 from proxy.cli.command import command
-from proxy.edge.tls import Handshakes
+from proxy.tls.context import Handshakes
 from tests.certificates import pair
 
 NAME = "lab.example.org"

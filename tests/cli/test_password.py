@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from proxy.access.htpasswd import matches, parse
 from proxy.cli.command import command
-from proxy.gate.htpasswd import matches, parse
 from proxy.jupyter.password import problem_with_hash
 
 

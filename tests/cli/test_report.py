@@ -7,9 +7,9 @@ import io
 import pytest
 
 from proxy.cli.report import print_ready, ready_lines
+from proxy.config.settings import Settings
 from proxy.jupyter.launcher import Launched, Login
-from proxy.settings import Settings
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.upstream_address import UpstreamAddress
 
 LINES = [("Open", "https://localhost:8443/lab"), ("", "and more"), ("Stop", "Ctrl-C")]
 

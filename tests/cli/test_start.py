@@ -62,5 +62,5 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 @pytest.mark.parametrize("name", NOT_NEEDED)
 def test_serve_does_not_load(name: str, modules: set[str]) -> None:
-    assert "proxy.edge.server" in modules
+    assert "proxy.http1.server" in modules
     assert name not in modules, f"it is for {NOT_NEEDED[name]}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.tasks import spawn
+from proxy.runtime.tasks import spawn
 from tests.e2e.programs import (
     Labgate,
     forget_peak_memory,
@@ -39,7 +39,7 @@ def block(number: int) -> bytes:
     return number.to_bytes(8, "big") + BLOCK[8:]
 
 
-class Exchange:
+class RequestHandler:
     """A request over TLS through labgate to an upstream, all in this test's loop."""
 
     def __init__(
@@ -63,7 +63,7 @@ class Exchange:
 
 
 @asynccontextmanager
-async def exchange(answer: Answer, folder: Path) -> AsyncIterator[Exchange]:
+async def exchange(answer: Answer, folder: Path) -> AsyncIterator[RequestHandler]:
     async with upstream(answer) as jupyter:
         labgate = Labgate(folder, "serve", "--upstream", str(jupyter.address))
         await asyncio.to_thread(labgate.start)
@@ -72,7 +72,7 @@ async def exchange(answer: Answer, folder: Path) -> AsyncIterator[Exchange]:
                 "localhost", labgate.https_port, ssl=labgate.trusting
             )
             try:
-                yield Exchange(labgate, reader, writer)
+                yield RequestHandler(labgate, reader, writer)
             finally:
                 writer.transport.abort()
         finally:

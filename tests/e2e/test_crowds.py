@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.edge.limits import DEFAULT_LIMITS
-from proxy.process import room_for
-from proxy.upstream.reset import reset
+from proxy.net.limits import DEFAULT_LIMITS
+from proxy.net.reset import reset
+from proxy.runtime.memory import room_for
 from tests.e2e.programs import Labgate, resident_memory, until
 from tests.e2e.test_slow_clients import descriptors
 from tests.upstreams import OK, Visit, upstream

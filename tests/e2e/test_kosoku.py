@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.upstream.reset import reset
+from proxy.net.reset import reset
 from tests.conftest import require
 from tests.e2e.origin import Origin
 from tests.e2e.programs import Labgate, free_port

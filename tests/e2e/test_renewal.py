@@ -24,7 +24,7 @@ from websockets.typing import Origin
 from proxy.certs.files import load_pair
 from proxy.certs.watch import POLL_SECONDS
 from proxy.runtime.secret_files import write_atomically
-from proxy.tasks import spawn
+from proxy.runtime.tasks import spawn
 from tests.e2e.programs import ROOT, Labgate, free_port, until
 
 NAME = "lab.example.org"

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from proxy.tasks import spawn
+from proxy.runtime.tasks import spawn
 from tests.e2e.programs import TOKEN, Answer, Jupyter, Labgate, free_port, until
 from tests.upstreams import OK, Visit, upstream
 

@@ -9,7 +9,7 @@ import sys
 
 import atheris  # type: ignore[import-untyped]
 
-with atheris.instrument_imports(include=["proxy.rules", "proxy.edge.framing"]):
+with atheris.instrument_imports(include=["proxy.rules", "proxy.http1.request_parser"]):
     from tests.fuzz.head import check
 
 atheris.Setup(sys.argv, check)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import httptools
 
-from proxy.edge.framing import Framer, Reads
-from proxy.edge.limits import DEFAULT_LIMITS
+from proxy.http1.request_parser import Reads, RequestParser
+from proxy.net.limits import DEFAULT_LIMITS
 from proxy.rules.decide import decide
 from proxy.rules.model import Arrival, Field, Forward, RequestHead, Tunnel
 from proxy.rules.request import CLIENT_CLAIMS, upstream_head
@@ -53,7 +53,7 @@ class Received:
 
 def heads(data: bytes) -> Iterator[tuple[bytes, Reads, RequestHead]]:
     """The whole heads that the framer lets through, what it expects behind, and as read."""
-    framer = Framer(DEFAULT_LIMITS)
+    framer = RequestParser(DEFAULT_LIMITS)
     while data:
         reads = framer.reads
         piece, data = framer.cut(data)

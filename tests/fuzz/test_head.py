@@ -13,9 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import require
+from tests.fuzz.head import check
 from tests.wire.corpus import load
-
-from .head import check
 
 RUNS = 30_000
 SECONDS = 300

@@ -8,7 +8,7 @@ from aiohttp.test_utils import TestServer
 
 from proxy.jupyter.activity import activity, busy_with
 from proxy.jupyter.launcher import Login
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.upstream_address import UpstreamAddress
 
 TOKEN = Login("token", "t0ken")
 

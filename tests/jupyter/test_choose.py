@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from proxy.config.settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.choose import choose_launcher
 from proxy.jupyter.container import ContainerLauncher
 from proxy.jupyter.engine import EngineAbsent, connect
 from proxy.jupyter.process import ProcessLauncher
-from proxy.settings import JupyterSettings
 from tests.conftest import require
 
 

@@ -10,7 +10,7 @@ from proxy.errors import StartError
 from proxy.jupyter.password import hash_passphrase
 from proxy.jupyter.port import usual_or_free_port
 from proxy.jupyter.readiness import answers, wait_until_ready
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.upstream_address import UpstreamAddress
 from tests.conftest import TEST_IMAGE
 from tests.jupyter.place import READY_SECONDS, Place, kill_all_in
 from tests.jupyter.visits import (

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from proxy.config.settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.home import (
     Folders,
@@ -18,7 +19,6 @@ from proxy.jupyter.home import (
     told,
 )
 from proxy.jupyter.recipe import make_recipe
-from proxy.settings import JupyterSettings
 from tests.jupyter.inspected import made_before, made_from
 
 WORK = Mount("volume", "work", "/home/jovyan/work")

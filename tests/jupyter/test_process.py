@@ -15,6 +15,7 @@ import aiohttp
 import psutil
 import pytest
 
+from proxy.config.settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.family import descendants
@@ -23,7 +24,6 @@ from proxy.jupyter.password import hash_passphrase
 from proxy.jupyter.port import usual_or_free_port
 from proxy.jupyter.process import ProcessLauncher, environment, jupyter_program
 from proxy.jupyter.readiness import answers, wait_until_ready
-from proxy.settings import JupyterSettings
 from tests.e2e.programs import free_port
 from tests.jupyter.visits import contents_status, password_opens, read, request, save
 
@@ -265,7 +265,7 @@ def test_jupyter_from_path_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 async def test_dies_with_a_labgate_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import asyncio, sys, pathlib\n"
-        "from proxy.settings import JupyterSettings\n"
+        "from proxy.config.settings import JupyterSettings\n"
         "from proxy.jupyter.process import ProcessLauncher\n"
         "from proxy.jupyter.readiness import wait_until_ready\n"
         "async def main():\n"

@@ -11,7 +11,7 @@ from aiohttp import web
 from proxy.errors import StartError
 from proxy.jupyter.launcher import Ended, Launched
 from proxy.jupyter.readiness import answers, is_silent, wait_until_ready
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.upstream_address import UpstreamAddress
 
 NOBODY = UpstreamAddress("127.0.0.1", 1)  # tcpmux; nothing listens there
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]

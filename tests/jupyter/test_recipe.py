@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.config.settings import JupyterSettings
 from proxy.jupyter.home import Folders
 from proxy.jupyter.password import hash_passphrase
 from proxy.jupyter.recipe import make_recipe
-from proxy.settings import JupyterSettings
 
 
 def test_defaults() -> None:

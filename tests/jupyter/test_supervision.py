@@ -10,7 +10,7 @@ from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import Ended, Launched, Login
 from proxy.jupyter.supervision import Supervision, is_interactive
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.upstream_address import UpstreamAddress
 
 LAUNCHED = Launched(UpstreamAddress("127.0.0.1", 8888), Login("unknown"), "container x, started")
 MENU = Ended(0, "container x shut itself down", (), ExitCause.SHUT_DOWN)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.config.settings import DEFAULT_IMAGE
 from proxy.jupyter.unpulled import explained, registry
-from proxy.settings import DEFAULT_IMAGE
 
 IMAGE = "quay.io/jupyter/base-notebook:1"
 

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from proxy.jupyter.readiness import answers
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.upstream_address import UpstreamAddress
 
 
 async def contents_status(address: UpstreamAddress, token: str = "") -> int:

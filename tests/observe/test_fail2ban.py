@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from passlib.hash import bcrypt
 
+from proxy.access.gate import Gate
+from proxy.access.htpasswd import Htpasswd
+from proxy.access.lockout import Lockout
+from proxy.access.session import Sessions
 from proxy.cli.command import LOG_FORMAT
-from proxy.gate.gate import Gate
-from proxy.gate.htpasswd import Htpasswd
-from proxy.gate.lockout import Lockout
-from proxy.gate.session import Sessions
 from proxy.observe.access import AccessLog
 from tests.conftest import require
 from tests.edges import edge, request

@@ -15,15 +15,15 @@ import sys
 import time
 from collections import Counter
 
-from proxy.allocator import choose
 from proxy.cli.arguments import parse
 from proxy.cli.run import run, serve
-from proxy.config import load
-from proxy.edge.exchange import Exchange
-from proxy.edge.protocol import EdgeProtocol
-from proxy.settings import Settings
-from proxy.tasks import spawn
-from proxy.upstream.http1 import UpstreamConnection
+from proxy.config.load import load
+from proxy.config.settings import Settings
+from proxy.http1.client_connection import UpstreamConnection
+from proxy.http1.server_connection import ServerConnection
+from proxy.proxying.request_handler import RequestHandler
+from proxy.runtime.allocator import choose
+from proxy.runtime.tasks import spawn
 
 SAMPLE_SECONDS = float(os.environ.get("SAMPLE_SECONDS", "10"))
 
@@ -59,7 +59,7 @@ def sample() -> dict[str, object]:
         "tasks": len(tasks),
         "kinds": Counter(getattr(task.get_coro(), "__qualname__", "?") for task in tasks),
         "open": sum(
-            isinstance(one, EdgeProtocol | Exchange | UpstreamConnection)
+            isinstance(one, ServerConnection | RequestHandler | UpstreamConnection)
             for one in gc.get_objects()
         ),
         "descriptors": len(os.listdir("/proc/self/fd")),

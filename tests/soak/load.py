@@ -16,7 +16,7 @@ from contextlib import suppress
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
-from proxy.upstream.reset import reset
+from proxy.net.reset import reset
 
 STEP_SECONDS = 60.0
 PAUSE_SECONDS = 0.2

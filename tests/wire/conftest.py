@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .talk import LIMIT_SECONDS, Taps
+from tests.wire.talk import LIMIT_SECONDS, Taps
 
 
 @pytest.fixture

@@ -14,13 +14,12 @@ from typing import ClassVar
 
 import pytest
 
-from proxy.edge.protocol import EdgeProtocol
-from proxy.upstream.http1 import UpstreamConnection
+from proxy.http1.client_connection import UpstreamConnection
+from proxy.http1.server_connection import ServerConnection
 from tests.edges import Edge
 from tests.upstreams import Visit
-
-from . import messages
-from .messages import Message
+from tests.wire import messages
+from tests.wire.messages import Message
 
 LIMIT_SECONDS = float(os.environ.get("LABGATE_WIRE_SECONDS", "15"))
 """For one case, whatever it does: a hang is a failure."""
@@ -53,9 +52,9 @@ class Taps:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.edge = Tap()
         self.upstream = Tap()
-        at_edge, at_upstream = EdgeProtocol.data_received, UpstreamConnection.data_received
+        at_edge, at_upstream = ServerConnection.data_received, UpstreamConnection.data_received
 
-        def from_client(protocol: EdgeProtocol, data: bytes) -> None:
+        def from_client(protocol: ServerConnection, data: bytes) -> None:
             at_edge(protocol, data)
             self.edge.took(len(data))
 
@@ -63,7 +62,7 @@ class Taps:
             at_upstream(connection, data)
             self.upstream.took(len(data))
 
-        monkeypatch.setattr(EdgeProtocol, "data_received", from_client)
+        monkeypatch.setattr(ServerConnection, "data_received", from_client)
         monkeypatch.setattr(UpstreamConnection, "data_received", from_jupyter)
 
 

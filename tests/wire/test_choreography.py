@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from proxy.edge.limits import Limits
-from proxy.upstream.address import UpstreamAddress
+from proxy.net.limits import Limits
+from proxy.net.upstream_address import UpstreamAddress
 from tests.edges import edge, request
 from tests.upstreams import OK, Visit, upstream
-
-from .talk import Client, Recorder, within
+from tests.wire.talk import Client, Recorder, within
 
 GET = b"GET /%b HTTP/1.1\r\nHost: lab.example.org\r\n\r\n"
 PUT = b"PUT / HTTP/1.1\r\nHost: lab.example.org\r\nContent-Length: %d\r\n\r\n"
@@ -117,7 +116,7 @@ async def test_36_interim_responses_without_end_are_502_and_bounded(seconds: flo
 async def test_39_an_early_answer_survives_the_upload(seconds: float) -> None:
     """RFC 9112 section 9.6: lingering close, so that no reset takes the answer away.
 
-    A Jupyter that hangs up at once is in ``tests/upstream/test_breaks.py``.
+    A Jupyter that hangs up at once is in ``tests/http1/test_client_connection.py``.
     """
 
     async def too_much(visit: Visit) -> None:

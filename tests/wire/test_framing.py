@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from tests.edges import edge
 from tests.upstreams import OK, Visit, upstream
-
-from . import messages
-from .talk import LIMIT_SECONDS, Client, Recorder, within
+from tests.wire import messages
+from tests.wire.talk import LIMIT_SECONDS, Client, Recorder, within
 
 CASES = settings(
     max_examples=60,

@@ -8,10 +8,9 @@ import pytest
 
 from tests.edges import edge
 from tests.upstreams import upstream
-
-from .corpus import Case, filled, load
-from .messages import Message
-from .talk import FOLLOW_UP, NEXT, SEEN, Client, Recorder, Taps, pieces, within
+from tests.wire.corpus import Case, filled, load
+from tests.wire.messages import Message
+from tests.wire.talk import FOLLOW_UP, NEXT, SEEN, Client, Recorder, Taps, pieces, within
 
 
 def answer(request: Message) -> Sequence[bytes]:

@@ -8,10 +8,9 @@ import pytest
 
 from tests.edges import edge
 from tests.upstreams import upstream
-
-from .corpus import Case, load
-from .messages import Message
-from .talk import FOLLOW_UP, NEXT, Client, Recorder, Taps, pieces, within
+from tests.wire.corpus import Case, load
+from tests.wire.messages import Message
+from tests.wire.talk import FOLLOW_UP, NEXT, Client, Recorder, Taps, pieces, within
 
 
 @pytest.mark.parametrize("segments", ["whole", "bytes"])

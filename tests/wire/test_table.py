@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .corpus import load
+from tests.wire.corpus import load
 
 TABLE = (Path(__file__).parent / "README.md").read_text()
 ANSWERS = TABLE.partition("## Judged")[0]

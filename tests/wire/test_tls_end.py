@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from proxy.certs.files import load_pair
-from proxy.edge.accepting import Listener
-from proxy.edge.listener import BACKLOG, bind
+from proxy.net.listener import Listener
+from proxy.net.ports import BACKLOG, bind
 from tests.certificates import AUTHORITY, pair, server_context
 from tests.edges import edge
 from tests.upstreams import OK, upstream
-
-from .talk import Recorder, within
+from tests.wire.talk import Recorder, within
 
 
 class TlsClient:

@@ -8,11 +8,10 @@ from typing import cast
 
 import pytest
 
-from proxy.upstream.reset import reset
+from proxy.net.reset import reset
 from tests.edges import Edge, edge
 from tests.upstreams import Visit, upstream
-
-from .talk import within
+from tests.wire.talk import within
 
 FIELDS = (
     b"Host: lab.example.org\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

@@ -6,8 +6,8 @@ import asyncio
 import json
 from typing import Any
 
-from proxy.gate.revoked import Revocation
-from proxy.gate.session import Session
+from proxy.access.revoked import Revocation
+from proxy.access.session import Session
 from proxy.workers.logout import SharedRevoked
 
 ENDED = Revocation("böb", "0123456789abcdef", 1_800_000_000)

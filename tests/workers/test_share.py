@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from proxy.settings import Settings
+from proxy.config.settings import Settings
 from proxy.workers.share import share_of
 
 

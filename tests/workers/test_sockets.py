@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from proxy.edge.listener import bind
 from proxy.errors import StartError
+from proxy.net.ports import bind
 from proxy.workers.sockets import BALANCED, spread
 
 CONNECTIONS = 64

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.certs.sources import hosts_of
-from proxy.settings import AcmeSettings, Settings
+from proxy.config.settings import AcmeSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)

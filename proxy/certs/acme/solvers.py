@@ -24,8 +24,8 @@ from pathlib import Path
 from cryptography.x509 import ObjectIdentifier, UnrecognizedExtension
 
 from proxy.certs.x509 import self_signed
-from proxy.edge.tls import ACME_TLS
 from proxy.runtime.secret_files import make_private_folder, write_atomically
+from proxy.tls.context import ACME_TLS
 
 log = logging.getLogger("labgate")
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from .bodies import Download, Upload
-from .cpu import CpuPerRequest
-from .idle import IdleWebSockets
-from .latency import Latency
-from .measure import FULL, QUICK, Figure, Measure, Outcome, Scale, Stage
-from .messages import WebSocketMessages
-from .round_trip import WebSocketRoundTrip
-from .start import StartToFirstByte
-from .tls import NewTlsConnections
-from .workers import TwoWorkers
+from tests.bench.measures.bodies import Download, Upload
+from tests.bench.measures.cpu import CpuPerRequest
+from tests.bench.measures.idle import IdleWebSockets
+from tests.bench.measures.latency import Latency
+from tests.bench.measures.measure import FULL, QUICK, Figure, Measure, Outcome, Scale, Stage
+from tests.bench.measures.messages import WebSocketMessages
+from tests.bench.measures.round_trip import WebSocketRoundTrip
+from tests.bench.measures.start import StartToFirstByte
+from tests.bench.measures.tls import NewTlsConnections
+from tests.bench.measures.workers import TwoWorkers
 
 MEASURES: tuple[Measure, ...] = (
     CpuPerRequest(),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from tests.bench.clients import Client
-
-from .measure import Figure, Measure, Outcome, Stage
-from .messages import cpu_of
+from tests.bench.measures.measure import Figure, Measure, Outcome, Stage
+from tests.bench.measures.messages import cpu_of
 
 PIECE = b"x" * 2**20
 

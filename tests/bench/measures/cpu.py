@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tests.bench import wrk
-
-from .measure import Figure, Measure, Outcome, Stage
+from tests.bench.measures.measure import Figure, Measure, Outcome, Stage
 
 CONNECTIONS = 32
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from tests.bench.clients import Client
-
-from .measure import Figure, Measure, Outcome, Stage
+from tests.bench.measures.measure import Figure, Measure, Outcome, Stage
 
 TARGET = b"/ws/echo/208"
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tests.bench.clients import Client, http_round_trips
-
-from .measure import Figure, Measure, Outcome, Stage, percentile
+from tests.bench.measures.measure import Figure, Measure, Outcome, Stage, percentile
 
 P50 = Figure("request, one connection, p50", "µs", by_the_clock=True)
 P99 = Figure("request, one connection, p99", "µs", by_the_clock=True)

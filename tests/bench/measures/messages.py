@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from tests.bench.clients import Client
 from tests.bench.frames import client_frame, server_frame
+from tests.bench.measures.measure import Figure, Measure, Outcome, Stage
 from tests.bench.process import Meter
-
-from .measure import Figure, Measure, Outcome, Stage
 
 SIZES = {"64 KiB": 2**16, "1 MiB": 2**20}
 

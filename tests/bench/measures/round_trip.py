@@ -5,8 +5,7 @@ from __future__ import annotations
 from tests.bench.clients import Client, websocket_round_trips
 from tests.bench.crowd import ask_websockets
 from tests.bench.frames import client_frame
-
-from .measure import Figure, Measure, Outcome, Stage, percentile
+from tests.bench.measures.measure import Figure, Measure, Outcome, Stage, percentile
 
 CONNECTIONS = 16
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .measure import Figure, Measure, Outcome, Stage
+from tests.bench.measures.measure import Figure, Measure, Outcome, Stage
 
 START = Figure("start to first byte", "s", by_the_clock=True)
 

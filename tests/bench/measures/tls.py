@@ -6,10 +6,9 @@ import ssl
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.bench.clients import Client
+from tests.bench.measures.measure import Figure, Measure, Outcome, Stage
+from tests.bench.measures.messages import cpu_of
 from tests.bench.process import Meter
-
-from .measure import Figure, Measure, Outcome, Stage
-from .messages import cpu_of
 
 AT_ONCE = 8
 

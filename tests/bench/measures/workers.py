@@ -7,11 +7,10 @@ from contextlib import ExitStack
 import psutil
 
 from tests.bench import wrk
+from tests.bench.measures.measure import Figure, Measure, Outcome, Stage
 from tests.bench.peers import Labgate, Peer
 from tests.bench.process import Program
 from tests.bench.running import start
-
-from .measure import Figure, Measure, Outcome, Stage
 
 CONNECTIONS = 64
 

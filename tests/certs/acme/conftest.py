@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.app import Application
-from proxy.settings import Settings
+from proxy.config.settings import Settings
 from tests.certs.acme.issuance import settings_for
 from tests.certs.acme.scripted_ca import ScriptedCa, scripted_ca
 from tests.e2e.programs import free_port

@@ -13,7 +13,7 @@ from typing import Any
 from proxy.certs.acme.certificate_request import CertificateRequest, certificate_request_of
 from proxy.certs.acme.issuer import issue
 from proxy.certs.files import CertificatePair
-from proxy.settings import Settings
+from proxy.config.settings import Settings
 from tests.certs.acme.scripted_ca import ScriptedCa
 from tests.pebble import Pebble
 

@@ -10,7 +10,7 @@ import pytest
 from proxy.app import Application
 from proxy.certs.acme.certificate_request import certificate_request_of
 from proxy.certs.acme.problems import ObtainError
-from proxy.settings import Settings
+from proxy.config.settings import Settings
 from tests.certs.acme.issuance import (
     Steps,
     obtain,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.certs.acme.certificate_request import certificate_request_of
-from proxy.settings import Settings
+from proxy.config.settings import Settings
 
 
 def settings(folder: Path, **sections: dict[str, Any]) -> Settings:

@@ -15,7 +15,7 @@ from proxy.app import Application
 from proxy.certs.acme.certificate_request import certificate_request_of
 from proxy.certs.acme.client import MAX_NONCE_RETRIES, problem_of, retry_after, status_problem
 from proxy.certs.acme.problems import ObtainError, Problem
-from proxy.settings import Settings
+from proxy.config.settings import Settings
 from tests.certs.acme.issuance import (
     obtain,
     settings_for,

@@ -17,7 +17,7 @@ from proxy.app import Application
 from proxy.certs.acme.certificate_request import certificate_request_of
 from proxy.certs.acme.problems import ObtainError
 from proxy.certs.acme.storage import storage_of
-from proxy.settings import Settings
+from proxy.config.settings import Settings
 from tests.certs.acme.issuance import (
     NAME,
     OTHER,

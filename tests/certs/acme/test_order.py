@@ -17,7 +17,7 @@ from proxy.certs.acme.issuer import issue
 from proxy.certs.acme.problems import ObtainError
 from proxy.certs.acme.renewal_state import schedule_renewal
 from proxy.certs.acme.storage import storage_of
-from proxy.settings import Settings
+from proxy.config.settings import Settings
 from tests.certs.acme.issuance import (
     NAME,
     OTHER,

@@ -24,7 +24,7 @@ from proxy.certs.acme.renewal_info import (
 from proxy.certs.acme.renewal_state import RenewalState
 from proxy.certs.acme.schedule import RenewalWindow
 from proxy.certs.acme.storage import storage_of
-from proxy.settings import Settings
+from proxy.config.settings import Settings
 from tests.certs.acme.issuance import (
     obtain,
     through,

@@ -1,0 +1,129 @@
+"""Sessions that somebody ended before their time, and the file that keeps them over restarts.
+
+A session is a signed cookie that nobody stores, so ending one means to remember it until it
+would have ended by itself: a copy of the cookie must not work on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from proxy.access.session import CLOCK_SECONDS, LIFE_SECONDS, Session
+from proxy.runtime.secret_files import write_atomically
+
+log = logging.getLogger("labgate")
+
+FILE_NAME = "ended-sessions"
+MOST_OF_A_USER = 256
+"""Of a user who ended more than these within their life, all sessions of the time are over."""
+
+_KEPT_SECONDS = LIFE_SECONDS + CLOCK_SECONDS
+
+
+class Revocation(NamedTuple):
+    """The end of a session, or of all that were issued until then.
+
+    Attributes:
+        user: Whose; empty for everybody's.
+        session: Its name; empty for all.
+        at: In seconds since 1970.
+    """
+
+    user: str
+    session: str
+    at: int
+
+
+Keep = Callable[[Revocation], Coroutine[Any, Any, None]]
+"""Ends a session for good."""
+
+
+class Revoked:
+    """Which sessions are over; bounded, by user."""
+
+    def __init__(self, revocations: Iterable[Revocation] = ()) -> None:
+        self._sessions: dict[str, dict[str, int]] = {}
+        self._all: dict[str, int] = {}
+        for revocation in revocations:
+            self.add(revocation)
+
+    def __contains__(self, session: object) -> bool:
+        return isinstance(session, Session) and (
+            session.name in self._sessions.get(session.user, ())
+            or session.issued <= self._all.get(session.user, -1)
+            or session.issued <= self._all.get("", -1)
+        )
+
+    def add(self, revocation: Revocation) -> None:
+        """One more; what has ended by itself meanwhile is forgotten."""
+        user, session, at = revocation
+        over = at - _KEPT_SECONDS
+        self._all = {whose: until for whose, until in self._all.items() if until > over}
+        ended = self._sessions.pop(user, {})
+        if session:
+            ended = {name: when for name, when in ended.items() if when > over} | {session: at}
+        if session and len(ended) <= MOST_OF_A_USER:
+            self._sessions[user] = ended
+        else:
+            self._all[user] = max(at, self._all.get(user, at))
+
+    def revocations(self) -> list[Revocation]:
+        """All of them, to be kept or told."""
+        return [
+            *(Revocation(user, "", at) for user, at in self._all.items()),
+            *(
+                Revocation(user, name, at)
+                for user, ended in self._sessions.items()
+                for name, at in ended.items()
+            ),
+        ]
+
+
+class RevokedFile:
+    """``<folder>/ended-sessions``; mode 0600, written whole.
+
+    Attributes:
+        revoked: What it holds.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        self._writing = asyncio.Lock()
+        self.revoked = Revoked(self._read())
+
+    async def keep(self, revocation: Revocation) -> None:
+        """One more; where it cannot be kept, a warning tells that it ends with this process."""
+        self.revoked.add(revocation)
+        async with self._writing:
+            # Another labgate with this folder may have kept some meanwhile.
+            for kept in await asyncio.to_thread(self._read):
+                self.revoked.add(kept)
+            content = json.dumps(self.revoked.revocations()).encode("ascii") + b"\n"
+            try:
+                await asyncio.to_thread(write_atomically, self._path, content)
+            except OSError as error:
+                log.warning(
+                    "%s: %s; make the folder writable, or set state.folder. Who has logged out "
+                    "is logged out until labgate is started again.",
+                    self._path,
+                    error.strerror or error,
+                )
+
+    def _read(self) -> list[Revocation]:
+        try:
+            return [
+                Revocation(str(user), str(session), int(at))
+                for user, session, at in json.loads(self._path.read_bytes())
+            ]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError) as error:
+            log.warning("%s cannot be read (%s): everybody has to log in again.", self._path, error)
+            # Whose session was over is not known, so whoever has one must show a password.
+            return [Revocation("", "", int(time.time()))]

@@ -1,0 +1,202 @@
+"""Which keys have an effect with which others.
+
+On the command line a key without one is an error: whoever typed it expects something of it.
+In the file and the environment it is a line in the log, because one file may serve several
+commands, and a flag may switch off for an hour what the file describes for years.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from proxy.config.settings import Settings
+
+
+class Obstacle(NamedTuple):
+    """The key that leaves another without an effect, and the value it has."""
+
+    key: str
+    value: str
+
+
+Need = Callable[[Settings], Obstacle | None]
+"""What is in the way; None where nothing is."""
+
+
+def _container(settings: Settings) -> Obstacle | None:
+    launch = settings.jupyter.launch
+    return Obstacle("jupyter.launch", launch) if launch in ("none", "process") else None
+
+
+def _process(settings: Settings) -> Obstacle | None:
+    launch = settings.jupyter.launch
+    return Obstacle("jupyter.launch", launch) if launch in ("none", "docker") else None
+
+
+def _launch(settings: Settings) -> Obstacle | None:
+    launch = settings.jupyter.launch
+    return Obstacle("jupyter.launch", launch) if launch == "none" else None
+
+
+def _tls(settings: Settings) -> Obstacle | None:
+    return None if settings.listen.tls else Obstacle("listen.tls", "false")
+
+
+def _no_files(settings: Settings) -> Obstacle | None:
+    return Obstacle("tls.cert", str(settings.tls.cert[0])) if settings.tls.cert else None
+
+
+def _public_name(settings: Settings) -> Obstacle | None:
+    return Obstacle("site.domains", settings.site.domains[0]) if settings.local else None
+
+
+def _several_names(settings: Settings) -> Obstacle | None:
+    names = settings.site.domains
+    return Obstacle("site.domains", names[0]) if len(names) == 1 else None
+
+
+def _lockout(settings: Settings) -> Obstacle | None:
+    off = settings.access.login_failures == 0
+    return Obstacle("access.login_failures", "0") if off else None
+
+
+def _idle_connections(settings: Settings) -> Obstacle | None:
+    none = settings.upstream.idle_connections == 0
+    return Obstacle("upstream.idle_connections", "0") if none else None
+
+
+def _informed(settings: Settings) -> Obstacle | None:
+    level = settings.log.level
+    return Obstacle("log.level", level) if level in ("warning", "error") else None
+
+
+_ACME = (_tls, _no_files, _public_name)
+
+NEEDS: dict[str, tuple[Need, ...]] = {
+    "site.domains": (),
+    "site.rewrite": (),
+    "site.canonical_redirect": (_several_names,),
+    "site.websocket_without_origin": (),
+    "site.hsts_seconds": (),  # sent behind an ingress that terminates TLS, too
+    "listen.bind": (),
+    "listen.https_port": (_tls,),
+    "listen.http_port": (),
+    "listen.tls": (),
+    "listen.drain_seconds": (),
+    "listen.workers": (),
+    "listen.metrics": (),
+    "tls.cert": (_tls,),
+    "tls.key": (_tls,),
+    "tls.unknown_name": (_tls,),
+    "acme.webroot": (),  # challenges are answered behind an ingress, too
+    "acme.email": _ACME,
+    "acme.directory": _ACME,
+    "acme.challenges": _ACME,
+    "acme.profile": _ACME,
+    "acme.eab_kid": _ACME,
+    "acme.eab_hmac_key": _ACME,
+    "acme.ca_file": _ACME,
+    "access.lockout_seconds": (_lockout,),
+    "limits.handshake_seconds": (_tls,),
+    "upstream.idle_seconds": (_idle_connections,),
+    "log.access": (_informed,),
+    "jupyter.launch": (),
+    "jupyter.image": (_container,),
+    "jupyter.name": (_container,),
+    "jupyter.volume": (_container,),
+    "jupyter.home": (_container,),
+    "jupyter.recreate": (_container,),
+    "jupyter.password": (_launch,),
+    "jupyter.user": (_container,),
+    "jupyter.memory_limit": (_container,),
+    "jupyter.port": (_launch,),
+    "jupyter.folder": (_process,),
+    "jupyter.start_timeout_seconds": (_launch,),
+}
+"""What has to be so for a key to have an effect; all of it."""
+
+INDEPENDENT = ("access", "limits", "upstream", "log", "state")
+"""Sections whose keys have an effect in any case, unless the table says otherwise.
+
+``access.proxy_protocol`` without ``trusted_proxies`` is refused by ``Settings``, and
+``upstream.url`` by ``up`` where that launches a Jupyter.
+"""
+
+
+def without_effect(settings: Settings, keys: Iterable[str]) -> dict[str, Obstacle]:
+    """Those of ``keys`` that change nothing here, each with the first thing in its way."""
+    found = {}
+    for key in keys:
+        obstacles = (need(settings) for need in NEEDS.get(key, ()))
+        if obstacle := next(filter(None, obstacles), None):
+            found[key] = obstacle
+    return found
+
+
+def given(settings: Settings) -> list[str]:
+    """The keys that were written anywhere: flags, environment or file."""
+    return [
+        f"{section}.{key}"
+        for section in Settings.model_fields
+        if section in settings.model_fields_set
+        for key in sorted(getattr(settings, section).model_fields_set)
+    ]
+
+
+def launched_otherwise(keys: Iterable[str], launched: str) -> list[str]:
+    """Those keys of ``[jupyter]`` that change nothing when ``auto`` launched this.
+
+    Args:
+        keys: Names without the section.
+        launched: ``docker`` or ``process``.
+    """
+    need = _process if launched == "docker" else _container
+    return [f"jupyter.{key}" for key in sorted(keys) if NEEDS.get(f"jupyter.{key}") == (need,)]
+
+
+def mistakes(settings: Settings, typed: Mapping[str, str]) -> list[str]:
+    """A sentence for every option on the command line that has no effect.
+
+    Args:
+        settings: The whole configuration.
+        typed: Key and option, as it was typed.
+    """
+    said = []
+    for key, (other, value) in without_effect(settings, typed).items():
+        sentence = f"{typed[key]} has no effect with {_spelled(other, value, typed)}"
+        if key == "listen.https_port":
+            sentence += "; the port that browsers see is written as --domain NAME:PORT"
+        mend = "Leave one of them out"
+        if other == "site.domains":
+            mend = "Name a public one with --domain"
+        said.append(f"{sentence}. {mend}.")
+    return said
+
+
+def remarks(settings: Settings, typed: Mapping[str, str], *, launches: bool) -> list[str]:
+    """A sentence for everything in file and environment that has no effect.
+
+    Args:
+        settings: The whole configuration.
+        typed: Key and option of what was on the command line.
+        launches: The command launches Jupyter; for another one nothing of ``[jupyter]`` is
+            meant.
+    """
+    keys = [key for key in given(settings) if key not in typed]
+    if not launches:
+        keys = [key for key in keys if not key.startswith("jupyter.")]
+    together: dict[Obstacle, list[str]] = {}
+    for key, obstacle in without_effect(settings, keys).items():
+        together.setdefault(obstacle, []).append(key)
+    return [
+        f"No effect with {_spelled(*obstacle, typed)}: {', '.join(idle)}."
+        for obstacle, idle in together.items()
+    ]
+
+
+def _spelled(key: str, value: str, typed: Mapping[str, str]) -> str:
+    """An obstacle as whoever put it there wrote it."""
+    if key in typed:
+        return typed[key] if key == "listen.tls" else f"{typed[key]} {value}"
+    return f"{key} = {value if value in ('false', '0') else repr(value)}".replace("'", '"')

@@ -1,0 +1,124 @@
+"""The configuration: file, environment and flags become one ``Settings``.
+
+Flags beat the environment, the environment beats the file. Every key of every section
+is also ``LABGATE_SECTION__KEY``; lists are then separated by commas. Unknown keys, wrong
+types and contradictions are reported all at once, each with where it was written.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+
+from proxy.config.problems import sentence
+from proxy.config.settings import Settings
+from proxy.config.spelling import stopped
+from proxy.errors import UsageError
+
+DEFAULT_FILE = Path("/etc/labgate/labgate.toml")
+PREFIX = "LABGATE_"
+COMMAND_LINE, ENVIRONMENT = "the command line", "the environment"
+
+Sources = list[tuple[str, dict[str, Any]]]
+
+
+def load(
+    flags: dict[str, dict[str, Any]],
+    environment: Mapping[str, str] = os.environ,
+    file: Path | None = None,
+    typed: Mapping[str, str] = MappingProxyType({}),
+) -> Settings:
+    """Read and validate everything.
+
+    Args:
+        flags: Section, key, value; what the command line said.
+        environment: Usually ``os.environ``.
+        file: ``--config``; without it LABGATE_CONFIG, then ``/etc/labgate/labgate.toml``
+            when that exists.
+        typed: Key and option, as it was typed, for the errors.
+
+    Raises:
+        UsageError: Every problem found, one a line, each with where it was written.
+    """
+    named = file or (
+        Path(environment["LABGATE_CONFIG"]) if "LABGATE_CONFIG" in environment else None
+    )
+    path = named or DEFAULT_FILE
+    sources: Sources = [
+        (COMMAND_LINE, flags),
+        (ENVIRONMENT, _from_environment(environment)),
+        (str(path), _from_file(path, required=named is not None)),
+    ]
+    merged: dict[str, Any] = {}
+    for _, values in reversed(sources):
+        for section, keys in values.items():
+            if not isinstance(keys, dict):
+                merged[section] = keys
+            elif isinstance(merged.setdefault(section, {}), dict):
+                merged[section].update(keys)
+            # Else another source wrote a value in place of a section; that is to be told.
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        problems = [_told(problem, sources, typed) for problem in error.errors()]
+        raise UsageError("\n".join(problems)) from None
+
+
+def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if not required:
+            return {}
+        raise UsageError(f"{path}: there is no such configuration file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}.") from None
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """``LABGATE_SECTION__KEY`` variables; one without a section is kept, to be reported."""
+    found: dict[str, Any] = {}
+    for name, value in environment.items():
+        if not name.startswith(PREFIX) or name == "LABGATE_CONFIG":
+            continue
+        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+        if separator:
+            found.setdefault(section, {})[key] = value
+        else:
+            found[section] = value
+    return found
+
+
+def _told(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
+    """One validation error as a line: source, key's path, what is wrong."""
+    location = [str(part) for part in problem["loc"] if not isinstance(part, int)]
+    source = _source_of(location, sources, value=problem["input"])
+    spelled = ".".join(location)
+    if source == COMMAND_LINE:
+        spelled = typed.get(spelled, spelled)
+    if source == ENVIRONMENT:
+        spelled = PREFIX + "__".join(location).upper()
+    message = stopped(sentence(problem, environment=source == ENVIRONMENT))
+    return f"{source}: {spelled}: {message}" if spelled else message
+
+
+def _source_of(location: list[str], sources: Sources, value: object) -> str:
+    """Where it was written; ``value`` tells one in place of a section from the section."""
+    for source, values in sources:
+        here: Any = values
+        for part in location:
+            if not isinstance(here, dict) or part not in here:
+                break
+            here = here[part]
+        else:
+            if location and (not isinstance(here, dict) or isinstance(value, dict)):
+                return source
+    return "configuration"

@@ -1,0 +1,155 @@
+"""What is wrong with a value of the configuration, as a sentence: one a kind of error.
+
+pydantic's own sentences ("Input should be a valid integer, unable to parse string as an
+integer") tell a programmer what failed. These tell whoever wrote the value what belongs
+there, with an example, and what was written instead; a secret is never repeated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from proxy.config.settings import Settings
+from proxy.config.spelling import did_you_mean
+
+SECRETS = {"jupyter.password", "acme.eab_hmac_key"}
+"""Keys whose value is shown nowhere."""
+
+EXAMPLES: dict[str, object] = {
+    "site.hsts_seconds": 15552000,
+    "listen.bind": ["127.0.0.1"],
+    "listen.https_port": 443,
+    "listen.http_port": 80,
+    "listen.metrics": "127.0.0.1:9464",
+    "tls.cert": ["/etc/ssl/lab/fullchain.pem"],
+    "tls.key": ["/etc/ssl/lab/privkey.pem"],
+    "acme.webroot": "/var/lib/letsencrypt/webroot",
+    "acme.email": "me@example.org",
+    "acme.profile": "shortlived",
+    "acme.eab_kid": "kid-1",
+    "acme.eab_hmac_key": "the key in base64url",
+    "acme.ca_file": "/etc/ssl/private-ca.pem",
+    "access.htpasswd": "/etc/labgate/htpasswd",
+    "access.allow": ["192.0.2.0/24", "2001:db8::/32"],
+    "access.trusted_proxies": ["10.0.0.5"],
+    "upstream.url": "http://127.0.0.1:8888",
+    "jupyter.home": "jupyter-home:/home/jovyan",
+    "jupyter.password": "the hash that `labgate password` prints",
+    "jupyter.user": "1000:100",
+    "jupyter.memory_limit": "4g",
+    "jupyter.folder": "/home/ada/notebooks",
+    "log.access": True,
+    "state.folder": "/var/lib/labgate",
+}
+"""For the keys whose default would be none."""
+
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "finite": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "path": "the path of a file or folder",
+    "tuple": "a list",
+    "list": "a list",
+}
+"""By the first word of pydantic's name for the error: ``int_parsing``, ``string_type`` …"""
+
+_BOUNDS = {
+    "greater_than": ("gt", "too small", "more than"),
+    "greater_than_equal": ("ge", "too small", "at least"),
+    "less_than": ("lt", "too large", "less than"),
+    "less_than_equal": ("le", "too large", "at most"),
+}
+
+
+def sentence(problem: Any, environment: bool = False) -> str:
+    """What is wrong, without a full stop.
+
+    Args:
+        problem: One of ``ValidationError.errors()``.
+        environment: The value is a variable's, which is text and has no quotes.
+    """
+    kind, context = problem["type"], problem.get("ctx", {})
+    location = [str(part) for part in problem["loc"] if not isinstance(part, int)]
+    key = ".".join(location)
+    value = shown(problem["input"], secret=key in SECRETS)
+    if kind == "value_error":
+        return str(problem["msg"]).removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        return "unknown key" + _near_miss(location)
+    if kind == "model_type":
+        return _section(location[0], environment)
+    if kind == "literal_error":
+        choices = [
+            part.strip("'") for part in context["expected"].replace(" or ", ", ").split(", ")
+        ]
+        return f"{value} is none of {', '.join(choices)}{did_you_mean(problem['input'], choices)}"
+    if kind in _BOUNDS:
+        name, fault, words = _BOUNDS[kind]
+        return f"{value} is {fault}; it must be {words} {context[name]:g}"
+    expected = _EXPECTED.get(kind.partition("_")[0], "what belongs here")
+    if environment and expected == "true or false":
+        expected = "true or false (1 and 0, yes and no, on and off will do, too)"
+    return f"{value} is not {expected}; write for example {_example(location, environment)}"
+
+
+def shown(value: object, *, secret: bool = False) -> str:
+    """A value as it is repeated to whoever wrote it."""
+    if secret:
+        return "the value (a secret, not shown)"
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return repr(value if len(value) <= 60 else value[:59] + "…")
+        case dict():
+            return "a table"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return str(value)
+
+
+def example_of(section: str, key: str) -> object:
+    """A value that the key takes; its default, where that is one."""
+    if (found := EXAMPLES.get(f"{section}.{key}")) is not None:
+        return found
+    return _keys_of(section)[key].default
+
+
+def _example(location: list[str], environment: bool) -> str:
+    example = example_of(*location[:2])
+    listed = list(example) if isinstance(example, list | tuple) else [example]
+    if environment:
+        return ",".join(
+            str(part).lower() if isinstance(part, bool) else str(part) for part in listed
+        )
+    written = ", ".join(f'"{part}"' if isinstance(part, str) else shown(part) for part in listed)
+    return f"[{written}]" if isinstance(example, list | tuple) else written
+
+
+def _section(name: str, environment: bool) -> str:
+    first, *_ = _keys_of(name)
+    if environment:
+        variable = f"LABGATE_{name}__{first}".upper()
+        return f"{name} is a section; its keys are variables such as {variable}"
+    return f"{name} is a section, not a key; write [{name}], and its keys below"
+
+
+def _keys_of(section: str) -> dict[str, Any]:
+    kind = Settings.model_fields[section].annotation
+    return dict(kind.model_fields) if isinstance(kind, type(BaseModel)) else {}
+
+
+def _near_miss(location: list[str]) -> str:
+    *above, name = location
+    known = list(_keys_of(above[0])) if above else list(Settings.model_fields)
+    if said := did_you_mean(name, known):
+        return said
+    homes = [section for section in Settings.model_fields if name in _keys_of(section)]
+    if homes:
+        return f"; it belongs into [{homes[0]}]"
+    return f" (known: {', '.join(known)})"

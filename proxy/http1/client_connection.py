@@ -1,0 +1,254 @@
+"""One HTTP/1.1 connection to Jupyter: a request goes out, an answer comes in."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections.abc import Callable
+from time import monotonic
+from typing import cast
+
+from proxy.errors import UpstreamDown, UpstreamError, UpstreamGarbage, UpstreamTimeout
+from proxy.http1.response_parser import ResponseParser
+from proxy.messages import Receiver
+from proxy.net.keepalive import keep_alive
+from proxy.net.reset import unread
+from proxy.rules.answer import switches_to_websocket
+
+STALLED_SECONDS = 600.0
+"""A Jupyter that takes nothing of an upload for this long will take none of it."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """Carries one exchange at a time.
+
+    ``reused`` tells whether an earlier exchange went over it: only then may a failure
+    before the first byte mean that it was stale (RFC 9112 section 9.3.1). ``retired`` ends
+    it with the exchange under way, because Jupyter is somewhere else now.
+    """
+
+    def __init__(self, released: Callable[[UpstreamConnection, bool], None]) -> None:
+        self._released = released
+        self._transport: asyncio.Transport | None = None
+        self._reading = ResponseParser()
+        self._upgrade_wanted = False
+        self._request_complete = True
+        self._writable: Callable[[], None] | None = None
+        self._congested_since: float | None = None
+        self._asked_at: float | None = None
+        self._poll: select.poll | None = None
+        self.reused = False
+        self.retired = False
+
+    def __repr__(self) -> str:
+        busy = "busy" if self._reading.receiver else "idle"
+        state = "closed" if self._transport is None else busy
+        return f"<UpstreamConnection {state}{' reused' if self.reused else ''}>"
+
+    # The exchange.
+
+    def begin(self, receiver: Receiver, method: bytes, *, upgrade: bool = False) -> None:
+        """Take one request; its bytes follow by ``write``, its end by ``request_sent``.
+
+        Raises:
+            UpstreamDown: The connection is gone already.
+        """
+        if self._transport is None:
+            raise UpstreamDown("the upstream closed the connection at once")
+        self._reading.begin(receiver, method)
+        self._upgrade_wanted = upgrade
+        self._request_complete = False
+        self._asked_at = None
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes; after the connection is lost they go nowhere."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def request_sent(self) -> None:
+        """Every byte of the request is queued: the connection may be used again."""
+        self._request_complete = True
+        self._asked_at = monotonic()
+
+    def check_time(self, now: float, head_seconds: float, response_seconds: float) -> None:
+        """Fail an answer that takes too long to begin; called about twice a second.
+
+        Args:
+            now: ``time.monotonic()``.
+            head_seconds: From a head's first byte to its last.
+            response_seconds: From the end of the request to the final head; 0 for as long
+                as it likes.
+        """
+        if self._reading.receiver is None or self._reading.head is not None:
+            return
+        begun = self._reading.head_since
+        stalled = self._congested_since
+        if stalled is not None and now - stalled > STALLED_SECONDS:
+            self.fail(UpstreamTimeout(f"nothing of the upload taken in {STALLED_SECONDS:g} s"))
+        elif begun is not None and now - begun > head_seconds:
+            self.fail(UpstreamTimeout(f"a response head took longer than {head_seconds:g} s"))
+        elif response_seconds and self._asked_at and now - self._asked_at > response_seconds:
+            self.fail(UpstreamTimeout(f"no response within {response_seconds:g} s"))
+
+    def page_since(self, since: float) -> bool:
+        """Whether a person's browser has been waiting here for a page at least since then.
+
+        Args:
+            since: By ``time.monotonic()``.
+        """
+        reading = self._reading
+        if reading.receiver is None or reading.head is not None or reading.head_since is not None:
+            return False
+        asked_at = self._asked_at
+        return asked_at is not None and asked_at <= since and reading.receiver.for_page
+
+    @property
+    def congested(self) -> bool:
+        """Whether Jupyter reads more slowly than we write."""
+        return self._congested_since is not None
+
+    def when_writable(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once, when congestion ends."""
+        self._writable = callback
+
+    def pause_reading(self) -> None:
+        """Take no more of the answer for now."""
+        if self._transport is not None and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take the answer again."""
+        if self._transport is not None and not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    def give_up(self) -> None:
+        """Nobody wants the answer any more: the connection cannot be used again."""
+        self._reading.receiver = None
+        # Not at once: asyncio's own transport must not be aborted by what it calls to say that
+        # it can be written to.
+        asyncio.get_running_loop().call_soon(self.abort)
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def usable(self) -> bool:
+        """Whether another exchange may begin."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it is usable, and Jupyter has said nothing since its last answer.
+
+        Octets that lie in the socket would be taken for the next client's answer
+        (RFC 9112 section 9.2); an end that lies there spares a try.
+        """
+        if self._transport is None or self._transport.is_closing():
+            return False
+        if self._poll is None:
+            self._poll = select.poll()
+            channel = self._transport.get_extra_info("socket")
+            self._poll.register(channel.fileno(), select.POLLIN)
+        return not self._poll.poll(0)
+
+    def detach(self) -> asyncio.Transport:
+        """Hand the transport to a tunnel; this object is done."""
+        transport = self._transport
+        assert transport is not None, "see _on_upgrade"
+        self._transport = self._reading.receiver = None
+        self._released(self, False)
+        return transport
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        keep_alive(transport.get_extra_info("socket"))
+
+    def data_received(self, data: bytes) -> None:
+        reading = self._reading
+        if reading.receiver is None:
+            # RFC 9112 section 9.2: unsolicited bytes belong to no request of ours.
+            self.abort()
+            return
+        reading.feed(data)
+        if reading.fault:
+            self.fail(UpstreamGarbage(reading.fault))
+        elif reading.switched is not None:
+            self._on_upgrade(reading.switched)
+        elif reading.complete:
+            self._finish()
+        else:
+            reading.receiver.on_pause()
+
+    def eof_received(self) -> None:
+        if self._reading.ends_with_connection():
+            self._finish()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        transport, self._transport = self._transport, None
+        self._writable = None
+        self._released(self, False)
+        if self._reading.receiver and exc and transport and (rest := unread(transport)):
+            # A write into a reset ended it, while an early answer waits to be read
+            # (RFC 9112 section 9.6).
+            self.data_received(rest)
+        self._reading.close()
+        if self._reading.receiver is None:
+            return
+        if not self._reading.begun:
+            self.fail(UpstreamDown("the upstream closed the connection without an answer"))
+        elif self._reading.head is None:
+            self.fail(UpstreamGarbage("the upstream closed in the middle of a response head"))
+        else:
+            self.fail(UpstreamGarbage("the upstream closed in the middle of a response"))
+
+    def pause_writing(self) -> None:
+        self._congested_since = monotonic()
+
+    def resume_writing(self) -> None:
+        self._congested_since = None
+        writable, self._writable = self._writable, None
+        if writable is not None:
+            writable()
+
+    # Endings
+
+    def _on_upgrade(self, rest: bytes) -> None:
+        receiver, head = self._reading.receiver, self._reading.head
+        if (
+            receiver is None
+            or head is None
+            or not self._upgrade_wanted
+            or not switches_to_websocket(head)
+        ):
+            self.fail(UpstreamGarbage("the upstream switched protocols unasked"))
+            return
+        if self._transport is None:
+            self.fail(UpstreamDown("the upstream closed right after its 101"))
+            return
+        # What follows is the tunnel's, whenever it takes over.
+        self.pause_reading()
+        receiver.on_upgrade(head, rest)
+
+    def _finish(self) -> None:
+        receiver, self._reading.receiver = self._reading.receiver, None
+        clean = self._reading.reusable and self._request_complete
+        reusable = clean and self.usable and not self.retired
+        self.reused = True
+        self._released(self, reusable)
+        if not reusable:
+            # Not close: it would wait for as long as Jupyter does not take the rest of an
+            # upload that it has answered already.
+            self.abort()
+        if receiver is not None:
+            receiver.on_end()
+
+    def fail(self, error: UpstreamError) -> None:
+        """The exchange under way ends with ``error``, and the connection with it."""
+        receiver, self._reading.receiver = self._reading.receiver, None
+        self.abort()
+        if receiver is not None:
+            receiver.on_failure(error)

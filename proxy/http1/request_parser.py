@@ -1,0 +1,193 @@
+"""Where one request ends and the next begins, on the octets of one connection.
+
+Gives out one whole head at a time, only heads that ``rules.syntax`` let through, and none
+before the request in front of it is answered. Like that a faulty request cannot take the
+place of the good one before it, octets behind an upgrade are never mistaken for requests,
+pipelined ones wait as octets and not as parsed heads, and no parser decides alone what is
+content and what is a head.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from proxy.net.limits import Limits
+from proxy.rules.model import FieldSection, Refuse
+from proxy.rules.syntax import (
+    END,
+    NO_CONTENT,
+    Framing,
+    check_head,
+    check_lines,
+    check_request_line,
+    field_lines,
+    too_long_target,
+    too_many_fields,
+)
+
+LINE = b"\r\n"
+NO_FIELDS = FieldSection(())
+
+
+class Reads(Enum):
+    """What the next octets are."""
+
+    HEAD = auto()
+    CONTENT = auto()
+    CHUNKS = auto()
+    """Until the connection ends: behind chunked content nothing is read."""
+    NEXT = auto()
+    """Another request, or another protocol: the answer to this one decides."""
+    ANOTHER_PROTOCOL = auto()
+    NOTHING = auto()
+    """Behind a refused request, and in an upload that is no longer wanted."""
+
+
+class RequestParser:
+    """Cuts what arrives into heads and content; no I/O.
+
+    Attributes:
+        reads: What the next octets are.
+        kept: Octets of a head that is not complete, or those kept for ``NEXT``.
+        line: The request line of the head that was cut last.
+        section: Its field lines.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_framing",
+        "_judged_line",
+        "_left",
+        "_limits",
+        "_same",
+        "_seen",
+        "_skipped",
+        "kept",
+        "line",
+        "reads",
+        "section",
+    )
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.reads = Reads.HEAD
+        self.kept = b""
+        self._left = 0
+        self._answered = False
+        self._seen = 0
+        self._skipped = self._judged_line = False
+        self._framing = NO_CONTENT
+        self._forget()
+
+    def _forget(self) -> None:
+        self.line = self._same = b""
+        self.section = NO_FIELDS
+
+    def cut(self, data: bytes) -> tuple[bytes | Refuse | None, bytes]:
+        """The next piece, of what ``reads`` was, and what comes behind it.
+
+        No piece: there is none yet, and nothing behind it.
+        """
+        match self.reads:
+            case Reads.HEAD:
+                return self._head(data)
+            case Reads.CONTENT:
+                piece, rest = data[: self._left], data[self._left :]
+                self._left -= len(piece)
+                if not self._left:
+                    self.reads = Reads.HEAD if self._answered else Reads.NEXT
+                return piece, rest
+            case Reads.CHUNKS:
+                return data, b""
+            case Reads.NEXT:
+                self.kept += data
+        return None, b""
+
+    def answered(self) -> None:
+        """The request has its answer, and the connection can carry another.
+
+        What was kept for ``NEXT`` is to be taken before.
+        """
+        self._answered = True
+        if self.reads is Reads.NEXT:
+            self.reads = Reads.HEAD
+
+    def take(self) -> bytes:
+        """What was kept; it is the caller's from here on."""
+        kept, self.kept = self.kept, b""
+        return kept
+
+    def switched(self) -> bytes:
+        """Another protocol begins, with these octets."""
+        self.reads = Reads.ANOTHER_PROTOCOL
+        self._forget()
+        return self.take()
+
+    def stop(self) -> None:
+        """Whatever comes is dropped from here on."""
+        self.reads = Reads.NOTHING
+        self.kept = b""
+        self._forget()
+
+    def _head(self, data: bytes) -> tuple[bytes | Refuse | None, bytes]:
+        """A whole head and what comes behind it; None when it is not whole yet."""
+        if self.kept:
+            data, self.kept = self.kept + data, b""
+        if not self._skipped and data.startswith(LINE):
+            # RFC 9112 section 2.2: one empty line before the request line is ignored.
+            self._skipped, self._seen = True, 0
+            data = data[len(LINE) :]
+        end = data.find(END, max(0, self._seen - len(END) + 1))
+        if end < 0:
+            return self._partial(data), b""
+        end += len(END)
+        head, rest = (data, b"") if end == len(data) else (data[:end], data[end:])
+        self._seen, self._skipped, self._judged_line = 0, False, False
+        framing = self._judge(head)
+        if isinstance(framing, Refuse):
+            return self._refused(framing), b""
+        self._answered = False
+        self._left = framing.length
+        if framing.chunked:
+            self.reads = Reads.CHUNKS
+        else:
+            self.reads = Reads.CONTENT if framing.length else Reads.NEXT
+        return head, rest
+
+    def _judge(self, head: bytes) -> Refuse | Framing:
+        """Field lines that are those of the request before need no second look."""
+        limits = self._limits
+        end = head.find(LINE)
+        line, fields = head[:end], head[end:]
+        if fields == self._same and end <= limits.request_line:
+            self.line = line
+            return check_request_line(line) or self._framing
+        framing = check_head(head, limits.request_line, limits.head, limits.fields)
+        if isinstance(framing, Framing):
+            self.line, self._same, self._framing = line, fields, framing
+            self.section = FieldSection(field_lines(fields))
+        return framing
+
+    def _partial(self, data: bytes) -> Refuse | None:
+        """Refuse as soon as it is certain; only what is new is looked at."""
+        # A CR that came last may have been waiting for its LF.
+        new = self._seen - 1 if data[self._seen - 1 : self._seen] == b"\r" else self._seen
+        refusal = check_lines(data[new:])
+        limits = self._limits
+        line = data.find(LINE, 0, limits.request_line + len(LINE))
+        if line < 0:
+            if len(data) > limits.request_line + len(LINE):
+                refusal = refusal or too_long_target()
+        elif not self._judged_line:
+            self._judged_line = True
+            refusal = refusal or check_request_line(data[:line])
+        if line >= 0 and len(data) - line > limits.head + len(END):
+            refusal = refusal or too_many_fields()
+        if refusal is not None:
+            return self._refused(refusal)
+        self.kept, self._seen = data, len(data)
+        return None
+
+    def _refused(self, refusal: Refuse) -> Refuse:
+        self.stop()
+        return refusal

@@ -1,0 +1,120 @@
+"""The server of a port: makes its connections, and ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from proxy.http1.server_connection import ServerConnection, UnderWay
+from proxy.messages import Content, Downstream
+from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, connection_limit
+from proxy.rules.model import RequestHead
+from proxy.runtime.log_throttle import LogThrottle
+from proxy.runtime.memory import own_pages
+from proxy.runtime.tasks import in_turns
+
+if TYPE_CHECKING:
+    from proxy.net.pending_connection import Arrival
+
+log = logging.getLogger("labgate")
+
+
+class ExchangeHandler(Protocol):
+    """Answers one request, and says so by ``Downstream.answered`` or ``failed``."""
+
+    def __call__(
+        self, head: RequestHead, content: Content, downstream: Downstream, /
+    ) -> UnderWay: ...
+
+
+class Http1Server:
+    """Makes an ``ServerConnection`` of every connection; a protocol factory for plain ports.
+
+    Attributes:
+        arrivals: Those that have not finished their TLS handshake, or what comes before it.
+        connections: Those that are open.
+        guests: How many of both there may be, on all ports together.
+        exchange: Takes every request.
+        plain_redirects: As in ``Arrival``.
+    """
+
+    def __init__(
+        self,
+        exchange: ExchangeHandler,
+        *,
+        plain_redirects: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
+        guests: ConcurrencyLimit | None = None,
+    ) -> None:
+        self.exchange = exchange
+        self.plain_redirects = plain_redirects
+        self.limits = limits
+        self.guests = guests if guests is not None else connection_limit(limits)
+        self.arrivals: set[Arrival] = set()
+        self.connections: set[ServerConnection] = set()
+        self._turned_away = LogThrottle()
+        self._empty: asyncio.Event | None = None
+
+    def __call__(self) -> ServerConnection:
+        return ServerConnection(self, asyncio.get_running_loop())
+
+    def connection(
+        self, client: str, slot: Slot, vouched: bool, kind: type[ServerConnection]
+    ) -> ServerConnection:
+        """A new connection, of a client that was announced or of the other end.
+
+        Args:
+            client: Its address.
+            slot: Counts it.
+            vouched: As in ``Arrival``.
+            kind: What is made of it.
+        """
+        loop = asyncio.get_running_loop()
+        # The event loop makes the connection's TLS buffer next, in this turn.
+        own_pages(True)
+        loop.call_soon(own_pages, False)
+        return kind(self, loop, client, slot, vouched)
+
+    def turned_away(self, client: str) -> None:
+        """Tell of a connection too many, without a line for each of a flood."""
+        if (more := self._turned_away.due(monotonic())) is not None:
+            key = "connections" if self.guests.full else "connections_per_address"
+            message = "too many connections (limits.%s): %s is turned away, %d more since then"
+            log.warning(message, key, client, more)
+
+    async def shed(self) -> None:
+        """Close what takes too long or leads nowhere; call it twice a second."""
+        async for arrival in in_turns(self.arrivals):
+            arrival.shed(monotonic())
+        async for connection in in_turns(self.connections):
+            connection.shed(monotonic())
+
+    def left(self, connection: ServerConnection) -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        if self._empty is not None and not self.connections:
+            self._empty.set()
+
+    def end_soon(self) -> None:
+        """Take no more requests: idle connections end now, the others with their answer."""
+        for connection in list(self.connections):
+            connection.end_soon()
+
+    async def shutdown(self, timeout: float) -> None:
+        """End every connection; one that has an answer on its way is cut.
+
+        Args:
+            timeout: Seconds for those that only have to say what they were given.
+        """
+        self._empty = asyncio.Event()
+        for connection in list(self.connections):
+            connection.end()
+        if self.connections:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._empty.wait()
+        for connection in list(self.connections):
+            connection.abort()

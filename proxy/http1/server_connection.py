@@ -1,0 +1,399 @@
+"""A client's connection: octets become requests, one at a time, and answers go back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, cast
+
+from proxy.http1.request_body import NO_CONTENT, ChunkedBody, SizedBody
+from proxy.http1.request_parser import Reads, RequestParser
+from proxy.http1.timeouts import Awaiting, ConnectionTimeouts
+from proxy.messages import TunnelEnd
+from proxy.net.limits import Slot
+from proxy.net.reset import reset
+from proxy.proxying import responses as answers
+from proxy.rules.message import expects_leave
+from proxy.rules.model import Arrival, Refuse, RequestHead
+from proxy.rules.networks import plain_address
+from proxy.rules.syntax import request_line
+
+if TYPE_CHECKING:
+    from proxy.http1.server import Http1Server
+
+log = logging.getLogger("labgate")
+
+MOST_KEPT = 64 * 1024
+"""Octets that may wait behind a request for its answer."""
+WRITE_BUFFER_BYTES = 32 * 1024
+"""For a client that reads slowly. Over TLS asyncio's own is sixteen times that, and thousands
+of slow downloads are ordinary."""
+MOST_AT_ONCE = 64 * 1024
+"""Octets that TLS gets at once. A read from Jupyter may be of 250 KiB, and OpenSSL would keep
+room for that and a third more for as long as the connection lives."""
+PROVEN_BYTES = 8 * 1024 * 1024
+"""Who has taken this much reads, whatever the kernel holds back; the rest goes down by the read,
+with a tenth less work."""
+
+
+class UnderWay(Protocol):
+    """An exchange that has no answer yet."""
+
+    def cancel(self) -> object:
+        """Its client has gone."""
+
+
+class ServerConnection(asyncio.Protocol):
+    """One client's connection (``streams.Downstream``).
+
+    Attributes:
+        client: The client's address: the one announced, or the other end's.
+        transport: None before and after the connection.
+        congested: Whether the client reads more slowly than we write.
+    """
+
+    __slots__ = (
+        "_arrival",
+        "_busy",
+        "_congestion",
+        "_content",
+        "_framer",
+        "_half_closed",
+        "_loop",
+        "_next",
+        "_reading_paused",
+        "_said",
+        "_server",
+        "_slot",
+        "_tunnel_congestion",
+        "_tunnelled",
+        "_under_way",
+        "_unproven",
+        "_vouched",
+        "_waiting",
+        "client",
+        "congested",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        server: Http1Server,
+        loop: asyncio.AbstractEventLoop,
+        client: str = "",
+        slot: Slot | None = None,
+        vouched: bool = True,
+    ) -> None:
+        self._server = server
+        self._loop = loop
+        self._vouched = vouched
+        self.client = client
+        self.transport: asyncio.Transport | None = None
+        self.congested = False
+        self._framer = RequestParser(server.limits)
+        self._arrival = Arrival(client)
+        self._slot = slot
+        self._next: RequestHead | None = None
+        self._content: SizedBody | None = None
+        self._under_way: UnderWay | None = None
+        self._busy = self._said = self._half_closed = self._reading_paused = False
+        self._waiting = ConnectionTimeouts()
+        self._unproven = PROVEN_BYTES
+        self._congestion: Callable[[], None] | None = None
+        self._tunnel_congestion: Callable[[bool], None] | None = None
+        self._tunnelled: TunnelEnd | None = None
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)
+        if self._slot is None:
+            peer = transport.get_extra_info("peername")
+            self.client = plain_address(str(peer[0])) if isinstance(peer, tuple) else "local"
+            self._slot = self._server.guests.acquire(self.client)
+            if self._slot is None:
+                self._server.turned_away(self.client)
+                reset(transport)
+                return
+        self.transport = transport
+        self._arrival = Arrival(
+            self.client, plain_redirects=self._server.plain_redirects, vouched=self._vouched
+        )
+        self._waiting.begin(Awaiting.HEAD)
+        self._server.connections.add(self)
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+
+    def data_received(self, data: bytes) -> None:
+        if self._tunnelled is not None:
+            self._tunnelled.feed_data(data)
+            return
+        framer = self._framer
+        while data:
+            reads = framer.reads
+            piece, data = framer.cut(data)
+            if piece is None:
+                break
+            if isinstance(piece, Refuse):
+                self._refuse(piece.status, piece.sentence, piece.rule)
+            elif reads is Reads.HEAD:
+                self._receive_head()
+            elif (content := self._content) is not None:
+                content.came(piece)
+                if reads is Reads.CONTENT and framer.reads is not reads:
+                    content.end()
+        if self._next is not None:
+            self._begin()
+        if framer.kept:
+            if framer.reads is Reads.HEAD:
+                if self._waiting.what is not Awaiting.HEAD:
+                    self._waiting.begin(Awaiting.HEAD)
+            elif len(framer.kept) > MOST_KEPT:
+                self.pause_reading()
+
+    def eof_received(self) -> bool | None:
+        # A client that half-closes still gets its answer (RFC 9112 section 9.6); over
+        # TLS the transport closes whatever is returned here.
+        self._half_closed = True
+        if self._tunnelled is not None:
+            self._tunnelled.feed_eof()
+        elif not self._busy and self._next is None and self._framer.reads is not Reads.NEXT:
+            return None
+        elif self._content is not None:
+            self._content.break_off(ConnectionResetError("the client ended in the middle"))
+        return self.transport is not None and self.transport.can_write_eof()
+
+    def pause_writing(self) -> None:
+        self.congested = True
+        if self._tunnel_congestion is not None:
+            self._tunnel_congestion(True)
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        if self._tunnel_congestion is not None:
+            self._tunnel_congestion(False)
+        elif self._congestion is not None:
+            self._congestion()
+        elif self._next is not None:
+            # Not at once: asyncio's own transport must not be closed by what it calls here.
+            self._loop.call_soon(self._begin)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        if self._slot is not None:
+            self._slot.release()
+            self._server.left(self)
+            self._slot = None
+        if self._content is not None:
+            self._content.break_off(ConnectionResetError("the client went away"))
+        self._next = self._content = None
+        if self._tunnelled is not None:
+            self._tunnelled.client_lost(exc)
+        elif self._under_way is not None:
+            self._under_way.cancel()
+        self._under_way = self._congestion = None
+
+    # streams.Downstream
+
+    def write(self, data: bytes) -> None:
+        self._said = True
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            # Into a connection that is ending, uvloop would log each write.
+            return
+        if len(data) <= MOST_AT_ONCE or self._unproven <= 0:
+            transport.write(data)
+            return
+        self._unproven -= len(data)
+        octets = memoryview(data)
+        for start in range(0, len(data), MOST_AT_ONCE):
+            transport.write(octets[start : start + MOST_AT_ONCE])
+
+    @property
+    def expecting(self) -> bool:
+        return self._content is not None and self._content.expected
+
+    def when_writable(self, callback: Callable[[], None] | None) -> None:
+        self._congestion = callback
+
+    def pause_reading(self) -> None:
+        if not self._reading_paused and self.transport is not None:
+            self._reading_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._reading_paused and self.transport is not None:
+            self._reading_paused = False
+            self.transport.resume_reading()
+
+    def tunnel(self, end: TunnelEnd, congestion: Callable[[bool], None]) -> None:
+        self._tunnelled = end
+        self._tunnel_congestion = congestion
+        if self.congested:
+            congestion(True)
+        if kept := self._framer.switched():
+            self.resume_reading()
+            end.feed_data(kept)
+        if self._half_closed:
+            end.feed_eof()
+
+    def answered(self, *, persistent: bool) -> None:
+        content, self._content = self._content, None
+        self._busy, self._under_way = False, None
+        expected = content is not None and content.expected
+        if content is not None:
+            # What is left of it is read, because requests come behind it, or the client's end.
+            content.drop()
+        if self.transport is None or self.transport.is_closing():
+            # Aborted: on uvloop a FIN could still overtake the reset.
+            return
+        framer = self._framer
+        if not persistent or not self._arrival.persistent:
+            if expected or framer.kept:
+                self.linger()
+            else:
+                self.transport.close()
+            return
+        self._waiting.begin(Awaiting.REQUEST)
+        if expected:
+            self._content = content
+        if framer.kept:
+            self._loop.call_soon(self._read_on)
+        elif self._half_closed:
+            self.transport.close()
+        else:
+            framer.answered()
+
+    def failed(self, error: Exception, answer: bytes) -> None:
+        log.error("fault while answering %s", self.client, exc_info=error)
+        self._busy, self._under_way = False, None
+        if self._said:
+            # Behind what was written it would be taken for the next request's answer.
+            self.abort()
+            return
+        self.write(answer)
+        self.linger()
+
+    def write_eof(self) -> bool:
+        if self.transport is None or not self.transport.can_write_eof():
+            return False
+        with suppress(OSError):
+            # The client may be gone already.
+            self.transport.write_eof()
+        return True
+
+    def finish(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
+    def linger(self) -> None:
+        self._framer.stop()
+        self._busy = False
+        self._waiting.begin(Awaiting.END)
+        if self._half_closed:
+            self.finish()
+            return
+        self.resume_reading()
+        self.write_eof()
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            reset(self.transport)
+
+    # For the server
+
+    def end_soon(self) -> None:
+        """Close, as soon as the request under way is answered."""
+        arrival = self._arrival
+        self._arrival = Arrival(arrival.peer, False, arrival.plain_redirects, arrival.vouched)
+        if not self._busy and self._next is None:
+            self.finish()
+
+    def end(self) -> None:
+        """Close; an answer that is on its way is cut off, and the client sees that it is."""
+        if self._busy:
+            self.abort()
+        else:
+            self.finish()
+
+    def shed(self, now: float) -> None:
+        """End what takes too long or leads nowhere."""
+        if self._waiting.over(now, self._server.limits):
+            if self._waiting.what is Awaiting.HEAD:
+                self.write(answers.plain(408, "The request took too long.", persistent=False))
+            self.finish()
+        if self._content is not None:
+            self._content.check_pace(now, answered=self._said)
+        if self.lost_cause(now):
+            self.abort()
+
+    def lost_cause(self, now: float) -> bool:
+        """Whether its client reads nothing at all, while its kernel keeps the connection."""
+        if self.transport is None:
+            return False
+        wanted = self.congested or self.transport.is_closing()
+        return self._waiting.in_vain(now, self.transport.get_write_buffer_size() if wanted else 0)
+
+    # Requests
+
+    def _receive_head(self) -> None:
+        framer = self._framer
+        method, target, version = request_line(framer.line)
+        section = framer.section
+        self._waiting.what = Awaiting.NOTHING
+        self._next = head = RequestHead(
+            method, target, version, section.fields, self._arrival, section
+        )
+        self._content = None
+        if framer.reads in (Reads.CONTENT, Reads.CHUNKS):
+            arriving = SizedBody if framer.reads is Reads.CONTENT else ChunkedBody
+            self._content = arriving(self, self._server.limits, hesitant=expects_leave(head))
+
+    def _begin(self) -> None:
+        """What has come of a request's content goes along with its head."""
+        head = self._next
+        if head is None or self.congested:
+            # A client that pipelines without reading must not fill our memory with answers.
+            return
+        self._next = None
+        self._busy, self._said = True, False
+        try:
+            under_way = self._server.exchange(head, self._content or NO_CONTENT, self)
+        except Exception as error:
+            self.failed(error, answers.failed(head))
+            return
+        if self._busy:
+            self._under_way = under_way
+
+    def _read_on(self) -> None:
+        """The answer was an ordinary one: what came behind the request are requests."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        kept = self._framer.take()
+        self._framer.answered()
+        # First, for what is kept or what is content may ask for a pause again.
+        self.resume_reading()
+        self.data_received(kept)
+        if self._half_closed and self._framer.reads is Reads.HEAD:
+            self.finish()
+
+    def _refuse(self, status: int, sentence: str, reason: str) -> None:
+        """Answer what never became an exchange."""
+        log.info("%s from %s: %s", status, self.client, reason)
+        self.write(answers.plain(status, sentence, persistent=False))
+        self.linger()
+
+
+class MisdirectedProtocol(ServerConnection):
+    """A client that speaks plain HTTP to a port for HTTPS: it is told so, whatever it asks.
+
+    No name is told: it may not even know whose address this is.
+    """
+
+    __slots__ = ()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        sentence = "This port speaks HTTPS: open the same address with https:// in front."
+        self._refuse(400, sentence, "plain HTTP on a port for HTTPS")

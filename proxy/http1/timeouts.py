@@ -1,0 +1,68 @@
+"""What a client's connection is waited for, and for how long."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from time import monotonic
+
+from proxy.net.limits import Limits
+
+LINGER_SECONDS = 2.0
+"""RFC 9112 section 9.6: for a client that still sends to read what it was answered."""
+UNREAD_SECONDS = 600.0
+"""A client that reads nothing at all for this long is not slow but gone."""
+
+
+class Awaiting(Enum):
+    """What has to come next."""
+
+    NOTHING = auto()
+    """An exchange is under way; ``content`` looks after its pace."""
+    HEAD = auto()
+    """The rest of a head that has begun, or the first one."""
+    REQUEST = auto()
+    """Another request."""
+    END = auto()
+    """The client's FIN: nothing else will be read."""
+
+
+class ConnectionTimeouts:
+    """One connection's; a sweep asks, so that thousands of them need no timers.
+
+    Attributes:
+        what: What is waited for.
+    """
+
+    __slots__ = ("_since", "_unread", "_unread_since", "what")
+
+    def __init__(self) -> None:
+        self._unread = 0
+        self._unread_since = 0.0
+        self.begin(Awaiting.HEAD)
+
+    def begin(self, what: Awaiting) -> None:
+        """From now on wait for this."""
+        self.what = what
+        self._since = monotonic()
+
+    def over(self, now: float, limits: Limits) -> bool:
+        """Whether it has been waited for long enough."""
+        match self.what:
+            case Awaiting.HEAD:
+                return now - self._since > limits.head_seconds
+            case Awaiting.REQUEST:
+                return now - self._since > limits.keep_alive_seconds
+            case Awaiting.END:
+                return now - self._since > LINGER_SECONDS
+        return False
+
+    def in_vain(self, now: float, unread: int) -> bool:
+        """Whether the client reads nothing at all, while its kernel keeps the connection.
+
+        Args:
+            now: ``time.monotonic()``.
+            unread: Octets that wait to be sent to it.
+        """
+        if unread != self._unread or not unread:
+            self._unread, self._unread_since = unread, now
+        return unread > 0 and now - self._unread_since > UNREAD_SECONDS

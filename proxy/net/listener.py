@@ -1,0 +1,121 @@
+"""Takes the connections of a port, and counts each from its first moment on.
+
+The event loop's own servers tell of a connection when its TLS handshake is over; until then
+nobody would count it, and thousands that say nothing could be held by one client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+
+from proxy.http1.server import Http1Server
+from proxy.net.pending_connection import Arrival
+from proxy.net.reset import reset_socket
+from proxy.rules.networks import NOWHERE, Networks, plain_address
+
+log = logging.getLogger("labgate")
+
+ACCEPT_RETRY_SECONDS = 1.0
+MOST_AT_ONCE = 64
+"""Connections that are taken before whoever is connected already has a turn."""
+
+
+async def listen(
+    edge: Http1Server,
+    listening: socket.socket,
+    context: ssl.SSLContext | None,
+    backlog: int,
+    announcers: Networks = NOWHERE,
+) -> Listener | asyncio.Server:
+    """Take the connections of ``listening`` for ``edge``; the arguments are those of ``Listener``.
+
+    Where neither TLS nor an announcement comes before HTTP, the event loop tells of a connection
+    at once, and in half the time.
+    """
+    if context is not None or announcers:
+        return Listener(edge, listening, context, backlog, announcers)
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(edge, sock=listening, backlog=backlog)
+
+
+class Listener:
+    """Takes connections from ``listening`` for ``edge``, until ``close``.
+
+    They count against ``edge.guests`` from here to their end, by the address that they come
+    from, or that an announcer says. What is not yet a connection of ``edge`` is bounded in
+    time by ``Limits.handshake_seconds``; ``edge.shed`` looks after that.
+
+    Args:
+        edge: Serves the connections.
+        listening: A bound socket; it is this object's from here on.
+        context: For TLS; None serves plain HTTP.
+        backlog: Connections that the kernel keeps waiting.
+        announcers: Whose connections begin with a header of the PROXY protocol.
+    """
+
+    def __init__(
+        self,
+        edge: Http1Server,
+        listening: socket.socket,
+        context: ssl.SSLContext | None,
+        backlog: int,
+        announcers: Networks = NOWHERE,
+    ) -> None:
+        self._edge = edge
+        self._listening = listening
+        self._context = context
+        self._announcers = announcers
+        self._at_once = 1
+        self._pause: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        listening.setblocking(False)
+        listening.listen(backlog)
+        self._loop.add_reader(listening, self._accept)
+
+    def close(self) -> None:
+        """Take nothing new, and drop what has not become a connection yet."""
+        if self._pause is not None:
+            self._pause.cancel()
+        elif self._listening.fileno() >= 0:
+            self._loop.remove_reader(self._listening)
+        self._listening.close()
+        for arrival in list(self._edge.arrivals):
+            arrival.drop()
+
+    def _accept(self) -> None:
+        at_once = self._at_once
+        # To ask in vain costs as much as to accept: only where many come is it asked again.
+        self._at_once = min(2 * at_once, MOST_AT_ONCE)
+        for _ in range(at_once):
+            try:
+                channel, address = self._listening.accept()
+            except (BlockingIOError, InterruptedError):
+                self._at_once = 1
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:
+                # Out of descriptors or memory: the socket stays readable, so asking again at
+                # once would be a busy loop.
+                log.error("cannot accept connections: %s; trying again", error.strerror or error)
+                self._loop.remove_reader(self._listening)
+                self._pause = self._loop.call_later(ACCEPT_RETRY_SECONDS, self._resume)
+                return
+            self._take(channel, plain_address(str(address[0])))
+
+    def _resume(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._listening, self._accept)
+
+    def _take(self, channel: socket.socket, peer: str) -> None:
+        slot = self._edge.guests.acquire(peer)
+        if slot is None:
+            reset_socket(channel)
+            self._edge.turned_away(peer)
+            return
+        channel.setblocking(False)
+        arrival = Arrival(self._edge, channel, peer, slot, self._context)
+        arrival.begin(announced=peer in self._announcers)

@@ -1,0 +1,286 @@
+"""A connection on its way from the listening socket to its first octet of HTTP.
+
+First the header of the PROXY protocol where it is announced, then the ClientHello where TLS is
+spoken, and then the event loop's transport. Until then it is a bare socket: one that says
+nothing, or not everything, costs no more than its descriptor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import select
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from proxy.http1.server_connection import MisdirectedProtocol, ServerConnection
+from proxy.net.limits import Slot
+from proxy.net.reset import reset_socket
+from proxy.rules.proxy_protocol import V2_MOST_OCTETS, Fault, Header, parse
+from proxy.rules.redaction import printable, redact_octets
+from proxy.runtime.tasks import spawn
+from proxy.tls.client_hello import HANDSHAKE, MOST_HELLO_BYTES, ArrivingHello
+
+if TYPE_CHECKING:
+    from proxy.http1.server import Http1Server
+
+log = logging.getLogger("labgate")
+
+SHOWN_OCTETS = 40
+POLLRDHUP: int = getattr(select, "POLLRDHUP", 0)
+
+
+class Arrival:
+    """One of them; ``Http1Server.arrivals`` has it until it is served, or gone.
+
+    Args:
+        edge: Is to serve it.
+        channel: Not blocking; it is this object's from here on.
+        peer: The address of the other end.
+        slot: Counts the connection, and is the connection's from ``Http1Server`` on.
+        context: For TLS; None for plain HTTP.
+    """
+
+    __slots__ = (
+        "_announced",
+        "_channel",
+        "_client",
+        "_context",
+        "_deadline",
+        "_edge",
+        "_handed_over",
+        "_header",
+        "_hello",
+        "_loop",
+        "_slot",
+        "_task",
+        "_vouched",
+        "_waits_for",
+        "_wanted_bytes",
+    )
+
+    def __init__(
+        self,
+        edge: Http1Server,
+        channel: socket.socket,
+        peer: str,
+        slot: Slot,
+        context: ssl.SSLContext | None,
+    ) -> None:
+        self._edge = edge
+        self._channel = channel
+        self._client = peer
+        self._slot = slot
+        self._context = context
+        self._vouched = True
+        self._announced = False
+        self._header = b""
+        self._hello: ArrivingHello | None = None
+        self._wanted_bytes = 1
+        self._deadline = monotonic() + edge.limits.handshake_seconds
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._waits_for: Callable[[], None] | None = None
+        self._handed_over = False
+
+    def begin(self, *, announced: bool) -> None:
+        """Wait for what has to come first.
+
+        Args:
+            announced: Whether that is a header of the PROXY protocol.
+        """
+        self._edge.arrivals.add(self)
+        self._announced = announced
+        if announced:
+            self._read_header()
+        else:
+            self._greet()
+
+    def shed(self, now: float) -> None:
+        """End it when it takes too long; the TLS handshake has a timer of its own."""
+        if self._task is not None or now < self._deadline:
+            return
+        if self._announced:
+            sent = _shown(self._header) if self._header else "nothing"
+            self._refuse_header(f"{sent} within {self._edge.limits.handshake_seconds:g} seconds")
+        else:
+            self._reset()
+
+    def drop(self) -> None:
+        """End it, whatever it was about to become."""
+        if self._task is None:
+            self._reset()
+            return
+        self._task.cancel()
+        if not self._handed_over:
+            # Before its first step a task runs none of its endings.
+            self._reset()
+
+    # The PROXY protocol
+
+    def _read_header(self) -> None:
+        """Take the header off the socket, and not an octet more."""
+        seen = self._peek(V2_MOST_OCTETS, self._read_header)
+        if not seen:
+            # That is how many balancers ask whether the port is open: not worth a line.
+            return
+        verdict = parse(self._header + seen)
+        if isinstance(verdict, Fault):
+            self._refuse_header(f"{_shown(self._header + seen)} ({verdict.reason})")
+        elif verdict is None:
+            # All of it belongs to the header. Left there, it would keep the socket
+            # readable, and this a busy loop.
+            self._header += self._channel.recv(len(seen))
+            self._wait(self._read_header)
+        else:
+            self._channel.recv(verdict.length - len(self._header))
+            self._announced, self._header = False, b""
+            self._obey(verdict)
+
+    def _obey(self, header: Header) -> None:
+        self._vouched = header.source is not None
+        if header.source is not None:
+            # The sender's own connections are not one client's.
+            self._slot.release()
+            slot = self._edge.guests.acquire(header.source)
+            if slot is None:
+                self._edge.turned_away(header.source)
+                self._reset()
+                return
+            self._client, self._slot = header.source, slot
+        self._stop_waiting()
+        self._greet()
+
+    def _refuse_header(self, sent: str) -> None:
+        log.info("%s is a trusted proxy but sent %s: connection reset", self._client, sent)
+        self._reset()
+
+    # TLS
+
+    def _greet(self) -> None:
+        if self._context is None:
+            self._hand_over(ServerConnection, None)
+        else:
+            self._read_hello()
+
+    def _read_hello(self) -> None:
+        """Leave the ClientHello where it is until all of it has come."""
+        seen = self._peek(MOST_HELLO_BYTES, self._read_hello)
+        if not seen:
+            return
+        if seen[0] != HANDSHAKE:
+            self._stop_waiting()
+            if seen[:1].isupper():
+                # As a method begins; nothing else of it is read.
+                self._hand_over(MisdirectedProtocol, None)
+            else:
+                self._reset()
+            return
+        if self._hello is None:
+            self._hello = ArrivingHello()
+        wanted = self._hello.wanted(seen)
+        woken_early = len(seen) < self._wanted_bytes
+        if wanted > MOST_HELLO_BYTES or (woken_early and self._has_ended()):
+            self._reset()
+        elif wanted and not woken_early and self._wake_at(wanted):
+            self._wait(self._read_hello)
+        else:
+            # All of it, or this kernel does not wait for a number of octets: TLS does then.
+            self._stop_waiting()
+            if self._wanted_bytes > 1:
+                self._wake_at(1)
+            self._hand_over(ServerConnection, self._context)
+
+    def _wake_at(self, size: int) -> bool:
+        """Call the socket readable from ``size`` octets on; whether the kernel can."""
+        try:
+            self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+        except OSError:
+            return False
+        self._wanted_bytes = size
+        return True
+
+    def _has_ended(self) -> bool:
+        """Whether the client will send no more, as far as that can be asked (poll(2), Linux)."""
+        if not POLLRDHUP:
+            return False
+        asked = select.poll()
+        asked.register(self._channel, POLLRDHUP)
+        return bool(asked.poll(0))
+
+    # The socket
+
+    def _peek(self, most: int, again: Callable[[], None]) -> bytes:
+        """What has arrived, which stays there; b"" when that is nothing, or the end.
+
+        Args:
+            most: Octets.
+            again: Is called whenever something (more) has.
+        """
+        seen = b""
+        try:
+            seen = self._channel.recv(most, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            self._wait(again)
+            return b""
+        except OSError:
+            pass
+        if not seen:
+            self._reset()
+        return seen
+
+    def _wait(self, callback: Callable[[], None]) -> None:
+        if self._waits_for != callback:
+            self._waits_for = callback
+            self._loop.add_reader(self._channel.fileno(), callback)
+
+    def _stop_waiting(self) -> None:
+        if self._waits_for is not None:
+            self._waits_for = None
+            self._loop.remove_reader(self._channel.fileno())
+
+    def _reset(self) -> None:
+        if self._channel.fileno() >= 0:
+            self._stop_waiting()
+            reset_socket(self._channel)
+        self._over()
+
+    def _over(self) -> None:
+        self._edge.arrivals.discard(self)
+        self._slot.release()
+
+    # Its end
+
+    def _hand_over(self, protocol: type[ServerConnection], context: ssl.SSLContext | None) -> None:
+        self._task = spawn(self._connect(protocol, context), "arrival")
+
+    async def _connect(
+        self, protocol: type[ServerConnection], context: ssl.SSLContext | None
+    ) -> None:
+        """The descriptor is the transport's from here on, which closes it in its own time."""
+        left = max(self._deadline - monotonic(), 0.1) if context is not None else None
+        self._handed_over, connected = True, False
+        try:
+            # A failed handshake is not worth a line.
+            with suppress(OSError):
+                await self._loop.connect_accepted_socket(
+                    lambda: self._edge.connection(
+                        self._client, self._slot, self._vouched, protocol
+                    ),
+                    self._channel,
+                    ssl=context,
+                    ssl_handshake_timeout=left,
+                )
+                connected = True
+        finally:
+            self._edge.arrivals.discard(self)
+            if not connected:
+                self._slot.release()
+
+
+def _shown(data: bytes) -> str:
+    return f"'{printable(redact_octets(data), SHOWN_OCTETS)}'"

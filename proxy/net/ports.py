@@ -1,0 +1,99 @@
+"""Ports: bound before anything is launched, so that a taken one costs nothing."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from proxy.errors import StartError
+from proxy.net.keepalive import keep_alive
+from proxy.runtime.commands import HERE
+
+BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Bound sockets.
+
+    Attributes:
+        main: Of the port that everything is served on.
+        plain: Of the one that redirects there.
+    """
+
+    main: list[socket.socket]
+    plain: list[socket.socket]
+
+
+def bind(
+    addresses: Sequence[str], port: int, flag: str, *, optional: Sequence[str] = ()
+) -> list[socket.socket]:
+    """A listening TCP socket per address; they take connections once a server reads them.
+
+    Args:
+        addresses: IP addresses or names of this machine.
+        port: 0 lets the kernel choose.
+        flag: The option that would change the port, for the error's mend.
+        optional: Addresses to leave out where this machine lacks their family.
+
+    Raises:
+        StartError: Port taken, no permission, or not an address of this machine.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        for address in addresses:
+            try:
+                sockets.append(_bound(address, port))
+            except OSError as error:
+                if address in optional and error.errno in _NO_FAMILY:
+                    continue
+                raise StartError(refused(error, address, port, flag)) from None
+    except BaseException:
+        for opened in sockets:
+            opened.close()
+        raise
+    if not sockets:
+        raise StartError(f"None of {', '.join(addresses)} is an address of this machine.")
+    return sockets
+
+
+_NO_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    infos = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, target = infos[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # Every connection inherits these, and is spared system calls of its own.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        keep_alive(listening)
+        listening.setblocking(False)
+        listening.bind(target)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def refused(error: OSError, address: str, port: int, flag: str) -> str:
+    """Why an address cannot be listened on, and the mend."""
+    shown = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{shown} is taken by another program. Stop that program "
+            f"({HERE.naming(port)} names it), or choose another port with {flag}."
+        )
+    if error.errno == errno.EACCES:
+        return (
+            f"No permission to listen on {shown}. Run labgate as the systemd service "
+            f"(config/labgate.service) or as root, or choose a port above 1023 with {flag}."
+        )
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"--bind {address}: this is not an address of this machine."
+    return f"Cannot listen on {shown}: {error.strerror or error}."

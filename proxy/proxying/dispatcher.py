@@ -1,0 +1,111 @@
+"""Every exchange of every listener: who is under way, and who is told of the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from time import monotonic
+
+from proxy.access.gate import Gate
+from proxy.messages import Content, Downstream
+from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, request_limit
+from proxy.observe.record import Observer, Record
+from proxy.proxying.pool import Pool
+from proxy.proxying.request_handler import RequestHandler
+from proxy.proxying.tunnel import Tunnel as OpenTunnel
+from proxy.rules.client import believed
+from proxy.rules.model import RequestHead, Site
+from proxy.runtime.log_throttle import LogThrottle
+from proxy.web.own_paths import OwnPaths
+
+log = logging.getLogger("labgate")
+
+
+class Dispatcher:
+    """Takes every request of every listener from its head to the end of its answer.
+
+    Attributes:
+        site: The policy's configuration; replaced whole, exchanges under way keep theirs.
+        tunnels: The WebSockets that are open.
+        gate: Asks who wants in; None asks nobody.
+        pool: The connections to Jupyter.
+        own: Answers the paths that are labgate's own.
+        limit: How many may be forwarded at once; a tunnel is not counted any more.
+        trace: Keep what the rules change, for ``--show-headers``.
+        under_way: How many are, tunnels included.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        pool: Pool,
+        own: OwnPaths,
+        observers: Sequence[Observer] = (),
+        *,
+        trace: bool = False,
+        limit: ConcurrencyLimit | None = None,
+    ) -> None:
+        self.site = site
+        self.tunnels: set[OpenTunnel] = set()
+        self.gate: Gate | None = None
+        self.trace = trace
+        self.pool = pool
+        self.own = own
+        self.under_way = 0
+        self.limit = limit if limit is not None else request_limit(DEFAULT_LIMITS)
+        self._turned_away = LogThrottle()
+        self._idle: asyncio.Event | None = None
+        self._observers = tuple(observers)
+
+    def __call__(
+        self, head: RequestHead, content: Content, downstream: Downstream
+    ) -> RequestHandler:
+        """Answer one request; ``downstream`` hears when it is."""
+        if self.site.trusted_proxies:
+            head = believed(head, self.site.trusted_proxies)
+        exchange = RequestHandler(self, head, content, downstream)
+        self.under_way += 1
+        try:
+            exchange.begin()
+        except Exception:
+            exchange.give_up()
+            raise
+        return exchange
+
+    def turned_away(self, peer: str) -> None:
+        """Tell of a client that got no slot, without a line for each request of a flood."""
+        if (more := self._turned_away.due(monotonic())) is not None:
+            key = "requests" if self.limit.full else "requests_per_address"
+            said = "too many requests under way (limits.%s): 503 for %s, %d more since then"
+            log.warning(said, key, peer, more)
+
+    def over(self, record: Record) -> None:
+        """One has ended."""
+        self.under_way -= 1
+        self._look_idle()
+        if self._observers:
+            self._tell(record)
+
+    def opened(self, tunnel: OpenTunnel) -> None:
+        """One has become a tunnel: a drain does not wait for it."""
+        self.tunnels.add(tunnel)
+        self._look_idle()
+
+    def _look_idle(self) -> None:
+        if self._idle is not None and self.under_way <= len(self.tunnels):
+            self._idle.set()
+
+    def _tell(self, record: Record) -> None:
+        for observe in self._observers:
+            try:
+                observe(record)
+            except OSError as error:
+                # A full disk under the log is no reason to spoil an answer.
+                log.error("cannot record a request: %s", error.strerror or error)
+
+    async def finished(self) -> None:
+        """Wait until nothing but tunnels is under way."""
+        self._idle = asyncio.Event()
+        if self.under_way > len(self.tunnels):
+            await self._idle.wait()

@@ -1,0 +1,135 @@
+"""Raw bytes both ways after a 101; frames are never parsed, so nothing can be lost in them.
+
+Close codes, pings, fragmentation and extensions pass untouched, FIN and RST travel both
+ways, and there is no idle cut: Jupyter's events and collaboration sockets are silent by
+nature.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from proxy.messages import Downstream
+from proxy.net.reset import reset, unread
+
+
+class Tunnel(asyncio.Protocol):
+    """The upstream's protocol after the 101, and the client's ``streams.TunnelEnd``.
+
+    Attributes:
+        bytes_up: Bytes from client to Jupyter.
+        bytes_down: Bytes from Jupyter to client.
+
+    Args:
+        upstream: Jupyter's side; it is this object's from here on.
+        downstream: The client's side.
+        closed: Called once, when both sides are done.
+    """
+
+    __slots__ = (
+        "_client_ended",
+        "_closed",
+        "_downstream",
+        "_jupyter_ended",
+        "_upstream",
+        "bytes_down",
+        "bytes_up",
+    )
+
+    def __init__(
+        self,
+        upstream: asyncio.Transport,
+        downstream: Downstream,
+        closed: Callable[[Tunnel], None],
+    ) -> None:
+        self._upstream = upstream
+        self._downstream = downstream
+        self._closed: Callable[[Tunnel], None] | None = closed
+        self.bytes_up = 0
+        self.bytes_down = 0
+        self._client_ended = False
+        self._jupyter_ended = False
+
+    def open(self, rest: bytes) -> None:
+        """Join the two sides; ``rest`` is what came right behind the 101."""
+        if rest:
+            self.data_received(rest)
+        self._upstream.set_protocol(self)
+        if not self._upstream.is_reading():
+            self._upstream.resume_reading()
+        # Last: it pauses again at once when ``rest`` was more than the client takes.
+        self._downstream.tunnel(self, self._client_congested)
+
+    def abort(self) -> None:
+        """Cut both sides without a close frame: Lab then reconnects (close code 1006)."""
+        reset(self._upstream)
+        self._downstream.abort()
+
+    # From Jupyter (asyncio.Protocol)
+
+    def data_received(self, data: bytes) -> None:
+        self.bytes_down += len(data)
+        self._downstream.write(data)
+
+    def eof_received(self) -> bool:
+        self._jupyter_ended = True
+        return self._downstream.write_eof() and not self._both_ended()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is None:
+            self._downstream.finish()
+        else:
+            # A failed write ends a transport at once, with Jupyter's last words still unread.
+            if rest := unread(self._upstream):
+                self.data_received(rest)
+            # In the next turn, when the transport has written what it was given in this one.
+            asyncio.get_running_loop().call_soon(self._downstream.abort)
+        self._settle()
+
+    def pause_writing(self) -> None:
+        self._downstream.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._downstream.resume_reading()
+
+    # From the client (streams.TunnelEnd)
+
+    def feed_data(self, data: bytes) -> None:
+        self.bytes_up += len(data)
+        # uvloop would raise for one that is closed.
+        if not self._upstream.is_closing():
+            self._upstream.write(data)
+
+    def feed_eof(self) -> None:
+        self._client_ended = True
+        if not self._upstream.is_closing() and not self._both_ended():
+            with suppress(OSError):
+                self._upstream.write_eof()
+
+    def client_lost(self, exc: Exception | None) -> None:
+        if exc is None:
+            self._upstream.close()
+        else:
+            reset(self._upstream)
+        self._settle()
+
+    def _both_ended(self) -> bool:
+        """Two half-closed sides are one closed connection; asyncio would leave it open."""
+        if self._client_ended and self._jupyter_ended:
+            self._upstream.close()
+        return self._client_ended and self._jupyter_ended
+
+    def _settle(self) -> None:
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed(self)
+
+    def _client_congested(self, congested: bool) -> None:
+        if self._upstream.is_closing():
+            return
+        if congested:
+            self._upstream.pause_reading()
+        else:
+            self._upstream.resume_reading()

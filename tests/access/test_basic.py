@@ -1,0 +1,66 @@
+"""What can be read out of ``Authorization: Basic``, and what is refused without a hash."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from proxy.access.basic import LONGEST, Credentials, offered, read
+
+
+def basic(pair: bytes, scheme: bytes = b"Basic ") -> bytes:
+    return scheme + base64.b64encode(pair)
+
+
+@pytest.mark.parametrize(
+    ("value", "user", "password"),
+    [
+        (basic(b"ada:sesame"), "ada", b"sesame"),
+        (basic(b"ada:sesame", b"bASIC   "), "ada", b"sesame"),
+        (basic(b"ada:a:b::c"), "ada", b"a:b::c"),
+        (basic("adä:sésame".encode()), "adä", "sésame".encode()),
+        (basic(b"a b:  "), "a b", b"  "),
+        (basic(b"ada:" + b"x" * LONGEST), "ada", b"x" * LONGEST),
+    ],
+)
+def test_read(value: bytes, user: str, password: bytes) -> None:
+    assert read([value]) == Credentials(user, password)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"Basic",
+        b"Basic ",
+        b"Basic !!!!",
+        b"Basic YWRhOnNlc2FtZQ",  # no padding
+        b"Basic YWRhOnNl\xffc2FtZQ==",
+        basic(b"ada"),
+        basic(b":sesame"),
+        basic(b"ada:"),
+        basic(b":"),
+        basic(b""),
+        basic("ada:sésame".encode("latin-1")),
+        basic(b"ad\0a:sesame"),
+        basic(b"ada:ses\0ame"),
+        basic(b"ada:sesame\n"),
+        basic("ada:ses\x85ame".encode()),
+        basic(b"ada:" + b"x" * (LONGEST + 1)),
+        basic(b"a" * (LONGEST + 1) + b":x"),
+        basic(b"ada:" + b"x" * 60_000),
+    ],
+)
+def test_not_to_be_read(value: bytes) -> None:
+    assert read([value]) is None
+
+
+def test_one_is_enough() -> None:
+    assert read([basic(b"ada:sesame"), basic(b"ada:sesame")]) is None
+    assert read([]) is None
+
+
+def test_only_basic_is_ours() -> None:
+    ours = basic(b"ada:sesame")
+    others = [b"token abc", b"Bearer abc", b"Basically x", b"Digest x"]
+    assert offered([others[0], ours, *others[1:]]) == [ours]

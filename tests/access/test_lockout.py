@@ -1,0 +1,136 @@
+"""Failures against a clock that is passed in."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.access.lockout import Lockout
+from proxy.rules.networks import counted_as
+
+HERE, THERE = "192.0.2.1", "192.0.2.2"
+
+
+def fail(lockout: Lockout, count: int, *, now: float = 0.0, account: str = "ada") -> bool:
+    """So many failures with different passwords; whether the last one shut the address out."""
+    shut = False
+    for _ in range(count):
+        shut = lockout.failed(HERE, account, object(), now)
+    return shut
+
+
+@pytest.mark.parametrize(
+    ("most", "failures", "delay"),
+    [
+        (10, 0, 0.0),
+        (10, 2, 0.0),
+        (10, 3, 0.5),
+        (10, 4, 1.0),
+        (10, 5, 2.0),
+        (10, 6, 4.0),
+        (10, 7, 8.0),
+        (10, 9, 8.0),
+        (1, 0, 0.0),
+        (2, 1, 0.5),
+        (5000, 4999, 8.0),
+        (0, 500, 0.0),
+    ],
+)
+def test_delay(most: int, failures: int, delay: float) -> None:
+    lockout = Lockout(most, 900.0)
+    assert not fail(lockout, failures)
+    assert lockout.delay_seconds(HERE, 1.0) == delay
+    assert lockout.delay_seconds(THERE, 1.0) == 0.0
+    assert lockout.shut_seconds(HERE, 1.0) == 0.0
+
+
+def test_shut_out_for_a_while_and_then_anew() -> None:
+    lockout = Lockout(3, 900.0)
+    assert not fail(lockout, 2, now=10.0)
+    assert fail(lockout, 1, now=100.0)
+    assert lockout.shut_seconds(HERE, 100.0) == 900.0
+    assert lockout.shut_seconds(HERE, 999.5) == 0.5
+    assert lockout.shut_seconds(THERE, 100.0) == 0.0
+    # What comes in meanwhile does not make it longer.
+    assert not fail(lockout, 5, now=500.0)
+    assert lockout.shut_seconds(HERE, 1000.0) == 0.0
+    assert lockout.delay_seconds(HERE, 1000.0) == 0.0
+    assert len(lockout) == 0
+
+
+def test_failures_are_forgotten() -> None:
+    lockout = Lockout(3, 900.0)
+    fail(lockout, 2, now=0.0)
+    assert not fail(lockout, 2, now=901.0)
+    assert fail(lockout, 1, now=902.0)
+
+
+def test_the_same_secret_again_is_no_other_failure() -> None:
+    lockout = Lockout(3, 900.0)
+    for _ in range(20):
+        assert not lockout.failed(HERE, "ada", "sesame", 0.0)
+    assert lockout.failed_before(HERE, "sesame", 1.0)
+    assert not lockout.failed_before(THERE, "sesame", 1.0)
+    assert lockout.remaining(HERE, 1.0) == 2
+    assert not lockout.failed_before(HERE, "sesame", 900.0)
+
+
+def test_one_account_does_not_clear_another() -> None:
+    lockout = Lockout(10, 900.0)
+    fail(lockout, 8, account="victim")
+    fail(lockout, 1, account="eve")
+    lockout.succeeded(HERE, "eve")
+    assert lockout.remaining(HERE, 0.0) == 2
+    lockout.succeeded(THERE, "victim")
+    assert lockout.remaining(HERE, 0.0) == 2
+    lockout.succeeded(HERE, "victim")
+    assert lockout.remaining(HERE, 0.0) == 10
+
+
+def test_a_success_does_not_end_a_shut_out() -> None:
+    lockout = Lockout(3, 900.0)
+    fail(lockout, 3)
+    lockout.succeeded(HERE, "ada")
+    assert lockout.shut_seconds(HERE, 1.0) == 899.0
+
+
+def test_a_slowed_address_has_one_attempt_at_a_time() -> None:
+    lockout = Lockout(10, 900.0)
+    for _ in range(5):
+        assert not lockout.busy(HERE, 0.0, 6)
+        lockout.enter(HERE)
+    assert not lockout.busy(HERE, 0.0, 6)
+    assert lockout.busy(HERE, 0.0, 5)
+    fail(lockout, 3)
+    for _ in range(5):
+        assert lockout.busy(HERE, 0.0, 6)
+        assert not lockout.busy(THERE, 0.0, 6)
+        lockout.leave(HERE)
+    assert not lockout.busy(HERE, 0.0, 6)
+
+
+def test_the_table_is_bounded() -> None:
+    lockout = Lockout(10, 900.0, most_addresses=3)
+    for number in range(3):
+        lockout.failed(f"192.0.2.{number}", "ada", 1, 0.0)
+    lockout.failed("192.0.2.0", "ada", 2, 1.0)
+    lockout.failed("192.0.2.9", "ada", 1, 2.0)
+    assert len(lockout) == 3
+    left = [lockout.remaining(f"192.0.2.{number}", 3.0) for number in (0, 1, 2, 9)]
+    assert left == [8, 10, 9, 9]
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::1", "::1"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("local", "local"),
+    ],
+)
+def test_whom_a_failure_counts_for(peer: str, address: str) -> None:
+    assert counted_as(peer) == address

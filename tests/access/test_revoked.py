@@ -1,0 +1,90 @@
+"""Which sessions are over, in memory and on disk."""
+
+from __future__ import annotations
+
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from proxy.access.revoked import FILE_NAME, MOST_OF_A_USER, Revocation, Revoked, RevokedFile
+from proxy.access.session import CLOCK_SECONDS, LIFE_SECONDS, Session
+
+NOW = 1_800_000_000
+
+
+def session(user: str = "ada", name: str = "a", issued: int = NOW - 5) -> Session:
+    return Session(user, issued, name)
+
+
+def test_only_the_session_that_was_ended_is_over() -> None:
+    revoked = Revoked([Revocation("ada", "a", NOW)])
+    assert session() in revoked
+    assert session(issued=NOW + 5) in revoked  # renewed by a request that was under way
+    assert session(name="b") not in revoked
+    assert session(user="bob") not in revoked
+
+
+def test_one_that_has_ended_by_itself_is_forgotten() -> None:
+    revoked = Revoked([Revocation("ada", "a", NOW), Revocation("bob", "b", NOW)])
+    later = NOW + LIFE_SECONDS + CLOCK_SECONDS
+    revoked.add(Revocation("ada", "c", later - 1))
+    assert session() in revoked
+    revoked.add(Revocation("ada", "d", later))
+    assert [one.session for one in revoked.revocations() if one.user == "ada"] == ["c", "d"]
+
+
+def test_who_ends_very_many_ends_all_of_his_own() -> None:
+    revoked = Revoked(Revocation("ada", str(n), NOW) for n in range(MOST_OF_A_USER))
+    assert session(name="x") not in revoked
+    revoked.add(Revocation("ada", "one more", NOW))
+    assert revoked.revocations() == [Revocation("ada", "", NOW)]
+    assert session(name="x", issued=NOW) in revoked
+    assert session(name="x", issued=NOW + 1) not in revoked
+    assert session(user="bob", name="x") not in revoked
+
+
+async def test_it_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    await RevokedFile(folder).keep(Revocation("ada", "a", NOW))
+    file = RevokedFile(folder)
+    await file.keep(Revocation("böb", "b", NOW))
+    assert session() in file.revoked
+    again = RevokedFile(folder).revoked
+    assert session() in again
+    assert session(user="böb", name="b") in again
+    assert stat.S_IMODE((folder / FILE_NAME).stat().st_mode) == 0o600
+    assert [path.name for path in folder.iterdir()] == [FILE_NAME]
+
+
+async def test_two_with_one_folder_keep_what_both_have_heard(tmp_path: Path) -> None:
+    first, second = RevokedFile(tmp_path), RevokedFile(tmp_path)
+    await first.keep(Revocation("ada", "a", NOW))
+    await second.keep(Revocation("ada", "b", NOW))
+    kept = RevokedFile(tmp_path).revoked
+    assert session() in kept
+    assert session(name="b") in kept
+    assert session() in second.revoked
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'[["ada"]]', b"\xff", b'[["a","b","c"]]'])
+async def test_a_damaged_file_lets_nobody_in_again(
+    content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / FILE_NAME).write_bytes(content)
+    file = RevokedFile(tmp_path)
+    assert "everybody has to log in again" in caplog.text
+    assert session(user="anybody", issued=1000) in file.revoked
+    await file.keep(Revocation("ada", "a", int(time.time())))
+    assert session(user="anybody", issued=1000) in RevokedFile(tmp_path).revoked
+
+
+async def test_a_folder_that_cannot_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    file = RevokedFile(tmp_path / "state")
+    await file.keep(Revocation("ada", "a", NOW))
+    assert "state.folder" in caplog.text
+    assert session() in file.revoked

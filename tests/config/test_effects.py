@@ -1,0 +1,154 @@
+"""An option without an effect is an error; a key of the file without one is told."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from proxy.cli.arguments import parse
+from proxy.cli.command import command
+from proxy.config.effects import INDEPENDENT, NEEDS, launched_otherwise, mistakes, remarks
+from proxy.config.load import load
+from proxy.config.settings import JupyterSettings, Settings
+from proxy.errors import UsageError
+from proxy.jupyter.choose import choose_launcher
+from tests.config.test_problems import keys
+
+
+def test_every_key_is_in_the_table() -> None:
+    """Whoever adds a key says when it has an effect."""
+    known = {f"{section}.{key}" for section, key in keys()}
+    assert set(NEEDS) <= known
+    assert {key for key in known if not key.startswith(INDEPENDENT)} <= set(NEEDS)
+
+
+def told(line: str, environment: dict[str, str], file: Path) -> tuple[list[str], list[str]]:
+    """The mistakes on a command line, and the remarks about everything else."""
+    parsed = parse(line.split())
+    settings = load(parsed.flags, environment, file, parsed.typed)
+    launches = parsed.command == "up"
+    return mistakes(settings, parsed.typed), remarks(settings, parsed.typed, launches=launches)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "labgate.toml"
+    file.write_text("")
+    return file
+
+
+IDLE = [
+    ("up --launch none --image x", "--image has no effect with --launch none"),
+    ("up --launch process --image x", "--image has no effect with --launch process"),
+    ("up --launch none --name x", "--name"),
+    ("up --launch none --volume x:/y", "--volume"),
+    ("up --launch process --user 1", "--user"),
+    ("up --launch process --memory-limit 4g", "--memory-limit"),
+    ("up --launch docker --folder /x", "--folder has no effect with --launch docker"),
+    ("up --launch none --folder /x", "--folder has no effect with --launch none"),
+    ("up --launch none --password sha1:a:da39a3ee5e6b4b0d3255bfef95601890afd80709", "--password"),
+    ("up --no-tls --https-port 1", "--https-port has no effect with --no-tls; the port that"),
+    ("up --no-tls --domain a.b --email a@b.c", "--email has no effect with --no-tls"),
+    ("serve --no-tls --domain a.b --acme-directory staging", "--acme-directory has no effect"),
+    ("up --email a@b.c", '--email has no effect with site.domains = "localhost". Name a public'),
+    ("up --domain a.b --cert c --key k --email a@b.c", "--email has no effect with --cert c"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), IDLE)
+def test_an_option_without_an_effect_is_a_mistake(line: str, said: str, file: Path) -> None:
+    mistaken, remarked = told(line, {}, file)
+    assert len(mistaken) == 1
+    assert mistaken[0].startswith(said)
+    assert not remarked
+
+
+FINE = [
+    "up",
+    "up --image x --folder /x --name x --user 1 --memory-limit 4g --volume a:/b",
+    "up --launch docker --image x",
+    "up --launch process --folder /x",
+    "up --launch none --upstream http://127.0.0.1:1",
+    "up --domain a.b --email a@b.c --acme-directory staging --https-port 1",
+    "serve --no-tls --http-port 1 --webroot /x --upstream unix:/x",
+    "cert show --domain a.b --cert c --key k",
+]
+
+
+@pytest.mark.parametrize("line", FINE)
+def test_what_has_an_effect_is_fine(line: str, file: Path) -> None:
+    assert told(line, {}, file) == ([], [])
+
+
+def test_the_file_may_say_more_than_a_command_needs(file: Path) -> None:
+    """It serves several commands; and what a flag switches off is told, not refused."""
+    file.write_text(
+        '[jupyter]\nimage = "x"\nname = "lab"\nlaunch = "docker"\n'
+        '[acme]\nemail = "a@b.c"\n[site]\ndomains = ["a.b"]\n'
+    )
+    assert told("up", {}, file) == ([], [])
+    assert told("serve", {}, file) == ([], [])
+    assert told("up --launch none", {}, file) == (
+        [],
+        ["No effect with --launch none: jupyter.image, jupyter.name."],
+    )
+    _, remarked = told("serve", {"LABGATE_LISTEN__TLS": "no"}, file)
+    assert remarked == ["No effect with listen.tls = false: acme.email."]
+    mistaken, _ = told("up --folder /x", {}, file)
+    assert mistaken == [
+        '--folder has no effect with jupyter.launch = "docker". Leave one of them out.'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        ("access.login_failures = 0\naccess.lockout_seconds = 9", "access.lockout_seconds"),
+        ("upstream.idle_connections = 0\nupstream.idle_seconds = 9", "upstream.idle_seconds"),
+        ('log.level = "error"\nlog.access = true', "log.access"),
+        ("site.canonical_redirect = true", "site.canonical_redirect"),
+        ('listen.tls = false\ntls.unknown_name = "refuse"', "tls.unknown_name"),
+        ("listen.tls = false\nlimits.handshake_seconds = 9", "limits.handshake_seconds"),
+        ('jupyter.launch = "none"\njupyter.port = 8888', "jupyter.port"),
+    ],
+)
+def test_a_key_of_the_file_without_an_effect_is_told(text: str, remark: str, file: Path) -> None:
+    file.write_text(text)
+    mistaken, remarked = told("up", {}, file)
+    assert not mistaken
+    assert len(remarked) == 1
+    assert remarked[0].endswith(f": {remark}.")
+
+
+def test_it_is_exit_code_2_and_names_all(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["up", "--config", str(file), "--launch", "none", "--image", "x", "--user", "1"]
+    assert command(line) == UsageError.exit_code
+    said = capsys.readouterr().err
+    assert "labgate: --image has no effect with --launch none." in said
+    assert "--user has no effect with --launch none." in said
+
+
+def test_both_kinds_of_jupyter_have_keys_of_their_own() -> None:
+    given = {"image", "folder", "password", "name"}
+    assert launched_otherwise(given, "process") == ["jupyter.image", "jupyter.name"]
+    assert launched_otherwise(given, "docker") == ["jupyter.folder"]
+
+
+async def test_auto_says_what_is_idle_once_it_has_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    settings = JupyterSettings(image="x", memory_limit="4g")
+    with caplog.at_level(logging.WARNING, "labgate.jupyter"):
+        launcher = await choose_launcher(settings, tmp_path)
+    assert launcher is not None
+    await launcher.stop()
+    assert caplog.messages == [
+        "Jupyter runs as a process, so these have no effect: jupyter.image, jupyter.memory_limit."
+    ]
+
+
+def test_nothing_is_idle_by_default() -> None:
+    assert remarks(Settings(), {}, launches=True) == []

@@ -1,0 +1,149 @@
+"""Where one request ends and the next begins, however the octets are cut on their way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.http1.request_parser import Reads, RequestParser
+from proxy.net.limits import Limits
+from proxy.rules.model import Refuse
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+UPGRADE = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+LIMITS = Limits(request_line=100, head=1000, fields=10)
+
+
+def cut(segments: Sequence[bytes]) -> tuple[list[bytes], int, RequestParser]:
+    """The octets that went on, one string a piece; the refusal's status; the framer.
+
+    Every request is answered as soon as it is whole.
+    """
+    framer = RequestParser(LIMITS)
+    pieces: list[bytes] = []
+    for segment in segments:
+        rest = segment
+        while rest:
+            piece, rest = framer.cut(rest)
+            if isinstance(piece, Refuse):
+                return pieces, piece.status, framer
+            if piece is not None:
+                pieces.append(piece)
+            if framer.reads is Reads.NEXT:
+                framer.answered()
+    return pieces, 0, framer
+
+
+CASES: list[tuple[bytes, list[bytes], int, Reads]] = [
+    (GET, [GET], 0, Reads.HEAD),
+    (GET + GET, [GET, GET], 0, Reads.HEAD),
+    (b"\r\n" + GET + b"\r\n" + GET, [GET, GET], 0, Reads.HEAD),
+    (POST + b"12345" + GET, [POST, b"12345", GET], 0, Reads.HEAD),
+    (POST + b"123", [POST, b"123"], 0, Reads.CONTENT),
+    (POST + GET[:5] + GET, [POST, GET[:5], GET], 0, Reads.HEAD),
+    (CHUNKED + b"1\r\na\r\n" + GET, [CHUNKED, b"1\r\na\r\n" + GET], 0, Reads.CHUNKS),
+    (GET + b"GET  / HTTP/1.1\r\n" + GET, [GET], 400, Reads.NOTHING),
+    (GET + b"\r\n\r\n" + GET, [GET], 400, Reads.NOTHING),
+    (b"GET / HTTP/3.0\r\n\r\n" + GET, [], 505, Reads.NOTHING),
+    (b"GET / HTTP/1.7\r\n\r\n", [b"GET / HTTP/1.7\r\n\r\n"], 0, Reads.HEAD),
+]
+
+
+@pytest.mark.parametrize("segments", ["whole", "bytes"])
+@pytest.mark.parametrize(("data", "pieces", "status", "reads"), CASES)
+def test_cut(data: bytes, pieces: list[bytes], status: int, reads: Reads, segments: str) -> None:
+    octets = [data[at : at + 1] for at in range(len(data))]
+    went, refused, framer = cut([data] if segments == "whole" else octets)
+    assert (b"".join(went), refused, framer.reads) == (b"".join(pieces), status, reads)
+    if segments == "whole":
+        assert went == pieces
+
+
+EARLY = [
+    (b"GET  /", b" HTTP/1.1\r\n", 400),
+    (b"\x16\x03\x01\x02", b"", 400),
+    (b"GET /\n", b"", 400),
+    (b"\n", b"", 400),
+    (b"GET /", b"\r\n", 400),
+    (b"GET / HTTP/1.1\r\nA: \x00", b"", 400),
+    (b"GET / HTTP/1.1\r\nA: b\r", b"c", 400),
+    (b"GET /" + b"a" * 98, b"", 414),
+    (b"GET / HTTP/1.1\r\nA: " + b"a" * 1010, b"", 431),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "status"), EARLY)
+def test_a_faulty_head_is_refused_before_it_is_whole(
+    first: bytes, second: bytes, status: int
+) -> None:
+    _, refused, framer = cut([first, second] if second else [first])
+    assert (refused, framer.reads, framer.kept) == (status, Reads.NOTHING, b"")
+
+
+def test_behind_a_refusal_nothing_is_read() -> None:
+    framer = RequestParser(LIMITS)
+    piece, rest = framer.cut(b"?\r\n\r\n" + GET)
+    assert isinstance(piece, Refuse)
+    assert rest == b""
+    assert framer.cut(GET) == (None, b"")
+    assert framer.kept == b""
+
+
+def test_behind_a_request_octets_wait_for_its_answer() -> None:
+    framer = RequestParser(LIMITS)
+    assert framer.cut(UPGRADE + GET) == (UPGRADE, GET)
+    assert framer.cut(GET) == (None, b"")
+    assert framer.cut(POST) == (None, b"")
+    kept = framer.take()
+    framer.answered()
+    assert framer.cut(kept) == (GET, POST)
+    assert framer.cut(b"\x81\x00") == (None, b"")
+    assert framer.switched() == b"\x81\x00"
+    assert framer.reads is Reads.ANOTHER_PROTOCOL
+
+
+def test_an_answer_may_come_before_the_content() -> None:
+    framer = RequestParser(LIMITS)
+    assert framer.cut(POST + b"12") == (POST, b"12")
+    assert framer.cut(b"12") == (b"12", b"")
+    framer.answered()
+    assert framer.cut(b"345" + GET) == (b"345", GET)
+    assert framer.cut(GET) == (GET, b"")
+    assert framer.reads is Reads.NEXT
+
+
+targets = st.text("abcXYZ019/?%=&.~", max_size=20).map(lambda text: b"/" + text.encode("ascii"))
+contents = st.binary(max_size=40)
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """A head and its content."""
+    line = b"%b %b HTTP/1.1\r\n" % (draw(st.sampled_from([b"GET", b"PUT"])), draw(targets))
+    content = draw(contents)
+    field = b"Content-Length: %d\r\n" % len(content) if content or draw(st.booleans()) else b""
+    return line + b"Host: a\r\n" + field + b"\r\n", content
+
+
+@given(st.lists(requests(), min_size=1, max_size=4), st.data())
+def test_cuts_do_not_matter(sent: list[tuple[bytes, bytes]], data: st.DataObject) -> None:
+    stream = b"".join(head + content for head, content in sent)
+    places = st.lists(st.integers(0, len(stream)), max_size=8)
+    ends = [*sorted(data.draw(places)), len(stream)]
+    segments = [stream[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+    pieces, refused, framer = cut(segments)
+    assert (b"".join(pieces), refused, framer.reads) == (stream, 0, Reads.HEAD)
+    went = iter(pieces)
+    assert all(head in went for head, _ in sent), "a head went in pieces"
+
+
+@given(st.binary(max_size=200), st.integers(0, 200))
+def test_anything_at_all_is_cut_alike(data: bytes, at: int) -> None:
+    whole, refused, _ = cut([data])
+    halves, refused_too, _ = cut([data[:at], data[at:]])
+    assert (b"".join(whole), refused) == (b"".join(halves), refused_too)

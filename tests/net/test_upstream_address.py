@@ -1,0 +1,51 @@
+"""Reading ``--upstream``."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.errors import UsageError
+from proxy.net.upstream_address import UpstreamAddress, parse_upstream
+
+GOOD = [
+    ("http://127.0.0.1:8888", UpstreamAddress("127.0.0.1", 8888)),
+    ("http://127.0.0.1:8888/", UpstreamAddress("127.0.0.1", 8888)),
+    ("http://Jupyter", UpstreamAddress("jupyter", 80)),
+    ("http://[::1]:8888", UpstreamAddress("::1", 8888)),
+    ("http://h:1/user/ada", UpstreamAddress("h", 1, None, "/user/ada/")),
+    ("unix:/run/j.sock", UpstreamAddress("localhost", 80, "/run/j.sock")),
+    ("unix:///run/j.sock", UpstreamAddress("localhost", 80, "/run/j.sock")),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), GOOD)
+def test_good(text: str, expected: UpstreamAddress) -> None:
+    assert parse_upstream(text) == expected
+
+
+BAD = [
+    ("127.0.0.1:8888", "scheme"),
+    ("https://127.0.0.1", "plain HTTP"),
+    ("http://", "host"),
+    ("http://a b", "host"),
+    ("http://h:0", "port 0"),
+    ("http://h:99999", "ort"),
+    ("http://u:p@h", "only name"),
+    ("http://h?x", "only name"),
+    ("unix:relative", "absolute"),
+    ("unix:", "absolute"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), BAD)
+def test_bad_ones_say_why_and_show_a_good_one(text: str, reason: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_upstream(text)
+    assert reason in str(caught.value)
+    assert "http://127.0.0.1:8888" in str(caught.value)
+
+
+def test_an_address_is_shown_as_it_is_written() -> None:
+    assert str(UpstreamAddress("::1", 8888)) == "http://[::1]:8888"
+    assert str(UpstreamAddress("h", 80, None, "/x/")) == "http://h/x"
+    assert str(UpstreamAddress("localhost", 80, "/run/j")) == "unix:/run/j"

@@ -1,0 +1,157 @@
+"""Many requests of one address, whatever keeps them under way: everybody else is served.
+
+127.0.0.2 is the crowd, 127.0.0.3 somebody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from ipaddress import ip_network
+
+import pytest
+
+from proxy.net.limits import Limits
+from proxy.net.reset import reset
+from proxy.rules.model import make_site
+from proxy.rules.networks import Networks
+from tests.edges import PUBLIC, Edge, edge, request
+from tests.upstreams import OK, Visit, upstream
+
+PATIENCE_SECONDS = 30.0
+CROWD, OTHER = "127.0.0.2", "127.0.0.3"
+MOST = 4
+LIMITS = Limits(requests=3 * MOST, requests_per_address=MOST)
+
+EXPECTING = b"Expect: 100-continue"
+LENGTH = b"Content-Length: 5"
+CROWDS = [
+    pytest.param(request(b"/slow", EXPECTING, LENGTH, method=b"POST"), id="100-continue"),
+    pytest.param(
+        request(b"/slow", EXPECTING, LENGTH, b"Connection: Expect", method=b"POST"),
+        id="Connection: Expect",
+    ),
+    pytest.param(request(b"/slow", LENGTH, method=b"POST", content=b"x"), id="a slow upload"),
+    pytest.param(request(b"/slow"), id="a slow answer"),
+    pytest.param(2 * request(b"/slow").replace(b"close", b"keep-alive"), id="pipelined"),
+]
+
+
+async def jupyter(visit: Visit) -> None:
+    """Silent on /slow, and quick elsewhere."""
+    while True:
+        head = await visit.head()
+        if b" /slow " in head:
+            await visit.reader.read()
+            return
+        await visit.say(OK)
+
+
+async def connected(
+    labgate: Edge, address: str, data: bytes
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", labgate.port, local_addr=(address, 0)
+    )
+    labgate.writers.append(writer)
+    writer.write(data)
+    return reader, writer
+
+
+async def status(labgate: Edge, address: str, data: bytes) -> bytes:
+    reader, _ = await connected(labgate, address, data)
+    return (await reader.readuntil(b"\r\n"))[9:12]
+
+
+async def until_under_way(labgate: Edge, count: int) -> None:
+    while len(labgate.exchanges.limit) < count:  # noqa: ASYNC110  no event says so
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("data", CROWDS)
+async def test_a_crowd_of_one_address_keeps_nobody_else_out(
+    data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        upstream(jupyter) as behind,
+        edge(behind.address, limits=LIMITS) as labgate,
+    ):
+        for _ in range(MOST):
+            await connected(labgate, CROWD, data)
+        await until_under_way(labgate, MOST)
+        for _ in range(2 * LIMITS.requests):
+            assert await status(labgate, CROWD, data) == b"503"
+        assert await status(labgate, OTHER, request()) == b"200"
+        for address in (CROWD, OTHER):
+            assert await status(labgate, address, request(b"/.labgate/health")) == b"200"
+            assert await status(labgate, address, request(b"/.labgate/ready")) == b"200"
+        assert len(labgate.exchanges.limit) == MOST
+        for writer in labgate.writers:
+            # By a FIN alone it would still be waiting for its answers.
+            reset(writer.transport)
+        while labgate.exchanges.under_way:  # noqa: ASYNC110  no event says so
+            await asyncio.sleep(0)
+        assert len(labgate.exchanges.limit) == 0
+        assert await status(labgate, CROWD, request()) == b"200"
+    (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "(limits.requests_per_address): 503 for 127.0.0.2, 0 more" in line.getMessage()
+
+
+async def test_labgates_own_paths_are_answered_when_everything_is_full() -> None:
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        upstream(jupyter) as behind,
+        edge(behind.address, limits=Limits(requests=1)) as labgate,
+    ):
+        await connected(labgate, CROWD, request(b"/slow"))
+        await until_under_way(labgate, 1)
+        assert await status(labgate, OTHER, request()) == b"503"
+        assert await status(labgate, OTHER, request(b"/.labgate/health")) == b"200"
+        assert await status(labgate, OTHER, request(b"/.labgate/ready")) == b"200"
+        # Refusals keep nobody waiting either, and say what is wrong.
+        evil = request(b"/", b"Origin: https://evil.example")
+        assert await status(labgate, OTHER, evil) == b"403"
+
+
+async def test_clients_behind_a_trusted_proxy_count_by_their_own_address() -> None:
+    trusted = Networks([ip_network(CROWD)])
+    async with asyncio.timeout(PATIENCE_SECONDS), upstream(jupyter) as behind:
+        site = make_site((PUBLIC,), behind.address.origin, trusted_proxies=trusted)
+        async with edge(behind.address, site=site, limits=LIMITS) as labgate:
+            mine = b"X-Forwarded-For: 192.0.2.1"
+            for _ in range(MOST):
+                await connected(labgate, CROWD, request(b"/slow", mine))
+            await until_under_way(labgate, MOST)
+            assert await status(labgate, CROWD, request(b"/", mine)) == b"503"
+            another = request(b"/", b"X-Forwarded-For: 192.0.2.2")
+            assert await status(labgate, CROWD, another) == b"200"
+            # Those of whom the proxy says nothing are not one client's, but count in all.
+            for _ in range(LIMITS.requests - MOST):
+                await connected(labgate, CROWD, request(b"/slow"))
+            await until_under_way(labgate, LIMITS.requests)
+            assert await status(labgate, CROWD, another) == b"503"
+
+
+async def test_an_open_websocket_is_no_request_under_way() -> None:
+    async def switches(visit: Visit) -> None:
+        await visit.head()
+        fields = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"
+        await visit.say(b"HTTP/1.1 101 Switching Protocols\r\n" + fields)
+        await visit.reader.read()
+
+    handshake = request(
+        b"/ws",
+        b"Origin: https://lab.example.org",
+        b"Upgrade: websocket",
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        b"Sec-WebSocket-Version: 13",
+    ).replace(b"Connection: close", b"Connection: Upgrade")
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        upstream(switches) as behind,
+        edge(behind.address, limits=Limits(requests_per_address=1)) as labgate,
+    ):
+        for _ in range(3):
+            assert await status(labgate, CROWD, handshake) == b"101"
+        assert len(labgate.exchanges.limit) == 0
