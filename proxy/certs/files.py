@@ -32,11 +32,11 @@ class CertificatePair:
     Attributes:
         cert: PEM file, leaf first, then the intermediates.
         key: PEM file.
-        names: DNS names and IP addresses the leaf is for, lower-case.
+        names: DNS names and IP addresses in the leaf, lower-case.
         chain_length: How many certificates the chain has.
-        issuer: Who issued it, as people call it.
+        issuer: Its organization and common name.
         serial: Its serial number in hexadecimal, as ``openssl x509 -serial`` prints it.
-        not_before: From when on it is valid (UTC).
+        not_before: When it becomes valid (UTC).
         not_after: When it expires (UTC).
     """
 
@@ -56,13 +56,13 @@ class CertificatePair:
 
 
 def letsencrypt_pair(domain: str) -> tuple[Path, Path]:
-    """Where certbot keeps the pair of ``domain``."""
+    """Certbot's files for ``domain``: certificate and key."""
     folder = LETSENCRYPT / domain
     return folder / "fullchain.pem", folder / "privkey.pem"
 
 
 def acme_pair(state_folder: Path, first_name: str) -> tuple[Path, Path]:
-    """Where labgate keeps the pair it obtained by ACME for ``first_name`` (and others)."""
+    """The files of the certificate that labgate obtains by ACME: certificate and key."""
     folder = state_folder / "certificates" / first_name
     return folder / "fullchain.pem", folder / "privkey.pem"
 
@@ -93,7 +93,7 @@ def load_pair(cert: Path, key: Path, now: datetime | None = None) -> Certificate
 
 
 def read_pair(cert: Path, key: Path) -> tuple[bytes, bytes]:
-    """What both files contain now.
+    """Read both files.
 
     Raises:
         StartError: One is missing or may not be read, with the mend.
@@ -104,7 +104,7 @@ def read_pair(cert: Path, key: Path) -> tuple[bytes, bytes]:
 def check_pair(
     cert: Path, key: Path, chain_text: bytes, key_text: bytes, now: datetime | None = None
 ) -> CertificatePair:
-    """Check what was read from one pair's files.
+    """Check the content of a pair's files.
 
     Raises:
         StartError: Naming the file and the mend.

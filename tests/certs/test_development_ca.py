@@ -39,14 +39,14 @@ def test_another_name_gets_another_leaf_from_the_same_authority(tmp_path: Path) 
     assert authority_file(tmp_path).read_bytes() == authority
 
 
-def test_a_damaged_authority_is_told(tmp_path: Path) -> None:
+def test_a_damaged_authority_is_reported(tmp_path: Path) -> None:
     development_pair(tmp_path, ["localhost"])
     authority_file(tmp_path).write_text("x")
     with pytest.raises(StartError, match="damaged"):
         development_pair(tmp_path, ["localhost"])
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StartError, match=r"state\.folder"):
         development_pair(tmp_path / "file" / "below", ["localhost"])

@@ -22,7 +22,7 @@ from tests.certificates import AUTHORITY, pair
 from tests.certs.stores import NAME, TODAY, served, source, started, warnings_of
 
 
-def test_a_new_pair_is_in_service_at_the_next_look(tmp_path: Path) -> None:
+def test_a_new_pair_is_in_service_after_a_reload(tmp_path: Path) -> None:
     pair(tmp_path, NAME)
     store = started(source(tmp_path))
     first = served(store)
@@ -231,21 +231,23 @@ def test_the_development_certificate_is_renewed_under_way(tmp_path: Path) -> Non
     assert served(store, "localhost") != first
 
 
-def test_a_certificate_nobody_renews_is_told_of_daily(
+def test_a_certificate_that_is_not_renewed_is_logged_daily(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     pair(tmp_path, NAME, days=20)
     store = started(source(tmp_path))
-    told = {}
+    logged = {}
     for hours in range(0, 24 * 22, 6):
         store.reload(TODAY + timedelta(hours=hours))
         if found := warnings_of(caplog):
-            (told[hours],) = found
-    assert 24 * 6 <= min(told) <= 24 * 6 + 6
-    assert " expires on " in told[min(told)]
-    assert " expired on " in told[max(told)]
-    assert 14 <= len(told) <= 16
-    assert all(later - earlier >= 24 for earlier, later in zip(told, list(told)[1:], strict=False))
+            (logged[hours],) = found
+    assert 24 * 6 <= min(logged) <= 24 * 6 + 6
+    assert " expires on " in logged[min(logged)]
+    assert " expired on " in logged[max(logged)]
+    assert 14 <= len(logged) <= 16
+    assert all(
+        later - earlier >= 24 for earlier, later in zip(logged, list(logged)[1:], strict=False)
+    )
     pair(tmp_path, NAME, days=60)
     assert store.reload(TODAY + timedelta(days=22))
     assert warnings_of(caplog) == []

@@ -30,7 +30,7 @@ def test_given_pairs_and_no_others(tmp_path: Path) -> None:
     assert (second.kind, second.deferred) == ("certbot", False)
 
 
-def test_a_laptop_makes_its_own(tmp_path: Path) -> None:
+def test_localhost_gets_a_development_certificate(tmp_path: Path) -> None:
     (source,) = sources_of(settings(tmp_path, site={"domains": ["localhost", "a.localhost"]}))
     assert source.kind == "development"
     assert source.make is not None
@@ -47,7 +47,7 @@ def test_certbots_folders(tmp_path: Path) -> None:
     assert (second.name, second.optional) == ("b.example", True)
 
 
-def test_what_comes_through_us_is_awaited(tmp_path: Path) -> None:
+def test_a_pair_obtained_through_labgate_is_deferred(tmp_path: Path) -> None:
     """certbot's challenge is answered by labgate, which therefore has to run first."""
     (source,) = sources_of(settings(tmp_path, acme={"webroot": tmp_path}))
     assert (source.kind, source.deferred) == ("certbot", True)

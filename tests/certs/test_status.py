@@ -23,33 +23,37 @@ class TestStatus:
         store.start()
         return store, file
 
-    def test_nothing_is_told_before_it_serves(self, tmp_path: Path) -> None:
+    def test_no_file_before_it_serves(self, tmp_path: Path) -> None:
         store, file = self.store(tmp_path)
         store.report_renewal(NAME, last_error="x")
         assert not file.exists()
 
-    def test_what_is_told(self, tmp_path: Path) -> None:
+    def test_the_content(self, tmp_path: Path) -> None:
         store, file = self.store(tmp_path)
         store.publish_status()
         status = read_status(file)
         assert status.running
-        (told,) = status.certificates
-        assert told.name == NAME
-        assert told.serial == served(store)[1].rjust(len(told.serial), "0")
-        assert (told.fault, told.last_error, told.next_renewal) == ("", "", None)
+        (certificate,) = status.certificates
+        assert certificate.name == NAME
+        assert certificate.serial == served(store)[1].rjust(len(certificate.serial), "0")
+        assert (certificate.fault, certificate.last_error, certificate.next_renewal) == (
+            "",
+            "",
+            None,
+        )
         assert file.stat().st_mode & 0o777 == 0o600
 
         when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         store.report_renewal(NAME, next_renewal=when, last_error="The CA said no.")
         store.report_renewal("unknown.example", last_error="nothing")
-        (told,) = read_status(file).certificates
-        assert (told.last_error, told.next_renewal) == ("The CA said no.", when)
+        (certificate,) = read_status(file).certificates
+        assert (certificate.last_error, certificate.next_renewal) == ("The CA said no.", when)
 
         (tmp_path / "pair" / "privkey.pem").write_text("oops")
         store.reload()
-        (told,) = read_status(file).certificates
-        assert "not a PEM private key" in told.fault
-        assert told.last_error == "The CA said no."
+        (certificate,) = read_status(file).certificates
+        assert "not a PEM private key" in certificate.fault
+        assert certificate.last_error == "The CA said no."
 
         store.close()
         assert not read_status(file).running
@@ -61,7 +65,7 @@ class TestStatus:
         store.reload()
         assert file.stat().st_ino == before.st_ino
 
-    def test_a_folder_that_cannot_be_written_is_told_once(
+    def test_a_folder_that_cannot_be_written_is_logged_once(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         store, _ = self.store(tmp_path)
@@ -73,9 +77,7 @@ class TestStatus:
         assert store.reload() is False
 
     @pytest.mark.parametrize("content", ["", "{}", "[]", '{"pid": 1, "certificates": [{}]}'])
-    def test_a_file_that_is_something_else_tells_nothing(
-        self, tmp_path: Path, content: str
-    ) -> None:
+    def test_a_damaged_file_is_an_empty_status(self, tmp_path: Path, content: str) -> None:
         (tmp_path / "status.json").write_text(content)
         assert read_status(tmp_path / "status.json").certificates == ()
 

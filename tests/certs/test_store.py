@@ -80,7 +80,9 @@ class TestDeferred:
         assert served(store)[0] != "O=labgate temporary"
         assert store.managed[0].name == NAME
 
-    def test_what_is_broken_is_told(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def test_an_unusable_pair_is_logged(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """Only here may labgate start all the same: it may be what is needed to renew."""
         pair(tmp_path, NAME, days=-1)
         store = started(source(tmp_path, deferred=True))

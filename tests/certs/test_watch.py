@@ -58,16 +58,16 @@ async def test_a_new_pair_is_found(tmp_path: Path, change: Callable[[Path], None
     handshakes = Heard()
     store = CertificateStore([Source(NAME, "files", cert, key)], handshakes, (NAME,))
     store.start()
-    (entry,) = store.managed
-    first = entry.pair
+    (managed,) = store.managed
+    first = managed.pair
     watching = spawn(watch(store, 0.02), "watching")
     try:
         change(live)
         async with asyncio.timeout(20):
-            while entry.pair is first:
+            while managed.pair is first:
                 handshakes.served.clear()
                 await handshakes.served.wait()
-        assert not entry.fault
+        assert not managed.fault
     finally:
         watching.cancel()
         with suppress(asyncio.CancelledError):

@@ -56,8 +56,8 @@ def through(scripted: ScriptedCa, settings: Settings) -> CertificateRequest:
 
 
 async def obtain(request: CertificateRequest, steps: Steps | None = None) -> CertificatePair:
-    tell = steps if steps is not None else Steps()
-    return await asyncio.to_thread(issue, request, tell, threading.Event())
+    report = steps if steps is not None else Steps()
+    return await asyncio.to_thread(issue, request, report, threading.Event())
 
 
 async def served(port: int, trust: ssl.SSLContext, name: str = NAME) -> str:

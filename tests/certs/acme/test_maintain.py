@@ -63,13 +63,13 @@ async def test_it_renews_in_time(tmp_path: Path) -> None:
         try:
             store = app.certificates
             assert store is not None
-            entry = store.managed[0]
+            managed = store.managed[0]
             await until_true(lambda: not store.managed[0].temporary, "no certificate")
-            first = entry.pair
+            first = managed.pair
             assert first is not None
-            await until_true(lambda: entry.pair is not first, "not renewed")
+            await until_true(lambda: managed.pair is not first, "not renewed")
             assert datetime.now(UTC) < first.not_after
-            assert not entry.temporary
+            assert not managed.temporary
         finally:
             await app.stop()
 
@@ -107,7 +107,7 @@ async def test_another_name_and_another_ca(
         await app.stop()
 
 
-async def test_one_of_several(
+async def test_one_of_several_processes_obtains(
     settings: Settings, ca: tuple[Pebble, Dns], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three that share a state folder ask once, and each knows what comes next."""
@@ -131,8 +131,8 @@ async def test_one_of_several(
     assert ca[0].stdout.read_text().count("Issued certificate") == issued + 1
 
 
-async def test_a_failure_waits(scripted: ScriptedCa, settings: Settings) -> None:
-    """It is told, and not repeated, also not by the next start."""
+async def test_a_failure_is_not_repeated_at_once(scripted: ScriptedCa, settings: Settings) -> None:
+    """It is reported, and not repeated by the next start either."""
     scripted.resources["newOrder"] = lambda _: problem(500, "serverInternal", "boom")
     update = {"directory": scripted.directory, "ca_file": scripted.ca_file}
     settings = settings.model_copy(update={"acme": settings.acme.model_copy(update=update)})
@@ -141,11 +141,11 @@ async def test_a_failure_waits(scripted: ScriptedCa, settings: Settings) -> None
         await app.start()
         try:
             assert app.certificates is not None
-            entry = app.certificates.managed[0]
-            await until_true(lambda entry=entry: entry.last_error, "nothing told")
-            assert "boom" in entry.last_error
-            assert entry.next_renewal is not None
-            assert entry.next_renewal > datetime.now(UTC) + timedelta(minutes=3)
+            managed = app.certificates.managed[0]
+            await until_true(lambda managed=managed: managed.last_error, "nothing reported")
+            assert "boom" in managed.last_error
+            assert managed.next_renewal is not None
+            assert managed.next_renewal > datetime.now(UTC) + timedelta(minutes=3)
         finally:
             await app.stop()
     assert len(scripted.requests) == 1

@@ -82,19 +82,19 @@ class TestChallenges:
 
 
 class TestResuming:
-    async def test_a_slow_order_is_taken_up_again(
+    async def test_a_stopped_attempt_is_resumed(
         self, labgate: Application, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Stopped between proof and issue; the next attempt goes on, with the same key."""
         request, stop, steps = certificate_request_of(settings), threading.Event(), Steps()
 
-        def tell(line: str) -> None:
+        def report(line: str) -> None:
             steps(line)
             if line.endswith(f"{OTHER}: validated"):
                 stop.set()
 
         with pytest.raises(Stopped):
-            await asyncio.to_thread(issue, request, tell, stop)
+            await asyncio.to_thread(issue, request, report, stop)
         assert not list((settings.state_folder / "challenges").iterdir())
         again = Steps()
         pair = await obtain(request, again)
@@ -106,7 +106,9 @@ class TestResuming:
 class TestASlowCa:
     """Without Pebble, which issues at once."""
 
-    async def test_it_is_waited_for(self, tmp_path: Path, settings: Settings) -> None:
+    async def test_an_order_is_polled_until_it_is_valid(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
         with scripted_ca(tmp_path, None) as scripted:
             SlowCa(scripted, polls=3)
             pair = await obtain(through(scripted, settings))
@@ -120,7 +122,7 @@ class TestASlowCa:
         )
         assert timedelta(days=3.7) < planned.at - datetime.now(UTC) < timedelta(days=4.1)
 
-    async def test_longer_than_an_attempt(
+    async def test_an_order_that_takes_longer_than_an_attempt(
         self, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The attempt ends, the order does not: the next attempt finds the certificate."""

@@ -97,7 +97,7 @@ def test_when_another_challenge_may_help(code: str, worth_trying: bool) -> None:
     assert other_challenge_may_help(Problem(code)) is worth_trying
 
 
-def test_the_cas_words_cannot_fool_a_terminal() -> None:
+def test_the_cas_text_cannot_control_a_terminal() -> None:
     assert sanitized("a\x1b[2J\r\nb\x9b.") == "a [2J b"
     assert len(sanitized("x" * 5000)) == 300
 

@@ -66,7 +66,7 @@ def test_a_certificates_id() -> None:
     assert certificate_id(leaf(1, None)) == ""
 
 
-def test_a_suggestion_is_remembered() -> None:
+def test_a_renewal_window_is_saved() -> None:
     window = RenewalWindow(NOW, NOW + timedelta(days=1))
     state = with_renewal_info(
         RenewalState(0.5), "0A", RenewalInfo(window, NOW + timedelta(hours=3)), NOW
@@ -84,7 +84,7 @@ def test_a_suggestion_is_remembered() -> None:
 @pytest.mark.parametrize(
     "content", [[], "text", {}, {"suggestedWindow": {}}, {"suggestedWindow": {"start": "x"}}]
 )
-async def test_a_suggestion_that_makes_no_sense(
+async def test_a_renewal_window_that_makes_no_sense(
     scripted: ScriptedCa, labgate: Application, settings: Settings, content: Any
 ) -> None:
     request = through(scripted, settings)
@@ -97,7 +97,7 @@ async def test_a_suggestion_that_makes_no_sense(
     assert state.ask_at > datetime.now(UTC)
 
 
-async def test_the_suggested_time(
+async def test_a_renewal_in_the_suggested_window(
     scripted: ScriptedCa, labgate: Application, settings: Settings
 ) -> None:
     """Asked for by the certificate's ID; an order then says what it replaces."""
@@ -114,10 +114,10 @@ async def test_the_suggested_time(
     pair = await obtain(request)
     labgate.certificates.reload()
     renewing = asyncio.ensure_future(Renewer(request, labgate.certificates).run())
-    entry = labgate.certificates.managed[0]
-    await until_true(lambda: entry.next_renewal, "no next renewal told")
-    assert entry.next_renewal is not None
-    assert start - timedelta(seconds=1) <= entry.next_renewal <= start + timedelta(days=2)
+    managed = labgate.certificates.managed[0]
+    await until_true(lambda: managed.next_renewal, "no next renewal reported")
+    assert managed.next_renewal is not None
+    assert start - timedelta(seconds=1) <= managed.next_renewal <= start + timedelta(days=2)
     renewing.cancel()
     ((path, _),) = scripted.requests
     known = path.removeprefix("renewalInfo/")

@@ -47,7 +47,7 @@ def window(start_days: float, end_days: float) -> RenewalWindow:
         (90, window(60, 58), 0.0, 60.0, "third"),  # a window that ends before it starts is none
     ],
 )
-def test_due(
+def test_without_failures(
     lifetime_days: float,
     suggested: RenewalWindow | None,
     random: float,

@@ -18,7 +18,7 @@ from proxy.certs.acme.solvers import (
 NAME = "lab.example.org"
 
 
-def test_proofs_come_and_go(tmp_path: Path) -> None:
+def test_proofs_are_published_and_removed(tmp_path: Path) -> None:
     given: dict[str, bool] = {}
     answers = TlsAlpnResponder(
         tmp_path, lambda name, context: given.update({name: context is not None})
@@ -39,7 +39,7 @@ def test_proofs_come_and_go(tmp_path: Path) -> None:
     assert not list(challenge_folder(tmp_path).iterdir())
 
 
-def test_a_token_cannot_climb(tmp_path: Path) -> None:
+def test_a_token_cannot_leave_the_folder(tmp_path: Path) -> None:
     for token in ("../x", "a/b", "", "a.b", "."):
         with pytest.raises(ValueError, match="is not a token"):
             ChallengeSolver(tmp_path).present_http(token, "x")

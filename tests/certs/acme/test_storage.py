@@ -81,7 +81,7 @@ def test_a_wrong_chain_changes_nothing(tmp_path: Path) -> None:
     assert storage.cert.read_bytes() == before
 
 
-def test_an_order_is_taken_up_with_its_key(tmp_path: Path) -> None:
+def test_a_pending_order_is_resumed_with_its_key(tmp_path: Path) -> None:
     storage = CertificateStorage(tmp_path, NAME)
     key, order = storage.stage(ORDER)
     assert order.url == ""
