@@ -129,9 +129,12 @@ class ContainerFiles:
 
     async def is_socket(self, path: str) -> bool:
         """Whether ``path`` is a socket, which no archive holds."""
-        async with self._docker._query(self._where, "HEAD", params={"path": path}) as response:
-            told = response.headers["X-Docker-Container-Path-Stat"]
-            response.close()
+        try:
+            async with self._docker._query(self._where, "HEAD", params={"path": path}) as response:
+                told = response.headers["X-Docker-Container-Path-Stat"]
+                response.close()
+        except json.JSONDecodeError:  # aiodocker looks for the reason in a body that HEAD has not
+            return False
         return bool(json.loads(base64.b64decode(told))["mode"] & _SOCKET_BIT)
 
     @asynccontextmanager

@@ -76,11 +76,11 @@ async def take_along(
     Raises:
         StartError: A copy is not to be had, or not the same; with the reason.
     """
-    copied = [await _Taking(docker, existing, move, on).take(image) for move in found]
+    copied = [await Taking(docker, existing, move, on).take(image) for move in found]
     return tuple(copy for copy in copied if copy is not None)
 
 
-class _Taking:
+class Taking:
     """One folder's way."""
 
     def __init__(
@@ -132,14 +132,14 @@ class _Taking:
         source, mount = self._move.source, self._move.mount
         with _shown(self._on, f"copying {source} to {mount}") as seen:
             records = await self._earlier.copy(source, kept, folder, self._elsewhere, seen)
-        if left_out := await self._left_out(records):
-            return f"the engine left out {left_out}"
+        if path := await self.left_out(records):
+            return f"the engine left out {path}"
         with _shown(self._on, f"checking the copy in {mount}") as seen:
             wrong = missing(records, await kept.read(folder, seen))
         return f"{wrong} is not the same in the copy" if wrong else ""
 
-    async def _left_out(self, records: Records) -> str:
-        """What the engine says to be there and gave no copy of; it leaves out what it cannot read.
+    async def left_out(self, records: Records) -> str:
+        """A file that is there and of which the engine gave no copy, as it could not read it.
 
         A socket is nothing that can be kept.
         """

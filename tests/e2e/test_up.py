@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import shutil
 import signal
@@ -100,6 +101,14 @@ def docker(*arguments: str) -> str:
     return ran.stdout.strip()
 
 
+def read_until(terminal: int, words: bytes) -> bytes:
+    """What comes from a terminal up to these words, styles left out."""
+    told = b""
+    while words not in told:
+        told = re.sub(rb"\x1b\[[0-9;]*m", b"", told + os.read(terminal, 4096))
+    return told
+
+
 @pytest.mark.docker
 class TestContainer:
     @pytest.fixture
@@ -144,6 +153,37 @@ class TestContainer:
         with labgate:
             assert ", created" in labgate.lines["Jupyter"]
             assert docker("exec", name, "cat", "work/file", "saved") == "kept\nkept"
+
+    def test_at_a_terminal_it_asks_before_it_replaces(self, name: str, tmp_path: Path) -> None:
+        setsid = shutil.which("setsid")
+        require(setsid, "no setsid", "apt-get install util-linux")
+        arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name, "--volume", "")
+        with Labgate(tmp_path, "up", *arguments) as labgate:
+            token = labgate.lines["Open"].partition("token=")[2]
+            opened = labgate.ask("POST", "/api/terminals", Authorization=f"token {token}")
+            assert opened.status == 200
+            labgate.kill()
+        terminal, inside = pty.openpty()
+        labgate.process = subprocess.Popen(
+            [str(setsid), "--ctty", *labgate.command(), "--memory-limit", "1g"],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **labgate.environment},
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+        )
+        os.close(inside)
+        try:
+            told = read_until(terminal, b"Replace it? [y/N] ")
+            assert b"(memory limit: was none, will be 1 GiB), and 1 terminal is open" in told
+            os.write(terminal, b"n\n")
+            assert b"adopted as it is" in read_until(terminal, b"  Stop  ")
+            os.write(terminal, b"\x03")
+            read_until(terminal, b"Stopping")
+            assert labgate.running.wait(30) == 0
+        finally:
+            os.close(terminal)
+            labgate.kill()
 
     def test_a_container_of_somebody_else_is_left_alone(self, name: str, tmp_path: Path) -> None:
         docker("run", "--detach", "--name", name, "--entrypoint", "sleep", TEST_IMAGE, "300")

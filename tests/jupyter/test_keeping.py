@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import re
+import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,12 +15,15 @@ from typing import Any
 
 import aiodocker
 import pytest
+from rich.console import Console
 
 from proxy.errors import StartError
 from proxy.jupyter.archive import ContainerFiles
-from proxy.jupyter.migrate import COPY_LABEL, MARK
+from proxy.jupyter.home import Folders, Mount, mounts_of, moves
+from proxy.jupyter.migrate import COPY_LABEL, MARK, Taking
 from proxy.jupyter.password import hash_passphrase
 from proxy.jupyter.readiness import wait_until_ready
+from proxy.jupyter.recipe import OURS_LABEL
 from tests.conftest import TEST_IMAGE, require
 from tests.jupyter.place import HOME, READY_SECONDS, WORK, Place
 from tests.jupyter.visits import read, save
@@ -209,9 +213,43 @@ async def test_an_unfinished_copy_is_finished_where_it_is(place: Place) -> None:
     await place.docker.containers.create(
         {"Image": TEST_IMAGE, "Labels": {COPY_LABEL: home}}, name=f"{place.name}-left-over"
     )
+    half_made: Any = {"Image": TEST_IMAGE, "Labels": {OURS_LABEL: "1"}}
+    await place.docker.containers.create(half_made, name=f"{place.name}-labgate-next")
     await place.launched(recreate=True)
     assert await listing(place) == before
     assert await place.all() == {place.name: "running"}
+
+
+async def test_a_replacement_that_does_not_start_is_copied_for_anew(place: Place) -> None:
+    """The copy was whole, but work went on in the earlier container since."""
+    await first_version(place)
+    identity = (await place.inspect())["Id"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        launcher = await place.launcher(recreate=True, port=taken.getsockname()[1])
+        with pytest.raises(StartError, match="address already in use"):
+            await launcher.launch()
+    await launcher.stop()
+    assert await place.all() == {place.name: "running"}
+    assert (await place.inspect())["Id"] == identity
+    await place.run("echo newer > book.ipynb")
+    before = await listing(place)
+    await place.launched(recreate=True)
+    assert await listing(place) == before
+
+
+async def test_what_the_engine_left_out_is_noticed(place: Place) -> None:
+    """It logs what it cannot read, and ends the archive as if nothing were missing."""
+    await first_version(place)
+    existing = await place.inspect()
+    (move,) = moves((Folders(), mounts_of(existing)), (Folders(), (Mount("volume", "x", HOME),)))
+    taking = Taking(place.docker, existing, move, Console(file=place.progress))
+    files = ContainerFiles(place.docker, existing["Id"])
+    records = dict(await files.read(HOME, lambda _: None))
+    assert await taking.left_out(records) == "", "a socket is nothing to keep"
+    for name in ("a folder/.../-x", "bad\udcff\udcfename", "dangling"):
+        less = {path: record for path, record in records.items() if path != name}
+        assert len(less) == len(records) - 1
+        assert (await taking.left_out(less)).startswith(f"{HOME}/{name[:3]}")
 
 
 async def test_newer_work_in_the_volume_is_never_overwritten(
