@@ -10,7 +10,7 @@ import logging
 import re
 import tarfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -130,11 +130,11 @@ class Taking:
     async def _copy(self, kept: ContainerFiles, folder: str) -> str:
         """Copy and compare; what is wrong with the copy, empty for nothing."""
         source, mount = self._move.source, self._move.mount
-        with _shown(self._on, f"copying {source} to {mount}") as seen:
+        with shown(self._on, f"copying {source} to {mount}") as seen:
             records = await self._earlier.copy(source, kept, folder, self._elsewhere, seen)
         if path := await self.left_out(records):
             return f"the engine left out {path}"
-        with _shown(self._on, f"checking the copy in {mount}") as seen:
+        with shown(self._on, f"checking the copy in {mount}") as seen:
             wrong = missing(records, await kept.read(folder, seen))
         return f"{wrong} is not the same in the copy" if wrong else ""
 
@@ -223,9 +223,11 @@ async def _remove_leftovers(docker: aiodocker.Docker, mount: Mount) -> None:
 
 
 @contextmanager
-def _shown(console: Console, what: str) -> Iterator[Seen]:
+def shown(
+    console: Console, what: str, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Seen]:
     """Tells how many octets went by: a line every few seconds, or one that grows."""
-    said, octets = time.monotonic(), 0
+    said, octets = clock(), 0
     every = BAR_EVERY_SECONDS if console.is_terminal else LINE_EVERY_SECONDS
     columns = (TextColumn("{task.description}", markup=False), DownloadColumn())
     progress = Progress(
@@ -236,14 +238,13 @@ def _shown(console: Console, what: str) -> Iterator[Seen]:
     def seen(count: int) -> None:
         nonlocal said, octets
         octets += count
-        if (now := time.monotonic()) - said < every:
+        if (now := clock()) - said < every:
             return
         said = now
-        with suppress(OSError):  # a terminal that is gone must not end the copy
-            if console.is_terminal:
-                progress.update(task, completed=octets, refresh=True)
-            else:
-                console.print(f"{what}: {decimal(octets)}", markup=False, highlight=False)
+        if console.is_terminal:
+            progress.update(task, completed=octets, refresh=True)
+        else:
+            console.print(f"{what}: {decimal(octets)}", markup=False, highlight=False)
 
     if console.is_terminal:
         with progress:

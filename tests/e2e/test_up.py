@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import socket
@@ -105,6 +106,7 @@ def read_until(terminal: int, words: bytes) -> bytes:
     """What comes from a terminal up to these words, styles left out."""
     told = b""
     while words not in told:
+        assert select.select([terminal], [], [], 60)[0], told.decode()
         told = re.sub(rb"\x1b\[[0-9;]*m", b"", told + os.read(terminal, 4096))
     return told
 

@@ -379,7 +379,7 @@ async def test_a_folder_that_does_not_exist(place: Place, folder: Path) -> None:
     # Gone again: an error at every start, not a new folder of root's.
     await asyncio.to_thread(subprocess.run, ["rm", "-r", str(missing)], check=True)
     launcher = await place.launcher(home=f"{missing}:{HOME}")
-    with pytest.raises(StartError, match="does not exist"):
+    with pytest.raises(StartError, match=r"^Folder .* does not exist\. Make it: "):
         await launcher.launch()
 
 

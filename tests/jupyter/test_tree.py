@@ -89,11 +89,14 @@ def test_only_some_are_named() -> None:
 
 
 @pytest.mark.parametrize("more", [b"", b'{"message":"no such device"}\n', bytes(512)])
-@pytest.mark.parametrize("keep", [512, 1024, 5000, -2048])
-def test_a_stream_that_broke_off_is_none(folder: Path, keep: int, more: bytes) -> None:
+def test_a_stream_that_broke_off_is_none(folder: Path, more: bytes) -> None:
     """The engine ends a failed stream like a whole one, which tarfile often does not notice."""
-    with pytest.raises(tarfile.ReadError):
-        read_tree(io.BytesIO(pack(folder)[:keep] + more), nothing)
+    whole = pack(folder)
+    with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
+        between = [member.offset for member in tar.getmembers()]
+    for cut in (*between, *(offset + 700 for offset in between), len(whole) - 1024):
+        with pytest.raises(tarfile.ReadError):
+            read_tree(io.BytesIO(whole[:cut] + more), nothing)
 
 
 class Full(io.RawIOBase):
