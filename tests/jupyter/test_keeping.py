@@ -30,8 +30,6 @@ from tests.jupyter.visits import read, save
 
 pytestmark = pytest.mark.docker
 
-OTHER_IMAGE = "labgate-test/other-image:1"
-
 # Everything a home can hold that is awkward to copy.
 FILL = f"""
 cd {HOME}
@@ -284,10 +282,11 @@ async def test_volumes_without_a_name_stay(place: Place) -> None:
 
 
 @pytest.fixture
-async def other_image(place: Place) -> str:
+async def other_image(place: Place) -> AsyncIterator[str]:
     """Another image's name; the layers are the same."""
-    await place.docker.images.tag(TEST_IMAGE, OTHER_IMAGE.partition(":")[0], tag="1")
-    return OTHER_IMAGE
+    await place.docker.images.tag(TEST_IMAGE, place.name, tag="1")
+    yield f"{place.name}:1"
+    await place.docker.images.delete(f"{place.name}:1", force=True)
 
 
 async def test_the_home_survives_everything_that_replaces(place: Place, other_image: str) -> None:
