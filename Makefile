@@ -37,6 +37,8 @@ check: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin proxy
+	@$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	@$(VENV)/bin/check-jsonschema -q --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
 
 # The proxies to compare with are never installed here: it says which it found.
 bench: $(VENV)/dev.stamp
