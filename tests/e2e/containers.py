@@ -35,5 +35,5 @@ def container_name() -> Iterator[str]:
     try:
         yield name
     finally:
-        for removed in (("rm", "--force", name), ("volume", "rm", "--force", name)):
+        for removed in (("rm", "--force", name), ("volume", "rm", "--force", name, f"{name}-home")):
             subprocess.run(["docker", *removed], capture_output=True, check=False)
