@@ -52,7 +52,7 @@ class CertificateStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class InstanceStatus:
     """The state of an instance.
 
     Attributes:
@@ -94,7 +94,7 @@ def write_status(
     write_atomically(path, json.dumps(content, indent=1, default=_encode).encode("utf-8"))
 
 
-def read_status(path: Path) -> Status:
+def read_status(path: Path) -> InstanceStatus:
     """Read the last status; an empty one if the file is missing or damaged."""
     try:
         content = json.loads(path.read_bytes())
@@ -102,11 +102,11 @@ def read_status(path: Path) -> Status:
         hosts = tuple(content["hosts"])
         pid = content["pid"]
     except PermissionError:
-        return Status(unreadable=True)
+        return InstanceStatus(unreadable=True)
     except (OSError, ValueError, KeyError, TypeError):
-        return Status()
+        return InstanceStatus()
     running = isinstance(pid, int) and _process_exists(pid)
-    return Status(certificates, hosts, pid if running else None)
+    return InstanceStatus(certificates, hosts, pid if running else None)
 
 
 def _parse(content: dict[str, Any]) -> CertificateStatus:

@@ -12,7 +12,7 @@ from rich.text import Text
 from proxy.certs.development_ca import RENEW_BEFORE
 from proxy.certs.files import CertificatePair, load_pair
 from proxy.certs.sources import Source, hosts_of, sources_of
-from proxy.certs.status import CertificateStatus, Status, read_status, status_file
+from proxy.certs.status import CertificateStatus, InstanceStatus, read_status, status_file
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 
@@ -69,7 +69,7 @@ def show(settings: Settings) -> int:
     return 0 if good else 1
 
 
-def rows_of(settings: Settings, status: Status, now: datetime) -> list[Row]:
+def rows_of(settings: Settings, status: InstanceStatus, now: datetime) -> list[Row]:
     """A row for each source that has a certificate or should have one."""
     reported = {one.cert: one for one in status.certificates}
     in_service = status.running and not _unserved(settings, status)
@@ -167,12 +167,12 @@ def _span(span: timedelta) -> str:
     return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
-def _unserved(settings: Settings, status: Status) -> list[str]:
+def _unserved(settings: Settings, status: InstanceStatus) -> list[str]:
     """The configured names that the running labgate does not serve."""
     return [host for host in hosts_of(settings) if host not in status.hosts]
 
 
-def _provenance(settings: Settings, path: Path, status: Status) -> str:
+def _provenance(settings: Settings, path: Path, status: InstanceStatus) -> str:
     """Say whether the certificates shown are in service, or only in the files."""
     if status.unreadable:
         return (

@@ -159,28 +159,33 @@ class CertificateStorage:
         key_file, cert_file = self._next / "privkey.pem", self._next / "fullchain.pem"
         pair = check_pair(cert_file, key_file, chain, key_file.read_bytes(), _EVEN_IF_EXPIRED)
         write_atomically(cert_file, chain)
-        version = self._home / pair.serial
-        before = self._link.resolve()
+        version, before = self._home / pair.serial, self._link.resolve()
+        link = self._make_link(version)
         self._next.rename(version)
         try:
-            self._replace_link(version)
+            link.replace(self._link)
         except OSError:
             version.rename(self._next)
             raise
+        self._write_through()
         (version / "order.json").unlink(missing_ok=True)
         for other in self._home.iterdir():
             if re.fullmatch("[0-9A-F]+", other.name) and other not in (version, before):
                 shutil.rmtree(other, ignore_errors=True)
         return load_pair(self.cert, self.key, _EVEN_IF_EXPIRED)
 
-    def _replace_link(self, version: Path) -> None:
+    def _make_link(self, version: Path) -> Path:
+        """Make the link to a version, beside the one in service."""
         if self._link.is_dir() and not self._link.is_symlink():
             # A folder made by hand: move it aside.
             self._link.rename(self._home / f"found-{datetime.now(UTC):%Y%m%d%H%M%S}")
         link = self._home / "link"
         link.unlink(missing_ok=True)
         link.symlink_to(Path(".obtained") / self._home.name / version.name)
-        link.replace(self._link)
+        return link
+
+    def _write_through(self) -> None:
+        """Make the replaced link survive a power failure."""
         folder = os.open(self._link.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import stat
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +15,7 @@ from proxy.certs.acme.certificate_request import certificate_request_of
 from proxy.certs.acme.problems import ObtainError
 from proxy.certs.acme.storage import storage_of
 from proxy.config.settings import Settings
+from tests.certs.acme.disks import fill, small_disk
 from tests.certs.acme.issuance import (
     NAME,
     OTHER,
@@ -36,7 +34,6 @@ from tests.certs.acme.scripted_ca import (
     problem,
     scripted_ca,
 )
-from tests.conftest import require
 from tests.pebble import Dns, Pebble
 
 
@@ -186,29 +183,3 @@ class TestErrorsOfTheCa:
         scripted.resources["newOrder"] = lambda _: problem(400, "malformed", "no")
         with pytest.raises(ObtainError, match="clock is 120 minutes late: set it"):
             await obtain(through(scripted, settings))
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
-    folder.mkdir()
-    options = ["-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    mounted = subprocess.run(["mount", *options], capture_output=True, check=False)
-    require(
-        mounted.returncode == 0,
-        "no file system can be mounted",
-        "run it as root, outside of containers",
-    )
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def fill(disk: Path) -> Path:
-    """Leave no room on a small disk; the file that takes it."""
-    filler = disk / "filler"
-    with suppress(OSError), filler.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
-    return filler

@@ -17,6 +17,7 @@ from proxy.certs.acme.storage import CertificateStorage, PendingOrder
 from proxy.certs.files import load_pair
 from proxy.errors import StartError
 from tests.certificates import certificate_for
+from tests.certs.acme.disks import small_disk
 
 NAME = "lab.example.org"
 ORDER = PendingOrder("https://ca.example/dir", (NAME,), "")
@@ -111,6 +112,21 @@ def test_a_failure_to_install_leaves_the_order_pending(tmp_path: Path) -> None:
     assert storage.install(chain).names == (NAME,)
     assert storage.key.read_bytes() == key
     assert storage.stage(ORDER)[1] == ORDER, "nothing is pending any more"
+
+
+def test_a_link_that_cannot_be_replaced_leaves_the_order_pending(tmp_path: Path) -> None:
+    """Another file system is in the way, where no file can be moved to."""
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    storage = CertificateStorage(tmp_path, NAME)
+    with small_disk(folder / ".obtained"):
+        key, _ = storage.stage(ORDER)
+        placed = PendingOrder(ORDER.directory, ORDER.names, "", "https://ca.example/order/2")
+        storage.save_order(placed)
+        with pytest.raises(OSError, match="cross-device"):
+            storage.install(issue(key))
+        assert storage.stage(ORDER) == (key, placed)
+        assert storage.installed_pair() is None
 
 
 def test_the_lock(tmp_path: Path) -> None:
