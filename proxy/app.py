@@ -17,7 +17,7 @@ from proxy.config.settings import Settings
 from proxy.http1.server import Http1Server
 from proxy.inspector.headers import shown
 from proxy.jupyter.readiness import answers, is_silent
-from proxy.net.limits import Limits, connection_limit, request_limit
+from proxy.net.limits import Limits, new_connection_limit, new_request_limit
 from proxy.net.listener import Listener, listen
 from proxy.net.ports import BACKLOG
 from proxy.net.upstream_address import UpstreamAddress
@@ -97,7 +97,7 @@ class Application:
             ),
             observers,
             trace=settings.log.show_headers,
-            limit=request_limit(self._limits, self._trusted),
+            limit=new_request_limit(self._limits, self._trusted),
         )
         self._sweeping: asyncio.Task[None] | None = None
         self._listeners: list[Listener | asyncio.Server] = []
@@ -125,16 +125,22 @@ class Application:
             context = self.certificates.handshakes.context
         ports = ports_of(settings) if self._share is None else self._share.ports
         limits = fitting(self._limits, settings)
-        guests = connection_limit(limits, self._trusted)
-        edge = Http1Server(self._exchanges, limits=limits, guests=guests)
-        redirects = Http1Server(self._exchanges, limits=limits, guests=guests, plain_redirects=True)
+        connection_limit = new_connection_limit(limits, self._trusted)
+        edge = Http1Server(self._exchanges, limits=limits, connection_limit=connection_limit)
+        redirects = Http1Server(
+            self._exchanges, limits=limits, connection_limit=connection_limit, plain_redirects=True
+        )
         self._edges = [edge, redirects]
         self._sweeping = spawn(self._sweep(), "sweep")
-        announcers = self._trusted if settings.access.proxy_protocol else NOWHERE
+        proxy_protocol_senders = self._trusted if settings.access.proxy_protocol else NOWHERE
         for listening in ports.main:
-            self._listeners.append(await listen(edge, listening, context, BACKLOG, announcers))
+            self._listeners.append(
+                await listen(edge, listening, context, BACKLOG, proxy_protocol_senders)
+            )
         for listening in ports.plain:
-            self._listeners.append(await listen(redirects, listening, None, BACKLOG, announcers))
+            self._listeners.append(
+                await listen(redirects, listening, None, BACKLOG, proxy_protocol_senders)
+            )
         if self.certificates is not None:
             self.certificates.publish_status()
             self._watching = spawn(watch(self.certificates), "certificates")
@@ -148,7 +154,7 @@ class Application:
         """What can be read off at any moment: a name, a text and the number."""
         exchanges = self._exchanges
         return {
-            "connections": ("Open connections.", lambda: len(self._edges[0].guests)),
+            "connections": ("Open connections.", lambda: len(self._edges[0].connection_limit)),
             "tunnels": ("Open WebSockets.", lambda: len(exchanges.tunnels)),
             "requests_under_way": (
                 "Requests that are being answered, WebSockets not counted.",
@@ -210,7 +216,7 @@ class Application:
             await asyncio.sleep(SWEEP_SECONDS)
             for edge in self._edges:
                 await edge.shed()
-            memory.look(len(self._edges[0].guests), monotonic())
+            memory.look(len(self._edges[0].connection_limit), monotonic())
             await self._pool.check_times()
             self._pages.look(monotonic())
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from proxy.http1.server import Http1Server
-from proxy.net.limits import DEFAULT_LIMITS, Limits, request_limit
+from proxy.net.limits import DEFAULT_LIMITS, Limits, new_request_limit
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.record import Record
 from proxy.proxying.dispatcher import Dispatcher
@@ -97,7 +97,7 @@ async def edge(
         OwnPaths(ready, None),
         [observe],
         trace=True,
-        limit=request_limit(limits, site.trusted_proxies),
+        limit=new_request_limit(limits, site.trusted_proxies),
     )
     server = Http1Server(exchanges, plain_redirects=redirects, limits=limits)
     loop = asyncio.get_running_loop()

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from proxy.http1.server_connection import ServerConnection, UnderWay
 from proxy.messages import Content, Downstream
-from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, connection_limit
+from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_connection_limit
 from proxy.rules.model import RequestHead
 from proxy.runtime.log_throttle import LogThrottle
 from proxy.runtime.memory import own_pages
 from proxy.runtime.tasks import in_turns
 
 if TYPE_CHECKING:
-    from proxy.net.pending_connection import Arrival
+    from proxy.net.pending_connection import PendingConnection
 
 log = logging.getLogger("labgate")
 
@@ -34,11 +34,11 @@ class Http1Server:
     """Makes an ``ServerConnection`` of every connection; a protocol factory for plain ports.
 
     Attributes:
-        arrivals: Those that have not finished their TLS handshake, or what comes before it.
+        pending: Those that have not finished their TLS handshake, or what comes before it.
         connections: Those that are open.
-        guests: How many of both there may be, on all ports together.
+        connection_limit: How many of both there may be, on all ports together.
         exchange: Takes every request.
-        plain_redirects: As in ``Arrival``.
+        plain_redirects: As in ``rules.model.Arrival``.
     """
 
     def __init__(
@@ -47,15 +47,17 @@ class Http1Server:
         *,
         plain_redirects: bool = False,
         limits: Limits = DEFAULT_LIMITS,
-        guests: ConcurrencyLimit | None = None,
+        connection_limit: ConcurrencyLimit | None = None,
     ) -> None:
         self.exchange = exchange
         self.plain_redirects = plain_redirects
         self.limits = limits
-        self.guests = guests if guests is not None else connection_limit(limits)
-        self.arrivals: set[Arrival] = set()
+        self.connection_limit = (
+            connection_limit if connection_limit is not None else new_connection_limit(limits)
+        )
+        self.pending: set[PendingConnection] = set()
         self.connections: set[ServerConnection] = set()
-        self._turned_away = LogThrottle()
+        self._rejections = LogThrottle()
         self._empty: asyncio.Event | None = None
 
     def __call__(self) -> ServerConnection:
@@ -69,7 +71,7 @@ class Http1Server:
         Args:
             client: Its address.
             slot: Counts it.
-            vouched: As in ``Arrival``.
+            vouched: As in ``rules.model.Arrival``.
             kind: What is made of it.
         """
         loop = asyncio.get_running_loop()
@@ -78,17 +80,17 @@ class Http1Server:
         loop.call_soon(own_pages, False)
         return kind(self, loop, client, slot, vouched)
 
-    def turned_away(self, client: str) -> None:
+    def log_rejection(self, client: str) -> None:
         """Tell of a connection too many, without a line for each of a flood."""
-        if (more := self._turned_away.due(monotonic())) is not None:
-            key = "connections" if self.guests.full else "connections_per_address"
+        if (more := self._rejections.due(monotonic())) is not None:
+            key = "connections" if self.connection_limit.full else "connections_per_address"
             message = "too many connections (limits.%s): %s is turned away, %d more since then"
             log.warning(message, key, client, more)
 
     async def shed(self) -> None:
         """Close what takes too long or leads nowhere; call it twice a second."""
-        async for arrival in in_turns(self.arrivals):
-            arrival.shed(monotonic())
+        async for pending in in_turns(self.pending):
+            pending.shed(monotonic())
         async for connection in in_turns(self.connections):
             connection.shed(monotonic())
 

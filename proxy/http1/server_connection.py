@@ -112,9 +112,9 @@ class ServerConnection(asyncio.Protocol):
         if self._slot is None:
             peer = transport.get_extra_info("peername")
             self.client = plain_address(str(peer[0])) if isinstance(peer, tuple) else "local"
-            self._slot = self._server.guests.acquire(self.client)
+            self._slot = self._server.connection_limit.acquire(self.client)
             if self._slot is None:
-                self._server.turned_away(self.client)
+                self._server.log_rejection(self.client)
                 reset(transport)
                 return
         self.transport = transport

@@ -55,18 +55,20 @@ class ConcurrencyLimit:
     """How many there may be at once, in all and of one client address.
 
     A client's address is an IPv6 one with its /64, which one customer has. Those of
-    ``crowds``, the addresses many clients come from, count in all only.
+    ``shared_addresses``, the addresses many clients come from, count in all only.
 
     Args:
         most: In all.
         most_per_address: Of one address.
-        crowds: Trusted proxies, that is: who does not say whom it relays.
+        shared_addresses: Trusted proxies, that is: who does not say whom it relays.
     """
 
-    def __init__(self, most: int, most_per_address: int, crowds: Networks = NOWHERE) -> None:
+    def __init__(
+        self, most: int, most_per_address: int, shared_addresses: Networks = NOWHERE
+    ) -> None:
         self._most = most
         self._most_per_address = most_per_address
-        self._crowds = crowds
+        self._shared_addresses = shared_addresses
         self._by_address: Counter[str] = Counter()
         self._all = 0
 
@@ -82,7 +84,8 @@ class ConcurrencyLimit:
         """Count one more; None when that is one too many, and nothing is counted."""
         address = counted_as(client)
         if self.full or (
-            self._by_address[address] >= self._most_per_address and client not in self._crowds
+            self._by_address[address] >= self._most_per_address
+            and client not in self._shared_addresses
         ):
             return None
         self._all += 1
@@ -113,11 +116,11 @@ class Slot:
             limit.release(self._address)
 
 
-def connection_limit(limits: Limits, crowds: Networks = NOWHERE) -> ConcurrencyLimit:
+def new_connection_limit(limits: Limits, shared_addresses: Networks = NOWHERE) -> ConcurrencyLimit:
     """That of the open connections of all ports."""
-    return ConcurrencyLimit(limits.connections, limits.connections_per_address, crowds)
+    return ConcurrencyLimit(limits.connections, limits.connections_per_address, shared_addresses)
 
 
-def request_limit(limits: Limits, crowds: Networks = NOWHERE) -> ConcurrencyLimit:
+def new_request_limit(limits: Limits, shared_addresses: Networks = NOWHERE) -> ConcurrencyLimit:
     """That of the requests under way."""
-    return ConcurrencyLimit(limits.requests, limits.requests_per_address, crowds)
+    return ConcurrencyLimit(limits.requests, limits.requests_per_address, shared_addresses)

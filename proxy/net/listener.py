@@ -12,7 +12,7 @@ import socket
 import ssl
 
 from proxy.http1.server import Http1Server
-from proxy.net.pending_connection import Arrival
+from proxy.net.pending_connection import PendingConnection
 from proxy.net.reset import reset_socket
 from proxy.rules.networks import NOWHERE, Networks, plain_address
 
@@ -24,50 +24,50 @@ MOST_AT_ONCE = 64
 
 
 async def listen(
-    edge: Http1Server,
+    server: Http1Server,
     listening: socket.socket,
     context: ssl.SSLContext | None,
     backlog: int,
-    announcers: Networks = NOWHERE,
+    proxy_protocol_senders: Networks = NOWHERE,
 ) -> Listener | asyncio.Server:
-    """Take the connections of ``listening`` for ``edge``; the arguments are those of ``Listener``.
+    """Take the connections of ``listening``; the arguments are those of ``Listener``.
 
-    Where neither TLS nor an announcement comes before HTTP, the event loop tells of a connection
-    at once, and in half the time.
+    Where neither TLS nor the PROXY protocol comes before HTTP, the event loop accepts, in half
+    the time.
     """
-    if context is not None or announcers:
-        return Listener(edge, listening, context, backlog, announcers)
+    if context is not None or proxy_protocol_senders:
+        return Listener(server, listening, context, backlog, proxy_protocol_senders)
     loop = asyncio.get_running_loop()
-    return await loop.create_server(edge, sock=listening, backlog=backlog)
+    return await loop.create_server(server, sock=listening, backlog=backlog)
 
 
 class Listener:
-    """Takes connections from ``listening`` for ``edge``, until ``close``.
+    """Takes connections from ``listening`` for ``server``, until ``close``.
 
-    They count against ``edge.guests`` from here to their end, by the address that they come
-    from, or that an announcer says. What is not yet a connection of ``edge`` is bounded in
-    time by ``Limits.handshake_seconds``; ``edge.shed`` looks after that.
+    They count against ``server.connection_limit`` from here to their end, by the address that
+    they come from, or that a header of the PROXY protocol names. ``server.shed`` ends those that
+    take longer than ``Limits.handshake_seconds`` to become connections of ``server``.
 
     Args:
-        edge: Serves the connections.
+        server: Serves the connections.
         listening: A bound socket; it is this object's from here on.
         context: For TLS; None serves plain HTTP.
         backlog: Connections that the kernel keeps waiting.
-        announcers: Whose connections begin with a header of the PROXY protocol.
+        proxy_protocol_senders: Whose connections begin with a header of the PROXY protocol.
     """
 
     def __init__(
         self,
-        edge: Http1Server,
+        server: Http1Server,
         listening: socket.socket,
         context: ssl.SSLContext | None,
         backlog: int,
-        announcers: Networks = NOWHERE,
+        proxy_protocol_senders: Networks = NOWHERE,
     ) -> None:
-        self._edge = edge
+        self._server = server
         self._listening = listening
         self._context = context
-        self._announcers = announcers
+        self._proxy_protocol_senders = proxy_protocol_senders
         self._at_once = 1
         self._pause: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -82,8 +82,8 @@ class Listener:
         elif self._listening.fileno() >= 0:
             self._loop.remove_reader(self._listening)
         self._listening.close()
-        for arrival in list(self._edge.arrivals):
-            arrival.drop()
+        for pending in list(self._server.pending):
+            pending.drop()
 
     def _accept(self) -> None:
         at_once = self._at_once
@@ -111,11 +111,11 @@ class Listener:
         self._loop.add_reader(self._listening, self._accept)
 
     def _take(self, channel: socket.socket, peer: str) -> None:
-        slot = self._edge.guests.acquire(peer)
+        slot = self._server.connection_limit.acquire(peer)
         if slot is None:
             reset_socket(channel)
-            self._edge.turned_away(peer)
+            self._server.log_rejection(peer)
             return
         channel.setblocking(False)
-        arrival = Arrival(self._edge, channel, peer, slot, self._context)
-        arrival.begin(announced=peer in self._announcers)
+        pending = PendingConnection(self._server, channel, peer, slot, self._context)
+        pending.begin(proxy_protocol=peer in self._proxy_protocol_senders)

@@ -1,6 +1,6 @@
 """A connection on its way from the listening socket to its first octet of HTTP.
 
-First the header of the PROXY protocol where it is announced, then the ClientHello where TLS is
+First the header of the PROXY protocol where one is expected, then the ClientHello where TLS is
 spoken, and then the event loop's transport. Until then it is a bare socket: one that says
 nothing, or not everything, costs no more than its descriptor.
 """
@@ -34,11 +34,11 @@ SHOWN_OCTETS = 40
 POLLRDHUP: int = getattr(select, "POLLRDHUP", 0)
 
 
-class Arrival:
-    """One of them; ``Http1Server.arrivals`` has it until it is served, or gone.
+class PendingConnection:
+    """One of them; ``Http1Server.pending`` has it until it is served, or gone.
 
     Args:
-        edge: Is to serve it.
+        server: Is to serve it.
         channel: Not blocking; it is this object's from here on.
         peer: The address of the other end.
         slot: Counts the connection, and is the connection's from ``Http1Server`` on.
@@ -46,56 +46,56 @@ class Arrival:
     """
 
     __slots__ = (
-        "_announced",
         "_channel",
         "_client",
+        "_client_known",
         "_context",
         "_deadline",
-        "_edge",
+        "_expects_header",
         "_handed_over",
         "_header",
         "_hello",
         "_loop",
+        "_server",
         "_slot",
         "_task",
-        "_vouched",
         "_waits_for",
         "_wanted_bytes",
     )
 
     def __init__(
         self,
-        edge: Http1Server,
+        server: Http1Server,
         channel: socket.socket,
         peer: str,
         slot: Slot,
         context: ssl.SSLContext | None,
     ) -> None:
-        self._edge = edge
+        self._server = server
         self._channel = channel
         self._client = peer
         self._slot = slot
         self._context = context
-        self._vouched = True
-        self._announced = False
+        self._client_known = True
+        self._expects_header = False
         self._header = b""
         self._hello: ArrivingHello | None = None
         self._wanted_bytes = 1
-        self._deadline = monotonic() + edge.limits.handshake_seconds
+        self._deadline = monotonic() + server.limits.handshake_seconds
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._waits_for: Callable[[], None] | None = None
         self._handed_over = False
 
-    def begin(self, *, announced: bool) -> None:
+    def begin(self, *, proxy_protocol: bool) -> None:
         """Wait for what has to come first.
 
         Args:
-            announced: Whether that is a header of the PROXY protocol.
+            proxy_protocol: Whether that is a header of the PROXY protocol.
         """
-        self._edge.arrivals.add(self)
-        self._announced = announced
-        if announced:
+        self._server.pending.add(self)
+        self._expects_header = proxy_protocol
+        if proxy_protocol:
             self._read_header()
         else:
             self._greet()
@@ -104,9 +104,9 @@ class Arrival:
         """End it when it takes too long; the TLS handshake has a timer of its own."""
         if self._task is not None or now < self._deadline:
             return
-        if self._announced:
+        if self._expects_header:
             sent = _shown(self._header) if self._header else "nothing"
-            self._refuse_header(f"{sent} within {self._edge.limits.handshake_seconds:g} seconds")
+            self._refuse_header(f"{sent} within {self._server.limits.handshake_seconds:g} seconds")
         else:
             self._reset()
 
@@ -138,17 +138,17 @@ class Arrival:
             self._wait(self._read_header)
         else:
             self._channel.recv(verdict.length - len(self._header))
-            self._announced, self._header = False, b""
+            self._expects_header, self._header = False, b""
             self._obey(verdict)
 
     def _obey(self, header: Header) -> None:
-        self._vouched = header.source is not None
+        self._client_known = header.source is not None
         if header.source is not None:
             # The sender's own connections are not one client's.
             self._slot.release()
-            slot = self._edge.guests.acquire(header.source)
+            slot = self._server.connection_limit.acquire(header.source)
             if slot is None:
-                self._edge.turned_away(header.source)
+                self._server.log_rejection(header.source)
                 self._reset()
                 return
             self._client, self._slot = header.source, slot
@@ -250,7 +250,7 @@ class Arrival:
         self._over()
 
     def _over(self) -> None:
-        self._edge.arrivals.discard(self)
+        self._server.pending.discard(self)
         self._slot.release()
 
     # Its end
@@ -268,8 +268,8 @@ class Arrival:
             # A failed handshake is not worth a line.
             with suppress(OSError):
                 await self._loop.connect_accepted_socket(
-                    lambda: self._edge.connection(
-                        self._client, self._slot, self._vouched, protocol
+                    lambda: self._server.connection(
+                        self._client, self._slot, self._client_known, protocol
                     ),
                     self._channel,
                     ssl=context,
@@ -277,7 +277,7 @@ class Arrival:
                 )
                 connected = True
         finally:
-            self._edge.arrivals.discard(self)
+            self._server.pending.discard(self)
             if not connected:
                 self._slot.release()
 

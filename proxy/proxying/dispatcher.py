@@ -9,7 +9,7 @@ from time import monotonic
 
 from proxy.access.gate import Gate
 from proxy.messages import Content, Downstream
-from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, request_limit
+from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, new_request_limit
 from proxy.observe.record import Observer, Record
 from proxy.proxying.pool import Pool
 from proxy.proxying.request_handler import RequestHandler
@@ -53,7 +53,7 @@ class Dispatcher:
         self.pool = pool
         self.own = own
         self.under_way = 0
-        self.limit = limit if limit is not None else request_limit(DEFAULT_LIMITS)
+        self.limit = limit if limit is not None else new_request_limit(DEFAULT_LIMITS)
         self._turned_away = LogThrottle()
         self._idle: asyncio.Event | None = None
         self._observers = tuple(observers)

@@ -9,7 +9,7 @@ from time import monotonic
 import pytest
 
 from proxy.http1.server import Http1Server
-from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, connection_limit
+from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_connection_limit
 from proxy.rules.networks import Networks
 from tests.edges import edge, request, shedding
 from tests.upstreams import OK, Visit, says, upstream
@@ -68,12 +68,12 @@ def test_an_ipv6_address_counts_with_its_network() -> None:
     assert [slot is not None for slot in slots] == [True, False, True, True]
 
 
-async def test_the_ports_of_one_labgate_share_their_guests() -> None:
-    guests = connection_limit(DEFAULT_LIMITS)
+async def test_the_ports_of_one_labgate_share_their_connection_limit() -> None:
+    connection_limit = new_connection_limit(DEFAULT_LIMITS)
     async with edge(None) as labgate:
         handler = labgate.exchanges
-        servers = [Http1Server(handler, guests=guests) for _ in range(2)]
-        assert all(server.guests is guests for server in servers)
+        servers = [Http1Server(handler, connection_limit=connection_limit) for _ in range(2)]
+        assert all(server.connection_limit is connection_limit for server in servers)
 
 
 async def test_one_connection_too_many_is_turned_away_and_room_comes_back() -> None:
@@ -89,7 +89,7 @@ async def test_one_connection_too_many_is_turned_away_and_room_comes_back() -> N
             await labgate.ask(request())
         writer.write(request())
         assert (await reader.read()).endswith(b"ok")
-        assert len(labgate.server.guests) == 0
+        assert len(labgate.server.connection_limit) == 0
         assert (await labgate.ask(request())).startswith(b"HTTP/1.1 200 ")
 
 

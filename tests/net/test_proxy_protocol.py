@@ -22,9 +22,9 @@ import pytest
 from proxy.certs.files import load_pair
 from proxy.http1.server import Http1Server
 from proxy.net import listener as accepting
-from proxy.net.limits import DEFAULT_LIMITS, Limits, connection_limit
+from proxy.net.limits import DEFAULT_LIMITS, Limits, new_connection_limit
 from proxy.net.listener import Listener
-from proxy.net.pending_connection import Arrival
+from proxy.net.pending_connection import PendingConnection
 from proxy.net.ports import bind
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe import access
@@ -77,7 +77,7 @@ UNKNOWN = b"PROXY UNKNOWN\r\n"
 
 
 class Behind:
-    """An edge with a listener whose announcers are trusted."""
+    """An edge with a listener that takes the PROXY protocol from trusted addresses."""
 
     def __init__(self, labgate: Edge, port: int, listener: Listener, tls: bool) -> None:
         self.labgate = labgate
@@ -176,7 +176,7 @@ async def behind(
     allowed = Networks([ip_network(allow)] if allow else [])
     site = make_site((PUBLIC,), origin, trusted_proxies=TRUSTED, allow=allowed)
     async with edge(address, site=site, limits=limits) as labgate:
-        labgate.server.guests = connection_limit(limits, TRUSTED)
+        labgate.server.connection_limit = new_connection_limit(limits, TRUSTED)
         (listening,) = bind(["127.0.0.1"], 0, "--https-port")
         port = listening.getsockname()[1]
         listener = Listener(labgate.server, listening, tls, 100, TRUSTED)
@@ -347,24 +347,24 @@ async def test_a_stalled_header_is_waited_for_and_not_asked_for(
 ) -> None:
     """What has come and is no whole header would keep the socket readable."""
     asked = 0
-    peek = Arrival._peek
+    peek = PendingConnection._peek
 
-    def counted(arrival: Arrival, most: int, again: Callable[[], None]) -> bytes:
+    def counted(pending: PendingConnection, most: int, again: Callable[[], None]) -> bytes:
         nonlocal asked
         asked += 1
         if asked > len(start) + 1:
             # Without a pause nothing else would ever run, this test's end included.
             raise OSError("asked over and over")
-        return peek(arrival, most, again)
+        return peek(pending, most, again)
 
-    monkeypatch.setattr(Arrival, "_peek", counted)
+    monkeypatch.setattr(PendingConnection, "_peek", counted)
     async with behind(None) as labgate, asyncio.timeout(PATIENCE_SECONDS):
         _, writer = await labgate.connect()
         await send(writer, octets(start))
-        await until(lambda: labgate.labgate.server.arrivals and asked)
+        await until(lambda: labgate.labgate.server.pending and asked)
         for _ in range(100):
             await asyncio.sleep(0)
-        assert len(labgate.labgate.server.arrivals) == 1
+        assert len(labgate.labgate.server.pending) == 1
         assert asked <= len(start) + 1
 
 
@@ -374,7 +374,7 @@ async def test_a_sender_that_only_knocks_is_no_news(caplog: pytest.LogCaptureFix
         _, writer = await labgate.connect()
         writer.close()
         await writer.wait_closed()
-        await until(lambda: not labgate.labgate.server.arrivals)
+        await until(lambda: not labgate.labgate.server.pending)
         assert (await labgate.ask(LOCAL, request())).startswith(b"HTTP/1.1 503 ")
     assert "trusted proxy" not in caplog.text
 
@@ -399,7 +399,7 @@ async def test_connections_count_by_announced_address() -> None:
         assert strangers == [b"HTTP/1.1 503", b"turned away"]
         # The sender's own connections are not one client's.
         assert {await held(labgate, LOCAL) for _ in range(3)} == {b"HTTP/1.1 503"}
-        assert len(labgate.labgate.server.guests) == 3 + 1 + 3
+        assert len(labgate.labgate.server.connection_limit) == 3 + 1 + 3
 
 
 async def test_arriving_connections_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
@@ -407,12 +407,12 @@ async def test_arriving_connections_are_bounded(caplog: pytest.LogCaptureFixture
     async with behind(None, limits=limits) as labgate, asyncio.timeout(PATIENCE_SECONDS):
         for _ in range(2):
             await labgate.connect()
-        await until(lambda: len(labgate.labgate.server.arrivals) == 2)
+        await until(lambda: len(labgate.labgate.server.pending) == 2)
         assert await held(labgate, LOCAL) == b"turned away"
         assert "127.0.0.1 is turned away" in caplog.text
         for writer in labgate.labgate.writers:
             writer.close()
-        await until(lambda: len(labgate.labgate.server.arrivals) == 0)
+        await until(lambda: len(labgate.labgate.server.pending) == 0)
         assert await held(labgate, LOCAL) == b"HTTP/1.1 503"
 
 
@@ -428,7 +428,7 @@ async def test_closing_drops_what_arrives_and_keeps_what_is_open() -> None:
         await reader.readuntil(b"ok")
         waiting, half = await labgate.connect()
         half.write(b"PROXY TCP4")
-        await until(lambda: len(labgate.labgate.server.arrivals) == 1)
+        await until(lambda: len(labgate.labgate.server.pending) == 1)
         labgate.listener.close()
         with suppress(ConnectionResetError):
             assert await waiting.read() == b""
@@ -443,11 +443,11 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-async def test_nothing_is_left_of_failed_arrivals(context: ssl.SSLContext) -> None:
+async def test_nothing_is_left_of_failed_connections(context: ssl.SSLContext) -> None:
     limits = replace(DEFAULT_LIMITS, handshake_seconds=0.3)
     async with behind(None, context, limits=limits) as labgate:
         assert (await labgate.ask(LOCAL, request())).startswith(b"HTTP/1.1 503 ")
-        await until(lambda: not labgate.labgate.server.guests)
+        await until(lambda: not labgate.labgate.server.connection_limit)
         before = descriptors()
         for start in (b"", b"PROXY", b"GET /", LOCAL, LOCAL + b"GET / HTTP/1.1\r\n\r\n", v1("::1")):
             reader, writer = await labgate.connect()
@@ -458,7 +458,7 @@ async def test_nothing_is_left_of_failed_arrivals(context: ssl.SSLContext) -> No
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
-        await until(lambda: not labgate.labgate.server.arrivals)
+        await until(lambda: not labgate.labgate.server.pending)
         await until(lambda: descriptors() <= before)
 
 
