@@ -214,6 +214,9 @@ class Application:
         memory = Memory(monotonic())
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
+            for listener in self._listeners:
+                if isinstance(listener, Listener):
+                    await listener.shed()
             for edge in self._edges:
                 await edge.shed()
             memory.look(len(self._edges[0].connection_limit), monotonic())

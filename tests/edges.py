@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from proxy.http1.server import Http1Server
 from proxy.net.limits import DEFAULT_LIMITS, Limits, new_request_limit
+from proxy.net.listener import Listener
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.record import Record
 from proxy.proxying.dispatcher import Dispatcher
@@ -119,11 +120,13 @@ async def edge(
 
 
 @asynccontextmanager
-async def shedding(edge: Edge) -> AsyncIterator[None]:
+async def shedding(edge: Edge, listener: Listener | None = None) -> AsyncIterator[None]:
     """The application's sweep, without its pauses."""
 
     async def sweep() -> None:
         while True:
+            if listener is not None:
+                await listener.shed()
             await edge.server.shed()
             await edge.pool.check_times()
             await asyncio.sleep(0)

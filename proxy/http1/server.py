@@ -6,18 +6,15 @@ import asyncio
 import logging
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from proxy.http1.server_connection import ServerConnection, UnderWay
+from proxy.http1.server_connection import MisdirectedProtocol, ServerConnection, UnderWay
 from proxy.messages import Content, Downstream
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_connection_limit
 from proxy.rules.model import RequestHead
 from proxy.runtime.log_throttle import LogThrottle
 from proxy.runtime.memory import own_pages
 from proxy.runtime.tasks import in_turns
-
-if TYPE_CHECKING:
-    from proxy.net.pending_connection import PendingConnection
 
 log = logging.getLogger("labgate")
 
@@ -31,12 +28,11 @@ class ExchangeHandler(Protocol):
 
 
 class Http1Server:
-    """Makes an ``ServerConnection`` of every connection; a protocol factory for plain ports.
+    """Makes a ``ServerConnection`` of every connection; a protocol factory for plain ports.
 
     Attributes:
-        pending: Those that have not finished their TLS handshake, or what comes before it.
         connections: Those that are open.
-        connection_limit: How many of both there may be, on all ports together.
+        connection_limit: How many there may be on all ports, with those that are pending.
         exchange: Takes every request.
         plain_redirects: As in ``rules.model.Arrival``.
     """
@@ -55,7 +51,6 @@ class Http1Server:
         self.connection_limit = (
             connection_limit if connection_limit is not None else new_connection_limit(limits)
         )
-        self.pending: set[PendingConnection] = set()
         self.connections: set[ServerConnection] = set()
         self._rejections = LogThrottle()
         self._empty: asyncio.Event | None = None
@@ -63,22 +58,25 @@ class Http1Server:
     def __call__(self) -> ServerConnection:
         return ServerConnection(self, asyncio.get_running_loop())
 
-    def connection(
-        self, client: str, slot: Slot, vouched: bool, kind: type[ServerConnection]
-    ) -> ServerConnection:
-        """A new connection, of a client that was announced or of the other end.
+    def connection(self, client: str, slot: Slot, client_known: bool) -> ServerConnection:
+        """A new connection that a listener accepted.
 
         Args:
-            client: Its address.
-            slot: Counts it.
-            vouched: As in ``rules.model.Arrival``.
-            kind: What is made of it.
+            client: The client's address.
+            slot: Counts the connection.
+            client_known: False if the PROXY sender withheld the client's address.
         """
         loop = asyncio.get_running_loop()
         # The event loop makes the connection's TLS buffer next, in this turn.
         own_pages(True)
         loop.call_soon(own_pages, False)
-        return kind(self, loop, client, slot, vouched)
+        return ServerConnection(self, loop, client, slot, client_known)
+
+    def misdirected_connection(
+        self, client: str, slot: Slot, client_known: bool
+    ) -> MisdirectedProtocol:
+        """The same of a client that speaks plain HTTP to a port for HTTPS."""
+        return MisdirectedProtocol(self, asyncio.get_running_loop(), client, slot, client_known)
 
     def log_rejection(self, client: str) -> None:
         """Tell of a connection too many, without a line for each of a flood."""
@@ -89,8 +87,6 @@ class Http1Server:
 
     async def shed(self) -> None:
         """Close what takes too long or leads nowhere; call it twice a second."""
-        async for pending in in_turns(self.pending):
-            pending.shed(monotonic())
         async for connection in in_turns(self.connections):
             connection.shed(monotonic())
 

@@ -10,11 +10,12 @@ import asyncio
 import logging
 import socket
 import ssl
+from time import monotonic
 
-from proxy.http1.server import Http1Server
-from proxy.net.pending_connection import PendingConnection
+from proxy.net.pending_connection import PendingConnection, Server
 from proxy.net.reset import reset_socket
 from proxy.rules.networks import NOWHERE, Networks, plain_address
+from proxy.runtime.tasks import in_turns
 
 log = logging.getLogger("labgate")
 
@@ -24,7 +25,7 @@ MOST_AT_ONCE = 64
 
 
 async def listen(
-    server: Http1Server,
+    server: Server,
     listening: socket.socket,
     context: ssl.SSLContext | None,
     backlog: int,
@@ -45,8 +46,10 @@ class Listener:
     """Takes connections from ``listening`` for ``server``, until ``close``.
 
     They count against ``server.connection_limit`` from here to their end, by the address that
-    they come from, or that a header of the PROXY protocol names. ``server.shed`` ends those that
-    take longer than ``Limits.handshake_seconds`` to become connections of ``server``.
+    they come from, or that a header of the PROXY protocol names.
+
+    Attributes:
+        pending: Those that have not finished their TLS handshake, or what comes before it.
 
     Args:
         server: Serves the connections.
@@ -58,7 +61,7 @@ class Listener:
 
     def __init__(
         self,
-        server: Http1Server,
+        server: Server,
         listening: socket.socket,
         context: ssl.SSLContext | None,
         backlog: int,
@@ -68,6 +71,7 @@ class Listener:
         self._listening = listening
         self._context = context
         self._proxy_protocol_senders = proxy_protocol_senders
+        self.pending: set[PendingConnection] = set()
         self._at_once = 1
         self._pause: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
@@ -82,8 +86,13 @@ class Listener:
         elif self._listening.fileno() >= 0:
             self._loop.remove_reader(self._listening)
         self._listening.close()
-        for pending in list(self._server.pending):
+        for pending in list(self.pending):
             pending.drop()
+
+    async def shed(self) -> None:
+        """End what takes longer than ``Limits.handshake_seconds``; call it twice a second."""
+        async for pending in in_turns(self.pending):
+            pending.shed(monotonic())
 
     def _accept(self) -> None:
         at_once = self._at_once
@@ -117,5 +126,7 @@ class Listener:
             self._server.log_rejection(peer)
             return
         channel.setblocking(False)
-        pending = PendingConnection(self._server, channel, peer, slot, self._context)
+        pending = PendingConnection(
+            self._server, self.pending, channel, peer, slot, context=self._context
+        )
         pending.begin(proxy_protocol=peer in self._proxy_protocol_senders)

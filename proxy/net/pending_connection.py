@@ -15,18 +15,14 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from proxy.http1.server_connection import MisdirectedProtocol, ServerConnection
-from proxy.net.limits import Slot
+from proxy.net.limits import ConcurrencyLimit, Limits, Slot
 from proxy.net.reset import reset_socket
 from proxy.rules.proxy_protocol import V2_MOST_OCTETS, Fault, Header, parse
 from proxy.rules.redaction import printable, redact_octets
 from proxy.runtime.tasks import spawn
 from proxy.tls.client_hello import HANDSHAKE, MOST_HELLO_BYTES, ArrivingHello
-
-if TYPE_CHECKING:
-    from proxy.http1.server import Http1Server
 
 log = logging.getLogger("labgate")
 
@@ -34,14 +30,48 @@ SHOWN_OCTETS = 40
 POLLRDHUP: int = getattr(select, "POLLRDHUP", 0)
 
 
+class Server(Protocol):
+    """Serves what a pending connection becomes; ``Http1Server`` is one."""
+
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def connection_limit(self) -> ConcurrencyLimit:
+        """Counts the connections, pending ones too."""
+        ...
+
+    def __call__(self) -> asyncio.Protocol:
+        """A connection that the event loop accepted; it acquires its slot itself."""
+        ...
+
+    def connection(self, client: str, slot: Slot, client_known: bool, /) -> asyncio.Protocol:
+        """A connection of ``client``; the slot is the connection's from here on."""
+        ...
+
+    def misdirected_connection(
+        self, client: str, slot: Slot, client_known: bool, /
+    ) -> asyncio.Protocol:
+        """The same for plain HTTP on a port for HTTPS."""
+        ...
+
+    def log_rejection(self, client: str, /) -> None:
+        """Log that there is no slot left for ``client``."""
+        ...
+
+
+NewConnection = Callable[[str, Slot, bool], asyncio.Protocol]
+
+
 class PendingConnection:
-    """One of them; ``Http1Server.pending`` has it until it is served, or gone.
+    """One of them, from ``begin`` until it is served, or gone.
 
     Args:
         server: Is to serve it.
+        pending: The listener's others; it is in there meanwhile.
         channel: Not blocking; it is this object's from here on.
         peer: The address of the other end.
-        slot: Counts the connection, and is the connection's from ``Http1Server`` on.
+        slot: Counts the connection.
         context: For TLS; None for plain HTTP.
     """
 
@@ -56,6 +86,7 @@ class PendingConnection:
         "_header",
         "_hello",
         "_loop",
+        "_pending",
         "_server",
         "_slot",
         "_task",
@@ -65,13 +96,16 @@ class PendingConnection:
 
     def __init__(
         self,
-        server: Http1Server,
+        server: Server,
+        pending: set[PendingConnection],
         channel: socket.socket,
         peer: str,
         slot: Slot,
+        *,
         context: ssl.SSLContext | None,
     ) -> None:
         self._server = server
+        self._pending = pending
         self._channel = channel
         self._client = peer
         self._slot = slot
@@ -93,7 +127,7 @@ class PendingConnection:
         Args:
             proxy_protocol: Whether that is a header of the PROXY protocol.
         """
-        self._server.pending.add(self)
+        self._pending.add(self)
         self._expects_header = proxy_protocol
         if proxy_protocol:
             self._read_header()
@@ -163,7 +197,7 @@ class PendingConnection:
 
     def _greet(self) -> None:
         if self._context is None:
-            self._hand_over(ServerConnection, None)
+            self._hand_over(self._server.connection, None)
         else:
             self._read_hello()
 
@@ -176,7 +210,7 @@ class PendingConnection:
             self._stop_waiting()
             if seen[:1].isupper():
                 # As a method begins; nothing else of it is read.
-                self._hand_over(MisdirectedProtocol, None)
+                self._hand_over(self._server.misdirected_connection, None)
             else:
                 self._reset()
             return
@@ -193,7 +227,7 @@ class PendingConnection:
             self._stop_waiting()
             if self._wanted_bytes > 1:
                 self._wake_at(1)
-            self._hand_over(ServerConnection, self._context)
+            self._hand_over(self._server.connection, self._context)
 
     def _wake_at(self, size: int) -> bool:
         """Call the socket readable from ``size`` octets on; whether the kernel can."""
@@ -250,17 +284,15 @@ class PendingConnection:
         self._over()
 
     def _over(self) -> None:
-        self._server.pending.discard(self)
+        self._pending.discard(self)
         self._slot.release()
 
     # Its end
 
-    def _hand_over(self, protocol: type[ServerConnection], context: ssl.SSLContext | None) -> None:
-        self._task = spawn(self._connect(protocol, context), "arrival")
+    def _hand_over(self, new: NewConnection, context: ssl.SSLContext | None) -> None:
+        self._task = spawn(self._connect(new, context), "pending connection")
 
-    async def _connect(
-        self, protocol: type[ServerConnection], context: ssl.SSLContext | None
-    ) -> None:
+    async def _connect(self, new: NewConnection, context: ssl.SSLContext | None) -> None:
         """The descriptor is the transport's from here on, which closes it in its own time."""
         left = max(self._deadline - monotonic(), 0.1) if context is not None else None
         self._handed_over, connected = True, False
@@ -268,16 +300,14 @@ class PendingConnection:
             # A failed handshake is not worth a line.
             with suppress(OSError):
                 await self._loop.connect_accepted_socket(
-                    lambda: self._server.connection(
-                        self._client, self._slot, self._client_known, protocol
-                    ),
+                    lambda: new(self._client, self._slot, self._client_known),
                     self._channel,
                     ssl=context,
                     ssl_handshake_timeout=left,
                 )
                 connected = True
         finally:
-            self._server.pending.discard(self)
+            self._pending.discard(self)
             if not connected:
                 self._slot.release()
 

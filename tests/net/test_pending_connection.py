@@ -117,7 +117,7 @@ async def test_it_counts_from_the_first_moment_on(start: bytes, context: ssl.SSL
         server = labgate.server
         for _ in range(2):
             await labgate.connect(CROWD, start)
-        await until(lambda: len(server.pending) == 2)
+        await until(lambda: len(labgate.listener.pending) == 2)
         assert len(server.connection_limit) == 2
         with suppress(ConnectionResetError):
             reader, _ = await labgate.connect(CROWD, start)
@@ -131,7 +131,7 @@ async def test_an_established_connection_counts_once(context: ssl.SSLContext) ->
         for _ in range(3):
             assert (await labgate.ask()).endswith(b"ok")
             await until(lambda: not labgate.server.connection_limit)
-        assert not labgate.server.pending
+        assert not labgate.listener.pending
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -151,12 +151,12 @@ async def test_tls_begins_with_a_whole_hello(
     monkeypatch.setattr(type(context), "wrap_bio", counted)
     async with secure(context) as labgate:
         _, writer = await labgate.connect(CROWD, start)
-        await until(lambda: labgate.server.pending)
+        await until(lambda: labgate.listener.pending)
         if leaves:
             writer.write_eof()
-            await until(lambda: not labgate.server.pending)
+            await until(lambda: not labgate.listener.pending)
         assert (await labgate.ask(OTHER)).endswith(b"ok")
-        assert len(labgate.server.pending) == (0 if leaves else 1)
+        assert len(labgate.listener.pending) == (0 if leaves else 1)
         assert begun == 1, "for the other client alone"
 
 
@@ -204,14 +204,14 @@ async def test_who_leaves_is_gone_at_once(start: bytes, way: str, context: ssl.S
     async with secure(context) as labgate:
         before = descriptors()
         _, writer = await labgate.connect(CROWD, start)
-        await until(lambda: labgate.server.pending)
+        await until(lambda: labgate.listener.pending)
         if way == "RST":
             reset(writer.transport)
         elif way == "FIN":
             writer.close()
         else:
             writer.write_eof()
-        await until(lambda: not labgate.server.pending and not labgate.server.connection_limit)
+        await until(lambda: not labgate.listener.pending and not labgate.server.connection_limit)
         writer.close()
         await until(lambda: descriptors() <= before)
 
@@ -223,10 +223,10 @@ def descriptors() -> int:
 @pytest.mark.parametrize("start", STARTS)
 async def test_who_takes_too_long_is_shed(start: bytes, context: ssl.SSLContext) -> None:
     limits = replace(DEFAULT_LIMITS, handshake_seconds=0.05)
-    async with secure(context, limits) as labgate, shedding(labgate.labgate):
+    async with secure(context, limits) as labgate, shedding(labgate.labgate, labgate.listener):
         reader, _ = await labgate.connect(CROWD, start)
         assert await ended(reader) == b""
-        await until(lambda: not labgate.server.pending and not labgate.server.connection_limit)
+        await until(lambda: not labgate.listener.pending and not labgate.server.connection_limit)
 
 
 async def test_a_handshake_that_stops_is_shed(context: ssl.SSLContext) -> None:
@@ -234,7 +234,7 @@ async def test_a_handshake_that_stops_is_shed(context: ssl.SSLContext) -> None:
     async with secure(context, limits) as labgate:
         reader, _ = await labgate.connect(CROWD, hello())
         assert (await ended(reader))[:1] == b"\x16", "the server's hello"
-        await until(lambda: not labgate.server.pending and not labgate.server.connection_limit)
+        await until(lambda: not labgate.listener.pending and not labgate.server.connection_limit)
 
 
 NO_HELLOS = [
@@ -256,7 +256,7 @@ async def test_what_is_no_hello_is_reset(data: bytes, context: ssl.SSLContext) -
     async with secure(context) as labgate:
         reader, _ = await labgate.connect(CROWD, data)
         assert await ended(reader) == b""
-        await until(lambda: not labgate.server.pending and not labgate.server.connection_limit)
+        await until(lambda: not labgate.listener.pending and not labgate.server.connection_limit)
 
 
 async def test_a_faulty_hello_gets_an_alert(context: ssl.SSLContext) -> None:
@@ -265,7 +265,7 @@ async def test_a_faulty_hello_gets_an_alert(context: ssl.SSLContext) -> None:
         reader, writer = await labgate.connect(CROWD, faulty[:9] + b"\xff" * (len(faulty) - 9))
         assert (await reader.readexactly(7))[:1] == b"\x15"
         writer.close()
-        await until(lambda: not labgate.server.pending and not labgate.server.connection_limit)
+        await until(lambda: not labgate.listener.pending and not labgate.server.connection_limit)
 
 
 PLAIN = [
@@ -297,11 +297,11 @@ async def test_closing_drops_every_pending_connection(context: ssl.SSLContext) -
         opened = [await labgate.connect(CROWD, start) for start in (b"", hello()[:9], hello())]
         shaking, _ = opened[-1]
         assert (await shaking.readexactly(1)) == b"\x16"
-        await until(lambda: len(labgate.server.pending) == 3)
+        await until(lambda: len(labgate.listener.pending) == 3)
         labgate.listener.close()
         for reader, _ in opened:
             await ended(reader)
-        await until(lambda: not labgate.server.pending and not labgate.server.connection_limit)
+        await until(lambda: not labgate.listener.pending and not labgate.server.connection_limit)
 
 
 async def test_closing_drops_what_has_only_just_come(context: ssl.SSLContext) -> None:
@@ -312,10 +312,10 @@ async def test_closing_drops_what_has_only_just_come(context: ssl.SSLContext) ->
             client.sendall(hello())
             # By hand, so that nothing else has a turn in between.
             labgate.listener._accept()
-            (pending,) = labgate.server.pending
+            (pending,) = labgate.listener.pending
             assert pending._task is not None
             labgate.listener.close()
-            assert not labgate.server.pending
+            assert not labgate.listener.pending
             assert not labgate.server.connection_limit
             assert descriptors() <= before
         await asyncio.sleep(0)

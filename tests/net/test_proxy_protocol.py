@@ -180,7 +180,7 @@ async def behind(
         (listening,) = bind(["127.0.0.1"], 0, "--https-port")
         port = listening.getsockname()[1]
         listener = Listener(labgate.server, listening, tls, 100, TRUSTED)
-        sweeping = spawn(sweep(labgate.server), "sweep")
+        sweeping = spawn(sweep(labgate.server, listener), "sweep")
         try:
             yield Behind(labgate, port, listener, tls is not None)
         finally:
@@ -188,10 +188,11 @@ async def behind(
             listener.close()
 
 
-async def sweep(server: Http1Server) -> None:
+async def sweep(server: Http1Server, listener: Listener) -> None:
     """As the application does it, only more often."""
     while True:
         await asyncio.sleep(0.05)
+        await listener.shed()
         await server.shed()
 
 
@@ -361,10 +362,10 @@ async def test_a_stalled_header_is_waited_for_and_not_asked_for(
     async with behind(None) as labgate, asyncio.timeout(PATIENCE_SECONDS):
         _, writer = await labgate.connect()
         await send(writer, octets(start))
-        await until(lambda: labgate.labgate.server.pending and asked)
+        await until(lambda: labgate.listener.pending and asked)
         for _ in range(100):
             await asyncio.sleep(0)
-        assert len(labgate.labgate.server.pending) == 1
+        assert len(labgate.listener.pending) == 1
         assert asked <= len(start) + 1
 
 
@@ -374,7 +375,7 @@ async def test_a_sender_that_only_knocks_is_no_news(caplog: pytest.LogCaptureFix
         _, writer = await labgate.connect()
         writer.close()
         await writer.wait_closed()
-        await until(lambda: not labgate.labgate.server.pending)
+        await until(lambda: not labgate.listener.pending)
         assert (await labgate.ask(LOCAL, request())).startswith(b"HTTP/1.1 503 ")
     assert "trusted proxy" not in caplog.text
 
@@ -407,12 +408,12 @@ async def test_arriving_connections_are_bounded(caplog: pytest.LogCaptureFixture
     async with behind(None, limits=limits) as labgate, asyncio.timeout(PATIENCE_SECONDS):
         for _ in range(2):
             await labgate.connect()
-        await until(lambda: len(labgate.labgate.server.pending) == 2)
+        await until(lambda: len(labgate.listener.pending) == 2)
         assert await held(labgate, LOCAL) == b"turned away"
         assert "127.0.0.1 is turned away" in caplog.text
         for writer in labgate.labgate.writers:
             writer.close()
-        await until(lambda: len(labgate.labgate.server.pending) == 0)
+        await until(lambda: len(labgate.listener.pending) == 0)
         assert await held(labgate, LOCAL) == b"HTTP/1.1 503"
 
 
@@ -428,7 +429,7 @@ async def test_closing_drops_what_arrives_and_keeps_what_is_open() -> None:
         await reader.readuntil(b"ok")
         waiting, half = await labgate.connect()
         half.write(b"PROXY TCP4")
-        await until(lambda: len(labgate.labgate.server.pending) == 1)
+        await until(lambda: len(labgate.listener.pending) == 1)
         labgate.listener.close()
         with suppress(ConnectionResetError):
             assert await waiting.read() == b""
@@ -458,7 +459,7 @@ async def test_nothing_is_left_of_failed_connections(context: ssl.SSLContext) ->
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
-        await until(lambda: not labgate.labgate.server.pending)
+        await until(lambda: not labgate.listener.pending)
         await until(lambda: descriptors() <= before)
 
 
