@@ -27,7 +27,7 @@ from proxy.observe.traffic import Traffic
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.page_deadline import PageDeadline
 from proxy.proxying.pool import Pool
-from proxy.rules.networks import NOWHERE, Networks
+from proxy.rules.networks import NO_NETWORKS, Networks
 from proxy.runtime.memory import Memory
 from proxy.runtime.tasks import spawn
 from proxy.web.own_paths import OwnPaths
@@ -132,7 +132,7 @@ class Application:
         )
         self._edges = [edge, redirects]
         self._sweeping = spawn(self._sweep(), "sweep")
-        proxy_protocol_senders = self._trusted if settings.access.proxy_protocol else NOWHERE
+        proxy_protocol_senders = self._trusted if settings.access.proxy_protocol else NO_NETWORKS
         for listening in ports.main:
             self._listeners.append(
                 await listen(edge, listening, context, BACKLOG, proxy_protocol_senders)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from proxy.access.gate import Gate
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
-from proxy.access.revoked import RevokedFile
+from proxy.access.revoked_sessions import RevokedFile
 from proxy.access.session import Sessions, session_key
 from proxy.certs.sources import hosts_of, sources_of
 from proxy.certs.status import status_file
@@ -121,4 +121,4 @@ def gate_of(settings: Settings, share: Share | None = None) -> Gate | None:
         return Gate(lockout, htpasswd, sessions, digest_key, share.revoke)
     kept = RevokedFile(settings.state_folder)
     sessions = Sessions(session_key(settings.state_folder), kept.revoked)
-    return Gate(lockout, htpasswd, sessions, revoke=kept.keep)
+    return Gate(lockout, htpasswd, sessions, revoke=kept.save)

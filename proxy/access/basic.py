@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from proxy.rules.credentials import is_basic
 
-LONGEST = 1024
+MAX_OCTETS = 1024
 """Octets of a user and of a password; what is longer is not even hashed."""
 
 
@@ -20,13 +20,13 @@ class Credentials(NamedTuple):
     password: bytes
 
 
-def offered(authorization: Sequence[bytes]) -> list[bytes]:
+def basic_values(authorization: Sequence[bytes]) -> list[bytes]:
     """The values of Authorization that are meant for labgate."""
     return [value for value in authorization if is_basic(value)]
 
 
-def read(values: Sequence[bytes]) -> Credentials | None:
-    """Decode what ``offered`` found; None for what no password could ever be right for.
+def parse(values: Sequence[bytes]) -> Credentials | None:
+    """Decode what ``basic_values`` found; None for what no password could ever be right for.
 
     That is: more than one, no base64, no colon, an empty user or password, octets that are
     not UTF-8 (which the challenge asks for), control characters (RFC 7617 section 2), and
@@ -35,7 +35,7 @@ def read(values: Sequence[bytes]) -> Credentials | None:
     if len(values) != 1:
         return None
     encoded = values[0][len(b"basic") :].strip(b" \t")
-    if len(encoded) > 4 * LONGEST:
+    if len(encoded) > 4 * MAX_OCTETS:
         return None
     try:
         decoded = base64.b64decode(encoded, validate=True)
@@ -43,7 +43,13 @@ def read(values: Sequence[bytes]) -> Credentials | None:
     except (binascii.Error, ValueError):
         return None
     user, colon, password = decoded.partition(b":")
-    if not colon or not user or not password or len(user) > LONGEST or len(password) > LONGEST:
+    if (
+        not colon
+        or not user
+        or not password
+        or len(user) > MAX_OCTETS
+        or len(password) > MAX_OCTETS
+    ):
         return None
     if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in text):
         return None

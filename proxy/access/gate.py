@@ -14,56 +14,56 @@ from time import monotonic
 from proxy.access import basic
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
-from proxy.access.refusals import BUSY, CHALLENGE, challenge, too_many, wrong
-from proxy.access.revoked import Keep, Revocation
-from proxy.access.session import ENDED, Sessions
-from proxy.access.tokens import Tokens, Trial
-from proxy.access.verify import Verifier
+from proxy.access.password_verifier import PasswordVerifier
+from proxy.access.refusals import BUSY, CHALLENGE, challenge, too_many_failures, wrong_password
+from proxy.access.revoked_sessions import Revocation, Revoke
+from proxy.access.session import CLEAR_SESSION_COOKIE, Sessions
+from proxy.access.token_guesses import TokenAttempt, TokenGuesses
 from proxy.rules.model import Field, Refuse, RequestHead, ResponseHead, Site
-from proxy.rules.networks import counted_as
+from proxy.rules.networks import limit_key
 from proxy.rules.origin import is_websocket
 from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate")
 
-MOST_AT_ONCE = 32
+MAX_CONCURRENT_LOGINS_PER_ADDRESS = 32
 """Logins of one address that may wait for their turn: a class behind one NAT."""
 
-MOST_WAITING = 64
+MAX_WAITING_REQUESTS_PER_ADDRESS = 64
 """Requests of one address that wait for those; more could use up ``limits.requests``."""
 
 
 @dataclass(slots=True, eq=False)
-class Attempt:
+class LoginAttempt:
     """Jupyter is asked for something that it may find wrong.
 
     Attributes:
         address: Whom a failure counts for.
         login: The path of a login; empty for none.
-        trial: A token that is tried.
+        token_attempt: A token that is tried.
     """
 
     address: str
     login: bytes = b""
-    trial: Trial | None = None
+    token_attempt: TokenAttempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class Allow:
     """The request may go on.
 
     Attributes:
         fields: Belong into the head of the answer.
-        attempt: To be handed to ``Gate.heard`` with Jupyter's answer, and to ``Gate.over``.
+        attempt: Pass it to ``Gate.on_response_head`` and to ``Gate.on_response_end``.
         head: The request that may go on, where that is not the one that came.
     """
 
     fields: tuple[Field, ...] = ()
-    attempt: Attempt | None = None
+    attempt: LoginAttempt | None = None
     head: RequestHead | None = None
 
 
-OPEN = Passage()
+ALLOW = Allow()
 
 
 class Gate:
@@ -83,58 +83,58 @@ class Gate:
         htpasswd: Htpasswd | None = None,
         sessions: Sessions | None = None,
         key: bytes | None = None,
-        revoke: Keep | None = None,
+        revoke: Revoke | None = None,
     ) -> None:
         self._lockout = lockout
         self._htpasswd = htpasswd
         self._sessions = sessions
         self._revoke = revoke
-        self.verifier = Verifier(key)
-        self._tokens = Tokens(lockout, self._tell_shut, key)
+        self.verifier = PasswordVerifier(key)
+        self._token_guesses = TokenGuesses(lockout, self._log_lockout, key)
         self._attempts: dict[tuple[str, bytes], asyncio.Task[Refuse | None]] = {}
         self._waiting: Counter[str] = Counter()
         self._numbers = itertools.count()
 
-    def at_once(self, head: RequestHead) -> Passage | Refuse | None:
-        """The answer where nothing has to be waited for; None: ``await ask(head)``."""
-        passage: Passage | None = OPEN
+    def check_now(self, head: RequestHead) -> Allow | Refuse | None:
+        """The answer where nothing has to be waited for; None: ``await check(head)``."""
+        allowed: Allow | None = ALLOW
         if self._htpasswd is not None:
-            passage = self._by_session(head, self._htpasswd)
-            if passage is None and not basic.offered(head.values(b"authorization")):
+            allowed = self._by_session(head, self._htpasswd)
+            if allowed is None and not basic.basic_values(head.values(b"authorization")):
                 return challenge(head, "Log in to come in here.")
-        if passage is None or is_login(head):
+        if allowed is None or is_login(head):
             return None
-        return self._with_token(head, passage)
+        return self._with_token(head, allowed)
 
-    async def ask(self, head: RequestHead) -> Passage | Refuse:
+    async def check(self, head: RequestHead) -> Allow | Refuse:
         """Check the password, then whether a login to Jupyter may be tried."""
-        passage: Passage | Refuse = OPEN
+        allowed: Allow | Refuse = ALLOW
         if self._htpasswd is not None:
-            passage = self._by_session(head, self._htpasswd) or await self._by_password(
+            allowed = self._by_session(head, self._htpasswd) or await self._by_password(
                 head, self._htpasswd
             )
-        if isinstance(passage, Passage) and is_login(head):
-            passage = await self._to_jupyters_login(head, passage)
-        return passage if isinstance(passage, Refuse) else self._with_token(head, passage)
+        if isinstance(allowed, Allow) and is_login(head):
+            allowed = await self._to_jupyters_login(head, allowed)
+        return allowed if isinstance(allowed, Refuse) else self._with_token(head, allowed)
 
-    def heard(self, attempt: Attempt, site: Site, answer: ResponseHead) -> None:
+    def on_response_head(self, attempt: LoginAttempt, site: Site, answer: ResponseHead) -> None:
         """Jupyter's answer has begun."""
-        trial, attempt.trial = attempt.trial, None
-        if trial is not None:
-            self._tokens.answered(trial, answer, site)
+        token_attempt, attempt.token_attempt = attempt.token_attempt, None
+        if token_attempt is not None:
+            self._token_guesses.on_response(token_attempt, answer, site)
 
-    def over(self, attempt: Attempt, status: int) -> None:
+    def on_response_end(self, attempt: LoginAttempt, status: int) -> None:
         """The client was answered; 0 when it did not wait for it.
 
         Jupyter answers 401 to a wrong password and 302 to a right one. A 403 is about
         XSRF and not about a password, and while Jupyter is down nothing was tried.
         """
-        trial, attempt.trial = attempt.trial, None
-        if trial is not None:
-            self._tokens.unanswered(trial, status)
+        token_attempt, attempt.token_attempt = attempt.token_attempt, None
+        if token_attempt is not None:
+            self._token_guesses.on_no_response(token_attempt, status)
         if not attempt.login:
             return
-        self._lockout.leave(attempt.address)
+        self._lockout.release(attempt.address)
         if status in (401, 0):
             self._failed(attempt.address, attempt.login, next(self._numbers))
         elif status in (302, 303):
@@ -153,17 +153,17 @@ class Gate:
                 # Who hangs up has logged out all the same.
                 await asyncio.shield(spawn(self._revoke(revocation), "logout"))
                 log.info("basic-auth: %s logged out from %s", session.user, head.arrival.peer)
-        return (CHALLENGE, ENDED)
+        return (CHALLENGE, CLEAR_SESSION_COOKIE)
 
     # labgate's own
 
-    def _by_session(self, head: RequestHead, htpasswd: Htpasswd) -> Passage | None:
+    def _by_session(self, head: RequestHead, htpasswd: Htpasswd) -> Allow | None:
         """By its cookie.
 
         A shut-out does not touch it: other people's failures behind the same NAT do not end
         anybody's work.
         """
-        htpasswd.look()
+        htpasswd.reload_if_changed()
         cookies = head.values(b"cookie")
         if not cookies or self._sessions is None:
             return None
@@ -171,22 +171,22 @@ class Gate:
         session = self._sessions.find(cookies, htpasswd.users, now)
         if session is None:
             return None
-        if not session.wants_renewal(now) or not _takes_cookies(head):
-            return OPEN
+        if not session.needs_renewal(now) or not _takes_cookies(head):
+            return ALLOW
         hashed = htpasswd.users[session.user]
-        return Passage((self._sessions.issue(session.user, hashed, now, session.name),))
+        return Allow((self._sessions.issue(session.user, hashed, now, session.name),))
 
-    async def _by_password(self, head: RequestHead, htpasswd: Htpasswd) -> Passage | Refuse:
+    async def _by_password(self, head: RequestHead, htpasswd: Htpasswd) -> Allow | Refuse:
         """By ``Authorization: Basic``.
 
         A shut-out comes before everything else: even remembered passwords would tell
         somebody who guesses which of them is right.
         """
-        address = counted_as(head.arrival.peer)
-        shut = self._lockout.shut_seconds(address, monotonic())
-        if shut:
-            return too_many(shut)
-        credentials = basic.read(basic.offered(head.values(b"authorization")))
+        address = limit_key(head.arrival.peer)
+        locked_out = self._lockout.locked_out_seconds(address, monotonic())
+        if locked_out:
+            return too_many_failures(locked_out)
+        credentials = basic.parse(basic.basic_values(head.values(b"authorization")))
         if credentials is None:
             return challenge(head, "The user and password cannot be read; log in again.")
         users = htpasswd.users
@@ -204,12 +204,12 @@ class Gate:
                 return refusal
         hashed = users.get(credentials.user)
         if hashed is None or self._sessions is None or not _takes_cookies(head):
-            return OPEN
-        return Passage((self._sessions.issue(credentials.user, hashed, time.time()),))
+            return ALLOW
+        return Allow((self._sessions.issue(credentials.user, hashed, time.time()),))
 
     async def _wait(self, address: str, attempt: asyncio.Task[Refuse | None]) -> Refuse | None:
         """Wait for an attempt; it is not the request's own: who hangs up has tried as well."""
-        if self._waiting[address] >= MOST_WAITING:
+        if self._waiting[address] >= MAX_WAITING_REQUESTS_PER_ADDRESS:
             return BUSY
         self._waiting[address] += 1
         try:
@@ -226,13 +226,13 @@ class Gate:
         attempt; otherwise guesses that cost nothing would tell what is remembered.
         """
         now = monotonic()
-        if self._lockout.busy(address, now, MOST_AT_ONCE):
+        if self._lockout.is_busy(address, now, MAX_CONCURRENT_LOGINS_PER_ADDRESS):
             return BUSY
         if self.verifier.remembers(digest):
             return True
         if self._lockout.failed_before(address, digest, now):
-            return wrong(head)
-        if self.verifier.crowded:
+            return wrong_password(head)
+        if self.verifier.is_overloaded:
             sentence = "Too many people log in at this moment; try again soon."
             return Refuse(503, "basic-auth", sentence, fields=((b"Retry-After", b"5"),))
         return False
@@ -247,12 +247,12 @@ class Gate:
     ) -> asyncio.Task[Refuse | None]:
         """One attempt, for every request that brings the same password meanwhile."""
         key = (address, digest)
-        self._lockout.enter(address)
+        self._lockout.acquire(address)
         attempt = spawn(self._try(head, address, credentials, users, digest), "login")
 
         def over(_: asyncio.Task[Refuse | None]) -> None:
             del self._attempts[key]
-            self._lockout.leave(address)
+            self._lockout.release(address)
 
         self._attempts[key] = attempt
         attempt.add_done_callback(over)
@@ -273,66 +273,66 @@ class Gate:
         def still_wanted() -> bool:
             # Of many that came together the first ones may have failed by now.
             now = monotonic()
-            return not lockout.shut_seconds(address, now) and (
+            return not lockout.locked_out_seconds(address, now) and (
                 bool(delay) or not lockout.delay_seconds(address, now)
             )
 
         right = await self.verifier.check(credentials, users, digest, still_wanted)
         if right is None:
-            shut = lockout.shut_seconds(address, monotonic())
-            return too_many(shut) if shut else BUSY
+            locked_out = lockout.locked_out_seconds(address, monotonic())
+            return too_many_failures(locked_out) if locked_out else BUSY
         if not right:
             self._failed(address, credentials.user, digest)
-            return wrong(head)
+            return wrong_password(head)
         log.info("basic-auth: %s logged in from %s", credentials.user, head.arrival.peer)
         lockout.succeeded(address, credentials.user)
         return None
 
     # Jupyter's
 
-    async def _to_jupyters_login(self, head: RequestHead, passage: Passage) -> Passage | Refuse:
+    async def _to_jupyters_login(self, head: RequestHead, allowed: Allow) -> Allow | Refuse:
         """Let a login to Jupyter through, perhaps later.
 
         As many at once as failures are left, so that a burst tries no more than that.
         """
-        address = counted_as(head.arrival.peer)
+        address = limit_key(head.arrival.peer)
         lockout = self._lockout
         now = monotonic()
-        shut = lockout.shut_seconds(address, now)
-        if shut:
-            return too_many(shut)
-        if lockout.busy(address, now, lockout.remaining(address, now)):
+        locked_out = lockout.locked_out_seconds(address, now)
+        if locked_out:
+            return too_many_failures(locked_out)
+        if lockout.is_busy(address, now, lockout.remaining_failures(address, now)):
             return BUSY
-        lockout.enter(address)
+        lockout.acquire(address)
         try:
             await asyncio.sleep(lockout.delay_seconds(address, now))
         except BaseException:
-            lockout.leave(address)
+            lockout.release(address)
             raise
-        return Passage(passage.fields, Attempt(address, head.target.partition(b"?")[0]))
+        return Allow(allowed.fields, LoginAttempt(address, head.target.partition(b"?")[0]))
 
-    def _with_token(self, head: RequestHead, passage: Passage) -> Passage | Refuse:
+    def _with_token(self, head: RequestHead, allowed: Allow) -> Allow | Refuse:
         """Let a token through to Jupyter, which finds it right or wrong."""
-        begun = self._tokens.begin(head)
-        if begun is None:
-            return passage
-        attempt = passage.attempt
-        if isinstance(begun, Trial):
-            attempt = attempt or Attempt(begun.address)
-            attempt.trial = begun
-            return Passage(passage.fields, attempt)
-        if isinstance(begun, RequestHead):
-            return Passage(passage.fields, attempt, begun)
+        started = self._token_guesses.start(head)
+        if started is None:
+            return allowed
+        attempt = allowed.attempt
+        if isinstance(started, TokenAttempt):
+            attempt = attempt or LoginAttempt(started.address)
+            attempt.token_attempt = started
+            return Allow(allowed.fields, attempt)
+        if isinstance(started, RequestHead):
+            return Allow(allowed.fields, attempt, started)
         if attempt is not None:
-            self._lockout.leave(attempt.address)
-        return begun
+            self._lockout.release(attempt.address)
+        return started
 
     def _failed(self, address: str, account: str | bytes, secret: bytes | int) -> None:
         if self._lockout.failed(address, account, secret, monotonic()):
-            self._tell_shut(address)
+            self._log_lockout(address)
 
-    def _tell_shut(self, address: str) -> None:
-        seconds = self._lockout.shut_seconds(address, monotonic())
+    def _log_lockout(self, address: str) -> None:
+        seconds = self._lockout.locked_out_seconds(address, monotonic())
         log.warning("lockout: too many failed logins, %s is shut out for %d s", address, seconds)
 
 

@@ -17,14 +17,14 @@ from proxy.errors import StartError
 
 log = logging.getLogger("labgate")
 
-LOOK_SECONDS = 1.0
-LARGEST_BYTES = 1 << 20
+CHECK_INTERVAL_SECONDS = 1.0
+MAX_FILE_BYTES = 1 << 20
 BCRYPT_OCTETS = 72
 """bcrypt knows no more of a password; Apache's htpasswd cuts it off there, and so do we."""
 
-DEAREST_BCRYPT = 16
-DEAREST_ARGON2_KIB = 1 << 20
-DEAREST_ARGON2_PASSES = 64
+MAX_BCRYPT_LOG2_ROUNDS = 16
+MAX_ARGON2_KIB = 1 << 20
+MAX_ARGON2_PASSES = 64
 """Above these one login would take many seconds, or all of the memory."""
 
 _MEND = "make the line with `labgate password --htpasswd USER`"
@@ -40,7 +40,7 @@ class Htpasswd:
 
     Attributes:
         users: Names and their hashes; replaced whole.
-        next_look: Until then (on the monotonic clock) the file is left alone.
+        next_check: Until then (on the monotonic clock) the file is left alone.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,14 +51,14 @@ class Htpasswd:
         """
         self._path = path
         self.users, self._seen = _load(path)
-        self.next_look = monotonic() + LOOK_SECONDS
+        self.next_check = monotonic() + CHECK_INTERVAL_SECONDS
 
-    def look(self) -> None:
+    def reload_if_changed(self) -> None:
         """Read it again if it changed; costs a call of ``stat`` at most once a second."""
         now = monotonic()
-        if now < self.next_look:
+        if now < self.next_check:
             return
-        self.next_look = now + LOOK_SECONDS
+        self.next_check = now + CHECK_INTERVAL_SECONDS
         seen = _signature(self._path)
         if seen == self._seen:
             return
@@ -134,13 +134,13 @@ def problem_with_hash(hashed: str) -> str:
         return f"the {handler.name} hash is damaged or cut off; {_MEND}"
     if parsed.checksum is None:
         return f"the {handler.name} hash is damaged or cut off; {_MEND}"
-    dear = (
-        parsed.rounds > DEAREST_BCRYPT
+    too_slow = (
+        parsed.rounds > MAX_BCRYPT_LOG2_ROUNDS
         if handler.name == "bcrypt"
         else handler.name == "argon2"
-        and (parsed.memory_cost > DEAREST_ARGON2_KIB or parsed.rounds > DEAREST_ARGON2_PASSES)
+        and (parsed.memory_cost > MAX_ARGON2_KIB or parsed.rounds > MAX_ARGON2_PASSES)
     )
-    return f"checking this {handler.name} hash would take too long; {_MEND}" if dear else ""
+    return f"checking this {handler.name} hash would take too long; {_MEND}" if too_slow else ""
 
 
 def handler_of(hashed: str) -> Any:
@@ -181,13 +181,13 @@ def _load(path: Path) -> tuple[Mapping[str, str], Signature]:
         with path.open("rb") as file:
             # Before reading: a change meanwhile is seen by the next look.
             status = os.fstat(file.fileno())
-            data = file.read(LARGEST_BYTES + 1) if stat.S_ISREG(status.st_mode) else None
+            data = file.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(status.st_mode) else None
     except OSError as error:
         raise StartError(
             f"The htpasswd file {path} (access.htpasswd) cannot be read: {error.strerror}. "
             f"Make one: labgate password --htpasswd USER >> {path}"
         ) from None
-    if data is None or len(data) > LARGEST_BYTES:
+    if data is None or len(data) > MAX_FILE_BYTES:
         raise StartError(f"{path} (access.htpasswd) is no file of less than a MiB; name another.")
     try:
         text = data.decode("utf-8")

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 FIRST_DELAY_SECONDS = 0.5
-LONGEST_DELAY_SECONDS = 8.0
-MOST_ADDRESSES = 10_000
+MAX_DELAY_SECONDS = 8.0
+MAX_ADDRESSES = 10_000
 
 
 class Failure(NamedTuple):
@@ -24,11 +24,11 @@ class Failure(NamedTuple):
 
 
 @dataclass(slots=True)
-class Standing:
+class AddressFailures:
     """What is remembered of one address."""
 
     failures: list[Failure] = field(default_factory=list)
-    shut_until: float = 0.0
+    locked_until: float = 0.0
 
 
 class Lockout:
@@ -38,111 +38,111 @@ class Lockout:
     others: whoever has one account must not be free to guess at another's for ever.
 
     Args:
-        most_failures: So many within ``seconds`` shut an address out; 0 never does.
+        max_failures: So many within ``seconds`` shut an address out; 0 never does.
         seconds: For how long failures count, and for how long it is shut out.
-        most_addresses: Remembered at once; the one whose last failure is oldest goes first.
+        max_addresses: Remembered at once; the one whose last failure is oldest goes first.
     """
 
     def __init__(
-        self, most_failures: int, seconds: float, most_addresses: int = MOST_ADDRESSES
+        self, max_failures: int, seconds: float, max_addresses: int = MAX_ADDRESSES
     ) -> None:
-        self._most_failures = most_failures
+        self._max_failures = max_failures
         self._seconds = seconds
-        self._most_addresses = most_addresses
-        self._free = max(1, most_failures // 3)
-        self._standings: OrderedDict[str, Standing] = OrderedDict()
-        self._under_way: dict[str, int] = {}
+        self._max_addresses = max_addresses
+        self._undelayed_failures = max(1, max_failures // 3)
+        self._by_address: OrderedDict[str, AddressFailures] = OrderedDict()
+        self._attempts: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._standings)
+        return len(self._by_address)
 
-    def shut_seconds(self, address: str, now: float) -> float:
+    def locked_out_seconds(self, address: str, now: float) -> float:
         """How much longer the address is shut out; 0.0 when it is not."""
-        standing = self._current(address, now)
-        return 0.0 if standing is None else max(0.0, standing.shut_until - now)
+        known = self._current(address, now)
+        return 0.0 if known is None else max(0.0, known.locked_until - now)
 
     def delay_seconds(self, address: str, now: float) -> float:
         """How long the next attempt waits before it is looked at."""
-        if not self._most_failures:
+        if not self._max_failures:
             return 0.0
-        standing = self._current(address, now)
-        over = 0 if standing is None else len(standing.failures) - self._free
-        if standing is None or over < 0:
+        known = self._current(address, now)
+        over = 0 if known is None else len(known.failures) - self._undelayed_failures
+        if known is None or over < 0:
             return 0.0
-        return float(min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(over, 10)))
+        return float(min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(over, 10)))
 
-    def remaining(self, address: str, now: float) -> int:
+    def remaining_failures(self, address: str, now: float) -> int:
         """How many more failures the address has; many when nothing is counted."""
-        standing = self._current(address, now)
-        failures = 0 if standing is None else len(standing.failures)
-        return self._most_failures - failures if self._most_failures else MOST_ADDRESSES
+        known = self._current(address, now)
+        failures = 0 if known is None else len(known.failures)
+        return self._max_failures - failures if self._max_failures else MAX_ADDRESSES
 
     @property
-    def counting(self) -> bool:
+    def is_enabled(self) -> bool:
         """Whether failures are counted at all."""
-        return self._most_failures > 0
+        return self._max_failures > 0
 
-    def room(self, address: str, now: float) -> int:
+    def max_concurrent_tokens(self, address: str, now: float) -> int:
         """How many different secrets of an address may be tried at once."""
-        return self.remaining(address, now)
+        return self.remaining_failures(address, now)
 
-    def busy(self, address: str, now: float, most: int) -> bool:
+    def is_busy(self, address: str, now: float, most: int) -> bool:
         """Whether ``most`` attempts are under way; a slowed address has one at a time."""
         if self.delay_seconds(address, now):
             most = 1
-        return self._under_way.get(address, 0) >= most
+        return self._attempts.get(address, 0) >= most
 
-    def enter(self, address: str) -> None:
-        """An attempt begins; ``leave`` must follow."""
-        self._under_way[address] = self._under_way.get(address, 0) + 1
+    def acquire(self, address: str) -> None:
+        """An attempt begins; ``release`` must follow."""
+        self._attempts[address] = self._attempts.get(address, 0) + 1
 
-    def leave(self, address: str) -> None:
+    def release(self, address: str) -> None:
         """An attempt is over."""
-        left = self._under_way.pop(address) - 1
+        left = self._attempts.pop(address) - 1
         if left:
-            self._under_way[address] = left
+            self._attempts[address] = left
 
     def failed_before(self, address: str, secret: Hashable, now: float) -> bool:
         """Whether this very secret is known to be wrong.
 
         A browser repeats what it was told on every request of a page: that is one failure.
         """
-        standing = self._current(address, now)
-        return standing is not None and any(one.secret == secret for one in standing.failures)
+        known = self._current(address, now)
+        return known is not None and any(one.secret == secret for one in known.failures)
 
     def failed(self, address: str, account: Hashable, secret: Hashable, now: float) -> bool:
         """Count a failure; returns whether it shut the address out."""
-        if not self._most_failures or self.failed_before(address, secret, now):
+        if not self._max_failures or self.failed_before(address, secret, now):
             return False
-        standing = self._standings.setdefault(address, Standing())
-        self._standings.move_to_end(address)
-        standing.failures.append(Failure(now, account, secret))
-        while len(self._standings) > self._most_addresses:
-            self._standings.popitem(last=False)
-        if len(standing.failures) < self._most_failures or standing.shut_until > now:
+        known = self._by_address.setdefault(address, AddressFailures())
+        self._by_address.move_to_end(address)
+        known.failures.append(Failure(now, account, secret))
+        while len(self._by_address) > self._max_addresses:
+            self._by_address.popitem(last=False)
+        if len(known.failures) < self._max_failures or known.locked_until > now:
             return False
-        standing.shut_until = now + self._seconds
+        known.locked_until = now + self._seconds
         return True
 
     def succeeded(self, address: str, account: Hashable) -> None:
         """Take back the failures for ``account``; a shut-out lasts all the same."""
-        standing = self._standings.get(address)
-        if standing is not None:
-            standing.failures = [one for one in standing.failures if one.account != account]
+        known = self._by_address.get(address)
+        if known is not None:
+            known.failures = [one for one in known.failures if one.account != account]
 
-    def _current(self, address: str, now: float) -> Standing | None:
+    def _current(self, address: str, now: float) -> AddressFailures | None:
         """What still counts; an address without any failure is forgotten."""
-        standing = self._standings.get(address)
-        if standing is None:
+        known = self._by_address.get(address)
+        if known is None:
             return None
-        if standing.shut_until and standing.shut_until <= now:
+        if known.locked_until and known.locked_until <= now:
             # It was away long enough: from here on it counts anew.
-            del self._standings[address]
+            del self._by_address[address]
             return None
-        if not standing.shut_until:
+        if not known.locked_until:
             since = now - self._seconds
-            standing.failures = [one for one in standing.failures if one.at > since]
-            if not standing.failures:
-                del self._standings[address]
+            known.failures = [one for one in known.failures if one.at > since]
+            if not known.failures:
+                del self._by_address[address]
                 return None
-        return standing
+        return known

@@ -22,12 +22,12 @@ def challenge(head: RequestHead, sentence: str) -> Refuse:
     return Refuse(401, "basic-auth", sentence, "Authorization", shown, fields=(CHALLENGE,))
 
 
-def wrong(head: RequestHead) -> Refuse:
+def wrong_password(head: RequestHead) -> Refuse:
     """401, the same for an unknown user and a wrong password."""
     return challenge(head, "The user or the password is wrong.")
 
 
-def too_many(seconds: float) -> Refuse:
+def too_many_failures(seconds: float) -> Refuse:
     """429 with Retry-After (RFC 6585 section 4, RFC 9110 section 10.2.3)."""
     left = max(1, math.ceil(seconds))
     if left <= 90:

@@ -28,13 +28,13 @@ from proxy.runtime.secret_files import read_or_create_secret
 
 log = logging.getLogger("labgate")
 
-LIFE_SECONDS = 7 * 24 * 3600
+SESSION_LIFETIME_SECONDS = 7 * 24 * 3600
 """A laptop that slept over a long weekend finds its page working."""
 
-RENEWED_AFTER_SECONDS = 24 * 3600
+RENEW_AFTER_SECONDS = 24 * 3600
 """A page in daily use never loses it, and few answers carry a new one."""
 
-CLOCK_SECONDS = 24 * 3600
+CLOCK_SKEW_SECONDS = 24 * 3600
 """A clock that was set back by hours does not end a session."""
 
 KEY_FILE = "session-key"
@@ -42,13 +42,13 @@ KEY_BYTES = 32
 _VERSION = b"2"
 _NAME_OCTETS = 12
 _NAME = re.compile(rb"[A-Za-z0-9_-]{16}")
-_MOST_COOKIES = 4
-_LONGEST = 4096
-_MOST_PROVEN = 1024
+_MAX_COOKIES = 4
+_MAX_COOKIE_OCTETS = 4096
+_MAX_VERIFIED = 1024
 
 
 _ATTRIBUTES = b"; Path=/; Secure; HttpOnly; SameSite=Lax"
-ENDED: Field = (b"Set-Cookie", SESSION_COOKIE + b"=" + _ATTRIBUTES + b"; Max-Age=0")
+CLEAR_SESSION_COOKIE: Field = (b"Set-Cookie", SESSION_COOKIE + b"=" + _ATTRIBUTES + b"; Max-Age=0")
 """Has a browser drop the cookie."""
 
 
@@ -59,9 +59,9 @@ class Session(NamedTuple):
     issued: int
     name: str
 
-    def wants_renewal(self, now: float) -> bool:
+    def needs_renewal(self, now: float) -> bool:
         """Whether it is time for a new one."""
-        return now - self.issued > RENEWED_AFTER_SECONDS
+        return now - self.issued > RENEW_AFTER_SECONDS
 
 
 class Sessions:
@@ -75,7 +75,7 @@ class Sessions:
     def __init__(self, key: bytes, revoked: Container[Session] = ()) -> None:
         self._key = key
         self._revoked = revoked
-        self._proven: dict[bytes, tuple[Session, str]] = {}
+        self._verified: dict[bytes, tuple[Session, str]] = {}
 
     def issue(self, user: str, hashed: str, now: float, name: str = "") -> Field:
         """The Set-Cookie field for a user who proved to be one.
@@ -102,19 +102,21 @@ class Sessions:
         self, cookie: Sequence[bytes], users: Mapping[str, str], now: float
     ) -> Iterator[Session]:
         """Every valid session in the values of Cookie."""
-        for value in session_cookies(cookie)[:_MOST_COOKIES]:
-            session, hashed = self._proven.get(value) or self._check(value, users)
+        for value in session_cookies(cookie)[:_MAX_COOKIES]:
+            session, hashed = self._verified.get(value) or self._check(value, users)
             if (
                 session is not None
                 and users.get(session.user) == hashed
-                and session.issued - CLOCK_SECONDS <= now < session.issued + LIFE_SECONDS
+                and session.issued - CLOCK_SKEW_SECONDS
+                <= now
+                < session.issued + SESSION_LIFETIME_SECONDS
                 and session not in self._revoked
             ):
                 yield session
 
     def _check(self, value: bytes, users: Mapping[str, str]) -> tuple[Session | None, str]:
         """Whose it is and which hash it was signed with; None when it is not of our making."""
-        parts = value.split(b".") if len(value) <= _LONGEST else []
+        parts = value.split(b".") if len(value) <= _MAX_COOKIE_OCTETS else []
         if len(parts) != 5 or parts[0] != _VERSION or not parts[1].isdigit() or len(parts[1]) > 12:
             return None, ""
         if _NAME.fullmatch(parts[2]) is None:
@@ -130,12 +132,12 @@ class Sessions:
         signed = value.rpartition(b".")[0]
         if not hmac.compare_digest(parts[4], self._signature(signed, hashed)):
             return None, ""
-        if len(self._proven) >= _MOST_PROVEN:
-            self._proven.clear()
-        proven = Session(user, int(parts[1]), parts[2].decode("ascii")), hashed
+        if len(self._verified) >= _MAX_VERIFIED:
+            self._verified.clear()
+        verified = Session(user, int(parts[1]), parts[2].decode("ascii")), hashed
         # What was signed stays signed: a page's many requests cost one HMAC.
-        self._proven[value] = proven
-        return proven
+        self._verified[value] = verified
+        return verified
 
     def _signature(self, signed: bytes, hashed: str) -> bytes:
         message = b"labgate session\0" + signed + b"\0" + hashed.encode("utf-8")

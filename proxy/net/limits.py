@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from proxy.rules.networks import NOWHERE, Networks, counted_as
+from proxy.rules.networks import NO_NETWORKS, Networks, limit_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class ConcurrencyLimit:
     """
 
     def __init__(
-        self, most: int, most_per_address: int, shared_addresses: Networks = NOWHERE
+        self, most: int, most_per_address: int, shared_addresses: Networks = NO_NETWORKS
     ) -> None:
         self._most = most
         self._most_per_address = most_per_address
@@ -82,7 +82,7 @@ class ConcurrencyLimit:
 
     def acquire(self, client: str) -> Slot | None:
         """Count one more; None when that is one too many, and nothing is counted."""
-        address = counted_as(client)
+        address = limit_key(client)
         if self.full or (
             self._by_address[address] >= self._most_per_address
             and client not in self._shared_addresses
@@ -116,11 +116,13 @@ class Slot:
             limit.release(self._address)
 
 
-def new_connection_limit(limits: Limits, shared_addresses: Networks = NOWHERE) -> ConcurrencyLimit:
+def new_connection_limit(
+    limits: Limits, shared_addresses: Networks = NO_NETWORKS
+) -> ConcurrencyLimit:
     """That of the open connections of all ports."""
     return ConcurrencyLimit(limits.connections, limits.connections_per_address, shared_addresses)
 
 
-def new_request_limit(limits: Limits, shared_addresses: Networks = NOWHERE) -> ConcurrencyLimit:
+def new_request_limit(limits: Limits, shared_addresses: Networks = NO_NETWORKS) -> ConcurrencyLimit:
     """That of the requests under way."""
     return ConcurrencyLimit(limits.requests, limits.requests_per_address, shared_addresses)

@@ -14,7 +14,7 @@ from time import monotonic
 
 from proxy.net.pending_connection import PendingConnection, Server
 from proxy.net.reset import reset_socket
-from proxy.rules.networks import NOWHERE, Networks, plain_address
+from proxy.rules.networks import NO_NETWORKS, Networks, plain_address
 from proxy.runtime.tasks import in_turns
 
 log = logging.getLogger("labgate")
@@ -29,7 +29,7 @@ async def listen(
     listening: socket.socket,
     context: ssl.SSLContext | None,
     backlog: int,
-    proxy_protocol_senders: Networks = NOWHERE,
+    proxy_protocol_senders: Networks = NO_NETWORKS,
 ) -> Listener | asyncio.Server:
     """Take the connections of ``listening``; the arguments are those of ``Listener``.
 
@@ -65,7 +65,7 @@ class Listener:
         listening: socket.socket,
         context: ssl.SSLContext | None,
         backlog: int,
-        proxy_protocol_senders: Networks = NOWHERE,
+        proxy_protocol_senders: Networks = NO_NETWORKS,
     ) -> None:
         self._server = server
         self._listening = listening

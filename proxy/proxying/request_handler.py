@@ -10,7 +10,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from proxy.access.gate import OPEN, Attempt, Passage
+from proxy.access.gate import ALLOW, Allow, LoginAttempt
 from proxy.messages import Content, Downstream
 from proxy.observe.record import Record
 from proxy.proxying import responses as answers
@@ -61,7 +61,7 @@ class RequestHandler:
         self._persistent = self._may_continue and not (downstream.expecting and may_be_unsent(head))
         self._record = Record(head)
         self._started = monotonic()
-        self._attempt: Attempt | None = None
+        self._attempt: LoginAttempt | None = None
         self._carrier: Forwarder | None = None
         self._task: asyncio.Task[None] | None = None
         self._slot: Slot | None = None
@@ -78,13 +78,13 @@ class RequestHandler:
                     self._turn_away()
                     return
                 gate = self._all.gate
-                passage = OPEN if gate is None else gate.at_once(decision.head)
-                if passage is None:
+                allowed = ALLOW if gate is None else gate.check_now(decision.head)
+                if allowed is None:
                     self._work(self._ask(decision))
-                elif isinstance(passage, Refuse):
-                    self._refuse(passage)
+                elif isinstance(allowed, Refuse):
+                    self._refuse(allowed)
                 else:
-                    self._pass(decision, passage)
+                    self._pass(decision, allowed)
             case Refuse():
                 self._refuse(decision)
             case Redirect(status, location):
@@ -117,24 +117,24 @@ class RequestHandler:
         """Wait for the gate."""
         gate = self._all.gate
         assert gate is not None, "somebody has to be asked"
-        passage = await gate.ask(decision.head)
-        if isinstance(passage, Refuse):
-            self._refuse(passage)
+        allowed = await gate.check(decision.head)
+        if isinstance(allowed, Refuse):
+            self._refuse(allowed)
             return
-        self._pass(decision, passage)
+        self._pass(decision, allowed)
 
-    def _pass(self, decision: Forward | Tunnel, passage: Passage) -> None:
-        self._carrier = self._carrier_of(decision, passage)
+    def _pass(self, decision: Forward | Tunnel, allowed: Allow) -> None:
+        self._carrier = self._carrier_of(decision, allowed)
         if not self._carrier.at_once(self._all.pool, self._carried):
             self._work(self._carrier.dial(self._all.pool, self._carried))
 
-    def _carrier_of(self, decision: Forward | Tunnel, passage: Passage) -> Forwarder:
+    def _carrier_of(self, decision: Forward | Tunnel, allowed: Allow) -> Forwarder:
         heard = None
-        if passage.attempt is not None and self._all.gate is not None:
-            self._attempt = passage.attempt
-            heard = partial(self._all.gate.heard, passage.attempt, self._site)
+        if allowed.attempt is not None and self._all.gate is not None:
+            self._attempt = allowed.attempt
+            heard = partial(self._all.gate.on_response_head, allowed.attempt, self._site)
         return Forwarder(
-            passage.head or decision.head,
+            allowed.head or decision.head,
             self._site,
             self._content,
             self._downstream,
@@ -142,7 +142,7 @@ class RequestHandler:
             upgrade=isinstance(decision, Tunnel),
             persistent=self._may_continue,
             trace=self._all.trace,
-            extra=passage.fields,
+            extra=allowed.fields,
             heard=heard,
         )
 
@@ -266,7 +266,7 @@ class RequestHandler:
         self._carrier = self._task = None
         self._release()
         if self._attempt is not None and self._all.gate is not None:
-            self._all.gate.over(self._attempt, self._record.status)
+            self._all.gate.on_response_end(self._attempt, self._record.status)
         self._record.seconds = monotonic() - self._started
         self._all.over(self._record)
 

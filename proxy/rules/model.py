@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from .networks import NOWHERE, Networks
+from .networks import NO_NETWORKS, Networks
 
 Field = tuple[bytes, bytes]
 
@@ -252,8 +252,8 @@ class Site:
     base_path: str = "/"
     challenges: bool = False
     hsts_seconds: int = 0
-    allow: Networks = NOWHERE
-    trusted_proxies: Networks = NOWHERE
+    allow: Networks = NO_NETWORKS
+    trusted_proxies: Networks = NO_NETWORKS
     gated: bool = False
 
     @property
@@ -277,8 +277,8 @@ def make_site(
     base_path: str = "/",
     challenges: bool = False,
     hsts_seconds: int = 0,
-    allow: Networks = NOWHERE,
-    trusted_proxies: Networks = NOWHERE,
+    allow: Networks = NO_NETWORKS,
+    trusted_proxies: Networks = NO_NETWORKS,
     gated: bool = False,
 ) -> Site:
     """Prepare a ``Site``: every spelling that names one of ``domains`` goes into its sets.

@@ -37,7 +37,7 @@ class Networks:
         return address is not None and any(address in network for network in self._networks)
 
 
-NOWHERE = Networks()
+NO_NETWORKS = Networks()
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -54,7 +54,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 @lru_cache(REMEMBERED_ADDRESSES)
-def counted_as(peer: str) -> str:
+def limit_key(peer: str) -> str:
     """The address that a client is counted by: an IPv6 one with its /64, which one customer has.
 
     The loopback stays itself: its network's other addresses are nobody's.

@@ -15,7 +15,7 @@ class SharedLockout(Lockout):
     The clock is ``time.monotonic``, which all processes of a machine have in common.
 
     Args:
-        most_failures: As of ``Lockout``.
+        max_failures: As of ``Lockout``.
         seconds: As of ``Lockout``.
         workers: So many share the attempts that an address may have under way.
         tell: Gets what ``hear`` of the others is to be given.
@@ -23,22 +23,22 @@ class SharedLockout(Lockout):
 
     def __init__(
         self,
-        most_failures: int,
+        max_failures: int,
         seconds: float,
         workers: int,
         tell: Callable[[dict[str, Any]], None],
     ) -> None:
-        super().__init__(most_failures, seconds)
+        super().__init__(max_failures, seconds)
         self._workers = workers
         self._tell = tell
 
-    def busy(self, address: str, now: float, most: int) -> bool:
+    def is_busy(self, address: str, now: float, most: int) -> bool:
         """Whether this worker's share of ``most`` attempts is under way."""
-        return super().busy(address, now, -(-most // self._workers))
+        return super().is_busy(address, now, -(-most // self._workers))
 
-    def room(self, address: str, now: float) -> int:
+    def max_concurrent_tokens(self, address: str, now: float) -> int:
         """This worker's share of what may be tried at once."""
-        return -(-super().room(address, now) // self._workers)
+        return -(-super().max_concurrent_tokens(address, now) // self._workers)
 
     def failed(self, address: str, account: Hashable, secret: Hashable, now: float) -> bool:
         """Count a failure here and everywhere; returns whether it shut the address out."""
@@ -52,7 +52,7 @@ class SharedLockout(Lockout):
 
     def succeeded(self, address: str, account: Hashable) -> None:
         """Take back the failures for ``account``, here and everywhere."""
-        if address in self._standings:
+        if address in self._by_address:
             self._tell({"address": address, "account": _written(account)})
         super().succeeded(address, account)
 

@@ -7,14 +7,14 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from proxy.access.revoked import Revocation, Revoked
+from proxy.access.revoked_sessions import Revocation, RevokedSessions
 
 log = logging.getLogger("labgate")
 
 PATIENCE_SECONDS = 5.0
 
 
-class SharedRevoked(Revoked):
+class SharedRevokedSessions(RevokedSessions):
     """Tells the others whose session is over, and hears it of them.
 
     Args:

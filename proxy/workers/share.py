@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proxy.access.lockout import Lockout
-from proxy.access.revoked import Keep, Revoked
+from proxy.access.revoked_sessions import Revoke, RevokedSessions
 from proxy.config.settings import LimitSettings, Settings
 from proxy.net.ports import Ports
 
@@ -29,8 +29,8 @@ class Share:
     lockout: Lockout
     session_key: bytes
     digest_key: bytes
-    revoked: Revoked
-    revoke: Keep
+    revoked: RevokedSessions
+    revoke: Revoke
 
 
 def share_of(settings: Settings, workers: int) -> Settings:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from proxy.access.htpasswd import Htpasswd
-from proxy.access.revoked import Revocation, RevokedFile
+from proxy.access.revoked_sessions import Revocation, RevokedFile
 from proxy.access.session import session_key
 from proxy.app import renewing
 from proxy.builders import ports_of, store_of
@@ -216,7 +216,7 @@ class Supervisor:
     async def _keep_logout(self, revocation: Revocation) -> None:
         """The teller hears of it as well: it waits until it is kept."""
         if self._ended_sessions is not None:
-            await self._ended_sessions.keep(revocation)
+            await self._ended_sessions.save(revocation)
         self._tell({"logout": list(revocation)})
 
     @property

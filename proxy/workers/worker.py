@@ -8,7 +8,7 @@ import signal
 import socket
 from typing import Any
 
-from proxy.access.revoked import Revocation
+from proxy.access.revoked_sessions import Revocation
 from proxy.app import Application
 from proxy.cli.command import log_to_stderr
 from proxy.cli.run import loop_factory
@@ -20,7 +20,7 @@ from proxy.runtime import output
 from proxy.runtime.tasks import spawn
 
 from .lockout import SharedLockout
-from .logout import SharedRevoked
+from .logout import SharedRevokedSessions
 from .messages import Channel, Order
 from .share import Share, share_of
 
@@ -61,7 +61,7 @@ async def _work(end: socket.socket) -> int:
     )
     for told in order.logins:
         lockout.hear(told)
-    revoked = SharedRevoked(
+    revoked = SharedRevokedSessions(
         (Revocation(*told) for told in order.logouts), lambda told: channel.send({"logout": told})
     )
     share = Share(
@@ -85,7 +85,7 @@ class _Worker:
         app: Application,
         channel: Channel,
         lockout: SharedLockout,
-        revoked: SharedRevoked,
+        revoked: SharedRevokedSessions,
     ) -> None:
         self._app = app
         self._revoked = revoked

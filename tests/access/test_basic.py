@@ -1,4 +1,4 @@
-"""What can be read out of ``Authorization: Basic``, and what is refused without a hash."""
+"""What can be parse out of ``Authorization: Basic``, and what is refused without a hash."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from proxy.access.basic import LONGEST, Credentials, offered, read
+from proxy.access.basic import MAX_OCTETS, Credentials, basic_values, parse
 
 
 def basic(pair: bytes, scheme: bytes = b"Basic ") -> bytes:
@@ -21,11 +21,11 @@ def basic(pair: bytes, scheme: bytes = b"Basic ") -> bytes:
         (basic(b"ada:a:b::c"), "ada", b"a:b::c"),
         (basic("adä:sésame".encode()), "adä", "sésame".encode()),
         (basic(b"a b:  "), "a b", b"  "),
-        (basic(b"ada:" + b"x" * LONGEST), "ada", b"x" * LONGEST),
+        (basic(b"ada:" + b"x" * MAX_OCTETS), "ada", b"x" * MAX_OCTETS),
     ],
 )
 def test_read(value: bytes, user: str, password: bytes) -> None:
-    assert read([value]) == Credentials(user, password)
+    assert parse([value]) == Credentials(user, password)
 
 
 @pytest.mark.parametrize(
@@ -46,21 +46,21 @@ def test_read(value: bytes, user: str, password: bytes) -> None:
         basic(b"ada:ses\0ame"),
         basic(b"ada:sesame\n"),
         basic("ada:ses\x85ame".encode()),
-        basic(b"ada:" + b"x" * (LONGEST + 1)),
-        basic(b"a" * (LONGEST + 1) + b":x"),
+        basic(b"ada:" + b"x" * (MAX_OCTETS + 1)),
+        basic(b"a" * (MAX_OCTETS + 1) + b":x"),
         basic(b"ada:" + b"x" * 60_000),
     ],
 )
 def test_not_to_be_read(value: bytes) -> None:
-    assert read([value]) is None
+    assert parse([value]) is None
 
 
 def test_one_is_enough() -> None:
-    assert read([basic(b"ada:sesame"), basic(b"ada:sesame")]) is None
-    assert read([]) is None
+    assert parse([basic(b"ada:sesame"), basic(b"ada:sesame")]) is None
+    assert parse([]) is None
 
 
 def test_only_basic_is_ours() -> None:
     ours = basic(b"ada:sesame")
     others = [b"token abc", b"Bearer abc", b"Basically x", b"Digest x"]
-    assert offered([others[0], ours, *others[1:]]) == [ours]
+    assert basic_values([others[0], ours, *others[1:]]) == [ours]

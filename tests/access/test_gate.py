@@ -17,8 +17,8 @@ from passlib.hash import bcrypt
 from proxy.access.gate import Gate
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
-from proxy.access.revoked import RevokedFile
-from proxy.access.session import RENEWED_AFTER_SECONDS, Sessions
+from proxy.access.revoked_sessions import RevokedFile
+from proxy.access.session import RENEW_AFTER_SECONDS, Sessions
 from proxy.net.reset import reset
 from proxy.rules.model import make_site
 from proxy.rules.networks import Networks
@@ -74,7 +74,7 @@ class Guarded:
 
     def count_with(self, lockout: Lockout) -> None:
         self.lockout = lockout
-        self.gate = Gate(lockout, self.htpasswd, self.sessions, revoke=self.ended.keep)
+        self.gate = Gate(lockout, self.htpasswd, self.sessions, revoke=self.ended.save)
         self.labgate.exchanges.gate = self.gate
 
     async def ask(self, *fields: bytes, target: bytes = b"/", method: bytes = b"GET") -> bytes:
@@ -200,7 +200,7 @@ async def test_what_cannot_be_right_is_not_hashed(labgate: Guarded) -> None:
         assert await labgate.status(b"Authorization: " + value) == 401
     assert await labgate.status(basic(), basic()) == 401
     assert labgate.gate.verifier.hashed == 0
-    assert labgate.lockout.remaining("127.0.0.1", time.monotonic()) == 10
+    assert labgate.lockout.remaining_failures("127.0.0.1", time.monotonic()) == 10
 
 
 async def test_an_unknown_user_is_hashed_like_a_known_one(labgate: Guarded) -> None:
@@ -236,7 +236,7 @@ async def test_a_page_of_requests_with_an_old_password_is_one_failure(labgate: G
     assert set(statuses) == {401}
     assert await labgate.status(basic("ada", "old")) == 401
     assert labgate.gate.verifier.hashed == 1
-    assert labgate.lockout.remaining("127.0.0.1", time.monotonic()) == 9
+    assert labgate.lockout.remaining_failures("127.0.0.1", time.monotonic()) == 9
 
 
 async def test_the_loop_goes_on_while_a_password_is_hashed(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ async def test_who_hangs_up_has_tried_all_the_same(labgate: Guarded) -> None:
     writer.write(request(b"/", basic("ada", "guess")))
     await until(lambda: labgate.gate.verifier.hashed == 1)
     writer.transport.abort()
-    await until(lambda: labgate.lockout.shut_seconds("127.0.0.1", time.monotonic()) > 0)
+    await until(lambda: labgate.lockout.locked_out_seconds("127.0.0.1", time.monotonic()) > 0)
     assert await labgate.status(basic()) == 429
 
 
@@ -292,7 +292,7 @@ async def test_a_changed_file_ends_sessions_and_passwords(labgate: Guarded) -> N
     cookie = cookie_of(await labgate.ask(basic()))
     assert await labgate.status(cookie) == 200
     write(labgate.htpasswd._path, {**USERS, "ada": CHEAP.hash("another")})
-    labgate.htpasswd.next_look = 0.0
+    labgate.htpasswd.next_check = 0.0
     assert await labgate.status(cookie) == 401
     assert await labgate.status(basic()) == 401
     assert await labgate.status(basic("ada", "another")) == 200
@@ -301,7 +301,7 @@ async def test_a_changed_file_ends_sessions_and_passwords(labgate: Guarded) -> N
 async def test_a_removed_file_opens_nothing(labgate: Guarded) -> None:
     assert labgate.htpasswd is not None
     labgate.htpasswd._path.unlink()
-    labgate.htpasswd.next_look = 0.0
+    labgate.htpasswd.next_check = 0.0
     assert await labgate.status() == 401
     assert await labgate.status(basic()) == 200
 
@@ -345,7 +345,7 @@ async def test_parts_of_a_page_set_no_cookie(labgate: Guarded) -> None:
 
 
 async def test_an_old_session_is_renewed(labgate: Guarded) -> None:
-    issued = time.time() - RENEWED_AFTER_SECONDS - 60
+    issued = time.time() - RENEW_AFTER_SECONDS - 60
     old = labgate.sessions.issue("ada", USERS["ada"], issued)[1].partition(b";")[0]
     renewed = cookie_of(await labgate.ask(b"Cookie: " + old))
     assert old not in renewed
@@ -527,7 +527,7 @@ async def test_xsrf_and_success_are_no_failures(without_users: Guarded) -> None:
     for answer in answers:
         labgate.answering.answer = answer
         assert await labgate.log_in_to_jupyter() == int(answer[9:12])
-    assert not labgate.lockout.shut_seconds("127.0.0.1", time.monotonic())
+    assert not labgate.lockout.locked_out_seconds("127.0.0.1", time.monotonic())
 
 
 async def test_a_jupyter_that_is_down_is_no_failure(tmp_path: Path) -> None:
@@ -582,7 +582,7 @@ Tokened = tuple[Guarded, TokenJupyter]
 
 
 def remaining(labgate: Guarded) -> int:
-    return labgate.lockout.remaining("127.0.0.1", time.monotonic())
+    return labgate.lockout.remaining_failures("127.0.0.1", time.monotonic())
 
 
 @pytest.mark.parametrize(
@@ -724,7 +724,7 @@ async def test_no_token_is_counted_while_jupyter_is_down(tmp_path: Path) -> None
         for n in range(3):
             answer = await labgate.ask(request(b"/lab?token=x%d" % n))
             assert answer.startswith(b"HTTP/1.1 503")
-        assert lockout.remaining("127.0.0.1", time.monotonic()) == 1
+        assert lockout.remaining_failures("127.0.0.1", time.monotonic()) == 1
 
 
 async def test_tokens_are_counted_with_a_gate_too(labgate: Guarded) -> None:

@@ -122,7 +122,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(StartError, match=":2: this is not UTF-8"):
         Htpasswd(binary)
     big = tmp_path / "big"
-    big.write_bytes(b"#" * (htpasswd.LARGEST_BYTES + 1))
+    big.write_bytes(b"#" * (htpasswd.MAX_FILE_BYTES + 1))
     with pytest.raises(StartError, match="less than a MiB"):
         Htpasswd(big)
 
@@ -152,23 +152,23 @@ class Reread:
         temporary.chmod(0o600)
         temporary.rename(self.file)
 
-    def look(self) -> dict[str, str]:
-        self.known.next_look = 0.0
-        self.known.look()
+    def reload_if_changed(self) -> dict[str, str]:
+        self.known.next_check = 0.0
+        self.known.reload_if_changed()
         return dict(self.known.users)
 
 
 def test_a_changed_file_counts(tmp_path: Path) -> None:
     reread = Reread(tmp_path / "htpasswd")
     reread.write(f"bob:{APR1}\n")
-    assert reread.look() == {"bob": APR1}
+    assert reread.reload_if_changed() == {"bob": APR1}
 
 
 def test_between_two_looks_the_file_is_left_alone(tmp_path: Path) -> None:
     reread = Reread(tmp_path / "htpasswd")
-    reread.look()
+    reread.reload_if_changed()
     reread.write(f"bob:{APR1}\n")
-    reread.known.look()
+    reread.known.reload_if_changed()
     assert dict(reread.known.users) == {"ada": SESAME}
 
 
@@ -186,13 +186,13 @@ def test_a_broken_or_removed_file_changes_nothing(
     else:
         reread.write(broken)
     for _ in range(3):
-        assert reread.look() == {"ada": SESAME}
+        assert reread.reload_if_changed() == {"ada": SESAME}
     assert len(caplog.records) == 1
     assert caplog.records[0].levelno == logging.WARNING
     assert str(reread.file) in caplog.text
     assert "the users from before" in caplog.text
     reread.write(f"bob:{APR1}\n")
-    assert reread.look() == {"bob": APR1}
+    assert reread.reload_if_changed() == {"bob": APR1}
 
 
 def test_a_file_changed_in_place_within_the_same_size(tmp_path: Path) -> None:
@@ -201,4 +201,4 @@ def test_a_file_changed_in_place_within_the_same_size(tmp_path: Path) -> None:
     with reread.file.open("r+") as file:
         file.write(f"ada:{other}\n")
     os.utime(reread.file, ns=(0, 0))
-    assert reread.look() == {"ada": other}
+    assert reread.reload_if_changed() == {"ada": other}

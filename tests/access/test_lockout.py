@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.access.lockout import Lockout
-from proxy.rules.networks import counted_as
+from proxy.rules.networks import limit_key
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
@@ -40,19 +40,19 @@ def test_delay(most: int, failures: int, delay: float) -> None:
     assert not fail(lockout, failures)
     assert lockout.delay_seconds(HERE, 1.0) == delay
     assert lockout.delay_seconds(THERE, 1.0) == 0.0
-    assert lockout.shut_seconds(HERE, 1.0) == 0.0
+    assert lockout.locked_out_seconds(HERE, 1.0) == 0.0
 
 
 def test_shut_out_for_a_while_and_then_anew() -> None:
     lockout = Lockout(3, 900.0)
     assert not fail(lockout, 2, now=10.0)
     assert fail(lockout, 1, now=100.0)
-    assert lockout.shut_seconds(HERE, 100.0) == 900.0
-    assert lockout.shut_seconds(HERE, 999.5) == 0.5
-    assert lockout.shut_seconds(THERE, 100.0) == 0.0
+    assert lockout.locked_out_seconds(HERE, 100.0) == 900.0
+    assert lockout.locked_out_seconds(HERE, 999.5) == 0.5
+    assert lockout.locked_out_seconds(THERE, 100.0) == 0.0
     # What comes in meanwhile does not make it longer.
     assert not fail(lockout, 5, now=500.0)
-    assert lockout.shut_seconds(HERE, 1000.0) == 0.0
+    assert lockout.locked_out_seconds(HERE, 1000.0) == 0.0
     assert lockout.delay_seconds(HERE, 1000.0) == 0.0
     assert len(lockout) == 0
 
@@ -70,7 +70,7 @@ def test_the_same_secret_again_is_no_other_failure() -> None:
         assert not lockout.failed(HERE, "ada", "sesame", 0.0)
     assert lockout.failed_before(HERE, "sesame", 1.0)
     assert not lockout.failed_before(THERE, "sesame", 1.0)
-    assert lockout.remaining(HERE, 1.0) == 2
+    assert lockout.remaining_failures(HERE, 1.0) == 2
     assert not lockout.failed_before(HERE, "sesame", 900.0)
 
 
@@ -79,43 +79,43 @@ def test_one_account_does_not_clear_another() -> None:
     fail(lockout, 8, account="victim")
     fail(lockout, 1, account="eve")
     lockout.succeeded(HERE, "eve")
-    assert lockout.remaining(HERE, 0.0) == 2
+    assert lockout.remaining_failures(HERE, 0.0) == 2
     lockout.succeeded(THERE, "victim")
-    assert lockout.remaining(HERE, 0.0) == 2
+    assert lockout.remaining_failures(HERE, 0.0) == 2
     lockout.succeeded(HERE, "victim")
-    assert lockout.remaining(HERE, 0.0) == 10
+    assert lockout.remaining_failures(HERE, 0.0) == 10
 
 
 def test_a_success_does_not_end_a_shut_out() -> None:
     lockout = Lockout(3, 900.0)
     fail(lockout, 3)
     lockout.succeeded(HERE, "ada")
-    assert lockout.shut_seconds(HERE, 1.0) == 899.0
+    assert lockout.locked_out_seconds(HERE, 1.0) == 899.0
 
 
 def test_a_slowed_address_has_one_attempt_at_a_time() -> None:
     lockout = Lockout(10, 900.0)
     for _ in range(5):
-        assert not lockout.busy(HERE, 0.0, 6)
-        lockout.enter(HERE)
-    assert not lockout.busy(HERE, 0.0, 6)
-    assert lockout.busy(HERE, 0.0, 5)
+        assert not lockout.is_busy(HERE, 0.0, 6)
+        lockout.acquire(HERE)
+    assert not lockout.is_busy(HERE, 0.0, 6)
+    assert lockout.is_busy(HERE, 0.0, 5)
     fail(lockout, 3)
     for _ in range(5):
-        assert lockout.busy(HERE, 0.0, 6)
-        assert not lockout.busy(THERE, 0.0, 6)
-        lockout.leave(HERE)
-    assert not lockout.busy(HERE, 0.0, 6)
+        assert lockout.is_busy(HERE, 0.0, 6)
+        assert not lockout.is_busy(THERE, 0.0, 6)
+        lockout.release(HERE)
+    assert not lockout.is_busy(HERE, 0.0, 6)
 
 
 def test_the_table_is_bounded() -> None:
-    lockout = Lockout(10, 900.0, most_addresses=3)
+    lockout = Lockout(10, 900.0, max_addresses=3)
     for number in range(3):
         lockout.failed(f"192.0.2.{number}", "ada", 1, 0.0)
     lockout.failed("192.0.2.0", "ada", 2, 1.0)
     lockout.failed("192.0.2.9", "ada", 1, 2.0)
     assert len(lockout) == 3
-    left = [lockout.remaining(f"192.0.2.{number}", 3.0) for number in (0, 1, 2, 9)]
+    left = [lockout.remaining_failures(f"192.0.2.{number}", 3.0) for number in (0, 1, 2, 9)]
     assert left == [8, 10, 9, 9]
 
 
@@ -133,4 +133,4 @@ def test_the_table_is_bounded() -> None:
     ],
 )
 def test_whom_a_failure_counts_for(peer: str, address: str) -> None:
-    assert counted_as(peer) == address
+    assert limit_key(peer) == address

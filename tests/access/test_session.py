@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from proxy.access.revoked import Revocation, Revoked
+from proxy.access.revoked_sessions import Revocation, RevokedSessions
 from proxy.access.session import (
     KEY_BYTES,
     KEY_FILE,
-    LIFE_SECONDS,
-    RENEWED_AFTER_SECONDS,
+    RENEW_AFTER_SECONDS,
+    SESSION_LIFETIME_SECONDS,
     Session,
     Sessions,
     session_key,
@@ -92,16 +92,16 @@ def test_it_ends_by_itself(remembered: bool) -> None:
     sessions = Sessions(b"k" * KEY_BYTES)
     if remembered:
         assert sessions.find([cookie()], USERS, NOW) is not None
-    assert sessions.find([cookie()], USERS, NOW + LIFE_SECONDS - 1) is not None
-    assert sessions.find([cookie()], USERS, NOW + LIFE_SECONDS) is None
+    assert sessions.find([cookie()], USERS, NOW + SESSION_LIFETIME_SECONDS - 1) is not None
+    assert sessions.find([cookie()], USERS, NOW + SESSION_LIFETIME_SECONDS) is None
     assert sessions.find([cookie()], USERS, NOW - 3600) is not None
     assert sessions.find([cookie()], USERS, NOW - 48 * 3600) is None
 
 
 def test_it_is_renewed_once_a_day() -> None:
     session = Session("ada", int(NOW), "n" * 16)
-    assert not session.wants_renewal(NOW + RENEWED_AFTER_SECONDS)
-    assert session.wants_renewal(NOW + RENEWED_AFTER_SECONDS + 1)
+    assert not session.needs_renewal(NOW + RENEW_AFTER_SECONDS)
+    assert session.needs_renewal(NOW + RENEW_AFTER_SECONDS + 1)
 
 
 def test_a_renewed_one_is_the_same_session() -> None:
@@ -116,7 +116,7 @@ def test_a_renewed_one_is_the_same_session() -> None:
 
 
 def test_a_revoked_one_is_over_and_so_are_its_copies() -> None:
-    revoked = Revoked()
+    revoked = RevokedSessions()
     sessions = Sessions(b"k" * KEY_BYTES, revoked)
     old, other = cookie(), cookie()
     session = sessions.find([old], USERS, NOW)

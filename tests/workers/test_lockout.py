@@ -35,14 +35,16 @@ def test_failures_at_both_add_up(account: Hashable) -> None:
     first, second = pair(4)
     for number in range(4):
         (first, second)[number % 2].failed(ADDRESS, account, b"guess %d" % number, float(number))
-    assert first.shut_seconds(ADDRESS, 4.0) == second.shut_seconds(ADDRESS, 4.0) == 899.0
+    assert (
+        first.locked_out_seconds(ADDRESS, 4.0) == second.locked_out_seconds(ADDRESS, 4.0) == 899.0
+    )
 
 
 def test_the_same_wrong_password_counts_once() -> None:
     first, second = pair(2)
     for lockout in (first, second, first):
         lockout.failed(ADDRESS, "ada", b"digest", 1.0)
-    assert first.remaining(ADDRESS, 1.0) == second.remaining(ADDRESS, 1.0) == 1
+    assert first.remaining_failures(ADDRESS, 1.0) == second.remaining_failures(ADDRESS, 1.0) == 1
 
 
 def test_the_numbers_of_two_processes_are_different_logins(
@@ -52,7 +54,7 @@ def test_the_numbers_of_two_processes_are_different_logins(
     first.failed(ADDRESS, b"/login", 0, 1.0)
     monkeypatch.setattr("os.getpid", lambda: 4711)  # two processes in one
     second.failed(ADDRESS, b"/login", 0, 1.0)
-    assert first.remaining(ADDRESS, 1.0) == second.remaining(ADDRESS, 1.0) == 8
+    assert first.remaining_failures(ADDRESS, 1.0) == second.remaining_failures(ADDRESS, 1.0) == 8
 
 
 @pytest.mark.parametrize("account", ["ada", b"/login"])
@@ -60,23 +62,25 @@ def test_a_success_at_one_takes_back_the_failures_at_both(account: Hashable) -> 
     first, second = pair(10)
     first.failed(ADDRESS, account, b"digest", 1.0)
     second.succeeded(ADDRESS, account)
-    assert first.remaining(ADDRESS, 1.0) == second.remaining(ADDRESS, 1.0) == 10
+    assert first.remaining_failures(ADDRESS, 1.0) == second.remaining_failures(ADDRESS, 1.0) == 10
 
 
 def test_a_burst_is_as_big_as_with_one_process() -> None:
     first, second = pair(10)
     entered = 0
     for lockout in (first, second):
-        while not lockout.busy(ADDRESS, 1.0, lockout.remaining(ADDRESS, 1.0)):
-            lockout.enter(ADDRESS)
+        while not lockout.is_busy(ADDRESS, 1.0, lockout.remaining_failures(ADDRESS, 1.0)):
+            lockout.acquire(ADDRESS)
             entered += 1
     assert entered == 10
 
 
 def test_different_tokens_are_tried_at_once_by_both_as_by_one() -> None:
     first, second = pair(10)
-    assert first.room(ADDRESS, 1.0) + second.room(ADDRESS, 1.0) == 10
+    assert (
+        first.max_concurrent_tokens(ADDRESS, 1.0) + second.max_concurrent_tokens(ADDRESS, 1.0) == 10
+    )
     first.failed(ADDRESS, b"digest", b"digest", 1.0)
-    assert second.room(ADDRESS, 1.0) == 5
+    assert second.max_concurrent_tokens(ADDRESS, 1.0) == 5
     second.succeeded(ADDRESS, b"digest")
-    assert first.remaining(ADDRESS, 1.0) == 10
+    assert first.remaining_failures(ADDRESS, 1.0) == 10

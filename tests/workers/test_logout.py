@@ -6,9 +6,9 @@ import asyncio
 import json
 from typing import Any
 
-from proxy.access.revoked import Revocation
+from proxy.access.revoked_sessions import Revocation
 from proxy.access.session import Session
-from proxy.workers.logout import SharedRevoked
+from proxy.workers.logout import SharedRevokedSessions
 
 ENDED = Revocation("böb", "0123456789abcdef", 1_800_000_000)
 SESSION = Session("böb", ENDED.at - 5, ENDED.session)
@@ -16,8 +16,8 @@ SESSION = Session("böb", ENDED.at - 5, ENDED.session)
 
 async def test_it_waits_until_the_supervisor_has_kept_it() -> None:
     told: list[str] = []
-    first = SharedRevoked([], lambda revocation: told.append(json.dumps(revocation)))
-    second = SharedRevoked([], lambda _: None)
+    first = SharedRevokedSessions([], lambda revocation: told.append(json.dumps(revocation)))
+    second = SharedRevokedSessions([], lambda _: None)
     ending = asyncio.ensure_future(first.revoke(ENDED))
     await asyncio.sleep(0)
     assert SESSION in first
@@ -31,4 +31,4 @@ async def test_it_waits_until_the_supervisor_has_kept_it() -> None:
 
 
 async def test_what_was_kept_before_is_over() -> None:
-    assert SESSION in SharedRevoked([ENDED], lambda _: None)
+    assert SESSION in SharedRevokedSessions([ENDED], lambda _: None)

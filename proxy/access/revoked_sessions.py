@@ -14,16 +14,16 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from proxy.access.session import CLOCK_SECONDS, LIFE_SECONDS, Session
+from proxy.access.session import CLOCK_SKEW_SECONDS, SESSION_LIFETIME_SECONDS, Session
 from proxy.runtime.secret_files import write_atomically
 
 log = logging.getLogger("labgate")
 
 FILE_NAME = "ended-sessions"
-MOST_OF_A_USER = 256
+MAX_REVOCATIONS_PER_USER = 256
 """Of a user who ended more than these within their life, all sessions of the time are over."""
 
-_KEPT_SECONDS = LIFE_SECONDS + CLOCK_SECONDS
+_REMEMBER_SECONDS = SESSION_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS
 
 
 class Revocation(NamedTuple):
@@ -40,11 +40,11 @@ class Revocation(NamedTuple):
     at: int
 
 
-Keep = Callable[[Revocation], Coroutine[Any, Any, None]]
+Revoke = Callable[[Revocation], Coroutine[Any, Any, None]]
 """Ends a session for good."""
 
 
-class Revoked:
+class RevokedSessions:
     """Which sessions are over; bounded, by user."""
 
     def __init__(self, revocations: Iterable[Revocation] = ()) -> None:
@@ -63,12 +63,12 @@ class Revoked:
     def add(self, revocation: Revocation) -> None:
         """One more; what has ended by itself meanwhile is forgotten."""
         user, session, at = revocation
-        over = at - _KEPT_SECONDS
+        over = at - _REMEMBER_SECONDS
         self._all = {whose: until for whose, until in self._all.items() if until > over}
         ended = self._sessions.pop(user, {})
         if session:
             ended = {name: when for name, when in ended.items() if when > over} | {session: at}
-        if session and len(ended) <= MOST_OF_A_USER:
+        if session and len(ended) <= MAX_REVOCATIONS_PER_USER:
             self._sessions[user] = ended
         else:
             self._all[user] = max(at, self._all.get(user, at))
@@ -95,9 +95,9 @@ class RevokedFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
         self._writing = asyncio.Lock()
-        self.revoked = Revoked(self._read())
+        self.revoked = RevokedSessions(self._read())
 
-    async def keep(self, revocation: Revocation) -> None:
+    async def save(self, revocation: Revocation) -> None:
         """One more; where it cannot be kept, a warning tells that it ends with this process."""
         self.revoked.add(revocation)
         async with self._writing:

@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from proxy.access.revoked import FILE_NAME, MOST_OF_A_USER, Revocation, Revoked, RevokedFile
-from proxy.access.session import CLOCK_SECONDS, LIFE_SECONDS, Session
+from proxy.access.revoked_sessions import (
+    FILE_NAME,
+    MAX_REVOCATIONS_PER_USER,
+    Revocation,
+    RevokedFile,
+    RevokedSessions,
+)
+from proxy.access.session import CLOCK_SKEW_SECONDS, SESSION_LIFETIME_SECONDS, Session
 
 NOW = 1_800_000_000
 
@@ -19,7 +25,7 @@ def session(user: str = "ada", name: str = "a", issued: int = NOW - 5) -> Sessio
 
 
 def test_only_the_session_that_was_ended_is_over() -> None:
-    revoked = Revoked([Revocation("ada", "a", NOW)])
+    revoked = RevokedSessions([Revocation("ada", "a", NOW)])
     assert session() in revoked
     assert session(issued=NOW + 5) in revoked  # renewed by a request that was under way
     assert session(name="b") not in revoked
@@ -27,8 +33,8 @@ def test_only_the_session_that_was_ended_is_over() -> None:
 
 
 def test_one_that_has_ended_by_itself_is_forgotten() -> None:
-    revoked = Revoked([Revocation("ada", "a", NOW), Revocation("bob", "b", NOW)])
-    later = NOW + LIFE_SECONDS + CLOCK_SECONDS
+    revoked = RevokedSessions([Revocation("ada", "a", NOW), Revocation("bob", "b", NOW)])
+    later = NOW + SESSION_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS
     revoked.add(Revocation("ada", "c", later - 1))
     assert session() in revoked
     revoked.add(Revocation("ada", "d", later))
@@ -36,7 +42,9 @@ def test_one_that_has_ended_by_itself_is_forgotten() -> None:
 
 
 def test_who_ends_very_many_ends_all_of_his_own() -> None:
-    revoked = Revoked(Revocation("ada", str(n), NOW) for n in range(MOST_OF_A_USER))
+    revoked = RevokedSessions(
+        Revocation("ada", str(n), NOW) for n in range(MAX_REVOCATIONS_PER_USER)
+    )
     assert session(name="x") not in revoked
     revoked.add(Revocation("ada", "one more", NOW))
     assert revoked.revocations() == [Revocation("ada", "", NOW)]
@@ -47,9 +55,9 @@ def test_who_ends_very_many_ends_all_of_his_own() -> None:
 
 async def test_it_is_kept(tmp_path: Path) -> None:
     folder = tmp_path / "state"
-    await RevokedFile(folder).keep(Revocation("ada", "a", NOW))
+    await RevokedFile(folder).save(Revocation("ada", "a", NOW))
     file = RevokedFile(folder)
-    await file.keep(Revocation("böb", "b", NOW))
+    await file.save(Revocation("böb", "b", NOW))
     assert session() in file.revoked
     again = RevokedFile(folder).revoked
     assert session() in again
@@ -60,8 +68,8 @@ async def test_it_is_kept(tmp_path: Path) -> None:
 
 async def test_two_with_one_folder_keep_what_both_have_heard(tmp_path: Path) -> None:
     first, second = RevokedFile(tmp_path), RevokedFile(tmp_path)
-    await first.keep(Revocation("ada", "a", NOW))
-    await second.keep(Revocation("ada", "b", NOW))
+    await first.save(Revocation("ada", "a", NOW))
+    await second.save(Revocation("ada", "b", NOW))
     kept = RevokedFile(tmp_path).revoked
     assert session() in kept
     assert session(name="b") in kept
@@ -76,7 +84,7 @@ async def test_a_damaged_file_lets_nobody_in_again(
     file = RevokedFile(tmp_path)
     assert "everybody has to log in again" in caplog.text
     assert session(user="anybody", issued=1000) in file.revoked
-    await file.keep(Revocation("ada", "a", int(time.time())))
+    await file.save(Revocation("ada", "a", int(time.time())))
     assert session(user="anybody", issued=1000) in RevokedFile(tmp_path).revoked
 
 
@@ -85,6 +93,6 @@ async def test_a_folder_that_cannot_be_written(
 ) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     file = RevokedFile(tmp_path / "state")
-    await file.keep(Revocation("ada", "a", NOW))
+    await file.save(Revocation("ada", "a", NOW))
     assert "state.folder" in caplog.text
     assert session() in file.revoked

@@ -10,18 +10,18 @@ from hashlib import blake2b
 from time import monotonic
 
 from proxy.access.lockout import Lockout
-from proxy.access.refusals import BUSY, too_many
+from proxy.access.refusals import BUSY, too_many_failures
 from proxy.rules.credentials import tokens, without_token
 from proxy.rules.model import Refuse, RequestHead, ResponseHead, Site
-from proxy.rules.networks import counted_as
+from proxy.rules.networks import limit_key
 from proxy.rules.token import was_right
 
-REMEMBERED_SECONDS = 300.0
-MOST_REMEMBERED = 1024
+REMEMBER_TOKEN_SECONDS = 300.0
+MAX_REMEMBERED_TOKENS = 1024
 
 
 @dataclass(slots=True, eq=False)
-class Trial:
+class TokenAttempt:
     """A request under way whose token Jupyter is going to find right or wrong.
 
     Attributes:
@@ -35,7 +35,7 @@ class Trial:
     head: RequestHead
 
 
-class Tokens:
+class TokenGuesses:
     """Counts the different wrong tokens of an address.
 
     One that is repeated is one failure, however often an open tab of Lab comes with a token
@@ -44,88 +44,94 @@ class Tokens:
 
     Args:
         lockout: Counts them, together with failed logins.
-        shut_out: Called with an address that one failure more has shut out.
+        on_lockout: Called with an address that one failure more has shut out.
         key: For the digests; several processes that compare them have the same.
     """
 
     def __init__(
-        self, lockout: Lockout, shut_out: Callable[[str], None], key: bytes | None = None
+        self, lockout: Lockout, on_lockout: Callable[[str], None], key: bytes | None = None
     ) -> None:
         self._lockout = lockout
-        self._shut_out = shut_out
+        self._on_lockout = on_lockout
         self._key = key or secrets.token_bytes(32)
         self._under_way: dict[str, dict[bytes, int]] = {}
         self._right: OrderedDict[bytes, float] = OrderedDict()
 
-    def begin(self, head: RequestHead) -> Trial | RequestHead | Refuse | None:
+    def start(self, head: RequestHead) -> TokenAttempt | RequestHead | Refuse | None:
         """What becomes of a request; None when there is nothing to try in it.
 
         While its address is shut out no token is tried: whoever is logged in works on with the
         head that is returned, which has none, and anybody else is refused.
         """
-        brought = tokens(head)
-        if not brought or not self._lockout.counting:
+        found_tokens = tokens(head)
+        if not found_tokens or not self._lockout.is_enabled:
             return None
-        address = counted_as(head.arrival.peer)
+        address = limit_key(head.arrival.peer)
         now = monotonic()
-        shut = self._lockout.shut_seconds(address, now)
-        if shut:
+        locked_out = self._lockout.locked_out_seconds(address, now)
+        if locked_out:
             bare = replace(head, fields=without_token(head.fields))
-            return bare if head.values(b"cookie") and not tokens(bare) else too_many(shut)
-        digest = blake2b(brought, key=self._key, person=b"token").digest()
+            return (
+                bare
+                if head.values(b"cookie") and not tokens(bare)
+                else too_many_failures(locked_out)
+            )
+        digest = blake2b(found_tokens, key=self._key, person=b"token").digest()
         if self._remembers(digest, now):
             return None
         under_way = self._under_way.get(address)
         if under_way is None:
             under_way = self._under_way[address] = {}
-        if digest not in under_way and len(under_way) >= self._lockout.room(address, now):
+        if digest not in under_way and len(under_way) >= self._lockout.max_concurrent_tokens(
+            address, now
+        ):
             # Counted without having been tried: a guess that costs nothing must not tell
             # whether it is one of those that are known.
             self._failed(address, digest)
             return BUSY
         under_way[digest] = under_way.get(digest, 0) + 1
-        return Trial(address, digest, head)
+        return TokenAttempt(address, digest, head)
 
-    def answered(self, trial: Trial, answer: ResponseHead, site: Site) -> None:
+    def on_response(self, token_attempt: TokenAttempt, answer: ResponseHead, site: Site) -> None:
         """Jupyter has answered."""
-        self._leave(trial)
-        match was_right(trial.head, answer, site):
+        self._release(token_attempt)
+        match was_right(token_attempt.head, answer, site):
             case True:
                 # Where it was taken for wrong before, as by a page that looks at no token.
-                self._lockout.succeeded(trial.address, trial.digest)
-                self._remember(trial.digest, monotonic())
+                self._lockout.succeeded(token_attempt.address, token_attempt.digest)
+                self._remember(token_attempt.digest, monotonic())
             case False:
-                self._failed(trial.address, trial.digest)
+                self._failed(token_attempt.address, token_attempt.digest)
 
-    def unanswered(self, trial: Trial, status: int) -> None:
+    def on_no_response(self, token_attempt: TokenAttempt, status: int) -> None:
         """There was no answer of Jupyter's.
 
         Args:
-            trial: Is over.
+            token_attempt: Is over.
             status: What labgate answered in Jupyter's place; 0 when the client did not wait:
                 it has tried all the same.
         """
-        self._leave(trial)
+        self._release(token_attempt)
         if status == 0:
-            self._failed(trial.address, trial.digest)
+            self._failed(token_attempt.address, token_attempt.digest)
 
     def _failed(self, address: str, digest: bytes) -> None:
         self._right.pop(digest, None)
         if self._lockout.failed(address, digest, digest, monotonic()):
-            self._shut_out(address)
+            self._on_lockout(address)
 
-    def _leave(self, trial: Trial) -> None:
-        under_way = self._under_way[trial.address]
-        under_way[trial.digest] -= 1
-        if not under_way[trial.digest]:
-            del under_way[trial.digest]
+    def _release(self, token_attempt: TokenAttempt) -> None:
+        under_way = self._under_way[token_attempt.address]
+        under_way[token_attempt.digest] -= 1
+        if not under_way[token_attempt.digest]:
+            del under_way[token_attempt.digest]
             if not under_way:
-                del self._under_way[trial.address]
+                del self._under_way[token_attempt.address]
 
     def _remember(self, digest: bytes, now: float) -> None:
-        self._right[digest] = now + REMEMBERED_SECONDS
+        self._right[digest] = now + REMEMBER_TOKEN_SECONDS
         self._right.move_to_end(digest)
-        while len(self._right) > MOST_REMEMBERED:
+        while len(self._right) > MAX_REMEMBERED_TOKENS:
             self._right.popitem(last=False)
 
     def _remembers(self, digest: bytes, now: float) -> bool:

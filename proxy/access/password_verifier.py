@@ -12,15 +12,15 @@ from time import monotonic
 from proxy.access.basic import Credentials
 from proxy.access.htpasswd import matches
 
-AT_ONCE = 2
+MAX_CONCURRENT_HASHES = 2
 """So that a flood of wrong passwords leaves the machine's other cores alone."""
 
-MOST_WAITING = 128
-MOST_REMEMBERED = 1024
-REMEMBERED_SECONDS = 300.0
+MAX_WAITING_CHECKS = 128
+MAX_REMEMBERED_PASSWORDS = 1024
+REMEMBER_PASSWORD_SECONDS = 300.0
 
 
-class Verifier:
+class PasswordVerifier:
     """Checks passwords.
 
     Successes are remembered under a digest with a key of this process' own that covers
@@ -36,7 +36,7 @@ class Verifier:
 
     def __init__(self, key: bytes | None = None) -> None:
         self._key = key or secrets.token_bytes(32)
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT_HASHES)
         self._waiting = 0
         self._remembered: OrderedDict[bytes, float] = OrderedDict()
         self.hashed = 0
@@ -61,9 +61,9 @@ class Verifier:
         return True
 
     @property
-    def crowded(self) -> bool:
+    def is_overloaded(self) -> bool:
         """Whether so many wait that one more would wait for too long."""
-        return self._waiting >= MOST_WAITING
+        return self._waiting >= MAX_WAITING_CHECKS
 
     async def check(
         self,
@@ -75,7 +75,7 @@ class Verifier:
         """Whether the password is right; None if it was no longer wanted when its turn came."""
         self._waiting += 1
         try:
-            async with self._turns:
+            async with self._slots:
                 if not still_wanted():
                     return None
                 self.hashed += 1
@@ -86,9 +86,9 @@ class Verifier:
             self._waiting -= 1
         if not right or credentials.user not in users:
             return False
-        self._remembered[digest] = monotonic() + REMEMBERED_SECONDS
+        self._remembered[digest] = monotonic() + REMEMBER_PASSWORD_SECONDS
         self._remembered.move_to_end(digest)
-        while len(self._remembered) > MOST_REMEMBERED:
+        while len(self._remembered) > MAX_REMEMBERED_PASSWORDS:
             self._remembered.popitem(last=False)
         return True
 
