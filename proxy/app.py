@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from proxy.net.ports import BACKLOG
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.access import AccessLog
 from proxy.observe.record import Observer, Record
-from proxy.observe.traffic import Traffic
+from proxy.observe.traffic import Gauges, Traffic
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.page_deadline import PageDeadline
 from proxy.proxying.pool import Pool
@@ -81,9 +80,10 @@ class Application:
         observers: list[Observer] = [self._access] if self._access is not None else []
         if settings.log.show_headers:
             observers.append(_print_headers)
-        self.traffic = Traffic()
-        """Counted for whoever asks for metrics."""
+        self.traffic: Traffic | None = None
+        """Counted for the metrics; None without them."""
         if settings.listen.metrics:
+            self.traffic = Traffic()
             observers.append(self.traffic)
         self._limits = Limits(**settings.limits.model_dump())
         self._trusted = Networks(settings.access.trusted_proxies)
@@ -150,8 +150,8 @@ class Application:
                 self._renewing = spawn(renewing(settings, self.certificates), "renewal")
 
     @property
-    def gauges(self) -> dict[str, tuple[str, Callable[[], int]]]:
-        """What can be read off at any moment: a name, a text and the number."""
+    def gauges(self) -> Gauges:
+        """What the metrics read at every scrape."""
         exchanges = self._exchanges
         return {
             "connections": ("Open connections.", lambda: len(self._edges[0].connection_limit)),

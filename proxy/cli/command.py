@@ -9,13 +9,10 @@ import sys
 from proxy.cli.arguments import parse
 from proxy.config.effects import mistakes, remarks
 from proxy.config.load import load
-from proxy.config.settings import Settings
 from proxy.errors import StartError, UsageError
+from proxy.runtime.logs import log_to_stderr
 
 log = logging.getLogger("labgate")
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
-"""``config/fail2ban/filter.d/labgate.conf`` reads it."""
 
 
 def command(arguments: list[str] | None) -> int:
@@ -29,7 +26,7 @@ def command(arguments: list[str] | None) -> int:
         settings = load(parsed.flags, file=parsed.config, typed=parsed.typed)
         if wrong := mistakes(settings, parsed.typed):
             raise UsageError("\n".join(wrong))
-        log_to_stderr(settings)
+        log_to_stderr(settings.log.level)
         if parsed.command == "cert":
             from proxy.cli import cert  # noqa: PLC0415  commands load what they need
 
@@ -50,9 +47,3 @@ def command(arguments: list[str] | None) -> int:
     except StartError as error:
         print(f"labgate: {error}", file=sys.stderr)
         return error.exit_code
-
-
-def log_to_stderr(settings: Settings) -> None:
-    """Of labgate lines from ``log.level`` on, other libraries' warnings."""
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT, stream=sys.stderr)
-    logging.getLogger("labgate").setLevel(settings.log.level.upper())

@@ -6,8 +6,8 @@ import getpass
 import sys
 
 from proxy.access.htpasswd import BCRYPT_OCTETS, problem_with_user
+from proxy.config.password_hash import hash_passphrase
 from proxy.errors import StartError, UsageError
-from proxy.jupyter.password import hash_passphrase
 
 
 def password(user: str | None = None) -> int:

@@ -22,6 +22,7 @@ from proxy.jupyter.readiness import is_silent, wait_until_ready
 from proxy.jupyter.supervision import Supervision, is_interactive
 from proxy.net.upstream_address import UpstreamAddress, parse_upstream
 from proxy.observe.notify import notify
+from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.tasks import spawn
 
 if TYPE_CHECKING:
@@ -42,15 +43,6 @@ def run(command: Callable[[Settings], Coroutine[Any, Any, int]], settings: Setti
     """Run a command to its end."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(command(settings))
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """A loop of uvloop where that exists, of plain asyncio elsewhere."""
-    with suppress(ImportError):
-        import uvloop  # noqa: PLC0415  it does not exist everywhere
-
-        return uvloop.new_event_loop
-    return asyncio.new_event_loop
 
 
 def _application(settings: Settings, *, access_log: bool) -> Serving:
@@ -200,7 +192,9 @@ async def _measured(settings: Settings, app: Serving, work: Coroutine[Any, Any, 
     from proxy.observe.metrics import collectors_of, serve_metrics  # noqa: PLC0415  0.3 s
 
     with closing(work):  # where the port is not to be had it has not even begun
-        async with serve_metrics(host_and_port(settings.listen.metrics), collectors_of(app)):
+        certificates = app.certificates.managed if app.certificates is not None else ()
+        collectors = collectors_of(certificates, app.traffic, app.gauges)
+        async with serve_metrics(host_and_port(settings.listen.metrics), collectors):
             await work
 
 

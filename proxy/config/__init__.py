@@ -6,4 +6,5 @@
 - ``problems``  what is wrong with a value, in a sentence
 - ``effects``   which keys have no effect beside which others
 - ``spelling``  did you mean …?
+- ``password_hash``  the password hashes that Jupyter takes
 """

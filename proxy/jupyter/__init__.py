@@ -5,7 +5,6 @@ In the order a start meets them:
 - ``launcher``   what is asked of a way to run Jupyter
 - ``choose``     container, process or none
 - ``token``      the login token, made once
-- ``password``   the hashes Jupyter takes
 - ``port``       which port on the loopback interface
 - ``engine``     reaching the Docker Engine, and what its refusals mean
 - ``home``       where in a container the work is, and what has to be mounted to keep it

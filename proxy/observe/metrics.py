@@ -5,11 +5,10 @@ Nothing is counted twice: at every scrape they are read off what runs.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -18,14 +17,10 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from proxy import __version__
-from proxy.app import Application
 from proxy.certs.managed_certificate import ManagedCertificate
 from proxy.net.ports import bind
-from proxy.observe.traffic import Traffic
+from proxy.observe.traffic import Gauges, Traffic
 from proxy.rules.authority import host_only
-
-if TYPE_CHECKING:
-    from proxy.workers.supervisor import Supervisor
 
 DAY_SECONDS = 86_400.0
 
@@ -67,7 +62,7 @@ class CertificateMetrics(Collector):
 class TrafficMetrics(Collector):
     """Connections and exchanges of this process."""
 
-    def __init__(self, traffic: Traffic, gauges: dict[str, tuple[str, Callable[[], int]]]) -> None:
+    def __init__(self, traffic: Traffic, gauges: Gauges) -> None:
         self._traffic = traffic
         self._gauges = gauges
 
@@ -93,13 +88,21 @@ class BuildMetrics(Collector):
         return [info]
 
 
-def collectors_of(app: Application | Supervisor) -> list[Collector]:
-    """What there is to tell; the requests are the workers' where there are several."""
+def collectors_of(
+    certificates: Sequence[ManagedCertificate], traffic: Traffic | None, gauges: Gauges
+) -> list[Collector]:
+    """Choose what is exported.
+
+    Args:
+        certificates: Empty without TLS.
+        traffic: None where other processes count it (the workers of ``--workers``).
+        gauges: Read at every scrape, beside ``traffic``.
+    """
     collectors: list[Collector] = []
-    if app.certificates is not None:
-        collectors.append(CertificateMetrics(app.certificates.managed))
-    if isinstance(app, Application):
-        collectors.append(TrafficMetrics(app.traffic, app.gauges))
+    if certificates:
+        collectors.append(CertificateMetrics(certificates))
+    if traffic is not None:
+        collectors.append(TrafficMetrics(traffic, gauges))
     return collectors
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 
 from proxy.observe.record import Record
+
+Gauges = Mapping[str, tuple[str, Callable[[], int]]]
+"""What can be read off at any moment: by name, its description and a function that reads it."""
 
 OUTCOMES = frozenset({"forwarded", "tunnelled", "redirected", "answered here"})
 

@@ -21,6 +21,7 @@ from proxy.certs.watch import watch
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.net.upstream_address import UpstreamAddress
+from proxy.observe.traffic import Gauges
 from proxy.runtime.tasks import spawn
 
 from .messages import Message, Order
@@ -54,6 +55,9 @@ class Supervisor:
         self._workers: set[RunningWorker] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self.traffic = None
+        """The workers count their own, and nobody collects it."""
+        self.gauges: Gauges = {}
         self.certificates: CertificateStore | None = None
         """Without TLS there are none."""
         if settings.listen.tls:

@@ -10,13 +10,13 @@ from typing import Any
 
 from proxy.access.revoked_sessions import Revocation
 from proxy.app import Application
-from proxy.cli.command import log_to_stderr
-from proxy.cli.run import loop_factory
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.net.ports import Ports
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime import output
+from proxy.runtime.event_loop import loop_factory
+from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.tasks import spawn
 
 from .lockout import SharedLockout
@@ -51,7 +51,7 @@ async def _work(end: socket.socket) -> int:
         return 0
     order = Order(**message)
     settings = share_of(Settings.model_validate(order.settings), order.workers)
-    log_to_stderr(settings)
+    log_to_stderr(settings.log.level)
     access = settings.access
     lockout = SharedLockout(
         access.login_failures,

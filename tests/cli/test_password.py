@@ -10,7 +10,7 @@ import pytest
 
 from proxy.access.htpasswd import matches, parse
 from proxy.cli.command import command
-from proxy.jupyter.password import problem_with_hash
+from proxy.config.password_hash import problem_with_hash
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
-from proxy.jupyter.password import hash_passphrase
+from proxy.config.password_hash import hash_passphrase
 from tests.e2e.conftest import PATIENCE_MS, shoot, visit
 from tests.e2e.programs import PASSWORD, ROOT, TOKEN, Jupyter, Labgate, until
 

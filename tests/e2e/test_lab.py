@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from proxy.jupyter.password import hash_passphrase
+from proxy.config.password_hash import hash_passphrase
 from tests.e2e.conftest import shoot, visit
 from tests.e2e.programs import (
     PASSWORD,

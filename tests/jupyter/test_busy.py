@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from proxy.jupyter.password import hash_passphrase
+from proxy.config.password_hash import hash_passphrase
 from proxy.net.upstream_address import UpstreamAddress
 from tests.jupyter.place import Place
 from tests.jupyter.visits import contents_status, keep_busy, open_terminal

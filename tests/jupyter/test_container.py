@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from aiodocker.containers import DockerContainer
 
+from proxy.config.password_hash import hash_passphrase
 from proxy.errors import StartError
-from proxy.jupyter.password import hash_passphrase
 from proxy.jupyter.port import usual_or_free_port
 from proxy.jupyter.readiness import answers, wait_until_ready
 from proxy.net.upstream_address import UpstreamAddress

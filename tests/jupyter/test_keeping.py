@@ -17,11 +17,11 @@ import aiodocker
 import pytest
 from rich.console import Console
 
+from proxy.config.password_hash import hash_passphrase
 from proxy.errors import StartError
 from proxy.jupyter.archive import ContainerFiles
 from proxy.jupyter.home import Folders, Mount, mounts_of, moves
 from proxy.jupyter.migrate import COPY_LABEL, MARK, Taking
-from proxy.jupyter.password import hash_passphrase
 from proxy.jupyter.readiness import wait_until_ready
 from proxy.jupyter.recipe import OURS_LABEL
 from tests.conftest import TEST_IMAGE, require

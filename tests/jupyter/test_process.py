@@ -15,12 +15,12 @@ import aiohttp
 import psutil
 import pytest
 
+from proxy.config.password_hash import hash_passphrase
 from proxy.config.settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.family import descendants
 from proxy.jupyter.launcher import Launched
-from proxy.jupyter.password import hash_passphrase
 from proxy.jupyter.port import usual_or_free_port
 from proxy.jupyter.process import ProcessLauncher, environment, jupyter_program
 from proxy.jupyter.readiness import answers, wait_until_ready

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.config.password_hash import hash_passphrase
 from proxy.config.settings import JupyterSettings
 from proxy.jupyter.home import Folders
-from proxy.jupyter.password import hash_passphrase
 from proxy.jupyter.recipe import make_recipe
 
 

@@ -17,8 +17,8 @@ from proxy.access.gate import Gate
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
 from proxy.access.session import Sessions
-from proxy.cli.command import LOG_FORMAT
 from proxy.observe.access import AccessLog
+from proxy.runtime.logs import LOG_FORMAT
 from tests.conftest import require
 from tests.edges import edge, request
 

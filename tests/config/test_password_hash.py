@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from jupyter_server.auth import security
 
-from proxy.jupyter.password import hash_passphrase, problem_with_hash
+from proxy.config.password_hash import hash_passphrase, problem_with_hash
 
 ARGON2 = hash_passphrase("open sesame")
 
