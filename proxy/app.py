@@ -15,7 +15,7 @@ from proxy.certs.watch import watch
 from proxy.config.settings import Settings
 from proxy.http1.server import Http1Server
 from proxy.inspector.headers import shown
-from proxy.jupyter.readiness import answers, is_silent
+from proxy.jupyter.readiness import is_ready, is_silent
 from proxy.net.limits import Limits, new_connection_limit, new_request_limit
 from proxy.net.listener import Listener, listen
 from proxy.net.ports import BACKLOG
@@ -225,7 +225,7 @@ class Application:
 
     async def _upstream_answers(self) -> bool:
         address = self._pool.address
-        return address is not None and await answers(address)
+        return address is not None and await is_ready(address)
 
     async def _upstream_responds(self, seconds: float) -> bool:
         address = self._pool.address

@@ -16,8 +16,8 @@ import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
 
-from proxy.jupyter.engine import EngineAbsent, connect
-from proxy.jupyter.port import LOOPBACK, USUAL
+from proxy.jupyter.engine import EngineUnavailable, connect
+from proxy.jupyter.port import DEFAULT_PORT, LOOPBACK
 
 TEST_IMAGE = "quay.io/jupyter/base-notebook:local"
 PULL_TEST_IMAGE = (
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take Jupyter's usual port, else tests that run at once would all choose it."""
     if not hasattr(config, "workerinput"):
         with suppress(OSError):
-            config.stash[OCCUPIED] = socket.create_server((LOOPBACK, USUAL))
+            config.stash[OCCUPIED] = socket.create_server((LOOPBACK, DEFAULT_PORT))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -104,7 +104,7 @@ async def docker() -> AsyncIterator[aiodocker.Docker]:
     client = None
     try:
         client = await connect()
-    except EngineAbsent:
+    except EngineUnavailable:
         require(False, "no Docker Engine answers", INSTALL_DOCKER)
     assert client is not None
     try:

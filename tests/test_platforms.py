@@ -36,10 +36,10 @@ GUARDED = {
     "runtime/allocator.py": "CS_GNU_LIBC",  # an unknown name is a ValueError there
     "runtime/commands.py": 'sys.platform == "linux"',
     "runtime/instance_lock.py": 'ABSTRACT = sys.platform == "linux"',
-    "jupyter/child.py": 'sys.platform == "linux"',
-    "jupyter/family.py": "Linux only; elsewhere nothing is found",
-    "jupyter/folder.py": "# Asked inside: only there",  # a container is Linux everywhere
-    "jupyter/lost.py": "# What comes and goes by itself",  # in a container, too
+    "jupyter/exec_wrapper.py": 'sys.platform == "linux"',
+    "jupyter/process_tree.py": "Linux only; elsewhere nothing is found",
+    "jupyter/folder_permissions.py": "# Asked inside: only there",  # containers are Linux
+    "jupyter/unsaved_changes.py": "# What comes and goes by itself",  # in a container, too
     "runtime/memory.py": "(OSError, AttributeError)",
     "net/keepalive.py": "if hasattr(system, name)",
     "workers/sockets.py": 'BALANCED = sys.platform == "linux"',

@@ -27,8 +27,8 @@ def ready_lines(
     if login.kind == "token":
         address += f"?token={quote(login.token)}"
     lines = [("Open", address), ("Log in", _LOGIN[login.kind]), ("Jupyter", _where(jupyter))]
-    if jupyter.work:
-        lines.append(("Work", jupyter.work))
+    if jupyter.work_location:
+        lines.append(("Work", jupyter.work_location))
     if not settings.listen.tls:
         where = f"plain HTTP on port {settings.http_port}; TLS ends in front of labgate"
         lines.append(("Serving", where))
@@ -56,8 +56,8 @@ def _where(jupyter: Launched) -> str:
 
 
 def _stop(jupyter: Launched) -> str:
-    if jupyter.ends_with_labgate:
-        ends = f"Jupyter ({jupyter.ends_with_labgate})"
+    if jupyter.stopped_with_labgate:
+        ends = f"Jupyter ({jupyter.stopped_with_labgate})"
         return f"Ctrl-C stops labgate and {ends}; files are kept, kernels end"
     return f"Ctrl-C stops labgate; Jupyter at {jupyter.address} goes on"
 

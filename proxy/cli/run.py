@@ -136,7 +136,7 @@ async def _launch_and_serve(settings: Settings, app: Serving, hurry: asyncio.Eve
 async def _chosen_launcher(settings: Settings, hurry: asyncio.Event) -> AsyncIterator[Launcher]:
     """Have a launcher, and its container to ourselves; at the end its Jupyter is stopped."""
     # A Jupyter that runs already is served without the Engine's client and progress bars.
-    from proxy.jupyter.choose import choose_launcher  # noqa: PLC0415  0.1 s
+    from proxy.jupyter.choose_launcher import choose_launcher  # noqa: PLC0415  0.1 s
     from proxy.runtime.instance_lock import acquire, container_claim  # noqa: PLC0415
 
     def claim(engine: str) -> None:
@@ -168,7 +168,7 @@ async def _supervise(
         known = now
 
     interactive = is_interactive(os.environ, (os.isatty(0), os.isatty(2)))
-    ended = await Supervision(launcher, interactive=interactive, moved=moved).run()
+    ended = await Supervision(launcher, interactive=interactive, on_relaunch=moved).run()
     say(f"Jupyter was shut down ({ended.reason}); labgate stops too.")
 
 

@@ -2,30 +2,39 @@
 
 In the order a start meets them:
 
-- ``launcher``   what is asked of a way to run Jupyter
-- ``choose``     container, process or none
-- ``token``      the login token, made once
-- ``port``       which port on the loopback interface
-- ``engine``     reaching the Docker Engine, and what its refusals mean
-- ``home``       where in a container the work is, and what has to be mounted to keep it
-- ``recipe``     the container the settings ask for
-- ``plan``       what to do about a container that is there already; decides, waits for nothing
-- ``foreign``    one of that name that is somebody else's
-- ``activity``   whether somebody's work runs in it
-- ``lost``       what a container takes with it that is not kept
-- ``pull``       fetching an image, and showing how far it got
-- ``unpulled``   why an image could not be fetched, and the mend
-- ``folder``     whether Jupyter's user can write the folders of this machine
-- ``migrate``    taking the home out of a container that is replaced
-- ``archive``    the files of a container, as streams
-- ``tree``       copying and comparing such streams
-- ``replacement``  making a container, also in the place of another
-- ``container``  Jupyter as a container
-- ``process``    Jupyter as a process of this user
-- ``child``      what such a process runs before it becomes Jupyter
-- ``family``     the processes below one that has to be killed
-- ``readiness``  whether it answers yet
-- ``events``     what the engine tells of a container's end
-- ``exit_cause`` why Jupyter ended; decides, waits for nothing
-- ``supervision`` starts it again
+- ``launcher``            the interface of a way to run Jupyter
+- ``choose_launcher``     container, process or none
+- ``login_token``         the login token, generated once
+- ``port``                the port on the loopback interface
+
+A container:
+
+- ``container``           launches, watches and stops it
+- ``engine``              connects to the Docker Engine and explains its errors
+- ``mounts``              the home folder of an image and the volumes that preserve it
+- ``container_spec``      the container that the settings describe
+- ``container_action``    create, adopt, start or replace; pure decisions
+- ``foreign_container``   a container of the same name that labgate did not create
+- ``activity``            whether kernels or terminals are in use
+- ``unsaved_changes``     files that are lost when a container is removed; pure decisions
+- ``container_creation``  creates a container, or replaces one
+- ``pull``                pulls an image and shows the progress
+- ``pull_errors``         why an image could not be pulled, and what to do
+- ``folder_permissions``  whether Jupyter's user can write to the mounted folders
+- ``migration``           copies the home folder out of a container before it is replaced
+- ``container_files``     reads and writes the files of a container as tar streams
+- ``tar_copy``            copies and compares tar streams
+
+A process:
+
+- ``process``             launches, watches and stops it
+- ``exec_wrapper``        ties the process to labgate, then executes Jupyter
+- ``process_tree``        finds and kills the descendants of a process
+
+Afterwards:
+
+- ``readiness``           waits until Jupyter answers
+- ``supervision``         restarts Jupyter when it exits
+- ``engine_events``       the engine's events about one container
+- ``exit_cause``          why Jupyter exited; pure decisions
 """

@@ -8,23 +8,23 @@ from typing import Any
 
 import aiohttp
 
+from proxy.jupyter.container_action import Inspected, login_of, published_port
 from proxy.jupyter.launcher import Login
-from proxy.jupyter.plan import Inspected, login_of, published_port
 from proxy.jupyter.port import LOOPBACK
 from proxy.net.upstream_address import UpstreamAddress
 
-ANSWER_SECONDS = 3.0
+API_TIMEOUT_SECONDS = 3.0
 
 
-async def work_in(existing: Inspected) -> str:
+async def describe_container_activity(existing: Inspected) -> str:
     """What a stop of this container would tear away, in words; empty for nothing."""
     state, port = existing["State"], published_port(existing)
     if not state["Running"] or state.get("Restarting") or not port:
         return ""
-    return await activity(UpstreamAddress(LOOPBACK, port), login_of(existing))
+    return await describe_activity(UpstreamAddress(LOOPBACK, port), login_of(existing))
 
 
-async def activity(address: UpstreamAddress, login: Login) -> str:
+async def describe_activity(address: UpstreamAddress, login: Login) -> str:
     """What runs there, in words, or that it cannot be told; empty for nothing.
 
     Asking does not count as activity for Jupyter's own culling.
@@ -33,17 +33,19 @@ async def activity(address: UpstreamAddress, login: Login) -> str:
         return "kernels may be busy (only who has the password can see)"
     try:
         async with (
-            asyncio.timeout(ANSWER_SECONDS),
+            asyncio.timeout(API_TIMEOUT_SECONDS),
             aiohttp.ClientSession(headers={"Authorization": f"token {login.token}"}) as session,
         ):
-            kernels = await _asked(session, address, "kernels")
-            terminals = await _asked(session, address, "terminals")
+            kernels = await _get_list(session, address, "kernels")
+            terminals = await _get_list(session, address, "terminals")
     except (aiohttp.ClientError, OSError, ValueError):  # TimeoutError is an OSError
         return "kernels may be busy (Jupyter does not tell)"
-    return busy_with(kernels, terminals)
+    return describe_busy(kernels, terminals)
 
 
-async def _asked(session: aiohttp.ClientSession, address: UpstreamAddress, what: str) -> list[Any]:
+async def _get_list(
+    session: aiohttp.ClientSession, address: UpstreamAddress, what: str
+) -> list[Any]:
     async with session.get(f"{address.origin}{address.base_path}api/{what}") as response:
         if response.status == 404:  # terminals that are switched off
             return []
@@ -54,7 +56,7 @@ async def _asked(session: aiohttp.ClientSession, address: UpstreamAddress, what:
         return told
 
 
-def busy_with(kernels: Sequence[Any], terminals: Sequence[Any]) -> str:
+def describe_busy(kernels: Sequence[Any], terminals: Sequence[Any]) -> str:
     """The same, from what Jupyter tells of its kernels and terminals."""
     busy = sum(kernel.get("execution_state") not in ("idle", "dead") for kernel in kernels)
     told = []

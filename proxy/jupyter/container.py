@@ -15,39 +15,39 @@ from rich.console import Console
 
 from proxy.config.settings import JupyterSettings
 from proxy.errors import StartError
-from proxy.jupyter.activity import work_in
-from proxy.jupyter.engine import EngineError, refused
-from proxy.jupyter.events import events_of
-from proxy.jupyter.exit_cause import ExitCause, container_exit
-from proxy.jupyter.folder import require_writable
-from proxy.jupyter.foreign import left_alone
-from proxy.jupyter.home import mounts_of, told
-from proxy.jupyter.launcher import Ended, Launched
-from proxy.jupyter.plan import (
+from proxy.jupyter.activity import describe_container_activity
+from proxy.jupyter.container_action import (
     Adopt,
     Foreign,
     Inspected,
     Replace,
     Start,
+    choose_action,
     login_of,
-    plan,
     published_port,
 )
-from proxy.jupyter.port import LOOPBACK, usual_or_free_port
-from proxy.jupyter.recipe import Recipe, make_recipe
-from proxy.jupyter.replacement import STOP_SECONDS, Replacement, lost_by_replacing
-from proxy.jupyter.token import login_token
+from proxy.jupyter.container_creation import STOP_SECONDS, ContainerCreator, describe_loss
+from proxy.jupyter.container_spec import ContainerSpec, container_spec_of
+from proxy.jupyter.engine import EngineError, engine_start_error
+from proxy.jupyter.engine_events import events_of
+from proxy.jupyter.exit_cause import ExitCause, container_exit
+from proxy.jupyter.folder_permissions import require_writable
+from proxy.jupyter.foreign_container import foreign_container_error
+from proxy.jupyter.launcher import JupyterExit, Launched
+from proxy.jupyter.login_token import login_token
+from proxy.jupyter.mounts import describe_storage, mounts_of
+from proxy.jupyter.port import LOOPBACK, default_or_free_port
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
 
 ENGINE_RETRY_SECONDS = 1.0
-SETTLE_SECONDS = 1.0
+EVENT_WAIT_SECONDS = 1.0
 """How long the events of one exit may come apart; a `docker restart` starts it within that."""
 
 
-_STOPPED = Ended(0, "labgate stopped it", (), ExitCause.OUTSIDE)
+_STOPPED = JupyterExit(0, "labgate stopped it", (), ExitCause.OUTSIDE)
 
 Confirm = Callable[[str], Awaitable[bool]]
 """Asks a person, who answers yes or no."""
@@ -79,14 +79,14 @@ class ContainerLauncher:
         self._stopped = asyncio.Event()
 
     async def launch(self) -> Launched:
-        recipe = self._recipe()
+        spec = self._spec()
         try:
-            return await self._launch(recipe)
+            return await self._launch(spec)
         except EngineError as error:
-            raise refused(error, f"Container {recipe.name} cannot be started") from None
+            raise engine_start_error(error, f"Container {spec.name} cannot be started") from None
 
-    async def ended(self) -> Ended:
-        exit_seen = spawn(self._exit(), "jupyter: exit")
+    async def wait_for_exit(self) -> JupyterExit:
+        exit_seen = spawn(self._wait_for_final_exit(), "jupyter: exit")
         stopped = spawn(self._stopped.wait(), "jupyter: stopped")
         try:
             # The engine's answer to a wait may outlive the session that asked for it.
@@ -103,10 +103,12 @@ class ContainerLauncher:
             if not running:
                 await self._start(now)
             how = "which somebody started again" if running else "started again"
-            return await self._launched_now(self._recipe(), how)
+            return await self._launched_now(self._spec(), how)
         except EngineError as error:
             if not _is_missing(error):
-                raise refused(error, f"Container {self._settings.name} cannot be started") from None
+                raise engine_start_error(
+                    error, f"Container {self._settings.name} cannot be started"
+                ) from None
         self._confirm = None  # in the middle of the night nobody answers
         return await self.launch()
 
@@ -133,47 +135,49 @@ class ContainerLauncher:
             self._stopped.set()
             await self._docker.close()
 
-    async def _exit(self) -> Ended:
+    async def _wait_for_final_exit(self) -> JupyterExit:
         """Wait for an exit after which nobody else starts it again."""
-        away = False
+        unreachable = False
         while True:
             try:
                 await _not_running(self._launched)
                 if self._stopped.is_set():
                     return _STOPPED  # and there is nobody left to ask
-                ended = await self._told_by_engine()
+                ended = await self._read_exit()
             except EngineError as error:
                 # What became of Jupyter it tells when it is back.
-                if not away:
+                if not unreachable:
                     log.warning("Docker Engine does not answer (%s); asking again", error)
-                away = True
+                unreachable = True
                 await asyncio.sleep(ENGINE_RETRY_SECONDS)
                 continue
-            if away:
+            if unreachable:
                 log.warning("Docker Engine answers again")
-                away = False
+                unreachable = False
             if ended is not None:
                 return ended
 
-    async def _told_by_engine(self) -> Ended | None:
+    async def _read_exit(self) -> JupyterExit | None:
         """How it ended; None when it runs (again), by the engine's doing or somebody's."""
         container = self._launched
         name = f"container {self._settings.name}"
-        events = await events_of(self._docker, container.id, self._started_at, SETTLE_SECONDS)
+        events = await events_of(self._docker, container.id, self._started_at, EVENT_WAIT_SECONDS)
         now = await self._inspect(container.id)
         state = now["State"] if now is not None else None
         if state is not None and (state["Running"] or state["Restarting"]):
             return None
         lines = await self.last_lines()
         why = container_exit(events, state, lines)
-        reason = f"{name} {why.what}"
+        reason = f"{name} {why.description}"
         if state is not None and state["OOMKilled"] and why.cause is ExitCause.CRASHED:
             reason += f" (jupyter.memory_limit: {self._settings.memory_limit or 'none of ours'})"
-        return Ended(state["ExitCode"] if state is not None else 0, reason, lines, why.cause)
+        return JupyterExit(state["ExitCode"] if state is not None else 0, reason, lines, why.cause)
 
-    def _recipe(self) -> Recipe:
+    def _spec(self) -> ContainerSpec:
         password = bool(self._settings.password)
-        return make_recipe(self._settings, "" if password else login_token(self._token_folder))
+        return container_spec_of(
+            self._settings, "" if password else login_token(self._token_folder)
+        )
 
     @property
     def _launched(self) -> DockerContainer:
@@ -181,23 +185,21 @@ class ContainerLauncher:
             raise RuntimeError("launch() comes first")
         return self._container
 
-    async def _launch(self, recipe: Recipe) -> Launched:
-        existing = await self._inspect(recipe.name)
-        making = Replacement(
+    async def _launch(self, spec: ContainerSpec) -> Launched:
+        existing = await self._inspect(spec.name)
+        creator = ContainerCreator(
             self._docker,
-            recipe,
-            lambda: recipe.port or self._port or usual_or_free_port(),
+            spec,
+            lambda: spec.port or self._port or default_or_free_port(),
             self._progress,
         )
-        match plan(existing, recipe), existing:
+        match choose_action(existing, spec), existing:
             case (Foreign(), dict()):
-                raise await left_alone(existing)
+                raise await foreign_container_error(existing)
             case (Replace(reason), dict()):
-                how = await self._replace_or_keep(making, existing, reason)
+                how = await self._replace_unless_in_use(creator, existing, reason)
             case (Start(), dict()):
-                await require_writable(
-                    self._docker, recipe, mounts_of(existing), existing["Config"]
-                )
+                await require_writable(self._docker, spec, mounts_of(existing), existing["Config"])
                 self._container = self._docker.containers.container(existing["Id"])
                 await self._start(existing)
                 how = "started"
@@ -205,31 +207,33 @@ class ContainerLauncher:
                 self._container = self._docker.containers.container(existing["Id"])
                 how = "adopted"
             case _:
-                self._container = await making.create()
+                self._container = await creator.create()
                 how = "created"
-        return await self._launched_now(recipe, how)
+        return await self._launched_now(spec, how)
 
-    async def _launched_now(self, recipe: Recipe, how: str) -> Launched:
+    async def _launched_now(self, spec: ContainerSpec, how: str) -> Launched:
         now = await self._launched.show()
         self._port = published_port(now)
         self._started_at = datetime.fromisoformat(now["State"]["StartedAt"])
         if not self._port:
             # It ended at once, so that the engine published nothing for it.
-            name = recipe.name
+            name = spec.name
             raise StartError(f"Container {name} publishes no port. Look at: docker logs {name}.")
         return Launched(
             UpstreamAddress(LOOPBACK, self._port),
             login_of(now),
-            f"container {recipe.name} (image {now['Config']['Image']}), {how}",
-            f"container {recipe.name}",
-            told(now),
+            f"container {spec.name} (image {now['Config']['Image']}), {how}",
+            f"container {spec.name}",
+            describe_storage(now),
         )
 
-    async def _replace_or_keep(self, making: Replacement, existing: Inspected, reason: str) -> str:
+    async def _replace_unless_in_use(
+        self, creator: ContainerCreator, existing: Inspected, reason: str
+    ) -> str:
         """Replace a container of ours that differs, unless somebody works in it."""
         name = self._settings.name
-        lost = await lost_by_replacing(self._docker, existing)
-        if not self._settings.recreate and (running := await work_in(existing)):
+        lost = await describe_loss(self._docker, existing)
+        if not self._settings.recreate and (running := await describe_container_activity(existing)):
             differs = f"Container {name} differs ({reason}), and {running}.{lost}"
             if self._confirm is None or not await self._confirm(f"{differs} Replace it?"):
                 log.warning("%s It goes on as it is; --recreate replaces it.", differs)
@@ -240,7 +244,7 @@ class ContainerLauncher:
         log.info("Replacing container %s: %s", name, reason)
         if lost:
             log.warning("Container %s is replaced.%s", name, lost)
-        self._container = await making.replace(existing)
+        self._container = await creator.replace(existing)
         return "replaced"
 
     async def _start(self, existing: Inspected) -> None:

@@ -11,10 +11,10 @@ import aiohttp
 from proxy.errors import StartError
 from proxy.runtime.commands import HERE
 
-ANSWER_SECONDS = 2.0
+ENGINE_TIMEOUT_SECONDS = 2.0
 
 
-class EngineAbsent(StartError):  # noqa: N818  reads as what it tells
+class EngineUnavailable(StartError):  # noqa: N818  reads as what it tells
     """No Docker Engine answers."""
 
 
@@ -48,20 +48,20 @@ _MENDS = (
 )
 
 
-async def connect(timeout_seconds: float = ANSWER_SECONDS) -> aiodocker.Docker:
+async def connect(timeout_seconds: float = ENGINE_TIMEOUT_SECONDS) -> aiodocker.Docker:
     """Find the engine as the docker command does (DOCKER_HOST, context, sockets) and greet it.
 
     Raises:
-        EngineAbsent: It does not answer in time; with the mend.
+        EngineUnavailable: It does not answer in time; with the mend.
     """
     try:
         docker = aiodocker.Docker()
     except AssertionError:  # aiodocker's way to say that there is neither
-        raise absent(
+        raise engine_unavailable(
             "/run/docker.sock", "there is no such socket, and DOCKER_HOST is not set"
         ) from None
     except (ValueError, OSError, aiodocker.DockerError) as error:
-        raise absent("the configured address", str(error)) from None
+        raise engine_unavailable("the configured address", str(error)) from None
     place = docker.docker_host
     if isinstance(docker.connector, aiohttp.UnixConnector):
         place = f"unix://{docker.connector.path}"
@@ -71,9 +71,9 @@ async def connect(timeout_seconds: float = ANSWER_SECONDS) -> aiodocker.Docker:
     except BaseException as error:
         await docker.close()
         if isinstance(error, TimeoutError):
-            raise absent(place, f"no answer within {timeout_seconds:g} s") from None
+            raise engine_unavailable(place, f"no answer within {timeout_seconds:g} s") from None
         if isinstance(error, EngineError):
-            raise absent(place, *_cause(error)) from None
+            raise engine_unavailable(place, *_cause(error)) from None
         raise
     return docker
 
@@ -85,13 +85,15 @@ def address_of(docker: aiodocker.Docker) -> str:
     return docker.docker_host
 
 
-def absent(place: str, why: str, mend: str = "") -> EngineAbsent:
+def engine_unavailable(place: str, why: str, mend: str = "") -> EngineUnavailable:
     """The error for an engine that cannot be reached at ``place``."""
     mend = mend or f"Start it ({HERE.start_engine}), or use --launch process"
-    return EngineAbsent(f"Docker Engine not reachable at {place}: {why}. {mend}.")
+    return EngineUnavailable(f"Docker Engine not reachable at {place}: {why}. {mend}.")
 
 
-def refused(error: aiodocker.DockerError | aiohttp.ClientError, doing: str) -> StartError:
+def engine_start_error(
+    error: aiodocker.DockerError | aiohttp.ClientError, doing: str
+) -> StartError:
     """The engine's own words and, where they are known, the mend.
 
     Args:

@@ -37,11 +37,11 @@ class ExitCause(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Exit:
-    """``what`` happened goes behind a name: ``was stopped from outside (signal 15)``."""
+class ExitReason:
+    """``description`` follows a name: ``was stopped from outside (signal 15)``."""
 
     cause: ExitCause
-    what: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +64,17 @@ class Event:
 ACTIONS = ("start", "kill", "die", "stop", "oom", "destroy")
 """What tells of an exit; the engine need not send anything else."""
 
-_LETS_LIVE = frozenset({10, 17, 18, 19, 20, 23, 28})
+_HARMLESS_SIGNALS = frozenset({10, 17, 18, 19, 20, 23, 28})
 """Signals, as Linux numbers them, that end no Jupyter: USR1 (it tells its address), CHLD, CONT,
 STOP, TSTP, URG and WINCH, which an attached terminal sends."""
 
 # jupyter_server: services/shutdown.py, ServerApp.shutdown_no_activity, ServerApp._signal_stop.
-_OWN_WORDS = re.compile(
+_LOGGED_REASON = re.compile(
     r"(?P<own>Shutting down on /api/shutdown request|No kernels.* for \d+ seconds; shutting down)"
     r"|received signal (?P<signal>\d+), stopping"
 )
 
-_FAULTS = frozenset(
+_FAULT_SIGNALS = frozenset(
     {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGTRAP}
 )
 
@@ -92,7 +92,7 @@ def event_of(told: Mapping[str, Any]) -> Event:
 
 def container_exit(
     events: Iterable[Event], state: Mapping[str, Any] | None, lines: Sequence[str]
-) -> Exit:
+) -> ExitReason:
     """Why a container ended.
 
     Args:
@@ -101,29 +101,29 @@ def container_exit(
         lines: The end of Jupyter's log.
     """
     removed = state is None
-    life = _last_life(sorted(events, key=lambda event: event.at))
+    life = _last_run(sorted(events, key=lambda event: event.at))
     died = next((event for event in life if event.action == "die"), None)
     if died is None:
         if removed:
-            return Exit(ExitCause.OUTSIDE, "was removed")
-        return Exit(ExitCause.UNKNOWN, _status(_exit_code(state)))
+            return ExitReason(ExitCause.OUTSIDE, "was removed")
+        return ExitReason(ExitCause.UNKNOWN, _status(_exit_code(state)))
     if removed and any(event.action == "kill" for event in life):
-        return Exit(ExitCause.OUTSIDE, "was removed")
+        return ExitReason(ExitCause.OUTSIDE, "was removed")
     if ending := [event.signal for event in life if event.action == "kill" and _ends(event)]:
-        return Exit(ExitCause.OUTSIDE, f"was stopped from outside (signal {ending[-1]})")
+        return ExitReason(ExitCause.OUTSIDE, f"was stopped from outside (signal {ending[-1]})")
     if any(event.action == "stop" for event in life):
-        return Exit(ExitCause.OUTSIDE, "was stopped from outside")
+        return ExitReason(ExitCause.OUTSIDE, "was stopped from outside")
     exit_code = died.exit_code or _exit_code(state)
     if exit_code:
         short = state is not None and state.get("OOMKilled")
-        return Exit(ExitCause.CRASHED, "ran out of memory" if short else _status(exit_code))
+        return ExitReason(ExitCause.CRASHED, "ran out of memory" if short else _status(exit_code))
     # Nothing came through the engine, and still it may have been a signal.
-    if told := _own_words(lines):
+    if told := _logged_reason(lines):
         return told
-    return Exit(ExitCause.SHUT_DOWN, "shut itself down")
+    return ExitReason(ExitCause.SHUT_DOWN, "shut itself down")
 
 
-def process_exit(exit_code: int, lines: Sequence[str]) -> Exit:
+def process_exit(exit_code: int, lines: Sequence[str]) -> ExitReason:
     """Why a process ended.
 
     Jupyter ends with 0 after a SIGTERM as well: only its log tells the two apart.
@@ -134,24 +134,26 @@ def process_exit(exit_code: int, lines: Sequence[str]) -> Exit:
     """
     if exit_code < 0:
         name = _signal_name(-exit_code)
-        cause = ExitCause.CRASHED if -exit_code in _FAULTS else ExitCause.OUTSIDE
-        return Exit(cause, f"was ended by {name}")
+        cause = ExitCause.CRASHED if -exit_code in _FAULT_SIGNALS else ExitCause.OUTSIDE
+        return ExitReason(cause, f"was ended by {name}")
     if exit_code > 0:
-        return Exit(ExitCause.CRASHED, _status(exit_code))
-    return _own_words(lines) or Exit(ExitCause.UNKNOWN, _status(exit_code))
+        return ExitReason(ExitCause.CRASHED, _status(exit_code))
+    return _logged_reason(lines) or ExitReason(ExitCause.UNKNOWN, _status(exit_code))
 
 
-def _own_words(lines: Sequence[str]) -> Exit | None:
+def _logged_reason(lines: Sequence[str]) -> ExitReason | None:
     """What Jupyter itself said last of the reason."""
     for line in reversed(lines):
-        if said := _OWN_WORDS.search(line):
+        if said := _LOGGED_REASON.search(line):
             if said["own"]:
-                return Exit(ExitCause.SHUT_DOWN, "shut itself down")
-            return Exit(ExitCause.OUTSIDE, f"was ended by {_signal_name(int(said['signal']))}")
+                return ExitReason(ExitCause.SHUT_DOWN, "shut itself down")
+            return ExitReason(
+                ExitCause.OUTSIDE, f"was ended by {_signal_name(int(said['signal']))}"
+            )
     return None
 
 
-def _last_life(events: list[Event]) -> list[Event]:
+def _last_run(events: list[Event]) -> list[Event]:
     """From the last start before the last end on; what comes behind that end belongs to it."""
     ends = [place for place, event in enumerate(events) if event.action == "die"]
     if not ends:
@@ -161,7 +163,7 @@ def _last_life(events: list[Event]) -> list[Event]:
 
 
 def _ends(kill: Event) -> bool:
-    return kill.signal not in _LETS_LIVE
+    return kill.signal not in _HARMLESS_SIGNALS
 
 
 def _exit_code(state: Mapping[str, Any] | None) -> int:

@@ -29,19 +29,19 @@ class Launched:
         address: Where it will listen.
         login: Who can log in.
         description: For the start-up lines: ``container jupyter (image …), adopted``.
-        ends_with_labgate: What ``stop`` stops: ``container jupyter``; empty where Jupyter goes on.
-        work: Where people's work is kept, for the start-up lines.
+        stopped_with_labgate: What ``stop`` stops, as ``container jupyter``; empty for nothing.
+        work_location: Where people's work is kept, for the start-up lines.
     """
 
     address: UpstreamAddress
     login: Login
     description: str
-    ends_with_labgate: str = ""
-    work: str = ""
+    stopped_with_labgate: str = ""
+    work_location: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class JupyterExit:
     """Jupyter ended, and nobody started it again.
 
     ``exit_code`` is the process's own; ``reason`` a sentence without full stop;
@@ -64,7 +64,7 @@ class Launcher(Protocol):
             StartError: With the reason and the mend.
         """
 
-    async def ended(self) -> Ended:
+    async def wait_for_exit(self) -> JupyterExit:
         """Wait until Jupyter has ended (it may never)."""
 
     async def relaunch(self) -> Launched:

@@ -9,15 +9,15 @@ import socket
 from proxy.errors import StartError
 
 LOOPBACK = "127.0.0.1"
-USUAL = 8888
+DEFAULT_PORT = 8888
 
 
-def usual_or_free_port() -> int:
+def default_or_free_port() -> int:
     """8888 when it is free, else one the kernel picks."""
-    return USUAL if not _problem(USUAL) else _picked_by_the_kernel()
+    return DEFAULT_PORT if not _problem(DEFAULT_PORT) else _picked_by_the_kernel()
 
 
-def require_free(port: int) -> None:
+def require_free_port(port: int) -> None:
     """Refuse a port that somebody listens on.
 
     Asked before Jupyter starts: it would find out by itself, but until then the other

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from proxy.config.settings import JupyterSettings
 from proxy.errors import StartError
-from proxy.jupyter import child, family
+from proxy.jupyter import exec_wrapper, process_tree
 from proxy.jupyter.exit_cause import process_exit
-from proxy.jupyter.launcher import Ended, Launched, Login
-from proxy.jupyter.port import LOOPBACK, require_free, usual_or_free_port
-from proxy.jupyter.token import login_token
+from proxy.jupyter.launcher import JupyterExit, Launched, Login
+from proxy.jupyter.login_token import login_token
+from proxy.jupyter.port import LOOPBACK, default_or_free_port, require_free_port
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.commands import HERE
 from proxy.runtime.secret_files import write_atomically
@@ -28,9 +28,9 @@ from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
 
-KEPT_LINES = 200
+MAX_LOG_LINES = 200
 STOP_SECONDS = 10.0
-LAST_WORDS_SECONDS = 0.5
+FINAL_OUTPUT_SECONDS = 0.5
 
 INSTALL = f"{sys.executable} -m pip install jupyterlab"
 """Into labgate's own environment."""
@@ -65,7 +65,7 @@ class ProcessLauncher:
         self._token_folder = token_folder
         self._stop_seconds = stop_seconds
         self._folder = (settings.folder or Path.cwd()).expanduser().absolute()
-        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._lines: deque[str] = deque(maxlen=MAX_LOG_LINES)
         self._command: list[str] = []
         self._login = Login("password")
         self._port = 0
@@ -77,8 +77,8 @@ class ProcessLauncher:
         if not self._settings.password:
             self._login = Login("token", login_token(self._token_folder))
         if self._settings.port:
-            require_free(self._settings.port)
-        self._port = self._settings.port or usual_or_free_port()
+            require_free_port(self._settings.port)
+        self._port = self._settings.port or default_or_free_port()
         self._command = [*program, *arguments(self._port, self._folder)]
         await self._start()
         return self._launched_now()
@@ -92,16 +92,18 @@ class ProcessLauncher:
             f"{self._folder}, a folder of your own; settings in your home folder",
         )
 
-    async def ended(self) -> Ended:
+    async def wait_for_exit(self) -> JupyterExit:
         process = self._running
         exit_code = await process.wait()
-        await self._hear_last_words()
+        await self._read_final_output()
         why = process_exit(exit_code, self._lines)
-        return Ended(exit_code, f"the process {why.what}", await self.last_lines(), why.cause)
+        return JupyterExit(
+            exit_code, f"the process {why.description}", await self.last_lines(), why.cause
+        )
 
     async def relaunch(self) -> Launched:
         await self.stop()
-        require_free(self._port)
+        require_free_port(self._port)
         await self._start()
         return self._launched_now()
 
@@ -124,7 +126,7 @@ class ProcessLauncher:
             except asyncio.CancelledError:
                 _kill_all(process)  # nobody is left to look after it
                 raise
-        await self._hear_last_words()
+        await self._read_final_output()
 
     @property
     def _running(self) -> asyncio.subprocess.Process:
@@ -140,7 +142,7 @@ class ProcessLauncher:
         reading, writing = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", child.__file__, str(os.getpid())),
+                *(sys.executable, "-I", exec_wrapper.__file__, str(os.getpid())),
                 *self._command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=writing,
@@ -171,25 +173,25 @@ class ProcessLauncher:
             while chunk := await reader.read(65536):
                 *lines, pending = (pending + chunk).split(b"\n")
                 for line in lines:
-                    self._keep(line)
+                    self._add_line(line)
                 if len(pending) > 65536:  # a progress bar without line ends
                     pending = pending[-65536:]
         finally:
             if pending:
-                self._keep(pending)
+                self._add_line(pending)
             transport.close()
 
-    def _keep(self, line: bytes) -> None:
+    def _add_line(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace").rstrip()
         self._lines.append(text)
         log.debug("%s", text)
 
-    async def _hear_last_words(self) -> None:
+    async def _read_final_output(self) -> None:
         """Read what the process wrote before it ended, without waiting for its kernels."""
         reading = self._reading
         if reading is None:
             return
-        await asyncio.wait({reading}, timeout=LAST_WORDS_SECONDS)
+        await asyncio.wait({reading}, timeout=FINAL_OUTPUT_SECONDS)
         if not reading.done():
             reading.cancel()
             await asyncio.wait({reading})
@@ -279,7 +281,7 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
 
 
 def _kill_all(process: asyncio.subprocess.Process) -> None:
-    relatives = family.descendants(process.pid)
+    processes = process_tree.descendants(process.pid)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    family.kill(relatives)
+    process_tree.kill(processes)

@@ -15,13 +15,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from proxy.errors import StartError
 from proxy.jupyter.engine import EngineError
-from proxy.jupyter.unpulled import explained, otherwise
+from proxy.jupyter.pull_errors import explain_pull_error, without_registry
 
-LINE_EVERY_SECONDS = 5.0
-BAR_EVERY_SECONDS = 0.1
+LINE_INTERVAL_SECONDS = 5.0
+BAR_INTERVAL_SECONDS = 0.1
 
 _DOWNLOADED = ("Download complete", "Extracting", "Pull complete")
-_OF_A_LAYER = ("Pulling fs layer", "Waiting", "Downloading", "Verifying Checksum", *_DOWNLOADED)
+_LAYER_STATUSES = ("Pulling fs layer", "Waiting", "Downloading", "Verifying Checksum", *_DOWNLOADED)
 
 
 @dataclass(slots=True)
@@ -43,10 +43,10 @@ class PullState:
 
     layers: dict[str, Layer] = field(default_factory=dict)
 
-    def take(self, event: Mapping[str, Any]) -> None:
+    def update(self, event: Mapping[str, Any]) -> None:
         """Account for one progress event."""
         status = event.get("status", "")
-        if status not in _OF_A_LAYER or "id" not in event:
+        if status not in _LAYER_STATUSES or "id" not in event:
             return
         layer = self.layers.setdefault(event["id"], Layer())
         detail = event.get("progressDetail") or {}
@@ -95,17 +95,17 @@ async def ensure_image(docker: aiodocker.Docker, image: str, console: Console) -
         with display(console, image) as show:
             async with contextlib.aclosing(events):
                 async for event in events:
-                    state.take(event)
+                    state.update(event)
                     show(state)
     except EngineError as error:
-        raise _unobtainable(image, error) from None
+        raise _pull_error(image, error) from None
     # A connection that breaks off in the middle ends the events like a success.
     if not await _present(docker, image):
         raise StartError(
             f"The pull of image {image} broke off ({state}). Start again to go on. "
-            f"{otherwise(image)}"
+            f"{without_registry(image)}"
         )
-    _say(console, f"pulled {image}")
+    _print(console, f"pulled {image}")
 
 
 async def _present(docker: aiodocker.Docker, image: str) -> bool:
@@ -139,7 +139,7 @@ def _bar(console: Console, image: str) -> Iterator[Show]:
                 completed=state.received,
                 total=state.size or None,
             )
-            if (now := time.monotonic()) - shown >= BAR_EVERY_SECONDS:
+            if (now := time.monotonic()) - shown >= BAR_INTERVAL_SECONDS:
                 shown = now
                 progress.refresh()
 
@@ -152,22 +152,22 @@ def _lines(
 ) -> Iterator[Show]:
     """A line every few seconds, for a log."""
     said = clock()
-    _say(console, f"pulling {image}")
+    _print(console, f"pulling {image}")
 
     def show(state: PullState) -> None:
         nonlocal said
-        if (now := clock()) - said >= LINE_EVERY_SECONDS:
+        if (now := clock()) - said >= LINE_INTERVAL_SECONDS:
             said = now
             amount = f"{decimal(state.received)} of {decimal(state.size)}"
-            _say(console, f"pulling {image}: {state}, {amount}")
+            _print(console, f"pulling {image}: {state}, {amount}")
 
     yield show
 
 
-def _say(console: Console, text: str) -> None:
+def _print(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _unobtainable(image: str, error: BaseException) -> StartError:
+def _pull_error(image: str, error: BaseException) -> StartError:
     words = error.message if isinstance(error, aiodocker.DockerError) else str(error)
-    return StartError(explained(image, words or type(error).__name__))
+    return StartError(explain_pull_error(image, words or type(error).__name__))

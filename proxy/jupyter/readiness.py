@@ -12,37 +12,37 @@ from proxy.jupyter.launcher import Launcher
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.tasks import spawn
 
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 0.5
-MOST_BYTES = 64 * 1024
+FIRST_POLL_DELAY_SECONDS = 0.1
+MAX_POLL_DELAY_SECONDS = 0.5
+MAX_RESPONSE_BYTES = 64 * 1024
 
 
-async def answers(address: UpstreamAddress, timeout_seconds: float = 2.0) -> bool:
+async def is_ready(address: UpstreamAddress, timeout_seconds: float = 2.0) -> bool:
     """Whether a Jupyter server answers at ``address``; never raises.
 
     ``/api`` is the one path that needs no login and is not counted as activity.
     """
     try:
         async with asyncio.timeout(timeout_seconds):
-            said = await _asked(address)
-        head, _, content = said.partition(b"\r\n\r\n")
-        told = json.loads(content)
+            received = await _get_api(address)
+        head, _, content = received.partition(b"\r\n\r\n")
+        status = json.loads(content)
     except (OSError, ValueError):  # TimeoutError is an OSError
         return False
     ok = head.split(b"\r\n", 1)[0].split(b" ")[1:2] == [b"200"]
-    return ok and isinstance(told, dict) and "version" in told
+    return ok and isinstance(status, dict) and "version" in status
 
 
 async def is_silent(address: UpstreamAddress, timeout_seconds: float) -> bool:
     """Whether nothing at all answers at ``address``, not even with an error; never raises."""
     try:
         async with asyncio.timeout(timeout_seconds):
-            return not await _asked(address, 1)
+            return not await _get_api(address, 1)
     except OSError:
         return True
 
 
-async def _asked(address: UpstreamAddress, most_bytes: int = MOST_BYTES) -> bytes:
+async def _get_api(address: UpstreamAddress, max_bytes: int = MAX_RESPONSE_BYTES) -> bytes:
     """The whole answer to one request; HTTP/1.0 asks for one without chunks that ends.
 
     A client library would cost every start more than everything else that it loads.
@@ -57,10 +57,10 @@ async def _asked(address: UpstreamAddress, most_bytes: int = MOST_BYTES) -> byte
             b"Connection: close\r\n\r\n"
             % (address.base_path.encode(), address.origin.authority.encode())
         )
-        said = b""
-        while len(said) < most_bytes and (piece := await reader.read(MOST_BYTES)):
-            said += piece
-        return said
+        received = b""
+        while len(received) < max_bytes and (piece := await reader.read(MAX_RESPONSE_BYTES)):
+            received += piece
+        return received
 
 
 async def wait_until_ready(
@@ -71,7 +71,7 @@ async def wait_until_ready(
     Raises:
         StartError: It ended, or did not answer in time; with the end of its log.
     """
-    ended = spawn(launcher.ended(), "jupyter: ended before it was ready")
+    ended = spawn(launcher.wait_for_exit(), "jupyter: ended before it was ready")
     try:
         async with asyncio.timeout(timeout_seconds):
             await _poll(address, ended)
@@ -96,11 +96,11 @@ async def wait_until_ready(
 
 async def _poll(address: UpstreamAddress, ended: asyncio.Task[object]) -> None:
     """Return when Jupyter answers, or when ``ended`` is done."""
-    pause = FIRST_PAUSE_SECONDS
+    pause = FIRST_POLL_DELAY_SECONDS
     # An answer that comes after its end is somebody else's.
-    while not (ended.done() or await answers(address)):
+    while not (ended.done() or await is_ready(address)):
         await asyncio.wait({ended}, timeout=pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+        pause = min(pause * 1.5, MAX_POLL_DELAY_SECONDS)
 
 
 def _api(address: UpstreamAddress) -> str:

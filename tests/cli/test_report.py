@@ -47,7 +47,7 @@ def test_a_terminal_that_wants_none_gets_the_plain_lines(
 
 
 @pytest.mark.parametrize(
-    ("ends_with_labgate", "stop"),
+    ("stopped_with_labgate", "stop"),
     [
         (
             "container jupyter",
@@ -56,7 +56,7 @@ def test_a_terminal_that_wants_none_gets_the_plain_lines(
         ("", "Ctrl-C stops labgate; Jupyter at http://127.0.0.1:8888 goes on"),
     ],
 )
-def test_the_last_line_says_what_ctrl_c_stops(ends_with_labgate: str, stop: str) -> None:
+def test_the_last_line_says_what_ctrl_c_stops(stopped_with_labgate: str, stop: str) -> None:
     address = UpstreamAddress("127.0.0.1", 8888)
-    launched = Launched(address, Login("unknown"), "", ends_with_labgate)
+    launched = Launched(address, Login("unknown"), "", stopped_with_labgate)
     assert ready_lines(Settings(), launched, None)[-1] == ("Stop", stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from proxy.cli.run import _stop
-from proxy.jupyter.launcher import Ended, Launched
+from proxy.jupyter.launcher import JupyterExit, Launched
 
 
 class NeverStops:
@@ -18,7 +18,7 @@ class NeverStops:
     async def launch(self) -> Launched:
         raise NotImplementedError
 
-    async def ended(self) -> Ended:
+    async def wait_for_exit(self) -> JupyterExit:
         raise NotImplementedError
 
     async def relaunch(self) -> Launched:

@@ -13,7 +13,7 @@ from proxy.config.effects import INDEPENDENT, NEEDS, launched_otherwise, mistake
 from proxy.config.load import load
 from proxy.config.settings import JupyterSettings, Settings
 from proxy.errors import UsageError
-from proxy.jupyter.choose import choose_launcher
+from proxy.jupyter.choose_launcher import choose_launcher
 from tests.config.test_problems import keys
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from proxy.jupyter.home import Folders, Mount
-from proxy.jupyter.recipe import ASKED_LABEL, Recipe
+from proxy.jupyter.container_spec import PUBLIC_SETTINGS_LABEL, ContainerSpec
+from proxy.jupyter.mounts import Folders, Mount
 
 FOLDERS = Folders()
 
@@ -20,33 +20,33 @@ def mounted(*mounts: Mount) -> list[dict[str, Any]]:
     ]
 
 
-def made_from(recipe: Recipe, port: int = 8888, **state: Any) -> dict[str, Any]:
-    """What inspecting a container made from ``recipe`` gives, running unless told otherwise."""
-    body = recipe.body(port, FOLDERS)
+def made_from(spec: ContainerSpec, port: int = 8888, **state: Any) -> dict[str, Any]:
+    """What inspecting a container made from ``spec`` gives, running unless told otherwise."""
+    body = spec.body(port, FOLDERS)
     host = body.pop("HostConfig")
     return {
         "Id": "abc",
-        "Name": f"/{recipe.name}",
+        "Name": f"/{spec.name}",
         "State": {"Running": True, "Paused": False, "Status": "running", **state},
         "Config": {**body, "User": body["User"] or "jovyan"},
         "HostConfig": host,
         "NetworkSettings": {"Ports": host["PortBindings"]},
-        "Mounts": mounted(*recipe.mounts(FOLDERS)),
+        "Mounts": mounted(*spec.mounts(FOLDERS)),
     }
 
 
-def made_before(recipe: Recipe, **state: Any) -> dict[str, Any]:
+def made_before(spec: ContainerSpec, **state: Any) -> dict[str, Any]:
     """The same container as the first version of labgate made it: its home in it alone."""
-    container = made_from(recipe, **state)
+    container = made_from(spec, **state)
     labels = container["Config"]["Labels"]
     labels["org.labgate.settings"] = "what the first version made of the settings"
-    del labels[ASKED_LABEL]
-    container["Mounts"] = mounted(*filter(None, [recipe.mount]))
+    del labels[PUBLIC_SETTINGS_LABEL]
+    container["Mounts"] = mounted(*filter(None, [spec.mount]))
     return container
 
 
-def foreign(recipe: Recipe, port: int = 8888, **state: Any) -> dict[str, Any]:
+def foreign(spec: ContainerSpec, port: int = 8888, **state: Any) -> dict[str, Any]:
     """The same container, but made by hand."""
-    container = made_from(recipe, port, **state)
+    container = made_from(spec, port, **state)
     container["Config"]["Labels"] = {"maintainer": "Jupyter Project"}
     return container

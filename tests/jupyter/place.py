@@ -15,10 +15,10 @@ from rich.console import Console
 
 from proxy.config.settings import JupyterSettings
 from proxy.jupyter.container import Confirm, ContainerLauncher
+from proxy.jupyter.container_spec import OURS_LABEL, SETTINGS_LABEL
 from proxy.jupyter.engine import connect
 from proxy.jupyter.launcher import Launched
 from proxy.jupyter.readiness import wait_until_ready
-from proxy.jupyter.recipe import OURS_LABEL, SETTINGS_LABEL
 from tests.conftest import TEST_IMAGE
 from tests.e2e.programs import free_port
 

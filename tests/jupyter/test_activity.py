@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from proxy.jupyter.activity import activity, busy_with
+from proxy.jupyter.activity import describe_activity, describe_busy
 from proxy.jupyter.launcher import Login
 from proxy.net.upstream_address import UpstreamAddress
 
@@ -27,7 +27,7 @@ TOKEN = Login("token", "t0ken")
 )
 def test_in_words(states: list[str | None], terminals: int, told: str) -> None:
     kernels = [{"execution_state": state} if state else {} for state in states]
-    assert busy_with(kernels, [{"name": str(n)} for n in range(terminals)]) == told
+    assert describe_busy(kernels, [{"name": str(n)} for n in range(terminals)]) == told
 
 
 async def asked(kernels: web.Response, terminals: web.Response, login: Login = TOKEN) -> str:
@@ -45,7 +45,7 @@ async def asked(kernels: web.Response, terminals: web.Response, login: Login = T
     app.router.add_get("/api/terminals", terminals_)
     async with TestServer(app) as server:
         assert server.port
-        told = await activity(UpstreamAddress("127.0.0.1", server.port), login)
+        told = await describe_activity(UpstreamAddress("127.0.0.1", server.port), login)
     assert seen in ([], ["token t0ken"])
     return told
 
@@ -73,10 +73,10 @@ async def test_what_jupyter_does_not_tell(kernels: web.Response) -> None:
 
 
 async def test_nobody_there() -> None:
-    told = await activity(UpstreamAddress("127.0.0.1", 1), TOKEN)
+    told = await describe_activity(UpstreamAddress("127.0.0.1", 1), TOKEN)
     assert told == "kernels may be busy (Jupyter does not tell)"
 
 
 async def test_a_password() -> None:
-    told = await activity(UpstreamAddress("127.0.0.1", 1), Login("password"))
+    told = await describe_activity(UpstreamAddress("127.0.0.1", 1), Login("password"))
     assert told == "kernels may be busy (only who has the password can see)"

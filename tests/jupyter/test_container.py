@@ -8,8 +8,8 @@ from aiodocker.containers import DockerContainer
 
 from proxy.config.password_hash import hash_passphrase
 from proxy.errors import StartError
-from proxy.jupyter.port import usual_or_free_port
-from proxy.jupyter.readiness import answers, wait_until_ready
+from proxy.jupyter.port import default_or_free_port
+from proxy.jupyter.readiness import is_ready, wait_until_ready
 from proxy.net.upstream_address import UpstreamAddress
 from tests.conftest import TEST_IMAGE
 from tests.jupyter.place import READY_SECONDS, Place, kill_all_in
@@ -56,7 +56,7 @@ async def test_a_running_one_is_adopted_and_stopped_like_one_that_was_created(pl
     assert second.description.endswith(", adopted")
     assert second.address == first.address
     assert second.login == first.login
-    assert first.ends_with_labgate == second.ends_with_labgate == f"container {place.name}"
+    assert first.stopped_with_labgate == second.stopped_with_labgate == f"container {place.name}"
     assert await contents_status(second.address, second.login.token) == 200
     await other.stop()
     assert await place.all() == {place.name: "exited"}
@@ -78,7 +78,7 @@ async def test_a_stopped_one_is_started_at_the_same_place(place: Place) -> None:
 async def test_a_paused_one_goes_on(place: Place) -> None:
     _, launched = await place.ready()
     await place.docker.containers.container(place.name).pause()
-    assert not await answers(launched.address, 0.2)
+    assert not await is_ready(launched.address, 0.2)
     await place.ready()
 
 
@@ -133,7 +133,7 @@ async def test_a_foreign_one_is_left_alone(place: Place, state: str) -> None:
 
 
 async def test_port_as_wanted_and_when_it_is_taken(place: Place) -> None:
-    port = usual_or_free_port()
+    port = default_or_free_port()
     listening = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
     async with listening:
         launcher = await place.launcher(port=port)
@@ -179,7 +179,7 @@ async def test_a_crash_at_start_shows_the_log(place: Place) -> None:
 
 async def test_ended_waits_out_the_engines_restarts(place: Place) -> None:
     launcher, launched = await place.ready()
-    ended = asyncio.ensure_future(launcher.ended())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     container = place.docker.containers.container(place.name)
     await kill_all_in(container)
     await wait_until_ready(launcher, launched.address, READY_SECONDS)
@@ -195,7 +195,7 @@ async def test_ended_waits_out_the_engines_restarts(place: Place) -> None:
 
 async def test_removed_and_relaunched_at_the_same_place(place: Place) -> None:
     launcher, launched = await place.ready()
-    ended = asyncio.ensure_future(launcher.ended())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     await place.docker.containers.container(place.name).delete(force=True)
     assert (await ended).reason == f"container {place.name} was removed"
     await launcher.relaunch()
@@ -206,7 +206,7 @@ async def test_removed_and_relaunched_at_the_same_place(place: Place) -> None:
 async def test_stop_ends_the_wait(place: Place) -> None:
     launcher = await place.launcher()
     await launcher.launch()
-    ended = asyncio.ensure_future(launcher.ended())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     await asyncio.sleep(0)
     await launcher.stop()
     assert await ended
@@ -227,8 +227,8 @@ async def test_the_engine_may_tell_of_the_exit_with_the_stop(place: Place) -> No
             return {"StatusCode": 0}
 
     launcher._container = Late(launcher._docker, id=launcher._launched.id)
-    exit_seen = asyncio.ensure_future(launcher._exit())
-    ended = asyncio.ensure_future(launcher.ended())
+    exit_seen = asyncio.ensure_future(launcher._wait_for_final_exit())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     await asked.wait()
     await launcher.stop()
     await told.wait()
@@ -239,7 +239,7 @@ async def test_the_engine_may_tell_of_the_exit_with_the_stop(place: Place) -> No
 async def test_cancelled_while_waiting(place: Place) -> None:
     launcher = await place.launcher()
     await launcher.launch()
-    ended = asyncio.ensure_future(launcher.ended())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     await asyncio.sleep(0)
     ended.cancel()
     with pytest.raises(asyncio.CancelledError):

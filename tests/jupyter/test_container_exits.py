@@ -16,7 +16,7 @@ from rich.console import Console
 
 from proxy.jupyter.container import ContainerLauncher
 from proxy.jupyter.exit_cause import ExitCause
-from proxy.jupyter.launcher import Ended, Launched
+from proxy.jupyter.launcher import JupyterExit, Launched
 from proxy.jupyter.readiness import wait_until_ready
 from tests.jupyter.place import READY_SECONDS, Place, kill_all_in
 from tests.jupyter.visits import contents_status, read, save
@@ -32,7 +32,7 @@ for pid in filter(str.isdigit, os.listdir('/proc')):
 """
 
 
-async def end_of(ended: asyncio.Task[Ended]) -> Ended:
+async def end_of(ended: asyncio.Task[JupyterExit]) -> JupyterExit:
     async with asyncio.timeout(LIMIT_SECONDS):
         return await ended
 
@@ -54,7 +54,7 @@ async def comes_back(launcher: ContainerLauncher, before: Launched) -> Launched:
     """Started again, with the same address and login; Jupyter in it is not waited for."""
     now = await launcher.relaunch()
     assert (now.address, now.login) == (before.address, before.login)
-    assert now.ends_with_labgate == before.ends_with_labgate
+    assert now.stopped_with_labgate == before.stopped_with_labgate
     return now
 
 
@@ -76,7 +76,7 @@ async def shut_down(launched: Launched) -> None:
 @pytest.mark.parametrize("how", ["stop", "SIGKILL", "SIGTERM"])
 async def test_stopped_and_killed_from_outside(place: Place, how: str) -> None:
     launcher, launched = await under_way(place)
-    ended = asyncio.ensure_future(launcher.ended())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     if how == "stop":
         await container_of(place).stop()
     else:
@@ -91,7 +91,7 @@ async def test_stopped_and_killed_from_outside(place: Place, how: str) -> None:
 
 async def test_its_own_menu(place: Place) -> None:
     launcher, launched = await place.ready()
-    ended = asyncio.ensure_future(launcher.ended())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     await shut_down(launched)
     end = await end_of(ended)
     assert end.cause is ExitCause.SHUT_DOWN
@@ -101,7 +101,7 @@ async def test_its_own_menu(place: Place) -> None:
 
 async def test_a_signal_that_did_not_come_through_the_engine(place: Place) -> None:
     launcher, _ = await place.ready()
-    ended = asyncio.ensure_future(launcher.ended())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     execution = await container_of(place).exec(["python3", "-c", TERMINATE_JUPYTER])
     async with execution.start(detach=False) as stream:
         while await stream.read_out() is not None:
@@ -114,7 +114,7 @@ async def test_a_signal_that_did_not_come_through_the_engine(place: Place) -> No
 async def test_removed(place: Place) -> None:
     launcher, launched = await place.ready()
     await save(launched.address, launched.login.token, "work/kept.txt", "kept")
-    ended = asyncio.ensure_future(launcher.ended())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     await container_of(place).delete(force=True)
     end = await end_of(ended)
     assert end.cause is ExitCause.OUTSIDE
@@ -127,7 +127,7 @@ async def test_removed(place: Place) -> None:
 
 async def test_restarted_from_outside_it_is_left_alone(place: Place) -> None:
     launcher, launched = await under_way(place)
-    ended = asyncio.ensure_future(launcher.ended())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     await container_of(place).restart()
     if ended.done():  # a slow machine: its start came after we had looked
         assert (await ended).cause is ExitCause.OUTSIDE
@@ -140,7 +140,7 @@ async def test_restarted_from_outside_it_is_left_alone(place: Place) -> None:
 
 async def test_paused_it_has_not_ended(place: Place) -> None:
     launcher, launched = await under_way(place)
-    ended = asyncio.ensure_future(launcher.ended())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     container = container_of(place)
     await container.pause()
     await container.unpause()
@@ -153,7 +153,7 @@ async def test_paused_it_has_not_ended(place: Place) -> None:
 
 async def test_a_crash_that_the_engine_gave_up_on(place: Place) -> None:
     launcher, launched = await under_way(place)
-    ended = asyncio.ensure_future(launcher.ended())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     container = container_of(place)
     await place.docker._query_json(
         f"containers/{place.name}/update", "POST", data={"RestartPolicy": {"Name": "no"}}
@@ -231,7 +231,7 @@ async def test_an_engine_that_goes_away_and_comes_back(
 ) -> None:
     async with behind_relay(place, tmp_path) as (launcher, relay):
         launched = await launcher.launch()
-        ended = asyncio.ensure_future(launcher.ended())
+        ended = asyncio.ensure_future(launcher.wait_for_exit())
         await place.docker.version()
         await relay.close()
         await container_of(place).stop()

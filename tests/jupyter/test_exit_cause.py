@@ -143,7 +143,7 @@ def test_a_container(told: Any, state: Any, lines: Any, cause: ExitCause, what: 
     for order in (told, told[::-1], shuffled):
         why = container_exit(order, state, lines)
         assert why.cause is cause
-        assert what in why.what
+        assert what in why.description
 
 
 PROCESSES = [
@@ -165,7 +165,7 @@ PROCESSES = [
 def test_a_process(code: int, lines: Any, cause: ExitCause, what: str) -> None:
     why = process_exit(code, lines)
     assert why.cause is cause
-    assert what in why.what
+    assert what in why.description
 
 
 def test_an_event_as_the_engine_tells_it() -> None:

@@ -19,11 +19,11 @@ from rich.console import Console
 
 from proxy.config.password_hash import hash_passphrase
 from proxy.errors import StartError
-from proxy.jupyter.archive import ContainerFiles
-from proxy.jupyter.home import Folders, Mount, mounts_of, moves
-from proxy.jupyter.migrate import COPY_LABEL, MARK, Taking
+from proxy.jupyter.container_files import ContainerFiles
+from proxy.jupyter.container_spec import OURS_LABEL
+from proxy.jupyter.migration import COPY_LABEL, MARKER_FILE, FolderMigration
+from proxy.jupyter.mounts import Folders, Mount, folders_to_copy, mounts_of
 from proxy.jupyter.readiness import wait_until_ready
-from proxy.jupyter.recipe import OURS_LABEL
 from tests.conftest import TEST_IMAGE, require
 from tests.jupyter.place import HOME, READY_SECONDS, WORK, Place
 from tests.jupyter.visits import read, save
@@ -62,10 +62,11 @@ FILL_AS_ROOT = f"cd {HOME} && echo root > roots && chmod 600 roots && mknod zero
 
 # Name, kind, mode, owner, size, target and hash of everything in the home but the mounts.
 LIST = f"""
-cd {HOME} && find . -path ./work/'*' -prune -o ! -name {MARK} ! -type s \
+cd {HOME} && find . -path ./work/'*' -prune -o ! -name {MARKER_FILE} ! -type s \
     \\( -type d -printf '%p %y %m %U:%G\\0' -o -printf '%p %y %m %U:%G %s %n %l\\0' \\) \
     | sort -z | tr '\\0' '\\n'
-find . -path ./work/'*' -prune -o ! -name {MARK} -type f -print0 | sort -z | xargs -0 sha256sum
+find . -path ./work/'*' -prune -o ! -name {MARKER_FILE} -type f -print0 \
+    | sort -z | xargs -0 sha256sum
 """
 
 
@@ -122,14 +123,14 @@ async def test_the_home_of_the_first_version_is_taken_along(
     assert launched.description.endswith(", replaced")
     assert await listing(place) == before
     home = f"{place.name}-home"
-    assert launched.work == f"{HOME} in volume {home}; {WORK} in volume {place.name}"
+    assert launched.work_location == f"{HOME} in volume {home}; {WORK} in volume {place.name}"
     assert await place.run("cat work/mounted.txt") == "mounted"
     assert f"home: was the container alone, will be volume {home}" in caplog.text
     assert f"{HOME} copied to {HOME} in volume {home}, and checked" in caplog.text
     assert await place.all() == {place.name: "running"}, "no container is left over"
     async with looking_into(place, home) as name:
         assert await place.run("ls /v/work", name=name) == "", "what is mounted is copied nowhere"
-        assert "whole" in await place.run(f"cat /v/{MARK}", name=name)
+        assert "whole" in await place.run(f"cat /v/{MARKER_FILE}", name=name)
 
 
 async def test_a_stopped_one_is_taken_along_too(place: Place) -> None:
@@ -186,7 +187,9 @@ async def test_a_copy_that_is_given_up_changes_nothing_and_is_made_later(place: 
     while begun is None:
         for carrier in await place.docker.containers.list(all=1, filters=carriers):
             with suppress(aiodocker.DockerError):
-                begun = await ContainerFiles(place.docker, carrier.id).text(f"{HOME}/{MARK}")
+                begun = await ContainerFiles(place.docker, carrier.id).read_text(
+                    f"{HOME}/{MARKER_FILE}"
+                )
     launching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await launching
@@ -207,7 +210,7 @@ async def test_an_unfinished_copy_is_finished_where_it_is(place: Place) -> None:
     home = f"{place.name}-home"
     async with looking_into(place, home) as name:
         mark = f"labgate's copy of {HOME} of container {identity}: unfinished"
-        await place.run(f'echo "{mark}" > /v/{MARK}; echo half > /v/book.ipynb', name=name)
+        await place.run(f'echo "{mark}" > /v/{MARKER_FILE}; echo half > /v/book.ipynb', name=name)
     await place.docker.containers.create(
         {"Image": TEST_IMAGE, "Labels": {COPY_LABEL: home}}, name=f"{place.name}-left-over"
     )
@@ -239,15 +242,17 @@ async def test_what_the_engine_left_out_is_noticed(place: Place) -> None:
     """It logs what it cannot read, and ends the archive as if nothing were missing."""
     await first_version(place)
     existing = await place.inspect()
-    (move,) = moves((Folders(), mounts_of(existing)), (Folders(), (Mount("volume", "x", HOME),)))
-    taking = Taking(place.docker, existing, move, Console(file=place.progress))
+    (move,) = folders_to_copy(
+        (Folders(), mounts_of(existing)), (Folders(), (Mount("volume", "x", HOME),))
+    )
+    taking = FolderMigration(place.docker, existing, move, Console(file=place.progress))
     files = ContainerFiles(place.docker, existing["Id"])
     records = dict(await files.read(HOME, lambda _: None))
-    assert await taking.left_out(records) == "", "a socket is nothing to keep"
+    assert await taking.unreadable_file(records) == "", "a socket is nothing to keep"
     for name in ("a folder/.../-x", "bad\udcff\udcfename", "dangling"):
         less = {path: record for path, record in records.items() if path != name}
         assert len(less) == len(records) - 1
-        assert (await taking.left_out(less)).startswith(f"{HOME}/{name[:3]}")
+        assert (await taking.unreadable_file(less)).startswith(f"{HOME}/{name[:3]}")
 
 
 async def test_newer_work_in_the_volume_is_never_overwritten(

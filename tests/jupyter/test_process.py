@@ -19,11 +19,11 @@ from proxy.config.password_hash import hash_passphrase
 from proxy.config.settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
-from proxy.jupyter.family import descendants
 from proxy.jupyter.launcher import Launched
-from proxy.jupyter.port import usual_or_free_port
+from proxy.jupyter.port import default_or_free_port
 from proxy.jupyter.process import ProcessLauncher, environment, jupyter_program
-from proxy.jupyter.readiness import answers, wait_until_ready
+from proxy.jupyter.process_tree import descendants
+from proxy.jupyter.readiness import is_ready, wait_until_ready
 from tests.e2e.programs import free_port
 from tests.jupyter.visits import contents_status, password_opens, read, request, save
 
@@ -142,13 +142,13 @@ async def test_stop_ends_it_and_its_kernels(make: Make) -> None:
     launcher = make()
     launched = await ready(launcher)
     jupyter, kernel = psutil.Process(pid_of(launched)), await start_kernel(launched)
-    ended = asyncio.ensure_future(launcher.ended())
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
     await launcher.stop()
     assert not psutil.pid_exists(jupyter.pid)
     assert await gone(kernel, 1)
     assert (await ended).exit_code in (0, -signal.SIGTERM)
     await launcher.stop()
-    assert not await answers(launched.address)
+    assert not await is_ready(launched.address)
 
 
 async def test_stop_kills_one_that_does_not_react(make: Make) -> None:
@@ -160,7 +160,7 @@ async def test_stop_kills_one_that_does_not_react(make: Make) -> None:
     await launcher.stop()
     assert not psutil.pid_exists(pid_of(launched))
     assert await gone(kernel)
-    end = await launcher.ended()
+    end = await launcher.wait_for_exit()
     assert (end.exit_code, end.reason) == (-signal.SIGKILL, "the process was ended by SIGKILL")
 
 
@@ -178,7 +178,7 @@ async def test_ended_from_outside(
     launcher = make(port=free_port())
     launched = await ready(launcher)
     os.kill(pid_of(launched), number)
-    end = await launcher.ended()
+    end = await launcher.wait_for_exit()
     assert (end.cause, end.reason) == (cause, reason)
 
 
@@ -188,7 +188,7 @@ async def test_ended_from_its_own_menu(make: Make) -> None:
     async with aiohttp.ClientSession() as session:
         address = f"{launched.address}/api/shutdown?token={launched.login.token}"
         assert (await session.post(address)).status == 200
-    end = await launcher.ended()
+    end = await launcher.wait_for_exit()
     assert (end.cause, end.exit_code) == (ExitCause.SHUT_DOWN, 0)
     now = await launcher.relaunch()
     assert (now.address, now.login) == (launched.address, launched.login)
@@ -197,7 +197,7 @@ async def test_ended_from_its_own_menu(make: Make) -> None:
     assert not any("/api/shutdown" in line for line in said), "what the one before said"
     await wait_until_ready(launcher, now.address, READY_SECONDS)
     os.kill(pid_of(now), signal.SIGTERM)
-    assert (await launcher.ended()).cause is ExitCause.OUTSIDE
+    assert (await launcher.wait_for_exit()).cause is ExitCause.OUTSIDE
 
 
 async def test_relaunch_keeps_port_token_and_work(make: Make) -> None:
@@ -205,7 +205,7 @@ async def test_relaunch_keeps_port_token_and_work(make: Make) -> None:
     launched = await ready(launcher)
     await save(launched.address, launched.login.token, "kept.txt", "kept")
     os.kill(pid_of(launched), signal.SIGKILL)
-    end = await launcher.ended()
+    end = await launcher.wait_for_exit()
     assert end.reason == "the process was ended by SIGKILL"
     assert any("is running at" in line for line in end.last_lines)
     await launcher.relaunch()
@@ -221,13 +221,13 @@ async def test_a_restarted_labgate_hands_out_the_same_token(make: Make) -> None:
 
 
 async def test_port_as_wanted(make: Make) -> None:
-    port = usual_or_free_port()
+    port = default_or_free_port()
     launched = await ready(make(port=port))
     assert launched.address.port == port
 
 
 async def test_usual_port_or_another(make: Make) -> None:
-    first = usual_or_free_port()
+    first = default_or_free_port()
     with socket.create_server(("127.0.0.1", first)):
         launched = await make().launch()
         assert launched.address.port != first
@@ -273,7 +273,7 @@ async def test_dies_with_a_labgate_that_is_killed(tmp_path: Path) -> None:
         "    launched = await launcher.launch()\n"
         "    await wait_until_ready(launcher, launched.address, 60)\n"
         "    print(launched.description.split()[1], flush=True)\n"
-        "    await launcher.ended()\n"
+        "    await launcher.wait_for_exit()\n"
         "asyncio.run(main())\n"
     )
     labgate = await asyncio.create_subprocess_exec(
@@ -305,7 +305,7 @@ def test_environment_leaves_out_what_is_labgates(
 async def test_a_stop_that_is_not_waited_for_leaves_nothing_behind(make: Make) -> None:
     launcher = make(stop_seconds=600.0)
     launched = await ready(launcher)
-    pid = int(launched.ends_with_labgate.split()[-1])
+    pid = int(launched.stopped_with_labgate.split()[-1])
     process = psutil.Process(pid)
     process.suspend()  # it does not hear that it should end
     stopping = asyncio.ensure_future(launcher.stop())

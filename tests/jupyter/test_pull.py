@@ -47,7 +47,7 @@ def test_how_far_it_got() -> None:
     state = PullState()
     seen = []
     for event in recorded():
-        state.take(event)
+        state.update(event)
         seen.append((str(state), state.received, state.size))
     assert seen[1] == ("0/0 layers downloaded, 0/0 unpacked", 0, 0)
     assert seen[6] == ("0/2 layers downloaded, 0/2 unpacked", 1500, 10000)
@@ -62,7 +62,7 @@ def test_a_terminal_sees_a_bar() -> None:
     state = PullState()
     with pull._bar(console, "lab:1") as show:
         for event in recorded()[:7]:
-            state.take(event)
+            state.update(event)
         show(state)
     assert "pulling lab:1: 0/2 layers downloaded" in written.getvalue()
     assert "1.5/10.0 kB" in written.getvalue()
@@ -74,7 +74,7 @@ def test_a_log_gets_a_line_now_and_then() -> None:
     seconds = iter(range(100))
     with pull._lines(Console(file=written), "lab:1", lambda: float(next(seconds))) as show:
         for event in recorded():
-            state.take(event)
+            state.update(event)
             show(state)
     assert written.getvalue().splitlines() == [
         "pulling lab:1",

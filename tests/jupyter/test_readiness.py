@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 
 from proxy.errors import StartError
-from proxy.jupyter.launcher import Ended, Launched
-from proxy.jupyter.readiness import answers, is_silent, wait_until_ready
+from proxy.jupyter.launcher import JupyterExit, Launched
+from proxy.jupyter.readiness import is_ready, is_silent, wait_until_ready
 from proxy.net.upstream_address import UpstreamAddress
 
 NOBODY = UpstreamAddress("127.0.0.1", 1)  # tcpmux; nothing listens there
@@ -43,13 +43,13 @@ class Silent:
     """A launcher whose Jupyter says what it is told and ends when it is told."""
 
     def __init__(self, *lines: str) -> None:
-        self.end: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self.end: asyncio.Future[JupyterExit] = asyncio.get_running_loop().create_future()
         self.lines = lines
 
     async def launch(self) -> Launched:
         raise NotImplementedError
 
-    async def ended(self) -> Ended:
+    async def wait_for_exit(self) -> JupyterExit:
         return await asyncio.shield(self.end)
 
     async def relaunch(self) -> Launched:
@@ -76,7 +76,7 @@ class Silent:
 )
 async def test_only_a_jupyter_answers(handler: Handler, expected: bool) -> None:
     async with serving(handler) as address:
-        assert await answers(address) is expected
+        assert await is_ready(address) is expected
 
 
 async def test_asks_for_the_api_below_base_path_with_the_upstreams_host() -> None:
@@ -87,15 +87,15 @@ async def test_asks_for_the_api_below_base_path_with_the_upstreams_host() -> Non
         return web.json_response({"version": "1"})
 
     async with serving(handler) as address:
-        assert await answers(address)
+        assert await is_ready(address)
         assert asked == [("/base/api", f"127.0.0.1:{address.port}")]
 
 
 async def test_over_a_unix_socket(sockets: Path) -> None:
     path = str(sockets / "jupyter.sock")
-    assert not await answers(UpstreamAddress("localhost", 80, path))
+    assert not await is_ready(UpstreamAddress("localhost", 80, path))
     async with serving(replying('{"version": "1"}'), path) as address:
-        assert await answers(address)
+        assert await is_ready(address)
 
 
 async def test_silence_is_no_answer() -> None:
@@ -103,9 +103,9 @@ async def test_silence_is_no_answer() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    assert not await answers(NOBODY)
+    assert not await is_ready(NOBODY)
     async with serving(handler) as address:
-        assert not await answers(address, timeout_seconds=0.05)
+        assert not await is_ready(address, timeout_seconds=0.05)
 
 
 @pytest.mark.parametrize("status", [200, 302, 404, 500])
@@ -133,7 +133,7 @@ async def test_something_that_is_not_http() -> None:
     server = await asyncio.start_server(babble, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        assert not await answers(UpstreamAddress("127.0.0.1", port))
+        assert not await is_ready(UpstreamAddress("127.0.0.1", port))
 
 
 async def test_ready_after_a_while() -> None:
@@ -152,7 +152,9 @@ async def test_ready_after_a_while() -> None:
 
 async def test_its_end_is_told_with_the_log() -> None:
     launcher = Silent()
-    launcher.end.set_result(Ended(1, "the process exited with status 1", ("Traceback", "Oh no")))
+    launcher.end.set_result(
+        JupyterExit(1, "the process exited with status 1", ("Traceback", "Oh no"))
+    )
     with pytest.raises(StartError) as caught:
         await wait_until_ready(launcher, NOBODY, 10)
     assert str(caught.value) == (
@@ -166,7 +168,7 @@ async def test_its_end_counts_even_if_somebody_answers() -> None:
     launcher = Silent()
 
     async def handler(_: web.BaseRequest) -> web.Response:
-        launcher.end.set_result(Ended(1, "the port was taken", ()))
+        launcher.end.set_result(JupyterExit(1, "the port was taken", ()))
         await asyncio.sleep(0)
         return web.json_response({"version": "1"})
 

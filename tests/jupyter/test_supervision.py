@@ -8,21 +8,27 @@ import pytest
 
 from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
-from proxy.jupyter.launcher import Ended, Launched, Login
+from proxy.jupyter.launcher import JupyterExit, Launched, Login
 from proxy.jupyter.supervision import Supervision, is_interactive
 from proxy.net.upstream_address import UpstreamAddress
 
 LAUNCHED = Launched(UpstreamAddress("127.0.0.1", 8888), Login("unknown"), "container x, started")
-MENU = Ended(0, "container x shut itself down", (), ExitCause.SHUT_DOWN)
-OUTSIDE = Ended(0, "container x was stopped from outside (signal 15)", ("…",), ExitCause.OUTSIDE)
-CRASH = Ended(1, "container x exited with status 1", ("Traceback", "Oh no"), ExitCause.CRASHED)
-UNKNOWN = Ended(0, "container x exited with status 0", ("the last line",), ExitCause.UNKNOWN)
+MENU = JupyterExit(0, "container x shut itself down", (), ExitCause.SHUT_DOWN)
+OUTSIDE = JupyterExit(
+    0, "container x was stopped from outside (signal 15)", ("…",), ExitCause.OUTSIDE
+)
+CRASH = JupyterExit(
+    1, "container x exited with status 1", ("Traceback", "Oh no"), ExitCause.CRASHED
+)
+UNKNOWN = JupyterExit(0, "container x exited with status 0", ("the last line",), ExitCause.UNKNOWN)
 
 
 class Scripted:
     """A launcher whose Jupyter ends, and starts again or not, as it is told."""
 
-    def __init__(self, ends: Sequence[Ended], starts: Sequence[Launched | Exception] = ()) -> None:
+    def __init__(
+        self, ends: Sequence[JupyterExit], starts: Sequence[Launched | Exception] = ()
+    ) -> None:
         self.ends = iter(ends)
         self.starts: Iterator[Launched | Exception] = iter(starts)
         self.started = 0
@@ -31,7 +37,7 @@ class Scripted:
     async def launch(self) -> Launched:
         raise NotImplementedError
 
-    async def ended(self) -> Ended:
+    async def wait_for_exit(self) -> JupyterExit:
         if end := next(self.ends, None):
             return end
         self.over.set()
@@ -59,10 +65,13 @@ class Run:
         self.launcher = launcher
         self.moved: list[Launched] = []
         self.supervision = Supervision(
-            launcher, interactive=interactive, moved=self.moved.append, pauses_seconds=(pause,)
+            launcher,
+            interactive=interactive,
+            on_relaunch=self.moved.append,
+            restart_delays_seconds=(pause,),
         )
 
-    async def until_over(self) -> Ended | None:
+    async def until_over(self) -> JupyterExit | None:
         """How it ended; None when it looks after Jupyter still."""
         running = asyncio.ensure_future(self.supervision.run())
         over = asyncio.ensure_future(self.launcher.over.wait())
@@ -77,7 +86,7 @@ class Run:
 @pytest.mark.parametrize("interactive", [True, False])
 @pytest.mark.parametrize("end", [OUTSIDE, CRASH, UNKNOWN], ids=lambda end: end.cause.name)
 async def test_started_again(
-    end: Ended, interactive: bool, caplog: pytest.LogCaptureFixture
+    end: JupyterExit, interactive: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = Run(Scripted([end, end]), interactive=interactive)
     assert await run.until_over() is None
@@ -116,7 +125,10 @@ async def test_a_start_that_fails_is_tried_until_it_works(
 async def test_the_pauses_grow() -> None:
     launcher = Scripted([CRASH] * 3, [StartError("no")])
     supervision = Supervision(
-        launcher, interactive=True, moved=lambda _: None, pauses_seconds=(0.0, 0.0, 0.0, 1e9)
+        launcher,
+        interactive=True,
+        on_relaunch=lambda _: None,
+        restart_delays_seconds=(0.0, 0.0, 0.0, 1e9),
     )
     running = asyncio.ensure_future(supervision.run())
     for _ in range(100):

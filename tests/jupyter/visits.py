@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from proxy.jupyter.readiness import answers
+from proxy.jupyter.readiness import is_ready
 from proxy.net.upstream_address import UpstreamAddress
 
 
@@ -60,7 +60,7 @@ async def read(address: UpstreamAddress, token: str, path: str) -> str:
 async def until_it_answers(address: UpstreamAddress) -> None:
     """Wait until a Jupyter that nobody watches answers."""
     for _ in range(600):
-        if await answers(address):
+        if await is_ready(address):
             return
         await asyncio.sleep(0.1)
     raise AssertionError(f"{address} does not answer")

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Protocol, cast
 
 CHUNK_BYTES = 1 << 20
-MOST_NAMED = 3
-END = bytes(1024)
+MAX_NAMED_FILES = 3
+END_OF_ARCHIVE = bytes(1024)
 """Two empty blocks end a tar archive (POSIX pax, ustar interchange format)."""
 
 _RENAMED = frozenset(("path", "linkpath"))
@@ -31,27 +31,27 @@ Records = Mapping[str, bytes]
 """Path below the root (empty for the root itself) to a digest of everything that must stay
 the same: kind, mode, owner, group, content, target, device number."""
 
-Seen = Callable[[int], None]
+OnBytes = Callable[[int], None]
 """Called with the number of octets that went by, those of what is left out too."""
 
 
-def read_tree(source: Source, seen: Seen) -> Records:
+def read_tree(source: Source, on_bytes: OnBytes) -> Records:
     """The records of a tar stream whose root is ``./``, as the Engine API gives it.
 
     Raises:
         tarfile.TarError: The stream is damaged or broken off.
     """
     records: dict[str, bytes] = {}
-    for tar, member in _members(source, seen):
+    for tar, member in _members(source, on_bytes):
         content = _Content(tar.extractfile(member) if member.isreg() else None)
         while content.read(CHUNK_BYTES):
             pass
-        records[_below(member.name)] = _record(member, content, records)
+        records[_relative(member.name)] = _record(member, content, records)
     return records
 
 
 def copy_tree(
-    source: Source, sink: IO[bytes], into: str, mounted: frozenset[str], seen: Seen
+    source: Source, sink: IO[bytes], into: str, mounted: frozenset[str], on_bytes: OnBytes
 ) -> Records:
     """Write what comes from ``source`` to ``sink`` below another root; the records of it.
 
@@ -61,7 +61,7 @@ def copy_tree(
         into: A path without a slash at either end.
         mounted: Paths below the root that are left out, as something else is mounted there: a
             folder itself is copied, what is in it is not.
-        seen: See there.
+        on_bytes: See there.
 
     Raises:
         tarfile.TarError: The stream is damaged or broken off.
@@ -70,24 +70,24 @@ def copy_tree(
     with tarfile.open(
         fileobj=sink, mode="w|", bufsize=CHUNK_BYTES, format=tarfile.PAX_FORMAT
     ) as out:
-        for tar, member in _members(source, seen):
-            name = _below(member.name)
+        for tar, member in _members(source, on_bytes):
+            name = _relative(member.name)
             if is_below(name, mounted) or (name in mounted and not member.isdir()):
                 continue
             content = _Content(tar.extractfile(member) if member.isreg() else None)
-            out.addfile(_moved(member, name, into), cast("IO[bytes]", content))
+            out.addfile(_relocated(member, name, into), cast("IO[bytes]", content))
             out.members.clear()  # type: ignore[attr-defined] # one for every file
             records[name] = _record(member, content, records)
     return records
 
 
-def missing(wanted: Records, found: Records) -> str:
+def differing_files(wanted: Records, found: Records) -> str:
     """Which of the wanted are not there or are not the same; empty when all are."""
     wrong = sorted(name for name, record in wanted.items() if found.get(name) != record)
     if not wrong:
         return ""
-    named = ", ".join(repr(name or ".")[1:-1] for name in wrong[:MOST_NAMED])
-    more = len(wrong) - MOST_NAMED
+    named = ", ".join(repr(name or ".")[1:-1] for name in wrong[:MAX_NAMED_FILES])
+    more = len(wrong) - MAX_NAMED_FILES
     return f"{named} and {more} more" if more > 0 else named
 
 
@@ -104,21 +104,21 @@ class _Content:
         return data
 
 
-class _Ending:
+class _CheckedSource:
     """Tells of what is read through it, and keeps its last octets."""
 
-    def __init__(self, source: Source, seen: Seen) -> None:
+    def __init__(self, source: Source, on_bytes: OnBytes) -> None:
         self._source = source
-        self._seen = seen
+        self._seen = on_bytes
         self._last = b""
 
     def read(self, size: int) -> bytes:
         data = self._source.read(size)
         self._seen(len(data))
-        self._last = (self._last + data[-len(END) :])[-len(END) :]
+        self._last = (self._last + data[-len(END_OF_ARCHIVE) :])[-len(END_OF_ARCHIVE) :]
         return data
 
-    def require(self) -> None:
+    def require_end(self) -> None:
         """Read on to the end, which has to be that of an archive.
 
         The engine ends a stream in which it failed as if all were well, with a sentence
@@ -126,35 +126,37 @@ class _Ending:
         """
         while self.read(CHUNK_BYTES):
             pass
-        if self._last != END:
+        if self._last != END_OF_ARCHIVE:
             raise tarfile.ReadError("the engine's archive broke off")
 
 
-def _members(source: Source, seen: Seen) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    ending = _Ending(source, seen)
-    with tarfile.open(fileobj=cast("IO[bytes]", ending), mode="r|", bufsize=CHUNK_BYTES) as tar:
+def _members(
+    source: Source, on_bytes: OnBytes
+) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    checked = _CheckedSource(source, on_bytes)
+    with tarfile.open(fileobj=cast("IO[bytes]", checked), mode="r|", bufsize=CHUNK_BYTES) as tar:
         while (member := tar.next()) is not None:
             yield tar, member
             tar.members.clear()  # type: ignore[attr-defined] # one for every file
-    ending.require()
+    checked.require_end()
 
 
-def _moved(member: tarfile.TarInfo, name: str, into: str) -> tarfile.TarInfo:
-    moved = copy.copy(member)
-    moved.name = f"{into}/{name}" if name else into
+def _relocated(member: tarfile.TarInfo, name: str, into: str) -> tarfile.TarInfo:
+    relocated = copy.copy(member)
+    relocated.name = f"{into}/{name}" if name else into
     if member.islnk():
-        moved.linkname = f"{into}/{_below(member.linkname)}"
+        relocated.linkname = f"{into}/{_relative(member.linkname)}"
     # What the extended header said of them would win over the new ones.
-    moved.pax_headers = {
+    relocated.pax_headers = {
         key: value for key, value in member.pax_headers.items() if key not in _RENAMED
     }
-    return moved
+    return relocated
 
 
 def _record(member: tarfile.TarInfo, content: _Content, records: Records) -> bytes:
     if member.islnk():  # another name of a file that came before
-        return records.get(_below(member.linkname), b"")
-    told = (
+        return records.get(_relative(member.linkname), b"")
+    compared = (
         member.type,
         member.mode & 0o7777,
         (member.uid, member.gid),
@@ -163,7 +165,7 @@ def _record(member: tarfile.TarInfo, content: _Content, records: Records) -> byt
         member.linkname if member.issym() else "",
         (member.devmajor, member.devminor) if member.isdev() else (),
     )
-    return hashlib.sha256(repr(told).encode()).digest()
+    return hashlib.sha256(repr(compared).encode()).digest()
 
 
 def is_below(name: str, folders: frozenset[str]) -> bool:
@@ -171,6 +173,6 @@ def is_below(name: str, folders: frozenset[str]) -> bool:
     return any(name.startswith(f"{folder}/") for folder in folders)
 
 
-def _below(name: str) -> str:
+def _relative(name: str) -> str:
     """``./a/b`` without its root; the root itself is empty."""
     return name.removeprefix(".").removeprefix("/")

@@ -19,11 +19,11 @@ from typing import IO, Any, TypeVar, cast
 import aiodocker
 import aiohttp
 
-from proxy.jupyter.tree import Records, Seen, copy_tree, read_tree
+from proxy.jupyter.tar_copy import OnBytes, Records, copy_tree, read_tree
 
 T = TypeVar("T")
 
-_WAITING_CHUNKS = 4
+_MAX_WAITING_CHUNKS = 4
 _SOCKET_BIT = 1 << 24  # of Go's fs.FileMode
 
 
@@ -38,13 +38,13 @@ class ContainerFiles:
         self._docker = docker
         self._where = f"containers/{identity}/archive"
 
-    async def read(self, folder: str, seen: Seen) -> Records:
+    async def read(self, folder: str, on_bytes: OnBytes) -> Records:
         """The records of everything in ``folder``."""
         async with self._stream(folder) as source:
-            return await _in_thread(lambda: read_tree(source, seen), source)
+            return await _in_thread(lambda: read_tree(source, on_bytes), source)
 
     async def copy(
-        self, folder: str, to: ContainerFiles, into: str, mounted: frozenset[str], seen: Seen
+        self, folder: str, to: ContainerFiles, into: str, mounted: frozenset[str], on_bytes: OnBytes
     ) -> Records:
         """Copy ``folder`` to ``into`` of another container; the records of what was copied."""
         async with self._stream(folder) as source:
@@ -56,7 +56,7 @@ class ContainerFiles:
             def pump() -> Records:
                 # At the root, so that links which leave the folder are none that escape.
                 out = cast("IO[bytes]", sink)
-                records = copy_tree(source, out, into.strip("/"), mounted, seen)
+                records = copy_tree(source, out, into.strip("/"), mounted, on_bytes)
                 sink.end()
                 return records
 
@@ -95,7 +95,7 @@ class ContainerFiles:
 
         await self.upload(whole())
 
-    async def text(self, path: str) -> str | None:
+    async def read_text(self, path: str) -> str | None:
         """A small file's content; None when there is none."""
         try:
             async with self._docker._query(self._where, params={"path": path}) as response:
@@ -131,11 +131,11 @@ class ContainerFiles:
         """Whether ``path`` is a socket, which no archive holds."""
         try:
             async with self._docker._query(self._where, "HEAD", params={"path": path}) as response:
-                told = response.headers["X-Docker-Container-Path-Stat"]
+                encoded = response.headers["X-Docker-Container-Path-Stat"]
                 response.close()
         except json.JSONDecodeError:  # aiodocker looks for the reason in a body that HEAD has not
             return False
-        return bool(json.loads(base64.b64decode(told))["mode"] & _SOCKET_BIT)
+        return bool(json.loads(base64.b64decode(encoded))["mode"] & _SOCKET_BIT)
 
     @asynccontextmanager
     async def _stream(self, folder: str) -> AsyncIterator[_Source]:
@@ -183,7 +183,7 @@ class _Sink(_Bridge):
 
     def __init__(self) -> None:
         super().__init__()
-        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING_CHUNKS)
+        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue(_MAX_WAITING_CHUNKS)
 
     def write(self, data: bytes) -> int:
         self._put(bytes(data))

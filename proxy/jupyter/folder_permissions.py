@@ -10,8 +10,8 @@ from typing import Any
 import aiodocker
 
 from proxy.errors import StartError
-from proxy.jupyter.home import Mount
-from proxy.jupyter.recipe import Recipe, is_root
+from proxy.jupyter.container_spec import ContainerSpec, is_root
+from proxy.jupyter.mounts import Mount
 
 _ABSENT = "bind source path does not exist"
 # Asked inside: only there are user namespaces, rootless engines, access lists and an engine
@@ -28,7 +28,7 @@ done
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProbeResult:
     """What the container's user is, and finds.
 
     Attributes:
@@ -45,40 +45,45 @@ class Answer:
 
 
 async def require_writable(
-    docker: aiodocker.Docker, recipe: Recipe, mounts: tuple[Mount, ...], image: Mapping[str, Any]
+    docker: aiodocker.Docker,
+    spec: ContainerSpec,
+    mounts: tuple[Mount, ...],
+    image: Mapping[str, Any],
 ) -> None:
     """Try the folders of this machine among ``mounts`` as the container's user.
 
     Args:
         docker: The engine.
-        recipe: Names image and user.
+        spec: Names image and user.
         mounts: Everything that will be mounted.
         image: The image's ``Config``.
 
     Raises:
         StartError: One is not there or cannot be written; with the commands that mend it.
     """
-    binds = [mount for mount in mounts if mount.kind == "bind"]
-    if not binds:
+    bind_mounts = [mount for mount in mounts if mount.kind == "bind"]
+    if not bind_mounts:
         return
-    user = user_in(image, recipe.user)
+    user = jupyter_user(image, spec.user)
     try:
-        answer = await _ask(docker, recipe.image, user, binds)
+        answer = await _probe(docker, spec.image, user, bind_mounts)
     except aiodocker.DockerError as error:
-        gone = next((m for m in binds if error.message.rstrip().endswith(m.source)), binds[0])
+        gone = next(
+            (m for m in bind_mounts if error.message.rstrip().endswith(m.source)), bind_mounts[0]
+        )
         if _ABSENT not in error.message:
             raise
-        owner, path = (await _ask(docker, recipe.image, user, [])).owner, quote(gone.source)
+        owner, path = (await _probe(docker, spec.image, user, [])).owner, quote(gone.source)
         raise StartError(
             f"Folder {gone.source}, to be mounted at {gone.target}, does not exist. "
             f"Make it: sudo mkdir -p {path} && sudo chown {owner} {path}"
         ) from None
-    for mount, (writable, owned_by) in zip(binds, answer.folders, strict=True):
+    for mount, (writable, owned_by) in zip(bind_mounts, answer.folders, strict=True):
         if not writable:
             raise StartError(_unwritable(mount, answer, owned_by))
 
 
-def _unwritable(mount: Mount, answer: Answer, owned_by: str) -> str:
+def _unwritable(mount: Mount, answer: ProbeResult, owned_by: str) -> str:
     other = ""
     if not is_root(owned_by) and not owned_by.startswith("65534:"):  # nobody: not of this namespace
         other = f" Or run Jupyter as the folder's owner: --user {owned_by}"
@@ -89,12 +94,14 @@ def _unwritable(mount: Mount, answer: Answer, owned_by: str) -> str:
     )
 
 
-async def _ask(docker: aiodocker.Docker, image: str, user: str, binds: list[Mount]) -> Answer:
+async def _probe(
+    docker: aiodocker.Docker, image: str, user: str, bind_mounts: list[Mount]
+) -> ProbeResult:
     container = await docker.containers.create(
         {
             "Image": image,
             "Entrypoint": ["sh", "-c"],
-            "Cmd": [_SCRIPT, "sh", *(mount.target for mount in binds)],
+            "Cmd": [_SCRIPT, "sh", *(mount.target for mount in bind_mounts)],
             "User": user,
             "Healthcheck": {"Test": ["NONE"]},
             "NetworkDisabled": True,
@@ -102,7 +109,7 @@ async def _ask(docker: aiodocker.Docker, image: str, user: str, binds: list[Moun
                 "GroupAdd": ["users"] if user and not is_root(user) else [],
                 "Mounts": [
                     {"Type": "bind", "Source": mount.source, "Target": mount.target}
-                    for mount in binds
+                    for mount in bind_mounts
                 ],
             },
         }
@@ -110,27 +117,27 @@ async def _ask(docker: aiodocker.Docker, image: str, user: str, binds: list[Moun
     try:
         await container.start()
         await container.wait()
-        return read_answer("".join(await container.log(stdout=True)))
+        return parse_probe_output("".join(await container.log(stdout=True)))
     finally:
         await container.delete(force=True)
 
 
-def read_answer(text: str) -> Answer:
+def parse_probe_output(text: str) -> ProbeResult:
     """What the script wrote."""
-    told: dict[str, list[list[str]]] = {"uids": [], "gids": [], "folder": []}
+    values_of: dict[str, list[list[str]]] = {"uids": [], "gids": [], "folder": []}
     for line in text.splitlines():
         what, *values = line.split()
-        told.setdefault(what, []).append(values)
-    uid, gid = (int(number) for number in told["user"][0])
-    return Answer(
+        values_of.setdefault(what, []).append(values)
+    uid, gid = (int(number) for number in values_of["user"][0])
+    return ProbeResult(
         uid,
         gid,
-        f"{_outside(uid, told['uids'])}:{_outside(gid, told['gids'])}",
-        tuple((can == "yes", owned_by) for can, owned_by in told["folder"]),
+        f"{_id_on_host(uid, values_of['uids'])}:{_id_on_host(gid, values_of['gids'])}",
+        tuple((can == "yes", owned_by) for can, owned_by in values_of["folder"]),
     )
 
 
-def _outside(number: int, id_map: list[list[str]]) -> int:
+def _id_on_host(number: int, id_map: list[list[str]]) -> int:
     """The number on this machine (user_namespaces(7): inside, outside, count a line)."""
     for line in id_map:
         inside, outside, count = (int(part) for part in line)
@@ -139,7 +146,7 @@ def _outside(number: int, id_map: list[list[str]]) -> int:
     return number
 
 
-def user_in(image: Mapping[str, Any], asked: str) -> str:
+def jupyter_user(image: Mapping[str, Any], asked: str) -> str:
     """Who Jupyter runs as; jupyter/docker-stacks' start.sh turns root into NB_UID."""
     named = dict(entry.partition("=")[::2] for entry in image.get("Env") or ())
     user = asked or image.get("User") or "0"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.jupyter.lost import lost_with
+from proxy.jupyter.unsaved_changes import describe_unsaved
 
 KEPT = ("/home/jovyan", "/data")
 
@@ -46,4 +46,4 @@ def changed(*paths: str, kind: int = 1) -> list[dict[str, object]]:
     ],
 )
 def test_what_is_lost(changes: list[dict[str, object]], told: str) -> None:
-    assert lost_with(changes, KEPT) == told
+    assert describe_unsaved(changes, KEPT) == told

@@ -74,7 +74,7 @@ _MENDS = (
 """Signs, in lower case, in the order they are looked for; and the mend."""
 
 
-def explained(image: str, words: str) -> str:
+def explain_pull_error(image: str, words: str) -> str:
     """The engine's words and the mend, and the two ways that need no registry.
 
     Args:
@@ -86,10 +86,10 @@ def explained(image: str, words: str) -> str:
     mends = (mend for signs, mend in _MENDS if any(sign in said.lower() for sign in signs))
     mend = next(mends, f"The engine's log may say more: {HERE.engine_log}")
     mend = mend.format(image=image, registry=place, usual=DEFAULT_IMAGE)
-    return f"Image {image} cannot be pulled: {said}. {mend}. {otherwise(image)}"
+    return f"Image {image} cannot be pulled: {said}. {mend}. {without_registry(image)}"
 
 
-def otherwise(image: str) -> str:
+def without_registry(image: str) -> str:
     """How to go on where the registry cannot be had."""
     return (
         f"Without a registry: `docker save {image}` on a machine that has it and `docker load` "

@@ -11,7 +11,7 @@ from rich.console import Console
 from proxy.config.effects import launched_otherwise
 from proxy.config.settings import JupyterSettings
 from proxy.jupyter.container import Confirm, ContainerLauncher
-from proxy.jupyter.engine import EngineAbsent, address_of, connect
+from proxy.jupyter.engine import EngineUnavailable, address_of, connect
 from proxy.jupyter.launcher import Launcher
 from proxy.jupyter.process import ProcessLauncher
 
@@ -50,11 +50,11 @@ async def choose_launcher(
         case "auto":
             try:
                 docker = await connect()
-            except EngineAbsent as error:
+            except EngineUnavailable as error:
                 log.info("Jupyter is run as a process. %s", error)
-                _say_what_is_idle(settings, "process")
+                _warn_of_ignored_keys(settings, "process")
                 return ProcessLauncher(settings, state_folder)
-            _say_what_is_idle(settings, "docker")
+            _warn_of_ignored_keys(settings, "docker")
     try:
         claim(address_of(docker))
     except BaseException:
@@ -64,7 +64,7 @@ async def choose_launcher(
     return ContainerLauncher(settings, state_folder, docker, console, confirm)
 
 
-def _say_what_is_idle(settings: JupyterSettings, launched: str) -> None:
+def _warn_of_ignored_keys(settings: JupyterSettings, launched: str) -> None:
     """Only now it is known what ``auto`` stands for, and which keys are for the other."""
     if idle := launched_otherwise(settings.model_fields_set, launched):
         what = "a process" if launched == "process" else "a container"

@@ -6,65 +6,67 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-MOST_FOLDERS = 5
+MAX_NAMED_FOLDERS = 5
 """How many folders are named; of the others only their number is."""
 
 _DELETED = 2  # the Engine API's ChangeType
 # What comes and goes by itself, or is made anew when it is missing.
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     ("/tmp", "/run", "/dev", "/proc", "/sys", "/var/cache", "/var/log", "/var/run", "/var/tmp")  # noqa: S108  names
 )
-_PASSING_NAMES = frozenset(("__pycache__", ".cache"))
+_TRANSIENT_NAMES = frozenset(("__pycache__", ".cache"))
 _PACKAGES = (
     ("/opt/conda", "packages installed with conda or pip (/opt/conda)"),
     ("/var/lib/dpkg", "packages installed with apt"),
 )
-# Where apt puts what it installs: told with it, not once more.
-_OF_APT = ("/usr", "/etc", "/var/lib", "/lib", "/bin", "/sbin")
-_NOT_OF_APT = "/usr/local"
+# Where apt puts what it installs: described with it, not once more.
+_APT_FOLDERS = ("/usr", "/etc", "/var/lib", "/lib", "/bin", "/sbin")
+_NOT_FROM_APT = "/usr/local"
 
 
-def lost_with(changes: Iterable[Mapping[str, Any]], kept: Iterable[str]) -> str:
+def describe_unsaved(changes: Iterable[Mapping[str, Any]], kept: Iterable[str]) -> str:
     """In plain words what goes with a container; empty for nothing worth telling.
 
     Args:
         changes: ``GET /containers/ID/changes``: paths that differ from the image.
         kept: The folders that are copied or mounted.
     """
-    paths = set(_telling(changes, frozenset(kept)))
-    told = []
+    paths = set(_changed_files(changes, frozenset(kept)))
+    described = []
     for folder, words in _PACKAGES:
         if inside := {path for path in paths if _is_in(path, folder)}:
-            told.append(words)
+            described.append(words)
             paths -= inside
             if folder == "/var/lib/dpkg":
-                paths = {path for path in paths if not _of_apt(path)}
+                paths = {path for path in paths if not _is_from_apt(path)}
     folders = sorted({str(path.parents[max(len(path.parents) - 3, 0)]) for path in paths})
     if folders:
-        more = len(folders) - MOST_FOLDERS
+        more = len(folders) - MAX_NAMED_FOLDERS
         also = f" and {more} more folders" if more > 0 else ""
-        told.append(f"files in {', '.join(folders[:MOST_FOLDERS])}{also}")
-    return ", ".join(told)
+        described.append(f"files in {', '.join(folders[:MAX_NAMED_FOLDERS])}{also}")
+    return ", ".join(described)
 
 
-def _telling(changes: Iterable[Mapping[str, Any]], kept: frozenset[str]) -> list[PurePosixPath]:
+def _changed_files(
+    changes: Iterable[Mapping[str, Any]], kept: frozenset[str]
+) -> list[PurePosixPath]:
     """The changed files; a folder is listed as changed when something in it is."""
     listed = [(PurePosixPath(change["Path"]), change["Kind"]) for change in changes]
     above = {parent for path, _ in listed for parent in path.parents}
-    left_out = kept | _PASSING
+    left_out = kept | _TRANSIENT
     return [
         path
         for path, kind in listed
         if kind != _DELETED
         and path not in above
-        and _PASSING_NAMES.isdisjoint(path.parts)
+        and _TRANSIENT_NAMES.isdisjoint(path.parts)
         and path.suffix != ".pyc"
         and not any(_is_in(path, folder) for folder in left_out)
     ]
 
 
-def _of_apt(path: PurePosixPath) -> bool:
-    return not _is_in(path, _NOT_OF_APT) and any(_is_in(path, folder) for folder in _OF_APT)
+def _is_from_apt(path: PurePosixPath) -> bool:
+    return not _is_in(path, _NOT_FROM_APT) and any(_is_in(path, folder) for folder in _APT_FOLDERS)
 
 
 def _is_in(path: PurePosixPath, folder: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import StartError
-from proxy.jupyter.token import login_token
+from proxy.jupyter.login_token import login_token
 
 
 def test_made_once_for_this_user_alone(tmp_path: Path) -> None:

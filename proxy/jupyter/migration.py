@@ -1,4 +1,4 @@
-"""Taking a home along: from a container that is about to be replaced to where it is kept.
+"""Copying a home: from a container that is about to be replaced to where it is kept.
 
 Copies, reads the copy back, compares. Nothing that is there already is overwritten, nothing
 is deleted, and the container that is copied from is not changed.
@@ -23,47 +23,54 @@ from rich.filesize import decimal
 from rich.progress import DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from proxy.errors import StartError
-from proxy.jupyter.archive import ContainerFiles
-from proxy.jupyter.engine import EngineError, refused
-from proxy.jupyter.home import Mount, Move, mounts_of
-from proxy.jupyter.plan import Inspected
-from proxy.jupyter.tree import Records, Seen, is_below, missing
+from proxy.jupyter.container_action import Inspected
+from proxy.jupyter.container_files import ContainerFiles
+from proxy.jupyter.engine import EngineError, engine_start_error
+from proxy.jupyter.mounts import FolderCopy, Mount, mounts_of
+from proxy.jupyter.tar_copy import OnBytes, Records, differing_files, is_below
 
 log = logging.getLogger("labgate.jupyter")
 
-MARK = ".labgate-home"
+MARKER_FILE = ".labgate-home"
 """A file in the copy that says whose it is, and whether it is whole."""
 
 COPY_LABEL = "org.labgate.copy"
-LINE_EVERY_SECONDS = 5.0
-BAR_EVERY_SECONDS = 0.1
+LINE_INTERVAL_SECONDS = 5.0
+BAR_INTERVAL_SECONDS = 0.1
 
 _DELETED = 2  # the Engine API's ChangeType
-_UNKNOWN_LETTERS = re.compile("\ufffd+")
+_REPLACEMENT_CHARACTERS = re.compile("\ufffd+")
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class CopiedFolder:
     """A folder that is whole where it is kept from now on.
 
     ``folder`` is its path in the new container; ``identity`` the earlier container's id.
     """
 
-    move: Move
+    folder_copy: FolderCopy
     folder: str
     identity: str
 
     def __str__(self) -> str:
-        return f"{self.move.source} copied to {self.folder} in {self.move.mount}"
+        return f"{self.folder_copy.source} copied to {self.folder} in {self.folder_copy.mount}"
 
     async def mark(self, files: ContainerFiles, *, whole: bool) -> None:
         """Say in the copy itself whether it may still be overwritten from the same container."""
-        await files.write(f"{self.folder}/{MARK}", _mark(self.move, self.identity, whole=whole))
+        await files.write(
+            f"{self.folder}/{MARKER_FILE}",
+            _marker_text(self.folder_copy, self.identity, whole=whole),
+        )
 
 
-async def take_along(
-    docker: aiodocker.Docker, existing: Inspected, found: tuple[Move, ...], image: str, on: Console
-) -> tuple[Copied, ...]:
+async def copy_folders(
+    docker: aiodocker.Docker,
+    existing: Inspected,
+    found: tuple[FolderCopy, ...],
+    image: str,
+    on: Console,
+) -> tuple[CopiedFolder, ...]:
     """Copy what ``found`` names out of a container that does not run, and check the copies.
 
     Args:
@@ -76,52 +83,57 @@ async def take_along(
     Raises:
         StartError: A copy is not to be had, or not the same; with the reason.
     """
-    copied = [await Taking(docker, existing, move, on).take(image) for move in found]
+    copied = [
+        await FolderMigration(docker, existing, folder_copy, on).copy_and_verify(image)
+        for folder_copy in found
+    ]
     return tuple(copy for copy in copied if copy is not None)
 
 
-class Taking:
+class FolderMigration:
     """One folder's way."""
 
     def __init__(
-        self, docker: aiodocker.Docker, existing: Inspected, move: Move, on: Console
+        self, docker: aiodocker.Docker, existing: Inspected, folder_copy: FolderCopy, on: Console
     ) -> None:
         self._docker = docker
         self._identity = str(existing["Id"])
         self._name = existing["Name"].lstrip("/")
         self._earlier = ContainerFiles(docker, self._identity)
-        self._move = move
+        self._work = folder_copy
         self._on = on
-        source = PurePosixPath(move.source)
+        source = PurePosixPath(folder_copy.source)
         targets = [PurePosixPath(mount.target) for mount in mounts_of(existing)]
         inside = [path for path in targets if path.is_relative_to(source) and path != source]
         # What is mounted below is kept already; our mark is not theirs.
-        self._elsewhere = frozenset([*(str(path.relative_to(source)) for path in inside), MARK])
+        self._skipped = frozenset(
+            [*(str(path.relative_to(source)) for path in inside), MARKER_FILE]
+        )
 
-    async def take(self, image: str) -> Copied | None:
+    async def copy_and_verify(self, image: str) -> CopiedFolder | None:
         """Copy and check; None when it is kept where it is, and the new place is in use."""
-        move = self._move
-        doing = f"{move.source} of container {self._name} cannot be copied to {move.mount}"
+        work = self._work
+        doing = f"{work.source} of container {self._name} cannot be copied to {work.mount}"
         try:
-            async with _reaching(self._docker, move.mount, image) as kept:
-                folder = await self._place(kept)
+            async with _files_of_mount(self._docker, work.mount, image) as kept:
+                folder = await self._destination(kept)
                 if folder is None:
                     log.warning(
                         "%s is in use already: what is in %s stays there and is not copied",
-                        *(move.mount, move.kept_there),
+                        *(work.mount, work.previous_mount),
                     )
                     return None
-                copied = Copied(move, folder, self._identity)
+                copied = CopiedFolder(work, folder, self._identity)
                 await copied.mark(kept, whole=False)
                 wrong = await self._copy(kept, folder)
         except EngineError as error:
-            raise refused(error, f"{doing}, so nothing was replaced") from None
+            raise engine_start_error(error, f"{doing}, so nothing was replaced") from None
         except (tarfile.TarError, OSError) as error:
             wrong = str(error)
         if wrong:
             raise StartError(
                 f"{doing}, so nothing was replaced: {wrong}. "
-                f"Copy it by hand (docker cp {self._name}:{move.source} FOLDER), then start with "
+                f"Copy it by hand (docker cp {self._name}:{work.source} FOLDER), then start with "
                 "--name OTHER."
             )
         log.info("%s, and checked", copied)
@@ -129,63 +141,65 @@ class Taking:
 
     async def _copy(self, kept: ContainerFiles, folder: str) -> str:
         """Copy and compare; what is wrong with the copy, empty for nothing."""
-        source, mount = self._move.source, self._move.mount
-        with shown(self._on, f"copying {source} to {mount}") as seen:
-            records = await self._earlier.copy(source, kept, folder, self._elsewhere, seen)
-        if path := await self.left_out(records):
+        source, mount = self._work.source, self._work.mount
+        with show_progress(self._on, f"copying {source} to {mount}") as on_bytes:
+            records = await self._earlier.copy(source, kept, folder, self._skipped, on_bytes)
+        if path := await self.unreadable_file(records):
             return f"the engine left out {path}"
-        with shown(self._on, f"checking the copy in {mount}") as seen:
-            wrong = missing(records, await kept.read(folder, seen))
+        with show_progress(self._on, f"checking the copy in {mount}") as on_bytes:
+            wrong = differing_files(records, await kept.read(folder, on_bytes))
         return f"{wrong} is not the same in the copy" if wrong else ""
 
-    async def left_out(self, records: Records) -> str:
+    async def unreadable_file(self, records: Records) -> str:
         """A file that is there and of which the engine gave no copy, as it could not read it.
 
         A socket is nothing that can be kept.
         """
-        known = {_legible(name) for name in records}
+        known = {_as_in_json(name) for name in records}
         changes = await self._docker._query_json(f"containers/{self._identity}/changes")
         for change in changes or ():
             path = PurePosixPath(change["Path"])
-            if change["Kind"] == _DELETED or not path.is_relative_to(self._move.source):
+            if change["Kind"] == _DELETED or not path.is_relative_to(self._work.source):
                 continue
-            name = "/".join(path.relative_to(self._move.source).parts)
-            if name in self._elsewhere or is_below(name, self._elsewhere):
+            name = "/".join(path.relative_to(self._work.source).parts)
+            if name in self._skipped or is_below(name, self._skipped):
                 continue
-            if _legible(name) not in known and not await self._earlier.is_socket(str(path)):
+            if _as_in_json(name) not in known and not await self._earlier.is_socket(str(path)):
                 return str(path)
         return ""
 
-    async def _place(self, kept: ContainerFiles) -> str | None:
+    async def _destination(self, kept: ContainerFiles) -> str | None:
         """The folder to copy to; None when there is none and need not be.
 
         Its usual place when no file is there yet, or only a part of this same copy. Otherwise a
         folder of its own beside what is there.
         """
-        move = self._move
-        unfinished = _mark(move, self._identity, whole=False)
-        aside = f"{move.target}/earlier-home-{self._identity[:12]}"
-        for folder in (move.target, aside):
-            if await kept.text(f"{folder}/{MARK}") == unfinished or await kept.is_empty(folder):
+        work = self._work
+        unfinished = _marker_text(work, self._identity, whole=False)
+        aside = f"{work.target}/earlier-home-{self._identity[:12]}"
+        for folder in (work.target, aside):
+            if await kept.read_text(f"{folder}/{MARKER_FILE}") == unfinished or await kept.is_empty(
+                folder
+            ):
                 return folder
-            if move.kept_there is not None:
+            if work.previous_mount is not None:
                 return None
         return f"{aside}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def _legible(name: str) -> str:
+def _as_in_json(name: str) -> str:
     """As the engine tells a name in JSON; it does so in UTF-8, whatever the name is in."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return _UNKNOWN_LETTERS.sub("\ufffd", text)
+    return _REPLACEMENT_CHARACTERS.sub("\ufffd", text)
 
 
-def _mark(move: Move, identity: str, *, whole: bool) -> str:
+def _marker_text(folder_copy: FolderCopy, identity: str, *, whole: bool) -> str:
     state = "whole" if whole else "unfinished"
-    return f"labgate's copy of {move.source} of container {identity}: {state}\n"
+    return f"labgate's copy of {folder_copy.source} of container {identity}: {state}\n"
 
 
 @asynccontextmanager
-async def _reaching(
+async def _files_of_mount(
     docker: aiodocker.Docker, mount: Mount, image: str
 ) -> AsyncIterator[ContainerFiles]:
     """The files of a volume or folder, by a container that has them and never runs."""
@@ -198,7 +212,7 @@ async def _reaching(
         # Else the engine fills a new one from the image, and it looks as if somebody used it.
         described["VolumeOptions"] = {"NoCopy": True}
     await _remove_leftovers(docker, mount)
-    carrier = await docker.containers.create(
+    holder = await docker.containers.create(
         {
             "Image": image,
             "Entrypoint": [],
@@ -209,9 +223,9 @@ async def _reaching(
         }
     )
     try:
-        yield ContainerFiles(docker, carrier.id)
+        yield ContainerFiles(docker, holder.id)
     finally:
-        await carrier.delete(force=True)
+        await holder.delete(force=True)
 
 
 async def _remove_leftovers(docker: aiodocker.Docker, mount: Mount) -> None:
@@ -223,19 +237,19 @@ async def _remove_leftovers(docker: aiodocker.Docker, mount: Mount) -> None:
 
 
 @contextmanager
-def shown(
+def show_progress(
     console: Console, what: str, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Seen]:
+) -> Iterator[OnBytes]:
     """Tells how many octets went by: a line every few seconds, or one that grows."""
     said, octets = clock(), 0
-    every = BAR_EVERY_SECONDS if console.is_terminal else LINE_EVERY_SECONDS
+    every = BAR_INTERVAL_SECONDS if console.is_terminal else LINE_INTERVAL_SECONDS
     columns = (TextColumn("{task.description}", markup=False), DownloadColumn())
     progress = Progress(
         *(*columns, TransferSpeedColumn()), console=console, auto_refresh=False, transient=True
     )
     task = progress.add_task(what, total=None)
 
-    def seen(count: int) -> None:
+    def on_bytes(count: int) -> None:
         nonlocal said, octets
         octets += count
         if (now := clock()) - said < every:
@@ -248,6 +262,6 @@ def shown(
 
     if console.is_terminal:
         with progress:
-            yield seen
+            yield on_bytes
     else:
-        yield seen
+        yield on_bytes

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from proxy.errors import StartError
 
-USUAL_HOME = "/home/jovyan"
+DEFAULT_HOME = "/home/jovyan"
 
 # What the system lies in: a volume there would keep an old system under a new image.
-_OF_THE_SYSTEM = (
+_SYSTEM_FOLDERS = (
     *("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "opt", "proc", "run", "sbin"),
     *("sys", "tmp", "usr", "var"),
 )
@@ -46,8 +46,8 @@ class Folders:
             or a folder of the system, where nothing can be kept.
     """
 
-    home: str = USUAL_HOME
-    start: str = USUAL_HOME
+    home: str = DEFAULT_HOME
+    start: str = DEFAULT_HOME
 
 
 def folders_of(config: Mapping[str, Any]) -> Folders:
@@ -58,12 +58,12 @@ def folders_of(config: Mapping[str, Any]) -> Folders:
     """
     named = dict(entry.partition("=")[::2] for entry in config.get("Env") or ())
     home, start = _folder(named.get("HOME", "")), _folder(config.get("WorkingDir") or "")
-    if start.split("/")[1:2] and start.split("/")[1] in _OF_THE_SYSTEM:
+    if start.split("/")[1:2] and start.split("/")[1] in _SYSTEM_FOLDERS:
         start = ""
-    return Folders(home or start or USUAL_HOME, start)
+    return Folders(home or start or DEFAULT_HOME, start)
 
 
-def kept(
+def required_mounts(
     name: str, folders: Folders, volume: Mount | None, home: Mount | None
 ) -> tuple[Mount, ...]:
     """Everything to mount, so that what is saved in the home and where Lab opens is kept.
@@ -91,35 +91,35 @@ def kept(
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class FolderCopy:
     """A folder of an earlier container that has to be copied to where it is kept from now on.
 
     Attributes:
         source: Its path in the earlier container.
-        kept_there: The mount it lies on there; None when it goes with that container.
+        previous_mount: The mount it lies on there; None when it goes with that container.
         mount: Where it is kept from now on.
         target: Its path in the new container.
     """
 
     source: str
-    kept_there: Mount | None
+    previous_mount: Mount | None
     mount: Mount
     target: str
 
 
-def moves(
+def folders_to_copy(
     earlier: tuple[Folders, tuple[Mount, ...]], now: tuple[Folders, tuple[Mount, ...]]
-) -> tuple[Move, ...]:
+) -> tuple[FolderCopy, ...]:
     """What to copy from an earlier container: home and start, unless they lie there already."""
     (old, old_mounts), (new, new_mounts) = earlier, now
-    found: list[Move] = []
+    found: list[FolderCopy] = []
     for source, target in ((old.home, new.home), (old.start, new.start)):
         there, here = mount_of(source, old_mounts), mount_of(target, new_mounts)
         inside = bool(found) and PurePosixPath(source).is_relative_to(found[0].source)
         if not source or not target or here is None or inside:
             continue
         if there is None or (there.kind, there.source) != (here.kind, here.source):
-            found.append(Move(source, there, here, target))
+            found.append(FolderCopy(source, there, here, target))
     return tuple(found)
 
 
@@ -142,7 +142,7 @@ def mounts_of(inspected: Mapping[str, Any]) -> tuple[Mount, ...]:
     )
 
 
-def told(inspected: Mapping[str, Any]) -> str:
+def describe_storage(inspected: Mapping[str, Any]) -> str:
     """Where the work in a container is kept, and what is not, in plain words."""
     mounts, folders = mounts_of(inspected), folders_of(inspected["Config"])
     parts = [f"{mount.target} in {mount}" for mount in sorted(mounts, key=lambda m: m.target)]

@@ -16,46 +16,46 @@ from typing import NamedTuple
 PROC = Path("/proc")
 
 
-class Relative(NamedTuple):
+class ProcessId(NamedTuple):
     """A process; its start time tells it from a later one with the same number."""
 
     pid: int
     started: int
 
 
-def descendants(ancestor: int) -> frozenset[Relative]:
+def descendants(ancestor: int) -> frozenset[ProcessId]:
     """Every process below ``ancestor``, at any depth."""
-    children: dict[int, list[Relative]] = {}
+    children: dict[int, list[ProcessId]] = {}
     for folder in PROC.glob("[0-9]*"):
         if (found := _parent_of(int(folder.name))) is not None:
-            parent, relative = found
-            children.setdefault(parent, []).append(relative)
-    family: set[Relative] = set()
-    ahead = [ancestor]
-    while ahead:
-        for relative in children.get(ahead.pop(), ()):
-            if relative not in family:
-                family.add(relative)
-                ahead.append(relative.pid)
-    return frozenset(family)
+            parent, process = found
+            children.setdefault(parent, []).append(process)
+    found_below: set[ProcessId] = set()
+    unvisited = [ancestor]
+    while unvisited:
+        for process in children.get(unvisited.pop(), ()):
+            if process not in found_below:
+                found_below.add(process)
+                unvisited.append(process.pid)
+    return frozenset(found_below)
 
 
-def kill(relatives: Iterable[Relative]) -> None:
+def kill(processes: Iterable[ProcessId]) -> None:
     """SIGKILL those that are still the processes they were."""
-    for relative in relatives:
-        found = _parent_of(relative.pid)
-        if found is not None and found[1] == relative:
+    for process in processes:
+        found = _parent_of(process.pid)
+        if found is not None and found[1] == process:
             try:
-                os.kill(relative.pid, signal.SIGKILL)
+                os.kill(process.pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 continue
 
 
-def _parent_of(pid: int) -> tuple[int, Relative] | None:
+def _parent_of(pid: int) -> tuple[int, ProcessId] | None:
     try:
         line = (PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None
     # The second field is the program's name in parentheses, and may hold anything.
     fields = line.rpartition(b")")[2].split()
-    return int(fields[1]), Relative(pid, int(fields[19]))
+    return int(fields[1]), ProcessId(pid, int(fields[19]))

@@ -12,9 +12,9 @@ import pytest
 
 from proxy.config.settings import JupyterSettings
 from proxy.errors import StartError
-from proxy.jupyter.choose import choose_launcher
+from proxy.jupyter.choose_launcher import choose_launcher
 from proxy.jupyter.container import ContainerLauncher
-from proxy.jupyter.engine import EngineAbsent, connect
+from proxy.jupyter.engine import EngineUnavailable, connect
 from proxy.jupyter.process import ProcessLauncher
 from tests.conftest import require
 
@@ -63,14 +63,14 @@ async def test_no_engine(tmp_path: Path, sockets: Path, monkeypatch: pytest.Monk
 
 async def test_an_engine_that_keeps_silent(sockets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{sockets}/docker.sock")
-    silence = pytest.raises(EngineAbsent, match=r"no answer within 0\.1 s")
+    silence = pytest.raises(EngineUnavailable, match=r"no answer within 0\.1 s")
     with listening(sockets / "docker.sock"), silence:
         await connect(0.1)
 
 
 async def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "the blue whale")
-    with pytest.raises(EngineAbsent, match="not reachable"):
+    with pytest.raises(EngineUnavailable, match="not reachable"):
         await connect()
 
 
@@ -78,10 +78,10 @@ async def test_not_allowed(sockets: Path) -> None:
     require(os.geteuid() == 0, "only root can become somebody else", "run it as root")
     sockets.chmod(0o755)
     code = (
-        "import asyncio, os, sys; from proxy.jupyter.engine import connect, EngineAbsent\n"
+        "import asyncio, os, sys; from proxy.jupyter.engine import connect, EngineUnavailable\n"
         "os.setuid(65534)\n"
         "try: asyncio.run(connect())\n"
-        "except EngineAbsent as error: print(error)\n"
+        "except EngineUnavailable as error: print(error)\n"
     )
     with listening(sockets / "docker.sock") as path:
         path.chmod(0o600)

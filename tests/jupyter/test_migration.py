@@ -4,13 +4,13 @@ import io
 
 from rich.console import Console
 
-from proxy.jupyter.migrate import shown
+from proxy.jupyter.migration import show_progress
 
 
 def test_how_far_a_copy_got_is_said_every_few_seconds() -> None:
     times = iter([0.0, 1.0, 4.9, 5.0, 6.0, 10.0])
     log = io.StringIO()
-    with shown(Console(file=log), "copying /home/jovyan", lambda: next(times)) as seen:
+    with show_progress(Console(file=log), "copying /home/jovyan", lambda: next(times)) as seen:
         for _ in range(5):
             seen(1_000_000)
     assert log.getvalue() == ("copying /home/jovyan: 3.0 MB\ncopying /home/jovyan: 5.0 MB\n")
@@ -20,7 +20,7 @@ def test_at_a_terminal_one_line_grows() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100)
     times = iter([0.0, 1.0])
-    with shown(console, "copying /home/jovyan", lambda: next(times)) as seen:
+    with show_progress(console, "copying /home/jovyan", lambda: next(times)) as seen:
         seen(3_000_000)
     assert "copying /home/jovyan" in screen.getvalue()
     assert "3.0" in screen.getvalue()

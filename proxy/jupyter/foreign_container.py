@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from proxy.errors import StartError
-from proxy.jupyter.plan import Inspected, published_port
+from proxy.jupyter.container_action import Inspected, published_port
 from proxy.jupyter.port import LOOPBACK
-from proxy.jupyter.readiness import answers
+from proxy.jupyter.readiness import is_ready
 from proxy.net.upstream_address import UpstreamAddress
 
 
-async def left_alone(existing: Inspected) -> StartError:
+async def foreign_container_error(existing: Inspected) -> StartError:
     """The error for it: what is there, and what to do; a Jupyter in it can be served as it is."""
     name, config, state = existing["Name"].lstrip("/"), existing["Config"], existing["State"]
     mend = "Choose another name for labgate's with --name OTHER (jupyter.name)"
     port = published_port(existing)
-    if state["Running"] and port and await answers(UpstreamAddress(LOOPBACK, port)):
+    if state["Running"] and port and await is_ready(UpstreamAddress(LOOPBACK, port)):
         mend += f", or serve it as it is: labgate serve --upstream http://{LOOPBACK}:{port}"
     return StartError(
         f"Container {name} was not made by labgate (image {config['Image']}, "

@@ -7,18 +7,18 @@ import pytest
 
 from proxy.config.settings import JupyterSettings
 from proxy.errors import StartError
-from proxy.jupyter.home import (
+from proxy.jupyter.container_spec import container_spec_of
+from proxy.jupyter.mounts import (
+    FolderCopy,
     Folders,
     Mount,
-    Move,
+    describe_storage,
     folders_of,
-    kept,
+    folders_to_copy,
     mount_of,
-    moves,
     parse_mount,
-    told,
+    required_mounts,
 )
-from proxy.jupyter.recipe import make_recipe
 from tests.jupyter.inspected import made_before, made_from
 
 WORK = Mount("volume", "work", "/home/jovyan/work")
@@ -110,12 +110,12 @@ def test_where_people_save(config: dict[str, Any], expected: Folders) -> None:
 def test_what_is_mounted(
     folders: Folders, volume: Mount | None, home: Mount | None, expected: tuple[Mount, ...]
 ) -> None:
-    assert kept("jupyter", folders, volume, home) == expected
+    assert required_mounts("jupyter", folders, volume, home) == expected
 
 
 def test_a_home_that_is_not_the_images() -> None:
     with pytest.raises(StartError) as caught:
-        kept("jupyter", Folders("/root", ""), None, FOLDER)
+        required_mounts("jupyter", Folders("/root", ""), None, FOLDER)
     assert "jupyter.home mounts /srv/ada at /home/jovyan" in str(caught.value)
     assert str(caught.value).endswith("Write /srv/ada:/root.")
 
@@ -123,7 +123,7 @@ def test_a_home_that_is_not_the_images() -> None:
 def test_two_mounts_for_the_home() -> None:
     settings = JupyterSettings(volume="a:/home/jovyan/", home="b:/home/jovyan")
     with pytest.raises(StartError, match=r"jupyter\.volume and jupyter\.home are both mounted at"):
-        make_recipe(settings, "t0ken")
+        container_spec_of(settings, "t0ken")
 
 
 def test_the_innermost_mount() -> None:
@@ -139,7 +139,7 @@ def test_the_innermost_mount() -> None:
         (
             (STACKS, (WORK,)),
             (STACKS, (HOME, WORK)),
-            (Move("/home/jovyan", None, HOME, "/home/jovyan"),),
+            (FolderCopy("/home/jovyan", None, HOME, "/home/jovyan"),),
         ),
         # It stays where it is.
         ((STACKS, (HOME, WORK)), (STACKS, (HOME,)), ()),
@@ -148,13 +148,13 @@ def test_the_innermost_mount() -> None:
         (
             (STACKS, (HOME,)),
             (STACKS, (FOLDER,)),
-            (Move("/home/jovyan", HOME, FOLDER, "/home/jovyan"),),
+            (FolderCopy("/home/jovyan", HOME, FOLDER, "/home/jovyan"),),
         ),
         # Another image, another home.
         (
             (STACKS, ()),
             (Folders("/root", ""), (Mount("volume", "h", "/root"),)),
-            (Move("/home/jovyan", None, Mount("volume", "h", "/root"), "/root"),),
+            (FolderCopy("/home/jovyan", None, Mount("volume", "h", "/root"), "/root"),),
         ),
         # Where Lab opened is outside the home.
         (
@@ -164,8 +164,8 @@ def test_the_innermost_mount() -> None:
                 (Mount("volume", "h", "/root"), Mount("volume", "s", "/books")),
             ),
             (
-                Move("/root", None, Mount("volume", "h", "/root"), "/root"),
-                Move("/books", None, Mount("volume", "s", "/books"), "/books"),
+                FolderCopy("/root", None, Mount("volume", "h", "/root"), "/root"),
+                FolderCopy("/books", None, Mount("volume", "s", "/books"), "/books"),
             ),
         ),
     ],
@@ -173,17 +173,17 @@ def test_the_innermost_mount() -> None:
 def test_what_is_copied(
     earlier: tuple[Folders, tuple[Mount, ...]],
     now: tuple[Folders, tuple[Mount, ...]],
-    expected: tuple[Move, ...],
+    expected: tuple[FolderCopy, ...],
 ) -> None:
-    assert moves(earlier, now) == expected
+    assert folders_to_copy(earlier, now) == expected
 
 
 def test_where_the_work_is_said_to_be() -> None:
-    recipe = make_recipe(JupyterSettings(), "t0ken")
-    assert told(made_from(recipe)) == (
+    spec = container_spec_of(JupyterSettings(), "t0ken")
+    assert describe_storage(made_from(spec)) == (
         "/home/jovyan in volume jupyter-home; /home/jovyan/work in volume jupyter-work"
     )
-    assert told(made_before(recipe)) == (
+    assert describe_storage(made_before(spec)) == (
         "/home/jovyan/work in volume jupyter-work; "
         "/home/jovyan in the container alone, and gone with it"
     )

@@ -10,8 +10,8 @@ from typing import Any
 from proxy.config.settings import JupyterSettings
 from proxy.config.types import memory_bytes
 from proxy.errors import StartError
-from proxy.jupyter.home import Folders, Mount, kept, parse_mount
 from proxy.jupyter.launcher import Login
+from proxy.jupyter.mounts import Folders, Mount, parse_mount, required_mounts
 from proxy.jupyter.port import LOOPBACK
 
 JUPYTER_PORT = "8888/tcp"
@@ -19,9 +19,9 @@ JUPYTER_PORT = "8888/tcp"
 
 OURS_LABEL = "org.labgate"
 SETTINGS_LABEL = "org.labgate.settings"
-"""The recipe's fingerprint."""
+"""The spec's fingerprint."""
 
-ASKED_LABEL = "org.labgate.asked"
+PUBLIC_SETTINGS_LABEL = "org.labgate.asked"
 """The settings in clear, but for the secrets, so that a later start can say what differs."""
 
 # Raise it when `body` changes what it makes of the same settings: containers that an
@@ -31,7 +31,7 @@ _START_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ContainerSpec:
     """What the container is made from.
 
     Attributes:
@@ -61,11 +61,11 @@ class Recipe:
         """Equal for equal settings; tells nothing of the secrets among them."""
         secret = self.login.token or self.password_hash
         digest = hashlib.sha256(secret.encode()).hexdigest()
-        values = self.asked | {"version": _VERSION, "secret": digest}
+        values = self.public_settings | {"version": _VERSION, "secret": digest}
         return hashlib.sha256(_canonical(values).encode()).hexdigest()
 
     @property
-    def asked(self) -> dict[str, str | int]:
+    def public_settings(self) -> dict[str, str | int]:
         """The settings without secrets; an empty text or 0 is what nobody asked for."""
         return {
             "image": self.image,
@@ -83,7 +83,7 @@ class Recipe:
         Raises:
             StartError: ``jupyter.home`` does not fit the image.
         """
-        return kept(self.name, folders, self.mount, self.home)
+        return required_mounts(self.name, folders, self.mount, self.home)
 
     def body(self, port: int, folders: Folders) -> dict[str, Any]:
         """The Engine API's description of the container, published on ``port``.
@@ -119,14 +119,14 @@ class Recipe:
             "Labels": {
                 OURS_LABEL: "1",
                 SETTINGS_LABEL: self.fingerprint,
-                ASKED_LABEL: _canonical(self.asked),
+                PUBLIC_SETTINGS_LABEL: _canonical(self.public_settings),
             },
             "ExposedPorts": {JUPYTER_PORT: {}},
             "HostConfig": host,
         }
 
 
-def make_recipe(settings: JupyterSettings, token: str) -> Recipe:
+def container_spec_of(settings: JupyterSettings, token: str) -> ContainerSpec:
     """Read the settings; ``token`` is used when they have no password.
 
     Raises:
@@ -138,7 +138,7 @@ def make_recipe(settings: JupyterSettings, token: str) -> Recipe:
             f"jupyter.volume and jupyter.home are both mounted at {home.target}. "
             "Drop one of them: a volume mounted there is the home."
         )
-    return Recipe(
+    return ContainerSpec(
         name=settings.name,
         image=settings.image,
         mount=mount,

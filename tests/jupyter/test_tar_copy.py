@@ -7,7 +7,7 @@ from typing import IO
 
 import pytest
 
-from proxy.jupyter.tree import copy_tree, is_below, missing, read_tree
+from proxy.jupyter.tar_copy import copy_tree, differing_files, is_below, read_tree
 
 
 def nothing(_count: int) -> None:
@@ -80,12 +80,12 @@ def test_what_is_missing(folder: Path, change: object, told: str) -> None:
     _, wanted = copied(folder)
     assert callable(change)
     change(folder)
-    assert missing(wanted, read_tree(io.BytesIO(pack(folder)), nothing)) == told
+    assert differing_files(wanted, read_tree(io.BytesIO(pack(folder)), nothing)) == told
 
 
 def test_only_some_are_named() -> None:
     wanted = {f"{n}\n": b"" for n in range(9)}
-    assert missing(wanted, {}) == r"0\n, 1\n, 2\n and 6 more"
+    assert differing_files(wanted, {}) == r"0\n, 1\n, 2\n and 6 more"
 
 
 @pytest.mark.parametrize("more", [b"", b'{"message":"no such device"}\n', bytes(512)])

@@ -9,36 +9,36 @@ import aiodocker
 from aiodocker.containers import DockerContainer
 from rich.console import Console
 
-from proxy.jupyter.archive import ContainerFiles
-from proxy.jupyter.folder import require_writable
-from proxy.jupyter.home import Folders, folders_of, mounts_of, moves
-from proxy.jupyter.lost import lost_with
-from proxy.jupyter.migrate import Copied, take_along
-from proxy.jupyter.plan import Inspected, is_ours
+from proxy.jupyter.container_action import Inspected, is_ours
+from proxy.jupyter.container_files import ContainerFiles
+from proxy.jupyter.container_spec import ContainerSpec
+from proxy.jupyter.folder_permissions import require_writable
+from proxy.jupyter.migration import CopiedFolder, copy_folders
+from proxy.jupyter.mounts import Folders, folders_of, folders_to_copy, mounts_of
 from proxy.jupyter.pull import ensure_image
-from proxy.jupyter.recipe import Recipe
+from proxy.jupyter.unsaved_changes import describe_unsaved
 
 STOP_SECONDS = 10
 
 
-class Replacement:
-    """Makes containers by one recipe.
+class ContainerCreator:
+    """Makes containers by one spec.
 
     Args:
         docker: The engine.
-        recipe: What to make.
+        spec: What to make.
         port: Chooses the port on this machine, when the earlier container has left it.
         on: Where it is shown how far pulls and copies got.
     """
 
     def __init__(
-        self, docker: aiodocker.Docker, recipe: Recipe, port: Callable[[], int], on: Console
+        self, docker: aiodocker.Docker, spec: ContainerSpec, port: Callable[[], int], on: Console
     ) -> None:
         self._docker = docker
-        self._recipe = recipe
+        self._spec = spec
         self._port = port
         self._on = on
-        self._next_name = f"{recipe.name}-labgate-next"
+        self._next_name = f"{spec.name}-labgate-next"
 
     async def create(self) -> DockerContainer:
         """Make and start one where there is none.
@@ -46,7 +46,7 @@ class Replacement:
         Raises:
             StartError: The image or a folder is not to be had.
         """
-        container = await self._make(await self._prepare(), self._recipe.name)
+        container = await self._make(await self._prepare(), self._spec.name)
         try:
             await container.start()
         except BaseException:
@@ -68,38 +68,38 @@ class Replacement:
         folders = await self._prepare()
         earlier = self._docker.containers.container(existing["Id"])
         there = folders_of(existing["Config"]), mounts_of(existing)
-        found = moves(there, (folders, self._recipe.mounts(folders)))
-        await self._remove_half_made()
+        found = folders_to_copy(there, (folders, self._spec.mounts(folders)))
+        await self._remove_unfinished()
         try:
             if existing["State"].get("Paused"):
                 await earlier.unpause()
             await earlier.stop(t=STOP_SECONDS)
-            copied = await take_along(self._docker, existing, found, self._recipe.image, self._on)
-            fresh = await self._exchange(folders, earlier, copied)
+            copied = await copy_folders(self._docker, existing, found, self._spec.image, self._on)
+            fresh = await self._swap(folders, earlier, copied)
         except BaseException:
-            await _as_before(earlier, existing)
+            await _restore(earlier, existing)
             raise
         await earlier.delete(v=False)
         return fresh
 
     async def _prepare(self) -> Folders:
         """Fetch the image and try what is to be mounted; the image's folders."""
-        recipe = self._recipe
-        await ensure_image(self._docker, recipe.image, self._on)
-        config = (await self._docker.images.inspect(recipe.image))["Config"]
+        spec = self._spec
+        await ensure_image(self._docker, spec.image, self._on)
+        config = (await self._docker.images.inspect(spec.image))["Config"]
         folders = folders_of(config)
-        await require_writable(self._docker, recipe, recipe.mounts(folders), config)
+        await require_writable(self._docker, spec, spec.mounts(folders), config)
         return folders
 
     async def _make(self, folders: Folders, name: str) -> DockerContainer:
-        body = self._recipe.body(self._port(), folders)
+        body = self._spec.body(self._port(), folders)
         return await self._docker.containers.create(body, name=name)
 
-    async def _exchange(
-        self, folders: Folders, earlier: DockerContainer, copied: tuple[Copied, ...]
+    async def _swap(
+        self, folders: Folders, earlier: DockerContainer, copied: tuple[CopiedFolder, ...]
     ) -> DockerContainer:
         """Run the new container under the name of the earlier one, which is then set aside."""
-        name = self._recipe.name
+        name = self._spec.name
         fresh = await self._make(folders, self._next_name)
         files = ContainerFiles(self._docker, fresh.id)
         try:
@@ -121,30 +121,30 @@ class Replacement:
             raise
         return fresh
 
-    async def _remove_half_made(self) -> None:
+    async def _remove_unfinished(self) -> None:
         """What a labgate left behind that was killed while it replaced; it never ran."""
         container = self._docker.containers.container(self._next_name)
         try:
-            half_made = await container.show()
+            unfinished = await container.show()
         except aiodocker.DockerError as error:
             if error.status == 404:
                 return
             raise
-        if half_made["State"]["Status"] == "created" and is_ours(half_made):
+        if unfinished["State"]["Status"] == "created" and is_ours(unfinished):
             await container.delete(v=False)
 
 
-async def lost_by_replacing(docker: aiodocker.Docker, existing: Inspected) -> str:
+async def describe_loss(docker: aiodocker.Docker, existing: Inspected) -> str:
     """A sentence, after a space, on what goes with the container; empty for nothing."""
     folders, mounts = folders_of(existing["Config"]), mounts_of(existing)
     # aiodocker has no method for it.
     changes = await docker._query_json(f"containers/{existing['Id']}/changes")
     kept = [folders.home, *filter(None, [folders.start]), *(mount.target for mount in mounts)]
-    lost = lost_with(changes or (), kept)
+    lost = describe_unsaved(changes or (), kept)
     return f" With it go: {lost}." if lost else ""
 
 
-async def _as_before(container: DockerContainer, existing: Inspected) -> None:
+async def _restore(container: DockerContainer, existing: Inspected) -> None:
     """Run a container again that was stopped, if it ran."""
     if existing["State"]["Running"]:
         await container.start()

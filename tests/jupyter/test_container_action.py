@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from proxy.jupyter.home import Mount
-from proxy.jupyter.launcher import Login
-from proxy.jupyter.plan import (
+from proxy.jupyter.container_action import (
     Adopt,
+    ContainerAction,
     Create,
     Foreign,
-    Plan,
     Replace,
     Start,
+    choose_action,
     differences,
     login_of,
-    plan,
 )
-from proxy.jupyter.recipe import Recipe
+from proxy.jupyter.container_spec import ContainerSpec
+from proxy.jupyter.launcher import Login
+from proxy.jupyter.mounts import Mount
 from tests.jupyter.inspected import foreign, made_before, made_from
 
 WORK = Mount("volume", "jupyter-work", "/home/jovyan/work")
-WANTED = Recipe(
+WANTED = ContainerSpec(
     name="jupyter",
     image="quay.io/jupyter/scipy-notebook:2025-03-14",
     mount=WORK,
@@ -44,7 +44,7 @@ def unlabelled(container: dict[str, Any]) -> dict[str, Any]:
     return container
 
 
-TABLE: list[tuple[str, dict[str, Any] | None, Recipe, Plan]] = [
+TABLE: list[tuple[str, dict[str, Any] | None, ContainerSpec, ContainerAction]] = [
     ("none there", None, WANTED, Create("there is no container jupyter")),
     ("ours, runs", made_from(WANTED), WANTED, Adopt("it runs as wanted")),
     ("ours, on another free port", made_from(WANTED, 40001), WANTED, Adopt("it runs as wanted")),
@@ -168,8 +168,10 @@ TABLE: list[tuple[str, dict[str, Any] | None, Recipe, Plan]] = [
     [row[1:] for row in TABLE],
     ids=[row[0] for row in TABLE],
 )
-def test_plan(existing: dict[str, Any] | None, wanted: Recipe, expected: Plan) -> None:
-    assert plan(existing, wanted) == expected
+def test_the_action(
+    existing: dict[str, Any] | None, wanted: ContainerSpec, expected: ContainerAction
+) -> None:
+    assert choose_action(existing, wanted) == expected
 
 
 @pytest.mark.parametrize(
@@ -190,22 +192,22 @@ def test_one_image_under_two_names(there: str, wanted: str, same: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "login"),
+    ("spec", "login"),
     [(WANTED, WANTED.login), (WITH_PASSWORD, Login("password"))],
 )
-def test_the_login_can_be_read_back(recipe: Recipe, login: Login) -> None:
-    assert login_of(made_from(recipe)) == login
-    assert login_of(made_before(recipe)) == login
+def test_the_login_can_be_read_back(spec: ContainerSpec, login: Login) -> None:
+    assert login_of(made_from(spec)) == login
+    assert login_of(made_before(spec)) == login
 
 
 def test_no_secret_is_in_a_label() -> None:
-    for recipe in (WANTED, WITH_PASSWORD):
-        labels = str(made_from(recipe)["Config"]["Labels"])
+    for spec in (WANTED, WITH_PASSWORD):
+        labels = str(made_from(spec)["Config"]["Labels"])
         assert WANTED.login.token not in labels
         assert WITH_PASSWORD.password_hash not in labels
 
 
-DIFFERENT: list[Callable[[Recipe], Recipe]] = [
+DIFFERENT: list[Callable[[ContainerSpec], ContainerSpec]] = [
     lambda r: replace(r, image="other"),
     lambda r: replace(r, mount=None),
     lambda r: replace(r, home=Mount("volume", "other", "/home/jovyan")),
@@ -218,5 +220,7 @@ DIFFERENT: list[Callable[[Recipe], Recipe]] = [
 
 
 @pytest.mark.parametrize("changed", DIFFERENT)
-def test_every_setting_is_in_the_fingerprint(changed: Callable[[Recipe], Recipe]) -> None:
+def test_every_setting_is_in_the_fingerprint(
+    changed: Callable[[ContainerSpec], ContainerSpec],
+) -> None:
     assert changed(WANTED).fingerprint != WANTED.fingerprint

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxy.jupyter.folder import Answer, read_answer, user_in
+from proxy.jupyter.folder_permissions import ProbeResult, jupyter_user, parse_probe_output
 
 PLAIN = """user 1000 100
 uids          0          0 4294967295
@@ -24,17 +24,17 @@ folder yes 0:0
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (PLAIN, Answer(1000, 100, "1000:100", ())),
-        (PLAIN + "folder no 0:0\n", Answer(1000, 100, "1000:100", ((False, "0:0"),))),
+        (PLAIN, ProbeResult(1000, 100, "1000:100", ())),
+        (PLAIN + "folder no 0:0\n", ProbeResult(1000, 100, "1000:100", ((False, "0:0"),))),
         (
             ROOTLESS,
-            Answer(1000, 100, "100999:100099", ((False, "65534:65534"), (True, "0:0"))),
+            ProbeResult(1000, 100, "100999:100099", ((False, "65534:65534"), (True, "0:0"))),
         ),
-        ("user 0 0\nuids 0 1001 1\ngids 0 1001 1\n", Answer(0, 0, "1001:1001", ())),
+        ("user 0 0\nuids 0 1001 1\ngids 0 1001 1\n", ProbeResult(0, 0, "1001:1001", ())),
     ],
 )
-def test_what_the_container_tells(text: str, expected: Answer) -> None:
-    assert read_answer(text) == expected
+def test_what_the_container_tells(text: str, expected: ProbeResult) -> None:
+    assert parse_probe_output(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_what_the_container_tells(text: str, expected: Answer) -> None:
     ],
 )
 def test_who_jupyter_runs_as(asked: str, image: dict[str, Any], expected: str) -> None:
-    assert user_in(image, asked) == expected
+    assert jupyter_user(image, asked) == expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.config.settings import DEFAULT_IMAGE
-from proxy.jupyter.unpulled import explained, registry
+from proxy.jupyter.pull_errors import explain_pull_error, registry
 
 IMAGE = "quay.io/jupyter/base-notebook:1"
 
@@ -70,7 +70,7 @@ WORDS = [
 
 @pytest.mark.parametrize(("words", "mend"), WORDS)
 def test_the_mend(words: str, mend: str) -> None:
-    told = explained(IMAGE, words)
+    told = explain_pull_error(IMAGE, words)
     assert told.startswith(f"Image {IMAGE} cannot be pulled: {words.rstrip('.')}. ")
     assert mend in told
     assert told.endswith(

@@ -7,9 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from proxy.jupyter.home import folders_of, mount_of, mounts_of
+from proxy.jupyter.container_spec import (
+    JUPYTER_PORT,
+    OURS_LABEL,
+    PUBLIC_SETTINGS_LABEL,
+    SETTINGS_LABEL,
+    ContainerSpec,
+)
 from proxy.jupyter.launcher import Login
-from proxy.jupyter.recipe import ASKED_LABEL, JUPYTER_PORT, OURS_LABEL, SETTINGS_LABEL, Recipe
+from proxy.jupyter.mounts import folders_of, mount_of, mounts_of
 
 Inspected = Mapping[str, Any]
 """What the Engine API says of a container."""
@@ -54,10 +60,10 @@ class Foreign:
     reason: str
 
 
-Plan = Create | Adopt | Start | Replace | Foreign
+ContainerAction = Create | Adopt | Start | Replace | Foreign
 
 
-def plan(existing: Inspected | None, wanted: Recipe) -> Plan:
+def choose_action(existing: Inspected | None, wanted: ContainerSpec) -> ContainerAction:
     """Decide by what is there and what is wanted; the reason names what differs."""
     if existing is None:
         return Create(f"there is no container {wanted.name}")
@@ -77,34 +83,34 @@ def is_ours(existing: Inspected) -> bool:
     return OURS_LABEL in _labels(existing)
 
 
-def differences(existing: Inspected, wanted: Recipe) -> Iterator[str]:
+def differences(existing: Inspected, wanted: ContainerSpec) -> Iterator[str]:
     """What differs, a clause each: ``memory limit: was none, will be 2 GiB``."""
-    was, will = asked(existing, wanted), wanted.asked
+    was, will = public_settings_of(existing, wanted), wanted.public_settings
     if _full_name(str(was["image"])) != _full_name(wanted.image):
-        yield _changed("image", was["image"], wanted.image)
+        yield _change("image", was["image"], wanted.image)
     if was["login"] != will["login"]:
-        yield _changed("login", f"a {was['login']}", f"a {will['login']}")
+        yield _change("login", f"a {was['login']}", f"a {will['login']}")
     elif login_of(existing) != wanted.login or _password_hash(existing) != wanted.password_hash:
         yield f"login: another {wanted.login.kind}"
     memory = int(was["memory"])
     if memory != wanted.memory:
-        yield _changed("memory limit", _amount(memory), _amount(wanted.memory))
+        yield _change("memory limit", _byte_count(memory), _byte_count(wanted.memory))
     for key, nothing in (("volume", "none"), ("port", "any free one"), ("user", "the image's own")):
         if was[key] != will[key]:
             stays = " (what is in it stays there)" if key == "volume" and was[key] else ""
-            yield _changed(key, f"{was[key] or nothing}{stays}", will[key] or nothing)
+            yield _change(key, f"{was[key] or nothing}{stays}", will[key] or nothing)
     if was["home"] != will["home"]:
         default = f"volume {wanted.name}-home"
-        yield _changed("home", was["home"] or default, will["home"] or default)
+        yield _change("home", was["home"] or default, will["home"] or default)
 
 
-def asked(existing: Inspected, wanted: Recipe) -> dict[str, str | int]:
-    """The settings that a container of ours was made from, as ``Recipe.asked`` tells them."""
-    label = _labels(existing).get(ASKED_LABEL)
-    return json.loads(label) if label else _seen(existing, wanted)
+def public_settings_of(existing: Inspected, wanted: ContainerSpec) -> dict[str, str | int]:
+    """The settings that a container of ours was made from, as ``ContainerSpec`` does."""
+    label = _labels(existing).get(PUBLIC_SETTINGS_LABEL)
+    return json.loads(label) if label else _inferred_settings(existing, wanted)
 
 
-def _seen(existing: Inspected, wanted: Recipe) -> dict[str, str | int]:
+def _inferred_settings(existing: Inspected, wanted: ContainerSpec) -> dict[str, str | int]:
     """What can be read of an earlier version's container, which had no such label.
 
     It always has a user and a port; whether somebody asked for them is not to be seen.
@@ -115,7 +121,7 @@ def _seen(existing: Inspected, wanted: Recipe) -> dict[str, str | int]:
     return {
         "image": config.get("Image", ""),
         "volume": ", ".join(f"{mount.source}:{mount.target}" for mount in mounts),
-        "home": wanted.asked["home"] if kept else "the container alone",
+        "home": wanted.public_settings["home"] if kept else "the container alone",
         "port": wanted.port and published_port(existing),
         "user": wanted.user and config.get("User", ""),
         "memory": host.get("Memory") or 0,
@@ -150,11 +156,11 @@ def published_port(existing: Inspected) -> int:
     return 0
 
 
-def _changed(what: str, was: object, will: object) -> str:
+def _change(what: str, was: object, will: object) -> str:
     return f"{what}: was {was}, will be {will}"
 
 
-def _amount(count: int) -> str:
+def _byte_count(count: int) -> str:
     for unit, name in _UNITS:
         if count >= unit:
             return f"{count / unit:g} {name}"
