@@ -275,6 +275,9 @@ class Settings(Section):
         if not self.listen.tls and self.tls.cert:
             message = "listen.tls is off, so tls.cert and tls.key have nothing to do: drop one side"
             raise ValueError(message)
+        if not self.listen.tls and self.http_port == 0:
+            message = "listen.http_port is 0, which is none, and listen.tls is off: no port is left"
+            raise ValueError(f"{message}; give it a number, for example --http-port 8080")
         if self.listen.tls and self.https_port and self.https_port == self.http_port:
             message = f"listen.https_port and listen.http_port are both {self.https_port}"
             raise ValueError(message)

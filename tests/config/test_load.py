@@ -79,6 +79,7 @@ CONTRADICTIONS = [
     ({"tls": {"cert": ["a"]}}, "1 certificate(s) and 0 key(s)"),
     ({"tls": {"cert": ["a"], "key": ["b"]}, "listen": {"tls": False}}, "listen.tls is off"),
     ({"listen": {"https_port": 81, "http_port": 81}}, "both 81"),
+    ({"listen": {"tls": False, "http_port": 0}}, "listen.http_port is 0, which is none"),
     ({"upstream": {"url": "localhost:8888"}}, "scheme"),
     ({"site": {"domains": []}}, "at least one"),
     ({"site": {"domains": ["https://a.example"]}}, "bare name"),
