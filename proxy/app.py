@@ -5,9 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from proxy.builders import fitting, gate_of, ports_of, site_of, store_of
+from proxy.builders import (
+    SharedResources,
+    bind_ports,
+    build_certificate_store,
+    build_gate,
+    build_site,
+    fit_to_descriptors,
+)
 from proxy.certs.acme.certificate_request import certificate_request_of
 from proxy.certs.acme.solvers import TlsAlpnResponder, challenge_folder
 from proxy.certs.store import CertificateStore
@@ -31,9 +38,6 @@ from proxy.runtime.memory import Memory
 from proxy.runtime.tasks import spawn
 from proxy.web.own_paths import OwnPaths
 
-if TYPE_CHECKING:
-    from proxy.workers.share import Share
-
 log = logging.getLogger("labgate")
 
 SWEEP_SECONDS = 0.5
@@ -51,7 +55,7 @@ class Application:
         settings: The configuration.
         access_log: Whether to write one.
         renew: Whether to obtain and renew what comes from ACME.
-        share: Given to one of several workers; their supervisor looks after the rest.
+        shared: Given to one of several workers; their supervisor looks after the rest.
     """
 
     def __init__(
@@ -60,10 +64,10 @@ class Application:
         *,
         access_log: bool,
         renew: bool = True,
-        share: Share | None = None,
+        shared: SharedResources | None = None,
     ) -> None:
         self._settings = settings
-        self._share = share
+        self._shared = shared
         self._renew = renew
         upstream = settings.upstream
         self._pool = Pool(
@@ -88,7 +92,7 @@ class Application:
         self._limits = Limits(**settings.limits.model_dump())
         self._trusted = Networks(settings.access.trusted_proxies)
         self._exchanges = Dispatcher(
-            site_of(settings, UNKNOWN_UPSTREAM),
+            build_site(settings, UNKNOWN_UPSTREAM),
             self._pool,
             OwnPaths(
                 self._upstream_answers,
@@ -108,7 +112,7 @@ class Application:
         self.certificates: CertificateStore | None = None
         """Without TLS there are none."""
         if settings.listen.tls:
-            self.certificates = store_of(settings, worker=share is not None)
+            self.certificates = build_certificate_store(settings, worker=shared is not None)
 
     async def start(self) -> None:
         """Open every port.
@@ -118,13 +122,13 @@ class Application:
                 good.
         """
         settings = self._settings
-        self._exchanges.gate = gate_of(settings, self._share)
+        self._exchanges.gate = build_gate(settings, self._shared)
         context = None
         if self.certificates is not None:
             self.certificates.start()
             context = self.certificates.handshakes.context
-        ports = ports_of(settings) if self._share is None else self._share.ports
-        limits = fitting(self._limits, settings)
+        ports = bind_ports(settings) if self._shared is None else self._shared.ports
+        limits = fit_to_descriptors(self._limits, settings)
         connection_limit = new_connection_limit(limits, self._trusted)
         edge = Http1Server(self._exchanges, limits=limits, connection_limit=connection_limit)
         redirects = Http1Server(
@@ -174,7 +178,7 @@ class Application:
     def connect_to(self, address: UpstreamAddress) -> None:
         """Jupyter is (going to be) at ``address``."""
         self._pool.move(address)
-        self._exchanges.site = site_of(self._settings, address)
+        self._exchanges.site = build_site(self._settings, address)
 
     async def stop(self, force: asyncio.Event | None = None) -> None:
         """Take nothing new, finish what is open within ``drain_seconds``, then cut.

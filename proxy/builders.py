@@ -1,15 +1,14 @@
-"""What an application is made of, as the configuration wants it."""
+"""Makes the parts of an application as the configuration wants them."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 from proxy.access.gate import Gate
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
-from proxy.access.revoked_sessions import RevokedFile
+from proxy.access.revoked_sessions import Revoke, RevokedFile, RevokedSessions
 from proxy.access.session import Sessions, session_key
 from proxy.certs.sources import hosts_of, sources_of
 from proxy.certs.status import status_file
@@ -23,32 +22,51 @@ from proxy.rules.networks import Networks
 from proxy.runtime.memory import room_for
 from proxy.tls.context import Handshakes
 
-if TYPE_CHECKING:
-    from proxy.workers.share import Share
-
 log = logging.getLogger("labgate")
 
 
-def fitting(limits: Limits, settings: Settings) -> Limits:
-    """No more connections than there are descriptors for: who comes then is told, not left.
+@dataclass(frozen=True, slots=True)
+class SharedResources:
+    """What the processes of ``--workers`` have in common; a process that is alone makes its own.
 
-    Where they are so few, one address gets half of them at most, so that others get in.
+    Attributes:
+        ports: They listen already.
+        lockout: Counts failed logins together with the other workers.
+        session_key: Signs the session cookies.
+        digest_key: Makes the digests that passwords are remembered by.
+        revoked: The sessions that were ended.
+        revoke: Ends a session in every worker.
     """
-    fit = room_for(limits.connections)
-    if fit < limits.connections and "connections" in settings.limits.model_fields_set:
+
+    ports: Ports
+    lockout: Lockout
+    session_key: bytes
+    digest_key: bytes
+    revoked: RevokedSessions
+    revoke: Revoke
+
+
+def fit_to_descriptors(limits: Limits, settings: Settings) -> Limits:
+    """Lower the connections to what there are descriptors for, and say so if they were configured.
+
+    More than that would wait in the kernel without an answer. Then one address may have half of
+    them at most, so that others get in.
+    """
+    fitting = room_for(limits.connections)
+    if fitting < limits.connections and "connections" in settings.limits.model_fields_set:
         log.warning(
             "limits.connections is %d, and there are descriptors for %d: raise what labgate may "
             "open (LimitNOFILE= in a service, ulimits of a container, ulimit -n in a shell)",
             limits.connections,
-            fit,
+            fitting,
         )
-    if fit == limits.connections:
+    if fitting == limits.connections:
         return limits
-    most = min(limits.connections_per_address, max(1, fit // 2))
-    return replace(limits, connections=fit, connections_per_address=most)
+    per_address = min(limits.connections_per_address, max(1, fitting // 2))
+    return replace(limits, connections=fitting, connections_per_address=per_address)
 
 
-def site_of(settings: Settings, upstream: UpstreamAddress) -> Site:
+def build_site(settings: Settings, upstream: UpstreamAddress) -> Site:
     """The rules' view of the configuration."""
     return make_site(
         settings.origins,
@@ -66,7 +84,7 @@ def site_of(settings: Settings, upstream: UpstreamAddress) -> Site:
     )
 
 
-def ports_of(settings: Settings) -> Ports:
+def bind_ports(settings: Settings) -> Ports:
     """Bind every port.
 
     Raises:
@@ -87,8 +105,8 @@ def ports_of(settings: Settings) -> Ports:
         raise
 
 
-def store_of(settings: Settings, *, worker: bool = False) -> CertificateStore:
-    """The certificates; those of a worker are made and told about by its supervisor."""
+def build_certificate_store(settings: Settings, *, worker: bool = False) -> CertificateStore:
+    """The certificates; a worker only reads files that its supervisor writes."""
     sources = sources_of(settings)
     if worker:
         sources = [replace(source, make=None) for source in sources]
@@ -100,8 +118,12 @@ def store_of(settings: Settings, *, worker: bool = False) -> CertificateStore:
     )
 
 
-def gate_of(settings: Settings, share: Share | None = None) -> Gate | None:
-    """Who is asked for a password; None where there is nothing to ask and nothing to count.
+def build_gate(settings: Settings, shared: SharedResources | None = None) -> Gate | None:
+    """The check of logins; None where no password is asked for and no failure counted.
+
+    Args:
+        settings: The configuration.
+        shared: Given to a worker.
 
     Raises:
         StartError: The htpasswd file cannot be read, or is malformed.
@@ -110,15 +132,15 @@ def gate_of(settings: Settings, share: Share | None = None) -> Gate | None:
     if access.htpasswd is None and not access.login_failures:
         return None
     lockout = Lockout(access.login_failures, access.lockout_seconds)
-    if share is not None:
-        lockout = share.lockout
-    digest_key = None if share is None else share.digest_key
+    if shared is not None:
+        lockout = shared.lockout
+    digest_key = None if shared is None else shared.digest_key
     if access.htpasswd is None:
         return Gate(lockout, key=digest_key)
     htpasswd = Htpasswd(access.htpasswd)
-    if share is not None:
-        sessions = Sessions(share.session_key, share.revoked)
-        return Gate(lockout, htpasswd, sessions, digest_key, share.revoke)
-    kept = RevokedFile(settings.state_folder)
-    sessions = Sessions(session_key(settings.state_folder), kept.revoked)
-    return Gate(lockout, htpasswd, sessions, revoke=kept.save)
+    if shared is not None:
+        sessions = Sessions(shared.session_key, shared.revoked)
+        return Gate(lockout, htpasswd, sessions, digest_key, shared.revoke)
+    file = RevokedFile(settings.state_folder)
+    sessions = Sessions(session_key(settings.state_folder), file.revoked)
+    return Gate(lockout, htpasswd, sessions, revoke=file.save)

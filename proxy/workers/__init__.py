@@ -8,6 +8,6 @@ certificates' renewal and the listening sockets, and serves no request itself.
 - ``running``     one worker as the supervisor sees it
 - ``supervisor``  starts the workers, starts them again, ends them
 - ``lockout``     failed logins, counted as if there were one process
-- ``share``       what a worker has of what all have in common
+- ``limits``      a worker's part of the limits that hold for all
 - ``worker``      the worker itself: a fresh interpreter with an ``Application``
 """

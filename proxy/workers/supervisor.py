@@ -15,7 +15,7 @@ from proxy.access.htpasswd import Htpasswd
 from proxy.access.revoked_sessions import Revocation, RevokedFile
 from proxy.access.session import session_key
 from proxy.app import renewing
-from proxy.builders import ports_of, store_of
+from proxy.builders import bind_ports, build_certificate_store
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.config.settings import Settings
@@ -61,7 +61,7 @@ class Supervisor:
         self.certificates: CertificateStore | None = None
         """Without TLS there are none."""
         if settings.listen.tls:
-            self.certificates = store_of(settings)
+            self.certificates = build_certificate_store(settings)
 
     async def start(self) -> None:
         """Open every port and wait until all workers serve.
@@ -78,7 +78,7 @@ class Supervisor:
         if self.certificates is not None:
             self.certificates.start()
         number = settings.listen.workers
-        ports = ports_of(settings)
+        ports = bind_ports(settings)
         self._main = [ports.main]
         self._plain = [ports.plain]
         self._main = spread(ports.main, number)

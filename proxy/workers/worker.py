@@ -10,6 +10,7 @@ from typing import Any
 
 from proxy.access.revoked_sessions import Revocation
 from proxy.app import Application
+from proxy.builders import SharedResources
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.net.ports import Ports
@@ -19,10 +20,10 @@ from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.tasks import spawn
 
+from .limits import divide_limits
 from .lockout import SharedLockout
 from .logout import SharedRevokedSessions
 from .messages import Channel, Order
-from .share import Share, share_of
 
 log = logging.getLogger("labgate")
 
@@ -50,7 +51,7 @@ async def _work(end: socket.socket) -> int:
     if message is None:
         return 0
     order = Order(**message)
-    settings = share_of(Settings.model_validate(order.settings), order.workers)
+    settings = divide_limits(Settings.model_validate(order.settings), order.workers)
     log_to_stderr(settings.log.level)
     access = settings.access
     lockout = SharedLockout(
@@ -64,7 +65,7 @@ async def _work(end: socket.socket) -> int:
     revoked = SharedRevokedSessions(
         (Revocation(*told) for told in order.logouts), lambda told: channel.send({"logout": told})
     )
-    share = Share(
+    shared = SharedResources(
         Ports(_sockets(order.main), _sockets(order.plain)),
         lockout,
         bytes.fromhex(order.session_key),
@@ -72,7 +73,7 @@ async def _work(end: socket.socket) -> int:
         revoked,
         revoked.revoke,
     )
-    app = Application(settings, access_log=order.access_log, renew=False, share=share)
+    app = Application(settings, access_log=order.access_log, renew=False, shared=shared)
     if order.upstream is not None:
         app.connect_to(UpstreamAddress(**order.upstream))
     worker = _Worker(app, channel, lockout, revoked)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 from proxy.config.settings import Settings
-from proxy.workers.share import share_of
+from proxy.workers.limits import divide_limits
 
 
 def test_the_limits_in_all_are_divided_and_rounded_up() -> None:
     given = {"limits": {"connections": 5, "requests": 1, "head": 9000}}
-    limits = share_of(Settings.model_validate(given), 2).limits
+    limits = divide_limits(Settings.model_validate(given), 2).limits
     assert (limits.connections, limits.requests, limits.head) == (3, 1, 9000)
     assert limits.connections_per_address == 1000
     assert limits.requests_per_address == 250

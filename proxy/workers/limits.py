@@ -1,0 +1,17 @@
+"""What each worker may take of the limits that hold for all together."""
+
+from __future__ import annotations
+
+from proxy.config.settings import LimitSettings, Settings
+
+DIVIDED_LIMITS = ("connections", "connections_per_address", "requests", "requests_per_address")
+
+
+def divide_limits(settings: Settings, workers: int) -> Settings:
+    """The same settings with one worker's part of ``DIVIDED_LIMITS``, rounded up."""
+    limits = settings.limits
+    parts = {name: -(-getattr(limits, name) // workers) for name in DIVIDED_LIMITS}
+    divided = LimitSettings.model_construct(
+        limits.model_fields_set, **(limits.model_dump() | parts)
+    )
+    return settings.model_copy(update={"limits": divided})
