@@ -1,0 +1,98 @@
+"""Imports inside ``proxy/`` point one way, and none of them closes a circle."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.package_graph import (
+    KNOWN_EXCEPTIONS,
+    LAYERS,
+    Import,
+    circle,
+    file_graph,
+    imports_of,
+    package_graph,
+    package_of,
+    violations,
+)
+
+IMPORTS = imports_of()
+ORDERLY = [found for found in IMPORTS if found not in KNOWN_EXCEPTIONS]
+
+
+def test_imports_point_one_way() -> None:
+    assert violations(ORDERLY, LAYERS) == []
+
+
+def test_no_file_imports_itself_in_a_circle() -> None:
+    assert circle(file_graph(ORDERLY)) == []
+
+
+def test_no_package_imports_itself_in_a_circle() -> None:
+    assert circle(package_graph(ORDERLY)) == []
+
+
+def test_every_layer_is_there() -> None:
+    present = {package_of(name) for found in IMPORTS for name in found}
+    assert set(LAYERS) == present
+
+
+def test_every_known_exception_is_still_one() -> None:
+    mended = [known for known in KNOWN_EXCEPTIONS if known not in IMPORTS]
+    assert not mended, "take them out of KNOWN_EXCEPTIONS, where they would hide new ones"
+
+
+WAYS = [
+    pytest.param("from proxy.high.file import name", id="from"),
+    pytest.param("from proxy.high import file", id="a module"),
+    pytest.param("import proxy.high.file", id="import"),
+    pytest.param("import proxy.high.file as other", id="as"),
+    pytest.param("from ..high.file import name", id="relative"),
+    pytest.param("from ..high import file", id="a relative module"),
+    pytest.param("def function():\n    from proxy.high.file import name", id="in a function"),
+    pytest.param(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from proxy.high import file",
+        id="for type checkers",
+    ),
+]
+
+
+@pytest.mark.parametrize("line", WAYS)
+def test_an_import_upwards_is_found(line: str, tmp_path: Path) -> None:
+    imports = imports_of(planted(tmp_path, {"low/file.py": line, "high/file.py": ""}))
+    assert imports == [Import("proxy.low.file", "proxy.high.file")]
+    (told,) = violations(imports, ["low", "high"])
+    assert "proxy.low.file imports proxy.high.file" in told
+    assert "low comes before high in LAYERS" in told
+    assert violations(imports, ["high", "low"]) == []
+
+
+def test_a_new_package_needs_a_layer(tmp_path: Path) -> None:
+    imports = imports_of(planted(tmp_path, {"new/file.py": "from proxy.low import x"}))
+    assert imports == [Import("proxy.new.file", "proxy.low")]
+    assert "new is in no layer yet" in violations(imports, ["low"])[0]
+
+
+def test_circles_are_found(tmp_path: Path) -> None:
+    files = {
+        "low/a.py": "from proxy.low.b import b",
+        "low/b.py": "from .c import c",
+        "low/c.py": "from proxy.low import a",
+    }
+    imports = imports_of(planted(tmp_path, files))
+    found = circle(file_graph(imports))
+    assert set(found) == {"proxy.low.a", "proxy.low.b", "proxy.low.c"}
+    assert len(found) == 4
+    assert all(Import(*pair) in imports for pair in pairwise(found))
+
+
+def planted(folder: Path, files: dict[str, str]) -> Path:
+    """A package ``proxy`` of these files."""
+    root = folder / "proxy"
+    for name, text in {"__init__.py": "", "low/__init__.py": "", **files}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
