@@ -18,11 +18,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code, also when Ctrl-C comes before it is loaded."""
     # Arguments that a caller gives are not those this process could start over with.
     if arguments is None:
-        output.fill_gaps()
+        output.open_standard_descriptors()
         if SERVING & set(sys.argv[1:2]):
             allocator.choose()
         if not any(sys.argv[1 : 1 + len(words)] == words for words in RESULT):
-            output.take_over()
+            output.replace_standard_streams()
     # What is loaded stays, so searching it for unused cycles finds nothing; it takes 0.1 s.
     gc.disable()
     try:

@@ -21,20 +21,20 @@ from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.config.settings import Settings
 from proxy.http1.server import Http1Server
-from proxy.inspector.headers import shown
+from proxy.inspector.headers import format_changes
 from proxy.jupyter.readiness import is_ready, is_silent
 from proxy.net.limits import Limits, new_connection_limit, new_request_limit
 from proxy.net.listener import Listener, listen
 from proxy.net.ports import BACKLOG
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.observe.access import AccessLog
+from proxy.observe.access_log import AccessLog
 from proxy.observe.record import Observer, Record
 from proxy.observe.traffic import Gauges, Traffic
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.page_deadline import PageDeadline
 from proxy.proxying.pool import Pool
 from proxy.rules.networks import NO_NETWORKS, Networks
-from proxy.runtime.memory import Memory
+from proxy.runtime.memory import MemoryReclaimer
 from proxy.runtime.tasks import spawn
 from proxy.web.own_paths import OwnPaths
 
@@ -215,7 +215,7 @@ class Application:
 
     async def _sweep(self) -> None:
         """One timer for all connections costs a request nothing."""
-        memory = Memory(monotonic())
+        memory = MemoryReclaimer(monotonic())
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             for listener in self._listeners:
@@ -223,7 +223,7 @@ class Application:
                     await listener.shed()
             for edge in self._edges:
                 await edge.shed()
-            memory.look(len(self._edges[0].connection_limit), monotonic())
+            memory.check(len(self._edges[0].connection_limit), monotonic())
             await self._pool.check_times()
             self._pages.look(monotonic())
 
@@ -244,4 +244,4 @@ async def renewing(settings: Settings, store: CertificateStore) -> None:
 
 
 def _print_headers(record: Record) -> None:
-    print(shown(record), flush=True)
+    print(format_changes(record), flush=True)

@@ -19,7 +19,7 @@ from proxy.net.ports import Ports, bind
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.model import Site, make_site
 from proxy.rules.networks import Networks
-from proxy.runtime.memory import room_for
+from proxy.runtime.memory import raise_descriptor_limit
 from proxy.tls.context import Handshakes
 
 log = logging.getLogger("labgate")
@@ -52,7 +52,7 @@ def fit_to_descriptors(limits: Limits, settings: Settings) -> Limits:
     More than that would wait in the kernel without an answer. Then one address may have half of
     them at most, so that others get in.
     """
-    fitting = room_for(limits.connections)
+    fitting = raise_descriptor_limit(limits.connections)
     if fitting < limits.connections and "connections" in settings.limits.model_fields_set:
         log.warning(
             "limits.connections is %d, and there are descriptors for %d: raise what labgate may "

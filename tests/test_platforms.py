@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from proxy.net.keepalive import options
-from proxy.runtime.commands import LINUX, MACOS, Commands
+from proxy.runtime.system_commands import LINUX, MACOS, Commands
 
 PROXY = Path(__file__).parent.parent / "proxy"
 
@@ -34,7 +34,7 @@ ONLY_LINUX = re.compile(
 
 GUARDED = {
     "runtime/allocator.py": "CS_GNU_LIBC",  # an unknown name is a ValueError there
-    "runtime/commands.py": 'sys.platform == "linux"',
+    "runtime/system_commands.py": 'sys.platform == "linux"',
     "runtime/instance_lock.py": 'ABSTRACT = sys.platform == "linux"',
     "jupyter/exec_wrapper.py": 'sys.platform == "linux"',
     "jupyter/process_tree.py": "Linux only; elsewhere nothing is found",
@@ -42,7 +42,7 @@ GUARDED = {
     "jupyter/unsaved_changes.py": "# What comes and goes by itself",  # in a container, too
     "runtime/memory.py": "(OSError, AttributeError)",
     "net/keepalive.py": "if hasattr(system, name)",
-    "workers/sockets.py": 'BALANCED = sys.platform == "linux"',
+    "workers/sockets.py": 'KERNEL_BALANCES = sys.platform == "linux"',
 }
 """File, and the line that has labgate do without."""
 
@@ -60,7 +60,7 @@ def test_what_only_linux_has_is_guarded() -> None:
 
 @pytest.mark.parametrize("commands", [LINUX, MACOS])
 def test_a_taken_port_is_explained_with_a_command_of_the_system(commands: Commands) -> None:
-    assert re.fullmatch(r"`(ss|lsof) .*:8443\b.*`", commands.naming(8443))
+    assert re.fullmatch(r"`(ss|lsof) .*:8443\b.*`", commands.listener_of(8443))
 
 
 def test_a_vanished_peer_is_noticed_on_macos() -> None:

@@ -14,7 +14,7 @@ from proxy.access.refusals import BUSY, too_many_failures
 from proxy.rules.credentials import tokens, without_token
 from proxy.rules.model import Refuse, RequestHead, ResponseHead, Site
 from proxy.rules.networks import limit_key
-from proxy.rules.token import was_right
+from proxy.rules.token_check import is_token_accepted
 
 REMEMBER_TOKEN_SECONDS = 300.0
 MAX_REMEMBERED_TOKENS = 1024
@@ -95,7 +95,7 @@ class TokenGuesses:
     def on_response(self, token_attempt: TokenAttempt, answer: ResponseHead, site: Site) -> None:
         """Jupyter has answered."""
         self._release(token_attempt)
-        match was_right(token_attempt.head, answer, site):
+        match is_token_accepted(token_attempt.head, answer, site):
             case True:
                 # Where it was taken for wrong before, as by a page that looks at no token.
                 self._lockout.succeeded(token_attempt.address, token_attempt.digest)

@@ -16,7 +16,7 @@ from proxy.certs.status import CertificateStatus, InstanceStatus, read_status, s
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 
-SOON = timedelta(days=15)
+EXPIRES_SOON = timedelta(days=15)
 
 _RENEWED_BY = {
     "files": "by whoever writes the files",
@@ -147,7 +147,7 @@ def _expires(row: Row, now: datetime) -> Text:
     if row.not_after is None:
         return Text("unusable" if row.source.present else "missing", "bold red")
     left = row.not_after - now
-    style = "green" if left > SOON else "bold yellow"
+    style = "green" if left > EXPIRES_SOON else "bold yellow"
     description = _span(left) + " left"
     if left <= timedelta(0):
         description, style = f"expired {_span(-left)} ago", "bold red"

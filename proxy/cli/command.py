@@ -7,7 +7,7 @@ import logging
 import sys
 
 from proxy.cli.arguments import parse
-from proxy.config.effects import mistakes, remarks
+from proxy.config.effects import ineffective_keys, ineffective_options
 from proxy.config.load import load
 from proxy.errors import StartError, UsageError
 from proxy.runtime.logs import log_to_stderr
@@ -24,7 +24,7 @@ def command(arguments: list[str] | None) -> int:
 
             return password(parsed.htpasswd)
         settings = load(parsed.flags, file=parsed.config, typed=parsed.typed)
-        if wrong := mistakes(settings, parsed.typed):
+        if wrong := ineffective_options(settings, parsed.typed):
             raise UsageError("\n".join(wrong))
         log_to_stderr(settings.log.level)
         if parsed.command == "cert":
@@ -39,7 +39,7 @@ def command(arguments: list[str] | None) -> int:
         from proxy.cli import run  # noqa: PLC0415  commands load what they need
 
         launches = parsed.command == "up"
-        for remark in remarks(settings, parsed.typed, launches=launches):
+        for remark in ineffective_keys(settings, parsed.typed, launches=launches):
             log.warning("%s", remark)
         gc.freeze()
         gc.enable()

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from proxy.config.spelling import did_you_mean, stopped
+from proxy.config.spelling import did_you_mean, with_full_stop
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,7 +45,8 @@ class Parser(argparse.ArgumentParser):
         """A sentence like all others of labgate's, and where to read on."""
         usage = self.format_usage().rstrip()
         self.exit(
-            2, f"labgate: {stopped(message)}\n{usage}   ({self.prog} --help tells them all)\n"
+            2,
+            f"labgate: {with_full_stop(message)}\n{usage}   ({self.prog} --help tells them all)\n",
         )
 
     def _expect_command(self, words: list[str]) -> None:
@@ -72,7 +73,7 @@ class Parser(argparse.ArgumentParser):
                 said.append(f"unknown option {option}{near.replace('mean ', 'mean --')}")
         if not options:
             said.append(f"{unknown[0]!r} belongs to no option")
-        return "\nlabgate: ".join(stopped(sentence) for sentence in said)
+        return "\nlabgate: ".join(with_full_stop(sentence) for sentence in said)
 
     @property
     def _options(self) -> list[str]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proxy.app import Application
 from proxy.certs.development_ca import authority_file
-from proxy.cli.ask import asker
-from proxy.cli.report import print_ready, ready_lines, say
+from proxy.cli.confirm import confirm_on_terminal
+from proxy.cli.ready_lines import print_ready, ready_lines, say
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import UsageError
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("labgate")
 
 DEFAULT_UPSTREAM = "http://127.0.0.1:8888"
-ASK_SECONDS = 0.5
-LOOK_SECONDS = 0.5
+STOP_REQUEST_SECONDS = 0.5
+UPSTREAM_PROBE_SECONDS = 0.5
 
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -68,7 +68,7 @@ async def serve(settings: Settings) -> int:
     app = _application(settings, access_log=access_log)
     address = parse_upstream(settings.upstream.url)
     return await _until_signal(
-        settings, app, lambda hurry: _serve_running(settings, app, address, hurry)
+        settings, app, lambda force: _serve_running(settings, app, address, force)
     )
 
 
@@ -90,34 +90,34 @@ async def up(settings: Settings) -> int:
         app = _application(settings, access_log=settings.log.access is True)
         if settings.jupyter.launch != "none":
             return await _until_signal(
-                settings, app, lambda hurry: _launch_and_serve(settings, app, hurry)
+                settings, app, lambda force: _launch_and_serve(settings, app, force)
             )
         address = parse_upstream(settings.upstream.url or DEFAULT_UPSTREAM)
         return await _until_signal(
-            settings, app, lambda hurry: _serve_running(settings, app, address, hurry)
+            settings, app, lambda force: _serve_running(settings, app, address, force)
         )
 
 
 async def _serve_running(
-    settings: Settings, app: Serving, address: UpstreamAddress, hurry: asyncio.Event
+    settings: Settings, app: Serving, address: UpstreamAddress, force: asyncio.Event
 ) -> None:
     """Open ports and serve until cancelled."""
     try:
         app.connect_to(address)
-        looking = spawn(is_silent(address, LOOK_SECONDS), "jupyter: first look")
+        probing = spawn(is_silent(address, UPSTREAM_PROBE_SECONDS), "jupyter: first look")
         await app.start()
         silent = f"nothing answers at {address} yet; requests get 503 until it does"
-        waiting = [silent] if await looking else []
-        _tell(settings, app, Launched(address, Login("unknown"), ""), waiting)
+        waiting = [silent] if await probing else []
+        _report_ready(settings, app, Launched(address, Login("unknown"), ""), waiting)
         await asyncio.Event().wait()
     finally:
         notify("STOPPING=1")
-        await app.stop(hurry)
+        await app.stop(force)
 
 
-async def _launch_and_serve(settings: Settings, app: Serving, hurry: asyncio.Event) -> None:
+async def _launch_and_serve(settings: Settings, app: Serving, force: asyncio.Event) -> None:
     """Open ports, launch, wait, tell, supervise: until cancelled or Jupyter is shut down."""
-    async with _chosen_launcher(settings, hurry) as launcher:
+    async with _chosen_launcher(settings, force) as launcher:
         try:
             await app.start()
             say("Starting Jupyter …")
@@ -125,15 +125,15 @@ async def _launch_and_serve(settings: Settings, app: Serving, hurry: asyncio.Eve
             app.connect_to(launched.address)
             seconds = settings.jupyter.start_timeout_seconds
             await wait_until_ready(launcher, launched.address, seconds)
-            _tell(settings, app, launched)
+            _report_ready(settings, app, launched)
             await _supervise(settings, app, launcher, launched)
         finally:
             notify("STOPPING=1")
-            await app.stop(hurry)
+            await app.stop(force)
 
 
 @asynccontextmanager
-async def _chosen_launcher(settings: Settings, hurry: asyncio.Event) -> AsyncIterator[Launcher]:
+async def _chosen_launcher(settings: Settings, force: asyncio.Event) -> AsyncIterator[Launcher]:
     """Have a launcher, and its container to ourselves; at the end its Jupyter is stopped."""
     # A Jupyter that runs already is served without the Engine's client and progress bars.
     from proxy.jupyter.choose_launcher import choose_launcher  # noqa: PLC0415  0.1 s
@@ -144,13 +144,13 @@ async def _chosen_launcher(settings: Settings, hurry: asyncio.Event) -> AsyncIte
 
     with ExitStack() as claims:
         launcher = await choose_launcher(
-            settings.jupyter, settings.state_folder, claim=claim, confirm=asker()
+            settings.jupyter, settings.state_folder, claim=claim, confirm=confirm_on_terminal()
         )
         assert launcher is not None, "launch = none was taken before"
         try:
             yield launcher
         finally:
-            await _stop(launcher, hurry)
+            await _stop(launcher, force)
 
 
 async def _supervise(
@@ -164,7 +164,7 @@ async def _supervise(
         if now.address != known.address:
             app.connect_to(now.address)
         if (now.address, now.login) != (known.address, known.login):
-            _tell(settings, app, now)
+            _report_ready(settings, app, now)
         known = now
 
     interactive = is_interactive(os.environ, (os.isatty(0), os.isatty(2)))
@@ -172,19 +172,19 @@ async def _supervise(
     say(f"Jupyter was shut down ({ended.reason}); labgate stops too.")
 
 
-async def _stop(launcher: Launcher, hurry: asyncio.Event) -> None:
-    """Stop Jupyter; in a hurry it is only asked to end."""
+async def _stop(launcher: Launcher, force: asyncio.Event) -> None:
+    """Stop Jupyter; once ``force`` is set, only send the request to stop."""
     stopping = spawn(launcher.stop(), "jupyter: stop")
-    hurrying = spawn(hurry.wait(), "hurry")
-    await asyncio.wait({stopping, hurrying}, return_when=asyncio.FIRST_COMPLETED)
-    # So much it takes to ask, where the hurry came before that.
-    _, unfinished = await asyncio.wait({stopping}, timeout=ASK_SECONDS)
-    for task in (*unfinished, hurrying):
+    forcing = spawn(force.wait(), "force")
+    await asyncio.wait({stopping, forcing}, return_when=asyncio.FIRST_COMPLETED)
+    # Sending the request takes a moment, too, if `force` was set first.
+    _, unfinished = await asyncio.wait({stopping}, timeout=STOP_REQUEST_SECONDS)
+    for task in (*unfinished, forcing):
         task.cancel()
-    await asyncio.wait({stopping, hurrying})
+    await asyncio.wait({stopping, forcing})
 
 
-async def _measured(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:
+async def _with_metrics(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:
     """Do the work, with metrics where they are wanted."""
     if not settings.listen.metrics:
         await work
@@ -198,7 +198,9 @@ async def _measured(settings: Settings, app: Serving, work: Coroutine[Any, Any, 
             await work
 
 
-def _tell(settings: Settings, app: Serving, jupyter: Launched, waiting: Sequence[str] = ()) -> None:
+def _report_ready(
+    settings: Settings, app: Serving, jupyter: Launched, waiting: Sequence[str] = ()
+) -> None:
     """Say that everything is ready, to people and to the service manager.
 
     Args:
@@ -229,12 +231,12 @@ async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
     SIGHUP reloads; but when it says that the terminal is gone, it ends labgate as well.
     """
     loop = asyncio.get_running_loop()
-    hurry = asyncio.Event()
-    working = loop.create_task(_measured(settings, app, work(hurry)), name="serving")
+    force = asyncio.Event()
+    working = loop.create_task(_with_metrics(settings, app, work(force)), name="serving")
 
     def on_signal() -> None:
         if working.cancelling():
-            hurry.set()
+            force.set()
         else:
             say("Stopping …")
             working.cancel()

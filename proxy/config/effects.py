@@ -66,7 +66,7 @@ def _idle_connections(settings: Settings) -> Obstacle | None:
     return Obstacle("upstream.idle_connections", "0") if none else None
 
 
-def _informed(settings: Settings) -> Obstacle | None:
+def _info_logged(settings: Settings) -> Obstacle | None:
     level = settings.log.level
     return Obstacle("log.level", level) if level in ("warning", "error") else None
 
@@ -100,7 +100,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "access.lockout_seconds": (_lockout,),
     "limits.handshake_seconds": (_tls,),
     "upstream.idle_seconds": (_idle_connections,),
-    "log.access": (_informed,),
+    "log.access": (_info_logged,),
     "jupyter.launch": (),
     "jupyter.image": (_container,),
     "jupyter.name": (_container,),
@@ -134,7 +134,7 @@ def without_effect(settings: Settings, keys: Iterable[str]) -> dict[str, Obstacl
     return found
 
 
-def given(settings: Settings) -> list[str]:
+def keys_given(settings: Settings) -> list[str]:
     """The keys that were written anywhere: flags, environment or file."""
     return [
         f"{section}.{key}"
@@ -144,7 +144,7 @@ def given(settings: Settings) -> list[str]:
     ]
 
 
-def launched_otherwise(keys: Iterable[str], launched: str) -> list[str]:
+def ignored_jupyter_keys(keys: Iterable[str], launched: str) -> list[str]:
     """Those keys of ``[jupyter]`` that change nothing when ``auto`` launched this.
 
     Args:
@@ -155,7 +155,7 @@ def launched_otherwise(keys: Iterable[str], launched: str) -> list[str]:
     return [f"jupyter.{key}" for key in sorted(keys) if NEEDS.get(f"jupyter.{key}") == (need,)]
 
 
-def mistakes(settings: Settings, typed: Mapping[str, str]) -> list[str]:
+def ineffective_options(settings: Settings, typed: Mapping[str, str]) -> list[str]:
     """A sentence for every option on the command line that has no effect.
 
     Args:
@@ -164,7 +164,7 @@ def mistakes(settings: Settings, typed: Mapping[str, str]) -> list[str]:
     """
     said = []
     for key, (other, value) in without_effect(settings, typed).items():
-        sentence = f"{typed[key]} has no effect with {_spelled(other, value, typed)}"
+        sentence = f"{typed[key]} has no effect with {_as_written(other, value, typed)}"
         if key == "listen.https_port":
             sentence += "; the port that browsers see is written as --domain NAME:PORT"
         mend = "Leave one of them out"
@@ -174,7 +174,7 @@ def mistakes(settings: Settings, typed: Mapping[str, str]) -> list[str]:
     return said
 
 
-def remarks(settings: Settings, typed: Mapping[str, str], *, launches: bool) -> list[str]:
+def ineffective_keys(settings: Settings, typed: Mapping[str, str], *, launches: bool) -> list[str]:
     """A sentence for everything in file and environment that has no effect.
 
     Args:
@@ -183,19 +183,19 @@ def remarks(settings: Settings, typed: Mapping[str, str], *, launches: bool) -> 
         launches: The command launches Jupyter; for another one nothing of ``[jupyter]`` is
             meant.
     """
-    keys = [key for key in given(settings) if key not in typed]
+    keys = [key for key in keys_given(settings) if key not in typed]
     if not launches:
         keys = [key for key in keys if not key.startswith("jupyter.")]
     together: dict[Obstacle, list[str]] = {}
     for key, obstacle in without_effect(settings, keys).items():
         together.setdefault(obstacle, []).append(key)
     return [
-        f"No effect with {_spelled(*obstacle, typed)}: {', '.join(idle)}."
+        f"No effect with {_as_written(*obstacle, typed)}: {', '.join(idle)}."
         for obstacle, idle in together.items()
     ]
 
 
-def _spelled(key: str, value: str, typed: Mapping[str, str]) -> str:
+def _as_written(key: str, value: str, typed: Mapping[str, str]) -> str:
     """An obstacle as whoever put it there wrote it."""
     if key in typed:
         return typed[key] if key == "listen.tls" else f"{typed[key]} {value}"

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from proxy.config.problems import sentence
 from proxy.config.settings import Settings
-from proxy.config.spelling import stopped
+from proxy.config.spelling import with_full_stop
 from proxy.errors import UsageError
 
 DEFAULT_FILE = Path("/etc/labgate/labgate.toml")
@@ -66,7 +66,7 @@ def load(
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        problems = [_told(problem, sources, typed) for problem in error.errors()]
+        problems = [_described(problem, sources, typed) for problem in error.errors()]
         raise UsageError("\n".join(problems)) from None
 
 
@@ -97,7 +97,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _told(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
+def _described(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
     """One validation error as a line: source, key's path, what is wrong."""
     location = [str(part) for part in problem["loc"] if not isinstance(part, int)]
     source = _source_of(location, sources, value=problem["input"])
@@ -106,7 +106,7 @@ def _told(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
         spelled = typed.get(spelled, spelled)
     if source == ENVIRONMENT:
         spelled = PREFIX + "__".join(location).upper()
-    message = stopped(sentence(problem, environment=source == ENVIRONMENT))
+    message = with_full_stop(sentence(problem, environment=source == ENVIRONMENT))
     return f"{source}: {spelled}: {message}" if spelled else message
 
 

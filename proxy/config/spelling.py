@@ -12,6 +12,6 @@ def did_you_mean(written: object, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def stopped(sentence: str) -> str:
+def with_full_stop(sentence: str) -> str:
     """With a full stop, unless it is a question."""
     return sentence if sentence.endswith(("?", ".", "…")) else f"{sentence}."

@@ -13,7 +13,7 @@ from proxy.http1.response_parser import ResponseParser
 from proxy.messages import Receiver
 from proxy.net.keepalive import keep_alive
 from proxy.net.reset import unread
-from proxy.rules.answer import switches_to_websocket
+from proxy.rules.response_faults import switches_to_websocket
 
 STALLED_SECONDS = 600.0
 """A Jupyter that takes nothing of an upload for this long will take none of it."""

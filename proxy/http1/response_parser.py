@@ -7,8 +7,8 @@ from time import monotonic
 import httptools
 
 from proxy.messages import Receiver
-from proxy.rules.answer import MAX_FIELDS, fault_of
 from proxy.rules.model import Field, ResponseHead
+from proxy.rules.response_faults import MAX_RESPONSE_FIELDS, response_fault
 
 MAX_HEAD_BYTES = 256 * 1024
 """A response head larger than this is not an answer but an attack or a fault; the same goes
@@ -89,7 +89,7 @@ class ResponseParser:
         if self.complete:
             if self._method == b"HEAD" and data[-4:] not in _ENDS_OF_HEADS:
                 self._surplus = True
-        elif self._around_bytes > MAX_HEAD_BYTES or len(self._fields) > MAX_FIELDS:
+        elif self._around_bytes > MAX_HEAD_BYTES or len(self._fields) > MAX_RESPONSE_FIELDS:
             self.fault = self.fault or "there is too much around the response's content"
 
     def ends_with_connection(self) -> bool:
@@ -119,7 +119,7 @@ class ResponseParser:
         status = self._parser.get_status_code()
         version = self._parser.get_http_version()
         head = ResponseHead(status, self._reason, tuple(self._fields))
-        self.fault = fault_of(head, version)
+        self.fault = response_fault(head, version)
         if self._around_bytes > MAX_HEAD_BYTES and _size(head) > MAX_HEAD_BYTES:
             self.fault = self.fault or "the response's head is too large"
         if self.fault:

@@ -13,8 +13,8 @@ from proxy.messages import Content, Downstream
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_connection_limit
 from proxy.rules.model import RequestHead
 from proxy.runtime.log_throttle import LogThrottle
-from proxy.runtime.memory import own_pages
-from proxy.runtime.tasks import in_turns
+from proxy.runtime.memory import map_large_buffers
+from proxy.runtime.tasks import yielding_to_others
 
 log = logging.getLogger("labgate")
 
@@ -68,8 +68,8 @@ class Http1Server:
         """
         loop = asyncio.get_running_loop()
         # The event loop makes the connection's TLS buffer next, in this turn.
-        own_pages(True)
-        loop.call_soon(own_pages, False)
+        map_large_buffers(True)
+        loop.call_soon(map_large_buffers, False)
         return ServerConnection(self, loop, client, slot, client_known)
 
     def misdirected_connection(
@@ -87,7 +87,7 @@ class Http1Server:
 
     async def shed(self) -> None:
         """Close what takes too long or leads nowhere; call it twice a second."""
-        async for connection in in_turns(self.connections):
+        async for connection in yielding_to_others(self.connections):
             connection.shed(monotonic())
 
     def left(self, connection: ServerConnection) -> None:

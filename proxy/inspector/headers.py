@@ -9,7 +9,7 @@ from proxy.rules.model import Change
 from proxy.rules.redaction import printable, redact, redact_target
 
 
-def shown(record: Record) -> str:
+def format_changes(record: Record) -> str:
     """Several lines: the exchange, then every change with its rule's name.
 
     Marks: ``-`` removed, ``+`` added, ``~`` changed; up is towards Jupyter.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from proxy.config.effects import launched_otherwise
+from proxy.config.effects import ignored_jupyter_keys
 from proxy.config.settings import JupyterSettings
 from proxy.jupyter.container import Confirm, ContainerLauncher
 from proxy.jupyter.engine import EngineUnavailable, address_of, connect
@@ -66,6 +66,6 @@ async def choose_launcher(
 
 def _warn_of_ignored_keys(settings: JupyterSettings, launched: str) -> None:
     """Only now it is known what ``auto`` stands for, and which keys are for the other."""
-    if idle := launched_otherwise(settings.model_fields_set, launched):
+    if idle := ignored_jupyter_keys(settings.model_fields_set, launched):
         what = "a process" if launched == "process" else "a container"
         log.warning("Jupyter runs as %s, so these have no effect: %s.", what, ", ".join(idle))

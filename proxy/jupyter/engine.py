@@ -9,7 +9,7 @@ import aiodocker
 import aiohttp
 
 from proxy.errors import StartError
-from proxy.runtime.commands import HERE
+from proxy.runtime.system_commands import COMMANDS
 
 ENGINE_TIMEOUT_SECONDS = 2.0
 
@@ -87,7 +87,7 @@ def address_of(docker: aiodocker.Docker) -> str:
 
 def engine_unavailable(place: str, why: str, mend: str = "") -> EngineUnavailable:
     """The error for an engine that cannot be reached at ``place``."""
-    mend = mend or f"Start it ({HERE.start_engine}), or use --launch process"
+    mend = mend or f"Start it ({COMMANDS.start_engine}), or use --launch process"
     return EngineUnavailable(f"Docker Engine not reachable at {place}: {why}. {mend}.")
 
 
@@ -105,7 +105,7 @@ def engine_start_error(
     for signs, mend in _MENDS:
         if any(sign in said.lower() for sign in signs):
             return StartError(f"{doing}: {said}. {mend}.")
-    return StartError(f"{doing}: {said}. The engine's log says more: {HERE.engine_log}.")
+    return StartError(f"{doing}: {said}. The engine's log says more: {COMMANDS.engine_log}.")
 
 
 def _cause(error: BaseException) -> tuple[str, str]:

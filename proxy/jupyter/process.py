@@ -22,8 +22,8 @@ from proxy.jupyter.launcher import JupyterExit, Launched, Login
 from proxy.jupyter.login_token import login_token
 from proxy.jupyter.port import LOOPBACK, default_or_free_port, require_free_port
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.runtime.commands import HERE
 from proxy.runtime.secret_files import write_atomically
+from proxy.runtime.system_commands import COMMANDS
 from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
@@ -210,7 +210,7 @@ def jupyter_program() -> list[str]:
         return [found, "lab"]
     raise StartError(
         f"There is no Jupyter to launch. Install one: {INSTALL}; "
-        f"or start a Docker Engine: {HERE.start_engine}."
+        f"or start a Docker Engine: {COMMANDS.start_engine}."
     )
 
 

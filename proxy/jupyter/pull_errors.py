@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.config.settings import DEFAULT_IMAGE
-from proxy.runtime.commands import HERE
+from proxy.runtime.system_commands import COMMANDS
 
 _MENDS = (
     (
@@ -84,7 +84,7 @@ def explain_pull_error(image: str, words: str) -> str:
     said = words.strip().rstrip(".")
     place = registry(image)
     mends = (mend for signs, mend in _MENDS if any(sign in said.lower() for sign in signs))
-    mend = next(mends, f"The engine's log may say more: {HERE.engine_log}")
+    mend = next(mends, f"The engine's log may say more: {COMMANDS.engine_log}")
     mend = mend.format(image=image, registry=place, usual=DEFAULT_IMAGE)
     return f"Image {image} cannot be pulled: {said}. {mend}. {without_registry(image)}"
 

@@ -15,7 +15,7 @@ from time import monotonic
 from proxy.net.pending_connection import PendingConnection, Server
 from proxy.net.reset import reset_socket
 from proxy.rules.networks import NO_NETWORKS, Networks, plain_address
-from proxy.runtime.tasks import in_turns
+from proxy.runtime.tasks import yielding_to_others
 
 log = logging.getLogger("labgate")
 
@@ -91,7 +91,7 @@ class Listener:
 
     async def shed(self) -> None:
         """End what takes longer than ``Limits.handshake_seconds``; call it twice a second."""
-        async for pending in in_turns(self.pending):
+        async for pending in yielding_to_others(self.pending):
             pending.shed(monotonic())
 
     def _accept(self) -> None:

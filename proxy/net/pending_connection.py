@@ -19,7 +19,7 @@ from typing import Protocol
 
 from proxy.net.limits import ConcurrencyLimit, Limits, Slot
 from proxy.net.reset import reset_socket
-from proxy.rules.proxy_protocol import V2_MOST_OCTETS, Fault, Header, parse
+from proxy.rules.proxy_protocol import V2_MAX_OCTETS, Fault, Header, parse
 from proxy.rules.redaction import printable, redact_octets
 from proxy.runtime.tasks import spawn
 from proxy.tls.client_hello import HANDSHAKE, MOST_HELLO_BYTES, ArrivingHello
@@ -158,7 +158,7 @@ class PendingConnection:
 
     def _read_header(self) -> None:
         """Take the header off the socket, and not an octet more."""
-        seen = self._peek(V2_MOST_OCTETS, self._read_header)
+        seen = self._peek(V2_MAX_OCTETS, self._read_header)
         if not seen:
             # That is how many balancers ask whether the port is open: not worth a line.
             return

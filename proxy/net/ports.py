@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from proxy.errors import StartError
 from proxy.net.keepalive import keep_alive
-from proxy.runtime.commands import HERE
+from proxy.runtime.system_commands import COMMANDS
 
 BACKLOG = 1024
 
@@ -87,7 +87,7 @@ def refused(error: OSError, address: str, port: int, flag: str) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"{shown} is taken by another program. Stop that program "
-            f"({HERE.naming(port)} names it), or choose another port with {flag}."
+            f"({COMMANDS.listener_of(port)} names it), or choose another port with {flag}."
         )
     if error.errno == errno.EACCES:
         return (

@@ -1,7 +1,7 @@
 """What can be seen of labgate from outside.
 
 - ``record``  one finished exchange, and who is told of it
-- ``access``  the access log's line
+- ``access_log``  the access log's line
 - ``sparing`` log lines that a flood would repeat without end
 - ``traffic`` how many exchanges there were, and what became of them
 - ``metrics`` certificates and traffic for Prometheus, on a port of their own

@@ -14,7 +14,7 @@ from proxy.observe.record import Observer, Record
 from proxy.proxying.pool import Pool
 from proxy.proxying.request_handler import RequestHandler
 from proxy.proxying.tunnel import Tunnel as OpenTunnel
-from proxy.rules.client import believed
+from proxy.rules.client import with_client_address
 from proxy.rules.model import RequestHead, Site
 from proxy.runtime.log_throttle import LogThrottle
 from proxy.web.own_paths import OwnPaths
@@ -63,7 +63,7 @@ class Dispatcher:
     ) -> RequestHandler:
         """Answer one request; ``downstream`` hears when it is."""
         if self.site.trusted_proxies:
-            head = believed(head, self.site.trusted_proxies)
+            head = with_client_address(head, self.site.trusted_proxies)
         exchange = RequestHandler(self, head, content, downstream)
         self.under_way += 1
         try:

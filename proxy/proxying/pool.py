@@ -10,7 +10,7 @@ from time import monotonic
 from proxy.errors import UpstreamDown
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.runtime.tasks import in_turns
+from proxy.runtime.tasks import yielding_to_others
 
 
 class Pool:
@@ -104,7 +104,7 @@ class Pool:
 
     async def check_times(self) -> None:
         """Fail the answers that take too long to begin; call it twice a second."""
-        async for connection in in_turns(self._open):
+        async for connection in yielding_to_others(self._open):
             connection.check_time(monotonic(), self._head_seconds, self._response_seconds)
 
     def close(self) -> None:

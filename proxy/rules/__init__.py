@@ -17,9 +17,9 @@ In the order a request meets them:
 - ``origin``    the checks that run *before* anything is rewritten
 - ``hop_by_hop``  which fields end at this hop
 - ``credentials``  what Authorization, Cookie and query bring: labgate's own, Jupyter's token
-- ``token``     whether Jupyter took the token that a request brought
+- ``token_check``     whether Jupyter took the token that a request brought
 - ``request``   the head that goes up to Jupyter
-- ``answer``    what makes a response head no answer
+- ``response_faults``    what makes a response head no answer
 - ``negotiation``  as what an error is told: a page, JSON or a sentence
 - ``response``  the head that comes back to the client
 """

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from .model import Refuse, RequestHead, Site
-from .networks import LONGEST_ADDRESS, REMEMBERED_ADDRESSES, Networks, parse_address
+from .networks import MAX_ADDRESS_CHARACTERS, MAX_CACHED_ADDRESSES, Networks, parse_address
 
-MOST_HOPS = 32
+MAX_HOPS = 32
 """Entries of X-Forwarded-For that are looked at; no chain of proxies is that long."""
 
-_LONGEST_ENTRY = LONGEST_ADDRESS + len("[]:65535")
+_MAX_ENTRY_CHARACTERS = MAX_ADDRESS_CHARACTERS + len("[]:65535")
 
 
-def believed(head: RequestHead, trusted: Networks) -> RequestHead:
+def with_client_address(head: RequestHead, trusted: Networks) -> RequestHead:
     """The head with its client's address as the trusted proxies tell it.
 
     Nothing changes where the connection comes from anybody else, or from a sender that
@@ -34,7 +34,7 @@ def client_address(peer: str, forwarded_for: Sequence[bytes], trusted: Networks)
 
     Every proxy appends whom it was called by, so the walk starts at the connection and
     goes from right to left, over all lines, for as long as the one who wrote the entry is
-    trusted. It ends at what is not an IP address, and after ``MOST_HOPS`` entries.
+    trusted. It ends at what is not an IP address, and after ``MAX_HOPS`` entries.
 
     Args:
         peer: The other end of the connection.
@@ -72,10 +72,10 @@ def entry_address(entry: bytes) -> str | None:
     """
     entry = entry.strip(b" \t")
     # Nothing long is remembered.
-    return _entry_address(entry) if len(entry) <= _LONGEST_ENTRY else None
+    return _entry_address(entry) if len(entry) <= _MAX_ENTRY_CHARACTERS else None
 
 
-@lru_cache(REMEMBERED_ADDRESSES)
+@lru_cache(MAX_CACHED_ADDRESSES)
 def _entry_address(entry: bytes) -> str | None:
     try:
         text = entry.decode("ascii")
@@ -98,8 +98,8 @@ def _entry_address(entry: bytes) -> str | None:
 
 
 def _from_the_right(values: Sequence[bytes]) -> Iterator[bytes]:
-    """The last ``MOST_HOPS`` entries of a list field, the last one first."""
-    left = MOST_HOPS
+    """The last ``MAX_HOPS`` entries of a list field, the last one first."""
+    left = MAX_HOPS
     for value in reversed(values):
         # What is beyond the bound stays in one piece: a long value costs no more.
         entries = value.rsplit(b",", left)

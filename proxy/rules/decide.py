@@ -32,7 +32,7 @@ def decide(head: RequestHead, site: Site) -> Decision:
     if section is not None and section.forwarded == whose and target.is_ordinary(head.target):
         return Forward(head)
     decision = judge(head, site)
-    if section is not None and _as_it_is(decision, head) and origin.is_from_here(head):
+    if section is not None and _as_it_is(decision, head) and origin.is_same_site(head):
         section.forwarded = whose
     return decision
 

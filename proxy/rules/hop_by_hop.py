@@ -23,7 +23,7 @@ HOP_BY_HOP = frozenset(
 )
 """Removed whether Connection lists them or not."""
 
-HARMLESS = HOP_BY_HOP | {b"close", b""}
+ORDINARY_OPTIONS = HOP_BY_HOP | {b"close", b""}
 """Options of Connection that name nothing more to remove."""
 
 PROTECTED = frozenset(
@@ -51,11 +51,11 @@ honest is lost. Without Expect Jupyter would never say the 100 Continue that the
 is waiting for.
 """
 
-_FOLDED = HOP_BY_HOP | PROTECTED | {b"max-forwards", b"via"}
+_ALIASED = HOP_BY_HOP | PROTECTED | {b"max-forwards", b"via"}
 _WEBSOCKET = b"sec-websocket-"
 
 
-def is_folded(name: bytes) -> bool:
+def is_underscore_alias(name: bytes) -> bool:
     """Whether a field (lower-case name) is taken for another one where "_" is read as "-".
 
     CGI and its heirs (RFC 3875 section 4.1.18, WSGI) do that. Behind Jupyter, or as the proxy
@@ -64,10 +64,10 @@ def is_folded(name: bytes) -> bool:
     if b"_" not in name:
         return False
     read = name.replace(b"_", b"-")
-    return read in _FOLDED or read.startswith(_WEBSOCKET)
+    return read in _ALIASED or read.startswith(_WEBSOCKET)
 
 
-def ends_here(connection: Iterable[bytes]) -> frozenset[bytes]:
+def hop_by_hop_names(connection: Iterable[bytes]) -> frozenset[bytes]:
     """Every field name, lower-case, that must not go past this hop.
 
     ``connection`` are the values of the message's Connection fields.
@@ -75,4 +75,4 @@ def ends_here(connection: Iterable[bytes]) -> frozenset[bytes]:
     named = {
         option.strip().lower() for value in connection for option in value.split(b",")
     } - PROTECTED
-    return HOP_BY_HOP if named <= HARMLESS else HOP_BY_HOP | named
+    return HOP_BY_HOP if named <= ORDINARY_OPTIONS else HOP_BY_HOP | named

@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from .model import RequestHead
 
-MOST_RANGES = 32
+MAX_MEDIA_RANGES = 32
 """Entries of Accept that are looked at; browsers send up to ten."""
 
 
@@ -56,7 +56,7 @@ _NAMED = {
 
 def _accepted(head: RequestHead) -> list[tuple[bytes, float]]:
     """Media ranges with their weights; other parameters count for nothing."""
-    ranges = b",".join(head.values(b"accept")).split(b",", MOST_RANGES)[:MOST_RANGES]
+    ranges = b",".join(head.values(b"accept")).split(b",", MAX_MEDIA_RANGES)[:MAX_MEDIA_RANGES]
     return [_weighed(entry) for entry in ranges]
 
 

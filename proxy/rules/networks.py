@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-LONGEST_ADDRESS = 45
+MAX_ADDRESS_CHARACTERS = 45
 """Characters of the longest IP address, an IPv6 one that ends like an IPv4 one."""
 
-REMEMBERED_ADDRESSES = 4096
+MAX_CACHED_ADDRESSES = 4096
 
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
@@ -24,7 +24,7 @@ class Networks:
 
     def __init__(self, networks: Iterable[IPv4Network | IPv6Network] = ()) -> None:
         self._networks = tuple(_as_ipv4(network) for network in networks)
-        self._answer = lru_cache(REMEMBERED_ADDRESSES)(self._search)
+        self._answer = lru_cache(MAX_CACHED_ADDRESSES)(self._search)
 
     def __bool__(self) -> bool:
         return bool(self._networks)
@@ -42,7 +42,7 @@ NO_NETWORKS = Networks()
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     """An IP address without a zone, IPv4-mapped ones as IPv4; None for anything else."""
-    if len(text) > LONGEST_ADDRESS or "%" in text:
+    if len(text) > MAX_ADDRESS_CHARACTERS or "%" in text:
         return None
     try:
         address = ip_address(text)
@@ -53,7 +53,7 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     return address
 
 
-@lru_cache(REMEMBERED_ADDRESSES)
+@lru_cache(MAX_CACHED_ADDRESSES)
 def limit_key(peer: str) -> str:
     """The address that a client is counted by: an IPv6 one with its /64, which one customer has.
 

@@ -24,7 +24,7 @@ NO_SUCH_SITE = "The name or the port in the address is not one that is served he
 LOGOUT = b"logout"
 """The path, under base_url, where Jupyter ends a login by GET (``LogoutHandler``)."""
 
-GUARDED = frozenset({b"api", b"files", b"nbconvert", LOGOUT})
+NO_LINKS_FROM_OTHER_SITES = frozenset({b"api", b"files", b"nbconvert", LOGOUT})
 """First path segments, under base_url, that another site may not even navigate to."""
 
 
@@ -46,12 +46,12 @@ def check_host(head: RequestHead, site: Site) -> Refuse | None:
         if hosts[0] and not is_authority(hosts[0]):
             sentence = "The Host field is not a host and a port."
             return Refuse(400, "host", sentence, "Host", hosts[0])
-        hint = hint_of_port(hosts[0], site)
+        hint = port_hint(hosts[0], site)
         return Refuse(421, "host", NO_SUCH_SITE, "Host", hosts[0], hint=hint)
     return None
 
 
-def hint_of_port(host: bytes, site: Site) -> str:
+def port_hint(host: bytes, site: Site) -> str:
     """What to do about a Host that differs from a public authority in the port alone.
 
     A browser behind a NAT, or at a container's published port, names the port that it sees.
@@ -107,13 +107,13 @@ def check_fetch_site(head: RequestHead, site: Site) -> Refuse | None:
     A link is a GET or HEAD navigation of a document, and not to the paths that give
     data or run code. Source: the Fetch Metadata Request Headers specification.
     """
-    if is_from_here(head):
+    if is_same_site(head):
         return None
     if (
         head.method in (b"GET", b"HEAD")
         and head.values(b"sec-fetch-mode") == [b"navigate"]
         and head.values(b"sec-fetch-dest") == [b"document"]
-        and first_segment(head.target, site.base_path) not in GUARDED
+        and first_segment(head.target, site.base_path) not in NO_LINKS_FROM_OTHER_SITES
     ):
         return None
     sentence = "A page of another site asked for this; open it directly instead."
@@ -144,7 +144,7 @@ def is_logout(target: bytes, site: Site) -> bool:
     return LOGOUT in target and first_segment(target, site.base_path) == LOGOUT
 
 
-def is_from_here(head: RequestHead) -> bool:
+def is_same_site(head: RequestHead) -> bool:
     """Whether no other site's page had a part in the request, as far as the browser says."""
     values = head.values(b"sec-fetch-site")
     return not values or all(value in (b"same-origin", b"none") for value in values)

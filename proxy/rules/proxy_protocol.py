@@ -11,10 +11,10 @@ from ipaddress import IPv4Address, IPv6Address
 
 from .networks import parse_address
 
-V1_MOST_OCTETS = 107
+V1_MAX_OCTETS = 107
 """The longest line of version 1, its CRLF included (section 2.1)."""
 
-V2_MOST_OCTETS = 4096
+V2_MAX_OCTETS = 4096
 """The longest header of version 2 that is taken; the format itself allows 65,551."""
 
 V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -56,22 +56,22 @@ def parse(data: bytes) -> Header | Fault | None:
     None also says that everything so far belongs to the header. Never raises, and a
     verdict stands whatever octets are added.
     """
-    if _agree(data, V2_SIGNATURE):
+    if _may_start_with(data, V2_SIGNATURE):
         return _version_2(data)
-    if _agree(data, _V1_START):
+    if _may_start_with(data, _V1_START):
         return _version_1(data)
     return Fault("no PROXY header")
 
 
-def _agree(data: bytes, start: bytes) -> bool:
+def _may_start_with(data: bytes, start: bytes) -> bool:
     return data[: len(start)] == start[: len(data)]
 
 
 def _version_1(data: bytes) -> Header | Fault | None:
     """Section 2.1: one line of text."""
-    end = data.find(b"\r\n", 0, V1_MOST_OCTETS)
+    end = data.find(b"\r\n", 0, V1_MAX_OCTETS)
     if end < 0:
-        too_long = len(data) >= V1_MOST_OCTETS
+        too_long = len(data) >= V1_MAX_OCTETS
         return Fault("a line of version 1 without an end") if too_long else None
     length = end + 2
     protocol, *rest = data[len(_V1_START) : end].split(b" ")
@@ -110,8 +110,8 @@ def _version_2(data: bytes) -> Header | Fault | None:
     length = _V2_FIXED_OCTETS + rest
     if version != 2 or command not in (_LOCAL, _PROXY):
         return Fault("an unknown version or command in the binary header")
-    if length > V2_MOST_OCTETS:
-        return Fault(f"a binary header of {length} octets; {V2_MOST_OCTETS} are taken")
+    if length > V2_MAX_OCTETS:
+        return Fault(f"a binary header of {length} octets; {V2_MAX_OCTETS} are taken")
     size = 0
     if command == _PROXY:
         if family > _FAMILIES or transport > _TRANSPORTS:

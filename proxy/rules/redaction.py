@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from .secrets import SCHEMES, SUBPROTOCOLS, is_secret_field, is_secret_parameter
+from .secret_names import SCHEMES, SUBPROTOCOLS, is_secret_field, is_secret_parameter
 
-HIDDEN = b"[redacted]"
+REDACTED = b"[redacted]"
 
 _PARAMETER = re.compile(
     # The separators may be percent-encoded, even twice: Jupyter's login page carries the
@@ -39,15 +39,15 @@ def redact(name: bytes, value: bytes) -> bytes:
     """A field's value without its secrets."""
     key = name.lower()
     if key == b"cookie":
-        return b";".join(_hidden(pair) for pair in value.split(b";"))
+        return b";".join(_without_value(pair) for pair in value.split(b";"))
     if key == b"set-cookie":
         pair, semicolon, attributes = value.partition(b";")
-        return _hidden(pair) + semicolon + attributes
+        return _without_value(pair) + semicolon + attributes
     if key == b"sec-websocket-protocol":
         return b",".join(_subprotocol(name) for name in value.split(b","))
     if is_secret_field(key):
         scheme, space, _ = value.partition(b" ")
-        return scheme + space + HIDDEN if space and scheme.lower() in SCHEMES else HIDDEN
+        return scheme + space + REDACTED if space and scheme.lower() in SCHEMES else REDACTED
     return redact_target(value)
 
 
@@ -56,10 +56,10 @@ def redact_target(target: bytes) -> bytes:
     if b"=" in target or b"%" in target:
         target = _without_secret_parameters(target)
     if b"@" in target:
-        target = _AUTHORITY_FORM.sub(rb"\1" + HIDDEN + b"@", target)
-        target = _USERINFO.sub(rb"\1" + HIDDEN + b"@", target)
+        target = _AUTHORITY_FORM.sub(rb"\1" + REDACTED + b"@", target)
+        target = _USERINFO.sub(rb"\1" + REDACTED + b"@", target)
     if b"%" in target:
-        target = _ENCODED_USERINFO.sub(rb"\1" + HIDDEN + b"@", target)
+        target = _ENCODED_USERINFO.sub(rb"\1" + REDACTED + b"@", target)
     return target
 
 
@@ -82,17 +82,17 @@ def printable(value: bytes, limit: int = 300) -> str:
     return shown + ("…" if len(value) > limit else "")
 
 
-def _hidden(pair: bytes) -> bytes:
+def _without_value(pair: bytes) -> bytes:
     """A cookie pair without its value; one that has no name is all value."""
     name, equals, _ = pair.partition(b"=")
     if not equals and not name.strip():
         return pair
-    return name + equals + HIDDEN if equals else HIDDEN
+    return name + equals + REDACTED if equals else REDACTED
 
 
 def _subprotocol(name: bytes) -> bytes:
     bare = name.strip()
-    return name if not bare or bare.lower() in SUBPROTOCOLS else name.replace(bare, HIDDEN)
+    return name if not bare or bare.lower() in SUBPROTOCOLS else name.replace(bare, REDACTED)
 
 
 def _without_secret_parameters(target: bytes) -> bytes:
@@ -103,6 +103,6 @@ def _without_secret_parameters(target: bytes) -> bytes:
             continue
         value = _VALUE.match(target, found.end())
         assert value is not None, "it matches nothing, too"
-        kept += (target[done : found.end()], HIDDEN)
+        kept += (target[done : found.end()], REDACTED)
         done = value.end()
     return b"".join((*kept, target[done:])) if kept else target

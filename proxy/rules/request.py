@@ -29,7 +29,7 @@ def upstream_fields(
     Order: Host, the client's own in their order, then what labgate says. What was
     removed, added and changed is appended to ``changes`` when a list is given.
     """
-    ending = hop_by_hop.ends_here(head.values(b"connection"))
+    ending = hop_by_hop.hop_by_hop_names(head.values(b"connection"))
     kept: list[Field] = []
     own = _CREDENTIALS if site.gated else frozenset()
     host = via = b""
@@ -118,7 +118,7 @@ def _dropped_by(name: bytes) -> str | None:
     """The rule that a field (lower-case name) never goes up by, whatever it says."""
     if is_client_claim(name):
         return "client-claims"
-    return "underscores" if hop_by_hop.is_folded(name) else None
+    return "underscores" if hop_by_hop.is_underscore_alias(name) else None
 
 
 def _without_own(field: Field, name: bytes, changes: list[Change] | None) -> list[Field]:

@@ -62,7 +62,7 @@ def _kept(
     *,
     no_length: bool,
 ) -> list[Field]:
-    ending = hop_by_hop.ends_here(head.values(b"connection"))
+    ending = hop_by_hop.hop_by_hop_names(head.values(b"connection"))
     kept: list[Field] = []
     for field, name in zip(head.fields, head.names, strict=True):
         if name in ending:

@@ -10,5 +10,5 @@
 - ``log_throttle``   one line for a flood of events
 - ``memory``         descriptors enough, and memory only as needed
 - ``allocator``      where Python's small objects come from
-- ``commands``       what a system calls the commands that errors name
+- ``system_commands``       what a system calls the commands that errors name
 """

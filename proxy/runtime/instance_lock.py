@@ -35,7 +35,7 @@ its own /tmp sees the same, and nobody can leave one behind."""
 _UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
-class Held(Protocol):
+class HeldClaim(Protocol):
     """A claim, until it is closed or the process ends."""
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Occupant:
+class Owner:
     """The process that has a claim; what is not known is 0, None or empty."""
 
     pid: int = 0
@@ -106,21 +106,21 @@ def container_claim(engine: str, name: str, *, abstract: bool = ABSTRACT) -> Cla
     )
 
 
-def acquire(claim: Claim) -> Held:
+def acquire(claim: Claim) -> HeldClaim:
     """Have it from now on; the one place where a claim changes hands.
 
     Raises:
         StartError: Another process has it, or the lock file cannot be made.
     """
-    taken = _bind(claim.place) if isinstance(claim.place, str) else _lock(claim.place)
-    if not isinstance(taken, Occupant):
+    taken = _bind_socket(claim.place) if isinstance(claim.place, str) else _lock_file(claim.place)
+    if not isinstance(taken, Owner):
         return taken
     raise StartError(
         f"Already running as {taken}, with {claim.subject}. Stop that one first, or {claim.mend}."
     )
 
 
-def _lock(path: Path) -> Held | Occupant:
+def _lock_file(path: Path) -> HeldClaim | Owner:
     """Lock a file with flock(2), and write into it who has it.
 
     Raises:
@@ -139,7 +139,7 @@ def _lock(path: Path) -> Held | Occupant:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         with file:
-            return _written(file.read())
+            return _owner_in(file.read())
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise
@@ -152,19 +152,19 @@ def _lock(path: Path) -> Held | Occupant:
     return file
 
 
-def _written(content: str) -> Occupant:
+def _owner_in(content: str) -> Owner:
     try:
         told = json.loads(content)
-        return Occupant(int(told["pid"]), datetime.fromisoformat(told["since"]))
+        return Owner(int(told["pid"]), datetime.fromisoformat(told["since"]))
     except (ValueError, KeyError, TypeError):
-        return Occupant()  # it has had no time to write it
+        return Owner()  # it has had no time to write it
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _bind(name: str) -> Held | Occupant:
+def _bind_socket(name: str) -> HeldClaim | Owner:
     """Take the name of an abstract socket; the kernel tells of whom it is."""
     held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -173,13 +173,13 @@ def _bind(name: str) -> Held | Occupant:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             held.close()
-            return _listener(name)
+            return _owner_of_socket(name)
         log.warning("socket @%s: %s; nothing keeps a second labgate out", name, error.strerror)
     return held
 
 
-def _listener(name: str) -> Occupant:
-    occupant = Occupant()
+def _owner_of_socket(name: str) -> Owner:
+    owner = Owner()
     if sys.platform == "linux":
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
             # It does not accept; a full queue must not hold us up.
@@ -187,8 +187,8 @@ def _listener(name: str) -> Occupant:
             asking.connect(f"\0{name}")
             credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
             pid, uid, _ = struct.unpack("3i", credentials)
-            occupant = Occupant(pid, _started(pid), _user(uid))
-    return occupant
+            owner = Owner(pid, _started(pid), _user(uid))
+    return owner
 
 
 def _started(pid: int) -> datetime | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-PAUSE_SECONDS = 10.0
+LINE_INTERVAL_SECONDS = 10.0
 
 
 class LogThrottle:
-    """Lets one line through in ``PAUSE_SECONDS``, and counts those that it holds back."""
+    """Lets one line through in ``LINE_INTERVAL_SECONDS``, and counts those that it holds back."""
 
     def __init__(self) -> None:
         self._next = float("-inf")
@@ -22,5 +22,5 @@ class LogThrottle:
             self._held_back += 1
             return None
         held_back, self._held_back = self._held_back, 0
-        self._next = now + PAUSE_SECONDS
+        self._next = now + LINE_INTERVAL_SECONDS
         return held_back

@@ -1,9 +1,9 @@
 """Standard output and standard error of a process that runs for long.
 
 Whatever stands behind them (a pipe that nobody reads, a full disk, a terminal that hung up)
-must neither end labgate nor hold it up. So every line goes through here: ``take_over`` puts
-streams in the place of ``sys.stdout`` and ``sys.stderr`` whose writes never fail and never
-wait. A thread hands the lines on; only it is held up by a reader that is slow or gone.
+must neither end labgate nor block it. So ``replace_standard_streams`` replaces ``sys.stdout`` and
+``sys.stderr`` by streams whose writes never fail and never wait. A thread writes the lines; a slow
+reader blocks only that thread.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from contextlib import suppress
 from functools import partial
 from typing import TextIO
 
-MOST_BYTES = 1024 * 1024
+MAX_WAITING_BYTES = 1024 * 1024
 """So much waits for a reader that is slow; what comes then is lost, and counted."""
 
-PIECE_BYTES = 4096
+MAX_PIPE_WRITE_BYTES = 4096
 """Linux' PIPE_BUF: a write of no more is not mixed with another process' (pipe(7))."""
 
-STANDSTILL_SECONDS = 1.0
+STALLED_SECONDS = 1.0
 """At the end: who has read nothing for so long does not read any more."""
 
-LAST_SECONDS = 5.0
+FINAL_WRITE_SECONDS = 5.0
 """At the end: a reader that is only slow has so long."""
 
 
@@ -42,15 +42,15 @@ class Output(io.RawIOBase):
 
     Args:
         descriptor: It stays open when this is closed.
-        most_bytes: How much may wait.
+        max_waiting_bytes: How much may wait.
     """
 
-    def __init__(self, descriptor: int, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, descriptor: int, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
         self._descriptor = descriptor
-        self._most_bytes = most_bytes
+        self._max_waiting_bytes = max_waiting_bytes
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
-        self._pieces = 0
+        self._written_batches = 0
         self._overflowing = False
         self._lost_lines = 0
         self._changed = threading.Condition()
@@ -65,7 +65,7 @@ class Output(io.RawIOBase):
         if self._ending:
             return len(octets)
         with self._changed:
-            if self._overflowing or self._waiting_bytes + len(octets) > self._most_bytes:
+            if self._overflowing or self._waiting_bytes + len(octets) > self._max_waiting_bytes:
                 self._overflowing = True
                 self._lost_lines += octets.count(b"\n")
             elif octets:
@@ -79,10 +79,10 @@ class Output(io.RawIOBase):
         self._drain()
         # From here on no lock is taken: at the interpreter's end the thread may stop with it.
         self._ending = True
-        if self._changed.acquire(timeout=STANDSTILL_SECONDS):
+        if self._changed.acquire(timeout=STALLED_SECONDS):
             self._changed.notify_all()
             self._changed.release()
-        self._thread.join(0 if self._waiting_bytes else STANDSTILL_SECONDS)
+        self._thread.join(0 if self._waiting_bytes else STALLED_SECONDS)
 
     def writable(self) -> bool:
         return True
@@ -94,23 +94,25 @@ class Output(io.RawIOBase):
         return os.isatty(self._descriptor)
 
     def _drain(self) -> None:
-        deadline = time.monotonic() + LAST_SECONDS
+        deadline = time.monotonic() + FINAL_WRITE_SECONDS
         with self._changed:
             while self._waiting_bytes and time.monotonic() < deadline:
-                before = self._pieces
-                if not self._changed.wait_for(partial(self._beyond, before), STANDSTILL_SECONDS):
+                before = self._written_batches
+                if not self._changed.wait_for(
+                    partial(self._has_progressed, before), STALLED_SECONDS
+                ):
                     return
 
-    def _beyond(self, pieces: int) -> bool:
-        return self._pieces > pieces
+    def _has_progressed(self, pieces: int) -> bool:
+        return self._written_batches > pieces
 
     def _run(self) -> None:
         while octets := self._next():
-            for piece in pieces(octets):
-                self._hand_on(piece)
+            for piece in line_batches(octets):
+                self._write_out(piece)
                 with self._changed:
                     self._waiting_bytes -= len(piece)
-                    self._pieces += 1
+                    self._written_batches += 1
                     self._changed.notify_all()
 
     def _next(self) -> bytes:
@@ -129,7 +131,7 @@ class Output(io.RawIOBase):
             self._waiting.clear()
             return octets
 
-    def _hand_on(self, piece: bytes) -> None:
+    def _write_out(self, piece: bytes) -> None:
         octets = piece
         if self._failed_lines:
             octets = _notice(self._failed_lines, self._failure) + piece
@@ -152,20 +154,20 @@ class Output(io.RawIOBase):
             self._failed_lines, self._midline = 0, False
 
 
-def pieces(octets: bytes) -> Iterator[bytes]:
+def line_batches(octets: bytes) -> Iterator[bytes]:
     """Whole lines, as many at once as may be written to a pipe that several processes share."""
     start = 0
     while start < len(octets):
-        end = octets.rfind(b"\n", start, start + PIECE_BYTES) + 1
+        end = octets.rfind(b"\n", start, start + MAX_PIPE_WRITE_BYTES) + 1
         if not end:  # one line that is longer
             end = octets.find(b"\n", start) + 1 or len(octets)
-        if len(octets) - start <= PIECE_BYTES:
+        if len(octets) - start <= MAX_PIPE_WRITE_BYTES:
             end = len(octets)
         yield octets[start:end]
         start = end
 
 
-def fill_gaps() -> None:
+def open_standard_descriptors() -> None:
     """Have something behind the descriptors 0, 1 and 2; before anything else is opened.
 
     Closed (``>&-``), they would be given to the next sockets, and what is written to standard
@@ -180,7 +182,7 @@ def fill_gaps() -> None:
             setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r", closefd=False))
 
 
-def take_over() -> None:
+def replace_standard_streams() -> None:
     """Put streams that never fail and never wait in the place of stdout and stderr.
 
     Standard output and error that lead to the same place share a thread, which keeps the

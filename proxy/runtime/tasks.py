@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("labgate")
 
-TURN_SECONDS = 0.005
+MAX_TURN_SECONDS = 0.005
 """For work on thousands of connections, before whoever has sent something has a turn."""
 
 _running: set[asyncio.Task[Any]] = set()
@@ -26,11 +26,11 @@ def spawn(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
     return task
 
 
-async def in_turns(items: Iterable[T]) -> AsyncIterator[T]:
+async def yielding_to_others(items: Iterable[T]) -> AsyncIterator[T]:
     """Those that are items now; whenever a turn is over, whatever else is due comes first."""
     since = monotonic()
     for item in list(items):
-        if monotonic() - since > TURN_SECONDS:
+        if monotonic() - since > MAX_TURN_SECONDS:
             await asyncio.sleep(0)
             since = monotonic()
         yield item

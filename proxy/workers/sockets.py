@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from proxy.errors import StartError
 from proxy.net.ports import BACKLOG, refused
 
-BALANCED = sys.platform == "linux"
+KERNEL_BALANCES = sys.platform == "linux"
 """Linux spreads connections over the sockets of one port (SO_REUSEPORT, socket(7)); elsewhere
 the last one gets all of them, or there is no such option."""
 
 
-def spread(
-    bound: Sequence[socket.socket], workers: int, *, balanced: bool = BALANCED
+def sockets_per_worker(
+    bound: Sequence[socket.socket], workers: int, *, balanced: bool = KERNEL_BALANCES
 ) -> list[list[socket.socket]]:
     """For each worker a socket on every address; all of them listen.
 
@@ -43,10 +43,10 @@ def spread(
         return [list(bound) for _ in range(workers)]
     for listening in bound:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    return [list(bound), *([_beside(one) for one in bound] for _ in range(1, workers))]
+    return [list(bound), *([_duplicate(one) for one in bound] for _ in range(1, workers))]
 
 
-def _beside(listening: socket.socket) -> socket.socket:
+def _duplicate(listening: socket.socket) -> socket.socket:
     """Another one on the same address and port."""
     another = socket.socket(listening.family, listening.type, listening.proto)
     try:

@@ -24,18 +24,18 @@ from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.traffic import Gauges
 from proxy.runtime.tasks import spawn
 
-from .messages import Message, Order
-from .running import RunningWorker
-from .sockets import spread
+from .channel import Message, WorkerSetup
+from .sockets import sockets_per_worker
+from .worker_process import WorkerProcess
 
 log = logging.getLogger("labgate")
 
-RESTART_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
-STEADY_SECONDS = 60.0
-LAST_SECONDS = 5.0
+RESTART_DELAYS_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+RESET_DELAY_AFTER_SECONDS = 60.0
+KILL_AFTER_SECONDS = 5.0
 """After ``drain_seconds`` a worker has so long to close what is left."""
 
-MOST_LOGINS = 10_000
+MAX_REPLAYED_LOGINS = 10_000
 """What a worker that is started again hears of the past."""
 
 
@@ -49,10 +49,10 @@ class Supervisor:
         self._main: list[list[socket.socket]] = []
         self._plain: list[list[socket.socket]] = []
         self._session_key = b""
-        self._ended_sessions: RevokedFile | None = None
+        self._revoked_file: RevokedFile | None = None
         self._digest_key = secrets.token_bytes(32)
-        self._logins: deque[Message] = deque(maxlen=MOST_LOGINS)
-        self._workers: set[RunningWorker] = set()
+        self._logins: deque[Message] = deque(maxlen=MAX_REPLAYED_LOGINS)
+        self._workers: set[WorkerProcess] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self.traffic = None
@@ -74,22 +74,22 @@ class Supervisor:
         if settings.access.htpasswd is not None:
             Htpasswd(settings.access.htpasswd)
             self._session_key = session_key(settings.state_folder)
-            self._ended_sessions = RevokedFile(settings.state_folder)
+            self._revoked_file = RevokedFile(settings.state_folder)
         if self.certificates is not None:
             self.certificates.start()
         number = settings.listen.workers
         ports = bind_ports(settings)
         self._main = [ports.main]
         self._plain = [ports.plain]
-        self._main = spread(ports.main, number)
-        self._plain = spread(ports.plain, number)
-        first = await asyncio.gather(*(self._launch(place) for place in range(number)))
-        for place, worker in enumerate(first):
+        self._main = sockets_per_worker(ports.main, number)
+        self._plain = sockets_per_worker(ports.plain, number)
+        first = await asyncio.gather(*(self._launch(index) for index in range(number)))
+        for index, worker in enumerate(first):
             await worker.ready.wait()
             if not worker.serves:
-                raise StartError(await _why(place, worker))
-        for place, worker in enumerate(first):
-            self._tasks.append(spawn(self._keep(place, worker), f"worker {place + 1}"))
+                raise StartError(await _start_failure(index, worker))
+        for index, worker in enumerate(first):
+            self._tasks.append(spawn(self._supervise(index, worker), f"worker {index + 1}"))
         if self.certificates is not None:
             self.certificates.publish_status()
             self._tasks.append(spawn(watch(self.certificates), "certificates"))
@@ -100,12 +100,12 @@ class Supervisor:
         """Look at the certificates now, not only within the next seconds."""
         if self.certificates is not None and self._tasks and not self._stopping:
             self.certificates.reload()
-        self._tell({"reload": True})
+        self._broadcast({"reload": True})
 
     def connect_to(self, address: UpstreamAddress) -> None:
         """Jupyter is (going to be) at ``address``."""
         self._upstream = address
-        self._tell({"upstream": asdict(address)})
+        self._broadcast({"upstream": asdict(address)})
 
     async def stop(self, force: asyncio.Event | None = None) -> None:
         """Have the workers take nothing new and finish what is open within ``drain_seconds``.
@@ -119,69 +119,69 @@ class Supervisor:
             self.certificates.close()
         for listening in {one for sockets in (*self._main, *self._plain) for one in sockets}:
             listening.close()
-        self._tell({"stop": True})
-        hurrying = spawn(self._hurry(force), "hurry") if force is not None else None
-        seconds = self._settings.listen.drain_seconds + LAST_SECONDS
+        self._broadcast({"stop": True})
+        forcing = spawn(self._send_force(force), "force") if force is not None else None
+        seconds = self._settings.listen.drain_seconds + KILL_AFTER_SECONDS
         try:
             async with asyncio.timeout(seconds):
-                await self._gone()
+                await self._wait_for_all()
         except TimeoutError:
             for worker in self._workers:
                 log.error("worker process %d does not end; killing it", worker.pid)
                 worker.kill()
-            await self._gone()
+            await self._wait_for_all()
         finally:
-            if hurrying is not None:
-                hurrying.cancel()
+            if forcing is not None:
+                forcing.cancel()
 
-    async def _gone(self) -> None:
+    async def _wait_for_all(self) -> None:
         while self._workers:
-            await asyncio.gather(*(self._over(worker) for worker in self._workers))
+            await asyncio.gather(*(self._wait_for_exit(worker) for worker in self._workers))
 
-    async def _hurry(self, force: asyncio.Event) -> None:
+    async def _send_force(self, force: asyncio.Event) -> None:
         await force.wait()
-        self._tell({"hurry": True})
+        self._broadcast({"force": True})
 
-    async def _keep(self, place: int, worker: RunningWorker) -> None:
-        """See to it that there is a worker in this place."""
+    async def _supervise(self, index: int, worker: WorkerProcess) -> None:
+        """Keep one worker running at this index."""
         loop = asyncio.get_running_loop()
         attempt, since = 0, loop.time()
         while True:
-            await worker.leaving.wait()
+            await worker.draining.wait()
             if worker.serves:
                 # It finishes what it has; what comes now is for the next one.
-                log.info("worker %d (process %d) was told to end", place + 1, worker.pid)
-                spawn(self._over(worker), f"end of worker {place + 1}")
+                log.info("worker %d (process %d) was told to end", index + 1, worker.pid)
+                spawn(self._wait_for_exit(worker), f"end of worker {index + 1}")
             else:
-                how = await self._over(worker)
-                attempt = 0 if loop.time() - since > STEADY_SECONDS else attempt
-                pause = RESTART_SECONDS[min(attempt, len(RESTART_SECONDS) - 1)]
+                how = await self._wait_for_exit(worker)
+                attempt = 0 if loop.time() - since > RESET_DELAY_AFTER_SECONDS else attempt
+                pause = RESTART_DELAYS_SECONDS[min(attempt, len(RESTART_DELAYS_SECONDS) - 1)]
                 attempt += 1
                 log.error(
                     "worker %d (process %d) ended: %s; starting it again%s",
-                    place + 1,
+                    index + 1,
                     worker.pid,
                     how,
                     f" in {pause:g} s" if pause else "",
                 )
                 await asyncio.sleep(pause)
             since = loop.time()
-            worker = await self._again(place)
+            worker = await self._relaunch(index)
             await worker.ready.wait()
             if worker.serves:
-                log.info("worker %d is process %d now", place + 1, worker.pid)
+                log.info("worker %d is process %d now", index + 1, worker.pid)
 
-    async def _again(self, place: int) -> RunningWorker:
+    async def _relaunch(self, index: int) -> WorkerProcess:
         while True:
             with suppress(OSError):
-                return await self._launch(place)
-            log.error("worker %d cannot be started; trying again", place + 1)
-            await asyncio.sleep(RESTART_SECONDS[-1])
+                return await self._launch(index)
+            log.error("worker %d cannot be started; trying again", index + 1)
+            await asyncio.sleep(RESTART_DELAYS_SECONDS[-1])
 
-    async def _launch(self, place: int) -> RunningWorker:
-        """Start a worker that takes from the queues of this place."""
-        main, plain = self._main[place], self._plain[place]
-        order = Order(
+    async def _launch(self, index: int) -> WorkerProcess:
+        """Start a worker that takes from the sockets at this index."""
+        main, plain = self._main[index], self._plain[index]
+        setup = WorkerSetup(
             settings=self._settings.model_dump(mode="json", exclude_unset=True),
             workers=self._settings.listen.workers,
             access_log=self._access_log,
@@ -193,49 +193,49 @@ class Supervisor:
             logins=list(self._logins),
             logouts=self._logouts,
         )
-        worker = await RunningWorker.start(order, [*main, *plain], self._heard)
+        worker = await WorkerProcess.start(setup, [*main, *plain], self._on_update)
         self._workers.add(worker)
         # What was said while it was being started.
         if self._upstream is not None:
             worker.send({"upstream": asdict(self._upstream)})
         for logout in self._logouts:
-            if logout not in order.logouts:
+            if logout not in setup.logouts:
                 worker.send({"logout": logout})
         return worker
 
-    async def _over(self, worker: RunningWorker) -> str:
-        how = await worker.ended()
+    async def _wait_for_exit(self, worker: WorkerProcess) -> str:
+        how = await worker.wait_for_exit()
         self._workers.discard(worker)
         return how
 
-    def _heard(self, teller: RunningWorker, message: Message) -> None:
+    def _on_update(self, sender: WorkerProcess, message: Message) -> None:
         """Pass on what a worker learned."""
         if "logout" in message:
-            spawn(self._keep_logout(Revocation(*message["logout"])), "logout")
+            spawn(self._save_logout(Revocation(*message["logout"])), "logout")
             return
         self._logins.append(message["login"])
-        for worker in self._workers - {teller}:
+        for worker in self._workers - {sender}:
             worker.send(message)
 
-    async def _keep_logout(self, revocation: Revocation) -> None:
-        """The teller hears of it as well: it waits until it is kept."""
-        if self._ended_sessions is not None:
-            await self._ended_sessions.save(revocation)
-        self._tell({"logout": list(revocation)})
+    async def _save_logout(self, revocation: Revocation) -> None:
+        """Save a logout, then broadcast it; the sender waits for that message."""
+        if self._revoked_file is not None:
+            await self._revoked_file.save(revocation)
+        self._broadcast({"logout": list(revocation)})
 
     @property
     def _logouts(self) -> list[list[Any]]:
-        if self._ended_sessions is None:
+        if self._revoked_file is None:
             return []
-        return [list(revocation) for revocation in self._ended_sessions.revoked.revocations()]
+        return [list(revocation) for revocation in self._revoked_file.revoked.revocations()]
 
-    def _tell(self, message: Message) -> None:
+    def _broadcast(self, message: Message) -> None:
         for worker in self._workers:
             worker.send(message)
 
 
-async def _why(place: int, worker: RunningWorker) -> str:
-    how = await worker.ended()
+async def _start_failure(index: int, worker: WorkerProcess) -> str:
+    how = await worker.wait_for_exit()
     if worker.failure:
         return worker.failure
-    return f"Worker {place + 1} ended as it started ({how}); the lines above may tell why."
+    return f"Worker {index + 1} ended as it started ({how}); the lines above may tell why."

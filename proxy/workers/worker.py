@@ -20,10 +20,10 @@ from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.tasks import spawn
 
+from .channel import Channel, WorkerSetup
 from .limits import divide_limits
-from .lockout import SharedLockout
-from .logout import SharedRevokedSessions
-from .messages import Channel, Order
+from .shared_lockout import SharedLockout
+from .shared_logout import SharedRevokedSessions
 
 log = logging.getLogger("labgate")
 
@@ -34,7 +34,7 @@ def main(descriptor: int) -> int:
     Args:
         descriptor: This end of the channel.
     """
-    output.take_over()
+    output.replace_standard_streams()
     ignored = (signal.SIGINT, signal.SIGHUP)
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
@@ -50,32 +50,33 @@ async def _work(end: socket.socket) -> int:
     message = await channel.receive()
     if message is None:
         return 0
-    order = Order(**message)
-    settings = divide_limits(Settings.model_validate(order.settings), order.workers)
+    setup = WorkerSetup(**message)
+    settings = divide_limits(Settings.model_validate(setup.settings), setup.workers)
     log_to_stderr(settings.log.level)
     access = settings.access
     lockout = SharedLockout(
         access.login_failures,
         access.lockout_seconds,
-        order.workers,
-        lambda told: channel.send({"login": told}),
+        setup.workers,
+        lambda update: channel.send({"login": update}),
     )
-    for told in order.logins:
-        lockout.hear(told)
+    for update in setup.logins:
+        lockout.apply(update)
     revoked = SharedRevokedSessions(
-        (Revocation(*told) for told in order.logouts), lambda told: channel.send({"logout": told})
+        (Revocation(*update) for update in setup.logouts),
+        lambda update: channel.send({"logout": update}),
     )
     shared = SharedResources(
-        Ports(_sockets(order.main), _sockets(order.plain)),
+        Ports(_sockets(setup.main), _sockets(setup.plain)),
         lockout,
-        bytes.fromhex(order.session_key),
-        bytes.fromhex(order.digest_key),
+        bytes.fromhex(setup.session_key),
+        bytes.fromhex(setup.digest_key),
         revoked,
         revoked.revoke,
     )
-    app = Application(settings, access_log=order.access_log, renew=False, shared=shared)
-    if order.upstream is not None:
-        app.connect_to(UpstreamAddress(**order.upstream))
+    app = Application(settings, access_log=setup.access_log, renew=False, shared=shared)
+    if setup.upstream is not None:
+        app.connect_to(UpstreamAddress(**setup.upstream))
     worker = _Worker(app, channel, lockout, revoked)
     return await worker.run()
 
@@ -93,10 +94,10 @@ class _Worker:
         self._channel = channel
         self._lockout = lockout
         self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._force = asyncio.Event()
 
     async def run(self) -> int:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._leave)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drain)
         try:
             try:
                 await self._app.start()
@@ -105,39 +106,39 @@ class _Worker:
                 await self._channel.flush()
                 return error.exit_code
             self._channel.send({"ready": True})
-            spawn(self._obey(), "supervisor")
+            spawn(self._receive(), "supervisor")
             await self._stop.wait()
         finally:
-            await self._app.stop(self._hurry)
+            await self._app.stop(self._force)
         return 0
 
-    def _leave(self) -> None:
+    def _drain(self) -> None:
         """SIGTERM for this worker alone; a second one ends the waiting."""
         if self._stop.is_set():
-            self._hurry.set()
+            self._force.set()
         self._stop.set()
-        self._channel.send({"leaving": True})
+        self._channel.send({"draining": True})
 
-    async def _obey(self) -> None:
+    async def _receive(self) -> None:
         while (message := await self._channel.receive()) is not None:
-            self._do(message)
+            self._handle(message)
         # The supervisor is gone, and with it everything that this worker is good for.
         self._stop.set()
 
-    def _do(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: dict[str, Any]) -> None:
         match message:
             case {"upstream": address}:
                 self._app.connect_to(UpstreamAddress(**address))
-            case {"login": told}:
-                self._lockout.hear(told)
-            case {"logout": told}:
-                self._revoked.hear(told)
+            case {"login": update}:
+                self._lockout.apply(update)
+            case {"logout": update}:
+                self._revoked.apply(update)
             case {"reload": _}:
                 self._app.reload()
             case {"stop": _}:
                 self._stop.set()
-            case {"hurry": _}:
-                self._hurry.set()
+            case {"force": _}:
+                self._force.set()
 
 
 def _sockets(descriptors: list[int]) -> list[socket.socket]:

@@ -36,20 +36,20 @@ class NeverStops:
 
 
 async def test_a_hurry_ends_the_wait() -> None:
-    launcher, hurry = NeverStops(), asyncio.Event()
-    stopping = asyncio.ensure_future(_stop(launcher, hurry))
+    launcher, force = NeverStops(), asyncio.Event()
+    stopping = asyncio.ensure_future(_stop(launcher, force))
     await launcher.asked.wait()
     assert not launcher.left_alone
-    hurry.set()
+    force.set()
     async with asyncio.timeout(10):
         await stopping
     assert launcher.left_alone
 
 
 async def test_in_a_hurry_it_is_asked_all_the_same() -> None:
-    launcher, hurry = NeverStops(), asyncio.Event()
-    hurry.set()
+    launcher, force = NeverStops(), asyncio.Event()
+    force.set()
     async with asyncio.timeout(10):
-        await _stop(launcher, hurry)
+        await _stop(launcher, force)
     assert launcher.asked.is_set()
     assert launcher.left_alone

@@ -9,7 +9,13 @@ import pytest
 
 from proxy.cli.arguments import parse
 from proxy.cli.command import command
-from proxy.config.effects import INDEPENDENT, NEEDS, launched_otherwise, mistakes, remarks
+from proxy.config.effects import (
+    INDEPENDENT,
+    NEEDS,
+    ignored_jupyter_keys,
+    ineffective_keys,
+    ineffective_options,
+)
 from proxy.config.load import load
 from proxy.config.settings import JupyterSettings, Settings
 from proxy.errors import UsageError
@@ -25,11 +31,13 @@ def test_every_key_is_in_the_table() -> None:
 
 
 def told(line: str, environment: dict[str, str], file: Path) -> tuple[list[str], list[str]]:
-    """The mistakes on a command line, and the remarks about everything else."""
+    """The ineffective_options on a command line, and the ineffective_keys about everything else."""
     parsed = parse(line.split())
     settings = load(parsed.flags, environment, file, parsed.typed)
     launches = parsed.command == "up"
-    return mistakes(settings, parsed.typed), remarks(settings, parsed.typed, launches=launches)
+    return ineffective_options(settings, parsed.typed), ineffective_keys(
+        settings, parsed.typed, launches=launches
+    )
 
 
 @pytest.fixture
@@ -132,8 +140,8 @@ def test_it_is_exit_code_2_and_names_all(file: Path, capsys: pytest.CaptureFixtu
 
 def test_both_kinds_of_jupyter_have_keys_of_their_own() -> None:
     given = {"image", "folder", "password", "name"}
-    assert launched_otherwise(given, "process") == ["jupyter.image", "jupyter.name"]
-    assert launched_otherwise(given, "docker") == ["jupyter.folder"]
+    assert ignored_jupyter_keys(given, "process") == ["jupyter.image", "jupyter.name"]
+    assert ignored_jupyter_keys(given, "docker") == ["jupyter.folder"]
 
 
 async def test_auto_says_what_is_idle_once_it_has_chosen(
@@ -151,4 +159,4 @@ async def test_auto_says_what_is_idle_once_it_has_chosen(
 
 
 def test_nothing_is_idle_by_default() -> None:
-    assert remarks(Settings(), {}, launches=True) == []
+    assert ineffective_keys(Settings(), {}, launches=True) == []

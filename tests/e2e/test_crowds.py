@@ -15,7 +15,7 @@ import pytest
 
 from proxy.net.limits import DEFAULT_LIMITS
 from proxy.net.reset import reset
-from proxy.runtime.memory import room_for
+from proxy.runtime.memory import raise_descriptor_limit
 from tests.e2e.programs import Labgate, resident_memory, until
 from tests.e2e.test_slow_clients import descriptors
 from tests.upstreams import OK, Visit, upstream
@@ -43,7 +43,7 @@ async def jupyter(visit: Visit) -> None:
 @asynccontextmanager
 async def crowd(port: int, data: bytes) -> AsyncIterator[list[Streams]]:
     """So many connections of one address, each of which has said ``data``."""
-    room_for(2 * COUNT)
+    raise_descriptor_limit(2 * COUNT)
     members: list[Streams] = []
     try:
         for _ in range(COUNT):
@@ -109,7 +109,7 @@ async def canary(labgate: Labgate) -> int:
 
 @pytest.mark.parametrize("start", [b"", HELLO], ids=["silent", "a partial ClientHello"])
 async def test_handshakes_that_never_end_keep_nobody_else_out(tmp_path: Path, start: bytes) -> None:
-    room_for(2 * SILENT)
+    raise_descriptor_limit(2 * SILENT)
     place = ("--bind", "127.0.0.1", "--upstream", "http://127.0.0.1:9")
     # Long enough to have all of them there at once.
     patience = {"LABGATE_LIMITS__HANDSHAKE_SECONDS": "60"}

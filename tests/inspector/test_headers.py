@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.inspector.headers import shown
+from proxy.inspector.headers import format_changes
 from proxy.observe.record import Record
 from proxy.rules.model import Change
 from tests.heads import HOST, get
@@ -20,7 +20,7 @@ def test_every_change_has_its_rule_its_mark_and_no_secret() -> None:
         ],
         changes_down=[Change("set-cookie", b"Set-Cookie", b"a=s3cret", b"a=s3cret; Secure")],
     )
-    assert shown(record).splitlines() == [
+    assert format_changes(record).splitlines() == [
         "GET /lab?token=[redacted] from 203.0.113.7: 200 forwarded",
         "  up   host       ~ Host: lab.example.org => 127.0.0.1:8888",
         "  up   hop-by-hop - TE: trailers",

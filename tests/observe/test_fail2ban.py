@@ -17,7 +17,7 @@ from proxy.access.gate import Gate
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
 from proxy.access.session import Sessions
-from proxy.observe.access import AccessLog
+from proxy.observe.access_log import AccessLog
 from proxy.runtime.logs import LOG_FORMAT
 from tests.conftest import require
 from tests.edges import edge, request

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.rules.client import MOST_HOPS, believed, client_address, entry_address
+from proxy.rules.client import MAX_HOPS, client_address, entry_address, with_client_address
 from proxy.rules.decide import decide
 from proxy.rules.model import (
     Arrival,
@@ -180,11 +180,11 @@ def test_the_walk_is_bounded(lines: int) -> None:
     """The last believed address stands, however many trusted ones follow."""
     value = b"192.0.2.1," + b",".join(b"10.0.0.%d" % (n % 250) for n in range(2_000))
     walked = client_address(PROXY, [value] * lines, TRUSTED)
-    assert walked == f"10.0.0.{(2_000 - MOST_HOPS) % 250}"
+    assert walked == f"10.0.0.{(2_000 - MAX_HOPS) % 250}"
 
 
 def test_many_lines_are_one_list() -> None:
-    values = [b"192.0.2.1", *[b"10.0.0.6"] * (MOST_HOPS - 1)]
+    values = [b"192.0.2.1", *[b"10.0.0.6"] * (MAX_HOPS - 1)]
     assert client_address(PROXY, values, TRUSTED) == "192.0.2.1"
     assert client_address(PROXY, [b",".join(values)], TRUSTED) == "192.0.2.1"
     for longer in ([*values, b"10.0.0.8"], [b",".join([*values, b"10.0.0.8"])]):
@@ -222,7 +222,9 @@ def head(peer: str, *lines: bytes, target: bytes = b"/", **arrival: bool) -> Req
 
 def test_the_head_gets_the_believed_address() -> None:
     forwarded = b"X-Forwarded-For: 192.0.2.1"
-    seen = believed(head(PROXY, forwarded, persistent=False, plain_redirects=True), TRUSTED)
+    seen = with_client_address(
+        head(PROXY, forwarded, persistent=False, plain_redirects=True), TRUSTED
+    )
     assert seen.arrival == Arrival("192.0.2.1", False, True)
     assert seen.values(b"x-forwarded-for") == [b"192.0.2.1"]
     for untouched in (
@@ -231,8 +233,8 @@ def test_the_head_gets_the_believed_address() -> None:
         head(PROXY, b"X_Forwarded_For: 192.0.2.1", b"Forwarded: for=192.0.2.1"),
         head(PROXY, forwarded, vouched=False),
     ):
-        assert believed(untouched, TRUSTED) is untouched
-    assert believed(head(PROXY, forwarded), Networks()).arrival.peer == PROXY
+        assert with_client_address(untouched, TRUSTED) is untouched
+    assert with_client_address(head(PROXY, forwarded), Networks()).arrival.peer == PROXY
 
 
 CLOSED = make_site(

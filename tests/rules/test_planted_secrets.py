@@ -12,10 +12,10 @@ import pytest
 
 from proxy.access.gate import Gate
 from proxy.access.lockout import Lockout
-from proxy.inspector.headers import shown
+from proxy.inspector.headers import format_changes
 from proxy.net.listener import Listener
 from proxy.net.ports import bind
-from proxy.observe.access import line
+from proxy.observe.access_log import format_line
 from proxy.rules.networks import Networks
 from tests.edges import Edge, edge, request
 from tests.upstreams import Visit, upstream
@@ -107,7 +107,9 @@ def told(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
 
 def records(labgate: Edge) -> list[str]:
     """The access log's line of every exchange, and the text of ``--show-headers``."""
-    return [text for record in labgate.records for text in (line(record), shown(record))]
+    return [
+        text for record in labgate.records for text in (format_line(record), format_changes(record))
+    ]
 
 
 async def answer(visit: Visit) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.rules.proxy_protocol import (
-    V2_MOST_OCTETS,
+    V2_MAX_OCTETS,
     V2_SIGNATURE,
     Fault,
     Header,
@@ -48,7 +48,7 @@ HEADERS = [
     (binary(0x21, 0x21, MAPPED), "192.0.2.1"),
     (binary(0x21, 0x11, V4 + TLV), "192.0.2.1"),
     (binary(0x21, 0x11, V4 + b"\x04\xff\xff not a TLV"), "192.0.2.1"),
-    (binary(0x21, 0x21, V6 + bytes(V2_MOST_OCTETS - 16 - 36)), "2001:db8::1"),
+    (binary(0x21, 0x21, V6 + bytes(V2_MAX_OCTETS - 16 - 36)), "2001:db8::1"),
     (binary(0x20, 0x00), None),
     (binary(0x20, 0x00, TLV), None),
     (binary(0x20, 0x11, V4), None),
@@ -135,7 +135,7 @@ FAULTS = [
     binary(0x21, 0x21, V6[:-1]),
     binary(0x21, 0x21, V4),
     binary(0x21, 0x11, V4, length=0xFFFF),
-    binary(0x20, 0x00, length=V2_MOST_OCTETS - 15),
+    binary(0x20, 0x00, length=V2_MAX_OCTETS - 15),
     V2_SIGNATURE[:-1] + b"\r!\x11\0\0",
     b"\r\n\r\n\0\r\nQUIT\r",
 ]
@@ -153,7 +153,7 @@ PARTS = [
     binary(0x21, 0x11, V4)[:15],
     binary(0x21, 0x11, V4)[:16],
     binary(0x21, 0x11, V4)[:-1],
-    binary(0x20, 0x00, length=V2_MOST_OCTETS - 16),
+    binary(0x20, 0x00, length=V2_MAX_OCTETS - 16),
 ]
 
 
@@ -219,10 +219,10 @@ def test_a_verdict_comes_once_and_stands(data: bytes) -> None:
     assert type(first) is type(verdict)
     if isinstance(verdict, Header):
         assert first == verdict
-        assert 15 <= verdict.length <= min(len(data), V2_MOST_OCTETS)
+        assert 15 <= verdict.length <= min(len(data), V2_MAX_OCTETS)
         assert parse(data[: verdict.length]) == verdict
         assert parse(data[: verdict.length - 1]) is None
         if verdict.source is not None:
             assert str(ipaddress.ip_address(verdict.source)) == verdict.source
     if verdict is None:
-        assert len(data) < V2_MOST_OCTETS
+        assert len(data) < V2_MAX_OCTETS

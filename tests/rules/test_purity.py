@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 import proxy.rules
-from proxy.rules.answer import fault_of, switches_to_websocket
-from proxy.rules.client import believed
+from proxy.rules.client import with_client_address
 from proxy.rules.decide import decide
 from proxy.rules.model import (
     FieldSection,
@@ -27,6 +26,7 @@ from proxy.rules.model import (
 )
 from proxy.rules.request import upstream_fields, upstream_head
 from proxy.rules.response import downstream_fields
+from proxy.rules.response_faults import response_fault, switches_to_websocket
 from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, answered, get
 from tests.rules import test_client, test_decide, test_request, test_response, test_target
 
@@ -99,7 +99,7 @@ SITES = [
 
 def every_rule_for_requests(head: RequestHead, site: Site) -> list[object]:
     """What each of them says of the request."""
-    said: list[object] = [believed(head, site.trusted_proxies), decide(head, site)]
+    said: list[object] = [with_client_address(head, site.trusted_proxies), decide(head, site)]
     if isinstance(decided := said[-1], Forward | Tunnel):
         websocket = isinstance(decided, Tunnel)
         up = decided.head
@@ -115,7 +115,7 @@ def every_rule_for_answers(head: ResponseHead, site: Site) -> list[object]:
     """What each of them says of the answer."""
     websocket = switches_to_websocket(head)
     return [
-        fault_of(head, "1.1"),
+        response_fault(head, "1.1"),
         downstream_fields(head, site, LAB, websocket=websocket),
         downstream_fields(head, site, LAB, websocket=websocket, changes=[]),
     ]

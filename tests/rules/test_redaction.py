@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.rules.redaction import printable, redact, redact_octets, redact_target
-from proxy.rules.secrets import is_secret_field, is_secret_parameter
+from proxy.rules.secret_names import is_secret_field, is_secret_parameter
 
 FIELDS = [
     (b"Authorization", b"token s3cret", b"token [redacted]"),

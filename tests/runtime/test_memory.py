@@ -9,19 +9,19 @@ import sys
 
 import pytest
 
-from proxy.runtime.memory import raised, room_for
+from proxy.runtime.memory import raise_descriptor_limit, raise_soft_limit
 
 RAISING = """
 import resource, sys
-from proxy.runtime.memory import room_for
+from proxy.runtime.memory import raise_descriptor_limit
 soft, hard, connections = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-print(room_for(connections), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+print(raise_descriptor_limit(connections), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 
 REMEMBERING = """
 import gc
-from proxy.runtime.memory import Memory
+from proxy.runtime.memory import MemoryReclaimer
 class Connection: pass
 def crowd(size):
     for _ in range(size):
@@ -29,23 +29,23 @@ def crowd(size):
         one.itself = one
 def left():
     return sum(isinstance(one, Connection) for one in gc.get_objects())
-memory = Memory(0)
+memory = MemoryReclaimer(0)
 gc.disable()
-memory.look(4000, 1)
+memory.check(4000, 1)
 crowd(1000)
 for connections, now in [(3000, 2), (400, 3)]:
-    memory.look(connections, now)
+    memory.check(connections, now)
     print(left())
 for connections, now in [(60, 4), (60, 5), (60, 8), (60, 9), (4000, 17), (4000, 900), (4000, 1700)]:
     crowd(1)
-    memory.look(connections, now)
+    memory.check(connections, now)
     print(left())
 """
 
 
 MAPPED = """
 import ctypes
-from proxy.runtime.memory import own_pages
+from proxy.runtime.memory import map_large_buffers
 class Info(ctypes.Structure):
     _fields_ = [(str(number), ctypes.c_size_t) for number in range(10)]
 libc = ctypes.CDLL(None)
@@ -54,7 +54,7 @@ def mapped():
     return getattr(libc.mallinfo2(), "3")
 kept = []
 for wanted in (True, False):
-    own_pages(wanted)
+    map_large_buffers(wanted)
     before = mapped()
     kept += [bytearray(256 * 1024) for _ in range(5)]
     print(mapped() - before)
@@ -94,13 +94,13 @@ def test_a_limit_that_is_told_nowhere_is_come_near_to(most: int, limit: int) -> 
             raise ValueError("current limit exceeds maximum limit")
         accepted.append(wanted[0])
 
-    assert raised(256, 20_512, set_limit, resource.RLIM_INFINITY) == limit
+    assert raise_soft_limit(256, 20_512, set_limit, resource.RLIM_INFINITY) == limit
     assert accepted == ([limit] if limit > 256 else [])
 
 
 def test_enough_is_left_alone() -> None:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    assert room_for(1) == 1
+    assert raise_descriptor_limit(1) == 1
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
 
 

@@ -12,15 +12,15 @@ from itertools import pairwise
 import pytest
 
 from proxy.runtime import output
-from proxy.runtime.output import PIECE_BYTES, Output, pieces
+from proxy.runtime.output import MAX_PIPE_WRITE_BYTES, Output, line_batches
 
 
 class Pipe:
     """A pipe, with an ``Output`` at its writing end."""
 
-    def __init__(self, most_bytes: int = output.MOST_BYTES) -> None:
+    def __init__(self, max_waiting_bytes: int = output.MAX_WAITING_BYTES) -> None:
         self.reading, self.writing = os.pipe()
-        self.output = Output(self.writing, most_bytes)
+        self.output = Output(self.writing, max_waiting_bytes)
 
     def read(self, ending: bytes) -> bytes:
         """Up to these octets, which have to come."""
@@ -33,7 +33,7 @@ class Pipe:
         """Until not one octet more fits; how many it took."""
         os.set_blocking(self.writing, False)
         filled = 0
-        for size in (PIECE_BYTES, 1):
+        for size in (MAX_PIPE_WRITE_BYTES, 1):
             with suppress(BlockingIOError):
                 while True:
                     filled += os.write(self.writing, b"." * size)
@@ -79,14 +79,14 @@ def test_end_waits_for_what_is_waiting(pipe: Pipe) -> None:
 def test_end_does_not_wait_for_a_reader_that_stands_still(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output, "STANDSTILL_SECONDS", 0.05)
+    monkeypatch.setattr(output, "STALLED_SECONDS", 0.05)
     pipe.fill()
     pipe.output.write(b"x\n")
     pipe.output.end()
 
 
 def test_a_write_waits_for_nobody_and_what_is_lost_is_told_where_it_was() -> None:
-    pipe = Pipe(most_bytes=100)
+    pipe = Pipe(max_waiting_bytes=100)
     filled = pipe.fill()
     for number in range(40):
         pipe.output.write(b"line %d\n" % (number + 10))
@@ -147,8 +147,8 @@ def test_a_reader_that_is_gone_is_no_error(pipe: Pipe) -> None:
     ],
 )
 def test_pieces_are_whole_lines_that_no_other_process_can_split(octets: bytes) -> None:
-    found = list(pieces(octets))
+    found = list(line_batches(octets))
     assert b"".join(found) == octets
     assert all(piece.endswith(b"\n") for piece in found[:-1])
-    assert all(len(piece) <= PIECE_BYTES or piece.count(b"\n") <= 1 for piece in found)
-    assert all(len(a) + len(b) > PIECE_BYTES for a, b in pairwise(found))
+    assert all(len(piece) <= MAX_PIPE_WRITE_BYTES or piece.count(b"\n") <= 1 for piece in found)
+    assert all(len(a) + len(b) > MAX_PIPE_WRITE_BYTES for a, b in pairwise(found))

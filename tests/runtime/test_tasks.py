@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from proxy.runtime.tasks import TURN_SECONDS, in_turns
+from proxy.runtime.tasks import MAX_TURN_SECONDS, yielding_to_others
 
 
 def work() -> None:
-    until = monotonic() + 1.5 * TURN_SECONDS
+    until = monotonic() + 1.5 * MAX_TURN_SECONDS
     while monotonic() < until:
         pass
 
@@ -17,7 +17,7 @@ def work() -> None:
 async def test_others_are_served_in_between() -> None:
     served: list[int] = []
     before: list[int] = []
-    async for item in in_turns(range(4)):
+    async for item in yielding_to_others(range(4)):
         before.append(len(served))
         asyncio.get_running_loop().call_soon(served.append, item)
         work()
@@ -27,7 +27,7 @@ async def test_others_are_served_in_between() -> None:
 async def test_items_may_come_and_go_meanwhile() -> None:
     items = {1, 2, 3}
     seen = []
-    async for item in in_turns(items):
+    async for item in yielding_to_others(items):
         seen.append(item)
         items.discard(item)
         items.add(item + 10)

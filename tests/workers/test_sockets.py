@@ -9,7 +9,7 @@ import pytest
 
 from proxy.errors import StartError
 from proxy.net.ports import bind
-from proxy.workers.sockets import BALANCED, spread
+from proxy.workers.sockets import KERNEL_BALANCES, sockets_per_worker
 
 CONNECTIONS = 64
 
@@ -24,9 +24,9 @@ def accepted(listening: socket.socket) -> int:
     return number
 
 
-@pytest.mark.skipif(not BALANCED, reason="only Linux balances: run it there")
+@pytest.mark.skipif(not KERNEL_BALANCES, reason="only Linux balances: run it there")
 def test_the_kernel_spreads_connections_over_the_sockets() -> None:
-    sets = spread(bind(["127.0.0.1"], 0, "--x"), 2)
+    sets = sockets_per_worker(bind(["127.0.0.1"], 0, "--x"), 2)
     (first,), (second,) = sets
     clients = [socket.create_connection(first.getsockname()) for _ in range(CONNECTIONS)]
     try:
@@ -39,13 +39,13 @@ def test_the_kernel_spreads_connections_over_the_sockets() -> None:
 
 
 def test_without_that_all_share_one_queue() -> None:
-    sets = spread(bind(["127.0.0.1"], 0, "--x"), 3, balanced=False)
+    sets = sockets_per_worker(bind(["127.0.0.1"], 0, "--x"), 3, balanced=False)
     assert len({one for sockets in sets for one in sockets}) == 1
     sets[0][0].close()
 
 
 def test_a_port_shared_by_workers_is_taken_for_everybody_else() -> None:
-    ((first,), (second,)) = spread(bind(["127.0.0.1"], 0, "--x"), 2)
+    ((first,), (second,)) = sockets_per_worker(bind(["127.0.0.1"], 0, "--x"), 2)
     try:
         with pytest.raises(StartError, match="is taken"):
             bind(["127.0.0.1"], first.getsockname()[1], "--https-port")
@@ -58,10 +58,10 @@ def test_of_two_that_bound_at_once_one_is_refused() -> None:
     """Linux lets both bind, because neither listens yet."""
     mine = bind(["127.0.0.1"], 0, "--x")
     theirs = bind(["127.0.0.1"], mine[0].getsockname()[1], "--x")
-    opened = [one for sockets in spread(mine, 2) for one in sockets]
+    opened = [one for sockets in sockets_per_worker(mine, 2) for one in sockets]
     try:
         with pytest.raises(StartError, match="is taken"):
-            spread(theirs, 2)
+            sockets_per_worker(theirs, 2)
     finally:
         for one in (*opened, *theirs):
             one.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.rules.answer import MAX_FIELDS, fault_of, switches_to_websocket
 from proxy.rules.model import ResponseHead
+from proxy.rules.response_faults import MAX_RESPONSE_FIELDS, response_fault, switches_to_websocket
 from tests.heads import answered, fields
 
 FAULTS = [
@@ -23,8 +23,10 @@ FAULTS = [
     pytest.param((200, "1.1", b"\x7f"), (), "reason", id="DEL in the reason"),
     pytest.param((200, "1.1", b"OK"), (b"Content-Length: " + b"9" * 18,), "", id="18 digits"),
     pytest.param((200, "1.1", b"OK"), (b"Content-Length: " + b"9" * 19,), "large", id="19 digits"),
-    pytest.param((200, "1.1", b"OK"), (b"X: y",) * MAX_FIELDS, "", id="many fields"),
-    pytest.param((200, "1.1", b"OK"), (b"X: y",) * (MAX_FIELDS + 1), "fields", id="too many"),
+    pytest.param((200, "1.1", b"OK"), (b"X: y",) * MAX_RESPONSE_FIELDS, "", id="many fields"),
+    pytest.param(
+        (200, "1.1", b"OK"), (b"X: y",) * (MAX_RESPONSE_FIELDS + 1), "fields", id="too many"
+    ),
     pytest.param((200, "1.1", b"OK"), (b"Transfer-Encoding: gzip",), "coding", id="gzip"),
     pytest.param((200, "1.0", b"OK"), (b"Transfer-Encoding: chunked",), "coding", id="in 1.0"),
     pytest.param((200, "1.1", b"OK"), (b"Transfer-Encoding: chunked",) * 2, "coding", id="twice"),
@@ -34,7 +36,7 @@ FAULTS = [
 @pytest.mark.parametrize(("line", "lines", "fault"), FAULTS)
 def test_faults(line: tuple[int, str, bytes], lines: tuple[bytes, ...], fault: str) -> None:
     status, version, reason = line
-    found = fault_of(ResponseHead(status, reason, fields(*lines)), version)
+    found = response_fault(ResponseHead(status, reason, fields(*lines)), version)
     assert fault in found
     assert bool(found) == bool(fault)
 

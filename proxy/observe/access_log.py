@@ -11,7 +11,7 @@ from proxy.observe.record import Record
 from proxy.rules.redaction import printable, redact_target
 
 FLUSH_SECONDS = 0.2
-MOST_LINES = 1000
+MAX_WAITING_LINES = 1000
 
 
 class AccessLog:
@@ -36,8 +36,10 @@ class AccessLog:
             self._stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        self._lines.append(f"{self._stamp},{int(now * 1000) % 1000:03d} INFO {line(record)}\n")
-        if len(self._lines) >= MOST_LINES:
+        self._lines.append(
+            f"{self._stamp},{int(now * 1000) % 1000:03d} INFO {format_line(record)}\n"
+        )
+        if len(self._lines) >= MAX_WAITING_LINES:
             self.flush()
 
     def flush(self) -> None:
@@ -48,7 +50,7 @@ class AccessLog:
             self._stream.flush()
 
 
-def line(record: Record) -> str:
+def format_line(record: Record) -> str:
     """``peer "METHOD target" status bytes_up bytes_down seconds outcome``."""
     head = record.head
     target = printable(redact_target(head.target), 2000)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxy.workers.lockout import SharedLockout
+from proxy.workers.shared_lockout import SharedLockout
 
 ADDRESS = "192.0.2.7"
 
@@ -18,10 +18,10 @@ def pair(most: int) -> tuple[SharedLockout, SharedLockout]:
     lockouts: list[SharedLockout] = []
 
     def from_first(told: dict[str, Any]) -> None:
-        lockouts[1].hear(json.loads(json.dumps(told)))
+        lockouts[1].apply(json.loads(json.dumps(told)))
 
     def from_second(told: dict[str, Any]) -> None:
-        lockouts[0].hear(json.loads(json.dumps(told)))
+        lockouts[0].apply(json.loads(json.dumps(told)))
 
     lockouts += [
         SharedLockout(most, 900.0, 2, from_first),

@@ -11,16 +11,16 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from proxy.cli.ask import asker
+from proxy.cli.confirm import confirm_on_terminal
 from tests.e2e.programs import ROOT
 
 ASKING = """
 import asyncio, fcntl, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-from proxy.cli.ask import asker
+from proxy.cli.confirm import confirm_on_terminal
 
 async def main():
-    ask = asker()
+    ask = confirm_on_terminal()
     turns = 0
 
     async def others():
@@ -109,7 +109,7 @@ def test_nobody_to_ask() -> None:
     kept = os.dup(0)
     try:
         os.dup2(reading, 0)
-        assert asker() is None
+        assert confirm_on_terminal() is None
     finally:
         os.dup2(kept, 0)
         for descriptor in (kept, reading, writing):

@@ -11,7 +11,7 @@ from contextlib import suppress
 STDIN = 0
 
 
-def asker() -> Callable[[str], Awaitable[bool]] | None:
+def confirm_on_terminal() -> Callable[[str], Awaitable[bool]] | None:
     """What asks; None where nobody sits: a service, a pipe, a job in the background."""
     try:
         in_front = os.tcgetpgrp(STDIN) == os.getpgrp()

@@ -11,7 +11,7 @@ from proxy.access.revoked_sessions import Revocation, RevokedSessions
 
 log = logging.getLogger("labgate")
 
-PATIENCE_SECONDS = 5.0
+SAVE_TIMEOUT_SECONDS = 5.0
 
 
 class SharedRevokedSessions(RevokedSessions):
@@ -19,32 +19,32 @@ class SharedRevokedSessions(RevokedSessions):
 
     Args:
         revocations: What was kept.
-        tell: Gets what ``hear`` of the others is to be given, and ``kept`` once it is on disk.
+        send: Sends a revocation to the supervisor, which saves it and sends it to all workers.
     """
 
     def __init__(
-        self, revocations: Iterable[Revocation], tell: Callable[[list[Any]], None]
+        self, revocations: Iterable[Revocation], send: Callable[[list[Any]], None]
     ) -> None:
         super().__init__(revocations)
-        self._tell = tell
+        self._send = send
         self._waiting: dict[Revocation, asyncio.Event] = {}
 
     async def revoke(self, revocation: Revocation) -> None:
         """End a session here and everywhere, and wait until that is kept."""
         self.add(revocation)
         kept = self._waiting.setdefault(revocation, asyncio.Event())
-        self._tell(list(revocation))
+        self._send(list(revocation))
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(SAVE_TIMEOUT_SECONDS):
                 await kept.wait()
         except TimeoutError:
             log.warning("the supervisor does not say that it has kept a logout")
         finally:
             self._waiting.pop(revocation, None)
 
-    def hear(self, told: list[Any]) -> None:
-        """Another worker ended this one, or the supervisor has kept what was told to it."""
-        revocation = Revocation(*told)
+    def apply(self, update: list[Any]) -> None:
+        """Add a revocation that another worker sent, or that the supervisor has saved."""
+        revocation = Revocation(*update)
         self.add(revocation)
         if revocation in self._waiting:
             self._waiting[revocation].set()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from proxy.runtime.log_throttle import PAUSE_SECONDS, LogThrottle
+from proxy.runtime.log_throttle import LINE_INTERVAL_SECONDS, LogThrottle
 
 
 def test_a_line_now_and_then() -> None:
     sparing = LogThrottle()
     assert [sparing.due(now) for now in (100.0, 100.0, 101.0)] == [0, None, None]
-    assert sparing.due(100.0 + PAUSE_SECONDS) == 2
-    assert sparing.due(100.0 + 2 * PAUSE_SECONDS) == 0
+    assert sparing.due(100.0 + LINE_INTERVAL_SECONDS) == 2
+    assert sparing.due(100.0 + 2 * LINE_INTERVAL_SECONDS) == 0

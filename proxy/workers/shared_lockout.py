@@ -18,7 +18,7 @@ class SharedLockout(Lockout):
         max_failures: As of ``Lockout``.
         seconds: As of ``Lockout``.
         workers: So many share the attempts that an address may have under way.
-        tell: Gets what ``hear`` of the others is to be given.
+        send: Sends an update, which the other workers pass to ``apply``.
     """
 
     def __init__(
@@ -26,11 +26,11 @@ class SharedLockout(Lockout):
         max_failures: int,
         seconds: float,
         workers: int,
-        tell: Callable[[dict[str, Any]], None],
+        send: Callable[[dict[str, Any]], None],
     ) -> None:
         super().__init__(max_failures, seconds)
         self._workers = workers
-        self._tell = tell
+        self._send = send
 
     def is_busy(self, address: str, now: float, most: int) -> bool:
         """Whether this worker's share of ``most`` attempts is under way."""
@@ -46,30 +46,30 @@ class SharedLockout(Lockout):
             # A running number is one of this process only.
             secret = f"{os.getpid()}.{secret}"
         if not self.failed_before(address, secret, now):
-            told = {"at": now, "account": _written(account), "secret": _written(secret)}
-            self._tell({"address": address, **told})
+            update = {"at": now, "account": _encoded(account), "secret": _encoded(secret)}
+            self._send({"address": address, **update})
         return super().failed(address, account, secret, now)
 
     def succeeded(self, address: str, account: Hashable) -> None:
         """Take back the failures for ``account``, here and everywhere."""
         if address in self._by_address:
-            self._tell({"address": address, "account": _written(account)})
+            self._send({"address": address, "account": _encoded(account)})
         super().succeeded(address, account)
 
-    def hear(self, told: dict[str, Any]) -> None:
+    def apply(self, update: dict[str, Any]) -> None:
         """Another worker counted this: a failure when it has a time, otherwise a success."""
-        address, account = told["address"], _read(told["account"])
-        if "at" in told:
-            super().failed(address, account, _read(told["secret"]), told["at"])
+        address, account = update["address"], _decoded(update["account"])
+        if "at" in update:
+            super().failed(address, account, _decoded(update["secret"]), update["at"])
         else:
             super().succeeded(address, account)
 
 
-def _written(value: Hashable) -> str:
+def _encoded(value: Hashable) -> str:
     """Text and octets must not be taken for one another."""
     return f"octets:{value.hex()}" if isinstance(value, bytes) else f"text:{value}"
 
 
-def _read(written: str) -> Hashable:
+def _decoded(written: str) -> Hashable:
     kind, _, value = written.partition(":")
     return bytes.fromhex(value) if kind == "octets" else value

@@ -42,8 +42,8 @@ SUBPROTOCOLS = frozenset(
 )
 """Names in Sec-WebSocket-Protocol that may be shown: browsers can put a token nowhere else."""
 
-_MOST_ENCODINGS = 5
-_LONGEST_NAME = 256
+_MAX_ENCODINGS = 5
+_MAX_NAME_OCTETS = 256
 
 
 def is_secret_field(name: bytes) -> bool:
@@ -57,12 +57,12 @@ def is_secret_parameter(name: bytes) -> bool:
     Jupyter decodes names once (tornado ``parse_qs_bytes``); an address inside an address is
     encoded again. Nothing honest has a name of hundreds of octets.
     """
-    return len(name) > _LONGEST_NAME or _speaks_of_a_secret(name)
+    return len(name) > _MAX_NAME_OCTETS or _names_a_secret(name)
 
 
 @lru_cache(4096)
-def _speaks_of_a_secret(name: bytes) -> bool:
-    for _ in range(_MOST_ENCODINGS):
+def _names_a_secret(name: bytes) -> bool:
+    for _ in range(_MAX_ENCODINGS):
         decoded = unquote_to_bytes(name.replace(b"+", b" "))
         if decoded == name:
             break

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from proxy.cli.report import print_ready, ready_lines
+from proxy.cli.ready_lines import print_ready, ready_lines
 from proxy.config.settings import Settings
 from proxy.jupyter.launcher import Launched, Login
 from proxy.net.upstream_address import UpstreamAddress

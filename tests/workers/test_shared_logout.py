@@ -8,7 +8,7 @@ from typing import Any
 
 from proxy.access.revoked_sessions import Revocation
 from proxy.access.session import Session
-from proxy.workers.logout import SharedRevokedSessions
+from proxy.workers.shared_logout import SharedRevokedSessions
 
 ENDED = Revocation("böb", "0123456789abcdef", 1_800_000_000)
 SESSION = Session("böb", ENDED.at - 5, ENDED.session)
@@ -24,9 +24,9 @@ async def test_it_waits_until_the_supervisor_has_kept_it() -> None:
     assert not ending.done()
     (message,) = told
     heard: list[Any] = json.loads(message)
-    second.hear(heard)
+    second.apply(heard)
     assert SESSION in second
-    first.hear(heard)
+    first.apply(heard)
     await ending
 
 

@@ -20,7 +20,7 @@ class Commands:
     engine_log: str
     listening: str
 
-    def naming(self, port: int) -> str:
+    def listener_of(self, port: int) -> str:
         """The command that names who listens on ``port``."""
         return self.listening.format(port=port)
 
@@ -33,4 +33,4 @@ MACOS = Commands(
     "Docker Desktop's Troubleshoot menu",
     "`lsof -nP -iTCP:{port} -sTCP:LISTEN`",
 )
-HERE = LINUX if sys.platform == "linux" else MACOS
+COMMANDS = LINUX if sys.platform == "linux" else MACOS

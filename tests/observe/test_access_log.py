@@ -6,7 +6,7 @@ import asyncio
 import io
 import re
 
-from proxy.observe.access import MOST_LINES, AccessLog, line
+from proxy.observe.access_log import MAX_WAITING_LINES, AccessLog, format_line
 from proxy.observe.record import Record
 from tests.heads import HOST, get
 
@@ -29,11 +29,11 @@ def record(target: bytes = b"/lab") -> Record:
 
 
 def test_a_line_tells_who_asked_what_and_what_came_of_it() -> None:
-    assert line(record()) == '203.0.113.7 "GET /lab" 200 1 2 0.013 forwarded'
+    assert format_line(record()) == '203.0.113.7 "GET /lab" 200 1 2 0.013 forwarded'
 
 
 def test_a_line_holds_no_secret_and_no_control_octet() -> None:
-    told = line(record(b"/lab?token=s3cret\x1b\n"))
+    told = format_line(record(b"/lab?token=s3cret\x1b\n"))
     assert "s3cret" not in told
     assert told.isprintable()
 
@@ -54,9 +54,9 @@ async def test_the_lines_of_a_moment_are_written_at_once() -> None:
 async def test_a_crowd_of_lines_does_not_wait() -> None:
     stream = io.StringIO()
     log = AccessLog(stream)
-    for _ in range(MOST_LINES + 1):
+    for _ in range(MAX_WAITING_LINES + 1):
         log(record())
-    assert len(stream.getvalue().splitlines()) == MOST_LINES
+    assert len(stream.getvalue().splitlines()) == MAX_WAITING_LINES
     log.flush()
     log.flush()
-    assert len(stream.getvalue().splitlines()) == MOST_LINES + 1
+    assert len(stream.getvalue().splitlines()) == MAX_WAITING_LINES + 1

@@ -1,19 +1,19 @@
 """What supervisor and worker tell each other, over one socket pair: a line of JSON each.
 
-The supervisor begins with the ``Order``; after it come, from the supervisor,
+The supervisor begins with the ``WorkerSetup``; after it come, from the supervisor,
 
 - ``{"upstream": {…}}``   where Jupyter is (the fields of ``UpstreamAddress``)
 - ``{"reload": true}``    look at the certificates now
-- ``{"login": {…}}``      what another worker learned of a login (``SharedLockout.hear``)
+- ``{"login": {…}}``      what another worker learned of a login (``SharedLockout.apply``)
 - ``{"logout": […]}``    a session that is over (``Revocation``), and is kept
 - ``{"stop": true}``      take nothing new, finish what is open, end
-- ``{"hurry": true}``     do not wait for it
+- ``{"force": true}``     do not wait for it
 
 and from the worker
 
 - ``{"ready": true}``     it serves
 - ``{"failed": "…"}``     it cannot start, and why
-- ``{"leaving": true}``   it was asked by SIGTERM to end: another may take its place
+- ``{"draining": true}``   it was asked by SIGTERM to end: another may take its place
 - ``{"login": {…}}``      for the other workers
 - ``{"logout": […]}``    for the supervisor to keep, and for all workers
 
@@ -30,11 +30,11 @@ from typing import Any, Self
 
 Message = dict[str, Any]
 
-LONGEST_BYTES = 64 * 1024 * 1024
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class WorkerSetup:
     """Everything a worker needs to know at its start.
 
     Attributes:
@@ -76,7 +76,7 @@ class Channel:
     @classmethod
     async def open(cls, end: socket.socket) -> Self:
         """Take over ``end``, which is the channel's from here on."""
-        return cls(*await asyncio.open_connection(sock=end, limit=LONGEST_BYTES))
+        return cls(*await asyncio.open_connection(sock=end, limit=MAX_MESSAGE_BYTES))
 
     async def receive(self) -> Message | None:
         """The next message; None when the other one is gone."""

@@ -13,7 +13,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOT_ALPHANUMERIC = re.compile(rb"[^A-Za-z0-9]")
 
 
-def was_right(head: RequestHead, answer: ResponseHead, site: Site) -> bool | None:
+def is_token_accepted(head: RequestHead, answer: ResponseHead, site: Site) -> bool | None:
     """Whether Jupyter took the token; None where the answer does not depend on it.
 
     Jupyter looks at a token on *every* path, those that need no login included, and gives

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.rules.credentials import tokens, without_token
 from proxy.rules.model import make_site
-from proxy.rules.token import was_right
+from proxy.rules.token_check import is_token_accepted
 from tests.heads import HOST, JUPYTER, LAB, SITE, answered, fields, get
 
 BROUGHT = [
@@ -97,11 +97,11 @@ def test_was_right(
     right: bool | None,
 ) -> None:
     head = get(HOST, *lines, target=target + b"?token=x")
-    assert was_right(head, answered(*said, status=status), SITE) is right
+    assert is_token_accepted(head, answered(*said, status=status), SITE) is right
 
 
 def test_preserve_has_another_name_of_the_login() -> None:
     site = make_site((LAB,), JUPYTER, preserve=True)
     answer = answered(b"Set-Cookie: username-lab-example-org=x")
-    assert was_right(get(HOST, target=b"/?token=x"), answer, site) is True
-    assert was_right(get(HOST, target=b"/?token=x"), answer, SITE) is False
+    assert is_token_accepted(get(HOST, target=b"/?token=x"), answer, site) is True
+    assert is_token_accepted(get(HOST, target=b"/?token=x"), answer, SITE) is False

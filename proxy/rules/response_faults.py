@@ -6,7 +6,7 @@ import re
 
 from .model import ResponseHead
 
-MAX_FIELDS = 1000
+MAX_RESPONSE_FIELDS = 1000
 """More field lines than this are no answer; each costs far more memory than its octets."""
 
 MAX_LENGTH_DIGITS = 18
@@ -15,7 +15,7 @@ MAX_LENGTH_DIGITS = 18
 _REASON = re.compile(rb"[\t -~\x80-\xff]*")
 
 
-def fault_of(head: ResponseHead, version: str) -> str:
+def response_fault(head: ResponseHead, version: str) -> str:
     """What llhttp lets through in a response head; empty for none.
 
     A coding other than chunked would go down as if it were plain (RFC 9112 section 6.1).
@@ -32,8 +32,8 @@ def fault_of(head: ResponseHead, version: str) -> str:
             return "a Content-Length that is too large"
     if head.reason != b"OK" and not _REASON.fullmatch(head.reason):
         return "a control character in the reason phrase"
-    if len(head.fields) > MAX_FIELDS:
-        return f"more than {MAX_FIELDS} fields"
+    if len(head.fields) > MAX_RESPONSE_FIELDS:
+        return f"more than {MAX_RESPONSE_FIELDS} fields"
     return ""
 
 
