@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proxy.builders import (
     SharedResources,
@@ -36,11 +36,17 @@ from proxy.proxying.pool import Pool
 from proxy.rules.networks import NO_NETWORKS, Networks
 from proxy.runtime.memory import MemoryReclaimer
 from proxy.runtime.tasks import spawn
-from proxy.web.own_paths import OwnPaths
+from proxy.web.in_process import InProcessUpstream
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 log = logging.getLogger("labgate")
 
 SWEEP_SECONDS = 0.5
+WEB_START_SECONDS = 60.0
+"""aiohttp needs 0.4 s to load, and much longer where many others start."""
+WEB_IDLE_CONNECTIONS = 8
 UNKNOWN_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
 
 
@@ -70,6 +76,7 @@ class Application:
         self._shared = shared
         self._renew = renew
         upstream = settings.upstream
+        self._upstream: UpstreamAddress | None = None
         self._pool = Pool(
             None,
             connect_timeout_seconds=upstream.connect_timeout_seconds,
@@ -77,6 +84,12 @@ class Application:
             idle_seconds=upstream.idle_seconds,
             head_seconds=upstream.head_seconds,
             response_seconds=upstream.response_seconds,
+        )
+        self._web = InProcessUpstream(self._make_web_application)
+        self._web_pool = Pool(
+            self._web,
+            connect_timeout_seconds=WEB_START_SECONDS,
+            idle_connections=WEB_IDLE_CONNECTIONS,
         )
         self._pages = PageDeadline(self._pool, upstream.page_seconds, self._upstream_responds)
         wanted = access_log and log.isEnabledFor(logging.INFO)
@@ -94,11 +107,7 @@ class Application:
         self._exchanges = Dispatcher(
             build_site(settings, UNKNOWN_UPSTREAM),
             self._pool,
-            OwnPaths(
-                self._upstream_answers,
-                settings.acme.webroot,
-                challenge_folder(settings.state_folder),
-            ),
+            self._web_pool,
             observers,
             trace=settings.log.show_headers,
             limit=new_request_limit(self._limits, self._trusted),
@@ -152,6 +161,8 @@ class Application:
             self._challenged = spawn(alpn.run(), "challenges")
             if self._renew and self.certificates.managed[0].source.kind == "ACME":
                 self._renewing = spawn(renewing(settings, self.certificates), "renewal")
+        # Last: loading it takes longer than everything else, and few requests need it.
+        self._web.start()
 
     @property
     def gauges(self) -> Gauges:
@@ -177,8 +188,9 @@ class Application:
 
     def connect_to(self, address: UpstreamAddress) -> None:
         """Jupyter is (going to be) at ``address``."""
+        self._upstream = address
         self._pool.move(address)
-        self._exchanges.site = build_site(self._settings, address)
+        self._exchanges.use(build_site(self._settings, address))
 
     async def stop(self, force: asyncio.Event | None = None) -> None:
         """Take nothing new, finish what is open within ``drain_seconds``, then cut.
@@ -210,6 +222,8 @@ class Application:
         for edge in self._edges:
             await edge.shutdown(timeout=0.5)
         self._pool.close()
+        self._web_pool.close()
+        await self._web.stop()
         if self._access is not None:
             self._access.flush()
 
@@ -227,12 +241,26 @@ class Application:
             await self._pool.check_times()
             self._pages.look(monotonic())
 
+    def _make_web_application(self) -> web.Application:
+        from proxy.web.app import make_app  # noqa: PLC0415  see InProcessUpstream
+
+        webroot = self._settings.acme.webroot
+        folders = [challenge_folder(self._settings.state_folder)]
+        if webroot is not None:
+            folders.append(webroot / ".well-known" / "acme-challenge")
+        gate = self._exchanges.gate
+        return make_app(
+            upstream_answers=self._upstream_answers,
+            challenge_folders=folders,
+            end_sessions=gate.log_out if gate is not None else None,
+        )
+
     async def _upstream_answers(self) -> bool:
-        address = self._pool.address
+        address = self._upstream
         return address is not None and await is_ready(address)
 
     async def _upstream_responds(self, seconds: float) -> bool:
-        address = self._pool.address
+        address = self._upstream
         return address is not None and not await is_silent(address, seconds)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from proxy.http1.server import Http1Server
 from proxy.net.limits import DEFAULT_LIMITS, Limits, new_request_limit
@@ -13,8 +14,9 @@ from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.record import Record
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
-from proxy.rules.model import Site, WebOrigin, make_site
-from proxy.web.own_paths import OwnPaths
+from proxy.rules.model import Field, RequestHead, Site, WebOrigin, make_site
+from proxy.web.app import make_app
+from proxy.web.in_process import InProcessUpstream
 
 PUBLIC = WebOrigin("https", "lab.example.org", 443)
 
@@ -72,6 +74,7 @@ async def edge(
     response_seconds: float = 0.0,
     idle_connections: int = 64,
     idle_seconds: float = 30.0,
+    challenge_folders: Sequence[Path] = (),
 ) -> AsyncIterator[Edge]:
     """Run an edge for ``https://lab.example.org`` in front of ``address``."""
     pool = Pool(
@@ -87,6 +90,17 @@ async def edge(
     async def ready() -> bool:
         return address is not None
 
+    async def end_sessions(head: RequestHead) -> tuple[Field, ...]:
+        assert exchanges.gate is not None, "a site that is gated has one"
+        return await exchanges.gate.log_out(head)
+
+    application = InProcessUpstream(
+        lambda: make_app(
+            upstream_answers=ready, challenge_folders=challenge_folders, end_sessions=end_sessions
+        )
+    )
+    application_pool = Pool(application)
+
     def observe(record: Record) -> None:
         records.append(record)
         running.recorded.set()
@@ -95,11 +109,12 @@ async def edge(
     exchanges = Dispatcher(
         site,
         pool,
-        OwnPaths(ready, None),
+        application_pool,
         [observe],
         trace=True,
         limit=new_request_limit(limits, site.trusted_proxies),
     )
+    application.start()
     server = Http1Server(exchanges, plain_redirects=redirects, limits=limits)
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(server, "127.0.0.1", 0)
@@ -117,6 +132,8 @@ async def edge(
             tunnel.abort()
         await server.shutdown(timeout=0.5)
         pool.close()
+        application_pool.close()
+        await application.stop()
 
 
 @asynccontextmanager

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from proxy.errors import UsageError
 from proxy.rules.model import WebOrigin
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 _EXAMPLES = "write http://127.0.0.1:8888 or unix:/run/jupyter.sock"
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
@@ -34,6 +39,17 @@ class UpstreamAddress:
     def origin(self) -> WebOrigin:
         """What Host and Origin are rewritten to."""
         return WebOrigin("http", self.host.lower(), self.port)
+
+    async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.BaseTransport, P]:
+        """Connect a protocol that ``factory`` makes.
+
+        Raises:
+            OSError: With the reason.
+        """
+        loop = asyncio.get_running_loop()
+        if self.path is not None:
+            return await loop.create_unix_connection(factory, self.path)
+        return await loop.create_connection(factory, self.host, self.port)
 
     def __str__(self) -> str:
         if self.path is not None:

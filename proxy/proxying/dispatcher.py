@@ -17,7 +17,6 @@ from proxy.proxying.tunnel import Tunnel as OpenTunnel
 from proxy.rules.client import with_client_address
 from proxy.rules.model import RequestHead, Site
 from proxy.runtime.log_throttle import LogThrottle
-from proxy.web.own_paths import OwnPaths
 
 log = logging.getLogger("labgate")
 
@@ -26,11 +25,12 @@ class Dispatcher:
     """Takes every request of every listener from its head to the end of its answer.
 
     Attributes:
-        site: The policy's configuration; replaced whole, exchanges under way keep theirs.
+        site: The policy's configuration; exchanges under way keep theirs (``use``).
+        application_site: The same for labgate's own application.
         tunnels: The WebSockets that are open.
         gate: Asks who wants in; None asks nobody.
         pool: The connections to Jupyter.
-        own: Answers the paths that are labgate's own.
+        application: The connections to labgate's own application.
         limit: How many may be forwarded at once; a tunnel is not counted any more.
         trace: Keep what the rules change, for ``--show-headers``.
         under_way: How many are, tunnels included.
@@ -40,23 +40,28 @@ class Dispatcher:
         self,
         site: Site,
         pool: Pool,
-        own: OwnPaths,
+        application: Pool,
         observers: Sequence[Observer] = (),
         *,
         trace: bool = False,
         limit: ConcurrencyLimit | None = None,
     ) -> None:
-        self.site = site
+        self.use(site)
         self.tunnels: set[OpenTunnel] = set()
         self.gate: Gate | None = None
         self.trace = trace
         self.pool = pool
-        self.own = own
+        self.application = application
         self.under_way = 0
         self.limit = limit if limit is not None else new_request_limit(DEFAULT_LIMITS)
         self._turned_away = LogThrottle()
         self._idle: asyncio.Event | None = None
         self._observers = tuple(observers)
+
+    def use(self, site: Site) -> None:
+        """From the next request on, this is the site."""
+        self.site = site
+        self.application_site = site.for_application()
 
     def __call__(
         self, head: RequestHead, content: Content, downstream: Downstream

@@ -94,7 +94,7 @@ class Forwarder:
         self._heard = heard
         self._head = head
         self._site = site
-        self._public = site.authorities[head.values(b"host")[0].lower()]
+        self._public = site.public_origin(head)
         self._content = content
         self._downstream = downstream
         self._record = record

@@ -1,16 +1,29 @@
-"""Kept-alive connections to Jupyter, taken last in, first out."""
+"""Kept-alive connections to an upstream, taken last in, first out."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Set
+from collections.abc import Callable, Set
 from time import monotonic
+from typing import Protocol, TypeVar
 
 from proxy.errors import UpstreamDown
 from proxy.http1.client_connection import UpstreamConnection
-from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.tasks import yielding_to_others
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+
+class Upstream(Protocol):
+    """Whatever can be connected to; its text names it in errors."""
+
+    async def connect(self, factory: Callable[[], P], /) -> tuple[asyncio.BaseTransport, P]:
+        """Connect a protocol that ``factory`` makes.
+
+        Raises:
+            OSError: With the reason.
+        """
 
 
 class Pool:
@@ -22,7 +35,7 @@ class Pool:
 
     def __init__(
         self,
-        address: UpstreamAddress | None,
+        upstream: Upstream | None,
         *,
         connect_timeout_seconds: float = 5.0,
         idle_connections: int = 64,
@@ -30,7 +43,7 @@ class Pool:
         head_seconds: float = 60.0,
         response_seconds: float = 0.0,
     ) -> None:
-        self._address = address
+        self._upstream = upstream
         self._connect_timeout = connect_timeout_seconds
         self._limit = idle_connections
         self._idle_seconds = idle_seconds
@@ -41,12 +54,7 @@ class Pool:
         self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
-        return f"<Pool {self._address} idle={len(self._idle)}>"
-
-    @property
-    def address(self) -> UpstreamAddress | None:
-        """Where connections go; None while Jupyter has not been launched."""
-        return self._address
+        return f"<Pool {self._upstream} idle={len(self._idle)}>"
 
     @property
     def connections(self) -> int:
@@ -58,12 +66,12 @@ class Pool:
         """Those that are."""
         return self._open
 
-    def move(self, address: UpstreamAddress) -> None:
-        """From now on connect to ``address``."""
+    def move(self, upstream: Upstream) -> None:
+        """From now on connect to ``upstream``."""
         self.close()
         for connection in self._open:
             connection.retired = True
-        self._address = address
+        self._upstream = upstream
 
     def take(self) -> UpstreamConnection | None:
         """The idle connection used last, if there is one."""
@@ -81,23 +89,17 @@ class Pool:
         Raises:
             UpstreamDown: With the reason.
         """
-        address = self._address
-        if address is None:
+        upstream = self._upstream
+        if upstream is None:
             raise UpstreamDown("Jupyter is being started")
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout):
-                if address.path is not None:
-                    _, connection = await loop.create_unix_connection(self._make, address.path)
-                else:
-                    _, connection = await loop.create_connection(
-                        self._make, address.host, address.port
-                    )
+                _, connection = await upstream.connect(self._make)
         except TimeoutError:
             seconds = f"{self._connect_timeout:g}"
-            raise UpstreamDown(f"{address} did not accept within {seconds} s") from None
+            raise UpstreamDown(f"{upstream} did not accept within {seconds} s") from None
         except OSError as error:
-            raise UpstreamDown(f"{address}: {error.strerror or error}") from None
+            raise UpstreamDown(f"{upstream}: {error.strerror or error}") from None
         if connection.usable:
             self._open.add(connection)
         return connection

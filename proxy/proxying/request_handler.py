@@ -18,7 +18,15 @@ from proxy.proxying.forwarder import Again, Forwarder, Outcome, Switched
 from proxy.proxying.tunnel import Tunnel as OpenTunnel
 from proxy.rules.decide import decide
 from proxy.rules.message import may_be_unsent, may_continue
-from proxy.rules.model import Forward, Local, Redirect, Refuse, RequestHead, Tunnel
+from proxy.rules.model import (
+    Forward,
+    Internal,
+    Redirect,
+    Refuse,
+    RequestHead,
+    Respond,
+    Tunnel,
+)
 from proxy.rules.redaction import printable, redact, redact_target
 from proxy.runtime.tasks import spawn
 
@@ -42,6 +50,7 @@ class RequestHandler:
         "_may_continue",
         "_over",
         "_persistent",
+        "_pool",
         "_record",
         "_site",
         "_slot",
@@ -54,6 +63,7 @@ class RequestHandler:
     ) -> None:
         self._all = exchanges
         self._site = exchanges.site
+        self._pool = exchanges.pool
         self._head = head
         self._content = content
         self._downstream = downstream
@@ -93,10 +103,16 @@ class RequestHandler:
                     status, location, persistent=self._persistent, bodiless=self._bodiless
                 )
                 self._say(answer, persistent=self._persistent)
-            case Local("log-out"):
-                self._work(self._log_out())
-            case Local():
-                self._work(self._own(decision))
+            case Respond(status, sentence):
+                self._record.status, self._record.outcome = status, "answered here"
+                answer = answers.plain(
+                    status, sentence, persistent=self._persistent, bodiless=self._bodiless
+                )
+                self._say(answer, persistent=self._persistent)
+            case Internal(head):
+                self._record.outcome = "answered here"
+                self._pool = self._all.application
+                self._forward(self._forwarder_to_application(head))
 
     def cancel(self) -> None:
         """The client has gone."""
@@ -124,9 +140,12 @@ class RequestHandler:
         self._pass(decision, allowed)
 
     def _pass(self, decision: Forward | Tunnel, allowed: Allow) -> None:
-        self._carrier = self._carrier_of(decision, allowed)
-        if not self._carrier.at_once(self._all.pool, self._carried):
-            self._work(self._carrier.dial(self._all.pool, self._carried))
+        self._forward(self._carrier_of(decision, allowed))
+
+    def _forward(self, carrier: Forwarder) -> None:
+        self._carrier = carrier
+        if not carrier.at_once(self._pool, self._carried):
+            self._work(carrier.dial(self._pool, self._carried))
 
     def _carrier_of(self, decision: Forward | Tunnel, allowed: Allow) -> Forwarder:
         heard = None
@@ -146,6 +165,19 @@ class RequestHandler:
             heard=heard,
         )
 
+    def _forwarder_to_application(self, head: RequestHead) -> Forwarder:
+        """What the rules do to its fields is no news: ``--show-headers`` is about Jupyter."""
+        return Forwarder(
+            head,
+            self._all.application_site,
+            self._content,
+            self._downstream,
+            self._record,
+            upgrade=False,
+            persistent=self._may_continue,
+            trace=False,
+        )
+
     def _carried(self, outcome: Outcome) -> None:
         if isinstance(outcome, Switched):
             try:
@@ -154,7 +186,7 @@ class RequestHandler:
                 self._fail(error)
         elif outcome is Again.AFRESH:
             assert self._carrier is not None, "it calls back"
-            self._work(self._carrier.dial(self._all.pool, self._carried))
+            self._work(self._carrier.dial(self._pool, self._carried))
         else:
             self._end(persistent=outcome)
 
@@ -175,26 +207,6 @@ class RequestHandler:
         self._record.bytes_up += tunnel.bytes_up
         self._record.bytes_down += tunnel.bytes_down
         self._finish()
-
-    async def _own(self, decision: Local) -> None:
-        self._record.outcome = "answered here"
-        answer = await self._all.own.answer(
-            decision, persistent=self._persistent, bodiless=self._bodiless
-        )
-        if isinstance(answer, Refuse):
-            self._refuse(answer)
-            return
-        self._record.status = int(answer[9:12])
-        self._say(answer, persistent=self._persistent)
-
-    async def _log_out(self) -> None:
-        self._record.outcome = "answered here"
-        gate = self._all.gate
-        assert gate is not None, "a site that is gated has one"
-        fields = await gate.log_out(self._head)
-        self._record.status = 401
-        answer = answers.logged_out(self._head, fields, persistent=self._persistent)
-        self._say(answer, persistent=self._persistent)
 
     def _turn_away(self) -> None:
         """Too many are under way, in all or of this client."""

@@ -5,13 +5,13 @@ No version, no name of ours: a stranger learns nothing from an error.
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 
 from proxy.proxying.relay import http_date
 from proxy.rules.model import Field, Refuse, RequestHead
-from proxy.rules.negotiation import Representation, is_navigation, representation
-from proxy.web.page import WAITING, Page, error_page
+from proxy.rules.negotiation import is_navigation
+from proxy.web.error_content import error_content
+from proxy.web.page import WAITING, Page
 
 RETRY_AFTER_SECONDS = 2
 
@@ -25,10 +25,10 @@ def plain(
     persistent: bool,
     bodiless: bool = False,
     fields: tuple[Field, ...] = (),
-    content_type: bytes = b"text/plain; charset=utf-8",
 ) -> bytes:
     """A whole response: one sentence, and what must stand in its head."""
     content = sentence.encode("utf-8") + b"\n"
+    content_type = b"text/plain; charset=utf-8"
     return whole(status, content, content_type, (*fields, *_ending(persistent)), bodiless)
 
 
@@ -72,23 +72,10 @@ def error(
         persistent: Whether the connection can carry another exchange.
         fields: Further fields of the answer.
     """
-    bodiless = head.method == b"HEAD"
-    content_type = b"text/plain; charset=utf-8"
-    match representation(head):
-        case Representation.PAGE:
-            page = error_page(status, reason, sentence)
-            return html(status, page, persistent=persistent, bodiless=bodiless, fields=fields)
-        case Representation.JSON:
-            sentence = json.dumps({"message": sentence, "reason": reason})
-            content_type = b"application/json"
-    return plain(
-        status,
-        sentence,
-        persistent=persistent,
-        bodiless=bodiless,
-        fields=fields,
-        content_type=content_type,
-    )
+    told = error_content(head, status, reason, sentence)
+    policy = ((b"Content-Security-Policy", told.policy),) if told.policy else ()
+    fields = (*fields, *policy, *_ending(persistent))
+    return whole(status, told.content, told.content_type, fields, head.method == b"HEAD")
 
 
 def refused(head: RequestHead, refusal: Refuse, *, persistent: bool) -> bytes:
@@ -112,12 +99,6 @@ def unavailable(head: RequestHead, status: int, *, persistent: bool) -> bytes:
         bodiless = head.method == b"HEAD"
         return html(503, WAITING, persistent=persistent, bodiless=bodiless, fields=(_RETRY,))
     return error(head, 503, "upstream", _SENTENCES[503], persistent=persistent, fields=(_RETRY,))
-
-
-def logged_out(head: RequestHead, fields: tuple[Field, ...], *, persistent: bool) -> bytes:
-    """The session is over, and the browser is asked to forget the password (401)."""
-    sentence = "You are logged out of this server."
-    return error(head, 401, "logged-out", sentence, persistent=persistent, fields=fields)
 
 
 def crowded(head: RequestHead, *, persistent: bool) -> bytes:

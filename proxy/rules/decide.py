@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import client, message, origin, redirect, target
-from .model import Decision, Forward, Local, Refuse, RequestHead, Site, Tunnel
+from .model import Decision, Forward, Internal, Refuse, RequestHead, Respond, Site, Tunnel
 
 HEALTH = b"/.labgate/health"
 READY = b"/.labgate/ready"
@@ -52,9 +52,9 @@ def judge(head: RequestHead, site: Site) -> Decision:
         return normal
     head = normal
     if head.target.startswith(b"/."):
-        local = own_path(head, site)
-        if local is not None:
-            return local
+        internal = own_path(head, site)
+        if internal is not None:
+            return internal
     refusal = client.check_allowed(head, site)
     if refusal is not None:
         return refusal
@@ -96,7 +96,7 @@ def forward(head: RequestHead) -> Decision:
     if hops < 0:
         if head.method == b"TRACE":
             return Refuse(405, "max-forwards", "TRACE is not answered here.")
-        return Local("options")
+        return Respond(200, "This is as far as Max-Forwards lets it go.")
     fields = tuple(
         (name, b"%d" % hops if name.lower() == b"max-forwards" else value)
         for name, value in head.fields
@@ -104,7 +104,7 @@ def forward(head: RequestHead) -> Decision:
     return Forward(replace(head, fields=fields))
 
 
-def logout(head: RequestHead, site: Site) -> Local | Refuse:
+def logout(head: RequestHead, site: Site) -> Internal | Refuse:
     """The page that asks, by GET; the end of the session, by a POST of that page's.
 
     The POST must have an Origin, which has been checked: a browser that sends none with it
@@ -114,23 +114,21 @@ def logout(head: RequestHead, site: Site) -> Local | Refuse:
         sentence = "This server asks for no password of its own. Jupyter's menu has its Log Out."
         return Refuse(404, "logout", sentence)
     if head.method in (b"GET", b"HEAD"):
-        return Local("logout")
+        return Internal(head)
     if head.method != b"POST":
         allow = (b"Allow", b"GET, HEAD, POST")
         return Refuse(405, "logout", "Use GET or POST here.", fields=(allow,))
     if not head.values(b"origin"):
         sentence = f"Send the Origin field (a program: Origin: {site.canonical})."
         return Refuse(403, "logout", sentence, "Origin")
-    return Local("log-out")
+    return Internal(head)
 
 
-def own_path(head: RequestHead, site: Site) -> Local | Refuse | None:
+def own_path(head: RequestHead, site: Site) -> Internal | Refuse | None:
     """The paths labgate answers itself; None when the path is not one of them."""
     path = head.target.partition(b"?")[0]
-    if path == HEALTH:
-        return Local("health")
-    if path == READY:
-        return Local("ready")
+    if path in (HEALTH, READY):
+        return Internal(head)
     if not path.startswith(CHALLENGE):
         return None
     token = path[len(CHALLENGE) :]
@@ -139,4 +137,4 @@ def own_path(head: RequestHead, site: Site) -> Local | Refuse | None:
     if not token or not _TOKEN_CHARACTERS.issuperset(token):
         # RFC 8555 section 8.3: a token is base64url, so no dots and no slashes.
         return NO_CHALLENGE
-    return Local("challenge", token.decode("ascii"))
+    return Internal(head)

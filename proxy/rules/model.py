@@ -8,7 +8,7 @@ some values as text.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -169,15 +169,18 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
-    """labgate answers this path itself.
+class Respond:
+    """Answer with ``status`` and this sentence."""
 
-    ``name`` is ``health``, ``ready``, ``challenge``, ``options``, ``logout`` (the page that
-    asks) or ``log-out`` (do it); ``argument`` is the challenge's file name.
-    """
+    status: int
+    sentence: str
 
-    name: Literal["health", "ready", "challenge", "options", "logout", "log-out"]
-    argument: str = ""
+
+@dataclass(frozen=True, slots=True)
+class Internal:
+    """Send ``head`` to labgate's own application (``proxy.web``) and relay the answer."""
+
+    head: RequestHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +217,7 @@ class Tunnel:
     head: RequestHead
 
 
-Decision = Redirect | Local | Refuse | Forward | Tunnel
+Decision = Redirect | Respond | Refuse | Internal | Forward | Tunnel
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +268,21 @@ class Site:
     def https(self) -> bool:
         """Whether the public origins are HTTPS."""
         return self.canonical.scheme == "https"
+
+    def public_origin(self, head: RequestHead) -> WebOrigin:
+        """What its Host names; the canonical origin where that has not been checked."""
+        hosts = head.values(b"host")
+        known = self.authorities.get(hosts[0].lower()) if hosts else None
+        return known if known is not None else self.canonical
+
+    def for_application(self) -> Site:
+        """The same site in front of labgate's own application instead of Jupyter.
+
+        It gets the public names and labgate's own credentials, which it needs to log out. Its
+        answers have no Strict-Transport-Security, because they go out over plain HTTP as well
+        (RFC 6797 section 7.2).
+        """
+        return replace(self, preserve=True, gated=False, hsts_seconds=0)
 
 
 def make_site(

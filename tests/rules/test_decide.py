@@ -13,7 +13,7 @@ from proxy.rules.model import (
     Arrival,
     FieldSection,
     Forward,
-    Local,
+    Internal,
     Redirect,
     Refuse,
     RequestHead,
@@ -210,11 +210,11 @@ def test_base_url_is_skipped_before_the_guarded_paths() -> None:
 GATED = replace(SITE, gated=True)
 OUT = b"/.labgate/logout"
 LEAVING = [
-    (GATED, b"GET", (), Local("logout")),
-    (GATED, b"HEAD", (), Local("logout")),
-    (GATED, b"GET", (CROSS, *NAVIGATES), Local("logout")),  # a page that asks
-    (GATED, b"POST", (OWN,), Local("log-out")),
-    (GATED, b"POST", (OWN, b"Sec-Fetch-Site: same-origin"), Local("log-out")),
+    (GATED, b"GET", (), Internal),
+    (GATED, b"HEAD", (), Internal),
+    (GATED, b"GET", (CROSS, *NAVIGATES), Internal),  # a page that asks
+    (GATED, b"POST", (OWN,), Internal),
+    (GATED, b"POST", (OWN, b"Sec-Fetch-Site: same-origin"), Internal),
     (GATED, b"POST", (), (403, "logout")),
     (GATED, b"POST", (b"Referer: https://lab.example.org/",), (403, "logout")),
     (GATED, b"POST", (b"Origin: null",), (403, "origin")),
@@ -228,13 +228,15 @@ LEAVING = [
 
 @pytest.mark.parametrize(("site", "method", "lines", "expected"), LEAVING)
 def test_logging_out_of_labgates_own_session(
-    site: Site, method: bytes, lines: tuple[bytes, ...], expected: Local | tuple[int, str]
+    site: Site, method: bytes, lines: tuple[bytes, ...], expected: type[Internal] | tuple[int, str]
 ) -> None:
-    decision = decide(get(HOST, *lines, method=method, target=OUT + b"?x"), site)
+    head = get(HOST, *lines, method=method, target=OUT + b"?x")
+    decision = decide(head, site)
     if isinstance(decision, Refuse):
         assert (decision.status, decision.rule) == expected
     else:
-        assert decision == expected
+        assert decision == Internal(head)
+        assert expected is Internal
 
 
 def test_a_logout_is_checked_as_everything_else() -> None:
@@ -315,8 +317,8 @@ CHALLENGE = b"/.well-known/acme-challenge/"
 def test_challenges_are_served_on_both_listeners_and_never_redirected() -> None:
     site = make_site((LAB,), JUPYTER, challenges=True)
     token = CHALLENGE + b"aZ09-_"
-    assert decide(plain(b"Host: x", target=token), site) == Local("challenge", "aZ09-_")
-    assert decide(get(b"Host: x", target=token), site) == Local("challenge", "aZ09-_")
+    for head in (plain(b"Host: x", target=token), get(b"Host: x", target=token)):
+        assert decide(head, site) == Internal(head)
 
 
 @pytest.mark.parametrize("name", [b"", b"../x", b"a/b", b"a.b", b"%2e%2e", b"a\\b"])
@@ -334,8 +336,10 @@ def test_challenges_without_a_webroot_are_404_and_not_redirected() -> None:
 
 
 def test_health_is_answered_whatever_the_host() -> None:
-    assert decide(get(b"Host: 10.0.0.9", target=b"/.labgate/health"), SITE) == Local("health")
-    assert decide(plain(target=b"/.labgate/ready?x"), SITE) == Local("ready")
+    by_address = get(b"Host: 10.0.0.9", target=b"/.labgate/health")
+    assert decide(by_address, SITE) == Internal(by_address)
+    on_plain_port = plain(target=b"/.labgate/ready?x")
+    assert decide(on_plain_port, SITE) == Internal(on_plain_port)
 
 
 TARGETS = [

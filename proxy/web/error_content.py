@@ -1,0 +1,44 @@
+"""An error as whoever asks can make most of it: a page, JSON or one sentence."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from proxy.rules.model import RequestHead
+from proxy.rules.negotiation import Representation, representation
+from proxy.web.page import error_page
+
+
+class ErrorContent(NamedTuple):
+    """What an error's answer contains.
+
+    Attributes:
+        content_type: The Content-Type.
+        content: The content.
+        policy: The Content-Security-Policy of a page; empty for everything else.
+    """
+
+    content_type: bytes
+    content: bytes
+    policy: bytes = b""
+
+
+def error_content(head: RequestHead, status: int, reason: str, sentence: str) -> ErrorContent:
+    """The content of an error for whoever sent ``head``.
+
+    Args:
+        head: The request.
+        status: The answer's status.
+        reason: The rule that refused, or another word for what is the matter.
+        sentence: What happened.
+    """
+    match representation(head):
+        case Representation.PAGE:
+            page = error_page(status, reason, sentence)
+            return ErrorContent(b"text/html; charset=utf-8", page.content, page.policy)
+        case Representation.JSON:
+            text = json.dumps({"message": sentence, "reason": reason})
+            return ErrorContent(b"application/json", text.encode("utf-8") + b"\n")
+        case Representation.TEXT:
+            return ErrorContent(b"text/plain; charset=utf-8", sentence.encode("utf-8") + b"\n")

@@ -1,0 +1,87 @@
+"""The upstream that is this process: an aiohttp application behind socketpairs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, TypeVar
+
+from proxy.runtime.daemon_thread import run_in_daemon_thread
+from proxy.runtime.tasks import spawn
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+SHUTDOWN_SECONDS = 0.5
+
+
+class InProcessUpstream:
+    """Serves an application to this process alone: there is no port and no path to connect to.
+
+    Args:
+        make_app: Makes the application, as soon as aiohttp is loaded.
+    """
+
+    def __init__(self, make_app: Callable[[], web.Application]) -> None:
+        self._make_app = make_app
+        self._runner: web.AppRunner | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._started = asyncio.Event()
+
+    def __str__(self) -> str:
+        return "labgate's own application"
+
+    def start(self) -> None:
+        """Start in the background; whoever connects earlier waits."""
+        self._starting = spawn(self._start(), "application")
+
+    async def _start(self) -> None:
+        try:
+            # Takes 0.3 to 0.5 s, in which everything else goes on.
+            await run_in_daemon_thread("aiohttp", lambda: import_module("aiohttp.web"))
+            from aiohttp import web  # noqa: PLC0415  see above
+
+            # Whoever forwards to it writes the access log, and drains.
+            runner = web.AppRunner(
+                self._make_app(),
+                access_log=None,
+                handle_signals=False,
+                shutdown_timeout=SHUTDOWN_SECONDS,
+            )
+            await runner.setup()
+            self._runner = runner
+        finally:
+            self._started.set()
+
+    async def stop(self) -> None:
+        """Close every connection and run the application's clean-up."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait({self._starting})
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.BaseTransport, P]:
+        """Connect a protocol that ``factory`` makes to the application.
+
+        Raises:
+            OSError: The application did not start or has stopped, or there are no descriptors
+                left for a socketpair.
+        """
+        await self._started.wait()
+        server = self._runner.server if self._runner is not None else None
+        if server is None:
+            raise OSError("it is not running")
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        try:
+            await loop.connect_accepted_socket(server, theirs)
+            return await loop.create_unix_connection(factory, sock=ours)
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise

@@ -1,0 +1,38 @@
+"""The end of a session that stands for a password of labgate's own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from proxy.rules.model import Field, RequestHead
+from proxy.web.errors import error_response
+from proxy.web.page import LOGOUT
+from proxy.web.request_head import request_head
+
+EndSessions = Callable[[RequestHead], Awaitable[tuple[Field, ...]]]
+"""Ends the sessions that a request brings; the fields of an answer that says so."""
+
+
+async def logout_page(_request: web.Request) -> web.Response:
+    """``GET /.labgate/logout``: the page that asks."""
+    policy = {"Content-Security-Policy": LOGOUT.policy.decode("ascii")}
+    return web.Response(
+        body=LOGOUT.content, content_type="text/html", charset="utf-8", headers=policy
+    )
+
+
+def logout(end_sessions: EndSessions) -> Handler:
+    """``POST /.labgate/logout``: the session is over (401).
+
+    The rules let only a POST with a public Origin come here.
+    """
+
+    async def answer(request: web.Request) -> web.Response:
+        fields = await end_sessions(request_head(request))
+        sentence = "You are logged out of this server."
+        return error_response(request, 401, "logged-out", sentence, fields)
+
+    return answer

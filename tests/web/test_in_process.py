@@ -1,0 +1,102 @@
+"""The application as an upstream in the same process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from proxy.web.in_process import InProcessUpstream
+
+SECONDS = 60.0
+REQUEST = b"GET /hello HTTP/1.1\r\nHost: anything\r\n\r\n"
+
+
+def make_app() -> web.Application:
+    async def hello(_request: web.Request) -> web.Response:
+        return web.Response(text="hello")
+
+    app = web.Application()
+    app.router.add_get("/hello", hello)
+    return app
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[InProcessUpstream]:
+    running = InProcessUpstream(make_app)
+    running.start()
+    yield running
+    await running.stop()
+
+
+async def connect(
+    upstream: InProcessUpstream,
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await upstream.connect(lambda: protocol)
+    assert isinstance(transport, asyncio.Transport)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def test_a_connection_carries_several_requests(upstream: InProcessUpstream) -> None:
+    reader, writer = await connect(upstream)
+    for _ in range(3):
+        writer.write(REQUEST)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert await reader.readexactly(5) == b"hello"
+    writer.close()
+
+
+async def test_a_stop_ends_the_connections(upstream: InProcessUpstream) -> None:
+    reader, writer = await connect(upstream)
+    writer.write(REQUEST)
+    await reader.readuntil(b"hello")
+    await upstream.stop()
+    assert await reader.read() == b""
+    writer.close()
+    with pytest.raises(OSError, match="it is not running"):
+        await connect(upstream)
+
+
+async def test_whoever_connects_before_the_start_waits_for_it() -> None:
+    upstream = InProcessUpstream(make_app)
+    early = asyncio.ensure_future(connect(upstream))
+    await asyncio.sleep(0)
+    upstream.start()
+    async with asyncio.timeout(SECONDS):
+        reader, writer = await early
+        writer.write(REQUEST)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+    await upstream.stop()
+
+
+async def test_a_stop_during_the_start_ends_it() -> None:
+    upstream = InProcessUpstream(make_app)
+    upstream.start()
+    early = asyncio.ensure_future(connect(upstream))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(SECONDS):
+        await upstream.stop()
+        with pytest.raises(OSError, match="it is not running"):
+            await early
+
+
+async def test_an_application_that_does_not_start_is_an_upstream_that_is_down(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails() -> web.Application:
+        raise ValueError("no routes")
+
+    upstream = InProcessUpstream(fails)
+    upstream.start()
+    async with asyncio.timeout(SECONDS):
+        with pytest.raises(OSError, match="it is not running"):
+            await connect(upstream)
+        await upstream.stop()
+    assert "background task application failed" in caplog.text
