@@ -9,7 +9,7 @@ The life of a request::
                  ├─ Local: health, readiness, challenges ─► web.own_paths
                  ├─ Forward: rules.request → proxying.pool → http1.client_connection
                  │           body up ──────────────────────┘      │
-                 │           proxying.relay ◄─ rules.response ────┘   written as it arrives
+                 │       proxying.forwarder ◄─ rules.response ────┘   written as it arrives
                  └─ Tunnel:  the same, dialled before the client is answered;
                              after the 101 proxying.tunnel: raw bytes both ways
             └─ observe: Record → access log, --show-headers

@@ -1,67 +1,69 @@
-"""What an exchange reads its content from and writes its answer to, and who receives it.
+"""The seam between a front, which speaks to clients, and the proxying.
 
-The edge implements both streams over HTTP/1.1; nothing here knows which server is in front.
+A front (HTTP/1.1 today) gives the proxying a head, a ``RequestBody`` and a ``Responder``, and
+calls ``cancel()`` on what it gets back when the client leaves. How a response is framed, and
+whether the client's connection carries another request, is the front's business alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Protocol
 
 from proxy.errors import UpstreamError
-from proxy.rules.model import ResponseHead
+from proxy.rules.model import Field, RequestHead, ResponseHead
+from proxy.short_response import Response
 
 
-class Content(Protocol):
-    """A request's content as it arrives (RFC 9110 section 6.4)."""
+class RequestBody(Protocol):
+    """A request's content as it arrives (RFC 9110 section 6.4).
+
+    Attributes:
+        length: Its bytes: 0 for none, None for chunked content of unknown length.
+    """
+
+    length: int | None
 
     def arrived(self) -> bytes | None:
         """All of the content, once, when it is here already (b"" for none), else None."""
 
     def take(self) -> bytes | None:
-        """What has come since the last time; None when that is nothing, b"" at the end.
+        """What has arrived since the last call; None when that is nothing, b"" at the end.
 
         Raises:
             ConnectionError: The client went away in the middle.
-            ClientFault: It stopped sending, or sent what is no content.
+            ClientFault: The client stopped sending, or sent malformed content.
         """
 
     def when_more(self, callback: Callable[[], None] | None) -> None:
-        """Call ``callback`` whenever ``take`` has something new to tell."""
+        """Call ``callback`` whenever ``take`` would return or raise something new."""
 
 
 class TunnelEnd(Protocol):
-    """What a tunnel gives the downstream side to call."""
+    """What receives the client's bytes after an upgrade."""
 
     def feed_data(self, data: bytes) -> None:
-        """Bytes from the client."""
+        """Receive bytes from the client."""
 
     def feed_eof(self) -> None:
-        """The client has said its last byte; it may still listen."""
+        """The client has sent its last byte; it may still read."""
 
     def client_lost(self, exc: Exception | None) -> None:
         """The client's connection is gone; ``exc`` when it broke."""
 
+    def client_congested(self, congested: bool) -> None:
+        """Whether the client reads more slowly than we write."""
 
-class Downstream(Protocol):
-    """The client's connection, for writing."""
+
+class RawConnection(Protocol):
+    """The client's connection after an upgrade: bytes without framing."""
+
+    def start(self, end: TunnelEnd) -> None:
+        """From here on pass the client's bytes to ``end``."""
 
     def write(self, data: bytes) -> None:
         """Queue bytes for the client; never waits."""
-
-    @property
-    def congested(self) -> bool:
-        """Whether the client reads more slowly than we write."""
-
-    @property
-    def expecting(self) -> bool:
-        """Whether content of the request under way has not come yet."""
-
-    def when_writable(self, callback: Callable[[], None] | None) -> None:
-        """Call ``callback`` each time congestion ends."""
-
-    def tunnel(self, end: TunnelEnd, congestion: Callable[[bool], None]) -> None:
-        """From here on pass raw bytes to ``end`` and congestion changes to ``congestion``."""
 
     def pause_reading(self) -> None:
         """Take no more bytes from the client for now."""
@@ -75,30 +77,101 @@ class Downstream(Protocol):
     def finish(self) -> None:
         """Send what is queued, then close; nothing more is read."""
 
-    def linger(self) -> None:
-        """Close so that a client that still sends can read what it was answered.
-
-        RFC 9112 section 9.6: bytes that nobody reads would become a reset, which takes
-        the answer away.
-        """
-
     def abort(self) -> None:
         """Close at once, so that the client sees a truncation and not an end."""
 
-    def answered(self, *, persistent: bool) -> None:
-        """The exchange is over; ``persistent`` when another may follow."""
 
-    def failed(self, error: Exception, answer: bytes) -> None:
-        """The exchange is over because of a fault of ours.
+class Responder(Protocol):
+    """Sends the response to one request. Never waits: ``congested`` tells when to pause."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether the client reads more slowly than we write."""
+
+    def when_writable(self, callback: Callable[[], None] | None) -> None:
+        """Call ``callback`` each time congestion ends."""
+
+    def send_interim(self, status: int, reason: bytes, fields: list[Field]) -> None:
+        """Send a 1xx response other than 101; the client may be too old to get it."""
+
+    def send_head(
+        self,
+        status: int,
+        reason: bytes,
+        fields: list[Field],
+        *,
+        sized: bool,
+        dated: bool,
+        close: bool = False,
+    ) -> list[Field]:
+        """Queue the final head until ``flush`` or ``end``.
 
         Args:
-            error: For the log.
-            answer: For the client, unless it was told something already.
+            status: 200 or more.
+            reason: The reason phrase; a front may have no place for it.
+            fields: Without those that frame the content, except Content-Length.
+            sized: Whether Content-Length is among them.
+            dated: Whether Date is among them.
+            close: Whether the client's connection must end with this response.
+
+        Returns:
+            The fields that the front added.
         """
+
+    def send_body(self, data: bytes) -> None:
+        """Queue a piece of content until ``flush`` or ``end``."""
+
+    def flush(self) -> None:
+        """Send what is queued."""
+
+    def end(self) -> None:
+        """Send what is queued: the response is complete."""
+
+    def upgrade(self, reason: bytes, fields: list[Field]) -> RawConnection:
+        """Send a 101 (Switching Protocols); what follows has no framing."""
+
+    def close(self) -> None:
+        """End the connection without a response."""
+
+    def abort(self) -> None:
+        """Break the response off, so that the client sees a truncation and not an end."""
+
+    def fail(self, error: Exception, response: Response) -> None:
+        """Log a fault of ours; send ``response``, or break off what was begun."""
+
+
+def send_response(responder: Responder, response: Response) -> None:
+    """Send a whole response of labgate's own."""
+    queue_response(responder, response)
+    responder.end()
+
+
+def queue_response(responder: Responder, response: Response) -> None:
+    """Hand a whole response over, without its end."""
+    reason = HTTPStatus(response.status).phrase.encode("ascii")
+    responder.send_head(
+        response.status, reason, list(response.fields), sized=True, dated=True, close=response.close
+    )
+    responder.send_body(response.content)
+
+
+class RequestInProgress(Protocol):
+    """A request that has no complete response yet."""
+
+    def cancel(self) -> object:
+        """Its client has gone."""
+
+
+class Dispatch(Protocol):
+    """Responds to one request now, or starts what will."""
+
+    def __call__(
+        self, head: RequestHead, body: RequestBody, responder: Responder, /
+    ) -> RequestInProgress: ...
 
 
 class Receiver(Protocol):
-    """Whoever waits for the answer; every method is called from the event loop."""
+    """Receives a response from an upstream; the event loop calls every method."""
 
     @property
     def for_page(self) -> bool:
@@ -107,8 +180,8 @@ class Receiver(Protocol):
     def on_interim(self, head: ResponseHead) -> None:
         """A 1xx other than 101."""
 
-    def on_head(self, head: ResponseHead, *, delimited: bool) -> None:
-        """The final head; ``delimited`` is False when the content ends with the connection."""
+    def on_head(self, head: ResponseHead) -> None:
+        """The final head."""
 
     def on_content(self, data: bytes) -> None:
         """A piece of content."""
@@ -120,7 +193,7 @@ class Receiver(Protocol):
         """Everything that arrived together was handed over: write it."""
 
     def on_end(self) -> None:
-        """The answer is complete."""
+        """The response is complete."""
 
     def on_failure(self, error: UpstreamError) -> None:
-        """There will be no (more) answer."""
+        """There will be no (more) response."""

@@ -6,6 +6,7 @@ Towards the client, in the order a request meets them:
 - ``server_connection``  one client's connection: octets become requests, answers go back
 - ``request_parser``     where one request ends and the next begins
 - ``request_body``       a request's body as it arrives
+- ``response_writer``    frames the responses; whether another request may follow
 - ``timeouts``           what a connection is waited for, and for how long
 
 Towards Jupyter:

@@ -47,8 +47,23 @@ class UpstreamConnection(asyncio.Protocol):
 
     # The exchange.
 
-    def begin(self, receiver: Receiver, method: bytes, *, upgrade: bool = False) -> None:
-        """Take one request; its bytes follow by ``write``, its end by ``request_sent``.
+    def send(
+        self,
+        receiver: Receiver,
+        method: bytes,
+        data: bytes,
+        *,
+        complete: bool,
+        upgrade: bool = False,
+    ) -> None:
+        """Send a request.
+
+        Args:
+            receiver: Receives the response.
+            method: The request's.
+            data: The head, and what has arrived of the content.
+            complete: Whether that is all; else ``write`` and ``end_request`` follow.
+            upgrade: Whether the request asks for a WebSocket.
 
         Raises:
             UpstreamDown: The connection is gone already.
@@ -57,15 +72,16 @@ class UpstreamConnection(asyncio.Protocol):
             raise UpstreamDown("the upstream closed the connection at once")
         self._reading.begin(receiver, method)
         self._upgrade_wanted = upgrade
-        self._request_complete = False
-        self._asked_at = None
+        self._request_complete = complete
+        self._asked_at = monotonic() if complete else None
+        self._transport.write(data)
 
     def write(self, data: bytes) -> None:
         """Queue bytes; after the connection is lost they go nowhere."""
         if self._transport is not None:
             self._transport.write(data)
 
-    def request_sent(self) -> None:
+    def end_request(self) -> None:
         """Every byte of the request is queued: the connection may be used again."""
         self._request_complete = True
         self._asked_at = monotonic()

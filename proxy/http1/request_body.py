@@ -37,10 +37,11 @@ class Source(Protocol):
 
 
 class EmptyBody:
-    """What most requests have (``streams.Content``)."""
+    """What most requests have (``messages.RequestBody``)."""
 
     __slots__ = ()
     complete = True
+    length: int | None = 0
 
     def arrived(self) -> bytes | None:
         return b""
@@ -56,10 +57,11 @@ NO_CONTENT = EmptyBody()
 
 
 class SizedBody:
-    """Content of a known length (``streams.Content``), which must keep a minimum pace.
+    """Content of a known length (``messages.RequestBody``), which must keep a minimum pace.
 
     Attributes:
         complete: Whether all of it has come.
+        length: Its bytes; None when only its end will tell.
 
     Args:
         hesitant: Whether its client expects 100 Continue before it begins.
@@ -79,10 +81,14 @@ class SizedBody:
         "_waiting_bytes",
         "_waiting_since",
         "complete",
+        "length",
     )
 
-    def __init__(self, source: Source, limits: Limits, *, hesitant: bool = False) -> None:
+    def __init__(
+        self, source: Source, limits: Limits, length: int | None, *, hesitant: bool = False
+    ) -> None:
         self._source = source
+        self.length = length
         self._limits = limits
         self._begins_by = monotonic() + LEAVE_SECONDS if hesitant else 0.0
         self._allowed = limits.content_grace_seconds
@@ -214,7 +220,7 @@ class ChunkedBody(SizedBody):
     __slots__ = ("_barren", "_content", "_octets", "_parser", "_trailers")
 
     def __init__(self, source: Source, limits: Limits, *, hesitant: bool = False) -> None:
-        super().__init__(source, limits, hesitant=hesitant)
+        super().__init__(source, limits, None, hesitant=hesitant)
         self._octets = 0
         self._content = 0
         self._barren = 0

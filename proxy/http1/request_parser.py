@@ -51,6 +51,7 @@ class RequestParser:
         kept: Octets of a head that is not complete, or those kept for ``NEXT``.
         line: The request line of the head that was cut last.
         section: Its field lines.
+        length: Bytes of content behind it, 0 for none or for chunked content.
     """
 
     __slots__ = (
@@ -63,6 +64,7 @@ class RequestParser:
         "_seen",
         "_skipped",
         "kept",
+        "length",
         "line",
         "reads",
         "section",
@@ -72,7 +74,7 @@ class RequestParser:
         self._limits = limits
         self.reads = Reads.HEAD
         self.kept = b""
-        self._left = 0
+        self._left = self.length = 0
         self._answered = False
         self._seen = 0
         self._skipped = self._judged_line = False
@@ -147,7 +149,7 @@ class RequestParser:
         if isinstance(framing, Refuse):
             return self._refused(framing), b""
         self._answered = False
-        self._left = framing.length
+        self._left = self.length = framing.length
         if framing.chunked:
             self.reads = Reads.CHUNKS
         else:

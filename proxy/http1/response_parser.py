@@ -139,7 +139,7 @@ class ResponseParser:
             bodiless or b"content-length" in head.names or b"transfer-encoding" in head.names
         )
         self._keep_alive = self.delimited
-        self.receiver.on_head(head, delimited=self.delimited)
+        self.receiver.on_head(head)
         if self._method == b"HEAD":
             # llhttp cannot be told that no content follows: it would wait for it.
             self.complete = True

@@ -6,25 +6,15 @@ import asyncio
 import logging
 from contextlib import suppress
 from time import monotonic
-from typing import Protocol
 
-from proxy.http1.server_connection import MisdirectedProtocol, ServerConnection, UnderWay
-from proxy.messages import Content, Downstream
+from proxy.http1.server_connection import MisdirectedProtocol, ServerConnection
+from proxy.messages import Dispatch
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_connection_limit
-from proxy.rules.model import RequestHead
 from proxy.runtime.log_throttle import LogThrottle
 from proxy.runtime.memory import map_large_buffers
 from proxy.runtime.tasks import yielding_to_others
 
 log = logging.getLogger("labgate")
-
-
-class ExchangeHandler(Protocol):
-    """Answers one request, and says so by ``Downstream.answered`` or ``failed``."""
-
-    def __call__(
-        self, head: RequestHead, content: Content, downstream: Downstream, /
-    ) -> UnderWay: ...
 
 
 class Http1Server:
@@ -39,7 +29,7 @@ class Http1Server:
 
     def __init__(
         self,
-        exchange: ExchangeHandler,
+        exchange: Dispatch,
         *,
         plain_redirects: bool = False,
         limits: Limits = DEFAULT_LIMITS,

@@ -6,19 +6,21 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from proxy.http1.request_body import NO_CONTENT, ChunkedBody, SizedBody
 from proxy.http1.request_parser import Reads, RequestParser
+from proxy.http1.response_writer import ResponseWriter
 from proxy.http1.timeouts import Awaiting, ConnectionTimeouts
-from proxy.messages import TunnelEnd
+from proxy.messages import RequestInProgress, TunnelEnd, queue_response
 from proxy.net.limits import Slot
 from proxy.net.reset import reset
-from proxy.proxying import responses as answers
-from proxy.rules.message import expects_leave
+from proxy.rules.message import NOTHING_FOLLOWS, connection_facts
 from proxy.rules.model import Arrival, Refuse, RequestHead
 from proxy.rules.networks import plain_address
 from proxy.rules.syntax import request_line
+from proxy.short_response import plain
 
 if TYPE_CHECKING:
     from proxy.http1.server import Http1Server
@@ -38,44 +40,39 @@ PROVEN_BYTES = 8 * 1024 * 1024
 with a tenth less work."""
 
 
-class UnderWay(Protocol):
-    """An exchange that has no answer yet."""
-
-    def cancel(self) -> object:
-        """Its client has gone."""
-
-
 class ServerConnection(asyncio.Protocol):
-    """One client's connection (``streams.Downstream``).
+    """One client's connection (``response_writer.Connection``).
 
     Attributes:
         client: The client's address: the one announced, or the other end's.
         transport: None before and after the connection.
         congested: Whether the client reads more slowly than we write.
+        writable: Called each time congestion ends.
     """
 
     __slots__ = (
         "_arrival",
         "_busy",
-        "_congestion",
         "_content",
+        "_draining",
+        "_facts_of",
         "_framer",
         "_half_closed",
         "_loop",
         "_next",
         "_reading_paused",
-        "_said",
         "_server",
         "_slot",
-        "_tunnel_congestion",
         "_tunnelled",
         "_under_way",
         "_unproven",
         "_vouched",
         "_waiting",
+        "_writer",
         "client",
         "congested",
         "transport",
+        "writable",
     )
 
     def __init__(
@@ -93,16 +90,17 @@ class ServerConnection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.congested = False
         self._framer = RequestParser(server.limits)
+        self._writer = ResponseWriter(self)
+        self._facts_of: object = None
         self._arrival = Arrival(client)
         self._slot = slot
         self._next: RequestHead | None = None
         self._content: SizedBody | None = None
-        self._under_way: UnderWay | None = None
-        self._busy = self._said = self._half_closed = self._reading_paused = False
+        self._under_way: RequestInProgress | None = None
+        self._busy = self._draining = self._half_closed = self._reading_paused = False
         self._waiting = ConnectionTimeouts()
         self._unproven = PROVEN_BYTES
-        self._congestion: Callable[[], None] | None = None
-        self._tunnel_congestion: Callable[[bool], None] | None = None
+        self.writable: Callable[[], None] | None = None
         self._tunnelled: TunnelEnd | None = None
 
     # asyncio.Protocol
@@ -166,15 +164,15 @@ class ServerConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.congested = True
-        if self._tunnel_congestion is not None:
-            self._tunnel_congestion(True)
+        if self._tunnelled is not None:
+            self._tunnelled.client_congested(True)
 
     def resume_writing(self) -> None:
         self.congested = False
-        if self._tunnel_congestion is not None:
-            self._tunnel_congestion(False)
-        elif self._congestion is not None:
-            self._congestion()
+        if self._tunnelled is not None:
+            self._tunnelled.client_congested(False)
+        elif self.writable is not None:
+            self.writable()
         elif self._next is not None:
             # Not at once: asyncio's own transport must not be closed by what it calls here.
             self._loop.call_soon(self._begin)
@@ -192,12 +190,13 @@ class ServerConnection(asyncio.Protocol):
             self._tunnelled.client_lost(exc)
         elif self._under_way is not None:
             self._under_way.cancel()
-        self._under_way = self._congestion = None
+        self._under_way = self.writable = None
+        # Break the reference cycle.
+        del self._writer
 
-    # streams.Downstream
+    # response_writer.Connection
 
     def write(self, data: bytes) -> None:
-        self._said = True
         transport = self.transport
         if transport is None or transport.is_closing():
             # Into a connection that is ending, uvloop would log each write.
@@ -211,11 +210,8 @@ class ServerConnection(asyncio.Protocol):
             transport.write(octets[start : start + MOST_AT_ONCE])
 
     @property
-    def expecting(self) -> bool:
+    def body_outstanding(self) -> bool:
         return self._content is not None and self._content.expected
-
-    def when_writable(self, callback: Callable[[], None] | None) -> None:
-        self._congestion = callback
 
     def pause_reading(self) -> None:
         if not self._reading_paused and self.transport is not None:
@@ -227,18 +223,17 @@ class ServerConnection(asyncio.Protocol):
             self._reading_paused = False
             self.transport.resume_reading()
 
-    def tunnel(self, end: TunnelEnd, congestion: Callable[[bool], None]) -> None:
+    def start(self, end: TunnelEnd) -> None:
         self._tunnelled = end
-        self._tunnel_congestion = congestion
         if self.congested:
-            congestion(True)
+            end.client_congested(True)
         if kept := self._framer.switched():
             self.resume_reading()
             end.feed_data(kept)
         if self._half_closed:
             end.feed_eof()
 
-    def answered(self, *, persistent: bool) -> None:
+    def response_ended(self, *, persistent: bool) -> None:
         content, self._content = self._content, None
         self._busy, self._under_way = False, None
         expected = content is not None and content.expected
@@ -249,7 +244,7 @@ class ServerConnection(asyncio.Protocol):
             # Aborted: on uvloop a FIN could still overtake the reset.
             return
         framer = self._framer
-        if not persistent or not self._arrival.persistent:
+        if not persistent or self._draining:
             if expected or framer.kept:
                 self.linger()
             else:
@@ -265,16 +260,6 @@ class ServerConnection(asyncio.Protocol):
         else:
             framer.answered()
 
-    def failed(self, error: Exception, answer: bytes) -> None:
-        log.error("fault while answering %s", self.client, exc_info=error)
-        self._busy, self._under_way = False, None
-        if self._said:
-            # Behind what was written it would be taken for the next request's answer.
-            self.abort()
-            return
-        self.write(answer)
-        self.linger()
-
     def write_eof(self) -> bool:
         if self.transport is None or not self.transport.can_write_eof():
             return False
@@ -289,7 +274,7 @@ class ServerConnection(asyncio.Protocol):
 
     def linger(self) -> None:
         self._framer.stop()
-        self._busy = False
+        self._busy, self._under_way = False, None
         self._waiting.begin(Awaiting.END)
         if self._half_closed:
             self.finish()
@@ -305,8 +290,7 @@ class ServerConnection(asyncio.Protocol):
 
     def end_soon(self) -> None:
         """Close, as soon as the request under way is answered."""
-        arrival = self._arrival
-        self._arrival = Arrival(arrival.peer, False, arrival.plain_redirects, arrival.vouched)
+        self._draining = True
         if not self._busy and self._next is None:
             self.finish()
 
@@ -321,10 +305,10 @@ class ServerConnection(asyncio.Protocol):
         """End what takes too long or leads nowhere."""
         if self._waiting.over(now, self._server.limits):
             if self._waiting.what is Awaiting.HEAD:
-                self.write(answers.plain(408, "The request took too long.", persistent=False))
+                self._write_refusal(408, "The request took too long.")
             self.finish()
         if self._content is not None:
-            self._content.check_pace(now, answered=self._said)
+            self._content.check_pace(now, answered=self._writer.sent)
         if self.lost_cause(now):
             self.abort()
 
@@ -345,10 +329,17 @@ class ServerConnection(asyncio.Protocol):
         self._next = head = RequestHead(
             method, target, version, section.fields, self._arrival, section
         )
+        facts_of = (section, method, version, self._draining)
+        if self._facts_of != facts_of:
+            facts = connection_facts(head)
+            self._facts_of = facts_of
+            self._writer.facts = replace(facts, persistent=facts.persistent and not self._draining)
         self._content = None
-        if framer.reads in (Reads.CONTENT, Reads.CHUNKS):
-            arriving = SizedBody if framer.reads is Reads.CONTENT else ChunkedBody
-            self._content = arriving(self, self._server.limits, hesitant=expects_leave(head))
+        limits, hesitant = self._server.limits, self._writer.facts.expects_continue
+        if framer.reads is Reads.CONTENT:
+            self._content = SizedBody(self, limits, framer.length, hesitant=hesitant)
+        elif framer.reads is Reads.CHUNKS:
+            self._content = ChunkedBody(self, limits, hesitant=hesitant)
 
     def _begin(self) -> None:
         """What has come of a request's content goes along with its head."""
@@ -357,12 +348,8 @@ class ServerConnection(asyncio.Protocol):
             # A client that pipelines without reading must not fill our memory with answers.
             return
         self._next = None
-        self._busy, self._said = True, False
-        try:
-            under_way = self._server.exchange(head, self._content or NO_CONTENT, self)
-        except Exception as error:
-            self.failed(error, answers.failed(head))
-            return
+        self._busy, self._writer.sent = True, False
+        under_way = self._server.exchange(head, self._content or NO_CONTENT, self._writer)
         if self._busy:
             self._under_way = under_way
 
@@ -381,8 +368,13 @@ class ServerConnection(asyncio.Protocol):
     def _refuse(self, status: int, sentence: str, reason: str) -> None:
         """Answer what never became an exchange."""
         log.info("%s from %s: %s", status, self.client, reason)
-        self.write(answers.plain(status, sentence, persistent=False))
+        self._write_refusal(status, sentence)
         self.linger()
+
+    def _write_refusal(self, status: int, sentence: str) -> None:
+        self._facts_of, self._writer.facts = None, NOTHING_FOLLOWS
+        queue_response(self._writer, plain(status, sentence, close=True))
+        self._writer.flush()
 
 
 class MisdirectedProtocol(ServerConnection):

@@ -1,13 +1,12 @@
-"""From a request to its answer.
+"""From a request to its response.
 
 In the order a request meets them:
 
 - ``dispatcher``       every request of every listener; who is under way, who hears of the end
-- ``request_handler``  the whole path of one request, from its head to the end of its answer
+- ``request_handler``  the whole path of one request, from its head to the end of its response
 - ``responses``        what labgate says itself: refusals, redirects, errors
-- ``forwarder``        an allowed request up to Jupyter, its answer down
+- ``forwarder``        an allowed request up to Jupyter, its response down
 - ``pool``             kept-alive connections to Jupyter, taken last in, first out
 - ``page_deadline``    which waiting requests get the waiting page
-- ``relay``            an answer on its way down, written as it arrives
 - ``tunnel``           raw bytes both ways after a 101
 """

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from time import monotonic
 
 from proxy.access.gate import Gate
-from proxy.messages import Content, Downstream
+from proxy.messages import RequestBody, RequestInProgress, Responder
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, new_request_limit
 from proxy.observe.record import Observer, Record
+from proxy.proxying import responses
 from proxy.proxying.pool import Pool
 from proxy.proxying.request_handler import RequestHandler
 from proxy.proxying.tunnel import Tunnel as OpenTunnel
@@ -64,19 +65,21 @@ class Dispatcher:
         self.application_site = site.for_application()
 
     def __call__(
-        self, head: RequestHead, content: Content, downstream: Downstream
-    ) -> RequestHandler:
-        """Answer one request; ``downstream`` hears when it is."""
+        self, head: RequestHead, body: RequestBody, responder: Responder
+    ) -> RequestInProgress:
+        """Respond to one request now, or start what will (``messages.Dispatch``)."""
         if self.site.trusted_proxies:
             head = with_client_address(head, self.site.trusted_proxies)
-        exchange = RequestHandler(self, head, content, downstream)
+        handler = RequestHandler(self, head, body, responder)
         self.under_way += 1
         try:
-            exchange.begin()
-        except Exception:
-            exchange.give_up()
-            raise
-        return exchange
+            handler.begin()
+        except Exception as error:
+            try:
+                handler.give_up()
+            finally:
+                responder.fail(error, responses.failed(head))
+        return handler
 
     def turned_away(self, peer: str) -> None:
         """Tell of a client that got no slot, without a line for each request of a flood."""

@@ -1,26 +1,25 @@
-"""One allowed request up to Jupyter, and its answer down."""
+"""One allowed request on its way up to an upstream, and its response on the way down.
+
+Once there is a connection nobody waits: whatever arrives, from the client or from the upstream,
+is handed on by the call that brings it. A task for each request would double what one costs.
+When the client reads slowly, reading from the upstream stops, so at most one read's worth
+waits; when the upstream reads slowly, the request's body is left where it is.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
-from enum import Enum, auto
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from proxy.errors import STATUS_OF, ClientFault, UpstreamDown, UpstreamError
+from proxy.errors import ClientFault, UpstreamDown, UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
-from proxy.messages import Content, Downstream
-from proxy.observe.record import Record
-from proxy.proxying import responses as answers
-from proxy.proxying.pool import Pool
-from proxy.proxying.relay import Relay
-from proxy.rules.message import may_be_unsent
-from proxy.rules.model import Field, RequestHead, ResponseHead, Site
-from proxy.rules.redaction import printable, redact_target
+from proxy.messages import RequestBody, Responder
+from proxy.rules.model import Change, Field, RequestHead, ResponseHead, Site
+from proxy.rules.negotiation import is_navigation
 from proxy.rules.request import upstream_head
-
-log = logging.getLogger("labgate")
+from proxy.rules.response import downstream_fields
 
 Failure = TypeVar("Failure", bound=Exception)
 
@@ -29,280 +28,281 @@ IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 
 
 class Switched(NamedTuple):
-    """Jupyter speaks another protocol from here on.
+    """The upstream speaks another protocol from here on.
 
     Attributes:
         upstream: Its side of the connection.
-        rest: What it has said in it already.
+        reason: The 101's reason phrase.
+        fields: The 101's fields, for the client.
+        rest: What the upstream has sent in the other protocol already.
     """
 
     upstream: asyncio.Transport
+    reason: bytes
+    fields: list[Field]
     rest: bytes
 
 
-class Again(Enum):
-    """What became of a request that can be sent once more."""
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a forwarded request. Without an error the response is complete.
 
-    AFRESH = auto()
-    """The idle connection was stale: ``Forwarder.dial`` another."""
+    Attributes:
+        status: The final response's; 0 when its head was not sent.
+        bytes_up: Content sent up.
+        bytes_down: Content sent down.
+        error: Why there is no complete response: an ``UpstreamError``, a ``ClientFault``, or a
+            ``ConnectionError`` when the client left.
+        retry: Whether the request can be sent once more, over a new connection.
+        switched: The response is a 101 that the client has not been sent yet.
+    """
+
+    status: int
+    bytes_up: int
+    bytes_down: int
+    error: UpstreamError | ClientFault | ConnectionError | None = None
+    retry: bool = False
+    switched: Switched | None = None
 
 
-Outcome = bool | Switched | Again
-"""Whether the client's connection can carry another exchange, or what else is to be done."""
+class Trace(NamedTuple):
+    """Receives what the rules change, for ``--show-headers``."""
+
+    up: list[Change]
+    down: list[Change]
 
 
 class Forwarder:
-    """Carries one allowed request up and its answer down.
+    """Sends one request, sends on its response, and reports the result once.
 
-    Once it has a connection nobody waits: whatever comes, from the client or from Jupyter, is
-    handed on by the call that brings it. A task for each request would double what one costs.
+    It is the upstream connection's ``messages.Receiver``.
+
+    Args:
+        head: The request as it was allowed.
+        site: The configuration.
+        body: The request's content.
+        responder: The client's side.
+        report: Called once for each ``send``, with the result.
+        upgrade: Whether the request asks for a WebSocket.
+        extra: Fields added to the response.
+        on_response: Called with the head of the final response.
+        trace: Receives the changes of fields.
     """
 
     __slots__ = (
-        "_content",
+        "_body",
+        "_bytes_down",
+        "_bytes_up",
+        "_connection",
         "_contentless",
-        "_downstream",
         "_extra",
         "_head",
-        "_heard",
-        "_over",
-        "_persistent",
-        "_public",
-        "_record",
-        "_relay",
+        "_on_response",
+        "_report",
+        "_reported",
+        "_responder",
         "_site",
+        "_status",
         "_trace",
-        "_upgrade",
-        "_used",
+        "upgrade",
     )
 
     def __init__(
         self,
         head: RequestHead,
         site: Site,
-        content: Content,
-        downstream: Downstream,
-        record: Record,
+        body: RequestBody,
+        responder: Responder,
+        report: Callable[[Result], None],
         *,
         upgrade: bool,
-        persistent: bool,
-        trace: bool,
         extra: tuple[Field, ...] = (),
-        heard: Callable[[ResponseHead], None] | None = None,
+        on_response: Callable[[ResponseHead], None] | None = None,
+        trace: Trace | None = None,
     ) -> None:
-        self._extra = extra
-        self._heard = heard
         self._head = head
         self._site = site
-        self._public = site.public_origin(head)
-        self._content = content
-        self._downstream = downstream
-        self._record = record
+        self._body = body
+        self._responder = responder
+        self._report = report
+        self.upgrade = upgrade
+        self._extra = extra
+        self._on_response = on_response
         self._trace = trace
-        self._upgrade = upgrade
-        self._persistent = persistent
-        self._contentless = False
-        self._relay: Relay | None = None
-        self._used: UpstreamConnection | None = None
-        self._over: Callable[[Outcome], None] | None = None
-
-    def at_once(self, pool: Pool, over: Callable[[Outcome], None]) -> bool:
-        """Send the request over an idle connection; whether there is one.
-
-        Args:
-            pool: Has the connections.
-            over: Called once, with what became of it.
-        """
-        connection = None if self._upgrade else pool.take()
-        if connection is None:
-            return False
-        self._over = over
-        self._send(connection)
-        return True
-
-    async def dial(self, pool: Pool, over: Callable[[Outcome], None]) -> None:
-        """Send the request over a new connection; apart from that as ``at_once``."""
-        self._over = over
-        try:
-            self._send(await pool.dial())
-        except UpstreamDown as error:
-            self._settled(error)
-
-    def abandon(self) -> None:
-        """The client has gone: nobody wants the answer to what was sent."""
-        self._over = None
-        self._content.when_more(None)
-        if self._used is not None:
-            self._used.give_up()
-        self._account()
+        self._connection: UpstreamConnection | None = None
+        self._contentless = self._reported = False
+        self._status = self._bytes_up = self._bytes_down = 0
 
     # Up
 
-    def _send(self, connection: UpstreamConnection) -> None:
-        """Send the request, and what has come of its content."""
-        head, record = self._head, self._record
-        up = down = None
-        if self._trace:
-            up, down = record.changes_up, record.changes_down
-            up.clear()
-        self._used = connection
-        self._relay = relay = Relay(
-            head,
-            self._site,
-            self._public,
-            self._downstream,
-            connection,
-            settled=self._settled,
-            persistent=self._persistent,
-            extra=self._extra,
-            heard=self._heard,
-            changes=down,
+    def send(self, connection: UpstreamConnection) -> None:
+        """Send the request, and what has arrived of its content.
+
+        Raises:
+            UpstreamDown: The connection is gone already.
+        """
+        head, trace = self._head, self._trace
+        if trace is not None:
+            trace.up.clear()
+        self._connection = connection
+        self._reported = False
+        data = upstream_head(
+            head, self._site, websocket=self.upgrade, changes=trace.up if trace else None
         )
-        start = upstream_head(head, self._site, websocket=self._upgrade, changes=up)
-        connection.begin(relay, head.method, upgrade=self._upgrade)
-        arrived = self._content.arrived()
-        self._contentless = arrived == b""
-        if arrived is None:
-            connection.write(start)
-            self._content.when_more(self._upload)
-            self._upload()
+        body = self._body
+        if body.length == 0:
+            self._contentless = True
+            connection.send(self, head.method, data, complete=True, upgrade=self.upgrade)
             return
-        if arrived:
-            record.bytes_up = len(arrived)
-            chunked = self._chunked
-            start += _framed(arrived, chunked) + _end(chunked)
-        elif self._chunked:
-            start += _end(chunked=True)
-        connection.write(start)
-        connection.request_sent()
+        arrived = body.arrived()
+        if arrived is not None:
+            self._contentless = not arrived
+            self._bytes_up = len(arrived)
+            data += self._framed(arrived) + self._end()
+            connection.send(self, head.method, data, complete=True, upgrade=self.upgrade)
+            return
+        connection.send(self, head.method, data, complete=False, upgrade=self.upgrade)
+        body.when_more(self._upload)
+        self._upload()
+
+    def fail(self, error: UpstreamError) -> None:
+        """There is no connection to send over."""
+        self._finish(error)
+
+    def abandon(self) -> Result:
+        """The client has gone: nobody wants the response to what was sent."""
+        self._reported = True
+        self._body.when_more(None)
+        if self._connection is not None:
+            self._connection.give_up()
+            self._connection = None
+        return Result(self._status, self._bytes_up, self._bytes_down)
 
     def _upload(self) -> None:
-        """Send on what has come of the content, as fast as Jupyter takes it."""
-        connection = self._used
+        """Send on what has arrived of the content, as fast as the upstream takes it."""
+        connection = self._connection
         if connection is None:
             return
-        chunked = self._chunked
         try:
             while not connection.congested:
-                piece = self._content.take()
+                piece = self._body.take()
                 if piece is None:
                     return
                 if not piece:
-                    self._content.when_more(None)
-                    connection.write(_end(chunked))
-                    connection.request_sent()
+                    self._body.when_more(None)
+                    connection.write(self._end())
+                    connection.end_request()
                     return
-                self._record.bytes_up += len(piece)
-                connection.write(_framed(piece, chunked))
+                self._bytes_up += len(piece)
+                connection.write(self._framed(piece))
             connection.when_writable(self._upload)
         except (ClientFault, ConnectionError) as fault:
             # A request that breaks off must never look complete (RFC 9112 section 8).
             connection.give_up()
-            self._broken_off(_bare(fault))
+            self._finish(_bare(fault))
 
-    # Endings
+    def _framed(self, piece: bytes) -> bytes:
+        if self._body.length is not None or not piece:
+            return piece
+        return b"%x\r\n%b\r\n" % (len(piece), piece)
 
-    def _settled(self, error: UpstreamError | None) -> None:
-        """The answer is complete, or there is none (any more)."""
-        over, self._over = self._over, None
-        if over is None:
-            return
-        self._content.when_more(None)
-        if error is None:
-            over(self._done())
-        elif isinstance(error, UpstreamDown) and self._repeatable():
-            self._account()
-            over(Again.AFRESH)
-        else:
-            persistent = self._failed(_bare(error))
-            self._account()
-            over(persistent)
+    def _end(self) -> bytes:
+        return b"0\r\n\r\n" if self._body.length is None else b""
 
-    def _broken_off(self, fault: ClientFault | ConnectionError) -> None:
-        """The content will never be complete."""
-        over, self._over = self._over, None
-        if over is None:
-            return
-        self._content.when_more(None)
-        if isinstance(fault, ClientFault):
-            self._faulted(fault)
-        else:
-            # A client that left needs no answer, and must not take half a one for whole.
-            self._record.outcome = "the client went away"
-            if self._relay is not None and self._relay.started:
-                self._downstream.abort()
-        self._account()
-        over(False)
+    # Down (messages.Receiver)
 
-    def _done(self) -> bool | Switched:
-        relay, used = self._relay, self._used
-        assert relay is not None, "nothing is done that was not sent"
-        assert used is not None, "over a connection"
-        self._record.outcome = self._record.outcome or "forwarded"
-        self._account()
-        if relay.upgraded is not None:
-            return Switched(used.detach(), relay.upgraded)
-        return relay.persistent
+    @property
+    def for_page(self) -> bool:
+        return self._head.method == b"GET" and is_navigation(self._head)
 
-    def _account(self) -> None:
-        """What the client was answered; the circle of relay and carrier ends here."""
-        relay, self._relay = self._relay, None
-        self._used = None
-        if relay is not None and relay.started:
-            self._record.status = relay.status
-            self._record.bytes_down += relay.content_bytes
+    def on_interim(self, head: ResponseHead) -> None:
+        self._responder.send_interim(head.status, head.reason, self._fields(head)[0])
 
-    def _faulted(self, fault: ClientFault) -> None:
-        self._record.status, self._record.outcome = fault.status, str(fault)
-        if self._relay is not None and self._relay.started:
-            self._downstream.abort()
-        else:
-            answer = answers.error(
-                self._head, fault.status, "content", str(fault), persistent=False
-            )
-            self._downstream.write(answer)
-
-    def _failed(self, error: UpstreamError) -> bool:
-        status = STATUS_OF[type(error)]
-        self._record.outcome = str(error)
-        target = printable(redact_target(self._head.target))
-        log.warning("%s %s: %s", printable(self._head.method), target, error)
-        if self._relay is not None and self._relay.started:
-            self._downstream.abort()
-            return False
-        self._record.status = status
-        persistent = self._persistent and not (
-            self._downstream.expecting and may_be_unsent(self._head)
+    def on_head(self, head: ResponseHead) -> None:
+        self._status = head.status
+        fields, dated = self._final_fields(head)
+        sized = b"content-length" in head.names
+        added = self._responder.send_head(
+            head.status, head.reason, fields, sized=sized, dated=dated
         )
-        self._downstream.write(answers.unavailable(self._head, status, persistent=persistent))
-        return persistent
+        if self._trace is not None:
+            self._trace.down.extend(Change("framing", name, None, value) for name, value in added)
+
+    def on_content(self, data: bytes) -> None:
+        self._bytes_down += len(data)
+        self._responder.send_body(data)
+
+    def on_pause(self) -> None:
+        responder, connection = self._responder, self._connection
+        responder.flush()
+        if responder.congested and connection is not None:
+            connection.pause_reading()
+            responder.when_writable(connection.resume_reading)
+
+    def on_upgrade(self, head: ResponseHead, rest: bytes) -> None:
+        self._status = head.status
+        fields, _ = self._final_fields(head)
+        assert self._connection is not None, "it has brought the head"
+        switched = Switched(self._connection.detach(), head.reason, fields, rest)
+        self._finish(switched=switched)
+
+    def on_end(self) -> None:
+        self._responder.end()
+        self._finish()
+
+    def on_failure(self, error: UpstreamError) -> None:
+        if self._status:
+            self._responder.flush()
+        self._finish(_bare(error))
+
+    def _final_fields(self, head: ResponseHead) -> tuple[list[Field], bool]:
+        if self._on_response is not None:
+            self._on_response(head)
+        fields, dated = self._fields(head, self._trace.down if self._trace else None)
+        if self._extra:
+            fields += self._extra
+            if self._trace is not None:
+                self._trace.down.extend(
+                    Change("gate", name, None, value) for name, value in self._extra
+                )
+        return fields, dated
+
+    def _fields(
+        self, head: ResponseHead, changes: list[Change] | None = None
+    ) -> tuple[list[Field], bool]:
+        site = self._site
+        public = site.public_origin(self._head)
+        return downstream_fields(head, site, public, websocket=self.upgrade, changes=changes)
+
+    # The end
+
+    def _finish(
+        self,
+        error: UpstreamError | ClientFault | ConnectionError | None = None,
+        switched: Switched | None = None,
+    ) -> None:
+        if self._reported:
+            return
+        self._reported = True
+        retry = isinstance(error, UpstreamDown) and self._repeatable()
+        if self._body.length != 0:
+            self._body.when_more(None)
+        # Break the reference cycle.
+        self._connection = None
+        self._report(Result(self._status, self._bytes_up, self._bytes_down, error, retry, switched))
 
     def _repeatable(self) -> bool:
         """RFC 9112 section 9.3.1: a connection used before, idempotent, no content sent."""
-        used = self._used
+        used = self._connection
         if used is None or not used.reused:
             return False
         return self._contentless and self._head.method in IDEMPOTENT
 
-    @property
-    def _chunked(self) -> bool:
-        return bool(self._head.values(b"transfer-encoding"))
-
 
 def _bare(error: Failure) -> Failure:
-    """The error without its traceback, which would keep it and the whole exchange alive.
+    """The error without its traceback, which would keep it and the whole request alive.
 
-    Its frames know the content that holds the error: a circle that only the garbage
+    Its frames know the content that holds the error: a reference cycle that only the garbage
     collector ends, thousands at a time and with everybody waiting.
     """
     return error.with_traceback(None)
-
-
-def _framed(piece: bytes, chunked: bool) -> bytes:
-    if not chunked:
-        return piece
-    return b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b""
-
-
-def _end(chunked: bool) -> bytes:
-    return b"0\r\n\r\n" if chunked else b""

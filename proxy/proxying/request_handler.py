@@ -11,13 +11,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from proxy.access.gate import ALLOW, Allow, LoginAttempt
-from proxy.messages import Content, Downstream
+from proxy.errors import STATUS_OF, ClientFault, UpstreamDown, UpstreamError
+from proxy.messages import RequestBody, Responder, send_response
 from proxy.observe.record import Record
-from proxy.proxying import responses as answers
-from proxy.proxying.forwarder import Again, Forwarder, Outcome, Switched
+from proxy.proxying import responses
+from proxy.proxying.forwarder import Forwarder, Result, Switched, Trace
 from proxy.proxying.tunnel import Tunnel as OpenTunnel
 from proxy.rules.decide import decide
-from proxy.rules.message import may_be_unsent, may_continue
 from proxy.rules.model import (
     Forward,
     Internal,
@@ -29,6 +29,7 @@ from proxy.rules.model import (
 )
 from proxy.rules.redaction import printable, redact, redact_target
 from proxy.runtime.tasks import spawn
+from proxy.short_response import Response, plain
 
 if TYPE_CHECKING:
     from proxy.net.limits import Slot
@@ -38,20 +39,21 @@ log = logging.getLogger("labgate")
 
 
 class RequestHandler:
-    """One request, from its head to the end of its answer (``protocol.UnderWay``)."""
+    """One request, from its head to the end of its response (``messages.RequestInProgress``).
+
+    It decides what follows on each result, and alone finishes the record.
+    """
 
     __slots__ = (
         "_all",
         "_attempt",
-        "_carrier",
-        "_content",
-        "_downstream",
+        "_body",
+        "_finished",
+        "_forwarder",
         "_head",
-        "_may_continue",
-        "_over",
-        "_persistent",
         "_pool",
         "_record",
+        "_responder",
         "_site",
         "_slot",
         "_started",
@@ -59,23 +61,21 @@ class RequestHandler:
     )
 
     def __init__(
-        self, exchanges: Dispatcher, head: RequestHead, content: Content, downstream: Downstream
+        self, dispatcher: Dispatcher, head: RequestHead, body: RequestBody, responder: Responder
     ) -> None:
-        self._all = exchanges
-        self._site = exchanges.site
-        self._pool = exchanges.pool
+        self._all = dispatcher
+        self._site = dispatcher.site
+        self._pool = dispatcher.pool
         self._head = head
-        self._content = content
-        self._downstream = downstream
-        self._may_continue = may_continue(head)
-        self._persistent = self._may_continue and not (downstream.expecting and may_be_unsent(head))
+        self._body = body
+        self._responder = responder
         self._record = Record(head)
         self._started = monotonic()
         self._attempt: LoginAttempt | None = None
-        self._carrier: Forwarder | None = None
+        self._forwarder: Forwarder | None = None
         self._task: asyncio.Task[None] | None = None
         self._slot: Slot | None = None
-        self._over = False
+        self._finished = False
 
     def begin(self) -> None:
         """Answer at once, or see to it that somebody will."""
@@ -98,17 +98,9 @@ class RequestHandler:
             case Refuse():
                 self._refuse(decision)
             case Redirect(status, location):
-                self._record.status, self._record.outcome = status, "redirected"
-                answer = answers.redirect(
-                    status, location, persistent=self._persistent, bodiless=self._bodiless
-                )
-                self._say(answer, persistent=self._persistent)
+                self._respond(responses.redirect(status, location), "redirected")
             case Respond(status, sentence):
-                self._record.status, self._record.outcome = status, "answered here"
-                answer = answers.plain(
-                    status, sentence, persistent=self._persistent, bodiless=self._bodiless
-                )
-                self._say(answer, persistent=self._persistent)
+                self._respond(plain(status, sentence), "answered here")
             case Internal(head):
                 self._record.outcome = "answered here"
                 self._pool = self._all.application
@@ -119,15 +111,15 @@ class RequestHandler:
         self._record.outcome = self._record.outcome or "the client went away"
         if self._task is not None:
             self._task.cancel()
-        elif self._carrier is not None and not self._over:
-            self._carrier.abandon()
+        elif self._forwarder is not None and not self._finished:
+            self._count(self._forwarder.abandon())
             self._finish()
 
     def give_up(self) -> None:
         """It could not even begin."""
         self._finish()
 
-    # Ways to an answer
+    # Ways to a response
 
     async def _ask(self, decision: Forward | Tunnel) -> None:
         """Wait for the gate."""
@@ -140,29 +132,32 @@ class RequestHandler:
         self._pass(decision, allowed)
 
     def _pass(self, decision: Forward | Tunnel, allowed: Allow) -> None:
-        self._forward(self._carrier_of(decision, allowed))
+        self._forward(self._forwarder_of(decision, allowed))
 
-    def _forward(self, carrier: Forwarder) -> None:
-        self._carrier = carrier
-        if not carrier.at_once(self._pool, self._carried):
-            self._work(carrier.dial(self._pool, self._carried))
+    def _forward(self, forwarder: Forwarder) -> None:
+        self._forwarder = forwarder
+        connection = None if forwarder.upgrade else self._pool.take()
+        if connection is None:
+            self._work(self._dial(forwarder))
+        else:
+            forwarder.send(connection)
 
-    def _carrier_of(self, decision: Forward | Tunnel, allowed: Allow) -> Forwarder:
-        heard = None
+    def _forwarder_of(self, decision: Forward | Tunnel, allowed: Allow) -> Forwarder:
+        on_response = None
         if allowed.attempt is not None and self._all.gate is not None:
             self._attempt = allowed.attempt
-            heard = partial(self._all.gate.on_response_head, allowed.attempt, self._site)
+            on_response = partial(self._all.gate.on_response_head, allowed.attempt, self._site)
+        record = self._record
         return Forwarder(
             allowed.head or decision.head,
             self._site,
-            self._content,
-            self._downstream,
-            self._record,
+            self._body,
+            self._responder,
+            self._on_result,
             upgrade=isinstance(decision, Tunnel),
-            persistent=self._may_continue,
-            trace=self._all.trace,
             extra=allowed.fields,
-            heard=heard,
+            on_response=on_response,
+            trace=Trace(record.changes_up, record.changes_down) if self._all.trace else None,
         )
 
     def _forwarder_to_application(self, head: RequestHead) -> Forwarder:
@@ -170,35 +165,73 @@ class RequestHandler:
         return Forwarder(
             head,
             self._all.application_site,
-            self._content,
-            self._downstream,
-            self._record,
+            self._body,
+            self._responder,
+            self._on_result,
             upgrade=False,
-            persistent=self._may_continue,
-            trace=False,
         )
 
-    def _carried(self, outcome: Outcome) -> None:
-        if isinstance(outcome, Switched):
+    async def _dial(self, forwarder: Forwarder) -> None:
+        """Send the request over a new connection."""
+        try:
+            forwarder.send(await self._pool.dial())
+        except UpstreamDown as error:
+            forwarder.fail(error)
+
+    def _on_result(self, result: Result) -> None:
+        self._count(result)
+        if result.switched is not None:
             try:
-                self._open_tunnel(outcome)
+                self._open_tunnel(result.switched)
             except Exception as error:
                 self._fail(error)
-        elif outcome is Again.AFRESH:
-            assert self._carrier is not None, "it calls back"
-            self._work(self._carrier.dial(self._pool, self._carried))
+        elif result.retry:
+            assert self._forwarder is not None, "it calls back"
+            self._work(self._dial(self._forwarder))
+        elif result.error is None:
+            self._record.outcome = self._record.outcome or "forwarded"
+            self._end()
         else:
-            self._end(persistent=outcome)
+            self._on_error(result.error)
+
+    def _count(self, result: Result) -> None:
+        record = self._record
+        record.bytes_up, record.bytes_down = result.bytes_up, result.bytes_down
+        record.status = result.status or record.status
+
+    def _on_error(self, error: UpstreamError | ClientFault | ConnectionError) -> None:
+        """There will be no complete response; half a one must not be taken for whole."""
+        record, begun = self._record, bool(self._record.status)
+        response = None
+        if isinstance(error, UpstreamError):
+            record.outcome = str(error)
+            target = printable(redact_target(self._head.target))
+            log.warning("%s %s: %s", printable(self._head.method), target, error)
+            response = responses.unavailable(self._head, STATUS_OF[type(error)])
+        elif isinstance(error, ClientFault):
+            record.outcome = str(error)
+            response = responses.error(self._head, error.status, "content", str(error), close=True)
+        else:
+            record.outcome = "the client went away"
+        if begun:
+            self._responder.abort()
+        elif response is None:
+            self._responder.close()
+        else:
+            record.status = response.status
+            send_response(self._responder, response)
+        self._end()
 
     def _open_tunnel(self, switched: Switched) -> None:
         """Join both sides, and keep hold of nothing that a silent tab does not need."""
-        self._carrier = self._task = None
+        self._forwarder = self._task = None
         self._release()
         record = self._record
         record.outcome = "tunnelled"
         if not self._all.trace:
             self._head = record.head = replace(self._head, fields=(), section=None)
-        tunnel = OpenTunnel(switched.upstream, self._downstream, self._tunnel_closed)
+        client = self._responder.upgrade(switched.reason, switched.fields)
+        tunnel = OpenTunnel(switched.upstream, client, self._tunnel_closed)
         self._all.opened(tunnel)
         tunnel.open(switched.rest)
 
@@ -210,24 +243,19 @@ class RequestHandler:
 
     def _turn_away(self) -> None:
         """Too many are under way, in all or of this client."""
-        peer = self._head.arrival.peer
-        self._record.status, self._record.outcome = 503, "too many requests under way"
-        self._all.turned_away(peer)
-        answer = answers.crowded(self._head, persistent=self._persistent)
-        self._say(answer, persistent=self._persistent)
+        self._all.turned_away(self._head.arrival.peer)
+        self._respond(responses.crowded(self._head), "too many requests under way")
 
     def _refuse(self, refusal: Refuse) -> None:
         _log_refusal(self._head, refusal)
-        persistent = self._persistent and not refusal.close
-        self._record.status, self._record.outcome = refusal.status, f"refused ({refusal.rule})"
-        answer = answers.refused(self._head, refusal, persistent=persistent)
-        self._say(answer, persistent=persistent)
+        self._respond(responses.refused(self._head, refusal), f"refused ({refusal.rule})")
 
-    @property
-    def _bodiless(self) -> bool:
-        return self._head.method == b"HEAD"
+    # The end
 
-    # Its end
+    def _respond(self, response: Response, outcome: str) -> None:
+        self._record.status, self._record.outcome = response.status, outcome
+        send_response(self._responder, response)
+        self._end()
 
     def _work(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = spawn(self._worked(work), "exchange")
@@ -245,37 +273,31 @@ class RequestHandler:
         except asyncio.CancelledError:
             self._record.outcome = self._record.outcome or "the client went away"
             self._finish()
-            self._downstream.finish()
+            self._responder.close()
             raise
         except Exception as error:
             self._fail(error)
         if self._task is asyncio.current_task():
             self._task = None
 
-    def _say(self, answer: bytes, *, persistent: bool) -> None:
-        self._downstream.write(answer)
-        self._end(persistent=persistent)
-
-    def _end(self, *, persistent: bool) -> None:
+    def _end(self) -> None:
         try:
             self._finish()
         except Exception as error:
-            self._downstream.failed(error, answers.failed(self._head))
-        else:
-            self._downstream.answered(persistent=persistent)
+            self._responder.fail(error, responses.failed(self._head))
 
     def _fail(self, error: Exception) -> None:
         try:
             self._finish()
         finally:
-            self._downstream.failed(error, answers.failed(self._head))
+            self._responder.fail(error, responses.failed(self._head))
 
     def _finish(self) -> None:
         """Count and record it, once."""
-        if self._over:
+        if self._finished:
             return
-        self._over = True
-        self._carrier = self._task = None
+        self._finished = True
+        self._forwarder = self._task = None
         self._release()
         if self._attempt is not None and self._all.gate is not None:
             self._all.gate.on_response_end(self._attempt, self._record.status)

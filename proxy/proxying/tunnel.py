@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from proxy.messages import Downstream
+from proxy.messages import RawConnection
 from proxy.net.reset import reset, unread
 
 
 class Tunnel(asyncio.Protocol):
-    """The upstream's protocol after the 101, and the client's ``streams.TunnelEnd``.
+    """The upstream's protocol after the 101, and the client's ``messages.TunnelEnd``.
 
     Attributes:
         bytes_up: Bytes from client to Jupyter.
@@ -24,14 +24,14 @@ class Tunnel(asyncio.Protocol):
 
     Args:
         upstream: Jupyter's side; it is this object's from here on.
-        downstream: The client's side.
+        client: The client's side.
         closed: Called once, when both sides are done.
     """
 
     __slots__ = (
+        "_client",
         "_client_ended",
         "_closed",
-        "_downstream",
         "_jupyter_ended",
         "_upstream",
         "bytes_down",
@@ -41,11 +41,11 @@ class Tunnel(asyncio.Protocol):
     def __init__(
         self,
         upstream: asyncio.Transport,
-        downstream: Downstream,
+        client: RawConnection,
         closed: Callable[[Tunnel], None],
     ) -> None:
         self._upstream = upstream
-        self._downstream = downstream
+        self._client = client
         self._closed: Callable[[Tunnel], None] | None = closed
         self.bytes_up = 0
         self.bytes_down = 0
@@ -60,41 +60,41 @@ class Tunnel(asyncio.Protocol):
         if not self._upstream.is_reading():
             self._upstream.resume_reading()
         # Last: it pauses again at once when ``rest`` was more than the client takes.
-        self._downstream.tunnel(self, self._client_congested)
+        self._client.start(self)
 
     def abort(self) -> None:
         """Cut both sides without a close frame: Lab then reconnects (close code 1006)."""
         reset(self._upstream)
-        self._downstream.abort()
+        self._client.abort()
 
     # From Jupyter (asyncio.Protocol)
 
     def data_received(self, data: bytes) -> None:
         self.bytes_down += len(data)
-        self._downstream.write(data)
+        self._client.write(data)
 
     def eof_received(self) -> bool:
         self._jupyter_ended = True
-        return self._downstream.write_eof() and not self._both_ended()
+        return self._client.write_eof() and not self._both_ended()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is None:
-            self._downstream.finish()
+            self._client.finish()
         else:
             # A failed write ends a transport at once, with Jupyter's last words still unread.
             if rest := unread(self._upstream):
                 self.data_received(rest)
             # In the next turn, when the transport has written what it was given in this one.
-            asyncio.get_running_loop().call_soon(self._downstream.abort)
+            asyncio.get_running_loop().call_soon(self._client.abort)
         self._settle()
 
     def pause_writing(self) -> None:
-        self._downstream.pause_reading()
+        self._client.pause_reading()
 
     def resume_writing(self) -> None:
-        self._downstream.resume_reading()
+        self._client.resume_reading()
 
-    # From the client (streams.TunnelEnd)
+    # From the client (messages.TunnelEnd)
 
     def feed_data(self, data: bytes) -> None:
         self.bytes_up += len(data)
@@ -115,6 +115,14 @@ class Tunnel(asyncio.Protocol):
             reset(self._upstream)
         self._settle()
 
+    def client_congested(self, congested: bool) -> None:
+        if self._upstream.is_closing():
+            return
+        if congested:
+            self._upstream.pause_reading()
+        else:
+            self._upstream.resume_reading()
+
     def _both_ended(self) -> bool:
         """Two half-closed sides are one closed connection; asyncio would leave it open."""
         if self._client_ended and self._jupyter_ended:
@@ -125,11 +133,3 @@ class Tunnel(asyncio.Protocol):
         closed, self._closed = self._closed, None
         if closed is not None:
             closed(self)
-
-    def _client_congested(self, congested: bool) -> None:
-        if self._upstream.is_closing():
-            return
-        if congested:
-            self._upstream.pause_reading()
-        else:
-            self._upstream.resume_reading()

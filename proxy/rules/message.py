@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from .model import Refuse, RequestHead
 from .origin import has_option, is_websocket
 
@@ -68,6 +70,40 @@ def check_expectation(head: RequestHead) -> Refuse | None:
     return Refuse(417, "expect", sentence, "Expect", b", ".join(expected), close=True)
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionFacts:
+    """What a request's method, version and fields say of its connection and its response.
+
+    Attributes:
+        persistent: Whether another request can safely be read behind this one.
+        may_be_unsent: Whether the client may leave out the content that its head promises.
+        expects_continue: Whether the client may wait for 100 Continue.
+        http_1_1: Whether the client understands HTTP/1.1.
+        is_head: Whether the method is HEAD, so that the response has no content.
+    """
+
+    persistent: bool
+    may_be_unsent: bool
+    expects_continue: bool
+    http_1_1: bool
+    is_head: bool
+
+
+NOTHING_FOLLOWS = ConnectionFacts(False, False, False, True, False)
+"""For a request that could not be read."""
+
+
+def connection_facts(head: RequestHead) -> ConnectionFacts:
+    """Derive them; they are the same for every target."""
+    return ConnectionFacts(
+        may_continue(head),
+        may_be_unsent(head),
+        expects_continue(head),
+        head.version >= (1, 1),
+        head.method == b"HEAD",
+    )
+
+
 def may_continue(head: RequestHead) -> bool:
     """Whether another request can safely be read behind this one (RFC 9112 section 9.3).
 
@@ -75,7 +111,7 @@ def may_continue(head: RequestHead) -> bool:
     way than the next one does; and not behind CONNECT or an upgrade that is not made,
     where the client may already speak something else.
     """
-    if not head.arrival.persistent or head.method == b"CONNECT":
+    if head.method == b"CONNECT":
         return False
     connection = head.values(b"connection")
     if connection and any(has_option(value, b"close") for value in connection):
@@ -97,7 +133,7 @@ def may_be_unsent(head: RequestHead) -> bool:
     return bool(head.values(b"expect"))
 
 
-def expects_leave(head: RequestHead) -> bool:
+def expects_continue(head: RequestHead) -> bool:
     """Whether Jupyter is going to say 100 Continue, for which the client may wait.
 
     RFC 9110 section 10.1.1: not to HTTP/1.0. Tornado says it to this spelling alone

@@ -51,8 +51,6 @@ class Arrival:
 
     Attributes:
         peer: The client's IP address as text.
-        persistent: The connection may carry another exchange after this one, as far as
-            the request itself does not rule it out.
         plain_redirects: The request came in on the plain HTTP port whose job is to
             send people to HTTPS.
         vouched: Who opened the connection answers for the fields on it. Not so when a
@@ -60,7 +58,6 @@ class Arrival:
     """
 
     peer: str
-    persistent: bool = True
     plain_redirects: bool = False
     vouched: bool = True
 
@@ -119,7 +116,7 @@ class RequestHead:
     def from_peer(self, peer: str) -> RequestHead:
         """The same head from another client's address."""
         now = self.arrival
-        arrival = Arrival(peer, now.persistent, now.plain_redirects, now.vouched)
+        arrival = Arrival(peer, now.plain_redirects, now.vouched)
         return RequestHead(
             self.method, self.target, self.version, self.fields, arrival, self.section
         )

@@ -63,9 +63,8 @@ class Line:
     def ask(self, receiver: Heard, method: bytes = b"GET", *, upgrade: bool = False) -> None:
         """A whole request."""
         self.reusable = None
-        self.connection.begin(receiver, method, upgrade=upgrade)
-        self.connection.write(method + b" / HTTP/1.1\r\n\r\n")
-        self.connection.request_sent()
+        data = method + b" / HTTP/1.1\r\n\r\n"
+        self.connection.send(receiver, method, data, complete=True, upgrade=upgrade)
 
     def feed(self, pieces: list[bytes]) -> None:
         """What Jupyter says, until labgate hangs up."""
@@ -104,7 +103,7 @@ class Heard:
         assert not self.over
         self.interim.append(head.status)
 
-    def on_head(self, head: ResponseHead, *, delimited: bool) -> None:
+    def on_head(self, head: ResponseHead) -> None:
         assert not self.over
         self.heads.append(head)
 

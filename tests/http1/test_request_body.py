@@ -209,7 +209,7 @@ class Held:
 
 def test_nobody_waits_for_100_for_ever() -> None:
     assert LEAVE_SECONDS + DEFAULT_LIMITS.content_grace_seconds <= 60
-    content = SizedBody(Held(), DEFAULT_LIMITS, hesitant=True)
+    content = SizedBody(Held(), DEFAULT_LIMITS, 1, hesitant=True)
     assert content.take() is None
     patience = monotonic() + LEAVE_SECONDS
     for now in (patience - 10, patience - 1, patience + 1):
