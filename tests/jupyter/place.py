@@ -19,7 +19,6 @@ from proxy.jupyter.container_spec import OURS_LABEL, SETTINGS_LABEL
 from proxy.jupyter.engine import connect
 from proxy.jupyter.launcher import Launched
 from proxy.jupyter.readiness import wait_until_ready
-from tests.conftest import TEST_IMAGE
 from tests.e2e.programs import free_port
 
 READY_SECONDS = 60.0
@@ -29,10 +28,17 @@ FIRST_TOKEN = "the-first-versions-token"
 
 
 class Place:
-    """A name of this test's own on the engine: containers, volumes, launchers."""
+    """A name of this test's own on the engine: containers, volumes, launchers.
 
-    def __init__(self, docker: aiodocker.Docker, state_folder: Path) -> None:
+    Args:
+        docker: The engine.
+        state_folder: labgate's.
+        image: What containers are made from, unless their settings say other.
+    """
+
+    def __init__(self, docker: aiodocker.Docker, state_folder: Path, image: str) -> None:
         self.docker = docker
+        self.image = image
         self.name = f"labgate-test-{secrets.token_hex(4)}"
         self.state_folder = state_folder
         self.launchers: list[ContainerLauncher] = []
@@ -42,7 +48,7 @@ class Place:
 
     async def launcher(self, **settings: Any) -> ContainerLauncher:
         keys = {
-            "image": TEST_IMAGE,
+            "image": self.image,
             "name": self.name,
             "volume": f"{self.name}:{WORK}",
             "launch": "docker",
@@ -71,7 +77,7 @@ class Place:
     async def by_hand(self, *, host_ip: str = "127.0.0.1", **host: Any) -> dict[str, Any]:
         """A container as somebody's docker run makes it; running."""
         body: dict[str, Any] = {
-            "Image": TEST_IMAGE,
+            "Image": self.image,
             "Cmd": ["start-notebook.py", "--IdentityProvider.token=byhand"],
             "HostConfig": {
                 "PortBindings": {"8888/tcp": [{"HostIp": host_ip, "HostPort": str(self.port)}]},
@@ -89,7 +95,7 @@ class Place:
         But no Jupyter is in it, which would take its time to start and to stop.
         """
         body: dict[str, Any] = {
-            "Image": TEST_IMAGE,
+            "Image": self.image,
             "Cmd": ["sleep", "600"],
             "Env": [f"JUPYTER_TOKEN={FIRST_TOKEN}"],
             "User": "",
@@ -132,10 +138,11 @@ class Place:
         return {one["Names"][0].lstrip("/"): one["State"] for one in found}
 
     async def clean(self) -> None:
-        for launcher in self.launchers:
-            await launcher.stop()
         for name in await self.all():
             await self.docker.containers.container(name).delete(force=True)
+        # Only now: what is gone needs no time to end.
+        for launcher in self.launchers:
+            await launcher.stop()
         for name in await self.volumes():
             with contextlib.suppress(aiodocker.DockerError):
                 volume = DockerVolume(self.docker, name)  # type: ignore[no-untyped-call]

@@ -1,4 +1,7 @@
-"""How a container can end on a real engine, and that it comes back."""
+"""How a container can end on a real engine, and that it comes back.
+
+Where Jupyter's own last words decide, a real one ends.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from proxy.jupyter.container import ContainerLauncher
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import JupyterExit, Launched
 from proxy.jupyter.readiness import wait_until_ready
+from tests.conftest import TEST_IMAGE
 from tests.jupyter.place import READY_SECONDS, Place, kill_all_in
 from tests.jupyter.visits import contents_status, read, save
 
@@ -90,7 +94,7 @@ async def test_stopped_and_killed_from_outside(place: Place, how: str) -> None:
 
 
 async def test_its_own_menu(place: Place) -> None:
-    launcher, launched = await place.ready()
+    launcher, launched = await place.ready(image=TEST_IMAGE)
     ended = asyncio.ensure_future(launcher.wait_for_exit())
     await shut_down(launched)
     end = await end_of(ended)
@@ -100,7 +104,7 @@ async def test_its_own_menu(place: Place) -> None:
 
 
 async def test_a_signal_that_did_not_come_through_the_engine(place: Place) -> None:
-    launcher, _ = await place.ready()
+    launcher, _ = await place.ready(image=TEST_IMAGE)
     ended = asyncio.ensure_future(launcher.wait_for_exit())
     execution = await container_of(place).exec(["python3", "-c", TERMINATE_JUPYTER])
     async with execution.start(detach=False) as stream:

@@ -100,7 +100,7 @@ async def looking_into(place: Place, volume: str) -> AsyncIterator[str]:
     }
     container = await place.docker.containers.create(
         {
-            "Image": TEST_IMAGE,
+            "Image": place.image,
             "Cmd": ["sleep", "300"],
             "User": "root",
             "HostConfig": {"Mounts": [mount]},
@@ -212,9 +212,9 @@ async def test_an_unfinished_copy_is_finished_where_it_is(place: Place) -> None:
         mark = f"labgate's copy of {HOME} of container {identity}: unfinished"
         await place.run(f'echo "{mark}" > /v/{MARKER_FILE}; echo half > /v/book.ipynb', name=name)
     await place.docker.containers.create(
-        {"Image": TEST_IMAGE, "Labels": {COPY_LABEL: home}}, name=f"{place.name}-left-over"
+        {"Image": place.image, "Labels": {COPY_LABEL: home}}, name=f"{place.name}-left-over"
     )
-    half_made: Any = {"Image": TEST_IMAGE, "Labels": {OURS_LABEL: "1"}}
+    half_made: Any = {"Image": place.image, "Labels": {OURS_LABEL: "1"}}
     await place.docker.containers.create(half_made, name=f"{place.name}-labgate-next")
     await place.launched(recreate=True)
     assert await listing(place) == before
@@ -289,7 +289,7 @@ async def test_volumes_without_a_name_stay(place: Place) -> None:
 @pytest.fixture
 async def other_image(place: Place) -> AsyncIterator[str]:
     """Another image's name; the layers are the same."""
-    await place.docker.images.tag(TEST_IMAGE, place.name, tag="1")
+    await place.docker.images.tag(place.image, place.name, tag="1")
     yield f"{place.name}:1"
     await place.docker.images.delete(f"{place.name}:1", force=True)
 
@@ -394,7 +394,7 @@ async def test_jupyter_as_the_folders_owner(place: Place, folder: Path) -> None:
         await launcher.launch()
     user = str(caught.value).rpartition("--user ")[2]
     assert user == "4321:4321"
-    _, launched = await place.ready(home=f"{folder}:{HOME}", user=user)
+    _, launched = await place.ready(image=TEST_IMAGE, home=f"{folder}:{HOME}", user=user)
     await save(launched.address, launched.login.token, "x.txt", "saved")
     assert (folder / "x.txt").stat().st_uid == 4321
 
