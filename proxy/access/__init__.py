@@ -1,16 +1,19 @@
-"""Who gets in: labgate's own passwords, and the brake on guessing any.
+"""Access control: labgate's own login, and limits on guessing passwords and tokens.
 
 In the order a request meets them:
 
-- ``gate``      the question every allowed request is asked: may it go on to Jupyter
-- ``session``   the cookie that stands for a password once it was right
-- ``revoked_sessions``   the sessions that somebody logged out of
-- ``basic``     user and password out of ``Authorization: Basic`` (RFC 7617)
-- ``token_guesses``    Jupyter's tokens: different wrong ones count like failed logins
-- ``lockout``   failed logins of an address: first slower, then shut out for a while
-- ``password_verifier``    a password against its hash, off the event loop, remembered for minutes
-- ``htpasswd``  the file of users, read again when it changes
-- ``refusals``  what somebody is told who does not get in: 401, 429
+- ``gate``               decides whether a request may reach Jupyter
+- ``allow``              the answer if it may
+- ``password_login``     labgate's own login
+- ``session``            the session cookie, issued after a password was right
+- ``revoked_sessions``   sessions that were logged out
+- ``basic``              parses ``Authorization: Basic`` (RFC 7617)
+- ``password_verifier``  checks passwords in threads, and remembers the right ones for minutes
+- ``htpasswd``           the file of users, reloaded when it changes
+- ``jupyter_login``      logins to Jupyter itself
+- ``token_guesses``      counts the wrong tokens of an address
+- ``lockout``            counts failed logins by address: delays the next ones, then locks out
+- ``refusals``           the responses 401, 429 and 503
 
-Without an htpasswd file only logins to Jupyter itself are looked at, for ``lockout``.
+Without an htpasswd file only logins to Jupyter are limited.
 """

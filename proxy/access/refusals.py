@@ -1,4 +1,7 @@
-"""What somebody is told who does not get in."""
+"""The refusals of access control: statuses 401, 429 and 503.
+
+Tested by tests/access/test_gate.py and tests/proxying/test_errors.py.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,12 @@ BUSY = Refuse(
     "lockout",
     "Other logins from this address are being checked; try again in a moment.",
     fields=((b"Retry-After", b"1"),),
+)
+OVERLOADED = Refuse(
+    503,
+    "basic-auth",
+    "Too many people log in at this moment; try again soon.",
+    fields=((b"Retry-After", b"5"),),
 )
 
 

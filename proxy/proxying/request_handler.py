@@ -10,7 +10,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from proxy.access.gate import ALLOW, Allow, LoginAttempt
+from proxy.access.allow import ALLOW, Allow, LoginAttempt
 from proxy.errors import STATUS_OF, ClientFault, UpstreamDown, UpstreamError
 from proxy.messages import RequestBody, Responder, send_response
 from proxy.observe.record import Record

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from passlib.hash import bcrypt
 
+from proxy.access.allow import LoginAttempt
 from proxy.access.gate import Gate
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
@@ -152,7 +153,9 @@ async def test_what_strangers_say_bans_nobody(log: Path, tmp_path: Path) -> None
 
 
 def test_who_is_shut_out_is_banned(log: Path) -> None:
-    gate = Gate(Lockout(2, 900.0))
-    for number in range(3):
-        gate._failed(INNOCENT, b"/login", number)
+    lockout = Lockout(2, 900.0)
+    gate = Gate(lockout)
+    for _ in range(3):
+        lockout.acquire(INNOCENT)
+        gate.on_response_end(LoginAttempt(INNOCENT, b"/login"), 401)
     assert banned(log) == [INNOCENT]
