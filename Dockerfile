@@ -44,8 +44,10 @@ RUN groupadd --gid 65532 labgate \
  && install -d -o 65532 -g 65532 -m 0700 /var/lib/labgate
 COPY --from=build /opt/labgate /opt/labgate
 # BIND: labgate's own default for localhost is loopback, which no published port reaches.
+# PYTHONMALLOC: memory goes back to the system after a crowd (config/labgate.service has more).
 ENV PATH=/opt/labgate/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    PYTHONMALLOC=malloc \
     LABGATE_LISTEN__BIND=0.0.0.0 \
     LABGATE_STATE__FOLDER=/var/lib/labgate
 USER 65532:65532

@@ -5,23 +5,18 @@ from __future__ import annotations
 import gc
 import sys
 
-from proxy.runtime import allocator, output
+from proxy.runtime import output
 
-SERVING = {"serve", "up"}
-"""The commands that run for long."""
-
-RESULT = (["password"], ["cert", "show"])
-"""Those whose result is what they print: that it cannot be written is their failure."""
+PRINTING = (["password"], ["cert", "show"])
+"""The commands that are there for what they print: not being able to is a failure of theirs."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code, also when Ctrl-C comes before it is loaded."""
-    # Arguments that a caller gives are not those this process could start over with.
+    # A caller that gives arguments keeps its own standard output and error.
     if arguments is None:
         output.open_standard_descriptors()
-        if SERVING & set(sys.argv[1:2]):
-            allocator.choose()
-        if not any(sys.argv[1 : 1 + len(words)] == words for words in RESULT):
+        if not any(sys.argv[1 : 1 + len(words)] == words for words in PRINTING):
             output.replace_standard_streams()
     # What is loaded stays, so searching it for unused cycles finds nothing; it takes 0.1 s.
     gc.disable()

@@ -96,6 +96,12 @@ def test_the_service_stops_no_sooner_than_labgate_does() -> None:
     assert float(seconds) >= Settings().listen.drain_seconds + 10
 
 
+def test_the_service_and_the_image_return_memory() -> None:
+    assert _service()["Environment"] == ["PYTHONMALLOC=malloc"]
+    dockerfile = (CONFIG.parent / "Dockerfile").read_text("utf-8")
+    assert re.search(r"(?m)^(?:ENV|   ) .*\bPYTHONMALLOC=malloc\b", dockerfile)
+
+
 def _systemd_analyze(*arguments: str | Path) -> str:
     tool = shutil.which("systemd-analyze")
     require(tool, "no systemd-analyze", "apt-get install systemd")

@@ -24,7 +24,7 @@ ONLY_LINUX = re.compile(
         (
             r"(?<!\w)/proc\b",
             r"(?<!\w)/sys/",
-            r"CDLL\(None\)|prctl|malloc_trim|mallopt\(|CS_GNU_LIBC",
+            r"CDLL\(None\)|prctl|malloc_trim|mallopt\(",
             r'"TCP_[A-Z]+"|SO_REUSEPORT, 1',
             r"\bss -|systemctl |journalctl ",
             r'getattr\((?:os|socket|signal|resource), "',
@@ -33,7 +33,6 @@ ONLY_LINUX = re.compile(
 )
 
 GUARDED = {
-    "runtime/allocator.py": "CS_GNU_LIBC",  # an unknown name is a ValueError there
     "runtime/system_commands.py": 'sys.platform == "linux"',
     "runtime/instance_lock.py": 'ABSTRACT = sys.platform == "linux"',
     "jupyter/exec_wrapper.py": 'sys.platform == "linux"',

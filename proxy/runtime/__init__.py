@@ -9,6 +9,5 @@
 - ``logs``           log lines on standard error
 - ``log_throttle``   one line for a flood of events
 - ``memory``         descriptors enough, and memory only as needed
-- ``allocator``      where Python's small objects come from
 - ``system_commands``       what a system calls the commands that errors name
 """

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from proxy.runtime import allocator
 from proxy.runtime.tasks import spawn
 
 from .channel import Channel, Message, WorkerSetup
@@ -130,7 +129,7 @@ def _popen(channel: socket.socket, sockets: Sequence[socket.socket]) -> subproce
             [sys.executable, "-P", "-c", _CODE, str(channel.fileno()), json.dumps(sys.path)],
             stdin=subprocess.DEVNULL,
             pass_fds=[channel.fileno(), *(one.fileno() for one in sockets)],
-            env=allocator.chosen(inherited),
+            env=inherited,
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

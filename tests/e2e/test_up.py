@@ -72,7 +72,6 @@ class TestProcess:
             opens(labgate)
             jupyter = launched_process(labgate)
             assert f"process {jupyter.pid} " in labgate.lines["Jupyter"]
-            assert "PYTHONMALLOC" not in jupyter.environ(), "labgate's own choice (allocator)"
             assert interrupt(labgate) == 0
             assert "Traceback" not in labgate.told
             assert not jupyter.is_running()

@@ -293,11 +293,13 @@ def test_environment_leaves_out_what_is_labgates(
 ) -> None:
     monkeypatch.setenv("LABGATE_JUPYTER__PASSWORD", "sha1:…")
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+    monkeypatch.setenv("PYTHONMALLOC", "malloc")
     monkeypatch.setenv("EDITOR", "ed")
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/theirs")
     inherited = environment(tmp_path)
     assert "LABGATE_JUPYTER__PASSWORD" not in inherited
     assert "NOTIFY_SOCKET" not in inherited
+    assert "PYTHONMALLOC" not in inherited
     assert inherited["EDITOR"] == "ed"
     assert inherited["JUPYTER_CONFIG_PATH"] == f"{tmp_path}:/theirs"
 

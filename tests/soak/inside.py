@@ -22,7 +22,6 @@ from proxy.config.settings import Settings
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.http1.server_connection import ServerConnection
 from proxy.proxying.request_handler import RequestHandler
-from proxy.runtime.allocator import choose
 from proxy.runtime.tasks import spawn
 
 SAMPLE_SECONDS = float(os.environ.get("SAMPLE_SECONDS", "10"))
@@ -68,6 +67,5 @@ def sample() -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    choose()
     arguments = parse(sys.argv[1:])
     sys.exit(run(serve_and_tell, load(arguments.flags, file=arguments.config)))

@@ -54,6 +54,7 @@ def test_nothing_grows(tmp_path: Path) -> None:
             "--bind",
             "127.0.0.1",
             environment={
+                "PYTHONMALLOC": "malloc",  # as the service and the image set it
                 "SAMPLE_SECONDS": str(SAMPLE_SECONDS),
                 "LABGATE_UPSTREAM__URL": origin.address,
                 "LABGATE_LIMITS__HEAD_SECONDS": "5",
