@@ -19,7 +19,7 @@ from proxy.net.ports import Ports, bind
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.model import Site, make_site
 from proxy.rules.networks import Networks
-from proxy.runtime.memory import raise_descriptor_limit
+from proxy.runtime.descriptors import raise_descriptor_limit
 from proxy.tls.context import Handshakes
 
 log = logging.getLogger("labgate")

@@ -13,7 +13,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from proxy.config.load import load
-from proxy.config.settings import DEFAULT_IMAGE, Section, Settings
+from proxy.config.sections import DEFAULT_IMAGE, Section
+from proxy.config.settings import Settings
 from tests.conftest import require
 
 CONFIG = Path(__file__).parent.parent / "config"

@@ -1,10 +1,11 @@
 """The configuration.
 
-- ``load``      file, environment and flags become one ``Settings``
-- ``settings``  every section and key, with its default
-- ``types``     what a key can hold: lists, ports, times, networks
-- ``problems``  what is wrong with a value, in a sentence
-- ``effects``   which keys have no effect beside which others
-- ``spelling``  did you mean …?
-- ``password_hash``  the password hashes that Jupyter takes
+- ``load``           reads file, environment and flags into one ``Settings``
+- ``settings``       the whole configuration, and values that follow from several keys
+- ``sections``       every section and its keys, with their defaults
+- ``types``          parses the values of keys: lists, ports, times, networks
+- ``password_hash``  checks and makes the password hashes that Jupyter accepts
+- ``problems``       describes an invalid value in a sentence
+- ``effects``        which keys have no effect beside others
+- ``spelling``       suggestions for misspelled words
 """

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from proxy.config.settings import JupyterSettings
+from proxy.config.sections import JupyterSettings
 from proxy.config.types import memory_bytes
 from proxy.errors import StartError
 from proxy.jupyter.launcher import Login

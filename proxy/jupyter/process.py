@@ -14,7 +14,7 @@ import sys
 from collections import deque
 from pathlib import Path
 
-from proxy.config.settings import JupyterSettings
+from proxy.config.sections import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter import exec_wrapper, process_tree
 from proxy.jupyter.exit_cause import process_exit

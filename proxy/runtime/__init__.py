@@ -1,13 +1,14 @@
-"""What every part of labgate may use and that uses none of them.
+"""What every package of labgate may import; it imports none of them.
 
-- ``tasks``          background tasks that are named, referenced and never fail unheard
-- ``event_loop``     uvloop, or asyncio's own
-- ``daemon_thread``  blocking work that delays no shutdown
-- ``secret_files``   files that only labgate reads, written whole or not at all
-- ``instance_lock``  what only one process may have
-- ``output``         standard output and error, which neither fail nor wait
-- ``logs``           log lines on standard error
-- ``log_throttle``   one line for a flood of events
-- ``memory``         descriptors enough, and memory only as needed
-- ``system_commands``       what a system calls the commands that errors name
+- ``tasks``            named background tasks whose errors are logged
+- ``event_loop``       uvloop, or asyncio's own loop
+- ``daemon_thread``    blocking work that does not delay the exit
+- ``secret_files``     files that only labgate's user can read, written atomically
+- ``instance_lock``    locks that only one process can hold
+- ``output``           standard output and error that never block and never fail
+- ``logs``             log lines on standard error
+- ``log_throttle``     one log line for many events
+- ``descriptors``      raises the limit of open file descriptors
+- ``memory``           returns memory to the system when few connections are open
+- ``system_commands``  the commands that error messages name, by system
 """

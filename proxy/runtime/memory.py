@@ -1,24 +1,20 @@
-"""What labgate's process has of the machine: descriptors enough, memory only as needed."""
+"""Collects garbage and returns memory to the system when few connections are open."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
-import resource
 from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
 
-RESERVED_DESCRIPTORS = 512
-"""For listeners, files and what is kept open for Jupyter."""
-
 MIN_PEAK_CONNECTIONS = 200
-"""So many connections must have gone before it is worth a pause."""
+"""After a peak below this, collecting early is not worth the pause."""
 
 MAX_COLLECT_DELAY_SECONDS = 600.0
 FIRST_COLLECT_DELAY_SECONDS = 2.0
-"""After a crowd has gone; again after twice as long each time, for the last of it goes when it
-likes."""
+"""After most connections of a peak have closed; the delay then doubles each time, because the
+last ones close late."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """The parameters of mallopt(3)."""
@@ -27,63 +23,27 @@ MALLOC_THRESHOLD_BYTES = 4 * 1024 * 1024
 LARGE_BUFFER_BYTES = 192 * 1024
 
 
-def raise_descriptor_limit(connections: int) -> int:
-    """Make room for ``connections`` of two descriptors each; how many of them fit, at least 1.
-
-    The soft limit is often 1024, for the sake of select(2); a client that comes when it is
-    reached hears nothing at all. What labgate launches inherits the limit.
-    """
-    wanted = 2 * connections + RESERVED_DESCRIPTORS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return connections
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    soft = raise_soft_limit(
-        soft, most, lambda limit: resource.setrlimit(resource.RLIMIT_NOFILE, limit), hard
-    )
-    return max(1, min(connections, (soft - RESERVED_DESCRIPTORS) // 2))
-
-
-def raise_soft_limit(
-    soft: int, wanted: int, set_limit: Callable[[tuple[int, int]], object], hard: int
-) -> int:
-    """Raise the soft limit to ``wanted``, or as near to it as the system lets us; the limit then.
-
-    macOS tells no hard limit and refuses a soft one above kern.maxfilesperproc all the same,
-    which is 10,240 on some machines: half as many are asked for until it agrees.
-    """
-    while wanted > soft:
-        try:
-            set_limit((wanted, hard))
-        except (OSError, ValueError):
-            wanted //= 2
-        else:
-            return wanted
-    return soft
-
-
 class MemoryReclaimer:
-    """Looks after unused memory at quiet moments, where Python and glibc would at any.
+    """Runs full garbage collections at quiet moments instead of under load.
 
-    Left to itself Python searches everything for unused cycles again and again while a
-    crowd arrives: at 4,000 connections all clients wait half a second each time. Now only
-    what is new is searched, a few milliseconds at a time, and the rest here. And glibc
-    keeps what was freed below anything still in use, after 4,000 TLS connections more than
-    100 MB.
+    By default Python searches all objects for reference cycles while many clients connect: at
+    4,000 connections every client waits half a second each time. Here only new objects are
+    searched automatically, a few milliseconds at a time, and all objects in ``check``. It also
+    calls malloc_trim(3): after 4,000 TLS connections glibc otherwise keeps more than 100 MB.
     """
 
     def __init__(self, now: float) -> None:
         self._peak_connections = 0
         self._delay = MAX_COLLECT_DELAY_SECONDS
         self._collect_at = now + self._delay
-        # What was loaded is not searched at all: it has hardly any garbage, and takes 0.04 s.
+        # Loaded modules are never searched: they have hardly any garbage, and it takes 0.04 s.
         gc.freeze()
         gc.set_threshold(5_000, 4, 1_000_000)
         _mallopt(M_TRIM_THRESHOLD, MALLOC_THRESHOLD_BYTES)
         _mallopt(M_MMAP_THRESHOLD, MALLOC_THRESHOLD_BYTES)
 
     def check(self, connections: int, now: float) -> None:
-        """Call it about twice a second with the number of open connections and the clock."""
+        """Call it twice a second with the number of open connections and the monotonic clock."""
         self._peak_connections = max(self._peak_connections, connections)
         most_closed = (
             self._peak_connections >= MIN_PEAK_CONNECTIONS
@@ -99,28 +59,28 @@ class MemoryReclaimer:
         )
         self._collect_at = now + self._delay
         if soon_again and connections >= MIN_PEAK_CONNECTIONS:
-            # They are back: no quiet moment.
+            # Many have connected again.
             return
         self._peak_connections = connections
         gc.collect()
-        # malloc_trim(3) is glibc's own; other C libraries give back by themselves.
+        # malloc_trim(3) is of glibc; other C libraries return memory by themselves.
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
 
 
 def map_large_buffers(wanted: bool) -> None:
-    """Whether big buffers get pages of their own from here on.
+    """Whether malloc(3) maps buffers of ``LARGE_BUFFER_BYTES`` and more from now on.
 
-    uvloop gives a TLS connection a buffer of 256 KiB for as long as it lives and touches its
-    first page. Among other things it covers pages that those have used: 11 KiB a connection.
-    Pieces of content are as big, but short-lived; pages of their own would cost uploads half
-    as much again.
+    uvloop allocates a buffer of 256 KiB for each TLS connection and touches only its first page.
+    On the heap such a buffer covers pages that were used before, which costs 11 KiB a
+    connection. Chunks of bodies are as large, but short-lived: mapping those would make uploads
+    half as expensive again.
     """
     _mallopt(M_MMAP_THRESHOLD, LARGE_BUFFER_BYTES if wanted else MALLOC_THRESHOLD_BYTES)
 
 
 def _find_mallopt() -> Callable[[int, int], object]:
-    """mallopt(3) is glibc's own, too."""
+    """mallopt(3) is of glibc, too; elsewhere it does nothing."""
     try:
         function = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from proxy.config.settings import LimitSettings, Settings
+from proxy.config.sections import LimitSettings
+from proxy.config.settings import Settings
 
 DIVIDED_LIMITS = ("connections", "connections_per_address", "requests", "requests_per_address")
 

@@ -17,7 +17,8 @@ from proxy.config.effects import (
     ineffective_options,
 )
 from proxy.config.load import load
-from proxy.config.settings import JupyterSettings, Settings
+from proxy.config.sections import JupyterSettings
+from proxy.config.settings import Settings
 from proxy.errors import UsageError
 from proxy.jupyter.choose_launcher import choose_launcher
 from tests.config.test_problems import keys

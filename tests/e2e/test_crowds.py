@@ -15,7 +15,7 @@ import pytest
 
 from proxy.net.limits import DEFAULT_LIMITS
 from proxy.net.reset import reset
-from proxy.runtime.memory import raise_descriptor_limit
+from proxy.runtime.descriptors import raise_descriptor_limit
 from tests.e2e.programs import Labgate, resident_memory, until
 from tests.e2e.test_slow_clients import descriptors
 from tests.upstreams import OK, Visit, upstream

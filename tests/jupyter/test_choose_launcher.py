@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.settings import JupyterSettings
+from proxy.config.sections import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.choose_launcher import choose_launcher
 from proxy.jupyter.container import ContainerLauncher

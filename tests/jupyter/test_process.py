@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from proxy.config.password_hash import hash_passphrase
-from proxy.config.settings import JupyterSettings
+from proxy.config.sections import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import Launched
@@ -265,7 +265,7 @@ def test_jupyter_from_path_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 async def test_dies_with_a_labgate_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import asyncio, sys, pathlib\n"
-        "from proxy.config.settings import JupyterSettings\n"
+        "from proxy.config.sections import JupyterSettings\n"
         "from proxy.jupyter.process import ProcessLauncher\n"
         "from proxy.jupyter.readiness import wait_until_ready\n"
         "async def main():\n"

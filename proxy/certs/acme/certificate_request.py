@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.certs.sources import hosts_of
-from proxy.config.settings import AcmeSettings, Settings
+from proxy.config.sections import AcmeSettings
+from proxy.config.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
