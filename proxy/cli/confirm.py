@@ -21,11 +21,15 @@ def confirm_on_terminal() -> Callable[[str], Awaitable[bool]] | None:
 
 
 async def ask(question: str) -> bool:
-    """Print the question with ``[y/N]`` and wait for a line; the end of input is a no.
+    """Print the question with ``[y/N]`` and wait for a line.
 
+    The end of input is a no, and so is a terminal that hangs up.
     The event loop goes on meanwhile, and when this is cancelled nothing waits any more.
     """
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    try:
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    except OSError:  # the terminal hung up, maybe with the question in its last words
+        return False
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[bytes] = loop.create_future()
 

@@ -15,7 +15,7 @@ from proxy.cli.confirm import confirm_on_terminal
 from tests.e2e.programs import ROOT
 
 ASKING = """
-import asyncio, fcntl, signal, sys, termios
+import asyncio, contextlib, fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from proxy.cli.confirm import confirm_on_terminal
 
@@ -96,12 +96,28 @@ def test_answers(typed: bytes, told: str) -> None:
     assert "others had turns" in said or typed == b"\x03"
 
 
-def test_a_terminal_that_hangs_up_is_a_no() -> None:
-    code = ASKING.replace('print("ANSWER", answer)', "sys.exit(7 if answer is False else 8)")
-    code = code.replace("asyncio.run", "signal.signal(signal.SIGHUP, signal.SIG_IGN); asyncio.run")
-    with asking(code.replace("print(", "str(")) as (process, terminal):
+HANGING_UP = ASKING.replace(
+    'print("ANSWER", answer)', "sys.exit(7 if answer is False else 8)"
+).replace("asyncio.run", "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP]); asyncio.run")
+HANGING_UP_BEFORE = HANGING_UP.replace(
+    "    turns = 0\n",
+    """    turns = 0
+    with contextlib.suppress(OSError):  # it hangs up in the middle of this
+        os.write(1, b"Replace it? [y/N] ")
+    signal.sigwait([signal.SIGHUP])
+""",
+    1,
+)
+
+
+@pytest.mark.parametrize(
+    "code", [HANGING_UP, HANGING_UP_BEFORE], ids=["after the question", "before it"]
+)
+def test_a_terminal_that_hangs_up_is_a_no(code: str) -> None:
+    told = code.replace('print("others had turns" if turns > 1 else "nobody else ran")', "pass")
+    with asking(told) as (process, terminal):
         os.close(terminal)
-        assert process.wait(20) == 7
+        assert process.wait(60) == 7
 
 
 def test_nobody_to_ask() -> None:
