@@ -36,7 +36,7 @@ from proxy.jupyter.foreign_container import foreign_container_error
 from proxy.jupyter.launcher import JupyterExit, Launched
 from proxy.jupyter.login_token import login_token
 from proxy.jupyter.mounts import describe_storage, mounts_of
-from proxy.jupyter.port import LOOPBACK, default_or_free_port
+from proxy.jupyter.port import LOOPBACK
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.tasks import spawn
 
@@ -187,12 +187,7 @@ class ContainerLauncher:
 
     async def _launch(self, spec: ContainerSpec) -> Launched:
         existing = await self._inspect(spec.name)
-        creator = ContainerCreator(
-            self._docker,
-            spec,
-            lambda: spec.port or self._port or default_or_free_port(),
-            self._progress,
-        )
+        creator = ContainerCreator(self._docker, spec, self._port, self._progress)
         match choose_action(existing, spec), existing:
             case (Foreign(), dict()):
                 raise await foreign_container_error(existing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 
 import aiodocker
@@ -12,13 +12,16 @@ from rich.console import Console
 from proxy.jupyter.container_action import Inspected, is_ours
 from proxy.jupyter.container_files import ContainerFiles
 from proxy.jupyter.container_spec import ContainerSpec
+from proxy.jupyter.engine import is_port_in_use
 from proxy.jupyter.folder_permissions import require_writable
 from proxy.jupyter.migration import CopiedFolder, copy_folders
 from proxy.jupyter.mounts import Folders, folders_of, folders_to_copy, mounts_of
+from proxy.jupyter.port import default_or_free_port, free_port
 from proxy.jupyter.pull import ensure_image
 from proxy.jupyter.unsaved_changes import describe_unsaved
 
 STOP_SECONDS = 10
+_FURTHER_PORTS = 4
 
 
 class ContainerCreator:
@@ -27,16 +30,16 @@ class ContainerCreator:
     Args:
         docker: The engine.
         spec: What to make.
-        port: Chooses the port on this machine, when the earlier container has left it.
+        last_port: On this machine, of the container that was there before; 0 for none.
         on: Where it is shown how far pulls and copies got.
     """
 
     def __init__(
-        self, docker: aiodocker.Docker, spec: ContainerSpec, port: Callable[[], int], on: Console
+        self, docker: aiodocker.Docker, spec: ContainerSpec, last_port: int, on: Console
     ) -> None:
         self._docker = docker
         self._spec = spec
-        self._port = port
+        self._last_port = last_port
         self._on = on
         self._next_name = f"{spec.name}-labgate-next"
 
@@ -46,14 +49,8 @@ class ContainerCreator:
         Raises:
             StartError: The image or a folder is not to be had.
         """
-        container = await self._make(await self._prepare(), self._spec.name)
-        try:
-            await container.start()
-        except BaseException:
-            # Its port and user are fixed in it: of no use for the next attempt.
-            await container.delete(force=True)
-            raise
-        return container
+        folders = await self._prepare()
+        return await self._on_a_port(lambda port: self._create(folders, port))
 
     async def replace(self, existing: Inspected) -> DockerContainer:
         """Make and start one in the place of ``existing``.
@@ -75,7 +72,7 @@ class ContainerCreator:
                 await earlier.unpause()
             await earlier.stop(t=STOP_SECONDS)
             copied = await copy_folders(self._docker, existing, found, self._spec.image, self._on)
-            fresh = await self._swap(folders, earlier, copied)
+            fresh = await self._on_a_port(lambda port: self._swap(folders, port, earlier, copied))
         except BaseException:
             await _restore(earlier, existing)
             raise
@@ -91,16 +88,52 @@ class ContainerCreator:
         await require_writable(self._docker, spec, spec.mounts(folders), config)
         return folders
 
-    async def _make(self, folders: Folders, name: str) -> DockerContainer:
-        body = self._spec.body(self._port(), folders)
-        return await self._docker.containers.create(body, name=name)
+    async def _on_a_port(
+        self, start: Callable[[int], Awaitable[DockerContainer]]
+    ) -> DockerContainer:
+        """Start a container on the first port that the engine gets."""
+        ports = self._ports()
+        port = next(ports)
+        while True:
+            try:
+                return await start(port)
+            except aiodocker.DockerError as error:
+                port = next(ports, 0)
+                if not port or not is_port_in_use(error):
+                    raise
+
+    def _ports(self) -> Iterator[int]:
+        """The port that is asked for, else free ones: another program may be quicker."""
+        if self._spec.port:
+            yield self._spec.port
+        else:
+            yield self._last_port or default_or_free_port()
+            for _ in range(_FURTHER_PORTS):
+                yield free_port()
+
+    async def _make(self, folders: Folders, port: int, name: str) -> DockerContainer:
+        return await self._docker.containers.create(self._spec.body(port, folders), name=name)
+
+    async def _create(self, folders: Folders, port: int) -> DockerContainer:
+        container = await self._make(folders, port, self._spec.name)
+        try:
+            await container.start()
+        except BaseException:
+            # Its port and user are fixed in it: of no use for the next attempt.
+            await container.delete(force=True)
+            raise
+        return container
 
     async def _swap(
-        self, folders: Folders, earlier: DockerContainer, copied: tuple[CopiedFolder, ...]
+        self,
+        folders: Folders,
+        port: int,
+        earlier: DockerContainer,
+        copied: tuple[CopiedFolder, ...],
     ) -> DockerContainer:
         """Run the new container under the name of the earlier one, which is then set aside."""
         name = self._spec.name
-        fresh = await self._make(folders, self._next_name)
+        fresh = await self._make(folders, port, self._next_name)
         files = ContainerFiles(self._docker, fresh.id)
         try:
             for copy in copied:

@@ -21,9 +21,10 @@ class EngineUnavailable(StartError):  # noqa: N818  reads as what it tells
 EngineError = (aiodocker.DockerError, aiohttp.ClientError)
 """What a conversation with the engine can fail with."""
 
+_PORT_IN_USE = ("port is already allocated", "address already in use")
 _MENDS = (
     (
-        ("port is already allocated", "address already in use"),
+        _PORT_IN_USE,
         "Free that port, or choose another with jupyter.port",
     ),
     (
@@ -106,6 +107,11 @@ def engine_start_error(
         if any(sign in said.lower() for sign in signs):
             return StartError(f"{doing}: {said}. {mend}.")
     return StartError(f"{doing}: {said}. The engine's log says more: {COMMANDS.engine_log}.")
+
+
+def is_port_in_use(error: aiodocker.DockerError) -> bool:
+    """Whether the engine refused a start because somebody has the port on this machine."""
+    return any(sign in error.message.lower() for sign in _PORT_IN_USE)
 
 
 def _cause(error: BaseException) -> tuple[str, str]:

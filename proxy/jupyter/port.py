@@ -14,7 +14,14 @@ DEFAULT_PORT = 8888
 
 def default_or_free_port() -> int:
     """8888 when it is free, else one the kernel picks."""
-    return DEFAULT_PORT if not _problem(DEFAULT_PORT) else _picked_by_the_kernel()
+    return DEFAULT_PORT if not _problem(DEFAULT_PORT) else free_port()
+
+
+def free_port() -> int:
+    """One that the kernel picks; somebody may take it before it is used."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
 
 
 def require_free_port(port: int) -> None:
@@ -45,9 +52,3 @@ def _problem(port: int) -> str:
                 return "somebody else listens there"
             return os.strerror(error.errno or 0)
     return ""
-
-
-def _picked_by_the_kernel() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 from aiodocker.containers import DockerContainer
+from rich.console import Console
 
 from proxy.config.password_hash import hash_passphrase
 from proxy.errors import StartError
+from proxy.jupyter.container_action import published_port
+from proxy.jupyter.container_creation import ContainerCreator
 from proxy.jupyter.port import default_or_free_port
 from proxy.jupyter.readiness import is_ready, wait_until_ready
 from proxy.net.upstream_address import UpstreamAddress
@@ -138,6 +141,24 @@ async def test_port_as_wanted_and_when_it_is_taken(place: Place) -> None:
     assert await place.all() == {}
     _, launched = await place.ready(port=port)
     assert launched.address.port == port
+
+
+async def test_another_port_when_somebody_was_quicker(place: Place) -> None:
+    """As between the choice of a free port and the start; nobody asked for a certain one."""
+    launcher, first = await place.ready(port=0)
+    container = place.docker.containers.container(place.name)
+    await container.delete(force=True)
+    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", first.address.port)
+    async with taken:
+        second = await launcher.relaunch()
+        assert second.address.port != first.address.port
+        spec, existing = launcher._spec(), await place.inspect()
+        creator = ContainerCreator(
+            place.docker, spec, first.address.port, Console(file=place.progress)
+        )
+        await creator.replace(existing)
+    assert published_port(await place.inspect()) not in (0, first.address.port)
+    assert await place.all() == {place.name: "running"}
 
 
 @pytest.mark.parametrize(
