@@ -3,50 +3,99 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote
 
 from proxy.config.settings import Settings
-from proxy.jupyter.launcher import Launched
+from proxy.jupyter.launcher import Launched, Login
+from proxy.jupyter.login_token import FILE_NAME
 
-_LOGIN = {
-    "token": "with the token in that address",
-    "password": "with the password whose hash is configured",
-    "unknown": "with what this Jupyter was started with",
-}
+_SYSTEM_STORE = "/usr/local/share/ca-certificates"
+_MAC_KEYCHAIN = "/Library/Keychains/System.keychain"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads the lines.
+
+    Attributes:
+        terminal: A person at the terminal that they are printed on. Otherwise they may be kept
+            for long and read by many, as a service's log is: they then hold no secret.
+        interactive: A person started labgate, and can press Ctrl-C.
+        system: ``sys.platform``.
+    """
+
+    terminal: bool
+    interactive: bool
+    system: str = sys.platform
 
 
 def ready_lines(
-    settings: Settings, jupyter: Launched, authority: Path | None
+    settings: Settings, jupyter: Launched, authority: Path | None, reader: Reader
 ) -> list[tuple[str, str]]:
     """Label and text of every line; no label continues the line before."""
     origin, base_path, login = settings.origins[0], jupyter.address.base_path, jupyter.login
     address = f"{origin}{base_path}lab"
-    if login.kind == "token":
+    if login.kind == "token" and reader.terminal:
         address += f"?token={quote(login.token)}"
-    lines = [("Open", address), ("Log in", _LOGIN[login.kind]), ("Jupyter", _where(jupyter))]
+    lines = [
+        ("Open", address),
+        ("Log in", _login(login, settings.state_folder, reader)),
+        ("Jupyter", _where(jupyter)),
+    ]
     if jupyter.work_location:
         lines.append(("Work", jupyter.work_location))
     if not settings.listen.tls:
         where = f"plain HTTP on port {settings.http_port}; TLS ends in front of labgate"
         lines.append(("Serving", where))
     if authority is not None:
-        lines += [
-            ("Trust", f"the browser warns until it trusts the development CA {authority}"),
-            ("", f"curl --cacert {authority} {origin}{base_path}api"),
-            ("", "browser: Settings > Certificates > Authorities > Import that file"),
-            (
-                "",
-                f"Debian, Ubuntu: sudo cp {authority} /usr/local/share/ca-certificates/labgate.crt",
-            ),
-            ("", "                && sudo update-ca-certificates"),
-            ("", "macOS: sudo security add-trusted-cert -d -r trustRoot"),
-            ("", f"       -k /Library/Keychains/System.keychain {authority}"),
-        ]
-    lines.append(("Stop", _stop(jupyter)))
+        lines.append(("Trust", f"browsers warn until they trust {authority}"))
+        if reader.terminal:
+            lines += [("", line) for line in _how_to_trust(authority, reader.system)]
+    lines.append(("Stop", _stop(jupyter, reader)))
     return lines
+
+
+def _login(login: Login, state_folder: Path, reader: Reader) -> str:
+    match login.kind:
+        case "password":
+            return "with the password whose hash is configured"
+        case "unknown":
+            return "with what this Jupyter was started with"
+    if reader.terminal:
+        return "with the token in that address"
+    file = state_folder / FILE_NAME
+    try:
+        kept = file.read_text("ascii").strip() == login.token
+    except (OSError, UnicodeDecodeError):
+        kept = False
+    return f"with the token in {file}" if kept else "with the token this Jupyter was started with"
+
+
+def _how_to_trust(authority: Path, system: str) -> list[str]:
+    """What to do on this system; its commands can be copied as they stand."""
+    file = shlex.quote(str(authority))
+    if system == "darwin":
+        return [
+            "In Firefox: Settings > Certificates > Authorities > Import",
+            "For Safari, Chrome and curl:",
+            "sudo security add-trusted-cert -d -r trustRoot \\",
+            f"  -k {_MAC_KEYCHAIN} {file}",
+        ]
+    browser = "In the browser: Settings > Certificates > Authorities > Import"
+    if not Path(_SYSTEM_STORE).is_dir():  # Debian, Ubuntu and their kin
+        return [browser, f"curl --cacert {file} …"]
+    return [
+        browser,
+        "For curl and other programs on this machine:",
+        f"sudo cp {file} \\",
+        f"  {_SYSTEM_STORE}/labgate.crt &&",
+        "sudo update-ca-certificates",
+    ]
 
 
 def _where(jupyter: Launched) -> str:
@@ -55,11 +104,12 @@ def _where(jupyter: Launched) -> str:
     return f"{jupyter.description}, at {jupyter.address}"
 
 
-def _stop(jupyter: Launched) -> str:
+def _stop(jupyter: Launched, reader: Reader) -> str:
+    how = "Ctrl-C" if reader.interactive else "SIGTERM"
     if jupyter.stopped_with_labgate:
         ends = f"Jupyter ({jupyter.stopped_with_labgate})"
-        return f"Ctrl-C stops labgate and {ends}; files are kept, kernels end"
-    return f"Ctrl-C stops labgate; Jupyter at {jupyter.address} goes on"
+        return f"{how} stops labgate and {ends}; files are kept, kernels end"
+    return f"{how} stops labgate; Jupyter at {jupyter.address} goes on"
 
 
 def say(text: str) -> None:

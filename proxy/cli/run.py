@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from proxy.app import Application
 from proxy.certs.development_ca import authority_file
 from proxy.cli.confirm import confirm_on_terminal
-from proxy.cli.ready_lines import print_ready, ready_lines, say
+from proxy.cli.ready_lines import Reader, print_ready, ready_lines, say
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import UsageError
@@ -167,8 +167,8 @@ async def _supervise(
             _report_ready(settings, app, now)
         known = now
 
-    interactive = is_interactive(os.environ, (os.isatty(0), os.isatty(2)))
-    ended = await Supervision(launcher, interactive=interactive, on_relaunch=moved).run()
+    supervision = Supervision(launcher, interactive=_is_interactive(), on_relaunch=moved)
+    ended = await supervision.run()
     say(f"Jupyter was shut down ({ended.reason}); labgate stops too.")
 
 
@@ -212,7 +212,9 @@ def _report_ready(
     store = app.certificates
     made = store is not None and store.managed[0].source.kind == "development"
     authority = authority_file(settings.state_folder) if made else None
-    lines = ready_lines(settings, jupyter, authority)
+    interactive = _is_interactive()
+    reader = Reader(terminal=interactive and os.isatty(2), interactive=interactive)
+    lines = ready_lines(settings, jupyter, authority, reader)
     lines[-1:-1] = [("Waiting", wait) for wait in waiting]
     for entry in store.managed if store is not None else ():
         if entry.temporary:
@@ -262,6 +264,10 @@ async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
             # It ends by itself now, and one more of them must not change the exit code.
             signal.signal(number, signal.SIG_IGN)
     return 0
+
+
+def _is_interactive() -> bool:
+    return is_interactive(os.environ, (os.isatty(0), os.isatty(2)))
 
 
 def _has_terminal() -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import shlex
+from pathlib import Path
 
 import pytest
 
-from proxy.cli.ready_lines import print_ready, ready_lines
-from proxy.config.settings import Settings
+from proxy.cli.ready_lines import Reader, print_ready, ready_lines
+from proxy.config.settings import Settings, StateSettings
 from proxy.jupyter.launcher import Launched, Login
 from proxy.net.upstream_address import UpstreamAddress
 
@@ -46,17 +48,78 @@ def test_a_terminal_that_wants_none_gets_the_plain_lines(
     assert printed(Terminal()) == printed(io.StringIO())
 
 
+AT_TERMINAL = Reader(terminal=True, interactive=True, system="linux")
+IN_A_LOG = Reader(terminal=False, interactive=False, system="linux")
+ADDRESS = UpstreamAddress("127.0.0.1", 8888)
+
+
+def lines_for(
+    reader: Reader, jupyter: Launched, folder: Path, authority: Path | None = None
+) -> dict[str, str]:
+    settings = Settings(state=StateSettings(folder=folder))
+    return dict(ready_lines(settings, jupyter, authority, reader))
+
+
 @pytest.mark.parametrize(
-    ("stopped_with_labgate", "stop"),
+    ("reader", "stopped_with_labgate", "stop"),
     [
         (
+            AT_TERMINAL,
             "container jupyter",
             "Ctrl-C stops labgate and Jupyter (container jupyter); files are kept, kernels end",
         ),
-        ("", "Ctrl-C stops labgate; Jupyter at http://127.0.0.1:8888 goes on"),
+        (AT_TERMINAL, "", "Ctrl-C stops labgate; Jupyter at http://127.0.0.1:8888 goes on"),
+        (IN_A_LOG, "", "SIGTERM stops labgate; Jupyter at http://127.0.0.1:8888 goes on"),
     ],
 )
-def test_the_last_line_says_what_ctrl_c_stops(stopped_with_labgate: str, stop: str) -> None:
-    address = UpstreamAddress("127.0.0.1", 8888)
-    launched = Launched(address, Login("unknown"), "", stopped_with_labgate)
-    assert ready_lines(Settings(), launched, None)[-1] == ("Stop", stop)
+def test_the_last_line_says_what_ends_it_and_what_it_stops(
+    reader: Reader, stopped_with_labgate: str, stop: str, tmp_path: Path
+) -> None:
+    launched = Launched(ADDRESS, Login("unknown"), "", stopped_with_labgate)
+    assert lines_for(reader, launched, tmp_path)["Stop"] == stop
+
+
+def test_a_terminal_gets_the_token_and_a_log_the_file_that_holds_it(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    launched = Launched(ADDRESS, Login("token", "s3cret"), "")
+    shown = lines_for(AT_TERMINAL, launched, tmp_path)
+    assert shown["Open"] == "https://localhost:8443/lab?token=s3cret"
+    logged = lines_for(IN_A_LOG, launched, tmp_path)
+    assert logged["Open"] == "https://localhost:8443/lab"
+    assert logged["Log in"] == f"with the token in {tmp_path}/token"
+    assert "s3cret" not in str(logged)
+
+
+def test_a_token_that_the_file_does_not_hold_is_not_said_to_be_there(tmp_path: Path) -> None:
+    launched = Launched(ADDRESS, Login("token", "earlier"), "")
+    for content in (None, "s3cret\n"):
+        if content:
+            (tmp_path / "token").write_text(content)
+        logged = lines_for(IN_A_LOG, launched, tmp_path)
+        assert logged["Log in"] == "with the token this Jupyter was started with"
+
+
+@pytest.mark.parametrize("system", ["linux", "darwin"])
+def test_the_commands_that_trust_the_authority_can_be_pasted(system: str) -> None:
+    """Two lines are one command, and only this system's are shown."""
+    authority = Path("/home/ada lovelace/ca.pem")
+    reader = Reader(terminal=True, interactive=True, system=system)
+    launched = Launched(ADDRESS, Login("unknown"), "")
+    lines = ready_lines(Settings(), launched, authority, reader)
+    told = "\n".join(text for _, text in lines)
+    assert ("security add-trusted-cert" in told) is (system == "darwin")
+    assert ("update-ca-certificates" in told) is (
+        system == "linux" and Path("/usr/local/share/ca-certificates").is_dir()
+    )
+    pasted = told[told.find("sudo") :].partition("\nCtrl-C")[0]
+    if "sudo" in told:
+        assert str(authority) in shlex.split(pasted.replace("\\\n", " "))
+    for line in pasted.splitlines()[1:]:
+        assert not line.lstrip().startswith("&&"), "the line before ran alone"
+
+
+def test_a_log_gets_no_commands(tmp_path: Path) -> None:
+    launched = Launched(ADDRESS, Login("unknown"), "")
+    lines = ready_lines(Settings(), launched, tmp_path / "ca.pem", IN_A_LOG)
+    assert [label for label, _ in lines] == ["Open", "Log in", "Jupyter", "Trust", "Stop"]
+    assert lines[-2][1].endswith(f"{tmp_path}/ca.pem")

@@ -42,7 +42,7 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
                 modules.add(line.rpartition("|")[2].strip())
             else:
                 told.append(line)
-            if "Ctrl-C" in line:
+            if line.startswith("  Stop "):
                 break
         running.terminate()
         running.stderr.read()

@@ -302,6 +302,16 @@ class Labgate(Program):
         return {label: text.strip() for label, _, text in told if label.isalpha()}
 
     @property
+    def token(self) -> str:
+        """Jupyter's login token, from the file that the start-up lines name."""
+        return Path(self.lines["Log"].rpartition(" in ")[2]).read_text("ascii").strip()
+
+    @property
+    def opens(self) -> str:
+        """The address that logs in, as a terminal gets it."""
+        return f"{self.lines['Open']}?token={self.token}"
+
+    @property
     def trusting(self) -> ssl.SSLContext:
         """A client that trusts the development CA and nothing else."""
         return ssl.create_default_context(cafile=str(self.authority))

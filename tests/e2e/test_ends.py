@@ -38,7 +38,7 @@ def up(folder: Path, *arguments: str, terminal: bool) -> Iterator[Labgate]:
 
 
 def token_of(labgate: Labgate) -> str:
-    return urlsplit(labgate.lines["Open"]).query
+    return urlsplit(labgate.opens).query
 
 
 def waits(labgate: Labgate) -> bool:

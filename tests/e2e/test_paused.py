@@ -56,7 +56,7 @@ def status(labgate: Labgate, target: str, **fields: str) -> int:
 
 
 def test_pages_are_told_and_programs_wait(name: str, labgate: Labgate) -> None:
-    token = labgate.lines["Open"].partition("?")[2]
+    token = labgate.opens.partition("?")[2]
     with ThreadPoolExecutor(2 * PAGES + 1) as threads:
         with paused(name):
             program = threads.submit(status, labgate, f"/api/status?{token}")
@@ -76,6 +76,6 @@ def test_pages_are_told_and_programs_wait(name: str, labgate: Labgate) -> None:
 @pytest.mark.chromium
 def test_the_page_opens_by_itself(name: str, labgate: Labgate, page: Page) -> None:
     with paused(name):
-        visit(page, labgate.lines["Open"])
+        visit(page, labgate.opens)
         expect(page.get_by_role("heading")).to_have_text("Jupyter is not answering yet")
     expect(page).to_have_title("JupyterLab")

@@ -58,7 +58,7 @@ PLAIN = ("up", "--launch", "none", "--upstream", "http://127.0.0.1:9")
 @pytest.mark.usefixtures("jupyterlab")
 def test_the_same_state_folder(tmp_path: Path) -> None:
     with Labgate(tmp_path, *LAUNCHED) as first:
-        token = first.lines["Open"].partition("token=")[2]
+        token = first.token
         state = contents(tmp_path / "labgate")
         for command in (LAUNCHED, PLAIN, (*PLAIN, "--workers", "2")):
             refused(Second(tmp_path, *command), first)
@@ -128,7 +128,7 @@ class TestContainer:
         command = ("up", "--launch", "docker", "--image", TEST_IMAGE, "--name", name)
         port = {"LABGATE_JUPYTER__PORT": str(free_port())}
         with Labgate(tmp_path, *command, environment=port) as first:
-            token = first.lines["Open"].partition("token=")[2]
+            token = first.token
             identity = inspect(name, "{{.Id}} {{.State.StartedAt}}")
             state = contents(tmp_path / "labgate")
             second = Second(other, *command, "--memory-limit", "1g", environment=port)

@@ -47,7 +47,7 @@ class TestProcess:
         with self.labgate(tmp_path) as labgate:
             (jupyter,) = psutil.Process(labgate.pid).children()
             assert labgate.lines["Stop"] == (
-                f"Ctrl-C stops labgate and Jupyter (process {jupyter.pid}); "
+                f"SIGTERM stops labgate and Jupyter (process {jupyter.pid}); "
                 "files are kept, kernels end"
             )
             assert interrupt(labgate) == 0
@@ -66,7 +66,7 @@ class TestProcess:
             arguments = ("--launch", "none", "--upstream", jupyter.upstream)
             with Labgate(tmp_path, "up", *arguments) as labgate:
                 assert labgate.lines["Stop"] == (
-                    f"Ctrl-C stops labgate; Jupyter at {jupyter.upstream} goes on"
+                    f"SIGTERM stops labgate; Jupyter at {jupyter.upstream} goes on"
                 )
                 assert interrupt(labgate) == 0
                 assert jupyter.ready()
@@ -90,7 +90,7 @@ class TestContainer:
         self.port = {"LABGATE_JUPYTER__PORT": str(free_port())}
 
     def test_created_started_and_adopted_ones_end_alike(self, name: str, tmp_path: Path) -> None:
-        says = f"Ctrl-C stops labgate and Jupyter (container {name}); files are kept, kernels end"
+        says = f"SIGTERM stops labgate and Jupyter (container {name}); files are kept, kernels end"
         for how in ("created", "started", "adopted"):
             if how == "adopted":
                 docker("start", name)

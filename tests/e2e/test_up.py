@@ -35,10 +35,10 @@ def interrupt(labgate: Labgate) -> int:
 
 
 def opens(labgate: Labgate) -> None:
-    """The printed address opens Lab for a client that trusts the printed CA, and redirects."""
-    address = urlsplit(labgate.lines["Open"])
+    """The address opens Lab for a client that trusts the printed CA, and redirects."""
+    address = urlsplit(labgate.opens)
     assert address.netloc == f"localhost:{labgate.https_port}"
-    assert address.query.startswith("token=")
+    assert labgate.token not in labgate.told, "a log holds no secret"
     authority = labgate.lines["Trust"].split()[-1]
     assert Path(authority) == labgate.authority
     answer = labgate.ask("GET", f"{address.path}?{address.query}")
@@ -134,7 +134,7 @@ class TestContainer:
         with labgate:
             assert {"Open", "Log", "Jupyter", "Trust", "Stop"} <= labgate.lines.keys()
             assert f"container {name} (image {TEST_IMAGE}), created" in labgate.lines["Jupyter"]
-            opened = labgate.lines["Open"]
+            opened = labgate.opens
             opens(labgate)
             home = f"/home/jovyan in volume {name}-home"
             assert labgate.lines["Work"] == f"{home}; /home/jovyan/work in volume {name}"
@@ -147,7 +147,7 @@ class TestContainer:
 
         with labgate:
             assert ", started" in labgate.lines["Jupyter"]
-            assert labgate.lines["Open"] == opened, "same address, same token"
+            assert labgate.opens == opened, "same address, same token"
             assert docker("exec", name, "cat", "/home/jovyan/work/file") == "kept"
 
         docker("rm", "--force", name)
@@ -160,7 +160,7 @@ class TestContainer:
         require(setsid, "no setsid", "apt-get install util-linux")
         arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name, "--volume", "")
         with Labgate(tmp_path, "up", *arguments) as labgate:
-            token = labgate.lines["Open"].partition("token=")[2]
+            token = labgate.token
             opened = labgate.ask("POST", "/api/terminals", Authorization=f"token {token}")
             assert opened.status == 200
             labgate.kill()
@@ -178,7 +178,9 @@ class TestContainer:
             told = read_until(terminal, b"Replace it? [y/N] ")
             assert b"(memory limit: was none, will be 1 GiB), and 1 terminal is open" in told
             os.write(terminal, b"n\n")
-            assert b"adopted as it is" in read_until(terminal, b"  Stop  ")
+            told = read_until(terminal, b"Ctrl-C stops labgate and Jupyter")
+            assert b"adopted as it is" in told
+            assert f"/lab?token={token}\r\n".encode() in told
             os.write(terminal, b"\x03")
             read_until(terminal, b"Stopping")
             assert labgate.running.wait(30) == 0
