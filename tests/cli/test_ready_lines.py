@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from proxy.cli.ready_lines import Reader, print_ready, ready_lines
-from proxy.config.settings import Settings, StateSettings
+from proxy.config.sections import StateSettings
+from proxy.config.settings import Settings
 from proxy.jupyter.launcher import Launched, Login
 from proxy.net.upstream_address import UpstreamAddress
 
