@@ -161,8 +161,7 @@ class Application:
             self._challenged = spawn(alpn.run(), "challenges")
             if self._renew and self.certificates.managed[0].source.kind == "ACME":
                 self._renewing = spawn(renewing(settings, self.certificates), "renewal")
-        # Last: loading it takes longer than everything else, and few requests need it.
-        self._web.start()
+        self._web.start_soon()
 
     @property
     def gauges(self) -> Gauges:

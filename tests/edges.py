@@ -114,7 +114,6 @@ async def edge(
         trace=True,
         limit=new_request_limit(limits, site.trusted_proxies),
     )
-    application.start()
     server = Http1Server(exchanges, plain_redirects=redirects, limits=limits)
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(server, "127.0.0.1", 0)

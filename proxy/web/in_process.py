@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
+START_DELAY_SECONDS = 1.0
+"""Loading aiohttp would slow down whoever waits for the ports to open, by milliseconds."""
 SHUTDOWN_SECONDS = 0.5
 
 
 class InProcessUpstream:
     """Serves an application to this process alone: there is no port and no path to connect to.
+
+    It starts with the first connection, or ``START_DELAY_SECONDS`` after ``start_soon``.
 
     Args:
         make_app: Makes the application, as soon as aiohttp is loaded.
@@ -30,35 +34,41 @@ class InProcessUpstream:
         self._make_app = make_app
         self._runner: web.AppRunner | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._started = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = False
 
     def __str__(self) -> str:
         return "labgate's own application"
 
-    def start(self) -> None:
-        """Start in the background; whoever connects earlier waits."""
-        self._starting = spawn(self._start(), "application")
+    def start_soon(self) -> None:
+        """Start in the background, when nobody waits for the ports to open any more."""
+        self._timer = asyncio.get_running_loop().call_later(START_DELAY_SECONDS, self._begin)
+
+    def _begin(self) -> asyncio.Task[None]:
+        if self._starting is None:
+            self._starting = spawn(self._start(), "application")
+        return self._starting
 
     async def _start(self) -> None:
-        try:
-            # Takes 0.3 to 0.5 s, in which everything else goes on.
-            await run_in_daemon_thread("aiohttp", lambda: import_module("aiohttp.web"))
-            from aiohttp import web  # noqa: PLC0415  see above
+        # 0.1 to 0.5 s, in which everything else goes on.
+        await run_in_daemon_thread("aiohttp", lambda: import_module("aiohttp.web"))
+        from aiohttp import web  # noqa: PLC0415  see above
 
-            # Whoever forwards to it writes the access log, and drains.
-            runner = web.AppRunner(
-                self._make_app(),
-                access_log=None,
-                handle_signals=False,
-                shutdown_timeout=SHUTDOWN_SECONDS,
-            )
-            await runner.setup()
-            self._runner = runner
-        finally:
-            self._started.set()
+        # Whoever forwards to it writes the access log, and drains.
+        runner = web.AppRunner(
+            self._make_app(),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+        )
+        await runner.setup()
+        self._runner = runner
 
     async def stop(self) -> None:
         """Close every connection and run the application's clean-up."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait({self._starting})
@@ -72,7 +82,9 @@ class InProcessUpstream:
             OSError: The application did not start or has stopped, or there are no descriptors
                 left for a socketpair.
         """
-        await self._started.wait()
+        if not self._stopped and self._runner is None:
+            # Others may be waiting for the same start when this one is cancelled.
+            await asyncio.wait({self._begin()})
         server = self._runner.server if self._runner is not None else None
         if server is None:
             raise OSError("it is not running")

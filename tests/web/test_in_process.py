@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from proxy.web import in_process
 from proxy.web.in_process import InProcessUpstream
 
 SECONDS = 60.0
@@ -26,7 +27,6 @@ def make_app() -> web.Application:
 @pytest.fixture
 async def upstream() -> AsyncIterator[InProcessUpstream]:
     running = InProcessUpstream(make_app)
-    running.start()
     yield running
     await running.stop()
 
@@ -63,28 +63,63 @@ async def test_a_stop_ends_the_connections(upstream: InProcessUpstream) -> None:
         await connect(upstream)
 
 
-async def test_whoever_connects_before_the_start_waits_for_it() -> None:
-    upstream = InProcessUpstream(make_app)
-    early = asyncio.ensure_future(connect(upstream))
-    await asyncio.sleep(0)
-    upstream.start()
+async def test_it_starts_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_process, "START_DELAY_SECONDS", 0.0)
+    made = asyncio.Event()
+
+    def make() -> web.Application:
+        made.set()
+        return make_app()
+
+    upstream = InProcessUpstream(make)
+    upstream.start_soon()
     async with asyncio.timeout(SECONDS):
-        reader, writer = await early
-        writer.write(REQUEST)
-        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        await made.wait()
+    reader, writer = await connect(upstream)
+    writer.write(REQUEST)
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
     writer.close()
     await upstream.stop()
 
 
+async def test_many_that_connect_before_the_start_wait_for_one_start() -> None:
+    made = 0
+
+    def make() -> web.Application:
+        nonlocal made
+        made += 1
+        return make_app()
+
+    upstream = InProcessUpstream(make)
+    early = [asyncio.ensure_future(connect(upstream)) for _ in range(3)]
+    await asyncio.sleep(0)
+    early.pop().cancel()  # its client has gone
+    async with asyncio.timeout(SECONDS):
+        for waiting in early:
+            reader, writer = await waiting
+            writer.write(REQUEST)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+            writer.close()
+        await upstream.stop()
+    assert made == 1
+
+
 async def test_a_stop_during_the_start_ends_it() -> None:
     upstream = InProcessUpstream(make_app)
-    upstream.start()
     early = asyncio.ensure_future(connect(upstream))
     await asyncio.sleep(0)
     async with asyncio.timeout(SECONDS):
         await upstream.stop()
         with pytest.raises(OSError, match="it is not running"):
             await early
+
+
+async def test_a_stop_before_the_start_leaves_nothing_behind() -> None:
+    upstream = InProcessUpstream(make_app)
+    upstream.start_soon()
+    await upstream.stop()
+    with pytest.raises(OSError, match="it is not running"):
+        await connect(upstream)
 
 
 async def test_an_application_that_does_not_start_is_an_upstream_that_is_down(
@@ -94,9 +129,9 @@ async def test_an_application_that_does_not_start_is_an_upstream_that_is_down(
         raise ValueError("no routes")
 
     upstream = InProcessUpstream(fails)
-    upstream.start()
     async with asyncio.timeout(SECONDS):
-        with pytest.raises(OSError, match="it is not running"):
-            await connect(upstream)
+        for _ in range(2):
+            with pytest.raises(OSError, match="it is not running"):
+                await connect(upstream)
         await upstream.stop()
     assert "background task application failed" in caplog.text
