@@ -189,7 +189,8 @@ async def _with_metrics(settings: Settings, app: Serving, work: Coroutine[Any, A
     if not settings.listen.metrics:
         await work
         return
-    from proxy.observe.metrics import collectors_of, serve_metrics  # noqa: PLC0415  0.3 s
+    from proxy.observe.metrics import collectors_of  # noqa: PLC0415  0.3 s
+    from proxy.web.metrics import serve_metrics  # noqa: PLC0415
 
     with closing(work):  # where the port is not to be had it has not even begun
         certificates = app.certificates.managed if app.certificates is not None else ()

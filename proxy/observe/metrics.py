@@ -1,26 +1,19 @@
-"""Metrics for Prometheus, on a port of their own.
+"""Metrics for Prometheus: at every scrape they are read off what runs.
 
-Nothing is counted twice: at every scrape they are read off what runs.
+Tested in tests/web/test_metrics.py, with the application that serves them.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from ipaddress import ip_address
 
-from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from proxy import __version__
 from proxy.certs.managed_certificate import ManagedCertificate
-from proxy.net.ports import bind
 from proxy.observe.traffic import Gauges, Traffic
-from proxy.rules.authority import host_only
 
 DAY_SECONDS = 86_400.0
 
@@ -98,58 +91,12 @@ def collectors_of(
         traffic: None where other processes count it (the workers of ``--workers``).
         gauges: Read at every scrape, beside ``traffic``.
     """
-    collectors: list[Collector] = []
+    collectors: list[Collector] = [BuildMetrics()]
     if certificates:
         collectors.append(CertificateMetrics(certificates))
     if traffic is not None:
         collectors.append(TrafficMetrics(traffic, gauges))
     return collectors
-
-
-@asynccontextmanager
-async def serve_metrics(
-    address: tuple[str, int], collectors: Iterable[Collector]
-) -> AsyncIterator[int]:
-    """Serve ``GET /metrics`` on a host and port while inside; yields the port.
-
-    Raises:
-        StartError: The port is not to be had.
-    """
-    registry = CollectorRegistry(auto_describe=False)
-    for collector in (BuildMetrics(), *collectors):
-        registry.register(collector)
-
-    async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        if not _is_own(host_only(request.host.encode("ascii", "replace")), address[0]):
-            # A page that made its own name point here (DNS rebinding) learns nothing.
-            return web.Response(status=421, text="There is no such site here.\n")
-        if request.path != "/metrics":
-            return web.Response(status=404, text="The metrics are at /metrics.\n")
-        if request.method not in ("GET", "HEAD"):
-            return web.Response(status=405, headers={"Allow": "GET, HEAD"})
-        text = generate_latest(registry)
-        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    (listening,) = bind([address[0]], address[1], "--metrics")
-    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.5)
-    try:
-        await runner.setup()
-        await web.SockSite(runner, listening).start()
-        yield int(listening.getsockname()[1])
-    finally:
-        await runner.cleanup()
-        listening.close()
-
-
-def _is_own(host: bytes, configured: str) -> bool:
-    text = host.decode("ascii", "replace").strip("[]")
-    if text.lower() in ("localhost", configured.lower()):
-        return True
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _of_certificates(name: str, text: str) -> GaugeMetricFamily:

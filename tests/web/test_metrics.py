@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 import trustme
+from aiohttp.test_utils import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from proxy import __version__
 from proxy.certs.files import load_pair
 from proxy.certs.managed_certificate import ManagedCertificate
 from proxy.certs.sources import Source
 from proxy.errors import StartError
-from proxy.observe.metrics import CertificateMetrics, TrafficMetrics, serve_metrics
+from proxy.observe.metrics import CertificateMetrics, TrafficMetrics, collectors_of
 from proxy.observe.record import Record
 from proxy.observe.traffic import Traffic
+from proxy.web.metrics import make_metrics_app, serve_metrics
 from tests.heads import get
 
 Labels = frozenset[tuple[str, str]]
+Client = Callable[..., Awaitable["TestClient[Any, Any]"]]
 LOOPBACK = ("127.0.0.1", 0)
 
 
-def entry_of(folder: Path) -> ManagedCertificate:
+def certificate_of(folder: Path) -> ManagedCertificate:
     """A certificate for lab.example.org in service, good for ten days."""
     end = datetime.now(UTC) + timedelta(days=10)
     leaf = trustme.CA().issue_cert("lab.example.org", not_after=end)
@@ -48,26 +53,26 @@ async def scraped(port: int) -> Mapping[tuple[str, Labels], float]:
 
 
 async def test_certificates(tmp_path: Path) -> None:
-    entry = entry_of(tmp_path)
+    certificate = certificate_of(tmp_path)
     of = frozenset({("name", "lab.example.org")})
-    async with serve_metrics(LOOPBACK, [CertificateMetrics([entry])]) as port:
+    async with serve_metrics(LOOPBACK, [CertificateMetrics([certificate])]) as port:
         seen = await scraped(port)
         assert seen["labgate_certificate_days_left", of] == pytest.approx(10, abs=0.1)
-        assert entry.pair is not None
-        expiry = entry.pair.not_after.timestamp()
+        assert certificate.pair is not None
+        expiry = certificate.pair.not_after.timestamp()
         assert seen["labgate_certificate_expiry_timestamp_seconds", of] == expiry
         assert seen["labgate_certificate_problem", of] == 0
         assert seen["labgate_certificate_temporary", of] == 0
         assert ("labgate_certificate_next_renewal_timestamp_seconds", of) not in seen
-        entry.fault = "chain.pem is not a PEM certificate."
+        certificate.fault = "chain.pem is not a PEM certificate."
         assert (await scraped(port))["labgate_certificate_problem", of] == 1
-        entry.fault, entry.last_error = "", "the CA does not answer"
-        entry.next_renewal = datetime(2026, 12, 1, tzinfo=UTC)
+        certificate.fault, certificate.last_error = "", "the CA does not answer"
+        certificate.next_renewal = datetime(2026, 12, 1, tzinfo=UTC)
         seen = await scraped(port)
         assert seen["labgate_certificate_problem", of] == 1
         why = of | {("reason", "the CA does not answer")}
         assert seen["labgate_certificate_problem_info", why] == 1
-        next_renewal = entry.next_renewal.timestamp()
+        next_renewal = certificate.next_renewal.timestamp()
         assert seen["labgate_certificate_next_renewal_timestamp_seconds", of] == next_renewal
 
 
@@ -111,6 +116,35 @@ async def test_nothing_else_is_there(
         address = f"http://127.0.0.1:{port}{path}"
         async with aiohttp.request(method, address, headers=fields) as answer:
             assert answer.status == status
+
+
+async def test_the_answers_say_where_the_metrics_are(aiohttp_client: Client) -> None:
+    client = await aiohttp_client(make_metrics_app(collectors_of((), None, {}), "127.0.0.1"))
+    elsewhere = await client.get("/")
+    assert await elsewhere.text() == "The metrics are at /metrics.\n"
+    posted = await client.post("/metrics")
+    assert posted.headers["Allow"] == "GET, HEAD"
+    rebound = await client.get("/metrics", headers={"Host": "rebound.example"})
+    assert await rebound.text() == "There is no such site here.\n"
+    assert (await client.head("/metrics")).status == 200
+    for answer in (elsewhere, posted, rebound):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Server" not in answer.headers
+
+
+async def test_the_version_is_told_where_there_is_nothing_else() -> None:
+    async with serve_metrics(LOOPBACK, collectors_of((), None, {})) as port:
+        seen = await scraped(port)
+    assert seen == {("labgate_build_info", frozenset({("version", __version__)})): 1}
+
+
+async def test_certificates_and_traffic_are_exported_where_there_are_any(tmp_path: Path) -> None:
+    certificates = [certificate_of(tmp_path)]
+    gauges = {"connections": ("Open connections.", lambda: 7)}
+    async with serve_metrics(LOOPBACK, collectors_of(certificates, Traffic(), gauges)) as port:
+        seen = await scraped(port)
+    names = {name for name, _ in seen}
+    assert {"labgate_certificate_days_left", "labgate_connections"} <= names
 
 
 async def test_a_taken_port_is_said() -> None:
