@@ -6,7 +6,7 @@ The life of a request::
        └─ http1.server_connection: a RequestHead, a body to read, a client to answer
             └─ proxying.dispatcher ─ request_handler ─ rules.decide ─ access
                  ├─ Redirect · Refuse ─► proxying.responses, for people web.page
-                 ├─ Local: health, readiness, challenges ─► web.own_paths
+                 ├─ Internal: health, readiness, challenges, logout ─► the same Forward, to web.app
                  ├─ Forward: rules.request → proxying.pool → http1.client_connection
                  │           body up ──────────────────────┘      │
                  │       proxying.forwarder ◄─ rules.response ────┘   written as it arrives

@@ -1,0 +1,28 @@
+"""One error, as a page, as JSON and as a sentence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from proxy.web.error_content import error_content
+from tests.heads import HOST, get
+
+FORMS = [
+    ((), b"text/plain; charset=utf-8", b"Not <here>.\n"),
+    ((b"Accept: text/html",), b"text/html; charset=utf-8", b"<p>Not &lt;here&gt;.</p>"),
+    ((b"Accept: application/json",), b"application/json", b'"Not <here>."'),
+]
+
+
+@pytest.mark.parametrize(("lines", "content_type", "content"), FORMS)
+def test_a_form_for_everybody(
+    lines: tuple[bytes, ...], content_type: bytes, content: bytes
+) -> None:
+    told = error_content(get(HOST, *lines), 404, "challenge", "Not <here>.")
+    assert told.content_type == content_type
+    assert content in told.content
+    assert bool(told.policy) == (b"html" in content_type)
+    if told.content_type == b"application/json":
+        assert json.loads(told.content) == {"message": "Not <here>.", "reason": "challenge"}
