@@ -1,4 +1,4 @@
-"""User and password out of ``Authorization: Basic`` (RFC 7617)."""
+"""Parses ``Authorization: Basic`` (RFC 7617)."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import NamedTuple
 from proxy.rules.credentials import is_basic
 
 MAX_OCTETS = 1024
-"""Octets of a user and of a password; what is longer is not even hashed."""
+"""The limit of a user and of a password; anything longer is not hashed."""
 
 
 class Credentials(NamedTuple):
-    """What somebody claims to be. Never logged, never kept."""
+    """A user and password that were not checked yet. Never logged, never stored."""
 
     user: str
     password: bytes
 
 
 def basic_values(authorization: Sequence[bytes]) -> list[bytes]:
-    """The values of Authorization that are meant for labgate."""
+    """The values of Authorization with the scheme Basic."""
     return [value for value in authorization if is_basic(value)]
 
 
 def parse(values: Sequence[bytes]) -> Credentials | None:
-    """Decode what ``basic_values`` found; None for what no password could ever be right for.
+    """Decode the result of ``basic_values``; None if it cannot be valid.
 
-    That is: more than one, no base64, no colon, an empty user or password, octets that are
-    not UTF-8 (which the challenge asks for), control characters (RFC 7617 section 2), and
-    what is too long. The first colon separates, so a password may contain some.
+    Not valid are: several values, no base64, no colon, an empty user or password, octets that are
+    not UTF-8 (which the challenge requires), control characters (RFC 7617 section 2), and more
+    than ``MAX_OCTETS``. The first colon separates; a password may contain colons.
     """
     if len(values) != 1:
         return None

@@ -1,4 +1,4 @@
-"""The htpasswd file: users and their hashes, read again when it changes."""
+"""The htpasswd file: users and their password hashes, reloaded when it changes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ log = logging.getLogger("labgate")
 CHECK_INTERVAL_SECONDS = 1.0
 MAX_FILE_BYTES = 1 << 20
 BCRYPT_OCTETS = 72
-"""bcrypt knows no more of a password; Apache's htpasswd cuts it off there, and so do we."""
+"""bcrypt uses no more octets of a password; Apache's htpasswd truncates it, and so does labgate."""
 
 MAX_BCRYPT_LOG2_ROUNDS = 16
 MAX_ARGON2_KIB = 1 << 20
 MAX_ARGON2_PASSES = 64
-"""Above these one login would take many seconds, or all of the memory."""
+"""With higher costs one login would take many seconds, or all of the memory."""
 
 _MEND = "make the line with `labgate password --htpasswd USER`"
 _BCRYPT = re.compile(r"\$2[aby]\$")
@@ -33,28 +33,28 @@ _ARGON2 = re.compile(r"\$argon2(id|i|d)\$")
 
 
 class Htpasswd:
-    """Who may come in.
+    """The users who may log in.
 
-    Only a whole and valid file replaces what is known. While it is broken, empty or gone
-    the users from before stay, and nobody else gets in.
+    Only a valid file replaces the users. While it is malformed, empty or missing, the previous
+    users remain.
 
     Attributes:
-        users: Names and their hashes; replaced whole.
-        next_check: Until then (on the monotonic clock) the file is left alone.
+        users: Names and their hashes; replaced as a whole.
+        next_check: The monotonic time of the next check for changes.
     """
 
     def __init__(self, path: Path) -> None:
         """Read the file.
 
         Raises:
-            StartError: It cannot be read, or holds what no login could ever match.
+            StartError: It cannot be read, or has a line that no login could match.
         """
         self._path = path
         self.users, self._seen = _load(path)
         self.next_check = monotonic() + CHECK_INTERVAL_SECONDS
 
     def reload_if_changed(self) -> None:
-        """Read it again if it changed; costs a call of ``stat`` at most once a second."""
+        """Reload the file if it changed; calls ``stat`` at most once a second."""
         now = monotonic()
         if now < self.next_check:
             return
@@ -72,11 +72,11 @@ class Htpasswd:
 
 
 def parse(text: str, path: Path) -> Mapping[str, str]:
-    """Read lines of ``USER:HASH``, with an optional ``:COMMENT``; ``#`` begins a comment.
+    """Parse lines of ``USER:HASH``, with an optional ``:COMMENT``; ``#`` begins a comment.
 
     Raises:
-        StartError: Names file and line, and the mend. It never quotes a hash, which may be
-            somebody's password.
+        StartError: Names file and line, and what to do. It never quotes a hash, which may be
+            a password by mistake.
     """
     users: dict[str, str] = {}
     lines: dict[str, int] = {}
@@ -104,7 +104,7 @@ def parse(text: str, path: Path) -> Mapping[str, str]:
 
 
 def problem_with_user(user: str) -> str:
-    """Why nobody could log in with this name; empty when somebody can."""
+    """Why nobody could log in with this name; empty if it is valid."""
     if not user:
         return "the user's name is empty; write USER:HASH"
     if ":" in user or user.startswith("#") or user != user.strip():
@@ -115,7 +115,7 @@ def problem_with_user(user: str) -> str:
 
 
 def problem_with_hash(hashed: str) -> str:
-    """Why no password could be right for ``hashed``, or none should be; empty when fine."""
+    """Why ``hashed`` is malformed or too expensive to check; empty if it is valid."""
     handler = handler_of(hashed)
     if handler is None:
         return f"only bcrypt, argon2 and apr1 hashes are taken, this is none of them; {_MEND}"
@@ -123,10 +123,10 @@ def problem_with_hash(hashed: str) -> str:
 
     try:
         with warnings.catch_warnings():
-            # It says that bits are set which no bcrypt ever wrote.
+            # The warning says that padding bits are set, which no bcrypt implementation does.
             warnings.simplefilter("error", PasslibHashWarning)
             parsed = handler.from_string(hashed)
-            # Loaded here, and not by several threads at the first login.
+            # Load the backend now; at the first login several threads might load it.
             backend = getattr(handler, "get_backend", None)
             if backend is not None:
                 backend()
@@ -144,7 +144,7 @@ def problem_with_hash(hashed: str) -> str:
 
 
 def handler_of(hashed: str) -> Any:
-    """The handler of passlib for a hash; None for kinds that are not taken."""
+    """Passlib's handler for a hash; None for algorithms that labgate does not accept."""
     from passlib import hash as known  # noqa: PLC0415  only where there is a file
 
     if _BCRYPT.match(hashed):
@@ -155,7 +155,7 @@ def handler_of(hashed: str) -> Any:
 
 
 def matches(password: bytes, hashed: str) -> bool:
-    """Whether the password is right; takes up to a second, so not on the event loop."""
+    """Whether the password is right. Blocks for up to a second: call it in a thread."""
     handler = handler_of(hashed)
     if handler.name == "bcrypt":
         password = password[:BCRYPT_OCTETS]
@@ -179,7 +179,7 @@ def _signed(status: os.stat_result) -> Signature:
 def _load(path: Path) -> tuple[Mapping[str, str], Signature]:
     try:
         with path.open("rb") as file:
-            # Before reading: a change meanwhile is seen by the next look.
+            # Before reading: the next check then notices a change during the read.
             status = os.fstat(file.fileno())
             data = file.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(status.st_mode) else None
     except OSError as error:

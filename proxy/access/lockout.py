@@ -1,6 +1,6 @@
-"""Failed logins of an address: first it is slowed down, then shut out for a while.
+"""Counts failed logins by address: delays the next attempts, then locks the address out.
 
-Nothing here waits and nothing knows a clock: ``now`` is passed in, in seconds.
+Nothing here waits or reads a clock: callers pass ``now`` in seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_ADDRESSES = 10_000
 
 
 class Failure(NamedTuple):
-    """One login that failed: when, for which account, with which secret (as a digest)."""
+    """One failed login: its time, the account, and a digest of the secret."""
 
     at: float
     account: Hashable
@@ -25,22 +25,23 @@ class Failure(NamedTuple):
 
 @dataclass(slots=True)
 class AddressFailures:
-    """What is remembered of one address."""
+    """The failures of one address."""
 
     failures: list[Failure] = field(default_factory=list)
     locked_until: float = 0.0
 
 
 class Lockout:
-    """Counts failures by address and says what the next attempt of one gets.
+    """Counts failures by address, and decides the delay or lockout of the next attempt.
 
-    A success takes back the failures for the same account from the same address and no
-    others: whoever has one account must not be free to guess at another's for ever.
+    A success removes the address's failures for the same account, and no others: otherwise the
+    owner of one account could guess the password of another without limit.
 
     Args:
-        max_failures: So many within ``seconds`` shut an address out; 0 never does.
-        seconds: For how long failures count, and for how long it is shut out.
-        max_addresses: Remembered at once; the one whose last failure is oldest goes first.
+        max_failures: This many within ``seconds`` lock an address out; 0 disables lockouts.
+        seconds: How long failures count, and how long a lockout lasts.
+        max_addresses: How many addresses are remembered; the one with the oldest last failure
+            is forgotten first.
     """
 
     def __init__(
@@ -57,12 +58,12 @@ class Lockout:
         return len(self._by_address)
 
     def locked_out_seconds(self, address: str, now: float) -> float:
-        """How much longer the address is shut out; 0.0 when it is not."""
+        """How many seconds the address remains locked out; 0.0 if it is not."""
         known = self._current(address, now)
         return 0.0 if known is None else max(0.0, known.locked_until - now)
 
     def delay_seconds(self, address: str, now: float) -> float:
-        """How long the next attempt waits before it is looked at."""
+        """How many seconds the next attempt must wait before it is checked."""
         if not self._max_failures:
             return 0.0
         known = self._current(address, now)
@@ -72,7 +73,7 @@ class Lockout:
         return float(min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(over, 10)))
 
     def remaining_failures(self, address: str, now: float) -> int:
-        """How many more failures the address has; many when nothing is counted."""
+        """How many failures lock the address out; a large number if lockouts are disabled."""
         known = self._current(address, now)
         failures = 0 if known is None else len(known.failures)
         return self._max_failures - failures if self._max_failures else MAX_ADDRESSES
@@ -83,35 +84,35 @@ class Lockout:
         return self._max_failures > 0
 
     def max_concurrent_tokens(self, address: str, now: float) -> int:
-        """How many different secrets of an address may be tried at once."""
+        """How many different tokens of an address may be tried concurrently."""
         return self.remaining_failures(address, now)
 
     def is_busy(self, address: str, now: float, most: int) -> bool:
-        """Whether ``most`` attempts are under way; a slowed address has one at a time."""
+        """Whether ``most`` attempts are running; a delayed address may have only one."""
         if self.delay_seconds(address, now):
             most = 1
         return self._attempts.get(address, 0) >= most
 
     def acquire(self, address: str) -> None:
-        """An attempt begins; ``release`` must follow."""
+        """Count a running attempt; call ``release`` when it ends."""
         self._attempts[address] = self._attempts.get(address, 0) + 1
 
     def release(self, address: str) -> None:
-        """An attempt is over."""
+        """Stop counting an attempt."""
         left = self._attempts.pop(address) - 1
         if left:
             self._attempts[address] = left
 
     def failed_before(self, address: str, secret: Hashable, now: float) -> bool:
-        """Whether this very secret is known to be wrong.
+        """Whether the same secret failed before.
 
-        A browser repeats what it was told on every request of a page: that is one failure.
+        A browser repeats a password on every request of a page: that counts as one failure.
         """
         known = self._current(address, now)
         return known is not None and any(one.secret == secret for one in known.failures)
 
     def failed(self, address: str, account: Hashable, secret: Hashable, now: float) -> bool:
-        """Count a failure; returns whether it shut the address out."""
+        """Count a failure; returns whether it locks the address out."""
         if not self._max_failures or self.failed_before(address, secret, now):
             return False
         known = self._by_address.setdefault(address, AddressFailures())
@@ -125,18 +126,18 @@ class Lockout:
         return True
 
     def succeeded(self, address: str, account: Hashable) -> None:
-        """Take back the failures for ``account``; a shut-out lasts all the same."""
+        """Remove the failures for ``account``; a lockout still lasts."""
         known = self._by_address.get(address)
         if known is not None:
             known.failures = [one for one in known.failures if one.account != account]
 
     def _current(self, address: str, now: float) -> AddressFailures | None:
-        """What still counts; an address without any failure is forgotten."""
+        """The failures that still count; forgets an address without any."""
         known = self._by_address.get(address)
         if known is None:
             return None
         if known.locked_until and known.locked_until <= now:
-            # It was away long enough: from here on it counts anew.
+            # The lockout has ended: start counting from zero.
             del self._by_address[address]
             return None
         if not known.locked_until:

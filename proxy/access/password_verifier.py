@@ -1,4 +1,7 @@
-"""A password against its hash: off the event loop, few at once, remembered for minutes."""
+"""Checks passwords against their hashes in threads, and remembers the right ones for minutes.
+
+Tested by tests/access/test_gate.py.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from proxy.access.basic import Credentials
 from proxy.access.htpasswd import matches
 
 MAX_CONCURRENT_HASHES = 2
-"""So that a flood of wrong passwords leaves the machine's other cores alone."""
+"""Limits how many cores a flood of wrong passwords can use."""
 
 MAX_WAITING_CHECKS = 128
 MAX_REMEMBERED_PASSWORDS = 1024
@@ -23,12 +26,11 @@ REMEMBER_PASSWORD_SECONDS = 300.0
 class PasswordVerifier:
     """Checks passwords.
 
-    Successes are remembered under a digest with a key of this process' own that covers
-    user, password and the user's hash: never the password, and nothing that survives
-    another password in the file.
+    Right passwords are remembered by a keyed digest of user, password and the user's hash. So the
+    password itself is not stored, and a new hash in the file makes the entry useless.
 
     Args:
-        key: For the digests; several processes that compare them have the same.
+        key: Keys the digests; the same in all workers.
 
     Attributes:
         hashed: How many passwords were hashed so far.
@@ -42,7 +44,7 @@ class PasswordVerifier:
         self.hashed = 0
 
     def digest(self, credentials: Credentials, users: Mapping[str, str]) -> bytes:
-        """What stands for these credentials, as long as the user's hash is what it is."""
+        """A keyed digest of the credentials and of the user's current hash."""
         user = credentials.user.encode("utf-8")
         hashed = users.get(credentials.user, "").encode("utf-8")
         lengths = b"%d %d " % (len(user), len(credentials.password))
@@ -50,7 +52,7 @@ class PasswordVerifier:
         return hmac.digest(self._key, message, "sha256")
 
     def remembers(self, digest: bytes) -> bool:
-        """Whether these credentials were right a short while ago."""
+        """Whether these credentials were right within ``REMEMBER_PASSWORD_SECONDS``."""
         until = self._remembered.get(digest)
         if until is None:
             return False
@@ -62,7 +64,7 @@ class PasswordVerifier:
 
     @property
     def is_overloaded(self) -> bool:
-        """Whether so many wait that one more would wait for too long."""
+        """Whether ``MAX_WAITING_CHECKS`` are waiting."""
         return self._waiting >= MAX_WAITING_CHECKS
 
     async def check(
@@ -72,7 +74,7 @@ class PasswordVerifier:
         digest: bytes,
         still_wanted: Callable[[], bool],
     ) -> bool | None:
-        """Whether the password is right; None if it was no longer wanted when its turn came."""
+        """Whether the password is right; None if ``still_wanted`` was False when it was due."""
         self._waiting += 1
         try:
             async with self._slots:
@@ -93,9 +95,9 @@ class PasswordVerifier:
         return True
 
     def _hash_of(self, user: str, users: Mapping[str, str]) -> str:
-        """The user's hash; for somebody unknown anybody's, always the same one.
+        """The user's hash; for an unknown user always the same hash of another user.
 
-        So an unknown name takes as long as one that exists.
+        So checking an unknown name takes as long as checking one that exists.
         """
         hashed = users.get(user)
         if hashed is None:

@@ -1,7 +1,7 @@
-"""Sessions that somebody ended before their time, and the file that keeps them over restarts.
+"""Sessions that were logged out, and the file that stores them across restarts.
 
-A session is a signed cookie that nobody stores, so ending one means to remember it until it
-would have ended by itself: a copy of the cookie must not work on.
+A session is a signed cookie that labgate does not store. So a logout is remembered until the
+session would have expired: a copy of the cookie must not be accepted.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ log = logging.getLogger("labgate")
 
 FILE_NAME = "ended-sessions"
 MAX_REVOCATIONS_PER_USER = 256
-"""Of a user who ended more than these within their life, all sessions of the time are over."""
+"""After more logouts than these, all sessions that the user has so far are revoked."""
 
 _REMEMBER_SECONDS = SESSION_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS
 
 
 class Revocation(NamedTuple):
-    """The end of a session, or of all that were issued until then.
+    """The logout of one session, or of all that were issued until then.
 
     Attributes:
-        user: Whose; empty for everybody's.
-        session: Its name; empty for all.
-        at: In seconds since 1970.
+        user: The session's user; empty for all users.
+        session: The session's name; empty for all sessions.
+        at: Seconds since 1970.
     """
 
     user: str
@@ -41,11 +41,11 @@ class Revocation(NamedTuple):
 
 
 Revoke = Callable[[Revocation], Coroutine[Any, Any, None]]
-"""Ends a session for good."""
+"""Revokes a session in every worker, and stores that."""
 
 
 class RevokedSessions:
-    """Which sessions are over; bounded, by user."""
+    """The revoked sessions; their number is bounded for each user."""
 
     def __init__(self, revocations: Iterable[Revocation] = ()) -> None:
         self._sessions: dict[str, dict[str, int]] = {}
@@ -61,7 +61,7 @@ class RevokedSessions:
         )
 
     def add(self, revocation: Revocation) -> None:
-        """One more; what has ended by itself meanwhile is forgotten."""
+        """Add a revocation; forget those whose sessions have expired."""
         user, session, at = revocation
         over = at - _REMEMBER_SECONDS
         self._all = {whose: until for whose, until in self._all.items() if until > over}
@@ -74,7 +74,7 @@ class RevokedSessions:
             self._all[user] = max(at, self._all.get(user, at))
 
     def revocations(self) -> list[Revocation]:
-        """All of them, to be kept or told."""
+        """All revocations, to be stored or sent."""
         return [
             *(Revocation(user, "", at) for user, at in self._all.items()),
             *(
@@ -86,10 +86,10 @@ class RevokedSessions:
 
 
 class RevokedFile:
-    """``<folder>/ended-sessions``; mode 0600, written whole.
+    """``<folder>/ended-sessions``, with mode 0600, replaced atomically.
 
     Attributes:
-        revoked: What it holds.
+        revoked: The content.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -98,10 +98,10 @@ class RevokedFile:
         self.revoked = RevokedSessions(self._read())
 
     async def save(self, revocation: Revocation) -> None:
-        """One more; where it cannot be kept, a warning tells that it ends with this process."""
+        """Add a revocation and store it; log a warning if it cannot be stored."""
         self.revoked.add(revocation)
         async with self._writing:
-            # Another labgate with this folder may have kept some meanwhile.
+            # Another labgate with this folder may have stored some meanwhile.
             for kept in await asyncio.to_thread(self._read):
                 self.revoked.add(kept)
             content = json.dumps(self.revoked.revocations()).encode("ascii") + b"\n"
@@ -125,5 +125,5 @@ class RevokedFile:
             return []
         except (OSError, ValueError, TypeError) as error:
             log.warning("%s cannot be read (%s): everybody has to log in again.", self._path, error)
-            # Whose session was over is not known, so whoever has one must show a password.
+            # It is not known which sessions were revoked, so revoke all of them.
             return [Revocation("", "", int(time.time()))]

@@ -1,13 +1,12 @@
-"""The cookie that stands for a password once it was right.
+"""The session cookie, issued after a password was right.
 
-JupyterLab puts ``Authorization: token …`` on its own requests, where the browser then
-cannot put the password, and not every browser puts it on WebSockets. A cookie goes along
-with all of them.
+JupyterLab sends ``Authorization: token …`` with its own requests, which replaces the password,
+and not every browser sends the password with WebSockets. Browsers send a cookie with all of them.
 
-``VERSION.SECONDS.SESSION.USER.SIGNATURE``: when it was issued, the session's own random name,
-base64url of the user's, and an HMAC-SHA-256 over all of it and the user's hash in the htpasswd
-file. So it ends at once when the user is removed or gets another password, and nothing has to be
-stored but the names of those that somebody logged out of (``revoked``).
+The cookie is ``VERSION.SECONDS.SESSION.USER.SIGNATURE``: the time of issue, a random name of the
+session, the user in base64url, and an HMAC-SHA-256 of these and of the user's hash in the htpasswd
+file. So a session ends when the user is removed or gets another password, and labgate stores
+only the names of revoked sessions.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from proxy.runtime.secret_files import read_or_create_secret
 log = logging.getLogger("labgate")
 
 SESSION_LIFETIME_SECONDS = 7 * 24 * 3600
-"""A laptop that slept over a long weekend finds its page working."""
+"""Long enough for a page on a laptop that sleeps over a long weekend."""
 
 RENEW_AFTER_SECONDS = 24 * 3600
-"""A page in daily use never loses it, and few answers carry a new one."""
+"""Sessions in daily use do not expire, and few responses set a new cookie."""
 
 CLOCK_SKEW_SECONDS = 24 * 3600
-"""A clock that was set back by hours does not end a session."""
+"""Setting the clock back by less does not end a session."""
 
 KEY_FILE = "session-key"
 KEY_BYTES = 32
@@ -49,7 +48,7 @@ _MAX_VERIFIED = 1024
 
 _ATTRIBUTES = b"; Path=/; Secure; HttpOnly; SameSite=Lax"
 CLEAR_SESSION_COOKIE: Field = (b"Set-Cookie", SESSION_COOKIE + b"=" + _ATTRIBUTES + b"; Max-Age=0")
-"""Has a browser drop the cookie."""
+"""Makes a browser delete the cookie."""
 
 
 class Session(NamedTuple):
@@ -60,7 +59,7 @@ class Session(NamedTuple):
     name: str
 
     def needs_renewal(self, now: float) -> bool:
-        """Whether it is time for a new one."""
+        """Whether the response should set a new cookie."""
         return now - self.issued > RENEW_AFTER_SECONDS
 
 
@@ -68,8 +67,8 @@ class Sessions:
     """Issues and checks the cookies; ``now`` is in seconds since 1970.
 
     Args:
-        key: Signs them.
-        revoked: Those that are over.
+        key: Signs the cookies.
+        revoked: Sessions that are no longer valid.
     """
 
     def __init__(self, key: bytes, revoked: Container[Session] = ()) -> None:
@@ -78,15 +77,15 @@ class Sessions:
         self._verified: dict[bytes, tuple[Session, str]] = {}
 
     def issue(self, user: str, hashed: str, now: float, name: str = "") -> Field:
-        """The Set-Cookie field for a user who proved to be one.
+        """The Set-Cookie field for a user whose password was right.
 
-        Without Max-Age: it goes with the browser window, as the password does.
+        It has no Max-Age: browsers delete the cookie when they close, as they do the password.
 
         Args:
-            user: Whose.
+            user: The user's name.
             hashed: The user's hash in the htpasswd file.
-            now: From when on.
-            name: Of the session that is renewed; empty for a new one.
+            now: The time of issue.
+            name: The name of the session to renew; empty for a new session.
         """
         whose = base64.urlsafe_b64encode(user.encode("utf-8")).rstrip(b"=")
         session = (name or secrets.token_urlsafe(_NAME_OCTETS)).encode("ascii")
@@ -115,7 +114,7 @@ class Sessions:
                 yield session
 
     def _check(self, value: bytes, users: Mapping[str, str]) -> tuple[Session | None, str]:
-        """Whose it is and which hash it was signed with; None when it is not of our making."""
+        """The session and the hash it was signed with; None if the signature is wrong."""
         parts = value.split(b".") if len(value) <= _MAX_COOKIE_OCTETS else []
         if len(parts) != 5 or parts[0] != _VERSION or not parts[1].isdigit() or len(parts[1]) > 12:
             return None, ""
@@ -135,7 +134,7 @@ class Sessions:
         if len(self._verified) >= _MAX_VERIFIED:
             self._verified.clear()
         verified = Session(user, int(parts[1]), parts[2].decode("ascii")), hashed
-        # What was signed stays signed: a page's many requests cost one HMAC.
+        # Remember verified cookies: the many requests of a page then cost one HMAC.
         self._verified[value] = verified
         return verified
 
@@ -146,11 +145,11 @@ class Sessions:
 
 
 def session_key(folder: Path) -> bytes:
-    """Read ``<folder>/session-key``, made with mode 0600 when there is none.
+    """Read ``<folder>/session-key``; create it with mode 0600 if it is missing.
 
-    It is kept so that a page that is open survives a restart, and so that several
-    processes with one state folder agree. Where it cannot be kept, a key of this
-    process' own must do.
+    It is stored so that sessions survive a restart, and so that several processes with one
+    state folder use the same key. If it cannot be stored, a warning is logged and the key is
+    valid for this process only.
     """
     path = folder / KEY_FILE
     try:

@@ -1,4 +1,7 @@
-"""Guesses at Jupyter's token: a wrong one counts like a failed login."""
+"""Counts wrong tokens of Jupyter like failed logins.
+
+Tested by tests/access/test_gate.py.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ MAX_REMEMBERED_TOKENS = 1024
 
 @dataclass(slots=True, eq=False)
 class TokenAttempt:
-    """A request under way whose token Jupyter is going to find right or wrong.
+    """A running request with a token that Jupyter checks.
 
     Attributes:
-        address: Whom a wrong one counts for.
-        digest: Stands for the token, which is kept nowhere.
-        head: The request.
+        address: The address that a wrong token counts for.
+        digest: A keyed digest of the token; the token itself is not stored.
+        head: The head of the request.
     """
 
     address: str
@@ -38,14 +41,14 @@ class TokenAttempt:
 class TokenGuesses:
     """Counts the different wrong tokens of an address.
 
-    One that is repeated is one failure, however often an open tab of Lab comes with a token
-    that has expired. A right one never waits: what Jupyter has taken within the last minutes
-    passes, and of others as many different ones are tried at once as failures are left.
+    A repeated token is one failure: an open tab of Lab sends an expired token many times. A token
+    that Jupyter accepted within the last minutes is always allowed. Of other tokens, no more are
+    tried concurrently than the address has failures left.
 
     Args:
         lockout: Counts them, together with failed logins.
-        on_lockout: Called with an address that one failure more has shut out.
-        key: For the digests; several processes that compare them have the same.
+        on_lockout: Called with an address when a failure locks it out.
+        key: Keys the digests; the same in all workers.
     """
 
     def __init__(
@@ -58,10 +61,12 @@ class TokenGuesses:
         self._right: OrderedDict[bytes, float] = OrderedDict()
 
     def start(self, head: RequestHead) -> TokenAttempt | RequestHead | Refuse | None:
-        """What becomes of a request; None when there is nothing to try in it.
+        """Decide about the token of a request.
 
-        While its address is shut out no token is tried: whoever is logged in works on with the
-        head that is returned, which has none, and anybody else is refused.
+        Returns:
+            None if there is no token to count. A ``TokenAttempt`` if Jupyter checks the token.
+            While the address is locked out: the head without its token if the request has a
+            login cookie, otherwise a refusal.
         """
         found_tokens = tokens(head)
         if not found_tokens or not self._lockout.is_enabled:
@@ -85,31 +90,31 @@ class TokenGuesses:
         if digest not in under_way and len(under_way) >= self._lockout.max_concurrent_tokens(
             address, now
         ):
-            # Counted without having been tried: a guess that costs nothing must not tell
-            # whether it is one of those that are known.
+            # Count it without trying it: otherwise a free guess would reveal whether the token
+            # is remembered.
             self._failed(address, digest)
             return BUSY
         under_way[digest] = under_way.get(digest, 0) + 1
         return TokenAttempt(address, digest, head)
 
     def on_response(self, token_attempt: TokenAttempt, answer: ResponseHead, site: Site) -> None:
-        """Jupyter has answered."""
+        """Count the token as right or wrong, by Jupyter's response."""
         self._release(token_attempt)
         match is_token_accepted(token_attempt.head, answer, site):
             case True:
-                # Where it was taken for wrong before, as by a page that looks at no token.
+                # It may have counted as wrong before, on a page that checks no token.
                 self._lockout.succeeded(token_attempt.address, token_attempt.digest)
                 self._remember(token_attempt.digest, monotonic())
             case False:
                 self._failed(token_attempt.address, token_attempt.digest)
 
     def on_no_response(self, token_attempt: TokenAttempt, status: int) -> None:
-        """There was no answer of Jupyter's.
+        """Handle a request that Jupyter did not answer.
 
         Args:
-            token_attempt: Is over.
-            status: What labgate answered in Jupyter's place; 0 when the client did not wait:
-                it has tried all the same.
+            token_attempt: The attempt that ends.
+            status: The status that labgate answered instead; 0 if the client disconnected,
+                which counts as a wrong token.
         """
         self._release(token_attempt)
         if status == 0:
@@ -139,7 +144,7 @@ class TokenGuesses:
         if until is None:
             return False
         if until > now:
-            # Were it taken no longer, it would still be one and the same, and no guess.
+            # Extend it even if Jupyter no longer accepts it: the same token is no new guess.
             self._remember(digest, now)
             return True
         del self._right[digest]

@@ -1,6 +1,4 @@
-"""What happened to every header, for people.
+"""Shows people what labgate did to the headers of a request.
 
-- ``secrets``    which names speak of a secret
-- ``redaction``  secrets out, before anything is shown or logged
-- ``headers``    the ``--show-headers`` text of one exchange
+- ``headers``    the text of ``--show-headers`` for one exchange
 """

@@ -1,4 +1,4 @@
-"""The ``--show-headers`` text of one exchange: what each rule removed, added, changed."""
+"""The text of ``--show-headers`` for one exchange: what each rule removed, added or changed."""
 
 from __future__ import annotations
 

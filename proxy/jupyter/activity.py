@@ -1,4 +1,4 @@
-"""Whether somebody's work runs in a Jupyter just now."""
+"""Whether kernels or terminals of a Jupyter are in use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ API_TIMEOUT_SECONDS = 3.0
 
 
 async def describe_container_activity(existing: Inspected) -> str:
-    """What a stop of this container would tear away, in words; empty for nothing."""
+    """Describe the running work that stopping this container would end; empty for none."""
     state, port = existing["State"], published_port(existing)
     if not state["Running"] or state.get("Restarting") or not port:
         return ""
@@ -25,9 +25,9 @@ async def describe_container_activity(existing: Inspected) -> str:
 
 
 async def describe_activity(address: UpstreamAddress, login: Login) -> str:
-    """What runs there, in words, or that it cannot be told; empty for nothing.
+    """Describe the running work, or say that it is unknown; empty for none.
 
-    Asking does not count as activity for Jupyter's own culling.
+    The requests do not count as activity for Jupyter's culling.
     """
     if login.kind == "password":
         return "kernels may be busy (only who has the password can see)"
@@ -47,22 +47,22 @@ async def _get_list(
     session: aiohttp.ClientSession, address: UpstreamAddress, what: str
 ) -> list[Any]:
     async with session.get(f"{address.origin}{address.base_path}api/{what}") as response:
-        if response.status == 404:  # terminals that are switched off
+        if response.status == 404:  # terminals are disabled
             return []
         response.raise_for_status()
-        told = await response.json()
-        if not isinstance(told, list):
+        listed = await response.json()
+        if not isinstance(listed, list):
             raise ValueError(what)
-        return told
+        return listed
 
 
 def describe_busy(kernels: Sequence[Any], terminals: Sequence[Any]) -> str:
-    """The same, from what Jupyter tells of its kernels and terminals."""
+    """Describe busy kernels and open terminals, as Jupyter's API lists them."""
     busy = sum(kernel.get("execution_state") not in ("idle", "dead") for kernel in kernels)
-    told = []
+    described = []
     if busy:
-        told.append("1 kernel is busy" if busy == 1 else f"{busy} kernels are busy")
+        described.append("1 kernel is busy" if busy == 1 else f"{busy} kernels are busy")
     if terminals:
         count = len(terminals)
-        told.append("1 terminal is open" if count == 1 else f"{count} terminals are open")
-    return " and ".join(told)
+        described.append("1 terminal is open" if count == 1 else f"{count} terminals are open")
+    return " and ".join(described)

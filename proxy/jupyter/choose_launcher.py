@@ -1,4 +1,4 @@
-"""Container, process or none."""
+"""Chooses how Jupyter is launched: container, process or not at all."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ async def choose_launcher(
     claim: Callable[[str], None] = lambda _: None,
     confirm: Confirm | None = None,
 ) -> Launcher | None:
-    """The launcher that ``jupyter.launch`` asks for; None for ``none``.
+    """The launcher for the setting ``jupyter.launch``; None for ``none``.
 
-    ``auto`` is a container when a Docker Engine answers, else a process. The launcher's
-    ``stop`` has to be called in any case: it may hold a connection.
+    ``auto`` means a container if a Docker Engine answers, otherwise a process. Always call the
+    launcher's ``stop``: it may hold a connection.
 
     Args:
         settings: The section ``[jupyter]``.
-        state_folder: Where the login token is kept.
-        progress: Where a pull is shown; standard error by default.
-        claim: Called with the engine's address before any container is looked at.
-        confirm: Asks somebody a question; None where nobody can be asked.
+        state_folder: Stores the login token.
+        progress: Shows the progress of a pull; standard error by default.
+        claim: Called with the engine's address before any container is inspected.
+        confirm: Asks a person a question; None if nobody can answer.
 
     Raises:
-        StartError: ``docker`` is asked for and no engine answers; or what ``claim`` raises.
+        StartError: ``jupyter.launch`` is ``docker`` and no engine answers; or what ``claim``
+            raises.
     """
     match settings.launch:
         case "none":
@@ -65,7 +66,7 @@ async def choose_launcher(
 
 
 def _warn_of_ignored_keys(settings: JupyterSettings, launched: str) -> None:
-    """Only now it is known what ``auto`` stands for, and which keys are for the other."""
+    """Warn of keys for the other launcher, which are known only after ``auto`` was resolved."""
     if idle := ignored_jupyter_keys(settings.model_fields_set, launched):
         what = "a process" if launched == "process" else "a container"
         log.warning("Jupyter runs as %s, so these have no effect: %s.", what, ", ".join(idle))

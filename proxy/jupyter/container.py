@@ -44,20 +44,19 @@ log = logging.getLogger("labgate.jupyter")
 
 ENGINE_RETRY_SECONDS = 1.0
 EVENT_WAIT_SECONDS = 1.0
-"""How long the events of one exit may come apart; a `docker restart` starts it within that."""
+"""How long to collect the events of one exit; `docker restart` starts the container within it."""
 
 
 _STOPPED = JupyterExit(0, "labgate stopped it", (), ExitCause.OUTSIDE)
 
 Confirm = Callable[[str], Awaitable[bool]]
-"""Asks a person, who answers yes or no."""
+"""Asks a person a question; True for yes."""
 
 
 class ContainerLauncher:
-    """Adopts, starts or makes one container.
+    """Creates, starts, adopts or replaces one container.
 
-    ``stop`` also closes the connection to the engine, so it has to be called in any case,
-    after a ``launch`` that failed too.
+    Always call ``stop``, also after ``launch`` failed: it closes the connection to the engine.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class ContainerLauncher:
         exit_seen = spawn(self._wait_for_final_exit(), "jupyter: exit")
         stopped = spawn(self._stopped.wait(), "jupyter: stopped")
         try:
-            # The engine's answer to a wait may outlive the session that asked for it.
+            # The engine may answer a wait only after the session was closed.
             await asyncio.wait({exit_seen, stopped}, return_when=asyncio.FIRST_COMPLETED)
             return exit_seen.result() if exit_seen.done() else _STOPPED
         finally:
@@ -109,7 +108,7 @@ class ContainerLauncher:
                 raise engine_start_error(
                     error, f"Container {self._settings.name} cannot be started"
                 ) from None
-        self._confirm = None  # in the middle of the night nobody answers
+        self._confirm = None  # nobody is expected at the terminal
         return await self.launch()
 
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:
@@ -125,7 +124,7 @@ class ContainerLauncher:
         if self._stopped.is_set():
             return
         try:
-            # An adopted one too: what Ctrl-C stops must not depend on how the last run ended.
+            # Stop an adopted one, too: Ctrl-C must not depend on how the last run ended.
             if self._container is not None:
                 await self._container.stop(t=STOP_SECONDS)
         except EngineError as error:
@@ -136,16 +135,16 @@ class ContainerLauncher:
             await self._docker.close()
 
     async def _wait_for_final_exit(self) -> JupyterExit:
-        """Wait for an exit after which nobody else starts it again."""
+        """Wait for an exit after which nobody else restarts the container."""
         unreachable = False
         while True:
             try:
                 await _not_running(self._launched)
                 if self._stopped.is_set():
-                    return _STOPPED  # and there is nobody left to ask
+                    return _STOPPED  # the session is closed
                 ended = await self._read_exit()
             except EngineError as error:
-                # What became of Jupyter it tells when it is back.
+                # Read the exit when the engine answers again.
                 if not unreachable:
                     log.warning("Docker Engine does not answer (%s); asking again", error)
                 unreachable = True
@@ -158,7 +157,7 @@ class ContainerLauncher:
                 return ended
 
     async def _read_exit(self) -> JupyterExit | None:
-        """How it ended; None when it runs (again), by the engine's doing or somebody's."""
+        """The exit, by the engine's events; None if the container runs again."""
         container = self._launched
         name = f"container {self._settings.name}"
         events = await events_of(self._docker, container.id, self._started_at, EVENT_WAIT_SECONDS)
@@ -211,7 +210,7 @@ class ContainerLauncher:
         self._port = published_port(now)
         self._started_at = datetime.fromisoformat(now["State"]["StartedAt"])
         if not self._port:
-            # It ended at once, so that the engine published nothing for it.
+            # It exited immediately, before the engine published its port.
             name = spec.name
             raise StartError(f"Container {name} publishes no port. Look at: docker logs {name}.")
         return Launched(
@@ -225,7 +224,7 @@ class ContainerLauncher:
     async def _replace_unless_in_use(
         self, creator: ContainerCreator, existing: Inspected, reason: str
     ) -> str:
-        """Replace a container of ours that differs, unless somebody works in it."""
+        """Replace the container, unless it is in use and nobody confirms."""
         name = self._settings.name
         lost = await describe_loss(self._docker, existing)
         if not self._settings.recreate and (running := await describe_container_activity(existing)):
@@ -259,7 +258,7 @@ class ContainerLauncher:
 
 
 async def _not_running(container: DockerContainer) -> None:
-    """Wait until it has ended, or is gone."""
+    """Wait until the container has exited or was removed."""
     try:
         await container.wait()
     except aiodocker.DockerError as error:

@@ -1,4 +1,4 @@
-"""What to do about the container that is there already. Decides; waits for nothing."""
+"""Decides what to do about an existing container. Pure: does no I/O."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from proxy.jupyter.launcher import Login
 from proxy.jupyter.mounts import folders_of, mount_of, mounts_of
 
 Inspected = Mapping[str, Any]
-"""What the Engine API says of a container."""
+"""A container as the Engine API describes it (``GET /containers/ID/json``)."""
 
 _TOKEN = "JUPYTER_TOKEN="  # noqa: S105  a name
 _HASH = "--PasswordIdentityProvider.hashed_password="
@@ -27,35 +27,35 @@ _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """There is none: make it."""
+    """There is no container: create one."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """It runs and is what is wanted: use it."""
+    """It runs and matches the settings: use it."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """It is what is wanted, but does not run."""
+    """It matches the settings, but does not run: start it."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """It is ours and differs: make it anew, then remove it (never its volumes)."""
+    """labgate created it with other settings: create another, then remove it, not its volumes."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """It is somebody else's: leave it alone, and say so."""
+    """labgate did not create it: do not touch it, and report it."""
 
     reason: str
 
@@ -64,7 +64,7 @@ ContainerAction = Create | Adopt | Start | Replace | Foreign
 
 
 def choose_action(existing: Inspected | None, wanted: ContainerSpec) -> ContainerAction:
-    """Decide by what is there and what is wanted; the reason names what differs."""
+    """Compare the existing container with the specification; the reason names the differences."""
     if existing is None:
         return Create(f"there is no container {wanted.name}")
     if not is_ours(existing):
@@ -79,12 +79,12 @@ def choose_action(existing: Inspected | None, wanted: ContainerSpec) -> Containe
 
 
 def is_ours(existing: Inspected) -> bool:
-    """Whether a labgate made it."""
+    """Whether labgate created it."""
     return OURS_LABEL in _labels(existing)
 
 
 def differences(existing: Inspected, wanted: ContainerSpec) -> Iterator[str]:
-    """What differs, a clause each: ``memory limit: was none, will be 2 GiB``."""
+    """The differences, each a clause: ``memory limit: was none, will be 2 GiB``."""
     was, will = public_settings_of(existing, wanted), wanted.public_settings
     if _full_name(str(was["image"])) != _full_name(wanted.image):
         yield _change("image", was["image"], wanted.image)
@@ -105,15 +105,15 @@ def differences(existing: Inspected, wanted: ContainerSpec) -> Iterator[str]:
 
 
 def public_settings_of(existing: Inspected, wanted: ContainerSpec) -> dict[str, str | int]:
-    """The settings that a container of ours was made from, as ``ContainerSpec`` does."""
+    """The settings that the container was created with (see ``ContainerSpec.public_settings``)."""
     label = _labels(existing).get(PUBLIC_SETTINGS_LABEL)
     return json.loads(label) if label else _inferred_settings(existing, wanted)
 
 
 def _inferred_settings(existing: Inspected, wanted: ContainerSpec) -> dict[str, str | int]:
-    """What can be read of an earlier version's container, which had no such label.
+    """The settings of a container that an earlier version created without that label.
 
-    It always has a user and a port; whether somebody asked for them is not to be seen.
+    It always has a user and a port, whether they were configured or not.
     """
     config, host = existing["Config"], existing["HostConfig"]
     mounts = mounts_of(existing)
@@ -130,7 +130,7 @@ def _inferred_settings(existing: Inspected, wanted: ContainerSpec) -> dict[str, 
 
 
 def login_of(existing: Inspected) -> Login:
-    """Who can log in to a container of ours, whatever the settings say today."""
+    """Who can log in to a container that labgate created, whatever the settings are now."""
     if _password_hash(existing):
         return Login("password")
     for entry in existing["Config"].get("Env") or ():
@@ -147,7 +147,7 @@ def _password_hash(existing: Inspected) -> str:
 
 
 def published_port(existing: Inspected) -> int:
-    """The port on this machine's loopback interface; 0 for none."""
+    """The container's port on the host's loopback interface; 0 for none."""
     live = (existing["NetworkSettings"].get("Ports") or {}).get(JUPYTER_PORT)
     fixed = (existing["HostConfig"].get("PortBindings") or {}).get(JUPYTER_PORT)
     for binding in (live or []) + (fixed or []):
@@ -172,6 +172,6 @@ def _labels(existing: Inspected) -> Mapping[str, str]:
 
 
 def _full_name(image: str) -> str:
-    """``NAME:TAG`` with what the engine fills in."""
+    """``NAME:TAG`` with the default registry and tag written the same way."""
     image = image.removeprefix("docker.io/").removeprefix("library/")
     return image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"

@@ -1,4 +1,7 @@
-"""Making a container, also in the place of another: either it runs, or all is as it was."""
+"""Creates a container, or replaces one; if that fails, everything is restored.
+
+Tested by tests/jupyter/test_container.py and tests/jupyter/test_keeping.py.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,13 @@ _FURTHER_PORTS = 4
 
 
 class ContainerCreator:
-    """Makes containers by one spec.
+    """Creates the container of one specification.
 
     Args:
         docker: The engine.
-        spec: What to make.
-        last_port: On this machine, of the container that was there before; 0 for none.
-        on: Where it is shown how far pulls and copies got.
+        spec: The container to create.
+        last_port: The host's port of the previous container; 0 for none.
+        on: Shows the progress of pulls and copies.
     """
 
     def __init__(
@@ -44,24 +47,24 @@ class ContainerCreator:
         self._next_name = f"{spec.name}-labgate-next"
 
     async def create(self) -> DockerContainer:
-        """Make and start one where there is none.
+        """Create and start the container; none exists yet.
 
         Raises:
-            StartError: The image or a folder is not to be had.
+            StartError: The image or a folder is not available.
         """
         folders = await self._prepare()
         return await self._on_a_port(lambda port: self._create(folders, port))
 
     async def replace(self, existing: Inspected) -> DockerContainer:
-        """Make and start one in the place of ``existing``.
+        """Replace ``existing`` by a new container, and start it.
 
-        That keeps its name until its home is copied and checked, and is removed, without its
-        volumes, when the new one runs.
+        ``existing`` keeps its name until its home folder is copied and verified. When the new
+        container runs, it is removed without its volumes.
 
         Raises:
-            StartError: The image, a folder or a whole copy of the home is not to be had.
+            StartError: The image or a folder is not available, or the home could not be copied.
         """
-        # Before anything is touched: without the image all that would be in vain.
+        # Pull the image before anything is changed.
         folders = await self._prepare()
         earlier = self._docker.containers.container(existing["Id"])
         there = folders_of(existing["Config"]), mounts_of(existing)
@@ -80,7 +83,7 @@ class ContainerCreator:
         return fresh
 
     async def _prepare(self) -> Folders:
-        """Fetch the image and try what is to be mounted; the image's folders."""
+        """Pull the image and check the mounts; returns the image's folders."""
         spec = self._spec
         await ensure_image(self._docker, spec.image, self._on)
         config = (await self._docker.images.inspect(spec.image))["Config"]
@@ -119,7 +122,7 @@ class ContainerCreator:
         try:
             await container.start()
         except BaseException:
-            # Its port and user are fixed in it: of no use for the next attempt.
+            # Its port and user cannot be changed, so the next attempt cannot use it.
             await container.delete(force=True)
             raise
         return container
@@ -131,7 +134,7 @@ class ContainerCreator:
         earlier: DockerContainer,
         copied: tuple[CopiedFolder, ...],
     ) -> DockerContainer:
-        """Run the new container under the name of the earlier one, which is then set aside."""
+        """Rename the earlier container, then start the new one under its name."""
         name = self._spec.name
         fresh = await self._make(folders, port, self._next_name)
         files = ContainerFiles(self._docker, fresh.id)
@@ -147,7 +150,7 @@ class ContainerCreator:
                 await earlier.rename(name)
                 raise
         except BaseException:
-            # The earlier one goes on being worked in: the next attempt copies anew.
+            # The earlier container stays in use: the next attempt must copy again.
             for copy in copied:
                 await copy.mark(files, whole=False)
             await fresh.delete(force=True)
@@ -155,7 +158,7 @@ class ContainerCreator:
         return fresh
 
     async def _remove_unfinished(self) -> None:
-        """What a labgate left behind that was killed while it replaced; it never ran."""
+        """Remove the new container of a labgate that was killed while it replaced; it never ran."""
         container = self._docker.containers.container(self._next_name)
         try:
             unfinished = await container.show()
@@ -168,7 +171,7 @@ class ContainerCreator:
 
 
 async def describe_loss(docker: aiodocker.Docker, existing: Inspected) -> str:
-    """A sentence, after a space, on what goes with the container; empty for nothing."""
+    """A space and a sentence about files that removing the container deletes; empty for none."""
     folders, mounts = folders_of(existing["Config"]), mounts_of(existing)
     # aiodocker has no method for it.
     changes = await docker._query_json(f"containers/{existing['Id']}/changes")
@@ -178,7 +181,7 @@ async def describe_loss(docker: aiodocker.Docker, existing: Inspected) -> str:
 
 
 async def _restore(container: DockerContainer, existing: Inspected) -> None:
-    """Run a container again that was stopped, if it ran."""
+    """Start the container again, and pause it, if that was its state."""
     if existing["State"]["Running"]:
         await container.start()
     if existing["State"].get("Paused"):

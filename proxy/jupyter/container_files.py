@@ -1,7 +1,7 @@
-"""The files of a container, running or not, through the Engine API's archives.
+"""Reads and writes the files of a container, running or not, as tar streams of the Engine API.
 
-Streams: whatever their size, a few chunks are in memory. tarfile waits for its data, so it
-has a thread, which asks the event loop for every chunk.
+Only a few chunks are in memory, whatever the size. tarfile blocks while it reads, so it runs in
+a thread, which gets each chunk from the event loop. Tested by tests/jupyter/test_keeping.py.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ _SOCKET_BIT = 1 << 24  # of Go's fs.FileMode
 class ContainerFiles:
     """The files of one container.
 
-    Methods raise what ``EngineError`` names, and ``tarfile.TarError`` for an archive that is
-    damaged.
+    Methods raise the errors in ``EngineError``, and ``tarfile.TarError`` for a malformed archive.
     """
 
     def __init__(self, docker: aiodocker.Docker, identity: str) -> None:
@@ -46,7 +45,7 @@ class ContainerFiles:
     async def copy(
         self, folder: str, to: ContainerFiles, into: str, mounted: frozenset[str], on_bytes: OnBytes
     ) -> Records:
-        """Copy ``folder`` to ``into`` of another container; the records of what was copied."""
+        """Copy ``folder`` to ``into`` of another container; returns the copied files' records."""
         async with self._stream(folder) as source:
             sink = _Sink()
             work = to.upload(sink.chunks())
@@ -54,7 +53,7 @@ class ContainerFiles:
             upload.add_done_callback(lambda _: sink.cut())
 
             def pump() -> Records:
-                # At the root, so that links which leave the folder are none that escape.
+                # Unpacked at the root: otherwise links to outside of the folder are refused.
                 out = cast("IO[bytes]", sink)
                 records = copy_tree(source, out, into.strip("/"), mounted, on_bytes)
                 sink.end()
@@ -64,10 +63,10 @@ class ContainerFiles:
                 records = await _in_thread(pump, source, sink)
                 await upload
             except BrokenPipeError:
-                await upload  # says why it took no more
+                await upload  # raises the reason
                 raise
             finally:
-                # Cut, not ended, when the source failed.
+                # If the source failed, the upload must not end normally.
                 upload.cancel()
                 await asyncio.wait({upload})
             return records
@@ -83,7 +82,7 @@ class ContainerFiles:
             response.close()
 
     async def write(self, path: str, text: str) -> None:
-        """Make a small file that everybody may read."""
+        """Write a small file that is readable by everybody."""
         content, buffer = text.encode(), io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             member = tarfile.TarInfo(path.strip("/"))
@@ -96,7 +95,7 @@ class ContainerFiles:
         await self.upload(whole())
 
     async def read_text(self, path: str) -> str | None:
-        """A small file's content; None when there is none."""
+        """The content of a small file; None if it does not exist."""
         try:
             async with self._docker._query(self._where, params={"path": path}) as response:
                 try:
@@ -113,7 +112,7 @@ class ContainerFiles:
             return file.read().decode("utf-8", "replace") if file is not None else None
 
     async def is_empty(self, folder: str) -> bool:
-        """Whether no file is in ``folder`` (but maybe empty folders), or it is not there."""
+        """Whether ``folder`` contains nothing but empty folders, or does not exist."""
 
         def only_folders(source: _Source) -> bool:
             with tarfile.open(fileobj=cast("IO[bytes]", source), mode="r|") as tar:
@@ -128,12 +127,12 @@ class ContainerFiles:
             raise
 
     async def is_socket(self, path: str) -> bool:
-        """Whether ``path`` is a socket, which no archive holds."""
+        """Whether ``path`` is a socket, which archives do not contain."""
         try:
             async with self._docker._query(self._where, "HEAD", params={"path": path}) as response:
                 encoded = response.headers["X-Docker-Container-Path-Stat"]
                 response.close()
-        except json.JSONDecodeError:  # aiodocker looks for the reason in a body that HEAD has not
+        except json.JSONDecodeError:  # aiodocker reads the error from a body, which HEAD has not
             return False
         return bool(json.loads(base64.b64decode(encoded))["mode"] & _SOCKET_BIT)
 
@@ -147,14 +146,14 @@ class ContainerFiles:
 
 
 class _Bridge:
-    """Lets a thread wait for the event loop, until it is cut."""
+    """Lets a thread wait for the event loop, until ``cut`` is called."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._cut = False
 
     def cut(self) -> None:
-        """Whoever waits, or comes to wait, gets a BrokenPipeError."""
+        """Raise BrokenPipeError in the thread that waits now or later."""
         self._cut = True
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -162,7 +161,7 @@ class _Bridge:
 
 
 class _Source(_Bridge):
-    """An answer's content, for a thread to read."""
+    """A response body that a thread reads."""
 
     def __init__(self, content: aiohttp.StreamReader) -> None:
         super().__init__()
@@ -179,7 +178,7 @@ class _Source(_Bridge):
 
 
 class _Sink(_Bridge):
-    """A request's content, for a thread to write."""
+    """A request body that a thread writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -190,16 +189,16 @@ class _Sink(_Bridge):
         return len(data)
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """Mark the end of the body."""
         self._put(None)
 
     def cut(self) -> None:
         super().cut()
-        while not self._chunks.empty():  # somebody may wait for room
+        while not self._chunks.empty():  # the thread may wait for space in the queue
             self._chunks.get_nowait()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """What was written, as it comes."""
+        """The chunks, as they are written."""
         while (chunk := await self._chunks.get()) is not None:
             yield chunk
 
@@ -210,7 +209,7 @@ class _Sink(_Bridge):
 
 
 async def _in_thread(work: Callable[[], T], *bridges: _Bridge) -> T:
-    """Run ``work`` in a thread; when this is cancelled its waiting is cut, and it ends first."""
+    """Run ``work`` in a thread. If cancelled, cut the bridges and wait for the thread's end."""
     working = asyncio.get_running_loop().run_in_executor(None, work)
     try:
         return await asyncio.shield(working)
@@ -219,5 +218,5 @@ async def _in_thread(work: Callable[[], T], *bridges: _Bridge) -> T:
             bridge.cut()
         await asyncio.wait({working})
         if not working.cancelled():
-            working.exception()  # is that of the cut
+            working.exception()  # retrieve the BrokenPipeError
         raise

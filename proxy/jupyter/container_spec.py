@@ -1,4 +1,4 @@
-"""The container that the settings ask for."""
+"""The container that the settings describe."""
 
 from __future__ import annotations
 
@@ -15,31 +15,30 @@ from proxy.jupyter.mounts import Folders, Mount, parse_mount, required_mounts
 from proxy.jupyter.port import LOOPBACK
 
 JUPYTER_PORT = "8888/tcp"
-"""Where Jupyter listens inside the container."""
+"""The port that Jupyter listens on inside the container."""
 
 OURS_LABEL = "org.labgate"
 SETTINGS_LABEL = "org.labgate.settings"
-"""The spec's fingerprint."""
+"""Holds the specification's fingerprint."""
 
 PUBLIC_SETTINGS_LABEL = "org.labgate.asked"
-"""The settings in clear, but for the secrets, so that a later start can say what differs."""
+"""Holds the settings without secrets, so that a later start can name the differences."""
 
-# Raise it when `body` changes what it makes of the same settings: containers that an
-# earlier labgate made are then replaced.
+# Increment it when `body` changes for the same settings: existing containers are then replaced.
 _VERSION = 2
 _START_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """What the container is made from.
+    """The settings that a container is created from.
 
     Attributes:
         name: The container's name.
         image: As written in the settings.
         mount: ``jupyter.volume``; None for none.
         home: ``jupyter.home``; None for a volume called after the container.
-        port: The port on this machine; 0 for 8888 or a free one.
+        port: The port on the host; 0 for 8888 or a free one.
         user: ``UID[:GID]``; empty for the image's own.
         memory: Bytes; 0 for no limit.
         login: Whose ``kind`` is ``token`` or ``password``.
@@ -58,7 +57,7 @@ class ContainerSpec:
 
     @property
     def fingerprint(self) -> str:
-        """Equal for equal settings; tells nothing of the secrets among them."""
+        """A hash of the settings; it does not reveal the secrets."""
         secret = self.login.token or self.password_hash
         digest = hashlib.sha256(secret.encode()).hexdigest()
         values = self.public_settings | {"version": _VERSION, "secret": digest}
@@ -66,7 +65,7 @@ class ContainerSpec:
 
     @property
     def public_settings(self) -> dict[str, str | int]:
-        """The settings without secrets; an empty text or 0 is what nobody asked for."""
+        """The settings without secrets; empty text or 0 means that it was not configured."""
         return {
             "image": self.image,
             "volume": _written(self.mount),
@@ -78,7 +77,7 @@ class ContainerSpec:
         }
 
     def mounts(self, folders: Folders) -> tuple[Mount, ...]:
-        """Where in an image with these folders the work is kept.
+        """The mounts that preserve files, for an image with these folders.
 
         Raises:
             StartError: ``jupyter.home`` does not fit the image.
@@ -95,26 +94,26 @@ class ContainerSpec:
         if self.password_hash:
             command.append(f"--PasswordIdentityProvider.hashed_password={self.password_hash}")
         host: dict[str, Any] = {
-            # On loopback only: plain HTTP must not be reachable past the edge.
+            # On loopback only: clients must not bypass labgate with plain HTTP.
             "PortBindings": {JUPYTER_PORT: [{"HostIp": LOOPBACK, "HostPort": str(port)}]},
-            # Limited, so that a Jupyter that cannot start ends instead of trying for ever.
+            # Limited: a Jupyter that cannot start must not be restarted for ever.
             "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": _START_ATTEMPTS},
             "Memory": self.memory,
-            # Not "Binds": there a missing folder is made by the engine, owned by root.
+            # Not "Binds": for those the engine creates missing folders, owned by root.
             "Mounts": [
                 {"Type": mount.kind, "Source": mount.source, "Target": mount.target}
                 for mount in self.mounts(folders)
             ],
         }
         if self.user and not is_root(self.user):
-            # The image's home belongs to this group, whatever the user's number.
+            # The image's home folder belongs to this group, whatever the UID is.
             host["GroupAdd"] = ["users"]
         return {
             "Image": self.image,
             "Cmd": command,
             "Env": [f"JUPYTER_TOKEN={self.login.token}"] if self.login.token else [],
             "User": self.user,
-            # Where Lab opens: never the root, where nothing can be kept.
+            # The folder that Lab opens: never the root, where files cannot be preserved.
             "WorkingDir": folders.start or folders.home,
             "Labels": {
                 OURS_LABEL: "1",
@@ -127,7 +126,7 @@ class ContainerSpec:
 
 
 def container_spec_of(settings: JupyterSettings, token: str) -> ContainerSpec:
-    """Read the settings; ``token`` is used when they have no password.
+    """The specification for the settings; ``token`` is used if they have no password.
 
     Raises:
         StartError: ``jupyter.volume`` or ``jupyter.home`` is malformed, or they contradict.
@@ -160,5 +159,5 @@ def _canonical(values: dict[str, Any]) -> str:
 
 
 def is_root(user: str) -> bool:
-    """Whether ``UID[:GID]`` or a name is the administrator's."""
+    """Whether ``UID[:GID]`` or a user name is root."""
     return user.partition(":")[0] in ("0", "root")

@@ -1,4 +1,7 @@
-"""Reaching the Docker Engine, and what its refusals mean."""
+"""Connects to the Docker Engine, and explains its errors.
+
+Tested by tests/jupyter/test_choose_launcher.py and tests/jupyter/test_container.py.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from proxy.runtime.system_commands import COMMANDS
 ENGINE_TIMEOUT_SECONDS = 2.0
 
 
-class EngineUnavailable(StartError):  # noqa: N818  reads as what it tells
+class EngineUnavailable(StartError):  # noqa: N818  describes a state
     """No Docker Engine answers."""
 
 
 EngineError = (aiodocker.DockerError, aiohttp.ClientError)
-"""What a conversation with the engine can fail with."""
+"""The errors that a request to the engine can raise."""
 
 _PORT_IN_USE = ("port is already allocated", "address already in use")
 _MENDS = (
@@ -50,14 +53,14 @@ _MENDS = (
 
 
 async def connect(timeout_seconds: float = ENGINE_TIMEOUT_SECONDS) -> aiodocker.Docker:
-    """Find the engine as the docker command does (DOCKER_HOST, context, sockets) and greet it.
+    """Connect to the engine that the docker command uses (DOCKER_HOST, context, sockets).
 
     Raises:
-        EngineUnavailable: It does not answer in time; with the mend.
+        EngineUnavailable: It does not answer in time; with what to do.
     """
     try:
         docker = aiodocker.Docker()
-    except AssertionError:  # aiodocker's way to say that there is neither
+    except AssertionError:  # aiodocker found no socket and no DOCKER_HOST
         raise engine_unavailable(
             "/run/docker.sock", "there is no such socket, and DOCKER_HOST is not set"
         ) from None
@@ -80,7 +83,7 @@ async def connect(timeout_seconds: float = ENGINE_TIMEOUT_SECONDS) -> aiodocker.
 
 
 def address_of(docker: aiodocker.Docker) -> str:
-    """Where the engine is; the same in whichever way the path of its socket was written."""
+    """The engine's address, the same for every path that leads to its socket."""
     if isinstance(docker.connector, aiohttp.UnixConnector):
         return os.path.realpath(docker.connector.path)
     return docker.docker_host
@@ -95,11 +98,11 @@ def engine_unavailable(place: str, why: str, mend: str = "") -> EngineUnavailabl
 def engine_start_error(
     error: aiodocker.DockerError | aiohttp.ClientError, doing: str
 ) -> StartError:
-    """The engine's own words and, where they are known, the mend.
+    """The engine's message and, if it is known, what to do.
 
     Args:
         error: What aiodocker raised.
-        doing: What was tried, for example ``container jupyter cannot be started``.
+        doing: What failed, for example ``container jupyter cannot be started``.
     """
     words = error.message if isinstance(error, aiodocker.DockerError) else str(error)
     said = words.strip().rstrip(".") or type(error).__name__
@@ -115,7 +118,7 @@ def is_port_in_use(error: aiodocker.DockerError) -> bool:
 
 
 def _cause(error: BaseException) -> tuple[str, str]:
-    """Why the engine was not reached, and the mend if it is not the usual one."""
+    """Why the engine was not reached, and what to do; empty for the usual advice."""
     below = error.__context__
     if isinstance(below, aiohttp.ClientConnectorError) and below.os_error.strerror:
         if isinstance(below.os_error, PermissionError):

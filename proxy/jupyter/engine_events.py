@@ -1,4 +1,7 @@
-"""The engine's events about one container."""
+"""The engine's events about one container.
+
+Tested by tests/jupyter/test_container_exits.py.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +18,25 @@ from proxy.jupyter.exit_cause import ACTIONS, Event, event_of
 async def events_of(
     docker: aiodocker.Docker, container_id: str, since: datetime, seconds: float
 ) -> list[Event]:
-    """What the engine remembers since then, and what it tells in the next ``seconds``.
+    """The events since ``since``, and those of the next ``seconds``.
 
-    It tells of an exit before, while and after the exit can be seen. It remembers its last 256
-    events (moby, daemon/events), of all containers, and none from before it was restarted.
+    The events of an exit may arrive before or after its effect is visible. The engine stores the
+    last 256 events (moby, daemon/events) of all containers, until it is restarted.
 
     Raises:
-        aiodocker.DockerError, aiohttp.ClientError: It does not answer.
+        aiodocker.DockerError, aiohttp.ClientError: The engine does not answer.
     """
     about = {"type": ["container"], "container": [container_id], "event": list(ACTIONS)}
-    # Whole seconds: what happened in the same second before does no harm.
+    # Whole seconds: earlier events of the same second do no harm.
     asked = {"since": str(int(since.timestamp())), "filters": json.dumps(about)}
     found: list[Event] = []
     with contextlib.suppress(TimeoutError):
-        # aiodocker's own subscription does not tell an engine that refuses from a silent one.
+        # aiodocker's subscription cannot distinguish an error from silence.
         async with (
             asyncio.timeout(seconds),
             docker._query("events", params=asked) as response,
             response,
         ):
             async for line in response.content:
-                found.append(event_of(json.loads(line)))  # noqa: PERF401  kept when time is over
+                found.append(event_of(json.loads(line)))  # noqa: PERF401  survives the timeout
     return found

@@ -1,8 +1,8 @@
-"""Becomes the command it is given, after asking Linux to end that with its parent.
+"""Asks Linux to end this process with its parent, then executes a command.
 
-Run by path (``python -I child.py PARENT COMMAND…``) between fork and exec: Python code in
-the forked labgate itself could deadlock. A labgate that is killed outright then takes its
-Jupyter with it, which would otherwise hold the port and confuse the next start.
+Run as ``python -I exec_wrapper.py PARENT COMMAND…``, because Python code between fork and exec
+could deadlock. So a killed labgate takes its Jupyter with it, which would otherwise keep the port
+and confuse the next start. Tested by tests/jupyter/test_process.py.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Tie this process to its parent where the system can, then become the command."""
+    """Set the parent-death signal on Linux, then execute the command."""
     parent, command = int(sys.argv[1]), sys.argv[2:]
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it was gone before we asked
+        if os.getppid() != parent:  # the parent exited before prctl(2)
             sys.exit(0)
     os.execv(command[0], command)  # noqa: S606  labgate's own list, no shell
 

@@ -1,6 +1,6 @@
-"""Why Jupyter ended, told from what is known of its exit. Decides; waits for nothing.
+"""Why Jupyter exited, derived from events, exit code and log. Pure: does no I/O.
 
-What a container's exit looks like (Docker Engine API, ``GET /events``):
+The events of a container's exit (Docker Engine API, ``GET /events``):
 
 - ``docker stop``: kill (signal 15), die, stop
 - ``docker restart``: kill, die, stop, start, restart
@@ -9,8 +9,7 @@ What a container's exit looks like (Docker Engine API, ``GET /events``):
 - out of memory: oom, die
 - Shut Down in Jupyter's menu, and a crash: die alone
 
-Events of one moment may be told in another order than they happened in, and an engine that was
-restarted has forgotten them.
+The engine may report simultaneous events in another order, and forgets them when it restarts.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ from typing import Any
 
 
 class ExitCause(Enum):
-    """Whose doing it was."""
+    """What ended Jupyter."""
 
     SHUT_DOWN = auto()
-    """Jupyter's own: Shut Down in its menu, or nobody used it for as long as it was told."""
+    """Jupyter itself: Shut Down in its menu, or its inactivity timeout."""
     OUTSIDE = auto()
-    """Somebody's beside it: stopped, killed or removed."""
+    """A command or signal from outside: stop, kill or remove."""
     CRASHED = auto()
-    """Nobody's."""
+    """An error, or a lack of memory."""
     UNKNOWN = auto()
-    """Not to be told."""
+    """The available information does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +49,9 @@ class Event:
 
     Attributes:
         action: ``kill``, ``die``, ``stop`` and so on.
-        at: Nanoseconds, by the engine's clock.
-        signal: With ``kill``, else 0.
-        exit_code: With ``die``, else 0.
+        at: Nanoseconds since 1970, by the engine's clock.
+        signal: The signal of ``kill``; 0 for other actions.
+        exit_code: The exit code of ``die``; 0 for other actions.
     """
 
     action: str
@@ -62,11 +61,11 @@ class Event:
 
 
 ACTIONS = ("start", "kill", "die", "stop", "oom", "destroy")
-"""What tells of an exit; the engine need not send anything else."""
+"""The events to request from the engine."""
 
 _HARMLESS_SIGNALS = frozenset({10, 17, 18, 19, 20, 23, 28})
-"""Signals, as Linux numbers them, that end no Jupyter: USR1 (it tells its address), CHLD, CONT,
-STOP, TSTP, URG and WINCH, which an attached terminal sends."""
+"""Signals (Linux numbers) that do not end Jupyter: USR1 (it prints its address), CHLD, CONT, STOP,
+TSTP, URG and WINCH, which an attached terminal sends."""
 
 # jupyter_server: services/shutdown.py, ServerApp.shutdown_no_activity, ServerApp._signal_stop.
 _LOGGED_REASON = re.compile(
@@ -79,12 +78,12 @@ _FAULT_SIGNALS = frozenset(
 )
 
 
-def event_of(told: Mapping[str, Any]) -> Event:
-    """Read an event as the Engine API describes it."""
-    attributes = told.get("Actor", {}).get("Attributes", {})
+def event_of(message: Mapping[str, Any]) -> Event:
+    """Parse an event of the Engine API."""
+    attributes = message.get("Actor", {}).get("Attributes", {})
     return Event(
-        told.get("Action", ""),
-        int(told.get("timeNano", 0)),
+        message.get("Action", ""),
+        int(message.get("timeNano", 0)),
         _number(attributes.get("signal")),
         _number(attributes.get("exitCode")),
     )
@@ -93,11 +92,11 @@ def event_of(told: Mapping[str, Any]) -> Event:
 def container_exit(
     events: Iterable[Event], state: Mapping[str, Any] | None, lines: Sequence[str]
 ) -> ExitReason:
-    """Why a container ended.
+    """Why a container exited.
 
     Args:
-        events: Of this container, as far back as they are known, in any order.
-        state: ``State`` as inspecting the container gives it; None when it is gone.
+        events: The known events of this container, in any order.
+        state: ``State`` of the inspected container; None if it was removed.
         lines: The end of Jupyter's log.
     """
     removed = state is None
@@ -117,20 +116,20 @@ def container_exit(
     if exit_code:
         short = state is not None and state.get("OOMKilled")
         return ExitReason(ExitCause.CRASHED, "ran out of memory" if short else _status(exit_code))
-    # Nothing came through the engine, and still it may have been a signal.
-    if told := _logged_reason(lines):
-        return told
+    # No command to the engine; a signal may still have been sent directly.
+    if logged := _logged_reason(lines):
+        return logged
     return ExitReason(ExitCause.SHUT_DOWN, "shut itself down")
 
 
 def process_exit(exit_code: int, lines: Sequence[str]) -> ExitReason:
-    """Why a process ended.
+    """Why a process exited.
 
-    Jupyter ends with 0 after a SIGTERM as well: only its log tells the two apart.
+    Jupyter exits with 0 after Shut Down and after SIGTERM: only its log distinguishes them.
 
     Args:
-        exit_code: As ``subprocess`` has it: negative for a signal.
-        lines: Jupyter's log since it was started.
+        exit_code: As of ``subprocess``: negative for a signal.
+        lines: Jupyter's log since its start.
     """
     if exit_code < 0:
         name = _signal_name(-exit_code)
@@ -142,7 +141,7 @@ def process_exit(exit_code: int, lines: Sequence[str]) -> ExitReason:
 
 
 def _logged_reason(lines: Sequence[str]) -> ExitReason | None:
-    """What Jupyter itself said last of the reason."""
+    """The last reason that Jupyter logged."""
     for line in reversed(lines):
         if said := _LOGGED_REASON.search(line):
             if said["own"]:
@@ -154,7 +153,7 @@ def _logged_reason(lines: Sequence[str]) -> ExitReason | None:
 
 
 def _last_run(events: list[Event]) -> list[Event]:
-    """From the last start before the last end on; what comes behind that end belongs to it."""
+    """The events of the last run: from the last ``start`` that precedes the last ``die``."""
     ends = [place for place, event in enumerate(events) if event.action == "die"]
     if not ends:
         return events

@@ -1,4 +1,4 @@
-"""Whether the container's user can write the folders of this machine that it gets."""
+"""Checks whether the container's user can write to the mounted folders of the host."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from proxy.jupyter.container_spec import ContainerSpec, is_root
 from proxy.jupyter.mounts import Mount
 
 _ABSENT = "bind source path does not exist"
-# Asked inside: only there are user namespaces, rootless engines, access lists and an engine
-# on another machine what they will be for Jupyter.
+# Asked inside: only there user namespaces, rootless engines, access lists and a remote engine
+# have the effect that they will have for Jupyter.
 _SCRIPT = """
 echo user $(id -u) $(id -g)
 sed 's/^/uids /' /proc/self/uid_map
@@ -29,13 +29,13 @@ done
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What the container's user is, and finds.
+    """The container's user, and its permissions.
 
     Attributes:
-        uid: Inside the container.
-        gid: Inside the container.
-        owner: ``UID:GID`` of the same user on this machine.
-        folders: For every folder whether it can be written, and who owns it, inside.
+        uid: The UID inside the container.
+        gid: The GID inside the container.
+        owner: ``UID:GID`` of the same user on the host.
+        folders: For every folder whether it is writable, and its ``UID:GID`` inside.
     """
 
     uid: int
@@ -50,16 +50,16 @@ async def require_writable(
     mounts: tuple[Mount, ...],
     image: Mapping[str, Any],
 ) -> None:
-    """Try the folders of this machine among ``mounts`` as the container's user.
+    """Check the folders of the host among ``mounts`` as the container's user.
 
     Args:
         docker: The engine.
         spec: Names image and user.
-        mounts: Everything that will be mounted.
+        mounts: All mounts of the container.
         image: The image's ``Config``.
 
     Raises:
-        StartError: One is not there or cannot be written; with the commands that mend it.
+        StartError: One is missing or not writable; with the commands to fix it.
     """
     bind_mounts = [mount for mount in mounts if mount.kind == "bind"]
     if not bind_mounts:
@@ -85,7 +85,9 @@ async def require_writable(
 
 def _unwritable(mount: Mount, answer: ProbeResult, owned_by: str) -> str:
     other = ""
-    if not is_root(owned_by) and not owned_by.startswith("65534:"):  # nobody: not of this namespace
+    if not is_root(owned_by) and not owned_by.startswith(
+        "65534:"
+    ):  # 65534: the owner is not in this namespace
         other = f" Or run Jupyter as the folder's owner: --user {owned_by}"
     return (
         f"Folder {mount.source}, mounted at {mount.target}, cannot be written by the container's "
@@ -123,7 +125,7 @@ async def _probe(
 
 
 def parse_probe_output(text: str) -> ProbeResult:
-    """What the script wrote."""
+    """Parse the output of the script."""
     values_of: dict[str, list[list[str]]] = {"uids": [], "gids": [], "folder": []}
     for line in text.splitlines():
         what, *values = line.split()
@@ -138,7 +140,7 @@ def parse_probe_output(text: str) -> ProbeResult:
 
 
 def _id_on_host(number: int, id_map: list[list[str]]) -> int:
-    """The number on this machine (user_namespaces(7): inside, outside, count a line)."""
+    """The id on the host (user_namespaces(7): each line is inside, outside, count)."""
     for line in id_map:
         inside, outside, count = (int(part) for part in line)
         if inside <= number < inside + count:
@@ -147,7 +149,7 @@ def _id_on_host(number: int, id_map: list[list[str]]) -> int:
 
 
 def jupyter_user(image: Mapping[str, Any], asked: str) -> str:
-    """Who Jupyter runs as; jupyter/docker-stacks' start.sh turns root into NB_UID."""
+    """The user that Jupyter runs as; start.sh of jupyter/docker-stacks changes root to NB_UID."""
     named = dict(entry.partition("=")[::2] for entry in image.get("Env") or ())
     user = asked or image.get("User") or "0"
     if is_root(user) and "NB_UID" in named:

@@ -1,4 +1,7 @@
-"""A container of the wanted name that labgate did not make."""
+"""The error for a container of the configured name that labgate did not create.
+
+Tested by tests/jupyter/test_container.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from proxy.net.upstream_address import UpstreamAddress
 
 
 async def foreign_container_error(existing: Inspected) -> StartError:
-    """The error for it: what is there, and what to do; a Jupyter in it can be served as it is."""
+    """Describe the container and what to do; a Jupyter in it can be served without launching."""
     name, config, state = existing["Name"].lstrip("/"), existing["Config"], existing["State"]
     mend = "Choose another name for labgate's with --name OTHER (jupyter.name)"
     port = published_port(existing)

@@ -1,4 +1,7 @@
-"""What ``labgate up`` asks of a way to run Jupyter."""
+"""The interface of a way to run Jupyter, as a container or as a process.
+
+Tested with each implementation: tests/jupyter/test_container.py and tests/jupyter/test_process.py.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,7 @@ from proxy.net.upstream_address import UpstreamAddress
 class Login:
     """Who can log in.
 
-    ``token`` is empty unless ``kind`` is ``token``; for ``password`` only the person who
-    chose it knows it.
+    ``token`` is empty unless ``kind`` is ``token``; labgate knows only the hash of a password.
     """
 
     kind: Literal["token", "password", "unknown"]
@@ -23,14 +25,14 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A Jupyter that was asked to start; whether it answers yet is ``readiness``'s matter.
+    """A Jupyter that was started, but may not answer yet (see ``readiness``).
 
     Attributes:
-        address: Where it will listen.
+        address: The address that Jupyter listens on.
         login: Who can log in.
         description: For the start-up lines: ``container jupyter (image …), adopted``.
         stopped_with_labgate: What ``stop`` stops, as ``container jupyter``; empty for nothing.
-        work_location: Where people's work is kept, for the start-up lines.
+        work_location: Where files are stored, for the start-up lines.
     """
 
     address: UpstreamAddress
@@ -42,10 +44,9 @@ class Launched:
 
 @dataclass(frozen=True, slots=True)
 class JupyterExit:
-    """Jupyter ended, and nobody started it again.
+    """The final exit of a Jupyter that nobody restarted.
 
-    ``exit_code`` is the process's own; ``reason`` a sentence without full stop;
-    ``last_lines`` the end of its log; ``cause`` whose doing it was.
+    ``reason`` is a sentence without a full stop, ``last_lines`` the end of Jupyter's log.
     """
 
     exit_code: int
@@ -58,30 +59,29 @@ class Launcher(Protocol):
     """One way to run Jupyter. Methods are called from one event loop."""
 
     async def launch(self) -> Launched:
-        """Adopt, start or replace; returns as soon as the engine or the kernel took it.
+        """Start Jupyter, or adopt a running one; does not wait until it answers.
 
         Raises:
-            StartError: With the reason and the mend.
+            StartError: With the reason and what to do.
         """
 
     async def wait_for_exit(self) -> JupyterExit:
-        """Wait until Jupyter has ended (it may never)."""
+        """Wait until Jupyter has exited for good."""
 
     async def relaunch(self) -> Launched:
-        """Start it again after it ended.
+        """Start Jupyter again after its exit, if possible at the same address with the same login.
 
-        At the same address and with the same login, where that can be. One that somebody else
-        started meanwhile is left as it is.
+        A Jupyter that somebody else has started meanwhile is adopted.
 
         Raises:
-            StartError: It cannot be started now; a later try may succeed.
+            StartError: It cannot be started now; a later attempt may succeed.
         """
 
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:
         """The end of Jupyter's log."""
 
     async def stop(self) -> None:
-        """Stop the Jupyter that is labgate's: launched now or by an earlier run. Idempotent.
+        """Stop Jupyter, launched now or adopted. Idempotent.
 
-        Cancelled, it waits no longer for an end that was asked for.
+        If cancelled, the request to stop was sent, but its effect is not awaited.
         """

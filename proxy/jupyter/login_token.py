@@ -1,7 +1,7 @@
-"""The login token: made once, then the same after every restart.
+"""The login token, generated once and stored.
 
-It is kept so that a container adopted by a restarted labgate and the labgate that adopts
-it agree, and so that nobody has to log in again.
+It is stored so that a restarted labgate knows the token of the container that it adopts, and so
+that nobody has to log in again.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _TOKEN = re.compile(r"[!-~]+")
 
 
 def login_token(folder: Path) -> str:
-    """Read ``<folder>/token``, made with mode 0600 when there is none.
+    """Read ``<folder>/token``; create it with mode 0600 if it is missing.
 
     Raises:
-        StartError: It can be neither read nor written, or is damaged.
+        StartError: It can be neither read nor written, or is malformed.
     """
     path = folder / FILE_NAME
     try:
@@ -34,7 +34,7 @@ def login_token(folder: Path) -> str:
         ) from None
     except UnicodeDecodeError:
         token = ""
-    # An empty token would be worse than a wrong one: Jupyter then asks for no login at all.
+    # With an empty token Jupyter would require no login at all.
     if not _TOKEN.fullmatch(token):
         raise StartError(f"{path} holds no usable login token. Remove it; a new one is made.")
     return token

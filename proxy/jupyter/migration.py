@@ -1,7 +1,7 @@
-"""Copying a home: from a container that is about to be replaced to where it is kept.
+"""Copies folders out of a container before it is replaced, and verifies the copies.
 
-Copies, reads the copy back, compares. Nothing that is there already is overwritten, nothing
-is deleted, and the container that is copied from is not changed.
+It never overwrites existing files, deletes nothing, and does not change the container. Tested by
+tests/jupyter/test_migration.py and tests/jupyter/test_keeping.py.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from proxy.jupyter.tar_copy import OnBytes, Records, differing_files, is_below
 log = logging.getLogger("labgate.jupyter")
 
 MARKER_FILE = ".labgate-home"
-"""A file in the copy that says whose it is, and whether it is whole."""
+"""A file in the copy that names the container, and says whether the copy is complete."""
 
 COPY_LABEL = "org.labgate.copy"
 LINE_INTERVAL_SECONDS = 5.0
@@ -44,9 +44,9 @@ _REPLACEMENT_CHARACTERS = re.compile("\ufffd+")
 
 @dataclass(frozen=True, slots=True)
 class CopiedFolder:
-    """A folder that is whole where it is kept from now on.
+    """A folder that was copied and verified.
 
-    ``folder`` is its path in the new container; ``identity`` the earlier container's id.
+    ``folder`` is its path in the new container, ``identity`` the id of the earlier container.
     """
 
     folder_copy: FolderCopy
@@ -57,7 +57,7 @@ class CopiedFolder:
         return f"{self.folder_copy.source} copied to {self.folder} in {self.folder_copy.mount}"
 
     async def mark(self, files: ContainerFiles, *, whole: bool) -> None:
-        """Say in the copy itself whether it may still be overwritten from the same container."""
+        """Write the marker file; the next start may overwrite a copy that is not ``whole``."""
         await files.write(
             f"{self.folder}/{MARKER_FILE}",
             _marker_text(self.folder_copy, self.identity, whole=whole),
@@ -71,17 +71,17 @@ async def copy_folders(
     image: str,
     on: Console,
 ) -> tuple[CopiedFolder, ...]:
-    """Copy what ``found`` names out of a container that does not run, and check the copies.
+    """Copy folders out of a stopped container, and verify the copies.
 
     Args:
         docker: The engine.
         existing: The container, inspected.
-        found: What to copy.
-        image: Any image that is there.
-        on: Where it is shown how far the copy got.
+        found: The folders to copy.
+        image: Any local image; a container of it gives access to the mounts.
+        on: Shows the progress.
 
     Raises:
-        StartError: A copy is not to be had, or not the same; with the reason.
+        StartError: A copy failed or differs; with the reason.
     """
     copied = [
         await FolderMigration(docker, existing, folder_copy, on).copy_and_verify(image)
@@ -91,7 +91,7 @@ async def copy_folders(
 
 
 class FolderMigration:
-    """One folder's way."""
+    """Copies and verifies one folder."""
 
     def __init__(
         self, docker: aiodocker.Docker, existing: Inspected, folder_copy: FolderCopy, on: Console
@@ -105,13 +105,13 @@ class FolderMigration:
         source = PurePosixPath(folder_copy.source)
         targets = [PurePosixPath(mount.target) for mount in mounts_of(existing)]
         inside = [path for path in targets if path.is_relative_to(source) and path != source]
-        # What is mounted below is kept already; our mark is not theirs.
+        # Mounts below are preserved anyway; a marker file of an earlier copy is not copied.
         self._skipped = frozenset(
             [*(str(path.relative_to(source)) for path in inside), MARKER_FILE]
         )
 
     async def copy_and_verify(self, image: str) -> CopiedFolder | None:
-        """Copy and check; None when it is kept where it is, and the new place is in use."""
+        """Copy and verify; None if the source is on a mount and the destination is in use."""
         work = self._work
         doing = f"{work.source} of container {self._name} cannot be copied to {work.mount}"
         try:
@@ -140,7 +140,7 @@ class FolderMigration:
         return copied
 
     async def _copy(self, kept: ContainerFiles, folder: str) -> str:
-        """Copy and compare; what is wrong with the copy, empty for nothing."""
+        """Copy and compare; returns what is wrong with the copy, empty for nothing."""
         source, mount = self._work.source, self._work.mount
         with show_progress(self._on, f"copying {source} to {mount}") as on_bytes:
             records = await self._earlier.copy(source, kept, folder, self._skipped, on_bytes)
@@ -151,9 +151,9 @@ class FolderMigration:
         return f"{wrong} is not the same in the copy" if wrong else ""
 
     async def unreadable_file(self, records: Records) -> str:
-        """A file that is there and of which the engine gave no copy, as it could not read it.
+        """The path of a file that the engine could not read and left out; empty for none.
 
-        A socket is nothing that can be kept.
+        Sockets are ignored: they cannot be copied.
         """
         known = {_as_in_json(name) for name in records}
         changes = await self._docker._query_json(f"containers/{self._identity}/changes")
@@ -169,10 +169,10 @@ class FolderMigration:
         return ""
 
     async def _destination(self, kept: ContainerFiles) -> str | None:
-        """The folder to copy to; None when there is none and need not be.
+        """The folder to copy to; None if the source is preserved and the target is in use.
 
-        Its usual place when no file is there yet, or only a part of this same copy. Otherwise a
-        folder of its own beside what is there.
+        The target itself if it has no files yet, or only an incomplete copy of this container;
+        otherwise a new folder inside of it.
         """
         work = self._work
         unfinished = _marker_text(work, self._identity, whole=False)
@@ -188,7 +188,7 @@ class FolderMigration:
 
 
 def _as_in_json(name: str) -> str:
-    """As the engine tells a name in JSON; it does so in UTF-8, whatever the name is in."""
+    """A file name as the engine writes it in JSON, which replaces what is not UTF-8."""
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return _REPLACEMENT_CHARACTERS.sub("\ufffd", text)
 
@@ -202,14 +202,14 @@ def _marker_text(folder_copy: FolderCopy, identity: str, *, whole: bool) -> str:
 async def _files_of_mount(
     docker: aiodocker.Docker, mount: Mount, image: str
 ) -> AsyncIterator[ContainerFiles]:
-    """The files of a volume or folder, by a container that has them and never runs."""
+    """The files of a volume or folder, through a container that mounts it and never runs."""
     described: dict[str, Any] = {
         "Type": mount.kind,
         "Source": mount.source,
         "Target": mount.target,
     }
     if mount.kind == "volume":
-        # Else the engine fills a new one from the image, and it looks as if somebody used it.
+        # Otherwise the engine copies files of the image to a new volume, which then looks used.
         described["VolumeOptions"] = {"NoCopy": True}
     await _remove_leftovers(docker, mount)
     holder = await docker.containers.create(
@@ -229,7 +229,7 @@ async def _files_of_mount(
 
 
 async def _remove_leftovers(docker: aiodocker.Docker, mount: Mount) -> None:
-    """Those of a labgate that was killed while it copied; they never ran and hold nothing."""
+    """Remove containers of a labgate that was killed while it copied; they never ran."""
     wanted = f'{{"label":["{COPY_LABEL}={mount.source}"],"status":["created"]}}'
     for one in await docker.containers.list(all=1, filters=wanted):
         with suppress(aiodocker.DockerError):
@@ -240,7 +240,7 @@ async def _remove_leftovers(docker: aiodocker.Docker, mount: Mount) -> None:
 def show_progress(
     console: Console, what: str, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[OnBytes]:
-    """Tells how many octets went by: a line every few seconds, or one that grows."""
+    """Show how many octets were copied: a progress bar on a terminal, otherwise log lines."""
     said, octets = clock(), 0
     every = BAR_INTERVAL_SECONDS if console.is_terminal else LINE_INTERVAL_SECONDS
     columns = (TextColumn("{task.description}", markup=False), DownloadColumn())

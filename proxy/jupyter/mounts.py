@@ -1,7 +1,4 @@
-"""Where in a container Jupyter's home is, and what has to be mounted for it to be kept.
-
-Decides; asks nobody.
-"""
+"""The home folder of an image, and the mounts that preserve it. Pure: does no I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from proxy.errors import StartError
 
 DEFAULT_HOME = "/home/jovyan"
 
-# What the system lies in: a volume there would keep an old system under a new image.
+# Folders of the system: a volume there would combine an old system with a new image.
 _SYSTEM_FOLDERS = (
     *("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "opt", "proc", "run", "sbin"),
     *("sys", "tmp", "usr", "var"),
@@ -26,7 +23,7 @@ _VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A named volume or a folder of this machine, and where the container sees it."""
+    """A named volume or a folder of the host (``bind``), and its path in the container."""
 
     kind: Literal["volume", "bind"]
     source: str
@@ -38,12 +35,12 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """The folders of an image that people save in, as absolute paths.
+    """The folders of an image where people save files, as absolute paths.
 
     Attributes:
         home: The home folder of Jupyter's user.
-        start: Where Jupyter is started, and Lab therefore opens; empty when that is the root
-            or a folder of the system, where nothing can be kept.
+        start: Jupyter's working directory, which Lab opens; empty if it is the root or a
+            folder of the system, which must not be mounted.
     """
 
     home: str = DEFAULT_HOME
@@ -53,8 +50,8 @@ class Folders:
 def folders_of(config: Mapping[str, Any]) -> Folders:
     """Read the ``Config`` of an image or of a container.
 
-    The home is what the environment says, for so Jupyter finds its settings and pip its
-    ``--user`` folder; jupyter/docker-stacks set it and make it the working directory too.
+    The home is the variable HOME, as for Jupyter's settings and pip's ``--user`` folder.
+    jupyter/docker-stacks set it, and use it as the working directory.
     """
     named = dict(entry.partition("=")[::2] for entry in config.get("Env") or ())
     home, start = _folder(named.get("HOME", "")), _folder(config.get("WorkingDir") or "")
@@ -66,16 +63,16 @@ def folders_of(config: Mapping[str, Any]) -> Folders:
 def required_mounts(
     name: str, folders: Folders, volume: Mount | None, home: Mount | None
 ) -> tuple[Mount, ...]:
-    """Everything to mount, so that what is saved in the home and where Lab opens is kept.
+    """The mounts that preserve the files in the home folder and in the folder that Lab opens.
 
     Args:
-        name: The container's name; volumes that nobody asked for by name are called after it.
-        folders: The image's.
+        name: The container's name; default volumes are named after it.
+        folders: The folders of the image.
         volume: ``jupyter.volume``.
-        home: ``jupyter.home``; None for a volume called after the container.
+        home: ``jupyter.home``; None for a volume named after the container.
 
     Raises:
-        StartError: ``jupyter.home`` is mounted where the image's home is not.
+        StartError: ``jupyter.home`` is not mounted at the image's home folder.
     """
     mounts = [mount for mount in (home, volume) if mount is not None]
     if not mount_of(folders.home, mounts):
@@ -92,12 +89,13 @@ def required_mounts(
 
 @dataclass(frozen=True, slots=True)
 class FolderCopy:
-    """A folder of an earlier container that has to be copied to where it is kept from now on.
+    """A folder of the earlier container that must be copied to a mount of the new one.
 
     Attributes:
         source: Its path in the earlier container.
-        previous_mount: The mount it lies on there; None when it goes with that container.
-        mount: Where it is kept from now on.
+        previous_mount: The mount that contains it there; None if removing the container
+            deletes it.
+        mount: The mount to copy it to.
         target: Its path in the new container.
     """
 
@@ -110,7 +108,7 @@ class FolderCopy:
 def folders_to_copy(
     earlier: tuple[Folders, tuple[Mount, ...]], now: tuple[Folders, tuple[Mount, ...]]
 ) -> tuple[FolderCopy, ...]:
-    """What to copy from an earlier container: home and start, unless they lie there already."""
+    """The folders to copy from an earlier container, unless they are on the new mounts already."""
     (old, old_mounts), (new, new_mounts) = earlier, now
     found: list[FolderCopy] = []
     for source, target in ((old.home, new.home), (old.start, new.start)):
@@ -124,13 +122,13 @@ def folders_to_copy(
 
 
 def mount_of(path: str, mounts: Iterable[Mount]) -> Mount | None:
-    """The mount on which ``path`` lies: the innermost one at or above it."""
+    """The mount that contains ``path``: the innermost one."""
     around = [m for m in mounts if PurePosixPath(path).is_relative_to(m.target)]
     return max(around, key=lambda mount: len(mount.target), default=None)
 
 
 def mounts_of(inspected: Mapping[str, Any]) -> tuple[Mount, ...]:
-    """The volumes and folders of a container, as the Engine API tells them."""
+    """The volumes and folders of an inspected container."""
     return tuple(
         Mount(
             "volume" if there["Type"] == "volume" else "bind",
@@ -143,7 +141,7 @@ def mounts_of(inspected: Mapping[str, Any]) -> tuple[Mount, ...]:
 
 
 def describe_storage(inspected: Mapping[str, Any]) -> str:
-    """Where the work in a container is kept, and what is not, in plain words."""
+    """Describe where the files of a container are stored, and which removing it deletes."""
     mounts, folders = mounts_of(inspected), folders_of(inspected["Config"])
     parts = [f"{mount.target} in {mount}" for mount in sorted(mounts, key=lambda m: m.target)]
     lost = [
@@ -151,16 +149,16 @@ def describe_storage(inspected: Mapping[str, Any]) -> str:
         for path in dict.fromkeys((folders.home, folders.start))
         if path and not mount_of(path, mounts)
     ]
-    # One that was left running as an earlier labgate made it.
+    # A container that an earlier labgate created, and that was not replaced.
     parts += [f"{path} in the container alone, and gone with it" for path in lost]
     return "; ".join(parts)
 
 
 def parse_mount(text: str, key: str = "jupyter.volume") -> Mount | None:
-    """Read ``NAME:/container/path`` or ``/host/folder:/container/path``; empty is none.
+    """Parse ``NAME:/container/path`` or ``/host/folder:/container/path``; empty is none.
 
     Raises:
-        StartError: With the mend.
+        StartError: It is malformed; with an example.
     """
     if not text:
         return None
@@ -188,6 +186,6 @@ _EXAMPLES = {
 
 
 def _folder(path: str) -> str:
-    """``path`` when something can be mounted there, else nothing."""
+    """``path`` without a final slash if it can be a mount point, otherwise empty."""
     clean = path.rstrip("/")
     return clean if clean.startswith("/") else ""

@@ -1,4 +1,7 @@
-"""Which port of the loopback interface Jupyter gets."""
+"""The port on the loopback interface that Jupyter listens on.
+
+Tested by tests/jupyter/test_process.py and tests/jupyter/test_container.py.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,25 @@ DEFAULT_PORT = 8888
 
 
 def default_or_free_port() -> int:
-    """8888 when it is free, else one the kernel picks."""
+    """8888 if it is free, otherwise a free port that the kernel chooses."""
     return DEFAULT_PORT if not _problem(DEFAULT_PORT) else free_port()
 
 
 def free_port() -> int:
-    """One that the kernel picks; somebody may take it before it is used."""
+    """A free port that the kernel chooses; another process may take it before it is used."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
 
 
 def require_free_port(port: int) -> None:
-    """Refuse a port that somebody listens on.
+    """Refuse a port that another process listens on.
 
-    Asked before Jupyter starts: it would find out by itself, but until then the other
-    server's answers look like its own.
+    Check before Jupyter starts: it would fail by itself, but until then the other server's
+    responses look like Jupyter's.
 
     Raises:
-        StartError: With the mend.
+        StartError: The port is in use; with what to do.
     """
     if problem := _problem(port):
         raise StartError(
@@ -42,7 +45,7 @@ def require_free_port(port: int) -> None:
 
 def _problem(port: int) -> str:
     with socket.socket() as probe:
-        # As Jupyter does: connections that linger after a stop are no obstacle.
+        # As Jupyter does: connections in TIME_WAIT do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

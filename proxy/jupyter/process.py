@@ -33,17 +33,17 @@ STOP_SECONDS = 10.0
 FINAL_OUTPUT_SECONDS = 0.5
 
 INSTALL = f"{sys.executable} -m pip install jupyterlab"
-"""Into labgate's own environment."""
+"""Installs Jupyter into labgate's own environment."""
 
 _NOT_INHERITED = (
-    # Another login than the one we announce.
+    # They set another login than the one that labgate prints.
     "JUPYTER_TOKEN",
     "JUPYTER_TOKEN_FILE",
-    # It would hide the login in our configuration file.
+    # It makes Jupyter ignore the configuration file with the login.
     "JUPYTER_NO_CONFIG",
     # Set for labgate alone (config/labgate.service); it makes Python a little slower.
     "PYTHONMALLOC",
-    # systemd's, meant for labgate alone.
+    # systemd sets them for labgate alone.
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
@@ -117,7 +117,7 @@ class ProcessLauncher:
         if process is None:
             return
         if process.returncode is None:
-            # Not SIGINT: to that Jupyter answers with a question.
+            # Not SIGINT: Jupyter then asks for confirmation.
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             try:
@@ -126,7 +126,7 @@ class ProcessLauncher:
             except TimeoutError:
                 await _kill(process)
             except asyncio.CancelledError:
-                _kill_all(process)  # nobody is left to look after it
+                _kill_all(process)  # nobody else waits for its exit
                 raise
         await self._read_final_output()
 
@@ -139,8 +139,8 @@ class ProcessLauncher:
     async def _start(self) -> None:
         private = write_configuration(self._token_folder, self._login, self._settings.password)
         self._lines.clear()
-        # A pipe of our own: asyncio's waits for its end before it reports the exit, and
-        # kernels, which inherit it, may keep it open.
+        # Our own pipe: with asyncio's, the exit is reported only when the pipe is closed, and
+        # kernels that inherit it may keep it open.
         reading, writing = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
@@ -149,9 +149,9 @@ class ProcessLauncher:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=writing,
                 stderr=asyncio.subprocess.STDOUT,
-                # Ctrl-C in the terminal is for labgate, which then stops Jupyter in its turn.
+                # Ctrl-C in the terminal must reach labgate only, which then stops Jupyter.
                 start_new_session=True,
-                cwd=private,  # whatever lies in the work folder stays out of this
+                cwd=private,  # Python files in the work folder must not be imported
                 env=environment(private),
             )
         except OSError as error:
@@ -189,7 +189,7 @@ class ProcessLauncher:
         log.debug("%s", text)
 
     async def _read_final_output(self) -> None:
-        """Read what the process wrote before it ended, without waiting for its kernels."""
+        """Read the output before the exit, without waiting for kernels to close the pipe."""
         reading = self._reading
         if reading is None:
             return
@@ -200,13 +200,13 @@ class ProcessLauncher:
 
 
 def jupyter_program() -> list[str]:
-    """The command that runs JupyterLab: ours if installed beside labgate, else PATH's.
+    """The command that runs JupyterLab: of labgate's environment, otherwise from PATH.
 
     Raises:
         StartError: There is none.
     """
     if importlib.util.find_spec("jupyterlab") is not None:
-        # -P: a notebook folder may hold a random.py, which must not replace Python's.
+        # -P: a random.py in the notebook folder must not replace Python's.
         return [sys.executable, "-P", "-m", "jupyterlab"]
     if found := shutil.which("jupyter"):
         return [found, "lab"]
@@ -217,9 +217,9 @@ def jupyter_program() -> list[str]:
 
 
 def arguments(port: int, folder: Path) -> list[str]:
-    """Jupyter's command line, which beats the user's own configuration files.
+    """Jupyter's command line, which overrides the user's configuration files.
 
-    Nothing secret is in it: everyone on the machine can read it.
+    It contains no secret, because every user of the machine can read it.
     """
     given = [
         "--no-browser",
@@ -228,7 +228,7 @@ def arguments(port: int, folder: Path) -> list[str]:
         "--ServerApp.port_retries=0",
         "--ServerApp.trust_xheaders=True",
         f"--ServerApp.root_dir={folder}",
-        # The user's configuration may serve elsewhere or with TLS; here the edge does.
+        # The user's configuration may set another path, TLS or a socket.
         "--ServerApp.base_url=/",
         "--ServerApp.certfile=",
         "--ServerApp.keyfile=",
@@ -238,9 +238,9 @@ def arguments(port: int, folder: Path) -> list[str]:
 
 
 def environment(configuration: Path) -> dict[str, str]:
-    """What Jupyter and its kernels inherit: ours, without what is labgate's own.
+    """The environment of Jupyter and its kernels: labgate's, without labgate's own variables.
 
-    Of all its configuration folders Jupyter ranks those in JUPYTER_CONFIG_PATH highest.
+    The folders in JUPYTER_CONFIG_PATH have the highest priority for Jupyter.
     """
     inherited = {
         name: value
@@ -252,7 +252,7 @@ def environment(configuration: Path) -> dict[str, str]:
 
 
 def write_configuration(state_folder: Path, login: Login, password_hash: str) -> Path:
-    """Put the login where only this user can read it: a configuration folder.
+    """Write the login to a configuration folder that only this user can read.
 
     Raises:
         StartError: The folder cannot be written.
@@ -261,7 +261,7 @@ def write_configuration(state_folder: Path, login: Login, password_hash: str) ->
         content = {"IdentityProvider": {"token": login.token}}
     else:
         content = {
-            # `jupyter server password` writes the first name, the second is more specific.
+            # `jupyter server password` writes the first; the second has priority.
             "IdentityProvider": {"hashed_password": password_hash},
             "PasswordIdentityProvider": {"hashed_password": password_hash},
         }

@@ -1,8 +1,8 @@
-"""The processes below another, for when that one has to be killed.
+"""Finds and kills the descendants of a process.
 
 Jupyter starts every kernel in a session of its own, so killing Jupyter's process group
-does not reach them. Linux only; elsewhere nothing is found, and kernels notice by
-themselves that their parent is gone.
+does not reach them. Linux only; elsewhere nothing is found, and kernels exit by themselves
+when they notice that their parent is gone. Tested by tests/jupyter/test_process.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PROC = Path("/proc")
 
 
 class ProcessId(NamedTuple):
-    """A process; its start time tells it from a later one with the same number."""
+    """Identifies a process: its start time distinguishes it from a later one with the same pid."""
 
     pid: int
     started: int
@@ -41,7 +41,7 @@ def descendants(ancestor: int) -> frozenset[ProcessId]:
 
 
 def kill(processes: Iterable[ProcessId]) -> None:
-    """SIGKILL those that are still the processes they were."""
+    """Send SIGKILL to those that still run."""
     for process in processes:
         found = _parent_of(process.pid)
         if found is not None and found[1] == process:
@@ -56,6 +56,6 @@ def _parent_of(pid: int) -> tuple[int, ProcessId] | None:
         line = (PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None
-    # The second field is the program's name in parentheses, and may hold anything.
+    # The second field is the program's name in parentheses, and may contain any character.
     fields = line.rpartition(b")")[2].split()
     return int(fields[1]), ProcessId(pid, int(fields[19]))

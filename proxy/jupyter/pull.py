@@ -1,4 +1,4 @@
-"""Fetching an image, and showing how far it got."""
+"""Pulls an image, and shows the progress."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LAYER_STATUSES = ("Pulling fs layer", "Waiting", "Downloading", "Verifying Chec
 
 @dataclass(slots=True)
 class Layer:
-    """One layer of the image, as far as the engine has told."""
+    """The progress of one layer of the image."""
 
     size: int = 0
     received: int = 0
@@ -36,15 +36,15 @@ class Layer:
 
 @dataclass(slots=True)
 class PullState:
-    """How far a pull got; fed with the engine's progress events.
+    """The progress of a pull, updated by the engine's events.
 
-    Layers that are there already are not counted: nothing is to be done for them.
+    Layers that exist already are not counted.
     """
 
     layers: dict[str, Layer] = field(default_factory=dict)
 
     def update(self, event: Mapping[str, Any]) -> None:
-        """Account for one progress event."""
+        """Apply one progress event."""
         status = event.get("status", "")
         if status not in _LAYER_STATUSES or "id" not in event:
             return
@@ -60,7 +60,7 @@ class PullState:
 
     @property
     def size(self) -> int:
-        """Bytes to download, of the layers whose size is known by now."""
+        """Bytes to download, of the layers whose size is known so far."""
         return sum(layer.size for layer in self.layers.values())
 
     @property
@@ -79,10 +79,10 @@ Show = Callable[[PullState], None]
 
 
 async def ensure_image(docker: aiodocker.Docker, image: str, console: Console) -> None:
-    """Pull ``image`` unless it is there.
+    """Pull ``image`` unless it exists.
 
     Raises:
-        StartError: It cannot be had; with the mend.
+        StartError: It cannot be pulled; with what to do.
     """
     if await _present(docker, image):
         return
@@ -99,7 +99,7 @@ async def ensure_image(docker: aiodocker.Docker, image: str, console: Console) -
                     show(state)
     except EngineError as error:
         raise _pull_error(image, error) from None
-    # A connection that breaks off in the middle ends the events like a success.
+    # If the connection breaks, the events end as after a success.
     if not await _present(docker, image):
         raise StartError(
             f"The pull of image {image} broke off ({state}). Start again to go on. "
@@ -127,7 +127,7 @@ def _bar(console: Console, image: str) -> Iterator[Show]:
         TransferSpeedColumn(),
     )
     shown = 0.0
-    # No refreshing thread: events come often enough.
+    # No refresh thread: events arrive often enough.
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
         task = progress.add_task(f"pulling {image}", total=None)
 
@@ -150,7 +150,7 @@ def _bar(console: Console, image: str) -> Iterator[Show]:
 def _lines(
     console: Console, image: str, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Show]:
-    """A line every few seconds, for a log."""
+    """Print a line every few seconds, for a log."""
     said = clock()
     _print(console, f"pulling {image}")
 

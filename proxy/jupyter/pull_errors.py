@@ -1,4 +1,4 @@
-"""Why an image could not be pulled, and what to do: the engine's words, read."""
+"""Explains why an image could not be pulled, and what to do, from the engine's message."""
 
 from __future__ import annotations
 
@@ -71,15 +71,15 @@ _MENDS = (
         ),
     ),
 )
-"""Signs, in lower case, in the order they are looked for; and the mend."""
+"""Texts to search for, in lower case and in this order, and what to do."""
 
 
 def explain_pull_error(image: str, words: str) -> str:
-    """The engine's words and the mend, and the two ways that need no registry.
+    """The engine's message, what to do, and two ways that need no registry.
 
     Args:
         image: As configured.
-        words: What the engine said.
+        words: The engine's message.
     """
     said = words.strip().rstrip(".")
     place = registry(image)
@@ -90,7 +90,7 @@ def explain_pull_error(image: str, words: str) -> str:
 
 
 def without_registry(image: str) -> str:
-    """How to go on where the registry cannot be had."""
+    """What to do if the registry cannot be reached."""
     return (
         f"Without a registry: `docker save {image}` on a machine that has it and `docker load` "
         "here, or --launch process for a Jupyter without a container."
@@ -98,7 +98,7 @@ def without_registry(image: str) -> str:
 
 
 def registry(image: str) -> str:
-    """Where an image is pulled from; Docker's own without a host (distribution/reference)."""
+    """The registry's host; Docker Hub if the image names none (distribution/reference)."""
     host, separator, _ = image.partition("/")
     named = separator and ("." in host or ":" in host or host == "localhost")
     return host if named else "docker.io"

@@ -1,4 +1,4 @@
-"""Whether Jupyter answers yet."""
+"""Waits until Jupyter answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_RESPONSE_BYTES = 64 * 1024
 async def is_ready(address: UpstreamAddress, timeout_seconds: float = 2.0) -> bool:
     """Whether a Jupyter server answers at ``address``; never raises.
 
-    ``/api`` is the one path that needs no login and is not counted as activity.
+    It requests ``/api``, the only path that needs no login and does not count as activity.
     """
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -34,7 +34,7 @@ async def is_ready(address: UpstreamAddress, timeout_seconds: float = 2.0) -> bo
 
 
 async def is_silent(address: UpstreamAddress, timeout_seconds: float) -> bool:
-    """Whether nothing at all answers at ``address``, not even with an error; never raises."""
+    """Whether nothing answers at ``address``, not even an error; never raises."""
     try:
         async with asyncio.timeout(timeout_seconds):
             return not await _get_api(address, 1)
@@ -43,9 +43,9 @@ async def is_silent(address: UpstreamAddress, timeout_seconds: float) -> bool:
 
 
 async def _get_api(address: UpstreamAddress, max_bytes: int = MAX_RESPONSE_BYTES) -> bytes:
-    """The whole answer to one request; HTTP/1.0 asks for one without chunks that ends.
+    """The complete response; with HTTP/1.0 it is not chunked and ends with the connection.
 
-    A client library would cost every start more than everything else that it loads.
+    Importing an HTTP client would make every start slower.
     """
     if address.path is None:
         reader, writer = await asyncio.open_connection(address.host, address.port)
@@ -69,7 +69,7 @@ async def wait_until_ready(
     """Wait until the Jupyter that ``launcher`` launched answers.
 
     Raises:
-        StartError: It ended, or did not answer in time; with the end of its log.
+        StartError: It exited, or did not answer in time; with the end of its log.
     """
     ended = spawn(launcher.wait_for_exit(), "jupyter: ended before it was ready")
     try:
@@ -97,7 +97,7 @@ async def wait_until_ready(
 async def _poll(address: UpstreamAddress, ended: asyncio.Task[object]) -> None:
     """Return when Jupyter answers, or when ``ended`` is done."""
     pause = FIRST_POLL_DELAY_SECONDS
-    # An answer that comes after its end is somebody else's.
+    # A response after its exit comes from another server.
     while not (ended.done() or await is_ready(address)):
         await asyncio.wait({ended}, timeout=pause)
         pause = min(pause * 1.5, MAX_POLL_DELAY_SECONDS)

@@ -1,4 +1,4 @@
-"""Starts a Jupyter again that ended, for as long as labgate runs."""
+"""Restarts Jupyter when it exits, as long as labgate runs."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ log = logging.getLogger("labgate.jupyter")
 
 RESTART_DELAYS_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 RESET_DELAY_AFTER_SECONDS = 60.0
-"""A Jupyter that ran for so long starts with the first delay again."""
+"""After a run of this length the next restart has the first delay again."""
 
 MAX_LOGGED_LINES = 10
 
 
 def is_interactive(environment: Mapping[str, str], terminals: Sequence[bool]) -> bool:
-    """Whether a person started labgate and looks at it: then Jupyter's own Shut Down ends both.
+    """Whether a person runs labgate in a terminal: then Jupyter's Shut Down ends labgate, too.
 
-    A service manager is recognised by its readiness socket, and by naming this very process
-    (systemd.exec(5)). Not by INVOCATION_ID, which every program of a desktop session inherits.
+    A service manager is recognised by its readiness socket, or by SYSTEMD_EXEC_PID naming this
+    process (systemd.exec(5)); every program of a desktop session inherits INVOCATION_ID.
 
     Args:
         environment: ``os.environ``.
@@ -38,13 +38,13 @@ def is_interactive(environment: Mapping[str, str], terminals: Sequence[bool]) ->
 
 
 class Supervision:
-    """Looks after the Jupyter of one launcher.
+    """Restarts the Jupyter of one launcher.
 
     Args:
-        launcher: Has launched it.
-        interactive: Whether Jupyter's own Shut Down is to end labgate as well.
+        launcher: The launcher, after its ``launch``.
+        interactive: Whether Jupyter's Shut Down ends labgate as well.
         on_relaunch: Called after every start; Jupyter may have another address then.
-        restart_delays_seconds: Before each further start; the last one goes for all that follow.
+        restart_delays_seconds: The delay before each restart; the last one is repeated.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Supervision:
         self._starts = 0
 
     async def run(self) -> JupyterExit:
-        """Start Jupyter again whenever it ends; return when it was shut down on purpose."""
+        """Restart Jupyter whenever it exits; return if a person shut it down."""
         loop = asyncio.get_running_loop()
         while True:
             since = loop.time()
@@ -77,7 +77,7 @@ class Supervision:
             self._on_relaunch(launched)
 
     async def _start(self) -> Launched:
-        """Start it, however long it takes until that works."""
+        """Try to start it until that succeeds."""
         logged = ""
         while True:
             delay = self._delay
@@ -86,7 +86,7 @@ class Supervision:
             try:
                 return await self._launcher.relaunch()
             except (StartError, OSError) as error:
-                # Once for each reason: it may stay the same for days.
+                # Log each reason once: it may persist for days.
                 if (reason := str(error)) != logged:
                     log.error("Jupyter cannot be started again: %s Tried until it works.", reason)
                 logged = reason

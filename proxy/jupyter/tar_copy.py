@@ -1,7 +1,6 @@
-"""Reading and copying a tree of files as a tar stream, and a record of every file to compare.
+"""Reads and copies tar streams, and records a digest of every file for comparison.
 
-Knows tar and nothing of the engine. Nothing is held but one record a file, and what the
-stream has in the air.
+Only one record a file is held in memory, and the current chunk of the stream.
 """
 
 from __future__ import annotations
@@ -21,25 +20,25 @@ _RENAMED = frozenset(("path", "linkpath"))
 
 
 class Source(Protocol):
-    """Where a stream is read from: at most ``size`` octets, none at its end."""
+    """A stream to read from; ``read`` returns nothing at its end."""
 
     def read(self, size: int, /) -> bytes:
-        """The next octets."""
+        """The next octets, at most ``size``."""
 
 
 Records = Mapping[str, bytes]
-"""Path below the root (empty for the root itself) to a digest of everything that must stay
-the same: kind, mode, owner, group, content, target, device number."""
+"""By path below the root (empty for the root itself), a digest of everything that a copy must
+preserve: type, mode, owner, group, content, link target, device number."""
 
 OnBytes = Callable[[int], None]
-"""Called with the number of octets that went by, those of what is left out too."""
+"""Called with the number of octets that were read, including those of skipped files."""
 
 
 def read_tree(source: Source, on_bytes: OnBytes) -> Records:
-    """The records of a tar stream whose root is ``./``, as the Engine API gives it.
+    """The records of a tar stream whose root is ``./``, as of the Engine API.
 
     Raises:
-        tarfile.TarError: The stream is damaged or broken off.
+        tarfile.TarError: The stream is malformed or truncated.
     """
     records: dict[str, bytes] = {}
     for tar, member in _members(source, on_bytes):
@@ -53,18 +52,17 @@ def read_tree(source: Source, on_bytes: OnBytes) -> Records:
 def copy_tree(
     source: Source, sink: IO[bytes], into: str, mounted: frozenset[str], on_bytes: OnBytes
 ) -> Records:
-    """Write what comes from ``source`` to ``sink`` below another root; the records of it.
+    """Copy a tar stream to another root; returns the records of the copied files.
 
     Args:
         source: A tar stream whose root is ``./``.
-        sink: Takes a tar stream whose root is ``into``.
+        sink: Receives a tar stream whose root is ``into``.
         into: A path without a slash at either end.
-        mounted: Paths below the root that are left out, as something else is mounted there: a
-            folder itself is copied, what is in it is not.
-        on_bytes: See there.
+        mounted: Mount points below the root: they are copied, but not their content.
+        on_bytes: Called with the progress.
 
     Raises:
-        tarfile.TarError: The stream is damaged or broken off.
+        tarfile.TarError: The stream is malformed or truncated.
     """
     records: dict[str, bytes] = {}
     with tarfile.open(
@@ -82,7 +80,7 @@ def copy_tree(
 
 
 def differing_files(wanted: Records, found: Records) -> str:
-    """Which of the wanted are not there or are not the same; empty when all are."""
+    """Name the wanted files that are missing or differ; empty if there are none."""
     wrong = sorted(name for name, record in wanted.items() if found.get(name) != record)
     if not wrong:
         return ""
@@ -92,7 +90,7 @@ def differing_files(wanted: Records, found: Records) -> str:
 
 
 class _Content:
-    """A file's content, hashed while it is read."""
+    """The content of a file, hashed while it is read."""
 
     def __init__(self, file: IO[bytes] | None) -> None:
         self._file = file
@@ -105,7 +103,7 @@ class _Content:
 
 
 class _CheckedSource:
-    """Tells of what is read through it, and keeps its last octets."""
+    """Reports the progress of a source, and remembers its last octets."""
 
     def __init__(self, source: Source, on_bytes: OnBytes) -> None:
         self._source = source
@@ -119,10 +117,10 @@ class _CheckedSource:
         return data
 
     def require_end(self) -> None:
-        """Read on to the end, which has to be that of an archive.
+        """Read to the end, and require the end of an archive there.
 
-        The engine ends a stream in which it failed as if all were well, with a sentence
-        instead of the end; tarfile takes either for an end.
+        If the engine fails during a stream, it appends an error message and ends the stream
+        normally; tarfile does not notice.
         """
         while self.read(CHUNK_BYTES):
             pass
@@ -146,7 +144,7 @@ def _relocated(member: tarfile.TarInfo, name: str, into: str) -> tarfile.TarInfo
     relocated.name = f"{into}/{name}" if name else into
     if member.islnk():
         relocated.linkname = f"{into}/{_relative(member.linkname)}"
-    # What the extended header said of them would win over the new ones.
+    # The names in an extended header would override the new ones.
     relocated.pax_headers = {
         key: value for key, value in member.pax_headers.items() if key not in _RENAMED
     }
@@ -154,7 +152,7 @@ def _relocated(member: tarfile.TarInfo, name: str, into: str) -> tarfile.TarInfo
 
 
 def _record(member: tarfile.TarInfo, content: _Content, records: Records) -> bytes:
-    if member.islnk():  # another name of a file that came before
+    if member.islnk():  # a hard link to an earlier file
         return records.get(_relative(member.linkname), b"")
     compared = (
         member.type,
@@ -169,7 +167,7 @@ def _record(member: tarfile.TarInfo, content: _Content, records: Records) -> byt
 
 
 def is_below(name: str, folders: frozenset[str]) -> bool:
-    """Whether a path lies in one of the folders, and is none of them."""
+    """Whether a path is inside one of the folders, and not a folder itself."""
     return any(name.startswith(f"{folder}/") for folder in folders)
 
 

@@ -1,4 +1,4 @@
-"""What was changed in a container outside the folders that are kept. Decides; asks nobody."""
+"""Describes the files that are lost when a container is removed. Pure: does no I/O."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 MAX_NAMED_FOLDERS = 5
-"""How many folders are named; of the others only their number is."""
+"""How many folders are named; the others are counted."""
 
 _DELETED = 2  # the Engine API's ChangeType
-# What comes and goes by itself, or is made anew when it is missing.
+# What comes and goes by itself, or is created again when it is missing.
 _TRANSIENT = frozenset(
     ("/tmp", "/run", "/dev", "/proc", "/sys", "/var/cache", "/var/log", "/var/run", "/var/tmp")  # noqa: S108  names
 )
@@ -19,16 +19,16 @@ _PACKAGES = (
     ("/opt/conda", "packages installed with conda or pip (/opt/conda)"),
     ("/var/lib/dpkg", "packages installed with apt"),
 )
-# Where apt puts what it installs: described with it, not once more.
+# Folders that apt installs to: they are mentioned once, as packages.
 _APT_FOLDERS = ("/usr", "/etc", "/var/lib", "/lib", "/bin", "/sbin")
 _NOT_FROM_APT = "/usr/local"
 
 
 def describe_unsaved(changes: Iterable[Mapping[str, Any]], kept: Iterable[str]) -> str:
-    """In plain words what goes with a container; empty for nothing worth telling.
+    """Describe the changes that are lost; empty for none that matter.
 
     Args:
-        changes: ``GET /containers/ID/changes``: paths that differ from the image.
+        changes: The result of ``GET /containers/ID/changes``: paths that differ from the image.
         kept: The folders that are copied or mounted.
     """
     paths = set(_changed_files(changes, frozenset(kept)))
@@ -50,7 +50,7 @@ def describe_unsaved(changes: Iterable[Mapping[str, Any]], kept: Iterable[str]) 
 def _changed_files(
     changes: Iterable[Mapping[str, Any]], kept: frozenset[str]
 ) -> list[PurePosixPath]:
-    """The changed files; a folder is listed as changed when something in it is."""
+    """The changed files without their folders, which the engine lists as changed, too."""
     listed = [(PurePosixPath(change["Path"]), change["Kind"]) for change in changes]
     above = {parent for path, _ in listed for parent in path.parents}
     left_out = kept | _TRANSIENT

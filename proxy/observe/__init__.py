@@ -1,10 +1,9 @@
-"""What can be seen of labgate from outside.
+"""Access log, metrics and health of labgate.
 
-- ``record``  one finished exchange, and who is told of it
-- ``access_log``  the access log's line
-- ``sparing`` log lines that a flood would repeat without end
-- ``traffic`` how many exchanges there were, and what became of them
-- ``metrics`` certificates and traffic as Prometheus' collectors (``proxy.web.metrics`` serves them)
-- ``notify``  systemd's readiness protocol
-- ``health``  the container's own health check (``python -m proxy.observe.health``)
+- ``record``      the record of one exchange, and the observers that get it
+- ``access_log``  writes one line for each exchange
+- ``traffic``     counts exchanges by outcome and status
+- ``metrics``     collects certificates and traffic for Prometheus (served by ``proxy.web.metrics``)
+- ``notify``      systemd's readiness protocol
+- ``health``      the health check of the container image (``python -m proxy.observe.health``)
 """

@@ -1,4 +1,4 @@
-"""The access log: one line an exchange, secrets redacted."""
+"""The access log: one line for each exchange, with secrets redacted."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MAX_WAITING_LINES = 1000
 
 
 class AccessLog:
-    """Writes the lines of a moment at once: a write for each costs as much as a request.
+    """Collects lines and writes them together: one write a line costs as much as a request.
 
-    They are at most ``FLUSH_SECONDS`` late; ``flush`` writes what is left.
+    Lines are written within ``FLUSH_SECONDS``; call ``flush`` before the exit.
 
     Args:
-        stream: Standard error when none is given (``proxy.runtime.output``: it never fails).
+        stream: Standard error by default, whose writes never fail (``proxy.runtime.output``).
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -43,7 +43,7 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting."""
+        """Write the waiting lines."""
         lines, self._lines = self._lines, []
         if lines:
             self._stream.write("".join(lines))

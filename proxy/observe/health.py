@@ -1,7 +1,8 @@
-"""The container's own health check: is the labgate configured like this one serving?
+"""The health check of the container image; it needs no curl.
 
-``python -m proxy.observe.health`` reads the same configuration as ``labgate serve``,
-asks ``/.labgate/health`` over loopback and exits 0 or 1. It needs no curl in the image.
+``python -m proxy.observe.health`` reads the same configuration as ``labgate serve``, requests
+``/.labgate/health`` over loopback and exits with 0 or 1.
+Tested by tests/e2e/test_balancers.py.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ TIMEOUT_SECONDS = 2.0
 
 
 def check(settings: Settings) -> str:
-    """Why labgate is not healthy; empty when it is."""
+    """Why labgate is not healthy; empty if it is."""
     address = settings.bind[0]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
     port = settings.https_port if settings.listen.tls else settings.http_port
@@ -45,7 +46,7 @@ def _channel(settings: Settings, host: str, port: int) -> socket.socket:
             channel.sendall(b"PROXY UNKNOWN\r\n")
         if not settings.listen.tls:
             return channel
-        # It is our own certificate, for a name that loopback does not have.
+        # The certificate is labgate's own and does not name the loopback address.
         context = ssl._create_unverified_context()  # noqa: S323
         return context.wrap_socket(channel, server_hostname=host)
     except BaseException:

@@ -1,4 +1,7 @@
-"""systemd's readiness protocol: one datagram a state (``sd_notify(3)``)."""
+"""systemd's readiness protocol: one datagram for each state (``sd_notify(3)``).
+
+Tested by tests/e2e/test_sidecar.py.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import socket
 
 
 def notify(state: str) -> None:
-    """Tell the service manager, when there is one: ``READY=1``, ``STOPPING=1``, ``STATUS=…``."""
+    """Send ``READY=1``, ``STOPPING=1`` or ``STATUS=…`` to the service manager, if there is one."""
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:
         return
@@ -18,5 +21,5 @@ def notify(state: str) -> None:
             channel.connect(address)
             channel.sendall(state.encode("utf-8"))
         except OSError:
-            # A manager that went away must not take the service with it.
+            # The service must survive the failure of its manager.
             return

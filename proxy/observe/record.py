@@ -1,4 +1,7 @@
-"""One exchange as it is reported when it is over."""
+"""The record of one exchange, for access log, metrics and ``--show-headers``.
+
+Tested by tests/proxying/test_request_handler.py and tests/observe/test_access_log.py.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,13 @@ class Record:
     """What is known of an exchange; filled while it runs.
 
     Attributes:
-        head: The request as it came in.
-        status: What the client was answered; 0 when it got nothing.
+        head: The request head as it was received.
+        status: The status sent to the client; 0 if nothing was sent.
         outcome: ``forwarded``, ``tunnelled``, ``redirected``, ``answered here``,
-            ``refused (rule)`` or what went wrong.
-        bytes_up: Content received from the client; through a tunnel, everything.
-        bytes_down: Content sent to the client; through a tunnel, everything.
-        seconds: From the complete request head to the end of the answer.
+            ``refused (rule)`` or the error.
+        bytes_up: Bytes of content from the client; all bytes in a tunnel.
+        bytes_down: Bytes of content to the client; all bytes in a tunnel.
+        seconds: From the complete request head to the end of the response.
         changes_up: What the rules did to the request's fields.
         changes_down: What the rules did to the response's fields.
     """

@@ -1,4 +1,7 @@
-"""How many exchanges there were, and what became of them."""
+"""Counts exchanges by outcome and status.
+
+Tested by tests/observe/test_metrics.py.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable, Mapping
 from proxy.observe.record import Record
 
 Gauges = Mapping[str, tuple[str, Callable[[], int]]]
-"""What can be read off at any moment: by name, its description and a function that reads it."""
+"""Each metric's name, with its description and a function that returns the current value."""
 
 OUTCOMES = frozenset({"forwarded", "tunnelled", "redirected", "answered here"})
 
@@ -27,6 +30,6 @@ class Traffic:
     def __call__(self, record: Record) -> None:
         outcome = record.outcome
         if outcome not in OUTCOMES:
-            # The others name rules and reasons; a metric's labels must be few.
+            # Other outcomes name rules and errors; a metric must have few labels.
             outcome = "refused" if outcome.startswith("refused") else "failed"
         self.exchanges[outcome, str(record.status // 100)] += 1
