@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from proxy.config.types import is_address
+from proxy.config.types import is_address, is_public_name
 from proxy.errors import StartError
 
 LETSENCRYPT = Path("/etc/letsencrypt/live")
@@ -76,10 +76,14 @@ def check_covered(pairs: Sequence[CertificatePair], hosts: Sequence[str]) -> Non
     for host in hosts:
         if not any(pair.covers(host) for pair in pairs):
             named = ", ".join(name for pair in pairs for name in pair.names)
+            obtain = (
+                f"Obtain one (`labgate cert obtain`, or `certbot certonly -d {host}`), or give it"
+                if is_public_name(host)
+                else "No public CA certifies such a name; give a certificate of your own"
+            )
             raise StartError(
                 f"No certificate is for {host}: {', '.join(str(pair.cert) for pair in pairs)} "
-                f"names {named}. Obtain one (`labgate cert obtain`, or `certbot certonly -d "
-                f"{host}`), or give it with --cert and --key."
+                f"names {named}. {obtain} with --cert and --key."
             )
 
 
@@ -160,7 +164,9 @@ def _read(path: Path, what: str) -> bytes:
             "systemd service (config/labgate.service), or hand it over with LoadCredential."
         ) from None
     except OSError as error:
-        raise StartError(f"The {what} {path} cannot be read: {error.strerror}.") from None
+        raise StartError(
+            f"The {what} {path} cannot be read: {error.strerror}. {_mend(path)}."
+        ) from None
 
 
 def _mend(missing: Path) -> str:
@@ -170,6 +176,11 @@ def _mend(missing: Path) -> str:
         return (
             f"{name} is an address, and an address needs a certificate of your own: name it with "
             "--cert and --key; or serve a name with --domain"
+        )
+    if not is_public_name(name):
+        return (
+            f"{name} is no name of the internet, and no public CA certifies it: name a certificate "
+            "of your own with --cert and --key; or use localhost, which needs none"
         )
     return (
         "With --email YOU@EXAMPLE.ORG labgate obtains one by itself; or use `certbot certonly -d "

@@ -13,10 +13,11 @@ from proxy.cli.parser import Key, Parser
 UP = """\
 Launch Jupyter and serve it until Ctrl-C.
 
-Without arguments: https://localhost:8443 (http://localhost:8080 redirects there), a
-development certificate, Jupyter in a container when a Docker Engine answers, otherwise
-as a local process. With --domain: ports 443 and 80, and certbot's certificates, or with
---email one that labgate obtains and renews by itself."""
+Without arguments: https://localhost:8443 (http://localhost:8080 redirects
+there), a development certificate, Jupyter in a container when a Docker Engine
+answers, otherwise as a local process. With --domain: ports 443 and 80, and
+certbot's certificates, or with --email one that labgate obtains and renews by
+itself."""
 
 SERVE = """\
 Serve a Jupyter that runs already: a sidecar, or one you start yourself."""
@@ -111,27 +112,31 @@ def _serve(command: Parser) -> None:
 
 
 def _cert(commands: Any) -> None:
-    text = "The certificates: what is in service, and until when."
-    cert = commands.add_parser("cert", help="show the certificates", description=text)
+    text = "The certificates: show, obtain and renew them."
+    cert = commands.add_parser("cert", help="show, obtain and renew certificates", description=text)
     actions = cert.commands("action", "ACTION")
     text = """\
-Show every certificate: names, issuer, expiry, where it comes from, what is wrong.
+Show every certificate: names, issuer, expiry, where it comes from, what is
+wrong.
 
-Tells what the running labgate of the same configuration serves, or what is in the files.
-Exit code 1 when a certificate has expired or is missing."""
+Tells what the running labgate of the same configuration serves, or what is in
+the files. Exit code 1 when a certificate has expired or is missing."""
     show = _command(actions, "show", "what is in service", text)
     _certificates(show)
     _acme(show)
     text = """\
-Obtain a certificate by ACME for every name, unless there is one, and tell each step.
+Obtain a certificate by ACME for every name, unless there is one, and tell each
+step.
 
-The CA asks for a proof at each name, on port 80 or 443. A running labgate with the same state
-folder answers it; without one this command does, on the configured ports. `labgate up` and
-`labgate serve` with --email do all of this by themselves."""
+The CA asks for a proof at each name, on port 80 or 443. A running labgate with
+the same state folder answers it; without one this command does, on the
+configured ports. `labgate up` and `labgate serve` with --email do all of this
+by themselves."""
     _obtaining(_command(actions, "obtain", "obtain one by ACME", text))
     text = """\
-Renew the certificate that was obtained by ACME, if it is due. A running labgate does so by
-itself, and puts a new one into service within seconds, whoever obtained it."""
+Renew the certificate that was obtained by ACME, if it is due. A running labgate
+does so by itself, and puts a new one into service within seconds, whoever
+obtained it."""
     renew = _command(actions, "renew", "renew one obtained by ACME", text)
     renew.add_argument("--force", action="store_true", help="now, due or not (CAs count it)")
     _obtaining(renew)

@@ -9,6 +9,7 @@ import sys
 from proxy.cli.arguments import parse
 from proxy.config.effects import ineffective_keys, ineffective_options
 from proxy.config.load import load
+from proxy.config.spelling import as_typed
 from proxy.errors import StartError, UsageError
 from proxy.runtime.logs import log_to_stderr
 
@@ -45,5 +46,5 @@ def command(arguments: list[str] | None) -> int:
         gc.enable()
         return run.run(run.up if launches else run.serve, settings)
     except StartError as error:
-        print(f"labgate: {error}", file=sys.stderr)
+        print(f"labgate: {as_typed(str(error), parsed.typed)}", file=sys.stderr)
         return error.exit_code

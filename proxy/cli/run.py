@@ -250,6 +250,7 @@ async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
         if in_terminal and not _has_terminal():
             on_signal()
         else:
+            log.info("SIGHUP: the certificates are looked at now.")
             app.reload()
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from proxy.config.settings import Settings
+from proxy.config.types import is_public_name
 
 
 class Obstacle(NamedTuple):
@@ -186,12 +187,26 @@ def ineffective_keys(settings: Settings, typed: Mapping[str, str], *, launches: 
     keys = [key for key in keys_given(settings) if key not in typed]
     if not launches:
         keys = [key for key in keys if not key.startswith("jupyter.")]
+    remarks = [] if "listen.bind" in keys_given(settings) else _names_out_of_reach(settings)
     together: dict[Obstacle, list[str]] = {}
     for key, obstacle in without_effect(settings, keys).items():
         together.setdefault(obstacle, []).append(key)
-    return [
+    remarks += [
         f"No effect with {_as_written(*obstacle, typed)}: {', '.join(idle)}."
         for obstacle, idle in together.items()
+    ]
+    return remarks
+
+
+def _names_out_of_reach(settings: Settings) -> list[str]:
+    """A public name behind a local one: nobody reaches it, and nothing else says so."""
+    public = [origin.host for origin in settings.origins if is_public_name(origin.host)]
+    if not settings.local or not public:
+        return []
+    first = settings.site.domains[0]
+    said = f"{first} comes first among the domains, so labgate listens on loopback alone, and other"
+    return [
+        f"{said} machines do not reach {', '.join(public)}. Name that first, or set listen.bind."
     ]
 
 

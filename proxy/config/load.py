@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from proxy.config.problems import sentence
 from proxy.config.settings import Settings
-from proxy.config.spelling import with_full_stop
+from proxy.config.spelling import as_typed, with_full_stop
 from proxy.errors import UsageError
 
 DEFAULT_FILE = Path("/etc/labgate/labgate.toml")
@@ -77,8 +77,13 @@ def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
         if not required:
             return {}
         raise UsageError(f"{path}: there is no such configuration file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}.") from None
+    except IsADirectoryError:
+        file = path / DEFAULT_FILE.name
+        raise UsageError(f"{path} is a folder. Name a file in it, as {file}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not UTF-8 text. Save it in that encoding.") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}.") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}.") from None
 
@@ -106,7 +111,8 @@ def _described(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
         spelled = typed.get(spelled, spelled)
     if source == ENVIRONMENT:
         spelled = PREFIX + "__".join(location).upper()
-    message = with_full_stop(sentence(problem, environment=source == ENVIRONMENT))
+    message = sentence(problem, environment=source == ENVIRONMENT)
+    message = with_full_stop(as_typed(message, typed))
     return f"{source}: {spelled}: {message}" if spelled else message
 
 

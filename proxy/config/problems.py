@@ -7,6 +7,7 @@ there, with an example, and what was written instead; a secret is never repeated
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from pydantic import BaseModel
@@ -79,7 +80,8 @@ def sentence(problem: Any, environment: bool = False) -> str:
     if kind == "value_error":
         return str(problem["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":
-        return "unknown key" + _near_miss(location)
+        meant = _two_underscores(location) if environment else ""
+        return "unknown key" + (meant or _near_miss(location))
     if kind == "model_type":
         return _section(location[0], environment)
     if kind == "literal_error":
@@ -142,6 +144,19 @@ def _section(name: str, environment: bool) -> str:
 def _keys_of(section: str) -> dict[str, Any]:
     kind = Settings.model_fields[section].annotation
     return dict(kind.model_fields) if isinstance(kind, type(BaseModel)) else {}
+
+
+def _two_underscores(location: list[str]) -> str:
+    """For ``LABGATE_SITE_DOMAINS``, where the section ends nobody knows."""
+    if len(location) > 1:
+        return ""
+    variables = {
+        f"{section}_{key}": f"LABGATE_{section}__{key}".upper()
+        for section in Settings.model_fields
+        for key in _keys_of(section)
+    }
+    close = difflib.get_close_matches(location[0], variables, n=1)
+    return f"; did you mean {variables[close[0]]} (two underscores)?" if close else ""
 
 
 def _near_miss(location: list[str]) -> str:

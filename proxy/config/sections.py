@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -28,15 +29,22 @@ from proxy.config.types import (
     host_and_port,
     memory_bytes,
     parse_domain,
+    split_mount,
 )
 from proxy.errors import UsageError
 from proxy.net.limits import DEFAULT_LIMITS
 from proxy.net.upstream_address import parse_upstream
+from proxy.rules.model import WebOrigin
 
 DEFAULT_IMAGE = "quay.io/jupyter/scipy-notebook:2025-03-14"
 DEFAULT_DOMAIN = "localhost"
 LETSENCRYPT_DIRECTORY = "https://acme-v02.api.letsencrypt.org/directory"
 LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
+
+_MOUNT_EXAMPLES = {
+    "volume": "jupyter-work:/home/jovyan/work",
+    "home": "jupyter-home:/home/jovyan",
+}
 
 
 class Section(BaseModel):
@@ -59,8 +67,12 @@ class SiteSettings(Section):
     def _well_formed(cls, domains: tuple[str, ...]) -> tuple[str, ...]:
         if not domains:
             raise ValueError("name at least one domain, for example localhost")
+        known: dict[WebOrigin, str] = {}
         for domain in domains:
-            parse_domain(domain, 443)
+            origin = parse_domain(domain, 443)
+            if origin in known:
+                raise ValueError(f"{domain!r} is there twice; name it once")
+            known[origin] = domain
         return domains
 
 
@@ -94,8 +106,8 @@ class TlsSettings(Section):
     def _paired(self) -> TlsSettings:
         if len(self.cert) != len(self.key):
             raise ValueError(
-                f"{len(self.cert)} certificate(s) and {len(self.key)} key(s): give --cert and "
-                "--key in pairs, the n-th key for the n-th certificate"
+                f"{len(self.cert)} certificate(s) and {len(self.key)} key(s): give tls.cert and "
+                "tls.key in pairs, the n-th key for the n-th certificate"
             )
         return self
 
@@ -221,6 +233,31 @@ class JupyterSettings(Section):
                 "_ . - too; write for example jupyter"
             )
         return name
+
+    @field_validator("volume", "home")
+    @classmethod
+    def _mounts(cls, text: str, field: ValidationInfo) -> str:
+        if text:
+            split_mount(text, _MOUNT_EXAMPLES[field.field_name or ""])
+        return text
+
+    @field_validator("user")
+    @classmethod
+    def _numbers(cls, user: str) -> str:
+        if user and not re.fullmatch(r"(\d+|root)(:\d+)?", user):
+            raise ValueError(f"{user!r} is neither UID nor UID:GID; write for example 1000:100")
+        return user
+
+    @model_validator(mode="after")
+    def _one_mount_at_a_place(self) -> JupyterSettings:
+        if self.volume and self.home:
+            (_, work), (_, home) = split_mount(self.volume), split_mount(self.home)
+            if work == home:
+                raise ValueError(
+                    f"jupyter.volume and jupyter.home are both mounted at {home}; "
+                    "drop one of them: a volume mounted there is the home"
+                )
+        return self
 
     @field_validator("memory_limit")
     @classmethod

@@ -26,7 +26,8 @@ from proxy.config.sections import (
     TlsSettings,
     UpstreamSettings,
 )
-from proxy.config.types import is_address, parse_domain
+from proxy.config.types import is_address, is_public_name, parse_domain
+from proxy.net.upstream_address import UpstreamAddress, parse_upstream
 from proxy.rules.model import WebOrigin
 
 DEFAULT_HSTS_SECONDS = 180 * 24 * 3600
@@ -49,23 +50,52 @@ class Settings(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
         if not self.listen.tls and self.tls.cert:
-            message = "listen.tls is off, so tls.cert and tls.key have nothing to do: drop one side"
+            message = (
+                "listen.tls = false, so tls.cert and tls.key have nothing to do: drop one side"
+            )
             raise ValueError(message)
         if not self.listen.tls and self.http_port == 0:
-            message = "listen.http_port is 0, which is none, and listen.tls is off: no port is left"
+            message = (
+                "listen.http_port is 0, which is none, with listen.tls = false: no port is left"
+            )
             raise ValueError(f"{message}; give it a number, for example --http-port 8080")
         if self.listen.tls and self.https_port and self.https_port == self.http_port:
             message = f"listen.https_port and listen.http_port are both {self.https_port}"
             raise ValueError(message)
         if self.listen.tls and self.acme.email and not self.tls.cert and not self.local:
-            self._check_addresses()
+            self._check_names()
+        if self.upstream.url:
+            self._check_upstream(parse_upstream(self.upstream.url))
         return self
 
-    def _check_addresses(self) -> None:
-        """Let's Encrypt's rule: for an address a short-lived certificate or none."""
+    def _check_upstream(self, upstream: UpstreamAddress) -> None:
+        """A labgate in front of itself would answer no request."""
+        ports = (self.https_port, self.http_port) if self.listen.tls else (self.http_port,)
+        if upstream.path is not None or upstream.port not in ports:
+            return
+        own = {"localhost", *self.bind}
+        if "0.0.0.0" in own:  # noqa: S104
+            own.add("127.0.0.1")
+        if "::" in own:
+            own.add("::1")
+        if upstream.host in own:
+            raise ValueError(
+                f"upstream.url: {upstream} is where labgate itself listens; write where Jupyter "
+                "listens, for example http://127.0.0.1:8888"
+            )
+
+    def _check_names(self) -> None:
+        """Let's Encrypt's rules: public names, and for an address a short-lived certificate."""
         if self.acme.directory not in (LETSENCRYPT_DIRECTORY, LETSENCRYPT_STAGING):
             return
-        for host in filter(is_address, (origin.host for origin in self.origins)):
+        for host in (origin.host for origin in self.origins):
+            if not is_address(host):
+                if not is_public_name(host):
+                    raise ValueError(
+                        f"site.domains: {host} is no name of the internet, and Let's Encrypt "
+                        "certifies no other: give --cert and --key, or name a public domain"
+                    )
+                continue
             if self.acme.profile != "shortlived" or not ip_address(host).is_global:
                 raise ValueError(
                     f"site.domains: {host} is an address, and an address needs a certificate of "

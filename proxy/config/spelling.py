@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 
 def did_you_mean(written: object, known: Iterable[str]) -> str:
@@ -15,3 +16,22 @@ def did_you_mean(written: object, known: Iterable[str]) -> str:
 def with_full_stop(sentence: str) -> str:
     """With a full stop, unless it is a question."""
     return sentence if sentence.endswith(("?", ".", "…")) else f"{sentence}."
+
+
+def as_typed(sentence: str, typed: Mapping[str, str]) -> str:
+    """Name keys by the options that whoever reads it has typed.
+
+    Args:
+        sentence: Names keys, as ``jupyter.home``.
+        typed: Key and option of what was on the command line.
+    """
+    names = dict(typed)
+    if names.keys() & {"tls.cert", "tls.key"}:  # one of them without the other is the mistake
+        names |= {"tls.cert": "--cert", "tls.key": "--key"}
+    # The option takes no value: it says "false" by itself.
+    if switch := names.pop("listen.tls", ""):
+        sentence = sentence.replace("listen.tls = false", switch)
+    for key, option in names.items():
+        if option not in sentence:
+            sentence = re.sub(rf"(?<![\w.]){re.escape(key)}(?![\w.])", option, sentence)
+    return sentence

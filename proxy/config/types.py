@@ -12,6 +12,9 @@ from pydantic import BeforeValidator, Field
 from proxy.rules.model import WebOrigin
 
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+_MOUNT = re.compile(r"([^:]+):(/[^:]*)")
+_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+_PRIVATE = ("internal", "invalid", "lan", "local", "localhost", "test")
 _MEMORY = re.compile(r"(\d+)([kmgt]?)b?", re.IGNORECASE)
 
 
@@ -106,6 +109,16 @@ def parse_domain(text: str, default_port: int) -> WebOrigin:
     return WebOrigin("https", host, int(port) if port else default_port)
 
 
+def is_public_name(host: str) -> bool:
+    """Whether it can be a name of the internet, which a public CA certifies.
+
+    Not one without a dot, and none that is set apart for private use (RFC 6761, RFC 6762,
+    RFC 8375, and ICANN's resolution 2024.07.29.06 for ``internal``).
+    """
+    labels = host.split(".")
+    return len(labels) > 1 and labels[-1] not in _PRIVATE and labels[-2:] != ["home", "arpa"]
+
+
 def is_address(host: str) -> bool:
     """Whether it is an IP address and not a name."""
     try:
@@ -120,6 +133,36 @@ def _in_ascii(host: str) -> str:
         return f"write the name as it goes over the wire: {host.encode('idna').decode('ascii')}"
     except UnicodeError:
         return "this is not a domain name, as lab.example.org is"
+
+
+def split_mount(text: str, example: str = "jupyter-work:/home/jovyan/work") -> tuple[str, str]:
+    """Read ``VOLUME_NAME:/container/path`` or ``/host/folder:/container/path``.
+
+    Returns:
+        Source, and the path in the container without a slash at its end. A source that names
+        no folder is the name of a volume.
+
+    Raises:
+        ValueError: With the mend.
+    """
+    match = _MOUNT.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"{text!r} names no folder in the container; write NAME:/container/path, "
+            f"for example {example}"
+        )
+    source, target = match[1], match[2].rstrip("/") or "/"
+    if not is_folder(source) and not _VOLUME_NAME.fullmatch(source):
+        raise ValueError(
+            f"{text!r}: {source!r} cannot name a volume (letters, digits, _ . -); "
+            "for a folder of this machine write its whole path"
+        )
+    return source, target
+
+
+def is_folder(source: str) -> bool:
+    """Whether a mount's source is a folder of this machine, and not the name of a volume."""
+    return "/" in source or source.startswith("~") or source == "."
 
 
 def memory_bytes(text: str) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 
 from proxy.config.sections import JupyterSettings
 from proxy.config.types import memory_bytes
-from proxy.errors import StartError
 from proxy.jupyter.launcher import Login
 from proxy.jupyter.mounts import Folders, Mount, parse_mount, required_mounts
 from proxy.jupyter.port import LOOPBACK
@@ -126,22 +125,12 @@ class ContainerSpec:
 
 
 def container_spec_of(settings: JupyterSettings, token: str) -> ContainerSpec:
-    """The specification for the settings; ``token`` is used if they have no password.
-
-    Raises:
-        StartError: ``jupyter.volume`` or ``jupyter.home`` is malformed, or they contradict.
-    """
-    mount, home = parse_mount(settings.volume), parse_mount(settings.home, "jupyter.home")
-    if mount and home and mount.target == home.target:
-        raise StartError(
-            f"jupyter.volume and jupyter.home are both mounted at {home.target}. "
-            "Drop one of them: a volume mounted there is the home."
-        )
+    """The specification for the settings; ``token`` is used if they have no password."""
     return ContainerSpec(
         name=settings.name,
         image=settings.image,
-        mount=mount,
-        home=home,
+        mount=parse_mount(settings.volume),
+        home=parse_mount(settings.home),
         port=settings.port,
         user=settings.user,
         memory=memory_bytes(settings.memory_limit),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from proxy.config.types import is_folder, split_mount
 from proxy.errors import StartError
 
 DEFAULT_HOME = "/home/jovyan"
@@ -17,8 +17,6 @@ _SYSTEM_FOLDERS = (
     *("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "opt", "proc", "run", "sbin"),
     *("sys", "tmp", "usr", "var"),
 )
-_MOUNT = re.compile(r"([^:]+):(/[^:]*)")
-_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,35 +152,18 @@ def describe_storage(inspected: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def parse_mount(text: str, key: str = "jupyter.volume") -> Mount | None:
+def parse_mount(text: str) -> Mount | None:
     """Parse ``NAME:/container/path`` or ``/host/folder:/container/path``; empty is none.
 
     Raises:
-        StartError: It is malformed; with an example.
+        ValueError: It is malformed. The values of the configuration were checked before.
     """
     if not text:
         return None
-    match = _MOUNT.fullmatch(text)
-    if match is None:
-        raise StartError(
-            f"{key} {text!r} names no folder in the container. "
-            f"Write NAME:/container/path, for example {_EXAMPLES[key]}."
-        )
-    source, target = match[1], match[2].rstrip("/") or "/"
-    if "/" in source or source.startswith("~") or source == ".":
+    source, target = split_mount(text)
+    if is_folder(source):
         return Mount("bind", str(Path(source).expanduser().absolute()), target)
-    if not _VOLUME_NAME.fullmatch(source):
-        raise StartError(
-            f"{key} {text!r}: {source!r} cannot name a volume (letters, digits, _ . -). "
-            "For a folder of this machine write its whole path."
-        )
     return Mount("volume", source, target)
-
-
-_EXAMPLES = {
-    "jupyter.volume": "jupyter-work:/home/jovyan/work",
-    "jupyter.home": "jupyter-home:/home/jovyan",
-}
 
 
 def _folder(path: str) -> str:

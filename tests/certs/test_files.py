@@ -57,3 +57,20 @@ def test_every_host_needs_a_certificate(tmp_path: Path) -> None:
     check_covered(pairs, ["a.example", "b.example"])
     with pytest.raises(StartError, match=r"No certificate is for c.example.*names a.example"):
         check_covered(pairs, ["c.example"])
+
+
+def test_no_ca_is_advised_for_a_name_that_none_certifies(tmp_path: Path) -> None:
+    with pytest.raises(StartError) as caught:
+        load_pair(*letsencrypt_pair("myhost"))
+    assert "myhost is no name of the internet" in str(caught.value)
+    assert "certbot" not in str(caught.value)
+    cert, key = pair(tmp_path, "lab.example.org")
+    with pytest.raises(StartError) as caught:
+        check_covered([load_pair(cert, key)], ["myhost"])
+    assert "No public CA certifies such a name" in str(caught.value)
+    assert "certbot" not in str(caught.value)
+
+
+def test_a_folder_in_place_of_a_file_has_a_next_step(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match=r"Is a directory\. Name the right file with --cert"):
+        load_pair(tmp_path, tmp_path)

@@ -58,15 +58,29 @@ def test_everything_mistyped_is_told(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(
-    "line", ["--help", "-h", "up --help", "serve --help", "cert --help", "cert show --help"]
+    "line",
+    [
+        "--help",
+        "-h",
+        "up --help",
+        "serve --help",
+        "cert --help",
+        "cert show --help",
+        "cert obtain --help",
+        "cert renew --help",
+    ],
 )
-def test_help_tells_every_option(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_tells_every_option(
+    line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as caught:
         parse(line.split())
     assert caught.value.code == 0
     told = capsys.readouterr().out
     assert told.startswith("usage: labgate")
     assert "None" not in told
+    assert [line for line in told.splitlines() if len(line) > 80] == []
     if line == "up --help":
         assert "--launch {auto,docker,process,none}" in told
         assert "--domain NAME[:PORT]" in told

@@ -131,6 +131,17 @@ def test_a_key_of_the_file_without_an_effect_is_told(text: str, remark: str, fil
     assert remarked[0].endswith(f": {remark}.")
 
 
+def test_a_public_name_behind_a_local_one_is_told(file: Path) -> None:
+    names = "domains = ['localhost', 'lab.example.org']"
+    file.write_text(f"[site]\n{names}")
+    (remark,) = told("serve --upstream http://127.0.0.1:1", {}, file)[1]
+    assert remark.startswith("localhost comes first among the domains")
+    assert "do not reach lab.example.org" in remark
+    for text in (f"[site]\n{names}\n[listen]\nbind = '::'", "[site]\ndomains = ['localhost']"):
+        file.write_text(text)
+        assert told("serve --upstream http://127.0.0.1:1", {}, file) == ([], [])
+
+
 def test_it_is_exit_code_2_and_names_all(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = ["up", "--config", str(file), "--launch", "none", "--image", "x", "--user", "1"]
     assert command(line) == UsageError.exit_code

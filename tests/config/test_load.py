@@ -11,7 +11,7 @@ import pytest
 from proxy.cli.arguments import parse
 from proxy.config.load import load
 from proxy.config.settings import Settings
-from proxy.config.types import memory_bytes, parse_domain
+from proxy.config.types import is_public_name, memory_bytes, parse_domain
 from proxy.errors import UsageError
 from proxy.rules.model import WebOrigin
 
@@ -75,12 +75,31 @@ def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
 
 
 CONTRADICTIONS = [
-    ({"tls": {"key": ["b"]}}, "0 certificate(s) and 1 key(s): give --cert and --key in pairs"),
+    ({"tls": {"key": ["b"]}}, "0 certificate(s) and 1 key(s): give tls.cert and tls.key in pairs"),
     ({"tls": {"cert": ["a"]}}, "1 certificate(s) and 0 key(s)"),
-    ({"tls": {"cert": ["a"], "key": ["b"]}, "listen": {"tls": False}}, "listen.tls is off"),
+    ({"tls": {"cert": ["a"], "key": ["b"]}, "listen": {"tls": False}}, "listen.tls = false, so"),
     ({"listen": {"https_port": 81, "http_port": 81}}, "both 81"),
     ({"listen": {"tls": False, "http_port": 0}}, "listen.http_port is 0, which is none"),
     ({"upstream": {"url": "localhost:8888"}}, "scheme"),
+    ({"upstream": {"url": "http://127.0.0.1:8443"}}, "where labgate itself listens; write"),
+    ({"upstream": {"url": "http://localhost:8080/"}}, "is where labgate itself listens"),
+    (
+        {"upstream": {"url": "http://[::1]:80/"}, "site": {"domains": ["a.example"]}},
+        "is where labgate itself listens",
+    ),
+    ({"site": {"domains": ["a.example", "A.example:443"]}}, "'A.example:443' is there twice"),
+    (
+        {"site": {"domains": ["myhost"]}, "acme": {"email": "a@b.example"}},
+        "site.domains: myhost is no name of the internet, and Let's Encrypt certifies no other",
+    ),
+    ({"jupyter": {"volume": "work"}}, "jupyter.volume: 'work' names no folder in the container"),
+    ({"jupyter": {"home": "x"}}, "for example jupyter-home:/home/jovyan"),
+    ({"jupyter": {"volume": "a b:/x"}}, "'a b' cannot name a volume"),
+    (
+        {"jupyter": {"volume": "a:/home/jovyan/", "home": "b:/home/jovyan"}},
+        "jupyter.volume and jupyter.home are both mounted at /home/jovyan; drop one",
+    ),
+    ({"jupyter": {"user": "bob"}}, "jupyter.user: 'bob' is neither UID nor UID:GID"),
     ({"site": {"domains": []}}, "at least one"),
     ({"site": {"domains": ["https://a.example"]}}, "bare name"),
     ({"jupyter": {"name": "a b"}}, "jupyter.name: 'a b' is not a container's name: letters"),
@@ -118,6 +137,60 @@ def test_a_named_file_must_exist_and_be_toml(tmp_path: Path) -> None:
         loaded(tmp_path, "a = ")
     with pytest.raises(UsageError, match="no such configuration file"):
         load({}, {"LABGATE_CONFIG": str(tmp_path / "missing.toml")})
+
+
+def test_a_file_that_cannot_be_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is a folder\. Name a file in it, as .*/labgate\.toml"):
+        load({}, {}, tmp_path)
+    (tmp_path / "labgate.toml").write_text("[site]", "utf-16")
+    with pytest.raises(UsageError, match="not UTF-8 text"):
+        load({}, {}, tmp_path / "labgate.toml")
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("LABGATE_SITE_DOMAINS", "LABGATE_SITE__DOMAINS"),
+        ("LABGATE_LISTEN_HTTPS_PROT", "LABGATE_LISTEN__HTTPS_PORT"),
+    ],
+)
+def test_one_underscore_for_two(variable: str, meant: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        loaded(tmp_path, env={variable: "x"})
+    said = f"the environment: {variable}: unknown key; did you mean {meant} (two underscores)?"
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "site", "listen"),
+    [
+        ("http://127.0.0.1:8888", {}, {}),
+        ("http://192.0.2.1:8443", {}, {}),
+        ("unix:/run/jupyter.sock", {"domains": ["a.example"]}, {}),
+        ("http://127.0.0.1:443", {"domains": ["a.example"]}, {"bind": "192.0.2.9"}),
+        ("http://127.0.0.1:8443", {}, {"tls": False}),
+    ],
+)
+def test_another_one_upstream(
+    url: str, site: dict[str, Any], listen: dict[str, Any], tmp_path: Path
+) -> None:
+    loaded(tmp_path, upstream={"url": url}, site=site, listen=listen)
+
+
+@pytest.mark.parametrize(
+    ("host", "public"),
+    [
+        ("lab.example.org", True),
+        ("xn--tda.de", True),
+        ("myhost", False),
+        ("lab.local", False),
+        ("lab.internal", False),
+        ("lab.home.arpa", False),
+        ("a.localhost", False),
+    ],
+)
+def test_public_names(host: str, public: bool) -> None:
+    assert is_public_name(host) is public
 
 
 DOMAINS = [
@@ -211,3 +284,23 @@ def test_what_was_typed_is_named_as_it_was_typed(tmp_path: Path) -> None:
 def test_a_section_that_is_none_is_told_whatever_else_is_given(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"labgate\.toml: site: site is a section, not a key"):
         loaded(tmp_path, "site = 5", {"LABGATE_SITE__DOMAINS": "a.example"})
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("serve --cert a", "1 certificate(s) and 0 key(s): give --cert and --key in pairs"),
+        ("up --volume a:/x --home b:/x", "--volume and --home are both mounted at /x"),
+        ("up --volume work", "the command line: --volume: 'work' names no folder"),
+        ("serve --no-tls --cert a --key b", "--no-tls, so --cert and --key have nothing to do"),
+    ],
+)
+def test_other_keys_in_a_sentence_are_named_as_they_were_typed(
+    line: str, told: str, tmp_path: Path
+) -> None:
+    parsed = parse(line.split())
+    (tmp_path / "labgate.toml").write_text("")
+    with pytest.raises(UsageError) as caught:
+        load(parsed.flags, {}, tmp_path / "labgate.toml", parsed.typed)
+    assert told in str(caught.value)
+    assert caught.value.exit_code == 2
