@@ -86,5 +86,5 @@ def test_a_missing_file_stops_the_start(tmp_path: Path, capsys: pytest.CaptureFi
     upstream = ["--upstream", "http://127.0.0.1:2", "--no-tls", "--http-port", "1"]
     assert command(["serve", *upstream, "--htpasswd", missing]) == 1
     err = capsys.readouterr().err
-    assert f"{missing} (--htpasswd) cannot be read" in err
+    assert f"{missing} (access.htpasswd) cannot be read" in err
     assert f"labgate password --htpasswd USER >> {missing}" in err
