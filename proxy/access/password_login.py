@@ -224,4 +224,4 @@ def _may_set_cookie(head: RequestHead) -> bool:
     Not on subresources of a page: Jupyter marks many of them ``public``, and a shared cache
     in front must not store a session cookie.
     """
-    return is_websocket(head) or head.values(b"sec-fetch-mode") in ((), [b"navigate"])
+    return is_websocket(head) or head.values(b"sec-fetch-mode") in ((), (b"navigate",))

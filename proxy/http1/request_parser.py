@@ -12,21 +12,22 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from proxy.net.limits import Limits
-from proxy.rules.model import FieldSection, Refuse
+from proxy.rules.model import NO_FIELDS, FieldSection, Refuse
 from proxy.rules.syntax import (
     END,
     NO_CONTENT,
     Framing,
+    RequestLine,
     check_head,
     check_lines,
-    check_request_line,
     field_lines,
+    read_request_line,
     too_long_target,
     too_many_fields,
 )
 
 LINE = b"\r\n"
-NO_FIELDS = FieldSection(())
+NO_LINE = RequestLine(b"", b"", (1, 1))
 
 
 class Reads(Enum):
@@ -49,7 +50,7 @@ class RequestParser:
     Attributes:
         reads: What the next octets are.
         kept: Octets of a head that is not complete, or those kept for ``NEXT``.
-        line: The request line of the head that was cut last.
+        request_line: That of the head that was cut last.
         section: Its field lines.
         length: Bytes of content behind it, 0 for none or for chunked content.
     """
@@ -65,8 +66,8 @@ class RequestParser:
         "_skipped",
         "kept",
         "length",
-        "line",
         "reads",
+        "request_line",
         "section",
     )
 
@@ -82,7 +83,8 @@ class RequestParser:
         self._forget()
 
     def _forget(self) -> None:
-        self.line = self._same = b""
+        self.request_line = NO_LINE
+        self._same = b""
         self.section = NO_FIELDS
 
     def cut(self, data: bytes) -> tuple[bytes | Refuse | None, bytes]:
@@ -161,14 +163,17 @@ class RequestParser:
         limits = self._limits
         end = head.find(LINE)
         line, fields = head[:end], head[end:]
-        if fields == self._same and end <= limits.request_line:
-            self.line = line
-            return check_request_line(line) or self._framing
-        framing = check_head(head, limits.request_line, limits.head, limits.fields)
-        if isinstance(framing, Framing):
-            self.line, self._same, self._framing = line, fields, framing
+        if fields != self._same or end > limits.request_line:
+            framing = check_head(head, limits.request_line, limits.head, limits.fields)
+            if isinstance(framing, Refuse):
+                return framing
+            self._same, self._framing = fields, framing
             self.section = FieldSection(field_lines(fields))
-        return framing
+        read = read_request_line(line)
+        if isinstance(read, Refuse):
+            return read
+        self.request_line = read
+        return self._framing
 
     def _partial(self, data: bytes) -> Refuse | None:
         """Refuse as soon as it is certain; only what is new is looked at."""
@@ -182,7 +187,9 @@ class RequestParser:
                 refusal = refusal or too_long_target()
         elif not self._judged_line:
             self._judged_line = True
-            refusal = refusal or check_request_line(data[:line])
+            read = read_request_line(data[:line])
+            if refusal is None and isinstance(read, Refuse):
+                refusal = read
         if line >= 0 and len(data) - line > limits.head + len(END):
             refusal = refusal or too_many_fields()
         if refusal is not None:

@@ -53,17 +53,13 @@ class ResponseParser:
         self.head: ResponseHead | None = None
         self.head_since: float | None = None
         self.delimited = True
-        self.complete = False
+        self.complete = self.reusable = False
         self.switched: bytes | None = None
         self.fault = ""
 
     def close(self) -> None:
         """Nothing more is read; the parser, which knows this object, goes."""
         del self._parser
-
-    @property
-    def reusable(self) -> bool:
-        return self.complete and self._keep_alive and not self._surplus
 
     def feed(self, data: bytes) -> None:
         """Read at least one octet; the attributes say what became of the answer."""
@@ -89,6 +85,7 @@ class ResponseParser:
         if self.complete:
             if self._method == b"HEAD" and data[-4:] not in _ENDS_OF_HEADS:
                 self._surplus = True
+            self.reusable = self._keep_alive and not self._surplus
         elif self._around_bytes > MAX_HEAD_BYTES or len(self._fields) > MAX_RESPONSE_FIELDS:
             self.fault = self.fault or "there is too much around the response's content"
 

@@ -36,8 +36,8 @@ class Connection(RawConnection, Protocol):
     def body_outstanding(self) -> bool:
         """Whether content of the current request has not arrived yet."""
 
-    def response_ended(self, *, persistent: bool) -> None:
-        """The response is complete; ``persistent`` when another request may follow."""
+    def end_response(self, data: bytes, *, persistent: bool) -> None:
+        """Queue the last bytes of a response; ``persistent`` when another request may follow."""
 
     def linger(self) -> None:
         """Close so that a client that still sends can read the response."""
@@ -120,9 +120,10 @@ class ResponseWriter:
         if self._chunked:
             self._chunked = False
             self._pieces.append(b"0\r\n\r\n")
-        self.flush()
+        pieces, self._pieces = self._pieces, []
+        self.sent = True
         self._connection.writable = None
-        self._connection.response_ended(persistent=self._persistent)
+        self._connection.end_response(b"".join(pieces), persistent=self._persistent)
 
     def upgrade(self, reason: bytes, fields: list[Field]) -> RawConnection:
         self._write(serialised(101, reason, fields))
@@ -131,12 +132,12 @@ class ResponseWriter:
 
     def close(self) -> None:
         self._drop()
-        self._connection.response_ended(persistent=False)
+        self._connection.end_response(b"", persistent=False)
 
     def abort(self) -> None:
         self._drop()
         self._connection.abort()
-        self._connection.response_ended(persistent=False)
+        self._connection.end_response(b"", persistent=False)
 
     def fail(self, error: Exception, response: Response) -> None:
         log.error("fault while answering %s", self._connection.client, exc_info=error)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from proxy.http1.request_body import NO_CONTENT, ChunkedBody, SizedBody
@@ -19,7 +19,6 @@ from proxy.net.reset import reset
 from proxy.rules.message import NOTHING_FOLLOWS, connection_facts
 from proxy.rules.model import Arrival, Refuse, RequestHead
 from proxy.rules.networks import plain_address
-from proxy.rules.syntax import request_line
 from proxy.short_response import plain
 
 if TYPE_CHECKING:
@@ -233,7 +232,9 @@ class ServerConnection(asyncio.Protocol):
         if self._half_closed:
             end.feed_eof()
 
-    def response_ended(self, *, persistent: bool) -> None:
+    def end_response(self, data: bytes, *, persistent: bool) -> None:
+        if data:
+            self.write(data)
         content, self._content = self._content, None
         self._busy, self._under_way = False, None
         expected = content is not None and content.expected
@@ -250,7 +251,7 @@ class ServerConnection(asyncio.Protocol):
             else:
                 self.transport.close()
             return
-        self._waiting.begin(Awaiting.REQUEST)
+        self._waiting.what, self._waiting.since = Awaiting.REQUEST, monotonic()
         if expected:
             self._content = content
         if framer.kept:
@@ -323,7 +324,7 @@ class ServerConnection(asyncio.Protocol):
 
     def _receive_head(self) -> None:
         framer = self._framer
-        method, target, version = request_line(framer.line)
+        method, target, version = framer.request_line
         section = framer.section
         self._waiting.what = Awaiting.NOTHING
         self._next = head = RequestHead(
@@ -333,7 +334,7 @@ class ServerConnection(asyncio.Protocol):
         if self._facts_of != facts_of:
             facts = connection_facts(head)
             self._facts_of = facts_of
-            self._writer.facts = replace(facts, persistent=facts.persistent and not self._draining)
+            self._writer.facts = facts._replace(persistent=False) if self._draining else facts
         self._content = None
         limits, hesitant = self._server.limits, self._writer.facts.expects_continue
         if framer.reads is Reads.CONTENT:

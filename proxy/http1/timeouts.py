@@ -31,9 +31,10 @@ class ConnectionTimeouts:
 
     Attributes:
         what: What is waited for.
+        since: From when on, by ``time.monotonic()``.
     """
 
-    __slots__ = ("_since", "_unread", "_unread_since", "what")
+    __slots__ = ("_unread", "_unread_since", "since", "what")
 
     def __init__(self) -> None:
         self._unread = 0
@@ -43,17 +44,17 @@ class ConnectionTimeouts:
     def begin(self, what: Awaiting) -> None:
         """From now on wait for this."""
         self.what = what
-        self._since = monotonic()
+        self.since = monotonic()
 
     def over(self, now: float, limits: Limits) -> bool:
         """Whether it has been waited for long enough."""
         match self.what:
             case Awaiting.HEAD:
-                return now - self._since > limits.head_seconds
+                return now - self.since > limits.head_seconds
             case Awaiting.REQUEST:
-                return now - self._since > limits.keep_alive_seconds
+                return now - self.since > limits.keep_alive_seconds
             case Awaiting.END:
-                return now - self._since > LINGER_SECONDS
+                return now - self.since > LINGER_SECONDS
         return False
 
     def in_vain(self, now: float, unread: int) -> bool:

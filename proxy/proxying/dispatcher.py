@@ -11,9 +11,9 @@ from proxy.access.gate import Gate
 from proxy.messages import RequestBody, RequestInProgress, Responder
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, new_request_limit
 from proxy.observe.record import Observer, Record
-from proxy.proxying import responses
+from proxy.proxying.decision_cache import DecisionCache
 from proxy.proxying.pool import Pool
-from proxy.proxying.request_handler import RequestHandler
+from proxy.proxying.request_handler import handle
 from proxy.proxying.tunnel import Tunnel as OpenTunnel
 from proxy.rules.client import with_client_address
 from proxy.rules.model import RequestHead, Site
@@ -32,6 +32,7 @@ class Dispatcher:
         gate: Asks who wants in; None asks nobody.
         pool: The connections to Jupyter.
         application: The connections to labgate's own application.
+        cache: Remembers decisions and serialised heads.
         limit: How many may be forwarded at once; a tunnel is not counted any more.
         trace: Keep what the rules change, for ``--show-headers``.
         under_way: How many are, tunnels included.
@@ -48,6 +49,7 @@ class Dispatcher:
         limit: ConcurrencyLimit | None = None,
     ) -> None:
         self.use(site)
+        self.cache = DecisionCache()
         self.tunnels: set[OpenTunnel] = set()
         self.gate: Gate | None = None
         self.trace = trace
@@ -63,23 +65,16 @@ class Dispatcher:
         """From the next request on, this is the site."""
         self.site = site
         self.application_site = site.for_application()
+        self._behind_proxies = bool(site.trusted_proxies)
 
     def __call__(
         self, head: RequestHead, body: RequestBody, responder: Responder
     ) -> RequestInProgress:
         """Respond to one request now, or start what will (``messages.Dispatch``)."""
-        if self.site.trusted_proxies:
+        if self._behind_proxies:
             head = with_client_address(head, self.site.trusted_proxies)
-        handler = RequestHandler(self, head, body, responder)
         self.under_way += 1
-        try:
-            handler.begin()
-        except Exception as error:
-            try:
-                handler.give_up()
-            finally:
-                responder.fail(error, responses.failed(head))
-        return handler
+        return handle(self, head, body, responder)
 
     def turned_away(self, peer: str) -> None:
         """Tell of a client that got no slot, without a line for each request of a flood."""

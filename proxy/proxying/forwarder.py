@@ -16,9 +16,9 @@ from typing import NamedTuple, TypeVar
 from proxy.errors import ClientFault, UpstreamDown, UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.messages import RequestBody, Responder
+from proxy.proxying.decision_cache import DecisionCache
 from proxy.rules.model import Change, Field, RequestHead, ResponseHead, Site
 from proxy.rules.negotiation import is_navigation
-from proxy.rules.request import upstream_head
 from proxy.rules.response import downstream_fields
 
 Failure = TypeVar("Failure", bound=Exception)
@@ -82,6 +82,7 @@ class Forwarder:
         site: The configuration.
         body: The request's content.
         responder: The client's side.
+        cache: Serialises the request's head.
         report: Called once for each ``send``, with the result.
         upgrade: Whether the request asks for a WebSocket.
         extra: Fields added to the response.
@@ -93,6 +94,7 @@ class Forwarder:
         "_body",
         "_bytes_down",
         "_bytes_up",
+        "_cache",
         "_connection",
         "_contentless",
         "_extra",
@@ -113,8 +115,9 @@ class Forwarder:
         site: Site,
         body: RequestBody,
         responder: Responder,
-        report: Callable[[Result], None],
+        cache: DecisionCache,
         *,
+        report: Callable[[Result], None],
         upgrade: bool,
         extra: tuple[Field, ...] = (),
         on_response: Callable[[ResponseHead], None] | None = None,
@@ -124,6 +127,7 @@ class Forwarder:
         self._site = site
         self._body = body
         self._responder = responder
+        self._cache = cache
         self._report = report
         self.upgrade = upgrade
         self._extra = extra
@@ -146,7 +150,7 @@ class Forwarder:
             trace.up.clear()
         self._connection = connection
         self._reported = False
-        data = upstream_head(
+        data = self._cache.upstream_head(
             head, self._site, websocket=self.upgrade, changes=trace.up if trace else None
         )
         body = self._body
@@ -271,7 +275,10 @@ class Forwarder:
         self, head: ResponseHead, changes: list[Change] | None = None
     ) -> tuple[list[Field], bool]:
         site = self._site
-        public = site.public_origin(self._head)
+        public = site.domains[0]
+        if b"location" in head.names:
+            # Nothing else needs it.
+            public = site.public_origin(self._head)
         return downstream_fields(head, site, public, websocket=self.upgrade, changes=changes)
 
     # The end

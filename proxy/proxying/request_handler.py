@@ -17,8 +17,8 @@ from proxy.observe.record import Record
 from proxy.proxying import responses
 from proxy.proxying.forwarder import Forwarder, Result, Switched, Trace
 from proxy.proxying.tunnel import Tunnel as OpenTunnel
-from proxy.rules.decide import decide
 from proxy.rules.model import (
+    NO_FIELDS,
     Forward,
     Internal,
     Redirect,
@@ -36,6 +36,18 @@ if TYPE_CHECKING:
     from proxy.proxying.dispatcher import Dispatcher
 
 log = logging.getLogger("labgate")
+
+
+def handle(
+    dispatcher: Dispatcher, head: RequestHead, body: RequestBody, responder: Responder
+) -> RequestHandler:
+    """Respond to a request now, or start what will."""
+    handler = RequestHandler(dispatcher, head, body, responder)
+    try:
+        handler.begin()
+    except Exception as error:
+        handler.fail(error)
+    return handler
 
 
 class RequestHandler:
@@ -79,7 +91,7 @@ class RequestHandler:
 
     def begin(self) -> None:
         """Answer at once, or see to it that somebody will."""
-        decision = decide(self._head, self._site)
+        decision = self._all.cache.decide(self._head, self._site)
         match decision:
             case Forward() | Tunnel():
                 # What is answered here keeps nobody waiting, and is no part of a crowd.
@@ -115,10 +127,6 @@ class RequestHandler:
             self._count(self._forwarder.abandon())
             self._finish()
 
-    def give_up(self) -> None:
-        """It could not even begin."""
-        self._finish()
-
     # Ways to a response
 
     async def _ask(self, decision: Forward | Tunnel) -> None:
@@ -153,7 +161,8 @@ class RequestHandler:
             self._site,
             self._body,
             self._responder,
-            self._on_result,
+            self._all.cache,
+            report=self._on_result,
             upgrade=isinstance(decision, Tunnel),
             extra=allowed.fields,
             on_response=on_response,
@@ -167,7 +176,8 @@ class RequestHandler:
             self._all.application_site,
             self._body,
             self._responder,
-            self._on_result,
+            self._all.cache,
+            report=self._on_result,
             upgrade=False,
         )
 
@@ -184,7 +194,7 @@ class RequestHandler:
             try:
                 self._open_tunnel(result.switched)
             except Exception as error:
-                self._fail(error)
+                self.fail(error)
         elif result.retry:
             assert self._forwarder is not None, "it calls back"
             self._work(self._dial(self._forwarder))
@@ -229,7 +239,7 @@ class RequestHandler:
         record = self._record
         record.outcome = "tunnelled"
         if not self._all.trace:
-            self._head = record.head = replace(self._head, fields=(), section=None)
+            self._head = record.head = replace(self._head, fields=(), section=NO_FIELDS)
         client = self._responder.upgrade(switched.reason, switched.fields)
         tunnel = OpenTunnel(switched.upstream, client, self._tunnel_closed)
         self._all.opened(tunnel)
@@ -276,7 +286,7 @@ class RequestHandler:
             self._responder.close()
             raise
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
         if self._task is asyncio.current_task():
             self._task = None
 
@@ -286,7 +296,8 @@ class RequestHandler:
         except Exception as error:
             self._responder.fail(error, responses.failed(self._head))
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """End it because of a fault of ours."""
         try:
             self._finish()
         finally:

@@ -35,7 +35,7 @@ def tokens(head: RequestHead) -> bytes:
     its name and value decoded once (tornado ``parse_qs_bytes``), and ``Authorization: token``
     or ``Bearer``. Of several Jupyter takes one; here any other makes another guess.
     """
-    fields = head.values(b"authorization")
+    fields = head.section.index.get(b"authorization", ())
     query = head.target.partition(b"?")[2]
     asks = query and (b"token" in query or b"%" in query)
     if not asks and len(fields) < 2:

@@ -20,25 +20,7 @@ _TOKEN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 
 def decide(head: RequestHead, site: Site) -> Decision:
-    """Decide on a request, as it came in.
-
-    Whoever asks again over the same connection mostly repeats the field lines. While they,
-    the method, the client and the site are those of a request that was forwarded, only the
-    target can change the decision. (Not so behind another site's page, whose links may lead
-    to some paths only: such a request is judged each time.)
-    """
-    section = head.section
-    whose = (site, head.arrival, head.method, head.version)
-    if section is not None and section.forwarded == whose and target.is_ordinary(head.target):
-        return Forward(head)
-    decision = judge(head, site)
-    if section is not None and _as_it_is(decision, head) and origin.is_same_site(head):
-        section.forwarded = whose
-    return decision
-
-
-def judge(head: RequestHead, site: Site) -> Decision:
-    """Every rule, one after the other.
+    """Decide on a request, as it came in: every rule, one after the other.
 
     labgate's own paths come before the allow-list and the Host check, because probes and
     certificate authorities call by address and from anywhere; everything Jupyter would see
@@ -82,8 +64,14 @@ def judge(head: RequestHead, site: Site) -> Decision:
     return forward(head)
 
 
-def _as_it_is(decision: Decision, head: RequestHead) -> bool:
-    return isinstance(decision, Forward) and decision.head is head
+def depends_on_target(decision: Decision, head: RequestHead) -> bool:
+    """Whether another target alone, in ``target.is_ordinary`` form, could change the decision.
+
+    Not so when the head is forwarded as it is, and another site's page did not send it: such a
+    page's links may lead to some paths only.
+    """
+    forwarded = isinstance(decision, Forward) and decision.head is head
+    return not (forwarded and origin.is_same_site(head))
 
 
 def forward(head: RequestHead) -> Decision:

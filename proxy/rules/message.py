@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .model import Refuse, RequestHead
 from .origin import has_option, is_websocket
@@ -70,8 +70,7 @@ def check_expectation(head: RequestHead) -> Refuse | None:
     return Refuse(417, "expect", sentence, "Expect", b", ".join(expected), close=True)
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionFacts:
+class ConnectionFacts(NamedTuple):
     """What a request's method, version and fields say of its connection and its response.
 
     Attributes:
@@ -139,7 +138,7 @@ def expects_continue(head: RequestHead) -> bool:
     RFC 9110 section 10.1.1: not to HTTP/1.0. Tornado says it to this spelling alone
     (``HTTP1Connection._read_message``), and to anybody else nothing.
     """
-    return head.version >= (1, 1) and list(head.values(b"expect")) == [b"100-continue"]
+    return head.version >= (1, 1) and head.values(b"expect") == (b"100-continue",)
 
 
 def check_hops(head: RequestHead) -> Refuse | int | None:

@@ -62,36 +62,39 @@ class Arrival:
     vouched: bool = True
 
 
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class FieldSection:
-    """The field lines of a head, and what was made of them once.
+    """The field lines of a head, and an index of them.
 
-    Whoever asks again over the same connection mostly repeats them, octet by octet, and
-    then nothing has to be made anew.
+    A client mostly repeats its fields over one connection, byte for byte: then its heads share
+    one section, by whose identity caches know them.
 
     Attributes:
         fields: The field lines.
         index: Every value of a field, by its name in lower case.
-        forwarded: Whose request with them went up as it was (``rules.decide``).
-        going_up: For whom, and as what, they went up last (``rules.request``).
     """
 
-    __slots__ = ("fields", "forwarded", "going_up", "index")
+    fields: tuple[Field, ...]
+    index: Mapping[bytes, tuple[bytes, ...]] = field(init=False)
 
-    def __init__(self, fields: tuple[Field, ...]) -> None:
-        self.fields = fields
-        self.forwarded: object = None
-        self.going_up: tuple[object, bytes] | None = None
-        self.index: dict[bytes, list[bytes]] = {}
-        for name, value in fields:
-            self.index.setdefault(name.lower(), []).append(value)
+    def __post_init__(self) -> None:
+        index: dict[bytes, tuple[bytes, ...]] = {}
+        for name, value in self.fields:
+            key = name.lower()
+            index[key] = (*index[key], value) if key in index else (value,)
+        object.__setattr__(self, "index", MappingProxyType(index))
 
 
-@dataclass(slots=True)
+NO_FIELDS = FieldSection(())
+
+
+@dataclass(frozen=True, slots=True)
 class RequestHead:
-    """A request without its content (RFC 9112 sections 2 and 3); never modified.
+    """A request without its content (RFC 9112 sections 2 and 3).
 
     ``target`` is the request target byte for byte: never decoded, re-quoted or
-    normalised on its way up. ``section`` is that of ``fields``, or made of them.
+    normalised on its way up. ``section`` is that of ``fields``, and made of them when it is
+    not given.
     """
 
     method: bytes
@@ -99,19 +102,16 @@ class RequestHead:
     version: tuple[int, int]
     fields: tuple[Field, ...]
     arrival: Arrival
-    section: FieldSection | None = field(default=None, repr=False, compare=False)
+    section: FieldSection = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         # ``dataclasses.replace`` hands on the section of the fields that were replaced.
-        if self.section is not None and self.section.fields is not self.fields:
-            self.section = None
+        if self.section is None or self.section.fields is not self.fields:
+            object.__setattr__(self, "section", FieldSection(self.fields))
 
     def values(self, name: bytes) -> Sequence[bytes]:
         """Every value of the field ``name`` (given in lower case), in order."""
-        section = self.section
-        if section is None:
-            section = self.section = FieldSection(self.fields)
-        return section.index.get(name, ())
+        return self.section.index.get(name, ())
 
     def from_peer(self, peer: str) -> RequestHead:
         """The same head from another client's address."""
@@ -122,18 +122,19 @@ class RequestHead:
         )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ResponseHead:
-    """A response without its content (RFC 9112 section 4); never modified."""
+    """A response without its content (RFC 9112 section 4)."""
 
     status: int
     reason: bytes
     fields: tuple[Field, ...]
-    names: list[bytes] = field(init=False, repr=False, compare=False)
+    names: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
     """The fields' names in lower case, in their order."""
 
     def __post_init__(self) -> None:
-        self.names = [name.lower() for name, _ in self.fields]
+        names = tuple([name.lower() for name, _ in self.fields])
+        object.__setattr__(self, "names", names)
 
     def values(self, name: bytes) -> list[bytes]:
         """Every value of the field ``name`` (given in lower case), in order."""

@@ -30,12 +30,12 @@ def representation(head: RequestHead) -> Representation:
     (``ServerConnection.ResponseError.create``).
     """
     modes = head.values(b"sec-fetch-mode")
-    scripted = list(head.values(b"sec-fetch-dest")) == [b"empty"]
+    scripted = head.values(b"sec-fetch-dest") == (b"empty",)
     best = Representation.JSON if scripted else Representation.TEXT
     best_weight = 0.0
     for media_type, weight in _accepted(head):
         named = _NAMED.get(media_type)
-        if named is None or (named is Representation.PAGE and modes and modes != [b"navigate"]):
+        if named is None or (named is Representation.PAGE and modes and modes != (b"navigate",)):
             continue
         if weight > best_weight:
             best, best_weight = named, weight

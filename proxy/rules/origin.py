@@ -111,8 +111,8 @@ def check_fetch_site(head: RequestHead, site: Site) -> Refuse | None:
         return None
     if (
         head.method in (b"GET", b"HEAD")
-        and head.values(b"sec-fetch-mode") == [b"navigate"]
-        and head.values(b"sec-fetch-dest") == [b"document"]
+        and head.values(b"sec-fetch-mode") == (b"navigate",)
+        and head.values(b"sec-fetch-dest") == (b"document",)
         and first_segment(head.target, site.base_path) not in NO_LINKS_FROM_OTHER_SITES
     ):
         return None

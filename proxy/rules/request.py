@@ -13,6 +13,9 @@ Jupyter with ``trust_xheaders`` reads X-Scheme before X-Forwarded-Proto and X-Re
 before X-Forwarded-For (tornado ``_apply_xheaders``), so all of them are replaced.
 """
 
+REQUEST_LINE = b"%b %b HTTP/1.1\r\n"
+"""Of a method and a target, its end included."""
+
 _REWRITTEN = frozenset({b"origin", b"referer"})
 _CREDENTIALS = frozenset({b"authorization", b"cookie"})
 
@@ -75,21 +78,12 @@ def upstream_head(
     changes: list[Change] | None = None,
 ) -> bytes:
     """The head as the bytes that go up, in HTTP/1.1 whatever the client spoke."""
-    section = head.section
-    if section is None or changes is not None:
-        fields = upstream_fields(head, site, websocket=websocket, changes=changes)
-        return _request_line(head) + _lines(fields)
-    whose = (site, head.arrival.peer, head.version, websocket)
-    if section.going_up is None or section.going_up[0] != whose:
-        section.going_up = (whose, _lines(upstream_fields(head, site, websocket=websocket)))
-    return _request_line(head) + section.going_up[1]
+    fields = upstream_fields(head, site, websocket=websocket, changes=changes)
+    return REQUEST_LINE % (head.method, head.target) + field_lines(fields)
 
 
-def _request_line(head: RequestHead) -> bytes:
-    return b"%b %b HTTP/1.1\r\n" % (head.method, head.target)
-
-
-def _lines(fields: list[Field]) -> bytes:
+def field_lines(fields: list[Field]) -> bytes:
+    """The field lines, with the empty line that ends a head."""
     return b"\r\n".join([*map(b": ".join, fields), b"\r\n"])
 
 

@@ -34,8 +34,9 @@ def downstream_fields(
     fields other than Content-Length are the relay's to add.
     """
     no_length = head.status < 200 or head.status == 204
-    lengths = head.values(b"content-length")
-    as_it_is = not (no_length or (lengths and lengths[0].startswith(b"0")))
+    sized = b"content-length" in head.names
+    length = head.fields[head.names.index(b"content-length")][1] if sized else b""
+    as_it_is = not (no_length or length.startswith(b"0"))
     if as_it_is and _CHANGING.isdisjoint(head.names):
         kept, dated = list(head.fields), b"date" in head.names
     else:

@@ -24,11 +24,12 @@ def response_fault(head: ResponseHead, version: str) -> str:
         return f"the status {head.status} does not exist"
     if version not in ("1.0", "1.1"):
         return f"an answer in HTTP/{version}"
-    codings = head.values(b"transfer-encoding")
-    if codings and (version == "1.0" or [coding.lower() for coding in codings] != [b"chunked"]):
-        return "a transfer coding other than chunked"
-    for length in head.values(b"content-length"):
-        if len(length) > MAX_LENGTH_DIGITS:
+    if b"transfer-encoding" in head.names:
+        codings = [coding.lower() for coding in head.values(b"transfer-encoding")]
+        if version == "1.0" or codings != [b"chunked"]:
+            return "a transfer coding other than chunked"
+    for name, (_, value) in zip(head.names, head.fields, strict=True):
+        if name == b"content-length" and len(value) > MAX_LENGTH_DIGITS:
             return "a Content-Length that is too large"
     if head.reason != b"OK" and not _REASON.fullmatch(head.reason):
         return "a control character in the reason phrase"

@@ -18,7 +18,7 @@ END = b"\r\n\r\n"
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _TARGET = rb"[!-~]++"
 _VALUE = rb"[\t -~\x80-\xff]*+"
-_REQUEST_LINE = re.compile(_TOKEN + b" " + _TARGET + rb" HTTP/([0-9])\.[0-9]")
+_REQUEST_LINE = re.compile(b"(" + _TOKEN + b") (" + _TARGET + rb") HTTP/([0-9])\.([0-9])")
 _HEAD = re.compile(
     _TOKEN + b" " + _TARGET + rb" HTTP/1\.[0-9]\r\n"
     b"(?:" + _TOKEN + b":" + _VALUE + rb"\r\n)*+\r\n"
@@ -61,7 +61,8 @@ def check_head(head: bytes, most_line: int, most_head: int, most_fields: int) ->
         return too_many_fields()
     if _HEAD.fullmatch(head) is None or head.startswith(b"PRI "):
         sentence = "A header field of this request is not well-formed."
-        return check_request_line(head[:line]) or malformed(sentence, "fields")
+        refusal = read_request_line(head[:line])
+        return refusal if isinstance(refusal, Refuse) else malformed(sentence, "fields")
     fields = head[line:].lower()
     if b"\r\ntransfer-encoding:" in fields:
         return CHUNKED
@@ -74,18 +75,33 @@ def check_head(head: bytes, most_line: int, most_head: int, most_fields: int) ->
     return Framing(int(length[1]))
 
 
-def check_request_line(line: bytes) -> Refuse | None:
+class RequestLine(NamedTuple):
+    """A request line that was let through.
+
+    Attributes:
+        method: The method.
+        target: The request target, byte for byte.
+        version: (1, 0) or (1, 1); a later minor version is 1.1 (RFC 9110 section 2.5).
+    """
+
+    method: bytes
+    target: bytes
+    version: tuple[int, int]
+
+
+def read_request_line(line: bytes) -> RequestLine | Refuse:
     """``method SP request-target SP HTTP-version``, exactly (RFC 9112 section 3)."""
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
         return malformed("This is not a well-formed HTTP/1.1 request line.", "request-line")
-    if match[1] != b"1":
+    method, target, major, minor = match.groups()
+    if major != b"1":
         # RFC 9110 section 15.6.6.
         return Refuse(505, "version", "This server speaks HTTP/1.1 and HTTP/1.0.", close=True)
-    if line.startswith(b"PRI "):
+    if method == b"PRI":
         # RFC 9113 section 11.6: reserved, and llhttp waits for the rest of the preface.
         return Refuse(501, "method", "This server does not know this method.", close=True)
-    return None
+    return RequestLine(method, target, (1, 0) if minor == b"0" else (1, 1))
 
 
 def check_lines(octets: bytes) -> Refuse | None:
@@ -98,15 +114,6 @@ def check_lines(octets: bytes) -> Refuse | None:
     if alone or len(octets.translate(None, _CONTROLS)) != len(octets):
         return malformed("This is not a well-formed HTTP/1.1 request.", "control-characters")
     return None
-
-
-def request_line(line: bytes) -> tuple[bytes, bytes, tuple[int, int]]:
-    """Method, target and version of a line that was let through.
-
-    A later minor version becomes 1.1 (RFC 9110 section 2.5).
-    """
-    method, target, version = line.split(b" ")
-    return method, target, (1, 0) if version == b"HTTP/1.0" else (1, 1)
 
 
 def field_lines(octets: bytes) -> tuple[Field, ...]:

@@ -12,7 +12,6 @@ from proxy.net.limits import DEFAULT_LIMITS
 from proxy.rules.decide import decide
 from proxy.rules.model import Arrival, Field, Forward, RequestHead, Tunnel
 from proxy.rules.request import CLIENT_CLAIMS, upstream_head
-from proxy.rules.syntax import request_line
 from tests.heads import SITE
 
 OURS = {b"x-real-ip", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
@@ -58,7 +57,7 @@ def heads(data: bytes) -> Iterator[tuple[bytes, Reads, RequestHead]]:
         reads = framer.reads
         piece, data = framer.cut(data)
         if reads is Reads.HEAD and isinstance(piece, bytes):
-            method, target, version = request_line(framer.line)
+            method, target, version = framer.request_line
             arrival = Arrival("203.0.113.7")
             fields = framer.section.fields
             head = RequestHead(method, target, version, fields, arrival, framer.section)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_network
-from itertools import product
 
 import pytest
 
-from proxy.rules.decide import decide, judge
+from proxy.rules.decide import decide
 from proxy.rules.model import (
     Arrival,
-    FieldSection,
     Forward,
     Internal,
     Redirect,
@@ -23,7 +21,7 @@ from proxy.rules.model import (
     make_site,
 )
 from proxy.rules.networks import Networks
-from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, fields, get
+from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, get
 
 OWN = b"Origin: https://lab.example.org"
 UPGRADE = (b"Connection: keep-alive, Upgrade", b"Upgrade: websocket")
@@ -340,68 +338,3 @@ def test_health_is_answered_whatever_the_host() -> None:
     assert decide(by_address, SITE) == Internal(by_address)
     on_plain_port = plain(target=b"/.labgate/ready?x")
     assert decide(on_plain_port, SITE) == Internal(on_plain_port)
-
-
-TARGETS = [
-    b"/",
-    b"/lab",
-    b"//x",
-    b"/api/contents",
-    b"/lab/../api",
-    b"/lab#x",
-    b"*",
-    b"lab",
-    b"http://lab.example.org/lab",
-    b"http://evil.example/lab",
-    b"/.labgate/health",
-    b"/.well-known/acme-challenge/x",
-    b"/api/kernels/1/channels?token=x",
-    b"/logout",
-]
-
-
-SITES = [
-    SITE,
-    make_site((LOCAL,), JUPYTER),
-    make_site((LAB,), JUPYTER, allow=Networks([ip_network("203.0.113.0/24")])),
-    make_site((LOCAL, LAB), JUPYTER, canonical_redirect=True),
-]
-ARRIVALS = [
-    Arrival("203.0.113.7"),
-    Arrival("198.51.100.1"),
-    Arrival("203.0.113.7", plain_redirects=True),
-]
-ASKED = list(
-    product(
-        [b"GET", b"POST", b"OPTIONS", b"CONNECT", b"NONE"],
-        TARGETS,
-        [(1, 0), (1, 1)],
-        ARRIVALS,
-        SITES,
-    )
-)
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        (),
-        (OWN,),
-        (CROSS, *NAVIGATES),
-        (OWN, *UPGRADE),
-        (b"Sec-Fetch-Site: same-origin",),
-        (b"Max-Forwards: 1",),
-        (b"Max-Forwards: 0",),
-        (b"Expect: 100-continue",),
-    ],
-)
-def test_what_was_forwarded_before_changes_no_decision(lines: tuple[bytes, ...]) -> None:
-    """Two with the same field lines: each kind after and before an ordinary one, and twice."""
-    ordinary = (b"GET", b"/lab", (1, 1), ARRIVALS[0], SITES[0])
-    pairs = [*product([ordinary], ASKED), *product(ASKED, [ordinary])]
-    for pair in [*pairs, *zip(ASKED, ASKED, strict=True)]:
-        section = FieldSection(fields(HOST, *lines))
-        for method, target, version, arrival, site in pair:
-            again = RequestHead(method, target, version, section.fields, arrival, section)
-            fresh = RequestHead(method, target, version, section.fields, arrival)
-            assert decide(again, site) == judge(fresh, site)

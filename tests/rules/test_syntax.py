@@ -12,9 +12,8 @@ from proxy.rules.syntax import (
     Framing,
     check_head,
     check_lines,
-    check_request_line,
     field_lines,
-    request_line,
+    read_request_line,
 )
 
 LINES = [
@@ -49,9 +48,9 @@ LINES = [
 
 @pytest.mark.parametrize(("line", "status"), LINES)
 def test_request_line(line: bytes, status: int) -> None:
-    refusal = check_request_line(line)
-    assert (refusal.status if refusal else 0) == status
-    assert refusal is None or refusal.close
+    read = read_request_line(line)
+    assert (read.status if isinstance(read, Refuse) else 0) == status
+    assert not isinstance(read, Refuse) or read.close
 
 
 FRAMINGS: list[tuple[bytes, Framing | int]] = [
@@ -154,7 +153,7 @@ LINES_IN_PARTS = [
 def test_the_parts_of_a_request_line(
     line: bytes, method: bytes, target: bytes, version: tuple[int, int]
 ) -> None:
-    assert request_line(line) == (method, target, version)
+    assert read_request_line(line) == (method, target, version)
 
 
 FIELDS_IN_PARTS: list[tuple[bytes, tuple[Field, ...]]] = [

@@ -1,0 +1,94 @@
+"""Decisions and serialised heads of requests whose fields came before.
+
+A client mostly repeats its field lines over one connection; then there is nothing to decide
+and nothing to rewrite anew. What is remembered of a field section goes when the section does.
+"""
+
+from __future__ import annotations
+
+from weakref import ref
+
+from proxy.rules.decide import decide, depends_on_target
+from proxy.rules.model import Change, Decision, FieldSection, Forward, RequestHead, Site
+from proxy.rules.request import REQUEST_LINE, field_lines, upstream_fields, upstream_head
+from proxy.rules.target import is_ordinary
+
+
+class Remembered(ref[FieldSection]):
+    """What is known of one field section, which it does not keep alive.
+
+    Attributes:
+        identity: The section's ``id``.
+        forwarded: Site, arrival, method and version of a request that was forwarded unmodified.
+        target: That request's target, or a later one's.
+        lines: The serialised fields that went up.
+        sent_as: Site, arrival and version with which ``lines`` were made.
+    """
+
+    __slots__ = ("forwarded", "identity", "lines", "sent_as", "target")
+
+    identity: int
+    forwarded: object
+    sent_as: object
+    target: bytes
+    lines: bytes
+
+
+class DecisionCache:
+    """Decides and serialises like the pure rules, once for each field section."""
+
+    def __init__(self) -> None:
+        self._sections: dict[int, Remembered] = {}
+
+    def __len__(self) -> int:
+        return len(self._sections)
+
+    def decide(self, head: RequestHead, site: Site) -> Decision:
+        """As ``rules.decide.decide``."""
+        remembered = self._sections.get(id(head.section))
+        key = (site, head.arrival, head.method, head.version)
+        if (
+            remembered is not None
+            and remembered.forwarded == key
+            and (remembered.target == head.target or is_ordinary(head.target))
+        ):
+            remembered.target = head.target
+            return Forward(head)
+        decision = decide(head, site)
+        if not depends_on_target(decision, head):
+            remembered = self._of(head)
+            remembered.forwarded, remembered.target = key, head.target
+        return decision
+
+    def upstream_head(
+        self,
+        head: RequestHead,
+        site: Site,
+        *,
+        websocket: bool = False,
+        changes: list[Change] | None = None,
+    ) -> bytes:
+        """As ``rules.request.upstream_head``."""
+        if websocket or changes is not None:
+            return upstream_head(head, site, websocket=websocket, changes=changes)
+        remembered = self._of(head)
+        key = (site, head.arrival, head.version)
+        if remembered.sent_as != key:
+            remembered.lines = field_lines(upstream_fields(head, site))
+            remembered.sent_as = key
+        return REQUEST_LINE % (head.method, head.target) + remembered.lines
+
+    def _of(self, head: RequestHead) -> Remembered:
+        section = head.section
+        remembered = self._sections.get(id(section))
+        if remembered is None:
+            remembered = Remembered(section, self._forget)
+            remembered.identity = id(section)
+            remembered.forwarded = remembered.sent_as = None
+            remembered.target = remembered.lines = b""
+            self._sections[id(section)] = remembered
+        return remembered
+
+    def _forget(self, remembered: ref[FieldSection]) -> None:
+        assert isinstance(remembered, Remembered), "no other is made"
+        del self._sections[remembered.identity]

@@ -1,0 +1,117 @@
+"""What is remembered of a field section changes no decision and no byte."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import replace
+from ipaddress import ip_network
+from itertools import product
+
+import pytest
+
+from proxy.proxying.decision_cache import DecisionCache
+from proxy.rules.decide import decide
+from proxy.rules.model import Arrival, Change, FieldSection, Forward, RequestHead, make_site
+from proxy.rules.networks import Networks
+from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, fields, get
+from tests.rules.test_decide import CROSS, NAVIGATES, OWN, UPGRADE
+
+TARGETS = [
+    b"/",
+    b"/lab",
+    b"//x",
+    b"/api/contents",
+    b"/lab/../api",
+    b"/lab#x",
+    b"*",
+    b"lab",
+    b"http://lab.example.org/lab",
+    b"http://evil.example/lab",
+    b"/.labgate/health",
+    b"/.well-known/acme-challenge/x",
+    b"/api/kernels/1/channels?token=x",
+    b"/logout",
+]
+
+
+SITES = [
+    SITE,
+    make_site((LOCAL,), JUPYTER),
+    make_site((LAB,), JUPYTER, allow=Networks([ip_network("203.0.113.0/24")])),
+    make_site((LOCAL, LAB), JUPYTER, canonical_redirect=True),
+]
+ARRIVALS = [
+    Arrival("203.0.113.7"),
+    Arrival("198.51.100.1"),
+    Arrival("203.0.113.7", plain_redirects=True),
+]
+ASKED = list(
+    product(
+        [b"GET", b"POST", b"OPTIONS", b"CONNECT", b"NONE"],
+        TARGETS,
+        [(1, 0), (1, 1)],
+        ARRIVALS,
+        SITES,
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        (OWN,),
+        (CROSS, *NAVIGATES),
+        (OWN, *UPGRADE),
+        (b"Sec-Fetch-Site: same-origin",),
+        (b"Max-Forwards: 1",),
+        (b"Max-Forwards: 0",),
+        (b"Expect: 100-continue",),
+    ],
+)
+def test_what_was_forwarded_before_changes_no_decision(lines: tuple[bytes, ...]) -> None:
+    """Two with the same field lines: each kind after and before an ordinary one, and twice."""
+    ordinary = (b"GET", b"/lab", (1, 1), ARRIVALS[0], SITES[0])
+    pairs = [*product([ordinary], ASKED), *product(ASKED, [ordinary])]
+    for pair in [*pairs, *zip(ASKED, ASKED, strict=True)]:
+        cache, section = DecisionCache(), FieldSection(fields(HOST, *lines))
+        for method, target, version, arrival, site in pair:
+            again = RequestHead(method, target, version, section.fields, arrival, section)
+            fresh = RequestHead(method, target, version, section.fields, arrival)
+            assert cache.decide(again, site) == decide(fresh, site)
+
+
+def test_what_went_up_once_goes_up_again_for_the_same_client_only() -> None:
+    cache = DecisionCache()
+    head = get(HOST, b"X-Forwarded-For: 10.0.0.1", target=b"/1")
+    first = cache.upstream_head(head, SITE)
+    assert b"\r\nX-Forwarded-For: 203.0.113.7\r\n" in first
+    again = cache.upstream_head(replace(head, target=b"/2"), SITE)
+    assert again == first.replace(b"GET /1 ", b"GET /2 ")
+    other = cache.upstream_head(head.from_peer("198.51.100.9"), SITE)
+    assert other == first.replace(b"203.0.113.7", b"198.51.100.9")
+    preserving = cache.upstream_head(head, replace(SITE, preserve=True))
+    assert b"\r\nHost: lab.example.org\r\n" in preserving
+    changes: list[Change] = []
+    assert cache.upstream_head(head, SITE, changes=changes) == first
+    assert changes
+
+
+def test_what_is_remembered_goes_with_the_fields() -> None:
+    cache = DecisionCache()
+    head = get(HOST)
+    assert isinstance(cache.decide(head, SITE), Forward)
+    cache.upstream_head(head, SITE)
+    assert len(cache) == 1
+    del head
+    gc.collect()
+    assert not len(cache)
+
+
+def test_a_handshake_is_not_remembered() -> None:
+    """Its fields would be kept for as long as the WebSocket is open."""
+    cache = DecisionCache()
+    head = get(HOST, OWN, *UPGRADE)
+    cache.decide(head, SITE)
+    cache.upstream_head(head, SITE, websocket=True)
+    assert not len(cache)
