@@ -22,9 +22,10 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input -qq
 INSTALL_LOCKED := $(PIP) install --require-hashes -r .ci/build.lock -r
 INSTALL_LABGATE := $(PIP) install --no-deps --no-build-isolation --editable .
 
-# exec, so that labgate itself gets the signals and make's only part is to wait.
+# On a terminal labgate gets a process group of its own: Ctrl-C is for labgate alone, and make
+# reports how it ended. In make's group, make would end by the signal and not with 0.
 up: $(VENV)/up.stamp
-	@exec $(VENV)/bin/labgate up $(ARGS)
+	@if [ -t 0 ]; then set -m; $(VENV)/bin/labgate up $(ARGS); else exec $(VENV)/bin/labgate up $(ARGS); fi
 
 # All of them run in several processes, a file's tests in one; some of them in this one.
 AT_ONCE := -n auto --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=3
