@@ -1,10 +1,12 @@
-"""What people type.
+"""The command line.
 
-- ``command``    from the command line to an exit code
-- ``parser``     argparse with suggestions, and usage in one line
-- ``arguments``  the command line as flags of the configuration
-- ``run``        ``up`` and ``serve``: from start to a clean stop
-- ``ready_lines``     the lines printed once everything is ready
-- ``cert``       ``labgate cert``
-- ``password``   ``labgate password``
+- ``command``      reads the command line and the configuration, and runs the command
+- ``parser``       argparse with suggestions, and usage in one line
+- ``arguments``    the commands and options; every option is a key of the configuration
+- ``run``          ``labgate up`` and ``labgate serve``
+- ``confirm``      asks the person at the terminal
+- ``ready_lines``  the lines that are printed when everything is ready
+- ``cert``         ``labgate cert show``
+- ``obtain``       ``labgate cert obtain`` and ``renew``
+- ``password``     ``labgate password``
 """

@@ -1,4 +1,4 @@
-"""``labgate cert show``: what is in service, and until when."""
+"""``labgate cert show``: the certificates in service, and their expiry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Read the command line and the configuration, run, answer with an exit code."""
+"""Reads the command line and the configuration, and runs the command.
+
+Tested by tests/cli/test_start.py and tests/cli/test_arguments.py.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ log = logging.getLogger("labgate")
 
 
 def command(arguments: list[str] | None) -> int:
-    """Exit codes: 0 fine, 1 what was asked for is not possible, 2 usage."""
+    """Run a command. Exit codes: 0 for success, 1 if it is not possible, 2 for wrong usage."""
     parsed = parse(arguments)
     try:
         if parsed.command == "password":

@@ -1,4 +1,4 @@
-"""Asking the person at the terminal."""
+"""Asks the person at the terminal a yes-or-no question."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STDIN = 0
 
 
 def confirm_on_terminal() -> Callable[[str], Awaitable[bool]] | None:
-    """What asks; None where nobody sits: a service, a pipe, a job in the background."""
+    """The function that asks; None if nobody can answer: a service, a pipe, a background job."""
     try:
         in_front = os.tcgetpgrp(STDIN) == os.getpgrp()
     except OSError:  # it is no terminal
@@ -21,14 +21,14 @@ def confirm_on_terminal() -> Callable[[str], Awaitable[bool]] | None:
 
 
 async def ask(question: str) -> bool:
-    """Print the question with ``[y/N]`` and wait for a line.
+    """Print the question with ``[y/N]``, and wait for a line.
 
-    The end of input is a no, and so is a terminal that hangs up.
-    The event loop goes on meanwhile, and when this is cancelled nothing waits any more.
+    The end of input means no, and so does a terminal that is closed. The event loop is not
+    blocked, and the wait can be cancelled.
     """
     try:
         print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    except OSError:  # the terminal hung up, maybe with the question in its last words
+    except OSError:  # the terminal was closed, perhaps while the question was printed
         return False
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[bytes] = loop.create_future()
@@ -36,7 +36,7 @@ async def ask(question: str) -> bool:
     def read() -> None:
         try:
             line = os.read(STDIN, 1024)
-        except OSError:  # the terminal hung up
+        except OSError:  # the terminal was closed
             line = b""
         if not answered.done():
             answered.set_result(line)

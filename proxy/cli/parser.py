@@ -1,4 +1,4 @@
-"""argparse with suggestions for what is mistyped, and usage in one line."""
+"""argparse with suggestions for misspelled words, and usage in one line."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from proxy.config.spelling import did_you_mean, with_full_stop
 
 
 class Parser(argparse.ArgumentParser):
-    """One command's options; commands may stand below it.
+    """The options of one command, which may have subcommands.
 
-    Options are written out: an abbreviation that is understood today may stand for two
-    options tomorrow.
+    Options cannot be abbreviated: a later version might make an abbreviation ambiguous.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -22,7 +21,7 @@ class Parser(argparse.ArgumentParser):
         self._below: dict[str, Parser] = {}
 
     def commands(self, destination: str, metavar: str) -> Any:
-        """What ``add_subparsers`` returns, for the commands below this one."""
+        """Add subcommands; returns the result of ``add_subparsers``."""
         self.usage = f"%(prog)s {metavar} [OPTION …]"
         made = self.add_subparsers(
             dest=destination, required=True, metavar=metavar, prog=self.prog, title="commands"
@@ -31,7 +30,7 @@ class Parser(argparse.ArgumentParser):
         return made
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
-        """Parse all of it; exits with 2, a sentence and a usage line if that cannot be."""
+        """Parse the command line; exits with 2, a sentence and a usage line if it is invalid."""
         parser, rest = self, list(words)
         while parser._below and rest[:1] not in (["-h"], ["--help"], ["--version"]):
             parser._expect_command(rest)
@@ -42,7 +41,7 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
     def error(self, message: str) -> NoReturn:
-        """A sentence like all others of labgate's, and where to read on."""
+        """Print a sentence in labgate's style and the usage, and exit with 2."""
         usage = self.format_usage().rstrip()
         self.exit(
             2,
@@ -61,7 +60,7 @@ class Parser(argparse.ArgumentParser):
             self.error(f"there is no command {word}{near}")
 
     def _about(self, unknown: list[str], top: Parser) -> str:
-        """A sentence for words that belong to no option of this command."""
+        """Describe words that belong to no option of this command."""
         options = [word.partition("=")[0] for word in unknown if word.startswith("-")]
         said = []
         for option in options:
@@ -80,22 +79,23 @@ class Parser(argparse.ArgumentParser):
         return [option for option in self._option_string_actions if option.startswith("--")]
 
     def _all(self) -> list[Parser]:
-        """The commands below this one that have none below themselves."""
+        """The subcommands at any depth that have no subcommands."""
         if not self._below:
             return [self]
         return [leaf for below in self._below.values() for leaf in below._all()]
 
 
 class Key(argparse.Action):
-    """Stores an option under its section and key; only options that were given are stored.
+    """Stores an option under its section and key, if it was given.
 
-    The namespace has ``flags``, section and key and value, and ``typed``, key and option.
+    In the namespace ``flags`` has the values by section and key, and ``typed`` the option as it
+    was written, by ``section.key``.
 
     Args:
         key: ``section.key``.
-        repeat: The option may be given several times; the key is a list.
-        value: The option takes no value, it means this one.
-        choices: The only values.
+        repeat: The option may be repeated; the key is a list.
+        value: The value of an option that takes no argument.
+        choices: The only valid values.
     """
 
     def __init__(

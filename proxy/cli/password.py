@@ -1,4 +1,4 @@
-"""``labgate password``: a passphrase in, the hash Jupyter or labgate's own login takes out."""
+"""``labgate password``: reads a passphrase, prints the hash for Jupyter or for an htpasswd file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from proxy.errors import StartError, UsageError
 
 
 def password(user: str | None = None) -> int:
-    """Ask twice on a terminal, once from a pipe; only the hash goes to standard output.
+    """Ask twice on a terminal, read once from a pipe; print only the hash to standard output.
 
-    With ``user`` it is a line of an htpasswd file.
+    With ``user`` it prints a line of an htpasswd file.
 
     Raises:
-        StartError: Nothing was typed, two different things, or what no login could repeat.
-        UsageError: ``user`` is no name for an htpasswd file.
+        StartError: The passphrase is empty, unusable, or differs from its repetition.
+        UsageError: ``user`` is not valid in an htpasswd file.
     """
     if user is not None and (problem := problem_with_user(user)):
         raise UsageError(f"--htpasswd {user!r}: {problem}.")

@@ -1,4 +1,4 @@
-"""The lines printed once everything is ready."""
+"""The lines that are printed when everything is ready."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Reader:
 def ready_lines(
     settings: Settings, jupyter: Launched, authority: Path | None, reader: Reader
 ) -> list[tuple[str, str]]:
-    """Label and text of every line; no label continues the line before."""
+    """Label and text of every line; a line without a label continues the previous one."""
     origin, base_path, login = settings.origins[0], jupyter.address.base_path, jupyter.login
     address = f"{origin}{base_path}lab"
     if login.kind == "token" and reader.terminal:
@@ -118,7 +118,7 @@ def say(text: str) -> None:
 
 
 def print_ready(lines: list[tuple[str, str]], stream: TextIO | None = None) -> None:
-    """Print the lines, on standard error by default; rich would cost the start 0.05 s."""
+    """Print the lines, to standard error by default; importing rich would take 0.05 s."""
     stream = stream or sys.stderr
     bold, cyan, plain = ("\033[1m", "\033[1;36m", "\033[0m") if _styled(stream) else ("", "", "")
     shown = [""]
@@ -129,6 +129,6 @@ def print_ready(lines: list[tuple[str, str]], stream: TextIO | None = None) -> N
 
 
 def _styled(stream: TextIO) -> bool:
-    """A terminal that knows colours, whose owner has not declined them (no-color.org)."""
+    """Whether the stream is a terminal with colours, and NO_COLOR is not set (no-color.org)."""
     dumb = os.environ.get("TERM", "") in ("", "dumb", "unknown")
     return stream.isatty() and not dumb and not os.environ.get("NO_COLOR")

@@ -1,4 +1,4 @@
-"""``up`` and ``serve``: from start to a clean stop."""
+"""``labgate up`` and ``labgate serve``, from start to stop."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(command: Callable[[Settings], Coroutine[Any, Any, int]], settings: Setti
 
 
 def _application(settings: Settings, *, access_log: bool) -> Serving:
-    """In this process, or in several."""
+    """One application in this process, or a supervisor of several processes."""
     if settings.listen.workers == 1:
         return Application(settings, access_log=access_log)
     from proxy.workers.supervisor import Supervisor  # noqa: PLC0415  only where it is wanted
@@ -61,7 +61,7 @@ async def serve(settings: Settings) -> int:
             "serve needs to know where Jupyter is: --upstream http://127.0.0.1:8888 "
             "(or upstream.url, LABGATE_UPSTREAM__URL). `labgate up` launches one."
         )
-    # --show-headers tells of every exchange already.
+    # --show-headers prints every exchange already.
     access_log = settings.log.access is True or (
         settings.log.access is None and not settings.log.show_headers
     )
@@ -76,7 +76,7 @@ async def up(settings: Settings) -> int:
     """Launch Jupyter, then serve it.
 
     Raises:
-        StartError: Another one runs with the same state folder or the same container.
+        StartError: Another labgate uses the same state folder or container.
     """
     from proxy.runtime.instance_lock import acquire, folder_claim  # noqa: PLC0415  serve needs none of it
 
@@ -85,7 +85,7 @@ async def up(settings: Settings) -> int:
             "upstream.url names a Jupyter that runs already, and `up` would launch another: "
             "add --launch none, or use `labgate serve`."
         )
-    # Before any port, engine or file is touched.
+    # Before any port, engine or file is used.
     with closing(acquire(folder_claim(settings.state_folder))):
         app = _application(settings, access_log=settings.log.access is True)
         if settings.jupyter.launch != "none":
@@ -116,7 +116,7 @@ async def _serve_running(
 
 
 async def _launch_and_serve(settings: Settings, app: Serving, force: asyncio.Event) -> None:
-    """Open ports, launch, wait, tell, supervise: until cancelled or Jupyter is shut down."""
+    """Open ports, launch Jupyter and restart it, until cancelled or Jupyter is shut down."""
     async with _chosen_launcher(settings, force) as launcher:
         try:
             await app.start()
@@ -134,8 +134,8 @@ async def _launch_and_serve(settings: Settings, app: Serving, force: asyncio.Eve
 
 @asynccontextmanager
 async def _chosen_launcher(settings: Settings, force: asyncio.Event) -> AsyncIterator[Launcher]:
-    """Have a launcher, and its container to ourselves; at the end its Jupyter is stopped."""
-    # A Jupyter that runs already is served without the Engine's client and progress bars.
+    """Choose a launcher and claim its container; stop its Jupyter at the end."""
+    # Imported here: to serve a running Jupyter needs neither the engine's client nor rich.
     from proxy.jupyter.choose_launcher import choose_launcher  # noqa: PLC0415  0.1 s
     from proxy.runtime.instance_lock import acquire, container_claim  # noqa: PLC0415
 
@@ -156,7 +156,7 @@ async def _chosen_launcher(settings: Settings, force: asyncio.Event) -> AsyncIte
 async def _supervise(
     settings: Settings, app: Serving, launcher: Launcher, launched: Launched
 ) -> None:
-    """Start Jupyter again whenever it ends, until it is shut down to end labgate as well."""
+    """Restart Jupyter whenever it exits, until it is shut down together with labgate."""
     known = launched
 
     def moved(now: Launched) -> None:
@@ -202,13 +202,13 @@ async def _with_metrics(settings: Settings, app: Serving, work: Coroutine[Any, A
 def _report_ready(
     settings: Settings, app: Serving, jupyter: Launched, waiting: Sequence[str] = ()
 ) -> None:
-    """Say that everything is ready, to people and to the service manager.
+    """Report to people and to the service manager that everything is ready.
 
     Args:
         settings: The configuration.
-        app: What serves.
-        jupyter: What is served.
-        waiting: What is not there yet.
+        app: The application or the supervisor.
+        jupyter: The Jupyter that is served.
+        waiting: Sentences about what is not available yet.
     """
     store = app.certificates
     made = store is not None and store.managed[0].source.kind == "development"
@@ -229,9 +229,9 @@ def _report_ready(
 
 
 async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
-    """Run ``work`` until it ends or SIGINT or SIGTERM comes; a second one ends the waiting.
+    """Run ``work`` until it returns or a SIGINT or SIGTERM; a second signal ends the draining.
 
-    SIGHUP reloads; but when it says that the terminal is gone, it ends labgate as well.
+    SIGHUP reloads the certificates, but stops labgate if the terminal was closed.
     """
     loop = asyncio.get_running_loop()
     force = asyncio.Event()
@@ -255,7 +255,7 @@ async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup asks not to hear of it
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
         loop.add_signal_handler(signal.SIGHUP, on_hangup)
     try:
         with suppress(asyncio.CancelledError):
@@ -263,7 +263,7 @@ async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
-            # It ends by itself now, and one more of them must not change the exit code.
+            # Another signal during the exit must not change the exit code.
             signal.signal(number, signal.SIG_IGN)
     return 0
 
@@ -273,7 +273,7 @@ def _is_interactive() -> bool:
 
 
 def _has_terminal() -> bool:
-    """Whether there is a controlling terminal (tty(4)), wherever in- and output lead."""
+    """Whether there is a controlling terminal (tty(4)), even if input and output are redirected."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK))
     except OSError:

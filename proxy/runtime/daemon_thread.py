@@ -1,4 +1,4 @@
-"""Blocking work in a thread that delays no shutdown."""
+"""Runs blocking work in a thread that does not delay the exit."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ T = TypeVar("T")
 async def run_in_daemon_thread(name: str, work: Callable[[], T]) -> T:
     """Run ``work`` in a new thread; returns its result, or raises its exception.
 
-    Cancelled, or at the end of the process, the thread is left behind at any moment of its
-    work. asyncio would join the threads of ``to_thread`` at exit, however long they take.
+    If cancelled, or when the process exits, the thread is abandoned. asyncio would join the
+    threads of ``to_thread`` at exit, however long they take.
 
     Args:
-        name: The thread's.
-        work: Must leave nothing half done wherever it ends.
+        name: The thread's name.
+        work: Must tolerate being interrupted at any point by the exit.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -36,7 +36,7 @@ async def run_in_daemon_thread(name: str, work: Callable[[], T]) -> T:
             settling: Callable[[], None] = lambda: done.set_exception(raised)  # noqa: E731
         else:
             settling = lambda: done.set_result(result)  # noqa: E731
-        # The loop may be closed by now: nobody waits for the result.
+        # The loop may be closed: then nobody waits for the result.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(settle, settling)
 

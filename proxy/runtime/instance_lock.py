@@ -1,8 +1,7 @@
-"""One ``labgate up`` for a state folder, and one for a container of an engine.
+"""Locks that allow one ``labgate up`` for a state folder, and one for a container.
 
-A second one would replace the container under the first, and write over its files. The
-operating system holds a claim, and gives it up however the process ends; so nothing has to be
-cleaned up after a SIGKILL.
+A second one would replace the container of the first, and overwrite its files. The operating
+system releases the locks when the process exits, even after SIGKILL.
 """
 
 from __future__ import annotations
@@ -29,27 +28,27 @@ from proxy.runtime.secret_files import make_private_folder
 log = logging.getLogger("labgate")
 
 ABSTRACT = sys.platform == "linux"
-"""Linux has socket names beside the file system (unix(7)): every user and every service with
-its own /tmp sees the same, and nobody can leave one behind."""
+"""Linux has abstract socket names outside of the file system (unix(7)): all users and services
+see the same names, and a name disappears with its process."""
 
 _UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class HeldClaim(Protocol):
-    """A claim, until it is closed or the process ends."""
+    """A claim that is held until ``close`` or the exit of the process."""
 
     def close(self) -> None:
-        """Give it up."""
+        """Release the claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What only one process may have.
+    """A resource that only one process may use.
 
     Attributes:
         place: A lock file, or the name of an abstract socket.
-        subject: What the process that has it runs with, for people.
-        mend: What else to do than to stop that one.
+        subject: The resource, for error messages.
+        mend: What to do instead of stopping the other process.
     """
 
     place: Path | str
@@ -59,7 +58,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The process that has a claim; what is not known is 0, None or empty."""
+    """The process that holds a claim; unknown values are 0, None or empty."""
 
     pid: int = 0
     since: datetime | None = None
@@ -75,7 +74,7 @@ class Owner:
 
 
 def folder_claim(state_folder: Path) -> Claim:
-    """For everything that is kept in a state folder."""
+    """The claim for a state folder."""
     return Claim(
         state_folder / "up.lock",
         f"the state folder {state_folder}",
@@ -84,17 +83,17 @@ def folder_claim(state_folder: Path) -> Claim:
 
 
 def container_claim(engine: str, name: str, *, abstract: bool = ABSTRACT) -> Claim:
-    """For a container, whichever state folder and user it is started from.
+    """The claim for a container, independent of the state folder and the user.
 
-    Whoever may run programs on the machine can take the socket's name first, as they can a
-    port: a refusal, which names the process, and no more.
+    Any user of the machine could take the socket's name first, like a port. Then the start fails,
+    and the error names that process.
 
-    Without abstract sockets it is for this user's processes only: on a Mac every user has an
-    engine of his own. Two machines with one engine do not see each other's claims.
+    Without abstract sockets the claim covers this user's processes only: on a Mac every user has
+    their own engine. Two machines with one engine do not see each other's claims.
 
     Args:
-        engine: Its address, the same for everybody who means the same engine.
-        name: Of the container.
+        engine: The engine's address; the same for all processes that use the engine.
+        name: The container's name.
         abstract: Whether the system has abstract sockets.
     """
     digest = hashlib.sha256(f"{engine}\n{name}".encode()).hexdigest()[:32]
@@ -107,10 +106,10 @@ def container_claim(engine: str, name: str, *, abstract: bool = ABSTRACT) -> Cla
 
 
 def acquire(claim: Claim) -> HeldClaim:
-    """Have it from now on; the one place where a claim changes hands.
+    """Acquire a claim.
 
     Raises:
-        StartError: Another process has it, or the lock file cannot be made.
+        StartError: Another process holds it, or the lock file cannot be created.
     """
     taken = _bind_socket(claim.place) if isinstance(claim.place, str) else _lock_file(claim.place)
     if not isinstance(taken, Owner):
@@ -121,10 +120,10 @@ def acquire(claim: Claim) -> HeldClaim:
 
 
 def _lock_file(path: Path) -> HeldClaim | Owner:
-    """Lock a file with flock(2), and write into it who has it.
+    """Lock a file with flock(2), and write this process's id into it.
 
     Raises:
-        StartError: It cannot be made.
+        StartError: The file cannot be created.
     """
     try:
         make_private_folder(path.parent)
@@ -144,7 +143,7 @@ def _lock_file(path: Path) -> HeldClaim | Owner:
         if error.errno not in _UNSUPPORTED:
             raise
         log.warning("%s: %s; nothing keeps a second labgate out", path, error.strerror)
-    # A full disk is no reason not to start: what is missing then is who has the lock.
+    # Start even if the disk is full: then only the owner's id is missing.
     with suppress(OSError):
         file.truncate()
         file.write(json.dumps({"pid": os.getpid(), "since": _now()}) + "\n")
@@ -157,7 +156,7 @@ def _owner_in(content: str) -> Owner:
         told = json.loads(content)
         return Owner(int(told["pid"]), datetime.fromisoformat(told["since"]))
     except (ValueError, KeyError, TypeError):
-        return Owner()  # it has had no time to write it
+        return Owner()  # the owner has not written it yet
 
 
 def _now() -> str:
@@ -165,7 +164,7 @@ def _now() -> str:
 
 
 def _bind_socket(name: str) -> HeldClaim | Owner:
-    """Take the name of an abstract socket; the kernel tells of whom it is."""
+    """Bind an abstract socket; if its name is in use, the kernel names the owner."""
     held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         held.bind(f"\0{name}")
@@ -182,7 +181,7 @@ def _owner_of_socket(name: str) -> Owner:
     owner = Owner()
     if sys.platform == "linux":
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
-            # It does not accept; a full queue must not hold us up.
+            # The owner does not accept; a full queue must not block.
             asking.setblocking(False)
             asking.connect(f"\0{name}")
             credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
@@ -192,7 +191,7 @@ def _owner_of_socket(name: str) -> Owner:
 
 
 def _started(pid: int) -> datetime | None:
-    """When a process was started (proc_pid_stat(5), field 22; proc_stat(5), btime)."""
+    """The start time of a process (proc_pid_stat(5), field 22; proc_stat(5), btime)."""
     with suppress(OSError, ValueError, IndexError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         ticks = int(fields[19])

@@ -1,4 +1,4 @@
-"""Log lines that a flood of anything would repeat without end."""
+"""Limits log lines about frequent events."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ LINE_INTERVAL_SECONDS = 10.0
 
 
 class LogThrottle:
-    """Lets one line through in ``LINE_INTERVAL_SECONDS``, and counts those that it holds back."""
+    """Allows one line in ``LINE_INTERVAL_SECONDS``, and counts the suppressed ones."""
 
     def __init__(self) -> None:
         self._next = float("-inf")
         self._held_back = 0
 
     def due(self, now: float) -> int | None:
-        """How many were held back since the last line; None when this one is, too.
+        """The number of suppressed lines since the last one; None if this one is suppressed, too.
 
         Args:
             now: ``time.monotonic()``.

@@ -1,7 +1,7 @@
-"""Standard output and standard error of a process that runs for long.
+"""Standard output and standard error that never block and never fail.
 
-Whatever stands behind them (a pipe that nobody reads, a full disk, a terminal that hung up)
-must neither end labgate nor block it. So ``replace_standard_streams`` replaces ``sys.stdout`` and
+A pipe that nobody reads, a full disk, or a closed terminal must neither end labgate nor block it.
+So ``replace_standard_streams`` replaces ``sys.stdout`` and
 ``sys.stderr`` by streams whose writes never fail and never wait. A thread writes the lines; a slow
 reader blocks only that thread.
 """
@@ -22,27 +22,27 @@ from functools import partial
 from typing import TextIO
 
 MAX_WAITING_BYTES = 1024 * 1024
-"""So much waits for a reader that is slow; what comes then is lost, and counted."""
+"""The limit of unwritten output; further lines are dropped and counted."""
 
 MAX_PIPE_WRITE_BYTES = 4096
-"""Linux' PIPE_BUF: a write of no more is not mixed with another process' (pipe(7))."""
+"""PIPE_BUF of Linux: smaller writes of several processes do not interleave (pipe(7))."""
 
 STALLED_SECONDS = 1.0
-"""At the end: who has read nothing for so long does not read any more."""
+"""At the exit, give up after this time without any progress."""
 
 FINAL_WRITE_SECONDS = 5.0
-"""At the end: a reader that is only slow has so long."""
+"""At the exit, give up after this time even if the reader is only slow."""
 
 
 class Output(io.RawIOBase):
-    """A descriptor with a thread that writes to it. Methods may be called from any thread.
+    """A file descriptor with a thread that writes to it. Methods may be called from any thread.
 
-    Lines that are lost, because writing failed or too many were waiting, are counted, and
-    told of as soon as writing works again.
+    Lines that are lost, because a write failed or too many were waiting, are counted. The next
+    successful write reports their number.
 
     Args:
         descriptor: It stays open when this is closed.
-        max_waiting_bytes: How much may wait.
+        max_waiting_bytes: The limit of unwritten output.
     """
 
     def __init__(self, descriptor: int, max_waiting_bytes: int = MAX_WAITING_BYTES) -> None:
@@ -60,7 +60,7 @@ class Output(io.RawIOBase):
         self._thread.start()
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
-        """Have it written soon; never waits, never raises."""
+        """Queue ``data``; never blocks, never raises."""
         octets = bytes(data)
         if self._ending:
             return len(octets)
@@ -75,9 +75,9 @@ class Output(io.RawIOBase):
         return len(octets)
 
     def end(self) -> None:
-        """Wait until everything is written, or it is plain that it will not be; take no more."""
+        """Wait until everything is written or writing has stalled; accept no more."""
         self._drain()
-        # From here on no lock is taken: at the interpreter's end the thread may stop with it.
+        # Take no lock from here on: at the interpreter's exit the thread may stop and keep it.
         self._ending = True
         if self._changed.acquire(timeout=STALLED_SECONDS):
             self._changed.notify_all()
@@ -116,9 +116,9 @@ class Output(io.RawIOBase):
                     self._changed.notify_all()
 
     def _next(self) -> bytes:
-        """Everything that waits; nothing at the end."""
+        """All queued octets; empty at the end."""
         with self._changed:
-            # What was lost came after what has been written since.
+            # The lost lines came after everything that was queued.
             if self._overflowing and not self._waiting:
                 self._overflowing = False
                 notice = _notice(self._lost_lines, "nobody read fast enough")
@@ -143,7 +143,7 @@ class Output(io.RawIOBase):
                 with suppress(BlockingIOError):
                     left = left[os.write(self._descriptor, left) :]
                     continue
-                # Somebody who has the same pipe or terminal made it non-blocking.
+                # Another process with the same pipe or terminal made it non-blocking.
                 select.select((), (self._descriptor,), ())
         except (OSError, ValueError) as error:
             self._failed_lines += piece.count(b"\n")
@@ -155,7 +155,7 @@ class Output(io.RawIOBase):
 
 
 def line_batches(octets: bytes) -> Iterator[bytes]:
-    """Whole lines, as many at once as may be written to a pipe that several processes share."""
+    """Split into whole lines, as many together as a shared pipe writes without interleaving."""
     start = 0
     while start < len(octets):
         end = octets.rfind(b"\n", start, start + MAX_PIPE_WRITE_BYTES) + 1
@@ -168,10 +168,10 @@ def line_batches(octets: bytes) -> Iterator[bytes]:
 
 
 def open_standard_descriptors() -> None:
-    """Have something behind the descriptors 0, 1 and 2; before anything else is opened.
+    """Open /dev/null for those of the descriptors 0, 1 and 2 that are closed (``>&-``).
 
-    Closed (``>&-``), they would be given to the next sockets, and what is written to standard
-    error would go to a client.
+    Call it before anything else is opened: a socket could get the descriptor of standard error,
+    and log lines would be sent to a client.
     """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -183,10 +183,9 @@ def open_standard_descriptors() -> None:
 
 
 def replace_standard_streams() -> None:
-    """Put streams that never fail and never wait in the place of stdout and stderr.
+    """Replace stdout and stderr by streams that never fail and never block.
 
-    Standard output and error that lead to the same place share a thread, which keeps the
-    order of their lines.
+    If both lead to the same file, they share a thread, which preserves the order of lines.
     """
     error = Output(2)
     output = error if _same(1, 2) else Output(1)
@@ -195,14 +194,14 @@ def replace_standard_streams() -> None:
 
 
 def _text(output: Output, before: TextIO | None) -> TextIO:
-    """Encoded as Python has chosen; lines at once, pieces of a line together."""
+    """A text stream with the previous encoding; it writes whole lines."""
     encoding = getattr(before, "encoding", None) or "utf-8"
     buffer: io.BytesIO = output  # type: ignore[assignment]  # TextIOWrapper writes, no more
     return io.TextIOWrapper(buffer, encoding, "backslashreplace", line_buffering=True)
 
 
 def _end(streams: list[TextIO], outputs: list[Output]) -> None:
-    # Ctrl-C once more: this is the last thing that there is to wait for.
+    # Another Ctrl-C ends this wait, the last one of the process.
     with suppress(KeyboardInterrupt):
         for stream in streams:
             stream.flush()

@@ -1,4 +1,4 @@
-"""Files that only labgate's user reads: mode 0600, in folders of mode 0700, written whole."""
+"""Files that only labgate's user can read (0600, folders 0700), written atomically."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Replace a file; a reader sees the old content or the new, never a part of either.
+    """Replace a file; readers see the old content or the new, never a part of it.
 
-    Folders that are missing are made for labgate's user alone. After a failure the old
-    content is still there.
+    Missing folders are created with mode 0700. After a failure the old content remains.
 
     Raises:
         OSError: It cannot be written.
@@ -25,9 +24,9 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 
 def read_or_create_secret(path: Path, octets: int) -> str:
-    """Read the secret in ``path``; without one, write random octets there, in hexadecimal.
+    """Read the secret in ``path``; if it is missing, write random octets there, in hexadecimal.
 
-    Of several processes that start together, all get the secret of the first.
+    If several processes start together, all of them get the secret of the first.
 
     Raises:
         OSError: It can be neither read nor written.
@@ -36,7 +35,7 @@ def read_or_create_secret(path: Path, octets: int) -> str:
     if not path.exists():
         temporary = _write_beside(path, f"{secrets.token_hex(octets)}\n".encode("ascii"), 0o600)
         try:
-            # A rename would replace what another process has just written; a link does not.
+            # A rename would replace the file of another process; a link fails instead.
             os.link(temporary, path)
         except FileExistsError:
             pass
@@ -46,10 +45,10 @@ def read_or_create_secret(path: Path, octets: int) -> str:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder and its missing parents with mode 0700; those that exist stay as they are.
+    """Create a folder and its missing parents with mode 0700; existing ones are not changed.
 
     Raises:
-        OSError: One cannot be made.
+        OSError: One cannot be created.
     """
     for path in (*reversed(folder.parents), folder):
         if not path.exists():
@@ -57,9 +56,9 @@ def make_private_folder(folder: Path) -> None:
 
 
 def _write_beside(path: Path, content: bytes, mode: int) -> Path:
-    """Write a new file in the folder of ``path``, on the disk when this returns."""
+    """Write a new file in the folder of ``path``, and wait until it is on the disk."""
     make_private_folder(path.parent)
-    # A name of its own: two processes may write the same file at the same time.
+    # A random name: two processes may write the same file at the same time.
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
@@ -68,7 +67,7 @@ def _write_beside(path: Path, content: bytes, mode: int) -> Path:
             file.flush()
             os.fsync(file.fileno())
     except OSError:
-        # A full disk should not be kept full by half a file.
+        # Do not leave an incomplete file on a full disk.
         temporary.unlink()
         raise
     return temporary

@@ -1,4 +1,7 @@
-"""What people type differs between systems: the commands that sentences name."""
+"""The commands that error messages name, which differ between systems.
+
+Tested by tests/test_platforms.py.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """One system's.
+    """The commands of one system.
 
     Attributes:
-        start_engine: How a Docker Engine is started.
-        engine_log: Where it says more.
-        listening: Names who listens on ``{port}``.
+        start_engine: Starts a Docker Engine.
+        engine_log: Shows the engine's log.
+        listening: Shows the process that listens on ``{port}``.
     """
 
     start_engine: str
@@ -21,7 +24,7 @@ class Commands:
     listening: str
 
     def listener_of(self, port: int) -> str:
-        """The command that names who listens on ``port``."""
+        """The command that shows the process that listens on ``port``."""
         return self.listening.format(port=port)
 
 

@@ -1,4 +1,4 @@
-"""Background tasks that are named, referenced, never fail unheard, and let others have turns."""
+"""Named background tasks whose errors are logged, and loops that yield to other tasks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ T = TypeVar("T")
 log = logging.getLogger("labgate")
 
 MAX_TURN_SECONDS = 0.005
-"""For work on thousands of connections, before whoever has sent something has a turn."""
+"""How long a loop over thousands of connections may run before other tasks run."""
 
 _running: set[asyncio.Task[Any]] = set()
 
 
 def spawn(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-    """Start ``work`` in the background; its exception, if nobody awaits it, is logged."""
+    """Start ``work`` in the background; an exception is logged."""
     task = asyncio.get_running_loop().create_task(work, name=name)
     _running.add(task)
     task.add_done_callback(_finished)
@@ -27,7 +27,7 @@ def spawn(work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
 
 
 async def yielding_to_others(items: Iterable[T]) -> AsyncIterator[T]:
-    """Those that are items now; whenever a turn is over, whatever else is due comes first."""
+    """Iterate over a copy of ``items``, and yield to other tasks every ``MAX_TURN_SECONDS``."""
     since = monotonic()
     for item in list(items):
         if monotonic() - since > MAX_TURN_SECONDS:

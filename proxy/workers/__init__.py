@@ -1,13 +1,14 @@
 """``--workers N``: several processes that serve the same ports.
 
-The process that was started becomes the supervisor. It owns Jupyter, the signals, the
-certificates' renewal and the listening sockets, and serves no request itself.
+The first process becomes the supervisor. It owns Jupyter, the signals, the renewal of
+certificates and the listening sockets, and serves no requests itself.
 
-- ``sockets``     a set of listening sockets for each worker
-- ``channel``    what supervisor and worker tell each other: a line of JSON each
-- ``worker_process``     one worker as the supervisor sees it
-- ``supervisor``  starts the workers, starts them again, ends them
-- ``shared_lockout``     failed logins, counted as if there were one process
-- ``limits``      a worker's part of the limits that hold for all
-- ``worker``      the worker itself: a fresh interpreter with an ``Application``
+- ``sockets``         makes a set of listening sockets for each worker
+- ``supervisor``      starts, restarts and stops the workers
+- ``worker_process``  one worker as the supervisor sees it
+- ``channel``         the messages between supervisor and worker
+- ``worker``          the worker itself: a new interpreter with an ``Application``
+- ``limits``          divides limits between the workers
+- ``shared_lockout``  counts failed logins as if there were one process
+- ``shared_logout``   shares revoked sessions
 """

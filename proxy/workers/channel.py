@@ -1,23 +1,23 @@
-"""What supervisor and worker tell each other, over one socket pair: a line of JSON each.
+"""The messages between supervisor and worker: lines of JSON on a socket pair.
 
-The supervisor begins with the ``WorkerSetup``; after it come, from the supervisor,
+The supervisor first sends the ``WorkerSetup``, then
 
-- ``{"upstream": {…}}``   where Jupyter is (the fields of ``UpstreamAddress``)
-- ``{"reload": true}``    look at the certificates now
-- ``{"login": {…}}``      what another worker learned of a login (``SharedLockout.apply``)
-- ``{"logout": […]}``    a session that is over (``Revocation``), and is kept
-- ``{"stop": true}``      take nothing new, finish what is open, end
-- ``{"force": true}``     do not wait for it
+- ``{"upstream": {…}}``    Jupyter's address (the fields of ``UpstreamAddress``)
+- ``{"reload": true}``     check the certificates now
+- ``{"login": {…}}``       an update for ``SharedLockout.apply``, from another worker
+- ``{"logout": […]}``      a ``Revocation`` that the supervisor has stored
+- ``{"stop": true}``       accept no new requests, finish the open ones, exit
+- ``{"force": true}``      do not wait for open requests
 
-and from the worker
+and the worker sends
 
-- ``{"ready": true}``     it serves
-- ``{"failed": "…"}``     it cannot start, and why
-- ``{"draining": true}``   it was asked by SIGTERM to end: another may take its place
-- ``{"login": {…}}``      for the other workers
-- ``{"logout": […]}``    for the supervisor to keep, and for all workers
+- ``{"ready": true}``      it serves
+- ``{"failed": "…"}``      it cannot start, with the reason
+- ``{"draining": true}``   SIGTERM stops it: start another worker
+- ``{"login": {…}}``       for the other workers
+- ``{"logout": […]}``      for the supervisor to store, and for all workers
 
-The end of the stream means that the other one is gone.
+The stream ends when the other process exits. Tested by tests/e2e/test_workers.py.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """Everything a worker needs to know at its start.
+    """Everything that a worker needs to start.
 
     Attributes:
-        settings: The configuration, only keys that were given.
-        workers: How many there are.
-        access_log: Whether to write one.
-        main: Descriptors of the listening sockets, HTTPS or, without TLS, HTTP.
-        plain: Those of the port that redirects.
-        session_key: For the cookies, in hexadecimal; all workers have the same.
-        digest_key: For the digests that passwords are remembered by.
-        upstream: Where Jupyter is, when that is known.
-        logins: What was learned before.
-        logouts: The sessions that are over.
+        settings: The configuration; only keys that were given.
+        workers: The number of workers.
+        access_log: Whether to write an access log.
+        main: Descriptors of the listening sockets for HTTPS or, without TLS, HTTP.
+        plain: Descriptors of the listening sockets that redirect to HTTPS.
+        session_key: Signs session cookies, in hexadecimal; the same in all workers.
+        digest_key: Keys the digests of passwords, in hexadecimal; the same in all workers.
+        upstream: Jupyter's address; None if it is not known yet.
+        logins: Earlier updates for ``SharedLockout.apply``.
+        logouts: The revoked sessions.
     """
 
     settings: dict[str, Any]
@@ -62,7 +62,7 @@ class WorkerSetup:
     logouts: list[list[Any]]
 
     def message(self) -> Message:
-        """As it goes over the channel."""
+        """The message for the channel."""
         return asdict(self)
 
 
@@ -75,11 +75,11 @@ class Channel:
 
     @classmethod
     async def open(cls, end: socket.socket) -> Self:
-        """Take over ``end``, which is the channel's from here on."""
+        """Create a channel that owns the socket ``end``."""
         return cls(*await asyncio.open_connection(sock=end, limit=MAX_MESSAGE_BYTES))
 
     async def receive(self) -> Message | None:
-        """The next message; None when the other one is gone."""
+        """The next message; None if the other process has exited."""
         try:
             line = await self._reader.readline()
         except ConnectionError:
@@ -90,17 +90,17 @@ class Channel:
         return message
 
     def send(self, message: Message) -> None:
-        """Nobody is told when the other one is gone: ``receive`` says so."""
+        """Send a message; does nothing if the other process has exited."""
         if not self._writer.is_closing():
             self._writer.write(json.dumps(message).encode("ascii") + b"\n")
 
     async def flush(self) -> None:
-        """Wait until the other one has read enough for everything to be on its way."""
+        """Wait until all messages are written to the socket."""
         try:
             await self._writer.drain()
         except ConnectionError:
             return
 
     def close(self) -> None:
-        """End of the conversation."""
+        """Close the socket."""
         self._writer.close()

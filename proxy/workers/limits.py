@@ -1,4 +1,4 @@
-"""What each worker may take of the limits that hold for all together."""
+"""Divides the limits of all workers between them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ DIVIDED_LIMITS = ("connections", "connections_per_address", "requests", "request
 
 
 def divide_limits(settings: Settings, workers: int) -> Settings:
-    """The same settings with one worker's part of ``DIVIDED_LIMITS``, rounded up."""
+    """The settings of one worker: its part of ``DIVIDED_LIMITS``, rounded up."""
     limits = settings.limits
     parts = {name: -(-getattr(limits, name) // workers) for name in DIVIDED_LIMITS}
     divided = LimitSettings.model_construct(

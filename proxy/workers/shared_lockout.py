@@ -1,4 +1,4 @@
-"""Failed logins, counted by several workers as if there were one process."""
+"""Counts failed logins in several workers as if there were one process."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from proxy.access.lockout import Lockout
 
 
 class SharedLockout(Lockout):
-    """Tells the others what it counts, and counts what they tell.
+    """Sends its failures to the other workers, and counts theirs.
 
-    The clock is ``time.monotonic``, which all processes of a machine have in common.
+    The clock is ``time.monotonic``, which is the same in all processes of a machine.
 
     Args:
-        max_failures: As of ``Lockout``.
-        seconds: As of ``Lockout``.
-        workers: So many share the attempts that an address may have under way.
+        max_failures: As in ``Lockout``.
+        seconds: As in ``Lockout``.
+        workers: The number of workers; each allows its share of the concurrent attempts.
         send: Sends an update, which the other workers pass to ``apply``.
     """
 
@@ -33,17 +33,17 @@ class SharedLockout(Lockout):
         self._send = send
 
     def is_busy(self, address: str, now: float, most: int) -> bool:
-        """Whether this worker's share of ``most`` attempts is under way."""
+        """Whether this worker's share of ``most`` attempts is running."""
         return super().is_busy(address, now, -(-most // self._workers))
 
     def max_concurrent_tokens(self, address: str, now: float) -> int:
-        """This worker's share of what may be tried at once."""
+        """This worker's share of the tokens that may be tried concurrently."""
         return -(-super().max_concurrent_tokens(address, now) // self._workers)
 
     def failed(self, address: str, account: Hashable, secret: Hashable, now: float) -> bool:
-        """Count a failure here and everywhere; returns whether it shut the address out."""
+        """Count a failure in all workers; returns whether it locks the address out."""
         if isinstance(secret, int):
-            # A running number is one of this process only.
+            # Numbers are unique in this process only.
             secret = f"{os.getpid()}.{secret}"
         if not self.failed_before(address, secret, now):
             update = {"at": now, "account": _encoded(account), "secret": _encoded(secret)}
@@ -51,13 +51,13 @@ class SharedLockout(Lockout):
         return super().failed(address, account, secret, now)
 
     def succeeded(self, address: str, account: Hashable) -> None:
-        """Take back the failures for ``account``, here and everywhere."""
+        """Remove the failures for ``account`` in all workers."""
         if address in self._by_address:
             self._send({"address": address, "account": _encoded(account)})
         super().succeeded(address, account)
 
     def apply(self, update: dict[str, Any]) -> None:
-        """Another worker counted this: a failure when it has a time, otherwise a success."""
+        """Apply an update of another worker: a failure if it has a time, otherwise a success."""
         address, account = update["address"], _decoded(update["account"])
         if "at" in update:
             super().failed(address, account, _decoded(update["secret"]), update["at"])
@@ -66,7 +66,7 @@ class SharedLockout(Lockout):
 
 
 def _encoded(value: Hashable) -> str:
-    """Text and octets must not be taken for one another."""
+    """Encode for JSON so that text and octets differ."""
     return f"octets:{value.hex()}" if isinstance(value, bytes) else f"text:{value}"
 
 

@@ -1,4 +1,4 @@
-"""The end of a session, known to several workers and kept by their supervisor."""
+"""Revoked sessions, shared by several workers and stored by their supervisor."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SAVE_TIMEOUT_SECONDS = 5.0
 
 
 class SharedRevokedSessions(RevokedSessions):
-    """Tells the others whose session is over, and hears it of them.
+    """Sends revocations to the supervisor, and applies those of the other workers.
 
     Args:
-        revocations: What was kept.
+        revocations: The stored revocations.
         send: Sends a revocation to the supervisor, which saves it and sends it to all workers.
     """
 
@@ -30,7 +30,7 @@ class SharedRevokedSessions(RevokedSessions):
         self._waiting: dict[Revocation, asyncio.Event] = {}
 
     async def revoke(self, revocation: Revocation) -> None:
-        """End a session here and everywhere, and wait until that is kept."""
+        """Revoke a session in all workers, and wait until the supervisor has stored that."""
         self.add(revocation)
         kept = self._waiting.setdefault(revocation, asyncio.Event())
         self._send(list(revocation))

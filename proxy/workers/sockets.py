@@ -1,4 +1,4 @@
-"""A set of listening sockets for each worker."""
+"""Makes a set of listening sockets for each worker."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from proxy.errors import StartError
 from proxy.net.ports import BACKLOG, refused
 
 KERNEL_BALANCES = sys.platform == "linux"
-"""Linux spreads connections over the sockets of one port (SO_REUSEPORT, socket(7)); elsewhere
-the last one gets all of them, or there is no such option."""
+"""Linux balances connections between the sockets of one port (SO_REUSEPORT, socket(7)); other
+systems give all of them to the last socket, or lack the option."""
 
 
 def sockets_per_worker(
     bound: Sequence[socket.socket], workers: int, *, balanced: bool = KERNEL_BALANCES
 ) -> list[list[socket.socket]]:
-    """For each worker a socket on every address; all of them listen.
+    """For each worker a listening socket on every address.
 
-    Kept open by the supervisor, a socket outlives its worker: what has queued up there waits
-    for the next one. Where the kernel does not balance, all workers take from one queue.
+    The supervisor keeps the sockets open, so they outlive a worker: connections in the queue wait
+    for its successor. If the kernel does not balance, all workers share one socket.
 
     Args:
-        bound: One for each address, bound without SO_REUSEPORT: with it a port that another
-            labgate has would seem free.
-        workers: How many.
-        balanced: Whether the kernel spreads connections.
+        bound: A socket for each address, bound without SO_REUSEPORT: with it, a port in use by
+            another labgate would seem free.
+        workers: The number of workers.
+        balanced: Whether the kernel balances connections.
 
     Raises:
-        StartError: Another program began to listen at the same moment.
+        StartError: Another program started to listen at the same moment.
     """
     try:
         for listening in bound:
-            # Before the option is set, so that of two that start together one is refused.
+            # Before the option is set, so that one of two concurrent starts is refused.
             listening.listen(BACKLOG)
     except OSError as error:
         address, port = listening.getsockname()[:2]
@@ -47,7 +47,7 @@ def sockets_per_worker(
 
 
 def _duplicate(listening: socket.socket) -> socket.socket:
-    """Another one on the same address and port."""
+    """Another listening socket on the same address and port."""
     another = socket.socket(listening.family, listening.type, listening.proto)
     try:
         another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,7 @@
-"""The supervisor: starts the workers, starts them again, ends them; serves nothing itself."""
+"""The supervisor: starts, restarts and stops the workers; it serves no requests itself.
+
+Tested by tests/e2e/test_workers.py.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +36,14 @@ log = logging.getLogger("labgate")
 RESTART_DELAYS_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 RESET_DELAY_AFTER_SECONDS = 60.0
 KILL_AFTER_SECONDS = 5.0
-"""After ``drain_seconds`` a worker has so long to close what is left."""
+"""A worker that runs longer than ``drain_seconds`` and this after a stop is killed."""
 
 MAX_REPLAYED_LOGINS = 10_000
-"""What a worker that is started again hears of the past."""
+"""Earlier updates about logins that a new worker receives."""
 
 
 class Supervisor:
-    """Stands where an ``Application`` stands when there is one process, and is used alike."""
+    """Has the interface of ``Application``, and runs several worker processes."""
 
     def __init__(self, settings: Settings, *, access_log: bool) -> None:
         self._settings = settings
@@ -64,11 +67,10 @@ class Supervisor:
             self.certificates = build_certificate_store(settings)
 
     async def start(self) -> None:
-        """Open every port and wait until all workers serve.
+        """Open every port, and wait until all workers serve.
 
         Raises:
-            StartError: A certificate or a port is not to be had, or the htpasswd file is no
-                good.
+            StartError: A certificate or a port is not available, or the htpasswd file is invalid.
         """
         settings = self._settings
         if settings.access.htpasswd is not None:
@@ -97,20 +99,20 @@ class Supervisor:
                 self._tasks.append(spawn(renewing(settings, self.certificates), "renewal"))
 
     def reload(self) -> None:
-        """Look at the certificates now, not only within the next seconds."""
+        """Check the certificates now, in the supervisor and in all workers."""
         if self.certificates is not None and self._tasks and not self._stopping:
             self.certificates.reload()
         self._broadcast({"reload": True})
 
     def connect_to(self, address: UpstreamAddress) -> None:
-        """Jupyter is (going to be) at ``address``."""
+        """Tell all workers Jupyter's address; Jupyter may not run yet."""
         self._upstream = address
         self._broadcast({"upstream": asdict(address)})
 
     async def stop(self, force: asyncio.Event | None = None) -> None:
-        """Have the workers take nothing new and finish what is open within ``drain_seconds``.
+        """Drain all workers for at most ``drain_seconds``, then kill those that still run.
 
-        ``force`` ends the wait early. A worker that does not end then is killed.
+        ``force`` ends the draining early.
         """
         self._stopping = True
         for task in self._tasks:
@@ -149,7 +151,7 @@ class Supervisor:
         while True:
             await worker.draining.wait()
             if worker.serves:
-                # It finishes what it has; what comes now is for the next one.
+                # It finishes its requests; start its successor now.
                 log.info("worker %d (process %d) was told to end", index + 1, worker.pid)
                 spawn(self._wait_for_exit(worker), f"end of worker {index + 1}")
             else:
@@ -195,7 +197,7 @@ class Supervisor:
         )
         worker = await WorkerProcess.start(setup, [*main, *plain], self._on_update)
         self._workers.add(worker)
-        # What was said while it was being started.
+        # Messages that were sent while it was started.
         if self._upstream is not None:
             worker.send({"upstream": asdict(self._upstream)})
         for logout in self._logouts:
@@ -209,7 +211,7 @@ class Supervisor:
         return how
 
     def _on_update(self, sender: WorkerProcess, message: Message) -> None:
-        """Pass on what a worker learned."""
+        """Send a worker's update to the other workers."""
         if "logout" in message:
             spawn(self._save_logout(Revocation(*message["logout"])), "logout")
             return

@@ -1,4 +1,7 @@
-"""The worker: an ``Application`` that does what its supervisor says."""
+"""A worker: an ``Application`` that is controlled by the supervisor.
+
+Tested by tests/e2e/test_workers.py.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,10 @@ log = logging.getLogger("labgate")
 
 
 def main(descriptor: int) -> int:
-    """Serve until the supervisor says stop, or is gone.
+    """Serve until the supervisor sends a stop or exits; returns the exit code.
 
     Args:
-        descriptor: This end of the channel.
+        descriptor: The worker's end of the channel.
     """
     output.replace_standard_streams()
     ignored = (signal.SIGINT, signal.SIGHUP)
@@ -113,7 +116,7 @@ class _Worker:
         return 0
 
     def _drain(self) -> None:
-        """SIGTERM for this worker alone; a second one ends the waiting."""
+        """Handle SIGTERM for this worker alone: drain; a second one ends the draining."""
         if self._stop.is_set():
             self._force.set()
         self._stop.set()
@@ -122,7 +125,7 @@ class _Worker:
     async def _receive(self) -> None:
         while (message := await self._channel.receive()) is not None:
             self._handle(message)
-        # The supervisor is gone, and with it everything that this worker is good for.
+        # The supervisor has exited: a worker cannot run without it.
         self._stop.set()
 
     def _handle(self, message: dict[str, Any]) -> None:

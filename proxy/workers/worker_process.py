@@ -1,4 +1,7 @@
-"""One worker as the supervisor sees it: a process, and a channel to it."""
+"""A worker as the supervisor sees it: a process, and a channel to it.
+
+Tested by tests/e2e/test_workers.py.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from proxy.runtime.tasks import spawn
 
 from .channel import Channel, Message, WorkerSetup
 
-# With the supervisor's own search path: the working folder must not come to be on it.
+# With the supervisor's search path: the working folder must not be on it.
 _CODE = """\
 import json, sys
 sys.path[:] = json.loads(sys.argv[2])
@@ -25,18 +28,18 @@ sys.exit(main(int(sys.argv[1])))
 """
 
 BLOCKED_SIGNALS = (signal.SIGINT, signal.SIGHUP)
-"""Kept from a worker until it has said that it ignores them: a Ctrl-C reaches everybody."""
+"""Blocked in a worker until it ignores them: Ctrl-C sends SIGINT to all processes."""
 
 
 class WorkerProcess:
-    """A worker's process, from its start to its end.
+    """The process of a worker.
 
     Attributes:
-        pid: Of the process.
-        ready: Done when it serves; then or when it has ended.
-        draining: Done when it takes nothing new any more, or has ended.
-        serves: Whether it became ready and has not ended.
-        failure: Why it could not start, as it said itself.
+        pid: The process id.
+        ready: Set when it serves or has exited.
+        draining: Set when it accepts no new requests or has exited.
+        serves: Whether it is ready and has not exited.
+        failure: Why it could not start; empty if it did not say.
     """
 
     def __init__(
@@ -65,12 +68,12 @@ class WorkerProcess:
         """Start a worker.
 
         Args:
-            setup: What it is told first.
-            sockets: What it inherits; the supervisor keeps them.
-            on_update: Gets what it tells of logins and logouts.
+            setup: The first message.
+            sockets: Listening sockets to inherit; they stay open in the supervisor.
+            on_update: Called with its messages about logins and logouts.
 
         Raises:
-            OSError: There is no starting a process now.
+            OSError: The process could not be started.
         """
         own, other = socket.socketpair()
         with other:
@@ -85,11 +88,11 @@ class WorkerProcess:
         return cls(process, channel, on_update)
 
     def send(self, message: Message) -> None:
-        """Tell it something."""
+        """Send a message."""
         self._channel.send(message)
 
     async def wait_for_exit(self) -> str:
-        """Wait for its end; how it ended."""
+        """Wait for the exit; returns the signal, the failure or the exit code as text."""
         await asyncio.shield(self._receiving)
         code = self._process.returncode
         if code is not None and code < 0:
@@ -98,12 +101,12 @@ class WorkerProcess:
         return self.failure or f"exit code {code}"
 
     def kill(self) -> None:
-        """End it at once."""
+        """Send SIGKILL if it still runs."""
         if self._process.returncode is None:
             self._process.kill()
 
     async def _receive(self) -> None:
-        """Until the process is gone; its end of the channel closes with it."""
+        """Receive messages until the exit, which closes the worker's end of the channel."""
         while (message := await self._channel.receive()) is not None:
             if "login" in message or "logout" in message:
                 self._on_update(self, message)
