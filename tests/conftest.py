@@ -56,18 +56,13 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a browser first, files with containers last.
-
-    A container that comes or goes changes the network, and Chromium then drops what is under
-    way. What takes longest is also well begun with.
-    """
-    turns: dict[Path, int] = {}
-    for item in items:
-        if item.get_closest_marker("chromium"):
-            turns[item.path] = 0
-        elif item.get_closest_marker("docker"):
-            turns.setdefault(item.path, 2)
-    items.sort(key=lambda item: turns.get(item.path, 1))
+    """Files with a browser or with containers first: what takes longest is best begun early."""
+    long = {
+        item.path
+        for item in items
+        if item.get_closest_marker("chromium") or item.get_closest_marker("docker")
+    }
+    items.sort(key=lambda item: item.path not in long)
 
 
 def require(condition: object, lack: str, mend: str) -> None:

@@ -10,15 +10,15 @@ import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
-    Error,
     Page,
     expect,
     sync_playwright,
 )
 
 from tests.conftest import require
+from tests.e2e.steady_chromium import CHROMIUM
 
-CHROMIUM = Path("/usr/bin/chromium")
+STEADY_CHROMIUM = Path(__file__).parent / "steady_chromium.py"
 SHOTS = Path(__file__).parent / "shots"
 
 FLAGS = (
@@ -49,9 +49,9 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium; of the module, because Playwright's own loop bars asyncio tests meanwhile."""
-    require(CHROMIUM.exists(), "no Chromium", "apt-get install chromium")
+    require(Path(CHROMIUM).exists(), "no Chromium", "apt-get install chromium")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        chromium = playwright.chromium.launch(executable_path=STEADY_CHROMIUM, args=list(FLAGS))
         yield chromium
         chromium.close()
 
@@ -78,31 +78,6 @@ def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Browse
 def page(context: BrowserContext) -> Page:
     """A fresh page."""
     return context.new_page()
-
-
-# What the first attempt says, and what the next ones say while the error's page still loads, or
-# tries again by itself.
-NETWORK_CHANGED = (
-    "ERR_NETWORK_CHANGED",
-    "chrome-error://chromewebdata/",
-    "is interrupted by another navigation",
-)
-
-
-def visit(page: Page, address: str) -> None:
-    """Open an address, again if a container came or went meanwhile.
-
-    That adds or takes a network interface, and Chromium then drops what is under way.
-    """
-    for _ in range(5):
-        try:
-            page.goto(address)
-        except Error as error:
-            if not any(sign in str(error) for sign in NETWORK_CHANGED):
-                raise
-        else:
-            return
-    page.goto(address)
 
 
 def shoot(page: Page, name: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.conftest import INSTALL_DOCKER, PULL_TEST_IMAGE, TEST_IMAGE, require
+from tests.jupyter.place import PAUSE_ATTEMPTS
 
 
 def docker(*arguments: str) -> str:
@@ -21,6 +22,15 @@ def docker(*arguments: str) -> str:
 def inspect(name: str, field: str) -> str:
     """One field of what the engine knows of a container, as ``{{.State.Running}}``."""
     return docker("inspect", "--format", field, name)
+
+
+def pause(name: str) -> None:
+    """Pause a container; runc gives up where a program of it is slow to halt."""
+    for _ in range(PAUSE_ATTEMPTS):
+        ran = subprocess.run(["docker", "pause", name], capture_output=True, text=True, check=False)
+        if "unable to freeze" not in ran.stderr:
+            break
+    assert ran.returncode == 0, ran.stderr
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from proxy.config.password_hash import hash_passphrase
-from tests.e2e.conftest import PATIENCE_MS, shoot, visit
+from tests.e2e.conftest import PATIENCE_MS, shoot
 from tests.e2e.programs import PASSWORD, ROOT, TOKEN, Jupyter, Labgate, until
 
 pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
@@ -65,7 +65,7 @@ def test_lab_behind_a_password(knowing_page: Page, htpasswd: Path, tmp_path: Pat
     ):
         (jupyter.work / "n.ipynb").write_text(json.dumps(NOTEBOOK))
         assert labgate.ask("GET", f"/lab?token={TOKEN}").status == 401
-        visit(page, f"{labgate.origin}/lab/tree/n.ipynb?token={TOKEN}")
+        page.goto(f"{labgate.origin}/lab/tree/n.ipynb?token={TOKEN}")
         expect(page.get_by_text(re.compile(r"\| Idle$"))).to_be_visible()
         cell = page.locator(".jp-Notebook .jp-Cell .cm-content").last
         cell.click()
@@ -115,14 +115,14 @@ def test_logging_out_in_a_browser(browser: Browser, htpasswd: Path, tmp_path: Pa
         page = context.new_page()
         # As if it had been typed into the browser's own window, which then keeps it.
         authority = labgate.origin.removeprefix("https://")
-        visit(page, f"https://ada:{quote(OURS)}@{authority}/login")
+        page.goto(f"https://ada:{quote(OURS)}@{authority}/login")
         ours = session_of(context)
         # Without the cookie it would come back in by itself.
         context.clear_cookies(name="__Host-labgate")
-        visit(page, f"{labgate.origin}/login")
+        page.goto(f"{labgate.origin}/login")
         assert session_of(context) not in ("", ours)
         copied = session_of(context)
-        visit(page, f"{labgate.origin}/.labgate/logout")
+        page.goto(f"{labgate.origin}/.labgate/logout")
         shoot(page, "logout")
         page.get_by_role("button", name="Log out").click()
         until(lambda: not session_of(context), lambda: labgate.told)

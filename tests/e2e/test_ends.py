@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.conftest import TEST_IMAGE
-from tests.e2e.containers import container_name, docker, inspect
+from tests.e2e.containers import container_name, docker, inspect, pause
 from tests.e2e.programs import Labgate, free_port, until
 
 NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
@@ -145,7 +145,7 @@ class TestContainer:
 
     def test_paused(self, name: str, tmp_path: Path) -> None:
         with self.up(tmp_path, name, terminal=TERMINAL) as labgate:
-            docker("pause", name)
+            pause(name)
             until(lambda: labgate.ask("GET", "/.labgate/ready").status == 503, "ready, and paused")
             docker("unpause", name)
             assert works(labgate)

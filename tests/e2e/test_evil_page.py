@@ -23,7 +23,7 @@ import trustme
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.conftest import require
-from tests.e2e.conftest import shoot, visit
+from tests.e2e.conftest import shoot
 from tests.e2e.programs import TOKEN, Jupyter, Labgate, Nginx, until
 
 pytestmark = [
@@ -167,7 +167,7 @@ def evil(authority: trustme.CA) -> Iterator[str]:
 def victim(context: BrowserContext, front: Front) -> Page:
     """Somebody who is logged in and has JupyterLab open."""
     page = context.new_page()
-    visit(page, f"{front.origin}/lab?reset&token={TOKEN}")
+    page.goto(f"{front.origin}/lab?reset&token={TOKEN}")
     expect(page.locator("#jp-MainLogo")).to_be_visible()
     return page
 
@@ -176,7 +176,7 @@ def victim(context: BrowserContext, front: Front) -> Page:
 def attacker(context: BrowserContext, victim: Page, evil: str) -> Page:
     """The page in the next tab of the same browser."""
     page = context.new_page()
-    visit(page, evil)
+    page.goto(evil)
     return page
 
 

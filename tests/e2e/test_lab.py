@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from proxy.config.password_hash import hash_passphrase
-from tests.e2e.conftest import shoot, visit
+from tests.e2e.conftest import shoot
 from tests.e2e.programs import (
     PASSWORD,
     TOKEN,
@@ -56,7 +56,7 @@ def labgate(jupyter: Jupyter) -> Iterator[Labgate]:
 
 def log_in(page: Page, labgate: Labgate, secret: str, path: str = "/lab?reset") -> None:
     """Through Jupyter's own form, as somebody who opens the bare address does."""
-    visit(page, labgate.origin + path)
+    page.goto(labgate.origin + path)
     expect(page).to_have_url(re.compile(r"/login\?next="))
     page.fill("#password_input", secret)
     page.click("#login_submit")
@@ -139,7 +139,7 @@ def test_logging_in_with_a_password(page: Page, tmp_path: Path) -> None:
         Jupyter(tmp_path, hashed_password=hash_passphrase(PASSWORD)) as jupyter,
         Labgate(tmp_path, "serve", "--upstream", jupyter.upstream) as labgate,
     ):
-        visit(page, labgate.origin)
+        page.goto(labgate.origin)
         page.fill("#password_input", "not the password")
         page.click("#login_submit")
         expect(page.get_by_text("Invalid credentials")).to_be_visible()
@@ -240,7 +240,7 @@ def test_a_page_opened_too_early_opens_by_itself(page: Page, tmp_path: Path) -> 
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     with Labgate(tmp_path, "serve", "--upstream", jupyter.upstream) as labgate:
-        visit(page, f"{labgate.origin}/lab?token={TOKEN}")
+        page.goto(f"{labgate.origin}/lab?token={TOKEN}")
         expect(page.get_by_role("heading", name="Jupyter is not answering yet")).to_be_visible()
         shoot(page, "lab-14-too-early")
         assert page.evaluate("getComputedStyle(document.body).display") == "grid", "its style"

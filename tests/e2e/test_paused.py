@@ -11,8 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import TEST_IMAGE
-from tests.e2e.conftest import visit
-from tests.e2e.containers import container_name, docker
+from tests.e2e.containers import container_name, docker, pause
 from tests.e2e.programs import Labgate, free_port, until
 
 pytestmark = pytest.mark.docker
@@ -44,7 +43,7 @@ def labgate(name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab
 
 @contextmanager
 def paused(name: str) -> Iterator[None]:
-    docker("pause", name)
+    pause(name)
     try:
         yield
     finally:
@@ -76,6 +75,6 @@ def test_pages_are_told_and_programs_wait(name: str, labgate: Labgate) -> None:
 @pytest.mark.chromium
 def test_the_page_opens_by_itself(name: str, labgate: Labgate, page: Page) -> None:
     with paused(name):
-        visit(page, labgate.opens)
+        page.goto(labgate.opens)
         expect(page.get_by_role("heading")).to_have_text("Jupyter is not answering yet")
     expect(page).to_have_title("JupyterLab")

@@ -117,25 +117,26 @@ async def test_a_stop_lets_a_slow_answer_finish(tmp_path: Path, number: signal.S
     asked, stopping = asyncio.Event(), asyncio.Event()
 
     async def slow(visit: Visit) -> None:
-        await visit.head()
+        await _asked_for_slow(visit)
         await visit.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")
         asked.set()
         await stopping.wait()
         await visit.say(b"later")
 
     async with upstream(slow) as jupyter:
-        labgate = sidecar(tmp_path, f"http://127.0.0.1:{jupyter.address.port}")
+        at = f"http://127.0.0.1:{jupyter.address.port}"
+        labgate = sidecar(tmp_path, at, LABGATE_LISTEN__DRAIN_SECONDS="600")
         await asyncio.to_thread(labgate.start)
         try:
             asking = spawn(_ask(labgate), "asking")
-            await asyncio.wait_for(asked.wait(), 10)
+            await asyncio.wait_for(asked.wait(), 60)
             labgate.running.send_signal(number)
             await asyncio.to_thread(until, lambda: not _listens(labgate), "it still listens")
             assert labgate.running.poll() is None, "an answer is under way"
             stopping.set()
-            answer = await asyncio.wait_for(asking, 10)
+            answer = await asyncio.wait_for(asking, 60)
             assert (answer.status, answer.body) == (200, b"firstlater")
-            assert await asyncio.to_thread(labgate.running.wait, 10) == 0
+            assert await asyncio.to_thread(labgate.running.wait, 60) == 0
             assert "Traceback" not in labgate.told
         finally:
             labgate.kill()
@@ -145,20 +146,21 @@ async def test_a_second_signal_ends_the_wait(tmp_path: Path) -> None:
     asked = asyncio.Event()
 
     async def never(visit: Visit) -> None:
-        await visit.head()
+        await _asked_for_slow(visit)
         asked.set()
         await visit.reader.read()
 
     async with upstream(never) as jupyter:
-        labgate = sidecar(tmp_path, f"http://127.0.0.1:{jupyter.address.port}")
+        at = f"http://127.0.0.1:{jupyter.address.port}"
+        labgate = sidecar(tmp_path, at, LABGATE_LISTEN__DRAIN_SECONDS="600")
         await asyncio.to_thread(labgate.start)
         try:
             asking = spawn(_ask(labgate), "asking")
-            await asyncio.wait_for(asked.wait(), 10)
+            await asyncio.wait_for(asked.wait(), 60)
             labgate.running.send_signal(signal.SIGTERM)
             await asyncio.to_thread(until, lambda: not _listens(labgate), "it still listens")
             labgate.running.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(labgate.running.wait, 5) == 0
+            assert await asyncio.to_thread(labgate.running.wait, 60) == 0
             with pytest.raises((ConnectionError, OSError)):
                 await asking
             assert "Traceback" not in labgate.told
@@ -185,6 +187,12 @@ async def test_an_upstream_that_comes_later(tmp_path: Path) -> None:
             assert (late.status, late.body) == (200, b"ok")
     finally:
         labgate.kill()
+
+
+async def _asked_for_slow(visit: Visit) -> None:
+    """Answer what comes before: labgate looks by itself whether anything is there."""
+    while b"GET /slow " not in await visit.head():
+        await visit.say(OK)
 
 
 async def _ask(labgate: Labgate) -> Answer:

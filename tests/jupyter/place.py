@@ -21,7 +21,8 @@ from proxy.jupyter.launcher import Launched
 from proxy.jupyter.readiness import wait_until_ready
 from tests.e2e.programs import free_port
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
+PAUSE_ATTEMPTS = 5
 WORK = "/home/jovyan/work"
 HOME = "/home/jovyan"
 FIRST_TOKEN = "the-first-versions-token"
@@ -131,6 +132,18 @@ class Place:
 
     async def inspect(self, name: str = "") -> dict[str, Any]:
         return await self.docker.containers.container(name or self.name).show()
+
+    async def pause(self) -> None:
+        """Pause the container; runc gives up where a program of it is slow to halt."""
+        for _ in range(PAUSE_ATTEMPTS - 1):
+            try:
+                await self.docker.containers.container(self.name).pause()
+            except aiodocker.DockerError as error:
+                if "unable to freeze" not in error.message:
+                    raise
+            else:
+                return
+        await self.docker.containers.container(self.name).pause()
 
     async def all(self) -> dict[str, str]:
         """Name to state of every container of this test."""

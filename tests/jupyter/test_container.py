@@ -80,7 +80,7 @@ async def test_a_stopped_one_is_started_at_the_same_place(place: Place) -> None:
 
 async def test_a_paused_one_goes_on(place: Place) -> None:
     _, launched = await place.ready()
-    await place.docker.containers.container(place.name).pause()
+    await place.pause()
     assert not await is_ready(launched.address, 0.2)
     await place.ready()
 
@@ -112,7 +112,7 @@ async def test_a_foreign_one_is_left_alone(place: Place, state: str) -> None:
     address = UpstreamAddress("127.0.0.1", int(port))
     await until_it_answers(address)
     if state == "paused":
-        await container.pause()
+        await place.pause()
     elif state == "exited":
         await container.stop(t=10)
     before = await place.inspect()

@@ -146,10 +146,10 @@ async def test_paused_it_has_not_ended(place: Place) -> None:
     launcher, launched = await under_way(place)
     ended = asyncio.ensure_future(launcher.wait_for_exit())
     container = container_of(place)
-    await container.pause()
+    await place.pause()
     await container.unpause()
     assert not ended.done()
-    await container.pause()
+    await place.pause()
     await container.kill()
     assert (await end_of(ended)).cause is ExitCause.OUTSIDE
     await comes_back(launcher, launched)

@@ -161,7 +161,7 @@ async def test_a_copy_that_fails_changes_nothing(
     if state == "exited":
         await container.stop(t=10)
     elif state == "paused":
-        await container.pause()
+        await place.pause()
     identity = (await place.inspect())["Id"]
     launcher = await place.launcher(recreate=True)
     with pytest.raises(StartError, match=told) as caught:
