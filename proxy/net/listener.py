@@ -20,6 +20,8 @@ from proxy.runtime.tasks import yielding_to_others
 log = logging.getLogger("labgate")
 
 ACCEPT_RETRY_SECONDS = 1.0
+CROWDED_SECONDS = 0.001
+"""Connections that follow one another faster are accepted several at a time."""
 MOST_AT_ONCE = 64
 """Connections that are taken before whoever is connected already has a turn."""
 
@@ -73,6 +75,7 @@ class Listener:
         self._proxy_protocol_senders = proxy_protocol_senders
         self.pending: set[PendingConnection] = set()
         self._at_once = 1
+        self._accepted_at = float("-inf")
         self._pause: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         listening.setblocking(False)
@@ -95,14 +98,15 @@ class Listener:
             pending.shed(monotonic())
 
     def _accept(self) -> None:
-        at_once = self._at_once
+        now = self._loop.time()
         # To ask in vain costs as much as to accept: only where many come is it asked again.
-        self._at_once = min(2 * at_once, MOST_AT_ONCE)
-        for _ in range(at_once):
+        crowded = now - self._accepted_at < CROWDED_SECONDS
+        self._at_once = min(2 * self._at_once, MOST_AT_ONCE) if crowded else 1
+        self._accepted_at = now
+        for _ in range(self._at_once):
             try:
                 channel, address = self._listening.accept()
             except (BlockingIOError, InterruptedError):
-                self._at_once = 1
                 return
             except ConnectionAbortedError:
                 continue

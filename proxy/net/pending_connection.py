@@ -13,7 +13,6 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
@@ -21,7 +20,6 @@ from proxy.net.limits import ConcurrencyLimit, Limits, Slot
 from proxy.net.reset import reset_socket
 from proxy.rules.proxy_protocol import V2_MAX_OCTETS, Fault, Header, parse
 from proxy.rules.redaction import printable, redact_octets
-from proxy.runtime.tasks import spawn
 from proxy.tls.client_hello import HANDSHAKE, MOST_HELLO_BYTES, ArrivingHello
 
 log = logging.getLogger("labgate")
@@ -86,6 +84,7 @@ class PendingConnection:
         "_header",
         "_hello",
         "_loop",
+        "_new",
         "_pending",
         "_server",
         "_slot",
@@ -117,7 +116,8 @@ class PendingConnection:
         self._wanted_bytes = 1
         self._deadline = monotonic() + server.limits.handshake_seconds
         self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[None] | None = None
+        self._new: NewConnection = server.connection
+        self._task: asyncio.Task[object] | None = None
         self._waits_for: Callable[[], None] | None = None
         self._handed_over = False
 
@@ -290,26 +290,33 @@ class PendingConnection:
     # Its end
 
     def _hand_over(self, new: NewConnection, context: ssl.SSLContext | None) -> None:
-        self._task = spawn(self._connect(new, context), "pending connection")
+        """Have the event loop make a transport of the socket, and shake hands."""
+        seconds = max(self._deadline - monotonic(), 0.1) if context is not None else None
+        self._new = new
+        # Neither a coroutine around it nor ``tasks.spawn``: every TLS connection pays for them.
+        self._task = self._loop.create_task(
+            self._loop.connect_accepted_socket(
+                self._make_connection, self._channel, ssl=context, ssl_handshake_timeout=seconds
+            ),
+            name="pending connection",
+        )
+        self._task.add_done_callback(self._connected)
 
-    async def _connect(self, new: NewConnection, context: ssl.SSLContext | None) -> None:
+    def _make_connection(self) -> asyncio.Protocol:
         """The descriptor is the transport's from here on, which closes it in its own time."""
-        left = max(self._deadline - monotonic(), 0.1) if context is not None else None
-        self._handed_over, connected = True, False
-        try:
-            # A failed handshake is not worth a line.
-            with suppress(OSError):
-                await self._loop.connect_accepted_socket(
-                    lambda: new(self._client, self._slot, self._client_known),
-                    self._channel,
-                    ssl=context,
-                    ssl_handshake_timeout=left,
-                )
-                connected = True
-        finally:
-            self._pending.discard(self)
-            if not connected:
-                self._slot.release()
+        self._handed_over = True
+        return self._new(self._client, self._slot, self._client_known)
+
+    def _connected(self, task: asyncio.Task[object]) -> None:
+        self._pending.discard(self)
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
+            self._slot.release()
+        if not self._handed_over:
+            self._channel.close()
+        # A failed handshake is not worth a line.
+        if error is not None and not isinstance(error, OSError):
+            log.error("cannot serve %s", self._client, exc_info=error)
 
 
 def _shown(data: bytes) -> str:
