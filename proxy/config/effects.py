@@ -1,8 +1,7 @@
-"""Which keys have an effect with which others.
+"""Finds keys that have no effect because of the values of other keys.
 
-On the command line a key without one is an error: whoever typed it expects something of it.
-In the file and the environment it is a line in the log, because one file may serve several
-commands, and a flag may switch off for an hour what the file describes for years.
+On the command line such a key is an error. In the file and in the environment it is only a
+warning, because several commands may use one file, and a flag may override it temporarily.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from proxy.config.types import is_public_name
 
 
 class Obstacle(NamedTuple):
-    """The key that leaves another without an effect, and the value it has."""
+    """A key that makes another one ineffective, and its value."""
 
     key: str
     value: str
 
 
 Need = Callable[[Settings], Obstacle | None]
-"""What is in the way; None where nothing is."""
+"""Returns the obstacle; None if there is none."""
 
 
 def _container(settings: Settings) -> Obstacle | None:
@@ -115,10 +114,10 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "jupyter.folder": (_process,),
     "jupyter.start_timeout_seconds": (_launch,),
 }
-"""What has to be so for a key to have an effect; all of it."""
+"""The needs of each key; it has an effect if none of them returns an obstacle."""
 
 INDEPENDENT = ("access", "limits", "upstream", "log", "state")
-"""Sections whose keys have an effect in any case, unless the table says otherwise.
+"""Sections whose keys always have an effect, unless ``NEEDS`` has an entry.
 
 ``access.proxy_protocol`` without ``trusted_proxies`` is refused by ``Settings``, and
 ``upstream.url`` by ``up`` where that launches a Jupyter.
@@ -126,7 +125,7 @@ INDEPENDENT = ("access", "limits", "upstream", "log", "state")
 
 
 def without_effect(settings: Settings, keys: Iterable[str]) -> dict[str, Obstacle]:
-    """Those of ``keys`` that change nothing here, each with the first thing in its way."""
+    """Those of ``keys`` that have no effect, each with its first obstacle."""
     found = {}
     for key in keys:
         obstacles = (need(settings) for need in NEEDS.get(key, ()))
@@ -136,7 +135,7 @@ def without_effect(settings: Settings, keys: Iterable[str]) -> dict[str, Obstacl
 
 
 def keys_given(settings: Settings) -> list[str]:
-    """The keys that were written anywhere: flags, environment or file."""
+    """The keys that were given by flags, environment or file."""
     return [
         f"{section}.{key}"
         for section in Settings.model_fields
@@ -146,7 +145,7 @@ def keys_given(settings: Settings) -> list[str]:
 
 
 def ignored_jupyter_keys(keys: Iterable[str], launched: str) -> list[str]:
-    """Those keys of ``[jupyter]`` that change nothing when ``auto`` launched this.
+    """Those keys of ``[jupyter]`` that have no effect on what ``auto`` launched.
 
     Args:
         keys: Names without the section.
@@ -161,7 +160,7 @@ def ineffective_options(settings: Settings, typed: Mapping[str, str]) -> list[st
 
     Args:
         settings: The whole configuration.
-        typed: Key and option, as it was typed.
+        typed: The options as they were typed, by key.
     """
     said = []
     for key, (other, value) in without_effect(settings, typed).items():
@@ -176,13 +175,12 @@ def ineffective_options(settings: Settings, typed: Mapping[str, str]) -> list[st
 
 
 def ineffective_keys(settings: Settings, typed: Mapping[str, str], *, launches: bool) -> list[str]:
-    """A sentence for everything in file and environment that has no effect.
+    """A sentence for every key in file and environment that has no effect.
 
     Args:
         settings: The whole configuration.
-        typed: Key and option of what was on the command line.
-        launches: The command launches Jupyter; for another one nothing of ``[jupyter]`` is
-            meant.
+        typed: The options of the command line, by key.
+        launches: Whether the command launches Jupyter; otherwise ``[jupyter]`` is ignored.
     """
     keys = [key for key in keys_given(settings) if key not in typed]
     if not launches:
@@ -211,7 +209,7 @@ def _names_out_of_reach(settings: Settings) -> list[str]:
 
 
 def _as_written(key: str, value: str, typed: Mapping[str, str]) -> str:
-    """An obstacle as whoever put it there wrote it."""
+    """An obstacle in the notation of its source: option or key."""
     if key in typed:
         return typed[key] if key == "listen.tls" else f"{typed[key]} {value}"
     return f"{key} = {value if value in ('false', '0') else repr(value)}".replace("'", '"')

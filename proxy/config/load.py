@@ -1,8 +1,8 @@
-"""The configuration: file, environment and flags become one ``Settings``.
+"""Reads file, environment and flags into one ``Settings``.
 
-Flags beat the environment, the environment beats the file. Every key of every section
-is also ``LABGATE_SECTION__KEY``; lists are then separated by commas. Unknown keys, wrong
-types and contradictions are reported all at once, each with where it was written.
+Flags override the environment, which overrides the file. Every key can also be set as
+``LABGATE_SECTION__KEY``, with commas in lists. Unknown keys, wrong types and contradictions are
+reported together, each with its source.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def load(
     """Read and validate everything.
 
     Args:
-        flags: Section, key, value; what the command line said.
+        flags: The values of the command line, by section and key.
         environment: Usually ``os.environ``.
-        file: ``--config``; without it LABGATE_CONFIG, then ``/etc/labgate/labgate.toml``
-            when that exists.
-        typed: Key and option, as it was typed, for the errors.
+        file: ``--config``; by default LABGATE_CONFIG, then ``/etc/labgate/labgate.toml`` if it
+            exists.
+        typed: The options as they were typed, by key, for error messages.
 
     Raises:
-        UsageError: Every problem found, one a line, each with where it was written.
+        UsageError: All problems, each on a line with its source.
     """
     named = file or (
         Path(environment["LABGATE_CONFIG"]) if "LABGATE_CONFIG" in environment else None
@@ -62,7 +62,7 @@ def load(
                 merged[section] = keys
             elif isinstance(merged.setdefault(section, {}), dict):
                 merged[section].update(keys)
-            # Else another source wrote a value in place of a section; that is to be told.
+            # Otherwise another source has a value in place of a section, which is reported.
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
@@ -89,7 +89,7 @@ def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """``LABGATE_SECTION__KEY`` variables; one without a section is kept, to be reported."""
+    """The ``LABGATE_SECTION__KEY`` variables; one without a section is reported later."""
     found: dict[str, Any] = {}
     for name, value in environment.items():
         if not name.startswith(PREFIX) or name == "LABGATE_CONFIG":
@@ -117,7 +117,7 @@ def _described(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
 
 
 def _source_of(location: list[str], sources: Sources, value: object) -> str:
-    """Where it was written; ``value`` tells one in place of a section from the section."""
+    """The source of a value; ``value`` distinguishes a section from a value in its place."""
     for source, values in sources:
         here: Any = values
         for part in location:

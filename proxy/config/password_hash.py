@@ -1,7 +1,7 @@
-"""The password hashes that Jupyter takes.
+"""Checks and makes the password hashes that Jupyter accepts.
 
-Jupyter checks the form of a hash only when somebody logs in, and a malformed one switches
-the token off as well: everyone is locked out without a word. So it is checked before.
+Jupyter checks a hash only at a login, and even a malformed hash disables the token: then nobody
+can log in, and no message says why. So labgate checks it at the start.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _HEX = re.compile(r"[0-9a-f]+")
 
 
 def problem_with_hash(value: str) -> str:
-    """Why Jupyter would not take ``value`` as a password hash; empty when it does.
+    """Why Jupyter would not accept ``value`` as a password hash; empty if it does.
 
-    A clause with the mend and without a full stop. It never quotes the value, which may
-    be somebody's password.
+    A clause without a full stop that says what to do. It never quotes the value, which may be a
+    password by mistake.
     """
     if value != value.strip():
         return f"the password hash has spaces around it; {MEND}"
@@ -49,7 +49,7 @@ def _problem_with_argon2(encoded: str) -> str:
     )
 
     try:
-        # What Jupyter itself does at a login; only the library knows all that can be wrong.
+        # As Jupyter does at a login; only the library knows everything that can be wrong.
         PasswordHasher().verify(encoded, "")
     except VerifyMismatchError:
         return ""

@@ -1,8 +1,8 @@
-"""What is wrong with a value of the configuration, as a sentence: one a kind of error.
+"""Describes an invalid value of the configuration in a sentence.
 
-pydantic's own sentences ("Input should be a valid integer, unable to parse string as an
-integer") tell a programmer what failed. These tell whoever wrote the value what belongs
-there, with an example, and what was written instead; a secret is never repeated.
+pydantic's messages ("Input should be a valid integer, unable to parse string as an integer") are
+for programmers. These say which value was written, and which is expected, with an example. They
+never repeat a secret.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from proxy.config.settings import Settings
 from proxy.config.spelling import did_you_mean
 
 SECRETS = {"jupyter.password", "acme.eab_hmac_key"}
-"""Keys whose value is shown nowhere."""
+"""Keys whose value is never shown."""
 
 EXAMPLES: dict[str, object] = {
     "site.hsts_seconds": 15552000,
@@ -44,7 +44,7 @@ EXAMPLES: dict[str, object] = {
     "log.access": True,
     "state.folder": "/var/lib/labgate",
 }
-"""For the keys whose default would be none."""
+"""Examples for keys whose default is not one."""
 
 _EXPECTED = {
     "int": "a whole number",
@@ -99,7 +99,7 @@ def sentence(problem: Any, environment: bool = False) -> str:
 
 
 def shown(value: object, *, secret: bool = False) -> str:
-    """A value as it is repeated to whoever wrote it."""
+    """A value as it is shown in an error message."""
     if secret:
         return "the value (a secret, not shown)"
     match value:
@@ -116,7 +116,7 @@ def shown(value: object, *, secret: bool = False) -> str:
 
 
 def example_of(section: str, key: str) -> object:
-    """A value that the key takes; its default, where that is one."""
+    """A valid value of the key: an example, otherwise its default."""
     if (found := EXAMPLES.get(f"{section}.{key}")) is not None:
         return found
     return _keys_of(section)[key].default

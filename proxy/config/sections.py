@@ -48,13 +48,13 @@ _MOUNT_EXAMPLES = {
 
 
 class Section(BaseModel):
-    """What every section has in common: frozen, and no unknown keys."""
+    """The base of all sections: frozen, and without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SiteSettings(Section):
-    """``[site]``: the public names, and what is let in."""
+    """``[site]``: the public domains, and which requests are accepted."""
 
     domains: Names = (DEFAULT_DOMAIN,)
     rewrite: Literal["rewrite", "preserve"] = "rewrite"
@@ -77,7 +77,7 @@ class SiteSettings(Section):
 
 
 class ListenSettings(Section):
-    """``[listen]``: addresses and ports of the edge."""
+    """``[listen]``: the addresses and ports that labgate listens on."""
 
     bind: Names = ()
     https_port: Port | None = None
@@ -152,7 +152,7 @@ class AcmeSettings(Section):
 
 
 class AccessSettings(Section):
-    """``[access]``: who gets in, and whom labgate believes about who is asking."""
+    """``[access]``: logins, the allow-list, and the trusted proxies."""
 
     htpasswd: Path | None = None
     allow: Networks = ()
@@ -170,7 +170,7 @@ class AccessSettings(Section):
 
 
 class LimitSettings(Section):
-    """``[limits]``: what a client may ask for; ``net.limits.Limits`` says what each means."""
+    """``[limits]``: limits for clients; ``net.limits.Limits`` explains each."""
 
     connections: Annotated[int, Field(gt=0)] = DEFAULT_LIMITS.connections
     connections_per_address: Annotated[int, Field(gt=0)] = DEFAULT_LIMITS.connections_per_address
@@ -187,7 +187,7 @@ class LimitSettings(Section):
 
 
 class UpstreamSettings(Section):
-    """``[upstream]``: the Jupyter server behind us."""
+    """``[upstream]``: the connection to the Jupyter server."""
 
     url: str = ""
     connect_timeout_seconds: Seconds = 5.0
@@ -284,6 +284,6 @@ class LogSettings(Section):
 
 
 class StateSettings(Section):
-    """``[state]``: where labgate keeps its development CA and the login token."""
+    """``[state]``: the folder of the development CA, the login token and other state."""
 
     folder: Path | None = None

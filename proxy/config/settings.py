@@ -85,7 +85,7 @@ class Settings(Section):
             )
 
     def _check_names(self) -> None:
-        """Let's Encrypt's rules: public names, and for an address a short-lived certificate."""
+        """Refuse names and addresses that Let's Encrypt does not issue certificates for."""
         if self.acme.directory not in (LETSENCRYPT_DIRECTORY, LETSENCRYPT_STAGING):
             return
         for host in (origin.host for origin in self.origins):
@@ -105,36 +105,36 @@ class Settings(Section):
 
     @property
     def local(self) -> bool:
-        """Whether the canonical domain is this machine's own name for itself."""
+        """Whether the canonical domain is localhost or a loopback address."""
         host = parse_domain(self.site.domains[0], 443).host
         return host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost")
 
     @property
     def https_port(self) -> int:
-        """The port HTTPS is served on: 443 for a real domain, 8443 on a laptop."""
+        """The port of HTTPS; by default 8443 for localhost, 443 for other domains."""
         given = self.listen.https_port
         return given if given is not None else (8443 if self.local else 443)
 
     @property
     def http_port(self) -> int:
-        """The port plain HTTP is served on; 0 is none."""
+        """The port of plain HTTP; 0 for none."""
         given = self.listen.http_port
         return given if given is not None else (8080 if self.local else 80)
 
     @property
     def bind(self) -> tuple[str, ...]:
-        """The addresses to listen on: loopback on a laptop, all for a real domain."""
+        """The addresses to listen on: loopback for localhost, all for other domains."""
         return self.listen.bind or (("127.0.0.1", "::1") if self.local else ("0.0.0.0", "::"))  # noqa: S104
 
     @property
     def hsts_seconds(self) -> int:
-        """How long browsers insist on HTTPS; 0 for localhost, which other programs share."""
+        """The max-age of HSTS; 0 for localhost, which other programs use, too."""
         given = self.site.hsts_seconds
         return given if given is not None else (0 if self.local else DEFAULT_HSTS_SECONDS)
 
     @property
     def origins(self) -> tuple[WebOrigin, ...]:
-        """The public origins, canonical first; the default port is the HTTPS one."""
+        """The public origins, the canonical one first; the default port is that of HTTPS."""
         return tuple(parse_domain(text, self.https_port) for text in self.site.domains)
 
     @property

@@ -1,4 +1,7 @@
-"""What somebody probably meant who mistyped a word."""
+"""Suggestions for misspelled words.
+
+Tested by tests/config/test_problems.py and tests/cli/test_parser.py.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from collections.abc import Iterable, Mapping
 
 
 def did_you_mean(written: object, known: Iterable[str]) -> str:
-    """``; did you mean X?`` where something known is close to it, else nothing."""
+    """``; did you mean X?`` if a known word is similar, otherwise empty."""
     close = difflib.get_close_matches(str(written).lower(), list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
 def with_full_stop(sentence: str) -> str:
-    """With a full stop, unless it is a question."""
+    """The sentence with a full stop, unless it ends with other punctuation."""
     return sentence if sentence.endswith(("?", ".", "…")) else f"{sentence}."
 
 

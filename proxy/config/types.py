@@ -1,4 +1,7 @@
-"""What a key of the configuration can hold: lists, ports, times, networks."""
+"""The types of configuration keys: lists, ports, times, networks.
+
+Tested by tests/config/test_load.py.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _MEMORY = re.compile(r"(\d+)([kmgt]?)b?", re.IGNORECASE)
 
 
 def _listed(value: object) -> object:
-    """A single value, or commas in the environment, where a list is meant."""
+    """Accept a single value, or values separated by commas, for a list."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return [value] if isinstance(value, Path) else value
@@ -35,7 +38,7 @@ Challenges = Annotated[tuple[Challenge, ...], BeforeValidator(_listed)]
 
 
 def _networks(value: object) -> object:
-    """CIDR ranges and single addresses; the error says what would be right."""
+    """Parse CIDR ranges and single addresses; errors contain an example."""
     listed = _listed(value)
     if not isinstance(listed, list | tuple):
         return listed
@@ -62,10 +65,10 @@ def _not_a_network(text: str) -> str:
 
 
 def host_and_port(text: str) -> tuple[str, int]:
-    """``HOST:PORT``, an IPv6 address in brackets, in its parts.
+    """Parse ``HOST:PORT``, with IPv6 addresses in brackets.
 
     Raises:
-        ValueError: It is something else.
+        ValueError: It is malformed.
     """
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
@@ -74,10 +77,10 @@ def host_and_port(text: str) -> tuple[str, int]:
 
 
 def parse_domain(text: str, default_port: int) -> WebOrigin:
-    """Read ``NAME[:PORT]`` as a public HTTPS origin.
+    """Parse ``NAME[:PORT]`` as a public HTTPS origin.
 
     Raises:
-        ValueError: With the mend.
+        ValueError: It is malformed; with what to write.
     """
     text = text.strip()
     host, separator, port = text.lower().partition(":")
@@ -120,7 +123,7 @@ def is_public_name(host: str) -> bool:
 
 
 def is_address(host: str) -> bool:
-    """Whether it is an IP address and not a name."""
+    """Whether it is an IP address, not a name."""
     try:
         ip_address(host)
     except ValueError:
@@ -166,10 +169,10 @@ def is_folder(source: str) -> bool:
 
 
 def memory_bytes(text: str) -> int:
-    """``4g``, ``512m`` or plain bytes as a number of bytes; 0 for no limit.
+    """Parse ``4g``, ``512m`` or bytes into a number of bytes; 0 for no limit.
 
     Raises:
-        ValueError: With the mend.
+        ValueError: It is malformed; with an example.
     """
     if not text:
         return 0

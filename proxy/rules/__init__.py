@@ -1,25 +1,28 @@
-"""The policy, as pure functions: heads and the site's configuration in, values out.
+"""The policy as pure functions: request heads and the site's configuration in, decisions out.
 
-Nothing here waits, opens or resolves anything (`tests/rules/test_purity.py` holds
-that), so the whole policy can be read and tested without a socket.
+Nothing here does I/O (`tests/rules/test_purity.py` tests that), so the whole policy can be read
+and tested without a socket.
 
 In the order a request meets them:
 
-- ``model``     the words everything else speaks: heads, fields, decisions, ``Site``
-- ``syntax``    the octets of a head, before any parser may repair them
-- ``message``   version, framing and expectation: what must hold first
-- ``target``    the four forms of a request target, ``authority`` the syntax of Host
-- ``networks``  sets of addresses: the allow-list, the trusted proxies
-- ``proxy_protocol``  a connection's first octets, from a load balancer
-- ``client``    the client's address as trusted proxies tell it, and the allow-list
-- ``decide``    what happens to a request: redirect, answer here, refuse, forward, tunnel
-- ``redirect``  HTTP to HTTPS, other names to the canonical one
-- ``origin``    the checks that run *before* anything is rewritten
-- ``hop_by_hop``  which fields end at this hop
-- ``credentials``  what Authorization, Cookie and query bring: labgate's own, Jupyter's token
-- ``token_check``     whether Jupyter took the token that a request brought
-- ``request``   the head that goes up to Jupyter
-- ``response_faults``    what makes a response head no answer
-- ``negotiation``  as what an error is told: a page, JSON or a sentence
-- ``response``  the head that comes back to the client
+- ``model``            the types: heads, fields, decisions, ``Site``
+- ``proxy_protocol``   parses the PROXY protocol header of a connection
+- ``syntax``           checks the octets of a head before a parser may repair them
+- ``message``          checks version, framing and expectation
+- ``target``           the four forms of a request target
+- ``authority``        the syntax of Host
+- ``networks``         sets of IP addresses
+- ``client``           the client's address, as trusted proxies report it, and the allow-list
+- ``decide``           decides: redirect, answer here, refuse, forward or tunnel
+- ``redirect``         redirects to HTTPS and to the canonical domain
+- ``origin``           checks Host, Origin, Referer and Sec-Fetch-Site
+- ``credentials``      finds labgate's own credentials and Jupyter's tokens
+- ``request``          the head that is forwarded to Jupyter
+- ``hop_by_hop``       fields that are not forwarded
+- ``response_faults``  faults of a response head that the parser accepts
+- ``token_check``      whether Jupyter accepted the token of a request
+- ``response``         the head that is sent to the client
+- ``negotiation``      the representation of labgate's own responses: page, JSON or text
+- ``secret_names``     which fields and parameters hold secrets
+- ``redaction``        removes secrets from what is shown or logged
 """

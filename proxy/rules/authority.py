@@ -1,4 +1,7 @@
-"""The syntax of an authority (RFC 3986 section 3.2, RFC 9110 section 7.2)."""
+"""The syntax of an authority (RFC 3986 section 3.2, RFC 9110 section 7.2).
+
+Tested by tests/rules/test_decide.py and tests/rules/test_target.py.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,17 @@ _AUTHORITY = re.compile(
 
 
 def is_authority(value: bytes) -> bool:
-    """Whether this can be a Host at all: a host, perhaps a port, no userinfo, no list."""
+    """Whether this is a valid Host: a host and an optional port, without userinfo."""
     return _AUTHORITY.fullmatch(value) is not None
 
 
 def host_only(authority: bytes) -> bytes:
-    """The host of an authority without its port and without brackets, lower-case."""
+    """The host of an authority in lower case, without port and brackets."""
     if authority.startswith(b"["):
         return authority[1:].partition(b"]")[0].lower()
     return authority.partition(b":")[0].lower()
 
 
 def port_only(authority: bytes) -> bytes:
-    """The digits of an authority's port; empty where none is written."""
+    """The port of an authority as digits; empty if it has none."""
     return authority.rpartition(b"]")[2].partition(b":")[2]

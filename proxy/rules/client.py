@@ -1,4 +1,4 @@
-"""Who is asking: the client's address, told by trusted proxies, and the allow-list."""
+"""The client's address, as trusted proxies report it, and the allow-list."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .model import Refuse, RequestHead, Site
 from .networks import MAX_ADDRESS_CHARACTERS, MAX_CACHED_ADDRESSES, Networks, parse_address
 
 MAX_HOPS = 32
-"""Entries of X-Forwarded-For that are looked at; no chain of proxies is that long."""
+"""The limit of entries of X-Forwarded-For; real chains of proxies are shorter."""
 
 _MAX_ENTRY_CHARACTERS = MAX_ADDRESS_CHARACTERS + len("[]:65535")
 
 
 def with_client_address(head: RequestHead, trusted: Networks) -> RequestHead:
-    """The head with its client's address as the trusted proxies tell it.
+    """The head with the client's address that trusted proxies report.
 
     Nothing changes where the connection comes from anybody else, or from a sender that
     did not announce whom it relays: then the fields are a stranger's.
@@ -30,16 +30,16 @@ def with_client_address(head: RequestHead, trusted: Networks) -> RequestHead:
 
 
 def client_address(peer: str, forwarded_for: Sequence[bytes], trusted: Networks) -> str:
-    """The last address of the way here that a trusted proxy vouches for.
+    """The last address that a trusted proxy reports.
 
-    Every proxy appends whom it was called by, so the walk starts at the connection and
-    goes from right to left, over all lines, for as long as the one who wrote the entry is
-    trusted. It ends at what is not an IP address, and after ``MAX_HOPS`` entries.
+    Every proxy appends the address of its client. So start at the connection's peer and go
+    through the entries from right to left, while the proxy that wrote the entry is trusted. Stop
+    at text that is not an IP address, and after ``MAX_HOPS`` entries.
 
     Args:
-        peer: The other end of the connection.
+        peer: The peer of the connection.
         forwarded_for: The values of X-Forwarded-For, in order.
-        trusted: The proxies that are believed.
+        trusted: The trusted proxies.
     """
     address = peer
     for entry in _from_the_right(forwarded_for):
@@ -53,7 +53,7 @@ def client_address(peer: str, forwarded_for: Sequence[bytes], trusted: Networks)
 
 
 def check_allowed(head: RequestHead, site: Site) -> Refuse | None:
-    """Whether the client's address is on the allow-list; an empty one lets everybody in."""
+    """Refuse a client that is not on the allow-list; an empty list allows all."""
     if not site.allow or head.arrival.peer in site.allow:
         return None
     return Refuse(
@@ -67,11 +67,10 @@ def check_allowed(head: RequestHead, site: Site) -> Refuse | None:
 def entry_address(entry: bytes) -> str | None:
     """The address of ``v4``, ``v4:port``, ``v6``, ``[v6]`` or ``[v6]:port``; None otherwise.
 
-    Ports are what Azure's and Microsoft's proxies add. Names, ``unknown`` and zones are
-    no addresses.
+    Proxies of Azure add ports. Names, ``unknown`` and zones are not addresses.
     """
     entry = entry.strip(b" \t")
-    # Nothing long is remembered.
+    # Do not cache long entries.
     return _entry_address(entry) if len(entry) <= _MAX_ENTRY_CHARACTERS else None
 
 
@@ -98,10 +97,10 @@ def _entry_address(entry: bytes) -> str | None:
 
 
 def _from_the_right(values: Sequence[bytes]) -> Iterator[bytes]:
-    """The last ``MAX_HOPS`` entries of a list field, the last one first."""
+    """The last ``MAX_HOPS`` entries of a list field, in reverse order."""
     left = MAX_HOPS
     for value in reversed(values):
-        # What is beyond the bound stays in one piece: a long value costs no more.
+        # Do not split entries beyond the limit: a long value costs no more.
         entries = value.rsplit(b",", left)
         whole = entries if len(entries) <= left else entries[1:]
         yield from reversed(whole)

@@ -1,7 +1,6 @@
-"""The credentials that are labgate's own: they end here and never reach Jupyter.
+"""Finds labgate's own credentials, which are never forwarded, and Jupyter's tokens.
 
-Whoever takes over the Jupyter container must not learn passwords, nor get hold of a
-cookie that opens the gate.
+An attacker who controls the Jupyter container must learn neither passwords nor session cookies.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from urllib.parse import unquote_to_bytes
 from .model import Field, RequestHead
 
 SESSION_COOKIE = b"__Host-labgate"
-"""With this prefix browsers take it only from the site itself, over HTTPS (RFC 6265bis)."""
+"""Browsers accept this prefix only from the site itself, over HTTPS (RFC 6265bis)."""
 
 
 _TOKEN = re.compile(r"(?:token|bearer)\s+(.+)", re.IGNORECASE)
-"""``IdentityProvider.auth_header_pat``; in text, whose white space is more than in octets."""
+"""``IdentityProvider.auth_header_pat``; matched as text, which knows more white space."""
 
 
 def is_basic(authorization: bytes) -> bool:
@@ -29,11 +28,11 @@ def is_basic(authorization: bytes) -> bool:
 
 
 def tokens(head: RequestHead) -> bytes:
-    """What stands for all the tokens that a request brings; empty for none.
+    """All tokens of a request, joined; empty for none.
 
     As Jupyter finds them (``IdentityProvider.get_token``): the parameter ``token`` of the query,
     its name and value decoded once (tornado ``parse_qs_bytes``), and ``Authorization: token``
-    or ``Bearer``. Of several Jupyter takes one; here any other makes another guess.
+    or ``Bearer``. Jupyter uses one of several; here each combination counts as another guess.
     """
     fields = head.section.index.get(b"authorization", ())
     query = head.target.partition(b"?")[2]
@@ -46,7 +45,7 @@ def tokens(head: RequestHead) -> bytes:
 
 
 def without_token(fields: Sequence[Field]) -> tuple[Field, ...]:
-    """The fields without those that bring a token."""
+    """The fields without tokens."""
     return tuple(
         field for field in fields if field[0].lower() != b"authorization" or is_basic(field[1])
     )
@@ -65,7 +64,7 @@ def _query_tokens(query: bytes) -> Iterator[bytes]:
 
 
 def session_cookies(cookie: Sequence[bytes]) -> list[bytes]:
-    """The values of our cookie in the values of Cookie."""
+    """The values of labgate's session cookie in the values of Cookie."""
     ours = [value for value in cookie if SESSION_COOKIE in value]
     return [value for name, value in pairs(ours) if name == SESSION_COOKIE]
 
@@ -79,7 +78,7 @@ def pairs(cookie: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def without_session(cookie: bytes) -> bytes | None:
-    """A value of Cookie without ours; every other octet stays. None when nothing is left."""
+    """A value of Cookie without the session cookie, else unchanged; None if nothing is left."""
     if SESSION_COOKIE not in cookie:
         return cookie
     pairs = cookie.split(b";")
@@ -92,10 +91,10 @@ def without_session(cookie: bytes) -> bytes | None:
 
 
 def sets_session(set_cookie: bytes) -> bool:
-    """Whether a value of Set-Cookie would make a browser send something under our name.
+    """Whether a value of Set-Cookie would make a browser send a session cookie.
 
-    Also without a name of its own: browsers of some years send ``=NAME=VALUE`` back as
-    ``NAME=VALUE`` (RFC 6265bis section 5.7, step 20).
+    Also a cookie without a name: older browsers send ``=NAME=VALUE`` back as ``NAME=VALUE``
+    (RFC 6265bis section 5.7, step 20).
     """
     return SESSION_COOKIE in set_cookie and _is_ours(set_cookie.partition(b";")[0].lstrip(b" \t="))
 

@@ -1,7 +1,8 @@
-"""Fields that end at this hop (RFC 9110 section 7.6.1).
+"""Hop-by-hop fields (RFC 9110 section 7.6.1).
 
-They are stripped *before* anything is added; otherwise ``Connection: X-Forwarded-For``
-from a client would delete what the proxy says of it.
+They are removed *before* labgate adds fields; otherwise ``Connection: X-Forwarded-For`` from a
+client would remove the field that labgate adds.
+Tested by tests/rules/test_request.py and tests/rules/test_response.py.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-"""Removed whether Connection lists them or not."""
+"""Always removed, whether Connection lists them or not."""
 
 ORDINARY_OPTIONS = HOP_BY_HOP | {b"close", b""}
-"""Options of Connection that name nothing more to remove."""
+"""Options of Connection that require no further fields to be removed."""
 
 PROTECTED = frozenset(
     {
@@ -44,11 +45,10 @@ PROTECTED = frozenset(
         b"x-xsrftoken",
     }
 )
-"""Stay even when Connection lists them: framing and Jupyter's checks rest on them.
+"""Not removed even if Connection lists them: framing and Jupyter's checks depend on them.
 
-A sender must not list end-to-end fields there (RFC 9110 section 7.6.1), so nothing
-honest is lost. Without Expect Jupyter would never say the 100 Continue that the client
-is waiting for.
+A sender must not list end-to-end fields there (RFC 9110 section 7.6.1). Without Expect Jupyter
+would not send the 100 Continue that the client waits for.
 """
 
 _ALIASED = HOP_BY_HOP | PROTECTED | {b"max-forwards", b"via"}
@@ -56,10 +56,10 @@ _WEBSOCKET = b"sec-websocket-"
 
 
 def is_underscore_alias(name: bytes) -> bool:
-    """Whether a field (lower-case name) is taken for another one where "_" is read as "-".
+    """Whether a field (lower-case name) equals a checked field if "_" is read as "-".
 
-    CGI and its heirs (RFC 3875 section 4.1.18, WSGI) do that. Behind Jupyter, or as the proxy
-    between, they would find a second length, coding, Host or cookie that nobody has checked.
+    CGI and WSGI (RFC 3875 section 4.1.18) read it so. An application or proxy behind labgate
+    could then find a second length, coding, Host or cookie that was not checked.
     """
     if b"_" not in name:
         return False
@@ -68,7 +68,7 @@ def is_underscore_alias(name: bytes) -> bool:
 
 
 def hop_by_hop_names(connection: Iterable[bytes]) -> frozenset[bytes]:
-    """Every field name, lower-case, that must not go past this hop.
+    """The lower-case names of all fields that must not be forwarded.
 
     ``connection`` are the values of the message's Connection fields.
     """

@@ -1,4 +1,4 @@
-"""As what an error is told: a page to people, JSON or a sentence to programs."""
+"""Content negotiation for labgate's own responses: an HTML page, JSON or plain text."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from enum import Enum, auto
 from .model import RequestHead
 
 MAX_MEDIA_RANGES = 32
-"""Entries of Accept that are looked at; browsers send up to ten."""
+"""The limit of entries of Accept that are parsed; browsers send up to ten."""
 
 
 class Representation(Enum):
-    """How one and the same thing is said (RFC 9110 section 3.2)."""
+    """The representations of a response (RFC 9110 section 3.2)."""
 
     PAGE = auto()
-    """HTML, for a person's browser."""
+    """An HTML page, for people."""
     JSON = auto()
-    """As Jupyter's own API says it: an object with ``message``."""
+    """An object with ``message``, as of Jupyter's API."""
     TEXT = auto()
-    """One sentence."""
+    """One sentence in plain text."""
 
 
 def representation(head: RequestHead) -> Representation:
-    """What whoever asks can make most of.
+    """The representation that suits the client best.
 
-    Accept decides (RFC 9110 section 12.5.1), of equals the first. A page is for navigations
-    only, where the browser says what it does. A page's script gets JSON when it names nothing
-    else: JupyterLab asks for ``*/*`` and shows the ``message`` of what it gets
-    (``ServerConnection.ResponseError.create``).
+    Accept decides (RFC 9110 section 12.5.1); of equal weights, the first. A page is sent only for
+    navigations, if the browser sends Sec-Fetch-Mode. A script gets JSON if it names no type:
+    JupyterLab sends ``*/*`` and shows the ``message`` (``ServerConnection.ResponseError.create``).
     """
     modes = head.values(b"sec-fetch-mode")
     scripted = head.values(b"sec-fetch-dest") == (b"empty",)
@@ -43,7 +42,7 @@ def representation(head: RequestHead) -> Representation:
 
 
 def is_navigation(head: RequestHead) -> bool:
-    """Whether a person's browser opens a page, and not a program or a script fetches."""
+    """Whether a browser opens a page, in contrast to the request of a script or program."""
     return representation(head) is Representation.PAGE
 
 
@@ -55,7 +54,7 @@ _NAMED = {
 
 
 def _accepted(head: RequestHead) -> list[tuple[bytes, float]]:
-    """Media ranges with their weights; other parameters count for nothing."""
+    """Media ranges with their weights; other parameters are ignored."""
     ranges = b",".join(head.values(b"accept")).split(b",", MAX_MEDIA_RANGES)[:MAX_MEDIA_RANGES]
     return [_weighed(entry) for entry in ranges]
 
@@ -70,7 +69,7 @@ def _weighed(entry: bytes) -> tuple[bytes, float]:
 
 
 def _weight(value: bytes) -> float:
-    """RFC 9110 section 12.4.2; what is no weight weighs nothing."""
+    """Parse a weight (RFC 9110 section 12.4.2); 0 if it is malformed."""
     whole, _, decimals = value.partition(b".")
     if whole not in (b"0", b"1") or (decimals and not decimals.isdigit()) or len(decimals) > 3:
         return 0.0

@@ -1,4 +1,7 @@
-"""Sets of addresses: the allow-list, and the proxies that are trusted."""
+"""Sets of IP addresses, for the allow-list and the trusted proxies.
+
+Tested by tests/rules/test_client.py and tests/access/test_lockout.py.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 MAX_ADDRESS_CHARACTERS = 45
-"""Characters of the longest IP address, an IPv6 one that ends like an IPv4 one."""
+"""The length of the longest IP address: IPv6 with an IPv4 suffix."""
 
 MAX_CACHED_ADDRESSES = 4096
 
@@ -15,11 +18,11 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 class Networks:
-    """CIDR ranges, for asking whether an address (as text) is in one of them.
+    """CIDR ranges; ``text in networks`` says whether an address is in one of them.
 
-    IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2) is IPv4 here, in ranges and addresses,
-    and an address' zone (RFC 4007) counts for nothing. What is no IP address, as the
-    other end of a Unix socket, is in no range. Answers are remembered, a bounded number.
+    IPv4-mapped IPv6 addresses (RFC 4291 section 2.5.5.2) are treated as IPv4, and zones
+    (RFC 4007) are ignored. Text that is not an IP address, as of a Unix socket, is in no range.
+    A bounded number of results is cached.
     """
 
     def __init__(self, networks: Iterable[IPv4Network | IPv6Network] = ()) -> None:
@@ -41,7 +44,7 @@ NO_NETWORKS = Networks()
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """An IP address without a zone, IPv4-mapped ones as IPv4; None for anything else."""
+    """Parse an IP address without a zone, IPv4-mapped ones as IPv4; None if it is invalid."""
     if len(text) > MAX_ADDRESS_CHARACTERS or "%" in text:
         return None
     try:
@@ -55,9 +58,9 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 @lru_cache(MAX_CACHED_ADDRESSES)
 def limit_key(peer: str) -> str:
-    """The address that a client is counted by: an IPv6 one with its /64, which one customer has.
+    """The key for limits of a client: its IPv4 address, or its IPv6 /64, which one customer has.
 
-    The loopback stays itself: its network's other addresses are nobody's.
+    The IPv6 loopback address is its own key.
     """
     address = parse_address(peer)
     if isinstance(address, IPv6Address) and not address.is_loopback:
@@ -66,9 +69,9 @@ def limit_key(peer: str) -> str:
 
 
 def plain_address(peer: str) -> str:
-    """The one spelling of a connection's other end: no zone, IPv4-mapped as IPv4.
+    """Normalise a peer's address: without a zone, IPv4-mapped as IPv4.
 
-    What is no IP address stays as it is.
+    Text that is not an IP address is not changed.
     """
     if ":" not in peer:
         return peer

@@ -1,10 +1,9 @@
-"""The checks that run before Host, Origin and Referer are rewritten.
+"""Checks Host, Origin, Referer and Sec-Fetch-Site before they are rewritten.
 
-Jupyter protects itself by comparing Origin with Host. A proxy that sets both to the
-upstream on every request makes them equal on *every* request, an attacker's included:
-any page the browser lends its cookies to can then open the terminal socket. So what
-Jupyter would have compared is compared here, against the configured public origins,
-and only what passed is rewritten.
+Jupyter protects itself by comparing Origin with Host. A proxy that sets both to the upstream makes
+them equal on *every* request, also on an attacker's: then any page whose requests carry the
+cookies can open a terminal. So labgate makes Jupyter's comparisons here, with the configured
+public origins, and rewrites only requests that pass. Tested by tests/rules/test_decide.py.
 
 The counterparts in jupyter_server: ``JupyterHandler.check_host``, ``check_origin``,
 ``check_referer`` and ``WebSocketMixin.check_origin``.
@@ -19,20 +18,20 @@ from .credentials import tokens
 from .model import Refuse, RequestHead, Site
 
 NO_SUCH_SITE = "The name or the port in the address is not one that is served here."
-"""The right name is not told: whoever scans addresses would learn it."""
+"""It does not name the right domain, which a scanner of addresses would learn."""
 
 LOGOUT = b"logout"
-"""The path, under base_url, where Jupyter ends a login by GET (``LogoutHandler``)."""
+"""The path below base_url where a GET logs out of Jupyter (``LogoutHandler``)."""
 
 NO_LINKS_FROM_OTHER_SITES = frozenset({b"api", b"files", b"nbconvert", LOGOUT})
-"""First path segments, under base_url, that another site may not even navigate to."""
+"""First path segments below base_url that links of other sites must not open."""
 
 
 def check_host(head: RequestHead, site: Site) -> Refuse | None:
-    """Host must be one public authority, in any case, default port written or not.
+    """Refuse a Host that is not a public authority (case-insensitive, default port optional).
 
-    Statuses: 400 for a missing or repeated Host (RFC 9112 section 3.2), 421 for a name
-    that is not ours (RFC 9110 section 15.5.20): DNS rebinding arrives this way.
+    Statuses: 400 for a missing or repeated Host (RFC 9112 section 3.2), 421 for another
+    name (RFC 9110 section 15.5.20), as with DNS rebinding.
     """
     hosts = head.values(b"host")
     if len(hosts) != 1:
@@ -52,10 +51,10 @@ def check_host(head: RequestHead, site: Site) -> Refuse | None:
 
 
 def port_hint(host: bytes, site: Site) -> str:
-    """What to do about a Host that differs from a public authority in the port alone.
+    """What to do if Host differs from a public authority only in the port.
 
-    A browser behind a NAT, or at a container's published port, names the port that it sees.
-    Empty when the names differ too.
+    Behind a NAT or a container's published port, browsers send the port that they use.
+    Empty if the names differ, too.
     """
     name = host_only(host)
     public = next((one for one in site.domains if one.host.encode("ascii") == name), None)
@@ -71,10 +70,9 @@ def port_hint(host: bytes, site: Site) -> str:
 
 
 def check_origin(head: RequestHead, site: Site) -> Refuse | None:
-    """Origin may be absent; when it is there, it must be one of the public origins.
+    """Refuse an Origin that is not a public origin; it may be absent.
 
-    ``null``, an empty value, another port, a sibling subdomain and a repeated field are
-    all refused.
+    ``null``, an empty value, another port, a sibling subdomain and a repeated field are refused.
     """
     origins = head.values(b"origin")
     if not origins:
@@ -89,10 +87,10 @@ def check_origin(head: RequestHead, site: Site) -> Refuse | None:
 
 
 def check_websocket(head: RequestHead, site: Site) -> Refuse | None:
-    """A WebSocket must say where it comes from, unless it carries a token.
+    """Refuse a WebSocket with neither an Origin nor a token.
 
-    Browsers send no Sec-Fetch-* on a WebSocket and do send cookies: Origin is the only
-    thing that tells a foreign page from our own. No foreign page knows a token.
+    With a WebSocket browsers send cookies, but no Sec-Fetch-*: only Origin distinguishes pages of
+    other sites. Pages of other sites do not know a token.
     """
     if head.values(b"origin") or site.websocket_without_origin or tokens(head):
         return None
@@ -102,10 +100,10 @@ def check_websocket(head: RequestHead, site: Site) -> Refuse | None:
 
 
 def check_fetch_site(head: RequestHead, site: Site) -> Refuse | None:
-    """Sec-Fetch-Site ``cross-site`` or ``same-site`` is refused, following a link is not.
+    """Refuse Sec-Fetch-Site ``cross-site`` or ``same-site``, except for links.
 
-    A link is a GET or HEAD navigation of a document, and not to the paths that give
-    data or run code. Source: the Fetch Metadata Request Headers specification.
+    A link is a GET or HEAD that navigates to a document, outside of the paths that return data
+    or run code. Source: the Fetch Metadata Request Headers specification.
     """
     if is_same_site(head):
         return None
@@ -122,11 +120,10 @@ def check_fetch_site(head: RequestHead, site: Site) -> Refuse | None:
 
 
 def check_logout(head: RequestHead, site: Site) -> Refuse | None:
-    """A link on another site's page logs nobody out of Jupyter, in older browsers either.
+    """Refuse logouts of Jupyter by links of other sites, also in older browsers.
 
-    Those send no Sec-Fetch-Site, which ``check_fetch_site`` looked at; then a public Origin
-    or Referer must say where the request comes from. A token is no excuse: a link can carry
-    one, a wrong one too.
+    Those send no Sec-Fetch-Site (see ``check_fetch_site``); then a public Origin or Referer is
+    required. A token is not sufficient: a link can carry one, even a wrong one.
     """
     if not is_logout(head.target, site) or head.values(b"sec-fetch-site"):
         return None
@@ -140,36 +137,35 @@ def check_logout(head: RequestHead, site: Site) -> Refuse | None:
 
 
 def is_logout(target: bytes, site: Site) -> bool:
-    """Whether Jupyter would log out; tornado compares the path as it came, without decoding."""
+    """Whether Jupyter would log out; tornado compares the path without decoding it."""
     return LOGOUT in target and first_segment(target, site.base_path) == LOGOUT
 
 
 def is_same_site(head: RequestHead) -> bool:
-    """Whether no other site's page had a part in the request, as far as the browser says."""
+    """Whether Sec-Fetch-Site is absent, or says that no other site caused the request."""
     values = head.values(b"sec-fetch-site")
     return not values or all(value in (b"same-origin", b"none") for value in values)
 
 
 def referer_is_public(value: bytes, site: Site) -> bool:
-    """Whether a Referer's origin is one of the public ones."""
+    """Whether the Referer's origin is a public origin."""
     scheme, separator, rest = value.partition(b"://")
     authority = rest.split(b"/", 1)[0].split(b"?", 1)[0]
     return bool(separator) and (scheme + separator + authority).lower() in site.origins
 
 
 def referer_names_jupyter(value: bytes, site: Site) -> bool:
-    """Whether Jupyter would take a Referer, which is not public, for one of its own pages.
+    """Whether Jupyter would accept a Referer that is not public as one of its own pages.
 
-    ``JupyterHandler.check_referer`` compares its netloc, as ``urlparse`` finds it, with the
-    Host that goes up and does not look at the scheme: the upstream's own authority, and with
-    ``preserve`` the public ones. Here every spelling of those counts: in any case, with
-    userinfo, with a default port written out, with leading zeros.
+    ``JupyterHandler.check_referer`` compares the netloc of ``urlparse`` with the forwarded Host
+    and ignores the scheme. The Host is the upstream's authority, or with ``preserve`` a public
+    one. Here every spelling counts: any case, userinfo, the default port, leading zeros.
     """
     try:
         parts = urlsplit(value.decode("latin-1"))
         host, port = parts.hostname, parts.port
     except ValueError:
-        # Jupyter cannot read it either.
+        # Jupyter cannot parse it either.
         return False
     return any(
         host == jupyter.host and (port == jupyter.port or (port is None and jupyter.default_port))
@@ -180,8 +176,8 @@ def referer_names_jupyter(value: bytes, site: Site) -> bool:
 def first_segment(target: bytes, base_path: str) -> bytes:
     """The first path segment below ``base_path``, decoded and lower-case.
 
-    Decoding and skipping empty segments only makes the guard wider than what Jupyter
-    routes; the target itself goes up untouched.
+    With decoding and without empty segments, more paths are refused than Jupyter routes. The
+    forwarded target is not changed.
     """
     path = unquote_to_bytes(target.partition(b"?")[0]).lower()
     base = base_path.lower().encode("utf-8", "surrogateescape")
@@ -193,8 +189,8 @@ def first_segment(target: bytes, base_path: str) -> bytes:
 def is_websocket(head: RequestHead) -> bool:
     """Whether this is a WebSocket handshake (RFC 6455 section 4.1) without content.
 
-    Any other upgrade (h2c above all) is not ours to make: its Upgrade field ends here. Nor
-    is a choice of several, of which no Jupyter client makes use.
+    Other upgrades, as h2c, are not forwarded, and neither is a list of protocols, which no
+    client of Jupyter sends.
     """
     upgrade = head.values(b"upgrade")
     if not upgrade or head.method != b"GET" or head.version < (1, 1):

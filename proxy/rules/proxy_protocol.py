@@ -1,7 +1,7 @@
-"""The PROXY protocol, versions 1 and 2: a connection's first octets, from a load balancer.
+"""Parses the PROXY protocol, versions 1 and 2: the header that a load balancer sends first.
 
-Written after haproxy's ``doc/proxy-protocol.txt``; sections are that document's. A header has no
-octet more than it says, and one that is not exactly right is none.
+It follows HAProxy's ``doc/proxy-protocol.txt``, whose sections are cited. Headers that are not
+exactly right are refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ V1_MAX_OCTETS = 107
 """The longest line of version 1, its CRLF included (section 2.1)."""
 
 V2_MAX_OCTETS = 4096
-"""The longest header of version 2 that is taken; the format itself allows 65,551."""
+"""The longest accepted header of version 2; the format itself allows 65,551."""
 
 V2_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -34,9 +34,9 @@ class Header:
     """A complete header.
 
     Attributes:
-        length: Its octets; what follows is the client's.
-        source: The client's address; None where the sender speaks for itself (LOCAL,
-            as in its health checks) or does not know (UNKNOWN, UNSPEC, Unix sockets).
+        length: The octets of the header; the octets after it are the client's.
+        source: The client's address; None for a connection of the sender itself (LOCAL, as
+            health checks) or an unknown client (UNKNOWN, UNSPEC, Unix sockets).
     """
 
     length: int
@@ -45,16 +45,16 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What came is no header, whatever follows; ``reason`` is for the log."""
+    """The octets are not a valid header; ``reason`` is for the log."""
 
     reason: str
 
 
 def parse(data: bytes) -> Header | Fault | None:
-    """Read the header ``data`` starts with; None while more octets are needed.
+    """Parse the header at the start of ``data``; None if more octets are needed.
 
-    None also says that everything so far belongs to the header. Never raises, and a
-    verdict stands whatever octets are added.
+    With None, all octets so far belong to the header. It never raises, and further octets do
+    not change a result that is not None.
     """
     if _may_start_with(data, V2_SIGNATURE):
         return _version_2(data)

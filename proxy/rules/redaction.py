@@ -1,7 +1,7 @@
-"""Secrets out, before anything is shown or logged.
+"""Removes secrets from what is shown or logged.
 
-Whoever holds Jupyter's token or login cookie can run code, and logs get pasted into
-issues: so values go, while names and lengths of nothing secret stay.
+Jupyter's token or login cookie allows to run code, and people paste logs into issues. So values
+are replaced, while names remain.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _USERINFO = re.compile(
 _AUTHORITY_FORM = re.compile(rb"(\A|[\s,])[^\s/?#,]*@")
 """As of CONNECT (RFC 9112 section 3.2.3), and in Host, which may be several joined."""
 _ENCODED_USERINFO = re.compile(
-    # The same in an address that is encoded, every octet of it as often as its slashes are.
+    # The same in an encoded URL, where each octet is encoded as often as its slashes.
     rb"((?:=|%(?:25){0,8}3[ad])%(?P<level>(?:25){0,8})2f%(?P=level)2f)"
     rb"(?:(?!%(?P=level)(?:2f|3f|23))[^\s&])*(?:%(?P=level)40|@)",
     re.IGNORECASE,
@@ -52,7 +52,7 @@ def redact(name: bytes, value: bytes) -> bytes:
 
 
 def redact_target(target: bytes) -> bytes:
-    """A request target or an address without the secrets in its query and its userinfo."""
+    """A request target or URL without the secrets in its query and its userinfo."""
     if b"=" in target or b"%" in target:
         target = _without_secret_parameters(target)
     if b"@" in target:
@@ -64,7 +64,7 @@ def redact_target(target: bytes) -> bytes:
 
 
 def redact_octets(octets: bytes) -> bytes:
-    """What a stranger's connection began with, which may be a request, without its secrets."""
+    """The first octets of an unknown connection, perhaps a request, without their secrets."""
     first, *lines = octets.split(b"\n")
     shown = [redact_target(first)]
     for line in lines:
@@ -74,7 +74,7 @@ def redact_octets(octets: bytes) -> bytes:
 
 
 def printable(value: bytes, limit: int = 300) -> str:
-    """Text that is safe in a terminal and a log line: no control bytes, bounded."""
+    """Text that is safe in terminals and log lines: no control characters, limited length."""
     text = value[:limit].decode("latin-1")
     if text.isprintable() and len(value) <= limit:
         return text
@@ -83,7 +83,7 @@ def printable(value: bytes, limit: int = 300) -> str:
 
 
 def _without_value(pair: bytes) -> bytes:
-    """A cookie pair without its value; one that has no name is all value."""
+    """A cookie pair with its value redacted; without an equals sign, all of it is the value."""
     name, equals, _ = pair.partition(b"=")
     if not equals and not name.strip():
         return pair

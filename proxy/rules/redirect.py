@@ -1,4 +1,7 @@
-"""Where people are sent: plain HTTP to HTTPS, other names to the canonical one."""
+"""Redirects from plain HTTP to HTTPS, and from other domains to the canonical one.
+
+Tested by tests/rules/test_decide.py.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,10 @@ from .model import Redirect, RequestHead, Site, WebOrigin
 
 
 def to_https(head: RequestHead, site: Site) -> Redirect:
-    """The HTTPS address of a request that came in over plain HTTP.
+    """The redirect of a plain HTTP request to HTTPS.
 
-    A configured name keeps its name (unless the canonical one is asked for); anything
-    else goes to the canonical domain. The Location never repeats what the client wrote
-    in Host: that would be an open redirect.
+    A configured domain is kept, unless ``site.canonical_redirect`` is set; any other goes to the
+    canonical domain. The Location never repeats the client's Host: that would be an open redirect.
     """
     destination = site.canonical
     if not site.canonical_redirect:
@@ -25,7 +27,7 @@ def to_https(head: RequestHead, site: Site) -> Redirect:
 
 
 def to_canonical(head: RequestHead, site: Site) -> Redirect | None:
-    """The canonical address, when asked for and when the request names another domain."""
+    """The redirect to the canonical domain, if it is configured and the request names another."""
     if not site.canonical_redirect:
         return None
     host = head.values(b"host")[0].lower()
@@ -35,16 +37,16 @@ def to_canonical(head: RequestHead, site: Site) -> Redirect | None:
 
 
 def redirect(head: RequestHead, destination: WebOrigin) -> Redirect:
-    """Path and query are kept; 308 keeps the method and content of everything but GET/HEAD.
+    """Redirect with the same path and query: 301 for GET and HEAD, 308 for other methods.
 
-    RFC 9110 sections 15.4.2 and 15.4.9.
+    308 preserves method and content (RFC 9110 sections 15.4.2 and 15.4.9).
     """
     status: Literal[301, 308] = 301 if head.method in (b"GET", b"HEAD") else 308
     return Redirect(status, f"{destination}{location_path(head.target)}")
 
 
 def location_path(target: bytes) -> str:
-    """The path and query of a request target, safe to stand behind an authority."""
+    """The path and query of a request target, encoded for a Location."""
     if not target.startswith(b"/"):
         _, separator, rest = target.partition(b"://")
         slash = rest.find(b"/") if separator else -1

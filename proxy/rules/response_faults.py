@@ -1,4 +1,4 @@
-"""What makes a response head no answer, although its parser read it."""
+"""Faults of a response head that llhttp accepts."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import re
 from .model import ResponseHead
 
 MAX_RESPONSE_FIELDS = 1000
-"""More field lines than this are no answer; each costs far more memory than its octets."""
+"""The limit of field lines; each costs far more memory than its octets."""
 
 MAX_LENGTH_DIGITS = 18
-"""A Content-Length has to fit 64 signed bits wherever it goes (RFC 9110 section 8.6)."""
+"""Content-Length must fit into a signed 64-bit integer everywhere (RFC 9110 section 8.6)."""
 
 _REASON = re.compile(rb"[\t -~\x80-\xff]*")
 
 
 def response_fault(head: ResponseHead, version: str) -> str:
-    """What llhttp lets through in a response head; empty for none.
+    """Describe the fault of a response head; empty for none.
 
-    A coding other than chunked would go down as if it were plain (RFC 9112 section 6.1).
+    A coding other than chunked would be forwarded as if it were plain (RFC 9112 section 6.1).
     """
     if not 100 <= head.status <= 599:
         return f"the status {head.status} does not exist"
@@ -39,7 +39,7 @@ def response_fault(head: ResponseHead, version: str) -> str:
 
 
 def switches_to_websocket(head: ResponseHead) -> bool:
-    """Whether a 101 names the protocol that was asked for, no other, and has no content."""
+    """Whether a 101 switches to exactly the requested protocol, and has no content."""
     named, framed = [], False
     for name, value in head.fields:
         match name.lower():

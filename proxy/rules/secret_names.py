@@ -1,4 +1,7 @@
-"""Which names speak of a secret: of a header field, a query's parameter, a WebSocket protocol."""
+"""Decides by name whether a header field or a query parameter holds a secret.
+
+Tested by tests/rules/test_redaction.py and tests/rules/test_planted_secrets.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ _WORDS = (
     *(b"credential", b"session", b"jwt", b"csrf", b"xsrf", b"signature"),
 )
 _EXACTLY = frozenset({b"code", b"pass", b"sig"})
-"""Parameters of OAuth (RFC 6749 section 4.1.2) and of signed addresses."""
+"""Parameters of OAuth (RFC 6749 section 4.1.2) and of signed URLs."""
 
 NO_SECRETS = frozenset(
     {
@@ -20,10 +23,10 @@ NO_SECRETS = frozenset(
         b"www-authenticate",
     }
 )
-"""Fields whose names speak of one, and whose values are none."""
+"""Fields whose names match, but whose values are not secret."""
 
 SCHEMES = frozenset({b"basic", b"bearer", b"digest", b"negotiate", b"token"})
-"""The first word of Authorization that may be shown; any other might be the secret."""
+"""Schemes of Authorization that are shown; any other first word might be the secret."""
 
 SUBPROTOCOLS = frozenset(
     {
@@ -40,22 +43,22 @@ SUBPROTOCOLS = frozenset(
         b"wamp.2.json",
     }
 )
-"""Names in Sec-WebSocket-Protocol that may be shown: browsers can put a token nowhere else."""
+"""Names in Sec-WebSocket-Protocol that are shown; other values may be tokens of a browser."""
 
 _MAX_ENCODINGS = 5
 _MAX_NAME_OCTETS = 256
 
 
 def is_secret_field(name: bytes) -> bool:
-    """Whether the value of a field (lower-case name) is not to be shown."""
+    """Whether the value of a field (lower-case name) is secret."""
     return name not in NO_SECRETS and is_secret_parameter(name)
 
 
 def is_secret_parameter(name: bytes) -> bool:
-    """Whether the value of a query's parameter is not to be shown, however its name is encoded.
+    """Whether the value of a query parameter is secret, however its name is encoded.
 
-    Jupyter decodes names once (tornado ``parse_qs_bytes``); an address inside an address is
-    encoded again. Nothing honest has a name of hundreds of octets.
+    Jupyter decodes names once (tornado ``parse_qs_bytes``); a URL inside a URL is encoded again.
+    Names of more than ``_MAX_NAME_OCTETS`` count as secret.
     """
     return len(name) > _MAX_NAME_OCTETS or _names_a_secret(name)
 

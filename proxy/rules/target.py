@@ -9,9 +9,9 @@ from .model import Refuse, RequestHead
 
 
 def is_ordinary(target: bytes) -> bool:
-    """Whether it is in origin-form and of no path with a rule of its own.
+    """Whether it is in origin-form, and its path has no special rule.
 
-    Those are the paths labgate answers itself, and ``/logout``.
+    Special are the paths that labgate answers itself, and ``/logout``.
     """
     return (
         target[:1] == b"/"
@@ -22,10 +22,10 @@ def is_ordinary(target: bytes) -> bool:
 
 
 def origin_form(head: RequestHead) -> RequestHead | Refuse:
-    """The same request in origin-form or asterisk-form, its authority in Host.
+    """Convert the request to origin-form or asterisk-form, with its authority in Host.
 
-    An absolute-form target is what clients send to a proxy they know; its authority
-    overrides Host (RFC 9112 section 3.2.2). CONNECT would make labgate an open relay.
+    Clients send absolute-form to a configured proxy; its authority overrides Host (RFC 9112
+    section 3.2.2). CONNECT is refused: it would make labgate an open relay.
     """
     target = head.target
     if head.method == b"CONNECT":

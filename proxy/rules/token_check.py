@@ -1,4 +1,4 @@
-"""What an answer of Jupyter's tells of the token that the request brought."""
+"""Derives from Jupyter's response whether the token of the request was right."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _NOT_ALPHANUMERIC = re.compile(rb"[^A-Za-z0-9]")
 
 
 def is_token_accepted(head: RequestHead, answer: ResponseHead, site: Site) -> bool | None:
-    """Whether Jupyter took the token; None where the answer does not depend on it.
+    """Whether Jupyter accepted the token; None if the response does not depend on it.
 
-    Jupyter looks at a token on *every* path, those that need no login included, and gives
-    whoever brings the right one and no login yet a login cookie (``IdentityProvider.get_user``,
-    ``set_login_cookie``). An invalid login is cleared when the token is wrong, too. So what
-    sets none is a wrong token wherever no valid login was sent along: it is not the status
-    alone that tells who guesses (``/api`` and ``/static`` answer 200 to everybody).
+    Jupyter checks a token on *every* path, also on those that need no login. A right token without
+    a login yet gets a login cookie (``IdentityProvider.get_user``, ``set_login_cookie``), and
+    with a wrong token an invalid login cookie is cleared. So without a valid login, a response
+    that sets no cookie means a wrong token. The status alone does not show it: ``/api`` and
+    ``/static`` answer 200 to all clients.
 
-    Not so on ``/logout``, which clears the login whatever was brought, and in redirects
-    elsewhere, which come before any of that.
+    ``/logout`` always clears the login, and other redirects are sent before the token is
+    checked: these do not depend on it.
     """
     if is_logout(head.target, site) or answer.status >= 500:
         return None
@@ -42,10 +42,9 @@ def is_token_accepted(head: RequestHead, answer: ResponseHead, site: Site) -> bo
 
 
 def login_cookie(head: RequestHead, site: Site) -> bytes:
-    """The name of Jupyter's login cookie (``IdentityProvider.get_cookie_name``).
+    """The default name of Jupyter's login cookie (``IdentityProvider.get_cookie_name``).
 
-    That is its default; with a name of its own, which nobody here knows, a right token is
-    counted as a wrong one, once.
+    If Jupyter is configured with another name, a right token is counted as wrong once.
     """
     hosts = head.values(b"host")
     return _name_for(hosts[0] if site.preserve and hosts else site.upstream.authority)
