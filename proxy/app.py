@@ -51,7 +51,7 @@ UNKNOWN_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
 
 
 class Application:
-    """The proxy as one thing to start and stop.
+    """The whole proxy: start it, stop it.
 
     The order matters: certificates and ports first, because they fail fast and cost
     nothing; Jupyter's address may come later (``connect_to``), until then requests get
@@ -91,10 +91,12 @@ class Application:
             connect_timeout_seconds=WEB_START_SECONDS,
             idle_connections=WEB_IDLE_CONNECTIONS,
         )
-        self._pages = PageDeadline(self._pool, upstream.page_seconds, self._upstream_responds)
-        wanted = access_log and log.isEnabledFor(logging.INFO)
-        self._access = AccessLog() if wanted else None
-        observers: list[Observer] = [self._access] if self._access is not None else []
+        self._page_deadline = PageDeadline(
+            self._pool, upstream.page_seconds, self._upstream_responds
+        )
+        logged = access_log and log.isEnabledFor(logging.INFO)
+        self._access_log = AccessLog() if logged else None
+        observers: list[Observer] = [self._access_log] if self._access_log is not None else []
         if settings.log.show_headers:
             observers.append(_print_headers)
         self.traffic: Traffic | None = None
@@ -104,7 +106,7 @@ class Application:
             observers.append(self.traffic)
         self._limits = Limits(**settings.limits.model_dump())
         self._trusted = Networks(settings.access.trusted_proxies)
-        self._exchanges = Dispatcher(
+        self._dispatcher = Dispatcher(
             build_site(settings, UNKNOWN_UPSTREAM),
             self._pool,
             self._web_pool,
@@ -112,12 +114,12 @@ class Application:
             trace=settings.log.show_headers,
             limit=new_request_limit(self._limits, self._trusted),
         )
-        self._sweeping: asyncio.Task[None] | None = None
+        self._sweep_task: asyncio.Task[None] | None = None
         self._listeners: list[Listener | asyncio.Server] = []
-        self._edges: list[Http1Server] = []
-        self._watching: asyncio.Task[None] | None = None
-        self._challenged: asyncio.Task[None] | None = None
-        self._renewing: asyncio.Task[None] | None = None
+        self._servers: list[Http1Server] = []
+        self._watch_task: asyncio.Task[None] | None = None
+        self._challenge_task: asyncio.Task[None] | None = None
+        self._renewal_task: asyncio.Task[None] | None = None
         self.certificates: CertificateStore | None = None
         """Without TLS there are none."""
         if settings.listen.tls:
@@ -131,7 +133,7 @@ class Application:
                 good.
         """
         settings = self._settings
-        self._exchanges.gate = build_gate(settings, self._shared)
+        self._dispatcher.gate = build_gate(settings, self._shared)
         context = None
         if self.certificates is not None:
             self.certificates.start()
@@ -139,16 +141,16 @@ class Application:
         ports = bind_ports(settings) if self._shared is None else self._shared.ports
         limits = fit_to_descriptors(self._limits, settings)
         connection_limit = new_connection_limit(limits, self._trusted)
-        edge = Http1Server(self._exchanges, limits=limits, connection_limit=connection_limit)
+        server = Http1Server(self._dispatcher, limits=limits, connection_limit=connection_limit)
         redirects = Http1Server(
-            self._exchanges, limits=limits, connection_limit=connection_limit, plain_redirects=True
+            self._dispatcher, limits=limits, connection_limit=connection_limit, plain_redirects=True
         )
-        self._edges = [edge, redirects]
-        self._sweeping = spawn(self._sweep(), "sweep")
+        self._servers = [server, redirects]
+        self._sweep_task = spawn(self._sweep(), "sweep")
         proxy_protocol_senders = self._trusted if settings.access.proxy_protocol else NO_NETWORKS
         for listening in ports.main:
             self._listeners.append(
-                await listen(edge, listening, context, BACKLOG, proxy_protocol_senders)
+                await listen(server, listening, context, BACKLOG, proxy_protocol_senders)
             )
         for listening in ports.plain:
             self._listeners.append(
@@ -156,23 +158,25 @@ class Application:
             )
         if self.certificates is not None:
             self.certificates.publish_status()
-            self._watching = spawn(watch(self.certificates), "certificates")
+            self._watch_task = spawn(watch(self.certificates), "certificates")
             alpn = TlsAlpnResponder(settings.state_folder, self.certificates.set_challenge)
-            self._challenged = spawn(alpn.run(), "challenges")
+            self._challenge_task = spawn(alpn.run(), "challenges")
             if self._renew and self.certificates.managed[0].source.kind == "ACME":
-                self._renewing = spawn(renewing(settings, self.certificates), "renewal")
+                self._renewal_task = spawn(
+                    renew_certificates(settings, self.certificates), "renewal"
+                )
         self._web.start_soon()
 
     @property
     def gauges(self) -> Gauges:
         """What the metrics read at every scrape."""
-        exchanges = self._exchanges
+        dispatcher = self._dispatcher
         return {
-            "connections": ("Open connections.", lambda: len(self._edges[0].connection_limit)),
-            "tunnels": ("Open WebSockets.", lambda: len(exchanges.tunnels)),
+            "connections": ("Open connections.", lambda: len(self._servers[0].connection_limit)),
+            "tunnels": ("Open WebSockets.", lambda: len(dispatcher.tunnels)),
             "requests_under_way": (
                 "Requests that are being answered, WebSockets not counted.",
-                lambda: exchanges.under_way - len(exchanges.tunnels),
+                lambda: dispatcher.under_way - len(dispatcher.tunnels),
             ),
             "upstream_connections": (
                 "Connections to Jupyter, idle or busy, WebSockets not counted.",
@@ -181,64 +185,66 @@ class Application:
         }
 
     def reload(self) -> None:
-        """Look at the certificates now, not only within the next seconds."""
-        if self._watching is not None and self.certificates is not None:
+        """Read the certificates again now, instead of within the next seconds."""
+        if self._watch_task is not None and self.certificates is not None:
             self.certificates.reload()
 
     def connect_to(self, address: UpstreamAddress) -> None:
-        """Jupyter is (going to be) at ``address``."""
+        """Forward to ``address``; Jupyter need not answer there yet."""
         self._upstream = address
         self._pool.move(address)
-        self._exchanges.use(build_site(self._settings, address))
+        self._dispatcher.use(build_site(self._settings, address))
 
     async def stop(self, force: asyncio.Event | None = None) -> None:
-        """Take nothing new, finish what is open within ``drain_seconds``, then cut.
+        """Accept nothing new, finish open requests within ``drain_seconds``, then abort the rest.
 
-        WebSockets are cut without a close frame: Lab reconnects after that, but not
+        WebSockets are aborted without a close frame: Lab reconnects after that, but not
         after a polite 1000 or 1001. ``force`` ends the wait early.
         """
-        for task in (self._challenged, self._renewing):
+        for task in (self._challenge_task, self._renewal_task):
             if task is not None:
                 task.cancel()
-        if self._watching is not None and self.certificates is not None:
-            self._watching.cancel()
+        if self._watch_task is not None and self.certificates is not None:
+            self._watch_task.cancel()
             self.certificates.close()
         for listener in self._listeners:
             listener.close()
-        for edge in self._edges:
-            edge.end_soon()
-        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._exchanges.finished())]
+        for server in self._servers:
+            server.end_soon()
+        endings: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._dispatcher.finished())]
         if force is not None:
-            waits.append(asyncio.ensure_future(force.wait()))
+            endings.append(asyncio.ensure_future(force.wait()))
         seconds = self._settings.listen.drain_seconds
-        _, pending = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for wait in pending:
-            wait.cancel()
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-        for tunnel in list(self._exchanges.tunnels):
+        _, pending = await asyncio.wait(
+            endings, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        for ending in pending:
+            ending.cancel()
+        if self._sweep_task is not None:
+            self._sweep_task.cancel()
+        for tunnel in list(self._dispatcher.tunnels):
             tunnel.abort()
-        for edge in self._edges:
-            await edge.shutdown(timeout=0.5)
+        for server in self._servers:
+            await server.shutdown(timeout=0.5)
         self._pool.close()
         self._web_pool.close()
         await self._web.stop()
-        if self._access is not None:
-            self._access.flush()
+        if self._access_log is not None:
+            self._access_log.flush()
 
     async def _sweep(self) -> None:
-        """One timer for all connections costs a request nothing."""
+        """Enforce every timeout with one timer; timers of its own would cost each request."""
         memory = MemoryReclaimer(monotonic())
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             for listener in self._listeners:
                 if isinstance(listener, Listener):
                     await listener.shed()
-            for edge in self._edges:
-                await edge.shed()
-            memory.check(len(self._edges[0].connection_limit), monotonic())
+            for server in self._servers:
+                await server.shed()
+            memory.check(len(self._servers[0].connection_limit), monotonic())
             await self._pool.check_times()
-            self._pages.look(monotonic())
+            self._page_deadline.look(monotonic())
 
     def _make_web_application(self) -> web.Application:
         from proxy.web.app import make_app  # noqa: PLC0415  see InProcessUpstream
@@ -247,7 +253,7 @@ class Application:
         folders = [challenge_folder(self._settings.state_folder)]
         if webroot is not None:
             folders.append(webroot / ".well-known" / "acme-challenge")
-        gate = self._exchanges.gate
+        gate = self._dispatcher.gate
         return make_app(
             upstream_answers=self._upstream_answers,
             challenge_folders=folders,
@@ -263,8 +269,8 @@ class Application:
         return address is not None and not await is_silent(address, seconds)
 
 
-async def renewing(settings: Settings, store: CertificateStore) -> None:
-    """Obtain the certificate, and keep it fresh."""
+async def renew_certificates(settings: Settings, store: CertificateStore) -> None:
+    """Obtain the certificate, and renew it from then on."""
     from proxy.certs.acme.maintain import Renewer  # noqa: PLC0415  its libraries cost 0.3 s
 
     await Renewer(certificate_request_of(settings), store).run()

@@ -3,10 +3,10 @@
 In the order a connection meets them:
 
 - ``ports``               bound sockets, with errors that say the mend
-- ``listener``            takes a port's connections, and counts each from its first moment on
+- ``listener``            accepts a port's connections and counts each from its first moment on
 - ``pending_connection``  from an accepted socket to HTTP: PROXY protocol, ClientHello, TLS
 - ``limits``              how many connections and requests there may be, in all and per client
 - ``upstream_address``    where Jupyter is
 - ``keepalive``           TCP keep-alive: a peer that vanished is noticed
-- ``reset``               a break that the other end sees as one
+- ``reset``               a reset that the other end notices
 """

@@ -1,7 +1,7 @@
-"""Takes the connections of a port, and counts each from its first moment on.
+"""Accepts the connections of a port, and counts each from its first moment on.
 
-The event loop's own servers tell of a connection when its TLS handshake is over; until then
-nobody would count it, and thousands that say nothing could be held by one client.
+The event loop's own servers report a connection after its TLS handshake. Until then nobody would
+count it, and one client could hold thousands that send nothing.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ log = logging.getLogger("labgate")
 ACCEPT_RETRY_SECONDS = 1.0
 CROWDED_SECONDS = 0.001
 """Connections that follow one another faster are accepted several at a time."""
-MOST_AT_ONCE = 64
-"""Connections that are taken before whoever is connected already has a turn."""
+MAX_ACCEPTS_PER_TURN = 64
+"""Connections accepted before the event loop serves the others again."""
 
 
 async def listen(
@@ -33,7 +33,7 @@ async def listen(
     backlog: int,
     proxy_protocol_senders: Networks = NO_NETWORKS,
 ) -> Listener | asyncio.Server:
-    """Take the connections of ``listening``; the arguments are those of ``Listener``.
+    """Accept the connections of ``listening``; the arguments are those of ``Listener``.
 
     Where neither TLS nor the PROXY protocol comes before HTTP, the event loop accepts, in half
     the time.
@@ -45,7 +45,7 @@ async def listen(
 
 
 class Listener:
-    """Takes connections from ``listening`` for ``server``, until ``close``.
+    """Accepts the connections of ``listening`` for ``server``, until ``close``.
 
     They count against ``server.connection_limit`` from here to their end, by the address that
     they come from, or that a header of the PROXY protocol names.
@@ -74,36 +74,36 @@ class Listener:
         self._context = context
         self._proxy_protocol_senders = proxy_protocol_senders
         self.pending: set[PendingConnection] = set()
-        self._at_once = 1
+        self._accepts = 1
         self._accepted_at = float("-inf")
-        self._pause: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         listening.setblocking(False)
         listening.listen(backlog)
         self._loop.add_reader(listening, self._accept)
 
     def close(self) -> None:
-        """Take nothing new, and drop what has not become a connection yet."""
-        if self._pause is not None:
-            self._pause.cancel()
+        """Accept nothing new, and abort what is still pending."""
+        if self._retry is not None:
+            self._retry.cancel()
         elif self._listening.fileno() >= 0:
             self._loop.remove_reader(self._listening)
         self._listening.close()
         for pending in list(self.pending):
-            pending.drop()
+            pending.abort()
 
     async def shed(self) -> None:
-        """End what takes longer than ``Limits.handshake_seconds``; call it twice a second."""
+        """Reset what takes longer than ``Limits.handshake_seconds``; call it twice a second."""
         async for pending in yielding_to_others(self.pending):
             pending.shed(monotonic())
 
     def _accept(self) -> None:
         now = self._loop.time()
-        # To ask in vain costs as much as to accept: only where many come is it asked again.
+        # An accept in vain costs as much as another, so only a crowd is asked for more.
         crowded = now - self._accepted_at < CROWDED_SECONDS
-        self._at_once = min(2 * self._at_once, MOST_AT_ONCE) if crowded else 1
+        self._accepts = min(2 * self._accepts, MAX_ACCEPTS_PER_TURN) if crowded else 1
         self._accepted_at = now
-        for _ in range(self._at_once):
+        for _ in range(self._accepts):
             try:
                 channel, address = self._listening.accept()
             except (BlockingIOError, InterruptedError):
@@ -115,15 +115,15 @@ class Listener:
                 # once would be a busy loop.
                 log.error("cannot accept connections: %s; trying again", error.strerror or error)
                 self._loop.remove_reader(self._listening)
-                self._pause = self._loop.call_later(ACCEPT_RETRY_SECONDS, self._resume)
+                self._retry = self._loop.call_later(ACCEPT_RETRY_SECONDS, self._resume)
                 return
-            self._take(channel, plain_address(str(address[0])))
+            self._start(channel, plain_address(str(address[0])))
 
     def _resume(self) -> None:
-        self._pause = None
+        self._retry = None
         self._loop.add_reader(self._listening, self._accept)
 
-    def _take(self, channel: socket.socket, peer: str) -> None:
+    def _start(self, channel: socket.socket, peer: str) -> None:
         slot = self._server.connection_limit.acquire(peer)
         if slot is None:
             reset_socket(channel)
@@ -133,4 +133,4 @@ class Listener:
         pending = PendingConnection(
             self._server, self.pending, channel, peer, slot, context=self._context
         )
-        pending.begin(proxy_protocol=peer in self._proxy_protocol_senders)
+        pending.start(proxy_protocol=peer in self._proxy_protocol_senders)

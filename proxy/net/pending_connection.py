@@ -20,11 +20,11 @@ from proxy.net.limits import ConcurrencyLimit, Limits, Slot
 from proxy.net.reset import reset_socket
 from proxy.rules.proxy_protocol import V2_MAX_OCTETS, Fault, Header, parse
 from proxy.rules.redaction import printable, redact_octets
-from proxy.tls.client_hello import HANDSHAKE, MOST_HELLO_BYTES, ArrivingHello
+from proxy.tls.client_hello import HANDSHAKE, MAX_HELLO_BYTES, PartialHello
 
 log = logging.getLogger("labgate")
 
-SHOWN_OCTETS = 40
+MAX_LOGGED_OCTETS = 40
 POLLRDHUP: int = getattr(select, "POLLRDHUP", 0)
 
 
@@ -86,11 +86,11 @@ class PendingConnection:
         "_loop",
         "_new",
         "_pending",
+        "_reader",
         "_server",
         "_slot",
         "_task",
-        "_waits_for",
-        "_wanted_bytes",
+        "_wake_bytes",
     )
 
     def __init__(
@@ -112,40 +112,40 @@ class PendingConnection:
         self._client_known = True
         self._expects_header = False
         self._header = b""
-        self._hello: ArrivingHello | None = None
-        self._wanted_bytes = 1
+        self._hello: PartialHello | None = None
+        self._wake_bytes = 1
         self._deadline = monotonic() + server.limits.handshake_seconds
         self._loop = asyncio.get_running_loop()
         self._new: NewConnection = server.connection
         self._task: asyncio.Task[object] | None = None
-        self._waits_for: Callable[[], None] | None = None
+        self._reader: Callable[[], None] | None = None
         self._handed_over = False
 
-    def begin(self, *, proxy_protocol: bool) -> None:
-        """Wait for what has to come first.
+    def start(self, *, proxy_protocol: bool) -> None:
+        """Wait for the PROXY header or the ClientHello.
 
         Args:
-            proxy_protocol: Whether that is a header of the PROXY protocol.
+            proxy_protocol: Whether a header of the PROXY protocol comes first.
         """
         self._pending.add(self)
         self._expects_header = proxy_protocol
         if proxy_protocol:
             self._read_header()
         else:
-            self._greet()
+            self._start_protocol()
 
     def shed(self, now: float) -> None:
-        """End it when it takes too long; the TLS handshake has a timer of its own."""
+        """Reset it if it is overdue; the TLS handshake has a timer of its own."""
         if self._task is not None or now < self._deadline:
             return
         if self._expects_header:
-            sent = _shown(self._header) if self._header else "nothing"
+            sent = _redacted(self._header) if self._header else "nothing"
             self._refuse_header(f"{sent} within {self._server.limits.handshake_seconds:g} seconds")
         else:
             self._reset()
 
-    def drop(self) -> None:
-        """End it, whatever it was about to become."""
+    def abort(self) -> None:
+        """Reset it, or cancel its TLS handshake."""
         if self._task is None:
             self._reset()
             return
@@ -157,14 +157,14 @@ class PendingConnection:
     # The PROXY protocol
 
     def _read_header(self) -> None:
-        """Take the header off the socket, and not an octet more."""
+        """Read the header from the socket, and not an octet more."""
         seen = self._peek(V2_MAX_OCTETS, self._read_header)
         if not seen:
-            # That is how many balancers ask whether the port is open: not worth a line.
+            # Many balancers connect and close to see whether the port is open: no log line.
             return
         verdict = parse(self._header + seen)
         if isinstance(verdict, Fault):
-            self._refuse_header(f"{_shown(self._header + seen)} ({verdict.reason})")
+            self._refuse_header(f"{_redacted(self._header + seen)} ({verdict.reason})")
         elif verdict is None:
             # All of it belongs to the header. Left there, it would keep the socket
             # readable, and this a busy loop.
@@ -173,12 +173,12 @@ class PendingConnection:
         else:
             self._channel.recv(verdict.length - len(self._header))
             self._expects_header, self._header = False, b""
-            self._obey(verdict)
+            self._apply_header(verdict)
 
-    def _obey(self, header: Header) -> None:
+    def _apply_header(self, header: Header) -> None:
         self._client_known = header.source is not None
         if header.source is not None:
-            # The sender's own connections are not one client's.
+            # Count the client from here on, instead of the sender.
             self._slot.release()
             slot = self._server.connection_limit.acquire(header.source)
             if slot is None:
@@ -187,7 +187,7 @@ class PendingConnection:
                 return
             self._client, self._slot = header.source, slot
         self._stop_waiting()
-        self._greet()
+        self._start_protocol()
 
     def _refuse_header(self, sent: str) -> None:
         log.info("%s is a trusted proxy but sent %s: connection reset", self._client, sent)
@@ -195,15 +195,15 @@ class PendingConnection:
 
     # TLS
 
-    def _greet(self) -> None:
+    def _start_protocol(self) -> None:
         if self._context is None:
             self._hand_over(self._server.connection, None)
         else:
             self._read_hello()
 
     def _read_hello(self) -> None:
-        """Leave the ClientHello where it is until all of it has come."""
-        seen = self._peek(MOST_HELLO_BYTES, self._read_hello)
+        """Leave the ClientHello in the socket until all of it has arrived."""
+        seen = self._peek(MAX_HELLO_BYTES, self._read_hello)
         if not seen:
             return
         if seen[0] != HANDSHAKE:
@@ -215,31 +215,31 @@ class PendingConnection:
                 self._reset()
             return
         if self._hello is None:
-            self._hello = ArrivingHello()
-        wanted = self._hello.wanted(seen)
-        woken_early = len(seen) < self._wanted_bytes
-        if wanted > MOST_HELLO_BYTES or (woken_early and self._has_ended()):
+            self._hello = PartialHello()
+        wanted = self._hello.bytes_to_wait_for(seen)
+        woken_early = len(seen) < self._wake_bytes
+        if wanted > MAX_HELLO_BYTES or (woken_early and self._has_ended()):
             self._reset()
-        elif wanted and not woken_early and self._wake_at(wanted):
+        elif wanted and not woken_early and self._set_wake_bytes(wanted):
             self._wait(self._read_hello)
         else:
-            # All of it, or this kernel does not wait for a number of octets: TLS does then.
+            # Complete, or this kernel cannot wait for a number of octets: then TLS waits.
             self._stop_waiting()
-            if self._wanted_bytes > 1:
-                self._wake_at(1)
+            if self._wake_bytes > 1:
+                self._set_wake_bytes(1)
             self._hand_over(self._server.connection, self._context)
 
-    def _wake_at(self, size: int) -> bool:
-        """Call the socket readable from ``size`` octets on; whether the kernel can."""
+    def _set_wake_bytes(self, size: int) -> bool:
+        """Have the socket readable from ``size`` octets on; False if the kernel cannot do that."""
         try:
             self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
         except OSError:
             return False
-        self._wanted_bytes = size
+        self._wake_bytes = size
         return True
 
     def _has_ended(self) -> bool:
-        """Whether the client will send no more, as far as that can be asked (poll(2), Linux)."""
+        """Whether the client has sent its FIN; always False where poll(2) lacks POLLRDHUP."""
         if not POLLRDHUP:
             return False
         asked = select.poll()
@@ -249,11 +249,11 @@ class PendingConnection:
     # The socket
 
     def _peek(self, most: int, again: Callable[[], None]) -> bytes:
-        """What has arrived, which stays there; b"" when that is nothing, or the end.
+        """Look at what has arrived without reading it; b"" for nothing yet, and for the end.
 
         Args:
             most: Octets.
-            again: Is called whenever something (more) has.
+            again: Called whenever more has arrived.
         """
         seen = b""
         try:
@@ -268,29 +268,29 @@ class PendingConnection:
         return seen
 
     def _wait(self, callback: Callable[[], None]) -> None:
-        if self._waits_for != callback:
-            self._waits_for = callback
+        if self._reader != callback:
+            self._reader = callback
             self._loop.add_reader(self._channel.fileno(), callback)
 
     def _stop_waiting(self) -> None:
-        if self._waits_for is not None:
-            self._waits_for = None
+        if self._reader is not None:
+            self._reader = None
             self._loop.remove_reader(self._channel.fileno())
 
     def _reset(self) -> None:
         if self._channel.fileno() >= 0:
             self._stop_waiting()
             reset_socket(self._channel)
-        self._over()
+        self._discard()
 
-    def _over(self) -> None:
+    def _discard(self) -> None:
         self._pending.discard(self)
         self._slot.release()
 
-    # Its end
+    # The event loop's transport
 
     def _hand_over(self, new: NewConnection, context: ssl.SSLContext | None) -> None:
-        """Have the event loop make a transport of the socket, and shake hands."""
+        """Start the TLS handshake, or HTTP where there is none."""
         seconds = max(self._deadline - monotonic(), 0.1) if context is not None else None
         self._new = new
         # Neither a coroutine around it nor ``tasks.spawn``: every TLS connection pays for them.
@@ -303,7 +303,7 @@ class PendingConnection:
         self._task.add_done_callback(self._connected)
 
     def _make_connection(self) -> asyncio.Protocol:
-        """The descriptor is the transport's from here on, which closes it in its own time."""
+        """Called by the event loop; from here on its transport owns the descriptor."""
         self._handed_over = True
         return self._new(self._client, self._slot, self._client_known)
 
@@ -314,10 +314,10 @@ class PendingConnection:
             self._slot.release()
         if not self._handed_over:
             self._channel.close()
-        # A failed handshake is not worth a line.
+        # A failed handshake (an OSError) is the client's affair: no log line.
         if error is not None and not isinstance(error, OSError):
             log.error("cannot serve %s", self._client, exc_info=error)
 
 
-def _shown(data: bytes) -> str:
-    return f"'{printable(redact_octets(data), SHOWN_OCTETS)}'"
+def _redacted(data: bytes) -> str:
+    return f"'{printable(redact_octets(data), MAX_LOGGED_OCTETS)}'"

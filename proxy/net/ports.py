@@ -49,7 +49,7 @@ def bind(
             except OSError as error:
                 if address in optional and error.errno in _NO_FAMILY:
                     continue
-                raise StartError(refused(error, address, port, flag)) from None
+                raise StartError(bind_error(error, address, port, flag)) from None
     except BaseException:
         for opened in sockets:
             opened.close()
@@ -81,7 +81,7 @@ def _bound(address: str, port: int) -> socket.socket:
     return listening
 
 
-def refused(error: OSError, address: str, port: int, flag: str) -> str:
+def bind_error(error: OSError, address: str, port: int, flag: str) -> str:
     """Why an address cannot be listened on, and the mend."""
     shown = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     if error.errno == errno.EADDRINUSE:

@@ -1,4 +1,4 @@
-"""Breaks: made so that the other side sees one, and what came before one."""
+"""Resets of connections, and what had arrived before one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import struct
 from contextlib import suppress
 
-MOST_UNREAD = 8 * 1024 * 1024
+MAX_UNREAD_BYTES = 8 * 1024 * 1024
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
@@ -26,21 +26,21 @@ def reset(transport: asyncio.WriteTransport) -> None:
 
 
 def reset_socket(channel: socket.socket) -> None:
-    """The same for a TCP socket that has no transport yet."""
+    """Close a TCP socket that has no transport yet with an RST."""
     with suppress(OSError):
         channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     channel.close()
 
 
 def unread(transport: asyncio.Transport) -> bytes:
-    """What the kernel still holds of a connection that is being closed.
+    """Read what the kernel still holds of a connection that is being closed.
 
-    A reset does not take it away on Linux: it can be read until the descriptor is closed.
+    On Linux a reset does not discard it: it can be read until the descriptor is closed.
     """
     channel = transport.get_extra_info("socket")
-    came = b""
+    data = b""
     with suppress(OSError, ValueError), socket.socket(fileno=os.dup(channel.fileno())) as copy:
         copy.setblocking(False)
-        while len(came) < MOST_UNREAD and (piece := copy.recv(65536)):
-            came += piece
-    return came
+        while len(data) < MAX_UNREAD_BYTES and (piece := copy.recv(65536)):
+            data += piece
+    return data

@@ -9,15 +9,16 @@ HANDSHAKE = 22
 CLIENT_HELLO = 1
 ALPN = 16
 
-MOST_HELLO_BYTES = 16 * 1024
-"""With its records' heads. Browsers send 600 to 2,000 octets."""
+MAX_HELLO_BYTES = 16 * 1024
+"""The longest hello that is waited for, with the heads of its records. Browsers send 600 to
+2,000 octets."""
 
 RECORD_HEAD_BYTES = 5
 MESSAGE_HEAD_BYTES = 4
 
 
-class ArrivingHello:
-    """How much of a ClientHello is still to come; no octet is looked at twice."""
+class PartialHello:
+    """Measures how much of a ClientHello is still to come; looks at no octet twice."""
 
     __slots__ = ("_at", "_content_bytes", "_start")
 
@@ -26,10 +27,10 @@ class ArrivingHello:
         self._content_bytes = 0  # in the records before it
         self._start = b""  # of this content
 
-    def wanted(self, octets: bytes) -> int:
-        """From how many octets on it is worth looking again; 0 when nothing is to be waited for.
+    def bytes_to_wait_for(self, octets: bytes) -> int:
+        """How many octets must have arrived before the next call is of use.
 
-        The latter is a whole hello, and anything that can never be one.
+        0 when there is nothing to wait for: a whole hello, or anything that can never be one.
 
         Args:
             octets: What a client has sent, from its first octet on.
@@ -76,13 +77,13 @@ def offered_protocols(octets: bytes) -> tuple[bytes, ...]:
         hello.vector(2)  # cipher_suites
         hello.vector(1)  # legacy_compression_methods
         extensions = _Reader(hello.vector(2))
-        while extensions.rest:
+        while extensions.remaining:
             kind = extensions.number(2)
             content = _Reader(extensions.vector(2))
             if kind == ALPN:
                 names = _names(content.vector(2))
-                return () if content.rest else tuple(names)
-    except _ShortError:
+                return () if content.remaining else tuple(names)
+    except _TruncatedError:
         pass
     return ()
 
@@ -90,7 +91,7 @@ def offered_protocols(octets: bytes) -> tuple[bytes, ...]:
 def _names(octets: bytes) -> list[bytes]:
     names = _Reader(octets)
     found = []
-    while names.rest:
+    while names.remaining:
         found.append(names.vector(1))
     return found
 
@@ -105,20 +106,20 @@ def _handshake(octets: bytes) -> bytes:
     return content
 
 
-class _ShortError(Exception):
-    """It ends before it should."""
+class _TruncatedError(Exception):
+    """The octets end within a number or a vector."""
 
 
 class _Reader:
     """Numbers and vectors as TLS writes them (RFC 8446 section 3)."""
 
     def __init__(self, octets: bytes) -> None:
-        self.rest = octets
+        self.remaining = octets
 
     def take(self, count: int) -> bytes:
-        if count > len(self.rest):
-            raise _ShortError
-        taken, self.rest = self.rest[:count], self.rest[count:]
+        if count > len(self.remaining):
+            raise _TruncatedError
+        taken, self.remaining = self.remaining[:count], self.remaining[count:]
         return taken
 
     def number(self, octets: int) -> int:

@@ -45,22 +45,22 @@ class Handshakes:
     """
 
     def __init__(self, unknown_name: UnknownName = "default") -> None:
-        self._refuse = unknown_name == "refuse"
+        self._refuse_unknown = unknown_name == "refuse"
         self._default: ssl.SSLContext | None = None
         self._by_name: dict[str, ssl.SSLContext] = {}
         self._challenges: dict[str, ssl.SSLContext] = {}
-        self._front = server_side(_Front)
-        self._front.sslobject_class = _Connection
-        _profile(self._front)
+        self._listening_context = server_side(_ListeningContext)
+        self._listening_context.sslobject_class = _Connection
+        _profile(self._listening_context)
         # A ticket costs half a signature; send one. A client that opens several connections at
         # once gets one on each.
-        self._front.num_tickets = 1
-        self._front.sni_callback = self._choose
+        self._listening_context.num_tickets = 1
+        self._listening_context.sni_callback = self._choose
 
     @property
     def context(self) -> ssl.SSLContext:
         """The context to listen with."""
-        return self._front
+        return self._listening_context
 
     def serve(self, served: Sequence[tuple[Sequence[str], ssl.SSLContext]]) -> None:
         """From the next handshake on these names get these contexts, the rest the first.
@@ -83,7 +83,7 @@ class Handshakes:
             self._challenges.pop(name.lower(), None)
         else:
             self._challenges[name.lower()] = context
-        self._front.peeking = bool(self._challenges)
+        self._listening_context.keeps_hello = bool(self._challenges)
 
     def _choose(
         self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext
@@ -99,7 +99,7 @@ class Handshakes:
             chosen = self._challenges.get(name)
         if chosen is None:
             chosen = self._by_name.get(name) or self._by_name.get(_wildcard(name))
-        if chosen is None and not (name and self._refuse):
+        if chosen is None and not (name and self._refuse_unknown):
             chosen = self._default
         if chosen is None:
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
@@ -130,10 +130,10 @@ def _profile(context: ssl.SSLContext) -> None:
     context.set_alpn_protocols(["http/1.1"])
 
 
-class _Front(ssl.SSLContext):
-    """A context whose connections, while ``peeking``, keep a copy of their ClientHello."""
+class _ListeningContext(ssl.SSLContext):
+    """A context whose connections, while ``keeps_hello``, keep a copy of their ClientHello."""
 
-    peeking = False
+    keeps_hello = False
 
     def wrap_bio(
         self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **options: Any
@@ -141,7 +141,7 @@ class _Front(ssl.SSLContext):
         connection = super().wrap_bio(incoming, outgoing, *args, **options)
         assert isinstance(connection, _Connection)
         connection.incoming, connection.outgoing = incoming, outgoing
-        connection.peeked = incoming if self.peeking else None
+        connection.kept_incoming = incoming if self.keeps_hello else None
         return connection
 
 
@@ -156,17 +156,17 @@ class _Connection(ssl.SSLObject):
     _sslobj: Any  # of ssl.SSLObject
     incoming: ssl.MemoryBIO
     outgoing: ssl.MemoryBIO
-    peeked: ssl.MemoryBIO | None = None
+    kept_incoming: ssl.MemoryBIO | None = None
     _seen = b""
     _offered: tuple[bytes, ...] | None = None
     _failure: ssl.SSLError | None = None
 
     @property
     def offered(self) -> tuple[bytes, ...]:
-        """The protocols offered, if it was peeked at; from the first call on no more is."""
+        """The protocols offered, if the hello was kept; from the first call on it is no more."""
         if self._offered is None:
             self._offered = offered_protocols(self._seen)
-            self._seen, self.peeked = b"", None
+            self._seen, self.kept_incoming = b"", None
         return self._offered
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002  as in ssl
@@ -185,9 +185,9 @@ class _Connection(ssl.SSLObject):
     def do_handshake(self) -> None:
         if self._failure is not None:
             raise self._failure
-        if self.peeked is not None and (arrived := self.peeked.read()):
+        if self.kept_incoming is not None and (arrived := self.kept_incoming.read()):
             self._seen += arrived
-            self.peeked.write(arrived)
+            self.kept_incoming.write(arrived)
         try:
             super().do_handshake()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from proxy.errors import StartError
-from proxy.net.ports import BACKLOG, refused
+from proxy.net.ports import BACKLOG, bind_error
 
 KERNEL_BALANCES = sys.platform == "linux"
 """Linux balances connections between the sockets of one port (SO_REUSEPORT, socket(7)); other
@@ -38,7 +38,7 @@ def sockets_per_worker(
     except OSError as error:
         address, port = listening.getsockname()[:2]
         flag = "--https-port or --http-port"
-        raise StartError(refused(error, address, port, flag)) from None
+        raise StartError(bind_error(error, address, port, flag)) from None
     if not balanced:
         return [list(bound) for _ in range(workers)]
     for listening in bound:

@@ -17,7 +17,7 @@ from typing import Any
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.revoked_sessions import Revocation, RevokedFile
 from proxy.access.session import session_key
-from proxy.app import renewing
+from proxy.app import renew_certificates
 from proxy.builders import bind_ports, build_certificate_store
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
@@ -96,7 +96,9 @@ class Supervisor:
             self.certificates.publish_status()
             self._tasks.append(spawn(watch(self.certificates), "certificates"))
             if self.certificates.managed[0].source.kind == "ACME":
-                self._tasks.append(spawn(renewing(settings, self.certificates), "renewal"))
+                self._tasks.append(
+                    spawn(renew_certificates(settings, self.certificates), "renewal")
+                )
 
     def reload(self) -> None:
         """Check the certificates now, in the supervisor and in all workers."""

@@ -21,7 +21,7 @@ from proxy.net.limits import DEFAULT_LIMITS, Limits
 from proxy.net.listener import Listener
 from proxy.net.ports import BACKLOG, bind
 from proxy.net.reset import reset
-from proxy.tls.client_hello import MOST_HELLO_BYTES
+from proxy.tls.client_hello import MAX_HELLO_BYTES
 from tests.certificates import AUTHORITY, pair, server_context
 from tests.edges import Edge, edge, request, shedding
 from tests.tls.test_client_hello import divided, hello
@@ -200,7 +200,7 @@ async def test_a_hello_may_come_in_pieces(size: int, context: ssl.SSLContext) ->
 
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("way", ["FIN", "half a FIN", "RST"])
-async def test_who_leaves_is_gone_at_once(start: bytes, way: str, context: ssl.SSLContext) -> None:
+async def test_who_leaves_is_gone_accepts(start: bytes, way: str, context: ssl.SSLContext) -> None:
     async with secure(context) as labgate:
         before = descriptors()
         _, writer = await labgate.connect(CROWD, start)
@@ -245,7 +245,7 @@ NO_HELLOS = [
     pytest.param(b"\x16\x03\x01\x20\x00\x01\xff\xff\xff" + b"x" * 8192, id="a hello without end"),
     pytest.param(
         b"\x16\x03\x01\x00\x01\x01\x16\x03\x01\x00\x03\x00\x3f\xff"
-        + b"\x16\x03\x01\x00\x01x" * (MOST_HELLO_BYTES // 6),
+        + b"\x16\x03\x01\x00\x01x" * (MAX_HELLO_BYTES // 6),
         id="records of one octet",
     ),
 ]

@@ -10,7 +10,7 @@ import pytest
 
 from proxy.errors import StartError
 from proxy.net.keepalive import IDLE_SECONDS
-from proxy.net.ports import bind, refused
+from proxy.net.ports import bind, bind_error
 
 
 def test_a_taken_port_names_the_flag() -> None:
@@ -34,7 +34,7 @@ def test_an_optional_family_may_be_missing() -> None:
 
 
 def test_no_permission_says_how_to_get_it() -> None:
-    told = refused(OSError(errno.EACCES, "Permission denied"), "0.0.0.0", 443, "--https-port")
+    told = bind_error(OSError(errno.EACCES, "Permission denied"), "0.0.0.0", 443, "--https-port")
     assert told.startswith("No permission to listen on 0.0.0.0:443. Run labgate as the systemd")
     assert told.endswith("with --https-port.")
 

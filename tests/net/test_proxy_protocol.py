@@ -482,8 +482,8 @@ async def test_without_descriptors_it_waits_and_goes_on(
                 assert caplog.text.count("cannot accept connections") == 1, "no pause"
                 # That was the pause; from here on they are short.
                 monkeypatch.setattr(accepting, "ACCEPT_RETRY_SECONDS", 0.01)
-                assert labgate.listener._pause is not None
-                labgate.listener._pause.cancel()
+                assert labgate.listener._retry is not None
+                labgate.listener._retry.cancel()
                 labgate.listener._resume()
                 await until(lambda: caplog.text.count("cannot accept connections") >= 3)
             finally:

@@ -7,7 +7,7 @@ from base64 import b64decode
 
 import pytest
 
-from proxy.tls.client_hello import ArrivingHello, offered_protocols
+from proxy.tls.client_hello import PartialHello, offered_protocols
 
 
 def hello(*protocols: str, name: str = "lab.example.org") -> bytes:
@@ -92,21 +92,21 @@ def test_a_damaged_hello_offers_nothing_it_does_not_say() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 60, 16_000])
 def test_a_hello_is_waited_for_until_it_is_whole(size: int) -> None:
     octets = divided(hello("h2"), size)
-    arriving, came, looks = ArrivingHello(), 0, 0
-    while wanted := arriving.wanted(octets[:came]):
+    arriving, came, looks = PartialHello(), 0, 0
+    while wanted := arriving.bytes_to_wait_for(octets[:came]):
         assert came < wanted <= len(octets), "it moves on, and never waits for what does not come"
         came, looks = wanted, looks + 1
     assert came == len(octets)
     assert looks < 50, "tiny records cost few looks"
-    assert ArrivingHello().wanted(octets + b"\x17\x03\x03") == 0
+    assert PartialHello().bytes_to_wait_for(octets + b"\x17\x03\x03") == 0
 
 
 def test_a_hello_is_whole_wherever_the_segments_end() -> None:
     octets = divided(hello(), 100)
     for end in range(len(octets)):
-        arriving = ArrivingHello()
-        assert end < arriving.wanted(octets[:end]) <= len(octets)
-        assert arriving.wanted(octets) == 0
+        arriving = PartialHello()
+        assert end < arriving.bytes_to_wait_for(octets[:end]) <= len(octets)
+        assert arriving.bytes_to_wait_for(octets) == 0
 
 
 @pytest.mark.parametrize(
@@ -119,4 +119,4 @@ def test_a_hello_is_whole_wherever_the_segments_end() -> None:
     ],
 )
 def test_what_can_never_be_a_hello_is_not_waited_for(octets: bytes) -> None:
-    assert ArrivingHello().wanted(octets) == 0
+    assert PartialHello().bytes_to_wait_for(octets) == 0
