@@ -27,7 +27,7 @@ MAX_ARGON2_KIB = 1 << 20
 MAX_ARGON2_PASSES = 64
 """With higher costs one login would take many seconds, or all of the memory."""
 
-_MEND = "make the line with `labgate password --htpasswd USER`"
+_REMEDY = "make the line with `labgate password --htpasswd USER`"
 _BCRYPT = re.compile(r"\$2[aby]\$")
 _ARGON2 = re.compile(r"\$argon2(id|i|d)\$")
 
@@ -87,7 +87,7 @@ def parse(text: str, path: Path) -> Mapping[str, str]:
         user, colon, rest = entry.partition(":")
         hashed = rest.partition(":")[0]
         if not colon:
-            problem = f"this is not USER:HASH; {_MEND}"
+            problem = f"this is not USER:HASH; {_REMEDY}"
         else:
             problem = problem_with_user(user) or problem_with_hash(hashed)
         if not problem and user in users:
@@ -118,7 +118,7 @@ def problem_with_hash(hashed: str) -> str:
     """Why ``hashed`` is malformed or too expensive to check; empty if it is valid."""
     handler = handler_of(hashed)
     if handler is None:
-        return f"only bcrypt, argon2 and apr1 hashes are taken, this is none of them; {_MEND}"
+        return f"only bcrypt, argon2 and apr1 hashes are taken, this is none of them; {_REMEDY}"
     from passlib.exc import PasslibHashWarning  # noqa: PLC0415  only where there is a file
 
     try:
@@ -131,16 +131,16 @@ def problem_with_hash(hashed: str) -> str:
             if backend is not None:
                 backend()
     except (ValueError, TypeError, PasslibHashWarning):
-        return f"the {handler.name} hash is damaged or cut off; {_MEND}"
+        return f"the {handler.name} hash is damaged or cut off; {_REMEDY}"
     if parsed.checksum is None:
-        return f"the {handler.name} hash is damaged or cut off; {_MEND}"
+        return f"the {handler.name} hash is damaged or cut off; {_REMEDY}"
     too_slow = (
         parsed.rounds > MAX_BCRYPT_LOG2_ROUNDS
         if handler.name == "bcrypt"
         else handler.name == "argon2"
         and (parsed.memory_cost > MAX_ARGON2_KIB or parsed.rounds > MAX_ARGON2_PASSES)
     )
-    return f"checking this {handler.name} hash would take too long; {_MEND}" if too_slow else ""
+    return f"checking this {handler.name} hash would take too long; {_REMEDY}" if too_slow else ""
 
 
 def handler_of(hashed: str) -> Any:
@@ -193,7 +193,7 @@ def _load(path: Path) -> tuple[Mapping[str, str], Signature]:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise StartError(f"{path}:{line}: this is not UTF-8; {_MEND}.") from None
+        raise StartError(f"{path}:{line}: this is not UTF-8; {_REMEDY}.") from None
     users = parse(text, path)
     if status.st_mode & stat.S_IROTH:
         log.warning("%s is readable by everybody on this machine: chmod o-r %s", path, path)

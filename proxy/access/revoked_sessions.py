@@ -102,8 +102,8 @@ class RevokedFile:
         self.revoked.add(revocation)
         async with self._writing:
             # Another labgate with this folder may have stored some meanwhile.
-            for kept in await asyncio.to_thread(self._read):
-                self.revoked.add(kept)
+            for stored in await asyncio.to_thread(self._read):
+                self.revoked.add(stored)
             content = json.dumps(self.revoked.revocations()).encode("ascii") + b"\n"
             try:
                 await asyncio.to_thread(write_atomically, self._path, content)

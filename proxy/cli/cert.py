@@ -194,7 +194,7 @@ def _provenance(settings: Settings, path: Path, status: InstanceStatus) -> str:
     ]
     if any(str(source.cert) not in in_service for source in configured):
         return (
-            f"{who} serves these names from {', '.join(sorted(in_service))}: what stands here of "
+            f"{who} serves these names from {', '.join(sorted(in_service))}: what is shown here of "
             "other files is not in service."
         )
-    return f"{who} told this: it is in service now. It looks at the files all the time."
+    return f"{who} reports this: it is in service now. It checks the files all the time."

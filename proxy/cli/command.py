@@ -1,7 +1,4 @@
-"""Reads the command line and the configuration, and runs the command.
-
-Tested by tests/cli/test_start.py and tests/cli/test_arguments.py.
-"""
+"""Reads the command line and the configuration, and runs the command."""
 
 from __future__ import annotations
 

@@ -123,8 +123,8 @@ def print_ready(lines: list[tuple[str, str]], stream: TextIO | None = None) -> N
     bold, cyan, plain = ("\033[1m", "\033[1;36m", "\033[0m") if _styled(stream) else ("", "", "")
     shown = [""]
     for label, text in lines:
-        told = f"{cyan}{text}{plain}" if label == "Open" else text
-        shown.append(f"{bold}  {label:<8} {plain}{told}")
+        styled = f"{cyan}{text}{plain}" if label == "Open" else text
+        shown.append(f"{bold}  {label:<8} {plain}{styled}")
     print("\n".join(shown), end="\n\n", file=stream, flush=True)
 
 

@@ -167,10 +167,10 @@ def ineffective_options(settings: Settings, typed: Mapping[str, str]) -> list[st
         sentence = f"{typed[key]} has no effect with {_as_written(other, value, typed)}"
         if key == "listen.https_port":
             sentence += "; the port that browsers see is written as --domain NAME:PORT"
-        mend = "Leave one of them out"
+        remedy = "Leave one of them out"
         if other == "site.domains":
-            mend = "Name a public one with --domain"
-        said.append(f"{sentence}. {mend}.")
+            remedy = "Name a public one with --domain"
+        said.append(f"{sentence}. {remedy}.")
     return said
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-MEND = "make one with `labgate password`"
+REMEDY = "make one with `labgate password`"
 
 _HEX = re.compile(r"[0-9a-f]+")
 
@@ -21,12 +21,12 @@ def problem_with_hash(value: str) -> str:
     password by mistake.
     """
     if value != value.strip():
-        return f"the password hash has spaces around it; {MEND}"
+        return f"the password hash has spaces around it; {REMEDY}"
     if value.startswith("$argon2"):
-        return f"Jupyter's argon2 hashes begin with `argon2:`; put that in front, or {MEND}"
+        return f"Jupyter's argon2 hashes begin with `argon2:`; put that in front, or {REMEDY}"
     algorithm, separator, rest = value.partition(":")
     if not separator:
-        return f"this is not a password hash (a plain password is not taken); {MEND}"
+        return f"this is not a password hash (a plain password is not taken); {REMEDY}"
     if algorithm == "argon2":
         return _problem_with_argon2(rest)
     return _problem_with_digest(algorithm, rest)
@@ -54,8 +54,8 @@ def _problem_with_argon2(encoded: str) -> str:
     except VerifyMismatchError:
         return ""
     except (InvalidHashError, VerificationError, UnicodeEncodeError):
-        return f"this argon2 hash is damaged or cut off; {MEND}"
-    return f"this is the hash of an empty passphrase; {MEND}"
+        return f"this argon2 hash is damaged or cut off; {REMEDY}"
+    return f"this is the hash of an empty passphrase; {REMEDY}"
 
 
 def _problem_with_digest(algorithm: str, rest: str) -> str:
@@ -65,13 +65,13 @@ def _problem_with_digest(algorithm: str, rest: str) -> str:
     except ValueError:
         digits = 0
     if not digits or not separator:
-        return f"a hash reads argon2:… or ALGORITHM:SALT:HEX with an algorithm of hashlib; {MEND}"
+        return f"a hash reads argon2:… or ALGORITHM:SALT:HEX with an algorithm of hashlib; {REMEDY}"
     if not salt.isascii():
-        return f"the hash's salt is not ASCII; {MEND}"
+        return f"the hash's salt is not ASCII; {REMEDY}"
     if not digest:
-        return f"the hash has no digest after its salt; {MEND}"
+        return f"the hash has no digest after its salt; {REMEDY}"
     if digest != digest.lower() and _HEX.fullmatch(digest.lower()):
-        return f"the hash's digest has to be in lower case; write it so, or {MEND}"
+        return f"the hash's digest has to be in lower case; write it so, or {REMEDY}"
     if not _HEX.fullmatch(digest) or len(digest) != digits:
-        return f"a {algorithm} digest has {digits} hexadecimal digits, this one has not; {MEND}"
+        return f"a {algorithm} digest has {digits} hexadecimal digits, this one has not; {REMEDY}"
     return ""

@@ -146,7 +146,7 @@ def split_mount(text: str, example: str = "jupyter-work:/home/jovyan/work") -> t
         no folder is the name of a volume.
 
     Raises:
-        ValueError: With the mend.
+        ValueError: With what to do.
     """
     match = _MOUNT.fullmatch(text)
     if match is None:

@@ -169,7 +169,7 @@ class ContainerLauncher:
         why = container_exit(events, state, lines)
         reason = f"{name} {why.description}"
         if state is not None and state["OOMKilled"] and why.cause is ExitCause.CRASHED:
-            reason += f" (jupyter.memory_limit: {self._settings.memory_limit or 'none of ours'})"
+            reason += f" (jupyter.memory_limit: {self._settings.memory_limit or 'not set'})"
         return JupyterExit(state["ExitCode"] if state is not None else 0, reason, lines, why.cause)
 
     def _spec(self) -> ContainerSpec:

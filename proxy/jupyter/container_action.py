@@ -117,11 +117,11 @@ def _inferred_settings(existing: Inspected, wanted: ContainerSpec) -> dict[str, 
     """
     config, host = existing["Config"], existing["HostConfig"]
     mounts = mounts_of(existing)
-    kept = mount_of(folders_of(config).home, mounts)
+    home_mount = mount_of(folders_of(config).home, mounts)
     return {
         "image": config.get("Image", ""),
         "volume": ", ".join(f"{mount.source}:{mount.target}" for mount in mounts),
-        "home": wanted.public_settings["home"] if kept else "the container alone",
+        "home": wanted.public_settings["home"] if home_mount else "the container alone",
         "port": wanted.port and published_port(existing),
         "user": wanted.user and config.get("User", ""),
         "memory": host.get("Memory") or 0,

@@ -1,6 +1,6 @@
 """Creates a container, or replaces one; if that fails, everything is restored.
 
-Tested by tests/jupyter/test_container.py and tests/jupyter/test_keeping.py.
+Tested by tests/jupyter/test_container.py and tests/jupyter/test_container_creation.py.
 """
 
 from __future__ import annotations
@@ -175,8 +175,8 @@ async def describe_loss(docker: aiodocker.Docker, existing: Inspected) -> str:
     folders, mounts = folders_of(existing["Config"]), mounts_of(existing)
     # aiodocker has no method for it.
     changes = await docker._query_json(f"containers/{existing['Id']}/changes")
-    kept = [folders.home, *filter(None, [folders.start]), *(mount.target for mount in mounts)]
-    lost = describe_unsaved(changes or (), kept)
+    preserved = [folders.home, *filter(None, [folders.start]), *(mount.target for mount in mounts)]
+    lost = describe_unsaved(changes or (), preserved)
     return f" With it go: {lost}." if lost else ""
 
 

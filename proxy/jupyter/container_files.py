@@ -1,7 +1,8 @@
 """Reads and writes the files of a container, running or not, as tar streams of the Engine API.
 
 Only a few chunks are in memory, whatever the size. tarfile blocks while it reads, so it runs in
-a thread, which gets each chunk from the event loop. Tested by tests/jupyter/test_keeping.py.
+a thread, which gets each chunk from the event loop.
+Tested by tests/jupyter/test_container_creation.py.
 """
 
 from __future__ import annotations

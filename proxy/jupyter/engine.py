@@ -25,7 +25,7 @@ EngineError = (aiodocker.DockerError, aiohttp.ClientError)
 """The errors that a request to the engine can raise."""
 
 _PORT_IN_USE = ("port is already allocated", "address already in use")
-_MENDS = (
+_REMEDIES = (
     (
         _PORT_IN_USE,
         "Free that port, or choose another with jupyter.port",
@@ -89,10 +89,10 @@ def address_of(docker: aiodocker.Docker) -> str:
     return docker.docker_host
 
 
-def engine_unavailable(place: str, why: str, mend: str = "") -> EngineUnavailable:
+def engine_unavailable(place: str, why: str, remedy: str = "") -> EngineUnavailable:
     """The error for an engine that cannot be reached at ``place``."""
-    mend = mend or f"Start it ({COMMANDS.start_engine}), or use --launch process"
-    return EngineUnavailable(f"Docker Engine not reachable at {place}: {why}. {mend}.")
+    remedy = remedy or f"Start it ({COMMANDS.start_engine}), or use --launch process"
+    return EngineUnavailable(f"Docker Engine not reachable at {place}: {why}. {remedy}.")
 
 
 def engine_start_error(
@@ -106,9 +106,9 @@ def engine_start_error(
     """
     words = error.message if isinstance(error, aiodocker.DockerError) else str(error)
     said = words.strip().rstrip(".") or type(error).__name__
-    for signs, mend in _MENDS:
+    for signs, remedy in _REMEDIES:
         if any(sign in said.lower() for sign in signs):
-            return StartError(f"{doing}: {said}. {mend}.")
+            return StartError(f"{doing}: {said}. {remedy}.")
     return StartError(f"{doing}: {said}. The engine's log says more: {COMMANDS.engine_log}.")
 
 

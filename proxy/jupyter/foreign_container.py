@@ -15,11 +15,11 @@ from proxy.net.upstream_address import UpstreamAddress
 async def foreign_container_error(existing: Inspected) -> StartError:
     """Describe the container and what to do; a Jupyter in it can be served without launching."""
     name, config, state = existing["Name"].lstrip("/"), existing["Config"], existing["State"]
-    mend = "Choose another name for labgate's with --name OTHER (jupyter.name)"
+    remedy = "Choose another name for labgate's with --name OTHER (jupyter.name)"
     port = published_port(existing)
     if state["Running"] and port and await is_ready(UpstreamAddress(LOOPBACK, port)):
-        mend += f", or serve it as it is: labgate serve --upstream http://{LOOPBACK}:{port}"
+        remedy += f", or serve it as it is: labgate serve --upstream http://{LOOPBACK}:{port}"
     return StartError(
         f"Container {name} was not made by labgate (image {config['Image']}, "
-        f"{state.get('Status') or 'stopped'}) and is left as it is. {mend}"
+        f"{state.get('Status') or 'stopped'}) and is left as it is. {remedy}"
     )

@@ -1,7 +1,7 @@
 """Copies folders out of a container before it is replaced, and verifies the copies.
 
 It never overwrites existing files, deletes nothing, and does not change the container. Tested by
-tests/jupyter/test_migration.py and tests/jupyter/test_keeping.py.
+tests/jupyter/test_migration.py and tests/jupyter/test_container_creation.py.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ class FolderMigration:
         work = self._work
         doing = f"{work.source} of container {self._name} cannot be copied to {work.mount}"
         try:
-            async with _files_of_mount(self._docker, work.mount, image) as kept:
-                folder = await self._destination(kept)
+            async with _files_of_mount(self._docker, work.mount, image) as target:
+                folder = await self._destination(target)
                 if folder is None:
                     log.warning(
                         "%s is in use already: what is in %s stays there and is not copied",
@@ -124,8 +124,8 @@ class FolderMigration:
                     )
                     return None
                 copied = CopiedFolder(work, folder, self._identity)
-                await copied.mark(kept, whole=False)
-                wrong = await self._copy(kept, folder)
+                await copied.mark(target, whole=False)
+                wrong = await self._copy(target, folder)
         except EngineError as error:
             raise engine_start_error(error, f"{doing}, so nothing was replaced") from None
         except (tarfile.TarError, OSError) as error:
@@ -139,15 +139,15 @@ class FolderMigration:
         log.info("%s, and checked", copied)
         return copied
 
-    async def _copy(self, kept: ContainerFiles, folder: str) -> str:
+    async def _copy(self, target: ContainerFiles, folder: str) -> str:
         """Copy and compare; returns what is wrong with the copy, empty for nothing."""
         source, mount = self._work.source, self._work.mount
         with show_progress(self._on, f"copying {source} to {mount}") as on_bytes:
-            records = await self._earlier.copy(source, kept, folder, self._skipped, on_bytes)
+            records = await self._earlier.copy(source, target, folder, self._skipped, on_bytes)
         if path := await self.unreadable_file(records):
             return f"the engine left out {path}"
         with show_progress(self._on, f"checking the copy in {mount}") as on_bytes:
-            wrong = differing_files(records, await kept.read(folder, on_bytes))
+            wrong = differing_files(records, await target.read(folder, on_bytes))
         return f"{wrong} is not the same in the copy" if wrong else ""
 
     async def unreadable_file(self, records: Records) -> str:
@@ -168,7 +168,7 @@ class FolderMigration:
                 return str(path)
         return ""
 
-    async def _destination(self, kept: ContainerFiles) -> str | None:
+    async def _destination(self, target: ContainerFiles) -> str | None:
         """The folder to copy to; None if the source is preserved and the target is in use.
 
         The target itself if it has no files yet, or only an incomplete copy of this container;
@@ -178,9 +178,9 @@ class FolderMigration:
         unfinished = _marker_text(work, self._identity, whole=False)
         aside = f"{work.target}/earlier-home-{self._identity[:12]}"
         for folder in (work.target, aside):
-            if await kept.read_text(f"{folder}/{MARKER_FILE}") == unfinished or await kept.is_empty(
-                folder
-            ):
+            if await target.read_text(
+                f"{folder}/{MARKER_FILE}"
+            ) == unfinished or await target.is_empty(folder):
                 return folder
             if work.previous_mount is not None:
                 return None

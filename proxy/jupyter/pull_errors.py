@@ -5,7 +5,7 @@ from __future__ import annotations
 from proxy.config.sections import DEFAULT_IMAGE
 from proxy.runtime.system_commands import COMMANDS
 
-_MENDS = (
+_REMEDIES = (
     (
         ("invalid reference format",),
         "Write jupyter.image as NAME:TAG, in lower case, for example {usual}",
@@ -83,10 +83,12 @@ def explain_pull_error(image: str, words: str) -> str:
     """
     said = words.strip().rstrip(".")
     place = registry(image)
-    mends = (mend for signs, mend in _MENDS if any(sign in said.lower() for sign in signs))
-    mend = next(mends, f"The engine's log may say more: {COMMANDS.engine_log}")
-    mend = mend.format(image=image, registry=place, usual=DEFAULT_IMAGE)
-    return f"Image {image} cannot be pulled: {said}. {mend}. {without_registry(image)}"
+    remedies = (
+        remedy for signs, remedy in _REMEDIES if any(sign in said.lower() for sign in signs)
+    )
+    remedy = next(remedies, f"The engine's log may say more: {COMMANDS.engine_log}")
+    remedy = remedy.format(image=image, registry=place, usual=DEFAULT_IMAGE)
+    return f"Image {image} cannot be pulled: {said}. {remedy}. {without_registry(image)}"
 
 
 def without_registry(image: str) -> str:

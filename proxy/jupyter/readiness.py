@@ -90,7 +90,7 @@ async def wait_until_ready(
     end = ended.result()
     raise StartError(
         f"Jupyter stopped while it was starting: {end.reason}.{_indented(end.last_lines)}\n"
-        "Mend what it says there, then start again."
+        "Fix what it reports, then start again."
     )
 
 

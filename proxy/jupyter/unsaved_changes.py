@@ -24,14 +24,14 @@ _APT_FOLDERS = ("/usr", "/etc", "/var/lib", "/lib", "/bin", "/sbin")
 _NOT_FROM_APT = "/usr/local"
 
 
-def describe_unsaved(changes: Iterable[Mapping[str, Any]], kept: Iterable[str]) -> str:
+def describe_unsaved(changes: Iterable[Mapping[str, Any]], preserved: Iterable[str]) -> str:
     """Describe the changes that are lost; empty for none that matter.
 
     Args:
         changes: The result of ``GET /containers/ID/changes``: paths that differ from the image.
-        kept: The folders that are copied or mounted.
+        preserved: The folders that are copied or mounted.
     """
-    paths = set(_changed_files(changes, frozenset(kept)))
+    paths = set(_changed_files(changes, frozenset(preserved)))
     described = []
     for folder, words in _PACKAGES:
         if inside := {path for path in paths if _is_in(path, folder)}:
@@ -48,12 +48,12 @@ def describe_unsaved(changes: Iterable[Mapping[str, Any]], kept: Iterable[str]) 
 
 
 def _changed_files(
-    changes: Iterable[Mapping[str, Any]], kept: frozenset[str]
+    changes: Iterable[Mapping[str, Any]], preserved: frozenset[str]
 ) -> list[PurePosixPath]:
     """The changed files without their folders, which the engine lists as changed, too."""
     listed = [(PurePosixPath(change["Path"]), change["Kind"]) for change in changes]
     above = {parent for path, _ in listed for parent in path.parents}
-    left_out = kept | _TRANSIENT
+    left_out = preserved | _TRANSIENT
     return [
         path
         for path, kind in listed

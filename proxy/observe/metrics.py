@@ -19,7 +19,7 @@ DAY_SECONDS = 86_400.0
 
 
 class CertificateMetrics(Collector):
-    """What ``labgate cert show`` tells, as numbers."""
+    """The state of the certificates, as in ``labgate cert show``."""
 
     def __init__(self, certificates: Sequence[ManagedCertificate]) -> None:
         self._certificates = certificates

@@ -1,6 +1,6 @@
 """Counts exchanges by outcome and status.
 
-Tested by tests/observe/test_metrics.py.
+Tested by tests/web/test_metrics.py.
 """
 
 from __future__ import annotations

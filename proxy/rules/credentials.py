@@ -65,8 +65,8 @@ def _query_tokens(query: bytes) -> Iterator[bytes]:
 
 def session_cookies(cookie: Sequence[bytes]) -> list[bytes]:
     """The values of labgate's session cookie in the values of Cookie."""
-    ours = [value for value in cookie if SESSION_COOKIE in value]
-    return [value for name, value in pairs(ours) if name == SESSION_COOKIE]
+    values = [value for value in cookie if SESSION_COOKIE in value]
+    return [value for name, value in pairs(values) if name == SESSION_COOKIE]
 
 
 def pairs(cookie: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -82,12 +82,12 @@ def without_session(cookie: bytes) -> bytes | None:
     if SESSION_COOKIE not in cookie:
         return cookie
     pairs = cookie.split(b";")
-    kept = [pair for pair in pairs if not _is_ours(pair)]
-    if len(kept) == len(pairs):
+    remaining = [pair for pair in pairs if not _is_ours(pair)]
+    if len(remaining) == len(pairs):
         return cookie
-    if kept and _is_ours(pairs[0]):
-        kept[0] = kept[0].lstrip(b" \t")
-    return b";".join(kept) if any(pair.strip(b" \t") for pair in kept) else None
+    if remaining and _is_ours(pairs[0]):
+        remaining[0] = remaining[0].lstrip(b" \t")
+    return b";".join(remaining) if any(pair.strip(b" \t") for pair in remaining) else None
 
 
 def sets_session(set_cookie: bytes) -> bool:

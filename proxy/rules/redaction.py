@@ -96,13 +96,13 @@ def _subprotocol(name: bytes) -> bytes:
 
 
 def _without_secret_parameters(target: bytes) -> bytes:
-    kept: list[bytes] = []
+    parts: list[bytes] = []
     done = 0
     for found in _PARAMETER.finditer(target):
         if found.start() < done or not is_secret_parameter(found[1]):
             continue
         value = _VALUE.match(target, found.end())
         assert value is not None, "it matches nothing, too"
-        kept += (target[done : found.end()], REDACTED)
+        parts += (target[done : found.end()], REDACTED)
         done = value.end()
-    return b"".join((*kept, target[done:])) if kept else target
+    return b"".join((*parts, target[done:])) if parts else target

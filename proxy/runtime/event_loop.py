@@ -1,4 +1,7 @@
-"""Which event loop labgate runs on."""
+"""Chooses the event loop.
+
+Tested by tests/e2e/test_without_uvloop.py.
+"""
 
 from __future__ import annotations
 

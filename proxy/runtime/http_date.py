@@ -1,4 +1,7 @@
-"""The time of day as HTTP writes it."""
+"""The current time for the field Date.
+
+Tested by tests/proxying/test_request_handler.py.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ _date = (0, b"")
 
 
 def http_date() -> bytes:
-    """Now, as RFC 9110 section 5.6.7 wants it; formatted once a second."""
+    """The current time (RFC 9110 section 5.6.7); formatted once a second."""
     global _date  # noqa: PLW0603  one value for the process, replaced whole
     now = int(time())
     if _date[0] != now:

@@ -48,12 +48,12 @@ class Claim:
     Attributes:
         place: A lock file, or the name of an abstract socket.
         subject: The resource, for error messages.
-        mend: What to do instead of stopping the other process.
+        remedy: What to do instead of stopping the other process.
     """
 
     place: Path | str
     subject: str
-    mend: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def acquire(claim: Claim) -> HeldClaim:
     if not isinstance(taken, Owner):
         return taken
     raise StartError(
-        f"Already running as {taken}, with {claim.subject}. Stop that one first, or {claim.mend}."
+        f"Already running as {taken}, with {claim.subject}. Stop that one first, or {claim.remedy}."
     )
 
 
@@ -153,8 +153,8 @@ def _lock_file(path: Path) -> HeldClaim | Owner:
 
 def _owner_in(content: str) -> Owner:
     try:
-        told = json.loads(content)
-        return Owner(int(told["pid"]), datetime.fromisoformat(told["since"]))
+        owner = json.loads(content)
+        return Owner(int(owner["pid"]), datetime.fromisoformat(owner["since"]))
     except (ValueError, KeyError, TypeError):
         return Owner()  # the owner has not written it yet
 

@@ -1,4 +1,7 @@
-"""Where log lines go, and how they read."""
+"""Sets up log lines: destination, format and level.
+
+Tested by tests/observe/test_fail2ban.py.
+"""
 
 from __future__ import annotations
 

@@ -32,13 +32,13 @@ class SharedRevokedSessions(RevokedSessions):
     async def revoke(self, revocation: Revocation) -> None:
         """Revoke a session in all workers, and wait until the supervisor has stored that."""
         self.add(revocation)
-        kept = self._waiting.setdefault(revocation, asyncio.Event())
+        saved = self._waiting.setdefault(revocation, asyncio.Event())
         self._send(list(revocation))
         try:
             async with asyncio.timeout(SAVE_TIMEOUT_SECONDS):
-                await kept.wait()
+                await saved.wait()
         except TimeoutError:
-            log.warning("the supervisor does not say that it has kept a logout")
+            log.warning("the supervisor did not confirm that a logout was saved")
         finally:
             self._waiting.pop(revocation, None)
 

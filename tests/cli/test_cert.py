@@ -161,7 +161,7 @@ def test_what_is_in_service(
     for text in ("30 days left", "2031-02-03 04:05", "The last renewal failed: The CA said no."):
         assert text in said
     assert said.count("is not a PEM private key") == 1
-    assert f"The running labgate (process {os.getpid()}, state folder {state}) told this" in said
+    assert f"The running labgate (process {os.getpid()}, state folder {state}) reports this" in said
 
     pair(folder, NAME, days=50.5)
     store.reload()
@@ -246,5 +246,5 @@ def test_other_files_for_the_same_name_are_not_in_service(
     assert show(*files(tmp_path / "other")) == 0
     said = capsys.readouterr().out
     assert "60 days left" in said
-    assert f"serves these names from {tmp_path}/pair/fullchain.pem: what stands here of" in said
+    assert f"serves these names from {tmp_path}/pair/fullchain.pem: what is shown here of" in said
     store.close()

@@ -160,7 +160,7 @@ async def test_its_end_is_told_with_the_log() -> None:
     assert str(caught.value) == (
         "Jupyter stopped while it was starting: the process exited with status 1. "
         "The end of its log:\n    Traceback\n    Oh no\n"
-        "Mend what it says there, then start again."
+        "Fix what it reports, then start again."
     )
 
 
