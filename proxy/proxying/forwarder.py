@@ -170,7 +170,8 @@ class Forwarder:
         self._upload()
 
     def fail(self, error: UpstreamError) -> None:
-        """There is no connection to send over."""
+        """There is no connection to send over, the first time or for the retry."""
+        self._reported = False
         self._finish(error)
 
     def abandon(self) -> Result:

@@ -11,6 +11,8 @@ from proxy.net.upstream_address import UpstreamAddress
 from tests.edges import edge, request
 from tests.upstreams import OK, Visit, says, upstream
 
+SECONDS = 60.0
+
 
 async def test_a_get_is_rewritten_on_the_way_up() -> None:
     async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
@@ -256,6 +258,25 @@ async def test_a_stale_connection_is_replaced_for_a_get_only() -> None:
         )
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert len(jupyter.visits) == 2
+
+
+async def test_a_stale_connection_to_an_upstream_that_is_gone_is_503() -> None:
+    """As when Jupyter ends: the connection that was idle, and then its port as well."""
+
+    async def ends(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        await reader.readuntil(b"\r\n\r\n")
+        server.close()
+        writer.close()
+
+    server = await asyncio.start_server(ends, "127.0.0.1", 0)
+    address = UpstreamAddress("127.0.0.1", server.sockets[0].getsockname()[1])
+    async with asyncio.timeout(SECONDS), edge(address) as labgate:
+        assert (await labgate.ask(request())).endswith(b"ok")
+        answer = await labgate.ask(request(b"/lab", b"Accept: text/html"))
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"location.reload" in answer
 
 
 DOWN = [
