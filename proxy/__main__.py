@@ -1,4 +1,4 @@
-"""``labgate``, and ``python -m proxy``."""
+"""``labgate``, and ``python -m proxy``. Tested by tests/e2e/test_broken_output.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Noticing a peer that vanished without a word (a laptop's lid, a network's timeout)."""
+"""TCP keep-alive: notices a peer that vanished (a closed laptop, a network's timeout).
+
+Tested by tests/net/test_ports.py and tests/test_platforms.py.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 The event loop's own servers report a connection after its TLS handshake. Until then nobody would
 count it, and one client could hold thousands that send nothing.
+
+Tested by tests/net/test_pending_connection.py and tests/e2e/test_crowds.py.
 """
 
 from __future__ import annotations

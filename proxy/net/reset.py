@@ -1,4 +1,7 @@
-"""Resets of connections, and what had arrived before one."""
+"""Resets of connections, and what had arrived before one.
+
+Tested by tests/wire/test_tunnels.py and tests/net/test_pending_connection.py.
+"""
 
 from __future__ import annotations
 

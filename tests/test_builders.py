@@ -1,0 +1,67 @@
+"""What the settings make of the parts. Tests of descriptors: tests/e2e/test_descriptors.py."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.builders import bind_ports, build_certificate_store, build_gate, build_site
+from proxy.config.settings import Settings
+from proxy.errors import StartError
+from proxy.net.upstream_address import UpstreamAddress
+from tests.e2e.programs import free_port
+
+UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
+
+
+def settings(**sections: Any) -> Settings:
+    return Settings.model_validate(sections)
+
+
+def test_a_port_that_is_taken_leaves_none_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken, free = other.getsockname()[1], free_port()
+        listen = {"bind": "127.0.0.1", "https_port": free, "http_port": taken}
+        with pytest.raises(StartError, match=r"--http-port \(0 for none\)"):
+            bind_ports(settings(listen=listen))
+        socket.create_server(("127.0.0.1", free)).close()
+
+
+@pytest.mark.parametrize(
+    ("listen", "main", "plain"),
+    [({"http_port": 0}, 1, 0), ({}, 1, 1), ({"tls": False}, 1, 0)],
+    ids=["no plain port", "both", "no TLS"],
+)
+def test_each_port_has_its_sockets(listen: dict[str, Any], main: int, plain: int) -> None:
+    given = {"bind": "127.0.0.1", "http_port": free_port()} | listen
+    if given.get("tls", True):
+        given["https_port"] = free_port()
+    ports = bind_ports(settings(listen=given))
+    try:
+        assert (len(ports.main), len(ports.plain)) == (main, plain)
+    finally:
+        for opened in (*ports.main, *ports.plain):
+            opened.close()
+
+
+def test_nobody_is_asked_where_there_is_nothing_to_ask_or_count() -> None:
+    assert build_gate(settings(access={"login_failures": 0})) is None
+    assert build_gate(settings()) is not None
+
+
+def test_challenges_are_answered_where_certificates_are_obtained() -> None:
+    domain = {"domains": ["lab.example.org"]}
+    assert build_site(settings(site=domain), UPSTREAM).challenges
+    assert not build_site(settings(), UPSTREAM).challenges
+    assert not build_site(settings(site=domain, listen={"tls": False}), UPSTREAM).challenges
+
+
+def test_a_worker_makes_no_certificate(tmp_path: Path) -> None:
+    given = settings(state={"folder": tmp_path})
+    alone = build_certificate_store(given)
+    worker = build_certificate_store(given, worker=True)
+    assert alone.managed[0].source.make is not None
+    assert worker.managed[0].source.make is None
