@@ -80,7 +80,7 @@ class Lockout:
 
     @property
     def is_enabled(self) -> bool:
-        """Whether failures are counted at all."""
+        """Whether failures are counted."""
         return self._max_failures > 0
 
     def max_concurrent_tokens(self, address: str, now: float) -> int:

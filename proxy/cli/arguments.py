@@ -1,4 +1,4 @@
-"""The command line: every flag is a key of the configuration."""
+"""The commands and options; every option is a key of the configuration."""
 
 from __future__ import annotations
 

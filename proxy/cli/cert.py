@@ -29,7 +29,7 @@ _RENEWED_BY = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One certificate, as it is shown.
+    """A certificate to show.
 
     Attributes:
         not_after: When it expires; None if there is none.

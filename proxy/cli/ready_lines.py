@@ -77,7 +77,7 @@ def _login(login: Login, state_folder: Path, reader: Reader) -> str:
 
 
 def _how_to_trust(authority: Path, system: str) -> list[str]:
-    """What to do on this system; its commands can be copied as they stand."""
+    """What to do on this system; its commands can be copied and run."""
     file = shlex.quote(str(authority))
     if system == "darwin":
         return [
@@ -87,7 +87,7 @@ def _how_to_trust(authority: Path, system: str) -> list[str]:
             f"  -k {_MAC_KEYCHAIN} {file}",
         ]
     browser = "In the browser: Settings > Certificates > Authorities > Import"
-    if not Path(_SYSTEM_STORE).is_dir():  # Debian, Ubuntu and their kin
+    if not Path(_SYSTEM_STORE).is_dir():  # Debian, Ubuntu and similar
         return [browser, f"curl --cacert {file} …"]
     return [
         browser,
@@ -113,7 +113,7 @@ def _stop(jupyter: Launched, reader: Reader) -> str:
 
 
 def say(text: str) -> None:
-    """One line of progress, on standard error."""
+    """Print a line of progress to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -40,7 +40,7 @@ Serving: TypeAlias = "Application | Supervisor"
 
 
 def run(command: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings) -> int:
-    """Run a command to its end."""
+    """Run a command in a new event loop; returns its exit code."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(command(settings))
 
@@ -185,14 +185,14 @@ async def _stop(launcher: Launcher, force: asyncio.Event) -> None:
 
 
 async def _with_metrics(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, with metrics where they are wanted."""
+    """Run ``work``, and export metrics meanwhile if they are configured."""
     if not settings.listen.metrics:
         await work
         return
     from proxy.observe.metrics import collectors_of  # noqa: PLC0415  0.3 s
     from proxy.web.metrics import serve_metrics  # noqa: PLC0415
 
-    with closing(work):  # where the port is not to be had it has not even begun
+    with closing(work):  # if the port is not available, it was never awaited
         certificates = app.certificates.managed if app.certificates is not None else ()
         collectors = collectors_of(certificates, app.traffic, app.gauges)
         async with serve_metrics(host_and_port(settings.listen.metrics), collectors):

@@ -197,7 +197,7 @@ def ineffective_keys(settings: Settings, typed: Mapping[str, str], *, launches: 
 
 
 def _names_out_of_reach(settings: Settings) -> list[str]:
-    """A public name behind a local one: nobody reaches it, and nothing else says so."""
+    """Warn of a public domain after a local one: labgate is not reachable there."""
     public = [origin.host for origin in settings.origins if is_public_name(origin.host)]
     if not settings.local or not public:
         return []

@@ -147,7 +147,7 @@ def _keys_of(section: str) -> dict[str, Any]:
 
 
 def _two_underscores(location: list[str]) -> str:
-    """For ``LABGATE_SITE_DOMAINS``, where the section ends nobody knows."""
+    """Suggest the variable for one with a single underscore, as ``LABGATE_SITE_DOMAINS``."""
     if len(location) > 1:
         return ""
     variables = {

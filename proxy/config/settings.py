@@ -69,7 +69,7 @@ class Settings(Section):
         return self
 
     def _check_upstream(self, upstream: UpstreamAddress) -> None:
-        """A labgate in front of itself would answer no request."""
+        """Refuse an upstream that is labgate itself."""
         ports = (self.https_port, self.http_port) if self.listen.tls else (self.http_port,)
         if upstream.path is not None or upstream.port not in ports:
             return

@@ -22,7 +22,7 @@ def with_full_stop(sentence: str) -> str:
 
 
 def as_typed(sentence: str, typed: Mapping[str, str]) -> str:
-    """Name keys by the options that whoever reads it has typed.
+    """Replace names of keys by the options that were typed.
 
     Args:
         sentence: Names keys, as ``jupyter.home``.

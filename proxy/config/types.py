@@ -113,7 +113,7 @@ def parse_domain(text: str, default_port: int) -> WebOrigin:
 
 
 def is_public_name(host: str) -> bool:
-    """Whether it can be a name of the internet, which a public CA certifies.
+    """Whether it can be a public domain, for which a public CA issues certificates.
 
     Not one without a dot, and none that is set apart for private use (RFC 6761, RFC 6762,
     RFC 8375, and ICANN's resolution 2024.07.29.06 for ``internal``).
@@ -164,7 +164,7 @@ def split_mount(text: str, example: str = "jupyter-work:/home/jovyan/work") -> t
 
 
 def is_folder(source: str) -> bool:
-    """Whether a mount's source is a folder of this machine, and not the name of a volume."""
+    """Whether a mount's source is a folder of the host, not the name of a volume."""
     return "/" in source or source.startswith("~") or source == "."
 
 

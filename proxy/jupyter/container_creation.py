@@ -94,7 +94,7 @@ class ContainerCreator:
     async def _on_a_port(
         self, start: Callable[[int], Awaitable[DockerContainer]]
     ) -> DockerContainer:
-        """Start a container on the first port that the engine gets."""
+        """Start a container on the first port that the engine can publish."""
         ports = self._ports()
         port = next(ports)
         while True:
@@ -106,7 +106,7 @@ class ContainerCreator:
                     raise
 
     def _ports(self) -> Iterator[int]:
-        """The port that is asked for, else free ones: another program may be quicker."""
+        """The configured port, or several free ones: another program may take the first."""
         if self._spec.port:
             yield self._spec.port
         else:

@@ -113,7 +113,7 @@ def engine_start_error(
 
 
 def is_port_in_use(error: aiodocker.DockerError) -> bool:
-    """Whether the engine refused a start because somebody has the port on this machine."""
+    """Whether the engine refused to start because the port on the host is in use."""
     return any(sign in error.message.lower() for sign in _PORT_IN_USE)
 
 

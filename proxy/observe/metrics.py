@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: at every scrape they are read off what runs.
+"""Metrics for Prometheus, computed at every scrape.
 
 Tested in tests/web/test_metrics.py, with the application that serves them.
 """
@@ -73,7 +73,7 @@ class TrafficMetrics(Collector):
 
 
 class BuildMetrics(Collector):
-    """Which labgate this is."""
+    """The version of labgate."""
 
     def collect(self) -> Iterable[Metric]:
         info = GaugeMetricFamily("labgate_build_info", "Its version.", labels=["version"])
@@ -84,7 +84,7 @@ class BuildMetrics(Collector):
 def collectors_of(
     certificates: Sequence[ManagedCertificate], traffic: Traffic | None, gauges: Gauges
 ) -> list[Collector]:
-    """Choose what is exported.
+    """The collectors to export.
 
     Args:
         certificates: Empty without TLS.

@@ -13,7 +13,7 @@ from proxy.rules.model import Change, RequestHead
 
 @dataclass(slots=True)
 class Record:
-    """What is known of an exchange; filled while it runs.
+    """The data of an exchange; completed while it runs.
 
     Attributes:
         head: The request head as it was received.

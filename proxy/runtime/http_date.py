@@ -1,6 +1,6 @@
 """The current time for the field Date.
 
-Tested by tests/proxying/test_request_handler.py.
+Tested by tests/web/test_forwarding.py.
 """
 
 from __future__ import annotations

@@ -59,10 +59,10 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self.traffic = None
-        """The workers count their own, and nobody collects it."""
+        """Each worker counts its own exchanges; they are not added up."""
         self.gauges: Gauges = {}
         self.certificates: CertificateStore | None = None
-        """Without TLS there are none."""
+        """None without TLS."""
         if settings.listen.tls:
             self.certificates = build_certificate_store(settings)
 
@@ -183,7 +183,7 @@ class Supervisor:
             await asyncio.sleep(RESTART_DELAYS_SECONDS[-1])
 
     async def _launch(self, index: int) -> WorkerProcess:
-        """Start a worker that takes from the sockets at this index."""
+        """Start a worker with the sockets at this index."""
         main, plain = self._main[index], self._plain[index]
         setup = WorkerSetup(
             settings=self._settings.model_dump(mode="json", exclude_unset=True),
