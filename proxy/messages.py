@@ -3,6 +3,8 @@
 A front (HTTP/1.1 today) gives the proxying a head, a ``RequestBody`` and a ``Responder``, and
 calls ``cancel()`` on what it gets back when the client leaves. How a response is framed, and
 whether the client's connection carries another request, is the front's business alone.
+
+Tested by tests/proxying/test_messages.py, with a front in memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Short responses of labgate's own, as values: no bytes of HTTP, and no connection."""
+"""Short responses of labgate's own, as values: no bytes of HTTP, and no connection.
+
+Tested by tests/proxying/test_errors.py.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,145 @@
+"""The whole proxying behind a front in memory: the seam of ``proxy.messages``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from proxy.observe.record import Record
+from proxy.proxying.dispatcher import Dispatcher
+from proxy.proxying.pool import Pool
+from proxy.rules.model import make_site
+from tests.edges import PUBLIC
+from tests.proxying.memory_front import MemoryFront
+from tests.upstreams import OK, Answer, Upstream, Visit, says, upstream
+
+WEBSOCKET = (
+    (b"Origin", b"https://lab.example.org"),
+    (b"Connection", b"Upgrade"),
+    (b"Upgrade", b"websocket"),
+)
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+Running = tuple[Dispatcher, Upstream, list[Record]]
+
+
+@asynccontextmanager
+async def proxying(answer: Answer) -> AsyncIterator[Running]:
+    """A dispatcher in front of an upstream, and what it has recorded."""
+    records: list[Record] = []
+    async with asyncio.timeout(60), upstream(answer) as jupyter:
+        pool = Pool(jupyter.address)
+        site = make_site((PUBLIC,), jupyter.address.origin)
+        yield Dispatcher(site, pool, Pool(None), [records.append]), jupyter, records
+        pool.close()
+
+
+async def test_a_get() -> None:
+    async with proxying(says(OK)) as (dispatcher, jupyter, records):
+        client = MemoryFront()
+        client.ask(dispatcher)
+        assert await client.ended == "complete"
+    assert (client.statuses, client.content) == ([200], b"ok")
+    assert jupyter.heads.startswith(b"GET /x HTTP/1.1\r\n")
+    [record] = records
+    assert (record.status, record.outcome, record.bytes_down) == (200, "forwarded", 2)
+
+
+@pytest.mark.parametrize(("length", "sent"), [(10, b"helloworld"), (None, b"5\r\nhello\r\n")])
+async def test_an_upload(length: int | None, sent: bytes) -> None:
+    """Framed for the upstream: by its length, or in chunks."""
+    end = b"0\r\n\r\n" if length is None else b""
+
+    async def read(visit: Visit) -> None:
+        await visit.head()
+        await visit.exactly(len(sent))
+        client.upload(*([b""] if length is None else []))
+        await visit.exactly(len(end))
+        await visit.say(OK)
+
+    field = (b"Transfer-Encoding", b"chunked") if length is None else (b"Content-Length", b"10")
+    async with proxying(read) as (dispatcher, jupyter, records):
+        client = MemoryFront(field, method=b"PUT", length=length)
+        client.ask(dispatcher)
+        client.upload(*([b"hello"] if length is None else [b"hello", b"world", b""]))
+        assert await client.ended == "complete"
+    assert jupyter.heads.endswith(b"\r\n\r\n" + sent + end)
+    assert records[0].bytes_up == (5 if length is None else 10)
+
+
+async def test_an_upgrade() -> None:
+    async def echo(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(SWITCH + b"first ")
+        await visit.say(await visit.exactly(4))
+
+    async with proxying(echo) as (dispatcher, _, records):
+        client = MemoryFront(*WEBSOCKET)
+        client.ask(dispatcher)
+        tunnel = await client.tunnel
+        tunnel.feed_data(b"ping")
+        assert await client.ended == "closed"
+    assert (client.statuses, client.content) == ([101], b"first ping")
+    [record] = records
+    assert (record.outcome, record.bytes_up, record.bytes_down) == ("tunnelled", 4, 10)
+
+
+async def test_a_refusal() -> None:
+    async with proxying(says(OK)) as (dispatcher, jupyter, records):
+        client = MemoryFront((b"Origin", b"https://evil.example"), method=b"POST")
+        client.ask(dispatcher)
+        assert client.ended.result() == "complete"
+        assert not jupyter.visits
+    assert client.statuses == [403]
+    assert records[0].outcome == "refused (origin)"
+
+
+async def test_a_retry() -> None:
+    """The idle connection has become stale: the request goes out again over a new one."""
+
+    async def once(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(OK)
+        if len(jupyter.visits) == 1:
+            await visit.head()
+
+    async with proxying(once) as (dispatcher, jupyter, records):
+        for _ in range(2):
+            client = MemoryFront()
+            client.ask(dispatcher)
+            assert await client.ended == "complete"
+            assert client.statuses == [200]
+    assert len(jupyter.visits) == 2
+    assert [record.outcome for record in records] == ["forwarded", "forwarded"]
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
+async def test_a_client_that_leaves(begun: bytes) -> None:
+    """Nobody wants the rest: the upstream's connection ends at once, and the record is kept."""
+    asked, hung_up = asyncio.Event(), asyncio.Event()
+
+    async def wait(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(begun)
+        asked.set()
+        try:
+            await visit.reader.read()
+        finally:
+            hung_up.set()
+
+    async with proxying(wait) as (dispatcher, _, records):
+        client = MemoryFront()
+        client.ask(dispatcher)
+        await asked.wait()
+        while begun and not client.content:  # noqa: ASYNC110  no event says so
+            await asyncio.sleep(0)
+        client.leave()
+        client.leave()
+        await hung_up.wait()
+    assert not client.ended.done()
+    [record] = records
+    assert record.outcome == "the client went away"
+    assert (record.status, record.bytes_down) == ((200, 4) if begun else (0, 0))
