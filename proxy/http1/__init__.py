@@ -4,6 +4,7 @@ Towards the client, in the order a request meets them:
 
 - ``server``             makes a listener's connections, and ends them
 - ``server_connection``  one client's connection: octets become requests, answers go back
+- ``connection_states``  what the client sends and what labgate does, as two tables
 - ``request_parser``     where one request ends and the next begins
 - ``request_body``       a request's body as it arrives
 - ``response_writer``    frames the responses; whether another request may follow

@@ -9,8 +9,7 @@ content and what is a head.
 
 from __future__ import annotations
 
-from enum import Enum, auto
-
+from proxy.http1.connection_states import ClientState
 from proxy.net.limits import Limits
 from proxy.rules.model import NO_FIELDS, FieldSection, Refuse
 from proxy.rules.syntax import (
@@ -30,26 +29,12 @@ LINE = b"\r\n"
 NO_LINE = RequestLine(b"", b"", (1, 1))
 
 
-class Reads(Enum):
-    """What the next octets are."""
-
-    HEAD = auto()
-    CONTENT = auto()
-    CHUNKS = auto()
-    """Until the connection ends: behind chunked content nothing is read."""
-    NEXT = auto()
-    """Another request, or another protocol: the answer to this one decides."""
-    ANOTHER_PROTOCOL = auto()
-    NOTHING = auto()
-    """Behind a refused request, and in an upload that is no longer wanted."""
-
-
 class RequestParser:
     """Cuts what arrives into heads and content; no I/O.
 
     Attributes:
-        reads: What the next octets are.
-        kept: Octets of a head that is not complete, or those kept for ``NEXT``.
+        state: What the client's next bytes are.
+        kept: Octets of a head that is not complete, or those kept for ``DONE``.
         request_line: That of the head that was cut last.
         section: Its field lines.
         length: Bytes of content behind it, 0 for none or for chunked content.
@@ -66,14 +51,14 @@ class RequestParser:
         "_skipped",
         "kept",
         "length",
-        "reads",
         "request_line",
         "section",
+        "state",
     )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self.reads = Reads.HEAD
+        self.state = ClientState.HEAD
         self.kept = b""
         self._left = self.length = 0
         self._answered = False
@@ -88,33 +73,33 @@ class RequestParser:
         self.section = NO_FIELDS
 
     def cut(self, data: bytes) -> tuple[bytes | Refuse | None, bytes]:
-        """The next piece, of what ``reads`` was, and what comes behind it.
+        """The next piece, of what ``state`` was, and what comes behind it.
 
         No piece: there is none yet, and nothing behind it.
         """
-        match self.reads:
-            case Reads.HEAD:
+        match self.state:
+            case ClientState.HEAD:
                 return self._head(data)
-            case Reads.CONTENT:
+            case ClientState.BODY:
                 piece, rest = data[: self._left], data[self._left :]
                 self._left -= len(piece)
                 if not self._left:
-                    self.reads = Reads.HEAD if self._answered else Reads.NEXT
+                    self.state = ClientState.HEAD if self._answered else ClientState.DONE
                 return piece, rest
-            case Reads.CHUNKS:
+            case ClientState.CHUNKED_BODY:
                 return data, b""
-            case Reads.NEXT:
+            case ClientState.DONE:
                 self.kept += data
         return None, b""
 
     def answered(self) -> None:
         """The request has its answer, and the connection can carry another.
 
-        What was kept for ``NEXT`` is to be taken before.
+        What was kept for ``DONE`` is to be taken before.
         """
         self._answered = True
-        if self.reads is Reads.NEXT:
-            self.reads = Reads.HEAD
+        if self.state is ClientState.DONE:
+            self.state = ClientState.HEAD
 
     def take(self) -> bytes:
         """What was kept; it is the caller's from here on."""
@@ -123,13 +108,13 @@ class RequestParser:
 
     def switched(self) -> bytes:
         """Another protocol begins, with these octets."""
-        self.reads = Reads.ANOTHER_PROTOCOL
+        self.state = ClientState.SWITCHED
         self._forget()
         return self.take()
 
     def stop(self) -> None:
         """Whatever comes is dropped from here on."""
-        self.reads = Reads.NOTHING
+        self.state = ClientState.IGNORED
         self.kept = b""
         self._forget()
 
@@ -153,9 +138,9 @@ class RequestParser:
         self._answered = False
         self._left = self.length = framing.length
         if framing.chunked:
-            self.reads = Reads.CHUNKS
+            self.state = ClientState.CHUNKED_BODY
         else:
-            self.reads = Reads.CONTENT if framing.length else Reads.NEXT
+            self.state = ClientState.BODY if framing.length else ClientState.DONE
         return head, rest
 
     def _judge(self, head: bytes) -> Refuse | Framing:

@@ -9,8 +9,9 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
+from proxy.http1.connection_states import ClientState, ServerState
 from proxy.http1.request_body import NO_CONTENT, ChunkedBody, SizedBody
-from proxy.http1.request_parser import Reads, RequestParser
+from proxy.http1.request_parser import RequestParser
 from proxy.http1.response_writer import ResponseWriter
 from proxy.http1.timeouts import Awaiting, ConnectionTimeouts
 from proxy.messages import RequestInProgress, TunnelEnd, queue_response
@@ -39,6 +40,9 @@ PROVEN_BYTES = 8 * 1024 * 1024
 with a tenth less work."""
 
 
+NO_REQUEST = (ServerState.IDLE, ServerState.LINGERING, ServerState.CLOSED)
+
+
 class ServerConnection(asyncio.Protocol):
     """One client's connection (``response_writer.Connection``).
 
@@ -51,7 +55,6 @@ class ServerConnection(asyncio.Protocol):
 
     __slots__ = (
         "_arrival",
-        "_busy",
         "_content",
         "_draining",
         "_facts_of",
@@ -62,6 +65,7 @@ class ServerConnection(asyncio.Protocol):
         "_reading_paused",
         "_server",
         "_slot",
+        "_state",
         "_tunnelled",
         "_under_way",
         "_unproven",
@@ -96,7 +100,8 @@ class ServerConnection(asyncio.Protocol):
         self._next: RequestHead | None = None
         self._content: SizedBody | None = None
         self._under_way: RequestInProgress | None = None
-        self._busy = self._draining = self._half_closed = self._reading_paused = False
+        self._state = ServerState.IDLE
+        self._draining = self._half_closed = self._reading_paused = False
         self._waiting = ConnectionTimeouts()
         self._unproven = PROVEN_BYTES
         self.writable: Callable[[], None] | None = None
@@ -128,22 +133,22 @@ class ServerConnection(asyncio.Protocol):
             return
         framer = self._framer
         while data:
-            reads = framer.reads
+            state = framer.state
             piece, data = framer.cut(data)
             if piece is None:
                 break
             if isinstance(piece, Refuse):
                 self._refuse(piece.status, piece.sentence, piece.rule)
-            elif reads is Reads.HEAD:
+            elif state is ClientState.HEAD:
                 self._receive_head()
             elif (content := self._content) is not None:
                 content.came(piece)
-                if reads is Reads.CONTENT and framer.reads is not reads:
+                if state is ClientState.BODY and framer.state is not state:
                     content.end()
         if self._next is not None:
             self._begin()
         if framer.kept:
-            if framer.reads is Reads.HEAD:
+            if framer.state is ClientState.HEAD:
                 if self._waiting.what is not Awaiting.HEAD:
                     self._waiting.begin(Awaiting.HEAD)
             elif len(framer.kept) > MOST_KEPT:
@@ -155,7 +160,7 @@ class ServerConnection(asyncio.Protocol):
         self._half_closed = True
         if self._tunnelled is not None:
             self._tunnelled.feed_eof()
-        elif not self._busy and self._next is None and self._framer.reads is not Reads.NEXT:
+        elif self._state in NO_REQUEST and self._framer.state is not ClientState.DONE:
             return None
         elif self._content is not None:
             self._content.break_off(ConnectionResetError("the client ended in the middle"))
@@ -178,6 +183,7 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        self._state = ServerState.CLOSED
         if self._slot is not None:
             self._slot.release()
             self._server.left(self)
@@ -224,6 +230,7 @@ class ServerConnection(asyncio.Protocol):
 
     def start(self, end: TunnelEnd) -> None:
         self._tunnelled = end
+        self._state = ServerState.SWITCHED
         if self.congested:
             end.client_congested(True)
         if kept := self._framer.switched():
@@ -236,21 +243,24 @@ class ServerConnection(asyncio.Protocol):
         if data:
             self.write(data)
         content, self._content = self._content, None
-        self._busy, self._under_way = False, None
+        self._under_way = None
         expected = content is not None and content.expected
         if content is not None:
             # What is left of it is read, because requests come behind it, or the client's end.
             content.drop()
         if self.transport is None or self.transport.is_closing():
             # Aborted: on uvloop a FIN could still overtake the reset.
+            self._state = ServerState.CLOSED
             return
         framer = self._framer
         if not persistent or self._draining:
             if expected or framer.kept:
                 self.linger()
             else:
+                self._state = ServerState.CLOSED
                 self.transport.close()
             return
+        self._state = ServerState.IDLE
         self._waiting.what, self._waiting.since = Awaiting.REQUEST, monotonic()
         if expected:
             self._content = content
@@ -275,7 +285,7 @@ class ServerConnection(asyncio.Protocol):
 
     def linger(self) -> None:
         self._framer.stop()
-        self._busy, self._under_way = False, None
+        self._state, self._under_way = ServerState.LINGERING, None
         self._waiting.begin(Awaiting.END)
         if self._half_closed:
             self.finish()
@@ -292,12 +302,12 @@ class ServerConnection(asyncio.Protocol):
     def end_soon(self) -> None:
         """Close, as soon as the request under way is answered."""
         self._draining = True
-        if not self._busy and self._next is None:
+        if self._state in NO_REQUEST:
             self.finish()
 
     def end(self) -> None:
         """Close; an answer that is on its way is cut off, and the client sees that it is."""
-        if self._busy:
+        if self._state in (ServerState.RESPONDING, ServerState.SWITCHED):
             self.abort()
         else:
             self.finish()
@@ -327,6 +337,7 @@ class ServerConnection(asyncio.Protocol):
         method, target, version = framer.request_line
         section = framer.section
         self._waiting.what = Awaiting.NOTHING
+        self._state = ServerState.QUEUED
         self._next = head = RequestHead(
             method, target, version, section.fields, self._arrival, section
         )
@@ -337,9 +348,9 @@ class ServerConnection(asyncio.Protocol):
             self._writer.facts = facts._replace(persistent=False) if self._draining else facts
         self._content = None
         limits, hesitant = self._server.limits, self._writer.facts.expects_continue
-        if framer.reads is Reads.CONTENT:
+        if framer.state is ClientState.BODY:
             self._content = SizedBody(self, limits, framer.length, hesitant=hesitant)
-        elif framer.reads is Reads.CHUNKS:
+        elif framer.state is ClientState.CHUNKED_BODY:
             self._content = ChunkedBody(self, limits, hesitant=hesitant)
 
     def _begin(self) -> None:
@@ -349,9 +360,9 @@ class ServerConnection(asyncio.Protocol):
             # A client that pipelines without reading must not fill our memory with answers.
             return
         self._next = None
-        self._busy, self._writer.sent = True, False
+        self._state, self._writer.sent = ServerState.RESPONDING, False
         under_way = self._server.exchange(head, self._content or NO_CONTENT, self._writer)
-        if self._busy:
+        if self._state is ServerState.RESPONDING:
             self._under_way = under_way
 
     def _read_on(self) -> None:
@@ -363,7 +374,7 @@ class ServerConnection(asyncio.Protocol):
         # First, for what is kept or what is content may ask for a pause again.
         self.resume_reading()
         self.data_received(kept)
-        if self._half_closed and self._framer.reads is Reads.HEAD:
+        if self._half_closed and self._framer.state is ClientState.HEAD:
             self.finish()
 
     def _refuse(self, status: int, sentence: str, reason: str) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import httptools
 
-from proxy.http1.request_parser import Reads, RequestParser
+from proxy.http1.connection_states import ClientState
+from proxy.http1.request_parser import RequestParser
 from proxy.net.limits import DEFAULT_LIMITS
 from proxy.rules.decide import decide
 from proxy.rules.model import Arrival, Field, Forward, RequestHead, Tunnel
@@ -50,19 +51,19 @@ class Received:
         self.heads += 1
 
 
-def heads(data: bytes) -> Iterator[tuple[bytes, Reads, RequestHead]]:
+def heads(data: bytes) -> Iterator[tuple[bytes, ClientState, RequestHead]]:
     """The whole heads that the framer lets through, what it expects behind, and as read."""
     framer = RequestParser(DEFAULT_LIMITS)
     while data:
-        reads = framer.reads
+        reads = framer.state
         piece, data = framer.cut(data)
-        if reads is Reads.HEAD and isinstance(piece, bytes):
+        if reads is ClientState.HEAD and isinstance(piece, bytes):
             method, target, version = framer.request_line
             arrival = Arrival("203.0.113.7")
             fields = framer.section.fields
             head = RequestHead(method, target, version, fields, arrival, framer.section)
-            yield piece, framer.reads, head
-        if framer.reads is Reads.NEXT:
+            yield piece, framer.state, head
+        if framer.state is ClientState.DONE:
             framer.answered()
 
 
@@ -82,7 +83,7 @@ def check(data: bytes) -> None:
             check_forwarded(octets, behind, decision)
 
 
-def check_forwarded(octets: bytes, behind: Reads, decision: Forward | Tunnel) -> None:
+def check_forwarded(octets: bytes, behind: ClientState, decision: Forward | Tunnel) -> None:
     """What goes up for one head that is let through."""
     head = decision.head
     up = upstream_head(head, SITE, websocket=isinstance(decision, Tunnel))
@@ -106,7 +107,9 @@ def check_forwarded(octets: bytes, behind: Reads, decision: Forward | Tunnel) ->
         [(name.lower(), value) for name, value in head.fields]
     )
     length, chunked = framing_of(received.fields)
-    expected = Reads.CHUNKS if chunked else Reads.CONTENT if length else Reads.NEXT
+    expected = (
+        ClientState.CHUNKED_BODY if chunked else ClientState.BODY if length else ClientState.DONE
+    )
     assert behind is expected, "the framer and llhttp disagree about its content"
     assert (b"upgrade" in names) == isinstance(decision, Tunnel)
     for name, value in received.fields:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http1.request_parser import Reads, RequestParser
+from proxy.http1.connection_states import ClientState
+from proxy.http1.request_parser import RequestParser
 from proxy.net.limits import Limits
 from proxy.rules.model import Refuse
 
@@ -34,32 +35,34 @@ def cut(segments: Sequence[bytes]) -> tuple[list[bytes], int, RequestParser]:
                 return pieces, piece.status, framer
             if piece is not None:
                 pieces.append(piece)
-            if framer.reads is Reads.NEXT:
+            if framer.state is ClientState.DONE:
                 framer.answered()
     return pieces, 0, framer
 
 
-CASES: list[tuple[bytes, list[bytes], int, Reads]] = [
-    (GET, [GET], 0, Reads.HEAD),
-    (GET + GET, [GET, GET], 0, Reads.HEAD),
-    (b"\r\n" + GET + b"\r\n" + GET, [GET, GET], 0, Reads.HEAD),
-    (POST + b"12345" + GET, [POST, b"12345", GET], 0, Reads.HEAD),
-    (POST + b"123", [POST, b"123"], 0, Reads.CONTENT),
-    (POST + GET[:5] + GET, [POST, GET[:5], GET], 0, Reads.HEAD),
-    (CHUNKED + b"1\r\na\r\n" + GET, [CHUNKED, b"1\r\na\r\n" + GET], 0, Reads.CHUNKS),
-    (GET + b"GET  / HTTP/1.1\r\n" + GET, [GET], 400, Reads.NOTHING),
-    (GET + b"\r\n\r\n" + GET, [GET], 400, Reads.NOTHING),
-    (b"GET / HTTP/3.0\r\n\r\n" + GET, [], 505, Reads.NOTHING),
-    (b"GET / HTTP/1.7\r\n\r\n", [b"GET / HTTP/1.7\r\n\r\n"], 0, Reads.HEAD),
+CASES: list[tuple[bytes, list[bytes], int, ClientState]] = [
+    (GET, [GET], 0, ClientState.HEAD),
+    (GET + GET, [GET, GET], 0, ClientState.HEAD),
+    (b"\r\n" + GET + b"\r\n" + GET, [GET, GET], 0, ClientState.HEAD),
+    (POST + b"12345" + GET, [POST, b"12345", GET], 0, ClientState.HEAD),
+    (POST + b"123", [POST, b"123"], 0, ClientState.BODY),
+    (POST + GET[:5] + GET, [POST, GET[:5], GET], 0, ClientState.HEAD),
+    (CHUNKED + b"1\r\na\r\n" + GET, [CHUNKED, b"1\r\na\r\n" + GET], 0, ClientState.CHUNKED_BODY),
+    (GET + b"GET  / HTTP/1.1\r\n" + GET, [GET], 400, ClientState.IGNORED),
+    (GET + b"\r\n\r\n" + GET, [GET], 400, ClientState.IGNORED),
+    (b"GET / HTTP/3.0\r\n\r\n" + GET, [], 505, ClientState.IGNORED),
+    (b"GET / HTTP/1.7\r\n\r\n", [b"GET / HTTP/1.7\r\n\r\n"], 0, ClientState.HEAD),
 ]
 
 
 @pytest.mark.parametrize("segments", ["whole", "bytes"])
-@pytest.mark.parametrize(("data", "pieces", "status", "reads"), CASES)
-def test_cut(data: bytes, pieces: list[bytes], status: int, reads: Reads, segments: str) -> None:
+@pytest.mark.parametrize(("data", "pieces", "status", "state"), CASES)
+def test_cut(
+    data: bytes, pieces: list[bytes], status: int, state: ClientState, segments: str
+) -> None:
     octets = [data[at : at + 1] for at in range(len(data))]
     went, refused, framer = cut([data] if segments == "whole" else octets)
-    assert (b"".join(went), refused, framer.reads) == (b"".join(pieces), status, reads)
+    assert (b"".join(went), refused, framer.state) == (b"".join(pieces), status, state)
     if segments == "whole":
         assert went == pieces
 
@@ -82,7 +85,7 @@ def test_a_faulty_head_is_refused_before_it_is_whole(
     first: bytes, second: bytes, status: int
 ) -> None:
     _, refused, framer = cut([first, second] if second else [first])
-    assert (refused, framer.reads, framer.kept) == (status, Reads.NOTHING, b"")
+    assert (refused, framer.state, framer.kept) == (status, ClientState.IGNORED, b"")
 
 
 def test_behind_a_refusal_nothing_is_read() -> None:
@@ -104,7 +107,7 @@ def test_behind_a_request_octets_wait_for_its_answer() -> None:
     assert framer.cut(kept) == (GET, POST)
     assert framer.cut(b"\x81\x00") == (None, b"")
     assert framer.switched() == b"\x81\x00"
-    assert framer.reads is Reads.ANOTHER_PROTOCOL
+    assert framer.state is ClientState.SWITCHED
 
 
 def test_an_answer_may_come_before_the_content() -> None:
@@ -114,7 +117,7 @@ def test_an_answer_may_come_before_the_content() -> None:
     framer.answered()
     assert framer.cut(b"345" + GET) == (b"345", GET)
     assert framer.cut(GET) == (GET, b"")
-    assert framer.reads is Reads.NEXT
+    assert framer.state is ClientState.DONE
 
 
 targets = st.text("abcXYZ019/?%=&.~", max_size=20).map(lambda text: b"/" + text.encode("ascii"))
@@ -137,7 +140,7 @@ def test_cuts_do_not_matter(sent: list[tuple[bytes, bytes]], data: st.DataObject
     ends = [*sorted(data.draw(places)), len(stream)]
     segments = [stream[a:b] for a, b in zip([0, *ends], ends, strict=False)]
     pieces, refused, framer = cut(segments)
-    assert (b"".join(pieces), refused, framer.reads) == (stream, 0, Reads.HEAD)
+    assert (b"".join(pieces), refused, framer.state) == (stream, 0, ClientState.HEAD)
     went = iter(pieces)
     assert all(head in went for head, _ in sent), "a head went in pieces"
 
