@@ -133,6 +133,8 @@ class Application:
                 good.
         """
         settings = self._settings
+        if self._access_log is not None:
+            self._access_log.attach(log)
         self._dispatcher.gate = build_gate(settings, self._shared)
         context = None
         if self.certificates is not None:
@@ -231,6 +233,7 @@ class Application:
         await self._web.stop()
         if self._access_log is not None:
             self._access_log.flush()
+            self._access_log.detach(log)
 
     async def _sweep(self) -> None:
         """Enforce every timeout with one timer; timers of its own would cost each request."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
+import threading
 import time
 from typing import TextIO
 
@@ -17,7 +19,8 @@ MAX_WAITING_LINES = 1000
 class AccessLog:
     """Collects lines and writes them together: one write a line costs as much as a request.
 
-    Lines are written within ``FLUSH_SECONDS``; call ``flush`` before the exit.
+    An exchange that a warning told of gets no second line. Lines are written within
+    ``FLUSH_SECONDS``; call ``flush`` before the exit.
 
     Args:
         stream: Standard error by default, whose writes never fail (``proxy.runtime.output``).
@@ -28,8 +31,19 @@ class AccessLog:
         self._lines: list[str] = []
         self._second = 0
         self._stamp = ""
+        self._before_others = _FlushBefore(self)
+
+    def attach(self, logger: logging.Logger) -> None:
+        """Write what waits before each line of ``logger``, so that times ascend."""
+        logger.addHandler(self._before_others)
+
+    def detach(self, logger: logging.Logger) -> None:
+        """Undo ``attach``."""
+        logger.removeHandler(self._before_others)
 
     def __call__(self, record: Record) -> None:
+        if record.logged:
+            return
         now = time.time()
         if int(now) != self._second:
             self._second = int(now)
@@ -48,6 +62,20 @@ class AccessLog:
         if lines:
             self._stream.write("".join(lines))
             self._stream.flush()
+
+
+class _FlushBefore(logging.Handler):
+    """Runs before the handlers of the root logger, which write."""
+
+    def __init__(self, access_log: AccessLog) -> None:
+        super().__init__()
+        self._access_log = access_log
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # Another thread could take a line away while it is added.
+        if record.thread == self._thread:
+            self._access_log.flush()
 
 
 def format_line(record: Record) -> str:

@@ -23,6 +23,7 @@ class Record:
         bytes_up: Bytes of content from the client; all bytes in a tunnel.
         bytes_down: Bytes of content to the client; all bytes in a tunnel.
         seconds: From the complete request head to the end of the response.
+        logged: A warning has told it already, so the access log does not repeat it.
         changes_up: What the rules did to the request's fields.
         changes_down: What the rules did to the response's fields.
     """
@@ -33,6 +34,7 @@ class Record:
     bytes_up: int = 0
     bytes_down: int = 0
     seconds: float = 0.0
+    logged: bool = False
     changes_up: list[Change] = field(default_factory=list)
     changes_down: list[Change] = field(default_factory=list)
 

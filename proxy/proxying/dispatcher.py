@@ -16,7 +16,7 @@ from proxy.proxying.pool import Pool
 from proxy.proxying.request_handler import handle
 from proxy.proxying.tunnel import Tunnel as OpenTunnel
 from proxy.rules.client import with_client_address
-from proxy.rules.model import RequestHead, Site
+from proxy.rules.model import Refuse, RequestHead, Site
 from proxy.runtime.log_throttle import LogThrottle
 
 log = logging.getLogger("labgate")
@@ -58,6 +58,7 @@ class Dispatcher:
         self.under_way = 0
         self.limit = limit if limit is not None else new_request_limit(DEFAULT_LIMITS)
         self._turned_away = LogThrottle()
+        self._refused_crowd = LogThrottle()
         self._idle: asyncio.Event | None = None
         self._observers = tuple(observers)
 
@@ -82,6 +83,13 @@ class Dispatcher:
             key = "requests" if self.limit.full else "requests_per_address"
             said = "too many requests under way (limits.%s): 503 for %s, %d more since then"
             log.warning(said, key, peer, more)
+
+    def refusals_held_back(self, refusal: Refuse) -> int | None:
+        """None if this refusal gets no line: a crowd that is shut out gets one now and then.
+
+        Otherwise how many got none since the last one that did.
+        """
+        return self._refused_crowd.due(monotonic()) if refusal.status == 429 else 0
 
     def over(self, record: Record) -> None:
         """One has ended."""

@@ -216,7 +216,9 @@ class RequestHandler:
         if isinstance(error, UpstreamError):
             record.outcome = str(error)
             target = printable(redact_target(self._head.target))
-            log.warning("%s %s: %s", printable(self._head.method), target, error)
+            peer = self._head.arrival.peer
+            log.warning("%s %s from %s: %s", printable(self._head.method), target, peer, error)
+            record.logged = True
             response = responses.unavailable(self._head, STATUS_OF[type(error)])
         elif isinstance(error, ClientFault):
             record.outcome = str(error)
@@ -257,7 +259,10 @@ class RequestHandler:
         self._respond(responses.crowded(self._head), "too many requests under way")
 
     def _refuse(self, refusal: Refuse) -> None:
-        _log_refusal(self._head, refusal)
+        held_back = self._all.refusals_held_back(refusal)
+        if held_back is not None:
+            _log_refusal(self._head, refusal, held_back)
+            self._record.logged = True
         self._respond(responses.refused(self._head, refusal), f"refused ({refusal.rule})")
 
     # The end
@@ -321,10 +326,10 @@ class RequestHandler:
             slot.release()
 
 
-def _log_refusal(head: RequestHead, refusal: Refuse) -> None:
+def _log_refusal(head: RequestHead, refusal: Refuse, held_back: int) -> None:
     """Which header, which value, which rule: the line people look for."""
     log.warning(
-        "refused %d by rule %s: %s; %s %s from %s%s",
+        "refused %d by rule %s: %s; %s %s from %s%s%s",
         refusal.status,
         refusal.rule,
         _fault(refusal),
@@ -332,6 +337,7 @@ def _log_refusal(head: RequestHead, refusal: Refuse) -> None:
         printable(redact_target(head.target)),
         head.arrival.peer,
         f" ({refusal.hint})" if refusal.hint else "",
+        f"; {held_back} more since the last such line" if held_back else "",
     )
 
 

@@ -606,6 +606,7 @@ async def test_guesses_at_the_token_shut_an_address_out(
     assert statuses == [status] * 10 + [429] * 140
     assert len(jupyter.tried) in (0, 10)  # 0: an encoded name is none of this test's
     assert caplog.text.count("lockout: too many failed logins, 127.0.0.1 is shut out for") == 1
+    assert 1 <= caplog.text.count("refused 429") < 100, "a crowd gets a line now and then"
     # The right one is not tried either, a login to Jupyter is not, and all else goes on.
     assert await labgate.status(target=f"/lab?token={RIGHT}".encode()) == 429
     assert await labgate.log_in_to_jupyter() == 429

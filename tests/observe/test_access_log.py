@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import re
 
 from proxy.observe.access_log import MAX_WAITING_LINES, AccessLog, format_line
@@ -60,3 +61,31 @@ async def test_a_crowd_of_lines_does_not_wait() -> None:
     log.flush()
     log.flush()
     assert len(stream.getvalue().splitlines()) == MAX_WAITING_LINES + 1
+
+
+async def test_what_a_warning_told_is_not_told_again() -> None:
+    stream = io.StringIO()
+    log = AccessLog(stream)
+    told = record()
+    told.logged = True
+    log(told)
+    log.flush()
+    assert stream.getvalue() == ""
+
+
+async def test_lines_that_wait_are_written_before_a_later_warning() -> None:
+    stream = io.StringIO()
+    access_log, logger = AccessLog(stream), logging.getLogger("labgate.test_order")
+    written = logging.StreamHandler(stream)
+    logging.getLogger().addHandler(written)
+    access_log.attach(logger)
+    try:
+        access_log(record(b"/first"))
+        logger.warning("second")
+        access_log(record(b"/third"))
+    finally:
+        access_log.detach(logger)
+        logging.getLogger().removeHandler(written)
+    access_log.flush()
+    found = re.findall("first|second|third", stream.getvalue())
+    assert found == ["first", "second", "third"]

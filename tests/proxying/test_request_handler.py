@@ -342,6 +342,14 @@ async def test_refused_requests_never_reach_jupyter(field: bytes, status: int, r
     assert labgate.records[0].outcome == f"refused ({rule})"
 
 
+async def test_a_failure_of_the_upstream_gets_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    async with upstream(says(b"x\r\n\r\n")) as jupyter, edge(jupyter.address) as labgate:
+        await labgate.ask(request(b"/lab?token=s3cret"))
+    (line,) = caplog.messages
+    assert line.startswith("GET /lab?token=[redacted] from 127.0.0.1: ")
+    assert [record.logged for record in labgate.records] == [True]
+
+
 LOGGED = [
     pytest.param(
         b"GET / HTTP/1.1\r\nHost: lab.example.org\r\nOrigin: null\r\n",
@@ -378,6 +386,7 @@ async def test_a_refusal_says_in_the_log_what_is_at_fault(
     async with edge(None) as labgate:
         answer = await labgate.ask(head + b"Connection: close\r\n\r\n")
     assert caplog.messages == [line]
+    assert labgate.records[0].logged, "and the access log does not say it again"
     for told in (b"lab.example.org", b"--domain", b"websocket_without_origin"):
         assert told not in answer, "the operator's business"
 
