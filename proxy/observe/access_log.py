@@ -19,8 +19,7 @@ MAX_WAITING_LINES = 1000
 class AccessLog:
     """Collects lines and writes them together: one write a line costs as much as a request.
 
-    An exchange that a warning told of gets no second line. Lines are written within
-    ``FLUSH_SECONDS``; call ``flush`` before the exit.
+    Lines are written within ``FLUSH_SECONDS``; call ``flush`` before the exit.
 
     Args:
         stream: Standard error by default, whose writes never fail (``proxy.runtime.output``).
@@ -42,16 +41,15 @@ class AccessLog:
         logger.removeHandler(self._before_others)
 
     def __call__(self, record: Record) -> None:
-        if record.logged:
-            return
         now = time.time()
         if int(now) != self._second:
             self._second = int(now)
             self._stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        level = "WARNING" if record.warning else "INFO"
         self._lines.append(
-            f"{self._stamp},{int(now * 1000) % 1000:03d} INFO {format_line(record)}\n"
+            f"{self._stamp},{int(now * 1000) % 1000:03d} {level} {format_line(record)}\n"
         )
         if len(self._lines) >= MAX_WAITING_LINES:
             self.flush()
@@ -79,10 +77,11 @@ class _FlushBefore(logging.Handler):
 
 
 def format_line(record: Record) -> str:
-    """``peer "METHOD target" status bytes_up bytes_down seconds outcome``."""
+    """``peer "METHOD target" status bytes_up bytes_down seconds outcome``, and ``: detail``."""
     head = record.head
     target = printable(redact_target(head.target), 2000)
+    outcome = f"{record.outcome}: {record.detail}" if record.detail else record.outcome
     return (
         f'{head.arrival.peer} "{printable(head.method)} {target}" {record.status} '
-        f"{record.bytes_up} {record.bytes_down} {record.seconds:.3f} {record.outcome}"
+        f"{record.bytes_up} {record.bytes_down} {record.seconds:.3f} {outcome}"
     )

@@ -23,7 +23,8 @@ class Record:
         bytes_up: Bytes of content from the client; all bytes in a tunnel.
         bytes_down: Bytes of content to the client; all bytes in a tunnel.
         seconds: From the complete request head to the end of the response.
-        logged: A warning has told it already, so the access log does not repeat it.
+        warning: It was refused or failed; its line in the log is a warning.
+        detail: Why it was refused: the field and value at fault; secrets redacted.
         changes_up: What the rules did to the request's fields.
         changes_down: What the rules did to the response's fields.
     """
@@ -34,7 +35,8 @@ class Record:
     bytes_up: int = 0
     bytes_down: int = 0
     seconds: float = 0.0
-    logged: bool = False
+    warning: bool = False
+    detail: str = ""
     changes_up: list[Change] = field(default_factory=list)
     changes_down: list[Change] = field(default_factory=list)
 

@@ -34,6 +34,7 @@ class Dispatcher:
         application: The connections to labgate's own application.
         cache: Remembers decisions and serialised heads.
         limit: How many may be forwarded at once; a tunnel is not counted any more.
+        access_log: Every exchange gets a line there, so what went wrong needs none beside it.
         trace: Keep what the rules change, for ``--show-headers``.
         under_way: How many are, tunnels included.
     """
@@ -45,6 +46,7 @@ class Dispatcher:
         application: Pool,
         observers: Sequence[Observer] = (),
         *,
+        access_log: bool = False,
         trace: bool = False,
         limit: ConcurrencyLimit | None = None,
     ) -> None:
@@ -52,6 +54,7 @@ class Dispatcher:
         self.cache = DecisionCache()
         self.tunnels: set[OpenTunnel] = set()
         self.gate: Gate | None = None
+        self.access_log = access_log
         self.trace = trace
         self.pool = pool
         self.application = application

@@ -216,9 +216,10 @@ class RequestHandler:
         if isinstance(error, UpstreamError):
             record.outcome = str(error)
             target = printable(redact_target(self._head.target))
-            peer = self._head.arrival.peer
-            log.warning("%s %s from %s: %s", printable(self._head.method), target, peer, error)
-            record.logged = True
+            record.warning = True
+            if not self._all.access_log:
+                peer = self._head.arrival.peer
+                log.warning("%s %s from %s: %s", printable(self._head.method), target, peer, error)
             response = responses.unavailable(self._head, STATUS_OF[type(error)])
         elif isinstance(error, ClientFault):
             record.outcome = str(error)
@@ -259,10 +260,11 @@ class RequestHandler:
         self._respond(responses.crowded(self._head), "too many requests under way")
 
     def _refuse(self, refusal: Refuse) -> None:
-        held_back = self._all.refusals_held_back(refusal)
-        if held_back is not None:
+        if self._all.access_log:
+            hint = f" ({refusal.hint})" if refusal.hint else ""
+            self._record.warning, self._record.detail = True, f"{_fault(refusal)}{hint}"
+        elif (held_back := self._all.refusals_held_back(refusal)) is not None:
             _log_refusal(self._head, refusal, held_back)
-            self._record.logged = True
         self._respond(responses.refused(self._head, refusal), f"refused ({refusal.rule})")
 
     # The end

@@ -61,7 +61,7 @@ def listened(page: Page) -> list[str]:
 
 def asked(labgate: Labgate) -> list[str]:
     """The targets of every request, from labgate's access log."""
-    return re.findall(r'INFO \S+ "[A-Z]+ (\S+)"', labgate.told)
+    return re.findall(r'(?:INFO|WARNING) \S+ "[A-Z]+ (\S+)"', labgate.told)
 
 
 def looks_right(page: Page, heading: str, name: str) -> None:

@@ -63,14 +63,10 @@ async def test_a_crowd_of_lines_does_not_wait() -> None:
     assert len(stream.getvalue().splitlines()) == MAX_WAITING_LINES + 1
 
 
-async def test_what_a_warning_told_is_not_told_again() -> None:
-    stream = io.StringIO()
-    log = AccessLog(stream)
-    told = record()
-    told.logged = True
-    log(told)
-    log.flush()
-    assert stream.getvalue() == ""
+def test_a_refusal_is_a_warning_with_the_reason() -> None:
+    refused = record()
+    refused.outcome, refused.detail, refused.warning = "refused (origin)", "Origin 'x'", True
+    assert format_line(refused).endswith(" 0.013 refused (origin): Origin 'x'")
 
 
 async def test_lines_that_wait_are_written_before_a_later_warning() -> None:

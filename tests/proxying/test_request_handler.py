@@ -8,6 +8,7 @@ import pytest
 
 from proxy.net.reset import reset
 from proxy.net.upstream_address import UpstreamAddress
+from proxy.observe.access_log import format_line
 from tests.edges import edge, request
 from tests.upstreams import OK, Visit, says, upstream
 
@@ -342,12 +343,32 @@ async def test_refused_requests_never_reach_jupyter(field: bytes, status: int, r
     assert labgate.records[0].outcome == f"refused ({rule})"
 
 
-async def test_a_failure_of_the_upstream_gets_one_line(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("access_log", [False, True])
+async def test_a_failure_of_the_upstream_gets_one_line(
+    access_log: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     async with upstream(says(b"x\r\n\r\n")) as jupyter, edge(jupyter.address) as labgate:
+        labgate.exchanges.access_log = access_log
         await labgate.ask(request(b"/lab?token=s3cret"))
-    (line,) = caplog.messages
-    assert line.startswith("GET /lab?token=[redacted] from 127.0.0.1: ")
-    assert [record.logged for record in labgate.records] == [True]
+    assert labgate.records[0].warning
+    line = format_line(labgate.records[0])
+    if not access_log:
+        (line,) = caplog.messages
+        assert line.startswith("GET /lab?token=[redacted] from 127.0.0.1: ")
+    assert len(caplog.messages) == (not access_log)
+    assert line.endswith(labgate.records[0].outcome)
+
+
+async def test_a_refusal_gets_one_line_in_the_access_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with edge(None) as labgate:
+        labgate.exchanges.access_log = True
+        await labgate.ask(request(b"/", b"Origin: null"))
+    assert caplog.messages == []
+    (told,) = labgate.records
+    assert told.warning
+    assert format_line(told).endswith(" refused (origin): Origin 'null'")
 
 
 LOGGED = [
@@ -386,7 +407,6 @@ async def test_a_refusal_says_in_the_log_what_is_at_fault(
     async with edge(None) as labgate:
         answer = await labgate.ask(head + b"Connection: close\r\n\r\n")
     assert caplog.messages == [line]
-    assert labgate.records[0].logged, "and the access log does not say it again"
     for told in (b"lab.example.org", b"--domain", b"websocket_without_origin"):
         assert told not in answer, "the operator's business"
 
