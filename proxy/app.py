@@ -111,7 +111,7 @@ class Application:
             self._pool,
             self._web_pool,
             observers,
-            access_log=self._access is not None,
+            access_log=self._access_log is not None,
             trace=settings.log.show_headers,
             limit=new_request_limit(self._limits, self._trusted),
         )
