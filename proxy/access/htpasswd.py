@@ -50,7 +50,7 @@ class Htpasswd:
             StartError: It cannot be read, or has a line that no login could match.
         """
         self._path = path
-        self.users, self._seen = _load(path)
+        self.users, self._loaded_signature = _load(path)
         self.next_check = monotonic() + CHECK_INTERVAL_SECONDS
 
     def reload_if_changed(self) -> None:
@@ -59,13 +59,13 @@ class Htpasswd:
         if now < self.next_check:
             return
         self.next_check = now + CHECK_INTERVAL_SECONDS
-        seen = _signature(self._path)
-        if seen == self._seen:
+        signature = _signature(self._path)
+        if signature == self._loaded_signature:
             return
         try:
-            self.users, self._seen = _load(self._path)
+            self.users, self._loaded_signature = _load(self._path)
         except StartError as error:
-            self._seen = seen
+            self._loaded_signature = signature
             log.warning("%s Until then the users from before get in.", error)
         else:
             log.info("%s: %d user(s) from now on", self._path, len(self.users))

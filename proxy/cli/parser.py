@@ -62,17 +62,17 @@ class Parser(argparse.ArgumentParser):
     def _about(self, unknown: list[str], top: Parser) -> str:
         """Describe words that belong to no option of this command."""
         options = [word.partition("=")[0] for word in unknown if word.startswith("-")]
-        said = []
+        sentences = []
         for option in options:
             elsewhere = [below.prog for below in top._all() if option in below._options]
             if elsewhere:
-                said.append(f"{option} is an option of `{elsewhere[0]}`, not of `{self.prog}`")
+                sentences.append(f"{option} is an option of `{elsewhere[0]}`, not of `{self.prog}`")
             else:
                 near = did_you_mean(option.lstrip("-"), [known[2:] for known in self._options])
-                said.append(f"unknown option {option}{near.replace('mean ', 'mean --')}")
+                sentences.append(f"unknown option {option}{near.replace('mean ', 'mean --')}")
         if not options:
-            said.append(f"{unknown[0]!r} belongs to no option")
-        return "\nlabgate: ".join(with_full_stop(sentence) for sentence in said)
+            sentences.append(f"{unknown[0]!r} belongs to no option")
+        return "\nlabgate: ".join(with_full_stop(sentence) for sentence in sentences)
 
     @property
     def _options(self) -> list[str]:

@@ -112,7 +112,7 @@ def _stop(jupyter: Launched, reader: Reader) -> str:
     return f"{how} stops labgate; Jupyter at {jupyter.address} goes on"
 
 
-def say(text: str) -> None:
+def print_progress(text: str) -> None:
     """Print a line of progress to standard error."""
     print(text, file=sys.stderr, flush=True)
 

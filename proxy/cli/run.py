@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from proxy.app import Application
 from proxy.certs.development_ca import authority_file
 from proxy.cli.confirm import confirm_on_terminal
-from proxy.cli.ready_lines import Reader, print_ready, ready_lines, say
+from proxy.cli.ready_lines import Reader, print_progress, print_ready, ready_lines
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import UsageError
@@ -120,7 +120,7 @@ async def _launch_and_serve(settings: Settings, app: Serving, force: asyncio.Eve
     async with _chosen_launcher(settings, force) as launcher:
         try:
             await app.start()
-            say("Starting Jupyter …")
+            print_progress("Starting Jupyter …")
             launched = await launcher.launch()
             app.connect_to(launched.address)
             seconds = settings.jupyter.start_timeout_seconds
@@ -169,7 +169,7 @@ async def _supervise(
 
     supervision = Supervision(launcher, interactive=_is_interactive(), on_relaunch=moved)
     ended = await supervision.run()
-    say(f"Jupyter was shut down ({ended.reason}); labgate stops too.")
+    print_progress(f"Jupyter was shut down ({ended.reason}); labgate stops too.")
 
 
 async def _stop(launcher: Launcher, force: asyncio.Event) -> None:
@@ -241,7 +241,7 @@ async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
         if working.cancelling():
             force.set()
         else:
-            say("Stopping …")
+            print_progress("Stopping …")
             working.cancel()
 
     in_terminal = _has_terminal()

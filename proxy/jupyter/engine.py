@@ -105,11 +105,11 @@ def engine_start_error(
         doing: What failed, for example ``container jupyter cannot be started``.
     """
     words = error.message if isinstance(error, aiodocker.DockerError) else str(error)
-    said = words.strip().rstrip(".") or type(error).__name__
+    message = words.strip().rstrip(".") or type(error).__name__
     for signs, remedy in _REMEDIES:
-        if any(sign in said.lower() for sign in signs):
-            return StartError(f"{doing}: {said}. {remedy}.")
-    return StartError(f"{doing}: {said}. The engine's log says more: {COMMANDS.engine_log}.")
+        if any(sign in message.lower() for sign in signs):
+            return StartError(f"{doing}: {message}. {remedy}.")
+    return StartError(f"{doing}: {message}. The engine's log says more: {COMMANDS.engine_log}.")
 
 
 def is_port_in_use(error: aiodocker.DockerError) -> bool:

@@ -26,15 +26,15 @@ async def events_of(
     Raises:
         aiodocker.DockerError, aiohttp.ClientError: The engine does not answer.
     """
-    about = {"type": ["container"], "container": [container_id], "event": list(ACTIONS)}
+    filters = {"type": ["container"], "container": [container_id], "event": list(ACTIONS)}
     # Whole seconds: earlier events of the same second do no harm.
-    asked = {"since": str(int(since.timestamp())), "filters": json.dumps(about)}
+    parameters = {"since": str(int(since.timestamp())), "filters": json.dumps(filters)}
     found: list[Event] = []
     with contextlib.suppress(TimeoutError):
         # aiodocker's subscription cannot distinguish an error from silence.
         async with (
             asyncio.timeout(seconds),
-            docker._query("events", params=asked) as response,
+            docker._query("events", params=parameters) as response,
             response,
         ):
             async for line in response.content:

@@ -143,11 +143,11 @@ def process_exit(exit_code: int, lines: Sequence[str]) -> ExitReason:
 def _logged_reason(lines: Sequence[str]) -> ExitReason | None:
     """The last reason that Jupyter logged."""
     for line in reversed(lines):
-        if said := _LOGGED_REASON.search(line):
-            if said["own"]:
+        if match := _LOGGED_REASON.search(line):
+            if match["own"]:
                 return ExitReason(ExitCause.SHUT_DOWN, "shut itself down")
             return ExitReason(
-                ExitCause.OUTSIDE, f"was ended by {_signal_name(int(said['signal']))}"
+                ExitCause.OUTSIDE, f"was ended by {_signal_name(int(match['signal']))}"
             )
     return None
 

@@ -148,10 +148,10 @@ def _id_on_host(number: int, id_map: list[list[str]]) -> int:
     return number
 
 
-def jupyter_user(image: Mapping[str, Any], asked: str) -> str:
+def jupyter_user(image: Mapping[str, Any], configured: str) -> str:
     """The user that Jupyter runs as; start.sh of jupyter/docker-stacks changes root to NB_UID."""
     named = dict(entry.partition("=")[::2] for entry in image.get("Env") or ())
-    user = asked or image.get("User") or "0"
+    user = configured or image.get("User") or "0"
     if is_root(user) and "NB_UID" in named:
         return f"{named['NB_UID']}:{named.get('NB_GID', '100')}"
-    return asked
+    return configured

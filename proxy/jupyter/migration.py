@@ -241,7 +241,7 @@ def show_progress(
     console: Console, what: str, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[OnBytes]:
     """Show how many octets were copied: a progress bar on a terminal, otherwise log lines."""
-    said, octets = clock(), 0
+    printed_at, octets = clock(), 0
     every = BAR_INTERVAL_SECONDS if console.is_terminal else LINE_INTERVAL_SECONDS
     columns = (TextColumn("{task.description}", markup=False), DownloadColumn())
     progress = Progress(
@@ -250,11 +250,11 @@ def show_progress(
     task = progress.add_task(what, total=None)
 
     def on_bytes(count: int) -> None:
-        nonlocal said, octets
+        nonlocal printed_at, octets
         octets += count
-        if (now := clock()) - said < every:
+        if (now := clock()) - printed_at < every:
             return
-        said = now
+        printed_at = now
         if console.is_terminal:
             progress.update(task, completed=octets, refresh=True)
         else:

@@ -151,13 +151,13 @@ def _lines(
     console: Console, image: str, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Show]:
     """Print a line every few seconds, for a log."""
-    said = clock()
+    printed_at = clock()
     _print(console, f"pulling {image}")
 
     def show(state: PullState) -> None:
-        nonlocal said
-        if (now := clock()) - said >= LINE_INTERVAL_SECONDS:
-            said = now
+        nonlocal printed_at
+        if (now := clock()) - printed_at >= LINE_INTERVAL_SECONDS:
+            printed_at = now
             amount = f"{decimal(state.received)} of {decimal(state.size)}"
             _print(console, f"pulling {image}: {state}, {amount}")
 

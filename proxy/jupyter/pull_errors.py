@@ -81,14 +81,14 @@ def explain_pull_error(image: str, words: str) -> str:
         image: As configured.
         words: The engine's message.
     """
-    said = words.strip().rstrip(".")
+    message = words.strip().rstrip(".")
     place = registry(image)
     remedies = (
-        remedy for signs, remedy in _REMEDIES if any(sign in said.lower() for sign in signs)
+        remedy for signs, remedy in _REMEDIES if any(sign in message.lower() for sign in signs)
     )
     remedy = next(remedies, f"The engine's log may say more: {COMMANDS.engine_log}")
     remedy = remedy.format(image=image, registry=place, usual=DEFAULT_IMAGE)
-    return f"Image {image} cannot be pulled: {said}. {remedy}. {without_registry(image)}"
+    return f"Image {image} cannot be pulled: {message}. {remedy}. {without_registry(image)}"
 
 
 def without_registry(image: str) -> str:

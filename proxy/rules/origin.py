@@ -60,12 +60,12 @@ def port_hint(host: bytes, site: Site) -> str:
     public = next((one for one in site.domains if one.host.encode("ascii") == name), None)
     if public is None:
         return ""
-    asked = public._replace(port=int(port_only(host) or (443 if site.https else 80)))
-    if not 0 < asked.port < 65536:
+    requested = public._replace(port=int(port_only(host) or (443 if site.https else 80)))
+    if not 0 < requested.port < 65536:
         return ""
     return (
-        f"{asked.spelled_out} differs from the public {public.spelled_out} in the port alone; "
-        f"where a NAT or a container maps the port, start with --domain {asked.spelled_out}"
+        f"{requested.spelled_out} differs from the public {public.spelled_out} in the port alone; "
+        f"where a NAT or a container maps the port, start with --domain {requested.spelled_out}"
     )
 
 

@@ -65,12 +65,12 @@ class Owner:
     user: str = ""
 
     def __str__(self) -> str:
-        said = f"process {self.pid}" if self.pid else "another process"
+        text = f"process {self.pid}" if self.pid else "another process"
         if self.user:
-            said += f" of {self.user}"
+            text += f" of {self.user}"
         if self.since is not None:
-            said += f", since {self.since.astimezone():%Y-%m-%d %H:%M:%S}"
-        return said
+            text += f", since {self.since.astimezone():%Y-%m-%d %H:%M:%S}"
+        return text
 
 
 def folder_claim(state_folder: Path) -> Claim:
