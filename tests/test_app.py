@@ -6,6 +6,7 @@ import asyncio
 
 from proxy.app import Application
 from proxy.config.settings import Settings
+from proxy.web.in_process import SHUTDOWN_SECONDS
 from tests.e2e.programs import free_port
 from tests.upstreams import Visit, upstream
 
@@ -36,4 +37,35 @@ async def test_a_drain_does_not_wait_for_content_that_does_not_come() -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await labgate.stop()
         assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+        writer.close()
+
+
+async def test_the_own_application_stops_after_what_is_forwarded_to_it() -> None:
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def answers_late(visit: Visit) -> None:
+        await visit.head()
+        asked.set()
+        await may_answer.wait()
+        await visit.say(b'HTTP/1.0 200 OK\r\n\r\n{"version": "2"}')
+
+    port = free_port()
+    listen = {"bind": "127.0.0.1", "http_port": port, "tls": False, "drain_seconds": DRAIN_SECONDS}
+    labgate = Application(
+        Settings.model_validate({"listen": listen}), access_log=False, renew=False
+    )
+    await labgate.start()
+    async with asyncio.timeout(PATIENCE_SECONDS), upstream(answers_late) as jupyter:
+        labgate.connect_to(jupyter.address)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /.labgate/ready HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asked.wait()
+        stopping = asyncio.ensure_future(labgate.stop())
+        # Stopped first, the application would have cut its connections by now.
+        await asyncio.sleep(2 * SHUTDOWN_SECONDS)
+        may_answer.set()
+        await stopping
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.endswith(b"\r\n\r\nready\n")
         writer.close()
