@@ -28,7 +28,7 @@ from proxy.net.listener import Listener, listen
 from proxy.net.ports import BACKLOG
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.access_log import AccessLog
-from proxy.observe.record import Observer, Record
+from proxy.observe.record import Observer, Observers, Record
 from proxy.observe.traffic import Gauges, Traffic
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.page_deadline import PageDeadline
@@ -110,7 +110,7 @@ class Application:
             build_site(settings, UNKNOWN_UPSTREAM),
             self._pool,
             self._web_pool,
-            observers,
+            Observers(end=tuple(observers)),
             access_log=self._access_log is not None,
             trace=settings.log.show_headers,
             limit=new_request_limit(self._limits, self._trusted),

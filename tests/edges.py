@@ -11,7 +11,7 @@ from proxy.http1.server import Http1Server
 from proxy.net.limits import DEFAULT_LIMITS, Limits, new_request_limit
 from proxy.net.listener import Listener
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.observe.record import Record
+from proxy.observe.record import Observers, Record
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
 from proxy.rules.model import Field, RequestHead, Site, WebOrigin, make_site
@@ -110,7 +110,7 @@ async def edge(
         site,
         pool,
         application_pool,
-        [observe],
+        Observers(end=(observe,)),
         trace=True,
         limit=new_request_limit(limits, site.trusted_proxies),
     )

@@ -42,3 +42,22 @@ class Record:
 
 
 Observer = Callable[[Record], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Observers:
+    """Who is called with the record of an exchange, and when.
+
+    Attributes:
+        start: When the request's head is complete.
+        head: When the head of the final response, or a 101, is about to be sent: ``status`` is
+            known. Not called when there is no response.
+        end: When everything is known.
+    """
+
+    start: tuple[Observer, ...] = ()
+    head: tuple[Observer, ...] = ()
+    end: tuple[Observer, ...] = ()
+
+
+NO_OBSERVERS = Observers()

@@ -10,7 +10,7 @@ from time import monotonic
 from proxy.access.gate import Gate
 from proxy.messages import RequestBody, RequestInProgress, Responder
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, new_request_limit
-from proxy.observe.record import Observer, Record
+from proxy.observe.record import NO_OBSERVERS, Observer, Observers, Record
 from proxy.proxying.decision_cache import DecisionCache
 from proxy.proxying.pool import Pool
 from proxy.proxying.request_handler import handle
@@ -33,6 +33,7 @@ class Dispatcher:
         pool: The connections to Jupyter.
         application: The connections to labgate's own application.
         cache: Remembers decisions and serialised heads.
+        observers: Called at the start, the head and the end of every exchange.
         limit: How many may be forwarded at once; a tunnel is not counted any more.
         access_log: Every exchange gets a line there, so what went wrong needs none beside it.
         trace: Keep what the rules change, for ``--show-headers``.
@@ -44,7 +45,7 @@ class Dispatcher:
         site: Site,
         pool: Pool,
         application: Pool,
-        observers: Sequence[Observer] = (),
+        observers: Observers = NO_OBSERVERS,
         *,
         access_log: bool = False,
         trace: bool = False,
@@ -63,7 +64,7 @@ class Dispatcher:
         self._turned_away = LogThrottle()
         self._refused_crowd = LogThrottle()
         self._idle: asyncio.Event | None = None
-        self._observers = tuple(observers)
+        self.observers = observers
 
     def use(self, site: Site) -> None:
         """From the next request on, this is the site."""
@@ -98,8 +99,8 @@ class Dispatcher:
         """One has ended."""
         self.under_way -= 1
         self._look_idle()
-        if self._observers:
-            self._tell(record)
+        if self.observers.end:
+            self.notify(self.observers.end, record)
 
     def opened(self, tunnel: OpenTunnel) -> None:
         """One has become a tunnel: a drain does not wait for it."""
@@ -110,8 +111,9 @@ class Dispatcher:
         if self._idle is not None and self.under_way <= len(self.tunnels):
             self._idle.set()
 
-    def _tell(self, record: Record) -> None:
-        for observe in self._observers:
+    def notify(self, observers: Sequence[Observer], record: Record) -> None:
+        """Call every one of them."""
+        for observe in observers:
             try:
                 observe(record)
             except OSError as error:

@@ -25,6 +25,7 @@ from proxy.rules.model import (
     Refuse,
     RequestHead,
     Respond,
+    ResponseHead,
     Tunnel,
 )
 from proxy.rules.redaction import printable, redact, redact_target
@@ -91,6 +92,8 @@ class RequestHandler:
 
     def begin(self) -> None:
         """Answer at once, or see to it that somebody will."""
+        if self._all.observers.start:
+            self._all.notify(self._all.observers.start, self._record)
         decision = self._all.cache.decide(self._head, self._site)
         match decision:
             case Forward() | Tunnel():
@@ -151,10 +154,8 @@ class RequestHandler:
             forwarder.send(connection)
 
     def _forwarder_of(self, decision: Forward | Tunnel, allowed: Allow) -> Forwarder:
-        on_response = None
-        if allowed.attempt is not None and self._all.gate is not None:
-            self._attempt = allowed.attempt
-            on_response = partial(self._all.gate.on_response_head, allowed.attempt, self._site)
+        self._attempt = allowed.attempt
+        heard = allowed.attempt is not None or self._all.observers.head
         record = self._record
         return Forwarder(
             allowed.head or decision.head,
@@ -165,7 +166,7 @@ class RequestHandler:
             report=self._on_result,
             upgrade=isinstance(decision, Tunnel),
             extra=allowed.fields,
-            on_response=on_response,
+            on_response=self._on_response_head if heard else None,
             trace=Trace(record.changes_up, record.changes_down) if self._all.trace else None,
         )
 
@@ -179,7 +180,18 @@ class RequestHandler:
             self._all.cache,
             report=self._on_result,
             upgrade=False,
+            on_response=self._on_response_head if self._all.observers.head else None,
         )
+
+    def _on_response_head(self, head: ResponseHead) -> None:
+        if self._attempt is not None and self._all.gate is not None:
+            self._all.gate.on_response_head(self._attempt, self._site, head)
+        self._head_sent(head.status)
+
+    def _head_sent(self, status: int) -> None:
+        self._record.status = status
+        if self._all.observers.head:
+            self._all.notify(self._all.observers.head, self._record)
 
     async def _dial(self, forwarder: Forwarder) -> None:
         """Send the request over a new connection."""
@@ -231,7 +243,7 @@ class RequestHandler:
         elif response is None:
             self._responder.close()
         else:
-            record.status = response.status
+            self._head_sent(response.status)
             send_response(self._responder, response)
         self._end()
 
@@ -270,7 +282,8 @@ class RequestHandler:
     # The end
 
     def _respond(self, response: Response, outcome: str) -> None:
-        self._record.status, self._record.outcome = response.status, outcome
+        self._record.outcome = outcome
+        self._head_sent(response.status)
         send_response(self._responder, response)
         self._end()
 

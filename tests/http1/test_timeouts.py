@@ -11,7 +11,7 @@ import pytest
 from proxy.http1.server_connection import ServerConnection
 from proxy.http1.timeouts import UNREAD_SECONDS
 from proxy.net.limits import Limits
-from proxy.observe.record import Record
+from proxy.observe.record import Observers, Record
 from tests.edges import Edge, edge, request, shedding
 from tests.http1.test_endings import dialled
 from tests.upstreams import OK, Visit, says, upstream
@@ -77,7 +77,7 @@ async def test_a_log_that_fails_spoils_no_answer(caplog: pytest.LogCaptureFixtur
         raise OSError(28, "No space left on device")
 
     async with upstream(says(OK, OK)) as jupyter, edge(jupyter.address) as labgate:
-        labgate.exchanges._observers = (full,)
+        labgate.exchanges.observers = Observers(end=(full,))
         reader, writer = await labgate.connect()
         for _ in range(2):
             writer.write(GET)
@@ -96,7 +96,7 @@ async def test_a_fault_behind_an_answer_is_no_second_answer(
 
     loop = asyncio.get_running_loop()
     async with upstream(says(OK, OK)) as jupyter, edge(jupyter.address) as labgate:
-        labgate.exchanges._observers = (faulty,)
+        labgate.exchanges.observers = Observers(end=(faulty,))
         # Not by streams: those forget what they have as soon as they hear of the reset.
         with await dialled(labgate, GET) as client:
             answer = b""

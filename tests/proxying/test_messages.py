@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from proxy.observe.record import Record
+from proxy.observe.record import Observer, Observers, Record
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
 from proxy.rules.model import make_site
@@ -30,10 +30,11 @@ Running = tuple[Dispatcher, Upstream, list[Record]]
 async def proxying(answer: Answer) -> AsyncIterator[Running]:
     """A dispatcher in front of an upstream, and what it has recorded."""
     records: list[Record] = []
+    observers = Observers(end=(records.append,))
     async with asyncio.timeout(60), upstream(answer) as jupyter:
         pool = Pool(jupyter.address)
         site = make_site((PUBLIC,), jupyter.address.origin)
-        yield Dispatcher(site, pool, Pool(None), [records.append]), jupyter, records
+        yield Dispatcher(site, pool, Pool(None), observers), jupyter, records
         pool.close()
 
 
@@ -143,3 +144,28 @@ async def test_a_client_that_leaves(begun: bytes) -> None:
     [record] = records
     assert record.outcome == "the client went away"
     assert (record.status, record.bytes_down) == ((200, 4) if begun else (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("origin", "answer", "status"),
+    [(b"https://lab.example.org", OK, 200), (b"https://evil.example", OK, 403), (b"", b"?", 502)],
+)
+async def test_observers_hear_start_head_and_end(origin: bytes, answer: bytes, status: int) -> None:
+    heard: list[tuple[str, int, str]] = []
+
+    def hear(when: str) -> Observer:
+        return lambda record: heard.append((when, record.status, record.outcome))
+
+    fields = [(b"Origin", origin)] if origin else []
+    async with proxying(says(answer)) as (dispatcher, _, _):
+        dispatcher.observers = Observers((hear("start"),), (hear("head"),), (hear("end"),))
+        client = MemoryFront(*fields)
+        client.ask(dispatcher)
+        await client.ended
+    assert [(when, seen) for when, seen, _ in heard] == [
+        ("start", 0),
+        ("head", status),
+        ("end", status),
+    ]
+    assert heard[0][2] == ""
+    assert heard[2][2]
