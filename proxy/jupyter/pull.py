@@ -129,13 +129,13 @@ def _bar(console: Console, image: str) -> Iterator[Show]:
     shown = 0.0
     # No refresh thread: events arrive often enough.
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
-        task = progress.add_task(f"pulling {image}", total=None)
+        task = progress.add_task(f"Pulling {image}", total=None)
 
         def show(state: PullState) -> None:
             nonlocal shown
             progress.update(
                 task,
-                description=f"pulling {image}: {state}",
+                description=f"Pulling {image}: {state}",
                 completed=state.received,
                 total=state.size or None,
             )
@@ -152,14 +152,14 @@ def _lines(
 ) -> Iterator[Show]:
     """Print a line every few seconds, for a log."""
     printed_at = clock()
-    _print(console, f"pulling {image}")
+    _print(console, f"Pulling {image} …")
 
     def show(state: PullState) -> None:
         nonlocal printed_at
         if (now := clock()) - printed_at >= LINE_INTERVAL_SECONDS:
             printed_at = now
             amount = f"{decimal(state.received)} of {decimal(state.size)}"
-            _print(console, f"pulling {image}: {state}, {amount}")
+            _print(console, f"Pulling {image}: {state}, {amount}")
 
     yield show
 

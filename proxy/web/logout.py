@@ -32,7 +32,7 @@ def logout(end_sessions: EndSessions) -> Handler:
 
     async def answer(request: web.Request) -> web.Response:
         fields = await end_sessions(request_head(request))
-        sentence = "You are logged out of this server."
+        sentence = "Your session on this server is over."
         return error_response(request, 401, "logged-out", sentence, fields)
 
     return answer

@@ -118,7 +118,7 @@ class TestContainer:
             arguments = ("--launch", "docker", "--image", image, "--name", name)
             labgate = Labgate(tmp_path, "up", *arguments).spawn()
             try:
-                what = f"pulling {image}"
+                what = f"Pulling {image}"
                 await to_thread(until, lambda: what in labgate.told, lambda: labgate.told)
                 assert await to_thread(interrupt, labgate) == 0
                 assert "Stopping" in labgate.told

@@ -64,7 +64,7 @@ def test_a_terminal_sees_a_bar() -> None:
         for event in recorded()[:7]:
             state.update(event)
         show(state)
-    assert "pulling lab:1: 0/2 layers downloaded" in written.getvalue()
+    assert "Pulling lab:1: 0/2 layers downloaded" in written.getvalue()
     assert "1.5/10.0 kB" in written.getvalue()
 
 
@@ -77,10 +77,10 @@ def test_a_log_gets_a_line_now_and_then() -> None:
             state.update(event)
             show(state)
     assert written.getvalue().splitlines() == [
-        "pulling lab:1",
-        "pulling lab:1: 0/2 layers downloaded, 0/2 unpacked, 0 bytes of 0 bytes",
-        "pulling lab:1: 1/2 layers downloaded, 0/2 unpacked, 4.5 kB of 10.0 kB",
-        "pulling lab:1: 2/2 layers downloaded, 2/2 unpacked, 10.0 kB of 10.0 kB",
+        "Pulling lab:1 …",
+        "Pulling lab:1: 0/2 layers downloaded, 0/2 unpacked, 0 bytes of 0 bytes",
+        "Pulling lab:1: 1/2 layers downloaded, 0/2 unpacked, 4.5 kB of 10.0 kB",
+        "Pulling lab:1: 2/2 layers downloaded, 2/2 unpacked, 10.0 kB of 10.0 kB",
     ]
 
 

@@ -33,7 +33,7 @@ async def test_the_page_asks_and_a_post_ends_the_session(aiohttp_client: Client)
     assert answer.status == 401
     assert answer.headers["WWW-Authenticate"] == "Basic"
     assert answer.headers["Set-Cookie"] == "a=; Max-Age=0"
-    assert await answer.text() == "You are logged out of this server.\n"
+    assert await answer.text() == "Your session on this server is over.\n"
     (head,) = ended
     assert list(head.values(b"cookie")) == [b"mine=1"]
     assert head.arrival.peer == "192.0.2.7"
