@@ -142,6 +142,14 @@ def test_a_public_name_behind_a_local_one_is_told(file: Path) -> None:
         assert told("serve --upstream http://127.0.0.1:1", {}, file) == ([], [])
 
 
+def test_an_error_after_the_configuration_names_what_was_typed(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["up", "--config", str(file), "--upstream", "http://127.0.0.1:2"]
+    assert command(line) == UsageError.exit_code
+    assert "labgate: --upstream names a Jupyter that runs already" in capsys.readouterr().err
+
+
 def test_it_is_exit_code_2_and_names_all(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = ["up", "--config", str(file), "--launch", "none", "--image", "x", "--user", "1"]
     assert command(line) == UsageError.exit_code
