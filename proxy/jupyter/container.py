@@ -224,22 +224,50 @@ class ContainerLauncher:
     async def _replace_unless_in_use(
         self, creator: ContainerCreator, existing: Inspected, reason: str
     ) -> str:
-        """Replace the container, unless it is in use and nobody confirms."""
+        """Replace the container.
+
+        If it is in use, or files in it would be lost, only when the user confirms.
+        """
         name = self._settings.name
         lost = await describe_loss(self._docker, existing)
-        if not self._settings.recreate and (running := await describe_container_activity(existing)):
-            differs = f"Container {name} differs ({reason}), and {running}.{lost}"
-            if self._confirm is None or not await self._confirm(f"{differs} Replace it?"):
-                log.warning("%s It goes on as it is; --recreate replaces it.", differs)
-                self._container = self._docker.containers.container(existing["Id"])
-                if existing["State"].get("Paused"):
-                    await self._start(existing)
-                return "adopted as it is"
-        log.info("Replacing container %s: %s", name, reason)
-        if lost:
-            log.warning("Container %s is replaced.%s", name, lost)
-        self._container = await creator.replace(existing)
+        if not self._settings.recreate:
+            running = await describe_container_activity(existing)
+            if running or lost:
+                also = f", and {running}" if running else ""
+                differs = f"Container {name} differs ({reason}){also}.{lost}"
+                if not await self._confirmed(differs):
+                    return await self._keep(existing, differs)
+        try:
+            folders = await creator.prepare()
+            log.info("Replacing container %s: %s", name, reason)
+            if lost:
+                log.warning("Container %s is replaced.%s", name, lost)
+            self._container = await creator.replace(existing, folders)
+        except EngineError as error:
+            doing = f"Container {name} stays as it was: another in its place cannot be started"
+            raise engine_start_error(error, doing) from None
+        except StartError as error:
+            raise type(error)(f"Container {name} stays as it was. {error}") from None
         return "replaced"
+
+    async def _confirmed(self, differs: str) -> bool:
+        if self._confirm is None:
+            return False
+        try:
+            return await self._confirm(f"{differs} Replace it?")
+        except asyncio.CancelledError:
+            log.info("Container %s is not replaced and stays as it was.", self._settings.name)
+            raise
+
+    async def _keep(self, existing: Inspected, differs: str) -> str:
+        """Use the container as it is, although it differs."""
+        log.warning("%s It goes on as it is; --recreate replaces it.", differs)
+        self._container = self._docker.containers.container(existing["Id"])
+        state = existing["State"]
+        if state["Running"] and not state.get("Paused"):
+            return "adopted as it is"
+        await self._start(existing)
+        return "started as it is"
 
     async def _start(self, existing: Inspected) -> None:
         container = self._launched

@@ -52,20 +52,22 @@ class ContainerCreator:
         Raises:
             StartError: The image or a folder is not available.
         """
-        folders = await self._prepare()
+        folders = await self.prepare()
         return await self._on_a_port(lambda port: self._create(folders, port))
 
-    async def replace(self, existing: Inspected) -> DockerContainer:
+    async def replace(self, existing: Inspected, folders: Folders) -> DockerContainer:
         """Replace ``existing`` by a new container, and start it.
 
         ``existing`` keeps its name until its home folder is copied and verified. When the new
         container runs, it is removed without its volumes.
 
+        Args:
+            existing: The earlier container.
+            folders: What ``prepare`` returned.
+
         Raises:
-            StartError: The image or a folder is not available, or the home could not be copied.
+            StartError: The home could not be copied.
         """
-        # Pull the image before anything is changed.
-        folders = await self._prepare()
         earlier = self._docker.containers.container(existing["Id"])
         there = folders_of(existing["Config"]), mounts_of(existing)
         found = folders_to_copy(there, (folders, self._spec.mounts(folders)))
@@ -82,8 +84,15 @@ class ContainerCreator:
         await earlier.delete(v=False)
         return fresh
 
-    async def _prepare(self) -> Folders:
-        """Pull the image and check the mounts; returns the image's folders."""
+    async def prepare(self) -> Folders:
+        """Pull the image and check its user and the mounts, before anything is changed.
+
+        Returns:
+            The image's folders.
+
+        Raises:
+            StartError: The image, the user or a folder is not available.
+        """
         spec = self._spec
         await ensure_image(self._docker, spec.image, self._on)
         config = (await self._docker.images.inspect(spec.image))["Config"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from shlex import quote
@@ -13,6 +14,7 @@ from proxy.errors import StartError
 from proxy.jupyter.container_spec import ContainerSpec, is_root
 from proxy.jupyter.mounts import Mount
 
+_NUMERIC_USER = re.compile(r"\d+(:\d+)?")
 _ABSENT = "bind source path does not exist"
 # Asked inside: only there user namespaces, rootless engines, access lists and a remote engine
 # have the effect that they will have for Jupyter.
@@ -52,6 +54,8 @@ async def require_writable(
 ) -> None:
     """Check the folders of the host among ``mounts`` as the container's user.
 
+    A user name is checked even without folders: only the image can resolve it.
+
     Args:
         docker: The engine.
         spec: Names image and user.
@@ -60,19 +64,21 @@ async def require_writable(
 
     Raises:
         StartError: One is missing or not writable; with the commands to fix it.
+        aiodocker.DockerError: The image does not know the user.
     """
     bind_mounts = [mount for mount in mounts if mount.kind == "bind"]
-    if not bind_mounts:
+    named_user = spec.user and not _NUMERIC_USER.fullmatch(spec.user)
+    if not bind_mounts and not named_user:
         return
     user = jupyter_user(image, spec.user)
     try:
         answer = await _probe(docker, spec.image, user, bind_mounts)
     except aiodocker.DockerError as error:
+        if _ABSENT not in error.message:
+            raise
         gone = next(
             (m for m in bind_mounts if error.message.rstrip().endswith(m.source)), bind_mounts[0]
         )
-        if _ABSENT not in error.message:
-            raise
         owner, path = (await _probe(docker, spec.image, user, [])).owner, quote(gone.source)
         raise StartError(
             f"Folder {gone.source}, to be mounted at {gone.target}, does not exist. "

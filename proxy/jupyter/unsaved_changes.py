@@ -14,6 +14,12 @@ _DELETED = 2  # the Engine API's ChangeType
 _TRANSIENT = frozenset(
     ("/tmp", "/run", "/dev", "/proc", "/sys", "/var/cache", "/var/log", "/var/run", "/var/tmp")  # noqa: S108  names
 )
+# What jupyter/docker-stacks' start.sh writes at every start as root, for another NB_USER or NB_UID.
+_START_SCRIPT_FILES = frozenset(
+    PurePosixPath("/etc") / name
+    for file in ("passwd", "shadow", "group", "gshadow", "subuid", "subgid")
+    for name in (file, f"{file}-")
+) | {PurePosixPath("/etc/.pwd.lock"), PurePosixPath("/etc/sudoers.d/added-by-start-script")}
 _TRANSIENT_NAMES = frozenset(("__pycache__", ".cache"))
 _PACKAGES = (
     ("/opt/conda", "packages installed with conda or pip (/opt/conda)"),
@@ -59,6 +65,7 @@ def _changed_files(
         for path, kind in listed
         if kind != _DELETED
         and path not in above
+        and path not in _START_SCRIPT_FILES
         and _TRANSIENT_NAMES.isdisjoint(path.parts)
         and path.suffix != ".pyc"
         and not any(_is_in(path, folder) for folder in left_out)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -95,13 +96,37 @@ async def test_changed_settings_replace_it_but_keep_the_work(place: Place) -> No
     assert await read(second.address, second.login.token, "work/kept.txt") == "kept"
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"user": "nosuchuser"}, r"nosuchuser.*Write jupyter\.user as UID"),
+        ({"volume": "/no/such/folder:/work"}, r"Folder /no/such/folder, .*does not exist"),
+        ({"image": "registry.invalid/none:1"}, r"cannot be pulled"),
+    ],
+)
+async def test_a_replacement_that_cannot_be_is_not_begun(
+    place: Place, caplog: pytest.LogCaptureFixture, settings: dict[str, str], told: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    await place.launched()
+    before = (await place.inspect())["State"]["StartedAt"]
+    other = await place.launcher(recreate=True, **settings)
+    with pytest.raises(StartError, match=told) as caught:
+        await other.launch()
+    assert str(caught.value).startswith(f"Container {place.name} stays as it was")
+    assert await place.all() == {place.name: "running"}
+    assert (await place.inspect())["State"]["StartedAt"] == before, "it was not stopped for it"
+    assert "Replacing" not in caplog.text
+
+
 async def test_a_replacement_that_fails_brings_the_earlier_one_back(place: Place) -> None:
-    launcher, first = await place.ready()
-    other = await place.launcher(user="nosuchuser")
-    with pytest.raises(StartError, match=r"nosuchuser.*Write jupyter\.user as UID"):
+    _, first = await place.launched()
+    identity = (await place.inspect())["Id"]
+    other = await place.launcher(recreate=True, memory_limit="1m")
+    with pytest.raises(StartError, match=r"stays as it was.*jupyter\.memory_limit"):
         await other.launch()
     assert await place.all() == {place.name: "running"}
-    await wait_until_ready(launcher, first.address, READY_SECONDS)
+    assert (await place.inspect())["Id"] == identity
 
 
 @pytest.mark.parametrize("state", ["running", "paused", "exited"])

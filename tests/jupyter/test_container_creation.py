@@ -319,19 +319,49 @@ async def test_the_home_survives_everything_that_replaces(place: Place, other_im
     assert await place.volumes() == {place.name, f"{place.name}-home", f"{place.name}-other"}
 
 
-async def test_what_lies_outside_the_home_is_named_before_it_is_lost(
+async def test_what_lies_outside_the_home_is_lost_only_when_somebody_agrees(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     launcher, _ = await place.launched()
     made = "mkdir -p /opt/conda/lib/new && touch /opt/conda/lib/new/module.py /srv/data.csv"
     await place.run(made, user="root")
     await launcher.stop()
-    await place.launched(memory_limit="1g")
-    (said,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    assert said == (
-        f"Container {place.name} is replaced. With it go: "
-        "packages installed with conda or pip (/opt/conda), files in /srv."
-    )
+    identity = (await place.inspect())["Id"]
+    lost = "With it go: packages installed with conda or pip (/opt/conda), files in /srv."
+    differs = f"Container {place.name} differs (memory limit: was none, will be 1 GiB). {lost}"
+
+    # Nobody can be asked.
+    launcher, launched = await place.launched(memory_limit="1g")
+    assert launched.description.endswith(", started as it is")
+    assert f"{differs} It goes on as it is; --recreate replaces it." in caplog.messages
+    assert await place.run("ls /srv") == "data.csv"
+    await launcher.stop()
+
+    # Ctrl-C at the question.
+    asked: asyncio.Queue[str] = asyncio.Queue()
+
+    async def hesitates(question: str) -> bool:
+        await asked.put(question)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    place.confirm = hesitates
+    launcher = await place.launcher(memory_limit="1g")
+    launching = asyncio.ensure_future(launcher.launch())
+    assert await asked.get() == f"{differs} Replace it?"
+    launching.cancel()
+    await asyncio.wait({launching})
+    assert f"Container {place.name} is not replaced and stays as it was." in caplog.messages
+    assert (await place.inspect())["Id"] == identity
+
+    async def agrees(_: str) -> bool:
+        return True
+
+    place.confirm = agrees
+    _, launched = await place.launched(memory_limit="1g")
+    assert launched.description.endswith(", replaced")
+    assert f"Container {place.name} is replaced. {lost}" in caplog.messages
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ def changed(*paths: str, kind: int = 1) -> list[dict[str, object]]:
         (changed("/tmp/x", "/run/y", "/var/cache/apt/z", "/var/log/dpkg.log"), ""),
         (changed("/opt/conda/lib/python3.12/__pycache__/os.cpython-312.pyc"), ""),
         (changed("/srv/gone", kind=2), ""),
+        (changed("/etc/passwd", "/etc/passwd-", "/etc/sudoers.d/added-by-start-script"), ""),
         (
             changed("/opt/conda/lib/python3.12/site-packages/polars/a.py"),
             "packages installed with conda or pip (/opt/conda)",
