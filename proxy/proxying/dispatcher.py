@@ -12,6 +12,7 @@ from proxy.messages import RequestBody, RequestInProgress, Responder
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, new_request_limit
 from proxy.observe.record import NO_OBSERVERS, Observer, Observers, Record
 from proxy.proxying.decision_cache import DecisionCache
+from proxy.proxying.outage import Outage
 from proxy.proxying.pool import Pool
 from proxy.proxying.request_handler import handle
 from proxy.proxying.tunnel import Tunnel as OpenTunnel
@@ -34,6 +35,7 @@ class Dispatcher:
         application: The connections to labgate's own application.
         cache: Remembers decisions and serialised heads.
         observers: Called at the start, the head and the end of every exchange.
+        outage: Tells when Jupyter goes away and comes back.
         limit: How many may be forwarded at once; a tunnel is not counted any more.
         access_log: Every exchange gets a line there, so what went wrong needs none beside it.
         trace: Keep what the rules change, for ``--show-headers``.
@@ -60,6 +62,7 @@ class Dispatcher:
         self.pool = pool
         self.application = application
         self.under_way = 0
+        self.outage = Outage()
         self.limit = limit if limit is not None else new_request_limit(DEFAULT_LIMITS)
         self._turned_away = LogThrottle()
         self._refused_crowd = LogThrottle()

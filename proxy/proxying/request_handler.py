@@ -202,6 +202,8 @@ class RequestHandler:
 
     def _on_result(self, result: Result) -> None:
         self._count(result)
+        if result.status and self._all.outage.open and self._pool is self._all.pool:
+            self._all.outage.end()
         if result.switched is not None:
             try:
                 self._open_tunnel(result.switched)
@@ -231,7 +233,8 @@ class RequestHandler:
             record.warning = True
             if not self._all.access_log:
                 peer = self._head.arrival.peer
-                log.warning("%s %s from %s: %s", printable(self._head.method), target, peer, error)
+                request = f"{printable(self._head.method)} {target} from {peer}"
+                self._all.outage.failed(request, error)
             response = responses.unavailable(self._head, STATUS_OF[type(error)])
         elif isinstance(error, ClientFault):
             record.outcome = str(error)
