@@ -85,13 +85,13 @@ class ContainerCreator:
         return fresh
 
     async def prepare(self) -> Folders:
-        """Pull the image and check its user and the mounts, before anything is changed.
+        """Pull the image and check the mounts, before anything is changed.
 
         Returns:
             The image's folders.
 
         Raises:
-            StartError: The image, the user or a folder is not available.
+            StartError: The image or a folder is not available.
         """
         spec = self._spec
         await ensure_image(self._docker, spec.image, self._on)

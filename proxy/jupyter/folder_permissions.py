@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from shlex import quote
@@ -14,7 +13,6 @@ from proxy.errors import StartError
 from proxy.jupyter.container_spec import ContainerSpec, is_root
 from proxy.jupyter.mounts import Mount
 
-_NUMERIC_USER = re.compile(r"\d+(:\d+)?")
 _ABSENT = "bind source path does not exist"
 # Asked inside: only there user namespaces, rootless engines, access lists and a remote engine
 # have the effect that they will have for Jupyter.
@@ -54,8 +52,6 @@ async def require_writable(
 ) -> None:
     """Check the folders of the host among ``mounts`` as the container's user.
 
-    A user name is checked even without folders: only the image can resolve it.
-
     Args:
         docker: The engine.
         spec: Names image and user.
@@ -64,11 +60,9 @@ async def require_writable(
 
     Raises:
         StartError: One is missing or not writable; with the commands to fix it.
-        aiodocker.DockerError: The image does not know the user.
     """
     bind_mounts = [mount for mount in mounts if mount.kind == "bind"]
-    named_user = spec.user and not _NUMERIC_USER.fullmatch(spec.user)
-    if not bind_mounts and not named_user:
+    if not bind_mounts:
         return
     user = jupyter_user(image, spec.user)
     try:

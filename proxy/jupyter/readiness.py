@@ -74,7 +74,7 @@ async def wait_until_ready(
     ended = spawn(launcher.wait_for_exit(), "jupyter: ended before it was ready")
     try:
         async with asyncio.timeout(timeout_seconds):
-            await _poll(address, ended)
+            await poll(address, ended)
     except TimeoutError:
         raise StartError(
             f"Jupyter did not answer {_shown(address)} within {timeout_seconds:g} s."
@@ -94,7 +94,7 @@ async def wait_until_ready(
     )
 
 
-async def _poll(address: UpstreamAddress, ended: asyncio.Task[object]) -> None:
+async def poll(address: UpstreamAddress, ended: asyncio.Task[object]) -> None:
     """Return when Jupyter answers, or when ``ended`` is done."""
     pause = FIRST_POLL_DELAY_SECONDS
     # A response after its exit comes from another server.

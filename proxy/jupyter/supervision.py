@@ -10,12 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import JupyterExit, Launched, Launcher
+from proxy.jupyter.readiness import poll
+from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
 
 RESTART_DELAYS_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 RESET_DELAY_AFTER_SECONDS = 60.0
-"""After a run of this length the next restart has the first delay again."""
+"""After answering for this long, the next restart has the first delay again. An exit caused from
+outside has it whenever Jupyter had answered before: it is no recurring fault of Jupyter's own."""
 
 MAX_LOGGED_LINES = 10
 
@@ -41,7 +44,7 @@ class Supervision:
     """Restarts the Jupyter of one launcher.
 
     Args:
-        launcher: The launcher, after its ``launch``.
+        launcher: The launcher, after its Jupyter answered.
         interactive: Whether Jupyter's Shut Down ends labgate as well.
         on_relaunch: Called after every start; Jupyter may have another address then.
         restart_delays_seconds: The delay before each restart; the last one is repeated.
@@ -60,21 +63,38 @@ class Supervision:
         self._on_relaunch = on_relaunch
         self._restart_delays = restart_delays_seconds
         self._starts = 0
+        self._ready_at = asyncio.get_running_loop().time()
 
     async def run(self) -> JupyterExit:
         """Restart Jupyter whenever it exits; return if a person shut it down."""
         loop = asyncio.get_running_loop()
+        ended, answered_at = await self._launcher.wait_for_exit(), self._ready_at
         while True:
-            since = loop.time()
-            ended = await self._launcher.wait_for_exit()
             if ended.cause is ExitCause.SHUT_DOWN and self._interactive:
                 return ended
-            if loop.time() - since > RESET_DELAY_AFTER_SECONDS:
+            if answered_at is not None and (
+                ended.cause is ExitCause.OUTSIDE
+                or loop.time() - answered_at > RESET_DELAY_AFTER_SECONDS
+            ):
                 self._starts = 0
             self._log_exit(ended, self._delay)
             launched = await self._start()
-            log.info("Jupyter runs again: %s, at %s", launched.description, launched.address)
+            log.info("Jupyter is started again: %s, at %s", launched.description, launched.address)
             self._on_relaunch(launched)
+            ended, answered_at = await self._until_exit(launched)
+
+    async def _until_exit(self, launched: Launched) -> tuple[JupyterExit, float | None]:
+        """Wait for its exit; also returns when it first answered, None if it never did."""
+        answered_at = None
+        ended = spawn(self._launcher.wait_for_exit(), "jupyter: exit")
+        try:
+            await poll(launched.address, ended)
+            if not ended.done():
+                answered_at = asyncio.get_running_loop().time()
+                log.info("Jupyter answers again, at %s", launched.address)
+            return await ended, answered_at
+        finally:
+            ended.cancel()
 
     async def _start(self) -> Launched:
         """Try to start it until that succeeds."""

@@ -99,7 +99,6 @@ async def test_changed_settings_replace_it_but_keep_the_work(place: Place) -> No
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"user": "nosuchuser"}, r"nosuchuser.*Write jupyter\.user as UID"),
         ({"volume": "/no/such/folder:/work"}, r"Folder /no/such/folder, .*does not exist"),
         ({"image": "registry.invalid/none:1"}, r"cannot be pulled"),
     ],

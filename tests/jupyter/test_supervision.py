@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,8 +13,9 @@ from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import JupyterExit, Launched, Login
 from proxy.jupyter.supervision import Supervision, is_interactive
 from proxy.net.upstream_address import UpstreamAddress
+from tests.jupyter.test_readiness import replying, serving
 
-LAUNCHED = Launched(UpstreamAddress("127.0.0.1", 8888), Login("unknown"), "container x, started")
+LAUNCHED = Launched(UpstreamAddress("127.0.0.1", 1), Login("unknown"), "container x, started")
 MENU = JupyterExit(0, "container x shut itself down", (), ExitCause.SHUT_DOWN)
 OUTSIDE = JupyterExit(
     0, "container x was stopped from outside (signal 15)", ("…",), ExitCause.OUTSIDE
@@ -135,6 +138,61 @@ async def test_the_pauses_grow() -> None:
         await asyncio.sleep(0)
     assert launcher.started == 3, "the fourth waits for its pause"
     running.cancel()
+
+
+@pytest.mark.parametrize(("end", "starts"), [(OUTSIDE, 5), (CRASH, 2)])
+async def test_after_an_answer_an_end_from_outside_begins_with_the_first_pause(
+    end: JupyterExit, starts: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "labgate.jupyter")
+    async with serving(replying('{"version": "1"}')) as address:
+        launcher = Answering([end] * 5, [replace(LAUNCHED, address=address)] * 5)
+        supervision = Supervision(
+            launcher,
+            interactive=True,
+            on_relaunch=lambda _: None,
+            restart_delays_seconds=(0.0, 0.0, 1e9),
+        )
+        running = asyncio.ensure_future(supervision.run())
+        while launcher.started < starts:  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0)
+        if end is OUTSIDE:
+            await launcher.over.wait()
+        running.cancel()
+    told = [line.partition(",")[0].partition(":")[0] for line in caplog.messages]
+    assert told[:5] == [
+        *("Jupyter ended", "Jupyter is started again", "Jupyter answers again"),
+        *("Jupyter ended", "Jupyter is started again"),
+    ]
+    assert launcher.started == starts
+
+
+class Answering(Scripted):
+    """Ends, from the second time on, when it has been found to answer."""
+
+    async def wait_for_exit(self) -> JupyterExit:
+        if self.started:
+            answered = asyncio.Event()
+            logger = logging.getLogger("labgate.jupyter")
+            found = Found(answered)
+            logger.addHandler(found)
+            try:
+                await answered.wait()
+            finally:
+                logger.removeHandler(found)
+        return await super().wait_for_exit()
+
+
+class Found(logging.Handler):
+    """Waits for the line that says so."""
+
+    def __init__(self, answered: asyncio.Event) -> None:
+        super().__init__()
+        self._answered = answered
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "answers again" in record.getMessage():
+            self._answered.set()
 
 
 INTERACTIVE = [
