@@ -68,11 +68,11 @@ async def require_writable(
     try:
         answer = await _probe(docker, spec.image, user, bind_mounts)
     except aiodocker.DockerError as error:
-        if _ABSENT not in error.message:
-            raise
         gone = next(
             (m for m in bind_mounts if error.message.rstrip().endswith(m.source)), bind_mounts[0]
         )
+        if _ABSENT not in error.message:
+            raise
         owner, path = (await _probe(docker, spec.image, user, [])).owner, quote(gone.source)
         raise StartError(
             f"Folder {gone.source}, to be mounted at {gone.target}, does not exist. "
