@@ -119,7 +119,7 @@ async def test_a_replacement_that_cannot_be_is_not_begun(
 
 
 async def test_a_replacement_that_fails_brings_the_earlier_one_back(place: Place) -> None:
-    _, first = await place.launched()
+    await place.launched()
     identity = (await place.inspect())["Id"]
     other = await place.launcher(recreate=True, memory_limit="1m")
     with pytest.raises(StartError, match=r"stays as it was.*jupyter\.memory_limit"):
