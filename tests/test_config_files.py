@@ -170,6 +170,13 @@ def test_compose_publishes_labgate_alone() -> None:
     assert all(port.startswith("127.0.0.1:") for port in services["labgate"]["ports"])
 
 
+def test_compose_keeps_what_is_saved_where_lab_opens() -> None:
+    compose = _compose()
+    mounts = dict(mount.split(":")[::-1] for mount in compose["services"]["jupyter"]["volumes"])
+    assert mounts == {"/home/jovyan": "home", "/home/jovyan/work": "work"}
+    assert {"home", "work"} <= set(compose["volumes"])
+
+
 def test_compose_configures_what_there_is() -> None:
     services = _compose()["services"]
     environment = services["labgate"]["environment"]
