@@ -68,7 +68,8 @@ class Supervision:
     async def run(self) -> JupyterExit:
         """Restart Jupyter whenever it exits; return if a person shut it down."""
         loop = asyncio.get_running_loop()
-        ended, answered_at = await self._launcher.wait_for_exit(), self._ready_at
+        answered_at: float | None = self._ready_at
+        ended = await self._launcher.wait_for_exit()
         while True:
             if ended.cause is ExitCause.SHUT_DOWN and self._interactive:
                 return ended

@@ -181,7 +181,7 @@ async def test_another_port_when_somebody_was_quicker(place: Place) -> None:
         creator = ContainerCreator(
             place.docker, spec, first.address.port, Console(file=place.progress)
         )
-        await creator.replace(existing)
+        await creator.replace(existing, await creator.prepare())
     assert published_port(await place.inspect()) not in (0, first.address.port)
     assert await place.all() == {place.name: "running"}
 
