@@ -17,6 +17,7 @@ from proxy.cli.ready_lines import Reader, print_progress, print_ready, ready_lin
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import UsageError
+from proxy.jupyter.launcher import STOP_SECONDS as JUPYTER_STOP_SECONDS
 from proxy.jupyter.launcher import Launched, Launcher, Login
 from proxy.jupyter.readiness import is_silent, wait_until_ready
 from proxy.jupyter.supervision import Supervision, is_interactive
@@ -241,10 +242,11 @@ async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
         if working.cancelling():
             force.set()
         else:
-            print_progress("Stopping …")
+            print_progress(f"Stopping …{wait}")
             working.cancel()
 
     in_terminal = _has_terminal()
+    wait = f" ({_longest_wait(settings)}; Ctrl-C again ends at once)" if in_terminal else ""
 
     def on_hangup() -> None:
         if in_terminal and not _has_terminal():
@@ -266,6 +268,14 @@ async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
             # Another signal during the exit must not change the exit code.
             signal.signal(number, signal.SIG_IGN)
     return 0
+
+
+def _longest_wait(settings: Settings) -> str:
+    """What a stop waits for, and for how long at most."""
+    seconds = f"{settings.listen.drain_seconds:g} s"
+    if settings.jupyter.launch == "none" or settings.upstream.url:
+        return f"open requests get {seconds}"
+    return f"open requests get {seconds}, then Jupyter gets {JUPYTER_STOP_SECONDS:g} s"
 
 
 def _is_interactive() -> bool:

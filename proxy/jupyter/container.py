@@ -26,14 +26,14 @@ from proxy.jupyter.container_action import (
     login_of,
     published_port,
 )
-from proxy.jupyter.container_creation import STOP_SECONDS, ContainerCreator, describe_loss
-from proxy.jupyter.container_spec import ContainerSpec, container_spec_of
+from proxy.jupyter.container_creation import ContainerCreator, describe_loss
+from proxy.jupyter.container_spec import ContainerSpec, container_spec_of, shared_volume
 from proxy.jupyter.engine import EngineError, engine_start_error
 from proxy.jupyter.engine_events import events_of
 from proxy.jupyter.exit_cause import ExitCause, container_exit
 from proxy.jupyter.folder_permissions import require_writable
 from proxy.jupyter.foreign_container import foreign_container_error
-from proxy.jupyter.launcher import JupyterExit, Launched
+from proxy.jupyter.launcher import STOP_SECONDS, JupyterExit, Launched
 from proxy.jupyter.login_token import login_token
 from proxy.jupyter.mounts import describe_storage, mounts_of
 from proxy.jupyter.port import LOOPBACK
@@ -42,6 +42,8 @@ from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
 
+KILLED_EXIT_CODE = 137
+"""128 and SIGKILL: the engine waited in vain."""
 ENGINE_RETRY_SECONDS = 1.0
 EVENT_WAIT_SECONDS = 1.0
 """How long to collect the events of one exit; `docker restart` starts the container within it."""
@@ -66,7 +68,10 @@ class ContainerLauncher:
         docker: aiodocker.Docker,
         progress: Console,
         confirm: Confirm | None = None,
+        *,
+        stop_seconds: int = STOP_SECONDS,
     ) -> None:
+        self._stop_seconds = stop_seconds
         self._settings = settings
         self._token_folder = token_folder
         self._docker = docker
@@ -79,6 +84,8 @@ class ContainerLauncher:
 
     async def launch(self) -> Launched:
         spec = self._spec()
+        if shared := shared_volume(self._settings):
+            log.warning("%s", shared)
         try:
             return await self._launch(spec)
         except EngineError as error:
@@ -126,13 +133,20 @@ class ContainerLauncher:
         try:
             # Stop an adopted one, too: Ctrl-C must not depend on how the last run ended.
             if self._container is not None:
-                await self._container.stop(t=STOP_SECONDS)
+                await self._stop_container(self._container)
         except EngineError as error:
             if not _is_missing(error):
                 log.warning("container %s could not be stopped: %s", self._settings.name, error)
         finally:
             self._stopped.set()
             await self._docker.close()
+
+    async def _stop_container(self, container: DockerContainer) -> None:
+        ran = (await container.show())["State"]["Running"]
+        await container.stop(t=self._stop_seconds)
+        if ran and (await container.show())["State"]["ExitCode"] == KILLED_EXIT_CODE:
+            said = "Jupyter did not stop within %g s and was killed (container %s)."
+            log.warning(said, self._stop_seconds, self._settings.name)
 
     async def _wait_for_final_exit(self) -> JupyterExit:
         """Wait for an exit after which nobody else restarts the container."""

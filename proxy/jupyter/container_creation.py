@@ -17,13 +17,13 @@ from proxy.jupyter.container_files import ContainerFiles
 from proxy.jupyter.container_spec import ContainerSpec
 from proxy.jupyter.engine import is_port_in_use
 from proxy.jupyter.folder_permissions import require_writable
+from proxy.jupyter.launcher import STOP_SECONDS
 from proxy.jupyter.migration import CopiedFolder, copy_folders
 from proxy.jupyter.mounts import Folders, folders_of, folders_to_copy, mounts_of
 from proxy.jupyter.port import default_or_free_port, free_port
 from proxy.jupyter.pull import ensure_image
 from proxy.jupyter.unsaved_changes import describe_unsaved
 
-STOP_SECONDS = 10
 _FURTHER_PORTS = 4
 
 

@@ -139,6 +139,18 @@ def container_spec_of(settings: JupyterSettings, token: str) -> ContainerSpec:
     )
 
 
+def shared_volume(settings: JupyterSettings) -> str:
+    """A sentence for a container of another name with the default volume; else empty."""
+    name, default = settings.name, JupyterSettings.model_fields
+    if name == default["name"].default or settings.volume != default["volume"].default:
+        return ""
+    source, _, target = settings.volume.partition(":")
+    return (
+        f"Container {name} has volume {source} at {target}, like every container without a volume "
+        f"of its own; --volume {name}-work:{target} gives it one."
+    )
+
+
 def _written(mount: Mount | None) -> str:
     return f"{mount.source}:{mount.target}" if mount else ""
 

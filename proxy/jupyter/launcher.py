@@ -11,6 +11,9 @@ from typing import Literal, Protocol
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.net.upstream_address import UpstreamAddress
 
+STOP_SECONDS = 10
+"""How long Jupyter may take to exit after it was told to; then it is killed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Login:

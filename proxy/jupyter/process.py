@@ -18,7 +18,7 @@ from proxy.config.sections import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter import exec_wrapper, process_tree
 from proxy.jupyter.exit_cause import process_exit
-from proxy.jupyter.launcher import JupyterExit, Launched, Login
+from proxy.jupyter.launcher import STOP_SECONDS, JupyterExit, Launched, Login
 from proxy.jupyter.login_token import login_token
 from proxy.jupyter.port import LOOPBACK, default_or_free_port, require_free_port
 from proxy.net.upstream_address import UpstreamAddress
@@ -29,7 +29,6 @@ from proxy.runtime.tasks import spawn
 log = logging.getLogger("labgate.jupyter")
 
 MAX_LOG_LINES = 200
-STOP_SECONDS = 10.0
 FINAL_OUTPUT_SECONDS = 0.5
 
 INSTALL = f"{sys.executable} -m pip install jupyterlab"
@@ -125,6 +124,8 @@ class ProcessLauncher:
                     await process.wait()
             except TimeoutError:
                 await _kill(process)
+                said = "Jupyter did not stop within %g s and was killed (process %d)."
+                log.warning(said, self._stop_seconds, process.pid)
             except asyncio.CancelledError:
                 _kill_all(process)  # nobody else waits for its exit
                 raise

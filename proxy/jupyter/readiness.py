@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import closing
 
 from proxy.errors import StartError
+from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import Launcher
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.tasks import spawn
@@ -88,6 +89,11 @@ async def wait_until_ready(
     if ended.cancelled():
         return
     end = ended.result()
+    if end.cause is ExitCause.OUTSIDE:
+        raise StartError(
+            f"Jupyter was ended before it answered for the first time: {end.reason}. "
+            "Nothing is wrong with it as far as labgate sees; start labgate again."
+        )
     raise StartError(
         f"Jupyter stopped while it was starting: {end.reason}.{_indented(end.last_lines)}\n"
         "Fix what it reports, then start again."

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.config.password_hash import hash_passphrase
 from proxy.config.sections import JupyterSettings
-from proxy.jupyter.container_spec import container_spec_of
+from proxy.jupyter.container_spec import container_spec_of, shared_volume
 from proxy.jupyter.mounts import Folders
 
 
@@ -39,3 +39,13 @@ def test_groups_of_a_user(user: str, groups: list[str] | None) -> None:
     assert body["User"] == user
     assert body["HostConfig"].get("GroupAdd") == groups
     assert body["HostConfig"]["Memory"] == 512 << 20
+
+
+def test_a_second_container_is_told_that_it_shares_the_work_folder() -> None:
+    assert shared_volume(JupyterSettings()) == ""
+    assert shared_volume(JupyterSettings(name="b", volume="b-work:/home/jovyan/work")) == ""
+    assert shared_volume(JupyterSettings(name="b", volume="")) == ""
+    assert shared_volume(JupyterSettings(name="b")) == (
+        "Container b has volume jupyter-work at /home/jovyan/work, like every container without "
+        "a volume of its own; --volume b-work:/home/jovyan/work gives it one."
+    )

@@ -152,7 +152,9 @@ async def test_stop_ends_it_and_its_kernels(make: Make) -> None:
     assert not await is_ready(launched.address)
 
 
-async def test_stop_kills_one_that_does_not_react(make: Make) -> None:
+async def test_stop_kills_one_that_does_not_react(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
     launcher = make(stop_seconds=0.2)
     launched = await ready(launcher)
     kernel = await start_kernel(launched)
@@ -163,6 +165,8 @@ async def test_stop_kills_one_that_does_not_react(make: Make) -> None:
     assert await gone(kernel)
     end = await launcher.wait_for_exit()
     assert (end.exit_code, end.reason) == (-signal.SIGKILL, "the process was ended by SIGKILL")
+    pid = pid_of(launched)
+    assert f"Jupyter did not stop within 0.2 s and was killed (process {pid})." in caplog.messages
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from proxy.errors import StartError
+from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import JupyterExit, Launched
 from proxy.jupyter.readiness import is_ready, is_silent, wait_until_ready
 from proxy.net.upstream_address import UpstreamAddress
@@ -161,6 +162,20 @@ async def test_its_end_is_told_with_the_log() -> None:
         "Jupyter stopped while it was starting: the process exited with status 1. "
         "The end of its log:\n    Traceback\n    Oh no\n"
         "Fix what it reports, then start again."
+    )
+
+
+async def test_an_end_from_outside_asks_for_no_fix() -> None:
+    launcher = Silent()
+    launcher.end.set_result(
+        JupyterExit(0, "container x was stopped from outside", ("starting",), ExitCause.OUTSIDE)
+    )
+    with pytest.raises(StartError) as caught:
+        await wait_until_ready(launcher, NOBODY, 10)
+    assert str(caught.value) == (
+        "Jupyter was ended before it answered for the first time: "
+        "container x was stopped from outside. "
+        "Nothing is wrong with it as far as labgate sees; start labgate again."
     )
 
 
