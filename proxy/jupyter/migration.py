@@ -54,7 +54,10 @@ class CopiedFolder:
     identity: str
 
     def __str__(self) -> str:
-        return f"{self.folder_copy.source} copied to {self.folder} in {self.folder_copy.mount}"
+        work = self.folder_copy
+        stays = f"; {work.previous_mount} stays as it was" if work.previous_mount else ""
+        where = f"there as {self.folder} in the new container"
+        return f"{work.source} copied to {work.mount} and checked, {where}{stays}"
 
     async def mark(self, files: ContainerFiles, *, whole: bool) -> None:
         """Write the marker file; the next start may overwrite a copy that is not ``whole``."""
@@ -136,7 +139,7 @@ class FolderMigration:
                 f"Copy it by hand (docker cp {self._name}:{work.source} FOLDER), then start with "
                 "--name OTHER."
             )
-        log.info("%s, and checked", copied)
+        log.info("%s", copied)
         return copied
 
     async def _copy(self, target: ContainerFiles, folder: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from proxy.cli.run import _stop
+from proxy.cli.run import _longest_wait, _stop
+from proxy.config.settings import Settings
 from proxy.jupyter.launcher import JupyterExit, Launched
 
 
@@ -53,3 +54,9 @@ async def test_in_a_hurry_it_is_asked_all_the_same() -> None:
         await _stop(launcher, force)
     assert launcher.asked.is_set()
     assert launcher.left_alone
+
+
+def test_a_stop_says_how_long_it_may_take() -> None:
+    assert _longest_wait(Settings()) == "open requests get 10 s, then Jupyter gets 10 s"
+    served = Settings.model_validate({"upstream": {"url": "http://127.0.0.1:8888"}})
+    assert _longest_wait(served) == "open requests get 10 s"

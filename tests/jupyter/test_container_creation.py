@@ -126,7 +126,7 @@ async def test_the_home_of_the_first_version_is_taken_along(
     assert launched.work_location == f"{HOME} in volume {home}; {WORK} in volume {place.name}"
     assert await place.run("cat work/mounted.txt") == "mounted"
     assert f"home: was the container alone, will be volume {home}" in caplog.text
-    assert f"{HOME} copied to {HOME} in volume {home}, and checked" in caplog.text
+    assert f"{HOME} copied to volume {home} and checked, there as {HOME} in the new" in caplog.text
     assert await place.all() == {place.name: "running"}, "no container is left over"
     async with looking_into(place, home) as name:
         assert await place.run("ls /v/work", name=name) == "", "what is mounted is copied nowhere"
@@ -266,7 +266,7 @@ async def test_newer_work_in_the_volume_is_never_overwritten(
     await place.launched(recreate=True)
     assert await place.run(f"cat {HOME}/book.ipynb") == "newer"
     aside = f"{HOME}/earlier-home-{identity[:12]}"
-    assert f"copied to {aside} in volume" in caplog.text
+    assert f"checked, there as {aside} in the new container" in caplog.text
     again = (await place.run(LIST.replace(f"cd {HOME}", f"cd {aside}"), user="root")).split("\n")
     assert set(before) - {"./work d 755 1000:100"} <= set(again)
 

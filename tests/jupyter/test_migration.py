@@ -4,7 +4,8 @@ import io
 
 from rich.console import Console
 
-from proxy.jupyter.migration import show_progress
+from proxy.jupyter.migration import CopiedFolder, show_progress
+from proxy.jupyter.mounts import FolderCopy, Mount
 
 
 def test_how_far_a_copy_got_is_said_every_few_seconds() -> None:
@@ -24,3 +25,15 @@ def test_at_a_terminal_one_line_grows() -> None:
         seen(3_000_000)
     assert "copying /home/jovyan" in screen.getvalue()
     assert "3.0" in screen.getvalue()
+
+
+def test_a_copy_is_told_with_what_stays() -> None:
+    old, new = (
+        Mount("volume", "lab-home", "/home/jovyan"),
+        Mount("bind", "/srv/ada", "/home/jovyan"),
+    )
+    work = FolderCopy("/home/jovyan", old, new, "/home/jovyan")
+    assert str(CopiedFolder(work, "/home/jovyan", "abc")) == (
+        "/home/jovyan copied to folder /srv/ada and checked, there as /home/jovyan in the new "
+        "container; volume lab-home stays as it was"
+    )
