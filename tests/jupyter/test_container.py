@@ -189,12 +189,10 @@ async def test_another_port_when_somebody_was_quicker(place: Place) -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"user": "nosuchuser"}, r"unable to find user nosuchuser.*jupyter\.user"),
         (
             {"volume": "/no/such/folder:/work"},
             r"Folder /no/such/folder, .*does not exist\. .*chown 1000:100",
         ),
-        ({"volume": "work"}, r"jupyter\.volume 'work'"),
         ({"memory_limit": "1m"}, r"[Mm]emory limit.*jupyter\.memory_limit"),
         ({"image": "labbase:bookworm"}, r"executable file not found.*jupyter\.image"),
         ({"image": "Not An Image"}, r"jupyter\.image"),
