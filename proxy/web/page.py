@@ -241,7 +241,7 @@ _FORM_POLICY = _policy(form=True)
 WAITING = Page(
     _filled(
         "Jupyter is not answering yet",
-        "It is starting or restarting.",
+        "It is starting, restarting, paused or very busy.",
         "This page opens by itself when it is ready.",
         before='<div class="turning" aria-hidden="true"></div>\n',
         head='<noscript><meta http-equiv="refresh" content="3"></noscript>\n',

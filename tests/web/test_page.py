@@ -121,3 +121,7 @@ def test_contrast(front: str, back: str) -> None:
         colours = dict(re.findall(r"--([\w-]+): #(\w+)", scheme.decode()))
         light, dark = sorted((luminance(colours[front]), luminance(colours[back])), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+def test_the_wait_may_be_for_one_that_is_paused() -> None:
+    assert b"paused" in WAITING.content
