@@ -132,3 +132,30 @@ async def test_one_that_is_young_is_taken_once() -> None:
         assert labgate.pool.take() is connection
         assert labgate.pool.take() is None
         connection.abort()
+
+
+async def test_after_a_move_no_old_connection_is_used_again() -> None:
+    """The idle one ends at once, the busy one with its response."""
+    old, new = Answering(), Answering()
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(old) as before,
+        upstream(new) as after,
+        edge(before.address, idle_seconds=LONG) as labgate,
+    ):
+        asked = [asyncio.ensure_future(labgate.ask(request())) for _ in range(2)]
+        await old.until(waiting=2)
+        first, busy = old.waiting
+        first.set()
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        labgate.pool.move(after.address)
+        await old.until(ended=1)
+        assert labgate.pool.connections == 1
+        busy.set()
+        await asyncio.gather(*asked)
+        await old.until(ended=2)
+        asking = asyncio.ensure_future(labgate.ask(request()))
+        await new.until(waiting=1)
+        new.answer()
+        assert (await asking).endswith(b"ok")
+        assert len(before.visits) == 2
