@@ -11,15 +11,15 @@ import httptools
 from proxy.errors import ClientFault
 from proxy.net.limits import Limits
 
-MOST_WAITING = 128 * 1024
+MAX_WAITING_BYTES = 128 * 1024
 """Octets that may wait for a Jupyter that reads slowly."""
 
-LEAVE_SECONDS = 30.0
+EXPECT_CONTINUE_SECONDS = 30.0
 """For so long a client that expects 100 Continue may wait for it while Jupyter is silent. RFC 9110
 section 10.1.1: it must not wait for ever. Those that people use begin after 1 second (curl, Go) to
 3 (Apache's), and whoever never means to would keep a request under way."""
 
-FRAMING_ALLOWANCE = 16 * 1024
+FRAMING_ALLOWANCE_BYTES = 16 * 1024
 FRAMING_FACTOR = 8
 """A chunk of one octet is six octets long; more than this is no framing but padding."""
 
@@ -90,7 +90,7 @@ class SizedBody:
         self._source = source
         self.length = length
         self._limits = limits
-        self._begins_by = monotonic() + LEAVE_SECONDS if hesitant else 0.0
+        self._begins_by = monotonic() + EXPECT_CONTINUE_SECONDS if hesitant else 0.0
         self._allowed = limits.content_grace_seconds
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
@@ -145,7 +145,7 @@ class SizedBody:
 
     # For the connection
 
-    def came(self, octets: bytes) -> None:
+    def feed(self, octets: bytes) -> None:
         """The next octets of it."""
         self._begins_by = 0.0
         self._add(octets)
@@ -205,7 +205,7 @@ class SizedBody:
             self._waiting_since = None
         if self._more is not None:
             self._more()
-        if self._waiting_bytes > MOST_WAITING and not self._held_back:
+        if self._waiting_bytes > MAX_WAITING_BYTES and not self._held_back:
             self._held_back = True
             self._source.pause_reading()
 
@@ -229,7 +229,7 @@ class ChunkedBody(SizedBody):
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._parser.feed_data(_CHUNKED_HEAD)
 
-    def came(self, octets: bytes) -> None:
+    def feed(self, octets: bytes) -> None:
         parser = self._parser
         if parser is None:
             self._surplus = True
@@ -246,7 +246,7 @@ class ChunkedBody(SizedBody):
         # Octets in a row without any content can only be trailers or one endless line.
         self._barren = 0 if self._content > before else self._barren + len(octets)
         if (
-            self._octets - self._content > FRAMING_ALLOWANCE + FRAMING_FACTOR * self._content
+            self._octets - self._content > FRAMING_ALLOWANCE_BYTES + FRAMING_FACTOR * self._content
             or self._barren > self._limits.head
             or self._trailers > self._limits.fields
         ):

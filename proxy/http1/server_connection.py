@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("labgate")
 
-MOST_KEPT = 64 * 1024
-"""Octets that may wait behind a request for its answer."""
+MAX_BUFFERED_BYTES = 64 * 1024
+"""Of what may wait behind a request for its response."""
 WRITE_BUFFER_BYTES = 32 * 1024
-"""For a client that reads slowly. Over TLS asyncio's own is sixteen times that, and thousands
+"""For a client that reads slowly. Over TLS asyncio's default is sixteen times that, and thousands
 of slow downloads are ordinary."""
-MOST_AT_ONCE = 64 * 1024
-"""Octets that TLS gets at once. A read from Jupyter may be of 250 KiB, and OpenSSL would keep
-room for that and a third more for as long as the connection lives."""
-PROVEN_BYTES = 8 * 1024 * 1024
-"""Who has taken this much reads, whatever the kernel holds back; the rest goes down by the read,
-with a tenth less work."""
+MAX_WRITE_BYTES = 64 * 1024
+"""For one write. A read from Jupyter may be of 250 KiB, and OpenSSL would keep a buffer of that
+and a third more for as long as the connection lives."""
+SLICED_BYTES = 8 * 1024 * 1024
+"""After so many bytes accepted, stop slicing writes: the client reads, and whole writes cost a
+tenth less."""
 
 
 NO_REQUEST = (ServerState.IDLE, ServerState.LINGERING, ServerState.CLOSED)
@@ -58,19 +58,19 @@ class ServerConnection(asyncio.Protocol):
         "_content",
         "_draining",
         "_facts_of",
-        "_framer",
         "_half_closed",
+        "_in_progress",
         "_loop",
         "_next",
+        "_parser",
         "_reading_paused",
         "_server",
+        "_sliced_bytes_left",
         "_slot",
         "_state",
+        "_timeouts",
         "_tunnelled",
-        "_under_way",
-        "_unproven",
         "_vouched",
-        "_waiting",
         "_writer",
         "client",
         "congested",
@@ -92,18 +92,18 @@ class ServerConnection(asyncio.Protocol):
         self.client = client
         self.transport: asyncio.Transport | None = None
         self.congested = False
-        self._framer = RequestParser(server.limits)
+        self._parser = RequestParser(server.limits)
         self._writer = ResponseWriter(self)
         self._facts_of: object = None
         self._arrival = Arrival(client)
         self._slot = slot
         self._next: RequestHead | None = None
         self._content: SizedBody | None = None
-        self._under_way: RequestInProgress | None = None
+        self._in_progress: RequestInProgress | None = None
         self._state = ServerState.IDLE
         self._draining = self._half_closed = self._reading_paused = False
-        self._waiting = ConnectionTimeouts()
-        self._unproven = PROVEN_BYTES
+        self._timeouts = ConnectionTimeouts()
+        self._sliced_bytes_left = SLICED_BYTES
         self.writable: Callable[[], None] | None = None
         self._tunnelled: TunnelEnd | None = None
 
@@ -123,7 +123,7 @@ class ServerConnection(asyncio.Protocol):
         self._arrival = Arrival(
             self.client, plain_redirects=self._server.plain_redirects, vouched=self._vouched
         )
-        self._waiting.begin(Awaiting.HEAD)
+        self._timeouts.begin(Awaiting.HEAD)
         self._server.connections.add(self)
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
 
@@ -131,10 +131,10 @@ class ServerConnection(asyncio.Protocol):
         if self._tunnelled is not None:
             self._tunnelled.feed_data(data)
             return
-        framer = self._framer
+        parser = self._parser
         while data:
-            state = framer.state
-            piece, data = framer.cut(data)
+            state = parser.state
+            piece, data = parser.cut(data)
             if piece is None:
                 break
             if isinstance(piece, Refuse):
@@ -142,16 +142,16 @@ class ServerConnection(asyncio.Protocol):
             elif state is ClientState.HEAD:
                 self._receive_head()
             elif (content := self._content) is not None:
-                content.came(piece)
-                if state is ClientState.BODY and framer.state is not state:
+                content.feed(piece)
+                if state is ClientState.BODY and parser.state is not state:
                     content.end()
         if self._next is not None:
             self._begin()
-        if framer.kept:
-            if framer.state is ClientState.HEAD:
-                if self._waiting.what is not Awaiting.HEAD:
-                    self._waiting.begin(Awaiting.HEAD)
-            elif len(framer.kept) > MOST_KEPT:
+        if parser.kept:
+            if parser.state is ClientState.HEAD:
+                if self._timeouts.what is not Awaiting.HEAD:
+                    self._timeouts.begin(Awaiting.HEAD)
+            elif len(parser.kept) > MAX_BUFFERED_BYTES:
                 self.pause_reading()
 
     def eof_received(self) -> bool | None:
@@ -160,7 +160,7 @@ class ServerConnection(asyncio.Protocol):
         self._half_closed = True
         if self._tunnelled is not None:
             self._tunnelled.feed_eof()
-        elif self._state in NO_REQUEST and self._framer.state is not ClientState.DONE:
+        elif self._state in NO_REQUEST and self._parser.state is not ClientState.DONE:
             return None
         elif self._content is not None:
             self._content.break_off(ConnectionResetError("the client ended in the middle"))
@@ -193,9 +193,9 @@ class ServerConnection(asyncio.Protocol):
         self._next = self._content = None
         if self._tunnelled is not None:
             self._tunnelled.client_lost(exc)
-        elif self._under_way is not None:
-            self._under_way.cancel()
-        self._under_way = self.writable = None
+        elif self._in_progress is not None:
+            self._in_progress.cancel()
+        self._in_progress = self.writable = None
         # Break the reference cycle.
         del self._writer
 
@@ -206,13 +206,13 @@ class ServerConnection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             # Into a connection that is ending, uvloop would log each write.
             return
-        if len(data) <= MOST_AT_ONCE or self._unproven <= 0:
+        if len(data) <= MAX_WRITE_BYTES or self._sliced_bytes_left <= 0:
             transport.write(data)
             return
-        self._unproven -= len(data)
+        self._sliced_bytes_left -= len(data)
         octets = memoryview(data)
-        for start in range(0, len(data), MOST_AT_ONCE):
-            transport.write(octets[start : start + MOST_AT_ONCE])
+        for start in range(0, len(data), MAX_WRITE_BYTES):
+            transport.write(octets[start : start + MAX_WRITE_BYTES])
 
     @property
     def body_outstanding(self) -> bool:
@@ -233,7 +233,7 @@ class ServerConnection(asyncio.Protocol):
         self._state = ServerState.SWITCHED
         if self.congested:
             end.client_congested(True)
-        if kept := self._framer.switched():
+        if kept := self._parser.switched():
             self.resume_reading()
             end.feed_data(kept)
         if self._half_closed:
@@ -243,7 +243,7 @@ class ServerConnection(asyncio.Protocol):
         if data:
             self.write(data)
         content, self._content = self._content, None
-        self._under_way = None
+        self._in_progress = None
         expected = content is not None and content.expected
         if content is not None:
             # What is left of it is read, because requests come behind it, or the client's end.
@@ -252,24 +252,24 @@ class ServerConnection(asyncio.Protocol):
             # Aborted: on uvloop a FIN could still overtake the reset.
             self._state = ServerState.CLOSED
             return
-        framer = self._framer
+        parser = self._parser
         if not persistent or self._draining:
-            if expected or framer.kept:
+            if expected or parser.kept:
                 self.linger()
             else:
                 self._state = ServerState.CLOSED
                 self.transport.close()
             return
         self._state = ServerState.IDLE
-        self._waiting.what, self._waiting.since = Awaiting.REQUEST, monotonic()
+        self._timeouts.what, self._timeouts.since = Awaiting.REQUEST, monotonic()
         if expected:
             self._content = content
-        if framer.kept:
+        if parser.kept:
             self._loop.call_soon(self._read_on)
         elif self._half_closed:
             self.transport.close()
         else:
-            framer.answered()
+            parser.answered()
 
     def write_eof(self) -> bool:
         if self.transport is None or not self.transport.can_write_eof():
@@ -284,9 +284,9 @@ class ServerConnection(asyncio.Protocol):
             self.transport.close()
 
     def linger(self) -> None:
-        self._framer.stop()
-        self._state, self._under_way = ServerState.LINGERING, None
-        self._waiting.begin(Awaiting.END)
+        self._parser.stop()
+        self._state, self._in_progress = ServerState.LINGERING, None
+        self._timeouts.begin(Awaiting.END)
         if self._half_closed:
             self.finish()
             return
@@ -314,29 +314,31 @@ class ServerConnection(asyncio.Protocol):
 
     def shed(self, now: float) -> None:
         """End what takes too long or leads nowhere."""
-        if self._waiting.over(now, self._server.limits):
-            if self._waiting.what is Awaiting.HEAD:
+        if self._timeouts.over(now, self._server.limits):
+            if self._timeouts.what is Awaiting.HEAD:
                 self._write_refusal(408, "The request took too long.")
             self.finish()
         if self._content is not None:
             self._content.check_pace(now, answered=self._writer.sent)
-        if self.lost_cause(now):
+        if self.is_unresponsive(now):
             self.abort()
 
-    def lost_cause(self, now: float) -> bool:
+    def is_unresponsive(self, now: float) -> bool:
         """Whether its client reads nothing at all, while its kernel keeps the connection."""
         if self.transport is None:
             return False
         wanted = self.congested or self.transport.is_closing()
-        return self._waiting.in_vain(now, self.transport.get_write_buffer_size() if wanted else 0)
+        return self._timeouts.reads_nothing(
+            now, self.transport.get_write_buffer_size() if wanted else 0
+        )
 
     # Requests
 
     def _receive_head(self) -> None:
-        framer = self._framer
-        method, target, version = framer.request_line
-        section = framer.section
-        self._waiting.what = Awaiting.NOTHING
+        parser = self._parser
+        method, target, version = parser.request_line
+        section = parser.section
+        self._timeouts.what = Awaiting.NOTHING
         self._state = ServerState.QUEUED
         self._next = head = RequestHead(
             method, target, version, section.fields, self._arrival, section
@@ -348,9 +350,9 @@ class ServerConnection(asyncio.Protocol):
             self._writer.facts = facts._replace(persistent=False) if self._draining else facts
         self._content = None
         limits, hesitant = self._server.limits, self._writer.facts.expects_continue
-        if framer.state is ClientState.BODY:
-            self._content = SizedBody(self, limits, framer.length, hesitant=hesitant)
-        elif framer.state is ClientState.CHUNKED_BODY:
+        if parser.state is ClientState.BODY:
+            self._content = SizedBody(self, limits, parser.length, hesitant=hesitant)
+        elif parser.state is ClientState.CHUNKED_BODY:
             self._content = ChunkedBody(self, limits, hesitant=hesitant)
 
     def _begin(self) -> None:
@@ -363,18 +365,18 @@ class ServerConnection(asyncio.Protocol):
         self._state, self._writer.sent = ServerState.RESPONDING, False
         under_way = self._server.exchange(head, self._content or NO_CONTENT, self._writer)
         if self._state is ServerState.RESPONDING:
-            self._under_way = under_way
+            self._in_progress = under_way
 
     def _read_on(self) -> None:
         """The answer was an ordinary one: what came behind the request are requests."""
         if self.transport is None or self.transport.is_closing():
             return
-        kept = self._framer.take()
-        self._framer.answered()
+        kept = self._parser.take()
+        self._parser.answered()
         # First, for what is kept or what is content may ask for a pause again.
         self.resume_reading()
         self.data_received(kept)
-        if self._half_closed and self._framer.state is ClientState.HEAD:
+        if self._half_closed and self._parser.state is ClientState.HEAD:
             self.finish()
 
     def _refuse(self, status: int, sentence: str, reason: str) -> None:

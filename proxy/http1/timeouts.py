@@ -57,7 +57,7 @@ class ConnectionTimeouts:
                 return now - self.since > LINGER_SECONDS
         return False
 
-    def in_vain(self, now: float, unread: int) -> bool:
+    def reads_nothing(self, now: float, unread: int) -> bool:
         """Whether the client reads nothing at all, while its kernel keeps the connection.
 
         Args:

@@ -31,7 +31,7 @@ def downstream_fields(
     """The fields for the client of ``public``, and whether a Date is among them.
 
     A response to a tunnel keeps Upgrade and Connection when it is the 101. Framing
-    fields other than Content-Length are the relay's to add.
+    fields other than Content-Length are the front's to add.
     """
     no_length = head.status < 200 or head.status == 204
     sized = b"content-length" in head.names

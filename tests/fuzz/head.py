@@ -52,19 +52,19 @@ class Received:
 
 
 def heads(data: bytes) -> Iterator[tuple[bytes, ClientState, RequestHead]]:
-    """The whole heads that the framer lets through, what it expects behind, and as read."""
-    framer = RequestParser(DEFAULT_LIMITS)
+    """The whole heads that the parser lets through, what it expects behind, and as read."""
+    parser = RequestParser(DEFAULT_LIMITS)
     while data:
-        reads = framer.state
-        piece, data = framer.cut(data)
+        reads = parser.state
+        piece, data = parser.cut(data)
         if reads is ClientState.HEAD and isinstance(piece, bytes):
-            method, target, version = framer.request_line
+            method, target, version = parser.request_line
             arrival = Arrival("203.0.113.7")
-            fields = framer.section.fields
-            head = RequestHead(method, target, version, fields, arrival, framer.section)
-            yield piece, framer.state, head
-        if framer.state is ClientState.DONE:
-            framer.answered()
+            fields = parser.section.fields
+            head = RequestHead(method, target, version, fields, arrival, parser.section)
+            yield piece, parser.state, head
+        if parser.state is ClientState.DONE:
+            parser.answered()
 
 
 def framing_of(fields: list[Field]) -> tuple[int, bool]:
@@ -110,7 +110,7 @@ def check_forwarded(octets: bytes, behind: ClientState, decision: Forward | Tunn
     expected = (
         ClientState.CHUNKED_BODY if chunked else ClientState.BODY if length else ClientState.DONE
     )
-    assert behind is expected, "the framer and llhttp disagree about its content"
+    assert behind is expected, "the parser and llhttp disagree about its content"
     assert (b"upgrade" in names) == isinstance(decision, Tunnel)
     for name, value in received.fields:
         if name == b"origin":

@@ -10,8 +10,13 @@ from time import monotonic
 import pytest
 
 from proxy.errors import ClientFault
-from proxy.http1.request_body import LEAVE_SECONDS, MOST_WAITING, ChunkedBody, SizedBody
-from proxy.http1.server_connection import MOST_KEPT
+from proxy.http1.request_body import (
+    EXPECT_CONTINUE_SECONDS,
+    MAX_WAITING_BYTES,
+    ChunkedBody,
+    SizedBody,
+)
+from proxy.http1.server_connection import MAX_BUFFERED_BYTES
 from proxy.net.limits import DEFAULT_LIMITS
 from proxy.net.upstream_address import UpstreamAddress
 from tests.edges import edge
@@ -132,14 +137,14 @@ async def test_content_behind_a_kept_request_is_bounded(monkeypatch: pytest.Monk
             sending = asyncio.ensure_future(loop.sock_sendall(client, PUT + b"x" * LARGE))
 
             await until(lambda: not transport.is_reading() or sending.done())
-            assert taps.edge.taken < MOST_KEPT + ONE_READ
+            assert taps.edge.taken < MAX_BUFFERED_BYTES + ONE_READ
             end = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
             await loop.sock_sendall(jupyter, end)
             jupyter.close()
             # The next request has begun, and reads what is kept.
             await until(lambda: bool(labgate.records) and connection._content is not None)
             await until(lambda: not transport.is_reading() or sending.done())
-            assert taps.edge.taken < MOST_KEPT + MOST_WAITING + 2 * ONE_READ
+            assert taps.edge.taken < MAX_BUFFERED_BYTES + MAX_WAITING_BYTES + 2 * ONE_READ
             sending.cancel()
             client.close()
     for filler in fillers:
@@ -167,7 +172,7 @@ async def test_a_fault_behind_much_content_leaves_the_client_read() -> None:
         client = await dialled(labgate, CHUNKED)
         await loop.sock_sendall(client, b"%x\r\n" % size + b"x" * size + b"\r\n")
         await until(lambda: taken >= size)
-        rest = MOST_WAITING + 50_000
+        rest = MAX_WAITING_BYTES + 50_000
         same_moment(lambda: client.send(b"%x\r\n" % rest + b"x" * rest + b"\r\nzzz\r\n"))
         assert (await loop.sock_recv(client, 4096)).startswith(b"HTTP/1.1 400 ")
         (connection,) = labgate.server.connections
@@ -176,7 +181,7 @@ async def test_a_fault_behind_much_content_leaves_the_client_read() -> None:
         client.close()
 
 
-@pytest.mark.parametrize("size", [MOST_WAITING - 30_000, MOST_WAITING + 50_000])
+@pytest.mark.parametrize("size", [MAX_WAITING_BYTES - 30_000, MAX_WAITING_BYTES + 50_000])
 async def test_a_client_that_leaves_behind_its_whole_content_is_noticed(size: int) -> None:
     asked = asyncio.Event()
 
@@ -208,10 +213,10 @@ class Held:
 
 
 def test_nobody_waits_for_100_for_ever() -> None:
-    assert LEAVE_SECONDS + DEFAULT_LIMITS.content_grace_seconds <= 60
+    assert EXPECT_CONTINUE_SECONDS + DEFAULT_LIMITS.content_grace_seconds <= 60
     content = SizedBody(Held(), DEFAULT_LIMITS, 1, hesitant=True)
     assert content.take() is None
-    patience = monotonic() + LEAVE_SECONDS
+    patience = monotonic() + EXPECT_CONTINUE_SECONDS
     for now in (patience - 10, patience - 1, patience + 1):
         content.check_pace(now, answered=False)
         assert content.take() is None
@@ -239,14 +244,14 @@ def test_tiny_chunks_wait_as_what_they_contain() -> None:
     try:
         before, _ = tracemalloc.get_traced_memory()
         while not source.paused:
-            content.came(segment)
+            content.feed(segment)
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert after - before < 2 * MOST_WAITING
+    assert after - before < 2 * MAX_WAITING_BYTES
     whole = content.take()
     assert whole is not None
-    assert len(whole) > MOST_WAITING
+    assert len(whole) > MAX_WAITING_BYTES
     assert whole.strip(b"ab") == b""
     assert not source.paused
 

@@ -21,23 +21,23 @@ LIMITS = Limits(request_line=100, head=1000, fields=10)
 
 
 def cut(segments: Sequence[bytes]) -> tuple[list[bytes], int, RequestParser]:
-    """The octets that went on, one string a piece; the refusal's status; the framer.
+    """The octets that went on, one string a piece; the refusal's status; the parser.
 
     Every request is answered as soon as it is whole.
     """
-    framer = RequestParser(LIMITS)
+    parser = RequestParser(LIMITS)
     pieces: list[bytes] = []
     for segment in segments:
         rest = segment
         while rest:
-            piece, rest = framer.cut(rest)
+            piece, rest = parser.cut(rest)
             if isinstance(piece, Refuse):
-                return pieces, piece.status, framer
+                return pieces, piece.status, parser
             if piece is not None:
                 pieces.append(piece)
-            if framer.state is ClientState.DONE:
-                framer.answered()
-    return pieces, 0, framer
+            if parser.state is ClientState.DONE:
+                parser.answered()
+    return pieces, 0, parser
 
 
 CASES: list[tuple[bytes, list[bytes], int, ClientState]] = [
@@ -61,8 +61,8 @@ def test_cut(
     data: bytes, pieces: list[bytes], status: int, state: ClientState, segments: str
 ) -> None:
     octets = [data[at : at + 1] for at in range(len(data))]
-    went, refused, framer = cut([data] if segments == "whole" else octets)
-    assert (b"".join(went), refused, framer.state) == (b"".join(pieces), status, state)
+    went, refused, parser = cut([data] if segments == "whole" else octets)
+    assert (b"".join(went), refused, parser.state) == (b"".join(pieces), status, state)
     if segments == "whole":
         assert went == pieces
 
@@ -84,40 +84,40 @@ EARLY = [
 def test_a_faulty_head_is_refused_before_it_is_whole(
     first: bytes, second: bytes, status: int
 ) -> None:
-    _, refused, framer = cut([first, second] if second else [first])
-    assert (refused, framer.state, framer.kept) == (status, ClientState.IGNORED, b"")
+    _, refused, parser = cut([first, second] if second else [first])
+    assert (refused, parser.state, parser.kept) == (status, ClientState.IGNORED, b"")
 
 
 def test_behind_a_refusal_nothing_is_read() -> None:
-    framer = RequestParser(LIMITS)
-    piece, rest = framer.cut(b"?\r\n\r\n" + GET)
+    parser = RequestParser(LIMITS)
+    piece, rest = parser.cut(b"?\r\n\r\n" + GET)
     assert isinstance(piece, Refuse)
     assert rest == b""
-    assert framer.cut(GET) == (None, b"")
-    assert framer.kept == b""
+    assert parser.cut(GET) == (None, b"")
+    assert parser.kept == b""
 
 
 def test_behind_a_request_octets_wait_for_its_answer() -> None:
-    framer = RequestParser(LIMITS)
-    assert framer.cut(UPGRADE + GET) == (UPGRADE, GET)
-    assert framer.cut(GET) == (None, b"")
-    assert framer.cut(POST) == (None, b"")
-    kept = framer.take()
-    framer.answered()
-    assert framer.cut(kept) == (GET, POST)
-    assert framer.cut(b"\x81\x00") == (None, b"")
-    assert framer.switched() == b"\x81\x00"
-    assert framer.state is ClientState.SWITCHED
+    parser = RequestParser(LIMITS)
+    assert parser.cut(UPGRADE + GET) == (UPGRADE, GET)
+    assert parser.cut(GET) == (None, b"")
+    assert parser.cut(POST) == (None, b"")
+    kept = parser.take()
+    parser.answered()
+    assert parser.cut(kept) == (GET, POST)
+    assert parser.cut(b"\x81\x00") == (None, b"")
+    assert parser.switched() == b"\x81\x00"
+    assert parser.state is ClientState.SWITCHED
 
 
 def test_an_answer_may_come_before_the_content() -> None:
-    framer = RequestParser(LIMITS)
-    assert framer.cut(POST + b"12") == (POST, b"12")
-    assert framer.cut(b"12") == (b"12", b"")
-    framer.answered()
-    assert framer.cut(b"345" + GET) == (b"345", GET)
-    assert framer.cut(GET) == (GET, b"")
-    assert framer.state is ClientState.DONE
+    parser = RequestParser(LIMITS)
+    assert parser.cut(POST + b"12") == (POST, b"12")
+    assert parser.cut(b"12") == (b"12", b"")
+    parser.answered()
+    assert parser.cut(b"345" + GET) == (b"345", GET)
+    assert parser.cut(GET) == (GET, b"")
+    assert parser.state is ClientState.DONE
 
 
 targets = st.text("abcXYZ019/?%=&.~", max_size=20).map(lambda text: b"/" + text.encode("ascii"))
@@ -139,8 +139,8 @@ def test_cuts_do_not_matter(sent: list[tuple[bytes, bytes]], data: st.DataObject
     places = st.lists(st.integers(0, len(stream)), max_size=8)
     ends = [*sorted(data.draw(places)), len(stream)]
     segments = [stream[a:b] for a, b in zip([0, *ends], ends, strict=False)]
-    pieces, refused, framer = cut(segments)
-    assert (b"".join(pieces), refused, framer.state) == (stream, 0, ClientState.HEAD)
+    pieces, refused, parser = cut(segments)
+    assert (b"".join(pieces), refused, parser.state) == (stream, 0, ClientState.HEAD)
     went = iter(pieces)
     assert all(head in went for head, _ in sent), "a head went in pieces"
 

@@ -6,7 +6,12 @@ import asyncio
 
 import pytest
 
-from proxy.http1.server_connection import MOST_AT_ONCE, MOST_KEPT, PROVEN_BYTES, ServerConnection
+from proxy.http1.server_connection import (
+    MAX_BUFFERED_BYTES,
+    MAX_WRITE_BYTES,
+    SLICED_BYTES,
+    ServerConnection,
+)
 from tests.edges import Edge, edge, request
 from tests.upstreams import OK, Visit, says, upstream
 from tests.wire.talk import Recorder
@@ -61,7 +66,7 @@ async def test_pipelined_requests_wait_as_octets() -> None:
         writer.write(GET * count + request())
         await arrived.wait()
         connection = connection_of(labgate)
-        while len(connection._framer.kept) <= MOST_KEPT:  # noqa: ASYNC110  no event says so
+        while len(connection._parser.kept) <= MAX_BUFFERED_BYTES:  # noqa: ASYNC110  no event says so
             await asyncio.sleep(0)
         assert connection.transport is not None
         assert not connection.transport.is_reading()
@@ -178,11 +183,11 @@ async def test_much_goes_down_in_slices_until_its_client_has_proven_to_read() ->
         own, connection.transport = connection.transport, Taking()
         pieces = connection.transport.pieces
         try:
-            for _ in range(PROVEN_BYTES // len(read) + 1):
+            for _ in range(SLICED_BYTES // len(read) + 1):
                 pieces.clear()
                 connection.write(read)
                 assert b"".join(pieces) == read
-                assert max(map(len, pieces)) <= MOST_AT_ONCE < len(read)
+                assert max(map(len, pieces)) <= MAX_WRITE_BYTES < len(read)
             pieces.clear()
             connection.write(read)
             assert pieces == [read]

@@ -57,9 +57,9 @@ async def test_a_client_that_reads_nothing_at_all_is_let_go() -> None:
         async with asyncio.timeout(30):
             await until(lambda: connection.congested)
         now = monotonic()
-        assert not connection.lost_cause(now)
-        assert not connection.lost_cause(now + UNREAD_SECONDS - 1)
-        assert connection.lost_cause(now + UNREAD_SECONDS + 1)
+        assert not connection.is_unresponsive(now)
+        assert not connection.is_unresponsive(now + UNREAD_SECONDS - 1)
+        assert connection.is_unresponsive(now + UNREAD_SECONDS + 1)
 
 
 async def test_an_idle_connection_is_no_lost_cause() -> None:
@@ -68,8 +68,8 @@ async def test_an_idle_connection_is_no_lost_cause() -> None:
         writer.write(GET)
         await reader.readuntil(b"ok")
         now = monotonic()
-        assert not only(labgate).lost_cause(now)
-        assert not only(labgate).lost_cause(now + 10 * UNREAD_SECONDS)
+        assert not only(labgate).is_unresponsive(now)
+        assert not only(labgate).is_unresponsive(now + 10 * UNREAD_SECONDS)
 
 
 async def test_a_log_that_fails_spoils_no_answer(caplog: pytest.LogCaptureFixture) -> None:
