@@ -241,14 +241,21 @@ class Application:
         memory = MemoryReclaimer(monotonic())
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            for listener in self._listeners:
-                if isinstance(listener, Listener):
-                    await listener.shed()
-            for server in self._servers:
-                await server.shed()
-            memory.check(len(self._servers[0].connection_limit), monotonic())
-            await self._pool.check_times()
-            self._page_deadline.look(monotonic())
+            try:
+                await self._check_timeouts(memory)
+            except Exception:
+                # Without the next sweep no timeout of any client would be enforced any more.
+                log.exception("checking the timeouts failed; trying again")
+
+    async def _check_timeouts(self, memory: MemoryReclaimer) -> None:
+        for listener in self._listeners:
+            if isinstance(listener, Listener):
+                await listener.shed()
+        for server in self._servers:
+            await server.shed()
+        memory.check(len(self._servers[0].connection_limit), monotonic())
+        await self._pool.check_times()
+        self._page_deadline.look(monotonic())
 
     def _make_web_application(self) -> web.Application:
         from proxy.web.app import make_app  # noqa: PLC0415  see InProcessUpstream

@@ -29,6 +29,11 @@ LINE = b"\r\n"
 NO_LINE = RequestLine(b"", b"", (1, 1))
 
 
+MAX_REMEMBERED_BYTES = 8 * 1024
+"""Field lines kept for the next request, which mostly repeats them. Browsers send fewer; an idle
+connection must not hold a client's largest head in several forms."""
+
+
 class RequestParser:
     """Cuts what arrives into heads and content; no I/O.
 
@@ -98,6 +103,8 @@ class RequestParser:
         What was kept for ``DONE`` is to be taken before.
         """
         self._answered = True
+        if len(self._same) > MAX_REMEMBERED_BYTES:
+            self._forget()
         if self.state is ClientState.DONE:
             self.state = ClientState.HEAD
 

@@ -314,6 +314,9 @@ class ServerConnection(asyncio.Protocol):
 
     def shed(self, now: float) -> None:
         """End what takes too long or leads nowhere."""
+        if self.transport is None:
+            # It was lost while the sweep let others go on.
+            return
         if self._timeouts.over(now, self._server.limits):
             if self._timeouts.what is Awaiting.HEAD:
                 self._write_refusal(408, "The request took too long.")

@@ -28,7 +28,8 @@ async def is_ready(address: UpstreamAddress, timeout_seconds: float = 2.0) -> bo
             received = await _get_api(address)
         head, _, content = received.partition(b"\r\n\r\n")
         status = json.loads(content)
-    except (OSError, ValueError):  # TimeoutError is an OSError
+    # TimeoutError is an OSError; json raises RecursionError for what is nested too deeply.
+    except (OSError, ValueError, RecursionError):
         return False
     ok = head.split(b"\r\n", 1)[0].split(b" ")[1:2] == [b"200"]
     return ok and isinstance(status, dict) and "version" in status

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.access.allow import ALLOW, Allow, LoginAttempt
 from proxy.errors import STATUS_OF, ClientFault, UpstreamDown, UpstreamError
+from proxy.http1.request_body import NO_CONTENT
 from proxy.messages import RequestBody, Responder, send_response
 from proxy.observe.record import Record
 from proxy.proxying import responses
@@ -175,7 +176,7 @@ class RequestHandler:
         return Forwarder(
             head,
             self._all.application_site,
-            self._body,
+            NO_CONTENT,
             self._responder,
             self._all.cache,
             report=self._on_result,
@@ -231,7 +232,7 @@ class RequestHandler:
             record.outcome = str(error)
             target = printable(redact_target(self._head.target))
             record.warning = True
-            if not self._all.access_log:
+            if not self._all.access_log and self._pool is self._all.pool:
                 peer = self._head.arrival.peer
                 request = f"{printable(self._head.method)} {target} from {peer}"
                 self._all.outage.failed(request, error)

@@ -16,6 +16,10 @@ CHALLENGE = b"/.well-known/acme-challenge/"
 
 NO_CHALLENGE = Refuse(404, "challenge", "There is no such certificate challenge here.")
 
+_APPLICATION_FIELDS = frozenset(
+    {b"accept", b"cookie", b"host", b"origin", b"sec-fetch-dest", b"sec-fetch-mode"}
+)
+
 _TOKEN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -102,21 +106,31 @@ def logout(head: RequestHead, site: Site) -> Internal | Refuse:
         sentence = "This server asks for no password of its own. Jupyter's menu has its Log Out."
         return Refuse(404, "logout", sentence)
     if head.method in (b"GET", b"HEAD"):
-        return Internal(head)
+        return Internal(application_head(head))
     if head.method != b"POST":
         allow = (b"Allow", b"GET, HEAD, POST")
         return Refuse(405, "logout", "Use GET or POST here.", fields=(allow,))
     if not head.values(b"origin"):
         sentence = f"Send the Origin field (a program: Origin: {site.canonical})."
         return Refuse(403, "logout", sentence, "Origin")
-    return Internal(head)
+    return Internal(application_head(head))
+
+
+def application_head(head: RequestHead) -> RequestHead:
+    """The request as labgate's own application gets it: what its routes read, and no more.
+
+    Without content, which no route reads: aiohttp would decompress it for anybody who sends
+    some. And without fields that its parser, stricter than labgate's, would refuse or log.
+    """
+    fields = tuple(field for field in head.fields if field[0].lower() in _APPLICATION_FIELDS)
+    return replace(head, target=head.target.partition(b"?")[0], fields=fields)
 
 
 def own_path(head: RequestHead, site: Site) -> Internal | Refuse | None:
     """The paths labgate answers itself; None when the path is not one of them."""
     path = head.target.partition(b"?")[0]
     if path in (HEALTH, READY):
-        return Internal(head)
+        return Internal(application_head(head))
     if not path.startswith(CHALLENGE):
         return None
     token = path[len(CHALLENGE) :]
@@ -125,4 +139,4 @@ def own_path(head: RequestHead, site: Site) -> Internal | Refuse | None:
     if not token or not _TOKEN_CHARACTERS.issuperset(token):
         # RFC 8555 section 8.3: a token is base64url, so no dots and no slashes.
         return NO_CHALLENGE
-    return Internal(head)
+    return Internal(application_head(head))

@@ -19,6 +19,7 @@ P = TypeVar("P", bound=asyncio.BaseProtocol)
 START_DELAY_SECONDS = 1.0
 """Loading aiohttp would slow down whoever waits for the ports to open, by milliseconds."""
 SHUTDOWN_SECONDS = 0.5
+MAX_LINE_BYTES, MAX_FIELD_BYTES, MAX_FIELDS = 17 * 1024, 65 * 1024, 256
 
 
 class InProcessUpstream:
@@ -45,7 +46,8 @@ class InProcessUpstream:
         self._timer = asyncio.get_running_loop().call_later(START_DELAY_SECONDS, self._begin)
 
     def _begin(self) -> asyncio.Task[None]:
-        if self._starting is None:
+        failed = self._starting is not None and self._starting.done() and self._runner is None
+        if self._starting is None or failed:
             self._starting = spawn(self._start(), "application")
         return self._starting
 
@@ -60,6 +62,11 @@ class InProcessUpstream:
             access_log=None,
             handle_signals=False,
             shutdown_timeout=SHUTDOWN_SECONDS,
+            auto_decompress=False,
+            # Whatever labgate's own parser lets through is let through here.
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_FIELD_BYTES,
+            max_headers=MAX_FIELDS,
         )
         await runner.setup()
         self._runner = runner
@@ -90,10 +97,15 @@ class InProcessUpstream:
             raise OSError("it is not running")
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
+        accepted: asyncio.BaseTransport | None = None
         try:
-            await loop.connect_accepted_socket(server, theirs)
+            accepted, _ = await loop.connect_accepted_socket(server, theirs)
             return await loop.create_unix_connection(factory, sock=ours)
         except BaseException:
             ours.close()
-            theirs.close()
+            if accepted is None:
+                theirs.close()
+            else:
+                # The descriptor is the transport's, which closes it in its own time.
+                accepted.close()
             raise

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.http1.connection_states import ClientState
 from proxy.http1.request_parser import RequestParser
-from proxy.net.limits import Limits
+from proxy.net.limits import DEFAULT_LIMITS, Limits
 from proxy.rules.model import Refuse
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -150,3 +150,14 @@ def test_anything_at_all_is_cut_alike(data: bytes, at: int) -> None:
     whole, refused, _ = cut([data])
     halves, refused_too, _ = cut([data[:at], data[at:]])
     assert (b"".join(whole), refused) == (b"".join(halves), refused_too)
+
+
+@pytest.mark.parametrize(("octets", "remembered"), [(100, True), (20_000, False)])
+def test_large_field_lines_are_not_kept_for_the_next_request(octets: int, remembered: bool) -> None:
+    parser = RequestParser(DEFAULT_LIMITS)
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"x" * octets + b"\r\n\r\n"
+    parser.cut(head)
+    first = parser.section
+    parser.answered()
+    parser.cut(head)
+    assert (parser.section is first) is remembered

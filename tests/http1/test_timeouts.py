@@ -128,3 +128,16 @@ async def test_what_came_quickly_buys_no_long_silence() -> None:
         async with asyncio.timeout(10), shedding(labgate):
             answer = await reader.readuntil(b"\r\n")
     assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_sweep_meets_a_connection_that_was_lost_meanwhile() -> None:
+    async with edge(None) as labgate:
+        reader, writer = await labgate.connect()
+        writer.write(b"GET /.labgate/health HTTP/1.1\r\nHost: x\r\n\r\nGET")
+        await reader.readuntil(b"serving\n")
+        (connection,) = labgate.server.connections
+        writer.close()
+        await writer.wait_closed()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await labgate.server.shutdown(PATIENCE_SECONDS)
+        connection.shed(monotonic() + 60)

@@ -72,6 +72,7 @@ class Silent:
         (replying('["version"]'), False),
         (replying("<h1>It works!</h1>"), False),
         (replying(""), False),
+        (replying("[" * 30_000), False),
         (replying("", 302, Location="/login"), False),
     ],
 )

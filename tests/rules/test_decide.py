@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from proxy.rules.decide import decide
+from proxy.rules.decide import application_head, decide
 from proxy.rules.model import (
     Arrival,
     Forward,
@@ -233,7 +233,7 @@ def test_logging_out_of_labgates_own_session(
     if isinstance(decision, Refuse):
         assert (decision.status, decision.rule) == expected
     else:
-        assert decision == Internal(head)
+        assert decision == Internal(application_head(head))
         assert expected is Internal
 
 
@@ -316,7 +316,7 @@ def test_challenges_are_served_on_both_listeners_and_never_redirected() -> None:
     site = make_site((LAB,), JUPYTER, challenges=True)
     token = CHALLENGE + b"aZ09-_"
     for head in (plain(b"Host: x", target=token), get(b"Host: x", target=token)):
-        assert decide(head, site) == Internal(head)
+        assert decide(head, site) == Internal(application_head(head))
 
 
 @pytest.mark.parametrize("name", [b"", b"../x", b"a/b", b"a.b", b"%2e%2e", b"a\\b"])
@@ -335,6 +335,25 @@ def test_challenges_without_a_webroot_are_404_and_not_redirected() -> None:
 
 def test_health_is_answered_whatever_the_host() -> None:
     by_address = get(b"Host: 10.0.0.9", target=b"/.labgate/health")
-    assert decide(by_address, SITE) == Internal(by_address)
+    assert decide(by_address, SITE) == Internal(application_head(by_address))
     on_plain_port = plain(target=b"/.labgate/ready?x")
-    assert decide(on_plain_port, SITE) == Internal(on_plain_port)
+    assert decide(on_plain_port, SITE) == Internal(application_head(on_plain_port))
+
+
+def test_the_application_gets_what_its_routes_read_and_no_more() -> None:
+    head = get(
+        b"Host: lab.example.org",
+        b"Cookie: a=1",
+        b"Accept: text/html",
+        b"Authorization: Basic eDp5",
+        b"Content-Length: 10",
+        b"Content-Encoding: gzip",
+        b"Content-Type: a/b",
+        b"Content-Type: c/d",
+        b"Connection: Cookie",
+        b"Expect: 100-continue",
+        target=b"/.labgate/health?token=secret",
+    )
+    passed = application_head(head)
+    assert passed.target == b"/.labgate/health"
+    assert {name.lower() for name, _ in passed.fields} == {b"host", b"cookie", b"accept"}

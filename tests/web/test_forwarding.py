@@ -166,3 +166,35 @@ async def test_an_answer_does_not_wait_for_content() -> None:
 async def test_a_gated_site_keeps_its_session_from_jupyter_and_not_from_the_application() -> None:
     site = replace(SITE, gated=True)
     assert site.for_application() == replace(site, gated=False, preserve=True, hsts_seconds=0)
+
+
+async def test_content_for_a_path_of_ours_reaches_nobody() -> None:
+    """aiohttp would decompress it, and what is no gzip would end the next client's request."""
+    async with edge(None) as labgate:
+        for _ in range(20):
+            lines = (b"Content-Encoding: gzip", b"Content-Length: 10")
+            asked = request(b"/.labgate/health", *lines, method=b"POST", content=b"A" * 10)
+            assert (await labgate.ask(asked)).startswith(b"HTTP/1.1 405 ")
+            other = request(b"/.labgate/health", method=b"POST")
+            assert (await labgate.ask(other)).startswith(b"HTTP/1.1 405 ")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b"Cookie: c=" + b"x" * 40_000,),
+        (b"Content-Type: a/b", b"Content-Type: c/d"),
+        (b"Content-Encoding: br",),
+        (b"Authorization: Basic " + b"x" * 20_000,),
+        tuple(b"X-Field-%d: x" % number for number in range(120)),
+    ],
+    ids=["cookie", "type", "coding", "credentials", "fields"],
+)
+async def test_what_labgate_lets_through_aiohttp_does_too(
+    lines: tuple[bytes, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with edge(None) as labgate:
+        answer = await labgate.ask(request(b"/.labgate/health?" + b"x" * 9_000, *lines))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"Server:" not in answer
+    assert not [record for record in caplog.records if record.name.startswith("aiohttp")]

@@ -135,3 +135,23 @@ async def test_an_application_that_does_not_start_is_an_upstream_that_is_down(
                 await connect(upstream)
         await upstream.stop()
     assert "background task application failed" in caplog.text
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_client_that_leaves_while_it_connects_breaks_nobody(
+    upstream: InProcessUpstream, turns: int
+) -> None:
+    (await connect(upstream))[1].close()
+    connecting = asyncio.ensure_future(connect(upstream))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    connecting.cancel()
+    await asyncio.wait({connecting})
+    if not connecting.cancelled():
+        connecting.result()[1].close()
+    # A descriptor closed under a transport would be one of these, and refused.
+    others = [await connect(upstream) for _ in range(8)]
+    for reader, writer in others:
+        writer.write(REQUEST)
+        await reader.readuntil(b"hello")
+        writer.close()
