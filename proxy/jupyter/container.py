@@ -157,6 +157,11 @@ class ContainerLauncher:
                 if self._stopped.is_set():
                     return _STOPPED  # the session is closed
                 ended = await self._read_exit()
+            except RuntimeError:
+                # aiohttp raises it in a session that ``stop`` has closed meanwhile.
+                if not self._stopped.is_set():
+                    raise
+                return _STOPPED
             except EngineError as error:
                 # Read the exit when the engine answers again.
                 if not unreachable:
