@@ -185,7 +185,7 @@ class Relay:
     async def close(self) -> None:
         assert self._server is not None
         self._server.close()
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)  # From Python 3.13 on the server has done it.
         for writer in self._writers:
             writer.transport.abort()
 
