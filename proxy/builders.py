@@ -17,8 +17,8 @@ from proxy.config.settings import Settings
 from proxy.net.limits import Limits
 from proxy.net.ports import Ports, bind
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.rules.model import Site, make_site
 from proxy.rules.networks import Networks
+from proxy.rules.site import Site, make_site
 from proxy.runtime.descriptors import raise_descriptor_limit
 from proxy.tls.context import Handshakes
 

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from proxy.errors import UpstreamError
-from proxy.rules.model import Field, RequestHead, ResponseHead
+from proxy.rules.head import Field, RequestHead, ResponseHead
 from proxy.short_response import Response
 
 

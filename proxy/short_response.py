@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from proxy.rules.model import Field
+from proxy.rules.head import Field
 from proxy.runtime.http_date import http_date
 
 TEXT = b"text/plain; charset=utf-8"

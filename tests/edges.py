@@ -14,7 +14,8 @@ from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.record import Observers, Record
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
-from proxy.rules.model import Field, RequestHead, Site, WebOrigin, make_site
+from proxy.rules.head import Field, RequestHead
+from proxy.rules.site import Site, WebOrigin, make_site
 from proxy.web.app import make_app
 from proxy.web.in_process import InProcessUpstream
 

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from proxy.rules.model import (
-    Arrival,
-    Field,
-    RequestHead,
-    ResponseHead,
-    Site,
-    WebOrigin,
-    make_site,
-)
+from proxy.rules.head import Arrival, Field, RequestHead, ResponseHead
+from proxy.rules.site import Site, WebOrigin, make_site
 
 LAB = WebOrigin("https", "lab.example.org", 443)
 LOCAL = WebOrigin("https", "localhost", 8443)

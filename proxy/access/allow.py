@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proxy.access.token_guesses import TokenAttempt
-from proxy.rules.model import Field, RequestHead
+from proxy.rules.head import Field, RequestHead
 
 
 @dataclass(slots=True, eq=False)

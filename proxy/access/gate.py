@@ -14,7 +14,9 @@ from proxy.access.password_verifier import PasswordVerifier
 from proxy.access.refusals import CHALLENGE
 from proxy.access.revoked_sessions import Revoke
 from proxy.access.session import CLEAR_SESSION_COOKIE, Sessions
-from proxy.rules.model import Field, Refuse, RequestHead, ResponseHead, Site
+from proxy.rules.decision import Refuse
+from proxy.rules.head import Field, RequestHead, ResponseHead
+from proxy.rules.site import Site
 
 log = logging.getLogger("labgate")
 

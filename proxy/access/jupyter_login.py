@@ -14,8 +14,10 @@ from proxy.access.allow import Allow, LoginAttempt
 from proxy.access.lockout import Lockout
 from proxy.access.refusals import BUSY, too_many_failures
 from proxy.access.token_guesses import TokenAttempt, TokenGuesses
-from proxy.rules.model import Refuse, RequestHead, ResponseHead, Site
+from proxy.rules.decision import Refuse
+from proxy.rules.head import RequestHead, ResponseHead
 from proxy.rules.networks import limit_key
+from proxy.rules.site import Site
 
 
 class JupyterLogin:

@@ -20,7 +20,8 @@ from proxy.access.password_verifier import PasswordVerifier
 from proxy.access.refusals import BUSY, OVERLOADED, challenge, too_many_failures, wrong_password
 from proxy.access.revoked_sessions import Revocation, Revoke
 from proxy.access.session import Sessions
-from proxy.rules.model import Refuse, RequestHead
+from proxy.rules.decision import Refuse
+from proxy.rules.head import RequestHead
 from proxy.rules.networks import limit_key
 from proxy.rules.origin import is_websocket
 from proxy.runtime.tasks import spawn

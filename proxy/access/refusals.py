@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 
-from proxy.rules.model import Field, Refuse, RequestHead
+from proxy.rules.decision import Refuse
+from proxy.rules.head import Field, RequestHead
 
 CHALLENGE: Field = (b"WWW-Authenticate", b'Basic realm="Jupyter", charset="UTF-8"')
 BUSY = Refuse(

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from proxy.rules.credentials import SESSION_COOKIE, session_cookies
-from proxy.rules.model import Field
+from proxy.rules.head import Field
 from proxy.runtime.secret_files import read_or_create_secret
 
 log = logging.getLogger("labgate")

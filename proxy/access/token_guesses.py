@@ -15,8 +15,10 @@ from time import monotonic
 from proxy.access.lockout import Lockout
 from proxy.access.refusals import BUSY, too_many_failures
 from proxy.rules.credentials import tokens, without_token
-from proxy.rules.model import Refuse, RequestHead, ResponseHead, Site
+from proxy.rules.decision import Refuse
+from proxy.rules.head import RequestHead, ResponseHead
 from proxy.rules.networks import limit_key
+from proxy.rules.site import Site
 from proxy.rules.token_check import is_token_accepted
 
 REMEMBER_TOKEN_SECONDS = 300.0

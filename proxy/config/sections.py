@@ -34,7 +34,7 @@ from proxy.config.types import (
 from proxy.errors import UsageError
 from proxy.net.limits import DEFAULT_LIMITS
 from proxy.net.upstream_address import parse_upstream
-from proxy.rules.model import WebOrigin
+from proxy.rules.site import WebOrigin
 
 DEFAULT_IMAGE = "quay.io/jupyter/scipy-notebook:2025-03-14"
 DEFAULT_DOMAIN = "localhost"

@@ -28,7 +28,7 @@ from proxy.config.sections import (
 )
 from proxy.config.types import is_address, is_public_name, parse_domain
 from proxy.net.upstream_address import UpstreamAddress, parse_upstream
-from proxy.rules.model import WebOrigin
+from proxy.rules.site import WebOrigin
 
 DEFAULT_HSTS_SECONDS = 180 * 24 * 3600
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from proxy.rules.model import WebOrigin
+from proxy.rules.site import WebOrigin
 
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 _MOUNT = re.compile(r"([^:]+):(/[^:]*)")

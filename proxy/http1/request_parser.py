@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from proxy.http1.connection_states import ClientState
 from proxy.net.limits import Limits
-from proxy.rules.model import NO_FIELDS, FieldSection, Refuse
+from proxy.rules.decision import Refuse
+from proxy.rules.head import NO_FIELDS, FieldSection
 from proxy.rules.syntax import (
     END,
     NO_CONTENT,

@@ -7,7 +7,7 @@ from time import monotonic
 import httptools
 
 from proxy.messages import Receiver
-from proxy.rules.model import Field, ResponseHead
+from proxy.rules.head import Field, ResponseHead
 from proxy.rules.response_faults import MAX_RESPONSE_FIELDS, response_fault
 
 MAX_HEAD_BYTES = 256 * 1024

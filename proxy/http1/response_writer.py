@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from proxy.messages import RawConnection, queue_response
+from proxy.rules.head import Field
 from proxy.rules.message import NOTHING_FOLLOWS
-from proxy.rules.model import Field
 from proxy.runtime.http_date import http_date
 from proxy.short_response import Response
 

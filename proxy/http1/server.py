@@ -24,7 +24,7 @@ class Http1Server:
         connections: Those that are open.
         connection_limit: How many there may be on all ports, with those that are pending.
         exchange: Takes every request.
-        plain_redirects: As in ``rules.model.Arrival``.
+        plain_redirects: As in ``rules.head.Arrival``.
     """
 
     def __init__(

@@ -17,8 +17,9 @@ from proxy.http1.timeouts import Awaiting, ConnectionTimeouts
 from proxy.messages import RequestInProgress, TunnelEnd, queue_response
 from proxy.net.limits import Slot
 from proxy.net.reset import reset
+from proxy.rules.decision import Refuse
+from proxy.rules.head import Arrival, RequestHead
 from proxy.rules.message import NOTHING_FOLLOWS, connection_facts
-from proxy.rules.model import Arrival, Refuse, RequestHead
 from proxy.rules.networks import plain_address
 from proxy.short_response import plain
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from proxy.observe.record import Record
-from proxy.rules.model import Change
+from proxy.rules.changes import Change
 from proxy.rules.redaction import printable, redact, redact_target
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from proxy.errors import UsageError
-from proxy.rules.model import WebOrigin
+from proxy.rules.site import WebOrigin
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 

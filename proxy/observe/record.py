@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from proxy.rules.model import Change, RequestHead
+from proxy.rules.changes import Change
+from proxy.rules.head import RequestHead
 
 
 @dataclass(slots=True)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from weakref import ref
 
+from proxy.rules.changes import Change
 from proxy.rules.decide import decide, depends_on_target
-from proxy.rules.model import Change, Decision, FieldSection, Forward, RequestHead, Site
+from proxy.rules.decision import Decision, Forward
+from proxy.rules.head import FieldSection, RequestHead
 from proxy.rules.request import REQUEST_LINE, field_lines, upstream_fields, upstream_head
+from proxy.rules.site import Site
 from proxy.rules.target import is_ordinary
 
 

@@ -17,7 +17,9 @@ from proxy.proxying.pool import Pool
 from proxy.proxying.request_handler import handle
 from proxy.proxying.tunnel import Tunnel as OpenTunnel
 from proxy.rules.client import with_client_address
-from proxy.rules.model import Refuse, RequestHead, Site
+from proxy.rules.decision import Refuse
+from proxy.rules.head import RequestHead
+from proxy.rules.site import Site
 from proxy.runtime.log_throttle import LogThrottle
 
 log = logging.getLogger("labgate")

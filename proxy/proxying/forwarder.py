@@ -17,9 +17,11 @@ from proxy.errors import ClientFault, UpstreamDown, UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.messages import RequestBody, Responder
 from proxy.proxying.decision_cache import DecisionCache
-from proxy.rules.model import Change, Field, RequestHead, ResponseHead, Site
+from proxy.rules.changes import Change
+from proxy.rules.head import Field, RequestHead, ResponseHead
 from proxy.rules.negotiation import is_navigation
 from proxy.rules.response import downstream_fields
+from proxy.rules.site import Site
 
 Failure = TypeVar("Failure", bound=Exception)
 

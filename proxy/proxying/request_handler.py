@@ -18,17 +18,15 @@ from proxy.observe.record import Record
 from proxy.proxying import responses
 from proxy.proxying.forwarder import Forwarder, Result, Switched, Trace
 from proxy.proxying.tunnel import Tunnel as OpenTunnel
-from proxy.rules.model import (
-    NO_FIELDS,
+from proxy.rules.decision import (
     Forward,
     Internal,
     Redirect,
     Refuse,
-    RequestHead,
     Respond,
-    ResponseHead,
     Tunnel,
 )
+from proxy.rules.head import NO_FIELDS, RequestHead, ResponseHead
 from proxy.rules.redaction import printable, redact, redact_target
 from proxy.runtime.tasks import spawn
 from proxy.short_response import Response, plain

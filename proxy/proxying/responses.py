@@ -5,7 +5,8 @@ No version, no name of ours: a stranger learns nothing from an error.
 
 from __future__ import annotations
 
-from proxy.rules.model import Field, Refuse, RequestHead
+from proxy.rules.decision import Refuse
+from proxy.rules.head import Field, RequestHead
 from proxy.rules.negotiation import is_navigation
 from proxy.short_response import Response, plain, response
 from proxy.web.error_content import error_content

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from .model import Refuse, RequestHead, Site
+from .decision import Refuse
+from .head import RequestHead
 from .networks import MAX_ADDRESS_CHARACTERS, MAX_CACHED_ADDRESSES, Networks, parse_address
+from .site import Site
 
 MAX_HOPS = 32
 """The limit of entries of X-Forwarded-For; real chains of proxies are shorter."""

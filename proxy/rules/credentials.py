@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote_to_bytes
 
-from .model import Field, RequestHead
+from .head import Field, RequestHead
 
 SESSION_COOKIE = b"__Host-labgate"
 """Browsers accept this prefix only from the site itself, over HTTPS (RFC 6265bis)."""

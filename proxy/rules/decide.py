@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from . import client, message, origin, redirect, target
-from .model import Decision, Forward, Internal, Refuse, RequestHead, Respond, Site, Tunnel
+from .decision import (
+    Decision,
+    Forward,
+    Internal,
+    Refuse,
+    Respond,
+    Tunnel,
+)
+from .head import RequestHead
+from .site import Site
 
 HEALTH = b"/.labgate/health"
 READY = b"/.labgate/ready"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .model import Refuse, RequestHead
+from .decision import Refuse
+from .head import RequestHead
 from .origin import has_option, is_websocket
 
 METHODS = frozenset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from .model import RequestHead
+from .head import RequestHead
 
 MAX_MEDIA_RANGES = 32
 """The limit of entries of Accept that are parsed; browsers send up to ten."""

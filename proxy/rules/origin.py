@@ -15,7 +15,9 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from .authority import host_only, is_authority, port_only
 from .credentials import tokens
-from .model import Refuse, RequestHead, Site
+from .decision import Refuse
+from .head import RequestHead
+from .site import Site
 
 NO_SUCH_SITE = "The name or the port in the address is not one that is served here."
 """It does not name the right domain, which a scanner of addresses would learn."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Literal
 
 from .authority import host_only
-from .model import Redirect, RequestHead, Site, WebOrigin
+from .decision import Redirect
+from .head import RequestHead
+from .site import Site, WebOrigin
 
 
 def to_https(head: RequestHead, site: Site) -> Redirect:

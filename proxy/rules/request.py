@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from . import credentials, hop_by_hop
-from .model import Change, Field, RequestHead, Site
+from .changes import Change, note
+from .head import Field, RequestHead
 from .origin import referer_is_public, referer_names_jupyter
+from .site import Site
 
 CLIENT_CLAIMS = frozenset({b"forwarded", b"x-real-ip", b"x-scheme"})
 """Besides every X-Forwarded-*: what a client says of its own connection is not believed.
@@ -39,7 +41,7 @@ def upstream_fields(
     for field in head.fields:
         name = field[0].lower()
         if name in ending:
-            _note(changes, "hop-by-hop", field, None)
+            note(changes, "hop-by-hop", field, None)
         elif name == b"host":
             host = field[1]
         elif name == b"via":
@@ -49,7 +51,7 @@ def upstream_fields(
         elif name in own:
             kept += _without_own(field, name, changes)
         elif (rule := _dropped_by(name)) is not None:
-            _note(changes, rule, field, None)
+            note(changes, rule, field, None)
         elif name == b"content-length":
             kept.append(_written_anew(field, changes))
         else:
@@ -65,7 +67,7 @@ def upstream_fields(
 
     new_host = host if site.preserve else site.upstream.authority.encode("ascii")
     if changes is not None:
-        _note(changes, "host", (b"Host", host), new_host)
+        note(changes, "host", (b"Host", host), new_host)
         changes.extend(Change(_rule_of(name), name, None, value) for name, value in said)
     return [(b"Host", new_host), *kept, *said]
 
@@ -122,14 +124,14 @@ def _without_own(field: Field, name: bytes, changes: list[Change] | None) -> lis
         after = credentials.without_session(field[1])
     elif credentials.is_basic(field[1]):
         after = None
-    _note(changes, "gate", field, after)
+    note(changes, "gate", field, after)
     return [] if after is None else [(field[0], after)]
 
 
 def _written_anew(field: Field, changes: list[Change] | None) -> Field:
     """Content-Length without leading zeros, which some parsers read as octal."""
     length = b"%d" % int(field[1])
-    _note(changes, "framing", field, length)
+    note(changes, "framing", field, length)
     return (field[0], length)
 
 
@@ -146,7 +148,7 @@ def _rewritten(field: Field, name: bytes, site: Site, changes: list[Change] | No
         after = value if site.preserve else _at_upstream(value, name, site)
     elif referer_names_jupyter(value, site):
         after = None
-    _note(changes, name.decode("ascii"), field, after)
+    note(changes, name.decode("ascii"), field, after)
     return [] if after is None else [(field[0], after)]
 
 
@@ -162,8 +164,3 @@ def _rule_of(name: bytes) -> str:
     if name in (b"Connection", b"Upgrade", b"Transfer-Encoding"):
         return "hop-by-hop"
     return "via" if name == b"Via" else "forwarded"
-
-
-def _note(changes: list[Change] | None, rule: str, field: Field, after: bytes | None) -> None:
-    if changes is not None and field[1] != after:
-        changes.append(Change(rule, field[0], field[1], after))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from . import hop_by_hop
+from .changes import Change, note
 from .credentials import sets_session
-from .model import Change, Field, ResponseHead, Site, WebOrigin
+from .head import Field, ResponseHead
+from .site import Site, WebOrigin
 
 _SPECIAL = frozenset(
     {
@@ -67,14 +69,14 @@ def _kept(
     kept: list[Field] = []
     for field, name in zip(head.fields, head.names, strict=True):
         if name in ending:
-            _note(changes, "hop-by-hop", field, None)
+            note(changes, "hop-by-hop", field, None)
         elif no_length and name == b"content-length":
             # RFC 9110 section 8.6: no Content-Length in 1xx and 204.
-            _note(changes, "framing", field, None)
+            note(changes, "framing", field, None)
         elif name == b"content-length":
             # Some parsers read leading zeros as octal.
             length = b"%d" % int(field[1])
-            _note(changes, "framing", field, length)
+            note(changes, "framing", field, length)
             kept.append((field[0], length))
         elif name not in _SPECIAL:
             kept.append(field)
@@ -101,7 +103,7 @@ def special(
             rule, after = "hsts", None if site.hsts_seconds else field[1]
         case _:
             rule, after = "cors", None if names_upstream(head, site) else field[1]
-    _note(changes, rule, field, after)
+    note(changes, rule, field, after)
     return None if after is None else (field[0], after)
 
 
@@ -157,8 +159,3 @@ def names_upstream(head: ResponseHead, site: Site) -> bool:
 def _is_domain(attribute: bytes, host: bytes) -> bool:
     key, _, domain = attribute.partition(b"=")
     return key.strip().lower() == b"domain" and domain.strip().lower().lstrip(b".") == host
-
-
-def _note(changes: list[Change] | None, rule: str, field: Field, after: bytes | None) -> None:
-    if changes is not None and field[1] != after:
-        changes.append(Change(rule, field[0], field[1], after))

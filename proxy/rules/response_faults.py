@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .model import ResponseHead
+from .head import ResponseHead
 
 MAX_RESPONSE_FIELDS = 1000
 """The limit of field lines; each costs far more memory than its octets."""

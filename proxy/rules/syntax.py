@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .model import Field, Refuse
+from .decision import Refuse
+from .head import Field
 
 END = b"\r\n\r\n"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .authority import is_authority
-from .model import Refuse, RequestHead
+from .decision import Refuse
+from .head import RequestHead
 
 
 def is_ordinary(target: bytes) -> bool:

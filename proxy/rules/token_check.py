@@ -6,8 +6,9 @@ import re
 from functools import lru_cache
 
 from .credentials import pairs
-from .model import RequestHead, ResponseHead, Site
+from .head import RequestHead, ResponseHead
 from .origin import is_logout
+from .site import Site
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOT_ALPHANUMERIC = re.compile(rb"[^A-Za-z0-9]")

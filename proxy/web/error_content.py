@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from proxy.rules.model import RequestHead
+from proxy.rules.head import RequestHead
 from proxy.rules.negotiation import Representation, representation
 from proxy.web.page import error_page
 

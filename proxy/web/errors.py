@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from proxy.rules.model import Field
+from proxy.rules.head import Field
 from proxy.web.error_content import error_content
 from proxy.web.request_head import CLIENT_FIELD, request_head
 

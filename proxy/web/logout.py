@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from proxy.rules.model import Field, RequestHead
+from proxy.rules.head import Field, RequestHead
 from proxy.web.errors import error_response
 from proxy.web.page import LOGOUT
 from proxy.web.request_head import request_head

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from proxy.rules.model import Arrival, RequestHead
+from proxy.rules.head import Arrival, RequestHead
 
 CLIENT_FIELD = "X-Real-IP"
 """The client's address. ``rules.request`` sets it, whatever the client itself says in it."""

@@ -20,8 +20,8 @@ from proxy.access.lockout import Lockout
 from proxy.access.revoked_sessions import RevokedFile
 from proxy.access.session import RENEW_AFTER_SECONDS, Sessions
 from proxy.net.reset import reset
-from proxy.rules.model import make_site
 from proxy.rules.networks import Networks
+from proxy.rules.site import make_site
 from tests.edges import PUBLIC, Edge, edge, request
 from tests.upstreams import OK, Upstream, Visit, upstream
 

@@ -13,7 +13,7 @@ from proxy.config.load import load
 from proxy.config.settings import Settings
 from proxy.config.types import is_public_name, memory_bytes, parse_domain
 from proxy.errors import UsageError
-from proxy.rules.model import WebOrigin
+from proxy.rules.site import WebOrigin
 
 
 def loaded(

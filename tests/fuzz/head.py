@@ -11,7 +11,8 @@ from proxy.http1.connection_states import ClientState
 from proxy.http1.request_parser import RequestParser
 from proxy.net.limits import DEFAULT_LIMITS
 from proxy.rules.decide import decide
-from proxy.rules.model import Arrival, Field, Forward, RequestHead, Tunnel
+from proxy.rules.decision import Forward, Tunnel
+from proxy.rules.head import Arrival, Field, RequestHead
 from proxy.rules.request import CLIENT_CLAIMS, upstream_head
 from tests.heads import SITE
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from proxy.errors import UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
-from proxy.rules.model import ResponseHead
+from proxy.rules.head import ResponseHead
 
 GONE = socket.socket()
 GONE.close()

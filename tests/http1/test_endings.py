@@ -16,7 +16,7 @@ from typing import cast
 import pytest
 
 from proxy.access.gate import Gate
-from proxy.rules.model import RequestHead
+from proxy.rules.head import RequestHead
 from tests.edges import Edge, edge, request
 from tests.upstreams import OK, Visit, says, upstream
 from tests.wire.talk import Recorder

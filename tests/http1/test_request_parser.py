@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proxy.http1.connection_states import ClientState
 from proxy.http1.request_parser import RequestParser
 from proxy.net.limits import DEFAULT_LIMITS, Limits
-from proxy.rules.model import Refuse
+from proxy.rules.decision import Refuse
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"

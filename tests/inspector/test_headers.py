@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.inspector.headers import format_changes
 from proxy.observe.record import Record
-from proxy.rules.model import Change
+from proxy.rules.changes import Change
 from tests.heads import HOST, get
 
 

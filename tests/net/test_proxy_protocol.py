@@ -28,9 +28,9 @@ from proxy.net.pending_connection import PendingConnection
 from proxy.net.ports import bind
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe import access_log
-from proxy.rules.model import make_site
 from proxy.rules.networks import Networks
 from proxy.rules.proxy_protocol import V2_SIGNATURE
+from proxy.rules.site import make_site
 from proxy.runtime.tasks import spawn
 from tests.certificates import AUTHORITY, pair, server_context
 from tests.edges import PUBLIC, Edge, edge, request

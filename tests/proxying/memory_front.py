@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from proxy.messages import TunnelEnd
 from proxy.proxying.dispatcher import Dispatcher
-from proxy.rules.model import Arrival, Field, RequestHead
+from proxy.rules.head import Arrival, Field, RequestHead
 from proxy.short_response import Response
 
 HOST: Field = (b"Host", b"lab.example.org")

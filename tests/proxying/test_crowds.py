@@ -13,8 +13,8 @@ import pytest
 
 from proxy.net.limits import Limits
 from proxy.net.reset import reset
-from proxy.rules.model import make_site
 from proxy.rules.networks import Networks
+from proxy.rules.site import make_site
 from tests.edges import PUBLIC, Edge, edge, request
 from tests.upstreams import OK, Visit, upstream
 

@@ -10,9 +10,12 @@ from itertools import product
 import pytest
 
 from proxy.proxying.decision_cache import DecisionCache
+from proxy.rules.changes import Change
 from proxy.rules.decide import decide
-from proxy.rules.model import Arrival, Change, FieldSection, Forward, RequestHead, make_site
+from proxy.rules.decision import Forward
+from proxy.rules.head import Arrival, FieldSection, RequestHead
 from proxy.rules.networks import Networks
+from proxy.rules.site import make_site
 from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, fields, get
 from tests.rules.test_decide import CROSS, NAVIGATES, OWN, UPGRADE
 

@@ -20,8 +20,9 @@ from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
 from proxy.access.session import Sessions
 from proxy.net.limits import Limits
-from proxy.rules.model import RequestHead, WebOrigin, make_site
+from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
+from proxy.rules.site import WebOrigin, make_site
 from tests.edges import PUBLIC, Edge, edge, shedding
 from tests.upstreams import Visit, says, upstream
 

@@ -11,7 +11,7 @@ import pytest
 from proxy.observe.record import Observer, Observers, Record
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
-from proxy.rules.model import make_site
+from proxy.rules.site import make_site
 from tests.edges import PUBLIC
 from tests.proxying.memory_front import MemoryFront
 from tests.upstreams import OK, Answer, Upstream, Visit, says, upstream

@@ -10,17 +10,10 @@ from hypothesis import strategies as st
 
 from proxy.rules.client import MAX_HOPS, client_address, entry_address, with_client_address
 from proxy.rules.decide import decide
-from proxy.rules.model import (
-    Arrival,
-    Forward,
-    Internal,
-    Redirect,
-    Refuse,
-    RequestHead,
-    Site,
-    make_site,
-)
+from proxy.rules.decision import Forward, Internal, Redirect, Refuse
+from proxy.rules.head import Arrival, RequestHead
 from proxy.rules.networks import Networks, parse_address, plain_address
+from proxy.rules.site import Site, make_site
 from tests.heads import HOST, JUPYTER, LAB, fields
 
 

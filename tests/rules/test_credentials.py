@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.rules.changes import Change
 from proxy.rules.credentials import session_cookies, without_session
-from proxy.rules.model import Change
 from proxy.rules.request import upstream_fields
 from tests.heads import HOST, SITE, get
 

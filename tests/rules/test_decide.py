@@ -8,19 +8,16 @@ from ipaddress import ip_network
 import pytest
 
 from proxy.rules.decide import application_head, decide
-from proxy.rules.model import (
-    Arrival,
+from proxy.rules.decision import (
     Forward,
     Internal,
     Redirect,
     Refuse,
-    RequestHead,
-    Site,
     Tunnel,
-    WebOrigin,
-    make_site,
 )
+from proxy.rules.head import Arrival, RequestHead
 from proxy.rules.networks import Networks
+from proxy.rules.site import Site, WebOrigin, make_site
 from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, get
 
 OWN = b"Origin: https://lab.example.org"

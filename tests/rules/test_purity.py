@@ -16,17 +16,12 @@ import pytest
 import proxy.rules
 from proxy.rules.client import with_client_address
 from proxy.rules.decide import decide
-from proxy.rules.model import (
-    Forward,
-    RequestHead,
-    ResponseHead,
-    Site,
-    Tunnel,
-    make_site,
-)
+from proxy.rules.decision import Forward, Tunnel
+from proxy.rules.head import RequestHead, ResponseHead
 from proxy.rules.request import upstream_fields, upstream_head
 from proxy.rules.response import downstream_fields
 from proxy.rules.response_faults import response_fault, switches_to_websocket
+from proxy.rules.site import Site, make_site
 from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, answered, get
 from tests.rules import test_client, test_decide, test_request, test_response, test_target
 

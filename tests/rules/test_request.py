@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.rules.model import Change, Field, RequestHead, WebOrigin, make_site
+from proxy.rules.changes import Change
+from proxy.rules.head import Field, RequestHead
 from proxy.rules.request import upstream_fields, upstream_head
+from proxy.rules.site import WebOrigin, make_site
 from tests.heads import HOST, JUPYTER, LAB, SITE, fields, get
 
 SAID = fields(

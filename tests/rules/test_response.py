@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.rules.model import Change, make_site
+from proxy.rules.changes import Change
 from proxy.rules.response import downstream_fields, location, set_cookie
+from proxy.rules.site import make_site
 from tests.heads import JUPYTER, LAB, LOCAL, SITE, answered, fields
 
 LOCATIONS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.rules.model import ResponseHead
+from proxy.rules.head import ResponseHead
 from proxy.rules.response_faults import MAX_RESPONSE_FIELDS, response_fault, switches_to_websocket
 from tests.heads import answered, fields
 

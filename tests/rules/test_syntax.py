@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.rules.model import Field, Refuse
+from proxy.rules.decision import Refuse
+from proxy.rules.head import Field
 from proxy.rules.syntax import (
     NO_CONTENT,
     Framing,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.rules.model import Refuse, RequestHead
+from proxy.rules.decision import Refuse
+from proxy.rules.head import RequestHead
 from proxy.rules.target import origin_form
 from tests.heads import HOST, get
 

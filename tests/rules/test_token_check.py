@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.rules.credentials import tokens, without_token
-from proxy.rules.model import make_site
+from proxy.rules.site import make_site
 from proxy.rules.token_check import is_token_accepted
 from tests.heads import HOST, JUPYTER, LAB, SITE, answered, fields, get
 

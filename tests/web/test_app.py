@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 
-from proxy.rules.model import Field, RequestHead
+from proxy.rules.head import Field, RequestHead
 from proxy.web.app import make_app
 from tests.web.test_health import Jupyter
 

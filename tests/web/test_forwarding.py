@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.rules.model import make_site
+from proxy.rules.site import make_site
 from tests.edges import PUBLIC, edge, request
 from tests.heads import JUPYTER
 from tests.upstreams import OK, says, upstream

@@ -1,0 +1,117 @@
+"""Heads of requests and responses, and their header fields.
+
+Fields are ordered pairs of bytes that keep their case: repeated fields keep their order
+(RFC 9110 section 5.3), and Jupyter compares some values as text.
+
+Tested by tests/rules/test_purity.py and tests/proxying/test_decision_cache.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+Field = tuple[bytes, bytes]
+"""The name and the value of a header field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What the connection itself says of a request; nothing the client wrote.
+
+    Attributes:
+        peer: The client's IP address as text.
+        plain_redirects: The request came in on the plain HTTP port whose job is to
+            send people to HTTPS.
+        vouched: Who opened the connection answers for the fields on it. Not so when a
+            sender of the PROXY protocol relays somebody without saying whom.
+    """
+
+    peer: str
+    plain_redirects: bool = False
+    vouched: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class FieldSection:
+    """The field lines of a head, and an index of them.
+
+    A client mostly repeats its fields over one connection, byte for byte: then its heads share
+    one section, by whose identity caches know them.
+
+    Attributes:
+        fields: The field lines.
+        index: Every value of a field, by its name in lower case.
+    """
+
+    fields: tuple[Field, ...]
+    index: Mapping[bytes, tuple[bytes, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        index: dict[bytes, tuple[bytes, ...]] = {}
+        for name, value in self.fields:
+            key = name.lower()
+            index[key] = (*index[key], value) if key in index else (value,)
+        object.__setattr__(self, "index", MappingProxyType(index))
+
+
+NO_FIELDS = FieldSection(())
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """A request without its content (RFC 9112 sections 2 and 3).
+
+    ``target`` is the request target byte for byte: never decoded, re-quoted or
+    normalised on its way up. ``section`` is that of ``fields``, and made of them when it is
+    not given.
+    """
+
+    method: bytes
+    target: bytes
+    version: tuple[int, int]
+    fields: tuple[Field, ...]
+    arrival: Arrival
+    section: FieldSection = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        # ``dataclasses.replace`` hands on the section of the fields that were replaced.
+        if self.section is None or self.section.fields is not self.fields:
+            object.__setattr__(self, "section", FieldSection(self.fields))
+
+    def values(self, name: bytes) -> Sequence[bytes]:
+        """Every value of the field ``name`` (given in lower case), in order."""
+        return self.section.index.get(name, ())
+
+    def from_peer(self, peer: str) -> RequestHead:
+        """The same head from another client's address."""
+        now = self.arrival
+        arrival = Arrival(peer, now.plain_redirects, now.vouched)
+        return RequestHead(
+            self.method, self.target, self.version, self.fields, arrival, self.section
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """A response without its content (RFC 9112 section 4)."""
+
+    status: int
+    reason: bytes
+    fields: tuple[Field, ...]
+    names: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
+    """The fields' names in lower case, in their order."""
+
+    def __post_init__(self) -> None:
+        names = tuple([name.lower() for name, _ in self.fields])
+        object.__setattr__(self, "names", names)
+
+    def values(self, name: bytes) -> list[bytes]:
+        """Every value of the field ``name`` (given in lower case), in order."""
+        if name not in self.names:
+            return []
+        if self.names.count(name) == 1:
+            return [self.fields[self.names.index(name)][1]]
+        pairs = zip(self.names, self.fields, strict=True)
+        return [value for key, (_, value) in pairs if key == name]
