@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from proxy.builders import (
     SharedResources,
     bind_ports,
+    build_access_control,
     build_certificate_store,
-    build_gate,
     build_site,
     fit_to_descriptors,
 )
@@ -136,7 +136,7 @@ class Application:
         settings = self._settings
         if self._access_log is not None:
             self._access_log.attach(log)
-        self._dispatcher.gate = build_gate(settings, self._shared)
+        self._dispatcher.access_control = build_access_control(settings, self._shared)
         context = None
         if self.certificates is not None:
             self.certificates.start()
@@ -264,11 +264,11 @@ class Application:
         folders = [challenge_folder(self._settings.state_folder)]
         if webroot is not None:
             folders.append(webroot / ".well-known" / "acme-challenge")
-        gate = self._dispatcher.gate
+        access_control = self._dispatcher.access_control
         return make_app(
             upstream_answers=self._upstream_answers,
             challenge_folders=folders,
-            end_sessions=gate.log_out if gate is not None else None,
+            end_sessions=access_control.log_out if access_control is not None else None,
         )
 
     async def _upstream_answers(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from proxy.access.gate import Gate
+from proxy.access.access_control import AccessControl
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
 from proxy.access.revoked_sessions import Revoke, RevokedFile, RevokedSessions
@@ -80,7 +80,7 @@ def build_site(settings: Settings, upstream: UpstreamAddress) -> Site:
         hsts_seconds=settings.hsts_seconds,
         allow=Networks(settings.access.allow),
         trusted_proxies=Networks(settings.access.trusted_proxies),
-        gated=settings.access.htpasswd is not None,
+        requires_login=settings.access.htpasswd is not None,
     )
 
 
@@ -118,8 +118,10 @@ def build_certificate_store(settings: Settings, *, worker: bool = False) -> Cert
     )
 
 
-def build_gate(settings: Settings, shared: SharedResources | None = None) -> Gate | None:
-    """The check of logins; None where no password is asked for and no failure counted.
+def build_access_control(
+    settings: Settings, shared: SharedResources | None = None
+) -> AccessControl | None:
+    """Access control; None if it requires no password and counts no failures.
 
     Args:
         settings: The configuration.
@@ -136,11 +138,11 @@ def build_gate(settings: Settings, shared: SharedResources | None = None) -> Gat
         lockout = shared.lockout
     digest_key = None if shared is None else shared.digest_key
     if access.htpasswd is None:
-        return Gate(lockout, key=digest_key)
+        return AccessControl(lockout, key=digest_key)
     htpasswd = Htpasswd(access.htpasswd)
     if shared is not None:
         sessions = Sessions(shared.session_key, shared.revoked)
-        return Gate(lockout, htpasswd, sessions, digest_key, shared.revoke)
+        return AccessControl(lockout, htpasswd, sessions, digest_key, shared.revoke)
     file = RevokedFile(settings.state_folder)
     sessions = Sessions(session_key(settings.state_folder), file.revoked)
-    return Gate(lockout, htpasswd, sessions, revoke=file.save)
+    return AccessControl(lockout, htpasswd, sessions, revoke=file.save)

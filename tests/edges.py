@@ -92,8 +92,8 @@ async def edge(
         return address is not None
 
     async def end_sessions(head: RequestHead) -> tuple[Field, ...]:
-        assert exchanges.gate is not None, "a site that is gated has one"
-        return await exchanges.gate.log_out(head)
+        assert exchanges.access_control is not None, "a site that requires a login has one"
+        return await exchanges.access_control.log_out(head)
 
     application = InProcessUpstream(
         lambda: make_app(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxy.builders import bind_ports, build_certificate_store, build_gate, build_site
+from proxy.builders import bind_ports, build_access_control, build_certificate_store, build_site
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.net.upstream_address import UpstreamAddress
@@ -48,8 +48,8 @@ def test_each_port_has_its_sockets(listen: dict[str, Any], main: int, plain: int
 
 
 def test_nobody_is_asked_where_there_is_nothing_to_ask_or_count() -> None:
-    assert build_gate(settings(access={"login_failures": 0})) is None
-    assert build_gate(settings()) is not None
+    assert build_access_control(settings(access={"login_failures": 0})) is None
+    assert build_access_control(settings()) is not None
 
 
 def test_challenges_are_answered_where_certificates_are_obtained() -> None:

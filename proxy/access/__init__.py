@@ -2,7 +2,7 @@
 
 In the order a request meets them:
 
-- ``gate``               decides whether a request may reach Jupyter
+- ``access_control``     decides whether a request may reach Jupyter
 - ``allow``              the answer if it may
 - ``password_login``     labgate's own login
 - ``session``            the session cookie, issued after a password was right

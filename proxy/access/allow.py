@@ -1,6 +1,6 @@
 """What access control answers for a request that may reach Jupyter.
 
-Tested by tests/access/test_gate.py.
+Tested by tests/access/test_access_control.py.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Allow:
 
     Attributes:
         fields: Add these to the head of the response.
-        attempt: Pass it to ``Gate.on_response_head`` and to ``Gate.on_response_end``.
+        attempt: Pass it to ``on_response_head`` and ``on_response_end`` of ``AccessControl``.
         head: Forward this head instead of the one that was received.
     """
 

@@ -1,6 +1,6 @@
 """Logins to Jupyter itself: limits how many an address may try, and counts those that fail.
 
-Tested by tests/access/test_gate.py.
+Tested by tests/access/test_access_control.py.
 """
 
 from __future__ import annotations

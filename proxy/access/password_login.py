@@ -1,6 +1,6 @@
 """labgate's own login: a session cookie, or a user and password of the htpasswd file.
 
-Tested by tests/access/test_gate.py.
+Tested by tests/access/test_access_control.py.
 """
 
 from __future__ import annotations

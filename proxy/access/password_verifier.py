@@ -1,6 +1,6 @@
 """Checks passwords against their hashes in threads, and remembers the right ones for minutes.
 
-Tested by tests/access/test_gate.py.
+Tested by tests/access/test_access_control.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The refusals of access control: statuses 401, 429 and 503.
 
-Tested by tests/access/test_gate.py and tests/proxying/test_errors.py.
+Tested by tests/access/test_access_control.py and tests/proxying/test_errors.py.
 """
 
 from __future__ import annotations

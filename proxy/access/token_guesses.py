@@ -1,6 +1,6 @@
 """Counts wrong tokens of Jupyter like failed logins.
 
-Tested by tests/access/test_gate.py.
+Tested by tests/access/test_access_control.py.
 """
 
 from __future__ import annotations

@@ -169,7 +169,7 @@ class ManagedCertificate:
             self.name,
             "expired" if expired else "expires",
             f"{pair.not_after:%Y-%m-%d %H:%M}",
-            self.source.mend,
+            self.source.remedy,
         )
 
     def _use_temporary(self, hosts: Sequence[str]) -> None:

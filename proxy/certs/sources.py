@@ -47,7 +47,7 @@ class Source:
         return _present(self.cert)
 
     @property
-    def mend(self) -> str:
+    def remedy(self) -> str:
         """What to do when the certificate is not renewed."""
         match self.kind:
             case "certbot":

@@ -121,7 +121,7 @@ def _row(
         named = (source.name,) if source.name else tuple(hosts_of(settings))
         return Row(named, "", None, source, next_renewal, False, tuple(problems))
     if not_after <= now:
-        problems.append(f"It has expired. {source.mend}")
+        problems.append(f"It has expired. {source.remedy}")
     if source.kind == "development":
         next_renewal = not_after - RENEW_BEFORE
     return Row(names, issuer, not_after, source, next_renewal, temporary, tuple(problems))

@@ -56,6 +56,7 @@ class ServerConnection(asyncio.Protocol):
 
     __slots__ = (
         "_arrival",
+        "_client_known",
         "_content",
         "_draining",
         "_facts_of",
@@ -71,7 +72,6 @@ class ServerConnection(asyncio.Protocol):
         "_state",
         "_timeouts",
         "_tunnelled",
-        "_vouched",
         "_writer",
         "client",
         "congested",
@@ -85,11 +85,11 @@ class ServerConnection(asyncio.Protocol):
         loop: asyncio.AbstractEventLoop,
         client: str = "",
         slot: Slot | None = None,
-        vouched: bool = True,
+        client_known: bool = True,
     ) -> None:
         self._server = server
         self._loop = loop
-        self._vouched = vouched
+        self._client_known = client_known
         self.client = client
         self.transport: asyncio.Transport | None = None
         self.congested = False
@@ -122,7 +122,9 @@ class ServerConnection(asyncio.Protocol):
                 return
         self.transport = transport
         self._arrival = Arrival(
-            self.client, plain_redirects=self._server.plain_redirects, vouched=self._vouched
+            self.client,
+            plain_redirects=self._server.plain_redirects,
+            client_known=self._client_known,
         )
         self._timeouts.begin(Awaiting.HEAD)
         self._server.connections.add(self)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from time import monotonic
 
-from proxy.access.gate import Gate
+from proxy.access.access_control import AccessControl
 from proxy.messages import RequestBody, RequestInProgress, Responder
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, new_request_limit
 from proxy.observe.record import NO_OBSERVERS, Observer, Observers, Record
@@ -32,7 +32,7 @@ class Dispatcher:
         site: The policy's configuration; exchanges under way keep theirs (``use``).
         application_site: The same for labgate's own application.
         tunnels: The WebSockets that are open.
-        gate: Asks who wants in; None asks nobody.
+        access_control: Decides who may reach Jupyter; None lets everybody.
         pool: The connections to Jupyter.
         application: The connections to labgate's own application.
         cache: Remembers decisions and serialised heads.
@@ -58,7 +58,7 @@ class Dispatcher:
         self.use(site)
         self.cache = DecisionCache()
         self.tunnels: set[OpenTunnel] = set()
-        self.gate: Gate | None = None
+        self.access_control: AccessControl | None = None
         self.access_log = access_log
         self.trace = trace
         self.pool = pool

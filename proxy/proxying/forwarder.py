@@ -270,7 +270,7 @@ class Forwarder:
             fields += self._extra
             if self._trace is not None:
                 self._trace.down.extend(
-                    Change("gate", name, None, value) for name, value in self._extra
+                    Change("basic-auth", name, None, value) for name, value in self._extra
                 )
         return fields, dated
 

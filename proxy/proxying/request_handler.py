@@ -101,8 +101,10 @@ class RequestHandler:
                 if self._slot is None:
                     self._turn_away()
                     return
-                gate = self._all.gate
-                allowed = ALLOW if gate is None else gate.check_now(decision.head)
+                access_control = self._all.access_control
+                allowed = (
+                    ALLOW if access_control is None else access_control.check_now(decision.head)
+                )
                 if allowed is None:
                     self._work(self._ask(decision))
                 elif isinstance(allowed, Refuse):
@@ -132,10 +134,10 @@ class RequestHandler:
     # Ways to a response
 
     async def _ask(self, decision: Forward | Tunnel) -> None:
-        """Wait for the gate."""
-        gate = self._all.gate
-        assert gate is not None, "somebody has to be asked"
-        allowed = await gate.check(decision.head)
+        """Wait for access control, which has to check a password."""
+        access_control = self._all.access_control
+        assert access_control is not None, "it returned None from check_now"
+        allowed = await access_control.check(decision.head)
         if isinstance(allowed, Refuse):
             self._refuse(allowed)
             return
@@ -183,8 +185,8 @@ class RequestHandler:
         )
 
     def _on_response_head(self, head: ResponseHead) -> None:
-        if self._attempt is not None and self._all.gate is not None:
-            self._all.gate.on_response_head(self._attempt, self._site, head)
+        if self._attempt is not None and self._all.access_control is not None:
+            self._all.access_control.on_response_head(self._attempt, self._site, head)
         self._head_sent(head.status)
 
     def _head_sent(self, status: int) -> None:
@@ -332,8 +334,8 @@ class RequestHandler:
         self._finished = True
         self._forwarder = self._task = None
         self._release()
-        if self._attempt is not None and self._all.gate is not None:
-            self._all.gate.on_response_end(self._attempt, self._record.status)
+        if self._attempt is not None and self._all.access_control is not None:
+            self._all.access_control.on_response_end(self._attempt, self._record.status)
         self._record.seconds = monotonic() - self._started
         self._all.over(self._record)
 

@@ -5,7 +5,10 @@ and tested without a socket.
 
 In the order a request meets them:
 
-- ``model``            the types: heads, fields, decisions, ``Site``
+- ``head``             heads of requests and responses, and their fields
+- ``site``             the part of the configuration that the rules read
+- ``decision``         the decisions about a request
+- ``changes``          what the rules changed in a head
 - ``proxy_protocol``   parses the PROXY protocol header of a connection
 - ``syntax``           checks the octets of a head before a parser may repair them
 - ``message``          checks version, framing and expectation

@@ -19,11 +19,11 @@ _MAX_ENTRY_CHARACTERS = MAX_ADDRESS_CHARACTERS + len("[]:65535")
 def with_client_address(head: RequestHead, trusted: Networks) -> RequestHead:
     """The head with the client's address that trusted proxies report.
 
-    Nothing changes where the connection comes from anybody else, or from a sender that
-    did not announce whom it relays: then the fields are a stranger's.
+    The head is unchanged if the peer is not a trusted proxy, or if the sender of the PROXY
+    protocol withheld the client's address: then any client may have written the fields.
     """
     arrival = head.arrival
-    if not arrival.vouched or arrival.peer not in trusted:
+    if not arrival.client_known or arrival.peer not in trusted:
         return head
     forwarded_for = head.values(b"x-forwarded-for")
     if not forwarded_for:

@@ -1,4 +1,4 @@
-"""What happens to a request: the whole policy of the edge, top to bottom."""
+"""Decides what happens to a request: every rule, in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .site import Site
 HEALTH = b"/.labgate/health"
 READY = b"/.labgate/ready"
 LOGOUT = b"/.labgate/logout"
-"""Where the session ends that stands for a password of labgate's own."""
+"""Ends a session of labgate's own login."""
 
 CHALLENGE = b"/.well-known/acme-challenge/"
 
@@ -33,11 +33,11 @@ _TOKEN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 
 def decide(head: RequestHead, site: Site) -> Decision:
-    """Decide on a request, as it came in: every rule, one after the other.
+    """Decide on a request as it was received.
 
-    labgate's own paths come before the allow-list and the Host check, because probes and
-    certificate authorities call by address and from anywhere; everything Jupyter would see
-    comes after every check.
+    labgate's own paths come before the allow-list and the Host check: health probes and
+    certificate authorities use IP addresses as Host, and come from any address. Jupyter gets
+    only requests that pass every check.
     """
     refusal = message.check_message(head)
     if refusal is not None:
@@ -78,17 +78,17 @@ def decide(head: RequestHead, site: Site) -> Decision:
 
 
 def depends_on_target(decision: Decision, head: RequestHead) -> bool:
-    """Whether another target alone, in ``target.is_ordinary`` form, could change the decision.
+    """Whether the decision could differ for another target that ``target.is_ordinary``.
 
-    Not so when the head is forwarded as it is, and another site's page did not send it: such a
-    page's links may lead to some paths only.
+    It could not if the head is forwarded unchanged and no page of another site sent it: links of
+    other sites may open only some paths.
     """
     forwarded = isinstance(decision, Forward) and decision.head is head
     return not (forwarded and origin.is_same_site(head))
 
 
 def forward(head: RequestHead) -> Decision:
-    """Forward, unless Max-Forwards says that this is as far as it goes."""
+    """Forward, unless Max-Forwards of TRACE or OPTIONS is 0 (RFC 9110 section 7.6.2)."""
     hops = message.check_hops(head)
     if hops is None:
         return Forward(head)
@@ -106,12 +106,12 @@ def forward(head: RequestHead) -> Decision:
 
 
 def logout(head: RequestHead, site: Site) -> Internal | Refuse:
-    """The page that asks, by GET; the end of the session, by a POST of that page's.
+    """GET shows a page with a button; the POST of that page ends the session.
 
-    The POST must have an Origin, which has been checked: a browser that sends none with it
-    could have come from anywhere.
+    The POST must have an Origin, which has been checked: without it any site's page could have
+    sent it.
     """
-    if not site.gated:
+    if not site.requires_login:
         sentence = "This server asks for no password of its own. Jupyter's menu has its Log Out."
         return Refuse(404, "logout", sentence)
     if head.method in (b"GET", b"HEAD"):
@@ -126,17 +126,17 @@ def logout(head: RequestHead, site: Site) -> Internal | Refuse:
 
 
 def application_head(head: RequestHead) -> RequestHead:
-    """The request as labgate's own application gets it: what its routes read, and no more.
+    """The request for labgate's own application: only what its routes read.
 
-    Without content, which no route reads: aiohttp would decompress it for anybody who sends
-    some. And without fields that its parser, stricter than labgate's, would refuse or log.
+    No route reads content, and aiohttp would decompress it, so it is left out. So are fields that
+    aiohttp's parser, which is stricter, would refuse or log.
     """
     fields = tuple(field for field in head.fields if field[0].lower() in _APPLICATION_FIELDS)
     return replace(head, target=head.target.partition(b"?")[0], fields=fields)
 
 
 def own_path(head: RequestHead, site: Site) -> Internal | Refuse | None:
-    """The paths labgate answers itself; None when the path is not one of them."""
+    """The decision on a path that labgate answers itself; None for other paths."""
     path = head.target.partition(b"?")[0]
     if path in (HEALTH, READY):
         return Internal(application_head(head))

@@ -13,7 +13,7 @@ from .head import Field, RequestHead
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Answer with ``status`` and this Location."""
+    """Respond with ``status`` and this Location."""
 
     status: Literal[301, 308]
     location: str
@@ -21,7 +21,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """Answer with ``status`` and this sentence."""
+    """Respond with ``status`` and this sentence."""
 
     status: int
     sentence: str
@@ -29,19 +29,24 @@ class Respond:
 
 @dataclass(frozen=True, slots=True)
 class Internal:
-    """Send ``head`` to labgate's own application (``proxy.web``) and relay the answer."""
+    """Send ``head`` to labgate's own application (``proxy.web``) and relay its response."""
 
     head: RequestHead
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answer with an error; ``sentence`` is told to the client, the rest to the log.
+    """Respond with an error.
 
-    ``field`` and ``value`` are the header field at fault (empty when it is none, None when
-    the request has no such field); ``close`` when nothing that follows on the connection can
-    be trusted; ``fields`` belong into the answer. ``hint`` tells the operator what to do: it
-    may name what a stranger is not told.
+    Attributes:
+        status: The status.
+        rule: The name of the rule that refused, for the log.
+        sentence: The explanation for the client.
+        field: The name of the header field at fault, for the log; empty if it is none.
+        value: The value of that field, for the log; None if the request does not have it.
+        close: Close the connection, because the octets that follow cannot be trusted.
+        fields: Fields of the response.
+        hint: What the operator should do, for the log; clients never see it.
     """
 
     status: int
@@ -56,14 +61,14 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Send ``head``, which is in origin-form or ``*``, up and relay the answer."""
+    """Send ``head``, in origin-form or asterisk-form, to Jupyter and relay its response."""
 
     head: RequestHead
 
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """Send the WebSocket handshake up; after the 101, relay raw bytes both ways."""
+    """Send the WebSocket handshake to Jupyter; after its 101, relay raw bytes both ways."""
 
     head: RequestHead
 

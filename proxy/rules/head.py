@@ -18,27 +18,25 @@ Field = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What the connection itself says of a request; nothing the client wrote.
+    """Facts of the connection that a request came on; nothing that the client wrote.
 
     Attributes:
         peer: The client's IP address as text.
-        plain_redirects: The request came in on the plain HTTP port whose job is to
-            send people to HTTPS.
-        vouched: Who opened the connection answers for the fields on it. Not so when a
-            sender of the PROXY protocol relays somebody without saying whom.
+        plain_redirects: The request came on the plain HTTP port, which redirects to HTTPS.
+        client_known: False if the sender of the PROXY protocol withheld the client's address.
     """
 
     peer: str
     plain_redirects: bool = False
-    vouched: bool = True
+    client_known: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class FieldSection:
     """The field lines of a head, and an index of them.
 
-    A client mostly repeats its fields over one connection, byte for byte: then its heads share
-    one section, by whose identity caches know them.
+    Most clients repeat the same fields on one connection. The heads of such requests share one
+    section, and caches use its identity as their key.
 
     Attributes:
         fields: The field lines.
@@ -63,9 +61,13 @@ NO_FIELDS = FieldSection(())
 class RequestHead:
     """A request without its content (RFC 9112 sections 2 and 3).
 
-    ``target`` is the request target byte for byte: never decoded, re-quoted or
-    normalised on its way up. ``section`` is that of ``fields``, and made of them when it is
-    not given.
+    Attributes:
+        method: The method; case-sensitive.
+        target: The request target byte for byte: never decoded, re-quoted or normalised.
+        version: (1, 0) or (1, 1).
+        fields: The header fields, in order.
+        arrival: The connection that it came on.
+        section: The section of ``fields``; made if it is not given.
     """
 
     method: bytes
@@ -76,7 +78,7 @@ class RequestHead:
     section: FieldSection = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        # ``dataclasses.replace`` hands on the section of the fields that were replaced.
+        # ``dataclasses.replace`` passes the section of the previous fields.
         if self.section is None or self.section.fields is not self.fields:
             object.__setattr__(self, "section", FieldSection(self.fields))
 
@@ -85,9 +87,8 @@ class RequestHead:
         return self.section.index.get(name, ())
 
     def from_peer(self, peer: str) -> RequestHead:
-        """The same head from another client's address."""
-        now = self.arrival
-        arrival = Arrival(peer, now.plain_redirects, now.vouched)
+        """The same head with another client's address."""
+        arrival = Arrival(peer, self.arrival.plain_redirects, self.arrival.client_known)
         return RequestHead(
             self.method, self.target, self.version, self.fields, arrival, self.section
         )

@@ -1,6 +1,6 @@
-"""What a request must be before anything else is asked of it.
+"""Checks the version, method, framing and expectation of a request.
 
-``syntax`` has refused malformed octets already; this is about what well-formed ones say.
+``syntax`` has refused malformed octets before.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ METHODS = frozenset(
     b"MKCALENDAR MKCOL MOVE NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND "
     b"REPORT SEARCH SUBSCRIBE TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split()
 )
-"""Those of RFC 9110 and of IANA's registry that are in use; names are case-sensitive."""
+"""The methods of RFC 9110, and those of IANA's registry that are in use; case-sensitive."""
 
 
 def check_message(head: RequestHead) -> Refuse | None:
-    """Version, framing and expectation; whatever is ambiguous is never forwarded."""
+    """Check version, method, framing and expectation; never forward an ambiguous message."""
     return (
         check_version(head) or check_method(head) or check_coding(head) or check_expectation(head)
     )
 
 
 def check_version(head: RequestHead) -> Refuse | None:
-    """RFC 9110 section 15.6.6: another major version than 1 is not spoken here."""
+    """Refuse a major version other than 1 (RFC 9110 section 15.6.6)."""
     if head.version[0] == 1:
         return None
     return Refuse(505, "version", "This server speaks HTTP/1.1 and HTTP/1.0.", close=True)
 
 
 def check_method(head: RequestHead) -> Refuse | None:
-    """RFC 9110 section 9.1: 501 for a method that nobody defined."""
+    """Refuse an undefined method with 501 (RFC 9110 section 9.1)."""
     if head.method in METHODS:
         return None
     return Refuse(501, "method", "This server does not know this method.", close=True)
 
 
 def check_coding(head: RequestHead) -> Refuse | None:
-    """Transfer-Encoding is ``chunked`` and nothing else (RFC 9112 sections 6.1 and 7)."""
+    """Refuse a Transfer-Encoding other than ``chunked`` (RFC 9112 sections 6.1 and 7)."""
     codings = head.values(b"transfer-encoding")
     if not codings:
         return None
@@ -63,7 +63,7 @@ def check_coding(head: RequestHead) -> Refuse | None:
 
 
 def check_expectation(head: RequestHead) -> Refuse | None:
-    """RFC 9110 section 10.1.1: nothing but ``100-continue`` can be promised."""
+    """Refuse an Expect other than ``100-continue`` with 417 (RFC 9110 section 10.1.1)."""
     expected = head.values(b"expect")
     if not expected or all(value.strip().lower() == b"100-continue" for value in expected):
         return None
@@ -94,7 +94,7 @@ NOTHING_FOLLOWS = ConnectionFacts(False, False, False, True, False)
 
 
 def connection_facts(head: RequestHead) -> ConnectionFacts:
-    """Derive them; they are the same for every target."""
+    """Derive the facts; they do not depend on the target."""
     return ConnectionFacts(
         may_continue(head),
         may_be_unsent(head),
@@ -105,11 +105,10 @@ def connection_facts(head: RequestHead) -> ConnectionFacts:
 
 
 def may_continue(head: RequestHead) -> bool:
-    """Whether another request can safely be read behind this one (RFC 9112 section 9.3).
+    """Whether another request can safely be read after this one (RFC 9112 section 9.3).
 
-    Not behind chunked content, whose end only a parser knows that may read it in another
-    way than the next one does; and not behind CONNECT or an upgrade that is not made,
-    where the client may already speak something else.
+    Not after chunked content: another parser could find its end elsewhere. Not after CONNECT or
+    an upgrade that labgate does not make: the client may already use another protocol.
     """
     if head.method == b"CONNECT":
         return False
@@ -124,28 +123,28 @@ def may_continue(head: RequestHead) -> bool:
 
 
 def may_be_unsent(head: RequestHead) -> bool:
-    """Whether the client may leave out the content that its head promises.
+    """Whether the client may leave out the content that its head announces.
 
-    RFC 9110 section 10.1.1: whoever expects 100 and gets another answer may send none. What
-    comes next is then the next request, a front proxy's next client's even, and would be
-    taken for the content.
+    A client that expects 100 Continue and gets another response may send none (RFC 9110
+    section 10.1.1). Then the next request, perhaps of another client behind the same proxy,
+    would be read as the content.
     """
     return bool(head.values(b"expect"))
 
 
 def expects_continue(head: RequestHead) -> bool:
-    """Whether Jupyter is going to say 100 Continue, for which the client may wait.
+    """Whether Jupyter will send 100 Continue, for which the client may wait.
 
-    RFC 9110 section 10.1.1: not to HTTP/1.0. Tornado says it to this spelling alone
-    (``HTTP1Connection._read_message``), and to anybody else nothing.
+    Not to HTTP/1.0 (RFC 9110 section 10.1.1). Tornado sends it only for this spelling
+    (``HTTP1Connection._read_message``).
     """
     return head.version >= (1, 1) and head.values(b"expect") == (b"100-continue",)
 
 
 def check_hops(head: RequestHead) -> Refuse | int | None:
-    """Max-Forwards of TRACE and OPTIONS, one less (RFC 9110 section 7.6.2).
+    """Max-Forwards of TRACE and OPTIONS, minus one (RFC 9110 section 7.6.2).
 
-    None where there is none, or where the method does not use it.
+    None if it is absent, or if the method does not use it.
     """
     hops = head.values(b"max-forwards")
     if not hops or head.method not in (b"OPTIONS", b"TRACE"):

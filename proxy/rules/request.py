@@ -1,4 +1,4 @@
-"""The request head that goes up to Jupyter."""
+"""The request head that is forwarded to Jupyter."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from .origin import referer_is_public, referer_names_jupyter
 from .site import Site
 
 CLIENT_CLAIMS = frozenset({b"forwarded", b"x-real-ip", b"x-scheme"})
-"""Besides every X-Forwarded-*: what a client says of its own connection is not believed.
+"""With every X-Forwarded-*, the fields that describe the client's connection.
 
-Jupyter with ``trust_xheaders`` reads X-Scheme before X-Forwarded-Proto and X-Real-IP
-before X-Forwarded-For (tornado ``_apply_xheaders``), so all of them are replaced.
+They are removed, because a client could write anything. Jupyter with ``trust_xheaders`` prefers
+X-Scheme to X-Forwarded-Proto and X-Real-IP to X-Forwarded-For (tornado ``_apply_xheaders``).
 """
 
 REQUEST_LINE = b"%b %b HTTP/1.1\r\n"
-"""Of a method and a target, its end included."""
+"""The request line for a method and a target, with its CRLF."""
 
 _REWRITTEN = frozenset({b"origin", b"referer"})
 _CREDENTIALS = frozenset({b"authorization", b"cookie"})
@@ -29,47 +29,52 @@ def upstream_fields(
     websocket: bool = False,
     changes: list[Change] | None = None,
 ) -> list[Field]:
-    """The fields to send up for a request that ``decide`` let through.
+    """The fields to forward for a request that ``decide`` allowed.
 
-    Order: Host, the client's own in their order, then what labgate says. What was
-    removed, added and changed is appended to ``changes`` when a list is given.
+    First Host, then the client's fields in their order, then the fields that labgate adds.
+
+    Args:
+        head: The request.
+        site: The site.
+        websocket: Whether this is a WebSocket handshake.
+        changes: Every change is appended here.
     """
-    ending = hop_by_hop.hop_by_hop_names(head.values(b"connection"))
-    kept: list[Field] = []
-    own = _CREDENTIALS if site.gated else frozenset()
+    hop_by_hop_fields = hop_by_hop.hop_by_hop_names(head.values(b"connection"))
+    forwarded: list[Field] = []
+    own = _CREDENTIALS if site.requires_login else frozenset()
     host = via = b""
     for field in head.fields:
         name = field[0].lower()
-        if name in ending:
+        if name in hop_by_hop_fields:
             note(changes, "hop-by-hop", field, None)
         elif name == b"host":
             host = field[1]
         elif name == b"via":
             via = via + b", " + field[1] if via else field[1]
         elif name in _REWRITTEN:
-            kept += _rewritten(field, name, site, changes)
+            forwarded += _rewritten(field, name, site, changes)
         elif name in own:
-            kept += _without_own(field, name, changes)
+            forwarded += _without_own(field, name, changes)
         elif (rule := _dropped_by(name)) is not None:
             note(changes, rule, field, None)
         elif name == b"content-length":
-            kept.append(_written_anew(field, changes))
+            forwarded.append(_normalized_length(field, changes))
         else:
-            kept.append(field)
+            forwarded.append(field)
 
-    said = connection_fields(head, site, host)
+    added = connection_fields(head, site, host)
     hop = b"%d.%d labgate" % head.version
-    said.append((b"Via", b"%b, %b" % (via, hop) if via else hop))
+    added.append((b"Via", b"%b, %b" % (via, hop) if via else hop))
     if websocket:
-        said += ((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
+        added += ((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
     elif head.values(b"transfer-encoding"):
-        said.append((b"Transfer-Encoding", b"chunked"))
+        added.append((b"Transfer-Encoding", b"chunked"))
 
     new_host = host if site.preserve else site.upstream.authority.encode("ascii")
     if changes is not None:
         note(changes, "host", (b"Host", host), new_host)
-        changes.extend(Change(_rule_of(name), name, None, value) for name, value in said)
-    return [(b"Host", new_host), *kept, *said]
+        changes.extend(Change(_rule_of(name), name, None, value) for name, value in added)
+    return [(b"Host", new_host), *forwarded, *added]
 
 
 def upstream_head(
@@ -79,18 +84,18 @@ def upstream_head(
     websocket: bool = False,
     changes: list[Change] | None = None,
 ) -> bytes:
-    """The head as the bytes that go up, in HTTP/1.1 whatever the client spoke."""
+    """The head as octets, always in HTTP/1.1; the arguments are those of ``upstream_fields``."""
     fields = upstream_fields(head, site, websocket=websocket, changes=changes)
     return REQUEST_LINE % (head.method, head.target) + field_lines(fields)
 
 
 def field_lines(fields: list[Field]) -> bytes:
-    """The field lines, with the empty line that ends a head."""
+    """The octets of the field lines and of the empty line that ends a head."""
     return b"\r\n".join([*map(b": ".join, fields), b"\r\n"])
 
 
 def connection_fields(head: RequestHead, site: Site, host: bytes) -> list[Field]:
-    """What the connection itself shows of the client, for Jupyter's log and cookies."""
+    """The fields that describe the client's connection, for Jupyter's log and cookies."""
     peer = head.arrival.peer.encode("ascii", "replace")
     return [
         (b"X-Real-IP", peer),
@@ -101,9 +106,9 @@ def connection_fields(head: RequestHead, site: Site, host: bytes) -> list[Field]
 
 
 def is_client_claim(name: bytes) -> bool:
-    """Whether a field (lower-case name) claims something of the client's connection.
+    """Whether a field (lower-case name) describes the client's connection.
 
-    Also in the spelling with underscores, which applications behind Jupyter fold.
+    Also with "_" instead of "-": applications behind Jupyter may read both as the same name.
     """
     if b"_" in name:
         name = name.replace(b"_", b"-")
@@ -111,24 +116,24 @@ def is_client_claim(name: bytes) -> bool:
 
 
 def _dropped_by(name: bytes) -> str | None:
-    """The rule that a field (lower-case name) never goes up by, whatever it says."""
+    """The rule that removes a field (lower-case name) whatever its value is; None for no rule."""
     if is_client_claim(name):
         return "client-claims"
     return "underscores" if hop_by_hop.is_underscore_alias(name) else None
 
 
 def _without_own(field: Field, name: bytes, changes: list[Change] | None) -> list[Field]:
-    """The field without what was meant for labgate's gate; none where nothing is left."""
+    """The field without labgate's own credentials; empty if nothing is left."""
     after: bytes | None = field[1]
     if name == b"cookie":
         after = credentials.without_session(field[1])
     elif credentials.is_basic(field[1]):
         after = None
-    note(changes, "gate", field, after)
+    note(changes, "basic-auth", field, after)
     return [] if after is None else [(field[0], after)]
 
 
-def _written_anew(field: Field, changes: list[Change] | None) -> Field:
+def _normalized_length(field: Field, changes: list[Change] | None) -> Field:
     """Content-Length without leading zeros, which some parsers read as octal."""
     length = b"%d" % int(field[1])
     note(changes, "framing", field, length)
@@ -136,11 +141,11 @@ def _written_anew(field: Field, changes: list[Change] | None) -> Field:
 
 
 def _rewritten(field: Field, name: bytes, site: Site, changes: list[Change] | None) -> list[Field]:
-    """Origin and Referer as Jupyter must see them; none where one would open its check.
+    """Rewrite a public Origin or Referer to the upstream's origin; empty if it is removed.
 
-    The Origin passed the check already. A foreign Referer stays as it is, so that Jupyter
-    refuses it, unless it names Jupyter itself: no page of ours has that address, and Jupyter
-    would take it for one of its own. None is ever invented.
+    The Origin has been checked. A Referer of another site is forwarded unchanged, so that Jupyter
+    refuses it. But one that names Jupyter itself is removed: Jupyter would accept it, although
+    no public page has that address.
     """
     value = field[1]
     after: bytes | None = value

@@ -1,4 +1,4 @@
-"""The response head that comes back to the client."""
+"""The response head that is sent to the client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SPECIAL = frozenset(
         b"strict-transport-security",
     }
 )
-"""Those with a rule of their own."""
+"""Fields with a rule of their own."""
 
 _CHANGING = hop_by_hop.HOP_BY_HOP | _SPECIAL
 
@@ -30,34 +30,42 @@ def downstream_fields(
     websocket: bool = False,
     changes: list[Change] | None = None,
 ) -> tuple[list[Field], bool]:
-    """The fields for the client of ``public``, and whether a Date is among them.
+    """The fields to send to the client, and whether Date is among them.
 
-    A response to a tunnel keeps Upgrade and Connection when it is the 101. Framing
-    fields other than Content-Length are the front's to add.
+    Of the fields about framing only Content-Length is included; the client's connection adds the
+    others.
+
+    Args:
+        head: Jupyter's response.
+        site: The site.
+        public: The public origin that the client uses.
+        websocket: Whether the request was a WebSocket handshake; a 101 then gets Connection and
+            Upgrade.
+        changes: Every change is appended here.
     """
     no_length = head.status < 200 or head.status == 204
     sized = b"content-length" in head.names
     length = head.fields[head.names.index(b"content-length")][1] if sized else b""
-    as_it_is = not (no_length or length.startswith(b"0"))
-    if as_it_is and _CHANGING.isdisjoint(head.names):
-        kept, dated = list(head.fields), b"date" in head.names
+    unchanged_length = not (no_length or length.startswith(b"0"))
+    if unchanged_length and _CHANGING.isdisjoint(head.names):
+        sent, dated = list(head.fields), b"date" in head.names
     else:
-        kept = _kept(head, site, public, changes, no_length=no_length)
-        dated = any(name.lower() == b"date" for name, _ in kept)
+        sent = _rewritten(head, site, public, changes, no_length=no_length)
+        dated = any(name.lower() == b"date" for name, _ in sent)
     if site.hsts_seconds and head.status >= 200:
-        said = (b"Strict-Transport-Security", b"max-age=%d" % site.hsts_seconds)
-        kept.append(said)
+        hsts = (b"Strict-Transport-Security", b"max-age=%d" % site.hsts_seconds)
+        sent.append(hsts)
         if changes is not None:
-            changes.append(Change("hsts", said[0], None, said[1]))
+            changes.append(Change("hsts", hsts[0], None, hsts[1]))
     if websocket and head.status == 101:
         switched: list[Field] = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
-        kept += switched
+        sent += switched
         if changes is not None:
             changes.extend(Change("hop-by-hop", name, None, value) for name, value in switched)
-    return kept, dated
+    return sent, dated
 
 
-def _kept(
+def _rewritten(
     head: ResponseHead,
     site: Site,
     public: WebOrigin,
@@ -65,10 +73,10 @@ def _kept(
     *,
     no_length: bool,
 ) -> list[Field]:
-    ending = hop_by_hop.hop_by_hop_names(head.values(b"connection"))
-    kept: list[Field] = []
+    hop_by_hop_fields = hop_by_hop.hop_by_hop_names(head.values(b"connection"))
+    sent: list[Field] = []
     for field, name in zip(head.fields, head.names, strict=True):
-        if name in ending:
+        if name in hop_by_hop_fields:
             note(changes, "hop-by-hop", field, None)
         elif no_length and name == b"content-length":
             # RFC 9110 section 8.6: no Content-Length in 1xx and 204.
@@ -77,29 +85,29 @@ def _kept(
             # Some parsers read leading zeros as octal.
             length = b"%d" % int(field[1])
             note(changes, "framing", field, length)
-            kept.append((field[0], length))
+            sent.append((field[0], length))
         elif name not in _SPECIAL:
-            kept.append(field)
-        elif (mended := special(field, head, site, public, changes)) is not None:
-            kept.append(mended)
-    return kept
+            sent.append(field)
+        elif (rewritten := special(field, head, site, public, changes)) is not None:
+            sent.append(rewritten)
+    return sent
 
 
 def special(
     field: Field, head: ResponseHead, site: Site, public: WebOrigin, changes: list[Change] | None
 ) -> Field | None:
-    """A field with a rule of its own, as the client gets it; None when it does not."""
+    """A field with a rule of its own, as it is sent; None if it is removed."""
     after: bytes | None
     match field[0].lower():
         case b"location":
             rule, after = "location", location(field[1], site, public)
-        case b"set-cookie" if site.gated and sets_session(field[1]):
-            # Whose session a browser has is labgate's alone to say.
-            rule, after = "gate", None
+        case b"set-cookie" if site.requires_login and sets_session(field[1]):
+            # Jupyter must not set a session of labgate's.
+            rule, after = "basic-auth", None
         case b"set-cookie":
             rule, after = "set-cookie", set_cookie(field[1], site)
         case b"strict-transport-security":
-            # RFC 6797 section 8.1: the first one counts, so a configured one stands alone.
+            # Browsers use the first one (RFC 6797 section 8.1), so a configured one replaces it.
             rule, after = "hsts", None if site.hsts_seconds else field[1]
         case _:
             rule, after = "cors", None if names_upstream(head, site) else field[1]
@@ -108,9 +116,9 @@ def special(
 
 
 def location(value: bytes, site: Site, public: WebOrigin) -> bytes:
-    """A Location that names the upstream, or the public name without TLS, is mended.
+    """Rewrite a Location that names the upstream, or a public name without TLS.
 
-    Left alone: a path, another site, a longer host or port that merely starts the same
+    Not changed: a path, another site, a host or port that only starts with the same characters
     (``http://127.0.0.1:88880``), and an authority with userinfo.
     """
     lowered = value.lower()
@@ -129,9 +137,9 @@ _ENDS = (b"", b"/", b"?", b"#")
 
 
 def set_cookie(value: bytes, site: Site) -> bytes:
-    """``Secure`` on HTTPS and ``SameSite=Lax`` where Jupyter set neither.
+    """Add ``Secure`` on HTTPS and ``SameSite=Lax``, unless Jupyter set them.
 
-    A Domain that names the upstream is dropped: the browser would refuse the cookie.
+    A Domain that names the upstream is removed: browsers would reject the cookie.
     """
     pair, *attributes = value.split(b";")
     present = {attribute.partition(b"=")[0].strip().lower() for attribute in attributes}
@@ -146,10 +154,10 @@ def set_cookie(value: bytes, site: Site) -> bytes:
 
 
 def names_upstream(head: ResponseHead, site: Site) -> bool:
-    """Whether Access-Control-Allow-Origin echoes the origin we rewrote to.
+    """Whether Access-Control-Allow-Origin is the upstream's origin.
 
-    Jupyter echoes Origin on token requests; after the rewrite that names an address
-    that means nothing (or something else) to the client.
+    Jupyter echoes Origin for requests with a token. After the rewrite this is an address that
+    means nothing, or something else, to the client.
     """
     upstream = str(site.upstream).encode("ascii")
     allowed = head.values(b"access-control-allow-origin")

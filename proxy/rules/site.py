@@ -44,27 +44,23 @@ class WebOrigin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Everything the rules need to know of the configuration, prepared for look-ups.
+    """The part of the configuration that the rules read, prepared for look-ups.
 
     Attributes:
         domains: The public origins, the canonical one first.
-        authorities: Every accepted spelling of Host, lower-case, and what it names.
-        origins: Every accepted spelling of Origin, lower-case.
-        upstream: What Jupyter believes to be called: the origin Host, Origin and
-            Referer are rewritten to.
-        preserve: Pass Host, Origin and Referer through unchanged (after the checks).
-        https: Whether the public side is HTTPS (it is, behind a TLS-terminating
-            ingress too).
-        canonical_redirect: Send the other domains to the canonical one.
-        websocket_without_origin: Let a WebSocket in that carries neither Origin nor
-            token.
+        authorities: Every accepted Host, lower-case, and its public origin.
+        origins: Every accepted Origin, lower-case.
+        upstream: Jupyter's own origin; Host, Origin and Referer are rewritten to it.
+        preserve: Forward Host, Origin and Referer unchanged (after the checks).
+        canonical_redirect: Redirect the other domains to the canonical one.
+        websocket_without_origin: Allow a WebSocket that has neither Origin nor token.
         base_path: Jupyter's ``base_url``, with a slash at both ends.
         challenges: Serve ``/.well-known/acme-challenge/`` (webroot and state folder).
         hsts_seconds: Strict-Transport-Security's max-age (RFC 6797); 0 sends none.
-        allow: The addresses that get in; empty is everybody.
-        trusted_proxies: The addresses whose X-Forwarded-For is believed.
-        gated: labgate itself asks for passwords: Basic credentials and its own cookie end
-            here.
+        allow: The addresses of clients that are allowed; empty allows all.
+        trusted_proxies: The addresses of proxies whose X-Forwarded-For is used.
+        requires_login: labgate itself requires a password; then it does not forward Basic
+            credentials and its own cookie.
     """
 
     domains: tuple[WebOrigin, ...]
@@ -79,7 +75,7 @@ class Site:
     hsts_seconds: int = 0
     allow: Networks = NO_NETWORKS
     trusted_proxies: Networks = NO_NETWORKS
-    gated: bool = False
+    requires_login: bool = False
 
     @property
     def canonical(self) -> WebOrigin:
@@ -88,11 +84,11 @@ class Site:
 
     @property
     def https(self) -> bool:
-        """Whether the public origins are HTTPS."""
+        """Whether the public origins are HTTPS, also if another proxy terminates TLS."""
         return self.canonical.scheme == "https"
 
     def public_origin(self, head: RequestHead) -> WebOrigin:
-        """What its Host names; the canonical origin where that has not been checked."""
+        """The public origin that Host names; the canonical one if Host names none."""
         hosts = head.values(b"host")
         known = self.authorities.get(hosts[0].lower()) if hosts else None
         return known if known is not None else self.canonical
@@ -100,11 +96,11 @@ class Site:
     def for_application(self) -> Site:
         """The same site in front of labgate's own application instead of Jupyter.
 
-        It gets the public names and labgate's own credentials, which it needs to log out. Its
-        answers have no Strict-Transport-Security, because they go out over plain HTTP as well
-        (RFC 6797 section 7.2).
+        The application gets the public names, and labgate's own credentials to log out. Its
+        responses have no Strict-Transport-Security, because clients get them over plain HTTP as
+        well (RFC 6797 section 7.2).
         """
-        return replace(self, preserve=True, gated=False, hsts_seconds=0)
+        return replace(self, preserve=True, requires_login=False, hsts_seconds=0)
 
 
 def make_site(
@@ -119,12 +115,9 @@ def make_site(
     hsts_seconds: int = 0,
     allow: Networks = NO_NETWORKS,
     trusted_proxies: Networks = NO_NETWORKS,
-    gated: bool = False,
+    requires_login: bool = False,
 ) -> Site:
-    """Prepare a ``Site``: every spelling that names one of ``domains`` goes into its sets.
-
-    The lists come from the configuration alone, never from a request.
-    """
+    """Make a ``Site`` that accepts every spelling of ``domains``, and no other."""
     authorities: dict[bytes, WebOrigin] = {}
     origins: set[bytes] = set()
     for origin in domains:
@@ -146,5 +139,5 @@ def make_site(
         hsts_seconds=hsts_seconds,
         allow=allow,
         trusted_proxies=trusted_proxies,
-        gated=gated,
+        requires_login=requires_login,
     )

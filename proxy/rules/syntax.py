@@ -1,9 +1,8 @@
-"""A request head as octets: what is refused, where a lenient parser would repair it.
+"""Checks the octets of a request head, before a parser may repair them.
 
-Parsers are lenient where RFC 9112 allows it (sections 2.2 and 3: a bare LF, several
-spaces), and two that are lenient in different ways are how requests get smuggled. So the
-whole grammar of a head and its framing are judged here, on the octets that came, and what
-passed is taken apart where it cannot be read in two ways.
+RFC 9112 allows parsers to be lenient (sections 2.2 and 3: a bare LF, several spaces). If two
+parsers are lenient in different ways, requests can be smuggled. So the whole grammar of a head and
+its framing are checked on the octets as received.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ _HEAD = re.compile(
     _TOKEN + b" " + _TARGET + rb" HTTP/1\.[0-9]\r\n"
     b"(?:" + _TOKEN + b":" + _VALUE + rb"\r\n)*+\r\n"
 )
-"""RFC 9112 sections 3 and 5. Possessive, so that it never looks at an octet twice."""
+"""RFC 9112 sections 3 and 5; possessive, so that no octet is matched twice."""
 _FIELD = re.compile(rb"\r\n([^:\r\n]++):[ \t]*+([^\r\n]*+)")
 _CONTROLS = bytes(octet for octet in (*range(0x20), 0x7F) if octet not in b"\t\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n")
 
 
 class Framing(NamedTuple):
-    """How the octets behind a head are to be read (RFC 9112 section 6.3).
+    """How the octets after a head are read (RFC 9112 section 6.3).
 
     Attributes:
         length: Octets of content; 0 for none.
-        chunked: Content in chunks, whose end only the parser knows.
+        chunked: Whether the content comes in chunks; then only a parser finds its end.
     """
 
     length: int = 0
@@ -47,13 +46,13 @@ CHUNKED = Framing(chunked=True)
 
 
 def check_head(head: bytes, most_line: int, most_head: int, most_fields: int) -> Refuse | Framing:
-    """Judge a whole head, its empty line included and without one before it.
+    """Refuse a malformed or too long head; otherwise return its framing.
 
     Args:
-        head: Ends with CRLF CRLF.
-        most_line: Octets of the request line.
-        most_head: Octets of all field lines together.
-        most_fields: Field lines.
+        head: From the request line to the empty line, both included.
+        most_line: The limit of octets of the request line.
+        most_head: The limit of octets of all field lines together.
+        most_fields: The limit of field lines.
     """
     line = head.find(b"\r\n")
     if line > most_line:
@@ -77,7 +76,7 @@ def check_head(head: bytes, most_line: int, most_head: int, most_fields: int) ->
 
 
 class RequestLine(NamedTuple):
-    """A request line that was let through.
+    """A well-formed request line.
 
     Attributes:
         method: The method.
@@ -91,7 +90,7 @@ class RequestLine(NamedTuple):
 
 
 def read_request_line(line: bytes) -> RequestLine | Refuse:
-    """``method SP request-target SP HTTP-version``, exactly (RFC 9112 section 3)."""
+    """Parse exactly ``method SP request-target SP HTTP-version`` (RFC 9112 section 3)."""
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
         return malformed("This is not a well-formed HTTP/1.1 request line.", "request-line")
@@ -106,9 +105,9 @@ def read_request_line(line: bytes) -> RequestLine | Refuse:
 
 
 def check_lines(octets: bytes) -> Refuse | None:
-    """CR and LF only together, and no other control character but the tab.
+    """Refuse a CR or LF alone, and control characters other than the tab.
 
-    RFC 9112 section 2.2, RFC 9110 section 5.5. A CR at the very end may get its LF yet.
+    Sources: RFC 9112 section 2.2, RFC 9110 section 5.5. The LF of a CR at the end may follow.
     """
     pairs = octets.count(b"\r\n")
     alone = octets.count(b"\r") - octets.endswith(b"\r") - pairs or octets.count(b"\n") - pairs
@@ -118,7 +117,7 @@ def check_lines(octets: bytes) -> Refuse | None:
 
 
 def field_lines(octets: bytes) -> tuple[Field, ...]:
-    """The field lines of a head that was let through.
+    """Parse the field lines of a well-formed head.
 
     Args:
         octets: From the end of the request line to the end of the head.
@@ -131,16 +130,16 @@ def field_lines(octets: bytes) -> tuple[Field, ...]:
 
 
 def malformed(sentence: str, rule: str) -> Refuse:
-    """400, and nothing behind it can be trusted."""
+    """400; the octets that follow cannot be trusted."""
     return Refuse(400, rule, sentence, close=True)
 
 
 def too_long_target() -> Refuse:
-    """RFC 9112 section 3."""
+    """414 (RFC 9112 section 3)."""
     return Refuse(414, "request-line", "The request target is too long.", close=True)
 
 
 def too_many_fields() -> Refuse:
-    """RFC 6585 section 5."""
+    """431 (RFC 6585 section 5)."""
     sentence = "The request's header fields are too long or too many."
     return Refuse(431, "fields", sentence, close=True)

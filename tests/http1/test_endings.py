@@ -15,7 +15,7 @@ from typing import cast
 
 import pytest
 
-from proxy.access.gate import Gate
+from proxy.access.access_control import AccessControl
 from proxy.rules.head import RequestHead
 from tests.edges import Edge, edge, request
 from tests.upstreams import OK, Visit, says, upstream
@@ -232,7 +232,7 @@ async def test_a_request_that_cannot_begin_is_counted_out() -> None:
         upstream(says(OK)) as jupyter,
         edge(jupyter.address) as labgate,
     ):
-        labgate.exchanges.gate = cast(Gate, Faulty())
+        labgate.exchanges.access_control = cast(AccessControl, Faulty())
         assert (await labgate.ask(request())).startswith(b"HTTP/1.1 500 ")
         assert labgate.exchanges.under_way == 0
 

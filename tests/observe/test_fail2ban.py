@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from passlib.hash import bcrypt
 
+from proxy.access.access_control import AccessControl
 from proxy.access.allow import LoginAttempt
-from proxy.access.gate import Gate
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
 from proxy.access.session import Sessions
@@ -129,7 +129,9 @@ async def test_what_strangers_say_bans_nobody(log: Path, tmp_path: Path) -> None
     users.chmod(0o600)
     lockout = Lockout(0, 900.0)
     async with edge(None) as labgate:
-        labgate.exchanges.gate = Gate(lockout, Htpasswd(users), Sessions(b"k" * 32))
+        labgate.exchanges.access_control = AccessControl(
+            lockout, Htpasswd(users), Sessions(b"k" * 32)
+        )
         for said in (SAID, LINE, f"WARNING {SAID}"):
             for cut in BREAKS:
                 octets = f"x{cut}{said}{cut}".encode()
@@ -154,8 +156,8 @@ async def test_what_strangers_say_bans_nobody(log: Path, tmp_path: Path) -> None
 
 def test_who_is_shut_out_is_banned(log: Path) -> None:
     lockout = Lockout(2, 900.0)
-    gate = Gate(lockout)
+    access_control = AccessControl(lockout)
     for _ in range(3):
         lockout.acquire(INNOCENT)
-        gate.on_response_end(LoginAttempt(INNOCENT, b"/login"), 401)
+        access_control.on_response_end(LoginAttempt(INNOCENT, b"/login"), 401)
     assert banned(log) == [INNOCENT]

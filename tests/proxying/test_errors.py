@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 from passlib.hash import bcrypt
 
-from proxy.access.gate import Gate
+from proxy.access.access_control import AccessControl
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
 from proxy.access.session import Sessions
@@ -41,27 +41,27 @@ SECRET = re.compile(
 
 
 class Faulty:
-    """A gate with a fault of ours."""
+    """Access control with a fault of ours."""
 
     def at_once(self, _: RequestHead) -> None:
         raise RuntimeError("a fault of ours")
 
 
-def faulty(_: Path) -> Gate:
-    return cast(Gate, Faulty())
+def faulty(_: Path) -> AccessControl:
+    return cast(AccessControl, Faulty())
 
 
-def guarded(folder: Path) -> Gate:
+def guarded(folder: Path) -> AccessControl:
     file = folder / "htpasswd"
     file.write_text(f"ada:{bcrypt.using(rounds=4).hash('sesame')}\n")
     file.chmod(0o600)
-    return Gate(Lockout(10, 900.0), Htpasswd(file), Sessions(b"k" * 32))
+    return AccessControl(Lockout(10, 900.0), Htpasswd(file), Sessions(b"k" * 32))
 
 
-def shut(_: Path) -> Gate:
+def shut(_: Path) -> AccessControl:
     lockout = Lockout(1, 1e9)
     lockout.failed("127.0.0.1", "ada", 1, 0.0)
-    return Gate(lockout)
+    return AccessControl(lockout)
 
 
 async def silent(visit: Visit) -> None:
@@ -82,7 +82,7 @@ class Case:
     fields: bytes = b""
     content: bytes = b""
     host: bytes = b"lab.example.org"
-    gate: Callable[[Path], Gate] | None = None
+    access_control: Callable[[Path], AccessControl] | None = None
     jupyter: Callable[[Visit], Any] | None = None
     edge: dict[str, Any] = field(default_factory=dict)
     for_people: bytes = NAVIGATION
@@ -92,7 +92,7 @@ FEW = Networks([ip_network("192.0.2.0/24")])
 FORM = b"Content-Length: 1\r\n"
 CASES = [
     Case(400, "host", "not understood", "not a host and a port", host=b"a@b"),
-    Case(401, "basic-auth", "login is needed", "ask whoever runs", gate=guarded),
+    Case(401, "basic-auth", "login is needed", "ask whoever runs", access_control=guarded),
     Case(
         403,
         "origin",
@@ -143,9 +143,9 @@ CASES = [
         target=b"/login",
         fields=FORM,
         content=b"x",
-        gate=shut,
+        access_control=shut,
     ),
-    Case(500, "fault", "wrong on this server", "Load this page again", gate=faulty),
+    Case(500, "fault", "wrong on this server", "Load this page again", access_control=faulty),
     Case(502, "upstream", "no usable answer", "understood", jupyter=says(b"SSH-2.0\r\n\r\n")),
     Case(503, "limit", "Too much at once", "Wait a moment", edge={"limits": Limits(requests=0)}),
     Case(
@@ -177,8 +177,8 @@ async def labgate_of(case: Case, folder: Path) -> AsyncIterator[Edge]:
         if case.jupyter is not None:
             address = (await stack.enter_async_context(upstream(case.jupyter))).address
         labgate = await stack.enter_async_context(edge(address, **case.edge))
-        if case.gate is not None:
-            labgate.exchanges.gate = case.gate(folder)
+        if case.access_control is not None:
+            labgate.exchanges.access_control = case.access_control(folder)
         await stack.enter_async_context(shedding(labgate))
         yield labgate
 

@@ -215,14 +215,16 @@ def head(peer: str, *lines: bytes, target: bytes = b"/", **arrival: bool) -> Req
 
 def test_the_head_gets_the_believed_address() -> None:
     forwarded = b"X-Forwarded-For: 192.0.2.1"
-    seen = with_client_address(head(PROXY, forwarded, plain_redirects=True, vouched=True), TRUSTED)
+    seen = with_client_address(
+        head(PROXY, forwarded, plain_redirects=True, client_known=True), TRUSTED
+    )
     assert seen.arrival == Arrival("192.0.2.1", True, True)
     assert seen.values(b"x-forwarded-for") == (b"192.0.2.1",)
     for untouched in (
         head("203.0.113.9", forwarded),
         head(PROXY),
         head(PROXY, b"X_Forwarded_For: 192.0.2.1", b"Forwarded: for=192.0.2.1"),
-        head(PROXY, forwarded, vouched=False),
+        head(PROXY, forwarded, client_known=False),
     ):
         assert with_client_address(untouched, TRUSTED) is untouched
     assert with_client_address(head(PROXY, forwarded), Networks()).arrival.peer == PROXY

@@ -49,22 +49,22 @@ HEAD = get(
 )
 
 
-def test_behind_a_gate_they_do_not_go_up() -> None:
+def test_with_a_login_of_its_own_labgate_does_not_forward_them() -> None:
     changes: list[Change] = []
-    sent = upstream_fields(HEAD, replace(SITE, gated=True), changes=changes)
+    sent = upstream_fields(HEAD, replace(SITE, requires_login=True), changes=changes)
     assert [field for field in sent if field[0].lower() in (b"cookie", b"authorization", b"x")] == [
         (b"Cookie", b"a=1; b=2"),
         (b"X", b"y"),
         (b"authorization", b"token abc"),
         (b"COOKIE", b"c=3"),
     ]
-    assert [change.after for change in changes if change.rule == "gate"] == [
+    assert [change.after for change in changes if change.rule == "basic-auth"] == [
         b"a=1; b=2",
         None,
         None,
     ]
 
 
-def test_without_a_gate_they_are_jupyters() -> None:
+def test_without_a_login_of_its_own_labgate_forwards_them() -> None:
     sent = upstream_fields(HEAD, SITE)
     assert [field for field in HEAD.fields if field not in sent] == [HEAD.fields[0]]

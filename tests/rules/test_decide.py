@@ -202,20 +202,20 @@ def test_base_url_is_skipped_before_the_guarded_paths() -> None:
     assert decide(lab, site) == Forward(lab)
 
 
-GATED = replace(SITE, gated=True)
+WITH_LOGIN = replace(SITE, requires_login=True)
 OUT = b"/.labgate/logout"
 LEAVING = [
-    (GATED, b"GET", (), Internal),
-    (GATED, b"HEAD", (), Internal),
-    (GATED, b"GET", (CROSS, *NAVIGATES), Internal),  # a page that asks
-    (GATED, b"POST", (OWN,), Internal),
-    (GATED, b"POST", (OWN, b"Sec-Fetch-Site: same-origin"), Internal),
-    (GATED, b"POST", (), (403, "logout")),
-    (GATED, b"POST", (b"Referer: https://lab.example.org/",), (403, "logout")),
-    (GATED, b"POST", (b"Origin: null",), (403, "origin")),
-    (GATED, b"POST", (b"Origin: https://evil.example",), (403, "origin")),
-    (GATED, b"POST", (OWN, CROSS, *NAVIGATES), (403, "fetch-site")),
-    (GATED, b"PUT", (OWN,), (405, "logout")),
+    (WITH_LOGIN, b"GET", (), Internal),
+    (WITH_LOGIN, b"HEAD", (), Internal),
+    (WITH_LOGIN, b"GET", (CROSS, *NAVIGATES), Internal),  # a page that asks
+    (WITH_LOGIN, b"POST", (OWN,), Internal),
+    (WITH_LOGIN, b"POST", (OWN, b"Sec-Fetch-Site: same-origin"), Internal),
+    (WITH_LOGIN, b"POST", (), (403, "logout")),
+    (WITH_LOGIN, b"POST", (b"Referer: https://lab.example.org/",), (403, "logout")),
+    (WITH_LOGIN, b"POST", (b"Origin: null",), (403, "origin")),
+    (WITH_LOGIN, b"POST", (b"Origin: https://evil.example",), (403, "origin")),
+    (WITH_LOGIN, b"POST", (OWN, CROSS, *NAVIGATES), (403, "fetch-site")),
+    (WITH_LOGIN, b"PUT", (OWN,), (405, "logout")),
     (SITE, b"GET", (), (404, "logout")),
     (SITE, b"POST", (OWN,), (404, "logout")),
 ]
@@ -236,13 +236,13 @@ def test_logging_out_of_labgates_own_session(
 
 def test_a_logout_is_checked_as_everything_else() -> None:
     for head in (get(b"Host: evil.example", OWN, method=b"POST", target=OUT), get(target=OUT)):
-        decision = decide(head, GATED)
+        decision = decide(head, WITH_LOGIN)
         assert isinstance(decision, Refuse)
         assert decision.rule == "host"
-    assert decide(plain(HOST, target=OUT), GATED) == Redirect(
+    assert decide(plain(HOST, target=OUT), WITH_LOGIN) == Redirect(
         301, "https://lab.example.org/.labgate/logout"
     )
-    closed = replace(GATED, allow=Networks([ip_network("192.0.2.0/24")]))
+    closed = replace(WITH_LOGIN, allow=Networks([ip_network("192.0.2.0/24")]))
     decision = decide(get(HOST, OWN, method=b"POST", target=OUT), closed)
     assert isinstance(decision, Refuse)
     assert decision.rule == "allow-list"

@@ -10,7 +10,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from proxy.access.gate import Gate
+from proxy.access.access_control import AccessControl
 from proxy.access.lockout import Lockout
 from proxy.inspector.headers import format_changes
 from proxy.net.listener import Listener
@@ -124,7 +124,7 @@ async def answer(visit: Visit) -> None:
 
 async def test_of_requests_that_go_up(told: list[str]) -> None:
     async with upstream(answer) as jupyter, edge(jupyter.address) as labgate:
-        labgate.exchanges.gate = Gate(Lockout(1000, 900.0))
+        labgate.exchanges.access_control = AccessControl(Lockout(1000, 900.0))
         for target in TARGETS:
             await labgate.ask(request(target))
         for field in FIELDS:

@@ -85,7 +85,7 @@ ANSWERS: list[ResponseHead] = [
 ]
 SITES = [
     SITE,
-    replace(SITE, gated=True, preserve=True, hsts_seconds=1, base_path="/lab/"),
+    replace(SITE, requires_login=True, preserve=True, hsts_seconds=1, base_path="/lab/"),
     replace(SITE, canonical_redirect=True, challenges=True, websocket_without_origin=True),
     make_site((LOCAL, LAB), JUPYTER, trusted_proxies=test_client.networks("203.0.113.7")),
     test_client.CLOSED,

@@ -71,12 +71,12 @@ OURS = [
 def test_jupyter_does_not_set_our_session(value: bytes, ours: bool) -> None:
     head = answered(b"A: b", b"Set-Cookie: " + value)
     changes: list[Change] = []
-    kept, _ = downstream_fields(head, replace(SITE, gated=True), LAB, changes=changes)
+    kept, _ = downstream_fields(head, replace(SITE, requires_login=True), LAB, changes=changes)
     assert [name for name, _ in kept] == [b"A", b"Set-Cookie"][: 2 - ours]
     assert (changes[0].rule, changes[0].after is None) == (
-        ("gate", True) if ours else ("set-cookie", False)
+        ("basic-auth", True) if ours else ("set-cookie", False)
     )
-    # Without a gate of ours the name is anybody's: another labgate's behind this one.
+    # Without a login of labgate's own the name may be another labgate's behind this one.
     kept, _ = downstream_fields(head, SITE, LAB)
     assert len(kept) == 2
 

@@ -163,9 +163,11 @@ async def test_an_answer_does_not_wait_for_content() -> None:
         assert (await reader.readuntil(b"serving\n")).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_gated_site_keeps_its_session_from_jupyter_and_not_from_the_application() -> None:
-    site = replace(SITE, gated=True)
-    assert site.for_application() == replace(site, gated=False, preserve=True, hsts_seconds=0)
+async def test_a_site_with_a_login_gives_its_session_to_the_application_alone() -> None:
+    site = replace(SITE, requires_login=True)
+    assert site.for_application() == replace(
+        site, requires_login=False, preserve=True, hsts_seconds=0
+    )
 
 
 async def test_content_for_a_path_of_ours_reaches_nobody() -> None:

@@ -21,7 +21,7 @@ from proxy.rules.site import Site
 log = logging.getLogger("labgate")
 
 
-class Gate:
+class AccessControl:
     """Requires labgate's own password if there is an htpasswd file, and limits guessing.
 
     Args:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from passlib.hash import bcrypt
 
-from proxy.access.gate import Gate
+from proxy.access.access_control import AccessControl
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
 from proxy.access.revoked_sessions import RevokedFile
@@ -52,7 +52,7 @@ def write(file: Path, users: dict[str, str]) -> None:
 
 
 class Guarded:
-    """An edge with a gate in front of an upstream."""
+    """An edge with access control in front of an upstream."""
 
     def __init__(
         self,
@@ -74,8 +74,10 @@ class Guarded:
 
     def count_with(self, lockout: Lockout) -> None:
         self.lockout = lockout
-        self.gate = Gate(lockout, self.htpasswd, self.sessions, revoke=self.ended.save)
-        self.labgate.exchanges.gate = self.gate
+        self.access_control = AccessControl(
+            lockout, self.htpasswd, self.sessions, revoke=self.ended.save
+        )
+        self.labgate.exchanges.access_control = self.access_control
 
     async def ask(self, *fields: bytes, target: bytes = b"/", method: bytes = b"GET") -> bytes:
         return await self.labgate.ask(request(target, *fields, method=method))
@@ -121,7 +123,7 @@ async def guarded(
         site = make_site(
             (PUBLIC,),
             jupyter.address.origin,
-            gated=users is not None,
+            requires_login=users is not None,
             trusted_proxies=Networks([ip_network(trusted)] if trusted else []),
         )
         async with edge(jupyter.address, site=site) as labgate:
@@ -199,13 +201,13 @@ async def test_what_cannot_be_right_is_not_hashed(labgate: Guarded) -> None:
     for value in (b"Basic", b"Basic %%%", b"Basic " + b"A" * 20_000, b"Basic YWRh"):
         assert await labgate.status(b"Authorization: " + value) == 401
     assert await labgate.status(basic(), basic()) == 401
-    assert labgate.gate.verifier.hashed == 0
+    assert labgate.access_control.verifier.hashed == 0
     assert labgate.lockout.remaining_failures("127.0.0.1", time.monotonic()) == 10
 
 
 async def test_an_unknown_user_is_hashed_like_a_known_one(labgate: Guarded) -> None:
     await labgate.status(basic("eve", "sesame"))
-    assert labgate.gate.verifier.hashed == 1
+    assert labgate.access_control.verifier.hashed == 1
 
 
 async def test_a_password_beyond_72_octets(labgate: Guarded) -> None:
@@ -228,21 +230,21 @@ async def test_a_right_password_is_hashed_once(labgate: Guarded) -> None:
     statuses = await asyncio.gather(*(labgate.status(basic()) for _ in range(20)))
     assert set(statuses) == {200}
     assert await labgate.status(basic()) == 200
-    assert labgate.gate.verifier.hashed == 1
+    assert labgate.access_control.verifier.hashed == 1
 
 
 async def test_a_page_of_requests_with_an_old_password_is_one_failure(labgate: Guarded) -> None:
     statuses = await asyncio.gather(*(labgate.status(basic("ada", "old")) for _ in range(20)))
     assert set(statuses) == {401}
     assert await labgate.status(basic("ada", "old")) == 401
-    assert labgate.gate.verifier.hashed == 1
+    assert labgate.access_control.verifier.hashed == 1
     assert labgate.lockout.remaining_failures("127.0.0.1", time.monotonic()) == 9
 
 
 async def test_the_loop_goes_on_while_a_password_is_hashed(tmp_path: Path) -> None:
     async with guarded({"ada": SLOW.hash("sesame")}, tmp_path) as labgate:
         asking = asyncio.ensure_future(labgate.status(basic()))
-        await until(lambda: labgate.gate.verifier.hashed == 1)
+        await until(lambda: labgate.access_control.verifier.hashed == 1)
         # Whole requests are served before this one hash, of about a second, is done.
         for _ in range(3):
             assert await labgate.status(target=b"/.labgate/health") == 200
@@ -254,7 +256,7 @@ async def test_who_hangs_up_has_tried_all_the_same(labgate: Guarded) -> None:
     labgate.count_with(Lockout(1, 900.0))
     _, writer = await labgate.labgate.connect()
     writer.write(request(b"/", basic("ada", "guess")))
-    await until(lambda: labgate.gate.verifier.hashed == 1)
+    await until(lambda: labgate.access_control.verifier.hashed == 1)
     writer.transport.abort()
     await until(lambda: labgate.lockout.locked_out_seconds("127.0.0.1", time.monotonic()) > 0)
     assert await labgate.status(basic()) == 429
@@ -273,7 +275,9 @@ async def test_the_redirect_port_asks_for_nothing(tmp_path: Path) -> None:
     file = tmp_path / "htpasswd"
     write(file, USERS)
     async with edge(None, redirects=True) as labgate:
-        labgate.exchanges.gate = Gate(Lockout(1, 900.0), Htpasswd(file), Sessions(b"k" * 32))
+        labgate.exchanges.access_control = AccessControl(
+            Lockout(1, 900.0), Htpasswd(file), Sessions(b"k" * 32)
+        )
         for _ in range(3):
             assert (await labgate.ask(request(b"/", basic("ada", "x")))).startswith(b"HTTP/1.1 301")
 
@@ -355,10 +359,10 @@ async def test_an_old_session_is_renewed(labgate: Guarded) -> None:
 async def test_changes_are_shown_by_their_rule(labgate: Guarded) -> None:
     await labgate.ask(basic())
     record = labgate.labgate.records[-1]
-    assert [change.name for change in record.changes_up if change.rule == "gate"] == [
+    assert [change.name for change in record.changes_up if change.rule == "basic-auth"] == [
         b"Authorization"
     ]
-    assert [change.name for change in record.changes_down if change.rule == "gate"] == [
+    assert [change.name for change in record.changes_down if change.rule == "basic-auth"] == [
         b"Set-Cookie"
     ]
 
@@ -470,13 +474,13 @@ async def test_a_flood_with_one_password_does_not_use_up_the_requests(labgate: G
     # Those that wait for the one slowed attempt get its answer, and so do late comers.
     assert set(statuses) == {401, 429}
     assert statuses.count(429) <= 16
-    assert labgate.gate.verifier.hashed == 2
+    assert labgate.access_control.verifier.hashed == 2
 
 
 async def test_a_burst_of_guesses_is_not_all_hashed(labgate: Guarded) -> None:
     statuses = await asyncio.gather(*(labgate.status(basic("ada", f"x{n}")) for n in range(60)))
     assert set(statuses) == {401, 429}
-    assert labgate.gate.verifier.hashed <= 4  # three for free, and one beside the third
+    assert labgate.access_control.verifier.hashed <= 4  # three for free, and one beside the third
 
 
 async def test_a_class_behind_one_address_logs_in_at_once(tmp_path: Path) -> None:
@@ -532,7 +536,7 @@ async def test_xsrf_and_success_are_no_failures(without_users: Guarded) -> None:
 
 async def test_a_jupyter_that_is_down_is_no_failure(tmp_path: Path) -> None:
     async with edge(None) as labgate:
-        labgate.exchanges.gate = Gate(Lockout(1, 900.0))
+        labgate.exchanges.access_control = AccessControl(Lockout(1, 900.0))
         for _ in range(3):
             head = request(b"/login", b"Content-Length: 0", method=b"POST")
             assert (await labgate.ask(head)).startswith(b"HTTP/1.1 503")
@@ -721,14 +725,14 @@ async def test_a_token_on_a_websocket_and_one_with_a_login(tokens: Tokened) -> N
 async def test_no_token_is_counted_while_jupyter_is_down(tmp_path: Path) -> None:
     async with edge(None) as labgate:
         lockout = Lockout(1, 900.0)
-        labgate.exchanges.gate = Gate(lockout)
+        labgate.exchanges.access_control = AccessControl(lockout)
         for n in range(3):
             answer = await labgate.ask(request(b"/lab?token=x%d" % n))
             assert answer.startswith(b"HTTP/1.1 503")
         assert lockout.remaining_failures("127.0.0.1", time.monotonic()) == 1
 
 
-async def test_tokens_are_counted_with_a_gate_too(labgate: Guarded) -> None:
+async def test_tokens_are_counted_with_passwords_too(labgate: Guarded) -> None:
     cookie = cookie_of(await labgate.ask(basic()))
     labgate.answering.answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
     for n in range(10):
