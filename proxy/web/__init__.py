@@ -15,5 +15,9 @@ In the order a request meets them:
 - ``logout``        the page that asks, and the end of the session
 - ``metrics``       ``make_metrics_app``: certificates and traffic for Prometheus, on its own port
 - ``error_content`` an error as a page, JSON or one sentence
-- ``page``          the pages for people: one template, whole in one response
+- ``error_words``   what the error pages say
+- ``page``          the pages for people, each whole in one response, from
+
+  - ``templates``   their HTML: ``page.html`` around all of them
+  - ``static``      their style sheet and script, which stand in the page
 """

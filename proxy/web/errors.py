@@ -32,11 +32,11 @@ def error_response(
         sentence: What happened.
         fields: Further fields of the answer.
     """
-    told = error_content(request_head(request), status, reason, sentence)
-    response = web.Response(status=status, body=told.content)
-    response.headers["Content-Type"] = told.content_type.decode("ascii")
-    if told.policy:
-        response.headers["Content-Security-Policy"] = told.policy.decode("ascii")
+    chosen = error_content(request_head(request), status, reason, sentence)
+    response = web.Response(status=status, body=chosen.content)
+    response.headers["Content-Type"] = chosen.content_type.decode("ascii")
+    if chosen.policy:
+        response.headers["Content-Security-Policy"] = chosen.policy.decode("ascii")
     for name, value in fields:
         response.headers.add(name.decode("ascii"), value.decode("ascii"))
     return response
