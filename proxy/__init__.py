@@ -16,11 +16,11 @@ The life of a request::
 
 ``rules`` decides and never waits; everything that waits lives outside it. ``access`` is who
 gets in. The folders, in the order a request meets them: ``net``, ``tls``, ``http1``,
-``proxying``, ``rules``, ``access``, ``web``, ``observe`` and ``inspector``; ``certs`` and
-``jupyter`` prepare the ground, ``cli`` is what people type, ``app`` wires it all together with
-what ``builders`` makes of the configuration, ``workers`` does so in several processes,
-``config`` reads what people want, and ``runtime`` is what everybody may use. ``messages`` are
-the words between a client's connection and the proxying.
+``proxying``, ``rules``, ``access``, ``web``, ``observe`` and ``inspector``; ``symptoms`` says
+in words what goes wrong; ``certs`` and ``jupyter`` prepare the ground, ``cli`` is what people
+type, ``app`` wires it all together with what ``builders`` makes of the configuration,
+``workers`` does so in several processes, ``config`` reads what people want, and ``runtime`` is
+what everybody may use. ``messages`` are the words between a client's connection and the proxying.
 """
 
 __version__ = "0.1.0"
