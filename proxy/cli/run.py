@@ -19,7 +19,7 @@ from proxy.config.types import host_and_port
 from proxy.errors import UsageError
 from proxy.jupyter.launcher import STOP_SECONDS as JUPYTER_STOP_SECONDS
 from proxy.jupyter.launcher import Launched, Launcher, Login
-from proxy.jupyter.readiness import is_silent, wait_until_ready
+from proxy.jupyter.readiness import is_silent
 from proxy.jupyter.supervision import Supervision, is_interactive
 from proxy.net.upstream_address import UpstreamAddress, parse_upstream
 from proxy.observe.notify import notify
@@ -124,9 +124,6 @@ async def _launch_and_serve(settings: Settings, app: Serving, force: asyncio.Eve
             print_progress("Starting Jupyter …")
             launched = await launcher.launch()
             app.connect_to(launched.address)
-            seconds = settings.jupyter.start_timeout_seconds
-            await wait_until_ready(launcher, launched.address, seconds)
-            _report_ready(settings, app, launched)
             await _supervise(settings, app, launcher, launched)
         finally:
             notify("STOPPING=1")
@@ -157,18 +154,21 @@ async def _chosen_launcher(settings: Settings, force: asyncio.Event) -> AsyncIte
 async def _supervise(
     settings: Settings, app: Serving, launcher: Launcher, launched: Launched
 ) -> None:
-    """Restart Jupyter whenever it exits, until it is shut down together with labgate."""
-    known = launched
+    """Report that Jupyter is ready, and restart it until it is shut down with labgate."""
+    known, reported = launched, False
 
     def moved(now: Launched) -> None:
         nonlocal known
         if now.address != known.address:
             app.connect_to(now.address)
-        if (now.address, now.login) != (known.address, known.login):
+        if reported and (now.address, now.login) != (known.address, known.login):
             _report_ready(settings, app, now)
         known = now
 
     supervision = Supervision(launcher, interactive=_is_interactive(), on_relaunch=moved)
+    seconds = settings.jupyter.start_timeout_seconds
+    _report_ready(settings, app, await supervision.wait_for_first_answer(launched, seconds))
+    reported = True
     ended = await supervision.run()
     print_progress(f"Jupyter was shut down ({ended.reason}); labgate stops too.")
 

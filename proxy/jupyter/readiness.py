@@ -9,7 +9,7 @@ from contextlib import closing
 
 from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
-from proxy.jupyter.launcher import Launcher
+from proxy.jupyter.launcher import JupyterExit, Launcher
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.tasks import spawn
 
@@ -67,11 +67,14 @@ async def _get_api(address: UpstreamAddress, max_bytes: int = MAX_RESPONSE_BYTES
 
 async def wait_until_ready(
     launcher: Launcher, address: UpstreamAddress, timeout_seconds: float
-) -> None:
+) -> JupyterExit | None:
     """Wait until the Jupyter that ``launcher`` launched answers.
 
+    Returns:
+        None if it answers; its exit if something outside ended it before.
+
     Raises:
-        StartError: It exited, or did not answer in time; with the end of its log.
+        StartError: It exited by itself, or did not answer in time; with the end of its log.
     """
     ended = spawn(launcher.wait_for_exit(), "jupyter: ended before it was ready")
     try:
@@ -88,13 +91,10 @@ async def wait_until_ready(
             ended.cancel()
             await asyncio.wait({ended})
     if ended.cancelled():
-        return
+        return None
     end = ended.result()
     if end.cause is ExitCause.OUTSIDE:
-        raise StartError(
-            f"Jupyter was ended before it answered for the first time: {end.reason}. "
-            "Nothing is wrong with it as far as labgate sees; start labgate again."
-        )
+        return end
     raise StartError(
         f"Jupyter stopped while it was starting: {end.reason}.{_indented(end.last_lines)}\n"
         "Fix what it reports, then start again."

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import JupyterExit, Launched, Launcher
-from proxy.jupyter.readiness import poll
+from proxy.jupyter.readiness import poll, wait_until_ready
 from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
@@ -44,9 +44,9 @@ class Supervision:
     """Restarts the Jupyter of one launcher.
 
     Args:
-        launcher: The launcher, after its Jupyter answered.
+        launcher: The launcher, after its ``launch``.
         interactive: Whether Jupyter's Shut Down ends labgate as well.
-        on_relaunch: Called after every start; Jupyter may have another address then.
+        on_relaunch: Called after every further start; Jupyter may have another address then.
         restart_delays_seconds: The delay before each restart; the last one is repeated.
     """
 
@@ -65,6 +65,26 @@ class Supervision:
         self._starts = 0
         self._ready_at = asyncio.get_running_loop().time()
 
+    async def wait_for_first_answer(self, launched: Launched, timeout_seconds: float) -> Launched:
+        """Wait until Jupyter answers; call it before ``run``.
+
+        If it is ended from outside meanwhile, it is started again.
+
+        Args:
+            launched: What ``launch`` returned.
+            timeout_seconds: How long each start may take.
+
+        Returns:
+            The Jupyter that answers.
+
+        Raises:
+            StartError: It exited by itself, or did not answer in time.
+        """
+        while ended := await wait_until_ready(self._launcher, launched.address, timeout_seconds):
+            launched = await self._restart(ended)
+        self._ready_at = asyncio.get_running_loop().time()
+        return launched
+
     async def run(self) -> JupyterExit:
         """Restart Jupyter whenever it exits; return if a person shut it down."""
         loop = asyncio.get_running_loop()
@@ -78,11 +98,15 @@ class Supervision:
                 or loop.time() - answered_at > RESET_DELAY_AFTER_SECONDS
             ):
                 self._starts = 0
-            self._log_exit(ended, self._delay)
-            launched = await self._start()
-            log.info("Jupyter is started again: %s, at %s", launched.description, launched.address)
-            self._on_relaunch(launched)
+            launched = await self._restart(ended)
             ended, answered_at = await self._until_exit(launched)
+
+    async def _restart(self, ended: JupyterExit) -> Launched:
+        self._log_exit(ended, self._delay)
+        launched = await self._start()
+        log.info("Jupyter is started again: %s, at %s", launched.description, launched.address)
+        self._on_relaunch(launched)
+        return launched
 
     async def _until_exit(self, launched: Launched) -> tuple[JupyterExit, float | None]:
         """Wait for its exit; also returns when it first answered, None if it never did."""

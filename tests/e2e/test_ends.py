@@ -59,6 +59,15 @@ def comes_back(labgate: Labgate) -> None:
     assert labgate.ask("GET", "/.labgate/ready").status == 200
 
 
+def starts_after_all(labgate: Labgate, why: str) -> None:
+    """Ended before it answered for the first time, which nobody was told yet."""
+    assert not labgate.ready()
+    until(lambda: labgate.ready() or labgate.running.poll() is not None, "not ready, not ended")
+    assert f"Jupyter ended: {why}; starting it again in 1 s" in labgate.told
+    assert labgate.told.count("  Stop  ") == 1
+    assert works(labgate)
+
+
 def shut_down(labgate: Labgate) -> None:
     """As Shut Down in Lab's File menu does."""
     assert labgate.ask("POST", f"/api/shutdown?{token_of(labgate)}").status == 200
@@ -96,6 +105,15 @@ class TestProcess:
         comes_back(labgate)
         assert f"the process was ended by {number.name}; starting it again" in labgate.told
 
+    def test_before_its_first_answer(self, tmp_path: Path) -> None:
+        labgate = Labgate(tmp_path, "up", "--launch", "process", "--folder", str(tmp_path)).spawn()
+        try:
+            (jupyter,) = until(psutil.Process(labgate.pid).children, "no Jupyter")
+            jupyter.kill()
+            starts_after_all(labgate, "the process was ended by SIGKILL")
+        finally:
+            labgate.kill()
+
     def test_a_persons(self, tmp_path: Path) -> None:
         with self.up(tmp_path, terminal=TERMINAL) as labgate:
             self.ended_from_outside(labgate, signal.SIGTERM)
@@ -105,6 +123,17 @@ class TestProcess:
         with self.up(tmp_path, terminal=NO_TERMINAL) as labgate:
             self.ended_from_outside(labgate, signal.SIGKILL)
             goes_on_after_its_menu(labgate)
+
+
+def is_running(name: str) -> bool:
+    """Whether there is such a container, and it runs."""
+    asked = subprocess.run(
+        ["docker", "inspect", "--format", "{{.State.Running}}", name],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip() == "true"
 
 
 @pytest.mark.docker
@@ -127,6 +156,17 @@ class TestContainer:
             comes_back(labgate)
         assert f"container {name} {reason}; starting it again" in labgate.told
         assert inspect(name, "{{json .NetworkSettings.Ports}}") == port
+
+    def test_before_its_first_answer(self, name: str, tmp_path: Path) -> None:
+        arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name, "--volume", "")
+        port = {"LABGATE_JUPYTER__PORT": str(free_port())}
+        labgate = Labgate(tmp_path, "up", *arguments, environment=port).spawn()
+        try:
+            until(lambda: is_running(name), "no container")
+            docker("kill", name)
+            starts_after_all(labgate, f"container {name} was stopped from outside (signal 9)")
+        finally:
+            labgate.kill()
 
     def test_a_persons(self, name: str, tmp_path: Path) -> None:
         with self.up(tmp_path, name, terminal=TERMINAL) as labgate:

@@ -199,6 +199,29 @@ class Found(logging.Handler):
             self._answered.set()
 
 
+async def test_ended_from_outside_before_its_first_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving(replying('{"version": "1"}')) as address:
+        answers = replace(LAUNCHED, address=address)
+        run = Run(
+            Scripted([OUTSIDE, OUTSIDE], [StartError("Not yet."), LAUNCHED, answers]),
+            interactive=True,
+        )
+        assert await run.supervision.wait_for_first_answer(LAUNCHED, 60) is answers
+        assert run.moved == [LAUNCHED, answers]
+        assert run.launcher.started == 3
+    assert caplog.text.count(f"Jupyter ended: {OUTSIDE.reason}; starting it again in 0 s") == 2
+
+
+@pytest.mark.parametrize("end", [CRASH, MENU, UNKNOWN], ids=lambda end: end.cause.name)
+async def test_an_end_of_its_own_before_its_first_answer(end: JupyterExit) -> None:
+    run = Run(Scripted([end]), interactive=False)
+    with pytest.raises(StartError, match=f"stopped while it was starting: {end.reason}"):
+        await run.supervision.wait_for_first_answer(LAUNCHED, 60)
+    assert run.launcher.started == 0
+
+
 INTERACTIVE = [
     pytest.param({}, (True, True), True, id="a terminal"),
     pytest.param({}, (True, False), True, id="2>file"),
