@@ -19,22 +19,33 @@ from proxy.short_response import Response
 log = logging.getLogger("labgate")
 
 
-class Connection(RawConnection, Protocol):
+class Connection(Protocol):
     """What the bytes go to.
 
     Attributes:
         client: The client's address, for the log.
-        congested: Whether the client reads more slowly than we write.
         writable: Called each time congestion ends.
     """
 
     client: str
-    congested: bool
     writable: Callable[[], None] | None
+
+    @property
+    def congested(self) -> bool:
+        """Whether the client reads more slowly than we write."""
 
     @property
     def body_outstanding(self) -> bool:
         """Whether content of the current request has not arrived yet."""
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the client; never waits."""
+
+    def upgraded(self) -> RawConnection:
+        """The same connection after a 101, which has been written."""
+
+    def abort(self) -> None:
+        """Close at once, so that the client sees a truncation and not an end."""
 
     def end_response(self, data: bytes, *, persistent: bool) -> None:
         """Queue the last bytes of a response; ``persistent`` when another request may follow."""
@@ -128,7 +139,7 @@ class ResponseWriter:
     def upgrade(self, reason: bytes, fields: list[Field]) -> RawConnection:
         self._write(serialised(101, reason, fields))
         self._connection.writable = None
-        return self._connection
+        return self._connection.upgraded()
 
     def close(self) -> None:
         self._drop()

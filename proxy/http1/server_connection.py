@@ -14,7 +14,7 @@ from proxy.http1.request_body import NO_CONTENT, ChunkedBody, SizedBody
 from proxy.http1.request_parser import RequestParser
 from proxy.http1.response_writer import ResponseWriter
 from proxy.http1.timeouts import Awaiting, ConnectionTimeouts
-from proxy.messages import RequestInProgress, TunnelEnd, queue_response
+from proxy.messages import RawConnection, RequestInProgress, TunnelEnd, queue_response
 from proxy.net.limits import Slot
 from proxy.net.reset import reset
 from proxy.rules.decision import Refuse
@@ -45,7 +45,7 @@ NO_REQUEST = (ServerState.IDLE, ServerState.LINGERING, ServerState.CLOSED)
 
 
 class ServerConnection(asyncio.Protocol):
-    """One client's connection (``response_writer.Connection``).
+    """One client's connection (``response_writer.Connection``; after a 101 ``RawConnection``).
 
     Attributes:
         client: The client's address: the one announced, or the other end's.
@@ -220,6 +220,9 @@ class ServerConnection(asyncio.Protocol):
     @property
     def body_outstanding(self) -> bool:
         return self._content is not None and self._content.expected
+
+    def upgraded(self) -> RawConnection:
+        return self
 
     def pause_reading(self) -> None:
         if not self._reading_paused and self.transport is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from proxy.http1.response_writer import ResponseWriter
-from proxy.messages import TunnelEnd
+from proxy.messages import RawConnection
 from proxy.rules.message import ConnectionFacts
 from proxy.short_response import plain
 
@@ -38,16 +38,8 @@ class Recording:
     def abort(self) -> None:
         self.calls.append("abort")
 
-    def finish(self) -> None: ...
-
-    def start(self, end: TunnelEnd) -> None: ...
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-    def write_eof(self) -> bool:
-        return False
+    def upgraded(self) -> RawConnection:
+        raise AssertionError("none of these requests is an upgrade")
 
 
 def writer_of(
