@@ -15,6 +15,8 @@
 An ``UpstreamError`` that strikes after the response head went down cannot become a
 status any more: the client's connection is aborted, so that it sees the truncation
 (RFC 9112 section 8).
+
+Tested by tests/proxying/test_errors.py and tests/cli/test_command.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Every exchange of every listener: who is under way, and who is told of the end."""
+"""Every exchange of every listener: who is under way, and who is told of the end.
+
+Tested by tests/proxying/test_request_handler.py and tests/proxying/test_crowds.py.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ Once there is a connection nobody waits: whatever arrives, from the client or fr
 is handed on by the call that brings it. A task for each request would double what one costs.
 When the client reads slowly, reading from the upstream stops, so at most one read's worth
 waits; when the upstream reads slowly, the request's body is left where it is.
+
+Tested by tests/proxying/test_request_handler.py and tests/http1/test_endings.py.
 """
 
 from __future__ import annotations

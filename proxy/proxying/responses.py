@@ -1,6 +1,8 @@
 """What labgate responds itself: refusals, redirects, the page while Jupyter is away.
 
 No version, no name of ours: a stranger learns nothing from an error.
+
+Tested by tests/proxying/test_errors.py.
 """
 
 from __future__ import annotations

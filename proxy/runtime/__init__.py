@@ -6,6 +6,7 @@
 - ``secret_files``     files that only labgate's user can read, written atomically
 - ``instance_lock``    locks that only one process can hold
 - ``output``           standard output and error that never block and never fail
+- ``http_date``        the current time for the field Date
 - ``logs``             log lines on standard error
 - ``log_throttle``     one log line for many events
 - ``descriptors``      raises the limit of open file descriptors

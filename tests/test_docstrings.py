@@ -1,0 +1,42 @@
+"""A folder's docstring lists its files, and every file says who tests it.
+
+That public modules, classes and functions have a docstring is ruff's rules D100 to D104.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import proxy
+
+ROOT = Path(next(iter(proxy.__path__)))
+TESTS = ROOT.parent / "tests"
+FOLDERS = sorted(file.parent for file in ROOT.rglob("__init__.py") if file.parent != ROOT)
+FILES = sorted(file for file in ROOT.rglob("*.py") if file.name != "__init__.py")
+
+
+def docstring(file: Path) -> str:
+    return ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_a_folder_lists_its_files(folder: Path) -> None:
+    listed = re.findall(r"(?m)^ *- ``(\w+)`` ", docstring(folder / "__init__.py"))
+    there = {file.stem for file in folder.iterdir() if file.name[:2] != "__"}
+    assert sorted(listed) == sorted(there)
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_a_file_has_a_test_of_its_name_or_says_where_it_is_tested(file: Path) -> None:
+    test = TESTS / file.relative_to(ROOT).with_name(f"test_{file.stem}.py")
+    named = re.findall(r"tests/[\w/]+\.py", docstring(file))
+    assert test.exists() or named, f"there is no {test}"
+    assert [other for other in named if not (ROOT.parent / other).exists()] == []
