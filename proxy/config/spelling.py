@@ -36,5 +36,5 @@ def as_typed(sentence: str, typed: Mapping[str, str]) -> str:
         sentence = sentence.replace("listen.tls = false", switch)
     for key, option in names.items():
         if option not in sentence:
-            sentence = re.sub(rf"(?<![\w.]){re.escape(key)}(?![\w.])", option, sentence)
+            sentence = re.sub(rf"(?<![\w.]){re.escape(key)}(?!\w|\.\w)", option, sentence)
     return sentence

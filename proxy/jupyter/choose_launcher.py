@@ -38,14 +38,14 @@ async def choose_launcher(
         confirm: Asks a person a question; None if nobody can answer.
 
     Raises:
-        StartError: ``jupyter.launch`` is ``docker`` and no engine answers; or what ``claim``
-            raises.
+        StartError: ``jupyter.launch`` is ``docker`` and no engine answers; or the work folder of
+            a process cannot be used; or what ``claim`` raises.
     """
     match settings.launch:
         case "none":
             return None
         case "process":
-            return ProcessLauncher(settings, state_folder)
+            return _process_launcher(settings, state_folder)
         case "docker":
             docker = await connect()
         case "auto":
@@ -54,7 +54,7 @@ async def choose_launcher(
             except EngineUnavailable as error:
                 log.info("Jupyter is run as a process. %s", error)
                 _warn_of_ignored_keys(settings, "process")
-                return ProcessLauncher(settings, state_folder)
+                return _process_launcher(settings, state_folder)
             _warn_of_ignored_keys(settings, "docker")
     try:
         claim(address_of(docker))
@@ -63,6 +63,12 @@ async def choose_launcher(
         raise
     console = progress or Console(stderr=True)
     return ContainerLauncher(settings, state_folder, docker, console, confirm)
+
+
+def _process_launcher(settings: JupyterSettings, state_folder: Path) -> ProcessLauncher:
+    launcher = ProcessLauncher(settings, state_folder)
+    launcher.require_folder()
+    return launcher
 
 
 def _warn_of_ignored_keys(settings: JupyterSettings, launched: str) -> None:

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections import deque
 from pathlib import Path
+from shlex import quote
 
 from proxy.config.sections import JupyterSettings
 from proxy.errors import StartError
@@ -72,6 +73,22 @@ class ProcessLauncher:
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
+
+    def require_folder(self) -> None:
+        """Check the work folder: Jupyter itself finds it missing only after seconds.
+
+        Raises:
+            StartError: It is missing or cannot be read; with what to do.
+        """
+        folder = self._folder
+        if not folder.exists():
+            remedy = f"Make it (mkdir -p {quote(str(folder))}), or name another with jupyter.folder"
+            raise StartError(f"Work folder {folder} does not exist. {remedy}.")
+        if not folder.is_dir():
+            raise StartError(f"{folder} is not a folder. Name one with jupyter.folder.")
+        if not os.access(folder, os.R_OK | os.X_OK):
+            remedy = "Change its permissions, or name another with jupyter.folder"
+            raise StartError(f"Work folder {folder} cannot be read. {remedy}.")
 
     async def launch(self) -> Launched:
         program = jupyter_program()
@@ -138,6 +155,7 @@ class ProcessLauncher:
         return self._process
 
     async def _start(self) -> None:
+        self.require_folder()
         private = write_configuration(self._token_folder, self._login, self._settings.password)
         self._lines.clear()
         # Our own pipe: with asyncio's, the exit is reported only when the pipe is closed, and

@@ -271,6 +271,16 @@ MISTAKES = [
         ("/nonexistent",),
         environment={"DOCKER_HOST": "unix:///nonexistent"},
     ),
+    Mistake(
+        "a work folder that is not there",
+        f"up {PORTS} --launch process --folder TMP/none",
+        ("TMP/none does not exist", "mkdir -p TMP/none", "--folder"),
+    ),
+    Mistake(
+        "a work folder that is a file",
+        f"up {PORTS} --launch process --folder TMP/good.pem",
+        ("TMP/good.pem is not a folder", "--folder"),
+    ),
     Mistake("no upstream", f"serve {PORTS}", ("--upstream http://127.0.0.1:8888",), 2),
     Mistake("an upstream without scheme", f"serve {PORTS} --upstream 127.0.0.1:8888", ("http",), 2),
     Mistake("an upstream with TLS", f"serve {PORTS} --upstream https://a", ("plain HTTP",), 2),

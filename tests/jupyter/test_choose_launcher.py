@@ -38,6 +38,47 @@ async def test_process(tmp_path: Path) -> None:
     await chosen.stop()
 
 
+@pytest.mark.parametrize("launch", ["process", "auto"])
+async def test_a_process_without_its_folder(
+    launch: str, tmp_path: Path, sockets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{sockets}/docker.sock")
+    settings = JupyterSettings.model_validate({"launch": launch, "folder": tmp_path / "none"})
+    with pytest.raises(StartError) as caught:
+        await choose_launcher(settings, tmp_path)
+    assert str(caught.value) == (
+        f"Work folder {tmp_path}/none does not exist. "
+        f"Make it (mkdir -p {tmp_path}/none), or name another with jupyter.folder."
+    )
+
+
+async def test_a_process_in_a_folder_of_somebody_else(sockets: Path) -> None:
+    require(os.geteuid() == 0, "only root can become somebody else", "run it as root")
+    code = (
+        "import asyncio, os, pathlib, sys\n"
+        "from proxy.config.sections import JupyterSettings\n"
+        "from proxy.errors import StartError\n"
+        "from proxy.jupyter.choose_launcher import choose_launcher\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "os.setuid(65534)\n"
+        "settings = JupyterSettings(launch='process', folder=folder)\n"
+        "try: asyncio.run(choose_launcher(settings, folder))\n"
+        "except StartError as error: print(error)\n"
+    )
+    (sockets / "work").mkdir(mode=0o711)
+    sockets.chmod(0o755)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code, str(sockets / "work")),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parent.parent.parent,
+    )
+    told, _ = await process.communicate()
+    assert told.decode() == (
+        f"Work folder {sockets}/work cannot be read. "
+        "Change its permissions, or name another with jupyter.folder.\n"
+    )
+
+
 @pytest.mark.docker
 @pytest.mark.usefixtures("docker")
 @pytest.mark.parametrize("launch", ["docker", "auto"])

@@ -92,6 +92,20 @@ async def test_token_opens_it_and_nothing_else_does(make: Make, tmp_path: Path) 
     assert (tmp_path / "work" / "kept.txt").read_text() == "kept"
 
 
+async def test_a_work_folder_that_goes_away_and_comes_back(make: Make, tmp_path: Path) -> None:
+    launcher = make(port=free_port())
+    (tmp_path / "work").rmdir()
+    with pytest.raises(StartError, match=r"work does not exist.*jupyter\.folder"):
+        await launcher.launch()
+    (tmp_path / "work").mkdir()
+    await launcher.launch()
+    (tmp_path / "work").rmdir()
+    with pytest.raises(StartError, match="work does not exist"):
+        await launcher.relaunch()
+    (tmp_path / "work").mkdir()
+    await launcher.relaunch()
+
+
 async def test_listens_on_loopback_alone_and_hides_the_token(make: Make) -> None:
     launched = await ready(make())
     process = psutil.Process(pid_of(launched))
