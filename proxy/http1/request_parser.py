@@ -15,12 +15,11 @@ from proxy.rules.decision import Refuse
 from proxy.rules.head import NO_FIELDS, FieldSection
 from proxy.rules.syntax import (
     END,
-    NO_CONTENT,
-    Framing,
     RequestLine,
     check_head,
     check_lines,
     field_lines,
+    malformed,
     read_request_line,
     too_long_target,
     too_many_fields,
@@ -43,12 +42,10 @@ class RequestParser:
         kept: Octets of a head that is not complete, or those kept for ``DONE``.
         request_line: That of the head that was cut last.
         section: Its field lines.
-        length: Bytes of content behind it, 0 for none or for chunked content.
     """
 
     __slots__ = (
         "_answered",
-        "_framing",
         "_judged_line",
         "_left",
         "_limits",
@@ -56,7 +53,6 @@ class RequestParser:
         "_seen",
         "_skipped",
         "kept",
-        "length",
         "request_line",
         "section",
         "state",
@@ -66,11 +62,10 @@ class RequestParser:
         self._limits = limits
         self.state = ClientState.HEAD
         self.kept = b""
-        self._left = self.length = 0
+        self._left = 0
         self._answered = False
         self._seen = 0
         self._skipped = self._judged_line = False
-        self._framing = NO_CONTENT
         self._forget()
 
     def _forget(self) -> None:
@@ -140,33 +135,38 @@ class RequestParser:
         end += len(END)
         head, rest = (data, b"") if end == len(data) else (data[:end], data[end:])
         self._seen, self._skipped, self._judged_line = 0, False, False
-        framing = self._judge(head)
-        if isinstance(framing, Refuse):
-            return self._refused(framing), b""
+        refusal = self._judge(head)
+        if refusal is not None:
+            return self._refused(refusal), b""
         self._answered = False
-        self._left = self.length = framing.length
-        if framing.chunked:
+        length, chunked, _ = self.section.framing
+        self._left = length
+        if chunked:
             self.state = ClientState.CHUNKED_BODY
         else:
-            self.state = ClientState.BODY if framing.length else ClientState.DONE
+            self.state = ClientState.BODY if length else ClientState.DONE
         return head, rest
 
-    def _judge(self, head: bytes) -> Refuse | Framing:
+    def _judge(self, head: bytes) -> Refuse | None:
         """Field lines that are those of the request before need no second look."""
         limits = self._limits
         end = head.find(LINE)
         line, fields = head[:end], head[end:]
         if fields != self._same or end > limits.request_line:
-            framing = check_head(head, limits.request_line, limits.head, limits.fields)
-            if isinstance(framing, Refuse):
-                return framing
-            self._same, self._framing = fields, framing
-            self.section = FieldSection(field_lines(fields))
+            refusal = check_head(head, limits.request_line, limits.head, limits.fields)
+            if refusal is not None:
+                return refusal
+            self._same, self.section = fields, FieldSection(field_lines(fields))
+            _, chunked, fault = self.section.framing
+            if fault is not None and not chunked:
+                # The end is unknown; behind a coding at fault a parser reads on until the rules
+                # have refused the request.
+                return malformed(fault.sentence, fault.field.lower())
         read = read_request_line(line)
         if isinstance(read, Refuse):
             return read
         self.request_line = read
-        return self._framing
+        return None
 
     def _partial(self, data: bytes) -> Refuse | None:
         """Refuse as soon as it is certain; only what is new is looked at."""

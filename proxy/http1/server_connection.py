@@ -360,7 +360,7 @@ class ServerConnection(asyncio.Protocol):
         self._content = None
         limits, hesitant = self._server.limits, self._writer.facts.expects_continue
         if parser.state is ClientState.BODY:
-            self._content = SizedBody(self, limits, parser.length, hesitant=hesitant)
+            self._content = SizedBody(self, limits, section.framing.length, hesitant=hesitant)
         elif parser.state is ClientState.CHUNKED_BODY:
             self._content = ChunkedBody(self, limits, hesitant=hesitant)
 

@@ -11,6 +11,7 @@ In the order a request meets them:
 - ``changes``          what the rules changed in a head
 - ``proxy_protocol``   parses the PROXY protocol header of a connection
 - ``syntax``           checks the octets of a head before a parser may repair them
+- ``framing``          reads Content-Length and Transfer-Encoding: how the content ends
 - ``message``          checks version, framing and expectation
 - ``target``           the four forms of a request target
 - ``authority``        the syntax of Host

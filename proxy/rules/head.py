@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from .framing import Framing, read_framing
+
 Field = tuple[bytes, bytes]
 """The name and the value of a header field."""
 
@@ -41,17 +43,23 @@ class FieldSection:
     Attributes:
         fields: The field lines.
         index: Every value of a field, by its name in lower case.
+        framing: How the octets after the head are read.
     """
 
     fields: tuple[Field, ...]
     index: Mapping[bytes, tuple[bytes, ...]] = field(init=False)
+    framing: Framing = field(init=False)
 
     def __post_init__(self) -> None:
         index: dict[bytes, tuple[bytes, ...]] = {}
         for name, value in self.fields:
             key = name.lower()
             index[key] = (*index[key], value) if key in index else (value,)
+        framing = read_framing(
+            index.get(b"content-length", ()), index.get(b"transfer-encoding", ())
+        )
         object.__setattr__(self, "index", MappingProxyType(index))
+        object.__setattr__(self, "framing", framing)
 
 
 NO_FIELDS = FieldSection(())
@@ -85,6 +93,11 @@ class RequestHead:
     def values(self, name: bytes) -> Sequence[bytes]:
         """Every value of the field ``name`` (given in lower case), in order."""
         return self.section.index.get(name, ())
+
+    @property
+    def framing(self) -> Framing:
+        """How the octets after the head are read."""
+        return self.section.framing
 
     def from_peer(self, peer: str) -> RequestHead:
         """The same head with another client's address."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .decision import Refuse
+from .framing import FramingFault
 from .head import RequestHead
 from .origin import has_option, is_websocket
 
@@ -22,7 +23,7 @@ METHODS = frozenset(
 def check_message(head: RequestHead) -> Refuse | None:
     """Check version, method, framing and expectation; never forward an ambiguous message."""
     return (
-        check_version(head) or check_method(head) or check_coding(head) or check_expectation(head)
+        check_version(head) or check_method(head) or check_framing(head) or check_expectation(head)
     )
 
 
@@ -40,26 +41,16 @@ def check_method(head: RequestHead) -> Refuse | None:
     return Refuse(501, "method", "This server does not know this method.", close=True)
 
 
-def check_coding(head: RequestHead) -> Refuse | None:
-    """Refuse a Transfer-Encoding other than ``chunked`` (RFC 9112 sections 6.1 and 7)."""
-    codings = head.values(b"transfer-encoding")
-    if not codings:
+def check_framing(head: RequestHead) -> Refuse | None:
+    """Refuse content whose end readers could see in different places (RFC 9112 section 6.1)."""
+    _, chunked, fault = head.framing
+    if chunked and head.version < (1, 1):
+        fault = FramingFault(400, "Transfer-Encoding", "HTTP/1.0 has no Transfer-Encoding.")
+    if fault is None:
         return None
-    named = ("Transfer-Encoding", b", ".join(codings))
-    if head.version < (1, 1):
-        sentence = "HTTP/1.0 has no Transfer-Encoding."
-        return Refuse(400, "transfer-encoding", sentence, *named, close=True)
-    if head.values(b"content-length"):
-        sentence = "Content-Length and Transfer-Encoding contradict each other."
-        return Refuse(400, "transfer-encoding", sentence, *named, close=True)
-    names = [name.strip().lower() for value in codings for name in value.split(b",")]
-    if names == [b"chunked"]:
-        return None
-    # Chunked twice is an error, and without chunked last there is no end.
-    known = names[-1] == b"chunked" and names.count(b"chunked") == 1
-    status = 501 if known else 400
-    sentence = "The only transfer coding known here is chunked, once."
-    return Refuse(status, "transfer-encoding", sentence, *named, close=True)
+    rule = fault.field.lower()
+    value = b", ".join(head.values(rule.encode("ascii")))
+    return Refuse(fault.status, rule, fault.sentence, fault.field, value, close=True)
 
 
 def check_expectation(head: RequestHead) -> Refuse | None:
@@ -117,9 +108,7 @@ def may_continue(head: RequestHead) -> bool:
         return False
     if head.version < (1, 1) and not any(has_option(value, b"keep-alive") for value in connection):
         return False
-    return not head.values(b"transfer-encoding") and (
-        not head.values(b"upgrade") or is_websocket(head)
-    )
+    return not head.framing.chunked and (not head.values(b"upgrade") or is_websocket(head))
 
 
 def may_be_unsent(head: RequestHead) -> bool:

@@ -197,12 +197,11 @@ def is_websocket(head: RequestHead) -> bool:
     upgrade = head.values(b"upgrade")
     if not upgrade or head.method != b"GET" or head.version < (1, 1):
         return False
-    content = head.values(b"transfer-encoding") or set(head.values(b"content-length")) - {b"0"}
     return (
         len(upgrade) == 1
         and upgrade[0].lower() == b"websocket"
         and any(has_option(value, b"upgrade") for value in head.values(b"connection"))
-        and not content
+        and not head.framing.has_content
     )
 
 

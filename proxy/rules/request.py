@@ -67,7 +67,7 @@ def upstream_fields(
     added.append((b"Via", b"%b, %b" % (via, hop) if via else hop))
     if websocket:
         added += ((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
-    elif head.values(b"transfer-encoding"):
+    elif head.framing.chunked:
         added.append((b"Transfer-Encoding", b"chunked"))
 
     new_host = host if site.preserve else site.upstream.authority.encode("ascii")

@@ -1,8 +1,8 @@
 """Checks the octets of a request head, before a parser may repair them.
 
 RFC 9112 allows parsers to be lenient (sections 2.2 and 3: a bare LF, several spaces). If two
-parsers are lenient in different ways, requests can be smuggled. So the whole grammar of a head and
-its framing are checked on the octets as received.
+parsers are lenient in different ways, requests can be smuggled. So the whole grammar of a head is
+checked on the octets as received; ``framing`` then reads how the content ends.
 """
 
 from __future__ import annotations
@@ -26,27 +26,10 @@ _HEAD = re.compile(
 """RFC 9112 sections 3 and 5; possessive, so that no octet is matched twice."""
 _FIELD = re.compile(rb"\r\n([^:\r\n]++):[ \t]*+([^\r\n]*+)")
 _CONTROLS = bytes(octet for octet in (*range(0x20), 0x7F) if octet not in b"\t\r\n")
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n")
 
 
-class Framing(NamedTuple):
-    """How the octets after a head are read (RFC 9112 section 6.3).
-
-    Attributes:
-        length: Octets of content; 0 for none.
-        chunked: Whether the content comes in chunks; then only a parser finds its end.
-    """
-
-    length: int = 0
-    chunked: bool = False
-
-
-NO_CONTENT = Framing()
-CHUNKED = Framing(chunked=True)
-
-
-def check_head(head: bytes, most_line: int, most_head: int, most_fields: int) -> Refuse | Framing:
-    """Refuse a malformed or too long head; otherwise return its framing.
+def check_head(head: bytes, most_line: int, most_head: int, most_fields: int) -> Refuse | None:
+    """Refuse a malformed or too long head.
 
     Args:
         head: From the request line to the empty line, both included.
@@ -63,16 +46,7 @@ def check_head(head: bytes, most_line: int, most_head: int, most_fields: int) ->
         sentence = "A header field of this request is not well-formed."
         refusal = read_request_line(head[:line])
         return refusal if isinstance(refusal, Refuse) else malformed(sentence, "fields")
-    fields = head[line:].lower()
-    if b"\r\ntransfer-encoding:" in fields:
-        return CHUNKED
-    lengths = fields.count(b"\r\ncontent-length:")
-    if not lengths:
-        return NO_CONTENT
-    length = _LENGTH.search(fields)
-    if lengths > 1 or length is None:
-        return malformed("Content-Length must be there once, as one number.", "content-length")
-    return Framing(int(length[1]))
+    return None
 
 
 class RequestLine(NamedTuple):
