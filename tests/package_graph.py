@@ -21,6 +21,7 @@ LAYERS = {
     "errors": "what ends a command, with its exit code: anybody may raise it",
     "rules": "pure decisions: values in, a value out",
     "symptoms": "what goes wrong with heads, in words: told by whoever sees it",
+    "doctor": "tries what a browser does, and tells symptoms",
     "runtime": "tasks, files, output and memory, as any program has them",
     "short_response": "an answer of labgate's own as a value",
     "messages": "heads, bodies and answers between a client's connection and the proxying",

@@ -1,0 +1,113 @@
+"""What came back for a request, as the judgements read it. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import unescape
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from proxy.rules.redaction import redact_target
+
+MAX_TOLD_CHARACTERS = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response, or the reason why there is none.
+
+    Attributes:
+        sent: The request that it answers, without secrets.
+        status: 0 if no response came.
+        fields: Names and values, in their order.
+        body: The beginning of the content.
+        octets: The length of the whole content.
+        failure: Why there is no response, or why its content ends early; empty if all is well.
+    """
+
+    sent: str
+    status: int = 0
+    fields: Sequence[tuple[str, str]] = ()
+    body: bytes = b""
+    octets: int = 0
+    failure: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300 and not self.failure
+
+    @property
+    def redirects(self) -> bool:
+        return self.status in (301, 302, 303, 307, 308)
+
+    @property
+    def location(self) -> str:
+        return self.field("Location")
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it redirects to a full address, not to a path."""
+        return self.redirects and bool(urlsplit(self.location).netloc)
+
+    def field(self, name: str) -> str:
+        """The first value of a field; empty if there is none."""
+        return next((value for key, value in self.fields if key.lower() == name.lower()), "")
+
+    def values(self, name: str) -> list[str]:
+        """All values of a field."""
+        return [value for key, value in self.fields if key.lower() == name.lower()]
+
+    @property
+    def message(self) -> str:
+        """The sentence in an error: of Jupyter's JSON, of a page's text, or the text itself."""
+        text = self.body.decode("utf-8", "replace").strip()
+        if text.startswith("{"):
+            try:
+                said = json.loads(text)
+            except ValueError:
+                said = {}
+            message = said.get("message") or said.get("reason") or ""
+            return str(message)
+        if "<" in text:
+            text = re.sub(r"(?s)<(script|style|title|head)\b.*?</\1>|<[^>]*>", " ", text)
+        return unescape(" ".join(text.split()))
+
+    @property
+    def received(self) -> str:
+        """Status, where it leads, and what an error says, in a line for people."""
+        if not self.status:
+            return self.failure
+        try:
+            phrase = HTTPStatus(self.status).phrase
+        except ValueError:
+            phrase = ""
+        told = f"{self.status} {phrase}".rstrip()
+        if self.location:
+            told += f", Location: {redact_target(self.location.encode()).decode()}"
+        # Pages that work may hold secrets: Lab's embeds the token.
+        if self.status >= 400 and self.message:
+            told += f": {self.message}"
+        if self.failure:
+            told += f"; then {self.failure}"
+        return shortened(told)
+
+
+def shortened(text: str) -> str:
+    """Text without control characters, and not longer than people read."""
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    if len(plain) <= MAX_TOLD_CHARACTERS:
+        return plain
+    return plain[: MAX_TOLD_CHARACTERS - 1].rstrip() + "…"
+
+
+def set_cookies(answer: Answer) -> dict[str, tuple[str, frozenset[str]]]:
+    """The cookies that are set: value, and attributes in lower case (RFC 6265 section 5.2)."""
+    found: dict[str, tuple[str, frozenset[str]]] = {}
+    for line in answer.values("Set-Cookie"):
+        pair, *attributes = line.split(";")
+        name, _, value = pair.strip().partition("=")
+        found[name] = (value, frozenset(one.strip().lower() for one in attributes))
+    return found
