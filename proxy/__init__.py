@@ -7,7 +7,7 @@ The life of a request::
             └─ proxying.dispatcher ─ request_handler ─ rules.decide ─ access
                  ├─ Redirect · Refuse ─► proxying.responses, for people web.page
                  ├─ Internal: health, readiness, challenges, logout ─► the same Forward, to web.app
-                 ├─ Forward: rules.request → proxying.pool → http1.client_connection
+                 ├─ Forward: proxying.router, pool → rules.request → http1.client_connection
                  │           body up ──────────────────────┘      │
                  │       proxying.forwarder ◄─ rules.response ────┘   written as it arrives
                  └─ Tunnel:  the same, dialled before the client is answered;

@@ -33,6 +33,7 @@ from proxy.observe.traffic import Gauges, Traffic
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.page_deadline import PageDeadline
 from proxy.proxying.pool import Pool
+from proxy.proxying.router import Router
 from proxy.rules.networks import NO_NETWORKS, Networks
 from proxy.runtime.memory import MemoryReclaimer
 from proxy.runtime.tasks import spawn
@@ -106,14 +107,17 @@ class Application:
             observers.append(self.traffic)
         self._limits = Limits(**settings.limits.model_dump())
         self._trusted = Networks(settings.access.trusted_proxies)
-        self._dispatcher = Dispatcher(
+        self._router = Router(
             build_site(settings, UNKNOWN_UPSTREAM),
             self._pool,
             self._web_pool,
+            new_request_limit(self._limits, self._trusted),
+        )
+        self._dispatcher = Dispatcher(
+            self._router,
             Observers(end=tuple(observers)),
             access_log=self._access_log is not None,
             trace=settings.log.show_headers,
-            limit=new_request_limit(self._limits, self._trusted),
         )
         self._sweep_task: asyncio.Task[None] | None = None
         self._listeners: list[Listener | asyncio.Server] = []
@@ -136,7 +140,7 @@ class Application:
         settings = self._settings
         if self._access_log is not None:
             self._access_log.attach(log)
-        self._dispatcher.access_control = build_access_control(settings, self._shared)
+        self._router.protect(build_access_control(settings, self._shared))
         context = None
         if self.certificates is not None:
             self.certificates.start()
@@ -196,7 +200,7 @@ class Application:
         """Forward to ``address``; Jupyter need not answer there yet."""
         self._upstream = address
         self._pool.move(address)
-        self._dispatcher.use(build_site(self._settings, address))
+        self._router.use(build_site(self._settings, address))
 
     async def stop(self, force: asyncio.Event | None = None) -> None:
         """Accept nothing new, finish open requests within ``drain_seconds``, then abort the rest.
@@ -264,7 +268,7 @@ class Application:
         folders = [challenge_folder(self._settings.state_folder)]
         if webroot is not None:
             folders.append(webroot / ".well-known" / "acme-challenge")
-        access_control = self._dispatcher.access_control
+        access_control = self._router.jupyter.access_control
         return make_app(
             upstream_answers=self._upstream_answers,
             challenge_folders=folders,

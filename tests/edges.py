@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from proxy.http1.server import Http1Server
-from proxy.net.limits import DEFAULT_LIMITS, Limits, new_request_limit
+from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, new_request_limit
 from proxy.net.listener import Listener
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.record import Observers, Record
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
+from proxy.proxying.router import Router
 from proxy.rules.head import Field, RequestHead
 from proxy.rules.site import Site, WebOrigin, make_site
 from proxy.web.app import make_app
@@ -30,13 +31,17 @@ class Edge:
         port: int,
         server: Http1Server,
         exchanges: Dispatcher,
+        router: Router,
         pool: Pool,
+        limit: ConcurrencyLimit,
         records: list[Record],
     ) -> None:
         self.port = port
         self.server = server
         self.exchanges = exchanges
+        self.router = router
         self.pool = pool
+        self.limit = limit
         self.records = records
         self.recorded = asyncio.Event()
         self.writers: list[asyncio.StreamWriter] = []
@@ -92,8 +97,9 @@ async def edge(
         return address is not None
 
     async def end_sessions(head: RequestHead) -> tuple[Field, ...]:
-        assert exchanges.access_control is not None, "a site that requires a login has one"
-        return await exchanges.access_control.log_out(head)
+        access_control = router.jupyter.access_control
+        assert access_control is not None, "a site that requires a login has one"
+        return await access_control.log_out(head)
 
     application = InProcessUpstream(
         lambda: make_app(
@@ -107,19 +113,14 @@ async def edge(
         running.recorded.set()
 
     site = site or make_site((PUBLIC,), origin)
-    exchanges = Dispatcher(
-        site,
-        pool,
-        application_pool,
-        Observers(end=(observe,)),
-        trace=True,
-        limit=new_request_limit(limits, site.trusted_proxies),
-    )
+    limit = new_request_limit(limits, site.trusted_proxies)
+    router = Router(site, pool, application_pool, limit)
+    exchanges = Dispatcher(router, Observers(end=(observe,)), trace=True)
     server = Http1Server(exchanges, plain_redirects=redirects, limits=limits)
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(server, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
-    running = Edge(port, server, exchanges, pool, records)
+    running = Edge(port, server, exchanges, router, pool, limit, records)
     try:
         yield running
     finally:

@@ -5,6 +5,7 @@ In the order a request meets them:
 - ``dispatcher``       every request of every listener; who is under way, who hears of the end
 - ``request_handler``  the whole path of one request, from its head to the end of its response
 - ``decision_cache``   decisions and serialised heads of fields that came before
+- ``router``           which upstream it goes to, and what holds for it there
 - ``responses``        what labgate says itself: refusals, redirects, errors
 - ``forwarder``        an allowed request up to Jupyter, its response down
 - ``pool``             kept-alive connections to Jupyter, taken last in, first out

@@ -10,6 +10,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from proxy.access.access_control import AccessControl
 from proxy.access.allow import ALLOW, Allow, LoginAttempt
 from proxy.errors import STATUS_OF, ClientFault, UpstreamDown, UpstreamError
 from proxy.http1.request_body import NO_CONTENT
@@ -17,6 +18,9 @@ from proxy.messages import RequestBody, Responder, send_response
 from proxy.observe.record import Record
 from proxy.proxying import responses
 from proxy.proxying.forwarder import Forwarder, Result, Switched, Trace
+from proxy.proxying.outage import Outage
+from proxy.proxying.pool import Pool
+from proxy.proxying.router import Route
 from proxy.proxying.tunnel import Tunnel as OpenTunnel
 from proxy.rules.decision import (
     Forward,
@@ -63,10 +67,9 @@ class RequestHandler:
         "_finished",
         "_forwarder",
         "_head",
-        "_pool",
         "_record",
         "_responder",
-        "_site",
+        "_route",
         "_slot",
         "_started",
         "_task",
@@ -76,13 +79,12 @@ class RequestHandler:
         self, dispatcher: Dispatcher, head: RequestHead, body: RequestBody, responder: Responder
     ) -> None:
         self._all = dispatcher
-        self._site = dispatcher.site
-        self._pool = dispatcher.pool
         self._head = head
         self._body = body
         self._responder = responder
         self._record = Record(head)
         self._started = monotonic()
+        self._route: Route | None = None
         self._attempt: LoginAttempt | None = None
         self._forwarder: Forwarder | None = None
         self._task: asyncio.Task[None] | None = None
@@ -93,34 +95,16 @@ class RequestHandler:
         """Answer at once, or see to it that somebody will."""
         if self._all.observers.start:
             self._all.notify(self._all.observers.start, self._record)
-        decision = self._all.cache.decide(self._head, self._site)
+        decision = self._all.cache.decide(self._head, self._all.router.site)
         match decision:
-            case Forward() | Tunnel():
-                # What is answered here keeps nobody waiting, and is no part of a crowd.
-                self._slot = self._all.limit.acquire(self._head.arrival.peer)
-                if self._slot is None:
-                    self._turn_away()
-                    return
-                access_control = self._all.access_control
-                allowed = (
-                    ALLOW if access_control is None else access_control.check_now(decision.head)
-                )
-                if allowed is None:
-                    self._work(self._ask(decision))
-                elif isinstance(allowed, Refuse):
-                    self._refuse(allowed)
-                else:
-                    self._pass(decision, allowed)
+            case Forward() | Tunnel() | Internal():
+                self._send_upstream(decision)
             case Refuse():
                 self._refuse(decision)
             case Redirect(status, location):
                 self._respond(responses.redirect(status, location), "redirected")
             case Respond(status, sentence):
                 self._respond(plain(status, sentence), "answered here")
-            case Internal(head):
-                self._record.outcome = "answered here"
-                self._pool = self._all.application
-                self._forward(self._forwarder_to_application(head))
 
     def cancel(self) -> None:
         """The client has gone."""
@@ -133,60 +117,63 @@ class RequestHandler:
 
     # Ways to a response
 
-    async def _ask(self, decision: Forward | Tunnel) -> None:
-        """Wait for access control, which has to check a password."""
-        access_control = self._all.access_control
-        assert access_control is not None, "it returned None from check_now"
-        allowed = await access_control.check(decision.head)
+    def _send_upstream(self, decision: Forward | Tunnel | Internal) -> None:
+        """Send the request to its upstream, if there is room and access control allows it."""
+        self._route = route = self._all.router.route(decision)
+        if route.limit is not None:
+            peer = self._head.arrival.peer
+            self._slot = route.limit.acquire(peer)
+            if self._slot is None:
+                self._all.turned_away(peer, route.limit)
+                self._respond(responses.crowded(self._head), "too many requests under way")
+                return
+        access_control = route.access_control
+        if access_control is None:
+            self._forward(route, decision, ALLOW)
+        elif (allowed := access_control.check_now(decision.head)) is not None:
+            self._forward(route, decision, allowed)
+        else:
+            self._work(self._ask(access_control, route, decision))
+
+    async def _ask(
+        self, access_control: AccessControl, route: Route, decision: Forward | Tunnel | Internal
+    ) -> None:
+        """Send the request to its upstream as soon as access control allows it."""
+        self._forward(route, decision, await access_control.check(decision.head))
+
+    def _forward(
+        self, route: Route, decision: Forward | Tunnel | Internal, allowed: Allow | Refuse
+    ) -> None:
+        """Send the request, unless access control has refused it."""
         if isinstance(allowed, Refuse):
             self._refuse(allowed)
             return
-        self._pass(decision, allowed)
-
-    def _pass(self, decision: Forward | Tunnel, allowed: Allow) -> None:
-        self._forward(self._forwarder_of(decision, allowed))
-
-    def _forward(self, forwarder: Forwarder) -> None:
-        self._forwarder = forwarder
-        connection = None if forwarder.upgrade else self._pool.take()
-        if connection is None:
-            self._work(self._dial(forwarder))
-        else:
-            forwarder.send(connection)
-
-    def _forwarder_of(self, decision: Forward | Tunnel, allowed: Allow) -> Forwarder:
         self._attempt = allowed.attempt
         heard = allowed.attempt is not None or self._all.observers.head
         record = self._record
-        return Forwarder(
+        traced = self._all.trace and route.traced
+        self._forwarder = forwarder = Forwarder(
             allowed.head or decision.head,
-            self._site,
-            self._body,
+            route.site,
+            self._body if route.takes_content else NO_CONTENT,
             self._responder,
             self._all.cache,
             report=self._on_result,
             upgrade=isinstance(decision, Tunnel),
             extra=allowed.fields,
             on_response=self._on_response_head if heard else None,
-            trace=Trace(record.changes_up, record.changes_down) if self._all.trace else None,
+            trace=Trace(record.changes_up, record.changes_down) if traced else None,
         )
-
-    def _forwarder_to_application(self, head: RequestHead) -> Forwarder:
-        """What the rules do to its fields is no news: ``--show-headers`` is about Jupyter."""
-        return Forwarder(
-            head,
-            self._all.application_site,
-            NO_CONTENT,
-            self._responder,
-            self._all.cache,
-            report=self._on_result,
-            upgrade=False,
-            on_response=self._on_response_head if self._all.observers.head else None,
-        )
+        connection = None if forwarder.upgrade else route.pool.take()
+        if connection is None:
+            self._work(self._dial(forwarder, route.pool))
+        else:
+            forwarder.send(connection)
 
     def _on_response_head(self, head: ResponseHead) -> None:
-        if self._attempt is not None and self._all.access_control is not None:
-            self._all.access_control.on_response_head(self._attempt, self._site, head)
+        route, attempt = self._route, self._attempt
+        if attempt is not None and route is not None and route.access_control is not None:
+            route.access_control.on_response_head(attempt, route.site, head)
         self._head_sent(head.status)
 
     def _head_sent(self, status: int) -> None:
@@ -194,17 +181,19 @@ class RequestHandler:
         if self._all.observers.head:
             self._all.notify(self._all.observers.head, self._record)
 
-    async def _dial(self, forwarder: Forwarder) -> None:
+    async def _dial(self, forwarder: Forwarder, pool: Pool) -> None:
         """Send the request over a new connection."""
         try:
-            forwarder.send(await self._pool.dial())
+            forwarder.send(await pool.dial())
         except UpstreamDown as error:
             forwarder.fail(error)
 
     def _on_result(self, result: Result) -> None:
         self._count(result)
-        if result.status and self._all.outage.open and self._pool is self._all.pool:
-            self._all.outage.end()
+        route = self._route
+        assert route is not None, "a result comes from an upstream"
+        if result.status and route.outage is not None and route.outage.open:
+            route.outage.end()
         if result.switched is not None:
             try:
                 self._open_tunnel(result.switched)
@@ -212,19 +201,21 @@ class RequestHandler:
                 self.fail(error)
         elif result.retry:
             assert self._forwarder is not None, "it calls back"
-            self._work(self._dial(self._forwarder))
+            self._work(self._dial(self._forwarder, route.pool))
         elif result.error is None:
-            self._record.outcome = self._record.outcome or "forwarded"
+            self._record.outcome = self._record.outcome or route.outcome
             self._end()
         else:
-            self._on_error(result.error)
+            self._on_error(result.error, route.outage)
 
     def _count(self, result: Result) -> None:
         record = self._record
         record.bytes_up, record.bytes_down = result.bytes_up, result.bytes_down
         record.status = result.status or record.status
 
-    def _on_error(self, error: UpstreamError | ClientFault | ConnectionError) -> None:
+    def _on_error(
+        self, error: UpstreamError | ClientFault | ConnectionError, outage: Outage | None
+    ) -> None:
         """There will be no complete response; half a one must not be taken for whole."""
         record, begun = self._record, bool(self._record.status)
         response = None
@@ -232,10 +223,10 @@ class RequestHandler:
             record.outcome = str(error)
             target = printable(redact_target(self._head.target))
             record.warning = True
-            if not self._all.access_log and self._pool is self._all.pool:
+            if not self._all.access_log and outage is not None:
                 peer = self._head.arrival.peer
                 request = f"{printable(self._head.method)} {target} from {peer}"
-                self._all.outage.failed(request, error)
+                outage.failed(request, error)
             response = responses.unavailable(self._head, STATUS_OF[type(error)])
         elif isinstance(error, ClientFault):
             record.outcome = str(error)
@@ -269,11 +260,6 @@ class RequestHandler:
         self._record.bytes_up += tunnel.bytes_up
         self._record.bytes_down += tunnel.bytes_down
         self._finish()
-
-    def _turn_away(self) -> None:
-        """Too many are under way, in all or of this client."""
-        self._all.turned_away(self._head.arrival.peer)
-        self._respond(responses.crowded(self._head), "too many requests under way")
 
     def _refuse(self, refusal: Refuse) -> None:
         if self._all.access_log:
@@ -334,8 +320,9 @@ class RequestHandler:
         self._finished = True
         self._forwarder = self._task = None
         self._release()
-        if self._attempt is not None and self._all.access_control is not None:
-            self._all.access_control.on_response_end(self._attempt, self._record.status)
+        route, attempt = self._route, self._attempt
+        if attempt is not None and route is not None and route.access_control is not None:
+            route.access_control.on_response_end(attempt, self._record.status)
         self._record.seconds = monotonic() - self._started
         self._all.over(self._record)
 

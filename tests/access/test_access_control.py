@@ -77,7 +77,7 @@ class Guarded:
         self.access_control = AccessControl(
             lockout, self.htpasswd, self.sessions, revoke=self.ended.save
         )
-        self.labgate.exchanges.access_control = self.access_control
+        self.labgate.router.protect(self.access_control)
 
     async def ask(self, *fields: bytes, target: bytes = b"/", method: bytes = b"GET") -> bytes:
         return await self.labgate.ask(request(target, *fields, method=method))
@@ -275,8 +275,8 @@ async def test_the_redirect_port_asks_for_nothing(tmp_path: Path) -> None:
     file = tmp_path / "htpasswd"
     write(file, USERS)
     async with edge(None, redirects=True) as labgate:
-        labgate.exchanges.access_control = AccessControl(
-            Lockout(1, 900.0), Htpasswd(file), Sessions(b"k" * 32)
+        labgate.router.protect(
+            AccessControl(Lockout(1, 900.0), Htpasswd(file), Sessions(b"k" * 32))
         )
         for _ in range(3):
             assert (await labgate.ask(request(b"/", basic("ada", "x")))).startswith(b"HTTP/1.1 301")
@@ -536,7 +536,7 @@ async def test_xsrf_and_success_are_no_failures(without_users: Guarded) -> None:
 
 async def test_a_jupyter_that_is_down_is_no_failure(tmp_path: Path) -> None:
     async with edge(None) as labgate:
-        labgate.exchanges.access_control = AccessControl(Lockout(1, 900.0))
+        labgate.router.protect(AccessControl(Lockout(1, 900.0)))
         for _ in range(3):
             head = request(b"/login", b"Content-Length: 0", method=b"POST")
             assert (await labgate.ask(head)).startswith(b"HTTP/1.1 503")
@@ -725,7 +725,7 @@ async def test_a_token_on_a_websocket_and_one_with_a_login(tokens: Tokened) -> N
 async def test_no_token_is_counted_while_jupyter_is_down(tmp_path: Path) -> None:
     async with edge(None) as labgate:
         lockout = Lockout(1, 900.0)
-        labgate.exchanges.access_control = AccessControl(lockout)
+        labgate.router.protect(AccessControl(lockout))
         for n in range(3):
             answer = await labgate.ask(request(b"/lab?token=x%d" % n))
             assert answer.startswith(b"HTTP/1.1 503")

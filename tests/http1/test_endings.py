@@ -232,7 +232,7 @@ async def test_a_request_that_cannot_begin_is_counted_out() -> None:
         upstream(says(OK)) as jupyter,
         edge(jupyter.address) as labgate,
     ):
-        labgate.exchanges.access_control = cast(AccessControl, Faulty())
+        labgate.router.protect(cast(AccessControl, Faulty()))
         assert (await labgate.ask(request())).startswith(b"HTTP/1.1 500 ")
         assert labgate.exchanges.under_way == 0
 

@@ -129,9 +129,7 @@ async def test_what_strangers_say_bans_nobody(log: Path, tmp_path: Path) -> None
     users.chmod(0o600)
     lockout = Lockout(0, 900.0)
     async with edge(None) as labgate:
-        labgate.exchanges.access_control = AccessControl(
-            lockout, Htpasswd(users), Sessions(b"k" * 32)
-        )
+        labgate.router.protect(AccessControl(lockout, Htpasswd(users), Sessions(b"k" * 32)))
         for said in (SAID, LINE, f"WARNING {SAID}"):
             for cut in BREAKS:
                 octets = f"x{cut}{said}{cut}".encode()

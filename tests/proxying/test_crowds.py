@@ -64,7 +64,7 @@ async def status(labgate: Edge, address: str, data: bytes) -> bytes:
 
 
 async def until_under_way(labgate: Edge, count: int) -> None:
-    while len(labgate.exchanges.limit) < count:  # noqa: ASYNC110  no event says so
+    while len(labgate.limit) < count:  # noqa: ASYNC110  no event says so
         await asyncio.sleep(0)
 
 
@@ -86,13 +86,13 @@ async def test_a_crowd_of_one_address_keeps_nobody_else_out(
         for address in (CROWD, OTHER):
             assert await status(labgate, address, request(b"/.labgate/health")) == b"200"
             assert await status(labgate, address, request(b"/.labgate/ready")) == b"200"
-        assert len(labgate.exchanges.limit) == MOST
+        assert len(labgate.limit) == MOST
         for writer in labgate.writers:
             # By a FIN alone it would still be waiting for its answers.
             reset(writer.transport)
         while labgate.exchanges.under_way:  # noqa: ASYNC110  no event says so
             await asyncio.sleep(0)
-        assert len(labgate.exchanges.limit) == 0
+        assert len(labgate.limit) == 0
         assert await status(labgate, CROWD, request()) == b"200"
     (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert "(limits.requests_per_address): 503 for 127.0.0.2, 0 more" in line.getMessage()
@@ -154,4 +154,4 @@ async def test_an_open_websocket_is_no_request_under_way() -> None:
     ):
         for _ in range(3):
             assert await status(labgate, CROWD, handshake) == b"101"
-        assert len(labgate.exchanges.limit) == 0
+        assert len(labgate.limit) == 0

@@ -178,7 +178,7 @@ async def labgate_of(case: Case, folder: Path) -> AsyncIterator[Edge]:
             address = (await stack.enter_async_context(upstream(case.jupyter))).address
         labgate = await stack.enter_async_context(edge(address, **case.edge))
         if case.access_control is not None:
-            labgate.exchanges.access_control = case.access_control(folder)
+            labgate.router.protect(case.access_control(folder))
         await stack.enter_async_context(shedding(labgate))
         yield labgate
 

@@ -11,6 +11,7 @@ import pytest
 from proxy.observe.record import Observer, Observers, Record
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
+from proxy.proxying.router import Router
 from proxy.rules.site import make_site
 from tests.edges import PUBLIC
 from tests.proxying.memory_front import MemoryFront
@@ -34,7 +35,7 @@ async def proxying(answer: Answer) -> AsyncIterator[Running]:
     async with asyncio.timeout(60), upstream(answer) as jupyter:
         pool = Pool(jupyter.address)
         site = make_site((PUBLIC,), jupyter.address.origin)
-        yield Dispatcher(site, pool, Pool(None), observers), jupyter, records
+        yield Dispatcher(Router(site, pool, Pool(None)), observers), jupyter, records
         pool.close()
 
 

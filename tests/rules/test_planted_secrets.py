@@ -124,7 +124,7 @@ async def answer(visit: Visit) -> None:
 
 async def test_of_requests_that_go_up(told: list[str]) -> None:
     async with upstream(answer) as jupyter, edge(jupyter.address) as labgate:
-        labgate.exchanges.access_control = AccessControl(Lockout(1000, 900.0))
+        labgate.router.protect(AccessControl(Lockout(1000, 900.0)))
         for target in TARGETS:
             await labgate.ask(request(target))
         for field in FIELDS:

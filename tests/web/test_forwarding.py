@@ -59,7 +59,7 @@ async def test_head_keep_alive_and_http_1_0() -> None:
             writer.write(kept)
             head = await reader.readuntil(b"\r\n\r\nserving\n")
             assert b"\r\nConnection: keep-alive\r\n" in head
-        assert labgate.exchanges.application.connections == 1, "all over one connection"
+        assert labgate.router.application.pool.connections == 1, "all over one connection"
 
 
 HOSTS = [(), (b"Host: 10.0.0.1:8443",), (b"Host: evil.example",), (b"Host: a", b"Host: b")]
@@ -139,7 +139,7 @@ async def test_an_unknown_path_is_jupyters(target: bytes) -> None:
         answer = await labgate.ask(request(target))
         assert answer.endswith(b"ok")
         assert jupyter.heads.startswith(b"GET %b HTTP/1.1\r\n" % target)
-        assert labgate.exchanges.application.connections == 0
+        assert labgate.router.application.pool.connections == 0
 
 
 async def test_options_with_no_hops_left_is_answered_without_the_application() -> None:
@@ -149,7 +149,7 @@ async def test_options_with_no_hops_left_is_answered_without_the_application() -
         assert answer.endswith(b"\r\n\r\nThis is as far as Max-Forwards lets it go.\n")
         (record,) = labgate.records
         assert (record.status, record.outcome) == (200, "answered here")
-        assert labgate.exchanges.application.connections == 0
+        assert labgate.router.application.pool.connections == 0
 
 
 async def test_an_answer_does_not_wait_for_content() -> None:

@@ -1,0 +1,87 @@
+"""Which upstream a request goes to, and what holds for it there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from proxy.access.access_control import AccessControl
+from proxy.net.limits import ConcurrencyLimit
+from proxy.proxying.outage import Outage
+from proxy.proxying.pool import Pool
+from proxy.rules.decision import Forward, Internal, Tunnel
+from proxy.rules.site import Site
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """An upstream. A request keeps the route that it began with.
+
+    Attributes:
+        pool: The connections to it.
+        site: What the rules rewrite by, in requests to it and in its responses.
+        limit: How many requests it may have at once, a tunnel not counted any more; None for
+            any number.
+        access_control: Decides who may reach it; None lets everybody.
+        outage: Logs when it goes away and when it comes back; None if nothing is logged.
+        takes_content: Whether requests go there with their content.
+        traced: Whether ``--show-headers`` shows what the rules change.
+        outcome: What a forwarded request is recorded as.
+    """
+
+    pool: Pool
+    site: Site
+    limit: ConcurrencyLimit | None = None
+    access_control: AccessControl | None = None
+    outage: Outage | None = None
+    takes_content: bool = True
+    traced: bool = True
+    outcome: str = "forwarded"
+
+
+class Router:
+    """Chooses a route for each request: Jupyter's, or that of labgate's own application.
+
+    Attributes:
+        site: What the rules decide by.
+        behind_proxies: Whether it has trusted proxies, which name the client.
+        jupyter: The route to Jupyter.
+        application: The route to labgate's own application, for ``rules.decision.Internal``.
+
+    Args:
+        site: The configuration.
+        jupyter: The connections to Jupyter.
+        application: The connections to labgate's own application.
+        limit: How many requests may be forwarded to Jupyter at once.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        jupyter: Pool,
+        application: Pool,
+        limit: ConcurrencyLimit | None = None,
+    ) -> None:
+        self.jupyter = Route(jupyter, site, limit, outage=Outage())
+        self.application = Route(
+            application,
+            site,
+            takes_content=False,
+            traced=False,
+            outcome="answered here",
+        )
+        self.use(site)
+
+    def route(self, decision: Forward | Tunnel | Internal) -> Route:
+        """The route for what the rules decided."""
+        return self.application if isinstance(decision, Internal) else self.jupyter
+
+    def use(self, site: Site) -> None:
+        """From the next request on, this is the configuration."""
+        self.site = site
+        self.behind_proxies = bool(site.trusted_proxies)
+        self.jupyter = replace(self.jupyter, site=site)
+        self.application = replace(self.application, site=site.for_application())
+
+    def protect(self, access_control: AccessControl | None) -> None:
+        """From the next request on, ``access_control`` decides who may reach Jupyter."""
+        self.jupyter = replace(self.jupyter, access_control=access_control)

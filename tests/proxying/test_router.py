@@ -1,0 +1,60 @@
+"""Where each request goes, and what holds for it there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from proxy.access.access_control import AccessControl
+from proxy.access.lockout import Lockout
+from proxy.net.limits import DEFAULT_LIMITS, new_request_limit
+from proxy.proxying.pool import Pool
+from proxy.proxying.router import Router
+from proxy.rules.decision import Forward, Internal, Tunnel
+from proxy.rules.site import make_site
+from tests.edges import PUBLIC
+from tests.heads import JUPYTER, get
+
+SITE = make_site((PUBLIC,), JUPYTER, hsts_seconds=60, requires_login=True)
+
+
+@pytest.fixture
+def router() -> Router:
+    return Router(SITE, Pool(None), Pool(None), new_request_limit(DEFAULT_LIMITS))
+
+
+def test_what_the_rules_forward_goes_to_jupyter(router: Router) -> None:
+    for decision in (Forward(get()), Tunnel(get())):
+        assert router.route(decision) is router.jupyter
+
+
+def test_a_path_of_labgates_own_goes_to_its_application(router: Router) -> None:
+    route = router.route(Internal(get()))
+    assert route is router.application
+    assert route.pool is not router.jupyter.pool
+    assert route.access_control is None
+    assert route.outage is None
+    assert not route.takes_content
+    assert not route.traced
+
+
+def test_a_new_configuration_is_that_of_every_route_made_from_then_on(router: Router) -> None:
+    before = router.jupyter
+    site = replace(SITE, base_path="/user/")
+    router.use(site)
+    assert router.site is site
+    assert router.jupyter.site is site
+    assert router.application.site == site.for_application()
+    assert before.site is SITE, "a request that has begun keeps its own"
+    assert router.jupyter.outage is before.outage
+    assert router.jupyter.pool is before.pool
+
+
+def test_the_gate_asks_who_wants_to_reach_jupyter_alone(router: Router) -> None:
+    access_control = AccessControl(Lockout(1, 900.0))
+    router.protect(access_control)
+    assert router.jupyter.access_control is access_control
+    assert router.application.access_control is None
+    router.use(SITE)
+    assert router.jupyter.access_control is access_control
