@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from proxy.errors import ClientFault, UpstreamDown, UpstreamError
@@ -76,12 +76,13 @@ class Trace(NamedTuple):
     down: list[Change]
 
 
+@dataclass(slots=True, eq=False)
 class Forwarder:
     """Sends one request, sends on its response, and reports the result once.
 
     It is the upstream connection's ``messages.Receiver``.
 
-    Args:
+    Attributes:
         head: The request as it was allowed.
         site: The configuration.
         body: The request's content.
@@ -94,52 +95,22 @@ class Forwarder:
         trace: Receives the changes of fields.
     """
 
-    __slots__ = (
-        "_body",
-        "_bytes_down",
-        "_bytes_up",
-        "_cache",
-        "_connection",
-        "_contentless",
-        "_extra",
-        "_head",
-        "_on_response",
-        "_report",
-        "_reported",
-        "_responder",
-        "_site",
-        "_status",
-        "_trace",
-        "upgrade",
-    )
-
-    def __init__(
-        self,
-        head: RequestHead,
-        site: Site,
-        body: RequestBody,
-        responder: Responder,
-        cache: DecisionCache,
-        *,
-        report: Callable[[Result], None],
-        upgrade: bool,
-        extra: tuple[Field, ...] = (),
-        on_response: Callable[[ResponseHead], None] | None = None,
-        trace: Trace | None = None,
-    ) -> None:
-        self._head = head
-        self._site = site
-        self._body = body
-        self._responder = responder
-        self._cache = cache
-        self._report = report
-        self.upgrade = upgrade
-        self._extra = extra
-        self._on_response = on_response
-        self._trace = trace
-        self._connection: UpstreamConnection | None = None
-        self._contentless = self._reported = False
-        self._status = self._bytes_up = self._bytes_down = 0
+    head: RequestHead
+    site: Site
+    body: RequestBody
+    responder: Responder
+    cache: DecisionCache
+    report: Callable[[Result], None]
+    upgrade: bool
+    extra: tuple[Field, ...] = ()
+    on_response: Callable[[ResponseHead], None] | None = None
+    trace: Trace | None = None
+    _connection: UpstreamConnection | None = field(default=None, init=False)
+    _contentless: bool = field(default=False, init=False)
+    _reported: bool = field(default=False, init=False)
+    _status: int = field(default=0, init=False)
+    _bytes_up: int = field(default=0, init=False)
+    _bytes_down: int = field(default=0, init=False)
 
     # Up
 
@@ -149,15 +120,15 @@ class Forwarder:
         Raises:
             UpstreamDown: The connection is gone already.
         """
-        head, trace = self._head, self._trace
+        head, trace = self.head, self.trace
         if trace is not None:
             trace.up.clear()
         self._connection = connection
         self._reported = False
-        data = self._cache.upstream_head(
-            head, self._site, websocket=self.upgrade, changes=trace.up if trace else None
+        data = self.cache.upstream_head(
+            head, self.site, websocket=self.upgrade, changes=trace.up if trace else None
         )
-        body = self._body
+        body = self.body
         if body.length == 0:
             self._contentless = True
             connection.send(self, head.method, data, complete=True, upgrade=self.upgrade)
@@ -181,7 +152,7 @@ class Forwarder:
     def abandon(self) -> Result:
         """The client has gone: nobody wants the response to what was sent."""
         self._reported = True
-        self._body.when_more(None)
+        self.body.when_more(None)
         if self._connection is not None:
             self._connection.give_up()
             self._connection = None
@@ -194,11 +165,11 @@ class Forwarder:
             return
         try:
             while not connection.congested:
-                piece = self._body.take()
+                piece = self.body.take()
                 if piece is None:
                     return
                 if not piece:
-                    self._body.when_more(None)
+                    self.body.when_more(None)
                     connection.write(self._end())
                     connection.end_request()
                     return
@@ -211,38 +182,36 @@ class Forwarder:
             self._finish(_bare(fault))
 
     def _framed(self, piece: bytes) -> bytes:
-        if self._body.length is not None or not piece:
+        if self.body.length is not None or not piece:
             return piece
         return b"%x\r\n%b\r\n" % (len(piece), piece)
 
     def _end(self) -> bytes:
-        return b"0\r\n\r\n" if self._body.length is None else b""
+        return b"0\r\n\r\n" if self.body.length is None else b""
 
     # Down (messages.Receiver)
 
     @property
     def for_page(self) -> bool:
-        return self._head.method == b"GET" and is_navigation(self._head)
+        return self.head.method == b"GET" and is_navigation(self.head)
 
     def on_interim(self, head: ResponseHead) -> None:
-        self._responder.send_interim(head.status, head.reason, self._fields(head)[0])
+        self.responder.send_interim(head.status, head.reason, self._fields(head)[0])
 
     def on_head(self, head: ResponseHead) -> None:
         self._status = head.status
         fields, dated = self._final_fields(head)
         sized = b"content-length" in head.names
-        added = self._responder.send_head(
-            head.status, head.reason, fields, sized=sized, dated=dated
-        )
-        if self._trace is not None:
-            self._trace.down.extend(Change("framing", name, None, value) for name, value in added)
+        added = self.responder.send_head(head.status, head.reason, fields, sized=sized, dated=dated)
+        if self.trace is not None:
+            self.trace.down.extend(Change("framing", name, None, value) for name, value in added)
 
     def on_content(self, data: bytes) -> None:
         self._bytes_down += len(data)
-        self._responder.send_body(data)
+        self.responder.send_body(data)
 
     def on_pause(self) -> None:
-        responder, connection = self._responder, self._connection
+        responder, connection = self.responder, self._connection
         responder.flush()
         if responder.congested and connection is not None:
             connection.pause_reading()
@@ -256,34 +225,34 @@ class Forwarder:
         self._finish(switched=switched)
 
     def on_end(self) -> None:
-        self._responder.end()
+        self.responder.end()
         self._finish()
 
     def on_failure(self, error: UpstreamError) -> None:
         if self._status:
-            self._responder.flush()
+            self.responder.flush()
         self._finish(_bare(error))
 
     def _final_fields(self, head: ResponseHead) -> tuple[list[Field], bool]:
-        if self._on_response is not None:
-            self._on_response(head)
-        fields, dated = self._fields(head, self._trace.down if self._trace else None)
-        if self._extra:
-            fields += self._extra
-            if self._trace is not None:
-                self._trace.down.extend(
-                    Change("basic-auth", name, None, value) for name, value in self._extra
+        if self.on_response is not None:
+            self.on_response(head)
+        fields, dated = self._fields(head, self.trace.down if self.trace else None)
+        if self.extra:
+            fields += self.extra
+            if self.trace is not None:
+                self.trace.down.extend(
+                    Change("basic-auth", name, None, value) for name, value in self.extra
                 )
         return fields, dated
 
     def _fields(
         self, head: ResponseHead, changes: list[Change] | None = None
     ) -> tuple[list[Field], bool]:
-        site = self._site
+        site = self.site
         public = site.domains[0]
         if b"location" in head.names:
             # Nothing else needs it.
-            public = site.public_origin(self._head)
+            public = site.public_origin(self.head)
         return downstream_fields(head, site, public, websocket=self.upgrade, changes=changes)
 
     # The end
@@ -297,18 +266,18 @@ class Forwarder:
             return
         self._reported = True
         retry = isinstance(error, UpstreamDown) and self._repeatable()
-        if self._body.length != 0:
-            self._body.when_more(None)
+        if self.body.length != 0:
+            self.body.when_more(None)
         # Break the reference cycle.
         self._connection = None
-        self._report(Result(self._status, self._bytes_up, self._bytes_down, error, retry, switched))
+        self.report(Result(self._status, self._bytes_up, self._bytes_down, error, retry, switched))
 
     def _repeatable(self) -> bool:
         """RFC 9112 section 9.3.1: a connection used before, idempotent, no content sent."""
         used = self._connection
         if used is None or not used.reused:
             return False
-        return self._contentless and self._head.method in IDEMPOTENT
+        return self._contentless and self.head.method in IDEMPOTENT
 
 
 def _bare(error: Failure) -> Failure:
