@@ -17,11 +17,8 @@ from proxy.config.sections import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.activity import describe_container_activity
 from proxy.jupyter.container_action import (
-    Adopt,
-    Foreign,
+    ContainerAction,
     Inspected,
-    Replace,
-    Start,
     choose_action,
     login_of,
     published_port,
@@ -206,17 +203,18 @@ class ContainerLauncher:
     async def _launch(self, spec: ContainerSpec) -> Launched:
         existing = await self._inspect(spec.name)
         creator = ContainerCreator(self._docker, spec, self._port, self._progress)
-        match choose_action(existing, spec), existing:
-            case (Foreign(), dict()):
+        choice = choose_action(existing, spec)
+        match choice.action, existing:
+            case ContainerAction.REPORT, dict():
                 raise await foreign_container_error(existing)
-            case (Replace(reason), dict()):
-                how = await self._replace_unless_in_use(creator, existing, reason)
-            case (Start(), dict()):
+            case ContainerAction.REPLACE, dict():
+                how = await self._replace_unless_in_use(creator, existing, choice.reason)
+            case ContainerAction.START, dict():
                 await require_writable(self._docker, spec, mounts_of(existing), existing["Config"])
                 self._container = self._docker.containers.container(existing["Id"])
                 await self._start(existing)
                 how = "started"
-            case (Adopt(), dict()):
+            case ContainerAction.ADOPT, dict():
                 self._container = self._docker.containers.container(existing["Id"])
                 how = "adopted"
             case _:

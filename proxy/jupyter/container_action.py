@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from proxy.jupyter.container_spec import (
@@ -25,57 +26,44 @@ _HASH = "--PasswordIdentityProvider.hashed_password="
 _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class ContainerAction(Enum):
+    """What to do."""
+
+    CREATE = auto()
     """There is no container: create one."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Adopt:
+    ADOPT = auto()
     """It runs and matches the settings: use it."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
+    START = auto()
     """It matches the settings, but does not run: start it."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Replace:
+    REPLACE = auto()
     """labgate created it with other settings: create another, then remove it, not its volumes."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Foreign:
+    REPORT = auto()
     """labgate did not create it: do not touch it, and report it."""
 
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An action, and why: for ``REPLACE`` the differences, each a clause."""
+
+    action: ContainerAction
     reason: str
 
 
-ContainerAction = Create | Adopt | Start | Replace | Foreign
-
-
-def choose_action(existing: Inspected | None, wanted: ContainerSpec) -> ContainerAction:
+def choose_action(existing: Inspected | None, wanted: ContainerSpec) -> Choice:
     """Compare the existing container with the specification; the reason names the differences."""
     if existing is None:
-        return Create(f"there is no container {wanted.name}")
+        return Choice(ContainerAction.CREATE, f"there is no container {wanted.name}")
     if not is_ours(existing):
-        return Foreign("labgate did not make it")
+        return Choice(ContainerAction.REPORT, "labgate did not make it")
     if _labels(existing).get(SETTINGS_LABEL) != wanted.fingerprint:
         differing = "; ".join(differences(existing, wanted))
-        return Replace(differing or "made by another version of labgate")
+        return Choice(ContainerAction.REPLACE, differing or "made by another version of labgate")
     state = existing["State"]
     if not state["Running"]:
-        return Start(f"it is {state.get('Status') or 'stopped'}")
-    return Start("it is paused") if state.get("Paused") else Adopt("it runs as wanted")
+        return Choice(ContainerAction.START, f"it is {state.get('Status') or 'stopped'}")
+    if state.get("Paused"):
+        return Choice(ContainerAction.START, "it is paused")
+    return Choice(ContainerAction.ADOPT, "it runs as wanted")
 
 
 def is_ours(existing: Inspected) -> bool:

@@ -7,12 +7,8 @@ from typing import Any
 import pytest
 
 from proxy.jupyter.container_action import (
-    Adopt,
+    Choice,
     ContainerAction,
-    Create,
-    Foreign,
-    Replace,
-    Start,
     choose_action,
     differences,
     login_of,
@@ -36,7 +32,7 @@ WANTED = ContainerSpec(
 STRICT = replace(WANTED, port=8888, user="1000:100", memory=4 << 30)
 WITH_PASSWORD = replace(WANTED, login=Login("password"), password_hash="sha1:a:b")
 STOPPED: dict[str, Any] = {"Running": False, "Status": "exited"}
-NOT_OURS = Foreign("labgate did not make it")
+NOT_OURS = Choice(ContainerAction.REPORT, "labgate did not make it")
 
 
 def unlabelled(container: dict[str, Any]) -> dict[str, Any]:
@@ -44,117 +40,149 @@ def unlabelled(container: dict[str, Any]) -> dict[str, Any]:
     return container
 
 
-TABLE: list[tuple[str, dict[str, Any] | None, ContainerSpec, ContainerAction]] = [
-    ("none there", None, WANTED, Create("there is no container jupyter")),
-    ("ours, runs", made_from(WANTED), WANTED, Adopt("it runs as wanted")),
-    ("ours, on another free port", made_from(WANTED, 40001), WANTED, Adopt("it runs as wanted")),
-    ("ours, restarting", made_from(WANTED, Restarting=True), WANTED, Adopt("it runs as wanted")),
-    ("ours, stopped", made_from(WANTED, **STOPPED), WANTED, Start("it is exited")),
-    ("ours, paused", made_from(WANTED, Paused=True), WANTED, Start("it is paused")),
+TABLE: list[tuple[str, dict[str, Any] | None, ContainerSpec, Choice]] = [
+    ("none there", None, WANTED, Choice(ContainerAction.CREATE, "there is no container jupyter")),
+    ("ours, runs", made_from(WANTED), WANTED, Choice(ContainerAction.ADOPT, "it runs as wanted")),
+    (
+        "ours, on another free port",
+        made_from(WANTED, 40001),
+        WANTED,
+        Choice(ContainerAction.ADOPT, "it runs as wanted"),
+    ),
+    (
+        "ours, restarting",
+        made_from(WANTED, Restarting=True),
+        WANTED,
+        Choice(ContainerAction.ADOPT, "it runs as wanted"),
+    ),
+    (
+        "ours, stopped",
+        made_from(WANTED, **STOPPED),
+        WANTED,
+        Choice(ContainerAction.START, "it is exited"),
+    ),
+    (
+        "ours, paused",
+        made_from(WANTED, Paused=True),
+        WANTED,
+        Choice(ContainerAction.START, "it is paused"),
+    ),
     (
         "ours, another image",
         made_from(replace(WANTED, image="quay.io/jupyter/scipy-notebook:old")),
         WANTED,
-        Replace(f"image: was quay.io/jupyter/scipy-notebook:old, will be {WANTED.image}"),
+        Choice(
+            ContainerAction.REPLACE,
+            f"image: was quay.io/jupyter/scipy-notebook:old, will be {WANTED.image}",
+        ),
     ),
     (
         "ours, another image, stopped",
         made_from(replace(WANTED, image="x:1"), **STOPPED),
         WANTED,
-        Replace(f"image: was x:1, will be {WANTED.image}"),
+        Choice(ContainerAction.REPLACE, f"image: was x:1, will be {WANTED.image}"),
     ),
     (
         "ours, another token",
         made_from(replace(WANTED, login=Login("token", "other"))),
         WANTED,
-        Replace("login: another token"),
+        Choice(ContainerAction.REPLACE, "login: another token"),
     ),
     (
         "ours, another password",
         made_from(replace(WITH_PASSWORD, password_hash="sha1:c:d")),
         WITH_PASSWORD,
-        Replace("login: another password"),
+        Choice(ContainerAction.REPLACE, "login: another password"),
     ),
     (
         "ours, password instead of token",
         made_from(WANTED),
         WITH_PASSWORD,
-        Replace("login: was a token, will be a password"),
+        Choice(ContainerAction.REPLACE, "login: was a token, will be a password"),
     ),
     (
         "ours, token instead of password",
         made_from(WITH_PASSWORD),
         WANTED,
-        Replace("login: was a password, will be a token"),
+        Choice(ContainerAction.REPLACE, "login: was a password, will be a token"),
     ),
     (
         "ours, a limit was taken away",
         made_from(replace(WANTED, memory=512 << 20)),
         WANTED,
-        Replace("memory limit: was 512 MiB, will be none"),
+        Choice(ContainerAction.REPLACE, "memory limit: was 512 MiB, will be none"),
     ),
     (
         "ours, several",
         made_from(WANTED, 9999),
         STRICT,
-        Replace(
+        Choice(
+            ContainerAction.REPLACE,
             "memory limit: was none, will be 4 GiB; port: was any free one, will be 8888; "
-            "user: was the image's own, will be 1000:100"
+            "user: was the image's own, will be 1000:100",
         ),
     ),
     (
         "ours, wishes taken back",
         made_from(STRICT),
         WANTED,
-        Replace(
+        Choice(
+            ContainerAction.REPLACE,
             "memory limit: was 4 GiB, will be none; port: was 8888, will be any free one; "
-            "user: was 1000:100, will be the image's own"
+            "user: was 1000:100, will be the image's own",
         ),
     ),
     (
         "ours, another volume",
         made_from(replace(WANTED, mount=Mount("bind", "/srv/work", WORK.target))),
         WANTED,
-        Replace(
+        Choice(
+            ContainerAction.REPLACE,
             "volume: was /srv/work:/home/jovyan/work (what is in it stays there), "
-            "will be jupyter-work:/home/jovyan/work"
+            "will be jupyter-work:/home/jovyan/work",
         ),
     ),
     (
         "ours, no volume",
         made_from(WANTED),
         replace(WANTED, mount=None),
-        Replace(
-            "volume: was jupyter-work:/home/jovyan/work (what is in it stays there), will be none"
+        Choice(
+            ContainerAction.REPLACE,
+            "volume: was jupyter-work:/home/jovyan/work (what is in it stays there), will be none",
         ),
     ),
     (
         "ours, another home",
         made_from(WANTED),
         replace(WANTED, home=Mount("bind", "/srv/ada", "/home/jovyan")),
-        Replace("home: was volume jupyter-home, will be /srv/ada:/home/jovyan"),
+        Choice(
+            ContainerAction.REPLACE, "home: was volume jupyter-home, will be /srv/ada:/home/jovyan"
+        ),
     ),
     (
         "of an earlier version",
         made_before(WANTED),
         WANTED,
-        Replace("home: was the container alone, will be volume jupyter-home"),
+        Choice(
+            ContainerAction.REPLACE, "home: was the container alone, will be volume jupyter-home"
+        ),
     ),
     (
         "of an earlier version, with its home on a volume",
         made_before(replace(WANTED, mount=Mount("volume", "all", "/home/jovyan"))),
         replace(WANTED, mount=Mount("volume", "all", "/home/jovyan")),
-        Replace("made by another version of labgate"),
+        Choice(ContainerAction.REPLACE, "made by another version of labgate"),
     ),
     (
         "of an earlier version, several",
         made_before(WANTED),
         replace(STRICT, mount=None),
-        Replace(
+        Choice(
+            ContainerAction.REPLACE,
             "memory limit: was none, will be 4 GiB; "
             "volume: was jupyter-work:/home/jovyan/work (what is in it stays there), will be none; "
             "user: was jovyan, will be 1000:100; "
-            "home: was the container alone, will be volume jupyter-home"
+            "home: was the container alone, will be volume jupyter-home",
         ),
     ),
     ("foreign, the same", foreign(WANTED), WANTED, NOT_OURS),
@@ -169,7 +197,7 @@ TABLE: list[tuple[str, dict[str, Any] | None, ContainerSpec, ContainerAction]] =
     ids=[row[0] for row in TABLE],
 )
 def test_the_action(
-    existing: dict[str, Any] | None, wanted: ContainerSpec, expected: ContainerAction
+    existing: dict[str, Any] | None, wanted: ContainerSpec, expected: Choice
 ) -> None:
     assert choose_action(existing, wanted) == expected
 
