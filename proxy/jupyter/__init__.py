@@ -18,6 +18,7 @@ A container:
 - ``activity``            whether kernels or terminals are in use
 - ``unsaved_changes``     files that are lost when a container is removed; pure decisions
 - ``container_creation``  creates a container, or replaces one
+- ``replacement_check``   finds what the engine refuses about a replacement
 - ``pull``                pulls an image and shows the progress
 - ``pull_errors``         why an image could not be pulled, and what to do
 - ``folder_permissions``  whether Jupyter's user can write to the mounted folders

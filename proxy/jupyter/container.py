@@ -255,7 +255,7 @@ class ContainerLauncher:
                 if not await self._confirmed(differs):
                     return await self._keep(existing, differs)
         try:
-            folders = await creator.prepare()
+            folders = await creator.prepare(existing)
             log.info("Replacing container %s: %s", name, reason)
             if lost:
                 log.warning("Container %s is replaced.%s", name, lost)

@@ -22,6 +22,7 @@ from proxy.jupyter.migration import CopiedFolder, copy_folders
 from proxy.jupyter.mounts import Folders, folders_of, folders_to_copy, mounts_of
 from proxy.jupyter.port import default_or_free_port, free_port
 from proxy.jupyter.pull import ensure_image
+from proxy.jupyter.replacement_check import check_replacement
 from proxy.jupyter.unsaved_changes import describe_unsaved
 
 _FURTHER_PORTS = 4
@@ -84,20 +85,26 @@ class ContainerCreator:
         await earlier.delete(v=False)
         return fresh
 
-    async def prepare(self) -> Folders:
-        """Pull the image and check the mounts, before anything is changed.
+    async def prepare(self, existing: Inspected | None = None) -> Folders:
+        """Pull the image and check what can be checked, before anything is changed.
+
+        Args:
+            existing: The container to replace; None if there is none.
 
         Returns:
             The image's folders.
 
         Raises:
             StartError: The image or a folder is not available.
+            aiodocker.DockerError: The engine refuses the new container.
         """
         spec = self._spec
         await ensure_image(self._docker, spec.image, self._on)
         config = (await self._docker.images.inspect(spec.image))["Config"]
         folders = folders_of(config)
         await require_writable(self._docker, spec, spec.mounts(folders), config)
+        if existing is not None:
+            await check_replacement(self._docker, spec, folders, config, existing)
         return folders
 
     async def _on_a_port(

@@ -39,7 +39,7 @@ _REMEDIES = (
         "Write jupyter.volume as NAME:/container/path or /host/folder:/container/path",
     ),
     (
-        ("unable to find user", "unable to find group", "invalid user"),
+        ("unable to find user", "unable to find group", "invalid user", "uids and gids"),
         "Write jupyter.user as UID or UID:GID, for example 1000:100",
     ),
     (("memory limit", "memory"), "Set another jupyter.memory_limit, for example 4g"),

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+from dataclasses import replace
 from typing import Any
 
+import aiodocker
 import pytest
 from aiodocker.containers import DockerContainer
 from rich.console import Console
@@ -14,9 +17,10 @@ from proxy.jupyter.container_action import published_port
 from proxy.jupyter.container_creation import ContainerCreator
 from proxy.jupyter.port import default_or_free_port
 from proxy.jupyter.readiness import is_ready, wait_until_ready
+from proxy.jupyter.replacement_check import CHECK_LABEL
 from proxy.net.upstream_address import UpstreamAddress
 from tests.conftest import TEST_IMAGE
-from tests.jupyter.place import READY_SECONDS, Place, kill_all_in
+from tests.jupyter.place import HOME, READY_SECONDS, Place, kill_all_in
 from tests.jupyter.visits import (
     contents_status,
     password_opens,
@@ -101,31 +105,55 @@ async def test_changed_settings_replace_it_but_keep_the_work(place: Place) -> No
     [
         ({"volume": "/no/such/folder:/work"}, r"Folder /no/such/folder, .*does not exist"),
         ({"image": "registry.invalid/none:1"}, r"cannot be pulled"),
+        ({"image": "labbase:bookworm"}, r"no start-notebook\.py.*jupyter\.image"),
+        ({"memory_limit": "1m"}, r"[Mm]emory limit.*jupyter\.memory_limit"),
+        ({"user": "4000000000"}, r"must be in range.*jupyter\.user"),
+        ({"volume": "other:/"}, r"jupyter\.volume"),
+        ({"port": "taken"}, r"in use.*jupyter\.port"),
     ],
 )
 async def test_a_replacement_that_cannot_be_is_not_begun(
-    place: Place, caplog: pytest.LogCaptureFixture, settings: dict[str, str], told: str
+    place: Place, caplog: pytest.LogCaptureFixture, settings: dict[str, Any], told: str
 ) -> None:
     caplog.set_level(logging.INFO)
     await place.launched()
-    before = (await place.inspect())["State"]["StartedAt"]
-    other = await place.launcher(recreate=True, **settings)
-    with pytest.raises(StartError, match=told) as caught:
-        await other.launch()
+    before, volumes = (await place.inspect())["State"]["StartedAt"], await place.volumes()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        if settings.get("port") == "taken":
+            settings = {"port": taken.getsockname()[1]}
+        other = await place.launcher(
+            recreate=True, **{"home": f"{place.name}-b:{HOME}", **settings}
+        )
+        with pytest.raises(StartError, match=told) as caught:
+            await other.launch()
     assert str(caught.value).startswith(f"Container {place.name} stays as it was")
     assert await place.all() == {place.name: "running"}
     assert (await place.inspect())["State"]["StartedAt"] == before, "it was not stopped for it"
+    assert await place.volumes() == volumes
     assert "Replacing" not in caplog.text
 
 
-async def test_a_replacement_that_fails_brings_the_earlier_one_back(place: Place) -> None:
-    await place.launched()
-    identity = (await place.inspect())["Id"]
-    other = await place.launcher(recreate=True, memory_limit="1m")
-    with pytest.raises(StartError, match=r"stays as it was.*jupyter\.memory_limit"):
-        await other.launch()
+async def test_a_replacement_is_checked_at_the_port_that_it_takes_over(place: Place) -> None:
+    """Also after a check that was cut off."""
+    port = (await place.launched())[1].address.port
+    leftover = {"Image": place.image, "Cmd": ["true"], "Labels": {CHECK_LABEL: place.name}}
+    await place.docker.containers.create(leftover, name=f"{place.name}-labgate-check")
+    _, launched = await place.launched(recreate=True, memory_limit="1g")
+    assert launched.description.endswith(", replaced")
+    assert launched.address.port == port
     assert await place.all() == {place.name: "running"}
-    assert (await place.inspect())["Id"] == identity
+
+
+async def test_a_replacement_that_fails_brings_the_earlier_one_back(place: Place) -> None:
+    """Whatever the check did not find."""
+    launcher, _ = await place.launched()
+    existing = await place.inspect()
+    spec = replace(launcher._spec(), memory=1 << 20)
+    creator = ContainerCreator(place.docker, spec, 0, Console(file=place.progress))
+    with pytest.raises(aiodocker.DockerError, match=r"[Mm]emory limit"):
+        await creator.replace(existing, await creator.prepare())
+    assert await place.all() == {place.name: "running"}
+    assert (await place.inspect())["Id"] == existing["Id"]
 
 
 @pytest.mark.parametrize("state", ["running", "paused", "exited"])
