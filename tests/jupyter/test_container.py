@@ -136,7 +136,7 @@ async def test_a_replacement_that_cannot_be_is_not_begun(
 async def test_a_replacement_is_checked_at_the_port_that_it_takes_over(place: Place) -> None:
     """Also after a check that was cut off."""
     port = (await place.launched())[1].address.port
-    leftover = {"Image": place.image, "Cmd": ["true"], "Labels": {CHECK_LABEL: place.name}}
+    leftover: Any = {"Image": place.image, "Cmd": ["true"], "Labels": {CHECK_LABEL: place.name}}
     await place.docker.containers.create(leftover, name=f"{place.name}-labgate-check")
     _, launched = await place.launched(recreate=True, memory_limit="1g")
     assert launched.description.endswith(", replaced")
