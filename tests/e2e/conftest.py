@@ -16,6 +16,7 @@ from playwright.sync_api import (
 )
 
 from tests.conftest import require
+from tests.e2e.containers import container_name
 from tests.e2e.steady_chromium import CHROMIUM
 
 STEADY_CHROMIUM = Path(__file__).parent / "steady_chromium.py"
@@ -44,6 +45,13 @@ def pytest_runtest_makereport(
     if report.when == "call":
         item.stash[FAILED] = report.failed
     return report
+
+
+@pytest.fixture
+def name() -> Iterator[str]:
+    """A name nobody uses, for a container of the test's and its volumes."""
+    with container_name() as name:
+        yield name
 
 
 @pytest.fixture(scope="module")

@@ -5,19 +5,23 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import pty
 import random
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+from tests.conftest import require
 
 ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 90.0
@@ -106,6 +110,27 @@ class Program:
                 start_new_session=True,
             )
         return self
+
+    def spawn_at_terminal(self, *before: str, after: Sequence[str] = ()) -> int:
+        """Start it in a session of its own at a new terminal; returns the terminal's other end.
+
+        Args:
+            before: Words of a command that the command of the program is appended to.
+            after: Further arguments.
+        """
+        setsid = shutil.which("setsid")
+        require(setsid, "no setsid", "apt-get install util-linux")
+        terminal, inside = pty.openpty()
+        self.process = subprocess.Popen(
+            [str(setsid), "--ctty", *before, *self.command(), *after],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **self.environment},
+            stdin=inside,
+            stdout=inside,
+            stderr=inside,
+        )
+        os.close(inside)
+        return terminal
 
     def start(self) -> Self:
         """Start it, and wait until it is ready."""
@@ -346,34 +371,69 @@ class Labgate(Program):
             connection.close()
 
 
-class Nginx(Program):
-    """nginx as it is copied from page to page: Host and Origin are set to Jupyter's."""
+class Listening(Program):
+    """A program that is ready when it listens on ``port``."""
+
+    port: int
+
+    def ready(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+
+class Nginx(Listening):
+    """A real nginx.
+
+    Args:
+        folder: Its files.
+        port: One that ``http`` listens on.
+        http: The content of its ``http`` block.
+    """
 
     name = "nginx"
 
-    def __init__(self, folder: Path, upstream: str, cert: Path, key: Path) -> None:
+    def __init__(self, folder: Path, port: int, http: str) -> None:
         super().__init__(folder)
-        self.port = free_port()
-        self.access = folder / "access.log"
+        self.port = port
         self._configuration = folder / "nginx.conf"
-        user = "user root;" if os.geteuid() == 0 else ""
         temporary = "\n".join(
             f"{kind}_temp_path {folder}/{kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
-        authority = upstream.removeprefix("http://")
         self._configuration.write_text(f"""\
-{user}
+{"user root;" if os.geteuid() == 0 else ""}
 daemon off;
 pid {folder}/nginx.pid;
 error_log stderr;
 events {{}}
 http {{
-    {temporary}
+{temporary}
+{http}
+}}
+""")
+
+    def command(self) -> list[str]:
+        return ["/usr/sbin/nginx", "-c", str(self._configuration), "-e", "stderr"]
+
+
+class CopiedNginx(Nginx):
+    """nginx as it is copied from page to page: Host and Origin are set to Jupyter's."""
+
+    def __init__(self, folder: Path, upstream: str, cert: Path, key: Path) -> None:
+        port = free_port()
+        self.access = folder / "access.log"
+        authority = upstream.removeprefix("http://")
+        super().__init__(
+            folder,
+            port,
+            f"""\
     access_log {self.access};
     server {{
-        listen 127.0.0.1:{self.port} ssl;
-        listen [::1]:{self.port} ssl;
+        listen 127.0.0.1:{port} ssl;
+        listen [::1]:{port} ssl;
         ssl_certificate {cert};
         ssl_certificate_key {key};
         client_max_body_size 0;
@@ -385,23 +445,12 @@ http {{
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection "upgrade";
         }}
-    }}
-}}
-""")
+    }}""",
+        )
 
     @property
     def origin(self) -> str:
         return f"https://localhost:{self.port}"
-
-    def command(self) -> list[str]:
-        return ["/usr/sbin/nginx", "-c", str(self._configuration), "-e", "stderr"]
-
-    def ready(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
-            return False
-        return True
 
 
 def peak_memory(pid: int) -> int:

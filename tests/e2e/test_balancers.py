@@ -9,7 +9,6 @@ import asyncio
 import http.client
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -19,27 +18,23 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import require
-from tests.e2e.programs import ROOT, Answer, Labgate, Program, free_port, until
+from tests.e2e.programs import (
+    ROOT,
+    Answer,
+    Labgate,
+    Listening,
+    Nginx,
+    Program,
+    free_port,
+    until,
+)
 from tests.upstreams import OK, Upstream, Visit, upstream
 
 ALLOWED, SHUT_OUT = "127.0.0.3", "127.0.0.4"
 TRUSTING = ("--trusted-proxy", "127.0.0.1", "--allow", ALLOWED)
 
 
-class Balancer(Program):
-    """A program in front of labgate, listening on ``port``."""
-
-    port: int
-
-    def ready(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
-            return False
-        return True
-
-
-class HAProxy(Balancer):
+class HAProxy(Listening):
     """Passes TCP on, with the PROXY protocol before it; asks after labgate ten times a second."""
 
     name = "haproxy"
@@ -68,40 +63,23 @@ listen plain
         return ["/usr/sbin/haproxy", "-db", "-f", str(self._configuration)]
 
 
-class Nginx(Balancer):
+def appending_nginx(folder: Path, plain: int) -> Nginx:
     """Terminates nothing here, appends its client to X-Forwarded-For as everybody has it do."""
-
-    name = "nginx"
-
-    def __init__(self, folder: Path, plain: int) -> None:
-        super().__init__(folder)
-        self.port = free_port()
-        self._configuration = folder / "nginx.conf"
-        temporary = "\n".join(
-            f"{kind}_temp_path {folder}/{kind};"
-            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        self._configuration.write_text(f"""\
-daemon off;
-pid {folder}/nginx.pid;
-error_log stderr;
-events {{}}
-http {{
-    {temporary}
+    port = free_port()
+    return Nginx(
+        folder,
+        port,
+        f"""\
     access_log off;
     server {{
-        listen 127.0.0.1:{self.port};
+        listen 127.0.0.1:{port};
         location / {{
             proxy_pass http://127.0.0.1:{plain};
             proxy_set_header Host $host;
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         }}
-    }}
-}}
-""")
-
-    def command(self) -> list[str]:
-        return ["/usr/sbin/nginx", "-c", str(self._configuration), "-e", "stderr"]
+    }}""",
+    )
 
 
 @asynccontextmanager
@@ -203,7 +181,7 @@ async def test_nginx_appends_its_clients(tmp_path: Path) -> None:
     async with upstream(always_ok) as jupyter:
         plain = ("--no-tls", "--domain", "lab.example.org", "--bind", "127.0.0.1")
         labgate = serve(tmp_path, jupyter, *plain, tls=False)
-        nginx = Nginx(tmp_path, labgate.http_port)
+        nginx = appending_nginx(tmp_path, labgate.http_port)
 
         def through(client: str, port: int) -> http.client.HTTPConnection:
             return http.client.HTTPConnection(

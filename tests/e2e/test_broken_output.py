@@ -72,13 +72,19 @@ def gone() -> Iterator[Place]:
 
 
 @contextmanager
-def unread() -> Iterator[Place]:
-    """A full pipe that is held open, and that nobody reads."""
-    reading, writing = os.pipe()
+def full(reading: int, writing: int) -> Iterator[Place]:
+    """``writing`` takes nothing more, because nobody reads from ``reading``."""
     fill(writing)
     yield Place(writing)
     os.close(reading)
     os.close(writing)
+
+
+@contextmanager
+def unread() -> Iterator[Place]:
+    """A full pipe that is held open, and that nobody reads."""
+    with full(*os.pipe()) as place:
+        yield place
 
 
 @contextmanager
@@ -98,11 +104,8 @@ def closed() -> Iterator[Place]:
 @contextmanager
 def halted() -> Iterator[Place]:
     """A terminal that takes nothing more, as after Ctrl-S."""
-    outside, inside = pty.openpty()
-    fill(inside)
-    yield Place(inside)
-    os.close(outside)
-    os.close(inside)
+    with full(*pty.openpty()) as place:
+        yield place
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.conftest import TEST_IMAGE
-from tests.e2e.containers import container_name, docker, inspect, pause
+from tests.e2e.containers import docker, inspect, pause
 from tests.e2e.programs import Labgate, free_port, until
 
 NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
@@ -138,11 +138,6 @@ def is_running(name: str) -> bool:
 
 @pytest.mark.docker
 class TestContainer:
-    @pytest.fixture
-    def name(self) -> Iterator[str]:
-        with container_name() as name:
-            yield name
-
     @contextmanager
     def up(self, folder: Path, name: str, *, terminal: bool) -> Iterator[Labgate]:
         arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name)

@@ -24,7 +24,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.conftest import require
 from tests.e2e.conftest import shoot
-from tests.e2e.programs import TOKEN, Jupyter, Labgate, Nginx, until
+from tests.e2e.programs import TOKEN, CopiedNginx, Jupyter, Labgate, until
 
 pytestmark = [
     pytest.mark.chromium,
@@ -77,11 +77,11 @@ class Front:
 
     name: str
     origin: str
-    program: Nginx | Labgate
+    program: CopiedNginx | Labgate
 
     def told(self) -> str:
         """The proxy's own log."""
-        if isinstance(self.program, Nginx):
+        if isinstance(self.program, CopiedNginx):
             return self.program.access.read_text()
         return self.program.told
 
@@ -119,19 +119,19 @@ def authority(labgate: Labgate) -> trustme.CA:
 
 
 @pytest.fixture(scope="module")
-def nginx(folder: Path, jupyter: Jupyter, authority: trustme.CA) -> Iterator[Nginx]:
+def nginx(folder: Path, jupyter: Jupyter, authority: trustme.CA) -> Iterator[CopiedNginx]:
     require(Path("/usr/sbin/nginx").exists(), "no nginx", "apt-get install nginx-light")
     leaf = authority.issue_cert("localhost")
     cert, key = folder / "nginx.pem", folder / "nginx.key"
     leaf.private_key_pem.write_to_path(key)
     for blob in leaf.cert_chain_pems:
         blob.write_to_path(cert, append=True)
-    with Nginx(folder, jupyter.upstream, cert, key) as running:
+    with CopiedNginx(folder, jupyter.upstream, cert, key) as running:
         yield running
 
 
 @pytest.fixture(params=["nginx", "labgate"])
-def front(request: pytest.FixtureRequest, nginx: Nginx, labgate: Labgate) -> Front:
+def front(request: pytest.FixtureRequest, nginx: CopiedNginx, labgate: Labgate) -> Front:
     program = nginx if request.param == "nginx" else labgate
     return Front(request.param, program.origin, program)
 

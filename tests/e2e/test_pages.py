@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from passlib.hash import bcrypt
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import PATIENCE_MS, shoot
 from tests.e2e.programs import Labgate, until
+from tests.passwords import write_htpasswd
 
 pytestmark = pytest.mark.chromium
 
@@ -36,9 +36,7 @@ def labgate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labgate]:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labgate]:
     """With a password in front, and no patience."""
     folder = tmp_path_factory.mktemp("guarded")
-    file = folder / "htpasswd"
-    file.write_text(f"ada:{bcrypt.using(rounds=4).hash('sesame')}\n")
-    file.chmod(0o600)
+    file = write_htpasswd(folder)
     arguments = ("serve", "--upstream", nothing(folder), "--htpasswd", str(file))
     with Labgate(
         folder, *arguments, environment={"LABGATE_ACCESS__LOGIN_FAILURES": "1"}

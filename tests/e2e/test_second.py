@@ -6,13 +6,12 @@ import hashlib
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import TEST_IMAGE
-from tests.e2e.containers import container_name, docker, inspect
+from tests.e2e.containers import docker, inspect
 from tests.e2e.programs import START_SECONDS, Labgate, free_port
 
 SINCE = r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
@@ -116,11 +115,6 @@ def test_a_state_folder_that_cannot_be(blocked: str, tmp_path: Path) -> None:
 
 @pytest.mark.docker
 class TestContainer:
-    @pytest.fixture
-    def name(self) -> Iterator[str]:
-        with container_name() as name:
-            yield name
-
     def test_the_same_container(self, name: str, tmp_path: Path) -> None:
         """Of another state folder, and with settings that would replace it."""
         other = tmp_path / "other"

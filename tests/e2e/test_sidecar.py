@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +14,7 @@ import pytest
 
 from proxy.runtime.tasks import spawn
 from tests.e2e.programs import TOKEN, Answer, Jupyter, Labgate, free_port, until
-from tests.upstreams import OK, Visit, upstream
+from tests.upstreams import OK, Upstream, Visit, upstream
 
 DOMAIN = "lab.example.org"
 FROM_INGRESS = {"Host": DOMAIN, "Origin": f"https://{DOMAIN}"}
@@ -123,23 +123,15 @@ async def test_a_stop_lets_a_slow_answer_finish(tmp_path: Path, number: signal.S
         await stopping.wait()
         await visit.say(b"later")
 
-    async with upstream(slow) as jupyter:
-        at = f"http://127.0.0.1:{jupyter.address.port}"
-        labgate = sidecar(tmp_path, at, LABGATE_LISTEN__DRAIN_SECONDS="600")
-        await asyncio.to_thread(labgate.start)
-        try:
-            asking = spawn(_ask(labgate), "asking")
-            await asyncio.wait_for(asked.wait(), 60)
-            labgate.running.send_signal(number)
-            await asyncio.to_thread(until, lambda: not _listens(labgate), "it still listens")
-            assert labgate.running.poll() is None, "an answer is under way"
-            stopping.set()
-            answer = await asyncio.wait_for(asking, 60)
-            assert (answer.status, answer.body) == (200, b"firstlater")
-            assert await asyncio.to_thread(labgate.running.wait, 60) == 0
-            assert "Traceback" not in labgate.told
-        finally:
-            labgate.kill()
+    async with upstream(slow) as jupyter, asking(jupyter, tmp_path, asked) as (labgate, request):
+        labgate.running.send_signal(number)
+        await asyncio.to_thread(until, lambda: not _listens(labgate), "it still listens")
+        assert labgate.running.poll() is None, "an answer is under way"
+        stopping.set()
+        answer = await asyncio.wait_for(request, 60)
+        assert (answer.status, answer.body) == (200, b"firstlater")
+        assert await asyncio.to_thread(labgate.running.wait, 60) == 0
+        assert "Traceback" not in labgate.told
 
 
 async def test_a_second_signal_ends_the_wait(tmp_path: Path) -> None:
@@ -150,22 +142,14 @@ async def test_a_second_signal_ends_the_wait(tmp_path: Path) -> None:
         asked.set()
         await visit.reader.read()
 
-    async with upstream(never) as jupyter:
-        at = f"http://127.0.0.1:{jupyter.address.port}"
-        labgate = sidecar(tmp_path, at, LABGATE_LISTEN__DRAIN_SECONDS="600")
-        await asyncio.to_thread(labgate.start)
-        try:
-            asking = spawn(_ask(labgate), "asking")
-            await asyncio.wait_for(asked.wait(), 60)
-            labgate.running.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(until, lambda: not _listens(labgate), "it still listens")
-            labgate.running.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(labgate.running.wait, 60) == 0
-            with pytest.raises((ConnectionError, OSError)):
-                await asking
-            assert "Traceback" not in labgate.told
-        finally:
-            labgate.kill()
+    async with upstream(never) as jupyter, asking(jupyter, tmp_path, asked) as (labgate, request):
+        labgate.running.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(until, lambda: not _listens(labgate), "it still listens")
+        labgate.running.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(labgate.running.wait, 60) == 0
+        with pytest.raises((ConnectionError, OSError)):
+            await request
+        assert "Traceback" not in labgate.told
 
 
 async def test_an_upstream_that_comes_later(tmp_path: Path) -> None:
@@ -185,6 +169,22 @@ async def test_an_upstream_that_comes_later(tmp_path: Path) -> None:
         async with await asyncio.start_server(answer, "127.0.0.1", port):
             late = await _ask(labgate)
             assert (late.status, late.body) == (200, b"ok")
+    finally:
+        labgate.kill()
+
+
+@asynccontextmanager
+async def asking(
+    jupyter: Upstream, folder: Path, asked: asyncio.Event
+) -> AsyncIterator[tuple[Labgate, asyncio.Task[Answer]]]:
+    """A sidecar that drains for long, and a request to it, when Jupyter has it (``asked``)."""
+    at = f"http://127.0.0.1:{jupyter.address.port}"
+    labgate = sidecar(folder, at, LABGATE_LISTEN__DRAIN_SECONDS="600")
+    await asyncio.to_thread(labgate.start)
+    try:
+        request = spawn(_ask(labgate), "asking")
+        await asyncio.wait_for(asked.wait(), 60)
+        yield labgate, request
     finally:
         labgate.kill()
 

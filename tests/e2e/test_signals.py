@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import pty
-import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import require
-from tests.e2e.programs import ROOT, Labgate, until
+from tests.e2e.programs import Labgate, until
 
 UPSTREAM = ("--upstream", "http://127.0.0.1:9", "--bind", "127.0.0.1")
 
@@ -29,28 +25,14 @@ def test_a_reload_ends_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["in", "out", "everything"])
 def test_a_closed_terminal_ends_it(where: str, tmp_path: Path) -> None:
     """Also where only its input or only its output is that terminal, and output breaks with it."""
-    setsid = shutil.which("setsid")
-    require(setsid, "no setsid", "apt-get install util-linux")
     labgate = Labgate(tmp_path, "up", "--launch", "none", *UPSTREAM)
-    terminal, inside = pty.openpty()
     redirected = {
         "in": f'>/dev/null 2>"{labgate.stderr}"',
         "out": f'</dev/null 2>"{labgate.stderr}"',
         "everything": "",
     }[where]
+    terminal = labgate.spawn_at_terminal("/bin/sh", "-c", f'exec "$@" {redirected}', "sh")
     try:
-        labgate.process = subprocess.Popen(
-            [
-                *(str(setsid), "--ctty", "/bin/sh", "-c", f'exec "$@" {redirected}', "sh"),
-                *labgate.command(),
-            ],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], **labgate.environment},
-            stdin=inside,
-            stdout=inside,
-            stderr=inside,
-        )
-        os.close(inside)
         until(lambda: served(labgate), lambda: labgate.told)
         labgate.running.send_signal(signal.SIGHUP)  # the terminal is still there: a reload
         assert labgate.ask("GET", "/.labgate/health").status == 200

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from asyncio import to_thread
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.conftest import TEST_IMAGE
-from tests.e2e.containers import container_name, docker, inspect
+from tests.e2e.containers import docker, inspect
 from tests.e2e.programs import Jupyter, Labgate, free_port, until
 from tests.jupyter.registry import registry
 
@@ -74,11 +73,6 @@ class TestProcess:
 
 @pytest.mark.docker
 class TestContainer:
-    @pytest.fixture
-    def name(self) -> Iterator[str]:
-        with container_name() as name:
-            yield name
-
     def labgate(self, folder: Path, name: str) -> Labgate:
         arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name)
         volume = f"{name}:/home/jovyan/work"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +19,8 @@ import psutil
 import pytest
 import trustme
 
-from tests.conftest import INSTALL_DOCKER, PULL_TEST_IMAGE, TEST_IMAGE, require
+from tests.conftest import TEST_IMAGE
+from tests.e2e.containers import docker
 from tests.e2e.programs import ROOT, Labgate, free_port, until
 
 NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
@@ -95,12 +93,6 @@ class TestProcess:
             labgate.kill()
 
 
-def docker(*arguments: str) -> str:
-    ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.strip()
-
-
 def read_until(terminal: int, words: bytes) -> bytes:
     """What comes from a terminal up to these words, styles left out."""
     told = b""
@@ -112,21 +104,6 @@ def read_until(terminal: int, words: bytes) -> bytes:
 
 @pytest.mark.docker
 class TestContainer:
-    @pytest.fixture
-    def name(self) -> Iterator[str]:
-        """A name nobody uses, for the container and its volumes; all are removed."""
-        require(shutil.which("docker"), "no docker command", INSTALL_DOCKER)
-        asked = subprocess.run(
-            ["docker", "image", "inspect", TEST_IMAGE], capture_output=True, check=False
-        )
-        require(
-            asked.returncode == 0, f"no Docker Engine, or no image {TEST_IMAGE}", PULL_TEST_IMAGE
-        )
-        name = f"labgate-e2e-{uuid.uuid4().hex[:8]}"
-        yield name
-        for removed in (("rm", "--force", name), ("volume", "rm", "--force", name, f"{name}-home")):
-            subprocess.run(["docker", *removed], capture_output=True, check=False)
-
     def test_from_start_to_ctrl_c(self, name: str, tmp_path: Path) -> None:
         volume = f"{name}:/home/jovyan/work"
         arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name)
@@ -156,24 +133,13 @@ class TestContainer:
             assert docker("exec", name, "cat", "work/file", "saved") == "kept\nkept"
 
     def test_at_a_terminal_it_asks_before_it_replaces(self, name: str, tmp_path: Path) -> None:
-        setsid = shutil.which("setsid")
-        require(setsid, "no setsid", "apt-get install util-linux")
         arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name, "--volume", "")
         with Labgate(tmp_path, "up", *arguments) as labgate:
             token = labgate.token
             opened = labgate.ask("POST", "/api/terminals", Authorization=f"token {token}")
             assert opened.status == 200
             labgate.kill()
-        terminal, inside = pty.openpty()
-        labgate.process = subprocess.Popen(
-            [str(setsid), "--ctty", *labgate.command(), "--memory-limit", "1g"],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], **labgate.environment},
-            stdin=inside,
-            stdout=inside,
-            stderr=inside,
-        )
-        os.close(inside)
+        terminal = labgate.spawn_at_terminal(after=("--memory-limit", "1g"))
         try:
             told = read_until(terminal, b"Replace it? [y/N] ")
             assert b"(memory limit: was none, will be 1 GiB), and 1 terminal is open" in told

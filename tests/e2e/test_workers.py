@@ -18,12 +18,12 @@ from pathlib import Path
 import psutil
 import pytest
 import trustme
-from passlib.hash import bcrypt
 from websockets.http11 import Request, Response
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
 from tests.e2e.programs import ROOT, Labgate, until
+from tests.passwords import write_htpasswd
 
 MOST_DIALS = 200
 """Connections until one has reached a given worker: each reaches it with even odds."""
@@ -215,9 +215,7 @@ def test_workers_end_with_their_supervisor(tmp_path: Path, behind: str) -> None:
 
 
 def test_a_worker_that_cannot_start_is_tried_again(tmp_path: Path, behind: str) -> None:
-    users = tmp_path / "users"
-    users.write_text(f"ada:{bcrypt.using(rounds=4).hash('sesame')}\n")
-    users.chmod(0o600)
+    users = write_htpasswd(tmp_path)
     with two(tmp_path, behind, "--htpasswd", str(users)) as labgate:
         pids = workers(labgate)
         killed, spared = pids
@@ -292,9 +290,7 @@ def test_a_certificate_that_is_replaced_reaches_all(tmp_path: Path, behind: str)
 
 
 def test_guesses_at_both_workers_are_counted_together(tmp_path: Path, behind: str) -> None:
-    users = tmp_path / "users"
-    users.write_text(f"ada:{bcrypt.using(rounds=4).hash('sesame')}\n")
-    users.chmod(0o600)
+    users = write_htpasswd(tmp_path)
     failures = {"LABGATE_ACCESS__LOGIN_FAILURES": "3"}
     with two(tmp_path, behind, "--htpasswd", str(users), **failures) as labgate:
         pids = workers(labgate)
@@ -324,13 +320,9 @@ def test_guesses_at_both_workers_are_counted_together(tmp_path: Path, behind: st
 
 
 def test_a_session_of_one_worker_is_one_of_the_other(tmp_path: Path, behind: str) -> None:
-    users = tmp_path / "users"
-    users.write_text(f"ada:{bcrypt.using(rounds=4).hash('sesame')}\n")
-    users.chmod(0o600)
+    users = write_htpasswd(tmp_path)
     with two(tmp_path, behind, "--htpasswd", str(users)) as labgate:
-        pair = base64.b64encode(b"ada:sesame").decode()
-        navigation = {"Sec-Fetch-Mode": "navigate", "Authorization": f"Basic {pair}"}
-        cookie = labgate.ask("GET", "/", **navigation).fields["Set-Cookie"].partition(";")[0]
+        cookie = log_in(labgate)
         with through_each(labgate, workers(labgate)) as connections:
             for connection in connections.values():
                 connection.request("GET", "/", headers={"Cookie": cookie})
@@ -340,16 +332,9 @@ def test_a_session_of_one_worker_is_one_of_the_other(tmp_path: Path, behind: str
 
 def test_logging_out_at_one_worker_is_logging_out_everywhere(tmp_path: Path, behind: str) -> None:
     """A copy of the cookie opens no worker, none that is started later, and no later labgate."""
-    users = tmp_path / "users"
-    users.write_text(f"ada:{bcrypt.using(rounds=4).hash('sesame')}\n")
-    users.chmod(0o600)
+    users = write_htpasswd(tmp_path)
     with two(tmp_path, behind, "--htpasswd", str(users)) as labgate:
-        pair = base64.b64encode(b"ada:sesame").decode()
-        navigation = {"Sec-Fetch-Mode": "navigate", "Authorization": f"Basic {pair}"}
-        mine, another = (
-            labgate.ask("GET", "/", **navigation).fields["Set-Cookie"].partition(";")[0]
-            for _ in range(2)
-        )
+        mine, another = log_in(labgate), log_in(labgate)
 
         def statuses(cookie: str) -> set[int]:
             found = set()
@@ -374,6 +359,13 @@ def test_logging_out_at_one_worker_is_logging_out_everywhere(tmp_path: Path, beh
         assert "the supervisor does not say" not in labgate.told
         labgate.start()
         assert (statuses(mine), statuses(another)) == ({401}, {200})
+
+
+def log_in(labgate: Labgate) -> str:
+    """Open a page with the right password; returns the session's cookie."""
+    pair = base64.b64encode(b"ada:sesame").decode()
+    fields = {"Sec-Fetch-Mode": "navigate", "Authorization": f"Basic {pair}"}
+    return str(labgate.ask("GET", "/", **fields).fields["Set-Cookie"].partition(";")[0])
 
 
 def start_again(labgate: Labgate, *ports: str) -> subprocess.CompletedProcess[str]:

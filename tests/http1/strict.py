@@ -18,7 +18,7 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]+)(?:;[^\r\n]*)?")
 
 
 @dataclass(frozen=True)
-class ResponseParser:
+class StrictResponse:
     """One whole answer; ``rest`` is what follows it, ``close`` that nothing may."""
 
     status: int
@@ -28,7 +28,7 @@ class ResponseParser:
     close: bool
 
 
-def read(data: bytes, method: bytes) -> ResponseParser | None:
+def read(data: bytes, method: bytes) -> StrictResponse | None:
     """The answer in ``data``, which ends with the connection; None for none, or half of one."""
     while True:
         head = _head(data)
@@ -48,15 +48,15 @@ def read(data: bytes, method: bytes) -> ResponseParser | None:
         return None
     closes = _closes(version, fields)
     if method == b"HEAD" or status in (204, 304):
-        return ResponseParser(status, fields, b"", data, closes)
+        return StrictResponse(status, fields, b"", data, closes)
     if codings:
         return _chunked(status, fields, data, closes)
     if lengths:
         length = int(lengths[0])
         if len(data) < length:
             return None
-        return ResponseParser(status, fields, data[:length], data[length:], closes)
-    return ResponseParser(status, fields, data, b"", True)
+        return StrictResponse(status, fields, data[:length], data[length:], closes)
+    return StrictResponse(status, fields, data, b"", True)
 
 
 def _head(data: bytes) -> tuple[int, int, tuple[tuple[bytes, bytes], ...], bytes] | None:
@@ -82,7 +82,7 @@ def _closes(version: int, fields: tuple[tuple[bytes, bytes], ...]) -> bool:
 
 def _chunked(
     status: int, fields: tuple[tuple[bytes, bytes], ...], data: bytes, closes: bool
-) -> ResponseParser | None:
+) -> StrictResponse | None:
     content = b""
     while True:
         line, ending, data = data.partition(b"\r\n")
@@ -101,6 +101,6 @@ def _chunked(
         if not ending:
             return None
         if not line:
-            return ResponseParser(status, fields, content, data, closes)
+            return StrictResponse(status, fields, content, data, closes)
         if not _FIELD.fullmatch(line):
             return None

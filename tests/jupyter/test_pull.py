@@ -106,16 +106,22 @@ async def test_pulled_from_a_real_registry(docker: aiodocker.Docker, terminal: b
     assert ("layers downloaded" in written.getvalue()) is terminal
 
 
+async def pull_error(docker: aiodocker.Docker, image: str) -> str:
+    """What is said of a pull that fails, which always names the ways without a registry."""
+    with pytest.raises(StartError) as caught:
+        await ensure_image(docker, image, Console(file=io.StringIO()))
+    error = str(caught.value)
+    assert WITHOUT.format(image) in error
+    return error
+
+
 @pytest.mark.docker
 async def test_no_such_image(docker: aiodocker.Docker) -> None:
     async with registry(10) as image:
         missing = image.replace("noise:1", "noise:2")
-        with pytest.raises(StartError) as caught:
-            await ensure_image(docker, missing, Console(file=io.StringIO()))
-    told = str(caught.value)
-    assert f"Image {missing} cannot be pulled" in told
-    assert "There is no such tag: check the name and tag in jupyter.image" in told
-    assert WITHOUT.format(missing) in told
+        error = await pull_error(docker, missing)
+    assert f"Image {missing} cannot be pulled" in error
+    assert "There is no such tag: check the name and tag in jupyter.image" in error
 
 
 @pytest.mark.docker
@@ -128,12 +134,9 @@ async def test_a_layer_is_lost(docker: aiodocker.Docker) -> None:
 @pytest.mark.docker
 async def test_no_network(docker: aiodocker.Docker) -> None:
     image = "registry.invalid/jupyter/nothing:1"
-    with pytest.raises(StartError) as caught:
-        await ensure_image(docker, image, Console(file=io.StringIO()))
-    told = str(caught.value)
-    assert f"Image {image} cannot be pulled" in told
-    assert "The engine does not find registry.invalid in DNS" in told
-    assert WITHOUT.format(image) in told
+    error = await pull_error(docker, image)
+    assert f"Image {image} cannot be pulled" in error
+    assert "The engine does not find registry.invalid in DNS" in error
 
 
 @pytest.mark.docker
@@ -147,10 +150,7 @@ async def test_no_network(docker: aiodocker.Docker) -> None:
 )
 async def test_a_registry_that_refuses(docker: aiodocker.Docker, refusal: str, mend: str) -> None:
     async with registry(10, refusal=refusal) as image:
-        with pytest.raises(StartError) as caught:
-            await ensure_image(docker, image, Console(file=io.StringIO()))
-    assert mend in str(caught.value)
-    assert WITHOUT.format(image) in str(caught.value)
+        assert mend in await pull_error(docker, image)
 
 
 @pytest.mark.docker

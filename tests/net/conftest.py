@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 
 import pytest
 
+from proxy.certs.files import load_pair
+from tests.certificates import pair, server_context
 from tests.http1.watch_states import Change, is_in_table, watched
 
 
@@ -14,3 +17,9 @@ def state_changes(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[Change]]:
     with watched(monkeypatch) as changes:
         yield changes
     assert [change for change in changes if not is_in_table(change)] == []
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    folder = tmp_path_factory.mktemp("tls")
+    return server_context([load_pair(*pair(folder, "lab.example.org"))])

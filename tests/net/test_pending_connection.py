@@ -12,17 +12,15 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from proxy.certs.files import load_pair
 from proxy.net.limits import DEFAULT_LIMITS, Limits
 from proxy.net.listener import Listener
 from proxy.net.ports import BACKLOG, bind
 from proxy.net.reset import reset
 from proxy.tls.client_hello import MAX_HELLO_BYTES
-from tests.certificates import AUTHORITY, pair, server_context
+from tests.certificates import AUTHORITY
 from tests.edges import Edge, edge, request, shedding
 from tests.tls.test_client_hello import divided, hello
 from tests.upstreams import OK, says, upstream
@@ -66,12 +64,6 @@ class Secure:
         answer = await reader.read()
         writer.close()
         return answer
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    folder: Path = tmp_path_factory.mktemp("tls")
-    return server_context([load_pair(*pair(folder, "lab.example.org"))])
 
 
 @asynccontextmanager

@@ -15,11 +15,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 
 import pytest
 
-from proxy.certs.files import load_pair
 from proxy.http1.server import Http1Server
 from proxy.net import listener as accepting
 from proxy.net.limits import DEFAULT_LIMITS, Limits, new_connection_limit
@@ -32,7 +30,7 @@ from proxy.rules.networks import Networks
 from proxy.rules.proxy_protocol import V2_SIGNATURE
 from proxy.rules.site import make_site
 from proxy.runtime.tasks import spawn
-from tests.certificates import AUTHORITY, pair, server_context
+from tests.certificates import AUTHORITY
 from tests.edges import PUBLIC, Edge, edge, request
 from tests.upstreams import OK, says, upstream
 
@@ -156,12 +154,6 @@ async def through_tls(
             break
     writer.close()
     return answer
-
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    folder: Path = tmp_path_factory.mktemp("tls")
-    return server_context([load_pair(*pair(folder, "lab.example.org"))])
 
 
 @asynccontextmanager

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from passlib.hash import bcrypt
 
 from proxy.access.access_control import AccessControl
 from proxy.access.allow import LoginAttempt
@@ -22,6 +21,7 @@ from proxy.observe.access_log import AccessLog
 from proxy.runtime.logs import LOG_FORMAT
 from tests.conftest import require
 from tests.edges import edge, request
+from tests.passwords import write_htpasswd
 
 pytestmark = pytest.mark.fail2ban
 
@@ -124,9 +124,7 @@ def planted(octets: bytes) -> list[bytes]:
 
 
 async def test_what_strangers_say_bans_nobody(log: Path, tmp_path: Path) -> None:
-    users = tmp_path / "users"
-    users.write_text(f"ada:{bcrypt.using(rounds=4).hash('sesame')}\n")
-    users.chmod(0o600)
+    users = write_htpasswd(tmp_path)
     lockout = Lockout(0, 900.0)
     async with edge(None) as labgate:
         labgate.router.protect(AccessControl(lockout, Htpasswd(users), Sessions(b"k" * 32)))

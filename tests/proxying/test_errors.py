@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from passlib.hash import bcrypt
 
 from proxy.access.access_control import AccessControl
 from proxy.access.htpasswd import Htpasswd
@@ -24,6 +23,7 @@ from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
 from proxy.rules.site import WebOrigin, make_site
 from tests.edges import PUBLIC, Edge, edge, shedding
+from tests.passwords import write_htpasswd
 from tests.upstreams import Visit, says, upstream
 
 NAVIGATION = (
@@ -52,9 +52,7 @@ def faulty(_: Path) -> AccessControl:
 
 
 def guarded(folder: Path) -> AccessControl:
-    file = folder / "htpasswd"
-    file.write_text(f"ada:{bcrypt.using(rounds=4).hash('sesame')}\n")
-    file.chmod(0o600)
+    file = write_htpasswd(folder)
     return AccessControl(Lockout(10, 900.0), Htpasswd(file), Sessions(b"k" * 32))
 
 

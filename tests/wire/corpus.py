@@ -39,9 +39,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.wire.messages import Message
 
 HERE = Path(__file__).parent
 
@@ -136,3 +138,13 @@ def filled(section: str, authority: str) -> bytes:
     """An ``--- upstream`` section as bytes."""
     raw = unescaped(section)
     return raw.replace(b"{upstream}", authority.encode()).replace(b"{said}", SAID.encode())
+
+
+def judge_content(case: Case, received: bytes, answers: Sequence[Message]) -> None:
+    """Hold what a client received against ``down-has``, ``down-lacks`` and ``content``."""
+    for text in case.all("down-has"):
+        assert text.lower() in received.lower()
+    for text in case.all("down-lacks"):
+        assert text.lower() not in received.lower()
+    for content in case.all("content"):
+        assert answers[-1].content == content
