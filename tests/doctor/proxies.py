@@ -1,0 +1,309 @@
+"""Real proxies in front of a real Jupyter, each as a process with a configuration."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import textwrap
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import trustme
+
+from tests.conftest import require
+from tests.doctor.configuration import Configuration
+from tests.e2e.programs import Program, free_port
+
+PUBLIC = "localhost"
+
+
+class Certificates:
+    """Pairs for ``localhost`` on disk, and the authority that most of them are from.
+
+    ``good``; ``expired``; ``stranger``, whose authority nobody trusts; ``bare``, which lacks the
+    certificate between it and the authority; ``other``, which is for another name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        authority = trustme.CA()
+        self.authority = folder / "authority.pem"
+        authority.cert_pem.write_to_path(self.authority)
+        past = datetime.now(UTC) - timedelta(days=1)
+        self._write("good", authority.issue_cert(PUBLIC))
+        self._write("expired", authority.issue_cert(PUBLIC, not_after=past))
+        self._write("stranger", trustme.CA().issue_cert(PUBLIC))
+        self._write("bare", authority.create_child_ca().issue_cert(PUBLIC), chain=False)
+        self._write("other", authority.issue_cert("lab.example.org"))
+
+    def _write(self, name: str, leaf: trustme.LeafCert, *, chain: bool = True) -> None:
+        blobs = leaf.cert_chain_pems if chain else leaf.cert_chain_pems[:1]
+        key = leaf.private_key_pem.bytes()
+        certificate = b"".join(blob.bytes() for blob in blobs)
+        self.cert(name).write_bytes(certificate)
+        self.key(name).write_bytes(key)
+        self.both(name).write_bytes(certificate + key)
+
+    def cert(self, name: str) -> Path:
+        return self.folder / f"{name}.pem"
+
+    def key(self, name: str) -> Path:
+        return self.folder / f"{name}.key"
+
+    def both(self, name: str) -> Path:
+        """Certificate and key in one file, as HAProxy reads them."""
+        return self.folder / f"{name}.both"
+
+
+class Proxy(Program):
+    """A proxy on a free port of both loopback addresses, over HTTPS; plain HTTP redirects to it.
+
+    Args:
+        folder: Its own.
+        configuration: What it is told.
+        upstream: HOST:PORT of Jupyter.
+        certificates: For its listener.
+    """
+
+    program: str
+    package: str
+
+    def __init__(
+        self, folder: Path, configuration: Configuration, upstream: str, certificates: Certificates
+    ) -> None:
+        folder.mkdir(exist_ok=True)
+        super().__init__(folder)
+        self.port = free_port()
+        self.http_port = free_port()
+        self.upstream = upstream
+        self.configuration = configuration
+        self.certificates = certificates
+        self.file = folder / f"{self.name}.conf"
+        self.file.write_text(self.text())
+
+    @classmethod
+    def executable(cls) -> str:
+        """Where the program is; the test is skipped where it is not."""
+        found = shutil.which(cls.program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        require(found, f"no {cls.program}", f"apt-get install {cls.package}")
+        assert found is not None
+        return found
+
+    def text(self) -> str:
+        """The whole configuration file."""
+        raise NotImplementedError
+
+    def check(self) -> list[str]:
+        """The command that checks the syntax of the configuration, and starts nothing."""
+        raise NotImplementedError
+
+    @property
+    def url(self) -> str:
+        return f"https://{PUBLIC}:{self.port}{self.configuration.path}"
+
+    @property
+    def cert(self) -> Path:
+        return self.certificates.cert(self.configuration.certificate)
+
+    @property
+    def key(self) -> Path:
+        return self.certificates.key(self.configuration.certificate)
+
+    def at(self, place: str, depth: int) -> str:
+        """The entries of a place, as a text of so many spaces in front of each line."""
+        entries = "\n".join(self.configuration.places[place])
+        for name, value in {"upstream": self.upstream, "port": str(self.port)}.items():
+            entries = entries.replace(f"@{name}@", value)
+        return textwrap.indent(entries, " " * depth).lstrip()
+
+    def ready(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+
+class Nginx(Proxy):
+    """nginx."""
+
+    name = "nginx"
+    program = "nginx"
+    package = "nginx-light"
+
+    def text(self) -> str:
+        user = "user root;" if os.geteuid() == 0 else ""
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        temporary = " ".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in kinds)
+        return f"""\
+{user}
+daemon off;
+pid {self.folder}/nginx.pid;
+error_log stderr;
+events {{}}
+http {{
+    {temporary}
+    access_log {self.folder}/access.log;
+    {self.at("Before the server block", 4)}
+    server {{
+        listen 127.0.0.1:{self.port} ssl;
+        listen [::1]:{self.port} ssl;
+        ssl_certificate {self.cert};
+        ssl_certificate_key {self.key};
+        {self.at("In the server block", 8)}
+        location {self.configuration.path} {{
+            {self.at("In the location of Jupyter", 12)}
+        }}
+    }}
+    server {{
+        listen 127.0.0.1:{self.http_port};
+        listen [::1]:{self.http_port};
+        return 308 https://{PUBLIC}:{self.port}$request_uri;
+    }}
+}}
+"""
+
+    def command(self) -> list[str]:
+        return [self.executable(), "-c", str(self.file), "-e", "stderr"]
+
+    def check(self) -> list[str]:
+        return [*self.command(), "-t"]
+
+
+class Caddy(Proxy):
+    """Caddy; its admin interface and its own certificates are off."""
+
+    name = "caddy"
+    program = "caddy"
+    package = "caddy"
+
+    def text(self) -> str:
+        return f"""\
+{{
+    admin off
+    auto_https off
+    {self.at("In the global options", 4)}
+}}
+https://{PUBLIC}:{self.port} {{
+    bind 127.0.0.1 ::1
+    tls {self.cert} {self.key}
+    {self.at("In the site block", 4)}
+    reverse_proxy {self.upstream} {{
+        {self.at("In the reverse_proxy of Jupyter", 8)}
+    }}
+}}
+http://{PUBLIC}:{self.http_port} {{
+    bind 127.0.0.1 ::1
+    redir https://{PUBLIC}:{self.port}{{uri}} 308
+}}
+"""
+
+    def command(self) -> list[str]:
+        return [self.executable(), "run", "--config", str(self.file), "--adapter", "caddyfile"]
+
+    def check(self) -> list[str]:
+        return [self.executable(), "validate", *self.command()[2:]]
+
+
+class Haproxy(Proxy):
+    """HAProxy."""
+
+    name = "haproxy"
+    program = "haproxy"
+    package = "haproxy"
+
+    def text(self) -> str:
+        both = self.certificates.both(self.configuration.certificate)
+        return f"""\
+global
+    nbthread 1
+    {self.at("In global", 4)}
+defaults
+    mode http
+    timeout connect 5s
+    {self.at("In defaults", 4)}
+frontend public
+    bind 127.0.0.1:{self.port},[::1]:{self.port} ssl crt {both} alpn http/1.1
+    {self.at("In the frontend", 4)}
+    default_backend jupyter
+frontend plain
+    bind 127.0.0.1:{self.http_port},[::1]:{self.http_port}
+    http-request redirect code 308 location https://{PUBLIC}:{self.port}%[capture.req.uri]
+backend jupyter
+    {self.at("In the backend of Jupyter", 4)}
+    server jupyter {self.upstream}
+"""
+
+    def command(self) -> list[str]:
+        return [self.executable(), "-db", "-f", str(self.file)]
+
+    def check(self) -> list[str]:
+        return [self.executable(), "-c", "-f", str(self.file)]
+
+
+class Apache(Proxy):
+    """Apache's httpd, as Debian builds it."""
+
+    name = "apache"
+    program = "apache2"
+    package = "apache2"
+
+    MODULES = (
+        *("mpm_event", "authz_core", "alias", "headers", "reqtimeout", "rewrite", "setenvif"),
+        *("socache_shmcb", "ssl", "proxy", "proxy_http", "proxy_wstunnel", "expires"),
+    )
+
+    def text(self) -> str:
+        modules = "\n".join(
+            f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so"
+            for name in self.MODULES
+        )
+        user = "User www-data\nGroup www-data" if os.geteuid() == 0 else ""
+        return f"""\
+{modules}
+{user}
+ServerRoot {self.folder}
+DefaultRuntimeDir {self.folder}
+PidFile {self.folder}/apache.pid
+Mutex sem
+ErrorLog {self.folder}/error.log
+ServerName {PUBLIC}
+Listen 127.0.0.1:{self.port}
+Listen [::1]:{self.port}
+Listen 127.0.0.1:{self.http_port}
+Listen [::1]:{self.http_port}
+{self.at("Outside of the VirtualHost", 0)}
+<VirtualHost *:{self.port}>
+    SSLEngine on
+    SSLCertificateFile {self.cert}
+    SSLCertificateKeyFile {self.key}
+    {self.at("In the VirtualHost", 4)}
+</VirtualHost>
+<VirtualHost *:{self.http_port}>
+    Redirect permanent / https://{PUBLIC}:{self.port}/
+</VirtualHost>
+"""
+
+    def command(self) -> list[str]:
+        return [self.executable(), "-DFOREGROUND", "-f", str(self.file)]
+
+    def check(self) -> list[str]:
+        return [self.executable(), "-t", "-f", str(self.file)]
+
+    @property
+    def told(self) -> str:
+        log = self.folder / "error.log"
+        return super().told + (log.read_text(errors="replace") if log.exists() else "")
+
+
+SERVERS: dict[str, type[Proxy]] = {
+    server.name: server for server in (Nginx, Caddy, Haproxy, Apache)
+}
+
+
+def proxy(
+    folder: Path, configuration: Configuration, upstream: str, certificates: Certificates
+) -> Proxy:
+    """The proxy that a configuration is for, not started."""
+    return SERVERS[configuration.server](folder, configuration, upstream, certificates)
