@@ -39,14 +39,19 @@ def until(
     what: str | Callable[[], str],
     seconds: float = START_SECONDS,
 ) -> Answered:
-    """Ask until the answer is true, and return it; fail with ``what`` was waited for."""
+    """Ask until the answer is true, and return it; fail with ``what`` was waited for.
+
+    More and more seldom, because asking costs what is waited for its time.
+    """
     deadline = time.monotonic() + seconds
+    pause = 0.02
     while True:
         if answer := condition():
             return answer
         if time.monotonic() > deadline:
             raise AssertionError(what if isinstance(what, str) else what())
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.25)
 
 
 # What the kernel gives away by itself begins at 32768 on Linux and at 49152 on macOS.

@@ -2,7 +2,8 @@
 
 1,000 connections each time, and 4,000 in the tests marked slow; four slowhttptest at once,
 each asked for 250 connections a second, which is more than two cores can give. They run at the
-lowest priority, for they are other machines in truth.
+lowest priority, for they are other machines in truth. Nothing else should run meanwhile: so they
+are marked load, and run by name.
 Slow reading has no deadline: a slow download is ordinary, and costs a bounded buffer.
 """
 
@@ -33,9 +34,9 @@ Mode = Literal["-H", "-B", "-X"]
 
 PROCESSES = 4
 CANARIES = 20
-P99_SECONDS = 0.1
-"""What labgate promises; on a machine that does something else besides, times mean nothing. So
-they count in the tests marked slow alone, which are run by name."""
+P99_SECONDS = {1000: 0.25, 4000: 0.1}
+"""What labgate promises is 0.1 s beyond what the same requests take straight to the origin. CI
+asks with 1,000, on a machine that may give part of its cores to others."""
 SWEEP_SECONDS = 0.5
 # What a busy machine may add to the time a canary sees.
 SLACK_SECONDS = 2.0
@@ -69,6 +70,7 @@ class Seen:
     resident: int = 0
 
 
+@pytest.mark.load
 @pytest.mark.parametrize("mode", ["-H", "-B", "-X"])
 @pytest.mark.parametrize("count", [1000, pytest.param(4000, marks=pytest.mark.slow)])
 async def test_nobody_else_notices(tmp_path: Path, mode: Mode, count: int) -> None:
@@ -110,9 +112,8 @@ async def test_nobody_else_notices(tmp_path: Path, mode: Mode, count: int) -> No
         assert len(seen.canaries) == CANARIES
     assert seen.descriptors >= before[0] + count // 4, "they were never many at once"
     assert len(seen.latencies) > CANARIES, "who works is answered all the time"
-    if count == 4000:
-        assert mode == "-X" or max(seen.canaries) <= deadline + SWEEP_SECONDS + SLACK_SECONDS
-        assert p99(seen.latencies) <= P99_SECONDS + p99(seen.noise)
+    assert mode == "-X" or max(seen.canaries) <= deadline + SWEEP_SECONDS + SLACK_SECONDS
+    assert p99(seen.latencies) <= P99_SECONDS[count] + p99(seen.noise)
 
 
 async def attack(
