@@ -2,6 +2,7 @@
 # make test    the tests                               (ARGS="tests/rules -x" for some of them)
 # make check   style and types
 # make bench   labgate beside nginx, Caddy, HAProxy …   (ARGS=--help for what it takes)
+# make mutants which changes of the code no test finds  (ARGS=rules for one folder; may take hours)
 # make lock    the pinned versions in .ci/, again      (ARGS=--upgrade for newer ones)
 #
 # Needs make and Python 3.11 or newer; everything else goes into .venv.
@@ -11,7 +12,7 @@ VENV ?= .venv
 ARGS ?=
 
 .DEFAULT_GOAL := up
-.PHONY: up test check bench lock
+.PHONY: up test check bench mutants lock
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -44,6 +45,16 @@ check: $(VENV)/dev.stamp
 # The proxies to compare with are never installed here: it says which it found.
 bench: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m tests.bench $(ARGS)
+
+# mutmut brings a terminal interface and a parser of its own, which nothing else needs: so it is
+# locked and installed apart, and finds the packages of the tests in $(VENV).
+mutants: $(VENV)/dev.stamp $(VENV)/mutmut/made.stamp
+	@exec $(VENV)/bin/python -m tests.mutants --tool $(abspath $(VENV)/mutmut) $(ARGS)
+
+$(VENV)/mutmut/made.stamp: .ci/mutants.lock | $(VENV)/made.stamp
+	@rm -rf $(VENV)/mutmut
+	@$(INSTALL_LOCKED) .ci/mutants.lock --target $(VENV)/mutmut
+	@touch $@
 
 $(VENV)/up.stamp: .ci/up.lock .ci/build.lock pyproject.toml | $(VENV)/made.stamp
 	@echo 'Preparing $(VENV) (once, about a minute) …' >&2
@@ -78,6 +89,7 @@ lock: $(VENV)/lock/bin/uv
 	@$(COMPILE) pyproject.toml --extra jupyter -c .ci/dev.lock --no-annotate -o .ci/up.lock
 	@$(COMPILE) pyproject.toml -c .ci/dev.lock --no-annotate -o .ci/runtime.lock
 	@printf 'hatchling\neditables\n' | $(COMPILE) - -c .ci/dev.lock --no-annotate -o .ci/build.lock
+	@printf 'mutmut\n' | $(COMPILE) - -c .ci/dev.lock --no-annotate -o .ci/mutants.lock
 	@printf 'sslyze\ncertbot\n' | $(COMPILE) - --no-annotate -o .ci/tools.lock
 
 $(VENV)/lock/bin/uv: | $(VENV)/made.stamp

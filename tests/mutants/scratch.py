@@ -1,0 +1,124 @@
+"""A copy of the checkout in which mutmut works, so that the checkout itself never changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.mutants.mutant import Mutant, mutants_of
+
+ROOT = Path(__file__).parents[2]
+SEED = 1
+"""The seed of samples; the same sample can be tried again after a change."""
+
+TESTS = {
+    # test_purity reads the files of the rules, and finds mutmut's import in them.
+    "rules": ["tests/rules", "--ignore=tests/rules/test_purity.py"],
+    "access": ["tests/access"],
+    "proxying": ["tests/proxying"],
+    "http1": ["tests/http1"],
+}
+"""The folders below ``proxy``, and the tests that mutants of each must fail."""
+
+
+class Scratch:
+    """A copy for the mutants of one folder.
+
+    Args:
+        path: Where the copy is or will be. Results of an earlier run in it are used again for
+            functions that have not changed since.
+        folder: The folder below ``proxy`` that is mutated.
+        tool: The folder in which mutmut is installed.
+    """
+
+    def __init__(self, path: Path, folder: str, tool: Path) -> None:
+        self._path = path
+        self._folder = folder
+        self._tool = tool
+
+    def run(self, processes: int, sample: int | None) -> list[Mutant]:
+        """Try the mutants; returns all of them.
+
+        Args:
+            processes: How many are tried at the same time.
+            sample: Try this many, chosen evenly; None tries all.
+
+        Raises:
+            RuntimeError: mutmut stopped: the tests fail without a mutant, for example.
+        """
+        self._copy()
+        if sample is None:
+            self._mutmut(processes)
+            # In a copy that was used before, tests may have been added for survivors.
+            names = [name for name, exit_code in self._results() if exit_code in (0, 5, 33)]
+        else:
+            # mutmut makes the mutants, then finds none of this name.
+            self._mutmut(processes, "none", check=False)
+            names = sorted(name for name, _ in self._results())
+            names = random.Random(SEED).sample(names, min(sample, len(names)))
+        if names and (sample is not None or self._reused):
+            self._mutmut(processes, *names)
+        return [mutant for file, module in self._files() for mutant in mutants_of(file, module)]
+
+    def _copy(self) -> None:
+        """Copy the files that git knows, with their present content, and configure mutmut."""
+        self._reused = (self._path / "mutants").exists()
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.split("\0")
+        for name in filter(None, listed):
+            source, target = ROOT / name, self._path / name
+            if source.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
+        others = [entry.name for entry in self._path.iterdir() if entry.name != "mutants"]
+        settings = {
+            "source_paths": [f"proxy/{self._folder}"],
+            "also_copy": sorted(others),
+            "pytest_add_cli_args": ["-p", "no:cacheprovider"],
+            "pytest_add_cli_args_test_selection": TESTS[self._folder],
+            "use_git_change_detection": False,
+            "track_dependencies": False,
+        }
+        with (self._path / "pyproject.toml").open("a") as file:
+            file.write("\n[tool.mutmut]\n")
+            # Strings, lists of strings and booleans are the same in JSON and in TOML.
+            file.writelines(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+
+    def _mutmut(self, processes: int, *names: str, check: bool = True) -> None:
+        log = self._path / "mutmut.log"
+        with log.open("w") as output:
+            ended = subprocess.run(
+                [sys.executable, "-m", "mutmut", "run", f"--max-children={processes}", *names],
+                cwd=self._path,
+                env=os.environ | {"PYTHONPATH": str(self._tool)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if check and ended.returncode:
+            end = log.read_text("utf-8", "replace").replace("\r", "\n")[-3000:]
+            raise RuntimeError(f"mutmut stopped with {ended.returncode}:\n{end}")
+
+    def _files(self) -> list[tuple[Path, str]]:
+        """The mutated files, and the names of their modules below ``proxy``."""
+        top = self._path / "mutants" / "proxy"
+        files = sorted((top / self._folder).rglob("*.py.spans"))
+        names = [file.relative_to(top).as_posix().removesuffix(".py.spans") for file in files]
+        return [(top / f"{name}.py", name.replace("/", ".")) for name in names]
+
+    def _results(self) -> list[tuple[str, int | None]]:
+        results: list[tuple[str, int | None]] = []
+        for file, _ in self._files():
+            tried = json.loads(Path(f"{file}.meta").read_text())
+            results += tried["exit_code_by_key"].items()
+        return results

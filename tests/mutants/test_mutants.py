@@ -1,0 +1,93 @@
+"""How mutants are named, and that the lists name code that is still there."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import survivors
+from tests.mutants.mutant import Mutant, mutants_of
+from tests.mutants.scratch import ROOT
+
+MUTATED = '''\
+"""A module."""
+
+
+def x_double__mutmut_orig(number: int) -> int:
+    """Twice the number."""
+    return number * 2
+
+
+def x_double__mutmut_1(number: int) -> int:
+    """Twice the number."""
+    return number / 2
+
+
+class Count:
+    async def xǁCountǁadd__mutmut_orig(self) -> None:
+        self.count += (
+            1
+        )
+
+    async def xǁCountǁadd__mutmut_1(self) -> None:
+        self.count += (
+            2
+        )
+'''
+SPANS = {
+    "x_double__mutmut_orig": [4, 6],
+    "x_double__mutmut_1": [9, 11],
+    "xǁCountǁadd__mutmut_orig": [15, 18],
+    "xǁCountǁadd__mutmut_1": [20, 23],
+}
+ENDED = {
+    "proxy.rules.math.x_double__mutmut_1": 1,
+    "proxy.rules.math.xǁCountǁadd__mutmut_1": 33,
+}
+
+
+def test_a_mutant_is_named_by_its_function_and_its_lines(tmp_path: Path) -> None:
+    file = tmp_path / "math.py"
+    file.write_text(MUTATED)
+    (tmp_path / "math.py.spans").write_text(json.dumps({"version": 1, "spans": SPANS}))
+    (tmp_path / "math.py.meta").write_text(json.dumps({"exit_code_by_key": ENDED}))
+    double, add = mutants_of(file, "rules.math")
+    assert double == Mutant("rules.math.double\n- return number * 2\n+ return number / 2", 1)
+    assert not double.survived
+    assert add == Mutant("rules.math.Count.add\n- 1\n+ 2", 33)
+    assert add.survived, "no test calls it"
+
+
+@pytest.mark.parametrize("name", ["accepted.toml", "open.toml"])
+def test_listed_survivors_are_of_code_that_is_there(name: str) -> None:
+    for key, reason in survivors.read(name).items():
+        assert reason
+        path, *changes = key.splitlines()
+        source = _source_of(path)
+        for line in changes:
+            if line.startswith("- "):
+                assert line[2:] in source, f"{name}: {path} has no line\n{line[2:]}"
+
+
+def test_no_survivor_is_both_accepted_and_open() -> None:
+    assert not survivors.read("accepted.toml").keys() & survivors.read("open.toml").keys()
+
+
+def _source_of(path: str) -> list[str]:
+    """The stripped lines of a function, given as ``folder.module.Class.function``."""
+    folder, module, *names = path.split(".")
+    text = (ROOT / "proxy" / folder / f"{module}.py").read_text("utf-8")
+    node: ast.AST = ast.parse(text)
+    for name in names:
+        node = next(
+            child
+            for child in ast.walk(node)
+            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and child.name == name
+        )
+    source = ast.get_source_segment(text, node)
+    assert source is not None
+    return [line.strip() for line in source.splitlines()]
