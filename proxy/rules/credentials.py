@@ -34,12 +34,12 @@ def tokens(head: RequestHead) -> bytes:
     its name and value decoded once (tornado ``parse_qs_bytes``), and ``Authorization: token``
     or ``Bearer``. Jupyter uses one of several; here each combination counts as another guess.
     """
-    fields = head.section.index.get(b"authorization", ())
+    fields = head.values(b"authorization")
     query = head.target.partition(b"?")[2]
-    asks = query and (b"token" in query or b"%" in query)
-    if not asks and len(fields) < 2:
+    if b"token" not in query and b"%" not in query and len(fields) < 2:
+        # Most requests have at most this one.
         return _token_of(fields[0]) if fields else b""
-    found = {*map(_token_of, fields), *(_query_tokens(query) if asks else ())}
+    found = {*map(_token_of, fields), *_query_tokens(query)}
     found.discard(b"")
     return b"\0".join(sorted(found))
 
@@ -74,7 +74,7 @@ def pairs(cookie: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
     for field in cookie:
         for pair in field.split(b";"):
             name, _, value = pair.partition(b"=")
-            yield name.strip(b" \t"), value.strip(b" \t")
+            yield name.strip(), value.strip()
 
 
 def without_session(cookie: bytes) -> bytes | None:
@@ -86,8 +86,8 @@ def without_session(cookie: bytes) -> bytes | None:
     if len(remaining) == len(pairs):
         return cookie
     if remaining and _is_ours(pairs[0]):
-        remaining[0] = remaining[0].lstrip(b" \t")
-    return b";".join(remaining) if any(pair.strip(b" \t") for pair in remaining) else None
+        remaining[0] = remaining[0].lstrip()
+    return b";".join(remaining) if any(pair.strip() for pair in remaining) else None
 
 
 def sets_session(set_cookie: bytes) -> bool:
@@ -100,4 +100,4 @@ def sets_session(set_cookie: bytes) -> bool:
 
 
 def _is_ours(pair: bytes) -> bool:
-    return pair.partition(b"=")[0].strip(b" \t") == SESSION_COOKIE
+    return pair.partition(b"=")[0].strip() == SESSION_COOKIE

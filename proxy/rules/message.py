@@ -63,7 +63,7 @@ def check_expectation(head: RequestHead) -> Refuse | None:
 
 
 class ConnectionFacts(NamedTuple):
-    """What a request's method, version and fields say of its connection and its response.
+    """What follows from a request's method, version and fields for its connection and response.
 
     Attributes:
         persistent: Whether another request can safely be read behind this one.
@@ -104,7 +104,7 @@ def may_continue(head: RequestHead) -> bool:
     if head.method == b"CONNECT":
         return False
     connection = head.values(b"connection")
-    if connection and any(has_option(value, b"close") for value in connection):
+    if any(has_option(value, b"close") for value in connection):
         return False
     if head.version < (1, 1) and not any(has_option(value, b"keep-alive") for value in connection):
         return False

@@ -60,7 +60,7 @@ def _accepted(head: RequestHead) -> list[tuple[bytes, float]]:
 
 
 def _weighed(entry: bytes) -> tuple[bytes, float]:
-    media_type, *parameters = (part.strip(b" \t").lower() for part in entry.split(b";"))
+    media_type, *parameters = (part.strip().lower() for part in entry.split(b";"))
     for parameter in parameters:
         name, _, value = parameter.partition(b"=")
         if name == b"q":

@@ -152,7 +152,7 @@ def is_same_site(head: RequestHead) -> bool:
 def referer_is_public(value: bytes, site: Site) -> bool:
     """Whether the Referer's origin is a public origin."""
     scheme, separator, rest = value.partition(b"://")
-    authority = rest.split(b"/", 1)[0].split(b"?", 1)[0]
+    authority = rest.partition(b"/")[0].partition(b"?")[0]
     return bool(separator) and (scheme + separator + authority).lower() in site.origins
 
 

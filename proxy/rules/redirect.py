@@ -48,9 +48,10 @@ def redirect(head: RequestHead, destination: WebOrigin) -> Redirect:
 
 
 def location_path(target: bytes) -> str:
-    """The path and query of a request target, encoded for a Location."""
-    if not target.startswith(b"/"):
-        _, separator, rest = target.partition(b"://")
-        slash = rest.find(b"/") if separator else -1
-        target = rest[slash:] if slash >= 0 else b"/"
+    """The path and query of a request target, encoded for a Location.
+
+    The target is in origin-form, or ``*``: for OPTIONS of the server as a whole.
+    """
+    if target == b"*":
+        return "/"
     return "".join(chr(byte) if 0x21 <= byte <= 0x7E else f"%{byte:02X}" for byte in target)

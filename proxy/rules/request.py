@@ -50,6 +50,7 @@ def upstream_fields(
         elif name == b"host":
             host = field[1]
         elif name == b"via":
+            note(changes, "via", field, None)
             via = via + b", " + field[1] if via else field[1]
         elif name in _REWRITTEN:
             forwarded += _rewritten(field, name, site, changes)

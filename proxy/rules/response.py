@@ -44,9 +44,8 @@ def downstream_fields(
         changes: Every change is appended here.
     """
     no_length = head.status < 200 or head.status == 204
-    sized = b"content-length" in head.names
-    length = head.fields[head.names.index(b"content-length")][1] if sized else b""
-    unchanged_length = not (no_length or length.startswith(b"0"))
+    lengths = head.values(b"content-length")
+    unchanged_length = not no_length and not (lengths and lengths[0].startswith(b"0"))
     if unchanged_length and _CHANGING.isdisjoint(head.names):
         sent, dated = list(head.fields), b"date" in head.names
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -12,7 +13,7 @@ from proxy.rules.client import MAX_HOPS, client_address, entry_address, with_cli
 from proxy.rules.decide import decide
 from proxy.rules.decision import Forward, Internal, Redirect, Refuse
 from proxy.rules.head import Arrival, RequestHead
-from proxy.rules.networks import Networks, parse_address, plain_address
+from proxy.rules.networks import Networks, limit_key, parse_address, plain_address
 from proxy.rules.site import Site, make_site
 from tests.heads import HOST, JUPYTER, LAB, fields
 
@@ -58,6 +59,22 @@ def test_no_network_holds_nothing() -> None:
     assert not Networks()
     assert "10.0.0.1" not in Networks()
     assert networks("::/0")
+
+
+KEYS = [
+    ("192.0.2.1", "192.0.2.1"),
+    ("::ffff:192.0.2.1", "192.0.2.1"),
+    ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+    ("::1", "::1"),
+    ("::2", "::/64"),
+    ("local", "local"),
+    ("fe80::1%eth0", "fe80::1%eth0"),
+]
+
+
+@pytest.mark.parametrize(("peer", "key"), KEYS)
+def test_one_customer_has_one_key_for_limits(peer: str, key: str) -> None:
+    assert limit_key(peer) == key
 
 
 PLAIN = [
@@ -219,6 +236,12 @@ def test_the_head_gets_the_believed_address() -> None:
         head(PROXY, forwarded, plain_redirects=True, client_known=True), TRUSTED
     )
     assert seen.arrival == Arrival("192.0.2.1", True, True)
+    asked = replace(head(PROXY, forwarded), method=b"PUT", target=b"/x", version=(1, 0))
+    seen = with_client_address(asked, TRUSTED)
+    assert seen == replace(asked, arrival=Arrival("192.0.2.1"))
+    assert seen.section is asked.section, "caches know it by this"
+    unknown = Arrival(PROXY, client_known=False)
+    assert replace(asked, arrival=unknown).from_peer("x").arrival == replace(unknown, peer="x")
     assert seen.values(b"x-forwarded-for") == (b"192.0.2.1",)
     for untouched in (
         head("203.0.113.9", forwarded),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from proxy.rules.changes import Change
-from proxy.rules.credentials import session_cookies, without_session
+from proxy.rules.credentials import is_basic, session_cookies, without_session
 from proxy.rules.request import upstream_fields
 from tests.heads import HOST, SITE, get
 
@@ -36,6 +36,23 @@ def test_our_cookie_is_taken_out(cookie: bytes, left: bytes | None) -> None:
 def test_our_cookies_are_found() -> None:
     fields = [b"a=1; __Host-labgate=x", b"b=2", b"__Host-labgate = y ;__Host-labgate=z=z"]
     assert session_cookies(fields) == [b"x", b"y", b"z=z"]
+
+
+SCHEMES = [
+    (b"Basic eDp5", True),
+    (b"BASIC\teDp5", True),
+    (b"basic", True),
+    (b"Basic2 eDp5", False),
+    (b"Basi", False),
+    (b"Bearer x", False),
+    (b"token basic", False),
+    (b"", False),
+]
+
+
+@pytest.mark.parametrize(("authorization", "basic"), SCHEMES)
+def test_the_scheme_basic_is_labgates(authorization: bytes, basic: bool) -> None:
+    assert is_basic(authorization) is basic
 
 
 HEAD = get(

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from proxy.rules.decide import application_head, decide
+from proxy.rules.decide import application_head, decide, depends_on_target
 from proxy.rules.decision import (
     Forward,
     Internal,
@@ -17,6 +17,7 @@ from proxy.rules.decision import (
 )
 from proxy.rules.head import Arrival, RequestHead
 from proxy.rules.networks import Networks
+from proxy.rules.origin import first_segment
 from proxy.rules.site import Site, WebOrigin, make_site
 from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, get
 
@@ -36,10 +37,19 @@ PASSES = [
     pytest.param(get(HOST, b"Sec-Fetch-Site: same-origin"), id="same-origin fetch"),
     pytest.param(get(HOST, b"Sec-Fetch-Site: none"), id="typed address"),
     pytest.param(get(HOST, CROSS, *NAVIGATES, target=b"/lab?x=1"), id="a link from elsewhere"),
+    pytest.param(get(HOST, CROSS, *NAVIGATES, method=b"HEAD"), id="HEAD of a link from elsewhere"),
+    pytest.param(get(HOST, CROSS, *NAVIGATES, target=b"/lab?x=/?/api"), id="/api in a query"),
     pytest.param(get(HOST, *UPGRADE, b"Content-Length: 3"), id="an upgrade with content"),
     pytest.param(get(HOST, b"Upgrade: h2c", b"Connection: Upgrade"), id="h2c is not tunnelled"),
     pytest.param(get(HOST, b"Upgrade: websocket"), id="Upgrade without Connection"),
     pytest.param(get(HOST, *UPGRADE, method=b"POST"), id="an upgrade by POST"),
+    pytest.param(
+        get(HOST, *UPGRADE, b"Transfer-Encoding: chunked"), id="an upgrade with chunked content"
+    ),
+    pytest.param(get(HOST, *UPGRADE, b"Upgrade: websocket"), id="two Upgrades"),
+    pytest.param(
+        replace(get(HOST, *UPGRADE), version=(1, 0)), id="an upgrade of HTTP/1.0, which has none"
+    ),
     pytest.param(get(HOST, target=b"/.well-known/other"), id="other well-known paths"),
 ]
 
@@ -98,6 +108,8 @@ REFUSED = [
         id="/nbconvert",
     ),
     pytest.param(get(HOST, CROSS, *NAVIGATES, target=b"/api"), 403, "fetch-site", id="/api"),
+    pytest.param(get(HOST, CROSS, *NAVIGATES, target=b"/./API"), 403, "fetch-site", id="/./API"),
+    pytest.param(get(HOST, CROSS, *NAVIGATES, target=b"/api?x?y"), 403, "fetch-site", id="/api?"),
 ]
 
 LOGOUTS = [
@@ -151,6 +163,8 @@ HINTS = [
     pytest.param(b"localhost:", "--domain localhost:443", id="an empty port"),
     pytest.param(b"lab.example.org:8443", "public lab.example.org:443 ", id="not the first name"),
     pytest.param(b"[::1]:9443", "--domain [::1]:9443", id="an IPv6 address"),
+    pytest.param(b"localhost:1", "--domain localhost:1", id="the smallest port"),
+    pytest.param(b"localhost:65535", "--domain localhost:65535", id="the largest port"),
     pytest.param(b"localhost:0", "", id="no port"),
     pytest.param(b"localhost:65536", "", id="too large for a port"),
     pytest.param(b"evil.example:8443", "", id="another name"),
@@ -169,12 +183,25 @@ def test_a_host_that_differs_in_the_port_alone_gets_a_hint(host: bytes, hint: st
     assert hint in decision.hint if hint else not decision.hint
 
 
+def test_a_host_without_a_port_has_the_one_of_its_scheme() -> None:
+    site = make_site((WebOrigin("http", "h", 8080),), JUPYTER)
+    decision = decide(get(b"Host: h"), site)
+    assert isinstance(decision, Refuse)
+    assert "--domain h:80" in decision.hint
+
+
 TUNNELLED = [
     pytest.param(get(HOST, OWN, *UPGRADE), id="our own page"),
     pytest.param(get(HOST, *UPGRADE, target=b"/api/kernels/1/channels?token=abc"), id="token"),
     pytest.param(get(HOST, *UPGRADE, b"Authorization: token abc"), id="token in a field"),
     pytest.param(get(HOST, OWN, *UPGRADE, target=b"/proxy/5000/ws"), id="any path"),
     pytest.param(get(HOST, OWN, *UPGRADE, b"Content-Length: 0"), id="an explicit empty content"),
+    pytest.param(
+        get(HOST, OWN, b"Connection: keep-alive,upgrade", b"Upgrade: WebSocket"), id="no spaces"
+    ),
+    pytest.param(
+        get(HOST, OWN, b"Connection: x", b"Connection: Upgrade", UPGRADE[1]), id="two Connections"
+    ),
 ]
 
 
@@ -192,6 +219,11 @@ def test_a_websocket_without_origin_passes_when_that_is_configured() -> None:
 def test_an_empty_token_is_no_token() -> None:
     decision = decide(get(HOST, *UPGRADE, target=b"/api/events/subscribe?token="), SITE)
     assert isinstance(decision, Refuse)
+
+
+def test_a_base_url_that_is_no_utf_8_is_skipped_as_well() -> None:
+    assert first_segment(b"/%ff/API/x", "/\udcff/") == b"api"
+    assert first_segment(b"/", "/") == b""
 
 
 def test_base_url_is_skipped_before_the_guarded_paths() -> None:
@@ -225,7 +257,7 @@ LEAVING = [
 def test_logging_out_of_labgates_own_session(
     site: Site, method: bytes, lines: tuple[bytes, ...], expected: type[Internal] | tuple[int, str]
 ) -> None:
-    head = get(HOST, *lines, method=method, target=OUT + b"?x")
+    head = get(HOST, *lines, method=method, target=OUT + b"?x?y")
     decision = decide(head, site)
     if isinstance(decision, Refuse):
         assert (decision.status, decision.rule) == expected
@@ -272,6 +304,12 @@ REDIRECTS = [
         "https://lab.example.org/%C3%BC",
         id="raw bytes",
     ),
+    pytest.param(
+        plain(HOST, target=b"/!~\x7f "), SITE, 301, "https://lab.example.org/!~%7F%20", id="edges"
+    ),
+    pytest.param(
+        plain(HOST, target=b"*", method=b"OPTIONS"), SITE, 308, "https://lab.example.org/", id="*"
+    ),
     pytest.param(plain(), SITE, 301, "https://lab.example.org/", id="no Host"),
     pytest.param(
         plain(b"Host: evil.example"), SITE, 301, "https://lab.example.org/", id="never to Host"
@@ -306,6 +344,30 @@ def test_redirected(head: RequestHead, site: Site, status: int, location: str) -
     assert decision == Redirect(status, location)  # type: ignore[arg-type]
 
 
+REDIRECTING = make_site((LAB, LOCAL), JUPYTER, canonical_redirect=True)
+SAME_FOR_ALL = [
+    (get(HOST), SITE, False),
+    (get(HOST, b"Sec-Fetch-Site: same-origin"), SITE, False),
+    (get(HOST, CROSS, *NAVIGATES), SITE, True),  # a link, which may not lead everywhere
+    (get(HOST, CROSS), SITE, True),
+    (get(b"Host: localhost:8443"), REDIRECTING, True),
+    (get(HOST, OWN, *UPGRADE), SITE, True),
+    (get(HOST, b"Max-Forwards: 1", method=b"OPTIONS"), SITE, True),
+]
+
+
+@pytest.mark.parametrize(("head", "site", "depends"), SAME_FOR_ALL)
+def test_whether_another_path_could_be_decided_in_another_way(
+    head: RequestHead, site: Site, depends: bool
+) -> None:
+    assert depends_on_target(decide(head, site), head) is depends
+
+
+def test_one_hop_less_is_forwarded() -> None:
+    decision = decide(get(HOST, b"max-forwards: 2", b"A: 2", method=b"OPTIONS"), SITE)
+    assert decision == Forward(get(HOST, b"max-forwards: 1", b"A: 2", method=b"OPTIONS"))
+
+
 CHALLENGE = b"/.well-known/acme-challenge/"
 
 
@@ -333,7 +395,7 @@ def test_challenges_without_a_webroot_are_404_and_not_redirected() -> None:
 def test_health_is_answered_whatever_the_host() -> None:
     by_address = get(b"Host: 10.0.0.9", target=b"/.labgate/health")
     assert decide(by_address, SITE) == Internal(application_head(by_address))
-    on_plain_port = plain(target=b"/.labgate/ready?x")
+    on_plain_port = plain(target=b"/.labgate/ready?x?y")
     assert decide(on_plain_port, SITE) == Internal(application_head(on_plain_port))
 
 
@@ -349,7 +411,7 @@ def test_the_application_gets_what_its_routes_read_and_no_more() -> None:
         b"Content-Type: c/d",
         b"Connection: Cookie",
         b"Expect: 100-continue",
-        target=b"/.labgate/health?token=secret",
+        target=b"/.labgate/health?token=secret?",
     )
     passed = application_head(head)
     assert passed.target == b"/.labgate/health"

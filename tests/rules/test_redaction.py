@@ -98,8 +98,9 @@ def test_names_that_speak_of_secrets(word: bytes) -> None:
 
 def test_what_a_connection_began_with() -> None:
     octets = b"GET /?token=s3cret HTTP/1.1\r\nAuthorization: token s3cret\r\nHost: h\r\nX-Au"
-    assert b"s3cret" not in redact_octets(octets)
-    assert b"Host:h" in redact_octets(octets).replace(b" ", b"")
+    assert redact_octets(octets) == (
+        b"GET /?token=[redacted] HTTP/1.1\r\nAuthorization:token [redacted]\nHost:h\nX-Au"
+    )
 
 
 def test_control_bytes_are_shown_not_sent() -> None:

@@ -38,6 +38,16 @@ CASES = [
         [b"Referer: https://lab.example.org"], [b"Referer: http://127.0.0.1:8888/"], id="no path"
     ),
     pytest.param(
+        [b"Referer: https://lab.example.org/a/b?x=https://evil.example"],
+        [b"Referer: http://127.0.0.1:8888/a/b?x=https://evil.example"],
+        id="a link in the query of Referer",
+    ),
+    pytest.param(
+        [b"Referer: https://lab.example.org?x?y"],
+        [b"Referer: http://127.0.0.1:8888/"],
+        id="a query without a path",
+    ),
+    pytest.param(
         [b"Referer: https://evil.example/"], [b"Referer: https://evil.example/"], id="foreign"
     ),
     pytest.param(

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.rules.changes import Change
 from proxy.rules.response import downstream_fields, location, set_cookie
-from proxy.rules.site import make_site
+from proxy.rules.site import WebOrigin, make_site
 from tests.heads import JUPYTER, LAB, LOCAL, SITE, answered, fields
 
 LOCATIONS = [
@@ -35,6 +35,8 @@ def test_location(value: bytes, expected: bytes) -> None:
 
 def test_location_names_the_domain_that_was_asked() -> None:
     assert location(b"http://127.0.0.1:8888/x", SITE, LOCAL) == b"https://localhost:8443/x"
+    head = answered(b"Location: http://127.0.0.1:8888/x", status=302)
+    assert downstream_fields(head, SITE, LOCAL)[0] == [(b"Location", b"https://localhost:8443/x")]
 
 
 COOKIES = [
@@ -42,6 +44,9 @@ COOKIES = [
     (b"a=b; Path=/; HttpOnly", b"a=b; Path=/; HttpOnly; Secure; SameSite=Lax"),
     (b"a=b; secure; samesite=Strict", b"a=b; secure; samesite=Strict"),
     (b"a=b; Domain=127.0.0.1; Path=/", b"a=b; Path=/; Secure; SameSite=Lax"),
+    (b"a=b; DOMAIN = .127.0.0.1 ", b"a=b; Secure; SameSite=Lax"),
+    (b"a=b; Domain=127.0.0.1.", b"a=b; Domain=127.0.0.1.; Secure; SameSite=Lax"),
+    (b"a=b; Domain=X.127.0.0.1", b"a=b; Domain=X.127.0.0.1; Secure; SameSite=Lax"),
     (b"a=b; Domain=example.org", b"a=b; Domain=example.org; Secure; SameSite=Lax"),
     (b"secure=samesite", b"secure=samesite; Secure; SameSite=Lax"),
 ]
@@ -50,6 +55,11 @@ COOKIES = [
 @pytest.mark.parametrize(("value", "expected"), COOKIES)
 def test_set_cookie(value: bytes, expected: bytes) -> None:
     assert set_cookie(value, SITE) == expected
+
+
+def test_a_domain_that_names_the_upstream_goes_in_any_case() -> None:
+    site = make_site((LAB,), WebOrigin("http", "jupyter", 8888))
+    assert set_cookie(b"a=b; Domain=JUPYTER", site) == b"a=b; Secure; SameSite=Lax"
 
 
 OURS = [
@@ -63,6 +73,7 @@ OURS = [
     (b"__host-labgate=x", False),
     (b"__Host-labgate2=x", False),
     (b"a=__Host-labgate=x", False),
+    (b"X__Host-labgate=x", False),
     (b"a=b; Path=/__Host-labgate=x", False),
 ]
 
@@ -113,6 +124,21 @@ def test_no_length_where_there_is_no_content(status: int) -> None:
     assert downstream_fields(answered(b"Content-Length: 0", status=status), SITE, LAB)[0] == []
 
 
+LENGTHS = [
+    (200, b"5", b"5"),
+    (200, b"0", b"0"),
+    (200, b"007", b"7"),
+    (201, b"5", b"5"),
+]
+
+
+@pytest.mark.parametrize(("status", "given", "sent"), LENGTHS)
+def test_a_length_is_one_number_for_every_parser(status: int, given: bytes, sent: bytes) -> None:
+    """Leading zeros are octal to some."""
+    fields, _ = downstream_fields(answered(b"Content-Length: " + given, status=status), SITE, LAB)
+    assert fields == [(b"Content-Length", sent)]
+
+
 def test_304_keeps_the_length_it_would_have_had() -> None:
     kept, _ = downstream_fields(answered(b"Content-Length: 5", status=304), SITE, LAB)
     assert kept == list(fields(b"Content-Length: 5"))
@@ -126,6 +152,12 @@ def test_a_101_keeps_its_upgrade() -> None:
     head = answered(b"Upgrade: websocket", b"Connection: Upgrade", b"A: b", status=101)
     kept, _ = downstream_fields(head, SITE, LAB, websocket=True)
     assert kept == list(fields(b"A: b", b"Connection: Upgrade", b"Upgrade: websocket"))
+
+
+def test_an_upgrade_is_only_in_the_101_of_a_websocket() -> None:
+    upgrade = (b"Upgrade: websocket", b"Connection: Upgrade")
+    assert downstream_fields(answered(*upgrade, status=101), SITE, LAB)[0] == []
+    assert downstream_fields(answered(*upgrade, status=200), SITE, LAB, websocket=True)[0] == []
 
 
 def test_changes_are_noted() -> None:
@@ -143,6 +175,8 @@ def test_browsers_are_told_to_insist_on_https() -> None:
     site = replace(SITE, hsts_seconds=15552000)
     kept, _ = downstream_fields(answered(b"Strict-Transport-Security: max-age=1"), site, LAB)
     assert kept == [(b"Strict-Transport-Security", b"max-age=15552000")]
+    assert downstream_fields(answered(status=103), site, LAB)[0] == []
+    assert downstream_fields(answered(status=101), site, LAB)[0] == []
 
 
 def test_without_a_configured_hsts_jupyters_own_stays() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.rules.decision import Refuse
 from proxy.rules.head import RequestHead
-from proxy.rules.target import origin_form
+from proxy.rules.target import is_ordinary, origin_form
 from tests.heads import HOST, get
 
 KEPT = [
@@ -33,6 +33,26 @@ def test_absolute_form_overrides_host(target: bytes, host: bytes, path: bytes) -
     assert isinstance(head, RequestHead)
     assert head.target == path
     assert head.fields == ((b"Host", host), (b"A", b"b"))
+
+
+ORDINARY = [
+    (b"/", True),
+    (b"/lab?x=/.labgate/", True),
+    (b"/a/.b", True),
+    (b"/.labgate/health", False),
+    (b"/lab#x", False),
+    (b"/lab/logout", False),
+    (b"*", False),
+    (b"http://lab.example.org/", False),
+    (b"", False),
+]
+
+
+@pytest.mark.parametrize(("target", "ordinary"), ORDINARY)
+def test_the_decision_about_an_ordinary_target_is_that_about_others(
+    target: bytes, ordinary: bool
+) -> None:
+    assert is_ordinary(target) is ordinary
 
 
 REFUSED = [

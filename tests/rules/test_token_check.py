@@ -19,6 +19,9 @@ BROUGHT = [
     (b"/lab?to%6ben=x", (), b"x"),
     (b"/lab?token=%78+", (), b"x"),
     (b"/lab?token=x&token=y", (), b"x\0y"),
+    (b"/lab?token=x?y", (), b"x?y"),
+    (b"/lab?token=x=y", (), b"x=y"),
+    (b"/lab?t%6f=x&a%62=y", (), b""),
     (b"/lab?token=", (), b""),
     (b"/lab?token", (), b""),
     (b"/lab?TOKEN=x", (), b""),
@@ -58,6 +61,7 @@ SENT = b"Cookie: a=b; username-127-0-0-1-8888=c"
 
 ANSWERS = [
     (b"/lab", (), 200, (SET, XSRF), True),
+    (b"/lab", (), 200, (b"Set-Cookie: username-127-0-0-1-8888=X",), True),
     (b"/login", (), 302, (SET, b"Location: /"), True),
     (b"/login", (), 401, (SET, XSRF), True),
     (b"/api/contents/x", (), 404, (SET,), True),
@@ -80,6 +84,8 @@ ANSWERS = [
     (b"/api/contents/x", (SENT,), 404, (), None),
     (b"/login", (SENT,), 302, (b"Location: /",), None),
     (b"/api/contents", (SENT,), 403, (), False),
+    (b"/api/contents", (SENT,), 401, (), False),
+    (b"/lab", (), 302, (b"Location: /login?next=/lab?x",), False),
     # The answer does not depend on it.
     (b"/", (), 302, (b"Location: /lab?token=x",), None),
     (b"/lab/", (), 301, (b"Location: /lab",), None),

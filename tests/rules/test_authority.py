@@ -1,0 +1,50 @@
+"""Host and port of an authority."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.rules.authority import host_only, is_authority, port_only
+
+PARTS = [
+    (b"lab.example.org", b"lab.example.org", b""),
+    (b"LAB.example.org:8443", b"lab.example.org", b"8443"),
+    (b"lab.example.org:", b"lab.example.org", b""),
+    (b"[2001:DB8::1]", b"2001:db8::1", b""),
+    (b"[2001:DB8::1]:443", b"2001:db8::1", b"443"),
+    # Never valid, so is_authority refuses it before; the first colon or bracket counts.
+    (b"a:b:c", b"a", b"b:c"),
+    (b"[::1]]:1", b"::1", b"1"),
+]
+
+
+@pytest.mark.parametrize(("authority", "host", "port"), PARTS)
+def test_the_parts(authority: bytes, host: bytes, port: bytes) -> None:
+    assert (host_only(authority), port_only(authority)) == (host, port)
+
+
+VALID = [b"h", b"h:", b"h:65535", b"1.2.3.4", b"[::1]:1", b"[::ffff:1.2.3.4]", b"%41-._~!$&'()*+;="]
+INVALID = [
+    b"",
+    b":1",
+    b"a@h",
+    b"h:123456",
+    b"h:x",
+    b"[]",
+    b"[::1",
+    b"::1",
+    b"h/",
+    b"h?",
+    b"%4",
+    b"h ",
+]
+
+
+@pytest.mark.parametrize("value", VALID)
+def test_valid(value: bytes) -> None:
+    assert is_authority(value)
+
+
+@pytest.mark.parametrize("value", INVALID)
+def test_invalid(value: bytes) -> None:
+    assert not is_authority(value)

@@ -1,0 +1,216 @@
+"""Every refusal of the rules: what the client is told, what the log names, and whether the
+connection closes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+
+from proxy.rules.decide import decide
+from proxy.rules.decision import Refuse, Respond
+from proxy.rules.head import RequestHead
+from proxy.rules.networks import Networks
+from proxy.rules.site import Site, make_site
+from proxy.rules.syntax import check_head, check_lines, read_request_line
+from tests.heads import HOST, JUPYTER, LAB, SITE, get
+from tests.rules.test_decide import CROSS, NAVIGATES, OUT, OWN, UPGRADE, WITH_LOGIN
+
+ALLOWED = replace(SITE, allow=Networks([ip_network("192.0.2.0/24")]))
+CHALLENGES = replace(SITE, challenges=True)
+CHUNKED = b"Transfer-Encoding: chunked"
+
+
+def at(version: tuple[int, int], head: RequestHead) -> RequestHead:
+    return replace(head, version=version)
+
+
+def refuse(
+    status: int, rule: str, field: str = "", value: bytes | None = None, *, close: bool = False
+) -> Refuse:
+    """A refusal, without its sentence."""
+    return Refuse(status, rule, "", field, value, close)
+
+
+ABSOLUTE = b"http://lab.example.org/"
+REFUSALS = [
+    (get(HOST), ALLOWED, refuse(403, "allow-list", close=True)),
+    # Version, method, framing, expectation.
+    (at((2, 0), get(HOST)), SITE, refuse(505, "version", close=True)),
+    (at((0, 9), get(HOST)), SITE, refuse(505, "version", close=True)),
+    (get(HOST, method=b"get"), SITE, refuse(501, "method", close=True)),
+    (
+        at((1, 0), get(HOST, CHUNKED)),
+        SITE,
+        refuse(400, "transfer-encoding", "Transfer-Encoding", b"chunked", close=True),
+    ),
+    (
+        get(HOST, CHUNKED, b"Content-Length: 0"),
+        SITE,
+        refuse(400, "transfer-encoding", "Transfer-Encoding", b"chunked", close=True),
+    ),
+    (
+        get(HOST, b"Transfer-Encoding: gzip, chunked"),
+        SITE,
+        refuse(501, "transfer-encoding", "Transfer-Encoding", b"gzip, chunked", close=True),
+    ),
+    (
+        get(HOST, b"Transfer-Encoding: gzip", b"Transfer-Encoding: Chunked"),
+        SITE,
+        refuse(501, "transfer-encoding", "Transfer-Encoding", b"gzip, Chunked", close=True),
+    ),
+    (
+        get(HOST, b"Transfer-Encoding: chunked, chunked"),
+        SITE,
+        refuse(400, "transfer-encoding", "Transfer-Encoding", b"chunked, chunked", close=True),
+    ),
+    (
+        get(HOST, b"Transfer-Encoding: chunked, gzip"),
+        SITE,
+        refuse(400, "transfer-encoding", "Transfer-Encoding", b"chunked, gzip", close=True),
+    ),
+    (
+        get(HOST, b"Expect: 100-continue", b"Expect: x"),
+        SITE,
+        refuse(417, "expect", "Expect", b"100-continue, x", close=True),
+    ),
+    # Request target.
+    (get(HOST, method=b"CONNECT", target=b"x:1"), SITE, refuse(405, "target", close=True)),
+    (get(HOST, target=b"/#x"), SITE, refuse(400, "target")),
+    (get(HOST, target=b"*"), SITE, refuse(400, "target")),
+    (get(HOST, target=b"x"), SITE, refuse(400, "target")),
+    (get(HOST, target=b"http://a@x/"), SITE, refuse(400, "target")),
+    (get(target=ABSOLUTE), SITE, refuse(400, "host", "Host", b"", close=True)),
+    (
+        get(HOST, b"Host: x", target=ABSOLUTE),
+        SITE,
+        refuse(400, "host", "Host", b"lab.example.org, x", close=True),
+    ),
+    (get(b"Host: a@x", target=ABSOLUTE), SITE, refuse(400, "host", "Host", b"a@x")),
+    # Host, Origin, Sec-Fetch-Site.
+    (get(), SITE, refuse(400, "host", "Host", close=True)),
+    (at((1, 0), get()), SITE, refuse(421, "host", "Host")),
+    (get(HOST, b"Host: x"), SITE, refuse(400, "host", "Host", b"lab.example.org, x", close=True)),
+    (
+        at((1, 0), get(HOST, HOST)),
+        SITE,
+        refuse(400, "host", "Host", b"lab.example.org, lab.example.org", close=True),
+    ),
+    (get(b"Host: a@x"), SITE, refuse(400, "host", "Host", b"a@x")),
+    (get(b"Host: x"), SITE, refuse(421, "host", "Host", b"x")),
+    (get(HOST, b"Origin: null"), SITE, refuse(403, "origin", "Origin", b"null")),
+    (
+        get(HOST, OWN, b"Origin: null"),
+        SITE,
+        refuse(403, "origin", "Origin", b"https://lab.example.org, null"),
+    ),
+    (
+        get(HOST, *UPGRADE),
+        SITE,
+        replace(
+            refuse(403, "websocket-origin", "Origin"),
+            hint="programs: send one, or set site.websocket_without_origin",
+        ),
+    ),
+    (get(HOST, CROSS), SITE, refuse(403, "fetch-site", "Sec-Fetch-Site", b"cross-site")),
+    (
+        get(HOST, b"Sec-Fetch-Site: none", b"Sec-Fetch-Site: same-site", *NAVIGATES, method=b"PUT"),
+        SITE,
+        refuse(403, "fetch-site", "Sec-Fetch-Site", b"none, same-site"),
+    ),
+    (get(HOST, target=b"/logout"), SITE, refuse(403, "logout", "Referer")),
+    (
+        get(HOST, b"Referer: a", b"Referer: b", target=b"/logout"),
+        SITE,
+        refuse(403, "logout", "Referer", b"a, b"),
+    ),
+    # labgate's own paths.
+    (get(HOST, target=OUT), SITE, refuse(404, "logout")),
+    (
+        get(HOST, OWN, target=OUT, method=b"PUT"),
+        WITH_LOGIN,
+        replace(refuse(405, "logout"), fields=((b"Allow", b"GET, HEAD, POST"),)),
+    ),
+    (get(HOST, target=OUT, method=b"POST"), WITH_LOGIN, refuse(403, "logout", "Origin")),
+    (
+        get(HOST, target=b"/.well-known/acme-challenge/x"),
+        SITE,
+        replace(refuse(404, "challenge"), hint="acme.webroot is not set"),
+    ),
+    (get(HOST, target=b"/.well-known/acme-challenge/"), CHALLENGES, refuse(404, "challenge")),
+    # Max-Forwards.
+    (get(HOST, b"Max-Forwards: 0", method=b"TRACE"), SITE, refuse(405, "max-forwards")),
+    (
+        get(HOST, b"Max-Forwards: 1", b"Max-Forwards: 2", method=b"TRACE"),
+        SITE,
+        refuse(400, "max-forwards", "Max-Forwards", b"1, 2"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("head", "site", "expected"), REFUSALS)
+def test_a_request_is_refused(head: RequestHead, site: Site, expected: Refuse) -> None:
+    decision = decide(head, site)
+    assert isinstance(decision, Refuse)
+    assert replace(decision, sentence="") == expected
+    assert_is_a_sentence(decision.sentence)
+
+
+def assert_is_a_sentence(text: str) -> None:
+    """It goes to people, on a page of its own."""
+    assert text[0].isupper(), text
+    assert text.endswith("."), text
+    assert not text.isupper(), text
+
+
+SYNTAX = [
+    (read_request_line(b"GET  / HTTP/1.1"), refuse(400, "request-line", close=True)),
+    (read_request_line(b"GET / HTTP/2.0"), refuse(505, "version", close=True)),
+    (read_request_line(b"PRI * HTTP/1.1"), refuse(501, "method", close=True)),
+    (check_lines(b"a\nb"), refuse(400, "control-characters", close=True)),
+    (check_head(b"GET /1234567890\r\n\r\n", 14, 99, 9), refuse(414, "request-line", close=True)),
+    (check_head(b"GET / HTTP/1.1\r\nA: b\r\n\r\n", 99, 9, 9), refuse(431, "fields", close=True)),
+    (check_head(b"GET / HTTP/1.1\r\nA\r\n\r\n", 99, 99, 9), refuse(400, "fields", close=True)),
+    (check_head(b"G@T / HTTP/1.1\r\n\r\n", 99, 99, 9), refuse(400, "request-line", close=True)),
+    (check_head(b"PRI * HTTP/1.1\r\n\r\n", 99, 99, 9), refuse(501, "method", close=True)),
+    (
+        check_head(b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", 99, 99, 9),
+        refuse(400, "content-length", close=True),
+    ),
+]
+
+
+@pytest.mark.parametrize(("decision", "expected"), SYNTAX)
+def test_malformed_octets_are_refused(decision: object, expected: Refuse) -> None:
+    assert isinstance(decision, Refuse)
+    assert replace(decision, sentence="") == expected
+    assert_is_a_sentence(decision.sentence)
+
+
+def test_the_last_hop_of_options_is_labgate() -> None:
+    decision = decide(get(HOST, b"Max-Forwards: 0", method=b"OPTIONS"), SITE)
+    assert isinstance(decision, Respond)
+    assert decision.status == 200
+    assert_is_a_sentence(decision.sentence)
+
+
+def test_what_to_do_about_a_logout_names_the_public_origin() -> None:
+    """Only there: the request has passed the check of Host."""
+    for head, site in (
+        (get(HOST, target=b"/logout"), SITE),
+        (get(HOST, target=OUT, method=b"POST"), WITH_LOGIN),
+    ):
+        decision = decide(head, site)
+        assert isinstance(decision, Refuse)
+        assert "https://lab.example.org" in decision.sentence
+
+
+def test_a_port_that_a_container_maps_is_told_to_the_operator() -> None:
+    site = make_site((LAB._replace(port=8443),), JUPYTER)
+    decision = decide(get(b"Host: lab.example.org:9443"), site)
+    assert isinstance(decision, Refuse)
+    assert decision.hint == (
+        "lab.example.org:9443 differs from the public lab.example.org:8443 in the port alone; "
+        "where a NAT or a container maps the port, start with --domain lab.example.org:9443"
+    )

@@ -1,0 +1,59 @@
+"""The names that a site has."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.rules.site import WebOrigin, make_site
+from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, get
+
+ORIGINS = [
+    (WebOrigin("https", "h", 443), True, "h", "h:443", "https://h"),
+    (WebOrigin("https", "h", 80), False, "h:80", "h:80", "https://h:80"),
+    (WebOrigin("http", "h", 80), True, "h", "h:80", "http://h"),
+    (WebOrigin("http", "h", 443), False, "h:443", "h:443", "http://h:443"),
+    (WebOrigin("https", "::1", 443), True, "[::1]", "[::1]:443", "https://[::1]"),
+    (WebOrigin("http", "::1", 8888), False, "[::1]:8888", "[::1]:8888", "http://[::1]:8888"),
+]
+
+
+@pytest.mark.parametrize(("origin", "default", "authority", "spelled_out", "text"), ORIGINS)
+def test_an_origin_is_written_as_browsers_write_it(
+    origin: WebOrigin, default: bool, authority: str, spelled_out: str, text: str
+) -> None:
+    assert origin.default_port is default
+    assert (origin.authority, origin.spelled_out, str(origin)) == (authority, spelled_out, text)
+
+
+def test_a_site_has_every_spelling_of_its_names_and_no_other() -> None:
+    site = make_site((LAB, LOCAL), JUPYTER)
+    assert dict(site.authorities) == {
+        b"lab.example.org": LAB,
+        b"lab.example.org:443": LAB,
+        b"localhost:8443": LOCAL,
+    }
+    assert site.origins == {
+        b"https://lab.example.org",
+        b"https://lab.example.org:443",
+        b"https://localhost:8443",
+    }
+    assert site.canonical is LAB
+    assert site.https
+    assert not make_site((WebOrigin("http", "h", 80), LAB), JUPYTER).https
+
+
+NAMED = [
+    ((b"Host: LOCALHOST:8443",), LOCAL),
+    ((HOST,), LAB),
+    ((b"Host: localhost",), LAB),
+    ((b"Host: evil.example",), LAB),
+    ((b"X: y",), LAB),
+    ((), LAB),
+]
+
+
+@pytest.mark.parametrize(("lines", "origin"), NAMED)
+def test_a_request_names_a_public_origin_or_gets_the_canonical_one(
+    lines: tuple[bytes, ...], origin: WebOrigin
+) -> None:
+    assert SITE.public_origin(get(*lines)) is origin
