@@ -1,7 +1,4 @@
-"""The syntax of an authority (RFC 3986 section 3.2, RFC 9110 section 7.2).
-
-Tested by tests/rules/test_decide.py and tests/rules/test_target.py.
-"""
+"""The syntax of an authority (RFC 3986 section 3.2, RFC 9110 section 7.2)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the rules changed in a head, for ``--show-headers`` and the inspector.
-
-Tested by tests/rules/test_request.py and tests/rules/test_response.py.
-"""
+"""What the rules changed in a head, for ``--show-headers`` and the inspector."""
 
 from __future__ import annotations
 

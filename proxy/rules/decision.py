@@ -1,6 +1,6 @@
 """The decisions about a request that ``decide`` returns.
 
-Tested by tests/rules/test_decide.py.
+Tested by tests/rules/test_decide.py and tests/rules/test_refusals.py.
 """
 
 from __future__ import annotations

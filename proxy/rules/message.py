@@ -1,6 +1,6 @@
 """Checks the version, method, framing and expectation of a request.
 
-``syntax`` has refused malformed octets before. Tested by tests/rules/test_decide.py.
+``syntax`` has refused malformed octets before.
 """
 
 from __future__ import annotations

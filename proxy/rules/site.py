@@ -1,7 +1,4 @@
-"""The site: the part of the configuration that the rules read.
-
-Tested by tests/rules/test_decide.py, tests/web/test_forwarding.py and tests/test_builders.py.
-"""
+"""The site: the part of the configuration that the rules read."""
 
 from __future__ import annotations
 
