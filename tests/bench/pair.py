@@ -1,0 +1,196 @@
+"""What a request or a connection costs this checkout beside another one.
+
+``python -m tests.bench.pair FOLDER [CASE …]`` runs both at the same time and gives them the same
+small batches in turn: what else the machine does then falls on both alike. The scheduler's own
+count of nanoseconds is read (proc_pid_schedstat), of the process that serves.
+
+``make bench ARGS="--also FOLDER"`` measures more, one after the other; it needs a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from statistics import median
+
+from tests.bench.certificates import make_certificate
+from tests.bench.clients import Address, Client
+from tests.bench.machine import LOAD_CORE, PROXY_CORE
+from tests.bench.peers import REPOSITORY, Labgate
+from tests.bench.running import Behind, Running, start, start_upstream
+
+ROUNDS = 40
+SOCKETS = 200
+DOWNLOAD_BYTES = 2**28
+
+Batch = Callable[[], int]
+"""Makes some load; returns of how many requests or connections."""
+
+
+class Cpu:
+    """A case that costs CPU time.
+
+    Args:
+        batch: Opens what it needs, and gives what is repeated.
+    """
+
+    unit = "µs"
+
+    def __init__(self, batch: Callable[[Address, ExitStack], Batch]) -> None:
+        self._batch = batch
+
+    @contextmanager
+    def opened(self, running: Running) -> Iterator[Callable[[], float]]:
+        """What measures one batch."""
+        with ExitStack() as stack:
+            batch = self._batch(running.address, stack)
+            batch()
+
+            def measure() -> float:
+                before = _nanoseconds(running)
+                done = batch()
+                return (_nanoseconds(running) - before) / done / 1e3
+
+            yield measure
+
+
+def _nanoseconds(running: Running) -> int:
+    """CPU time so far of all threads."""
+    pid = running.program.processes()[0].pid
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads)
+
+
+def requests(make: Callable[[Address, int], bytes]) -> Cpu:
+    """One request after the other over one connection."""
+
+    def batch(address: Address, stack: ExitStack) -> Batch:
+        client = stack.enter_context(Client(address))
+        numbers = count()
+
+        def run() -> int:
+            for _ in range(250):
+                client.socket.sendall(make(address, next(numbers)))
+                client.answer()
+            return 250
+
+        return run
+
+    return Cpu(batch)
+
+
+def connections(address: Address, _: ExitStack) -> Batch:
+    """TLS, one request, end."""
+
+    def run() -> int:
+        for _ in range(30):
+            with Client(address) as client:
+                client.small()
+        return 30
+
+    return run
+
+
+def _varied(address: Address, number: int) -> bytes:
+    return address.get(b"/small")[:-2] + b"X-Request-Id: %d\r\n\r\n" % number
+
+
+def _post(address: Address, _: int) -> bytes:
+    head = address.get(b"/sink").replace(b"GET", b"POST", 1)
+    return head[:-2] + b"Content-Length: 5\r\n\r\nhello"
+
+
+CASES = {
+    "get": requests(lambda address, _: address.get(b"/small")),
+    "varied": requests(_varied),
+    "post": requests(_post),
+    "tls": Cpu(connections),
+}
+
+
+def idle_websockets(running: Running) -> float:
+    """KiB of resident memory of each idle WebSocket over TLS."""
+    with ExitStack() as stack:
+        stack.enter_context(Client(running.address)).websocket(b"/ws/echo/208")
+        before = running.program.resident_bytes()
+        for _ in range(SOCKETS):
+            stack.enter_context(Client(running.address)).websocket(b"/ws/echo/208")
+        return (running.program.resident_bytes() - before) / SOCKETS / 2**10
+
+
+def download(running: Running) -> float:
+    """KiB by which the resident memory grows during a large download, at its peak."""
+    running.program.forget_peaks()
+    before = running.program.resident_bytes()
+    with Client(running.address) as client:
+        client.socket.sendall(running.address.get(b"/bytes/%d" % DOWNLOAD_BYTES))
+        client.answer()
+    return (running.program.resident_bytes(peak=True) - before) / 2**10
+
+
+MEMORY = {"idle": idle_websockets, "download": download}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.pair")
+    parser.add_argument("folder", type=Path, help="the other checkout")
+    parser.add_argument("cases", nargs="*", help=f"of: {', '.join([*CASES, *MEMORY])}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    options = parser.parse_args()
+    chosen = options.cases or [*CASES, *MEMORY]
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        upstream, port = start_upstream(work, {LOAD_CORE})
+        certificate = make_certificate(work)
+        behind = Behind(upstream, port, certificate, work, frozenset({PROXY_CORE}))
+        pair = [Labgate(options.folder, "other", python=sys.executable), Labgate(REPOSITORY)]
+        try:
+            for name in chosen:
+                _print(name, *_measured(name, pair, behind, options.rounds))
+        finally:
+            upstream.stop()
+
+
+def _measured(
+    name: str, pair: list[Labgate], behind: Behind, rounds: int
+) -> tuple[list[float], list[float]]:
+    """The other checkout's figures and this one's, in pairs."""
+    figures: tuple[list[float], list[float]] = ([], [])
+    fresh = 5 if name in MEMORY else 1
+    for _ in range(fresh):
+        with ExitStack() as stack:
+            running = []
+            for labgate in pair:
+                running.append(start(labgate, behind))
+                stack.callback(running[-1].program.stop)
+            if name in MEMORY:
+                for one, found in zip(running, figures, strict=True):
+                    found.append(MEMORY[name](one))
+                continue
+            measures = [stack.enter_context(CASES[name].opened(one)) for one in running]
+            for _ in range(rounds):
+                for measure, found in zip(measures, figures, strict=True):
+                    found.append(measure())
+    return figures
+
+
+def _print(name: str, other: list[float], this: list[float]) -> None:
+    """The medians, and the median of the pairs' ratios."""
+    unit = "KiB" if name in MEMORY else "µs"
+    ratio = median(after / before for before, after in zip(other, this, strict=True))
+    lowest = min(this) / min(other)
+    print(
+        f"{name:<10} other {median(other):8.1f} {unit}  this {median(this):8.1f} {unit}  "
+        f"x {ratio:.3f} (of the lowest: {lowest:.3f})",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
