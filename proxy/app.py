@@ -217,7 +217,7 @@ class Application:
         for listener in self._listeners:
             listener.close()
         for server in self._servers:
-            server.end_soon()
+            server.drain()
         endings: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._dispatcher.finished())]
         if force is not None:
             endings.append(asyncio.ensure_future(force.wait()))
@@ -254,9 +254,9 @@ class Application:
     async def _check_timeouts(self, memory: MemoryReclaimer) -> None:
         for listener in self._listeners:
             if isinstance(listener, Listener):
-                await listener.shed()
+                await listener.enforce_timeouts()
         for server in self._servers:
-            await server.shed()
+            await server.enforce_timeouts()
         memory.check(len(self._servers[0].connection_limit), monotonic())
         await self._pool.check_times()
         self._page_deadline.look(monotonic())

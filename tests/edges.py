@@ -144,8 +144,8 @@ async def shedding(edge: Edge, listener: Listener | None = None) -> AsyncIterato
     async def sweep() -> None:
         while True:
             if listener is not None:
-                await listener.shed()
-            await edge.server.shed()
+                await listener.enforce_timeouts()
+            await edge.server.enforce_timeouts()
             await edge.pool.check_times()
             await asyncio.sleep(0)
 

@@ -55,7 +55,6 @@ class Import(NamedTuple):
 
 KNOWN_EXCEPTIONS: dict[Import, str] = {
     # For whoever works on http1/ and proxying/: take out what you mend, the test tells when.
-    Import("proxy.http1.server_connection", "proxy.http1.server"): "circle",
     Import("proxy.proxying.request_handler", "proxy.proxying.dispatcher"): "circle",
 }
 

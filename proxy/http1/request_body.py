@@ -64,7 +64,7 @@ class SizedBody:
         length: Its bytes; None when only its end will tell.
 
     Args:
-        hesitant: Whether its client expects 100 Continue before it begins.
+        expects_continue: Whether its client expects 100 Continue before it begins.
     """
 
     __slots__ = (
@@ -85,12 +85,12 @@ class SizedBody:
     )
 
     def __init__(
-        self, source: Source, limits: Limits, length: int | None, *, hesitant: bool = False
+        self, source: Source, limits: Limits, length: int | None, *, expects_continue: bool = False
     ) -> None:
         self._source = source
         self.length = length
         self._limits = limits
-        self._begins_by = monotonic() + EXPECT_CONTINUE_SECONDS if hesitant else 0.0
+        self._begins_by = monotonic() + EXPECT_CONTINUE_SECONDS if expects_continue else 0.0
         self._allowed = limits.content_grace_seconds
         self._pieces: list[bytes] = []
         self._waiting_bytes = 0
@@ -101,7 +101,7 @@ class SizedBody:
         self.complete = False
 
     @property
-    def expected(self) -> bool:
+    def outstanding(self) -> bool:
         """Whether its client may still be sending."""
         return not self.complete or self._fault is not None or self._surplus
 
@@ -156,23 +156,23 @@ class SizedBody:
         self.complete = True
         self._wake()
 
-    def break_off(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """There will be no more content; nothing happens when it is complete already."""
         if not self.complete:
             self._refuse(error)
             self._wake()
 
-    def check_pace(self, now: float, *, answered: bool) -> None:
+    def check_pace(self, now: float, *, response_begun: bool) -> None:
         """Refuse what comes too slowly; called about twice a second.
 
         Args:
             now: ``time.monotonic()``.
-            answered: Whether the client has heard of Jupyter. Before that, one that expects
+            response_begun: Whether the client has heard of Jupyter. Before that, one that expects
                 100 Continue owes nothing (RFC 9110 section 10.1.1).
         """
         if self._waiting_since is None:
             return
-        if now < self._begins_by and not answered:
+        if now < self._begins_by and not response_begun:
             self._waiting_since = now
         elif now - self._waiting_since > self._allowed:
             self._refuse(ClientFault(408, "The request's content came too slowly."))
@@ -219,8 +219,8 @@ class ChunkedBody(SizedBody):
 
     __slots__ = ("_barren", "_content", "_octets", "_parser", "_trailers")
 
-    def __init__(self, source: Source, limits: Limits, *, hesitant: bool = False) -> None:
-        super().__init__(source, limits, None, hesitant=hesitant)
+    def __init__(self, source: Source, limits: Limits, *, expects_continue: bool = False) -> None:
+        super().__init__(source, limits, None, expects_continue=expects_continue)
         self._octets = 0
         self._content = 0
         self._barren = 0
@@ -258,8 +258,8 @@ class ChunkedBody(SizedBody):
             self._parser = None
         self._wake()
 
-    def break_off(self, error: Exception) -> None:
-        super().break_off(error)
+    def fail(self, error: Exception) -> None:
+        super().fail(error)
         self._parser = None
 
     def drop(self) -> None:

@@ -1,10 +1,10 @@
-"""Where one request ends and the next begins, on the octets of one connection.
+"""Where one request ends and the next begins, in the bytes of one connection.
 
-Gives out one whole head at a time, only heads that ``rules.syntax`` let through, and none
-before the request in front of it is answered. Like that a faulty request cannot take the
-place of the good one before it, octets behind an upgrade are never mistaken for requests,
-pipelined ones wait as octets and not as parsed heads, and no parser decides alone what is
-content and what is a head.
+It returns one whole head at a time, only heads that ``rules.syntax`` let through, and none before
+the previous request has its response. Therefore a faulty request cannot take the place of the
+good one before it, bytes behind an upgrade are never mistaken for requests, pipelined requests
+wait as bytes and not as parsed heads, and no parser decides alone what is content and what is a
+head.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ from proxy.rules.syntax import (
     too_many_fields,
 )
 
-LINE = b"\r\n"
-NO_LINE = RequestLine(b"", b"", (1, 1))
-
+CRLF = b"\r\n"
+NO_REQUEST_LINE = RequestLine(b"", b"", (1, 1))
 
 MAX_REMEMBERED_BYTES = 8 * 1024
-"""Field lines kept for the next request, which mostly repeats them. Browsers send fewer; an idle
-connection must not hold a client's largest head in several forms."""
+"""Field lines remembered for the next request, which mostly repeats them. Browsers send fewer; an
+idle connection must not hold a client's largest head in several forms."""
 
 
 class RequestParser:
@@ -39,20 +38,21 @@ class RequestParser:
 
     Attributes:
         state: What the client's next bytes are.
-        kept: Octets of a head that is not complete, or those kept for ``DONE``.
-        request_line: That of the head that was cut last.
-        section: Its field lines.
+        buffered: Bytes of a head that is not complete; in the state ``DONE`` bytes of which
+            nobody knows yet what they are.
+        request_line: Of the last head.
+        section: The field lines of the last head.
     """
 
     __slots__ = (
-        "_answered",
-        "_judged_line",
-        "_left",
+        "_body_bytes_left",
+        "_empty_line_skipped",
         "_limits",
-        "_same",
-        "_seen",
-        "_skipped",
-        "kept",
+        "_previous_lines",
+        "_request_line_checked",
+        "_response_sent",
+        "_scanned_bytes",
+        "buffered",
         "request_line",
         "section",
         "state",
@@ -61,135 +61,136 @@ class RequestParser:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.state = ClientState.HEAD
-        self.kept = b""
-        self._left = 0
-        self._answered = False
-        self._seen = 0
-        self._skipped = self._judged_line = False
-        self._forget()
+        self.buffered = b""
+        self._body_bytes_left = self._scanned_bytes = 0
+        self._response_sent = self._empty_line_skipped = self._request_line_checked = False
+        self._forget_head()
 
-    def _forget(self) -> None:
-        self.request_line = NO_LINE
-        self._same = b""
+    def _forget_head(self) -> None:
+        self.request_line = NO_REQUEST_LINE
+        self._previous_lines = b""
         self.section = NO_FIELDS
 
-    def cut(self, data: bytes) -> tuple[bytes | Refuse | None, bytes]:
-        """The next piece, of what ``state`` was, and what comes behind it.
+    def read(self, data: bytes) -> tuple[bytes | Refuse | None, bytes]:
+        """Read a head, or a piece of content, depending on ``state``.
 
-        No piece: there is none yet, and nothing behind it.
+        Returns:
+            The piece and the bytes behind it. No piece: nothing is complete yet, and nothing is
+            behind it.
         """
         match self.state:
             case ClientState.HEAD:
-                return self._head(data)
+                return self._read_head(data)
             case ClientState.BODY:
-                piece, rest = data[: self._left], data[self._left :]
-                self._left -= len(piece)
-                if not self._left:
-                    self.state = ClientState.HEAD if self._answered else ClientState.DONE
+                piece, rest = data[: self._body_bytes_left], data[self._body_bytes_left :]
+                self._body_bytes_left -= len(piece)
+                if not self._body_bytes_left:
+                    self.state = ClientState.HEAD if self._response_sent else ClientState.DONE
                 return piece, rest
             case ClientState.CHUNKED_BODY:
                 return data, b""
             case ClientState.DONE:
-                self.kept += data
+                self.buffered += data
         return None, b""
 
-    def answered(self) -> None:
-        """The request has its answer, and the connection can carry another.
+    def next_request(self) -> None:
+        """The response was sent, and another request may follow.
 
-        What was kept for ``DONE`` is to be taken before.
+        What was buffered in the state ``DONE`` must be taken before.
         """
-        self._answered = True
-        if len(self._same) > MAX_REMEMBERED_BYTES:
-            self._forget()
+        self._response_sent = True
+        if len(self._previous_lines) > MAX_REMEMBERED_BYTES:
+            self._forget_head()
         if self.state is ClientState.DONE:
             self.state = ClientState.HEAD
 
-    def take(self) -> bytes:
-        """What was kept; it is the caller's from here on."""
-        kept, self.kept = self.kept, b""
-        return kept
+    def take_buffered(self) -> bytes:
+        """Return what was buffered, once."""
+        buffered, self.buffered = self.buffered, b""
+        return buffered
 
-    def switched(self) -> bytes:
-        """Another protocol begins, with these octets."""
+    def switch_protocols(self) -> bytes:
+        """The client speaks another protocol now; return what it has sent of it."""
         self.state = ClientState.SWITCHED
-        self._forget()
-        return self.take()
+        self._forget_head()
+        return self.take_buffered()
 
-    def stop(self) -> None:
-        """Whatever comes is dropped from here on."""
+    def ignore(self) -> None:
+        """Drop whatever arrives from now on."""
         self.state = ClientState.IGNORED
-        self.kept = b""
-        self._forget()
+        self.buffered = b""
+        self._forget_head()
 
-    def _head(self, data: bytes) -> tuple[bytes | Refuse | None, bytes]:
-        """A whole head and what comes behind it; None when it is not whole yet."""
-        if self.kept:
-            data, self.kept = self.kept + data, b""
-        if not self._skipped and data.startswith(LINE):
+    def _read_head(self, data: bytes) -> tuple[bytes | Refuse | None, bytes]:
+        """Return a whole head and what is behind it; None as long as it is not whole."""
+        if self.buffered:
+            data, self.buffered = self.buffered + data, b""
+        if not self._empty_line_skipped and data.startswith(CRLF):
             # RFC 9112 section 2.2: one empty line before the request line is ignored.
-            self._skipped, self._seen = True, 0
-            data = data[len(LINE) :]
-        end = data.find(END, max(0, self._seen - len(END) + 1))
+            self._empty_line_skipped, self._scanned_bytes = True, 0
+            data = data[len(CRLF) :]
+        end = data.find(END, max(0, self._scanned_bytes - len(END) + 1))
         if end < 0:
-            return self._partial(data), b""
+            return self._buffer_partial_head(data), b""
         end += len(END)
         head, rest = (data, b"") if end == len(data) else (data[:end], data[end:])
-        self._seen, self._skipped, self._judged_line = 0, False, False
-        refusal = self._judge(head)
+        self._scanned_bytes = 0
+        self._empty_line_skipped = self._request_line_checked = False
+        refusal = self._check(head)
         if refusal is not None:
             return self._refused(refusal), b""
-        self._answered = False
+        self._response_sent = False
         length, chunked, _ = self.section.framing
-        self._left = length
+        self._body_bytes_left = length
         if chunked:
             self.state = ClientState.CHUNKED_BODY
         else:
             self.state = ClientState.BODY if length else ClientState.DONE
         return head, rest
 
-    def _judge(self, head: bytes) -> Refuse | None:
-        """Field lines that are those of the request before need no second look."""
+    def _check(self, head: bytes) -> Refuse | None:
+        """Take a head apart; the field lines only if they differ from the previous request's."""
         limits = self._limits
-        end = head.find(LINE)
-        line, fields = head[:end], head[end:]
-        if fields != self._same or end > limits.request_line:
+        end = head.find(CRLF)
+        line, lines = head[:end], head[end:]
+        if lines != self._previous_lines or end > limits.request_line:
             refusal = check_head(head, limits.request_line, limits.head, limits.fields)
             if refusal is not None:
                 return refusal
-            self._same, self.section = fields, FieldSection(field_lines(fields))
+            self._previous_lines, self.section = lines, FieldSection(field_lines(lines))
             _, chunked, fault = self.section.framing
             if fault is not None and not chunked:
-                # The end is unknown; behind a coding at fault a parser reads on until the rules
-                # have refused the request.
+                # The end is unknown. With a faulty coding it is unknown as well, but nothing
+                # behind it is read as a request while the rules refuse it with a page.
                 return malformed(fault.sentence, fault.field.lower())
-        read = read_request_line(line)
-        if isinstance(read, Refuse):
-            return read
-        self.request_line = read
+        request_line = read_request_line(line)
+        if isinstance(request_line, Refuse):
+            return request_line
+        self.request_line = request_line
         return None
 
-    def _partial(self, data: bytes) -> Refuse | None:
-        """Refuse as soon as it is certain; only what is new is looked at."""
-        # A CR that came last may have been waiting for its LF.
-        new = self._seen - 1 if data[self._seen - 1 : self._seen] == b"\r" else self._seen
+    def _buffer_partial_head(self, data: bytes) -> Refuse | None:
+        """Refuse as soon as it is certain; scan only new bytes."""
+        # A CR at the end may have been waiting for its LF.
+        new = max(0, self._scanned_bytes - data.endswith(b"\r", 0, self._scanned_bytes))
         refusal = check_lines(data[new:])
         limits = self._limits
-        line = data.find(LINE, 0, limits.request_line + len(LINE))
+        line = data.find(CRLF, 0, limits.request_line + len(CRLF))
         if line < 0:
-            if len(data) > limits.request_line + len(LINE):
+            if len(data) > limits.request_line + len(CRLF):
                 refusal = refusal or too_long_target()
-        elif not self._judged_line:
-            self._judged_line = True
-            read = read_request_line(data[:line])
-            if refusal is None and isinstance(read, Refuse):
-                refusal = read
+        elif not self._request_line_checked:
+            self._request_line_checked = True
+            request_line = read_request_line(data[:line])
+            if refusal is None and isinstance(request_line, Refuse):
+                refusal = request_line
         if line >= 0 and len(data) - line > limits.head + len(END):
             refusal = refusal or too_many_fields()
         if refusal is not None:
             return self._refused(refusal)
-        self.kept, self._seen = data, len(data)
+        self.buffered, self._scanned_bytes = data, len(data)
         return None
 
     def _refused(self, refusal: Refuse) -> Refuse:
-        self.stop()
+        self.ignore()
         return refusal

@@ -10,9 +10,12 @@ import logging
 from contextlib import suppress
 from time import monotonic
 
-from proxy.http1.server_connection import MisdirectedProtocol, ServerConnection
+from proxy.http1.accepted_connection import AcceptedConnection
+from proxy.http1.misdirected_connection import MisdirectedConnection
+from proxy.http1.server_connection import ServerConnection
 from proxy.messages import Dispatch
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_connection_limit
+from proxy.rules.head import Arrival
 from proxy.runtime.log_throttle import LogThrottle
 from proxy.runtime.memory import map_large_buffers
 from proxy.runtime.tasks import yielding_to_others
@@ -26,30 +29,30 @@ class Http1Server:
     Attributes:
         connections: Those that are open.
         connection_limit: How many there may be on all ports, with those that are pending.
-        exchange: Takes every request.
+        dispatch: Takes every request.
         plain_redirects: As in ``rules.head.Arrival``.
     """
 
     def __init__(
         self,
-        exchange: Dispatch,
+        dispatch: Dispatch,
         *,
         plain_redirects: bool = False,
         limits: Limits = DEFAULT_LIMITS,
         connection_limit: ConcurrencyLimit | None = None,
     ) -> None:
-        self.exchange = exchange
+        self.dispatch = dispatch
         self.plain_redirects = plain_redirects
         self.limits = limits
         self.connection_limit = (
             connection_limit if connection_limit is not None else new_connection_limit(limits)
         )
-        self.connections: set[ServerConnection] = set()
+        self.connections: set[AcceptedConnection] = set()
         self._rejections = LogThrottle()
         self._empty: asyncio.Event | None = None
 
     def __call__(self) -> ServerConnection:
-        return ServerConnection(self, asyncio.get_running_loop())
+        return ServerConnection(self)
 
     def connection(self, client: str, slot: Slot, client_known: bool) -> ServerConnection:
         """A new connection that a listener accepted.
@@ -63,42 +66,44 @@ class Http1Server:
         # The event loop makes the connection's TLS buffer next, in this turn.
         map_large_buffers(True)
         loop.call_soon(map_large_buffers, False)
-        return ServerConnection(self, loop, client, slot, client_known)
+        arrival = Arrival(client, self.plain_redirects, client_known)
+        return ServerConnection(self, arrival, slot)
 
     def misdirected_connection(
         self, client: str, slot: Slot, client_known: bool
-    ) -> MisdirectedProtocol:
+    ) -> MisdirectedConnection:
         """The same of a client that speaks plain HTTP to a port for HTTPS."""
-        return MisdirectedProtocol(self, asyncio.get_running_loop(), client, slot, client_known)
+        arrival = Arrival(client, self.plain_redirects, client_known)
+        return MisdirectedConnection(self, arrival, slot)
 
     def log_rejection(self, client: str) -> None:
-        """Tell of a connection too many, without a line for each of a flood."""
+        """Log that there is no slot left for ``client``; a crowd gets one line now and then."""
         if (more := self._rejections.due(monotonic())) is not None:
             key = "connections" if self.connection_limit.full else "connections_per_address"
             message = "too many connections (limits.%s): %s is turned away, %d more since then"
             log.warning(message, key, client, more)
 
-    async def shed(self) -> None:
-        """Close what takes too long or leads nowhere; call it twice a second."""
+    async def enforce_timeouts(self) -> None:
+        """End the connections that take too long or lead nowhere; call it twice a second."""
         async for connection in yielding_to_others(self.connections):
-            connection.shed(monotonic())
+            connection.enforce_timeouts(monotonic())
 
-    def left(self, connection: ServerConnection) -> None:
-        """A connection is gone."""
+    def on_connection_lost(self, connection: AcceptedConnection) -> None:
+        """Forget a connection."""
         self.connections.discard(connection)
         if self._empty is not None and not self.connections:
             self._empty.set()
 
-    def end_soon(self) -> None:
-        """Take no more requests: idle connections end now, the others with their answer."""
+    def drain(self) -> None:
+        """Take no more requests: close idle connections now, the others after their response."""
         for connection in list(self.connections):
-            connection.end_soon()
+            connection.drain()
 
     async def shutdown(self, timeout: float) -> None:
-        """End every connection; one that has an answer on its way is cut.
+        """End every connection; a response that is not complete is truncated.
 
         Args:
-            timeout: Seconds for those that only have to say what they were given.
+            timeout: Seconds for connections that still have to send what is queued.
         """
         self._empty = asyncio.Event()
         for connection in list(self.connections):

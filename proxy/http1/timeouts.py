@@ -30,25 +30,23 @@ class ConnectionTimeouts:
     """One connection's; a sweep asks, so that thousands of them need no timers.
 
     Attributes:
-        what: What is waited for.
+        awaiting: What is waited for.
         since: From when on, by ``time.monotonic()``.
     """
 
-    __slots__ = ("_unread", "_unread_since", "since", "what")
+    __slots__ = ("awaiting", "since")
 
     def __init__(self) -> None:
-        self._unread = 0
-        self._unread_since = 0.0
         self.begin(Awaiting.HEAD)
 
-    def begin(self, what: Awaiting) -> None:
+    def begin(self, awaiting: Awaiting) -> None:
         """From now on wait for this."""
-        self.what = what
+        self.awaiting = awaiting
         self.since = monotonic()
 
-    def over(self, now: float, limits: Limits) -> bool:
+    def expired(self, now: float, limits: Limits) -> bool:
         """Whether it has been waited for long enough."""
-        match self.what:
+        match self.awaiting:
             case Awaiting.HEAD:
                 return now - self.since > limits.head_seconds
             case Awaiting.REQUEST:
@@ -56,14 +54,3 @@ class ConnectionTimeouts:
             case Awaiting.END:
                 return now - self.since > LINGER_SECONDS
         return False
-
-    def reads_nothing(self, now: float, unread: int) -> bool:
-        """Whether the client reads nothing at all, while its kernel keeps the connection.
-
-        Args:
-            now: ``time.monotonic()``.
-            unread: Octets that wait to be sent to it.
-        """
-        if unread != self._unread or not unread:
-            self._unread, self._unread_since = unread, now
-        return unread > 0 and now - self._unread_since > UNREAD_SECONDS

@@ -94,10 +94,10 @@ class Listener:
         for pending in list(self.pending):
             pending.abort()
 
-    async def shed(self) -> None:
+    async def enforce_timeouts(self) -> None:
         """Reset what takes longer than ``Limits.handshake_seconds``; call it twice a second."""
         async for pending in yielding_to_others(self.pending):
-            pending.shed(monotonic())
+            pending.enforce_timeout(monotonic())
 
     def _accept(self) -> None:
         now = self._loop.time()

@@ -134,7 +134,7 @@ class PendingConnection:
         else:
             self._start_protocol()
 
-    def shed(self, now: float) -> None:
+    def enforce_timeout(self, now: float) -> None:
         """Reset it if it is overdue; the TLS handshake has a timer of its own."""
         if self._task is not None or now < self._deadline:
             return

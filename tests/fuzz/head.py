@@ -57,7 +57,7 @@ def heads(data: bytes) -> Iterator[tuple[bytes, ClientState, RequestHead]]:
     parser = RequestParser(DEFAULT_LIMITS)
     while data:
         reads = parser.state
-        piece, data = parser.cut(data)
+        piece, data = parser.read(data)
         if reads is ClientState.HEAD and isinstance(piece, bytes):
             method, target, version = parser.request_line
             arrival = Arrival("203.0.113.7")
@@ -65,7 +65,7 @@ def heads(data: bytes) -> Iterator[tuple[bytes, ClientState, RequestHead]]:
             head = RequestHead(method, target, version, fields, arrival, parser.section)
             yield piece, parser.state, head
         if parser.state is ClientState.DONE:
-            parser.answered()
+            parser.next_request()
 
 
 def framing_of(fields: list[Field]) -> tuple[int, bool]:

@@ -16,7 +16,7 @@ from proxy.http1.request_body import (
     ChunkedBody,
     SizedBody,
 )
-from proxy.http1.server_connection import MAX_BUFFERED_BYTES
+from proxy.http1.server_connection import MAX_BUFFERED_BYTES, ServerConnection
 from proxy.net.limits import DEFAULT_LIMITS
 from proxy.net.upstream_address import UpstreamAddress
 from tests.edges import edge
@@ -132,6 +132,7 @@ async def test_content_behind_a_kept_request_is_bounded(monkeypatch: pytest.Monk
                 filler.setblocking(False)
                 filler.connect_ex(listening.getsockname())
             (connection,) = labgate.server.connections
+            assert isinstance(connection, ServerConnection)
             transport = connection.transport
             assert transport is not None
             sending = asyncio.ensure_future(loop.sock_sendall(client, PUT + b"x" * LARGE))
@@ -142,7 +143,7 @@ async def test_content_behind_a_kept_request_is_bounded(monkeypatch: pytest.Monk
             await loop.sock_sendall(jupyter, end)
             jupyter.close()
             # The next request has begun, and reads what is kept.
-            await until(lambda: bool(labgate.records) and connection._content is not None)
+            await until(lambda: bool(labgate.records) and connection._body is not None)
             await until(lambda: not transport.is_reading() or sending.done())
             assert taps.edge.taken < MAX_BUFFERED_BYTES + MAX_WAITING_BYTES + 2 * ONE_READ
             sending.cancel()
@@ -214,13 +215,13 @@ class Held:
 
 def test_nobody_waits_for_100_for_ever() -> None:
     assert EXPECT_CONTINUE_SECONDS + DEFAULT_LIMITS.content_grace_seconds <= 60
-    content = SizedBody(Held(), DEFAULT_LIMITS, 1, hesitant=True)
+    content = SizedBody(Held(), DEFAULT_LIMITS, 1, expects_continue=True)
     assert content.take() is None
     patience = monotonic() + EXPECT_CONTINUE_SECONDS
     for now in (patience - 10, patience - 1, patience + 1):
-        content.check_pace(now, answered=False)
+        content.check_pace(now, response_begun=False)
         assert content.take() is None
-    content.check_pace(patience + DEFAULT_LIMITS.content_grace_seconds, answered=False)
+    content.check_pace(patience + DEFAULT_LIMITS.content_grace_seconds, response_begun=False)
     with pytest.raises(ClientFault):
         content.take()
 

@@ -30,13 +30,13 @@ def cut(segments: Sequence[bytes]) -> tuple[list[bytes], int, RequestParser]:
     for segment in segments:
         rest = segment
         while rest:
-            piece, rest = parser.cut(rest)
+            piece, rest = parser.read(rest)
             if isinstance(piece, Refuse):
                 return pieces, piece.status, parser
             if piece is not None:
                 pieces.append(piece)
             if parser.state is ClientState.DONE:
-                parser.answered()
+                parser.next_request()
     return pieces, 0, parser
 
 
@@ -85,38 +85,38 @@ def test_a_faulty_head_is_refused_before_it_is_whole(
     first: bytes, second: bytes, status: int
 ) -> None:
     _, refused, parser = cut([first, second] if second else [first])
-    assert (refused, parser.state, parser.kept) == (status, ClientState.IGNORED, b"")
+    assert (refused, parser.state, parser.buffered) == (status, ClientState.IGNORED, b"")
 
 
 def test_behind_a_refusal_nothing_is_read() -> None:
     parser = RequestParser(LIMITS)
-    piece, rest = parser.cut(b"?\r\n\r\n" + GET)
+    piece, rest = parser.read(b"?\r\n\r\n" + GET)
     assert isinstance(piece, Refuse)
     assert rest == b""
-    assert parser.cut(GET) == (None, b"")
-    assert parser.kept == b""
+    assert parser.read(GET) == (None, b"")
+    assert parser.buffered == b""
 
 
 def test_behind_a_request_octets_wait_for_its_answer() -> None:
     parser = RequestParser(LIMITS)
-    assert parser.cut(UPGRADE + GET) == (UPGRADE, GET)
-    assert parser.cut(GET) == (None, b"")
-    assert parser.cut(POST) == (None, b"")
-    kept = parser.take()
-    parser.answered()
-    assert parser.cut(kept) == (GET, POST)
-    assert parser.cut(b"\x81\x00") == (None, b"")
-    assert parser.switched() == b"\x81\x00"
+    assert parser.read(UPGRADE + GET) == (UPGRADE, GET)
+    assert parser.read(GET) == (None, b"")
+    assert parser.read(POST) == (None, b"")
+    kept = parser.take_buffered()
+    parser.next_request()
+    assert parser.read(kept) == (GET, POST)
+    assert parser.read(b"\x81\x00") == (None, b"")
+    assert parser.switch_protocols() == b"\x81\x00"
     assert parser.state is ClientState.SWITCHED
 
 
 def test_an_answer_may_come_before_the_content() -> None:
     parser = RequestParser(LIMITS)
-    assert parser.cut(POST + b"12") == (POST, b"12")
-    assert parser.cut(b"12") == (b"12", b"")
-    parser.answered()
-    assert parser.cut(b"345" + GET) == (b"345", GET)
-    assert parser.cut(GET) == (GET, b"")
+    assert parser.read(POST + b"12") == (POST, b"12")
+    assert parser.read(b"12") == (b"12", b"")
+    parser.next_request()
+    assert parser.read(b"345" + GET) == (b"345", GET)
+    assert parser.read(GET) == (GET, b"")
     assert parser.state is ClientState.DONE
 
 
@@ -156,8 +156,8 @@ def test_anything_at_all_is_cut_alike(data: bytes, at: int) -> None:
 def test_large_field_lines_are_not_kept_for_the_next_request(octets: int, remembered: bool) -> None:
     parser = RequestParser(DEFAULT_LIMITS)
     head = b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"x" * octets + b"\r\n\r\n"
-    parser.cut(head)
+    parser.read(head)
     first = parser.section
-    parser.answered()
-    parser.cut(head)
+    parser.next_request()
+    parser.read(head)
     assert (parser.section is first) is remembered

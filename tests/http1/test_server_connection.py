@@ -6,12 +6,8 @@ import asyncio
 
 import pytest
 
-from proxy.http1.server_connection import (
-    MAX_BUFFERED_BYTES,
-    MAX_WRITE_BYTES,
-    SLICED_BYTES,
-    ServerConnection,
-)
+from proxy.http1.accepted_connection import MAX_WRITE_BYTES, SLICED_BYTES
+from proxy.http1.server_connection import MAX_BUFFERED_BYTES, ServerConnection
 from tests.edges import Edge, edge, request
 from tests.upstreams import OK, Visit, says, upstream
 from tests.wire.talk import Recorder
@@ -26,6 +22,7 @@ SECONDS = 60.0
 
 def connection_of(labgate: Edge) -> ServerConnection:
     (connection,) = labgate.server.connections
+    assert isinstance(connection, ServerConnection)
     return connection
 
 
@@ -66,7 +63,7 @@ async def test_pipelined_requests_wait_as_octets() -> None:
         writer.write(GET * count + request())
         await arrived.wait()
         connection = connection_of(labgate)
-        while len(connection._parser.kept) <= MAX_BUFFERED_BYTES:  # noqa: ASYNC110  no event says so
+        while len(connection._parser.buffered) <= MAX_BUFFERED_BYTES:  # noqa: ASYNC110  no event says so
             await asyncio.sleep(0)
         assert connection.transport is not None
         assert not connection.transport.is_reading()

@@ -38,6 +38,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def only(labgate: Edge) -> ServerConnection:
     (connection,) = labgate.server.connections
+    assert isinstance(connection, ServerConnection)
     return connection
 
 
@@ -140,4 +141,4 @@ async def test_a_sweep_meets_a_connection_that_was_lost_meanwhile() -> None:
         await writer.wait_closed()
         async with asyncio.timeout(PATIENCE_SECONDS):
             await labgate.server.shutdown(PATIENCE_SECONDS)
-        connection.shed(monotonic() + 60)
+        connection.enforce_timeouts(monotonic() + 60)

@@ -124,7 +124,7 @@ async def test_a_slow_second_head_is_shed(together: bool) -> None:
             writer.write(b"GET / HT")
         answering = asyncio.ensure_future(reader.read())
         while not answering.done():
-            await labgate.server.shed()
+            await labgate.server.enforce_timeouts()
             await asyncio.sleep(0)
         assert answering.result().startswith(b"HTTP/1.1 408 ")
 
@@ -135,7 +135,7 @@ async def test_a_refused_head_is_not_called_slow_as_well() -> None:
         writer.write(b"GET  / HTTP/1.1\r\n\r\n")
         answer = await reader.readuntil(b"\r\n\r\n")
         for _ in range(20):
-            await labgate.server.shed()
+            await labgate.server.enforce_timeouts()
             await asyncio.sleep(0)
         answer += await reader.read()
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -155,7 +155,7 @@ async def test_a_request_under_way_is_never_shed_for_its_head() -> None:
         writer.write(request())
         await jupyter.arrived.wait()
         for _ in range(20):
-            await labgate.server.shed()
+            await labgate.server.enforce_timeouts()
             await asyncio.sleep(0)
         waiting.set()
         assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
@@ -210,7 +210,7 @@ async def test_who_expects_100_is_not_slow_before_it(framing: bytes, sends: bool
         await jupyter.arrived.wait()
         patience = monotonic() + 2 * limits.content_grace_seconds
         while monotonic() < patience:
-            await labgate.server.shed()
+            await labgate.server.enforce_timeouts()
             await asyncio.sleep(0)
         ready.set()
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")

@@ -184,8 +184,8 @@ async def sweep(server: Http1Server, listener: Listener) -> None:
     """As the application does it, only more often."""
     while True:
         await asyncio.sleep(0.05)
-        await listener.shed()
-        await server.shed()
+        await listener.enforce_timeouts()
+        await server.enforce_timeouts()
 
 
 async def until(condition: Callable[[], object]) -> None:

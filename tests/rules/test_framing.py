@@ -127,7 +127,7 @@ PARSED = [
 @pytest.mark.parametrize(("fields", "expected"), PARSED)
 def test_parser(fields: bytes, expected: ClientState | int) -> None:
     parser = RequestParser(DEFAULT_LIMITS)
-    piece, rest = parser.cut(b"POST / HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n")
+    piece, rest = parser.read(b"POST / HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n")
     assert not rest
     assert (piece.status if isinstance(piece, Refuse) else parser.state) == expected
 

@@ -19,8 +19,8 @@ from proxy.cli.arguments import parse
 from proxy.cli.run import run, serve
 from proxy.config.load import load
 from proxy.config.settings import Settings
+from proxy.http1.accepted_connection import AcceptedConnection
 from proxy.http1.client_connection import UpstreamConnection
-from proxy.http1.server_connection import ServerConnection
 from proxy.proxying.request_handler import RequestHandler
 from proxy.runtime.tasks import spawn
 
@@ -58,7 +58,7 @@ def sample() -> dict[str, object]:
         "tasks": len(tasks),
         "kinds": Counter(getattr(task.get_coro(), "__qualname__", "?") for task in tasks),
         "open": sum(
-            isinstance(one, ServerConnection | RequestHandler | UpstreamConnection)
+            isinstance(one, AcceptedConnection | RequestHandler | UpstreamConnection)
             for one in gc.get_objects()
         ),
         "descriptors": len(os.listdir("/proc/self/fd")),

@@ -16,6 +16,7 @@ import pytest
 
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.http1.server_connection import ServerConnection
+from proxy.http1.upgraded_connection import UpgradedConnection
 from tests.edges import Edge
 from tests.upstreams import Visit
 from tests.wire import messages
@@ -53,9 +54,14 @@ class Taps:
         self.edge = Tap()
         self.upstream = Tap()
         at_edge, at_upstream = ServerConnection.data_received, UpstreamConnection.data_received
+        at_tunnel = UpgradedConnection.data_received
 
         def from_client(protocol: ServerConnection, data: bytes) -> None:
             at_edge(protocol, data)
+            self.edge.took(len(data))
+
+        def from_upgraded(protocol: UpgradedConnection, data: bytes) -> None:
+            at_tunnel(protocol, data)
             self.edge.took(len(data))
 
         def from_jupyter(connection: UpstreamConnection, data: bytes) -> None:
@@ -63,6 +69,7 @@ class Taps:
             self.upstream.took(len(data))
 
         monkeypatch.setattr(ServerConnection, "data_received", from_client)
+        monkeypatch.setattr(UpgradedConnection, "data_received", from_upgraded)
         monkeypatch.setattr(UpstreamConnection, "data_received", from_jupyter)
 
 

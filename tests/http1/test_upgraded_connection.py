@@ -1,0 +1,61 @@
+"""The client's connection after a 101: another object, to which the transport hands its bytes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from proxy.http1.server_connection import ServerConnection
+from proxy.http1.upgraded_connection import UpgradedConnection
+from tests.edges import edge
+from tests.http1.test_endings import SWITCH, WEBSOCKET, until
+from tests.upstreams import Visit, upstream
+
+
+async def test_bytes_before_the_101_reach_the_tunnel_first() -> None:
+    received = b""
+    sent_early, complete = asyncio.Event(), asyncio.Event()
+
+    async def answer(visit: Visit) -> None:
+        nonlocal received
+        await visit.head()
+        await sent_early.wait()
+        await visit.say(SWITCH)
+        received = await visit.reader.readexactly(len(b"early late"))
+        complete.set()
+
+    async with asyncio.timeout(60), upstream(answer) as jupyter, edge(jupyter.address) as labgate:
+        reader, writer = await labgate.connect()
+        writer.write(WEBSOCKET + b"early")
+        await until(lambda: bool(labgate.exchanges.under_way))
+        (previous,) = labgate.server.connections
+        assert isinstance(previous, ServerConnection)
+        sent_early.set()
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b" late")
+        await complete.wait()
+        (connection,) = labgate.server.connections
+        assert isinstance(connection, UpgradedConnection)
+        assert connection.client == previous.client
+    assert received == b"early late"
+
+
+async def test_a_loss_told_to_the_previous_object_ends_the_tunnel() -> None:
+    """Over TLS the event loop chooses whom to call before the 101, and calls after it."""
+
+    async def answer(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(SWITCH)
+        await visit.reader.read()
+
+    async with asyncio.timeout(60), upstream(answer) as jupyter, edge(jupyter.address) as labgate:
+        reader, writer = await labgate.connect()
+        await until(lambda: bool(labgate.server.connections))
+        (previous,) = labgate.server.connections
+        writer.write(WEBSOCKET)
+        await reader.readuntil(b"\r\n\r\n")
+        assert len(labgate.server.connections) == 1
+        assert previous not in labgate.server.connections
+        previous.connection_lost(None)
+        assert not labgate.server.connections
+        assert len(labgate.server.connection_limit) == 0
+        await until(lambda: not labgate.exchanges.tunnels)
