@@ -56,13 +56,16 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a browser or with containers first: what takes longest is best begun early."""
-    long = {
-        item.path
-        for item in items
-        if item.get_closest_marker("chromium") or item.get_closest_marker("docker")
-    }
-    items.sort(key=lambda item: item.path not in long)
+    """What takes longest is best begun early: browsers and containers, then other programs."""
+    ranks: dict[Path, int] = {}
+    for item in items:
+        rank = 2
+        if item.get_closest_marker("chromium") or item.get_closest_marker("docker"):
+            rank = 0
+        elif item.get_closest_marker("jupyter") or item.path.parent.name == "e2e":
+            rank = 1
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
 
 
 def require(condition: object, lack: str, mend: str) -> None:

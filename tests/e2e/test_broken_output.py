@@ -169,11 +169,10 @@ def serves_on_and_stops(
     ("command", "number"),
     [
         (("serve",), signal.SIGTERM),
-        (("serve",), signal.SIGINT),
         (("serve", "--workers", "2"), signal.SIGTERM),
         (("up", "--launch", "none"), signal.SIGINT),
     ],
-    ids=["serve", "serve-int", "workers", "up"],
+    ids=["serve", "workers", "up"],
 )
 def test_a_stop_stops(
     command: tuple[str, ...],
@@ -188,7 +187,7 @@ def test_a_stop_stops(
 
 @pytest.mark.jupyter
 @pytest.mark.usefixtures("jupyterlab")
-@pytest.mark.parametrize("place", [head, unread, closed], ids=lambda place: place.__name__)
+@pytest.mark.parametrize("place", [head, unread], ids=lambda place: place.__name__)
 def test_jupyter_is_stopped_too(
     place: Callable[[], AbstractContextManager[Place]], tmp_path: Path
 ) -> None:

@@ -29,7 +29,7 @@ from tests.e2e.programs import (
 pytestmark = [pytest.mark.chromium, pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
 
 MEBIBYTE = 2**20
-BIG_FILE_BYTES = 300_000_000
+BIG_FILE_BYTES = 100_000_000
 FLAT_BYTES = 16 * MEBIBYTE
 
 NOTEBOOK = {
@@ -155,7 +155,7 @@ def test_logging_in_with_a_password(page: Page, tmp_path: Path) -> None:
 def test_a_big_file_goes_up_and_down_with_flat_memory(
     page: Page, labgate: Labgate, jupyter: Jupyter, tmp_path: Path
 ) -> None:
-    """300 MB by Lab's own upload button and download menu."""
+    """100 MB by Lab's own upload button and download menu."""
     big = tmp_path / "big.bin"
     big.write_bytes(os.urandom(BIG_FILE_BYTES))
     digest = _sha256(big)
