@@ -15,7 +15,7 @@ NAME_WORDS = MappingProxyType(
         **dict.fromkeys(("map", "if"), 3),
         **dict.fromkeys(("header_up", "header_down", "transport"), 2),
         **dict.fromkeys(("http-request", "http-response"), 3),
-        **dict.fromkeys(("timeout", "option", "server", "errorfile"), 2),
+        **dict.fromkeys(("timeout", "option", "server", "bind"), 2),
         **dict.fromkeys(("RequestHeader", "Header"), 3),
         **dict.fromkeys(("ProxyPass", "SetEnv", "RewriteCond", "Redirect"), 2),
     }
@@ -42,13 +42,13 @@ class Configuration:
     certificate: str = "good"
 
     def without(self, *beginnings: str) -> Configuration:
-        """Without the entries that begin so."""
-        places = {
-            place: tuple(entry for entry in entries if not entry.startswith(beginnings))
-            for place, entries in self.places.items()
-        }
-        assert places != self.places, f"nothing begins with {beginnings}"
-        return replace(self, places=places)
+        """Without the entries that begin so; of each there is one."""
+        changed = self
+        for beginning in beginnings:
+            less = changed.take_out(beginning)
+            assert less != changed, f"nothing begins with {beginning}"
+            changed = less
+        return changed
 
     def put(self, place: str, *added: str) -> Configuration:
         """With these entries, each instead of those that set the same at this place."""
@@ -63,21 +63,26 @@ class Configuration:
     def pasted(self, mend: str) -> Configuration:
         """As somebody makes it who reads a mend: its lines at the places it names."""
         mended, place = self, ""
+        added: dict[str, list[str]] = {}
         for entry in entries(mend):
             if entry.startswith(TAKE_OUT):
-                out = entry.removeprefix(TAKE_OUT).removesuffix(" …")
-                mended = mended._take_out(out)
+                mended = mended.take_out(entry.removeprefix(TAKE_OUT).removesuffix("…"))
             elif entry.startswith("#"):
-                named = [known for known in self.places if entry[2:].startswith(known)]
-                place = named[0] if named else place
+                places = [known for known in self.places if entry[2:].startswith(known)]
+                place = places[0] if places else place
             else:
                 assert place, f"the mend does not say where {entry!r} belongs"
-                mended = mended.put(place, entry)
+                added.setdefault(place, []).append(entry)
+        for place, lines in added.items():
+            mended = mended.put(place, *lines)
         return mended
 
-    def _take_out(self, beginning: str) -> Configuration:
+    def take_out(self, beginning: str) -> Configuration:
+        """Without the entries that begin so, if there are any."""
         places = {
-            place: tuple(entry for entry in entries if not entry.startswith(beginning))
+            place: tuple(
+                entry for entry in entries if not entry.lower().startswith(beginning.lower())
+            )
             for place, entries in self.places.items()
         }
         return replace(self, places=places)

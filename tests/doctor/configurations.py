@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.doctor.configuration import Configuration
+from tests.doctor.proxies import LOGIN
 
 BEFORE, SERVER, LOCATION = (
     "Before the server block",
     "In the server block",
     "In the location of Jupyter",
 )
-GLOBAL_OPTIONS, SITE, REVERSE_PROXY = (
+GLOBAL_OPTIONS, BESIDE, SITE, REVERSE_PROXY = (
     "In the global options",
+    "Beside the site block",
     "In the site block",
     "In the reverse_proxy of Jupyter",
 )
@@ -28,7 +30,14 @@ NGINX = Configuration(
     "nginx",
     {
         BEFORE: ('map $http_upgrade $connection_upgrade {\n    default upgrade;\n    "" "";\n}',),
-        SERVER: ("client_max_body_size 0;", "large_client_header_buffers 4 32k;"),
+        SERVER: (
+            "listen 127.0.0.1:@port@ ssl;",
+            "listen [::1]:@port@ ssl;",
+            "ssl_certificate @cert@;",
+            "ssl_certificate_key @key@;",
+            "client_max_body_size 0;",
+            "large_client_header_buffers 4 32k;",
+        ),
         LOCATION: (
             "proxy_pass http://@upstream@;",
             "proxy_http_version 1.1;",
@@ -43,26 +52,38 @@ NGINX = Configuration(
             "proxy_request_buffering off;",
             "proxy_buffering off;",
         ),
+        LOGIN: (),
     },
 )
-CADDY = Configuration("caddy", {GLOBAL_OPTIONS: (), SITE: (), REVERSE_PROXY: ()})
+CADDY = Configuration(
+    "caddy",
+    {
+        GLOBAL_OPTIONS: (),
+        BESIDE: (),
+        SITE: ("bind 127.0.0.1 ::1", "tls @cert@ @key@"),
+        REVERSE_PROXY: (),
+    },
+)
 HAPROXY = Configuration(
     "haproxy",
     {
         GLOBAL: ("tune.bufsize 65536",),
         DEFAULTS: ("timeout client 1d", "timeout server 1d", "timeout tunnel 1d"),
         FRONTEND: (
+            "bind 127.0.0.1:@port@,[::1]:@port@ ssl crt @both@ alpn http/1.1",
             "http-request set-header X-Forwarded-Proto https",
             "http-request set-header X-Real-IP %[src]",
         ),
-        BACKEND: (),
+        BACKEND: ("server jupyter @upstream@",),
     },
 )
 APACHE = Configuration(
     "apache",
     {
-        OUTSIDE: (),
+        OUTSIDE: ("Listen 127.0.0.1:@port@", "Listen [::1]:@port@"),
         VIRTUAL_HOST: (
+            "SSLCertificateFile @cert@",
+            "SSLCertificateKeyFile @key@",
             "LimitRequestFieldSize 65536",
             "AllowEncodedSlashes NoDecode",
             "ProxyPreserveHost On",
@@ -196,9 +217,7 @@ WRONG: dict[str, tuple[Configuration, str]] = {
     "nginx: heads of 8 KiB": (NGINX.without("large_client_header_buffers"), "header-limit"),
     "nginx: everything is cached for an hour": (NGINX.put(SERVER, "expires 1h;"), "lab-cached"),
     "nginx: calls are sent to a login page": (
-        NGINX.add(
-            SERVER, "location /api/ {\n    return 302 https://login.example.org/?next=$uri;\n}"
-        ),
+        NGINX.put(LOGIN, "# every call"),
         "sso-redirect",
     ),
     "nginx: a path is stripped": (

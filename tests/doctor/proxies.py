@@ -16,6 +16,8 @@ from tests.doctor.configuration import Configuration
 from tests.e2e.programs import Program, free_port
 
 PUBLIC = "localhost"
+LOGIN = "At the top of the location that redirects to the login"
+"""A place of nginx's; empty, nothing redirects."""
 
 
 class Certificates:
@@ -102,19 +104,19 @@ class Proxy(Program):
     def url(self) -> str:
         return f"https://{PUBLIC}:{self.port}{self.configuration.path}"
 
-    @property
-    def cert(self) -> Path:
-        return self.certificates.cert(self.configuration.certificate)
-
-    @property
-    def key(self) -> Path:
-        return self.certificates.key(self.configuration.certificate)
-
     def at(self, place: str, depth: int) -> str:
         """The entries of a place, as a text of so many spaces in front of each line."""
+        certificate = self.configuration.certificate
+        known = {
+            "upstream": self.upstream,
+            "port": self.port,
+            "cert": self.certificates.cert(certificate),
+            "key": self.certificates.key(certificate),
+            "both": self.certificates.both(certificate),
+        }
         entries = "\n".join(self.configuration.places[place])
-        for name, value in {"upstream": self.upstream, "port": str(self.port)}.items():
-            entries = entries.replace(f"@{name}@", value)
+        for name, value in known.items():
+            entries = entries.replace(f"@{name}@", str(value))
         return textwrap.indent(entries, " " * depth).lstrip()
 
     def ready(self) -> bool:
@@ -147,14 +149,11 @@ http {{
     access_log {self.folder}/access.log;
     {self.at("Before the server block", 4)}
     server {{
-        listen 127.0.0.1:{self.port} ssl;
-        listen [::1]:{self.port} ssl;
-        ssl_certificate {self.cert};
-        ssl_certificate_key {self.key};
         {self.at("In the server block", 8)}
         location {self.configuration.path} {{
             {self.at("In the location of Jupyter", 12)}
         }}
+        {self._login()}
     }}
     server {{
         listen 127.0.0.1:{self.http_port};
@@ -163,6 +162,16 @@ http {{
     }}
 }}
 """
+
+    def _login(self) -> str:
+        """The location of calls, where those are sent to a login page."""
+        if not self.configuration.places[LOGIN]:
+            return ""
+        return f"""\
+location /api/ {{
+            {self.at(LOGIN, 12)}
+            return 302 https://login.example.org/?next=$uri;
+        }}"""
 
     def command(self) -> list[str]:
         return [self.executable(), "-c", str(self.file), "-e", "stderr"]
@@ -186,13 +195,12 @@ class Caddy(Proxy):
     {self.at("In the global options", 4)}
 }}
 https://{PUBLIC}:{self.port} {{
-    bind 127.0.0.1 ::1
-    tls {self.cert} {self.key}
     {self.at("In the site block", 4)}
     reverse_proxy {self.upstream} {{
         {self.at("In the reverse_proxy of Jupyter", 8)}
     }}
 }}
+{self.at("Beside the site block", 0)}
 http://{PUBLIC}:{self.http_port} {{
     bind 127.0.0.1 ::1
     redir https://{PUBLIC}:{self.port}{{uri}} 308
@@ -214,7 +222,6 @@ class Haproxy(Proxy):
     package = "haproxy"
 
     def text(self) -> str:
-        both = self.certificates.both(self.configuration.certificate)
         return f"""\
 global
     nbthread 1
@@ -224,7 +231,6 @@ defaults
     timeout connect 5s
     {self.at("In defaults", 4)}
 frontend public
-    bind 127.0.0.1:{self.port},[::1]:{self.port} ssl crt {both} alpn http/1.1
     {self.at("In the frontend", 4)}
     default_backend jupyter
 frontend plain
@@ -232,7 +238,6 @@ frontend plain
     http-request redirect code 308 location https://{PUBLIC}:{self.port}%[capture.req.uri]
 backend jupyter
     {self.at("In the backend of Jupyter", 4)}
-    server jupyter {self.upstream}
 """
 
     def command(self) -> list[str]:
@@ -269,15 +274,11 @@ PidFile {self.folder}/apache.pid
 Mutex sem
 ErrorLog {self.folder}/error.log
 ServerName {PUBLIC}
-Listen 127.0.0.1:{self.port}
-Listen [::1]:{self.port}
 Listen 127.0.0.1:{self.http_port}
 Listen [::1]:{self.http_port}
 {self.at("Outside of the VirtualHost", 0)}
 <VirtualHost *:{self.port}>
     SSLEngine on
-    SSLCertificateFile {self.cert}
-    SSLCertificateKeyFile {self.key}
     {self.at("In the VirtualHost", 4)}
 </VirtualHost>
 <VirtualHost *:{self.http_port}>

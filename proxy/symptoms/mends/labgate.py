@@ -1,0 +1,63 @@
+"""Lines for labgate.toml, for the symptoms that labgate's own settings can cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_DOMAIN = """\
+[site]
+domains = ["@authority@"]
+rewrite = "rewrite"
+"""
+
+_UPSTREAM = """\
+[upstream]
+url = "http://@upstream@@path@"
+"""
+
+LINES: Mapping[str, str] = MappingProxyType(
+    {
+        "unreachable": """\
+[listen]
+bind = ["0.0.0.0", "::"]
+https_port = @port@
+""",
+        "certificate": """\
+# labgate obtains one itself; or give your own in [tls].
+[acme]
+email = "me@example.org"
+""",
+        "no-redirect": """\
+[listen]
+http_port = 80
+""",
+        "host-refused": _DOMAIN,
+        "origin-refused": _DOMAIN,
+        "websocket-refused": """\
+# For programs that send neither Origin nor token; browsers always send an Origin.
+[site]
+websocket_without_origin = true
+""",
+        "header-limit": """\
+[limits]
+head = 131072
+""",
+        "upstream-down": _UPSTREAM,
+        "upstream-timeout": """\
+# 0 waits for as long as the client does.
+[upstream]
+response_seconds = 0.0
+""",
+        "base-url": _UPSTREAM,
+        "rate-limited": """\
+# For 429 the failed logins of an address are counted, for 503 its requests.
+[access]
+login_failures = 30
+
+[limits]
+requests_per_address = 1000
+""",
+    }
+)
+"""By the identifier of a symptom."""
