@@ -8,7 +8,8 @@ In the order a request meets them:
 - ``router``           which upstream it goes to, and what holds for it there
 - ``responses``        what labgate says itself: refusals, redirects, errors
 - ``forwarder``        an allowed request up to Jupyter, its response down
-- ``pool``             kept-alive connections to Jupyter, taken last in, first out
+- ``pool``             the connections to an upstream, kept open for the requests that follow
+- ``pool_rules``       which of them a request takes, which are closed, and when to look again
 - ``outage``           one line in the log when Jupyter goes away, and one when it is back
 - ``page_deadline``    which waiting requests get the waiting page
 - ``tunnel``           raw bytes both ways after a 101

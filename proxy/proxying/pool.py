@@ -1,15 +1,15 @@
-"""Kept-alive connections to an upstream, taken last in, first out."""
+"""The connections to an upstream, kept open for the requests that follow."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from time import monotonic
 from typing import Protocol, TypeVar
 
 from proxy.errors import UpstreamDown
 from proxy.http1.client_connection import UpstreamConnection
+from proxy.proxying.pool_rules import IdleLimits, next_check, to_close, to_take
 from proxy.runtime.tasks import yielding_to_others
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -27,10 +27,18 @@ class Upstream(Protocol):
 
 
 class Pool:
-    """Idle connections to one upstream; busy ones belong to their exchange.
+    """The connections to one upstream: idle ones to take, and those that carry a request.
 
-    There is no limit on busy connections: Jupyter's long polls and downloads would
-    otherwise starve everything behind them.
+    It does what ``pool_rules`` decide. There is no limit on busy connections: Jupyter's long
+    polls and downloads would otherwise starve everything behind them.
+
+    Args:
+        upstream: What to connect to; None until that is known.
+        connect_timeout_seconds: From a dial to the connection.
+        idle_connections: How many may be idle.
+        idle_seconds: How long each may be idle.
+        head_seconds: From the first byte of a response's head to its last.
+        response_seconds: From the end of a request to its response's head; 0 for any time.
     """
 
     def __init__(
@@ -45,12 +53,11 @@ class Pool:
     ) -> None:
         self._upstream = upstream
         self._connect_timeout = connect_timeout_seconds
-        self._limit = idle_connections
-        self._idle_seconds = idle_seconds
+        self._limits = IdleLimits(idle_connections, idle_seconds)
         self._head_seconds = head_seconds
         self._response_seconds = response_seconds
         self._open: set[UpstreamConnection] = set()
-        self._idle: deque[tuple[UpstreamConnection, float]] = deque()
+        self._idle: dict[UpstreamConnection, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
@@ -74,13 +81,15 @@ class Pool:
         self._upstream = upstream
 
     def take(self) -> UpstreamConnection | None:
-        """The idle connection used last, if there is one."""
-        now = monotonic()
-        while self._idle:
-            connection, since = self._idle.pop()
-            if connection.quiet and now - since < self._idle_seconds:
+        """An idle connection, if there is one to be used."""
+        idle, now = self._idle, monotonic()
+        while (connection := to_take(idle, now, self._limits)) is not None:
+            del idle[connection]
+            if connection.quiet:
                 return connection
             connection.abort()
+        if idle:
+            self._close_expired()
         return None
 
     async def dial(self) -> UpstreamConnection:
@@ -105,7 +114,7 @@ class Pool:
         return connection
 
     async def check_times(self) -> None:
-        """Fail the answers that take too long to begin; call it twice a second."""
+        """Fail the requests whose responses take too long to begin; call it twice a second."""
         async for connection in yielding_to_others(self._open):
             connection.check_time(monotonic(), self._head_seconds, self._response_seconds)
 
@@ -114,33 +123,35 @@ class Pool:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._idle:
-            self._idle.pop()[0].abort()
+        self._close(list(self._idle))
 
     def _make(self) -> UpstreamConnection:
         return UpstreamConnection(self._released)
 
     def _released(self, connection: UpstreamConnection, reusable: bool) -> None:
-        """An exchange is over, or a connection was lost."""
+        """A response is complete, or a connection was lost."""
         if not reusable:
             self._open.discard(connection)
-            if self._idle:
-                self._idle = deque(entry for entry in self._idle if entry[0] is not connection)
+            self._idle.pop(connection, None)
             return
-        if len(self._idle) >= self._limit:
-            connection.abort()
-            return
-        self._idle.append((connection, monotonic()))
-        if self._timer is None:
-            self._expire_in(self._idle_seconds)
+        self._idle[connection] = monotonic()
+        # Otherwise the timer is early enough.
+        if self._timer is None or len(self._idle) > self._limits.connections:
+            self._close_expired()
 
-    def _expire_in(self, seconds: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
-
-    def _expire(self) -> None:
-        self._timer = None
+    def _close_expired(self) -> None:
         now = monotonic()
-        while self._idle and now - self._idle[0][1] >= self._idle_seconds:
-            self._idle.popleft()[0].abort()
-        if self._idle:
-            self._expire_in(self._idle[0][1] + self._idle_seconds - now)
+        self._close(to_close(self._idle, now, self._limits))
+        at = next_check(self._idle, self._limits)
+        if self._timer is None and at is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(at - now, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._close_expired()
+
+    def _close(self, connections: Iterable[UpstreamConnection]) -> None:
+        for connection in connections:
+            del self._idle[connection]
+            connection.abort()

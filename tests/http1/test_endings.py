@@ -143,7 +143,7 @@ async def test_a_client_that_ends_while_jupyter_is_slow(caplog: pytest.LogCaptur
     async with upstream(slow) as jupyter, edge(jupyter.address) as labgate:
         client = await dialled(labgate, put)
         await asked.wait()
-        (connection,) = labgate.pool._open
+        (connection,) = labgate.pool.open
         while not connection.congested:
             await loop.sock_sendall(client, b"x" * 32768)
             await asyncio.sleep(0)

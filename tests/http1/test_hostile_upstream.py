@@ -132,7 +132,7 @@ async def test_what_is_merely_slow_is_waited_for(
         asking = asyncio.ensure_future(labgate.ask(request()))
         for count in range(len(pieces)):
             await taken.until(len(b"".join(pieces[: count + 1])))
-            for connection in list(labgate.pool._open):
+            for connection in list(labgate.pool.open):
                 connection.check_time(monotonic() + 3600, HEAD_SECONDS, response_seconds=0)
             checked.release()
         assert (await asking).endswith(b"ok")
@@ -156,7 +156,7 @@ async def test_of_a_head_that_has_begun_the_rest_is_not_waited_for(
     ):
         asking = asyncio.ensure_future(labgate.ask(request()))
         await taken.until(10)
-        (connection,) = labgate.pool._open
+        (connection,) = labgate.pool.open
         connection.check_time(monotonic() + HEAD_SECONDS - 1, HEAD_SECONDS, response_seconds=0)
         assert not asking.done()
         connection.check_time(monotonic() + 3600, HEAD_SECONDS, response_seconds=0)

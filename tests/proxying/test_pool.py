@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
+from proxy.proxying.pool import Pool
 from tests.edges import edge, request
-from tests.upstreams import OK, Visit, upstream
+from tests.upstreams import OK, Visit, says, upstream
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 SECONDS = 60.0
 LONG = 3600.0
@@ -108,7 +114,7 @@ async def test_one_that_is_too_old_is_not_taken() -> None:
     ):
         asking = asyncio.ensure_future(labgate.ask(request()))
         await jupyter.until(waiting=1)
-        (connection,) = labgate.pool._open
+        (connection,) = labgate.pool.open
         jupyter.answer()
         await asking
         time.sleep(0.15)  # nothing else runs meanwhile, the pool's timer included
@@ -126,7 +132,7 @@ async def test_one_that_is_young_is_taken_once() -> None:
     ):
         asking = asyncio.ensure_future(labgate.ask(request()))
         await jupyter.until(waiting=1)
-        (connection,) = labgate.pool._open
+        (connection,) = labgate.pool.open
         jupyter.answer()
         await asking
         assert labgate.pool.take() is connection
@@ -159,3 +165,36 @@ async def test_after_a_move_no_old_connection_is_used_again() -> None:
         new.answer()
         assert (await asking).endswith(b"ok")
         assert len(before.visits) == 2
+
+
+async def test_one_that_jupyter_closes_is_forgotten() -> None:
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(says(OK, close=True)) as running,
+        edge(running.address, idle_seconds=LONG) as labgate,
+    ):
+        assert (await labgate.ask(request())).endswith(b"ok")
+        while labgate.pool.connections:  # noqa: ASYNC110  no event says so
+            await asyncio.sleep(0)
+        assert repr(labgate.pool).endswith(" idle=0>")
+
+
+class LostAtOnce:
+    """An upstream whose connections have ended when they are handed over."""
+
+    async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.BaseTransport, P]:
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.create_unix_connection(factory, sock=ours)
+        while not transport.is_closing():  # noqa: ASYNC110  no event says so
+            await asyncio.sleep(0)
+        return transport, protocol
+
+
+async def test_one_that_is_lost_while_it_is_dialled_is_not_counted() -> None:
+    async with asyncio.timeout(SECONDS):
+        pool = Pool(LostAtOnce())
+        connection = await pool.dial()
+        assert not connection.usable
+        assert pool.connections == 0
