@@ -36,6 +36,7 @@ class Dispatcher:
         access_log: Every exchange gets a line there, so what went wrong needs none beside it.
         trace: Keep what the rules change, for ``--show-headers``.
         under_way: How many are, tunnels included.
+        draining: Whether somebody waits for their end.
     """
 
     def __init__(
@@ -54,7 +55,8 @@ class Dispatcher:
         self.under_way = 0
         self._turned_away = LogThrottle()
         self._refused_crowd = LogThrottle()
-        self._idle: asyncio.Event | None = None
+        self.draining = False
+        self._drained: asyncio.Event | None = None
         self.observers = observers
 
     def __call__(
@@ -80,21 +82,15 @@ class Dispatcher:
         """
         return self._refused_crowd.due(monotonic()) if refusal.status == 429 else 0
 
-    def over(self, record: Record) -> None:
-        """One has ended."""
-        self.under_way -= 1
-        self._look_idle()
-        if self.observers.end:
-            self.notify(self.observers.end, record)
-
     def opened(self, tunnel: OpenTunnel) -> None:
         """One has become a tunnel: a drain does not wait for it."""
         self.tunnels.add(tunnel)
-        self._look_idle()
+        self.check_drained()
 
-    def _look_idle(self) -> None:
-        if self._idle is not None and self.under_way <= len(self.tunnels):
-            self._idle.set()
+    def check_drained(self) -> None:
+        """Call it when there is one less: ``finished`` may wait for it."""
+        if self._drained is not None and self.under_way <= len(self.tunnels):
+            self._drained.set()
 
     def notify(self, observers: Sequence[Observer], record: Record) -> None:
         """Call every one of them."""
@@ -107,6 +103,6 @@ class Dispatcher:
 
     async def finished(self) -> None:
         """Wait until nothing but tunnels is under way."""
-        self._idle = asyncio.Event()
+        self.draining, self._drained = True, asyncio.Event()
         if self.under_way > len(self.tunnels):
-            await self._idle.wait()
+            await self._drained.wait()

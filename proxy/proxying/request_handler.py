@@ -324,7 +324,12 @@ class RequestHandler:
         if attempt is not None and route is not None and route.access_control is not None:
             route.access_control.on_response_end(attempt, self._record.status)
         self._record.seconds = monotonic() - self._started
-        self._all.over(self._record)
+        services = self._all
+        services.under_way -= 1
+        if services.draining:
+            services.check_drained()
+        if services.observers.end:
+            services.notify(services.observers.end, self._record)
 
     def _release(self) -> None:
         slot, self._slot = self._slot, None
