@@ -86,7 +86,9 @@ LIMITS = [
     (b"GET /%b HTTP/1.1\r\n\r\n" % (b"a" * 87), 414),
     (b"GET / HTTP/1.1\r\n%b\r\n" % (b"A: b\r\n" * 10), 0),
     (b"GET / HTTP/1.1\r\n%b\r\n" % (b"A: b\r\n" * 11), 431),
-    (b"GET / HTTP/1.1\r\nA: %b\r\n\r\n" % (b"b" * 1000), 431),
+    (b"GET / HTTP/1.1\r\nA: %b\r\n\r\n" % (b"b" * 991), 0),
+    (b"GET / HTTP/1.1\r\nA: %b\r\n\r\n" % (b"b" * 992), 431),
+    (b"%b / HTTP/1.1\r\nA: %b\r\n\r\n" % (b"G" * 80, b"b" * 950), 0),
     (b"GET / HTTP/1.1\r\nA: b\nB: c\r\n\r\n", 400),
 ]
 
