@@ -1,7 +1,4 @@
-"""Logins to Jupyter itself: limits how many an address may try, and counts those that fail.
-
-Tested by tests/access/test_access_control.py.
-"""
+"""Logins to Jupyter itself: limits how many an address may try, and counts those that fail."""
 
 from __future__ import annotations
 

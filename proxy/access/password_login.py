@@ -1,7 +1,4 @@
-"""labgate's own login: a session cookie, or a user and password of the htpasswd file.
-
-Tested by tests/access/test_access_control.py.
-"""
+"""labgate's own login: a session cookie, or a user and password of the htpasswd file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Checks passwords against their hashes in threads, and remembers the right ones for minutes.
-
-Tested by tests/access/test_access_control.py.
-"""
+"""Checks passwords against their hashes in threads, and remembers the right ones for minutes."""
 
 from __future__ import annotations
 

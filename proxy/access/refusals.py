@@ -1,7 +1,4 @@
-"""The refusals of access control: statuses 401, 429 and 503.
-
-Tested by tests/access/test_access_control.py and tests/proxying/test_errors.py.
-"""
+"""The refusals of access control: statuses 401, 429 and 503."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Counts wrong tokens of Jupyter like failed logins.
-
-Tested by tests/access/test_access_control.py.
-"""
+"""Counts wrong tokens of Jupyter like failed logins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file: what is taken, what is refused with its line and the mend, and how it is reread."""
+"""The file: what is taken, what is refused with its line and the remedy, and how it is reread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from passlib import hash as passlib_hash
 
 from proxy.access import htpasswd
-from proxy.access.htpasswd import BCRYPT_OCTETS, Htpasswd, matches, parse
+from proxy.access.htpasswd import BCRYPT_OCTETS, Htpasswd, matches, parse, problem_with_user
 from proxy.errors import StartError
 
 PATH = Path("/etc/labgate/htpasswd")
@@ -60,71 +60,122 @@ def test_comments_and_empty_lines() -> None:
     assert parse(text, PATH) == {"ada": SESAME, "b\u00f6b c": APR1}
 
 
+MAKE_IT = "make the line with `labgate password --htpasswd USER`"
+OTHER_KIND = f"only bcrypt, argon2 and apr1 hashes are taken, this is none of them; {MAKE_IT}"
+DAMAGED = f"hash is damaged or cut off; {MAKE_IT}"
+TOO_LONG = f"hash would take too long; {MAKE_IT}"
+
+
 @pytest.mark.parametrize(
-    ("line", "about"),
+    ("line", "problem"),
     [
-        ("ada", "not USER:HASH"),
-        (":" + SESAME, "name is empty"),
-        ("a\x07da:" + SESAME, "control characters"),
-        ("ada :" + SESAME, "no spaces around"),
-        ("ada:", "only bcrypt, argon2 and apr1"),
-        ("ada:open sesame", "only bcrypt, argon2 and apr1"),
-        ("ada:" + known.ldap_sha1.hash("sesame"), "only bcrypt, argon2 and apr1"),
-        ("ada:" + known.md5_crypt.hash("sesame"), "only bcrypt, argon2 and apr1"),
+        ("ada", f"this is not USER:HASH; {MAKE_IT}"),
+        (":" + SESAME, "the user's name is empty; write USER:HASH"),
+        ("a\x07da:" + SESAME, "the user's name has control characters; remove them"),
+        ("ada :" + SESAME, "a user's name has no colon, no spaces around it and no # in front"),
+        ("ada:", OTHER_KIND),
+        ("ada:open sesame", OTHER_KIND),
+        ("ada:" + known.ldap_sha1.hash("sesame"), OTHER_KIND),
+        ("ada:" + known.md5_crypt.hash("sesame"), OTHER_KIND),
         (
             "ada:" + known.sha512_crypt.using(rounds=1000).hash("sesame"),
-            "only bcrypt, argon2 and apr1",
+            OTHER_KIND,
         ),
-        ("ada:rqXexS6ZhobKA", "only bcrypt, argon2 and apr1"),
-        ("ada:" + SESAME.replace("$2b$", "$2x$"), "only bcrypt, argon2 and apr1"),
-        ("ada:argon2:" + ARGON2, "only bcrypt, argon2 and apr1"),
-        ("ada:" + SESAME[:-1], "bcrypt hash is damaged"),
-        ("ada:" + SESAME[:20], "bcrypt hash is damaged"),
-        ("ada:$2b$", "bcrypt hash is damaged"),
-        ("ada:$2b$04$" + "a" * 53, "bcrypt hash is damaged"),  # padding bits
-        ("ada:" + SESAME[:29], "bcrypt hash is damaged"),
-        ("ada:" + ARGON2.rpartition("$")[0], "argon2 hash is damaged"),
-        ("ada:$argon2id$v=18" + ARGON2[14:], "argon2 hash is damaged"),
-        ("ada:" + APR1[:-1], "apr_md5_crypt hash is damaged"),
-        ("ada:$apr1$12345678", "apr_md5_crypt hash is damaged"),
-        ("ada:" + SESAME.replace("$04$", "$31$"), "too long"),
-        ("ada:" + ARGON2.replace("m=64", "m=2097152"), "too long"),
-        ("ada:" + ARGON2.replace("t=1", "t=1000"), "too long"),
-        ("bob:" + SESAME, "bob is on line 1 already"),
+        ("ada:rqXexS6ZhobKA", OTHER_KIND),
+        ("ada:" + SESAME.replace("$2b$", "$2x$"), OTHER_KIND),
+        ("ada:argon2:" + ARGON2, OTHER_KIND),
+        ("ada:" + SESAME[:-1], f"the bcrypt {DAMAGED}"),
+        ("ada:" + SESAME[:20], f"the bcrypt {DAMAGED}"),
+        ("ada:$2b$", f"the bcrypt {DAMAGED}"),
+        ("ada:$2b$04$" + "a" * 53, f"the bcrypt {DAMAGED}"),  # padding bits
+        ("ada:" + SESAME[:29], f"the bcrypt {DAMAGED}"),
+        ("ada:" + ARGON2.rpartition("$")[0], f"the argon2 {DAMAGED}"),
+        ("ada:$argon2id$v=18" + ARGON2[14:], f"the argon2 {DAMAGED}"),
+        ("ada:" + APR1[:-1], f"the apr_md5_crypt {DAMAGED}"),
+        ("ada:$apr1$12345678", f"the apr_md5_crypt {DAMAGED}"),
+        ("ada:" + SESAME.replace("$04$", "$31$"), f"checking this bcrypt {TOO_LONG}"),
+        ("ada:" + ARGON2.replace("m=64", "m=1048577"), f"checking this argon2 {TOO_LONG}"),
+        ("ada:" + ARGON2.replace("t=1", "t=65"), f"checking this argon2 {TOO_LONG}"),
+        ("bob:" + SESAME, "bob is on line 1 already; remove one of the two"),
     ],
     ids=count(),
 )
-def test_lines_that_are_refused(line: str, about: str) -> None:
+def test_lines_that_are_refused(line: str, problem: str) -> None:
+    """The message never quotes a hash, which may be a password by mistake."""
     with pytest.raises(StartError) as caught:
         parse(f"bob:{SESAME}\n\n{line}\n", PATH)
-    problem = str(caught.value)
-    assert problem.startswith(f"{PATH}:3: ")
-    assert about in problem
-    assert "sesame" not in problem
-    if "bcrypt" in about:
-        assert "labgate password --htpasswd USER" in problem
+    assert str(caught.value) == f"{PATH}:3: {problem}."
+
+
+COSTS = [
+    SESAME.replace("$04$", "$16$"),
+    ARGON2.replace("m=64", "m=1048576"),
+    ARGON2.replace("t=1", "t=64"),
+]
+
+
+@pytest.mark.parametrize("hashed", COSTS, ids=["rounds", "memory", "passes"])
+def test_the_highest_costs_that_are_taken(hashed: str) -> None:
+    assert parse(f"ada:{hashed}", PATH) == {"ada": hashed}
+
+
+NAMES = [
+    ("ada", ""),
+    ("a b", ""),
+    ("", "the user's name is empty; write USER:HASH"),
+    ("a:b", "a user's name has no colon, no spaces around it and no # in front"),
+    ("#a", "a user's name has no colon, no spaces around it and no # in front"),
+    (" a", "a user's name has no colon, no spaces around it and no # in front"),
+    ("a\x00", "the user's name has control characters; remove them"),
+]
+
+
+@pytest.mark.parametrize(("user", "problem"), NAMES)
+def test_names_that_can_log_in(user: str, problem: str) -> None:
+    assert problem_with_user(user) == problem
 
 
 def test_nobody_in_it() -> None:
-    with pytest.raises(StartError, match="holds no user"):
+    with pytest.raises(StartError) as caught:
         parse("# nobody yet\n", PATH)
+    assert str(caught.value) == (
+        "/etc/labgate/htpasswd (access.htpasswd) holds no user, so nobody could get in. "
+        "Add one: labgate password --htpasswd USER >> /etc/labgate/htpasswd"
+    )
+
+
+def problem_with(file: Path) -> str:
+    """What is said of a file that cannot be used."""
+    with pytest.raises(StartError) as caught:
+        Htpasswd(file)
+    return str(caught.value)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
-    with pytest.raises(StartError, match="labgate password --htpasswd USER >> ") as caught:
-        Htpasswd(missing)
-    assert str(missing) in str(caught.value)
-    with pytest.raises(StartError):
-        Htpasswd(tmp_path)
+    assert problem_with(missing) == (
+        f"The htpasswd file {missing} (access.htpasswd) cannot be read: "
+        "No such file or directory. "
+        f"Make one: labgate password --htpasswd USER >> {missing}"
+    )
+    assert "Is a directory" in problem_with(tmp_path)
     binary = tmp_path / "binary"
     binary.write_bytes(b"ada:" + SESAME.encode() + b"\n\xff\n")
-    with pytest.raises(StartError, match=":2: this is not UTF-8"):
-        Htpasswd(binary)
-    big = tmp_path / "big"
-    big.write_bytes(b"#" * (htpasswd.MAX_FILE_BYTES + 1))
-    with pytest.raises(StartError, match="less than a MiB"):
-        Htpasswd(big)
+    assert problem_with(binary) == f"{binary}:2: this is not UTF-8; {MAKE_IT}."
+    binary.write_bytes(b"\xff\n\n")
+    assert problem_with(binary).startswith(f"{binary}:1: ")
+
+
+def test_a_file_has_no_more_than_a_mib(tmp_path: Path) -> None:
+    file = tmp_path / "htpasswd"
+    line = f"ada:{SESAME}\n".encode()
+    file.write_bytes(line.ljust(htpasswd.MAX_FILE_BYTES, b"\n"))
+    file.chmod(0o600)
+    assert dict(Htpasswd(file).users) == {"ada": SESAME}
+    file.write_bytes(line.ljust(htpasswd.MAX_FILE_BYTES + 1, b"\n"))
+    problem = f"{file} (access.htpasswd) is no file of less than a MiB; name another."
+    assert problem_with(file) == problem
+    assert "no file of less than a MiB" in problem_with(Path("/dev/null"))
 
 
 def test_readable_by_everybody_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -135,7 +186,8 @@ def test_readable_by_everybody_is_said(tmp_path: Path, caplog: pytest.LogCapture
     assert not caplog.records
     file.chmod(0o644)
     Htpasswd(file)
-    assert "chmod o-r" in caplog.text
+    said = f"{file} is readable by everybody on this machine: chmod o-r {file}"
+    assert caplog.messages == [said]
 
 
 class Reread:
@@ -187,12 +239,14 @@ def test_a_broken_or_removed_file_changes_nothing(
         reread.write(broken)
     for _ in range(3):
         assert reread.reload_if_changed() == {"ada": SESAME}
-    assert len(caplog.records) == 1
-    assert caplog.records[0].levelno == logging.WARNING
-    assert str(reread.file) in caplog.text
-    assert "the users from before" in caplog.text
+    [warning] = caplog.records
+    assert warning.levelno == logging.WARNING
+    assert str(reread.file) in warning.message
+    assert warning.message.endswith(" Until then the users from before get in.")
+    caplog.set_level("INFO")
     reread.write(f"bob:{APR1}\n")
     assert reread.reload_if_changed() == {"bob": APR1}
+    assert caplog.messages[1:] == [f"{reread.file}: 1 user(s) from now on"]
 
 
 def test_a_file_changed_in_place_within_the_same_size(tmp_path: Path) -> None:

@@ -41,6 +41,26 @@ def test_one_that_has_ended_by_itself_is_forgotten() -> None:
     assert [one.session for one in revoked.revocations() if one.user == "ada"] == ["c", "d"]
 
 
+def test_the_end_of_all_sessions_of_a_user_is_forgotten_as_well() -> None:
+    revoked = RevokedSessions([Revocation("ada", "", NOW), Revocation("", "", NOW - 1)])
+    assert session(name="x", issued=NOW) in revoked
+    assert session(user="bob", issued=NOW - 1) in revoked
+    later = NOW + SESSION_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS
+    revoked.add(Revocation("eve", "a", later - 1))
+    assert [(one.user, one.at) for one in revoked.revocations()] == [
+        ("ada", NOW),
+        ("eve", later - 1),
+    ]
+    revoked.add(Revocation("eve", "b", later))
+    assert {one.user for one in revoked.revocations()} == {"eve"}
+
+
+def test_the_last_end_of_all_sessions_counts() -> None:
+    revoked = RevokedSessions([Revocation("ada", "", NOW), Revocation("ada", "", NOW - 5)])
+    assert revoked.revocations() == [Revocation("ada", "", NOW)]
+    assert session(issued=0) not in RevokedSessions([Revocation("bob", "", NOW)])
+
+
 def test_who_ends_very_many_ends_all_of_his_own() -> None:
     revoked = RevokedSessions(
         Revocation("ada", str(n), NOW) for n in range(MAX_REVOCATIONS_PER_USER)
@@ -82,7 +102,9 @@ async def test_a_damaged_file_lets_nobody_in_again(
 ) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
     file = RevokedFile(tmp_path)
-    assert "everybody has to log in again" in caplog.text
+    [line] = caplog.messages
+    assert line.startswith(f"{tmp_path / FILE_NAME} cannot be read (")
+    assert line.endswith("): everybody has to log in again.")
     assert session(user="anybody", issued=1000) in file.revoked
     await file.save(Revocation("ada", "a", int(time.time())))
     assert session(user="anybody", issued=1000) in RevokedFile(tmp_path).revoked
@@ -94,5 +116,8 @@ async def test_a_folder_that_cannot_be_written(
     (tmp_path / "state").write_text("a file where the folder should be")
     file = RevokedFile(tmp_path / "state")
     await file.save(Revocation("ada", "a", NOW))
-    assert "state.folder" in caplog.text
+    assert caplog.messages[-1] == (
+        f"{tmp_path / 'state' / FILE_NAME}: Not a directory; make the folder writable, or set "
+        "state.folder. Who has logged out is logged out until labgate is started again."
+    )
     assert session() in file.revoked
