@@ -134,8 +134,8 @@ class Application:
         """Open every port.
 
         Raises:
-            StartError: A certificate or a port is not to be had, or the htpasswd file is no
-                good.
+            StartError: A certificate or a port is not available, or the htpasswd file is
+                invalid.
         """
         settings = self._settings
         if self._access_log is not None:

@@ -88,7 +88,7 @@ def bind_ports(settings: Settings) -> Ports:
     """Bind every port.
 
     Raises:
-        StartError: One is not to be had.
+        StartError: One is not available.
     """
     optional = () if settings.listen.bind else settings.bind
     main_port = settings.https_port if settings.listen.tls else settings.http_port

@@ -1,4 +1,4 @@
-"""The few exceptions, and what each becomes.
+"""The exceptions of labgate, and what each becomes.
 
 ::
 
@@ -7,12 +7,12 @@
     │   └── UsageError        what was asked for is not well-formed: exit code 2
     ├── ClientFault           a request's content is malformed or too slow: a 4xx of its own
     └── UpstreamError         no usable answer from Jupyter: a status from STATUS_OF
-        ├── UpstreamDown      refused, unreachable, or gone before it said a byte
-        ├── UpstreamSilent    it took the request of a page and answers nobody
+        ├── UpstreamDown      refused, unreachable, or closed before it sent a byte
+        ├── UpstreamSilent    it takes requests and responds to none
         ├── UpstreamTimeout   a configured limit ran out
-        └── UpstreamGarbage   an answer that is not HTTP, or is HTTP out of place
+        └── UpstreamGarbage   a response that is not HTTP, or not one to what was asked
 
-An ``UpstreamError`` that strikes after the response head went down cannot become a
+An ``UpstreamError`` that occurs after the response head was sent cannot become a
 status any more: the client's connection is aborted, so that it sees the truncation
 (RFC 9112 section 8).
 
@@ -27,7 +27,7 @@ class LabgateError(Exception):
 
 
 class StartError(LabgateError):
-    """One or two sentences: what is wrong, and the mend."""
+    """One or two sentences: what is wrong, and the remedy."""
 
     exit_code = 1
 
@@ -51,7 +51,7 @@ class UpstreamError(LabgateError):
 
 
 class UpstreamDown(UpstreamError):  # noqa: N818  reads as what happened, like TimeoutError's kin
-    """The upstream could not be reached, or closed before it said a byte."""
+    """The upstream could not be reached, or closed before it sent a byte."""
 
 
 class UpstreamSilent(UpstreamError):  # noqa: N818

@@ -114,7 +114,7 @@ class Pebble(Program):
     @property
     def printed(self) -> str:
         """Everything that it says of what it does."""
-        return self.stdout.read_text(errors="replace") + self.told
+        return self.stdout.read_text(errors="replace") + self.log
 
     def root(self) -> ssl.SSLContext:
         """A client that trusts what Pebble issues; its root is another after every start."""

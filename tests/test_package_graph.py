@@ -64,9 +64,9 @@ WAYS = [
 def test_an_import_upwards_is_found(line: str, tmp_path: Path) -> None:
     imports = imports_of(planted(tmp_path, {"low/file.py": line, "high/file.py": ""}))
     assert imports == [Import("proxy.low.file", "proxy.high.file")]
-    (told,) = violations(imports, ["low", "high"])
-    assert "proxy.low.file imports proxy.high.file" in told
-    assert "low comes before high in LAYERS" in told
+    (sentence,) = violations(imports, ["low", "high"])
+    assert "proxy.low.file imports proxy.high.file" in sentence
+    assert "low comes before high in LAYERS" in sentence
     assert violations(imports, ["high", "low"]) == []
 
 

@@ -71,7 +71,7 @@ def check_covered(pairs: Sequence[CertificatePair], hosts: Sequence[str]) -> Non
     """Make sure that every host has a certificate.
 
     Raises:
-        StartError: Naming the first host that has none, and the mend.
+        StartError: Naming the first host that has none, and the remedy.
     """
     for host in hosts:
         if not any(pair.covers(host) for pair in pairs):
@@ -91,7 +91,7 @@ def load_pair(cert: Path, key: Path, now: datetime | None = None) -> Certificate
     """Load and check one pair.
 
     Raises:
-        StartError: Naming the file and the mend.
+        StartError: Naming the file and the remedy.
     """
     return check_pair(cert, key, *read_pair(cert, key), now)
 
@@ -100,7 +100,7 @@ def read_pair(cert: Path, key: Path) -> tuple[bytes, bytes]:
     """Read both files.
 
     Raises:
-        StartError: One is missing or may not be read, with the mend.
+        StartError: One is missing or may not be read, with the remedy.
     """
     return _read(cert, "certificate"), _read(key, "private key")
 
@@ -111,7 +111,7 @@ def check_pair(
     """Check the content of a pair's files.
 
     Raises:
-        StartError: Naming the file and the mend.
+        StartError: Naming the file and the remedy.
     """
     try:
         chain = x509.load_pem_x509_certificates(chain_text)
@@ -157,7 +157,7 @@ def _read(path: Path, what: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise StartError(f"There is no {what} at {path}. {_mend(path)}.") from None
+        raise StartError(f"There is no {what} at {path}. {_remedy(path)}.") from None
     except PermissionError:
         raise StartError(
             f"The {what} {path} may not be read by this user. Start labgate as root or as the "
@@ -165,11 +165,11 @@ def _read(path: Path, what: str) -> bytes:
         ) from None
     except OSError as error:
         raise StartError(
-            f"The {what} {path} cannot be read: {error.strerror}. {_mend(path)}."
+            f"The {what} {path} cannot be read: {error.strerror}. {_remedy(path)}."
         ) from None
 
 
-def _mend(missing: Path) -> str:
+def _remedy(missing: Path) -> str:
     if not missing.is_relative_to(LETSENCRYPT):
         return "Name the right file with --cert and --key"
     if is_address(name := missing.parent.name):

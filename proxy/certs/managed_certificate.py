@@ -44,7 +44,7 @@ class ManagedCertificate:
         pair: In service; None if the source is optional and has no files.
         context: The TLS context for its handshakes.
         temporary: It is self-signed and serves until the deferred certificate is there.
-        fault: What is wrong with the files now, and the mend; empty if nothing is.
+        fault: What is wrong with the files now, and the remedy; empty if nothing is.
         next_renewal: When the next renewal is due; None if that is not known.
         last_error: Why the last renewal failed; empty if it did not.
     """

@@ -12,7 +12,7 @@
         "temporary": false,              # true: self-signed, until the files are there
         "issuer": "…", "serial": "0A…",
         "not_before": "2026-01-01T00:00:00+00:00", "not_after": "…",
-        "fault": "",                     # what is wrong with the files now, and the mend
+        "fault": "",                     # what is wrong with the files now, and the remedy
         "next_renewal": "…" or null,     # if labgate renews it
         "last_error": ""}]}
 

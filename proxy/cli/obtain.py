@@ -55,7 +55,7 @@ def _check(settings: Settings) -> None:
     """Make sure that labgate obtains this certificate by ACME.
 
     Raises:
-        StartError: It does not: why, and the mend.
+        StartError: It does not: why, and the remedy.
     """
     domain = settings.site.domains[0]
     if not settings.listen.tls:

@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
         usage = self.format_usage().rstrip()
         self.exit(
             2,
-            f"labgate: {with_full_stop(message)}\n{usage}   ({self.prog} --help tells them all)\n",
+            f"labgate: {with_full_stop(message)}\n{usage}   ({self.prog} --help lists them)\n",
         )
 
     def _expect_command(self, words: list[str]) -> None:

@@ -48,6 +48,6 @@ def htpasswd_line(user: str, passphrase: str) -> str:
         raise StartError("The passphrase has control characters, which browsers do not send.")
     if len(passphrase.encode("utf-8")) > BCRYPT_OCTETS:
         raise StartError(
-            f"bcrypt cuts a passphrase off after {BCRYPT_OCTETS} octets; choose a shorter one."
+            f"bcrypt cuts a passphrase off after {BCRYPT_OCTETS} bytes; choose a shorter one."
         )
     return f"{user}:{bcrypt.hash(passphrase)}"

@@ -35,7 +35,7 @@ def bind(
     Args:
         addresses: IP addresses or names of this machine.
         port: 0 lets the kernel choose.
-        flag: The option that would change the port, for the error's mend.
+        flag: The option that would change the port, named in the error.
         optional: Addresses to leave out where this machine lacks their family.
 
     Raises:
@@ -82,7 +82,7 @@ def _bound(address: str, port: int) -> socket.socket:
 
 
 def bind_error(error: OSError, address: str, port: int, flag: str) -> str:
-    """Why an address cannot be listened on, and the mend."""
+    """Why an address cannot be listened on, and the remedy."""
     shown = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     if error.errno == errno.EADDRINUSE:
         return (

@@ -61,7 +61,7 @@ def parse_upstream(url: str) -> UpstreamAddress:
     """Read an ``--upstream``; a path in it is Jupyter's ``base_url``.
 
     Raises:
-        UsageError: With the part at fault and the mend.
+        UsageError: With the part at fault and the remedy.
     """
     if url.startswith("unix:"):
         path = url.removeprefix("unix:")

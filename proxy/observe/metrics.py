@@ -64,7 +64,7 @@ class TrafficMetrics(Collector):
             yield GaugeMetricFamily(f"labgate_{name}", text, read())
         exchanges = CounterMetricFamily(
             "labgate_exchanges",
-            "Requests that are over, by outcome and class of status (0xx: no answer).",
+            "Finished requests, by outcome and class of status (0xx: no answer).",
             labels=["outcome", "status"],
         )
         for (outcome, digit), number in self._traffic.exchanges.items():

@@ -53,7 +53,7 @@ async def serve_metrics(
     """Serve the metrics on a host and port while inside; yields the port.
 
     Raises:
-        StartError: The port is not to be had.
+        StartError: The port is not available.
     """
     (listening,) = bind([address[0]], address[1], "--metrics")
     app = make_metrics_app(collectors, address[0])

@@ -221,8 +221,11 @@ async def test_the_log_holds_no_secret(labgate: Guarded, caplog: pytest.LogCaptu
     await labgate.ask(cookie)
     assert "refused 401 by rule basic-auth: Authorization" in caplog.text
     assert "basic-auth: ada logged in from 127.0.0.1" in caplog.text
-    told = [basic(), basic("ada", "open barley"), cookie]
-    for secret in [field.rpartition(b" ")[2].decode() for field in told] + ["sesame", "barley"]:
+    credentials = [basic(), basic("ada", "open barley"), cookie]
+    for secret in [field.rpartition(b" ")[2].decode() for field in credentials] + [
+        "sesame",
+        "barley",
+    ]:
         assert secret not in caplog.text
 
 

@@ -1,8 +1,8 @@
 """Which Python labgate runs on while it is measured.
 
 The peers are the distribution's builds, and most people run labgate on the distribution's
-Python or on an image's. Those were compiled with what a profile told (PGO). One that pyenv
-compiled was not, unless told to, and needs a third more CPU for the same request.
+Python or on an image's. Those were compiled with a profile (PGO). One that pyenv
+compiled was not, unless it was configured to, and needs a third more CPU for the same request.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def distribution() -> str | None:
 
     None where there is none, where its version is another, or where this is the one.
     """
-    theirs = _told(str(DISTRIBUTION)) if DISTRIBUTION.exists() else None
-    ours = _told(sys.executable)
+    theirs = _printed(str(DISTRIBUTION)) if DISTRIBUTION.exists() else None
+    ours = _printed(sys.executable)
     if theirs is None or ours is None or theirs[1] != ours[1] or theirs[2] == ours[2]:
         return None
     return str(DISTRIBUTION)
@@ -41,9 +41,9 @@ def version(python: str) -> str:
 
     No path: it would tell of the machine where this was measured, and nothing of the figures.
     """
-    told = _told(python)
+    found = _printed(python)
     whose = "the distribution's" if Path(python) == DISTRIBUTION else "of the virtual environment"
-    return f"Python {told[0] if told else '?'} ({whose})"
+    return f"Python {found[0] if found else '?'} ({whose})"
 
 
 def packages() -> str:
@@ -51,7 +51,7 @@ def packages() -> str:
     return sysconfig.get_path("platlib")
 
 
-def _told(python: str) -> tuple[str, str, str] | None:
+def _printed(python: str) -> tuple[str, str, str] | None:
     """Version, binary interface and file."""
     shown = subprocess.run([python, "-c", _TELL], capture_output=True, text=True, check=False)
     words = shown.stdout.split()

@@ -133,7 +133,7 @@ class Nginx(Peer):
 
     def version(self) -> str | None:
         found = program("nginx")
-        return _told(found, "-v").rpartition("/")[2] if found else None
+        return _printed(found, "-v").rpartition("/")[2] if found else None
 
     def command(self, port: int, upstream: int, certificate: Certificate, work: Path) -> list[str]:
         found = program("nginx")
@@ -152,7 +152,7 @@ class Caddy(Peer):
 
     def version(self) -> str | None:
         found = program("caddy")
-        return _told(found, "version").split()[0].removeprefix("v") if found else None
+        return _printed(found, "version").split()[0].removeprefix("v") if found else None
 
     def command(self, port: int, upstream: int, certificate: Certificate, work: Path) -> list[str]:
         found = program("caddy")
@@ -173,7 +173,7 @@ class Haproxy(Peer):
 
     def version(self) -> str | None:
         found = program("haproxy")
-        return _told(found, "-v").split()[2].partition("-")[0] if found else None
+        return _printed(found, "-v").split()[2].partition("-")[0] if found else None
 
     def command(self, port: int, upstream: int, certificate: Certificate, work: Path) -> list[str]:
         found = program("haproxy")
@@ -191,7 +191,7 @@ class ConfigurableHttpProxy(Peer):
 
     def version(self) -> str | None:
         found = program("configurable-http-proxy")
-        return _told(found, "--version") if found else None
+        return _printed(found, "--version") if found else None
 
     def command(self, port: int, upstream: int, certificate: Certificate, work: Path) -> list[str]:
         found = program("configurable-http-proxy")
@@ -205,7 +205,7 @@ class ConfigurableHttpProxy(Peer):
         return {"CONFIGPROXY_AUTH_TOKEN": "not-secret", "NODE_ENV": "production"}
 
 
-def _told(command: str, flag: str) -> str:
+def _printed(command: str, flag: str) -> str:
     shown = subprocess.run([command, flag], capture_output=True, text=True, check=False)
     lines = (shown.stdout or shown.stderr).strip().splitlines()
     return lines[0] if lines else "?"

@@ -46,7 +46,7 @@ class Program:
         return self._running.poll() is not None
 
     @property
-    def told(self) -> str:
+    def log(self) -> str:
         """The last lines of its output."""
         return "\n".join(self.output.read_text(errors="replace").splitlines()[-15:])
 

@@ -80,9 +80,9 @@ def start(peer: Peer, behind: Behind) -> Running:
     try:
         while not _answers(address):
             if program.ended:
-                raise NotStartedError(f"{peer.name} ended: {program.told}")
+                raise NotStartedError(f"{peer.name} ended: {program.log}")
             if time.perf_counter() - since > START_SECONDS:
-                raise NotStartedError(f"{peer.name} does not answer: {program.told}")
+                raise NotStartedError(f"{peer.name} does not answer: {program.log}")
             time.sleep(POLL_SECONDS)
     except BaseException:
         program.stop()
@@ -105,9 +105,9 @@ def start_upstream(work: Path, cores: set[int]) -> tuple[Program, int]:
     command = [sys.executable, "-m", "tests.bench.upstream"]
     program = Program(command, cores, output, folder=Path(__file__).parent.parent.parent)
     since = time.perf_counter()
-    while not (told := output.read_text()).endswith("\n"):
+    while not (text := output.read_text()).endswith("\n"):
         if program.ended or time.perf_counter() - since > START_SECONDS:
             program.stop()
-            raise NotStartedError(f"the upstream did not start: {told}")
+            raise NotStartedError(f"the upstream did not start: {text}")
         time.sleep(POLL_SECONDS)
-    return program, int(told)
+    return program, int(text)

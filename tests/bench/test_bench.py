@@ -83,8 +83,8 @@ def test_all_processes_of_a_program_are_weighed(tmp_path: Path) -> None:
     command = [sys.executable, str(script), "parent"]
     program = Program(command, os.sched_getaffinity(0), tmp_path / "output")
     try:
-        until(lambda: program.ended or "!" in program.told, "it is not done")
-        assert not program.ended, program.told
+        until(lambda: program.ended or "!" in program.log, "it is not done")
+        assert not program.ended, program.log
         # The kernel counts whole hundredths, user and system time of each apart.
         assert program.cpu_seconds() > 3 * 0.1 - 6 * 0.01
     finally:

@@ -11,10 +11,10 @@ from tests.bench import interpreter
 from tests.bench.peers import labgates
 
 
-def test_a_version_is_told_without_its_path() -> None:
-    told = interpreter.version(sys.executable)
-    assert told.startswith(f"Python {sys.version.split()[0]} (")
-    assert "/" not in told
+def test_a_version_is_shown_without_its_path() -> None:
+    shown = interpreter.version(sys.executable)
+    assert shown.startswith(f"Python {sys.version.split()[0]} (")
+    assert "/" not in shown
 
 
 def test_labgate_starts_on_each_of_them() -> None:

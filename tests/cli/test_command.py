@@ -31,7 +31,7 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
     command = [sys.executable, "-X", "importtime", "-m", "proxy", "serve"]
     command += ["--config", str(folder / "labgate.toml"), "--upstream", "http://127.0.0.1:9"]
     command += ["--bind", "127.0.0.1", "--https-port", "0", "--http-port", "0", *arguments]
-    modules, told = set(), []
+    modules, output = set(), []
     environment = {"XDG_STATE_HOME": str(folder), "HOME": str(folder)}
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
@@ -41,12 +41,12 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
             if line.startswith("import time:"):
                 modules.add(line.rpartition("|")[2].strip())
             else:
-                told.append(line)
+                output.append(line)
             if line.startswith("  Stop "):
                 break
         running.terminate()
         running.stderr.read()
-    assert running.returncode == 0, "".join(told)
+    assert running.returncode == 0, "".join(output)
     return modules
 
 

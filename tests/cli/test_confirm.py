@@ -57,9 +57,9 @@ def asking(code: str = ASKING) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     )
     os.close(theirs)
     try:
-        told = b""
-        while b"Replace it? [y/N] " not in told:
-            told += os.read(terminal, 1024)
+        output = b""
+        while b"Replace it? [y/N] " not in output:
+            output += os.read(terminal, 1024)
         yield process, terminal
     finally:
         process.kill()
@@ -68,18 +68,18 @@ def asking(code: str = ASKING) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 
 def asked(typed: bytes) -> str:
     """What the process writes after ``typed`` is its answer."""
-    told = b""
+    output = b""
     with asking() as (_, terminal):
         os.write(terminal, typed)
         with suppress(OSError):  # Linux's end of a pseudo-terminal
             while piece := os.read(terminal, 1024):
-                told += piece
+                output += piece
         os.close(terminal)
-    return told.decode()
+    return output.decode()
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "output"),
     [
         (b"y\n", "ANSWER True"),
         (b" YES \n", "ANSWER True"),
@@ -90,9 +90,9 @@ def asked(typed: bytes) -> str:
         (b"\x03", "INTERRUPTED"),
     ],
 )
-def test_answers(typed: bytes, told: str) -> None:
+def test_answers(typed: bytes, output: str) -> None:
     said = asked(typed)
-    assert told in said
+    assert output in said
     assert "others had turns" in said or typed == b"\x03"
 
 
@@ -114,8 +114,8 @@ HANGING_UP_BEFORE = HANGING_UP.replace(
     "code", [HANGING_UP, HANGING_UP_BEFORE], ids=["after the question", "before it"]
 )
 def test_a_terminal_that_hangs_up_is_a_no(code: str) -> None:
-    told = code.replace('print("others had turns" if turns > 1 else "nobody else ran")', "pass")
-    with asking(told) as (process, terminal):
+    quiet = code.replace('print("others had turns" if turns > 1 else "nobody else ran")', "pass")
+    with asking(quiet) as (process, terminal):
         os.close(terminal)
         assert process.wait(60) == 7
 

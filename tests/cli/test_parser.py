@@ -49,12 +49,12 @@ def test_mistyped(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> N
     assert not more
 
 
-def test_everything_mistyped_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_mistyped_word_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["up", "--domian", "a.example", "--imgae", "x"])
-    told = capsys.readouterr().err.splitlines()
-    assert told[0].endswith("--domian; did you mean --domain?")
-    assert told[1].endswith("--imgae; did you mean --image?")
+    output = capsys.readouterr().err.splitlines()
+    assert output[0].endswith("--domian; did you mean --domain?")
+    assert output[1].endswith("--imgae; did you mean --image?")
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,10 @@ def test_help_tells_every_option(
     with pytest.raises(SystemExit) as caught:
         parse(line.split())
     assert caught.value.code == 0
-    told = capsys.readouterr().out
-    assert told.startswith("usage: labgate")
-    assert "None" not in told
-    assert [line for line in told.splitlines() if len(line) > 80] == []
+    output = capsys.readouterr().out
+    assert output.startswith("usage: labgate")
+    assert "None" not in output
+    assert [line for line in output.splitlines() if len(line) > 80] == []
     if line == "up --help":
-        assert "--launch {auto,docker,process,none}" in told
-        assert "--domain NAME[:PORT]" in told
+        assert "--launch {auto,docker,process,none}" in output
+        assert "--domain NAME[:PORT]" in output

@@ -107,13 +107,13 @@ def test_the_commands_that_trust_the_authority_can_be_pasted(system: str) -> Non
     reader = Reader(terminal=True, interactive=True, system=system)
     launched = Launched(ADDRESS, Login("unknown"), "")
     lines = ready_lines(Settings(), launched, authority, reader)
-    told = "\n".join(text for _, text in lines)
-    assert ("security add-trusted-cert" in told) is (system == "darwin")
-    assert ("update-ca-certificates" in told) is (
+    text_of_lines = "\n".join(text for _, text in lines)
+    assert ("security add-trusted-cert" in text_of_lines) is (system == "darwin")
+    assert ("update-ca-certificates" in text_of_lines) is (
         system == "linux" and Path("/usr/local/share/ca-certificates").is_dir()
     )
-    pasted = told[told.find("sudo") :].partition("\nCtrl-C")[0]
-    if "sudo" in told:
+    pasted = text_of_lines[text_of_lines.find("sudo") :].partition("\nCtrl-C")[0]
+    if "sudo" in text_of_lines:
         assert str(authority) in shlex.split(pasted.replace("\\\n", " "))
     for line in pasted.splitlines()[1:]:
         assert not line.lstrip().startswith("&&"), "the line before ran alone"

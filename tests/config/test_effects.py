@@ -1,4 +1,4 @@
-"""An option without an effect is an error; a key of the file without one is told."""
+"""An option without an effect is an error; a key of the file without one is a warning."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_every_key_is_in_the_table() -> None:
     assert {key for key in known if not key.startswith(INDEPENDENT)} <= set(NEEDS)
 
 
-def told(line: str, environment: dict[str, str], file: Path) -> tuple[list[str], list[str]]:
+def remarks_of(line: str, environment: dict[str, str], file: Path) -> tuple[list[str], list[str]]:
     """The ineffective_options on a command line, and the ineffective_keys about everything else."""
     parsed = parse(line.split())
     settings = load(parsed.flags, environment, file, parsed.typed)
@@ -68,7 +68,7 @@ IDLE = [
 
 @pytest.mark.parametrize(("line", "said"), IDLE)
 def test_an_option_without_an_effect_is_a_mistake(line: str, said: str, file: Path) -> None:
-    mistaken, remarked = told(line, {}, file)
+    mistaken, remarked = remarks_of(line, {}, file)
     assert len(mistaken) == 1
     assert mistaken[0].startswith(said)
     assert not remarked
@@ -88,24 +88,24 @@ FINE = [
 
 @pytest.mark.parametrize("line", FINE)
 def test_what_has_an_effect_is_fine(line: str, file: Path) -> None:
-    assert told(line, {}, file) == ([], [])
+    assert remarks_of(line, {}, file) == ([], [])
 
 
 def test_the_file_may_say_more_than_a_command_needs(file: Path) -> None:
-    """It serves several commands; and what a flag switches off is told, not refused."""
+    """It serves several commands; and what a flag switches off is a warning, not an error."""
     file.write_text(
         '[jupyter]\nimage = "x"\nname = "lab"\nlaunch = "docker"\n'
         '[acme]\nemail = "a@b.c"\n[site]\ndomains = ["a.b"]\n'
     )
-    assert told("up", {}, file) == ([], [])
-    assert told("serve", {}, file) == ([], [])
-    assert told("up --launch none", {}, file) == (
+    assert remarks_of("up", {}, file) == ([], [])
+    assert remarks_of("serve", {}, file) == ([], [])
+    assert remarks_of("up --launch none", {}, file) == (
         [],
         ["No effect with --launch none: jupyter.image, jupyter.name."],
     )
-    _, remarked = told("serve", {"LABGATE_LISTEN__TLS": "no"}, file)
+    _, remarked = remarks_of("serve", {"LABGATE_LISTEN__TLS": "no"}, file)
     assert remarked == ["No effect with listen.tls = false: acme.email."]
-    mistaken, _ = told("up --folder /x", {}, file)
+    mistaken, _ = remarks_of("up --folder /x", {}, file)
     assert mistaken == [
         '--folder has no effect with jupyter.launch = "docker". Leave one of them out.'
     ]
@@ -123,23 +123,25 @@ def test_the_file_may_say_more_than_a_command_needs(file: Path) -> None:
         ('jupyter.launch = "none"\njupyter.port = 8888', "jupyter.port"),
     ],
 )
-def test_a_key_of_the_file_without_an_effect_is_told(text: str, remark: str, file: Path) -> None:
+def test_a_key_of_the_file_without_an_effect_is_a_warning(
+    text: str, remark: str, file: Path
+) -> None:
     file.write_text(text)
-    mistaken, remarked = told("up", {}, file)
+    mistaken, remarked = remarks_of("up", {}, file)
     assert not mistaken
     assert len(remarked) == 1
     assert remarked[0].endswith(f": {remark}.")
 
 
-def test_a_public_name_behind_a_local_one_is_told(file: Path) -> None:
+def test_a_public_name_behind_a_local_one_is_a_warning(file: Path) -> None:
     names = "domains = ['localhost', 'lab.example.org']"
     file.write_text(f"[site]\n{names}")
-    (remark,) = told("serve --upstream http://127.0.0.1:1", {}, file)[1]
+    (remark,) = remarks_of("serve --upstream http://127.0.0.1:1", {}, file)[1]
     assert remark.startswith("localhost comes first among the domains")
     assert "do not reach lab.example.org" in remark
     for text in (f"[site]\n{names}\n[listen]\nbind = '::'", "[site]\ndomains = ['localhost']"):
         file.write_text(text)
-        assert told("serve --upstream http://127.0.0.1:1", {}, file) == ([], [])
+        assert remarks_of("serve --upstream http://127.0.0.1:1", {}, file) == ([], [])
 
 
 def test_an_error_after_the_configuration_names_what_was_typed(

@@ -59,18 +59,20 @@ def test_lists_in_the_environment_are_separated_by_commas(tmp_path: Path) -> Non
     assert settings.site.domains == ("a.example", "b.example")
 
 
-def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path) -> None:
+def test_every_problem_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
     text = '[site]\ndomain = "x"\n[jupyter]\nmemory_limit = "much"\n[nonsense]\na = 1'
     env = {"LABGATE_LISTEN__HTTP_PROT": "1", "LABGATE_TLS": "x"}
     with pytest.raises(UsageError) as caught:
         loaded(tmp_path, text, env, listen={"https_port": "many"})
-    told = str(caught.value)
-    assert f"{tmp_path}/labgate.toml: site.domain: unknown key; did you mean domains?" in told
-    assert "jupyter.memory_limit: 'much' is not an amount of memory" in told
-    assert "the environment: LABGATE_LISTEN__HTTP_PROT: unknown key; did you mean http_port" in told
-    assert "the environment: LABGATE_TLS: tls is a section; its keys are variables" in told
-    assert "the command line: listen.https_port: " in told
-    assert "nonsense: unknown key" in told
+    message = str(caught.value)
+    assert f"{tmp_path}/labgate.toml: site.domain: unknown key; did you mean domains?" in message
+    assert "jupyter.memory_limit: 'much' is not an amount of memory" in message
+    assert (
+        "the environment: LABGATE_LISTEN__HTTP_PROT: unknown key; did you mean http_port" in message
+    )
+    assert "the environment: LABGATE_TLS: tls is a section; its keys are variables" in message
+    assert "the command line: listen.https_port: " in message
+    assert "nonsense: unknown key" in message
     assert caught.value.exit_code == 2
 
 
@@ -275,19 +277,19 @@ def test_what_was_typed_is_named_as_it_was_typed(tmp_path: Path) -> None:
     parsed = parse(["up", "--https-port", "many", "--domain", "*.a.example"])
     with pytest.raises(UsageError) as caught:
         load(parsed.flags, {}, file, parsed.typed)
-    told = str(caught.value)
-    assert "the command line: --https-port: 'many' is not a whole number" in told
-    assert "the command line: --domain: '*.a.example': wildcards are not supported" in told
-    assert f"{file}: listen.http_port: 'x' is not a whole number" in told
+    message = str(caught.value)
+    assert "the command line: --https-port: 'many' is not a whole number" in message
+    assert "the command line: --domain: '*.a.example': wildcards are not supported" in message
+    assert f"{file}: listen.http_port: 'x' is not a whole number" in message
 
 
-def test_a_section_that_is_none_is_told_whatever_else_is_given(tmp_path: Path) -> None:
+def test_a_section_that_is_none_is_reported_whatever_else_is_given(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"labgate\.toml: site: site is a section, not a key"):
         loaded(tmp_path, "site = 5", {"LABGATE_SITE__DOMAINS": "a.example"})
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("serve --cert a", "1 certificate(s) and 0 key(s): give --cert and --key in pairs"),
         ("up --volume a:/x --home b:/x", "--volume and --home are both mounted at /x"),
@@ -296,11 +298,11 @@ def test_a_section_that_is_none_is_told_whatever_else_is_given(tmp_path: Path) -
     ],
 )
 def test_other_keys_in_a_sentence_are_named_as_they_were_typed(
-    line: str, told: str, tmp_path: Path
+    line: str, message: str, tmp_path: Path
 ) -> None:
     parsed = parse(line.split())
     (tmp_path / "labgate.toml").write_text("")
     with pytest.raises(UsageError) as caught:
         load(parsed.flags, {}, tmp_path / "labgate.toml", parsed.typed)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert caught.value.exit_code == 2

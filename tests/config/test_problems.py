@@ -1,4 +1,4 @@
-"""Every wrong value is told in labgate's words: where, what it is, what belongs there."""
+"""Every wrong value is explained in a sentence: where it is, what it is, what is expected."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def keys() -> list[tuple[str, str]]:
     return found
 
 
-def told(file: Path, flags: dict[str, Any], environment: dict[str, str]) -> str:
+def errors_of(file: Path, flags: dict[str, Any], environment: dict[str, str]) -> str:
     """What is said, or nothing where the value is fine."""
     try:
         load(flags, environment, file)
@@ -48,13 +48,13 @@ def empty(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("section", "key"), keys())
 def test_no_sentence_is_pydantics(section: str, key: str, empty: Path) -> None:
-    complaints = [told(empty, {section: {key: value}}, {}) for value in WRONG]
+    complaints = [errors_of(empty, {section: {key: value}}, {}) for value in WRONG]
     variable = f"LABGATE_{section}__{key}".upper()
-    complaints += [told(empty, {}, {variable: str(value)}) for value in WRONG]
+    complaints += [errors_of(empty, {}, {variable: str(value)}) for value in WRONG]
     assert any(complaints), "something of it must be wrong"
     for said in filter(None, complaints):
         assert not RAW.search(said), said
-    table = told(empty, {section: {key: {"a": 1}}}, {})
+    table = errors_of(empty, {section: {key: {"a": 1}}}, {})
     assert table.startswith(f"the command line: {section}.{key}: "), table
     assert re.search("write for example|is none of", table), table
     assert table.endswith(("?", "."))
@@ -102,12 +102,12 @@ SENTENCES = [
 
 @pytest.mark.parametrize(("section", "key", "value", "said"), SENTENCES)
 def test_sentences(section: str, key: str, value: object, said: str, empty: Path) -> None:
-    assert f"the command line: {section}.{key}: " in told(empty, {section: {key: value}}, {})
-    assert said in told(empty, {section: {key: value}}, {})
+    assert f"the command line: {section}.{key}: " in errors_of(empty, {section: {key: value}}, {})
+    assert said in errors_of(empty, {section: {key: value}}, {})
 
 
-def test_a_variable_is_told_how_to_write_it(empty: Path) -> None:
-    said = told(empty, {}, {"LABGATE_LISTEN__TLS": "maybe", "LABGATE_SITE__HSTS_SECONDS": ""})
+def test_the_error_says_how_to_write_a_variable(empty: Path) -> None:
+    said = errors_of(empty, {}, {"LABGATE_LISTEN__TLS": "maybe", "LABGATE_SITE__HSTS_SECONDS": ""})
     assert said.splitlines() == [
         (
             "the environment: LABGATE_SITE__HSTS_SECONDS: '' is not a whole number; write for "
@@ -119,14 +119,14 @@ def test_a_variable_is_told_how_to_write_it(empty: Path) -> None:
         ),
     ]
     for good in ("true", "false", "1", "0", "yes", "no", "on", "off", "TRUE", "No"):
-        assert not told(empty, {}, {"LABGATE_LISTEN__TLS": good})
+        assert not errors_of(empty, {}, {"LABGATE_LISTEN__TLS": good})
 
 
 @pytest.mark.parametrize("key", sorted(SECRETS))
 def test_a_secret_is_never_repeated(key: str, empty: Path) -> None:
     section, name = key.split(".")
     for wrong in (5550123, ["hunter2"], {"hunter2": 1}, "hunter2"):
-        said = told(empty, {section: {name: wrong}}, {})
+        said = errors_of(empty, {section: {name: wrong}}, {})
         assert said
         assert not re.search("hunter2|5550123", said)
 
@@ -134,6 +134,6 @@ def test_a_secret_is_never_repeated(key: str, empty: Path) -> None:
 def test_a_section_is_no_key(tmp_path: Path) -> None:
     file = tmp_path / "labgate.toml"
     file.write_text("site = 5")
-    assert "site: site is a section, not a key; write [site], and its keys below." in told(
+    assert "site: site is a section, not a key; write [site], and its keys below." in errors_of(
         file, {}, {}
     )

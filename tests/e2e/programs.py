@@ -141,14 +141,14 @@ class Program:
         """Start it, and wait until it is ready."""
         self.spawn()
         try:
-            until(self._ready_or_gone, lambda: f"{self.name} is not ready:\n{self.told}")
+            until(self._ready_or_gone, lambda: f"{self.name} is not ready:\n{self.log}")
         except BaseException:
             self.kill()
             raise
         return self
 
     def _ready_or_gone(self) -> bool:
-        assert self.running.poll() is None, f"{self.name} ended:\n{self.told}"
+        assert self.running.poll() is None, f"{self.name} ended:\n{self.log}"
         return self.ready()
 
     @property
@@ -161,7 +161,7 @@ class Program:
         return self.running.pid
 
     @property
-    def told(self) -> str:
+    def log(self) -> str:
         """Everything it wrote to standard error since it was started."""
         return self.stderr.read_text(errors="replace") if self.stderr.exists() else ""
 
@@ -323,13 +323,13 @@ class Labgate(Program):
         return [sys.executable, "-m", "proxy", *self._arguments, *ports]
 
     def ready(self) -> bool:
-        return "  Stop  " in self.told
+        return "  Stop  " in self.log
 
     @property
     def lines(self) -> dict[str, str]:
         """The start-up lines by their label."""
-        told = [line.strip().partition(" ") for line in self.told.splitlines()]
-        return {label: text.strip() for label, _, text in told if label.isalpha()}
+        words = [line.strip().partition(" ") for line in self.log.splitlines()]
+        return {label: text.strip() for label, _, text in words if label.isalpha()}
 
     @property
     def token(self) -> str:

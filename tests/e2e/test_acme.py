@@ -92,8 +92,8 @@ def test_up_obtains_and_renews(
     trust, state = ca[0].root(), tmp_path / "labgate"
     with public(state, ca[0], ports, *DOMAINS, *EMAIL) as labgate:
         # Everything is served while the CA is asked: the lines are there before.
-        assert NAME in labgate.told
-        first = until(lambda: serial(ports[1], trust), lambda: labgate.told)
+        assert NAME in labgate.log
+        first = until(lambda: serial(ports[1], trust), lambda: labgate.log)
         assert serial(ports[1], trust, OTHER) == first
         again = cert(state, ca[0], ports, "obtain", *EMAIL)
         assert again.returncode == 0, again
@@ -109,14 +109,14 @@ def test_up_obtains_and_renews(
         ):
             assert step in forced.stdout, forced
         assert "written to" in forced.stdout
-        until(lambda: serial(ports[1], trust) not in ("", first), lambda: labgate.told)
+        until(lambda: serial(ports[1], trust) not in ("", first), lambda: labgate.log)
         assert labgate.running.poll() is None
         shown = cert(state, ca[0], ports, "show", *EMAIL)
         assert shown.returncode == 0, shown
         assert "ACME" in shown.stdout
         assert "by labgate" in shown.stdout
         assert labgate.stop() == 0
-        assert "Traceback" not in labgate.told
+        assert "Traceback" not in labgate.log
 
 
 def test_of_two_with_one_state_folder_one_renews(
@@ -130,8 +130,8 @@ def test_of_two_with_one_state_folder_one_renews(
         public(state, ca[0], ports, *DOMAINS, *EMAIL) as first,
         Public(state, ca[0], beside, "serve", *arguments) as second,
     ):
-        served = until(lambda: serial(ports[1], trust), lambda: first.told + second.told)
-        until(lambda: serial(beside[1], trust) == served, lambda: second.told)
+        served = until(lambda: serial(ports[1], trust), lambda: first.log + second.log)
+        until(lambda: serial(beside[1], trust) == served, lambda: second.log)
         orders = [line for line in ca[0].printed.splitlines() if "Added order" in line]
         assert len(orders) == 1, ca[0].printed
         assert second.stop() == 0
@@ -144,7 +144,7 @@ def test_sslyze_finds_the_issued_certificate_intermediate(
     root = tmp_path / "root.pem"
     root.write_text(ca[0].root_pem())
     with public(tmp_path / "labgate", ca[0], ports, *DOMAINS, *EMAIL) as labgate:
-        until(lambda: serial(ports[1], ca[0].root()), lambda: labgate.told)
+        until(lambda: serial(ports[1], ca[0].root()), lambda: labgate.log)
         scan = sslyze(f"{NAME}:{ports[1]}{{127.0.0.1}}", root)
     assert scan.returncode == 0, scan.stdout + scan.stderr
     assert f"{NAME}:{ports[1]}: OK - Compliant." in scan.stdout
@@ -153,12 +153,12 @@ def test_sslyze_finds_the_issued_certificate_intermediate(
 def test_up_says_what_it_waits_for(
     tmp_path: Path, ca: tuple[Pebble, Dns], ports: tuple[int, int]
 ) -> None:
-    """The CA does not find us; a temporary certificate serves, and the error is told."""
+    """The CA does not find us; a temporary certificate serves, and the error is shown."""
     ca[1].tell("set-default-ipv4", ip="")
     state = tmp_path / "labgate"
     with public(state, ca[0], ports, *DOMAINS, *EMAIL) as labgate:
         assert NAME in labgate.lines["Waiting"]
-        until(lambda: "A and AAAA records" in labgate.told, lambda: labgate.told)
+        until(lambda: "A and AAAA records" in labgate.log, lambda: labgate.log)
         assert serial(ports[1], ca[0].root()) == ""
         failed = "The last renewal failed"
         until(lambda: failed in cert(state, ca[0], ports, "show", *EMAIL).stdout, "not shown")
@@ -173,8 +173,8 @@ def test_without_email_and_files(
     labgate = public(tmp_path / "labgate", ca[0], ports, *DOMAINS).spawn()
     try:
         assert labgate.running.wait(60) == 1
-        assert "--email" in labgate.told
-        assert "Traceback" not in labgate.told
+        assert "--email" in labgate.log
+        assert "Traceback" not in labgate.log
     finally:
         labgate.kill()
 
@@ -237,7 +237,7 @@ def test_certbot_beside_us(
     ) as labgate:
         asked = ("--webroot", "-w", str(webroot), "-d", NAME, "-d", OTHER)
         run("certonly", *asked, "--server", ca[0].directory, "--agree-tos", "-m", "me@example.org")
-        first = until(lambda: serial(ports[1], trust), lambda: labgate.told)
+        first = until(lambda: serial(ports[1], trust), lambda: labgate.log)
         run("renew", "--force-renewal", "--no-random-sleep-on-renew")
-        until(lambda: serial(ports[1], trust) not in ("", first), lambda: labgate.told)
+        until(lambda: serial(ports[1], trust) not in ("", first), lambda: labgate.log)
         assert labgate.running.poll() is None

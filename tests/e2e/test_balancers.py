@@ -164,12 +164,12 @@ async def test_haproxy_announces_its_clients(tmp_path: Path, announcing: str) ->
             assert (await ask(direct, **named)).body == b"ok"
             assert await asyncio.to_thread(healthy, labgate.https_port)
             line = f'{SHUT_OUT} "GET /api" 403 '
-            await asyncio.to_thread(until, lambda: line in labgate.told, "no such line")
-            assert f'{ALLOWED} "GET /api" 200 ' in labgate.told
+            await asyncio.to_thread(until, lambda: line in labgate.log, "no such line")
+            assert f'{ALLOWED} "GET /api" 200 ' in labgate.log
             # HAProxy's checks announce itself or nobody (v2: LOCAL): not worth a word.
-            assert "trusted proxy" not in labgate.told
+            assert "trusted proxy" not in labgate.log
             assert await asyncio.to_thread(labgate.stop) == 0
-        assert "Traceback" not in labgate.told
+        assert "Traceback" not in labgate.log
     assert jupyter.heads.count(b"\r\nX-Real-IP: 127.0.0.3\r\n") == 2
     assert jupyter.heads.count(b"\r\nX-Forwarded-For: 127.0.0.3\r\n") == 2
     assert jupyter.heads.count(b"X-Forwarded-For") == 2
@@ -195,7 +195,7 @@ async def test_nginx_appends_its_clients(tmp_path: Path) -> None:
             claimed = {**named, "X_Forwarded_For": ALLOWED}
             assert (await ask(through(SHUT_OUT, labgate.http_port), **claimed)).status == 403
             assert await asyncio.to_thread(labgate.stop) == 0
-        assert f'{ALLOWED} "GET /api" 200 ' in labgate.told
-        assert labgate.told.count(f'{SHUT_OUT} "GET /api" 403 ') == 2
+        assert f'{ALLOWED} "GET /api" 200 ' in labgate.log
+        assert labgate.log.count(f'{SHUT_OUT} "GET /api" 403 ') == 2
     assert b"\r\nX-Real-IP: 127.0.0.3\r\nX-Forwarded-For: 127.0.0.3\r\n" in jupyter.heads
     assert b"6.6.6.6" not in jupyter.heads

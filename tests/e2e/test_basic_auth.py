@@ -91,7 +91,7 @@ def test_lab_behind_a_password(knowing_page: Page, htpasswd: Path, tmp_path: Pat
         labgate.start()
         cookie = f"__Host-labgate={ours['value']}"
         assert labgate.ask("GET", f"/api/contents?token={TOKEN}", Cookie=cookie).status == 200
-        refused = [line for line in labgate.told.splitlines() if "lockout" in line]
+        refused = [line for line in labgate.log.splitlines() if "lockout" in line]
         assert not refused
 
 
@@ -125,13 +125,13 @@ def test_logging_out_in_a_browser(browser: Browser, htpasswd: Path, tmp_path: Pa
         page.goto(f"{labgate.origin}/.labgate/logout")
         shoot(page, "logout")
         page.get_by_role("button", name="Log out").click()
-        until(lambda: not session_of(context), lambda: labgate.told)
+        until(lambda: not session_of(context), lambda: labgate.log)
         # Without a window to ask for a password in, Chromium shows an error of its own for a 401.
         with pytest.raises(Error, match="ERR_INVALID_AUTH_CREDENTIALS"):
             page.goto(f"{labgate.origin}/login")
         copy = f"__Host-labgate={copied}"
         assert labgate.ask("GET", "/login", Cookie=copy).status == 401
-        assert "basic-auth: ada logged out from" in labgate.told
+        assert "basic-auth: ada logged out from" in labgate.log
         context.close()
 
 
@@ -165,6 +165,6 @@ def test_guessing_jupyters_password(htpasswd: Path, tmp_path: Path) -> None:
         assert log_in(PASSWORD) == 429
         assert labgate.ask("GET", "/login", Authorization=BASIC).status == 429
         assert labgate.ask("GET", "/login", Cookie=session).status == 200
-        assert "lockout: too many failed logins" in labgate.told
-        assert OURS not in labgate.told
-        assert PASSWORD not in labgate.told
+        assert "lockout: too many failed logins" in labgate.log
+        assert OURS not in labgate.log
+        assert PASSWORD not in labgate.log

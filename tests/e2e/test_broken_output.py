@@ -30,7 +30,7 @@ class Place:
     descriptor: int
     through: tuple[str, ...] = ()
     breaks: Callable[[], None] = lambda: None
-    told: list[bytes] = field(default_factory=list)
+    written: list[bytes] = field(default_factory=list)
 
 
 def shell(line: str) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def head() -> Iterator[Place]:
 
     def breaks() -> None:
         with os.fdopen(reading, "rb", 0) as lines:
-            place.told = [lines.readline(), lines.readline()]
+            place.written = [lines.readline(), lines.readline()]
 
     place = Place(writing, breaks=breaks)
     yield place
@@ -110,7 +110,7 @@ def halted() -> Iterator[Place]:
 
 @contextmanager
 def hung_up() -> Iterator[Place]:
-    """A terminal that goes away from a labgate that was told not to mind (nohup)."""
+    """A terminal that goes away from a labgate that ignores SIGHUP (nohup)."""
     setsid = shutil.which("setsid")
     require(setsid, "no setsid", "apt-get install util-linux")
     outside, inside = pty.openpty()
@@ -233,11 +233,11 @@ def test_what_a_slow_reader_gets_is_whole(tmp_path: Path) -> None:
             assert status(labgate, f"/{number}") == 503
         assert labgate.stop() == 0
         with os.fdopen(reading, encoding="utf-8") as pipe:
-            told = pipe.read()
-        assert "Stop " in told
-        assert "Stopping" in told
-        assert all(told.count(f'"GET /{number}" 503') == 1 for number in range(20))
-        assert all(told.count(f"GET /{number} from") == 1 for number in range(20))
+            written = pipe.read()
+        assert "Stop " in written
+        assert "Stopping" in written
+        assert all(written.count(f'"GET /{number}" 503') == 1 for number in range(20))
+        assert all(written.count(f"GET /{number} from") == 1 for number in range(20))
     finally:
         labgate.kill()
 

@@ -84,7 +84,7 @@ async def test_requests_that_never_continue_keep_nobody_else_out(tmp_path: Path)
                     assert await status(labgate, OTHER, "/") == 200
                     assert await status(labgate, OTHER, "/.labgate/health") == 200
                 assert len(behind.visits) <= DEFAULT_LIMITS.requests_per_address + ASKED
-            assert "Traceback" not in labgate.told
+            assert "Traceback" not in labgate.log
         finally:
             await asyncio.to_thread(labgate.kill)
 
@@ -132,10 +132,10 @@ async def test_handshakes_that_never_end_keep_nobody_else_out(tmp_path: Path, st
                 assert held <= DEFAULT_LIMITS.connections_per_address
                 assert held >= DEFAULT_LIMITS.connections_per_address // 2, "they were there"
                 assert resident_memory(labgate.pid) - before[1] <= held * ARRIVAL_BYTES
-                assert "127.0.0.2 is turned away" in labgate.told
+                assert "127.0.0.2 is turned away" in labgate.log
             await asyncio.to_thread(
                 until, lambda: descriptors(labgate.pid) <= before[0] + 2, "not let go"
             )
-            assert "Traceback" not in labgate.told
+            assert "Traceback" not in labgate.log
         finally:
             await asyncio.to_thread(labgate.kill)

@@ -1,4 +1,4 @@
-"""Fewer descriptors than ``limits.connections`` takes: who comes too many is told, not left."""
+"""Fewer descriptors than ``limits.connections`` takes: the surplus gets an answer."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def taken_in(opened: ExitStack, port: int, source: str, count: int) -> int:
 
 def test_too_many_are_turned_away(tmp_path: Path) -> None:
     with poor(tmp_path) as labgate, ExitStack() as opened:
-        assert "descriptors" not in labgate.told, "nobody asked for more"
+        assert "descriptors" not in labgate.log, "nobody asked for more"
         port = labgate.http_port
         assert taken_in(opened, port, "127.0.0.2", FIT) == FIT // 2, "half is for the others"
         assert taken_in(opened, port, "127.0.0.3", FIT) == FIT // 2
         assert taken_in(opened, port, "127.0.0.4", 44) == 0
-        assert "(limits.connections_per_address): 127.0.0.2 is turned away" in labgate.told
+        assert "(limits.connections_per_address): 127.0.0.2 is turned away" in labgate.log
         opened.close()
         until(lambda: labgate.ask("GET", "/.labgate/health").status == 200, "no longer there")
-        assert "Too many open files" not in labgate.told
+        assert "Too many open files" not in labgate.log
 
 
 @pytest.mark.parametrize(("connections", "warned"), [("2000", True), ("200", False)])
@@ -66,4 +66,4 @@ def test_a_number_that_was_asked_for_and_cannot_be_is_said(
 ) -> None:
     with poor(tmp_path, connections=connections) as labgate:
         said = f"limits.connections is {connections}, and there are descriptors for {FIT}"
-        assert (said in labgate.told) == warned
+        assert (said in labgate.log) == warned

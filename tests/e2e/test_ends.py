@@ -54,17 +54,17 @@ def works(labgate: Labgate) -> bool:
 
 def comes_back(labgate: Labgate) -> None:
     """With the waiting page meanwhile, and the same login."""
-    until(lambda: waits(labgate), lambda: f"no waiting page\n{labgate.told}")
-    until(lambda: works(labgate), lambda: f"it does not come back\n{labgate.told}", 90)
+    until(lambda: waits(labgate), lambda: f"no waiting page\n{labgate.log}")
+    until(lambda: works(labgate), lambda: f"it does not come back\n{labgate.log}", 90)
     assert labgate.ask("GET", "/.labgate/ready").status == 200
 
 
 def starts_after_all(labgate: Labgate, why: str) -> None:
-    """Ended before it answered for the first time, which nobody was told yet."""
+    """Ended before it answered for the first time, which no log line has said yet."""
     assert not labgate.ready()
     until(lambda: labgate.ready() or labgate.running.poll() is not None, "not ready, not ended")
-    assert f"Jupyter ended: {why}; starting it again in 1 s" in labgate.told
-    assert labgate.told.count("  Stop  ") == 1
+    assert f"Jupyter ended: {why}; starting it again in 1 s" in labgate.log
+    assert labgate.log.count("  Stop  ") == 1
     assert works(labgate)
 
 
@@ -77,17 +77,17 @@ def ends_with_jupyter(labgate: Labgate) -> None:
     """The shutdown by its own menu ends a person's labgate, too."""
     shut_down(labgate)
     assert labgate.running.wait(60) == 0
-    assert "shut itself down); labgate stops too." in labgate.told
-    assert "Traceback" not in labgate.told
+    assert "shut itself down); labgate stops too." in labgate.log
+    assert "Traceback" not in labgate.log
 
 
 def goes_on_after_its_menu(labgate: Labgate) -> None:
     """A service starts it again; the service itself is stopped."""
     shut_down(labgate)
     comes_back(labgate)
-    assert "shut itself down; starting it again" in labgate.told
+    assert "shut itself down; starting it again" in labgate.log
     assert labgate.stop() == 0
-    assert "Traceback" not in labgate.told
+    assert "Traceback" not in labgate.log
 
 
 @pytest.mark.jupyter
@@ -103,7 +103,7 @@ class TestProcess:
         (jupyter,) = psutil.Process(labgate.pid).children()
         jupyter.send_signal(number)
         comes_back(labgate)
-        assert f"the process was ended by {number.name}; starting it again" in labgate.told
+        assert f"the process was ended by {number.name}; starting it again" in labgate.log
 
     def test_before_its_first_answer(self, tmp_path: Path) -> None:
         labgate = Labgate(tmp_path, "up", "--launch", "process", "--folder", str(tmp_path)).spawn()
@@ -149,7 +149,7 @@ class TestContainer:
         port = inspect(name, "{{json .NetworkSettings.Ports}}")
         with subprocess.Popen(["docker", *command.split(), name], stdout=subprocess.DEVNULL):
             comes_back(labgate)
-        assert f"container {name} {reason}; starting it again" in labgate.told
+        assert f"container {name} {reason}; starting it again" in labgate.log
         assert inspect(name, "{{json .NetworkSettings.Ports}}") == port
 
     def test_before_its_first_answer(self, name: str, tmp_path: Path) -> None:
@@ -184,4 +184,4 @@ class TestContainer:
             until(lambda: labgate.ask("GET", "/.labgate/ready").status == 503, "ready, and paused")
             docker("unpause", name)
             assert works(labgate)
-            assert "Jupyter ended" not in labgate.told
+            assert "Jupyter ended" not in labgate.log

@@ -79,17 +79,17 @@ class Front:
     origin: str
     program: CopiedNginx | Labgate
 
-    def told(self) -> str:
+    def log(self) -> str:
         """The proxy's own log."""
         if isinstance(self.program, CopiedNginx):
             return self.program.access.read_text()
-        return self.program.told
+        return self.program.log
 
     def status_of(self, request: str) -> int:
         """The status the proxy logged for the newest request whose line holds ``request``."""
         lines = until(
-            lambda: [line for line in self.told().splitlines() if f'"{request}' in line],
-            lambda: f"{request} is not in the log:\n{self.told()}",
+            lambda: [line for line in self.log().splitlines() if f'"{request}' in line],
+            lambda: f"{request} is not in the log:\n{self.log()}",
         )
         return int(lines[-1].partition(f'"{request}')[2].partition('" ')[2].split()[0])
 

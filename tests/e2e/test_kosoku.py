@@ -65,12 +65,12 @@ async def run(kosoku: str, port: int, reports: Path, *cases: str) -> dict[str, E
     )
     try:
         async with asyncio.timeout(RUN_SECONDS):
-            told, _ = await process.communicate()
+            output, _ = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    assert (reports / "index.json").exists(), told.decode()
+    assert (reports / "index.json").exists(), output.decode()
     (agent,) = json.loads((reports / "index.json").read_text()).values()
     return {
         case: End(end["behavior"], end["behaviorClose"], end["remoteCloseCode"])

@@ -59,7 +59,7 @@ def listened(page: Page) -> list[str]:
 
 def asked(labgate: Labgate) -> list[str]:
     """The targets of every request, from labgate's access log."""
-    return re.findall(r'(?:INFO|WARNING) \S+ "[A-Z]+ (\S+)"', labgate.told)
+    return re.findall(r'(?:INFO|WARNING) \S+ "[A-Z]+ (\S+)"', labgate.log)
 
 
 def looks_right(page: Page, heading: str, name: str) -> None:
@@ -104,7 +104,7 @@ def test_an_error_is_one_request_and_nothing_is_blocked(
     until(lambda: "/.labgate/health" in asked(labgate)[before:], "not logged")
     # After a 421 Chromium asks once more, over another connection (RFC 9110 section 15.5.20).
     assert set(asked(labgate)[before:]) == {path, "/.labgate/health"}
-    assert f'{path}" {status} ' in labgate.told
+    assert f'{path}" {status} ' in labgate.log
     assert nothing_else(complaints), complaints
 
 
@@ -123,7 +123,7 @@ def test_the_waiting_page_asks_for_nothing_but_whether_jupyter_is_ready(
     assert nothing_else(complaints), complaints
 
 
-def test_a_form_of_another_site_is_told_what_it_is(
+def test_a_form_of_another_site_gets_a_page_that_says_so(
     page: Page, labgate: Labgate, complaints: list[str]
 ) -> None:
     page.set_content(f'<form method="post" action="{labgate.origin}/lab"><button>Win</button>')
@@ -132,7 +132,7 @@ def test_a_form_of_another_site_is_told_what_it_is(
     assert nothing_else(complaints), complaints
 
 
-def test_who_cannot_log_in_is_told_what_to_do(browser: Browser, guarded: Labgate) -> None:
+def test_pages_for_people_who_cannot_log_in(browser: Browser, guarded: Labgate) -> None:
     """The second password is one too many."""
     context = browser.new_context(
         ignore_https_errors=True, http_credentials={"username": "ada", "password": "wrong"}

@@ -54,7 +54,7 @@ def status(labgate: Labgate, target: str, **fields: str) -> int:
     return labgate.ask("GET", target, **fields).status
 
 
-def test_pages_are_told_and_programs_wait(name: str, labgate: Labgate) -> None:
+def test_pages_get_the_waiting_page_and_programs_wait(name: str, labgate: Labgate) -> None:
     token = labgate.opens.partition("?")[2]
     with ThreadPoolExecutor(2 * PAGES + 1) as threads:
         with paused(name):
@@ -69,7 +69,7 @@ def test_pages_are_told_and_programs_wait(name: str, labgate: Labgate) -> None:
         assert program.result(60) == 200
     until(lambda: status(labgate, "/.labgate/ready") == 200, "not ready")
     assert status(labgate, f"/lab?{token}", **NAVIGATION) == 200
-    assert "Jupyter ended" not in labgate.told
+    assert "Jupyter ended" not in labgate.log
 
 
 @pytest.mark.chromium

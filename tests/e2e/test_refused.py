@@ -84,7 +84,7 @@ def test_guesses_at_the_token(path: str, running: Running, tmp_path: Path) -> No
             assert labgate.ask("GET", stale, Cookie=cookie).status == 200
         statuses = [labgate.ask("GET", f"{path}?token=x{n}").status for n in range(150)]
         assert statuses == [first] * 9 + [429] * 141
-        assert labgate.told.count("lockout: too many failed logins") == 1
+        assert labgate.log.count("lockout: too many failed logins") == 1
         # An open tab: its login and its token, as Lab sends them.
         token = f"token {TOKEN}"
         tab = {"Cookie": cookie, "Authorization": token}

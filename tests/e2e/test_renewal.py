@@ -81,8 +81,8 @@ async def problem(metrics: str) -> float:
     """What the metrics say of the certificate's files."""
     async with aiohttp.request("GET", f"http://{metrics}/metrics") as answer:
         text = await answer.text()
-    told = f'labgate_certificate_problem{{name="{NAME}"}} '
-    return float(next(line for line in text.splitlines() if line.startswith(told))[len(told) :])
+    prefix = f'labgate_certificate_problem{{name="{NAME}"}} '
+    return float(next(line for line in text.splitlines() if line.startswith(prefix))[len(prefix) :])
 
 
 class Load:
@@ -159,7 +159,7 @@ async def test_nobody_notices(tmp_path: Path) -> None:
 
             (live / "fullchain.pem").write_text("-----BEGIN CERTIFICATE-----\ngarbage")
             await asyncio.to_thread(
-                until, lambda: "The certificate in service stays" in labgate.told, "no warning"
+                until, lambda: "The certificate in service stays" in labgate.log, "no warning"
             )
             assert await served(labgate.https_port) == serial
             await echoed(sockets, "after the corrupt pair")
@@ -179,7 +179,7 @@ async def test_nobody_notices(tmp_path: Path) -> None:
             assert load.failed == []
             assert load.fine > 10 * RENEWALS
             assert all(one.close_code is None for one in sockets)
-            warnings = [line for line in labgate.told.splitlines() if " WARNING " in line]
+            warnings = [line for line in labgate.log.splitlines() if " WARNING " in line]
             assert len(warnings) == 1, warnings
             for one in sockets:
                 await one.close()
@@ -221,7 +221,7 @@ async def test_a_first_certificate_comes_through_labgate(tmp_path: Path) -> None
                     continue
         show = await asyncio.to_thread(shown, labgate, live)
         assert show.returncode == 0, show
-        assert " WARNING " not in labgate.told
+        assert " WARNING " not in labgate.log
         assert await asyncio.to_thread(labgate.stop) == 0
     finally:
         labgate.kill()
@@ -242,7 +242,7 @@ async def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
                 "127.0.0.1", labgate.https_port, ssl=trusting(), server_hostname="b.example.org"
             )
         assert await asyncio.to_thread(labgate.stop) == 0
-        assert "Traceback" not in labgate.told
+        assert "Traceback" not in labgate.log
     finally:
         labgate.kill()
 

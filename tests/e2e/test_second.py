@@ -42,9 +42,9 @@ def refused(second: Labgate, first: Labgate) -> None:
         assert second.running.wait(START_SECONDS) == 1
         assert re.match(
             rf"labgate: Already running as process {first.pid}( of \w+)?, {SINCE}, with the ",
-            second.told,
-        ), second.told
-        assert second.told.count("\n") == 1
+            second.log,
+        ), second.log
+        assert second.log.count("\n") == 1
     finally:
         second.kill()
 
@@ -105,9 +105,9 @@ def test_a_state_folder_that_cannot_be(blocked: str, tmp_path: Path) -> None:
     labgate = Labgate(tmp_path, *PLAIN).spawn()
     try:
         assert labgate.running.wait(START_SECONDS) == 1
-        assert str(tmp_path / "labgate") in labgate.told
-        assert "state.folder" in labgate.told
-        assert "Traceback" not in labgate.told
+        assert str(tmp_path / "labgate") in labgate.log
+        assert "state.folder" in labgate.log
+        assert "Traceback" not in labgate.log
         assert not (tmp_path / "elsewhere").exists()
     finally:
         labgate.kill()

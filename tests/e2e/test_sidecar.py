@@ -77,7 +77,7 @@ class TestUnixSocket:
         assert labgate.ask("GET", "/api/contents", **fields).status == status
 
 
-async def test_ready_is_told_once_it_serves(tmp_path: Path, sockets: Path) -> None:
+async def test_systemd_gets_ready_once_it_serves(tmp_path: Path, sockets: Path) -> None:
     """systemd starts what depends on labgate as soon as it hears READY=1."""
     path = str(sockets / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -131,7 +131,7 @@ async def test_a_stop_lets_a_slow_answer_finish(tmp_path: Path, number: signal.S
         answer = await asyncio.wait_for(request, 60)
         assert (answer.status, answer.body) == (200, b"firstlater")
         assert await asyncio.to_thread(labgate.running.wait, 60) == 0
-        assert "Traceback" not in labgate.told
+        assert "Traceback" not in labgate.log
 
 
 async def test_a_second_signal_ends_the_wait(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ async def test_a_second_signal_ends_the_wait(tmp_path: Path) -> None:
         assert await asyncio.to_thread(labgate.running.wait, 60) == 0
         with pytest.raises((ConnectionError, OSError)):
             await request
-        assert "Traceback" not in labgate.told
+        assert "Traceback" not in labgate.log
 
 
 async def test_an_upstream_that_comes_later(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_a_reload_ends_nothing(tmp_path: Path) -> None:
             labgate.running.send_signal(signal.SIGHUP)
             assert labgate.ask("GET", "/.labgate/health").status == 200
         assert labgate.stop() == 0
-        assert "Traceback" not in labgate.told
+        assert "Traceback" not in labgate.log
 
 
 @pytest.mark.parametrize("where", ["in", "out", "everything"])
@@ -33,13 +33,13 @@ def test_a_closed_terminal_ends_it(where: str, tmp_path: Path) -> None:
     }[where]
     terminal = labgate.spawn_at_terminal("/bin/sh", "-c", f'exec "$@" {redirected}', "sh")
     try:
-        until(lambda: served(labgate), lambda: labgate.told)
+        until(lambda: served(labgate), lambda: labgate.log)
         labgate.running.send_signal(signal.SIGHUP)  # the terminal is still there: a reload
         assert labgate.ask("GET", "/.labgate/health").status == 200
         os.close(terminal)
         terminal = -1
         assert labgate.running.wait(20) == 0
-        assert where == "everything" or "Stopping" in labgate.told
+        assert where == "everything" or "Stopping" in labgate.log
     finally:
         if terminal >= 0:
             os.close(terminal)

@@ -104,7 +104,7 @@ async def test_nobody_else_notices(tmp_path: Path, mode: Mode, count: int) -> No
                 ends = await attack(labgate, mode, count, seen, deadline, tmp_path)
             calm = until_calm(labgate, before[0], before[1] + KEPT_BYTES)
             report(mode, count, seen, before, calm)
-            assert "Traceback" not in labgate.told, labgate.told[-10_000:]
+            assert "Traceback" not in labgate.log, labgate.log[-10_000:]
     if mode == "-X":
         assert seen.resident - before[1] <= count * READER_BYTES
     else:
@@ -119,7 +119,7 @@ async def test_nobody_else_notices(tmp_path: Path, mode: Mode, count: int) -> No
 async def attack(
     labgate: Labgate, mode: Mode, count: int, seen: Seen, deadline: float, folder: Path
 ) -> list[str]:
-    """What each slowhttptest told at its end."""
+    """What each slowhttptest reported at its end."""
     # All four ends of a download are on this machine: much more each, and the kernel's memory
     # for TCP runs out, which makes everybody wait.
     target = {"-H": "/small", "-B": "/sink", "-X": "/bytes/400000"}[mode]
@@ -175,13 +175,13 @@ async def canary(labgate: Labgate, mode: Mode, number: int) -> float:
     writer.write(start.replace("localhost", f"localhost:{labgate.https_port}").encode())
     if mode == "-B":
         writer.write(b"Content-Length: 4096\r\n\r\n")
-    told = asyncio.ensure_future(reader.readline())
+    answer = asyncio.ensure_future(reader.readline())
     try:
-        while not told.done():
+        while not answer.done():
             writer.write(b"X-a: b\r\n" if mode == "-H" else b"x")
-            await asyncio.wait({told}, timeout=1)
+            await asyncio.wait({answer}, timeout=1)
         borne = time.monotonic() - since
-        assert b" 408 " in told.result()
+        assert b" 408 " in answer.result()
         return borne
     finally:
         writer.transport.abort()

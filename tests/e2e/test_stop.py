@@ -32,7 +32,7 @@ def interrupt(labgate: Labgate) -> int:
 def interrupt_twice(labgate: Labgate) -> int:
     """The second one when the first is under way."""
     os.killpg(labgate.pid, signal.SIGINT)
-    until(lambda: "Stopping" in labgate.told, lambda: labgate.told)
+    until(lambda: "Stopping" in labgate.log, lambda: labgate.log)
     return interrupt(labgate)
 
 
@@ -58,7 +58,7 @@ class TestProcess:
             jupyter.suspend()  # it does not hear that it should end
             assert interrupt_twice(labgate) == 0
             until(lambda: not jupyter.is_running(), "Jupyter is left behind")
-            assert "Traceback" not in labgate.told
+            assert "Traceback" not in labgate.log
 
     def test_one_that_labgate_did_not_launch_goes_on(self, tmp_path: Path) -> None:
         with Jupyter(tmp_path) as jupyter:
@@ -93,7 +93,7 @@ class TestContainer:
                 assert labgate.lines["Stop"] == says
                 docker("exec", name, "sh", "-c", f"echo {how} >> work/file")
                 assert interrupt(labgate) == 0
-                assert "Traceback" not in labgate.told
+                assert "Traceback" not in labgate.log
             assert inspect(name, "{{.State.Running}}") == "false"
         docker("start", name)
         assert docker("exec", name, "cat", "work/file").split() == ["created", "started", "adopted"]
@@ -104,7 +104,7 @@ class TestContainer:
             docker("exec", name, "python3", "-c", SUSPEND)
             assert interrupt_twice(labgate) == 0
             assert inspect(name, "{{.State.Running}}") == "true", "it was waited for"
-            assert "Traceback" not in labgate.told
+            assert "Traceback" not in labgate.log
         until(lambda: inspect(name, "{{.State.Running}}") == "false", "left running")
 
     async def test_ctrl_c_while_the_image_is_pulled(self, name: str, tmp_path: Path) -> None:
@@ -113,9 +113,9 @@ class TestContainer:
             labgate = Labgate(tmp_path, "up", *arguments).spawn()
             try:
                 what = f"Pulling {image}"
-                await to_thread(until, lambda: what in labgate.told, lambda: labgate.told)
+                await to_thread(until, lambda: what in labgate.log, lambda: labgate.log)
                 assert await to_thread(interrupt, labgate) == 0
-                assert "Stopping" in labgate.told
-                assert "Traceback" not in labgate.told
+                assert "Stopping" in labgate.log
+                assert "Traceback" not in labgate.log
             finally:
                 labgate.kill()

@@ -36,7 +36,7 @@ def opens(labgate: Labgate) -> None:
     """The address opens Lab for a client that trusts the printed CA, and redirects."""
     address = urlsplit(labgate.opens)
     assert address.netloc == f"localhost:{labgate.https_port}"
-    assert labgate.token not in labgate.told, "a log holds no secret"
+    assert labgate.token not in labgate.log, "a log holds no secret"
     authority = labgate.lines["Trust"].split()[-1]
     assert Path(authority) == labgate.authority
     answer = labgate.ask("GET", f"{address.path}?{address.query}")
@@ -71,7 +71,7 @@ class TestProcess:
             jupyter = launched_process(labgate)
             assert f"process {jupyter.pid} " in labgate.lines["Jupyter"]
             assert interrupt(labgate) == 0
-            assert "Traceback" not in labgate.told
+            assert "Traceback" not in labgate.log
             assert not jupyter.is_running()
 
     def test_ctrl_c_while_jupyter_starts(self, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ class TestProcess:
             assert labgate.ask("GET", "/.labgate/health").status == 200
             assert labgate.ask("GET", "/.labgate/ready").status == 503
             assert interrupt(labgate) == 0
-            assert "Traceback" not in labgate.told
+            assert "Traceback" not in labgate.log
             assert not jupyter.is_running()
         finally:
             labgate.kill()
@@ -95,11 +95,11 @@ class TestProcess:
 
 def read_until(terminal: int, words: bytes) -> bytes:
     """What comes from a terminal up to these words, styles left out."""
-    told = b""
-    while words not in told:
-        assert select.select([terminal], [], [], 60)[0], told.decode()
-        told = re.sub(rb"\x1b\[[0-9;]*m", b"", told + os.read(terminal, 4096))
-    return told
+    output = b""
+    while words not in output:
+        assert select.select([terminal], [], [], 60)[0], output.decode()
+        output = re.sub(rb"\x1b\[[0-9;]*m", b"", output + os.read(terminal, 4096))
+    return output
 
 
 @pytest.mark.docker
@@ -119,7 +119,7 @@ class TestContainer:
             bindings = docker("inspect", "--format", "{{json .HostConfig.PortBindings}}", name)
             assert "127.0.0.1" in bindings
             assert interrupt(labgate) == 0
-            assert "Traceback" not in labgate.told
+            assert "Traceback" not in labgate.log
             assert docker("inspect", "--format", "{{.State.Running}}", name) == "false"
 
         with labgate:
@@ -141,12 +141,12 @@ class TestContainer:
             labgate.kill()
         terminal = labgate.spawn_at_terminal(after=("--memory-limit", "1g"))
         try:
-            told = read_until(terminal, b"Replace it? [y/N] ")
-            assert b"(memory limit: was none, will be 1 GiB), and 1 terminal is open" in told
+            output = read_until(terminal, b"Replace it? [y/N] ")
+            assert b"(memory limit: was none, will be 1 GiB), and 1 terminal is open" in output
             os.write(terminal, b"n\n")
-            told = read_until(terminal, b"Ctrl-C stops labgate and Jupyter")
-            assert b"adopted as it is" in told
-            assert f"/lab?token={token}\r\n".encode() in told
+            output = read_until(terminal, b"Ctrl-C stops labgate and Jupyter")
+            assert b"adopted as it is" in output
+            assert f"/lab?token={token}\r\n".encode() in output
             os.write(terminal, b"\x03")
             read_until(terminal, b"Stopping")
             assert labgate.running.wait(30) == 0
@@ -164,8 +164,8 @@ class TestContainer:
             assert labgate.running.wait(30) == 1
         finally:
             labgate.kill()
-        assert f"labgate: Container {name} was not made by labgate" in labgate.told
-        assert "--name OTHER" in labgate.told
+        assert f"labgate: Container {name} was not made by labgate" in labgate.log
+        assert "--name OTHER" in labgate.log
         assert docker(*looked) == before
 
 

@@ -208,7 +208,7 @@ def test_a_stopping_labgate_cuts_without_a_close_frame(jupyter: Jupyter, kernel:
             assert closed.value.rcvd is None
             assert socket.close_code == 1006
         assert labgate.running.wait(10) == 0
-        assert "Traceback" not in labgate.told
+        assert "Traceback" not in labgate.log
 
 
 def test_a_dying_jupyter_is_no_polite_goodbye(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_the_access_log_tells_what_a_socket_was_answered(
             socket.socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
         if how != "a close frame":
             socket.close_socket()
-    lines = until(lambda: [line for line in labgate.told.splitlines() if mark in line], "no line")
+    lines = until(lambda: [line for line in labgate.log.splitlines() if mark in line], "no line")
     assert f'{mark}" 101 ' in lines[0]
 
 
@@ -262,7 +262,7 @@ def test_show_headers_names_rules_and_no_secret(jupyter: Jupyter, kernel: str) -
     values = [pair.partition("=")[2] for pair in cookie.split("; ")]
     for secret in (TOKEN, *values):
         assert secret not in shown
-        assert secret not in labgate.told
+        assert secret not in labgate.log
 
 
 def test_a_token_inside_another_address_is_a_secret_too(jupyter: Jupyter) -> None:
@@ -276,4 +276,4 @@ def test_a_token_inside_another_address_is_a_secret_too(jupyter: Jupyter) -> Non
         assert labgate.ask("GET", login, Referer=labgate.origin + login).status == 200
         labgate.stop()
     assert foreign not in labgate.stdout.read_text()
-    assert foreign not in labgate.told
+    assert foreign not in labgate.log

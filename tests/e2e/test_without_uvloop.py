@@ -43,6 +43,6 @@ def test_plain_asyncio_serves(tmp_path: Path) -> None:
             with connect(address, ssl=labgate.trusting_threads, proxy=None) as socket:
                 assert echoes(socket)
             assert labgate.stop() == 0
-            assert "Traceback" not in labgate.told
+            assert "Traceback" not in labgate.log
         behind.shutdown()
         thread.join()

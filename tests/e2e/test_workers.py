@@ -166,8 +166,8 @@ def test_both_serve_and_sigterm_ends_everything(tmp_path: Path, behind: str) -> 
         assert labgate.ask("GET", "/.labgate/ready").status == 200
         assert labgate.stop() == 0
         gone(pids)
-        assert "Traceback" not in labgate.told
-        assert labgate.told.count("/tree") == 2
+        assert "Traceback" not in labgate.log
+        assert labgate.log.count("/tree") == 2
 
 
 def test_a_killed_worker_comes_back_and_costs_the_other_nothing(
@@ -178,13 +178,13 @@ def test_a_killed_worker_comes_back_and_costs_the_other_nothing(
         with sockets(labgate, before) as opened:
             killed, spared = before
             os.kill(killed, signal.SIGKILL)
-            until(lambda: len(workers(labgate) - {killed}) == 2, lambda: labgate.told)
+            until(lambda: len(workers(labgate) - {killed}) == 2, lambda: labgate.log)
             (fresh,) = workers(labgate) - before
             assert echoes(opened[spared])
             with sockets(labgate, {fresh, spared}) as again:
                 assert all(echoes(one) for one in again.values())
             assert echoes(opened[spared])
-        assert f"(process {killed}) ended: SIGKILL; starting it again" in labgate.told
+        assert f"(process {killed}) ended: SIGKILL; starting it again" in labgate.log
         assert labgate.stop() == 0
         gone({spared, fresh})
 
@@ -196,7 +196,7 @@ def test_sigterm_for_one_worker_replaces_it(tmp_path: Path, behind: str) -> None
         leaving, spared = before
         with sockets(labgate, before) as opened:
             os.kill(leaving, signal.SIGTERM)
-            until(lambda: workers(labgate) - before, lambda: labgate.told)
+            until(lambda: workers(labgate) - before, lambda: labgate.log)
             (fresh,) = workers(labgate) - before
             assert echoes(opened[spared])
             with sockets(labgate, {fresh, spared}) as again:
@@ -221,11 +221,11 @@ def test_a_worker_that_cannot_start_is_tried_again(tmp_path: Path, behind: str) 
         killed, spared = pids
         away = users.rename(tmp_path / "away")
         os.kill(killed, signal.SIGKILL)
-        until(lambda: "starting it again in 1 s" in labgate.told, lambda: labgate.told)
-        assert f"(process {killed}) ended: SIGKILL; starting it again\n" in labgate.told
-        assert str(users) in labgate.told
+        until(lambda: "starting it again in 1 s" in labgate.log, lambda: labgate.log)
+        assert f"(process {killed}) ended: SIGKILL; starting it again\n" in labgate.log
+        assert str(users) in labgate.log
         away.rename(users)
-        until(lambda: "is process" in labgate.told, lambda: labgate.told)
+        until(lambda: "is process" in labgate.log, lambda: labgate.log)
         with through_each(labgate, workers(labgate)) as connections:
             assert spared in connections
         assert labgate.stop() == 0
@@ -242,7 +242,7 @@ def test_a_reload_and_ctrl_c(tmp_path: Path, behind: str) -> None:
         os.killpg(labgate.pid, signal.SIGINT)
         assert labgate.running.wait(30) == 0
         gone(pids)
-        assert "Traceback" not in labgate.told
+        assert "Traceback" not in labgate.log
 
 
 def test_ctrl_c_while_workers_start(tmp_path: Path, behind: str) -> None:
@@ -252,7 +252,7 @@ def test_ctrl_c_while_workers_start(tmp_path: Path, behind: str) -> None:
         os.killpg(labgate.pid, signal.SIGINT)
         assert labgate.running.wait(30) == 0
         gone(pids)
-        assert "Traceback" not in labgate.told
+        assert "Traceback" not in labgate.log
     finally:
         labgate.kill()
 
@@ -313,10 +313,10 @@ def test_guesses_at_both_workers_are_counted_together(tmp_path: Path, behind: st
             assert guess(first, "sesame") == 429
             killed = next(pid for pid, one in connections.items() if one is second)
             os.kill(killed, signal.SIGKILL)
-            until(lambda: len(workers(labgate) - {killed}) == 2, lambda: labgate.told)
+            until(lambda: len(workers(labgate) - {killed}) == 2, lambda: labgate.log)
         with through_each(labgate, workers(labgate)) as connections:
             assert [guess(one, "e") for one in connections.values()] == [429, 429]
-        assert labgate.told.count("shut out") == 1
+        assert labgate.log.count("shut out") == 1
 
 
 def test_a_session_of_one_worker_is_one_of_the_other(tmp_path: Path, behind: str) -> None:
@@ -353,10 +353,10 @@ def test_logging_out_at_one_worker_is_logging_out_everywhere(tmp_path: Path, beh
         assert statuses(another) == {200}
         killed = min(workers(labgate))
         os.kill(killed, signal.SIGKILL)
-        until(lambda: len(workers(labgate) - {killed}) == 2, lambda: labgate.told)
+        until(lambda: len(workers(labgate) - {killed}) == 2, lambda: labgate.log)
         assert statuses(mine) == {401}
         assert labgate.stop() == 0
-        assert "the supervisor does not say" not in labgate.told
+        assert "the supervisor does not say" not in labgate.log
         labgate.start()
         assert (statuses(mine), statuses(another)) == ({401}, {200})
 
@@ -411,11 +411,11 @@ def test_up_with_two(tmp_path: Path) -> None:
     arguments = ("--launch", "process", "--folder", str(tmp_path), "--workers", "2")
     labgate = Labgate(tmp_path, "up", *arguments).spawn()
     try:
-        until(lambda: "Starting Jupyter" in labgate.told, lambda: labgate.told)
+        until(lambda: "Starting Jupyter" in labgate.log, lambda: labgate.log)
         until(lambda: len(workers(labgate)) == 3, "no Jupyter")
         pids = workers(labgate)
         assert labgate.ask("GET", "/lab").status in (302, 503)
-        until(labgate.ready, lambda: labgate.told)
+        until(labgate.ready, lambda: labgate.log)
         serving = {pid for pid in pids if "jupyter" not in " ".join(psutil.Process(pid).cmdline())}
         with through_each(labgate, serving) as connections:
             for connection in connections.values():
@@ -424,6 +424,6 @@ def test_up_with_two(tmp_path: Path) -> None:
         os.killpg(labgate.pid, signal.SIGINT)
         assert labgate.running.wait(30) == 0
         gone(pids)
-        assert "Traceback" not in labgate.told
+        assert "Traceback" not in labgate.log
     finally:
         labgate.kill()

@@ -83,7 +83,7 @@ class Line:
 
 
 class Heard:
-    """What one client would be told (``streams.Receiver``)."""
+    """What one client would receive (``streams.Receiver``)."""
 
     def __init__(self) -> None:
         self.interim: list[int] = []

@@ -1,5 +1,5 @@
 """However answers are cut into pieces, and whatever is wrong with them: each client gets its
-own, whole and once, or is told that there is none."""
+own, whole and once, or learns that there is none."""
 
 from __future__ import annotations
 

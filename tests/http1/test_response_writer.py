@@ -120,7 +120,7 @@ def test_interim_responses_are_not_for_http_1_0() -> None:
         assert writer.sent is http_1_1
 
 
-def test_a_fault_is_told_unless_something_was_sent() -> None:
+def test_a_fault_is_answered_unless_something_was_sent() -> None:
     writer, connection = writer_of()
     writer.send_head(200, b"OK", [], sized=True, dated=True)
     writer.fail(ValueError("x"), plain(500, "Sorry.", close=True))

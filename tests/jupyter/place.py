@@ -116,13 +116,13 @@ class Place:
         """What a shell script in the running container writes."""
         container = self.docker.containers.container(name or self.name)
         execution = await container.exec(["sh", "-ec", script], user=user)
-        told = b""
+        output = b""
         async with execution.start(detach=False) as stream:
             while (message := await stream.read_out()) is not None:
-                told += message.data
+                output += message.data
         code = (await execution.inspect())["ExitCode"]
-        assert code == 0, f"{script}: {told.decode()}"
-        return told.decode("utf-8", "surrogateescape").strip()
+        assert code == 0, f"{script}: {output.decode()}"
+        return output.decode("utf-8", "surrogateescape").strip()
 
     async def volumes(self) -> set[str]:
         """The volumes whose names begin with this test's."""

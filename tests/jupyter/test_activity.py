@@ -14,7 +14,7 @@ TOKEN = Login("token", "t0ken")
 
 
 @pytest.mark.parametrize(
-    ("states", "terminals", "told"),
+    ("states", "terminals", "description"),
     [
         ([], 0, ""),
         (["idle", "dead"], 0, ""),
@@ -25,9 +25,9 @@ TOKEN = Login("token", "t0ken")
         ([None], 0, "1 kernel is busy"),
     ],
 )
-def test_in_words(states: list[str | None], terminals: int, told: str) -> None:
+def test_in_words(states: list[str | None], terminals: int, description: str) -> None:
     kernels = [{"execution_state": state} if state else {} for state in states]
-    assert describe_busy(kernels, [{"name": str(n)} for n in range(terminals)]) == told
+    assert describe_busy(kernels, [{"name": str(n)} for n in range(terminals)]) == description
 
 
 async def asked(kernels: web.Response, terminals: web.Response, login: Login = TOKEN) -> str:
@@ -45,9 +45,9 @@ async def asked(kernels: web.Response, terminals: web.Response, login: Login = T
     app.router.add_get("/api/terminals", terminals_)
     async with TestServer(app) as server:
         assert server.port
-        told = await describe_activity(UpstreamAddress("127.0.0.1", server.port), login)
+        description = await describe_activity(UpstreamAddress("127.0.0.1", server.port), login)
     assert seen in ([], ["token t0ken"])
-    return told
+    return description
 
 
 async def test_a_busy_kernel() -> None:
@@ -68,15 +68,15 @@ async def test_terminals_that_are_switched_off() -> None:
     ],
 )
 async def test_what_jupyter_does_not_tell(kernels: web.Response) -> None:
-    told = await asked(kernels, web.json_response([]))
-    assert told == "kernels may be busy (Jupyter does not tell)"
+    description = await asked(kernels, web.json_response([]))
+    assert description == "kernels may be busy (Jupyter does not tell)"
 
 
 async def test_nobody_there() -> None:
-    told = await describe_activity(UpstreamAddress("127.0.0.1", 1), TOKEN)
-    assert told == "kernels may be busy (Jupyter does not tell)"
+    description = await describe_activity(UpstreamAddress("127.0.0.1", 1), TOKEN)
+    assert description == "kernels may be busy (Jupyter does not tell)"
 
 
 async def test_a_password() -> None:
-    told = await describe_activity(UpstreamAddress("127.0.0.1", 1), Login("password"))
-    assert told == "kernels may be busy (only who has the password can see)"
+    description = await describe_activity(UpstreamAddress("127.0.0.1", 1), Login("password"))
+    assert description == "kernels may be busy (only who has the password can see)"

@@ -72,8 +72,8 @@ async def test_a_process_in_a_folder_of_somebody_else(sockets: Path) -> None:
         stdout=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parent.parent.parent,
     )
-    told, _ = await process.communicate()
-    assert told.decode() == (
+    output, _ = await process.communicate()
+    assert output.decode() == (
         f"Work folder {sockets}/work cannot be read. "
         "Change its permissions, or name another with jupyter.folder.\n"
     )
@@ -132,5 +132,5 @@ async def test_not_allowed(sockets: Path) -> None:
             env={"DOCKER_HOST": f"unix://{path}", "HOME": str(sockets)},
             cwd=Path(__file__).parent.parent.parent,
         )
-        told, _ = await process.communicate()
-    assert b"permission denied. Join the group docker" in told
+        output, _ = await process.communicate()
+    assert b"permission denied. Join the group docker" in output

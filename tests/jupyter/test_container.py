@@ -101,7 +101,7 @@ async def test_changed_settings_replace_it_but_keep_the_work(place: Place) -> No
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({"volume": "/no/such/folder:/work"}, r"Folder /no/such/folder, .*does not exist"),
         ({"image": "registry.invalid/none:1"}, r"cannot be pulled"),
@@ -113,7 +113,7 @@ async def test_changed_settings_replace_it_but_keep_the_work(place: Place) -> No
     ],
 )
 async def test_a_replacement_that_cannot_be_is_not_begun(
-    place: Place, caplog: pytest.LogCaptureFixture, settings: dict[str, Any], told: str
+    place: Place, caplog: pytest.LogCaptureFixture, settings: dict[str, Any], message: str
 ) -> None:
     caplog.set_level(logging.INFO)
     await place.launched()
@@ -124,7 +124,7 @@ async def test_a_replacement_that_cannot_be_is_not_begun(
         other = await place.launcher(
             recreate=True, **{"home": f"{place.name}-b:{HOME}", **settings}
         )
-        with pytest.raises(StartError, match=told) as caught:
+        with pytest.raises(StartError, match=message) as caught:
             await other.launch()
     assert str(caught.value).startswith(f"Container {place.name} stays as it was")
     assert await place.all() == {place.name: "running"}
@@ -215,7 +215,7 @@ async def test_another_port_when_somebody_was_quicker(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         (
             {"volume": "/no/such/folder:/work"},
@@ -227,9 +227,9 @@ async def test_another_port_when_somebody_was_quicker(place: Place) -> None:
         ({"image": "registry.invalid/none:1"}, r"registry\.invalid/none:1 cannot be pulled"),
     ],
 )
-async def test_what_the_engine_refuses(place: Place, settings: Any, told: str) -> None:
+async def test_what_the_engine_refuses(place: Place, settings: Any, message: str) -> None:
     launcher = await place.launcher(**settings)
-    with pytest.raises(StartError, match=told):
+    with pytest.raises(StartError, match=message):
         await launcher.launch()
     assert await place.all() == {}
     await launcher.stop()
@@ -285,13 +285,13 @@ async def test_the_engine_may_tell_of_the_exit_with_the_stop(place: Place) -> No
     """The engine's answer arrives, and there is no session left to ask it how that ended."""
     launcher = await place.launcher()
     await launcher.launch()
-    asked, told = asyncio.Event(), asyncio.Event()
+    asked, message = asyncio.Event(), asyncio.Event()
 
     class Late(DockerContainer):
         async def wait(self, **_: Any) -> dict[str, Any]:
             asked.set()
             await launcher._stopped.wait()
-            told.set()
+            message.set()
             return {"StatusCode": 0}
 
     launcher._container = Late(launcher._docker, id=launcher._launched.id)
@@ -299,7 +299,7 @@ async def test_the_engine_may_tell_of_the_exit_with_the_stop(place: Place) -> No
     ended = asyncio.ensure_future(launcher.wait_for_exit())
     await asked.wait()
     await launcher.stop()
-    await told.wait()
+    await message.wait()
     assert (await exit_seen).reason == "labgate stopped it"
     assert (await ended).reason == "labgate stopped it"
 

@@ -72,9 +72,11 @@ find . -path ./work/'*' -prune -o ! -name {MARKER_FILE} -type f -print0 \
 
 async def listing(place: Place) -> list[str]:
     """The home as a person sees it who looks at everything, as far as Jupyter leaves it alone."""
-    told = await place.run(LIST, user="root")
+    output = await place.run(LIST, user="root")
     return [
-        line for line in told.split("\n") if not re.search(r"jupyter|\.ipython|\.local|\. d", line)
+        line
+        for line in output.split("\n")
+        if not re.search(r"jupyter|\.ipython|\.local|\. d", line)
     ]
 
 
@@ -141,7 +143,7 @@ async def test_a_stopped_one_is_taken_along_too(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "size", "told"),
+    ("state", "size", "output"),
     [
         # Nothing holds on to a tmpfs that no container has mounted: the copy is gone again.
         ("running", "64m", r"is not the same in the copy"),
@@ -150,7 +152,7 @@ async def test_a_stopped_one_is_taken_along_too(place: Place) -> None:
     ],
 )
 async def test_a_copy_that_fails_changes_nothing(
-    place: Place, state: str, size: str, told: str
+    place: Place, state: str, size: str, output: str
 ) -> None:
     before = await first_version(place)
     options = {"type": "tmpfs", "device": "tmpfs", "o": f"size={size}"}
@@ -164,7 +166,7 @@ async def test_a_copy_that_fails_changes_nothing(
         await place.pause()
     identity = (await place.inspect())["Id"]
     launcher = await place.launcher(recreate=True)
-    with pytest.raises(StartError, match=told) as caught:
+    with pytest.raises(StartError, match=output) as caught:
         await launcher.launch()
     assert "so nothing was replaced" in str(caught.value)
     await launcher.stop()
@@ -308,14 +310,14 @@ async def test_the_home_survives_everything_that_replaces(place: Place, other_im
         await launcher.stop()
         launcher, launched = await place.launched(**change)
         assert launched.description.endswith(", replaced"), change
-        told = await place.run(f"cat '{HOME}/saved where Lab opened.txt' {HOME}/.local/bin/tool")
-        assert told == "kepttool", change
+        output = await place.run(f"cat '{HOME}/saved where Lab opened.txt' {HOME}/.local/bin/tool")
+        assert output == "kepttool", change
     await place.docker.containers.container(place.name).delete(force=True)
     await launcher.stop()
     _, launched = await place.ready()
     assert launched.description.endswith(", created")
-    told = await read(launched.address, launched.login.token, "saved where Lab opened.txt")
-    assert told == "kept"
+    output = await read(launched.address, launched.login.token, "saved where Lab opened.txt")
+    assert output == "kept"
     assert await place.volumes() == {place.name, f"{place.name}-home", f"{place.name}-other"}
 
 

@@ -41,7 +41,7 @@ def test_groups_of_a_user(user: str, groups: list[str] | None) -> None:
     assert body["HostConfig"]["Memory"] == 512 << 20
 
 
-def test_a_second_container_is_told_that_it_shares_the_work_folder() -> None:
+def test_the_warning_of_a_second_container_that_shares_the_work_folder() -> None:
     assert shared_volume(JupyterSettings()) == ""
     assert shared_volume(JupyterSettings(name="b", volume="b-work:/home/jovyan/work")) == ""
     assert shared_volume(JupyterSettings(name="b", volume="")) == ""

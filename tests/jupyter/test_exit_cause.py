@@ -18,13 +18,13 @@ SIGNAL_LINE = "[C 2026-11-25 21:00:00.000 ServerApp] received signal 15, stoppin
 
 def events(*words: str) -> list[Event]:
     """``kill:9`` has a signal, ``die:137`` an exit code; in the order they happened."""
-    told = []
+    described = []
     for at, word in enumerate(words, 1):
         action, _, number = word.partition(":")
         signal_number = int(number) if action == "kill" else 0
         exit_code = int(number or 0) if action == "die" else 0
-        told.append(Event(action, at, signal_number, exit_code))
-    return told
+        described.append(Event(action, at, signal_number, exit_code))
+    return described
 
 
 def exited(code: int, *, oom: bool = False) -> dict[str, Any]:
@@ -137,10 +137,10 @@ CONTAINERS = [
 ]
 
 
-@pytest.mark.parametrize(("told", "state", "lines", "cause", "what"), CONTAINERS)
-def test_a_container(told: Any, state: Any, lines: Any, cause: ExitCause, what: str) -> None:
-    shuffled = random.Random(1).sample(told, len(told))
-    for order in (told, told[::-1], shuffled):
+@pytest.mark.parametrize(("described", "state", "lines", "cause", "what"), CONTAINERS)
+def test_a_container(described: Any, state: Any, lines: Any, cause: ExitCause, what: str) -> None:
+    shuffled = random.Random(1).sample(described, len(described))
+    for order in (described, described[::-1], shuffled):
         why = container_exit(order, state, lines)
         assert why.cause is cause
         assert what in why.description
@@ -169,13 +169,13 @@ def test_a_process(code: int, lines: Any, cause: ExitCause, what: str) -> None:
 
 
 def test_an_event_as_the_engine_tells_it() -> None:
-    told = {
+    described = {
         "Action": "kill",
         "Actor": {"ID": "abc", "Attributes": {"image": "x", "name": "jupyter", "signal": "15"}},
         "time": 1795640460,
         "timeNano": 1795640460923527407,
     }
-    assert event_of(told) == Event("kill", 1795640460923527407, 15)
-    told = {"Action": "die", "Actor": {"Attributes": {"exitCode": "137"}}, "timeNano": 2}
-    assert event_of(told) == Event("die", 2, exit_code=137)
+    assert event_of(described) == Event("kill", 1795640460923527407, 15)
+    described = {"Action": "die", "Actor": {"Attributes": {"exitCode": "137"}}, "timeNano": 2}
+    assert event_of(described) == Event("die", 2, exit_code=137)
     assert event_of({"Action": "kill", "Actor": {"Attributes": {"signal": "SIGTERM"}}}).signal == 0

@@ -11,7 +11,7 @@ RUNS = {"Running": True}
 
 
 @pytest.mark.parametrize(
-    ("state", "port", "answers", "told"),
+    ("state", "port", "answers", "expected"),
     [
         (RUNS, 8888, True, f", or serve it as it is: {SERVE}"),
         (RUNS, 8888, False, f", or serve it as it is once Jupyter in it answers: {SERVE}"),
@@ -25,5 +25,5 @@ RUNS = {"Running": True}
         (RUNS, 0, False, ". It publishes no port here, so labgate cannot serve a Jupyter in it."),
     ],
 )
-def test_how_to_serve_it(state: dict[str, Any], port: int, answers: bool, told: str) -> None:
-    assert describe_serving("lab", state, port, answers=answers) == told
+def test_how_to_serve_it(state: dict[str, Any], port: int, answers: bool, expected: str) -> None:
+    assert describe_serving("lab", state, port, answers=answers) == expected

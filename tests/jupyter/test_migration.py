@@ -27,7 +27,7 @@ def test_at_a_terminal_one_line_grows() -> None:
     assert "3.0" in screen.getvalue()
 
 
-def test_a_copy_is_told_with_what_stays() -> None:
+def test_the_report_of_a_copy_says_what_stays() -> None:
     old, new = (
         Mount("volume", "lab-home", "/home/jovyan"),
         Mount("bind", "/srv/ada", "/home/jovyan"),

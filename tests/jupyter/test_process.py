@@ -246,9 +246,9 @@ async def test_a_crash_at_start_shows_the_log(
     launched = await launcher.launch()
     with pytest.raises(StartError) as caught:
         await wait_until_ready(launcher, launched.address, READY_SECONDS)
-    told = str(caught.value)
-    assert "the process exited with status 1" in told
-    assert "\n    its last words\n" in told
+    message = str(caught.value)
+    assert "the process exited with status 1" in message
+    assert "\n    its last words\n" in message
 
 
 def test_jupyter_from_path_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,7 +178,9 @@ async def test_an_engine_that_ends_in_the_middle() -> None:
     finally:
         await docker.close()
         await runner.cleanup()
-    told = str(caught.value)
-    assert "The pull of image quay.io/x/y:1 broke off (0/1 layers downloaded, 0/1 unpacked)" in told
-    assert "Start again to go on." in told
-    assert WITHOUT.format("quay.io/x/y:1") in told
+    message = str(caught.value)
+    assert (
+        "The pull of image quay.io/x/y:1 broke off (0/1 layers downloaded, 0/1 unpacked)" in message
+    )
+    assert "Start again to go on." in message
+    assert WITHOUT.format("quay.io/x/y:1") in message

@@ -70,10 +70,10 @@ WORDS = [
 
 @pytest.mark.parametrize(("words", "mend"), WORDS)
 def test_the_mend(words: str, mend: str) -> None:
-    told = explain_pull_error(IMAGE, words)
-    assert told.startswith(f"Image {IMAGE} cannot be pulled: {words.rstrip('.')}. ")
-    assert mend in told
-    assert told.endswith(
+    message = explain_pull_error(IMAGE, words)
+    assert message.startswith(f"Image {IMAGE} cannot be pulled: {words.rstrip('.')}. ")
+    assert mend in message
+    assert message.endswith(
         f"Without a registry: `docker save {IMAGE}` on a machine that has it and `docker load` "
         "here, or --launch process for a Jupyter without a container."
     )

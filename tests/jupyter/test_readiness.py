@@ -41,7 +41,7 @@ def replying(body: str, status: int = 200, **headers: str) -> Handler:
 
 
 class Silent:
-    """A launcher whose Jupyter says what it is told and ends when it is told."""
+    """A launcher whose Jupyter answers and ends as the test wants."""
 
     def __init__(self, *lines: str) -> None:
         self.end: asyncio.Future[JupyterExit] = asyncio.get_running_loop().create_future()
@@ -152,7 +152,7 @@ async def test_ready_after_a_while() -> None:
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_its_end_is_told_with_the_log() -> None:
+async def test_its_end_is_reported_with_the_log() -> None:
     launcher = Silent()
     launcher.end.set_result(
         JupyterExit(1, "the process exited with status 1", ("Traceback", "Oh no"))
@@ -189,10 +189,10 @@ async def test_its_end_counts_even_if_somebody_answers() -> None:
 async def test_time_runs_out() -> None:
     with pytest.raises(StartError) as caught:
         await wait_until_ready(Silent("loading extensions"), NOBODY, 0.2)
-    told = str(caught.value)
-    assert "did not answer http://127.0.0.1:1/api within 0.2 s" in told
-    assert "\n    loading extensions\n" in told
-    assert "jupyter.start_timeout_seconds" in told
+    message = str(caught.value)
+    assert "did not answer http://127.0.0.1:1/api within 0.2 s" in message
+    assert "\n    loading extensions\n" in message
+    assert "jupyter.start_timeout_seconds" in message
     assert len(asyncio.all_tasks()) == 1
 
 

@@ -27,7 +27,7 @@ UNKNOWN = JupyterExit(0, "container x exited with status 0", ("the last line",),
 
 
 class Scripted:
-    """A launcher whose Jupyter ends, and starts again or not, as it is told."""
+    """A launcher whose Jupyter ends, and starts again or not, as the test wants."""
 
     def __init__(
         self, ends: Sequence[JupyterExit], starts: Sequence[Launched | Exception] = ()
@@ -119,10 +119,12 @@ async def test_a_start_that_fails_is_tried_until_it_works(
     run = Run(Scripted([CRASH], starts), interactive=True)
     assert await run.until_over() is None
     assert run.launcher.started == len(starts) + 1
-    told = [record.getMessage() for record in caplog.records if "cannot be" in record.message]
-    assert [next(w for w in ("port", "engine", "open files") if w in line) for line in told] == [
-        *("port", "engine", "open files", "port")
-    ], "each change is told once"
+    lines_logged = [
+        record.getMessage() for record in caplog.records if "cannot be" in record.message
+    ]
+    assert [
+        next(w for w in ("port", "engine", "open files") if w in line) for line in lines_logged
+    ] == [*("port", "engine", "open files", "port")], "each change is logged once"
 
 
 async def test_the_pauses_grow() -> None:
@@ -159,12 +161,12 @@ async def test_after_an_answer_an_end_from_outside_begins_with_the_first_pause(
         if end is OUTSIDE:
             await launcher.over.wait()
         running.cancel()
-    told = [
+    lines_logged = [
         line.partition(",")[0].partition(":")[0]
         for line in caplog.messages
         if line.startswith("Jupyter")
     ]
-    assert told[:5] == [
+    assert lines_logged[:5] == [
         *("Jupyter ended", "Jupyter is started again", "Jupyter answers again"),
         *("Jupyter ended", "Jupyter is started again"),
     ]

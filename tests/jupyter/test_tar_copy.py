@@ -67,7 +67,7 @@ def test_what_is_mounted_is_left_out_but_for_its_folder(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (lambda f: (f / "book").write_bytes(b"b00k" * 100_000), "book, other name"),
         (lambda f: (f / "book").unlink(), "book"),
@@ -76,11 +76,11 @@ def test_what_is_mounted_is_left_out_but_for_its_folder(folder: Path) -> None:
         (lambda f: (f / "more").write_text("is fine"), ""),
     ],
 )
-def test_what_is_missing(folder: Path, change: object, told: str) -> None:
+def test_what_is_missing(folder: Path, change: object, expected: str) -> None:
     _, wanted = copied(folder)
     assert callable(change)
     change(folder)
-    assert differing_files(wanted, read_tree(io.BytesIO(pack(folder)), nothing)) == told
+    assert differing_files(wanted, read_tree(io.BytesIO(pack(folder)), nothing)) == expected
 
 
 def test_only_some_are_named() -> None:

@@ -16,7 +16,7 @@ def changed(*paths: str, kind: int = 1) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ([], ""),
         (changed("/home/jovyan/book.ipynb", "/data/x.csv"), ""),
@@ -46,5 +46,5 @@ def changed(*paths: str, kind: int = 1) -> list[dict[str, object]]:
         ),
     ],
 )
-def test_what_is_lost(changes: list[dict[str, object]], told: str) -> None:
-    assert describe_unsaved(changes, KEPT) == told
+def test_what_is_lost(changes: list[dict[str, object]], expected: str) -> None:
+    assert describe_unsaved(changes, KEPT) == expected

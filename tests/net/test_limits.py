@@ -241,7 +241,9 @@ async def test_who_begins_without_100_may_not_stop(framing: bytes) -> None:
     ("version", "expect"),
     [(b"1.0", b"100-continue"), (b"1.1", b"100-Continue")],
 )
-async def test_who_will_not_be_told_100_owes_content_at_once(version: bytes, expect: bytes) -> None:
+async def test_a_client_that_gets_no_100_owes_content_at_once(
+    version: bytes, expect: bytes
+) -> None:
     """Jupyter says it to one spelling alone, and nobody tells HTTP/1.0."""
 
     async def ready(visit: Visit) -> None:

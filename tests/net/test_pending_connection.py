@@ -113,7 +113,7 @@ async def test_it_counts_from_the_first_moment_on(start: bytes, context: ssl.SSL
         assert len(server.connection_limit) == 2
         with suppress(ConnectionResetError):
             reader, _ = await labgate.connect(CROWD, start)
-            pytest.fail(f"it was let in, and told {await reader.read()!r}")
+            pytest.fail(f"it was let in, and received {await reader.read()!r}")
         assert (await labgate.ask(OTHER)).endswith(b"ok")
         await until(lambda: len(server.connection_limit) == 2)
 
@@ -269,7 +269,7 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("data", PLAIN)
-async def test_plain_http_is_told_that_this_is_https(data: bytes, context: ssl.SSLContext) -> None:
+async def test_plain_http_on_the_https_port_is_400(data: bytes, context: ssl.SSLContext) -> None:
     async with secure(context) as labgate:
         reader, writer = await labgate.connect(CROWD, data)
         answer = await reader.read()

@@ -34,9 +34,9 @@ def test_an_optional_family_may_be_missing() -> None:
 
 
 def test_no_permission_says_how_to_get_it() -> None:
-    told = bind_error(OSError(errno.EACCES, "Permission denied"), "0.0.0.0", 443, "--https-port")
-    assert told.startswith("No permission to listen on 0.0.0.0:443. Run labgate as the systemd")
-    assert told.endswith("with --https-port.")
+    message = bind_error(OSError(errno.EACCES, "Permission denied"), "0.0.0.0", 443, "--https-port")
+    assert message.startswith("No permission to listen on 0.0.0.0:443. Run labgate as the systemd")
+    assert message.endswith("with --https-port.")
 
 
 async def test_a_connection_inherits_what_notices_a_vanished_client() -> None:

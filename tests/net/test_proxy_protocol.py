@@ -303,9 +303,9 @@ NOT_HEADERS = [
 ]
 
 
-@pytest.mark.parametrize(("data", "told"), NOT_HEADERS)
+@pytest.mark.parametrize(("data", "expected"), NOT_HEADERS)
 async def test_a_trusted_sender_without_a_header_is_reset(
-    data: bytes, told: str, tls: ssl.SSLContext | None, caplog: pytest.LogCaptureFixture
+    data: bytes, expected: str, tls: ssl.SSLContext | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     async with behind(None, tls) as labgate, asyncio.timeout(PATIENCE_SECONDS):
@@ -315,7 +315,7 @@ async def test_a_trusted_sender_without_a_header_is_reset(
             await reader.read()
     (line,) = [record.getMessage() for record in caplog.records]
     assert line.startswith("127.0.0.1 is a trusted proxy but sent ")
-    assert told in line
+    assert expected in line
     assert "secret" not in line
 
 

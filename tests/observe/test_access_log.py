@@ -34,9 +34,9 @@ def test_a_line_tells_who_asked_what_and_what_came_of_it() -> None:
 
 
 def test_a_line_holds_no_secret_and_no_control_octet() -> None:
-    told = format_line(record(b"/lab?token=s3cret\x1b\n"))
-    assert "s3cret" not in told
-    assert told.isprintable()
+    line = format_line(record(b"/lab?token=s3cret\x1b\n"))
+    assert "s3cret" not in line
+    assert line.isprintable()
 
 
 async def test_the_lines_of_a_moment_are_written_at_once() -> None:

@@ -1,4 +1,4 @@
-"""A Jupyter that is away is told of once, on real sockets."""
+"""An unreachable Jupyter is logged once, on real sockets."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ async def test_one_line_for_an_outage_and_one_for_its_end(
             answer = await labgate.ask(request(b"/api/status?token=secret"))
             assert answer.startswith(b"HTTP/1.1 503 ")
         assert (await labgate.ask(request(b"/.labgate/health"))).startswith(b"HTTP/1.1 200 ")
-        told = (
+        warning = (
             "GET /api/status?token=[redacted] from 127.0.0.1: the upstream closed the connection "
             "without an answer; requests get 503 until Jupyter answers, without a line for each"
         )
-        assert caplog.messages == [told], "what labgate answers itself does not end it"
+        assert caplog.messages == [warning], "what labgate answers itself does not end it"
         away = False
         for _ in range(2):
             assert (await labgate.ask(request())).startswith(b"HTTP/1.1 200 ")
         assert re.fullmatch(r"requests are answered again: 3 got 503 in \d s", caplog.messages[1])
-        # Another one so soon is not told: Jupyter may take turns.
+        # Another outage so soon is not logged: Jupyter may come and go.
         away = True
         await labgate.ask(request())
         away = False
@@ -45,7 +45,7 @@ async def test_one_line_for_an_outage_and_one_for_its_end(
     assert len(caplog.messages) == 2
 
 
-async def test_a_fault_of_one_answer_is_told_each_time(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_fault_of_one_answer_is_logged_each_time(caplog: pytest.LogCaptureFixture) -> None:
     async with (
         upstream(says(b"SSH-2.0\r\n\r\n", close=True)) as behind,
         edge(behind.address) as labgate,

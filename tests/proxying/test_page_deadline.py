@@ -74,7 +74,7 @@ async def _end(visit: Visit) -> None:
 
 
 class Probe:
-    """Says what it is told, when it is told, and counts."""
+    """Gives the answer that the test sets, when the test allows it, and counts."""
 
     def __init__(self, *, answered: bool) -> None:
         self.answered = answered

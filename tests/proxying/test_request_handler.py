@@ -366,9 +366,9 @@ async def test_a_refusal_gets_one_line_in_the_access_log(
         labgate.exchanges.access_log = True
         await labgate.ask(request(b"/", b"Origin: null"))
     assert caplog.messages == []
-    (told,) = labgate.records
-    assert told.warning
-    assert format_line(told).endswith(" refused (origin): Origin 'null'")
+    (record,) = labgate.records
+    assert record.warning
+    assert format_line(record).endswith(" refused (origin): Origin 'null'")
 
 
 LOGGED = [
@@ -407,8 +407,8 @@ async def test_a_refusal_says_in_the_log_what_is_at_fault(
     async with edge(None) as labgate:
         answer = await labgate.ask(head + b"Connection: close\r\n\r\n")
     assert caplog.messages == [line]
-    for told in (b"lab.example.org", b"--domain", b"websocket_without_origin"):
-        assert told not in answer, "the operator's business"
+    for record in (b"lab.example.org", b"--domain", b"websocket_without_origin"):
+        assert record not in answer, "the operator's business"
 
 
 async def test_a_malformed_request_is_400_and_names_no_software() -> None:

@@ -152,8 +152,8 @@ def test_refused(head: RequestHead, status: int, rule: str) -> None:
     assert isinstance(decision, Refuse)
     assert (decision.status, decision.rule) == (status, rule)
     assert decision.sentence.endswith((".", "?"))
-    told = [name for name in ("example.org", "localhost", "labgate") if name in decision.sentence]
-    assert told == [], "not to strangers"
+    named = [name for name in ("example.org", "localhost", "labgate") if name in decision.sentence]
+    assert named == [], "not to strangers"
 
 
 HINTS = [

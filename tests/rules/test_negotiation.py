@@ -1,4 +1,4 @@
-"""As what an error is told."""
+"""The representation of an error: page, JSON or text."""
 
 from __future__ import annotations
 

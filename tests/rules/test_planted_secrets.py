@@ -92,7 +92,7 @@ def named(octets: bytes) -> bytes:
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
+def shown(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
     """Everything that is written; at the end no secret may be in it."""
     caplog.set_level(logging.DEBUG)
     texts: list[str] = []
@@ -122,7 +122,7 @@ async def answer(visit: Visit) -> None:
         await visit.say(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\nContent-Length: 0\r\n\r\n")
 
 
-async def test_of_requests_that_go_up(told: list[str]) -> None:
+async def test_of_requests_that_go_up(shown: list[str]) -> None:
     async with upstream(answer) as jupyter, edge(jupyter.address) as labgate:
         labgate.router.protect(AccessControl(Lockout(1000, 900.0)))
         for target in TARGETS:
@@ -131,11 +131,11 @@ async def test_of_requests_that_go_up(told: list[str]) -> None:
             await labgate.ask(request(b"/lab", field))
             await labgate.ask(request(b"/lab", named(field), field))
             await labgate.ask(request(b"/lab", b"Connection: Upgrade", *HANDSHAKE, field))
-        told += records(labgate)
+        shown += records(labgate)
         assert jupyter.heads.count(b" HTTP/1.1\r\n") > 2 * len(FIELDS)
 
 
-async def test_of_refusals(told: list[str]) -> None:
+async def test_of_refusals(shown: list[str]) -> None:
     async with edge(None) as labgate:
         for target in TARGETS:
             await labgate.ask(request(target, b"Origin: https://evil.example"))
@@ -147,24 +147,24 @@ async def test_of_refusals(told: list[str]) -> None:
         await labgate.ask(b"GET / HTTP/1.1\r\n" + host + b"\r\nConnection: close\r\n\r\n")
         await labgate.ask(b"GET / HTTP/1.1\r\n" + host + b"\r\nHost: x\r\n\r\n")
         await labgate.ask(b"CONNECT ada:s3cret@h:443 HTTP/1.1\r\nHost: h\r\n\r\n")
-        told += records(labgate)
+        shown += records(labgate)
 
 
-async def test_of_5xx(told: list[str], caplog: pytest.LogCaptureFixture) -> None:
+async def test_of_5xx(shown: list[str], caplog: pytest.LogCaptureFixture) -> None:
     async with edge(None) as labgate:
         for target in TARGETS:
             await labgate.ask(request(target))
-        told += records(labgate)
+        shown += records(labgate)
     assert "Jupyter is being started" in caplog.text
     async with upstream(answer) as jupyter, edge(jupyter.address) as labgate:
         for query in QUERIES:
             await labgate.ask(request(b"/garbage?" + query))
-        told += records(labgate)
+        shown += records(labgate)
         assert {record.status for record in labgate.records} == {502}
 
 
 async def test_of_what_stands_where_the_proxy_protocol_should(
-    told: list[str], caplog: pytest.LogCaptureFixture
+    shown: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     trusted = Networks([ip_network("127.0.0.1")])
     starts = [request(target) for target in TARGETS if not target.startswith(b"ada")]

@@ -180,7 +180,7 @@ def test_more_is_needed(data: bytes) -> None:
     assert parse(data) is None
 
 
-def test_what_cannot_become_a_header_is_told_at_its_first_octet() -> None:
+def test_what_cannot_become_a_header_is_refused_at_its_first_octet() -> None:
     assert isinstance(parse(b"G"), Fault)
     assert isinstance(parse(b"\x16"), Fault)
     assert isinstance(parse(b"PROXX"), Fault)

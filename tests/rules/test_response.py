@@ -171,7 +171,7 @@ def test_without_tls_nothing_is_made_secure() -> None:
     assert set_cookie(b"a=b", site) == b"a=b; SameSite=Lax"
 
 
-def test_browsers_are_told_to_insist_on_https() -> None:
+def test_strict_transport_security() -> None:
     site = replace(SITE, hsts_seconds=15552000)
     kept, _ = downstream_fields(answered(b"Strict-Transport-Security: max-age=1"), site, LAB)
     assert kept == [(b"Strict-Transport-Security", b"max-age=15552000")]
@@ -202,6 +202,6 @@ def test_what_jupyter_says_of_sniffing_stays() -> None:
     ],
 )
 def test_whether_the_client_gets_a_date(lines: tuple[bytes, ...], dated: bool) -> None:
-    kept, told = downstream_fields(answered(*lines), SITE, LAB)
-    assert told is dated
+    kept, has_date = downstream_fields(answered(*lines), SITE, LAB)
+    assert has_date is dated
     assert any(name.lower() == b"date" for name, _ in kept) is dated

@@ -1,4 +1,4 @@
-"""Every symptom can be told and mended."""
+"""Every symptom has an explanation and a remedy."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def test_mends_are_for_symptoms() -> None:
 
 
 def test_a_mend_is_filled_with_what_is_known() -> None:
-    told = mend("origin-refused", {"upstream": "10.0.0.7:9999"})
-    assert "proxy_set_header Host $http_host;" in told["nginx"]
+    lines_by_server = mend("origin-refused", {"upstream": "10.0.0.7:9999"})
+    assert "proxy_set_header Host $http_host;" in lines_by_server["nginx"]
 
 
 def test_an_unknown_symptom_is_an_error() -> None:

@@ -20,9 +20,9 @@ FORMS = [
 def test_a_form_for_everybody(
     lines: tuple[bytes, ...], content_type: bytes, content: bytes
 ) -> None:
-    told = error_content(get(HOST, *lines), 404, "challenge", "Not <here>.")
-    assert told.content_type == content_type
-    assert content in told.content
-    assert bool(told.policy) == (b"html" in content_type)
-    if told.content_type == b"application/json":
-        assert json.loads(told.content) == {"message": "Not <here>.", "reason": "challenge"}
+    error = error_content(get(HOST, *lines), 404, "challenge", "Not <here>.")
+    assert error.content_type == content_type
+    assert content in error.content
+    assert bool(error.policy) == (b"html" in content_type)
+    if error.content_type == b"application/json":
+        assert json.loads(error.content) == {"message": "Not <here>.", "reason": "challenge"}

@@ -132,7 +132,7 @@ async def test_the_answers_say_where_the_metrics_are(aiohttp_client: Client) -> 
         assert "Server" not in answer.headers
 
 
-async def test_the_version_is_told_where_there_is_nothing_else() -> None:
+async def test_the_version_is_exported_where_there_is_nothing_else() -> None:
     async with serve_metrics(LOOPBACK, collectors_of((), None, {})) as port:
         seen = await scraped(port)
     assert seen == {("labgate_build_info", frozenset({("version", __version__)})): 1}

@@ -1,4 +1,4 @@
-"""Both ends of a case: a recording Jupyter, and a client that sends exactly what it is told.
+"""Both ends of a case: a recording Jupyter, and a client that sends exactly the bytes it is given.
 
 Nothing sleeps: ``Tap`` counts the bytes labgate has taken on either side, so that
 "byte by byte" means that each one was handed to the parser alone.
@@ -231,7 +231,7 @@ async def within(seconds: float, recorder: Recorder | None = None) -> AsyncItera
             yield
     except TimeoutError:
         arrived = [] if recorder is None else [bytes(data) for data in recorder.connections]
-        told = [client.received for client in Client.all]
-        pytest.fail(f"it hangs; down: {told!r}; up: {arrived!r}")
+        downs = [client.received for client in Client.all]
+        pytest.fail(f"it hangs; down: {downs!r}; up: {arrived!r}")
     finally:
         Client.all.clear()

@@ -17,11 +17,11 @@ def pair(most: int) -> tuple[SharedLockout, SharedLockout]:
     """Two workers' lockouts; what one tells goes through JSON to the other."""
     lockouts: list[SharedLockout] = []
 
-    def from_first(told: dict[str, Any]) -> None:
-        lockouts[1].apply(json.loads(json.dumps(told)))
+    def from_first(update: dict[str, Any]) -> None:
+        lockouts[1].apply(json.loads(json.dumps(update)))
 
-    def from_second(told: dict[str, Any]) -> None:
-        lockouts[0].apply(json.loads(json.dumps(told)))
+    def from_second(update: dict[str, Any]) -> None:
+        lockouts[0].apply(json.loads(json.dumps(update)))
 
     lockouts += [
         SharedLockout(most, 900.0, 2, from_first),

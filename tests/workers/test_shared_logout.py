@@ -15,14 +15,14 @@ SESSION = Session("böb", ENDED.at - 5, ENDED.session)
 
 
 async def test_it_waits_until_the_supervisor_has_kept_it() -> None:
-    told: list[str] = []
-    first = SharedRevokedSessions([], lambda revocation: told.append(json.dumps(revocation)))
+    sent: list[str] = []
+    first = SharedRevokedSessions([], lambda revocation: sent.append(json.dumps(revocation)))
     second = SharedRevokedSessions([], lambda _: None)
     ending = asyncio.ensure_future(first.revoke(ENDED))
     await asyncio.sleep(0)
     assert SESSION in first
     assert not ending.done()
-    (message,) = told
+    (message,) = sent
     heard: list[Any] = json.loads(message)
     second.apply(heard)
     assert SESSION in second

@@ -14,7 +14,7 @@ In the order of an issuance:
 - ``extensions``          ACME messages that certbot's library lacks
 - ``solvers``             publishes proofs, and answers TLS-ALPN-01 handshakes with them
 - ``renewal_info``        when the CA suggests a renewal (RFC 9773)
-- ``problems``            what the CA's errors mean, and the mend; no I/O
+- ``problems``            what the CA's errors mean, and the remedy; no I/O
 
 Importing the libraries ``acme``, ``josepy`` and ``requests`` takes a third of a second. A labgate
 that needs no ACME imports only ``certificate_request`` and ``solvers``, which do without them.

@@ -54,7 +54,7 @@ def issue(request: CertificateRequest, report: Report, stop: threading.Event) ->
         stop: Set, no further request is sent to the CA.
 
     Raises:
-        ObtainError: No certificate was obtained: why, and the mend.
+        ObtainError: No certificate was obtained: why, and the remedy.
         Stopped: ``stop`` was set.
     """
     storage = storage_of(request)

@@ -1,4 +1,4 @@
-"""What a CA's errors mean, and the mend: one table from ACME problem types to sentences."""
+"""What a CA's errors mean, and the remedy: one table from ACME problem types to sentences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 
 class ObtainError(StartError):
-    """A certificate was not obtained: what is wrong, and the mend.
+    """A certificate was not obtained: what is wrong, and the remedy.
 
     Attributes:
         not_before: The earliest next attempt, from the CA; None if it did not say.
@@ -89,8 +89,8 @@ SENTENCES: dict[str, str] = {
         "is known everywhere."
     ),
     "dnssec": (
-        "The CA cannot validate the DNSSEC signatures of {name} ({detail}). Mend the zone at "
-        "whoever runs its DNS, or take its DS record away."
+        "The CA cannot validate the DNSSEC signatures of {name} ({detail}). Have the zone "
+        "signed anew by whoever runs its DNS, or take its DS record away."
     ),
     "externalAccountRequired": (
         "This CA wants an account of theirs first ({detail}). Write what it gave you into "
@@ -227,12 +227,12 @@ def explain_unreachable(directory: str, reason: str) -> str:
 def explain_untrusted(directory: str, reason: str, ca_file: Path | None) -> str:
     """The CA's own TLS certificate does not verify."""
     if "not yet valid" in reason or "has expired" in reason:
-        mend = "If this machine's clock is wrong, set it (`timedatectl set-ntp true`)"
+        remedy = "If this machine's clock is wrong, set it (`timedatectl set-ntp true`)"
     elif ca_file is not None:
-        mend = f"acme.ca_file ({ca_file}) must hold the root certificate of its TLS certificate"
+        remedy = f"acme.ca_file ({ca_file}) must hold the root certificate of its TLS certificate"
     else:
-        mend = "For a private CA put its root certificate into acme.ca_file"
-    return f"The TLS certificate of {directory} is not trusted ({sanitized(reason)}). {mend}."
+        remedy = "For a private CA put its root certificate into acme.ca_file"
+    return f"The TLS certificate of {directory} is not trusted ({sanitized(reason)}). {remedy}."
 
 
 def explain_no_directory(directory: str, reason: str) -> str:
@@ -248,13 +248,13 @@ def explain_files(folder: Path, error: OSError) -> str:
     where = error.filename or folder
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            mend = "Make room there"
+            remedy = "Make room there"
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            mend = "Make it a folder that labgate can write, or name another with state.folder"
+            remedy = "Make it a folder that labgate can write, or name another with state.folder"
         case _:
-            mend = "Mend that, or name another folder with state.folder"
+            remedy = "Correct that, or name another folder with state.folder"
     reason = error.strerror or str(error)
-    return f"The certificate cannot be kept in {folder} ({where}: {reason}). {mend}."
+    return f"The certificate cannot be kept in {folder} ({where}: {reason}). {remedy}."
 
 
 def explain_skew(skew: timedelta) -> str:

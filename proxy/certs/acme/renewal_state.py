@@ -32,7 +32,7 @@ class RenewalState:
         random: In [0, 1), for the schedule; a new one after every attempt.
         failures: How many attempts failed since the last success.
         last_failure: When the last attempt failed.
-        last_error: Why it failed, and the mend.
+        last_error: Why it failed, and the remedy.
         not_before: The earliest next attempt, from the CA's Retry-After.
         serial: The certificate that the next three attributes are about.
         window_start: Of the renewal window that the CA suggests.
