@@ -63,7 +63,7 @@ class Proxy(Program):
 
     Args:
         folder: Its own.
-        configuration: What it is told.
+        configuration: Its file.
         upstream: HOST:PORT of Jupyter.
         certificates: For its listener.
     """
@@ -293,9 +293,9 @@ Listen [::1]:{self.http_port}
         return [self.executable(), "-t", "-f", str(self.file)]
 
     @property
-    def told(self) -> str:
-        log = self.folder / "error.log"
-        return super().told + (log.read_text(errors="replace") if log.exists() else "")
+    def log(self) -> str:
+        errors = self.folder / "error.log"
+        return super().log + (errors.read_text(errors="replace") if errors.exists() else "")
 
 
 SERVERS: dict[str, type[Proxy]] = {

@@ -51,9 +51,9 @@ def test_the_server_accepts_its_mends(
     pasted = RIGHT[server].pasted(lines)
     written = proxy(tmp_path, pasted, FACTS["upstream"], certificates)
     checked = subprocess.run(written.check(), capture_output=True, text=True, check=False)
-    told = checked.stdout + checked.stderr
-    assert checked.returncode == 0, f"{told}\n{written.file.read_text()}"
-    assert not re.search(r"\[(warn|emerg|WARNING|ALERT)", told), told
+    output = checked.stdout + checked.stderr
+    assert checked.returncode == 0, f"{output}\n{written.file.read_text()}"
+    assert not re.search(r"\[(warn|emerg|WARNING|ALERT)", output), output
 
 
 @pytest.mark.parametrize(("server", "symptom"), rows("jupyter"))
