@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.conftest import INSTALL_DOCKER, PULL_TEST_IMAGE, TEST_IMAGE, require
+from tests.engine_names import new_name
 from tests.jupyter.place import PAUSE_ATTEMPTS
 
 
@@ -35,15 +35,23 @@ def pause(name: str) -> None:
 
 @contextmanager
 def container_name() -> Iterator[str]:
-    """A name nobody uses, for a container and a volume; both are removed at the end."""
+    """A name nobody uses, for a container and its volumes; all are removed at the end."""
     require(shutil.which("docker"), "no docker command", INSTALL_DOCKER)
     asked = subprocess.run(
         ["docker", "image", "inspect", TEST_IMAGE], capture_output=True, check=False
     )
     require(asked.returncode == 0, f"no Docker Engine, or no image {TEST_IMAGE}", PULL_TEST_IMAGE)
-    name = f"labgate-e2e-{uuid.uuid4().hex[:8]}"
+    name = new_name()
     try:
         yield name
     finally:
-        for removed in (("rm", "--force", name), ("volume", "rm", "--force", name, f"{name}-home")):
-            subprocess.run(["docker", *removed], capture_output=True, check=False)
+        remove(name)
+
+
+def remove(name: str) -> None:
+    """Remove what labgate made for a container of this name."""
+    own = f"{name}(-|$)"
+    containers = docker("ps", "--all", "--quiet", "--filter", f"name=^/{own}").split()
+    subprocess.run(["docker", "rm", "--force", *containers], capture_output=True, check=False)
+    volumes = docker("volume", "ls", "--quiet", "--filter", f"name=^{own}").split()
+    subprocess.run(["docker", "volume", "rm", *volumes], capture_output=True, check=False)

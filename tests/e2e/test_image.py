@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,15 +22,13 @@ import pytest
 import trustme
 
 from tests.conftest import INSTALL_DOCKER, require
+from tests.engine_names import LABEL, PREFIX, new_name
 
 ROOT = Path(__file__).parent.parent.parent
 DEBIAN = "labbase:bookworm"
 """Debian with python3 and its venv module, made without a registry by
 ``shared/jupyter-image/build``; the Dockerfile takes any such image as PYTHON_IMAGE."""
 MAKE_DEBIAN = f"docker pull python:3.11-bookworm && docker tag python:3.11-bookworm {DEBIAN}"
-
-LABEL = "labgate.test"
-"""On the base, so that every stage built on it has it and can be found to be removed."""
 
 DOMAIN = "lab.example.org"
 SOONER = ("--health-interval", "1s")
@@ -143,16 +140,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     require(shutil.which("docker"), "no docker command", INSTALL_DOCKER)
     require(_answers("version"), "no Docker Engine answers", INSTALL_DOCKER)
     require(_answers("image", "inspect", DEBIAN), f"no image {DEBIAN} to build on", MAKE_DEBIAN)
-    tag = f"labgate-test:{uuid.uuid4().hex[:8]}"
-    base = f"labgate-test-base:{tag.rpartition(':')[2]}"
+    tag, base = f"{new_name()}:labgate", f"{new_name()}:base"
     folder = tmp_path_factory.mktemp("base")
     with ExitStack() as stack:
         index, authority = stack.enter_context(_inspected())
         (folder / "pip.conf").write_text(f"[global]\nindex-url = {index}\n")
         (folder / "Dockerfile").write_text(
-            f"FROM {DEBIAN}\nCOPY pip.conf /etc/pip.conf\nLABEL {LABEL}=1\n"
+            # The label is on all stages that are built on it, and finds them to be removed.
+            f"FROM {DEBIAN}\nCOPY pip.conf /etc/pip.conf\nLABEL {LABEL}={PREFIX}\n"
         )
-        stack.callback(_answers, "image", "prune", "--force", "--filter", f"label={LABEL}")
+        label = f"label={LABEL}={PREFIX}"
+        stack.callback(_answers, "image", "prune", "--force", "--filter", label)
         _docker("build", "--quiet", "--tag", base, str(folder))
         stack.callback(_answers, "image", "rm", base)
         # A machine behind a proxy that re-signs TLS knows that proxy's authority.
@@ -167,7 +165,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def network() -> Iterator[str]:
     """A network with the stand-in for Jupyter on it, as ``jupyter``."""
-    name = f"labgate-test-{uuid.uuid4().hex[:8]}"
+    name = new_name()
     with ExitStack() as stack:
         _docker("network", "create", name)
         stack.callback(_answers, "network", "rm", name)
@@ -300,8 +298,8 @@ def test_ca_pem_may_be_missing(tmp_path: Path) -> None:
     (tmp_path / ".ci").mkdir()
     for name in (".ci/build.lock", ".ci/runtime.lock"):
         shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "Dockerfile").write_text(f"FROM {DEBIAN}\nLABEL {LABEL}=1\n{copied}\n")
-    tag = f"labgate-test:{uuid.uuid4().hex[:8]}"
+    (tmp_path / "Dockerfile").write_text(f"FROM {DEBIAN}\nLABEL {LABEL}={PREFIX}\n{copied}\n")
+    tag = f"{new_name()}:ca"
     try:
         _docker("build", "--quiet", "--tag", tag, str(tmp_path))
         said = _docker("run", "--rm", "--network", "none", tag, "ls", "-A", ".ci")

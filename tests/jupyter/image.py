@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import io
-import secrets
 import tarfile
 from pathlib import Path
 
 from proxy.jupyter.engine import connect
 from tests.conftest import TEST_IMAGE
+from tests.engine_names import new_name
 
 # A health check would run programs in the containers, for which nobody asks here.
 DOCKERFILE = f"""
@@ -48,7 +48,7 @@ async def build() -> str:
 
     One at a time: for all who come later the engine has it already.
     """
-    name = f"labgate-test-stand-in:{secrets.token_hex(4)}"
+    name = f"{new_name()}:stand-in"
     docker = await connect()
     try:
         with SCRIPT.open("rb") as lock:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from proxy.jupyter.engine import connect
 from proxy.jupyter.launcher import Launched
 from proxy.jupyter.readiness import wait_until_ready
 from tests.e2e.programs import free_port
+from tests.engine_names import new_name
 
 READY_SECONDS = 180.0
 PAUSE_ATTEMPTS = 5
@@ -40,7 +40,7 @@ class Place:
     def __init__(self, docker: aiodocker.Docker, state_folder: Path, image: str) -> None:
         self.docker = docker
         self.image = image
-        self.name = f"labgate-test-{secrets.token_hex(4)}"
+        self.name = new_name()
         self.state_folder = state_folder
         self.launchers: list[ContainerLauncher] = []
         self.port = free_port()
@@ -128,7 +128,7 @@ class Place:
         """The volumes whose names begin with this test's."""
         found = await self.docker.volumes.list()  # type: ignore[no-untyped-call]
         names = {volume["Name"] for volume in found["Volumes"] or ()}
-        return {name for name in names if name.startswith(self.name)}
+        return {name for name in names if name == self.name or name.startswith(f"{self.name}-")}
 
     async def inspect(self, name: str = "") -> dict[str, Any]:
         return await self.docker.containers.container(name or self.name).show()
@@ -152,7 +152,8 @@ class Place:
 
     async def clean(self) -> None:
         for name in await self.all():
-            await self.docker.containers.container(name).delete(force=True)
+            with contextlib.suppress(aiodocker.DockerError):  # it may be on its way out
+                await self.docker.containers.container(name).delete(force=True)
         # Only now: what is gone needs no time to end.
         for launcher in self.launchers:
             await launcher.stop()

@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from tests.engine_names import new_name
+
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
@@ -96,6 +98,6 @@ async def registry(
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield f"127.0.0.1:{runner.addresses[0][1]}/labgate/noise:1"
+        yield f"127.0.0.1:{runner.addresses[0][1]}/{new_name()}/noise:1"
     finally:
         await runner.cleanup()

@@ -15,11 +15,11 @@ from proxy.config.password_hash import hash_passphrase
 from proxy.errors import StartError
 from proxy.jupyter.container_action import published_port
 from proxy.jupyter.container_creation import ContainerCreator
-from proxy.jupyter.port import default_or_free_port
 from proxy.jupyter.readiness import is_ready, wait_until_ready
 from proxy.jupyter.replacement_check import CHECK_LABEL
 from proxy.net.upstream_address import UpstreamAddress
 from tests.conftest import TEST_IMAGE
+from tests.e2e.programs import free_port
 from tests.jupyter.place import HOME, READY_SECONDS, Place, kill_all_in
 from tests.jupyter.visits import (
     contents_status,
@@ -185,7 +185,7 @@ async def test_a_foreign_one_is_left_alone(place: Place, state: str) -> None:
 
 
 async def test_port_as_wanted_and_when_it_is_taken(place: Place) -> None:
-    port = default_or_free_port()
+    port = free_port()
     listening = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
     async with listening:
         launcher = await place.launcher(port=port)
