@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli.arguments import parse
+from proxy.cli.arguments import parse_arguments
 from tests.config.test_problems import keys
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +44,7 @@ def test_the_commands_of_the_readme_are_understood() -> None:
     lines = re.findall(r"(?m)^[#$] (?:LABGATE_\S+ )*labgate (.*)$", joined)
     assert len(lines) >= 4
     for line in lines:
-        parse(shlex.split(line.partition(" >> ")[0], comments=True))
+        parse_arguments(shlex.split(line.partition(" >> ")[0], comments=True))
 
 
 def test_the_keys_named_in_the_readme_exist() -> None:

@@ -17,7 +17,7 @@ from proxy.tls.context import pair_context
 
 from .development_ca import RENEW_BEFORE
 from .files import CertificatePair, check_pair, load_pair, read_pair
-from .sources import Source
+from .sources import CertificateSource
 from .x509 import self_signed
 
 log = logging.getLogger("labgate")
@@ -49,7 +49,7 @@ class ManagedCertificate:
         last_error: Why the last renewal failed; empty if it did not.
     """
 
-    source: Source
+    source: CertificateSource
     pair: CertificatePair | None = None
     context: ssl.SSLContext | None = None
     temporary: bool = False

@@ -19,7 +19,7 @@ SourceKind = Literal["files", "certbot", "credentials", "development", "ACME"]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CertificateSource:
     """Two files that a certificate and its key come from.
 
     Attributes:
@@ -65,7 +65,7 @@ def hosts_of(settings: Settings) -> list[str]:
     return list(dict.fromkeys(origin.host for origin in settings.origins))
 
 
-def sources_of(settings: Settings) -> list[Source]:
+def sources_of(settings: Settings) -> list[CertificateSource]:
     """The sources of all certificates, the default first.
 
     The configured pairs; without any a development certificate for localhost; otherwise
@@ -79,10 +79,10 @@ def sources_of(settings: Settings) -> list[Source]:
         folder = settings.state_folder
         make = partial(development_pair, folder, hosts)
         cert, key = folder / "cert.pem", folder / "key.pem"
-        return [Source(hosts[0], "development", cert, key, make=make)]
+        return [CertificateSource(hosts[0], "development", cert, key, make=make)]
     credentials = credential_pair()
     if credentials is not None:
-        return [Source(hosts[0], "credentials", *credentials)]
+        return [CertificateSource(hosts[0], "credentials", *credentials)]
     # A folder of certbot holds one certificate, which may be for several names.
     return [
         _obtained_source(settings, host, optional=number > 0) for number, host in enumerate(hosts)
@@ -98,15 +98,15 @@ def credential_pair() -> tuple[Path, Path] | None:
     return (cert, key) if cert.exists() and key.exists() else None
 
 
-def _configured_source(settings: Settings, cert: Path, key: Path) -> Source:
+def _configured_source(settings: Settings, cert: Path, key: Path) -> CertificateSource:
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if folder and cert.is_relative_to(folder):
-        return Source("", "credentials", cert, key)
+        return CertificateSource("", "credentials", cert, key)
     kind: SourceKind = "certbot" if cert.is_relative_to(LETSENCRYPT) else "files"
-    return Source("", kind, cert, key, deferred=settings.acme.webroot is not None)
+    return CertificateSource("", kind, cert, key, deferred=settings.acme.webroot is not None)
 
 
-def _obtained_source(settings: Settings, host: str, *, optional: bool) -> Source:
+def _obtained_source(settings: Settings, host: str, *, optional: bool) -> CertificateSource:
     """Certbot's pair for a host; without a usable one, the pair that labgate obtains by ACME.
 
     labgate obtains one certificate for all names, kept under the first.
@@ -115,9 +115,9 @@ def _obtained_source(settings: Settings, host: str, *, optional: bool) -> Source
     own_cert, own_key = acme_pair(settings.state_folder, host)
     ours = _present(own_cert) or (bool(settings.acme.email) and not optional)
     if ours and not _usable(cert, key):
-        return Source(host, "ACME", own_cert, own_key, deferred=True, optional=optional)
+        return CertificateSource(host, "ACME", own_cert, own_key, deferred=True, optional=optional)
     deferred = settings.acme.webroot is not None
-    return Source(host, "certbot", cert, key, deferred=deferred, optional=optional)
+    return CertificateSource(host, "certbot", cert, key, deferred=deferred, optional=optional)
 
 
 def _usable(cert: Path, key: Path) -> bool:

@@ -36,7 +36,7 @@ from proxy.tls.context import Handshakes
 
 from .files import check_covered
 from .managed_certificate import ManagedCertificate
-from .sources import Source
+from .sources import CertificateSource
 from .status import CertificateStatus, write_status
 
 log = logging.getLogger("labgate")
@@ -58,7 +58,7 @@ class CertificateStore:
 
     def __init__(
         self,
-        sources: Sequence[Source],
+        sources: Sequence[CertificateSource],
         handshakes: Handshakes,
         hosts: Sequence[str],
         status_file: Path | None = None,

@@ -23,7 +23,7 @@ SERVE = """\
 Serve a Jupyter that runs already: a sidecar, or one you start yourself."""
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line; ``flags`` holds the configuration's part, ``typed`` its options.
 
     Exits with 2, a sentence and a usage line for what cannot be read.

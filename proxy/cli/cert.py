@@ -11,7 +11,7 @@ from rich.text import Text
 
 from proxy.certs.development_ca import RENEW_BEFORE
 from proxy.certs.files import CertificatePair, load_pair
-from proxy.certs.sources import Source, hosts_of, sources_of
+from proxy.certs.sources import CertificateSource, hosts_of, sources_of
 from proxy.certs.status import CertificateStatus, InstanceStatus, read_status, status_file
 from proxy.config.settings import Settings
 from proxy.errors import StartError
@@ -40,7 +40,7 @@ class Row:
     names: tuple[str, ...]
     issuer: str
     not_after: datetime | None
-    source: Source
+    source: CertificateSource
     next_renewal: datetime | None
     temporary: bool
     problems: tuple[str, ...]
@@ -90,7 +90,7 @@ def rows_of(settings: Settings, status: InstanceStatus, now: datetime) -> list[R
 
 def _row(
     settings: Settings,
-    source: Source,
+    source: CertificateSource,
     reported: CertificateStatus | None,
     in_service: bool,
     now: datetime,

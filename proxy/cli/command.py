@@ -6,7 +6,7 @@ import gc
 import logging
 import sys
 
-from proxy.cli.arguments import parse
+from proxy.cli.arguments import parse_arguments
 from proxy.config.effects import ineffective_keys, ineffective_options
 from proxy.config.load import load
 from proxy.config.spelling import as_typed
@@ -18,7 +18,7 @@ log = logging.getLogger("labgate")
 
 def command(arguments: list[str] | None) -> int:
     """Run a command. Exit codes: 0 for success, 1 if it is not possible, 2 for wrong usage."""
-    parsed = parse(arguments)
+    parsed = parse_arguments(arguments)
     try:
         if parsed.command == "password":
             from proxy.cli.password import password  # noqa: PLC0415  commands load what they need

@@ -14,7 +14,7 @@ REMEDY = "make one with `labgate password`"
 _HEX = re.compile(r"[0-9a-f]+")
 
 
-def problem_with_hash(value: str) -> str:
+def problem_with_jupyter_hash(value: str) -> str:
     """Why Jupyter would not accept ``value`` as a password hash; empty if it does.
 
     A clause without a full stop that says what to do. It never quotes the value, which may be a

@@ -268,9 +268,9 @@ class JupyterSettings(Section):
     @field_validator("password")
     @classmethod
     def _hashed(cls, value: str) -> str:
-        from proxy.config.password_hash import problem_with_hash  # noqa: PLC0415  argon2 only if used
+        from proxy.config.password_hash import problem_with_jupyter_hash  # noqa: PLC0415  argon2 only if used
 
-        if value and (problem := problem_with_hash(value)):
+        if value and (problem := problem_with_jupyter_hash(value)):
             raise ValueError(problem)
         return value
 

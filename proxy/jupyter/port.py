@@ -38,7 +38,7 @@ def require_free_port(port: int) -> None:
     """
     if problem := _problem(port):
         raise StartError(
-            f"Jupyter's port {port} on {LOOPBACK} is not to be had: {problem}. "
+            f"Jupyter's port {port} on {LOOPBACK} is not available: {problem}. "
             "Free it, or choose another with jupyter.port (0 picks a free one)."
         )
 

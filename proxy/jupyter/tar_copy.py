@@ -19,7 +19,7 @@ END_OF_ARCHIVE = bytes(1024)
 _RENAMED = frozenset(("path", "linkpath"))
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """A stream to read from; ``read`` returns nothing at its end."""
 
     def read(self, size: int, /) -> bytes:
@@ -34,7 +34,7 @@ OnBytes = Callable[[int], None]
 """Called with the number of octets that were read, including those of skipped files."""
 
 
-def read_tree(source: Source, on_bytes: OnBytes) -> Records:
+def read_tree(source: ByteSource, on_bytes: OnBytes) -> Records:
     """The records of a tar stream whose root is ``./``, as of the Engine API.
 
     Raises:
@@ -50,7 +50,7 @@ def read_tree(source: Source, on_bytes: OnBytes) -> Records:
 
 
 def copy_tree(
-    source: Source, sink: IO[bytes], into: str, mounted: frozenset[str], on_bytes: OnBytes
+    source: ByteSource, sink: IO[bytes], into: str, mounted: frozenset[str], on_bytes: OnBytes
 ) -> Records:
     """Copy a tar stream to another root; returns the records of the copied files.
 
@@ -105,7 +105,7 @@ class _Content:
 class _CheckedSource:
     """Reports the progress of a source, and remembers its last octets."""
 
-    def __init__(self, source: Source, on_bytes: OnBytes) -> None:
+    def __init__(self, source: ByteSource, on_bytes: OnBytes) -> None:
         self._source = source
         self._seen = on_bytes
         self._last = b""
@@ -129,7 +129,7 @@ class _CheckedSource:
 
 
 def _members(
-    source: Source, on_bytes: OnBytes
+    source: ByteSource, on_bytes: OnBytes
 ) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
     checked = _CheckedSource(source, on_bytes)
     with tarfile.open(fileobj=cast("IO[bytes]", checked), mode="r|", bufsize=CHUNK_BYTES) as tar:

@@ -16,7 +16,7 @@ from proxy.observe.record import NO_OBSERVERS, Observer, Observers, Record
 from proxy.proxying.decision_cache import DecisionCache
 from proxy.proxying.request_handler import handle
 from proxy.proxying.router import Router
-from proxy.proxying.tunnel import Tunnel as OpenTunnel
+from proxy.proxying.tunnel import OpenTunnel
 from proxy.rules.client import with_client_address
 from proxy.rules.decision import Refuse
 from proxy.rules.head import RequestHead

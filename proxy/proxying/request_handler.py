@@ -21,7 +21,7 @@ from proxy.proxying.forwarder import Forwarder, Result, Switched, Trace
 from proxy.proxying.outage import Outage
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Route
-from proxy.proxying.tunnel import Tunnel as OpenTunnel
+from proxy.proxying.tunnel import OpenTunnel
 from proxy.rules.decision import (
     Forward,
     Internal,

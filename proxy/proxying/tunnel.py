@@ -15,7 +15,7 @@ from proxy.messages import RawConnection
 from proxy.net.reset import reset, unread
 
 
-class Tunnel(asyncio.Protocol):
+class OpenTunnel(asyncio.Protocol):
     """The upstream's protocol after the 101, and the client's ``messages.TunnelEnd``.
 
     Attributes:
@@ -42,11 +42,11 @@ class Tunnel(asyncio.Protocol):
         self,
         upstream: asyncio.Transport,
         client: RawConnection,
-        closed: Callable[[Tunnel], None],
+        closed: Callable[[OpenTunnel], None],
     ) -> None:
         self._upstream = upstream
         self._client = client
-        self._closed: Callable[[Tunnel], None] | None = closed
+        self._closed: Callable[[OpenTunnel], None] | None = closed
         self.bytes_up = 0
         self.bytes_down = 0
         self._client_ended = False

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from proxy.web.challenges import challenge
+from proxy.web.challenges import challenge_file
 from proxy.web.errors import error_responses
 from proxy.web.health import READY_FOR_SECONDS, Readiness, health, ready
-from proxy.web.logout import EndSessions, logout, logout_page
+from proxy.web.logout import EndSessions, log_out, logout_page
 from proxy.web.security import hide_server, security_fields
 
 
@@ -36,8 +36,8 @@ def make_app(
     app.on_response_prepare.append(hide_server)
     app.router.add_get("/.labgate/health", health)
     app.router.add_get("/.labgate/ready", ready(Readiness(upstream_answers, ready_for_seconds)))
-    app.router.add_get("/.well-known/acme-challenge/{token}", challenge(challenge_folders))
+    app.router.add_get("/.well-known/acme-challenge/{token}", challenge_file(challenge_folders))
     if end_sessions is not None:
         app.router.add_get("/.labgate/logout", logout_page)
-        app.router.add_post("/.labgate/logout", logout(end_sessions))
+        app.router.add_post("/.labgate/logout", log_out(end_sessions))
     return app

@@ -23,7 +23,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 """RFC 8555 section 8.3: base64url, so no dots and no slashes."""
 
 
-def challenge(folders: Sequence[Path]) -> Handler:
+def challenge_file(folders: Sequence[Path]) -> Handler:
     """``GET /.well-known/acme-challenge/TOKEN``: the first folder's file of that name, or 404."""
 
     async def answer(request: web.Request) -> web.Response:

@@ -24,7 +24,7 @@ async def logout_page(_request: web.Request) -> web.Response:
     )
 
 
-def logout(end_sessions: EndSessions) -> Handler:
+def log_out(end_sessions: EndSessions) -> Handler:
     """``POST /.labgate/logout``: the session is over (401).
 
     The rules let only a POST with a public Origin come here.

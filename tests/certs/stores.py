@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from proxy.certs.sources import Source
+from proxy.certs.sources import CertificateSource
 from proxy.certs.store import CertificateStore
 from proxy.tls.context import Handshakes
 
@@ -18,12 +18,12 @@ NAME = "lab.example.org"
 TODAY = datetime.now(UTC)
 
 
-def source(folder: Path, *, deferred: bool = False, optional: bool = False) -> Source:
+def source(folder: Path, *, deferred: bool = False, optional: bool = False) -> CertificateSource:
     files = folder / "fullchain.pem", folder / "privkey.pem"
-    return Source("", "files", *files, deferred=deferred, optional=optional)
+    return CertificateSource("", "files", *files, deferred=deferred, optional=optional)
 
 
-def started(*sources: Source, hosts: tuple[str, ...] = (NAME,)) -> CertificateStore:
+def started(*sources: CertificateSource, hosts: tuple[str, ...] = (NAME,)) -> CertificateStore:
     store = CertificateStore(sources, Handshakes(), hosts)
     store.start()
     return store

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from proxy.certs.development_ca import RENEW_BEFORE, development_pair
-from proxy.certs.sources import Source
+from proxy.certs.sources import CertificateSource
 from tests.certificates import AUTHORITY, pair
 from tests.certs.stores import NAME, TODAY, served, source, started, warnings_of
 
@@ -223,7 +223,7 @@ def test_the_development_certificate_is_renewed_under_way(tmp_path: Path) -> Non
         made.cert.unlink(missing_ok=True)
         development_pair(tmp_path, ["localhost"])
 
-    development = Source("localhost", "development", made.cert, made.key, make=make)
+    development = CertificateSource("localhost", "development", made.cert, made.key, make=make)
     store = started(development, hosts=("localhost",))
     first = served(store, "localhost")
     assert not store.reload()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.certs.sources import Source
+from proxy.certs.sources import CertificateSource
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.runtime.tasks import spawn
@@ -56,7 +56,7 @@ async def test_a_new_pair_is_found(tmp_path: Path, change: Callable[[Path], None
     live = tmp_path / "live"
     cert, key = pair(live, NAME)
     handshakes = Heard()
-    store = CertificateStore([Source(NAME, "files", cert, key)], handshakes, (NAME,))
+    store = CertificateStore([CertificateSource(NAME, "files", cert, key)], handshakes, (NAME,))
     store.start()
     (managed,) = store.managed
     first = managed.pair

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli.arguments import parse
+from proxy.cli.arguments import parse_arguments
 
 
 def test_nothing_given_is_nothing_stored() -> None:
-    parsed = parse(["up"])
+    parsed = parse_arguments(["up"])
     assert (parsed.command, parsed.flags, parsed.config) == ("up", {}, None)
 
 
@@ -19,7 +19,7 @@ def test_flags_are_keys() -> None:
     rest = ["--http-port", "0", "--show-headers", "--config", "f.toml"]
     rest += ["--allow", "10.0.0.0/8", "--allow", "::1", "--trusted-proxy", "10.0.0.5"]
     rest += ["--proxy-protocol"]
-    parsed = parse(["serve", "--upstream", "unix:/x", *public, *rest])
+    parsed = parse_arguments(["serve", "--upstream", "unix:/x", *public, *rest])
     assert parsed.config == Path("f.toml")
     assert parsed.flags == {
         "upstream": {"url": "unix:/x"},
@@ -35,8 +35,8 @@ def test_flags_are_keys() -> None:
 
 
 def test_two_parses_share_nothing() -> None:
-    parse(["up", "--domain", "a.example"])
-    assert parse(["up"]).flags == {}
+    parse_arguments(["up", "--domain", "a.example"])
+    assert parse_arguments(["up"]).flags == {}
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,6 @@ def test_two_parses_share_nothing() -> None:
 )
 def test_what_cannot_be_read_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        parse(arguments)
+        parse_arguments(arguments)
     assert caught.value.code == 2
     assert "usage: labgate" in capsys.readouterr().err

@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from proxy.certs.sources import Source
+from proxy.certs.sources import CertificateSource
 from proxy.certs.status import status_file
 from proxy.certs.store import CertificateStore
 from proxy.cli.command import command
@@ -45,7 +45,7 @@ def files(folder: Path) -> list[str | Path]:
 def running(state: Path, folder: Path, *, deferred: bool = False) -> CertificateStore:
     """As if a labgate ran: this process writes the status file."""
     cert, key = folder / "fullchain.pem", folder / "privkey.pem"
-    source = Source("", "files", cert, key, deferred=deferred)
+    source = CertificateSource("", "files", cert, key, deferred=deferred)
     store = CertificateStore([source], Handshakes(), (NAME,), status_file(state))
     store.start()
     store.publish_status()

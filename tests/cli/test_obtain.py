@@ -9,7 +9,7 @@ import pytest
 
 from proxy.certs.acme.storage import CertificateStorage
 from proxy.certs.sources import sources_of
-from proxy.cli.arguments import parse
+from proxy.cli.arguments import parse_arguments
 from proxy.cli.obtain import obtain
 from proxy.config.sections import LETSENCRYPT_DIRECTORY, LETSENCRYPT_STAGING, AcmeSettings
 from proxy.config.settings import Settings
@@ -66,11 +66,13 @@ def test_an_email_makes_labgate_the_one_that_obtains(tmp_path: Path) -> None:
 
 
 def test_the_flags() -> None:
-    given = parse(["cert", "renew", "--force", "--email", "a@b.example", "--domain", NAME])
+    given = parse_arguments(
+        ["cert", "renew", "--force", "--email", "a@b.example", "--domain", NAME]
+    )
     assert (given.action, given.force) == ("renew", True)
     assert given.flags == {"acme": {"email": "a@b.example"}, "site": {"domains": [NAME]}}
     for command in (["up"], ["serve"], ["cert", "obtain"], ["cert", "show"]):
-        given = parse([*command, "--email", "a@b.example", "--acme-directory", "staging"])
+        given = parse_arguments([*command, "--email", "a@b.example", "--acme-directory", "staging"])
         assert given.flags["acme"] == {"email": "a@b.example", "directory": "staging"}
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from proxy.cli.arguments import parse
+from proxy.cli.arguments import parse_arguments
 
 MISTYPED = [
     ("", "a command is missing: up, serve, cert, password."),
@@ -41,7 +41,7 @@ MISTYPED = [
 @pytest.mark.parametrize(("line", "said"), MISTYPED)
 def test_mistyped(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        parse(line.split())
+        parse_arguments(line.split())
     assert caught.value.code == 2
     sentence, usage, *more = capsys.readouterr().err.splitlines()
     assert sentence == f"labgate: {said}"
@@ -51,7 +51,7 @@ def test_mistyped(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_every_mistyped_word_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        parse(["up", "--domian", "a.example", "--imgae", "x"])
+        parse_arguments(["up", "--domian", "a.example", "--imgae", "x"])
     output = capsys.readouterr().err.splitlines()
     assert output[0].endswith("--domian; did you mean --domain?")
     assert output[1].endswith("--imgae; did you mean --image?")
@@ -75,7 +75,7 @@ def test_help_tells_every_option(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as caught:
-        parse(line.split())
+        parse_arguments(line.split())
     assert caught.value.code == 0
     output = capsys.readouterr().out
     assert output.startswith("usage: labgate")

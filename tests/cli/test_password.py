@@ -10,7 +10,7 @@ import pytest
 
 from proxy.access.htpasswd import matches, parse
 from proxy.cli.command import command
-from proxy.config.password_hash import problem_with_hash
+from proxy.config.password_hash import problem_with_jupyter_hash
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_without_a_user_it_is_jupyters(
     assert command(["password"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("argon2:$argon2id$")
-    assert problem_with_hash(out.strip()) == ""
+    assert problem_with_jupyter_hash(out.strip()) == ""
 
 
 @pytest.mark.parametrize("user", ["ada", "böb c"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli.arguments import parse
+from proxy.cli.arguments import parse_arguments
 from proxy.cli.command import command
 from proxy.config.effects import (
     INDEPENDENT,
@@ -33,7 +33,7 @@ def test_every_key_is_in_the_table() -> None:
 
 def remarks_of(line: str, environment: dict[str, str], file: Path) -> tuple[list[str], list[str]]:
     """The ineffective_options on a command line, and the ineffective_keys about everything else."""
-    parsed = parse(line.split())
+    parsed = parse_arguments(line.split())
     settings = load(parsed.flags, environment, file, parsed.typed)
     launches = parsed.command == "up"
     return ineffective_options(settings, parsed.typed), ineffective_keys(

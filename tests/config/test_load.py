@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxy.cli.arguments import parse
+from proxy.cli.arguments import parse_arguments
 from proxy.config.load import load
 from proxy.config.settings import Settings
 from proxy.config.types import is_public_name, memory_bytes, parse_domain
@@ -274,7 +274,7 @@ def test_wrong_access(tmp_path: Path, text: str, words: tuple[str, ...]) -> None
 def test_what_was_typed_is_named_as_it_was_typed(tmp_path: Path) -> None:
     file = tmp_path / "labgate.toml"
     file.write_text("[listen]\nhttp_port = 'x'")
-    parsed = parse(["up", "--https-port", "many", "--domain", "*.a.example"])
+    parsed = parse_arguments(["up", "--https-port", "many", "--domain", "*.a.example"])
     with pytest.raises(UsageError) as caught:
         load(parsed.flags, {}, file, parsed.typed)
     message = str(caught.value)
@@ -300,7 +300,7 @@ def test_a_section_that_is_none_is_reported_whatever_else_is_given(tmp_path: Pat
 def test_other_keys_in_a_sentence_are_named_as_they_were_typed(
     line: str, message: str, tmp_path: Path
 ) -> None:
-    parsed = parse(line.split())
+    parsed = parse_arguments(line.split())
     (tmp_path / "labgate.toml").write_text("")
     with pytest.raises(UsageError) as caught:
         load(parsed.flags, {}, tmp_path / "labgate.toml", parsed.typed)

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from jupyter_server.auth import security
 
-from proxy.config.password_hash import hash_passphrase, problem_with_hash
+from proxy.config.password_hash import hash_passphrase, problem_with_jupyter_hash
 
 ARGON2 = hash_passphrase("open sesame")
 
@@ -29,7 +29,7 @@ def digest(algorithm: str, salt: str = "0123abcdef45") -> str:
     ],
 )
 def test_accepted_as_jupyter_accepts_it(value: str) -> None:
-    assert problem_with_hash(value) == ""
+    assert problem_with_jupyter_hash(value) == ""
     assert security.passwd_check(value, "open sesame")  # type: ignore[no-untyped-call]
     assert not security.passwd_check(value, "open barley")  # type: ignore[no-untyped-call]
 
@@ -61,7 +61,7 @@ def test_accepted_as_jupyter_accepts_it(value: str) -> None:
     ids=count(),
 )
 def test_refused_with_the_mend(value: str, about: str) -> None:
-    problem = problem_with_hash(value)
+    problem = problem_with_jupyter_hash(value)
     assert about in problem
     assert "labgate password" in problem
     assert "sesame" not in problem

@@ -48,7 +48,7 @@ async def registry(
 
     Args:
         sizes: Bytes of each layer.
-        lost: The last layer is not to be had.
+        lost: The last layer cannot be downloaded.
         stuck: The last layer never comes.
         refusal: Answer everything with this error of the protocol.
     """

@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 
-from proxy.cli.arguments import parse
+from proxy.cli.arguments import parse_arguments
 from proxy.cli.run import run, serve
 from proxy.config.load import load
 from proxy.config.settings import Settings
@@ -67,5 +67,5 @@ def sample() -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    arguments = parse(sys.argv[1:])
+    arguments = parse_arguments(sys.argv[1:])
     sys.exit(run(serve_and_tell, load(arguments.flags, file=arguments.config)))

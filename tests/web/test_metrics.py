@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from proxy import __version__
 from proxy.certs.files import load_pair
 from proxy.certs.managed_certificate import ManagedCertificate
-from proxy.certs.sources import Source
+from proxy.certs.sources import CertificateSource
 from proxy.errors import StartError
 from proxy.observe.metrics import CertificateMetrics, TrafficMetrics, collectors_of
 from proxy.observe.record import Record
@@ -36,7 +36,7 @@ def certificate_of(folder: Path) -> ManagedCertificate:
     cert, key = folder / "chain.pem", folder / "key.pem"
     leaf.cert_chain_pems[0].write_to_path(cert)
     leaf.private_key_pem.write_to_path(key)
-    return ManagedCertificate(Source("", "files", cert, key), pair=load_pair(cert, key))
+    return ManagedCertificate(CertificateSource("", "files", cert, key), pair=load_pair(cert, key))
 
 
 async def scraped(port: int) -> Mapping[tuple[str, Labels], float]:

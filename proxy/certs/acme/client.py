@@ -135,7 +135,7 @@ class AcmeHttpClient(client.ClientNetwork):
                 self._add_nonce(response)
 
 
-def connect(http: AcmeHttpClient, directory: str) -> client.ClientV2:
+def connect_to_ca(http: AcmeHttpClient, directory: str) -> client.ClientV2:
     """Fetch the CA's directory.
 
     Raises:

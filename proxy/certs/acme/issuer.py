@@ -21,7 +21,7 @@ from proxy.errors import StartError
 
 from .account import Account, account_folder
 from .certificate_request import CertificateRequest
-from .client import AcmeHttpClient, Stopped, connect, problem_of, status_problem
+from .client import AcmeHttpClient, Stopped, connect_to_ca, problem_of, status_problem
 from .order import ChallengesFailed, IssuedChain, OrderClient, OrderTimeout, Report
 from .problems import (
     ObtainError,
@@ -100,7 +100,7 @@ def _obtain(
     account = Account(request.state_folder, settings)
     http = AcmeHttpClient(account.key, settings.directory, settings.ca_file, stop)
     try:
-        acme = connect(http, settings.directory)
+        acme = connect_to_ca(http, settings.directory)
         # First the type that succeeded the last time.
         types = sorted(request.challenge_types, key=lambda kind: kind != state.challenge)
         solver = ChallengeSolver(request.state_folder)

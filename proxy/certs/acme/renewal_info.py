@@ -15,7 +15,7 @@ from proxy.certs.files import CertificatePair
 
 from .account import Account
 from .certificate_request import CertificateRequest
-from .client import AcmeHttpClient, Stopped, connect
+from .client import AcmeHttpClient, Stopped, connect_to_ca
 from .problems import explain_files, sanitized
 from .renewal_state import RenewalState
 from .schedule import RenewalWindow
@@ -114,7 +114,7 @@ def update_renewal_info(
         account = Account(request.state_folder, request.acme)
         http = AcmeHttpClient(account.key, request.acme.directory, request.acme.ca_file, stop)
         try:
-            info = fetch_renewal_info(connect(http, request.acme.directory), http, pair, now)
+            info = fetch_renewal_info(connect_to_ca(http, request.acme.directory), http, pair, now)
         finally:
             http.close()
     except Stopped:
