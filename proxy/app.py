@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from proxy.builders import (
+    APPLICATION_IDLE_CONNECTIONS,
     SharedResources,
     bind_ports,
     build_access_control,
@@ -23,7 +24,7 @@ from proxy.config.settings import Settings
 from proxy.http1.server import Http1Server
 from proxy.inspector.headers import format_changes
 from proxy.jupyter.readiness import is_ready, is_silent
-from proxy.net.limits import Limits, new_connection_limit, new_request_limit
+from proxy.net.limits import Limits, new_application_limit, new_connection_limit, new_request_limit
 from proxy.net.listener import Listener, listen
 from proxy.net.ports import BACKLOG
 from proxy.net.upstream_address import UpstreamAddress
@@ -47,7 +48,8 @@ log = logging.getLogger("labgate")
 SWEEP_SECONDS = 0.5
 WEB_START_SECONDS = 60.0
 """aiohttp needs 0.4 s to load, and much longer where many others start."""
-WEB_IDLE_CONNECTIONS = 8
+WEB_RESPONSE_SECONDS = 10.0
+"""labgate's own application takes 2 s at most, when Jupyter does not say whether it is ready."""
 UNKNOWN_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
 
 
@@ -90,7 +92,8 @@ class Application:
         self._web_pool = Pool(
             self._web,
             connect_timeout_seconds=WEB_START_SECONDS,
-            idle_connections=WEB_IDLE_CONNECTIONS,
+            idle_connections=APPLICATION_IDLE_CONNECTIONS,
+            response_seconds=WEB_RESPONSE_SECONDS,
         )
         self._page_deadline = PageDeadline(
             self._pool, upstream.page_seconds, self._upstream_responds
@@ -112,6 +115,7 @@ class Application:
             self._pool,
             self._web_pool,
             new_request_limit(self._limits, self._trusted),
+            new_application_limit(self._trusted),
         )
         self._dispatcher = Dispatcher(
             self._router,
@@ -258,7 +262,8 @@ class Application:
         for server in self._servers:
             await server.enforce_timeouts()
         memory.check(len(self._servers[0].connection_limit), monotonic())
-        await self._pool.check_times()
+        for route in self._router.routes:
+            await route.pool.check_times()
         self._page_deadline.look(monotonic())
 
     def _make_web_application(self) -> web.Application:

@@ -14,7 +14,7 @@ from proxy.certs.sources import hosts_of, sources_of
 from proxy.certs.status import status_file
 from proxy.certs.store import CertificateStore
 from proxy.config.settings import Settings
-from proxy.net.limits import Limits
+from proxy.net.limits import APPLICATION_REQUESTS, Limits
 from proxy.net.ports import Ports, bind
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.networks import Networks
@@ -23,6 +23,9 @@ from proxy.runtime.descriptors import raise_descriptor_limit
 from proxy.tls.context import Handshakes
 
 log = logging.getLogger("labgate")
+
+APPLICATION_IDLE_CONNECTIONS = 8
+"""Of the connections to labgate's own application."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,11 @@ def fit_to_descriptors(limits: Limits, settings: Settings) -> Limits:
     More than that would wait in the kernel without an answer. Then one address may have half of
     them at most, so that others get in.
     """
-    fitting = raise_descriptor_limit(limits.connections)
+    # A request for a path of labgate's own takes one more than a forwarded one, and an idle
+    # connection to labgate's own application two.
+    others = settings.upstream.idle_connections + APPLICATION_REQUESTS
+    others += 2 * APPLICATION_IDLE_CONNECTIONS
+    fitting = raise_descriptor_limit(limits.connections, others)
     if fitting < limits.connections and "connections" in settings.limits.model_fields_set:
         log.warning(
             "limits.connections is %d, and there are descriptors for %d: raise what labgate may "

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from proxy.http1.server import Http1Server
-from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, new_request_limit
+from proxy.net.limits import (
+    DEFAULT_LIMITS,
+    ConcurrencyLimit,
+    Limits,
+    new_application_limit,
+    new_request_limit,
+)
 from proxy.net.listener import Listener
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.record import Observers, Record
@@ -81,6 +87,8 @@ async def edge(
     idle_connections: int = 64,
     idle_seconds: float = 30.0,
     challenge_folders: Sequence[Path] = (),
+    upstream_answers: Callable[[], Awaitable[bool]] | None = None,
+    application_seconds: float = 0.0,
 ) -> AsyncIterator[Edge]:
     """Run an edge for ``https://lab.example.org`` in front of ``address``."""
     pool = Pool(
@@ -103,10 +111,12 @@ async def edge(
 
     application = InProcessUpstream(
         lambda: make_app(
-            upstream_answers=ready, challenge_folders=challenge_folders, end_sessions=end_sessions
+            upstream_answers=upstream_answers or ready,
+            challenge_folders=challenge_folders,
+            end_sessions=end_sessions,
         )
     )
-    application_pool = Pool(application)
+    application_pool = Pool(application, response_seconds=application_seconds)
 
     def observe(record: Record) -> None:
         records.append(record)
@@ -114,7 +124,9 @@ async def edge(
 
     site = site or make_site((PUBLIC,), origin)
     limit = new_request_limit(limits, site.trusted_proxies)
-    router = Router(site, pool, application_pool, limit)
+    router = Router(
+        site, pool, application_pool, limit, new_application_limit(site.trusted_proxies)
+    )
     exchanges = Dispatcher(router, Observers(end=(observe,)), trace=True)
     server = Http1Server(exchanges, plain_redirects=redirects, limits=limits)
     loop = asyncio.get_running_loop()
@@ -146,7 +158,8 @@ async def shedding(edge: Edge, listener: Listener | None = None) -> AsyncIterato
             if listener is not None:
                 await listener.enforce_timeouts()
             await edge.server.enforce_timeouts()
-            await edge.pool.check_times()
+            for route in edge.router.routes:
+                await route.pool.check_times()
             await asyncio.sleep(0)
 
     sweeping = asyncio.ensure_future(sweep())

@@ -1,8 +1,10 @@
-"""An application as a whole: how it stops."""
+"""An application as a whole: its timeouts, and how it stops."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 
 from proxy.app import Application
 from proxy.config.settings import Settings
@@ -69,3 +71,27 @@ async def test_the_own_application_stops_after_what_is_forwarded_to_it() -> None
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert answer.endswith(b"\r\n\r\nready\n")
         writer.close()
+
+
+async def test_a_path_of_labgates_own_that_is_not_answered_in_time_is_given_up(
+    tmp_path: Path,
+) -> None:
+    """A challenge that cannot be read, as on a disk that is away."""
+    folder = tmp_path / ".well-known" / "acme-challenge"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "token")
+    port = free_port()
+    listen = {"bind": "127.0.0.1", "http_port": port, "tls": False}
+    settings = Settings.model_validate({"listen": listen, "acme": {"webroot": tmp_path}})
+    labgate = Application(settings, access_log=False, renew=False)
+    await labgate.start()
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 500 ")
+            writer.close()
+    finally:
+        # Whoever waits for a writer reads its end.
+        os.close(os.open(folder / "token", os.O_WRONLY | os.O_NONBLOCK))
+        await labgate.stop()

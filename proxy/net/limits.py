@@ -50,6 +50,13 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 
+APPLICATION_REQUESTS = 64
+"""Requests for labgate's own paths at once. They take milliseconds, but anybody may send them, and
+each takes three descriptors: the client's and both ends of a socketpair."""
+
+APPLICATION_REQUESTS_PER_ADDRESS = 16
+"""Of these those of one client address, so that a health check gets through."""
+
 
 class ConcurrencyLimit:
     """How many there may be at once, in all and of one client address.
@@ -126,3 +133,10 @@ def new_connection_limit(
 def new_request_limit(limits: Limits, shared_addresses: Networks = NO_NETWORKS) -> ConcurrencyLimit:
     """That of the requests under way."""
     return ConcurrencyLimit(limits.requests, limits.requests_per_address, shared_addresses)
+
+
+def new_application_limit(shared_addresses: Networks = NO_NETWORKS) -> ConcurrencyLimit:
+    """That of the requests for labgate's own paths."""
+    return ConcurrencyLimit(
+        APPLICATION_REQUESTS, APPLICATION_REQUESTS_PER_ADDRESS, shared_addresses
+    )

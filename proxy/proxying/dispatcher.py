@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from time import monotonic
 
 from proxy.messages import RequestBody, RequestInProgress, Responder
-from proxy.net.limits import ConcurrencyLimit
 from proxy.observe.record import NO_OBSERVERS, Observer, Observers, Record
 from proxy.proxying.decision_cache import DecisionCache
 from proxy.proxying.request_handler import handle
-from proxy.proxying.router import Router
+from proxy.proxying.router import Route, Router
 from proxy.proxying.tunnel import OpenTunnel
 from proxy.rules.client import with_client_address
 from proxy.rules.decision import Refuse
@@ -53,7 +52,7 @@ class Dispatcher:
         self.access_log = access_log
         self.trace = trace
         self.under_way = 0
-        self._turned_away = LogThrottle()
+        self._rejections = LogThrottle()
         self._refused_crowd = LogThrottle()
         self.draining = False
         self._drained: asyncio.Event | None = None
@@ -68,12 +67,15 @@ class Dispatcher:
         self.under_way += 1
         return handle(self, head, body, responder)
 
-    def turned_away(self, peer: str, limit: ConcurrencyLimit) -> None:
-        """Tell of a client that got no slot, without a line for each request of a flood."""
-        if (more := self._turned_away.due(monotonic())) is not None:
-            key = "requests" if limit.full else "requests_per_address"
-            said = "too many requests under way (limits.%s): 503 for %s, %d more since then"
-            log.warning(said, key, peer, more)
+    def log_rejection(self, peer: str, route: Route) -> None:
+        """Log that a client's request exceeded the limit, without a line for each of a flood."""
+        if (more := self._rejections.due(monotonic())) is None:
+            return
+        limit = "limits.requests" if route.limit.full else "limits.requests_per_address"
+        if route.internal:
+            limit = "labgate's own paths"
+        message = "too many requests at once (%s): 503 for %s, %d more since then"
+        log.warning(message, limit, peer, more)
 
     def refusals_held_back(self, refusal: Refuse) -> int | None:
         """None if this refusal gets no line: a crowd that is shut out gets one now and then.

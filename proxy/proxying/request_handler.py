@@ -18,7 +18,6 @@ from proxy.messages import RequestBody, Responder, send_response
 from proxy.observe.record import Record
 from proxy.proxying import responses
 from proxy.proxying.forwarder import Forwarder, Result, Switched, Trace
-from proxy.proxying.outage import Outage
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Route
 from proxy.proxying.tunnel import OpenTunnel
@@ -120,13 +119,12 @@ class RequestHandler:
     def _send_upstream(self, decision: Forward | Tunnel | Internal) -> None:
         """Send the request to its upstream, if there is room and access control allows it."""
         self._route = route = self._all.router.route(decision)
-        if route.limit is not None:
-            peer = self._head.arrival.peer
-            self._slot = route.limit.acquire(peer)
-            if self._slot is None:
-                self._all.turned_away(peer, route.limit)
-                self._respond(responses.crowded(self._head), "too many requests under way")
-                return
+        peer = self._head.arrival.peer
+        self._slot = route.limit.acquire(peer)
+        if self._slot is None:
+            self._all.log_rejection(peer, route)
+            self._respond(responses.crowded(self._head), "too many requests at once")
+            return
         access_control = route.access_control
         if access_control is None:
             self._forward(route, decision, ALLOW)
@@ -151,11 +149,11 @@ class RequestHandler:
         self._attempt = allowed.attempt
         heard = allowed.attempt is not None or self._all.observers.head
         record = self._record
-        traced = self._all.trace and route.traced
+        traced = self._all.trace and not route.internal
         self._forwarder = forwarder = Forwarder(
             allowed.head or decision.head,
             route.site,
-            self._body if route.takes_content else NO_CONTENT,
+            NO_CONTENT if route.internal else self._body,
             self._responder,
             self._all.cache,
             report=self._on_result,
@@ -203,19 +201,17 @@ class RequestHandler:
             assert self._forwarder is not None, "it calls back"
             self._work(self._dial(self._forwarder, route.pool))
         elif result.error is None:
-            self._record.outcome = self._record.outcome or route.outcome
+            self._record.outcome = "answered here" if route.internal else "forwarded"
             self._end()
         else:
-            self._on_error(result.error, route.outage)
+            self._on_error(result.error, route)
 
     def _count(self, result: Result) -> None:
         record = self._record
         record.bytes_up, record.bytes_down = result.bytes_up, result.bytes_down
         record.status = result.status or record.status
 
-    def _on_error(
-        self, error: UpstreamError | ClientFault | ConnectionError, outage: Outage | None
-    ) -> None:
+    def _on_error(self, error: UpstreamError | ClientFault | ConnectionError, route: Route) -> None:
         """There will be no complete response; half a one must not be taken for whole."""
         record, begun = self._record, bool(self._record.status)
         response = None
@@ -223,11 +219,14 @@ class RequestHandler:
             record.outcome = str(error)
             target = printable(redact_target(self._head.target))
             record.warning = True
-            if not self._all.access_log and outage is not None:
+            if not self._all.access_log and route.outage is not None:
                 peer = self._head.arrival.peer
                 request = f"{printable(self._head.method)} {target} from {peer}"
-                outage.failed(request, error)
-            response = responses.unavailable(self._head, STATUS_OF[type(error)])
+                route.outage.failed(request, error)
+            if route.internal:
+                response = responses.failed(self._head)
+            else:
+                response = responses.unavailable(self._head, STATUS_OF[type(error)])
         elif isinstance(error, ClientFault):
             record.outcome = str(error)
             response = responses.error(self._head, error.status, "content", str(error), close=True)

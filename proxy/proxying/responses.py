@@ -81,7 +81,7 @@ def unavailable(head: RequestHead, status: int) -> Response:
 
 def crowded(head: RequestHead) -> Response:
     """More requests are being handled than may be."""
-    sentence = "Too many requests are under way; try again in a moment."
+    sentence = "Too many requests at once; try again in a moment."
     return error(head, 503, "limit", sentence, (_RETRY,))
 
 

@@ -19,23 +19,19 @@ class Route:
     Attributes:
         pool: The connections to it.
         site: What the rules rewrite by, in requests to it and in its responses.
-        limit: How many requests it may have at once, a tunnel not counted any more; None for
-            any number.
+        limit: How many requests it may have at once; a tunnel is not counted any more.
         access_control: Decides who may reach it; None lets everybody.
-        outage: Logs when it goes away and when it comes back; None if nothing is logged.
-        takes_content: Whether requests go there with their content.
-        traced: Whether ``--show-headers`` shows what the rules change.
-        outcome: What a forwarded request is recorded as.
+        outage: Logs when it goes away and when it comes back; labgate's own application has none.
+        internal: It is labgate's own application: requests go there without content, and
+            ``--show-headers`` does not show what the rules change.
     """
 
     pool: Pool
     site: Site
-    limit: ConcurrencyLimit | None = None
+    limit: ConcurrencyLimit
     access_control: AccessControl | None = None
     outage: Outage | None = None
-    takes_content: bool = True
-    traced: bool = True
-    outcome: str = "forwarded"
+    internal: bool = False
 
 
 class Router:
@@ -52,6 +48,7 @@ class Router:
         jupyter: The connections to Jupyter.
         application: The connections to labgate's own application.
         limit: How many requests may be forwarded to Jupyter at once.
+        application_limit: The same for labgate's own application.
     """
 
     def __init__(
@@ -59,21 +56,21 @@ class Router:
         site: Site,
         jupyter: Pool,
         application: Pool,
-        limit: ConcurrencyLimit | None = None,
+        limit: ConcurrencyLimit,
+        application_limit: ConcurrencyLimit,
     ) -> None:
         self.jupyter = Route(jupyter, site, limit, outage=Outage())
-        self.application = Route(
-            application,
-            site,
-            takes_content=False,
-            traced=False,
-            outcome="answered here",
-        )
+        self.application = Route(application, site, application_limit, internal=True)
         self.use(site)
 
     def route(self, decision: Forward | Tunnel | Internal) -> Route:
         """The route for what the rules decided."""
         return self.application if isinstance(decision, Internal) else self.jupyter
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Every route."""
+        return self.jupyter, self.application
 
     def use(self, site: Site) -> None:
         """From the next request on, this is the configuration."""

@@ -5,20 +5,25 @@ from __future__ import annotations
 import resource
 from collections.abc import Callable
 
-RESERVED_DESCRIPTORS = 512
-"""Descriptors for listeners, files and idle connections to Jupyter."""
+RESERVED_DESCRIPTORS = 256
+"""Descriptors for listeners and files."""
 
 
-def raise_descriptor_limit(connections: int) -> int:
-    """Raise the soft limit for ``connections`` of two descriptors each.
+def raise_descriptor_limit(connections: int, others: int = 0) -> int:
+    """Raise the soft limit for ``connections`` of two descriptors each, and for ``others``.
 
     The soft limit is often 1024, for programs that use select(2). Once it is reached, new clients
     get no answer at all. Child processes inherit the raised limit.
 
+    Args:
+        connections: How many there may be.
+        others: Descriptors for anything else but listeners and files.
+
     Returns:
         How many connections fit, at least 1.
     """
-    wanted = 2 * connections + RESERVED_DESCRIPTORS
+    reserved = RESERVED_DESCRIPTORS + others
+    wanted = 2 * connections + reserved
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return connections
@@ -26,7 +31,7 @@ def raise_descriptor_limit(connections: int) -> int:
     soft = raise_soft_limit(
         soft, most, lambda limit: resource.setrlimit(resource.RLIMIT_NOFILE, limit), hard
     )
-    return max(1, min(connections, (soft - RESERVED_DESCRIPTORS) // 2))
+    return max(1, min(connections, (soft - reserved) // 2))
 
 
 def raise_soft_limit(

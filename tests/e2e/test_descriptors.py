@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -13,22 +14,24 @@ from tests.conftest import require
 from tests.e2e.programs import Labgate, until
 
 DESCRIPTORS = 1024
-FIT = 256
+FIT = 312
 """As many connections as go into ``DESCRIPTORS``, by two each and what labgate keeps."""
 
 
 class Poor(Labgate):
-    """labgate where it may open no more than ``DESCRIPTORS``."""
+    """labgate where it may open no more than so many descriptors."""
+
+    descriptors = DESCRIPTORS
 
     def command(self) -> list[str]:
-        return ["prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}", *super().command()]
+        return ["prlimit", f"--nofile={self.descriptors}:{self.descriptors}", *super().command()]
 
 
-def poor(folder: Path, *arguments: str, connections: str = "") -> Poor:
+def poor(folder: Path, *, connections: str = "", upstream_port: int = 9) -> Poor:
     require(shutil.which("prlimit"), "no prlimit", "apt-get install util-linux")
     given = {"LABGATE_LIMITS__CONNECTIONS": connections} if connections else {}
-    site = ("--no-tls", "--bind", "127.0.0.1", "--upstream", "http://127.0.0.1:9")
-    return Poor(folder, "serve", *site, *arguments, environment=given, tls=False)
+    site = ("--no-tls", "--bind", "127.0.0.1", "--upstream", f"http://127.0.0.1:{upstream_port}")
+    return Poor(folder, "serve", *site, environment=given, tls=False)
 
 
 def taken_in(opened: ExitStack, port: int, source: str, count: int) -> int:
@@ -67,3 +70,25 @@ def test_a_number_that_was_asked_for_and_cannot_be_is_said(
     with poor(tmp_path, connections=connections) as labgate:
         said = f"limits.connections is {connections}, and there are descriptors for {FIT}"
         assert (said in labgate.log) == warned
+
+
+def test_labgates_own_paths_leave_descriptors_for_others(tmp_path: Path) -> None:
+    """Each such request takes three, and waits for a Jupyter that accepts and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as opened:
+        labgate = poor(tmp_path, upstream_port=silent.getsockname()[1])
+        labgate.descriptors, fit = 1400, 500
+        opened.enter_context(labgate)
+        clients = [
+            opened.enter_context(
+                socket.create_connection(
+                    ("127.0.0.1", labgate.http_port), 60, source_address=(source, 0)
+                )
+            )
+            for source in ("127.0.0.2", "127.0.0.3")
+            for _ in range(fit // 2)
+        ]
+        for client in clients:
+            client.sendall(b"GET /.labgate/ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        statuses = Counter(client.recv(1024)[:13] for client in clients)
+        assert statuses == {b"HTTP/1.1 503 ": fit}
+        assert "Too many open files" not in labgate.log

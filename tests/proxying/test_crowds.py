@@ -11,11 +11,17 @@ from ipaddress import ip_network
 
 import pytest
 
-from proxy.net.limits import Limits
+from proxy.net.limits import (
+    APPLICATION_REQUESTS,
+    APPLICATION_REQUESTS_PER_ADDRESS,
+    ConcurrencyLimit,
+    Limits,
+)
 from proxy.net.reset import reset
 from proxy.rules.networks import Networks
 from proxy.rules.site import make_site
 from tests.edges import PUBLIC, Edge, edge, request
+from tests.heads import JUPYTER
 from tests.upstreams import OK, Visit, upstream
 
 PATIENCE_SECONDS = 30.0
@@ -63,8 +69,8 @@ async def status(labgate: Edge, address: str, data: bytes) -> bytes:
     return (await reader.readuntil(b"\r\n"))[9:12]
 
 
-async def until_under_way(labgate: Edge, count: int) -> None:
-    while len(labgate.limit) < count:  # noqa: ASYNC110  no event says so
+async def until_in_progress(limit: ConcurrencyLimit, count: int) -> None:
+    while len(limit) < count:  # noqa: ASYNC110  no event says so
         await asyncio.sleep(0)
 
 
@@ -79,7 +85,7 @@ async def test_a_crowd_of_one_address_keeps_nobody_else_out(
     ):
         for _ in range(MOST):
             await connected(labgate, CROWD, data)
-        await until_under_way(labgate, MOST)
+        await until_in_progress(labgate.limit, MOST)
         for _ in range(2 * LIMITS.requests):
             assert await status(labgate, CROWD, data) == b"503"
         assert await status(labgate, OTHER, request()) == b"200"
@@ -105,7 +111,7 @@ async def test_labgates_own_paths_are_answered_when_everything_is_full() -> None
         edge(behind.address, limits=Limits(requests=1)) as labgate,
     ):
         await connected(labgate, CROWD, request(b"/slow"))
-        await until_under_way(labgate, 1)
+        await until_in_progress(labgate.limit, 1)
         assert await status(labgate, OTHER, request()) == b"503"
         assert await status(labgate, OTHER, request(b"/.labgate/health")) == b"200"
         assert await status(labgate, OTHER, request(b"/.labgate/ready")) == b"200"
@@ -122,14 +128,14 @@ async def test_clients_behind_a_trusted_proxy_count_by_their_own_address() -> No
             mine = b"X-Forwarded-For: 192.0.2.1"
             for _ in range(MOST):
                 await connected(labgate, CROWD, request(b"/slow", mine))
-            await until_under_way(labgate, MOST)
+            await until_in_progress(labgate.limit, MOST)
             assert await status(labgate, CROWD, request(b"/", mine)) == b"503"
             another = request(b"/", b"X-Forwarded-For: 192.0.2.2")
             assert await status(labgate, CROWD, another) == b"200"
             # Those of whom the proxy says nothing are not one client's, but count in all.
             for _ in range(LIMITS.requests - MOST):
                 await connected(labgate, CROWD, request(b"/slow"))
-            await until_under_way(labgate, LIMITS.requests)
+            await until_in_progress(labgate.limit, LIMITS.requests)
             assert await status(labgate, CROWD, another) == b"503"
 
 
@@ -155,3 +161,62 @@ async def test_an_open_websocket_is_no_request_under_way() -> None:
         for _ in range(3):
             assert await status(labgate, CROWD, handshake) == b"101"
         assert len(labgate.limit) == 0
+
+
+async def test_a_crowd_on_labgates_own_paths_leaves_room_for_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """They wait until labgate knows whether Jupyter is ready."""
+    known = asyncio.Event()
+
+    async def is_ready() -> bool:
+        await known.wait()
+        return True
+
+    ready, health = request(b"/.labgate/ready"), request(b"/.labgate/health")
+    addresses = APPLICATION_REQUESTS // APPLICATION_REQUESTS_PER_ADDRESS
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        upstream(jupyter) as behind,
+        edge(behind.address, upstream_answers=is_ready) as labgate,
+    ):
+        route = labgate.router.application
+        for number in range(addresses):
+            address = f"127.0.1.{number}"
+            assert await status(labgate, OTHER, health) == b"200"
+            waiting = [
+                await connected(labgate, address, ready)
+                for _ in range(APPLICATION_REQUESTS_PER_ADDRESS)
+            ]
+            await until_in_progress(route.limit, (number + 1) * len(waiting))
+            assert await status(labgate, address, ready) == b"503"
+        assert await status(labgate, OTHER, health) == b"503"
+        assert await status(labgate, OTHER, request()) == b"200"
+        assert route.pool.connections == APPLICATION_REQUESTS
+        known.set()
+        for reader, _ in waiting:
+            assert (await reader.readuntil(b"\r\n"))[9:12] == b"200"
+        while len(route.limit):  # noqa: ASYNC110  no event says so
+            await asyncio.sleep(0)
+        assert await status(labgate, OTHER, health) == b"200"
+    (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    expected = "too many requests at once (labgate's own paths): 503 for 127.0.1.0, 0 more"
+    assert line.getMessage().startswith(expected)
+
+
+async def test_clients_behind_a_trusted_proxy_share_no_limit_on_labgates_own_paths() -> None:
+    site = make_site((PUBLIC,), JUPYTER, trusted_proxies=Networks([ip_network(f"{CROWD}/32")]))
+    known = asyncio.Event()
+
+    async def is_ready() -> bool:
+        await known.wait()
+        return True
+
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        edge(None, site=site, upstream_answers=is_ready) as labgate,
+    ):
+        for _ in range(APPLICATION_REQUESTS_PER_ADDRESS):
+            await connected(labgate, CROWD, request(b"/.labgate/ready"))
+        assert await status(labgate, CROWD, request(b"/.labgate/health")) == b"200"
+        known.set()

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from proxy.net.limits import DEFAULT_LIMITS, new_application_limit, new_request_limit
 from proxy.observe.record import Observer, Observers, Record
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
@@ -35,7 +36,9 @@ async def proxying(answer: Answer) -> AsyncIterator[Running]:
     async with asyncio.timeout(60), upstream(answer) as jupyter:
         pool = Pool(jupyter.address)
         site = make_site((PUBLIC,), jupyter.address.origin)
-        yield Dispatcher(Router(site, pool, Pool(None)), observers), jupyter, records
+        limit = new_request_limit(DEFAULT_LIMITS)
+        router = Router(site, pool, Pool(None), limit, new_application_limit())
+        yield Dispatcher(router, observers), jupyter, records
         pool.close()
 
 

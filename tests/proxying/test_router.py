@@ -8,7 +8,7 @@ import pytest
 
 from proxy.access.access_control import AccessControl
 from proxy.access.lockout import Lockout
-from proxy.net.limits import DEFAULT_LIMITS, new_request_limit
+from proxy.net.limits import DEFAULT_LIMITS, new_application_limit, new_request_limit
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
 from proxy.rules.decision import Forward, Internal, Tunnel
@@ -21,7 +21,8 @@ SITE = make_site((PUBLIC,), JUPYTER, hsts_seconds=60, requires_login=True)
 
 @pytest.fixture
 def router() -> Router:
-    return Router(SITE, Pool(None), Pool(None), new_request_limit(DEFAULT_LIMITS))
+    limit = new_request_limit(DEFAULT_LIMITS)
+    return Router(SITE, Pool(None), Pool(None), limit, new_application_limit())
 
 
 def test_what_the_rules_forward_goes_to_jupyter(router: Router) -> None:
@@ -35,8 +36,9 @@ def test_a_path_of_labgates_own_goes_to_its_application(router: Router) -> None:
     assert route.pool is not router.jupyter.pool
     assert route.access_control is None
     assert route.outage is None
-    assert not route.takes_content
-    assert not route.traced
+    assert route.internal
+    assert not router.jupyter.internal
+    assert router.routes == (router.jupyter, router.application)
 
 
 def test_a_new_configuration_is_that_of_every_route_made_from_then_on(router: Router) -> None:

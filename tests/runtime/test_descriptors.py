@@ -10,25 +10,27 @@ from tests.runtime.interpreter import printed_numbers
 RAISING = """
 import resource, sys
 from proxy.runtime.descriptors import raise_descriptor_limit
-soft, hard, connections = map(int, sys.argv[1:])
+soft, hard, connections, others = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-print(raise_descriptor_limit(connections), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+print(raise_descriptor_limit(connections, others), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 
 
 @pytest.mark.parametrize(
-    ("soft", "hard", "connections", "fit", "raised"),
+    ("soft", "hard", "connections", "others", "fit", "raised"),
     [
-        (256, 4096, 1000, 1000, 2512),
-        (256, 1024, 1000, 256, 1024),
-        (3000, 4096, 1000, 1000, 3000),
-        (64, 64, 1000, 1, 64),
+        (256, 4096, 1000, 0, 1000, 2256),
+        (256, 4096, 1000, 100, 1000, 2356),
+        (256, 1024, 1000, 0, 384, 1024),
+        (256, 1024, 1000, 100, 334, 1024),
+        (3000, 4096, 1000, 100, 1000, 3000),
+        (64, 64, 1000, 0, 1, 64),
     ],
 )
 def test_the_soft_limit_is_raised_as_far_as_needed(
-    soft: int, hard: int, connections: int, fit: int, raised: int
+    soft: int, hard: int, connections: int, others: int, fit: int, raised: int
 ) -> None:
-    assert printed_numbers(RAISING, soft, hard, connections) == [fit, raised]
+    assert printed_numbers(RAISING, soft, hard, connections, others) == [fit, raised]
 
 
 @pytest.mark.parametrize(("most", "limit"), [(100_000, 20_512), (10_240, 5_128), (100, 256)])
