@@ -79,9 +79,13 @@ class Proxy(Program):
         self.port = free_port()
         self.http_port = free_port()
         self.upstream = upstream
-        self.configuration = configuration
         self.certificates = certificates
         self.file = folder / f"{self.name}.conf"
+        self.configure(configuration)
+
+    def configure(self, configuration: Configuration) -> None:
+        """Take another configuration, from the next start on."""
+        self.configuration = configuration
         self.file.write_text(self.text())
 
     @classmethod

@@ -21,6 +21,8 @@ header_up Host {http.request.hostport}
 _CHECKED_REWRITE = """\
 # In the site block. Only this site's own Origin and Referer become Jupyter's; those of other
 # sites arrive as they are, so that Jupyter refuses them.
+@other_name not header_regexp Host (?i)^@authority-pattern@$
+respond @other_name 421
 @as_jupyter header_regexp Origin (?i)^https?://@upstream-pattern@$
 request_header @as_jupyter Origin null
 @own_origin header_regexp Origin (?i)^@origin-pattern@$
