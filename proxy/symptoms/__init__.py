@@ -3,6 +3,14 @@
 Pure: nothing here does I/O. ``labgate doctor`` finds a symptom by trying, the inspector by
 looking at what passes; both tell it, and its mend, from here.
 
-- ``model``   the types, the table of symptoms, and ``mend``
-- ``mends``   paste-ready lines by server: nginx, Caddy, Traefik, HAProxy, Apache, Jupyter, labgate
+- ``symptom``      what a symptom is
+- ``table``        every symptom, with Jupyter's check or the proxy's setting behind it
+- ``mends``        lines to paste: nginx, Caddy, Traefik, HAProxy, Apache, Jupyter, labgate
+- ``model``        the table and ``mend`` in one place
+- ``evidence``     what passed of one exchange, read as Jupyter reads it
+- ``explanation``  a symptom with a sentence about this case
+- ``in_front``     what a proxy in front of labgate took away or changed
+- ``refused``      why labgate refused
+- ``forbidden``    which of Jupyter's checks answered 403 or 404
+- ``explain``      why a request got an error, whoever answered it
 """

@@ -22,7 +22,15 @@ from tests.doctor.proxies import Certificates, proxy
 from tests.e2e.programs import free_port
 
 FACTS = {"domain": "localhost", "port": "8443", "upstream": "127.0.0.1:8888", "path": "/"}
-NOTHING_TO_PASTE = {"jupyter-error"}
+NOTHING_TO_PASTE = {
+    "foreign-page",
+    "jupyter-error",
+    "malformed-request",
+    "malformed-response",
+    "not-found",
+    "proxy-error",
+}
+"""Nothing is set up wrongly, or nobody knows what."""
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,186 @@
+"""Why a request got an error: the symptom, and a sentence that names whose doing it is.
+
+First what a proxy in front of labgate took away, which Jupyter's answer does not tell; then
+labgate's own refusals; then Jupyter's checks, in the order in which Jupyter makes them
+(``JupyterHandler.prepare``); then the lack of an answer. Tested by
+tests/symptoms/test_explain.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .evidence import Evidence, shown_target
+from .explanation import Explanation, explained
+from .forbidden import forbidden, not_found
+from .in_front import in_front
+from .refused import refused
+
+FIRST_ERROR = 400
+LARGE_HEAD = 60 * 1024
+"""In octets; tornado ends a connection whose head is larger than 64 KiB without a word."""
+
+
+def explain(evidence: Evidence) -> Explanation | None:
+    """Why the client got an error; None for what is no error."""
+    if evidence.refusal is not None and evidence.answered is None:
+        return refused(evidence, evidence.refusal)
+    if evidence.status < FIRST_ERROR:
+        return None
+    if evidence.answered is None:
+        return _unanswered(evidence)
+    return _ANSWERS.get(evidence.answered.status, _other)(evidence)
+
+
+def _bad_request(evidence: Evidence) -> Explanation:
+    for found in in_front(evidence.came, evidence.site):
+        if found.symptom.id in ("websocket-not-upgraded", "duplicate-host"):
+            return explained(
+                found.symptom.id, f"Jupyter answered 400. {found.sentence}", found.field
+            )
+    sentence = (
+        f"Jupyter answered 400 to {shown_target(evidence.came)}: it could not read the request; "
+        "its log says why."
+    )
+    return explained("malformed-request", sentence)
+
+
+def _too_large(evidence: Evidence) -> Explanation:
+    sentence = (
+        "413 came from Jupyter's side: its limit is ServerApp.max_body_size, 512 MiB; a proxy "
+        "between labgate and Jupyter may have a lower one."
+    )
+    return explained("body-limit", sentence, "Content-Length")
+
+
+def _misdirected(evidence: Evidence) -> Explanation:
+    sentence = (
+        "421 came from Jupyter's side: a proxy between labgate and Jupyter does not serve the "
+        "Host that labgate sends."
+    )
+    return explained("host-refused", sentence, "Host")
+
+
+def _version(evidence: Evidence) -> Explanation:
+    versions = evidence.came.values(b"sec-websocket-version")
+    came = versions[0].decode("latin-1", "replace")[:10] if versions else "missing"
+    sentence = (
+        f"Jupyter answered 426 because Sec-WebSocket-Version is {came}, and only 13 is spoken: "
+        "every browser sends 13, so a proxy in front changed it."
+    )
+    return explained("websocket-version", sentence, "Sec-WebSocket-Version")
+
+
+def _too_many(evidence: Evidence) -> Explanation:
+    status = evidence.status
+    sentence = (
+        f"{status} came from Jupyter's side: it, or a proxy between labgate and Jupyter, limits "
+        "how many requests it takes."
+    )
+    return explained("rate-limited", sentence)
+
+
+def _head_too_large(evidence: Evidence) -> Explanation:
+    sentence = (
+        f"{evidence.status} came from Jupyter's side: the head of {_octets(evidence)} octets is "
+        "too large for it; tornado takes 64 KiB. Many or old cookies are the usual reason."
+    )
+    return explained("header-limit", sentence, "Cookie")
+
+
+def _octets(evidence: Evidence) -> int:
+    """The size of the fields that came."""
+    return sum(len(name) + len(value) + 4 for name, value in evidence.came.fields)
+
+
+def _failed(evidence: Evidence) -> Explanation:
+    sentence = (
+        f"Jupyter answered {evidence.status} to {shown_target(evidence.came)}: an exception in "
+        "Jupyter or one of its extensions; its log has the traceback."
+    )
+    return explained("jupyter-error", sentence)
+
+
+def _away(evidence: Evidence) -> Explanation:
+    sentence = (
+        f"{evidence.status} came from Jupyter's side: a proxy between labgate and Jupyter does "
+        "not reach it, or an extension of Jupyter's does not reach its own server. After 502 and "
+        "504 JupyterLab declares the kernel dead; after 503 it tries again."
+    )
+    return explained("upstream-down", sentence)
+
+
+def _late(evidence: Evidence) -> Explanation:
+    sentence = (
+        "504 came from Jupyter's side: a proxy between labgate and Jupyter did not wait for its "
+        "answer."
+    )
+    return explained("upstream-timeout", sentence)
+
+
+def _other(evidence: Evidence) -> Explanation:
+    if evidence.status >= 500:
+        return _failed(evidence)
+    sentence = f"Jupyter answered {evidence.status} to {shown_target(evidence.came)}."
+    return explained("malformed-request", sentence)
+
+
+def _unanswered(evidence: Evidence) -> Explanation:
+    """Nothing came from Jupyter: labgate answered in its place (``proxy.errors.STATUS_OF``)."""
+    upstream = evidence.site.upstream
+    reason = f" ({evidence.outcome})" if evidence.outcome else ""
+    match evidence.status:
+        case 503 if evidence.outcome == TOO_MANY:
+            sentence = "labgate answered 503 because too many requests were under way ([limits])."
+            return explained("rate-limited", sentence)
+        case 503 if _octets(evidence) > LARGE_HEAD:
+            sentence = (
+                "labgate answered 503 because Jupyter hung up without an answer: the head of "
+                f"{_octets(evidence)} octets is too large for it; tornado takes 64 KiB. Many or "
+                "old cookies are the usual reason."
+            )
+            return explained("header-limit", sentence, "Cookie")
+        case 503:
+            sentence = f"labgate answered 503 because Jupyter at {upstream} did not answer{reason}."
+            return explained("upstream-down", sentence)
+        case 504:
+            sentence = (
+                f"labgate answered 504 because Jupyter at {upstream} took longer than "
+                f"[upstream] allows{reason}."
+            )
+            return explained("upstream-timeout", sentence)
+        case 502:
+            sentence = (
+                f"labgate answered 502 because what answers at {upstream} does not speak HTTP/1.1 "
+                f"as it should{reason}."
+            )
+            return explained("malformed-response", sentence)
+        case 404:
+            sentence = f"labgate answered 404: it has nothing at {shown_target(evidence.came)}."
+            return explained("not-found", sentence)
+        case status if status < 500:
+            sentence = f"labgate answered {status} because of the request's content{reason}."
+            return explained("malformed-request", sentence)
+    sentence = f"labgate answered {evidence.status}: a fault of its own; its log has the reason."
+    return explained("proxy-error", sentence)
+
+
+TOO_MANY = "too many requests under way"
+"""The outcome of a request beyond ``limits.requests`` (``proxying.request_handler``)."""
+
+_ANSWERS: dict[int, Callable[[Evidence], Explanation]] = {
+    400: _bad_request,
+    401: forbidden,
+    403: forbidden,
+    404: not_found,
+    405: not_found,
+    413: _too_large,
+    414: _head_too_large,
+    421: _misdirected,
+    426: _version,
+    429: _too_many,
+    431: _head_too_large,
+    502: _away,
+    503: _away,
+    504: _late,
+}
