@@ -76,10 +76,9 @@ def redact_octets(octets: bytes) -> bytes:
 def printable(value: bytes, limit: int = 300) -> str:
     """Text that is safe in terminals and log lines: no control characters, limited length."""
     text = value[:limit].decode("latin-1")
-    if text.isprintable() and len(value) <= limit:
-        return text
-    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-    return shown + ("…" if len(value) > limit else "")
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    return text if len(value) <= limit else text + "…"
 
 
 def _without_value(pair: bytes) -> bytes:

@@ -162,8 +162,8 @@ def _at_upstream(value: bytes, name: bytes, site: Site) -> bytes:
     upstream = str(site.upstream).encode("ascii")
     if name == b"origin":
         return upstream
-    slash = value.find(b"/", value.find(b"://") + 3)
-    return upstream + (value[slash:] if slash >= 0 else b"/")
+    path = value.partition(b"://")[2].partition(b"/")[2]
+    return upstream + b"/" + path
 
 
 def _rule_of(name: bytes) -> str:

@@ -66,8 +66,16 @@ class Scratch:
         return [mutant for file, module in self._files() for mutant in mutants_of(file, module)]
 
     def _copy(self) -> None:
-        """Copy the files that git knows, with their present content, and configure mutmut."""
-        self._reused = (self._path / "mutants").exists()
+        """Copy the files that git knows, with their present content, and configure mutmut.
+
+        Of an earlier run only the results are left, so no file of then is tested.
+        """
+        results = {*(self._path / "mutants").rglob("*.meta")}
+        self._reused = bool(results)
+        results.add(self._path / "mutants" / "mutmut-stats.json")
+        for old in self._path.rglob("*"):
+            if old.is_file() and old not in results:
+                old.unlink()
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT,
@@ -80,18 +88,21 @@ class Scratch:
             if source.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)
-        others = [entry.name for entry in self._path.iterdir() if entry.name != "mutants"]
+        others = {name.partition("/")[0] for name in filter(None, listed)}
         settings = {
             "source_paths": [f"proxy/{self._folder}"],
             "also_copy": sorted(others),
             "pytest_add_cli_args": ["-p", "no:cacheprovider"],
             "pytest_add_cli_args_test_selection": TESTS[self._folder],
+            # Seconds of a mutant's tests: (as measured without a mutant + 5) x 4.
+            "timeout_constant": 5,
+            "timeout_multiplier": 4,
             "use_git_change_detection": False,
             "track_dependencies": False,
         }
         with (self._path / "pyproject.toml").open("a") as file:
             file.write("\n[tool.mutmut]\n")
-            # Strings, lists of strings and booleans are the same in JSON and in TOML.
+            # Strings, numbers, booleans and lists are the same in JSON and in TOML.
             file.writelines(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
 
     def _mutmut(self, processes: int, *names: str, check: bool = True) -> None:

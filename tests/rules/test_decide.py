@@ -364,8 +364,8 @@ def test_whether_another_path_could_be_decided_in_another_way(
 
 
 def test_one_hop_less_is_forwarded() -> None:
-    decision = decide(get(HOST, b"max-forwards: 2", b"A: 2", method=b"OPTIONS"), SITE)
-    assert decision == Forward(get(HOST, b"max-forwards: 1", b"A: 2", method=b"OPTIONS"))
+    decision = decide(get(HOST, b"max-forwards: 1", b"A: 1", method=b"OPTIONS"), SITE)
+    assert decision == Forward(get(HOST, b"max-forwards: 0", b"A: 1", method=b"OPTIONS"))
 
 
 CHALLENGE = b"/.well-known/acme-challenge/"

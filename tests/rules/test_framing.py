@@ -57,6 +57,7 @@ TABLE: list[tuple[list[bytes], list[bytes], Framing]] = [
     ([], [b"chunked, chunked"], ENDLESS),
     ([], [b"chunked, gzip"], ENDLESS),
     ([], [b"gzip"], ENDLESS),
+    ([], [b"XchunkedX"], ENDLESS),
     ([], [b"identity"], ENDLESS),
     ([], [b""], ENDLESS),
     ([], [b"chunked,"], ENDLESS),

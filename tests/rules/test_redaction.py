@@ -97,15 +97,21 @@ def test_names_that_speak_of_secrets(word: bytes) -> None:
 
 
 def test_what_a_connection_began_with() -> None:
-    octets = b"GET /?token=s3cret HTTP/1.1\r\nAuthorization: token s3cret\r\nHost: h\r\nX-Au"
+    octets = (
+        b"GET /?token=s3cret HTTP/1.1\r\nAuthorization: token s3cret\r\nHost: h:80\r\n"
+        b"Referer: http://h/:?token=s3cret:\r\nAuthorization"
+    )
     assert redact_octets(octets) == (
-        b"GET /?token=[redacted] HTTP/1.1\r\nAuthorization:token [redacted]\nHost:h\nX-Au"
+        b"GET /?token=[redacted] HTTP/1.1\r\nAuthorization:token [redacted]\nHost:h:80\n"
+        b"Referer:http://h/:?token=[redacted]\nAuthorization"
     )
 
 
 def test_control_bytes_are_shown_not_sent() -> None:
     assert printable(b"a\x1b[31m\r\nb\xff") == "a\\x1b[31m\\x0d\\x0abÿ"
-    assert printable(b"x" * 400) == "x" * 300 + "…"
+    assert printable(b"x" * 300) == "x" * 300
+    assert printable(b"x" * 301) == "x" * 300 + "…"
+    assert printable(b"\n" * 3, limit=2) == "\\x0a\\x0a…"
 
 
 def test_a_long_value_takes_no_time() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.rules.site import WebOrigin, make_site
@@ -57,3 +59,10 @@ def test_a_request_names_a_public_origin_or_gets_the_canonical_one(
     lines: tuple[bytes, ...], origin: WebOrigin
 ) -> None:
     assert SITE.public_origin(get(*lines)) is origin
+
+
+def test_labgates_own_application_gets_the_public_names_and_its_credentials() -> None:
+    site = replace(SITE, requires_login=True, hsts_seconds=60, challenges=True)
+    assert site.for_application() == replace(
+        SITE, preserve=True, requires_login=False, hsts_seconds=0, challenges=True
+    )
