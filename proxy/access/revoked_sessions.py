@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
@@ -56,8 +57,8 @@ class RevokedSessions:
     def __contains__(self, session: object) -> bool:
         return isinstance(session, Session) and (
             session.name in self._sessions.get(session.user, ())
-            or session.issued <= self._all.get(session.user, -1)
-            or session.issued <= self._all.get("", -1)
+            or session.issued <= self._all.get(session.user, -math.inf)
+            or session.issued <= self._all.get("", -math.inf)
         )
 
     def add(self, revocation: Revocation) -> None:

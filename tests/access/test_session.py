@@ -21,7 +21,13 @@ from proxy.access.session import (
 
 NOW = 1_800_000_000.0
 NAME = b"0123456789abcdef"
-USERS = {"ada": "$2b$04$hash-of-ada", "böb.c": "$apr1$hash-of-bob"}
+USERS = {
+    "ada": "$2b$04$hash-of-ada",
+    "böb.c": "$apr1$hash-of-bob",
+    "a": "$2b$04$hash-of-a",
+    "ab": "$2b$04$hash-of-ab",
+    "x" * 5000: "$2b$04$hash-of-x",
+}
 SESSIONS = Sessions(b"k" * KEY_BYTES)
 
 
@@ -71,6 +77,20 @@ def test_every_changed_octet_is_noticed() -> None:
 )
 def test_nonsense(value: bytes) -> None:
     assert SESSIONS.find([b"__Host-labgate=" + value], USERS, NOW) is None
+
+
+def test_another_version_is_not_read_though_its_signature_is_right() -> None:
+    value = cookie()[len(b"__Host-labgate=") :]
+    signed = b"1" + value.rpartition(b".")[0][1:]
+    forged = signed + b"." + SESSIONS._signature(signed, USERS["ada"])
+    assert SESSIONS.find([b"__Host-labgate=" + forged], USERS, NOW) is None
+
+
+def test_no_more_than_four_are_looked_at() -> None:
+    """A request with thousands of them would take long."""
+    nonsense = b"__Host-labgate=x; "
+    assert SESSIONS.find([nonsense * 3 + cookie()], USERS, NOW) is not None
+    assert SESSIONS.find([nonsense * 4 + cookie()], USERS, NOW) is None
 
 
 def test_a_valid_one_is_found_behind_nonsense() -> None:
