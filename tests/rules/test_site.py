@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
-from proxy.rules.site import WebOrigin, make_site
+from proxy.rules.networks import Networks
+from proxy.rules.site import Site, WebOrigin, make_site
 from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, get
 
 ORIGINS = [
@@ -42,6 +44,37 @@ def test_a_site_has_every_spelling_of_its_names_and_no_other() -> None:
     assert site.canonical is LAB
     assert site.https
     assert not make_site((WebOrigin("http", "h", 80), LAB), JUPYTER).https
+
+
+def test_what_is_not_configured_is_the_safe_way() -> None:
+    """Nothing passes unchecked or unchanged, nobody is trusted, and no name is another's."""
+    site = make_site((LAB,), JUPYTER)
+    names = (site.authorities, site.origins)
+    assert site == Site((LAB,), *names, JUPYTER)
+    assert (site.preserve, site.canonical_redirect, site.websocket_without_origin) == (False,) * 3
+    assert (site.base_path, site.challenges, site.hsts_seconds) == ("/", False, 0)
+    assert (bool(site.allow), bool(site.trusted_proxies), site.requires_login) == (False,) * 3
+
+
+def test_what_is_configured_is_as_it_was_given() -> None:
+    loopback = Networks([ip_network("127.0.0.0/8")])
+    site = make_site(
+        (LAB,),
+        JUPYTER,
+        preserve=True,
+        canonical_redirect=True,
+        websocket_without_origin=True,
+        base_path="/lab/",
+        challenges=True,
+        hsts_seconds=60,
+        allow=loopback,
+        trusted_proxies=loopback,
+        requires_login=True,
+    )
+    assert (site.domains, site.upstream) == ((LAB,), JUPYTER)
+    assert (site.preserve, site.canonical_redirect, site.websocket_without_origin) == (True,) * 3
+    assert (site.base_path, site.challenges, site.hsts_seconds) == ("/lab/", True, 60)
+    assert (site.allow, site.trusted_proxies, site.requires_login) == (loopback, loopback, True)
 
 
 NAMED = [
