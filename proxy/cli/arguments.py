@@ -65,7 +65,13 @@ def _up(command: Parser) -> None:
     key("--image", action=Key, key="jupyter.image", help="container image")
     key("--name", action=Key, key="jupyter.name", help="container name (default jupyter)")
     volume = "NAME_OR_PATH:/IN/CONTAINER"
-    key("--volume", action=Key, key="jupyter.volume", metavar=volume, help="work folder")
+    key(
+        "--volume",
+        action=Key,
+        key="jupyter.volume",
+        metavar=volume,
+        help="where the work folder is kept (default: volume NAME-work; '': none)",
+    )
     key(
         "--home",
         action=Key,

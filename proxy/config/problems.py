@@ -36,6 +36,7 @@ EXAMPLES: dict[str, object] = {
     "access.allow": ["192.0.2.0/24", "2001:db8::/32"],
     "access.trusted_proxies": ["10.0.0.5"],
     "upstream.url": "http://127.0.0.1:8888",
+    "jupyter.volume": "jupyter-work:/home/jovyan/work",
     "jupyter.home": "jupyter-home:/home/jovyan",
     "jupyter.password": "the hash that `labgate password` prints",
     "jupyter.user": "1000:100",

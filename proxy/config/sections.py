@@ -37,12 +37,13 @@ from proxy.net.upstream_address import parse_upstream
 from proxy.rules.site import WebOrigin
 
 DEFAULT_IMAGE = "quay.io/jupyter/scipy-notebook:2025-03-14"
+DEFAULT_WORK_FOLDER = "/home/jovyan/work"
 DEFAULT_DOMAIN = "localhost"
 LETSENCRYPT_DIRECTORY = "https://acme-v02.api.letsencrypt.org/directory"
 LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
 
 _MOUNT_EXAMPLES = {
-    "volume": "jupyter-work:/home/jovyan/work",
+    "volume": f"jupyter-work:{DEFAULT_WORK_FOLDER}",
     "home": "jupyter-home:/home/jovyan",
 }
 
@@ -214,7 +215,7 @@ class JupyterSettings(Section):
     launch: Literal["auto", "docker", "process", "none"] = "auto"
     image: str = DEFAULT_IMAGE
     name: str = "jupyter"
-    volume: str = "jupyter-work:/home/jovyan/work"
+    volume: str | None = None
     home: str = ""
     recreate: bool = False
     password: str = ""
@@ -236,7 +237,7 @@ class JupyterSettings(Section):
 
     @field_validator("volume", "home")
     @classmethod
-    def _mounts(cls, text: str, field: ValidationInfo) -> str:
+    def _mounts(cls, text: str | None, field: ValidationInfo) -> str | None:
         if text:
             split_mount(text, _MOUNT_EXAMPLES[field.field_name or ""])
         return text
@@ -250,8 +251,9 @@ class JupyterSettings(Section):
 
     @model_validator(mode="after")
     def _one_mount_at_a_place(self) -> JupyterSettings:
-        if self.volume and self.home:
-            (_, work), (_, home) = split_mount(self.volume), split_mount(self.home)
+        if self.volume != "" and self.home:
+            work = split_mount(self.volume)[1] if self.volume else DEFAULT_WORK_FOLDER
+            home = split_mount(self.home)[1]
             if work == home:
                 raise ValueError(
                     f"jupyter.volume and jupyter.home are both mounted at {home}; "

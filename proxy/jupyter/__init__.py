@@ -12,6 +12,7 @@ A container:
 - ``container``           launches, watches and stops it
 - ``engine``              connects to the Docker Engine and explains its errors
 - ``mounts``              the home folder of an image and the volumes that preserve it
+- ``default_volume``      the volume for the work folder; pure decisions
 - ``container_spec``      the container that the settings describe
 - ``container_action``    create, adopt, start or replace; pure decisions
 - ``foreign_container``   a container of the same name that labgate did not create

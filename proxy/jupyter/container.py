@@ -24,7 +24,8 @@ from proxy.jupyter.container_action import (
     published_port,
 )
 from proxy.jupyter.container_creation import ContainerCreator, describe_loss
-from proxy.jupyter.container_spec import ContainerSpec, container_spec_of, shared_volume
+from proxy.jupyter.container_spec import ContainerSpec, container_spec_of
+from proxy.jupyter.default_volume import SHARED_VOLUME, default_volume
 from proxy.jupyter.engine import EngineError, engine_start_error
 from proxy.jupyter.engine_events import events_of
 from proxy.jupyter.exit_cause import ExitCause, container_exit
@@ -32,7 +33,7 @@ from proxy.jupyter.folder_permissions import require_writable
 from proxy.jupyter.foreign_container import foreign_container_error
 from proxy.jupyter.launcher import STOP_SECONDS, JupyterExit, Launched
 from proxy.jupyter.login_token import login_token
-from proxy.jupyter.mounts import describe_storage, mounts_of
+from proxy.jupyter.mounts import Mount, describe_storage, mounts_of
 from proxy.jupyter.port import LOOPBACK
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.tasks import spawn
@@ -67,7 +68,10 @@ class ContainerLauncher:
         confirm: Confirm | None = None,
         *,
         stop_seconds: int = STOP_SECONDS,
+        shared_volume: str = SHARED_VOLUME,
     ) -> None:
+        self._shared_volume = shared_volume
+        self._default_mount: Mount | None = None
         self._stop_seconds = stop_seconds
         self._settings = settings
         self._token_folder = token_folder
@@ -80,13 +84,11 @@ class ContainerLauncher:
         self._stopped = asyncio.Event()
 
     async def launch(self) -> Launched:
-        spec = self._spec()
-        if shared := shared_volume(self._settings):
-            log.warning("%s", shared)
         try:
-            return await self._launch(spec)
+            return await self._launch()
         except EngineError as error:
-            raise engine_start_error(error, f"Container {spec.name} cannot be started") from None
+            doing = f"Container {self._settings.name} cannot be started"
+            raise engine_start_error(error, doing) from None
 
     async def wait_for_exit(self) -> JupyterExit:
         exit_seen = spawn(self._wait_for_final_exit(), "jupyter: exit")
@@ -106,7 +108,7 @@ class ContainerLauncher:
             if not running:
                 await self._start(now)
             how = "which somebody started again" if running else "started again"
-            return await self._launched_now(self._spec(), how)
+            return await self._launched_now(how)
         except EngineError as error:
             if not _is_missing(error):
                 raise engine_start_error(
@@ -188,11 +190,20 @@ class ContainerLauncher:
             reason += f" (jupyter.memory_limit: {self._settings.memory_limit or 'not set'})"
         return JupyterExit(state["ExitCode"] if state is not None else 0, reason, lines, why.cause)
 
-    def _spec(self) -> ContainerSpec:
-        password = bool(self._settings.password)
-        return container_spec_of(
-            self._settings, "" if password else login_token(self._token_folder)
-        )
+    async def _spec(self, existing: Inspected | None) -> ContainerSpec:
+        if self._settings.volume is None and self._default_mount is None:
+            # Once: a container that is made anew has what the one before had.
+            self._default_mount = await self._choose_default_volume(existing)
+        token = "" if self._settings.password else login_token(self._token_folder)
+        return container_spec_of(self._settings, token, self._default_mount)
+
+    async def _choose_default_volume(self, existing: Inspected | None) -> Mount:
+        listed = await self._docker._query_json("volumes")
+        volumes = {volume["Name"] for volume in listed["Volumes"] or ()}
+        chosen = default_volume(self._settings.name, existing, volumes, self._shared_volume)
+        if chosen.remark:
+            log.warning("%s", chosen.remark)
+        return chosen.mount
 
     @property
     def _launched(self) -> DockerContainer:
@@ -200,8 +211,9 @@ class ContainerLauncher:
             raise RuntimeError("launch() comes first")
         return self._container
 
-    async def _launch(self, spec: ContainerSpec) -> Launched:
-        existing = await self._inspect(spec.name)
+    async def _launch(self) -> Launched:
+        existing = await self._inspect(self._settings.name)
+        spec = await self._spec(existing)
         creator = ContainerCreator(self._docker, spec, self._port, self._progress)
         choice = choose_action(existing, spec)
         match choice.action, existing:
@@ -220,21 +232,21 @@ class ContainerLauncher:
             case _:
                 self._container = await creator.create()
                 how = "created"
-        return await self._launched_now(spec, how)
+        return await self._launched_now(how)
 
-    async def _launched_now(self, spec: ContainerSpec, how: str) -> Launched:
+    async def _launched_now(self, how: str) -> Launched:
+        name = self._settings.name
         now = await self._launched.show()
         self._port = published_port(now)
         self._started_at = datetime.fromisoformat(now["State"]["StartedAt"])
         if not self._port:
             # It exited immediately, before the engine published its port.
-            name = spec.name
             raise StartError(f"Container {name} publishes no port. Look at: docker logs {name}.")
         return Launched(
             UpstreamAddress(LOOPBACK, self._port),
             login_of(now),
-            f"container {spec.name} (image {now['Config']['Image']}), {how}",
-            f"container {spec.name}",
+            f"container {name} (image {now['Config']['Image']}), {how}",
+            f"container {name}",
             describe_storage(now),
         )
 

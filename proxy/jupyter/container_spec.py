@@ -35,7 +35,7 @@ class ContainerSpec:
     Attributes:
         name: The container's name.
         image: As written in the settings.
-        mount: ``jupyter.volume``; None for none.
+        mount: The volume of the work folder; None for none.
         home: ``jupyter.home``; None for a volume called after the container.
         port: The port on the host; 0 for 8888 or a free one.
         user: ``UID[:GID]``; empty for the image's own.
@@ -124,30 +124,26 @@ class ContainerSpec:
         }
 
 
-def container_spec_of(settings: JupyterSettings, token: str) -> ContainerSpec:
-    """The specification for the settings; ``token`` is used if they have no password."""
+def container_spec_of(
+    settings: JupyterSettings, token: str, default_mount: Mount | None
+) -> ContainerSpec:
+    """The specification for the settings.
+
+    Args:
+        settings: The section ``[jupyter]``.
+        token: Used if they have no password.
+        default_mount: Used if they do not say anything about the volume.
+    """
     return ContainerSpec(
         name=settings.name,
         image=settings.image,
-        mount=parse_mount(settings.volume),
+        mount=default_mount if settings.volume is None else parse_mount(settings.volume),
         home=parse_mount(settings.home),
         port=settings.port,
         user=settings.user,
         memory=memory_bytes(settings.memory_limit),
         login=Login("password") if settings.password else Login("token", token),
         password_hash=settings.password,
-    )
-
-
-def shared_volume(settings: JupyterSettings) -> str:
-    """A sentence for a container of another name with the default volume; else empty."""
-    name, default = settings.name, JupyterSettings.model_fields
-    if name == default["name"].default or settings.volume != default["volume"].default:
-        return ""
-    source, _, target = settings.volume.partition(":")
-    return (
-        f"Container {name} has volume {source} at {target}, like every container without a volume "
-        f"of its own; --volume {name}-work:{target} gives it one."
     )
 
 

@@ -47,7 +47,7 @@ class Place:
         self.progress = io.StringIO()
         self.confirm: Confirm | None = None
 
-    async def launcher(self, **settings: Any) -> ContainerLauncher:
+    async def launcher(self, *, shared_volume: str = "", **settings: Any) -> ContainerLauncher:
         keys = {
             "image": self.image,
             "name": self.name,
@@ -61,6 +61,7 @@ class Place:
             await connect(),
             Console(file=self.progress),
             self.confirm,
+            shared_volume=shared_volume or f"{self.name}-shared",
         )
         self.launchers.append(launcher)
         return launcher

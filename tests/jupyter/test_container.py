@@ -20,7 +20,7 @@ from proxy.jupyter.replacement_check import CHECK_LABEL
 from proxy.net.upstream_address import UpstreamAddress
 from tests.conftest import TEST_IMAGE
 from tests.e2e.programs import free_port
-from tests.jupyter.place import HOME, READY_SECONDS, Place, kill_all_in
+from tests.jupyter.place import HOME, READY_SECONDS, WORK, Place, kill_all_in
 from tests.jupyter.visits import (
     contents_status,
     password_opens,
@@ -148,7 +148,7 @@ async def test_a_replacement_that_fails_brings_the_earlier_one_back(place: Place
     """Whatever the check did not find."""
     launcher, _ = await place.launched()
     existing = await place.inspect()
-    spec = replace(launcher._spec(), memory=1 << 20)
+    spec = replace(await launcher._spec(existing), memory=1 << 20)
     creator = ContainerCreator(place.docker, spec, 0, Console(file=place.progress))
     with pytest.raises(aiodocker.DockerError, match=r"[Mm]emory limit"):
         await creator.replace(existing, await creator.prepare())
@@ -205,7 +205,8 @@ async def test_another_port_when_somebody_was_quicker(place: Place) -> None:
     async with taken:
         second = await launcher.relaunch()
         assert second.address.port != first.address.port
-        spec, existing = launcher._spec(), await place.inspect()
+        existing = await place.inspect()
+        spec = await launcher._spec(existing)
         creator = ContainerCreator(
             place.docker, spec, first.address.port, Console(file=place.progress)
         )
@@ -243,6 +244,37 @@ async def test_a_crash_at_start_shows_the_log(place: Place) -> None:
         await wait_until_ready(launcher, launched.address, READY_SECONDS)
     assert f"container {place.name} exited with status 1" in str(caught.value)
     assert "Running as root is not recommended" in str(caught.value)
+
+
+async def test_a_default_volume_of_its_own(place: Place) -> None:
+    _, launched = await place.launched(volume=None)
+    assert launched.work_location == (
+        f"{HOME} in volume {place.name}-home; {WORK} in volume {place.name}-work"
+    )
+
+
+async def test_the_shared_volume_of_an_earlier_version_stays_in_use(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = f"{place.name}-shared"
+    mounted: Any = [{"Type": "volume", "Source": shared, "Target": WORK}]
+    await place.of_the_first_version(Mounts=mounted)
+    await place.run("echo kept > work/file")
+    for change in ({}, {"memory_limit": "1g"}):
+        launcher, launched = await place.launched(
+            shared_volume=shared, volume=None, recreate=True, **change
+        )
+        assert launched.description.endswith(", replaced")
+        assert launched.work_location.endswith(f"; {WORK} in volume {shared}")
+        assert await place.run("cat work/file") == "kept"
+        assert f"goes on with volume {shared} at {WORK}, which other containers" in caplog.text
+        assert "volume: was" not in caplog.text
+    await place.docker.containers.container(place.name).delete(force=True)
+    await launcher.relaunch()
+    assert await place.run("cat work/file") == "kept", "made anew while labgate runs"
+    await place.docker.containers.container(place.name).delete(force=True)
+    await place.launched(shared_volume=shared, volume=None)
+    assert await place.run("cat work/file") == "kept", "and by another labgate"
 
 
 async def test_ended_waits_out_the_engines_restarts(place: Place) -> None:

@@ -4,12 +4,12 @@ import pytest
 
 from proxy.config.password_hash import hash_passphrase
 from proxy.config.sections import JupyterSettings
-from proxy.jupyter.container_spec import container_spec_of, shared_volume
+from proxy.jupyter.container_spec import container_spec_of
 from proxy.jupyter.mounts import Folders
 
 
 def test_defaults() -> None:
-    body = container_spec_of(JupyterSettings(), "t0ken").body(8888, Folders())
+    body = container_spec_of(JupyterSettings(), "t0ken", None).body(8888, Folders())
     host = body["HostConfig"]
     assert body["Cmd"] == ["start-notebook.py", "--ServerApp.trust_xheaders=True"]
     assert body["Env"] == ["JUPYTER_TOKEN=t0ken"]
@@ -22,7 +22,9 @@ def test_defaults() -> None:
 
 def test_password_instead_of_token() -> None:
     password_hash = hash_passphrase("open sesame")
-    body = container_spec_of(JupyterSettings(password=password_hash), "").body(8888, Folders())
+    body = container_spec_of(JupyterSettings(password=password_hash), "", None).body(
+        8888, Folders()
+    )
     assert body["Cmd"][-1] == f"--PasswordIdentityProvider.hashed_password={password_hash}"
     assert body["Env"] == []
     assert password_hash not in str(body["Labels"])
@@ -33,19 +35,9 @@ def test_password_instead_of_token() -> None:
     [("1001", ["users"]), ("1001:1001", ["users"]), ("0", None), ("root:0", None)],
 )
 def test_groups_of_a_user(user: str, groups: list[str] | None) -> None:
-    body = container_spec_of(JupyterSettings(user=user, memory_limit="512m"), "").body(
+    body = container_spec_of(JupyterSettings(user=user, memory_limit="512m"), "", None).body(
         8888, Folders()
     )
     assert body["User"] == user
     assert body["HostConfig"].get("GroupAdd") == groups
     assert body["HostConfig"]["Memory"] == 512 << 20
-
-
-def test_the_warning_of_a_second_container_that_shares_the_work_folder() -> None:
-    assert shared_volume(JupyterSettings()) == ""
-    assert shared_volume(JupyterSettings(name="b", volume="b-work:/home/jovyan/work")) == ""
-    assert shared_volume(JupyterSettings(name="b", volume="")) == ""
-    assert shared_volume(JupyterSettings(name="b")) == (
-        "Container b has volume jupyter-work at /home/jovyan/work, like every container without "
-        "a volume of its own; --volume b-work:/home/jovyan/work gives it one."
-    )

@@ -168,7 +168,9 @@ def test_what_is_copied(
 
 
 def test_where_the_work_is_said_to_be() -> None:
-    spec = container_spec_of(JupyterSettings(), "t0ken")
+    spec = container_spec_of(
+        JupyterSettings(volume="jupyter-work:/home/jovyan/work"), "t0ken", None
+    )
     assert describe_storage(made_from(spec)) == (
         "/home/jovyan in volume jupyter-home; /home/jovyan/work in volume jupyter-work"
     )
