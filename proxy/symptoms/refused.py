@@ -117,7 +117,7 @@ def _websocket_origin(evidence: Evidence, refusal: Refuse) -> Explanation:
 
 def _login(evidence: Evidence, refusal: Refuse) -> Explanation:
     sentence = f"{_said(refusal)} because labgate's own password is asked for. {refusal.sentence}"
-    return explained("login-refused", sentence, "Authorization")
+    return explained("login-in-front", sentence, "Authorization")
 
 
 def _address(evidence: Evidence, refusal: Refuse) -> Explanation:
@@ -128,7 +128,7 @@ def _address(evidence: Evidence, refusal: Refuse) -> Explanation:
             " It came with X-Forwarded-For: where it is a proxy in front, name it in "
             "access.trusted_proxies."
         )
-    return explained("address-refused", sentence)
+    return explained("access-refused", sentence)
 
 
 def _nothing_here(evidence: Evidence, refusal: Refuse) -> Explanation:

@@ -212,11 +212,32 @@ _ALL = (
         "buffers of the proxy (nginx: proxy_request_buffering, proxy_buffering)",
     ),
     Symptom(
-        "address-refused",
+        "access-refused",
         Severity.ERROR,
-        "This network address is not let in",
-        "labgate's access.allow; behind another proxy it sees that one's address, unless "
-        "access.trusted_proxies names it",
+        "The proxy does not let this client in",
+        "an allow-list of the proxy (nginx: allow and deny; labgate: access.allow); behind another "
+        "proxy it sees that one's address",
+    ),
+    Symptom(
+        "method-refused",
+        Severity.ERROR,
+        "The proxy refuses a method that JupyterLab needs",
+        "the methods that the proxy lets through (nginx: limit_except); JupyterLab uses GET, HEAD, "
+        "POST, PUT, PATCH and DELETE",
+    ),
+    Symptom(
+        "download-cut",
+        Severity.ERROR,
+        "Large downloads end before they are complete",
+        "a timeout of the proxy, or a full disk where it keeps bodies (nginx: proxy_read_timeout, "
+        "proxy_max_temp_file_size)",
+    ),
+    Symptom(
+        "login-in-front",
+        Severity.NOTE,
+        "The proxy asks for a password of its own",
+        "a login of the proxy (nginx: auth_basic; labgate: access.htpasswd); behind it nothing can "
+        "be said without that password",
     ),
     Symptom(
         "malformed-request",

@@ -304,10 +304,10 @@ def test_labgate_refused(came: RequestHead, site: Site, symptom: str, words: str
 
 
 OTHER_REFUSALS = [
-    (Refuse(401, "basic-auth", "Wrong."), "login-refused"),
+    (Refuse(401, "basic-auth", "Wrong."), "login-in-front"),
     (Refuse(503, "basic-auth", "Busy."), "rate-limited"),
     (Refuse(429, "lockout", "Too many failed logins."), "rate-limited"),
-    (Refuse(403, "allow-list", "Not let in."), "address-refused"),
+    (Refuse(403, "allow-list", "Not let in."), "access-refused"),
     (Refuse(414, "request-line", "Too long."), "header-limit"),
     (Refuse(431, "fields", "Too many."), "header-limit"),
     (Refuse(400, "framing", "Two lengths.", "Content-Length"), "malformed-request"),

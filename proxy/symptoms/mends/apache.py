@@ -107,6 +107,7 @@ ProxyPreserveHost On
 # Take out: Header unset Sec-WebSocket-Protocol
 """,
         "idle-timeout": _PATIENT,
+        "download-cut": _PATIENT,
         "buffered": _WHOLE_PATH,
         "path-decoded": _WHOLE_PATH,
         "header-limit": """\
@@ -127,6 +128,20 @@ RequestHeader set X-Forwarded-Proto expr=%{REQUEST_SCHEME}
         "upstream-down": _WHOLE_PATH,
         "upstream-timeout": _PATIENT,
         "base-url": _WHOLE_PATH,
+        "access-refused": """\
+# In the VirtualHost:
+# Take out: Require ip …
+# Take out: Require not …
+""",
+        "method-refused": """\
+# In the VirtualHost:
+# Take out: AllowMethods …
+""",
+        "login-in-front": """\
+# In the VirtualHost: Jupyter has a login of its own.
+# Take out: AuthType Basic
+# Take out: Require valid-user
+""",
         "login-refused": """\
 # In the VirtualHost: a password of Apache's own uses the same field.
 # Take out: RequestHeader unset Authorization

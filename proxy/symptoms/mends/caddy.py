@@ -119,6 +119,13 @@ header_up Host {http.request.hostport}
 # Take out: response_buffers …
 flush_interval -1
 """,
+        "download-cut": """\
+# In the reverse_proxy of Jupyter:
+flush_interval -1
+transport http {
+    read_timeout 0
+}
+""",
         "path-decoded": _WHOLE_PATH,
         "header-limit": """\
 # In the global options: as much as Jupyter takes.
@@ -152,6 +159,11 @@ transport http {
         "base-url": _WHOLE_PATH,
         "login-refused": """\
 # In the site block: a password of Caddy's own uses the same field.
+# Take out: basicauth …
+# Take out: basic_auth …
+""",
+        "login-in-front": """\
+# In the site block: Jupyter has a login of its own.
 # Take out: basicauth …
 # Take out: basic_auth …
 """,

@@ -105,6 +105,11 @@ timeout tunnel 1d
 # In the backend of Jupyter, and in the frontend:
 # Take out: option http-buffer-request
 """,
+        "download-cut": """\
+# In defaults:
+timeout client 1d
+timeout server 1d
+""",
         "path-decoded": _WHOLE_PATH,
         "header-limit": """\
 # In global: as much as Jupyter takes; a head must fit into one buffer.
@@ -132,6 +137,14 @@ timeout server 1d
         "login-refused": """\
 # In the backend of Jupyter, and in the frontend:
 # Take out: http-request del-header Authorization
+# Take out: http-request auth …
+""",
+        "method-refused": """\
+# In the backend of Jupyter, and in the frontend:
+# Take out: http-request deny if …
+""",
+        "login-in-front": """\
+# In the backend of Jupyter, and in the frontend: Jupyter has a login of its own.
 # Take out: http-request auth …
 """,
         "rate-limited": """\

@@ -50,10 +50,15 @@ head = 131072
 response_seconds = 0.0
 """,
         "base-url": _UPSTREAM,
-        "address-refused": """\
+        "access-refused": """\
 [access]
 allow = ["192.0.2.0/24", "2001:db8::/32"]
 trusted_proxies = ["127.0.0.1"]
+""",
+        "login-in-front": """\
+# labgate's own password; without the key Jupyter alone asks for a login.
+# Take out: htpasswd …
+[access]
 """,
         "rate-limited": """\
 # For 429 the failed logins of an address are counted, for 503 its requests.

@@ -141,6 +141,12 @@ client_max_body_size 0;
 proxy_request_buffering off;
 proxy_buffering off;
 """,
+        "download-cut": """\
+# In the location of Jupyter:
+proxy_read_timeout 1d;
+proxy_send_timeout 1d;
+proxy_buffering off;
+""",
         "path-decoded": _WHOLE_PATH,
         "header-limit": """\
 # In the server block: as much as Jupyter takes. A line must fit into one of the buffers.
@@ -179,6 +185,19 @@ location @jupyter_is_away {
 # In the location of Jupyter: a password of nginx's own (auth_basic) uses the same field.
 # Take out: auth_basic …
 proxy_set_header Authorization $http_authorization;
+""",
+        "access-refused": """\
+# In the location of Jupyter, and in the server block:
+# Take out: deny …
+# Take out: allow …
+""",
+        "method-refused": """\
+# In the location of Jupyter:
+# Take out: limit_except …
+""",
+        "login-in-front": """\
+# In the location of Jupyter, and in the server block: Jupyter has a login of its own.
+# Take out: auth_basic …
 """,
         "rate-limited": """\
 # In the location of Jupyter: the page of JupyterLab alone asks for 81 files.

@@ -86,6 +86,7 @@ entryPoints:
         "cross-origin-open": _AS_SENT,
         "idle-timeout": _PATIENT,
         "upstream-timeout": _PATIENT,
+        "download-cut": _PATIENT,
         "buffered": """\
 # Dynamic configuration: no buffering among the router's middlewares, and answers go out at once.
 http:
