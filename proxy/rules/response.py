@@ -44,10 +44,11 @@ def downstream_fields(
         changes: Every change is appended here.
     """
     no_length = head.status < 200 or head.status == 204
-    lengths = head.values(b"content-length")
-    unchanged_length = not no_length and not (lengths and lengths[0].startswith(b"0"))
-    if unchanged_length and _CHANGING.isdisjoint(head.names):
-        sent, dated = list(head.fields), b"date" in head.names
+    names = head.names
+    length = head.fields[names.index(b"content-length")] if b"content-length" in names else None
+    unchanged_length = not no_length and not (length and length[1].startswith(b"0"))
+    if unchanged_length and _CHANGING.isdisjoint(names):
+        sent, dated = list(head.fields), b"date" in names
     else:
         sent = _rewritten(head, site, public, changes, no_length=no_length)
         dated = any(name.lower() == b"date" for name, _ in sent)
