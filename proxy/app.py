@@ -181,13 +181,13 @@ class Application:
     @property
     def gauges(self) -> Gauges:
         """What the metrics read at every scrape."""
-        dispatcher = self._dispatcher
+        open_requests = self._dispatcher.services.open_requests
         return {
             "connections": ("Open connections.", lambda: len(self._servers[0].connection_limit)),
-            "tunnels": ("Open WebSockets.", lambda: len(dispatcher.tunnels)),
+            "tunnels": ("Open WebSockets.", lambda: len(open_requests.tunnels)),
             "requests_under_way": (
                 "Requests that are being answered, WebSockets not counted.",
-                lambda: dispatcher.under_way - len(dispatcher.tunnels),
+                lambda: open_requests.count - len(open_requests.tunnels),
             ),
             "upstream_connections": (
                 "Connections to Jupyter, idle or busy, WebSockets not counted.",
@@ -222,7 +222,8 @@ class Application:
             listener.close()
         for server in self._servers:
             server.drain()
-        endings: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._dispatcher.finished())]
+        open_requests = self._dispatcher.services.open_requests
+        endings: list[asyncio.Future[Any]] = [asyncio.ensure_future(open_requests.drained())]
         if force is not None:
             endings.append(asyncio.ensure_future(force.wait()))
         seconds = self._settings.listen.drain_seconds
@@ -233,7 +234,7 @@ class Application:
             ending.cancel()
         if self._sweep_task is not None:
             self._sweep_task.cancel()
-        for tunnel in list(self._dispatcher.tunnels):
+        for tunnel in list(open_requests.tunnels):
             tunnel.abort()
         for server in self._servers:
             await server.shutdown(timeout=0.5)

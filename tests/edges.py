@@ -30,13 +30,13 @@ PUBLIC = WebOrigin("https", "lab.example.org", 443)
 
 
 class Edge:
-    """A running edge; ``records`` are its finished exchanges, ``recorded`` is set by each."""
+    """A running edge; ``records`` are its finished requests, ``recorded`` is set by each."""
 
     def __init__(
         self,
         port: int,
         server: Http1Server,
-        exchanges: Dispatcher,
+        dispatcher: Dispatcher,
         router: Router,
         pool: Pool,
         limit: ConcurrencyLimit,
@@ -44,7 +44,9 @@ class Edge:
     ) -> None:
         self.port = port
         self.server = server
-        self.exchanges = exchanges
+        self.dispatcher = dispatcher
+        self.services = dispatcher.services
+        self.open_requests = dispatcher.services.open_requests
         self.router = router
         self.pool = pool
         self.limit = limit
@@ -127,12 +129,12 @@ async def edge(
     router = Router(
         site, pool, application_pool, limit, new_application_limit(site.trusted_proxies)
     )
-    exchanges = Dispatcher(router, Observers(end=(observe,)), trace=True)
-    server = Http1Server(exchanges, plain_redirects=redirects, limits=limits)
+    dispatcher = Dispatcher(router, Observers(end=(observe,)), trace=True)
+    server = Http1Server(dispatcher, plain_redirects=redirects, limits=limits)
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(server, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
-    running = Edge(port, server, exchanges, router, pool, limit, records)
+    running = Edge(port, server, dispatcher, router, pool, limit, records)
     try:
         yield running
     finally:
@@ -141,7 +143,7 @@ async def edge(
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
-        for tunnel in list(exchanges.tunnels):
+        for tunnel in list(running.open_requests.tunnels):
             tunnel.abort()
         await server.shutdown(timeout=0.5)
         pool.close()

@@ -53,12 +53,6 @@ class Import(NamedTuple):
     imported: str
 
 
-KNOWN_EXCEPTIONS: dict[Import, str] = {
-    # For whoever works on http1/ and proxying/: take out what you mend, the test tells when.
-    Import("proxy.proxying.request_handler", "proxy.proxying.dispatcher"): "circle",
-}
-
-
 def package_of(module: str) -> str:
     """The package that a module belongs to, or the module itself where it is beside them."""
     parts = module.split(".")
@@ -153,11 +147,6 @@ def main() -> None:
         below = [layer for layer in LAYERS if layer in graph.get(name, ())]
         print(f"{name}: {reason}")
         print(f"    imports {', '.join(below) or 'nothing'}")
-    known = [found for found in KNOWN_EXCEPTIONS if found in imports]
-    if known:
-        print("\nKnown exceptions:")
-    for found in known:
-        print(f"    {found.importer} imports {found.imported} ({KNOWN_EXCEPTIONS[found]})")
 
 
 if __name__ == "__main__":

@@ -5,11 +5,14 @@ Tested by tests/proxying/test_request_handler.py and tests/observe/test_access_l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from proxy.rules.changes import Change
 from proxy.rules.head import RequestHead
+
+log = logging.getLogger("labgate")
 
 
 @dataclass(slots=True)
@@ -62,3 +65,13 @@ class Observers:
 
 
 NO_OBSERVERS = Observers()
+
+
+def notify(observers: Sequence[Observer], record: Record) -> None:
+    """Call every one of ``observers``."""
+    for observe in observers:
+        try:
+            observe(record)
+        except OSError as error:
+            # A response must not fail because the disk of a log is full.
+            log.error("cannot record a request: %s", error.strerror or error)

@@ -3,101 +3,69 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from proxy.access.access_control import AccessControl
 from proxy.access.allow import ALLOW, Allow, LoginAttempt
-from proxy.errors import STATUS_OF, ClientFault, UpstreamDown, UpstreamError
+from proxy.errors import ClientFault, UpstreamDown, UpstreamError
 from proxy.http1.request_body import NO_CONTENT
 from proxy.messages import RequestBody, Responder, send_response
-from proxy.observe.record import Record
+from proxy.net.limits import Slot
+from proxy.observe.record import Record, notify
 from proxy.proxying import responses
 from proxy.proxying.forwarder import Forwarder, Result, Switched, Trace
-from proxy.proxying.pool import Pool
 from proxy.proxying.router import Route
+from proxy.proxying.services import Services
 from proxy.proxying.tunnel import OpenTunnel
-from proxy.rules.decision import (
-    Forward,
-    Internal,
-    Redirect,
-    Refuse,
-    Respond,
-    Tunnel,
-)
+from proxy.rules.decision import Forward, Internal, Redirect, Refuse, Respond, Tunnel
 from proxy.rules.head import NO_FIELDS, RequestHead, ResponseHead
-from proxy.rules.redaction import printable, redact, redact_target
 from proxy.runtime.tasks import spawn
 from proxy.short_response import Response, plain
 
-if TYPE_CHECKING:
-    from proxy.net.limits import Slot
-    from proxy.proxying.dispatcher import Dispatcher
-
-log = logging.getLogger("labgate")
+CLIENT_LEFT = "the client went away"
 
 
-def handle(
-    dispatcher: Dispatcher, head: RequestHead, body: RequestBody, responder: Responder
-) -> RequestHandler:
-    """Respond to a request now, or start what will."""
-    handler = RequestHandler(dispatcher, head, body, responder)
-    try:
-        handler.begin()
-    except Exception as error:
-        handler.fail(error)
-    return handler
-
-
+@dataclass(slots=True, eq=False)
 class RequestHandler:
     """One request, from its head to the end of its response (``messages.RequestInProgress``).
 
     It decides what follows on each result, and alone finishes the record.
+
+    Attributes:
+        services: What the handlers of all requests use.
+        head: The request.
+        body: Its content.
+        responder: The client's side.
+        record: What the observers receive.
     """
 
-    __slots__ = (
-        "_all",
-        "_attempt",
-        "_body",
-        "_finished",
-        "_forwarder",
-        "_head",
-        "_record",
-        "_responder",
-        "_route",
-        "_slot",
-        "_started",
-        "_task",
-    )
-
-    def __init__(
-        self, dispatcher: Dispatcher, head: RequestHead, body: RequestBody, responder: Responder
-    ) -> None:
-        self._all = dispatcher
-        self._head = head
-        self._body = body
-        self._responder = responder
-        self._record = Record(head)
-        self._started = monotonic()
-        self._route: Route | None = None
-        self._attempt: LoginAttempt | None = None
-        self._forwarder: Forwarder | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._slot: Slot | None = None
-        self._finished = False
+    services: Services
+    head: RequestHead
+    body: RequestBody
+    responder: Responder
+    record: Record
+    _started: float = field(default_factory=monotonic, init=False)
+    _route: Route = field(init=False)
+    """Set before anything else of what follows."""
+    _slot: Slot | None = field(default=None, init=False)
+    _attempt: LoginAttempt | None = field(default=None, init=False)
+    _forwarder: Forwarder | None = field(default=None, init=False)
+    _task: asyncio.Task[None] | None = field(default=None, init=False)
+    _finished: bool = field(default=False, init=False)
 
     def begin(self) -> None:
-        """Answer at once, or see to it that somebody will."""
-        if self._all.observers.start:
-            self._all.notify(self._all.observers.start, self._record)
-        decision = self._all.cache.decide(self._head, self._all.router.site)
+        """Respond at once, or start what will."""
+        services = self.services
+        if services.observers.start:
+            notify(services.observers.start, self.record)
+        decision = services.cache.decide(self.head, services.router.site)
         match decision:
             case Forward() | Tunnel() | Internal():
-                self._send_upstream(decision)
+                self._admit(decision)
             case Refuse():
                 self._refuse(decision)
             case Redirect(status, location):
@@ -107,55 +75,51 @@ class RequestHandler:
 
     def cancel(self) -> None:
         """The client has gone."""
-        self._record.outcome = self._record.outcome or "the client went away"
+        self.record.outcome = self.record.outcome or CLIENT_LEFT
         if self._task is not None:
             self._task.cancel()
         elif self._forwarder is not None and not self._finished:
             self._count(self._forwarder.abandon())
             self._finish()
 
-    # Ways to a response
+    # Up
 
-    def _send_upstream(self, decision: Forward | Tunnel | Internal) -> None:
-        """Send the request to its upstream, if there is room and access control allows it."""
-        self._route = route = self._all.router.route(decision)
-        peer = self._head.arrival.peer
+    def _admit(self, decision: Forward | Tunnel | Internal) -> None:
+        """Forward the request if its route has room and access control allows it."""
+        self._route = route = self.services.router.route(decision)
+        peer = self.head.arrival.peer
         self._slot = route.limit.acquire(peer)
         if self._slot is None:
-            self._all.log_rejection(peer, route)
-            self._respond(responses.crowded(self._head), "too many requests at once")
-            return
-        access_control = route.access_control
-        if access_control is None:
-            self._forward(route, decision, ALLOW)
-        elif (allowed := access_control.check_now(decision.head)) is not None:
-            self._forward(route, decision, allowed)
+            self.services.log.rejected(peer, route)
+            self._respond(responses.crowded(self.head), "too many requests at once")
+        elif route.access_control is None:
+            self._forward(decision, ALLOW)
+        elif (allowed := route.access_control.check_now(decision.head)) is not None:
+            self._forward(decision, allowed)
         else:
-            self._work(self._ask(access_control, route, decision))
+            self._start(self._check_access(route.access_control, decision))
 
-    async def _ask(
-        self, access_control: AccessControl, route: Route, decision: Forward | Tunnel | Internal
+    async def _check_access(
+        self, access_control: AccessControl, decision: Forward | Tunnel | Internal
     ) -> None:
-        """Send the request to its upstream as soon as access control allows it."""
-        self._forward(route, decision, await access_control.check(decision.head))
+        """Forward the request as soon as access control allows it."""
+        self._forward(decision, await access_control.check(decision.head))
 
-    def _forward(
-        self, route: Route, decision: Forward | Tunnel | Internal, allowed: Allow | Refuse
-    ) -> None:
-        """Send the request, unless access control has refused it."""
+    def _forward(self, decision: Forward | Tunnel | Internal, allowed: Allow | Refuse) -> None:
+        """Send the request to its upstream, unless access control has refused it."""
         if isinstance(allowed, Refuse):
             self._refuse(allowed)
             return
+        services, route, record = self.services, self._route, self.record
         self._attempt = allowed.attempt
-        heard = allowed.attempt is not None or self._all.observers.head
-        record = self._record
-        traced = self._all.trace and not route.internal
+        heard = allowed.attempt is not None or services.observers.head
+        traced = services.trace and not route.internal
         self._forwarder = forwarder = Forwarder(
             allowed.head or decision.head,
             route.site,
-            NO_CONTENT if route.internal else self._body,
-            self._responder,
-            self._all.cache,
+            NO_CONTENT if route.internal else self.body,
+            self.responder,
+            services.cache,
             report=self._on_result,
             upgrade=isinstance(decision, Tunnel),
             extra=allowed.fields,
@@ -164,197 +128,161 @@ class RequestHandler:
         )
         connection = None if forwarder.upgrade else route.pool.take()
         if connection is None:
-            self._work(self._dial(forwarder, route.pool))
+            self._start(self._dial(forwarder))
         else:
             forwarder.send(connection)
 
-    def _on_response_head(self, head: ResponseHead) -> None:
-        route, attempt = self._route, self._attempt
-        if attempt is not None and route is not None and route.access_control is not None:
-            route.access_control.on_response_head(attempt, route.site, head)
-        self._head_sent(head.status)
-
-    def _head_sent(self, status: int) -> None:
-        self._record.status = status
-        if self._all.observers.head:
-            self._all.notify(self._all.observers.head, self._record)
-
-    async def _dial(self, forwarder: Forwarder, pool: Pool) -> None:
+    async def _dial(self, forwarder: Forwarder) -> None:
         """Send the request over a new connection."""
         try:
-            forwarder.send(await pool.dial())
+            forwarder.send(await self._route.pool.dial())
         except UpstreamDown as error:
             forwarder.fail(error)
 
+    # Down
+
+    def _on_response_head(self, head: ResponseHead) -> None:
+        access_control = self._route.access_control
+        if self._attempt is not None and access_control is not None:
+            access_control.on_response_head(self._attempt, self._route.site, head)
+        self._on_status(head.status)
+
+    def _on_status(self, status: int) -> None:
+        self.record.status = status
+        if self.services.observers.head:
+            notify(self.services.observers.head, self.record)
+
     def _on_result(self, result: Result) -> None:
         self._count(result)
-        route = self._route
-        assert route is not None, "a result comes from an upstream"
-        if result.status and route.outage is not None and route.outage.open:
-            route.outage.end()
+        outage = self._route.outage
+        if result.status and outage is not None and outage.open:
+            outage.end()
         if result.switched is not None:
             try:
                 self._open_tunnel(result.switched)
             except Exception as error:
                 self.fail(error)
         elif result.retry:
-            assert self._forwarder is not None, "it calls back"
-            self._work(self._dial(self._forwarder, route.pool))
+            assert self._forwarder is not None, "it has reported"
+            self._start(self._dial(self._forwarder))
         elif result.error is None:
-            self._record.outcome = "answered here" if route.internal else "forwarded"
+            self.record.outcome = "answered here" if self._route.internal else "forwarded"
             self._end()
         else:
-            self._on_error(result.error, route)
+            self._on_error(result.error)
 
     def _count(self, result: Result) -> None:
-        record = self._record
+        record = self.record
         record.bytes_up, record.bytes_down = result.bytes_up, result.bytes_down
         record.status = result.status or record.status
 
-    def _on_error(self, error: UpstreamError | ClientFault | ConnectionError, route: Route) -> None:
-        """There will be no complete response; half a one must not be taken for whole."""
-        record, begun = self._record, bool(self._record.status)
-        response = None
+    def _on_error(self, error: UpstreamError | ClientFault | ConnectionError) -> None:
+        """There will be no complete response; a part of one must not be taken for all of it."""
+        record, route = self.record, self._route
+        begun = bool(record.status)
+        record.outcome = CLIENT_LEFT if isinstance(error, ConnectionError) else str(error)
         if isinstance(error, UpstreamError):
-            record.outcome = str(error)
-            target = printable(redact_target(self._head.target))
             record.warning = True
-            if not self._all.access_log and route.outage is not None:
-                peer = self._head.arrival.peer
-                request = f"{printable(self._head.method)} {target} from {peer}"
-                route.outage.failed(request, error)
-            if route.internal:
-                response = responses.failed(self._head)
-            else:
-                response = responses.unavailable(self._head, STATUS_OF[type(error)])
-        elif isinstance(error, ClientFault):
-            record.outcome = str(error)
-            response = responses.error(self._head, error.status, "content", str(error), close=True)
-        else:
-            record.outcome = "the client went away"
+            self.services.log.failed(self.head, error, route)
+        response = responses.after_error(self.head, error, internal=route.internal)
         if begun:
-            self._responder.abort()
+            self.responder.abort()
         elif response is None:
-            self._responder.close()
+            self.responder.close()
         else:
-            self._head_sent(response.status)
-            send_response(self._responder, response)
+            self._on_status(response.status)
+            send_response(self.responder, response)
         self._end()
 
     def _open_tunnel(self, switched: Switched) -> None:
-        """Join both sides, and keep hold of nothing that a silent tab does not need."""
+        """Join both sides, and drop what an idle WebSocket does not need."""
         self._forwarder = self._task = None
-        self._release()
-        record = self._record
+        self._release_slot()
+        record = self.record
         record.outcome = "tunnelled"
-        if not self._all.trace:
-            self._head = record.head = replace(self._head, fields=(), section=NO_FIELDS)
-        client = self._responder.upgrade(switched.reason, switched.fields)
-        tunnel = OpenTunnel(switched.upstream, client, self._tunnel_closed)
-        self._all.opened(tunnel)
+        if not self.services.trace:
+            self.head = record.head = replace(self.head, fields=(), section=NO_FIELDS)
+        client = self.responder.upgrade(switched.reason, switched.fields)
+        tunnel = OpenTunnel(switched.upstream, client, self._on_tunnel_closed)
+        self.services.open_requests.add_tunnel(tunnel)
         tunnel.open(switched.rest)
 
-    def _tunnel_closed(self, tunnel: OpenTunnel) -> None:
-        self._all.tunnels.discard(tunnel)
-        self._record.bytes_up += tunnel.bytes_up
-        self._record.bytes_down += tunnel.bytes_down
+    def _on_tunnel_closed(self, tunnel: OpenTunnel) -> None:
+        self.services.open_requests.tunnels.discard(tunnel)
+        self.record.bytes_up += tunnel.bytes_up
+        self.record.bytes_down += tunnel.bytes_down
         self._finish()
 
-    def _refuse(self, refusal: Refuse) -> None:
-        if self._all.access_log:
-            hint = f" ({refusal.hint})" if refusal.hint else ""
-            self._record.warning, self._record.detail = True, f"{_fault(refusal)}{hint}"
-        elif (held_back := self._all.refusals_held_back(refusal)) is not None:
-            _log_refusal(self._head, refusal, held_back)
-        self._respond(responses.refused(self._head, refusal), f"refused ({refusal.rule})")
+    # Responses of labgate's own
 
-    # The end
+    def _refuse(self, refusal: Refuse) -> None:
+        self.services.log.refused(self.record, refusal)
+        self._respond(responses.refused(self.head, refusal), f"refused ({refusal.rule})")
 
     def _respond(self, response: Response, outcome: str) -> None:
-        self._record.outcome = outcome
-        self._head_sent(response.status)
-        send_response(self._responder, response)
+        self.record.outcome = outcome
+        self._on_status(response.status)
+        send_response(self.responder, response)
         self._end()
 
-    def _work(self, work: Coroutine[Any, Any, None]) -> None:
-        self._task = spawn(self._worked(work), "exchange")
-        self._task.add_done_callback(partial(self._left, work))
+    # In the background
 
-    def _left(self, work: Coroutine[Any, Any, None], task: asyncio.Task[None]) -> None:
-        if task.cancelled():
-            # Before its first step it runs none of its endings.
-            work.close()
-            self._finish()
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = spawn(self._run(work), "request")
+        self._task.add_done_callback(partial(self._on_task_done, work))
 
-    async def _worked(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         except asyncio.CancelledError:
-            self._record.outcome = self._record.outcome or "the client went away"
+            self.record.outcome = self.record.outcome or CLIENT_LEFT
             self._finish()
-            self._responder.close()
+            self.responder.close()
             raise
         except Exception as error:
             self.fail(error)
         if self._task is asyncio.current_task():
             self._task = None
 
+    def _on_task_done(self, work: Coroutine[Any, Any, None], task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            # A task that is cancelled before its first step runs none of its code.
+            work.close()
+            self._finish()
+
+    # The end
+
+    def fail(self, error: Exception) -> None:
+        """End the request because of a fault of labgate's."""
+        try:
+            self._finish()
+        finally:
+            self.responder.fail(error, responses.failed(self.head))
+
     def _end(self) -> None:
         try:
             self._finish()
         except Exception as error:
-            self._responder.fail(error, responses.failed(self._head))
-
-    def fail(self, error: Exception) -> None:
-        """End it because of a fault of ours."""
-        try:
-            self._finish()
-        finally:
-            self._responder.fail(error, responses.failed(self._head))
+            self.responder.fail(error, responses.failed(self.head))
 
     def _finish(self) -> None:
-        """Count and record it, once."""
+        """Complete the record and pass it on, once."""
         if self._finished:
             return
         self._finished = True
         self._forwarder = self._task = None
-        self._release()
-        route, attempt = self._route, self._attempt
-        if attempt is not None and route is not None and route.access_control is not None:
-            route.access_control.on_response_end(attempt, self._record.status)
-        self._record.seconds = monotonic() - self._started
-        services = self._all
-        services.under_way -= 1
-        if services.draining:
-            services.check_drained()
+        self._release_slot()
+        record, services = self.record, self.services
+        if self._attempt is not None and self._route.access_control is not None:
+            self._route.access_control.on_response_end(self._attempt, record.status)
+        record.seconds = monotonic() - self._started
+        services.open_requests.count -= 1
+        if services.open_requests.draining:
+            services.open_requests.check_drained()
         if services.observers.end:
-            services.notify(services.observers.end, self._record)
+            notify(services.observers.end, record)
 
-    def _release(self) -> None:
+    def _release_slot(self) -> None:
         slot, self._slot = self._slot, None
         if slot is not None:
             slot.release()
-
-
-def _log_refusal(head: RequestHead, refusal: Refuse, held_back: int) -> None:
-    """Which header, which value, which rule: the line people look for."""
-    log.warning(
-        "refused %d by rule %s: %s; %s %s from %s%s%s",
-        refusal.status,
-        refusal.rule,
-        _fault(refusal),
-        printable(head.method),
-        printable(redact_target(head.target)),
-        head.arrival.peer,
-        f" ({refusal.hint})" if refusal.hint else "",
-        f"; {held_back} more since the last such line" if held_back else "",
-    )
-
-
-def _fault(refusal: Refuse) -> str:
-    """The header and value at fault, or what else the request was refused for."""
-    if not refusal.field:
-        return refusal.sentence.removesuffix(".")
-    if refusal.value is None:
-        return f"no {refusal.field} field"
-    return f"{refusal.field} {printable(redact(refusal.field.encode('ascii'), refusal.value))!r}"

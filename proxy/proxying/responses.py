@@ -7,6 +7,7 @@ Tested by tests/proxying/test_errors.py.
 
 from __future__ import annotations
 
+from proxy.errors import STATUS_OF, ClientFault, UpstreamError
 from proxy.rules.decision import Refuse
 from proxy.rules.head import Field, RequestHead
 from proxy.rules.negotiation import is_navigation
@@ -68,6 +69,23 @@ def refused(head: RequestHead, refusal: Refuse) -> Response:
         refusal.fields,
         close=refusal.close,
     )
+
+
+def after_error(
+    head: RequestHead, reason: UpstreamError | ClientFault | ConnectionError, *, internal: bool
+) -> Response | None:
+    """The response when the upstream's cannot be had; None if the client has gone.
+
+    Args:
+        head: The request.
+        reason: Why.
+        internal: Whether the upstream is labgate's own application.
+    """
+    if isinstance(reason, ClientFault):
+        return error(head, reason.status, "content", str(reason), close=True)
+    if isinstance(reason, ConnectionError):
+        return None
+    return failed(head) if internal else unavailable(head, STATUS_OF[type(reason)])
 
 
 def unavailable(head: RequestHead, status: int) -> Response:

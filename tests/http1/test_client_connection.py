@@ -292,7 +292,7 @@ async def test_a_101_that_is_not_what_was_asked_for_is_502(switching: bytes) -> 
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 502 ")
             assert await lost_again == b""
         assert (await labgate.ask(request(b"/follow-up"))).endswith(b"\r\n\r\nok")
-        assert not labgate.exchanges.tunnels
+        assert not labgate.open_requests.tunnels
 
 
 @pytest.mark.parametrize("size", [0, 1, 300_000, 3_000_000])
@@ -332,8 +332,8 @@ async def test_frames_without_end_wait_for_a_slow_client() -> None:
         with channel:
             await loop.sock_connect(channel, ("127.0.0.1", labgate.port))
             await loop.sock_sendall(channel, HANDSHAKE)
-            await until(lambda: bool(labgate.exchanges.tunnels))
-            tunnel = next(iter(labgate.exchanges.tunnels))
+            await until(lambda: bool(labgate.open_requests.tunnels))
+            tunnel = next(iter(labgate.open_requests.tunnels))
             taken = -1
             unchanged = 0
             while unchanged < 20:
@@ -357,7 +357,7 @@ async def test_the_pool_forgets_what_is_no_longer_its() -> None:
             reader, writer = await labgate.connect()
             writer.write(HANDSHAKE)
             await reader.readuntil(b"\r\n\r\n")
-        await until(lambda: len(labgate.exchanges.tunnels) == 3)
+        await until(lambda: len(labgate.open_requests.tunnels) == 3)
         assert labgate.pool.connections == 0
     pool = Pool(UpstreamAddress("127.0.0.1", 1))
     for _ in range(3):

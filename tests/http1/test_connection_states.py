@@ -33,7 +33,7 @@ async def test_a_life_from_idle_to_switched(state_changes: set[Change]) -> None:
         reader, writer = await labgate.connect()
         writer.write(GET + GET + WEBSOCKET)
         await reader.readuntil(b"101 ")
-        await until(lambda: bool(labgate.exchanges.tunnels))
+        await until(lambda: bool(labgate.open_requests.tunnels))
     assert {change for change in state_changes if change[1] is not ServerState.CLOSED} == {
         (ClientState.HEAD, ClientState.DONE),
         (ClientState.DONE, ClientState.HEAD),

@@ -151,7 +151,7 @@ async def test_a_client_that_ends_while_jupyter_is_slow(caplog: pytest.LogCaptur
         (edge_side,) = labgate.server.connections
         await until(lambda: edge_side._half_closed)
         go.set()
-        await until(lambda: not labgate.exchanges.under_way and not labgate.pool.connections)
+        await until(lambda: not labgate.open_requests.count and not labgate.pool.connections)
         client.close()
         assert len(labgate.records) == 1
     assert "Traceback" not in caplog.text
@@ -182,7 +182,7 @@ async def test_a_client_that_leaves_with_the_101_takes_jupyters_side_along(first
             steps: list[Callable[[], object]] = [lambda: other.send(SWITCH), lambda: reset(client)]
             same_moment(*(steps if first == "Jupyter" else reversed(steps)))
         await ended.wait()
-        await until(lambda: not labgate.exchanges.under_way)
+        await until(lambda: not labgate.open_requests.count)
         assert not labgate.pool.connections
 
 
@@ -218,7 +218,7 @@ async def test_who_leaves_as_a_request_is_sent_again_is_counted_out(first: str) 
                 lambda: reset(client),
             ]
             same_moment(*(steps if first == "Jupyter" else reversed(steps)))
-        await until(lambda: not labgate.server.connections and not labgate.exchanges.under_way)
+        await until(lambda: not labgate.server.connections and not labgate.open_requests.count)
         visits[0].writer.transport.abort()
 
 
@@ -234,7 +234,7 @@ async def test_a_request_that_cannot_begin_is_counted_out() -> None:
     ):
         labgate.router.protect(cast(AccessControl, Faulty()))
         assert (await labgate.ask(request())).startswith(b"HTTP/1.1 500 ")
-        assert labgate.exchanges.under_way == 0
+        assert labgate.open_requests.count == 0
 
 
 async def test_a_drain_does_not_wait_for_a_tunnel_that_opens_meanwhile() -> None:
@@ -255,12 +255,12 @@ async def test_a_drain_does_not_wait_for_a_tunnel_that_opens_meanwhile() -> None
         reader, writer = await labgate.connect()
         writer.write(WEBSOCKET)
         await asked.wait()
-        drained = asyncio.ensure_future(labgate.exchanges.finished())
+        drained = asyncio.ensure_future(labgate.open_requests.drained())
         await asyncio.sleep(0)
         go.set()
         await reader.readuntil(b"\r\n\r\n")
         await drained
-        assert len(labgate.exchanges.tunnels) == 1
+        assert len(labgate.open_requests.tunnels) == 1
 
 
 async def test_a_frame_behind_jupyters_reset_is_no_fault(
@@ -330,7 +330,7 @@ async def test_nothing_waits_for_the_garbage_collector(case: str) -> None:
                 else:
                     await reader.read()
                     writer.close()
-            await until(lambda: not labgate.server.connections and not labgate.exchanges.under_way)
+            await until(lambda: not labgate.server.connections and not labgate.open_requests.count)
             labgate.records.clear()
             gc.set_debug(gc.DEBUG_SAVEALL)
             gc.collect()

@@ -202,7 +202,7 @@ async def test_a_client_that_leaves_behind_its_whole_content_is_noticed(size: in
         same_moment(lambda: client.send(put))
         await asked.wait()
         reset(client)
-        await until(lambda: not labgate.exchanges.under_way)
+        await until(lambda: not labgate.open_requests.count)
 
 
 class Held:

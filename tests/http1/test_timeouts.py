@@ -78,7 +78,7 @@ async def test_a_log_that_fails_spoils_no_answer(caplog: pytest.LogCaptureFixtur
         raise OSError(28, "No space left on device")
 
     async with upstream(says(OK, OK)) as jupyter, edge(jupyter.address) as labgate:
-        labgate.exchanges.observers = Observers(end=(full,))
+        labgate.services.observers = Observers(end=(full,))
         reader, writer = await labgate.connect()
         for _ in range(2):
             writer.write(GET)
@@ -97,7 +97,7 @@ async def test_a_fault_behind_an_answer_is_no_second_answer(
 
     loop = asyncio.get_running_loop()
     async with upstream(says(OK, OK)) as jupyter, edge(jupyter.address) as labgate:
-        labgate.exchanges.observers = Observers(end=(faulty,))
+        labgate.services.observers = Observers(end=(faulty,))
         # Not by streams: those forget what they have as soon as they hear of the reset.
         with await dialled(labgate, GET) as client:
             answer = b""

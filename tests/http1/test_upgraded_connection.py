@@ -26,7 +26,7 @@ async def test_bytes_before_the_101_reach_the_tunnel_first() -> None:
     async with asyncio.timeout(60), upstream(answer) as jupyter, edge(jupyter.address) as labgate:
         reader, writer = await labgate.connect()
         writer.write(WEBSOCKET + b"early")
-        await until(lambda: bool(labgate.exchanges.under_way))
+        await until(lambda: bool(labgate.open_requests.count))
         (previous,) = labgate.server.connections
         assert isinstance(previous, ServerConnection)
         sent_early.set()
@@ -58,4 +58,4 @@ async def test_a_loss_told_to_the_previous_object_ends_the_tunnel() -> None:
         previous.connection_lost(None)
         assert not labgate.server.connections
         assert len(labgate.server.connection_limit) == 0
-        await until(lambda: not labgate.exchanges.tunnels)
+        await until(lambda: not labgate.open_requests.tunnels)

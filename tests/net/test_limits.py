@@ -71,7 +71,7 @@ def test_an_ipv6_address_counts_with_its_network() -> None:
 async def test_the_ports_of_one_labgate_share_their_connection_limit() -> None:
     connection_limit = new_connection_limit(DEFAULT_LIMITS)
     async with edge(None) as labgate:
-        handler = labgate.exchanges
+        handler = labgate.dispatcher
         servers = [Http1Server(handler, connection_limit=connection_limit) for _ in range(2)]
         assert all(server.connection_limit is connection_limit for server in servers)
 

@@ -96,7 +96,7 @@ async def test_a_crowd_of_one_address_keeps_nobody_else_out(
         for writer in labgate.writers:
             # By a FIN alone it would still be waiting for its answers.
             reset(writer.transport)
-        while labgate.exchanges.under_way:  # noqa: ASYNC110  no event says so
+        while labgate.open_requests.count:  # noqa: ASYNC110  no event says so
             await asyncio.sleep(0)
         assert len(labgate.limit) == 0
         assert await status(labgate, CROWD, request()) == b"200"

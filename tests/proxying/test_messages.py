@@ -162,7 +162,7 @@ async def test_observers_hear_start_head_and_end(origin: bytes, answer: bytes, s
 
     fields = [(b"Origin", origin)] if origin else []
     async with proxying(says(answer)) as (dispatcher, _, _):
-        dispatcher.observers = Observers((hear("start"),), (hear("head"),), (hear("end"),))
+        dispatcher.services.observers = Observers((hear("start"),), (hear("head"),), (hear("end"),))
         client = MemoryFront(*fields)
         client.ask(dispatcher)
         await client.ended

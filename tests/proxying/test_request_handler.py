@@ -348,7 +348,7 @@ async def test_a_failure_of_the_upstream_gets_one_line(
     access_log: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with upstream(says(b"x\r\n\r\n")) as jupyter, edge(jupyter.address) as labgate:
-        labgate.exchanges.access_log = access_log
+        labgate.services.log.access_log = access_log
         await labgate.ask(request(b"/lab?token=s3cret"))
     assert labgate.records[0].warning
     line = format_line(labgate.records[0])
@@ -363,7 +363,7 @@ async def test_a_refusal_gets_one_line_in_the_access_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with edge(None) as labgate:
-        labgate.exchanges.access_log = True
+        labgate.services.log.access_log = True
         await labgate.ask(request(b"/", b"Origin: null"))
     assert caplog.messages == []
     (record,) = labgate.records

@@ -149,7 +149,7 @@ async def test_a_break_stays_a_break() -> None:
         reader, writer = await labgate.connect()
         writer.write(HANDSHAKE)
         await reader.readuntil(b"\r\n\r\n")
-        for tunnel in labgate.exchanges.tunnels:
+        for tunnel in labgate.open_requests.tunnels:
             tunnel.abort()
         await asyncio.wait_for(broken.wait(), 30)
         with pytest.raises(ConnectionResetError):
@@ -161,7 +161,7 @@ async def test_tunnels_are_counted_and_recorded() -> None:
         reader, writer = await labgate.connect()
         writer.write(HANDSHAKE + b"abc")
         await reader.readuntil(b"helloabc")
-        assert len(labgate.exchanges.tunnels) == 1
+        assert len(labgate.open_requests.tunnels) == 1
         writer.close()
         await asyncio.wait_for(labgate.recorded.wait(), 30)
         record = labgate.records[0]

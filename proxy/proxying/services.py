@@ -1,0 +1,35 @@
+"""What the handlers of all requests use.
+
+Tested by tests/proxying/test_request_handler.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from proxy.observe.record import NO_OBSERVERS, Observers
+from proxy.proxying.decision_cache import DecisionCache
+from proxy.proxying.open_requests import OpenRequests
+from proxy.proxying.request_log import RequestLog
+from proxy.proxying.router import Router
+
+
+@dataclass(slots=True, eq=False)
+class Services:
+    """One for all requests of all listeners.
+
+    Attributes:
+        router: Chooses where a request goes.
+        log: Logs why requests are refused or fail.
+        observers: Called at the start, the head and the end of each request.
+        trace: Keep what the rules change, for ``--show-headers``.
+        cache: Remembers decisions and serialised heads.
+        open_requests: Counts the requests without a complete response.
+    """
+
+    router: Router
+    log: RequestLog
+    observers: Observers = NO_OBSERVERS
+    trace: bool = False
+    cache: DecisionCache = field(default_factory=DecisionCache)
+    open_requests: OpenRequests = field(default_factory=OpenRequests)

@@ -1,0 +1,92 @@
+"""The lines in the log about requests that are refused or fail; what they say of the field at
+fault is in test_request_handler."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.errors import UpstreamDown, UpstreamGarbage
+from proxy.net.limits import ConcurrencyLimit
+from proxy.observe.record import Record
+from proxy.proxying.outage import Outage
+from proxy.proxying.pool import Pool
+from proxy.proxying.request_log import RequestLog
+from proxy.proxying.router import Route
+from proxy.rules.decision import Refuse
+from tests.heads import SITE, get
+
+REFUSAL = Refuse(403, "origin", "Not allowed.", "Origin", b"null", hint="do this")
+LOCKOUT = Refuse(429, "lockout", "Try again in 5 s.")
+HEAD = get(target=b"/api?token=secret")
+REQUEST = "GET /api?token=[redacted] from 203.0.113.7"
+
+
+def route(*, internal: bool = False, limit: ConcurrencyLimit | None = None) -> Route:
+    outage = None if internal else Outage()
+    limit = ConcurrencyLimit(0, 0) if limit is None else limit
+    return Route(Pool(None), SITE, limit, outage=outage, internal=internal)
+
+
+def test_each_refusal_has_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    log = RequestLog()
+    for _ in range(2):
+        record = Record(HEAD)
+        log.refused(record, REFUSAL)
+        assert not record.detail
+    line = f"refused 403 by rule origin: Origin 'null'; {REQUEST} (do this)"
+    assert caplog.messages == [line, line]
+
+
+def test_with_an_access_log_the_reason_is_in_its_line(caplog: pytest.LogCaptureFixture) -> None:
+    log, record = RequestLog(access_log=True), Record(HEAD)
+    log.refused(record, REFUSAL)
+    assert (record.warning, record.detail) == (True, "Origin 'null' (do this)")
+    log.failed(HEAD, UpstreamDown("refused"), route())
+    log.failed(HEAD, UpstreamDown("refused"), route(internal=True))
+    assert not caplog.messages
+
+
+def test_an_address_that_is_locked_out_has_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    log = RequestLog()
+    for refusal in (LOCKOUT, LOCKOUT, REFUSAL, LOCKOUT):
+        log.refused(Record(HEAD), refusal)
+    assert [line[:11] for line in caplog.messages] == ["refused 429", "refused 403"]
+
+
+LIMITS = [
+    pytest.param(route(), "limits.requests", id="all"),
+    pytest.param(
+        route(limit=ConcurrencyLimit(1, 0)), "limits.requests_per_address", id="one address"
+    ),
+    pytest.param(route(internal=True), "labgate's own paths", id="labgate's own paths"),
+]
+
+
+@pytest.mark.parametrize(("exceeded", "named"), LIMITS)
+def test_an_exceeded_limit_has_one_line(
+    exceeded: Route, named: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = RequestLog()
+    for _ in range(3):
+        log.rejected("203.0.113.7", exceeded)
+    (line,) = caplog.messages
+    assert line == (f"too many requests at once ({named}): 503 for 203.0.113.7, 0 more since then")
+
+
+def test_a_failure_of_jupyter_is_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    log, jupyter = RequestLog(), route()
+    for _ in range(2):
+        log.failed(HEAD, UpstreamDown("refused"), jupyter)
+    assert jupyter.outage is not None
+    assert jupyter.outage.open
+    (line,) = caplog.messages
+    assert line.startswith(f"{REQUEST}: refused; ")
+
+
+def test_a_failure_of_labgates_own_application_has_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log, own = RequestLog(), route(internal=True)
+    for _ in range(2):
+        log.failed(HEAD, UpstreamGarbage("no response"), own)
+    assert caplog.messages == [f"{REQUEST}: no response"]
