@@ -19,6 +19,7 @@ A container:
 - ``activity``            whether kernels or terminals are in use
 - ``unsaved_changes``     files that are lost when a container is removed; pure decisions
 - ``container_creation``  creates a container, or replaces one
+- ``temporary_container`` runs one command, to ask the engine something
 - ``replacement_check``   finds what the engine refuses about a replacement
 - ``pull``                pulls an image and shows the progress
 - ``pull_errors``         why an image could not be pulled, and what to do
@@ -38,5 +39,6 @@ Afterwards:
 - ``readiness``           waits until Jupyter answers
 - ``supervision``         restarts Jupyter when it exits
 - ``engine_events``       the engine's events about one container
+- ``pauses``              says when a container is paused
 - ``exit_cause``          why Jupyter exited; pure decisions
 """

@@ -34,6 +34,7 @@ from proxy.jupyter.foreign_container import foreign_container_error
 from proxy.jupyter.launcher import STOP_SECONDS, JupyterExit, Launched
 from proxy.jupyter.login_token import login_token
 from proxy.jupyter.mounts import Mount, describe_storage, mounts_of
+from proxy.jupyter.pauses import log_pauses
 from proxy.jupyter.port import LOOPBACK
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.tasks import spawn
@@ -93,13 +94,15 @@ class ContainerLauncher:
     async def wait_for_exit(self) -> JupyterExit:
         exit_seen = spawn(self._wait_for_final_exit(), "jupyter: exit")
         stopped = spawn(self._stopped.wait(), "jupyter: stopped")
+        watched = log_pauses(self._docker, self._launched.id, self._settings.name)
+        pauses = spawn(watched, "jupyter: pauses")
         try:
             # The engine may answer a wait only after the session was closed.
             await asyncio.wait({exit_seen, stopped}, return_when=asyncio.FIRST_COMPLETED)
             return exit_seen.result() if exit_seen.done() else _STOPPED
         finally:
-            exit_seen.cancel()
-            stopped.cancel()
+            for task in (exit_seen, stopped, pauses):
+                task.cancel()
 
     async def relaunch(self) -> Launched:
         try:

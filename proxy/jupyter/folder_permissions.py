@@ -12,6 +12,7 @@ import aiodocker
 from proxy.errors import StartError
 from proxy.jupyter.container_spec import ContainerSpec, is_root
 from proxy.jupyter.mounts import Mount
+from proxy.jupyter.temporary_container import temporary_container
 
 _ABSENT = "bind source path does not exist"
 # Asked inside: only there user namespaces, rootless engines, access lists and a remote engine
@@ -66,14 +67,14 @@ async def require_writable(
         return
     user = jupyter_user(image, spec.user)
     try:
-        answer = await _probe(docker, spec.image, user, bind_mounts)
+        answer = await _probe(docker, spec, user, bind_mounts)
     except aiodocker.DockerError as error:
         gone = next(
             (m for m in bind_mounts if error.message.rstrip().endswith(m.source)), bind_mounts[0]
         )
         if _ABSENT not in error.message:
             raise
-        owner, path = (await _probe(docker, spec.image, user, [])).owner, quote(gone.source)
+        owner, path = (await _probe(docker, spec, user, [])).owner, quote(gone.source)
         raise StartError(
             f"Folder {gone.source}, to be mounted at {gone.target}, does not exist. "
             f"Make it: sudo mkdir -p {path} && sudo chown {owner} {path}"
@@ -97,31 +98,26 @@ def _unwritable(mount: Mount, answer: ProbeResult, owned_by: str) -> str:
 
 
 async def _probe(
-    docker: aiodocker.Docker, image: str, user: str, bind_mounts: list[Mount]
+    docker: aiodocker.Docker, spec: ContainerSpec, user: str, bind_mounts: list[Mount]
 ) -> ProbeResult:
-    container = await docker.containers.create(
-        {
-            "Image": image,
-            "Entrypoint": ["sh", "-c"],
-            "Cmd": [_SCRIPT, "sh", *(mount.target for mount in bind_mounts)],
-            "User": user,
-            "Healthcheck": {"Test": ["NONE"]},
-            "NetworkDisabled": True,
-            "HostConfig": {
-                "GroupAdd": ["users"] if user and not is_root(user) else [],
-                "Mounts": [
-                    {"Type": "bind", "Source": mount.source, "Target": mount.target}
-                    for mount in bind_mounts
-                ],
-            },
-        }
-    )
-    try:
+    body = {
+        "Image": spec.image,
+        "Entrypoint": ["sh", "-c"],
+        "Cmd": [_SCRIPT, "sh", *(mount.target for mount in bind_mounts)],
+        "User": user,
+        "NetworkDisabled": True,
+        "HostConfig": {
+            "GroupAdd": ["users"] if user and not is_root(user) else [],
+            "Mounts": [
+                {"Type": "bind", "Source": mount.source, "Target": mount.target}
+                for mount in bind_mounts
+            ],
+        },
+    }
+    async with temporary_container(docker, f"{spec.name}-labgate-check", body) as container:
         await container.start()
         await container.wait()
         return parse_probe_output("".join(await container.log(stdout=True)))
-    finally:
-        await container.delete(force=True)
 
 
 def parse_probe_output(text: str) -> ProbeResult:

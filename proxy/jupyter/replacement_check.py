@@ -6,7 +6,6 @@ Tested by tests/jupyter/test_container.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import aiodocker
@@ -15,8 +14,7 @@ from proxy.errors import StartError
 from proxy.jupyter.container_action import Inspected, published_port
 from proxy.jupyter.container_spec import ContainerSpec
 from proxy.jupyter.mounts import Folders
-
-CHECK_LABEL = "org.labgate.check"
+from proxy.jupyter.temporary_container import temporary_container
 
 
 async def check_replacement(
@@ -42,18 +40,14 @@ async def check_replacement(
         aiodocker.DockerError: The engine refuses it; with the reason.
         StartError: The image has no ``start-notebook.py``.
     """
-    name = f"{spec.name}-labgate-check"
-    await _remove_unfinished(docker, name)
-    container = await docker.containers.create(_body(spec, folders, image, existing), name=name)
-    try:
+    body = _body(spec, folders, image, existing)
+    async with temporary_container(docker, f"{spec.name}-labgate-check", body) as container:
         await container.start()
         if (await container.wait())["StatusCode"] != 0:
             raise StartError(
                 f"Image {spec.image} has no start-notebook.py: "
                 "jupyter.image has to be one of jupyter/docker-stacks."
             )
-    finally:
-        await container.delete(force=True)
 
 
 def _body(
@@ -76,15 +70,5 @@ def _body(
         "Entrypoint": ["sh", "-c"],
         "Cmd": [script],
         "Env": [],
-        "Labels": {CHECK_LABEL: spec.name},
-        "Healthcheck": {"Test": ["NONE"]},
         "NetworkDisabled": "PortBindings" not in host,
     }
-
-
-async def _remove_unfinished(docker: aiodocker.Docker, name: str) -> None:
-    """Remove the container of a labgate that was killed meanwhile."""
-    container = docker.containers.container(name)
-    with suppress(aiodocker.DockerError):
-        if CHECK_LABEL in (await container.show())["Config"]["Labels"]:
-            await container.delete(force=True)

@@ -61,8 +61,7 @@ class PageDeadline:
             # It may have failed at once.
             await asyncio.sleep(over - loop.time())
             silent = UpstreamSilent(
-                f"no answer within {self._seconds:g} s, and a probe beside it had none either "
-                "(a container that is paused goes on with docker unpause)"
+                f"no answer within {self._seconds:g} s, and a probe beside it had none either"
             )
             for connection in list(self._pool.open):
                 if connection.page_since(since):

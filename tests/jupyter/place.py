@@ -16,7 +16,7 @@ from proxy.config.sections import JupyterSettings
 from proxy.jupyter.container import Confirm, ContainerLauncher
 from proxy.jupyter.container_spec import OURS_LABEL, SETTINGS_LABEL
 from proxy.jupyter.engine import connect
-from proxy.jupyter.launcher import Launched
+from proxy.jupyter.launcher import STOP_SECONDS, Launched
 from proxy.jupyter.readiness import wait_until_ready
 from tests.e2e.programs import free_port
 from tests.engine_names import new_name
@@ -47,7 +47,9 @@ class Place:
         self.progress = io.StringIO()
         self.confirm: Confirm | None = None
 
-    async def launcher(self, *, shared_volume: str = "", **settings: Any) -> ContainerLauncher:
+    async def launcher(
+        self, *, shared_volume: str = "", stop_seconds: int = STOP_SECONDS, **settings: Any
+    ) -> ContainerLauncher:
         keys = {
             "image": self.image,
             "name": self.name,
@@ -61,6 +63,7 @@ class Place:
             await connect(),
             Console(file=self.progress),
             self.confirm,
+            stop_seconds=stop_seconds,
             shared_volume=shared_volume or f"{self.name}-shared",
         )
         self.launchers.append(launcher)

@@ -16,7 +16,7 @@ from proxy.errors import StartError
 from proxy.jupyter.container_action import published_port
 from proxy.jupyter.container_creation import ContainerCreator
 from proxy.jupyter.readiness import is_ready, wait_until_ready
-from proxy.jupyter.replacement_check import CHECK_LABEL
+from proxy.jupyter.temporary_container import TEMPORARY_LABEL
 from proxy.net.upstream_address import UpstreamAddress
 from tests.conftest import TEST_IMAGE
 from tests.e2e.programs import free_port
@@ -134,9 +134,9 @@ async def test_a_replacement_that_cannot_be_is_not_begun(
 
 
 async def test_a_replacement_is_checked_at_the_port_that_it_takes_over(place: Place) -> None:
-    """Also after a check that was cut off."""
+    """Also after a check that was killed in the middle, whose container is there still."""
     port = (await place.launched())[1].address.port
-    leftover: Any = {"Image": place.image, "Cmd": ["true"], "Labels": {CHECK_LABEL: place.name}}
+    leftover: Any = {"Image": place.image, "Cmd": ["true"], "Labels": {TEMPORARY_LABEL: "1"}}
     await place.docker.containers.create(leftover, name=f"{place.name}-labgate-check")
     _, launched = await place.launched(recreate=True, memory_limit="1g")
     assert launched.description.endswith(", replaced")

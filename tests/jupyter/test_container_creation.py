@@ -386,7 +386,8 @@ def follow(mend: str) -> None:
 @pytest.mark.parametrize("key", ["home", "volume"])
 async def test_a_folder_that_jupyter_cannot_write(place: Place, folder: Path, key: str) -> None:
     target = HOME if key == "home" else WORK
-    launcher = await place.launcher(**{key: f"{folder}:{target}"})
+    settings: dict[str, Any] = {key: f"{folder}:{target}"}
+    launcher = await place.launcher(**settings)
     with pytest.raises(StartError) as caught:
         await launcher.launch()
     said = str(caught.value)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -28,6 +29,11 @@ from tests.jupyter.visits import contents_status, read, save
 pytestmark = pytest.mark.docker
 
 LIMIT_SECONDS = 60.0
+SUSPEND_JUPYTER = """
+for process in /proc/[0-9]*; do
+    [ "${process#/proc/}" = $$ ] || kill -STOP "${process#/proc/}" 2>/dev/null || true
+done
+"""
 TERMINATE_JUPYTER = """
 import os, signal
 for pid in filter(str.isdigit, os.listdir('/proc')):
@@ -245,3 +251,48 @@ async def test_an_engine_that_goes_away_and_comes_back(
         assert (await end_of(ended)).cause is ExitCause.OUTSIDE
         assert "Docker Engine answers again" in caplog.text
         await comes_back(launcher, launched)
+
+
+async def test_a_pause_is_told_with_what_ends_it(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "labgate.jupyter")
+    launcher, _ = await place.launched()
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
+    paused = f"Container {place.name} is paused: requests wait. `docker unpause {place.name}`"
+    goes_on = f"Container {place.name} is not paused any more."
+
+    async def until_told(line: str) -> None:
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while line not in caplog.text:
+                # Again, because the launcher may not have listened yet.
+                await place.pause()
+                await container_of(place).unpause()
+                await asyncio.sleep(0.1)
+
+    await until_told(paused)
+    await until_told(goes_on)
+    await launcher.stop()
+    await end_of(ended)
+
+
+async def test_one_that_does_not_hear_the_stop_is_killed_which_is_told(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    await under_way(place)
+    await place.run(SUSPEND_JUPYTER)
+    launcher = await place.launcher(stop_seconds=1)
+    await launcher.launch()
+    await launcher.stop()
+    assert caplog.messages == [
+        f"Jupyter did not stop within 1 s and was killed (container {place.name})."
+    ]
+    assert await place.all() == {place.name: "exited"}
+
+
+async def test_one_that_hears_the_stop_is_not_said_to_be_killed(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    launcher, _ = await under_way(place)
+    await launcher.stop()
+    assert not caplog.messages
