@@ -13,6 +13,7 @@ from proxy.builders import (
     bind_ports,
     build_access_control,
     build_certificate_store,
+    build_server,
     build_site,
     fit_to_descriptors,
 )
@@ -21,7 +22,6 @@ from proxy.certs.acme.solvers import TlsAlpnResponder, challenge_folder
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.config.settings import Settings
-from proxy.http1.server import Http1Server
 from proxy.inspector.headers import format_changes
 from proxy.jupyter.readiness import is_ready, is_silent
 from proxy.net.limits import Limits, new_application_limit, new_connection_limit, new_request_limit
@@ -42,6 +42,9 @@ from proxy.web.in_process import InProcessUpstream
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+    from proxy.http1.server import Http1Server
+    from proxy.web.front.server import AiohttpServer
 
 log = logging.getLogger("labgate")
 
@@ -125,7 +128,7 @@ class Application:
         )
         self._sweep_task: asyncio.Task[None] | None = None
         self._listeners: list[Listener | asyncio.Server] = []
-        self._servers: list[Http1Server] = []
+        self._servers: list[Http1Server | AiohttpServer] = []
         self._watch_task: asyncio.Task[None] | None = None
         self._challenge_task: asyncio.Task[None] | None = None
         self._renewal_task: asyncio.Task[None] | None = None
@@ -152,9 +155,9 @@ class Application:
         ports = bind_ports(settings) if self._shared is None else self._shared.ports
         limits = fit_to_descriptors(self._limits, settings)
         connection_limit = new_connection_limit(limits, self._trusted)
-        server = Http1Server(self._dispatcher, limits=limits, connection_limit=connection_limit)
-        redirects = Http1Server(
-            self._dispatcher, limits=limits, connection_limit=connection_limit, plain_redirects=True
+        server = build_server(settings, self._dispatcher, limits, connection_limit)
+        redirects = build_server(
+            settings, self._dispatcher, limits, connection_limit, plain_redirects=True
         )
         self._servers = [server, redirects]
         self._sweep_task = spawn(self._sweep(), "sweep")

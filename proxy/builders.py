@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from proxy.access.access_control import AccessControl
 from proxy.access.htpasswd import Htpasswd
@@ -14,13 +15,18 @@ from proxy.certs.sources import hosts_of, sources_of
 from proxy.certs.status import status_file
 from proxy.certs.store import CertificateStore
 from proxy.config.settings import Settings
-from proxy.net.limits import APPLICATION_REQUESTS, Limits
+from proxy.http1.server import Http1Server
+from proxy.messages import Dispatch
+from proxy.net.limits import APPLICATION_REQUESTS, ConcurrencyLimit, Limits
 from proxy.net.ports import Ports, bind
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.networks import Networks
 from proxy.rules.site import Site, make_site
 from proxy.runtime.descriptors import raise_descriptor_limit
 from proxy.tls.context import Handshakes
+
+if TYPE_CHECKING:
+    from proxy.web.front.server import AiohttpServer
 
 log = logging.getLogger("labgate")
 
@@ -110,6 +116,37 @@ def bind_ports(settings: Settings) -> Ports:
         for opened in main:
             opened.close()
         raise
+
+
+def build_server(
+    settings: Settings,
+    dispatch: Dispatch,
+    limits: Limits,
+    connection_limit: ConcurrencyLimit,
+    *,
+    plain_redirects: bool = False,
+) -> Http1Server | AiohttpServer:
+    """What speaks HTTP on a port, as ``listen.server`` names it.
+
+    Args:
+        settings: The configuration.
+        dispatch: Takes every request.
+        limits: As far as there are descriptors for them.
+        connection_limit: Counts the connections of all ports.
+        plain_redirects: As in ``rules.head.Arrival``.
+    """
+    if settings.listen.server == "labgate":
+        return Http1Server(
+            dispatch,
+            limits=limits,
+            connection_limit=connection_limit,
+            plain_redirects=plain_redirects,
+        )
+    from proxy.web.front.server import AiohttpServer  # noqa: PLC0415  aiohttp costs 0.4 s
+
+    return AiohttpServer(
+        dispatch, limits=limits, connection_limit=connection_limit, plain_redirects=plain_redirects
+    )
 
 
 def build_certificate_store(settings: Settings, *, worker: bool = False) -> CertificateStore:

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from proxy.jupyter.engine import EngineUnavailable, connect
 from proxy.jupyter.port import DEFAULT_PORT, LOOPBACK
+from tests.fronts import FRONTS, choose, front
 
 TEST_IMAGE = "quay.io/jupyter/base-notebook:local"
 PULL_TEST_IMAGE = (
@@ -36,8 +37,15 @@ settings.load_profile("untimed")
 OCCUPIED = pytest.StashKey[socket.socket]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--front aiohttp``: clients meet aiohttp's server instead of labgate's own protocol."""
+    help_text = "what speaks HTTP with clients in this run: tests/fronts.py"
+    parser.addoption("--front", choices=sorted(FRONTS), default=front(), help=help_text)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Take Jupyter's usual port, else tests that run at once would all choose it."""
+    choose(config.getoption("--front"))
     if not hasattr(config, "workerinput"):
         with suppress(OSError):
             config.stash[OCCUPIED] = socket.create_server((LOOPBACK, DEFAULT_PORT))

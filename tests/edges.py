@@ -25,6 +25,7 @@ from proxy.rules.head import Field, RequestHead
 from proxy.rules.site import Site, WebOrigin, make_site
 from proxy.web.app import make_app
 from proxy.web.in_process import InProcessUpstream
+from tests.fronts import FRONTS, front
 
 PUBLIC = WebOrigin("https", "lab.example.org", 443)
 
@@ -91,8 +92,12 @@ async def edge(
     challenge_folders: Sequence[Path] = (),
     upstream_answers: Callable[[], Awaitable[bool]] | None = None,
     application_seconds: float = 0.0,
+    server_name: str = "",
 ) -> AsyncIterator[Edge]:
-    """Run an edge for ``https://lab.example.org`` in front of ``address``."""
+    """Run an edge for ``https://lab.example.org`` in front of ``address``.
+
+    Its front is the run's (``tests.fronts``), or the one that ``server_name`` names.
+    """
     pool = Pool(
         address,
         idle_connections=idle_connections,
@@ -130,7 +135,10 @@ async def edge(
         site, pool, application_pool, limit, new_application_limit(site.trusted_proxies)
     )
     dispatcher = Dispatcher(router, Observers(end=(observe,)), trace=True)
-    server = Http1Server(dispatcher, plain_redirects=redirects, limits=limits)
+    # Tests of http1/ look into its server, and run on no other front.
+    server: Http1Server = FRONTS[server_name or front()](
+        dispatcher, plain_redirects=redirects, limits=limits
+    )
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(server, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]

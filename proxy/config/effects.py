@@ -83,6 +83,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "listen.https_port": (_tls,),
     "listen.http_port": (),
     "listen.tls": (),
+    "listen.server": (),
     "listen.drain_seconds": (),
     "listen.workers": (),
     "listen.metrics": (),

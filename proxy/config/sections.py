@@ -84,6 +84,7 @@ class ListenSettings(Section):
     https_port: Port | None = None
     http_port: Port | None = None
     tls: bool = True
+    server: Literal["labgate", "aiohttp"] = "labgate"
     drain_seconds: Seconds = 10.0
     workers: Annotated[int, Field(ge=1)] = 1
     metrics: str = ""

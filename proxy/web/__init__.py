@@ -20,4 +20,6 @@ In the order a request meets them:
 
   - ``templates``   their HTML: ``page.html`` around all of them
   - ``static``      their style sheet and script, which stand in the page
+
+- ``front``         a handler for aiohttp's server, by which it serves the whole proxy
 """

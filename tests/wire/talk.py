@@ -10,13 +10,15 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
+from aiohttp import web
 
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.http1.server_connection import ServerConnection
 from proxy.http1.upgraded_connection import UpgradedConnection
+from proxy.web.front.client_tunnel import ClientTunnel
 from tests.edges import Edge
 from tests.upstreams import Visit
 from tests.wire import messages
@@ -53,24 +55,25 @@ class Taps:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.edge = Tap()
         self.upstream = Tap()
-        at_edge, at_upstream = ServerConnection.data_received, UpstreamConnection.data_received
-        at_tunnel = UpgradedConnection.data_received
-
-        def from_client(protocol: ServerConnection, data: bytes) -> None:
-            at_edge(protocol, data)
-            self.edge.took(len(data))
-
-        def from_upgraded(protocol: UpgradedConnection, data: bytes) -> None:
-            at_tunnel(protocol, data)
-            self.edge.took(len(data))
+        at_upstream = UpstreamConnection.data_received
 
         def from_jupyter(connection: UpstreamConnection, data: bytes) -> None:
             at_upstream(connection, data)
             self.upstream.took(len(data))
 
-        monkeypatch.setattr(ServerConnection, "data_received", from_client)
-        monkeypatch.setattr(UpgradedConnection, "data_received", from_upgraded)
+        for kind in (ServerConnection, UpgradedConnection, web.RequestHandler, ClientTunnel):
+            _tap(monkeypatch, kind, self.edge)
         monkeypatch.setattr(UpstreamConnection, "data_received", from_jupyter)
+
+
+def _tap(monkeypatch: pytest.MonkeyPatch, kind: type[asyncio.Protocol], tap: Tap) -> None:
+    taken = kind.data_received
+
+    def data_received(connection: Any, data: bytes) -> None:
+        taken(connection, data)
+        tap.took(len(data))
+
+    monkeypatch.setattr(kind, "data_received", data_received)
 
 
 def pieces(data: bytes, *, most: int = 1500) -> list[bytes]:

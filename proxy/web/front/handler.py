@@ -1,0 +1,90 @@
+"""The whole proxy as an aiohttp handler: a second front on the seam of ``proxy.messages``."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from time import monotonic
+
+from aiohttp import web
+
+from proxy.http1.server import Http1Server
+from proxy.messages import Dispatch
+from proxy.net.limits import DEFAULT_LIMITS, Limits
+from proxy.rules.decision import Refuse
+from proxy.rules.head import Arrival
+from proxy.rules.networks import plain_address
+from proxy.runtime.tasks import yielding_to_others
+from proxy.short_response import plain
+from proxy.web.front.client_tunnel import ClientTunnel
+from proxy.web.front.content_receiver import ContentReceiver
+from proxy.web.front.head_reader import HeadReader, ReadHead
+from proxy.web.front.served_request import SentResponse, ServedRequest
+
+log = logging.getLogger("labgate")
+
+DECOMPRESSED = Refuse(
+    415,
+    "content-encoding",
+    "Send the content without a Content-Encoding.",
+    fields=((b"Accept-Encoding", b"identity"),),
+    hint="the server that labgate is mounted in decompresses content: start it with "
+    "**proxy.mount.server_options()",
+)
+"""RFC 9110 section 15.5.16. Decompressed content is neither what its fields say nor as long."""
+
+
+class ProxyHandler:
+    """Handles every request of an ``aiohttp.web`` application.
+
+    Args:
+        dispatch: Takes every request.
+        limits: Of heads and content.
+    """
+
+    def __init__(self, dispatch: Dispatch, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._dispatch = dispatch
+        self._limits = limits
+        self._requests: set[ServedRequest] = set()
+        # Has the tunnels, which are none of aiohttp's connections any more.
+        self._tunnels = Http1Server(dispatch, limits=limits)
+
+    async def __call__(self, request: web.BaseRequest) -> SentResponse:
+        """Respond; the client is the one that ``request.remote`` names."""
+        client = plain_address(request.remote) if request.remote else "local"
+        connection = request.protocol
+        new_tunnel = partial(ClientTunnel, self._tunnels, connection, client)
+        served = ServedRequest(connection, client, new_tunnel)
+        self._requests.add(served)
+        try:
+            self.begin(served, request, HeadReader(self._limits).read(request, Arrival(client)))
+            await served.over()
+        finally:
+            self._requests.discard(served)
+        return served.sent_response
+
+    def begin(
+        self, served: ServedRequest, request: web.BaseRequest, read: ReadHead | Refuse
+    ) -> None:
+        """Have the proxying respond, or refuse what no request can be made of."""
+        if not isinstance(read, Refuse) and read.head.section.framing.has_content:
+            # Not the content as it came: what the host's server makes of it is unknown.
+            if request.content.total_compressed_bytes is not None:
+                read = DECOMPRESSED
+            else:
+                served.receiver = ContentReceiver(request.content, read, self._limits)
+        if isinstance(read, Refuse):
+            hint = f" ({read.hint})" if read.hint else ""
+            log.info("%d from %s: %s%s", read.status, served.client, read.rule, hint)
+            served.refuse(plain(read.status, read.sentence, read.fields, close=True))
+        else:
+            served.begin(self._dispatch, read)
+
+    async def enforce_timeouts(self) -> None:
+        """End what takes too long, and what nobody waits for any more; call it twice a second.
+
+        aiohttp does not tell a handler that its client has gone.
+        """
+        async for served in yielding_to_others(self._requests):
+            served.enforce_timeouts(monotonic())
+        await self._tunnels.enforce_timeouts()

@@ -1,0 +1,53 @@
+"""The fronts that clients can meet, and the one that this run of the tests is about."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from proxy.http1.server import Http1Server
+from proxy.messages import Dispatch
+from proxy.net.limits import Limits
+from proxy.web.front.handler import ProxyHandler
+from proxy.web.front.server import AiohttpServer, server_options
+
+
+class Mounted:
+    """labgate's handler in a server of somebody else's, which knows nothing of labgate."""
+
+    def __init__(self, dispatch: Dispatch, *, limits: Limits, plain_redirects: bool) -> None:
+        assert not plain_redirects, "a server of somebody else's has its own redirects"
+        self._handler = ProxyHandler(dispatch, limits)
+        self._server = web.Server(self._handler, access_log=None, **server_options(limits))
+
+    def __call__(self) -> asyncio.Protocol:
+        return self._server()
+
+    async def enforce_timeouts(self) -> None:
+        await self._handler.enforce_timeouts()
+
+    async def shutdown(self, timeout: float) -> None:
+        await self._server.shutdown(timeout)
+
+
+FRONTS: dict[str, Callable[..., Any]] = {
+    "labgate": Http1Server,
+    "aiohttp": AiohttpServer,
+    "mounted": Mounted,
+}
+
+
+_CHOSEN = ["labgate"]
+
+
+def choose(name: str) -> None:
+    """Take the front that ``--front`` names."""
+    _CHOSEN[0] = name
+
+
+def front() -> str:
+    """That of this run; by default labgate's own protocol."""
+    return _CHOSEN[0]
