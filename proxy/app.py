@@ -50,9 +50,9 @@ log = logging.getLogger("labgate")
 
 SWEEP_SECONDS = 0.5
 WEB_START_SECONDS = 60.0
-"""aiohttp needs 0.4 s to load, and much longer where many others start."""
+"""aiohttp takes 0.4 s to load, and much longer on a busy machine."""
 WEB_RESPONSE_SECONDS = 10.0
-"""labgate's own application takes 2 s at most, when Jupyter does not say whether it is ready."""
+"""labgate's own application takes 2 s at most, if Jupyter does not respond to its probe."""
 UNKNOWN_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
 
 
@@ -188,8 +188,8 @@ class Application:
         return {
             "connections": ("Open connections.", lambda: len(self._servers[0].connection_limit)),
             "tunnels": ("Open WebSockets.", lambda: len(open_requests.tunnels)),
-            "requests_under_way": (
-                "Requests that are being answered, WebSockets not counted.",
+            "requests_in_progress": (
+                "Requests without a complete response, WebSockets not counted.",
                 lambda: open_requests.count - len(open_requests.tunnels),
             ),
             "upstream_connections": (
@@ -204,7 +204,7 @@ class Application:
             self.certificates.reload()
 
     def connect_to(self, address: UpstreamAddress) -> None:
-        """Forward to ``address``; Jupyter need not answer there yet."""
+        """Forward to ``address``, whether Jupyter is ready there or not."""
         self._upstream = address
         self._pool.move(address)
         self._router.use(build_site(self._settings, address))

@@ -1,4 +1,4 @@
-"""Makes the parts of an application as the configuration wants them."""
+"""Makes the parts of an application from the configuration."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ class SharedResources:
 
 
 def fit_to_descriptors(limits: Limits, settings: Settings) -> Limits:
-    """Lower the connections to what there are descriptors for, and say so if they were configured.
+    """Lower the limit of connections to the available descriptors; warn if it was configured.
 
-    More than that would wait in the kernel without an answer. Then one address may have half of
-    them at most, so that others get in.
+    More connections would wait in the kernel without a response. One address may have half of the
+    lowered limit at most, so that others get in.
     """
     # A request for a path of labgate's own takes one more than a forwarded one, and an idle
     # connection to labgate's own application two.

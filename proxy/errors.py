@@ -6,7 +6,7 @@
     ├── StartError            what was asked for is not possible: exit code 1
     │   └── UsageError        what was asked for is not well-formed: exit code 2
     ├── ClientFault           a request's content is malformed or too slow: a 4xx of its own
-    └── UpstreamError         no usable answer from Jupyter: a status from STATUS_OF
+    └── UpstreamError         no usable response from Jupyter: a status from STATUS_OF
         ├── UpstreamDown      refused, unreachable, or closed before it sent a byte
         ├── UpstreamSilent    it takes requests and responds to none
         ├── UpstreamTimeout   a configured limit ran out
@@ -47,7 +47,7 @@ class ClientFault(LabgateError):  # noqa: N818  reads as what happened
 
 
 class UpstreamError(LabgateError):
-    """Jupyter gave no usable answer."""
+    """Jupyter gave no usable response."""
 
 
 class UpstreamDown(UpstreamError):  # noqa: N818  reads as what happened, like TimeoutError's kin
@@ -55,7 +55,7 @@ class UpstreamDown(UpstreamError):  # noqa: N818  reads as what happened, like T
 
 
 class UpstreamSilent(UpstreamError):  # noqa: N818
-    """The upstream takes requests and answers nothing, a probe included."""
+    """The upstream accepts requests and responds to none, not even to a probe."""
 
 
 class UpstreamTimeout(UpstreamError):  # noqa: N818
@@ -63,7 +63,7 @@ class UpstreamTimeout(UpstreamError):  # noqa: N818
 
 
 class UpstreamGarbage(UpstreamError):  # noqa: N818
-    """The upstream's bytes are not an answer to what was asked."""
+    """The upstream's bytes are not a response to the request."""
 
 
 STATUS_OF: dict[type[UpstreamError], int] = {

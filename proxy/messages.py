@@ -149,7 +149,7 @@ def send_response(responder: Responder, response: Response) -> None:
 
 
 def queue_response(responder: Responder, response: Response) -> None:
-    """Hand a whole response over, without its end."""
+    """Queue a whole response, without its end."""
     reason = HTTPStatus(response.status).phrase.encode("ascii")
     responder.send_head(
         response.status, reason, list(response.fields), sized=True, dated=True, close=response.close
@@ -189,10 +189,10 @@ class Receiver(Protocol):
         """A piece of content."""
 
     def on_upgrade(self, head: ResponseHead, rest: bytes) -> None:
-        """A 101 that was asked for, and the bytes that came right behind it."""
+        """A 101 that was requested, and the bytes that came with it."""
 
     def on_pause(self) -> None:
-        """Everything that arrived together was handed over: write it."""
+        """Write what the calls since the last pause have queued."""
 
     def on_end(self) -> None:
         """The response is complete."""

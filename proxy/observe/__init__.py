@@ -1,8 +1,8 @@
 """Access log, metrics and health of labgate.
 
-- ``record``      the record of one exchange, and the observers that get it
-- ``access_log``  writes one line for each exchange
-- ``traffic``     counts exchanges by outcome and status
+- ``record``      the record of one request, and the observers that receive it
+- ``access_log``  writes one line for each request
+- ``traffic``     counts requests by outcome and status
 - ``metrics``     collects certificates and traffic for Prometheus (served by ``proxy.web.metrics``)
 - ``notify``      systemd's readiness protocol
 - ``health``      the health check of the container image (``python -m proxy.observe.health``)

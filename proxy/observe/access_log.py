@@ -1,4 +1,4 @@
-"""The access log: one line for each exchange, with secrets redacted."""
+"""The access log: one line for each request, with secrets redacted."""
 
 from __future__ import annotations
 

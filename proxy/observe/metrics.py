@@ -53,7 +53,7 @@ class CertificateMetrics(Collector):
 
 
 class TrafficMetrics(Collector):
-    """Connections and exchanges of this process."""
+    """Connections and requests of this process."""
 
     def __init__(self, traffic: Traffic, gauges: Gauges) -> None:
         self._traffic = traffic
@@ -62,14 +62,14 @@ class TrafficMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         for name, (text, read) in self._gauges.items():
             yield GaugeMetricFamily(f"labgate_{name}", text, read())
-        exchanges = CounterMetricFamily(
-            "labgate_exchanges",
-            "Finished requests, by outcome and class of status (0xx: no answer).",
+        requests = CounterMetricFamily(
+            "labgate_requests",
+            "Finished requests, by outcome and class of status (0xx: no response).",
             labels=["outcome", "status"],
         )
-        for (outcome, digit), number in self._traffic.exchanges.items():
-            exchanges.add_metric([outcome, f"{digit}xx"], number)
-        yield exchanges
+        for (outcome, digit), number in self._traffic.requests.items():
+            requests.add_metric([outcome, f"{digit}xx"], number)
+        yield requests
 
 
 class BuildMetrics(Collector):

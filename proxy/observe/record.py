@@ -1,4 +1,4 @@
-"""The record of one exchange, for access log, metrics and ``--show-headers``.
+"""The record of one request, for access log, metrics and ``--show-headers``.
 
 Tested by tests/proxying/test_request_handler.py and tests/observe/test_access_log.py.
 """
@@ -17,7 +17,7 @@ log = logging.getLogger("labgate")
 
 @dataclass(slots=True)
 class Record:
-    """The data of an exchange; completed while it runs.
+    """The data of a request and its response; completed while they run.
 
     Attributes:
         head: The request head as it was received.
@@ -50,7 +50,7 @@ Observer = Callable[[Record], None]
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Who is called with the record of an exchange, and when.
+    """Who is called with the record of a request, and when.
 
     Attributes:
         start: When the request's head is complete.

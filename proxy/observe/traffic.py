@@ -1,4 +1,4 @@
-"""Counts exchanges by outcome and status.
+"""Counts requests by outcome and status.
 
 Tested by tests/web/test_metrics.py.
 """
@@ -17,19 +17,19 @@ OUTCOMES = frozenset({"forwarded", "tunnelled", "redirected", "answered here"})
 
 
 class Traffic:
-    """Counts exchanges (an ``Observer``).
+    """Counts requests (an ``Observer``).
 
     Attributes:
-        exchanges: By outcome (``forwarded``, ``tunnelled``, ``redirected``, ``answered here``,
+        requests: By outcome (``forwarded``, ``tunnelled``, ``redirected``, ``answered here``,
             ``refused``, ``failed``) and first digit of the status (``0``: no answer).
     """
 
     def __init__(self) -> None:
-        self.exchanges: Counter[tuple[str, str]] = Counter()
+        self.requests: Counter[tuple[str, str]] = Counter()
 
     def __call__(self, record: Record) -> None:
         outcome = record.outcome
         if outcome not in OUTCOMES:
             # Other outcomes name rules and errors; a metric must have few labels.
             outcome = "refused" if outcome.startswith("refused") else "failed"
-        self.exchanges[outcome, str(record.status // 100)] += 1
+        self.requests[outcome, str(record.status // 100)] += 1

@@ -1,7 +1,7 @@
 """Decisions and serialised heads of requests whose fields came before.
 
-A client mostly repeats its field lines over one connection; then there is nothing to decide
-and nothing to rewrite anew. What is remembered of a field section goes when the section does.
+Most requests of a connection repeat the fields of the one before. Then the decision and the
+rewritten fields are the same, too. An entry ends with its field section.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """One allowed request on its way up to an upstream, and its response on the way down.
 
-Once there is a connection nobody waits: whatever arrives, from the client or from the upstream,
-is handed on by the call that brings it. A task for each request would double what one costs.
-When the client reads slowly, reading from the upstream stops, so at most one read's worth
-waits; when the upstream reads slowly, the request's body is left where it is.
-
-Tested by tests/proxying/test_request_handler.py and tests/http1/test_endings.py.
+With a connection at hand no task is needed: the call that brings data, of the client or of the
+upstream, sends it on. A task for each request would double the cost of a request. While the client
+is congested, the upstream is not read, so at most one read's worth is buffered; while the upstream
+is congested, the request's body is not taken.
 """
 
 from __future__ import annotations
@@ -145,12 +143,12 @@ class Forwarder:
         self._upload()
 
     def fail(self, error: UpstreamError) -> None:
-        """There is no connection to send over, the first time or for the retry."""
+        """No connection could be opened, for the request or for its retry."""
         self._reported = False
         self._finish(error)
 
     def abandon(self) -> Result:
-        """The client has gone: nobody wants the response to what was sent."""
+        """The client has gone: drop the response."""
         self._reported = True
         self.body.when_more(None)
         if self._connection is not None:
@@ -281,9 +279,9 @@ class Forwarder:
 
 
 def _bare(error: Failure) -> Failure:
-    """The error without its traceback, which would keep it and the whole request alive.
+    """The error without its traceback: break the reference cycle.
 
-    Its frames know the content that holds the error: a reference cycle that only the garbage
-    collector ends, thousands at a time and with everybody waiting.
+    The frames of the traceback refer to the body that holds the error. Only the garbage collector
+    would free them, thousands at a time, and every client would wait for it.
     """
     return error.with_traceback(None)

@@ -1,4 +1,4 @@
-"""Telling of a Jupyter that is away once, and not for each request that finds it so."""
+"""Logs an outage of Jupyter once, and not for each request that fails during it."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ log = logging.getLogger("labgate")
 
 
 class Outage:
-    """The time from the first request that finds nobody to the next that is answered.
+    """From the first request that gets no response to the next one that gets one.
 
     Attributes:
-        open: Whether it goes on.
+        open: Whether there is an outage now.
     """
 
-    __slots__ = ("_failed", "_said", "_since", "_throttle", "open")
+    __slots__ = ("_failed", "_logged", "_since", "_throttle", "open")
 
     def __init__(self) -> None:
         self.open = False
         self._since = 0.0
         self._failed = 0
-        self._said = False
-        # One that takes turns with answers must not fill the log either.
+        self._logged = False
+        # Jupyter may respond to every other request only.
         self._throttle = LogThrottle()
 
     def failed(self, request: str, error: UpstreamError) -> None:
-        """Tell why a request got no answer, unless that is known.
+        """Log why a request failed, unless an outage has been logged.
 
         Args:
-            request: Its method and target, fit to print.
-            error: Any but ``UpstreamDown`` and ``UpstreamSilent`` is the request's own matter.
+            request: Its method, target and client, fit to print.
+            error: Any but ``UpstreamDown`` and ``UpstreamSilent`` is no outage, and is logged
+                each time.
         """
         if not isinstance(error, UpstreamDown | UpstreamSilent):
             log.warning("%s: %s", request, error)
@@ -42,14 +43,14 @@ class Outage:
         if self.open:
             return
         self.open, self._since, self._failed = True, monotonic(), 1
-        self._said = self._throttle.due(self._since) is not None
-        if self._said:
-            said = "%s: %s; requests get 503 until Jupyter answers, without a line for each"
-            log.warning(said, request, error)
+        self._logged = self._throttle.due(self._since) is not None
+        if self._logged:
+            message = "%s: %s; requests get 503 until Jupyter answers, without a line for each"
+            log.warning(message, request, error)
 
     def end(self) -> None:
-        """A request was answered."""
+        """Jupyter has responded."""
         self.open = False
-        if self._said:
+        if self._logged:
             seconds = monotonic() - self._since
             log.warning("requests are answered again: %d got 503 in %.0f s", self._failed, seconds)

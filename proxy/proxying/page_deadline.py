@@ -1,4 +1,4 @@
-"""The deadline of a page that a person looks at, while Jupyter answers nothing at all."""
+"""The deadline of a browser's page while Jupyter does not respond at all."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from proxy.runtime.tasks import spawn
 LONGEST_PROBE_SECONDS = 5.0
 
 Probe = Callable[[float], Awaitable[bool]]
-"""Whether anything answers Jupyter's address within so many seconds."""
+"""Whether Jupyter responds to a simple request within so many seconds."""
 
 
 class PageDeadline:
-    """Ends the wait for pages of a Jupyter that accepts requests and answers none.
+    """Fails requests for pages when Jupyter accepts requests and responds to none.
 
-    A page may take its time, as a notebook does that is converted to another format. So what
-    counts is not its time alone, but whether anything else is answered meanwhile: one probe
-    speaks for all pages that wait.
+    A page may take long, for example when a notebook is converted to another format. So before
+    a page fails, a probe finds out whether Jupyter responds to a simple request. One probe serves
+    for all pages.
 
     Args:
-        pool: Has the connections over which they wait.
-        seconds: From a page's request to the end of its wait; 0 waits for as long as the
-            browser does.
-        probe: Asks Jupyter for something that is quickly answered.
+        pool: The connections to Jupyter.
+        seconds: From the end of a page's request to its failure; 0 for never.
+        probe: Sends Jupyter a simple request.
     """
 
     def __init__(self, pool: Pool, seconds: float, probe: Probe) -> None:
@@ -39,7 +38,7 @@ class PageDeadline:
         self._probing: asyncio.Task[None] | None = None
 
     def look(self, now: float) -> None:
-        """See whether somebody waits for too long; call it about twice a second.
+        """Start a probe if a page has waited for too long; call it about twice a second.
 
         Args:
             now: ``time.monotonic()``.
@@ -52,14 +51,14 @@ class PageDeadline:
             self._probing = spawn(self._decide(since), "jupyter: is it silent")
 
     async def _decide(self, since: float) -> None:
-        """Probe; without an answer end the wait of whoever has asked before ``since``."""
+        """Probe; without a response fail the pages requested before ``since``."""
         loop = asyncio.get_running_loop()
-        over = loop.time() + self._probe_seconds
+        end = loop.time() + self._probe_seconds
         try:
             if await self._probe(self._probe_seconds):
                 return
-            # It may have failed at once.
-            await asyncio.sleep(over - loop.time())
+            # The probe may have failed at once.
+            await asyncio.sleep(end - loop.time())
             silent = UpstreamSilent(
                 f"no answer within {self._seconds:g} s, and a probe beside it had none either"
             )

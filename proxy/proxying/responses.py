@@ -21,7 +21,7 @@ _RETRY: Field = (b"Retry-After", b"%d" % RETRY_AFTER_SECONDS)
 
 
 def redirect(status: int, location: str) -> Response:
-    """A redirect; the sentence is for people who read with curl."""
+    """A redirect, with a sentence for people who use curl."""
     field = (b"Location", location.encode("ascii"))
     return plain(status, f"This is at {location}", (field,))
 
@@ -29,7 +29,7 @@ def redirect(status: int, location: str) -> Response:
 def html(
     status: int, page: Page, fields: tuple[Field, ...] = (), *, close: bool = False
 ) -> Response:
-    """A page for people."""
+    """A page."""
     policy = (b"Content-Security-Policy", page.policy)
     content_type = b"text/html; charset=utf-8"
     return response(status, page.content, content_type, (*fields, policy), close=close)
@@ -54,13 +54,13 @@ def error(
         fields: Further fields of the response.
         close: Whether the client's connection must end with it.
     """
-    told = error_content(head, status, reason, sentence)
-    policy = ((b"Content-Security-Policy", told.policy),) if told.policy else ()
-    return response(status, told.content, told.content_type, (*fields, *policy), close=close)
+    shown = error_content(head, status, reason, sentence)
+    policy = ((b"Content-Security-Policy", shown.policy),) if shown.policy else ()
+    return response(status, shown.content, shown.content_type, (*fields, *policy), close=close)
 
 
 def refused(head: RequestHead, refusal: Refuse) -> Response:
-    """What a rule decided."""
+    """The response to a refused request."""
     return error(
         head,
         refusal.status,
@@ -89,7 +89,7 @@ def after_error(
 
 
 def unavailable(head: RequestHead, status: int) -> Response:
-    """Jupyter gave no response: a page that loads itself again for people who only look."""
+    """Jupyter gave no response. A page that a person looks at loads itself again after a 503."""
     if status != 503:
         return error(head, status, "upstream", _SENTENCES.get(status, _SENTENCES[502]))
     if head.method in (b"GET", b"HEAD") and is_navigation(head):
@@ -98,13 +98,13 @@ def unavailable(head: RequestHead, status: int) -> Response:
 
 
 def crowded(head: RequestHead) -> Response:
-    """More requests are being handled than may be."""
+    """The response to a request that exceeds a limit."""
     sentence = "Too many requests at once; try again in a moment."
     return error(head, 503, "limit", sentence, (_RETRY,))
 
 
 def failed(head: RequestHead) -> Response:
-    """A fault of ours, behind which nothing more is read."""
+    """The response after a fault of labgate's, which ends the connection."""
     sentence = "This server failed to answer the request; its log has the reason."
     return error(head, 500, "fault", sentence, close=True)
 

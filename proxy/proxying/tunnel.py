@@ -1,8 +1,8 @@
 """Raw bytes both ways after a 101; frames are never parsed, so nothing can be lost in them.
 
-Close codes, pings, fragmentation and extensions pass untouched, FIN and RST travel both
-ways, and there is no idle cut: Jupyter's events and collaboration sockets are silent by
-nature.
+Close codes, pings, fragmentation and extensions pass unchanged, and so do FIN and RST, both
+ways. There is no idle timeout, because Jupyter's sockets for events and collaboration are
+silent for hours.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Stream(io.StringIO):
 
 
 def record(target: bytes = b"/lab") -> Record:
-    """A finished exchange."""
+    """A finished request."""
     head = get(HOST, target=target)
     return Record(head, 200, "forwarded", bytes_up=1, bytes_down=2, seconds=0.0126)
 

@@ -1,4 +1,4 @@
-"""Many requests of one address, whatever keeps them under way: everybody else is served.
+"""Many requests of one address, whatever keeps them open: others are served.
 
 127.0.0.2 is the crowd, 127.0.0.3 somebody else.
 """
@@ -139,7 +139,7 @@ async def test_clients_behind_a_trusted_proxy_count_by_their_own_address() -> No
             assert await status(labgate, CROWD, another) == b"503"
 
 
-async def test_an_open_websocket_is_no_request_under_way() -> None:
+async def test_an_open_websocket_is_not_counted_as_a_request() -> None:
     async def switches(visit: Visit) -> None:
         await visit.head()
         fields = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n"

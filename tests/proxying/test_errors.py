@@ -243,7 +243,7 @@ async def test_a_program_gets_a_sentence(case: Case, tmp_path: Path) -> None:
 @pytest.mark.parametrize("accept", [JSON, SCRIPT], ids=["by Accept", "a page's script"])
 async def test_who_asks_for_json_gets_json(case: Case, accept: bytes, tmp_path: Path) -> None:
     answer = await answer_to(case, tmp_path, accept)
-    said = await answer_to(case, tmp_path, PROGRAM)
+    sent = await answer_to(case, tmp_path, PROGRAM)
     assert answer.status == case.status
     assert answer.fields["Content-Type"] == "application/json"
     assert int(answer.fields["Content-Length"]) == len(answer.content)
@@ -251,7 +251,7 @@ async def test_who_asks_for_json_gets_json(case: Case, accept: bytes, tmp_path: 
     assert message.keys() == {"message", "reason"}, "Lab shows the message"
     assert message["reason"] == case.reason
     if case.status != 429:  # whose sentence tells the time
-        assert message["message"] == said.text.rstrip("\n")
+        assert message["message"] == sent.text.rstrip("\n")
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ async def test_a_retry() -> None:
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
 async def test_a_client_that_leaves(begun: bytes) -> None:
-    """Nobody wants the rest: the upstream's connection ends at once, and the record is kept."""
+    """The upstream's connection ends at once, and the request is recorded."""
     asked, hung_up = asyncio.Event(), asyncio.Event()
 
     async def wait(visit: Visit) -> None:

@@ -262,7 +262,7 @@ async def test_content_that_stays_away_is_no_matter_of_the_page() -> None:
         assert probe.asked == 0
 
 
-async def test_over_a_kept_connection_it_is_not_asked_for_again() -> None:
+async def test_over_a_connection_used_before_there_is_no_retry() -> None:
     jupyter = Jupyter(paused=False)
     async with upstream(jupyter) as running, edge(running.address) as labgate:
         jupyter.may_answer.set()

@@ -1,4 +1,4 @@
-"""Which connections to Jupyter are kept, how many, and for how long."""
+"""Which connections to Jupyter stay open, how many, and for how long."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Answering:
         self.waiting.clear()
 
 
-async def test_only_so_many_idle_connections_are_kept() -> None:
+async def test_only_so_many_idle_connections_stay_open() -> None:
     jupyter = Answering()
     async with (
         asyncio.timeout(SECONDS),

@@ -42,7 +42,7 @@ async def test_a_get_is_rewritten_on_the_way_up() -> None:
     )
 
 
-async def test_connections_are_kept_on_both_sides() -> None:
+async def test_connections_persist_on_both_sides() -> None:
     async with upstream(says(OK, OK, OK)) as jupyter, edge(jupyter.address) as labgate:
         reader, writer = await labgate.connect()
         for _ in range(3):

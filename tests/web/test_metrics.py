@@ -97,7 +97,7 @@ async def test_traffic() -> None:
     assert seen["labgate_connections", frozenset()] == 7
     for _, _, (outcome, digits) in RECORDS:
         labels = frozenset({("outcome", outcome), ("status", digits)})
-        assert seen["labgate_exchanges_total", labels] == 2
+        assert seen["labgate_requests_total", labels] == 2
 
 
 REFUSED = [
