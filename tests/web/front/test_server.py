@@ -14,6 +14,7 @@ from tests import edges
 from tests.edges import request, shedding
 from tests.upstreams import OK, Visit, says, upstream
 from tests.wire.talk import within
+from tests.wire.test_choreography import until_silent
 from tests.wire.test_tunnels import HANDSHAKE, echo
 
 edge = partial(edges.edge, server_name="aiohttp")
@@ -118,7 +119,7 @@ async def test_a_response_that_a_shutdown_cuts_is_a_truncation() -> None:
 
 async def test_a_client_that_leaves_is_noticed_at_once() -> None:
     """aiohttp tells no handler; nothing sweeps here."""
-    async with within(SECONDS), upstream(echo) as jupyter, edge(jupyter.address) as lab:
+    async with within(SECONDS), upstream(until_silent) as jupyter, edge(jupyter.address) as lab:
         _, writer = await lab.connect()
         writer.write(request())
         await jupyter.arrived.wait()
