@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -12,7 +13,13 @@ from proxy.cli.arguments import parse_arguments
 from tests.config.test_problems import keys
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ["README.md", "tests/wire/README.md", ".github/SECURITY.md"]
+DOCUMENTS = [
+    "README.md",
+    "tests/mutants/README.md",
+    "tests/wire/README.md",
+    ".github/CONTRIBUTING.md",
+    ".github/SECURITY.md",
+]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -34,6 +41,24 @@ def test_the_threat_model_names_tests_that_exist() -> None:
             assert file.exists(), path
         if test:
             assert f"def {test}(" in file.read_text(), f"{file}::{test}"
+
+
+CONTRIBUTING = (ROOT / ".github/CONTRIBUTING.md").read_text("utf-8")
+
+
+def test_the_files_and_folders_that_contributing_names_exist() -> None:
+    named = re.findall(r"`((?:\.ci|config|proxy|tests)/[\w./-]*)`", CONTRIBUTING)
+    assert len(named) > 15
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_commands_of_contributing_exist() -> None:
+    targets = set(re.findall(r"`make ([a-z]+)", CONTRIBUTING))
+    defined = re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"))
+    assert targets == set(defined)
+    modules = re.findall(r"python -m ([\w.]+)", CONTRIBUTING)
+    assert modules
+    assert [name for name in modules if importlib.util.find_spec(name) is None] == []
 
 
 README = (ROOT / "README.md").read_text("utf-8")

@@ -14,4 +14,6 @@ async def test_a_warm_get() -> None:
     trace = await warm_get()
     assert trace.between <= MAX_CALLS
     shown = CONTRIBUTING.read_text("utf-8")
-    assert summary(trace) in shown, "replace it by what python -m tests.trace_request prints last"
+    assert summary(trace) in shown, (
+        "replace it by what .venv/bin/python -m tests.trace_request prints last"
+    )
