@@ -7,7 +7,7 @@ import sys
 
 from proxy.runtime import output
 
-PRINTING = (["password"], ["cert", "show"])
+PRINTING = (["password"], ["cert", "show"], ["doctor"])
 """The commands that are there for what they print: not being able to is a failure of theirs."""
 
 

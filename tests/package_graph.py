@@ -21,7 +21,6 @@ LAYERS = {
     "errors": "what ends a command, with its exit code: anybody may raise it",
     "rules": "pure decisions: values in, a value out",
     "symptoms": "what goes wrong with heads, in words, for whoever sees it",
-    "doctor": "tries what a browser does, and tells symptoms",
     "runtime": "tasks, files, output and memory, as any program has them",
     "short_response": "an answer of labgate's own as a value",
     "messages": "heads, bodies and answers between a client's connection and the proxying",
@@ -39,6 +38,7 @@ LAYERS = {
     "builders": "makes the parts above from the settings",
     "app": "puts the parts together, starts and stops them",
     "workers": "several processes with an app each",
+    "doctor": "tries what a browser does, and tells symptoms",
     "cli": "what people type: one app, or workers",
     "__main__": "starts cli",
 }

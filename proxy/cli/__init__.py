@@ -9,4 +9,7 @@
 - ``cert``         ``labgate cert show``
 - ``obtain``       ``labgate cert obtain`` and ``renew``
 - ``password``     ``labgate password``
+- ``doctor``         ``labgate doctor``
+- ``doctor_report``  what it shows
+- ``ask_secret``     asks for a secret at the terminal
 """

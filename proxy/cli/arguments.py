@@ -10,6 +10,9 @@ from typing import Any
 from proxy import __version__
 from proxy.cli.parser import Key, Parser
 
+SERVERS = ("nginx", "caddy", "traefik", "haproxy", "apache", "jupyter", "labgate")
+"""Whose lines ``labgate doctor`` can show."""
+
 UP = """\
 Launch Jupyter and serve it until Ctrl-C.
 
@@ -36,6 +39,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     _up(_command(commands, "up", "launch Jupyter and serve it", UP))
     _serve(_command(commands, "serve", "serve a Jupyter that runs already", SERVE))
     _cert(commands)
+    _doctor(commands)
     password = commands.add_parser("password", help="ask for a passphrase, print Jupyter's hash")
     password.add_argument(
         "--htpasswd",
@@ -146,6 +150,56 @@ obtained it."""
     renew = _command(actions, "renew", "renew one obtained by ACME", text)
     renew.add_argument("--force", action="store_true", help="now, due or not (CAs count it)")
     _obtaining(renew)
+
+
+def _doctor(commands: Any) -> None:
+    text = """\
+Find out why a Jupyter behind any proxy refuses requests: labgate, nginx, Caddy,
+Traefik, HAProxy, Apache.
+
+It asks as a browser would, names what is wrong, Jupyter's check or the proxy's
+setting behind it, and prints the lines that mend it. A kernel, a terminal and a
+file that it makes are removed again. Exit code 0 if nothing is wrong, 1 if
+something is.
+
+The token or the password is asked for when it is needed, and sent to this
+address only. In scripts: --token-file, or LABGATE_DOCTOR_TOKEN or
+LABGATE_DOCTOR_PASSWORD in the environment."""
+    command: Parser = commands.add_parser(
+        "doctor",
+        usage="%(prog)s URL [OPTION …]",
+        help="find out why a proxy breaks Jupyter",
+        description=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(flags={}, typed={})
+    option = command.add_argument
+    option("url", metavar="URL", help="the address that you open in a browser")
+    option(
+        "--upstream", metavar="URL", help="Jupyter's own address: asks it directly, and compares"
+    )
+    option("--token", metavar="TOKEN", help="can be seen by others on this machine")
+    option("--token-file", type=Path, metavar="FILE", help="a file with the token")
+    option("--password", action="store_true", help="ask for the password (from a pipe: its line)")
+    option("--password-file", type=Path, metavar="FILE", help="a file with the password")
+    option("--long", action="store_true", help="also 70 s of silence on a WebSocket")
+    option("--insecure", action="store_true", help="trust any certificate")
+    option("--ca", type=Path, metavar="FILE", help="trust this CA, too")
+    option(
+        "--http-port",
+        type=int,
+        metavar="PORT",
+        help="the port of plain HTTP that redirects to HTTPS (default 80, if HTTPS is on 443)",
+    )
+    option("--json", action="store_true", help="print JSON")
+    option(
+        "--mend-for",
+        choices=(*SERVERS, "all"),
+        default="",
+        metavar="SERVER",
+        help="nginx, caddy, traefik, haproxy, apache, jupyter, labgate or all (default: the one "
+        "that answers)",
+    )
 
 
 def _obtaining(command: Parser) -> None:

@@ -24,6 +24,10 @@ def command(arguments: list[str] | None) -> int:
             from proxy.cli.password import password  # noqa: PLC0415  commands load what they need
 
             return password(parsed.htpasswd)
+        if parsed.command == "doctor":
+            from proxy.cli.doctor import doctor  # noqa: PLC0415  commands load what they need
+
+            return doctor(parsed)
         settings = load(parsed.flags, file=parsed.config, typed=parsed.typed)
         if wrong := ineffective_options(settings, parsed.typed):
             raise UsageError("\n".join(wrong))

@@ -23,6 +23,8 @@ from proxy.errors import UsageError
 
 DEFAULT_FILE = Path("/etc/labgate/labgate.toml")
 PREFIX = "LABGATE_"
+NO_KEYS = frozenset({"LABGATE_CONFIG", "LABGATE_DOCTOR_TOKEN", "LABGATE_DOCTOR_PASSWORD"})
+"""Variables that stand for options and not for keys."""
 COMMAND_LINE, ENVIRONMENT = "the command line", "the environment"
 
 Sources = list[tuple[str, dict[str, Any]]]
@@ -92,7 +94,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """The ``LABGATE_SECTION__KEY`` variables; one without a section is reported later."""
     found: dict[str, Any] = {}
     for name, value in environment.items():
-        if not name.startswith(PREFIX) or name == "LABGATE_CONFIG":
+        if not name.startswith(PREFIX) or name in NO_KEYS:
             continue
         section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
         if separator:

@@ -8,11 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import unescape
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 from proxy.rules.redaction import redact_target
 
 MAX_TOLD_CHARACTERS = 160
+
+_HEADING = re.compile(r"(?is)<h1\b[^>]*>(.*?)</h1>")
+_TITLE = re.compile(r"(?is)<title\b[^>]*>(.*?)</title>")
+_MARKUP = re.compile(r"(?is)<(script|style|head)\b.*?</\1>|<[^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +66,22 @@ class Answer:
         return [value for key, value in self.fields if key.lower() == name.lower()]
 
     @property
+    def json(self) -> Any:
+        """The JSON in it; None if there is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+    @property
     def message(self) -> str:
         """The sentence in an error: of Jupyter's JSON, of a page's text, or the text itself."""
+        if isinstance(self.json, dict):
+            return str(self.json.get("message") or self.json.get("reason") or "")
         text = self.body.decode("utf-8", "replace").strip()
-        if text.startswith("{"):
-            try:
-                said = json.loads(text)
-            except ValueError:
-                said = {}
-            message = said.get("message") or said.get("reason") or ""
-            return str(message)
         if "<" in text:
-            text = re.sub(r"(?s)<(script|style|title|head)\b.*?</\1>|<[^>]*>", " ", text)
+            heading = _HEADING.search(text) or _TITLE.search(text)
+            text = _MARKUP.sub(" ", heading[1] if heading else text)
         return unescape(" ".join(text.split()))
 
     @property

@@ -212,6 +212,13 @@ _ALL = (
         "buffers of the proxy (nginx: proxy_request_buffering, proxy_buffering)",
     ),
     Symptom(
+        "compression",
+        Severity.ERROR,
+        "Compression changes what arrives",
+        "the compression of the proxy (nginx: gzip, gunzip): Content-Encoding must say how the "
+        "content came to be, and only what Accept-Encoding asked for (RFC 9110 section 8.4)",
+    ),
+    Symptom(
         "access-refused",
         Severity.ERROR,
         "The proxy does not let this client in",

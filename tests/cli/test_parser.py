@@ -9,9 +9,9 @@ import pytest
 from proxy.cli.arguments import parse_arguments
 
 MISTYPED = [
-    ("", "a command is missing: up, serve, cert, password."),
+    ("", "a command is missing: up, serve, cert, doctor, password."),
     ("srve", "there is no command srve; did you mean serve?"),
-    ("fly", "there is no command fly (known: up, serve, cert, password)."),
+    ("fly", "there is no command fly (known: up, serve, cert, doctor, password)."),
     ("cert", "a command is missing: show, obtain, renew."),
     ("cert shw", "there is no command shw; did you mean show?"),
     (
@@ -34,6 +34,7 @@ MISTYPED = [
         "argument --launch: 'dokcer' is none of auto, docker, process, none; did you mean docker?",
     ),
     ("serve --rewrite off", "argument --rewrite: 'off' is none of rewrite, preserve."),
+    ("doctor h --insecur", "unknown option --insecur; did you mean --insecure?"),
     ("up --domain", "argument --domain: expected one argument."),
 ]
 
@@ -45,7 +46,8 @@ def test_mistyped(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> N
     assert caught.value.code == 2
     sentence, usage, *more = capsys.readouterr().err.splitlines()
     assert sentence == f"labgate: {said}"
-    assert re.fullmatch(r"usage: labgate[a-zA-Z ]* \[OPTION …\]   \(labgate.* --help .*\)", usage)
+    pattern = r"usage: labgate[a-zA-Z ]* \[OPTION …\]   \(labgate.* --help .*\)"
+    assert re.fullmatch(pattern, usage)
     assert not more
 
 
@@ -68,6 +70,7 @@ def test_every_mistyped_word_is_reported(capsys: pytest.CaptureFixture[str]) -> 
         "cert show --help",
         "cert obtain --help",
         "cert renew --help",
+        "doctor --help",
     ],
 )
 def test_help_tells_every_option(

@@ -119,6 +119,10 @@ header_up Host {http.request.hostport}
 # Take out: response_buffers …
 flush_interval -1
 """,
+        "compression": """\
+# In the site block: what Jupyter sends goes on as it is.
+# Take out: encode …
+""",
         "download-cut": """\
 # In the reverse_proxy of Jupyter:
 flush_interval -1

@@ -105,6 +105,11 @@ timeout tunnel 1d
 # In the backend of Jupyter, and in the frontend:
 # Take out: option http-buffer-request
 """,
+        "compression": """\
+# In the backend of Jupyter: what Jupyter sends goes on as it is.
+# Take out: compression …
+# Take out: filter compression
+""",
         "download-cut": """\
 # In defaults:
 timeout client 1d

@@ -141,6 +141,12 @@ client_max_body_size 0;
 proxy_request_buffering off;
 proxy_buffering off;
 """,
+        "compression": """\
+# In the location of Jupyter: what Jupyter sends goes on as it is.
+# Take out: gunzip …
+# Take out: add_header Content-Encoding …
+gzip off;
+""",
         "download-cut": """\
 # In the location of Jupyter:
 proxy_read_timeout 1d;

@@ -1,0 +1,191 @@
+"""``labgate doctor``: reads secrets, runs the examination, and prints what it found."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import ssl
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from proxy.cli.ask_secret import ask_secret
+from proxy.cli.doctor_report import Progress, print_report
+from proxy.doctor.browser import Browser
+from proxy.doctor.compare import compare
+from proxy.doctor.examination import LONG_SILENCE_SECONDS, Credentials, Examination
+from proxy.doctor.examine import examine
+from proxy.doctor.finding import Finding, Report
+from proxy.doctor.plan import Probe
+from proxy.doctor.target import Target, read_target
+from proxy.errors import StartError, UsageError
+
+TOKEN_VARIABLE = "LABGATE_DOCTOR_TOKEN"  # noqa: S105  its name
+PASSWORD_VARIABLE = "LABGATE_DOCTOR_PASSWORD"  # noqa: S105  its name
+
+
+def doctor(parsed: argparse.Namespace) -> int:
+    """Examine the address; 0 if nothing is wrong, 1 if something is, 128 and a signal's number.
+
+    Raises:
+        StartError: It cannot be examined.
+    """
+    target, token = read_target(parsed.url)
+    credentials = read_credentials(parsed, token, os.environ)
+    direct = read_target(parsed.upstream)[0] if parsed.upstream else None
+    trust = trust_of(parsed.ca, insecure=parsed.insecure)
+    examination = _Run(parsed, target, direct, credentials, trust)
+    return asyncio.run(examination.run())
+
+
+def read_credentials(
+    parsed: argparse.Namespace, in_url: str, environment: Mapping[str, str]
+) -> Credentials:
+    """The token and the password from flags, files, the address, or the environment.
+
+    Raises:
+        StartError: A file cannot be read.
+    """
+    if parsed.token or in_url:
+        given = "--token" if parsed.token else "the address"
+        _warn(
+            f"The token in {given} can be seen by others on this machine, and stays in the shell's "
+            f"history. Better: --token-file FILE, {TOKEN_VARIABLE}, or none: it is asked for."
+        )
+    token = parsed.token or _secret_in(parsed.token_file) or in_url
+    password = _secret_in(parsed.password_file)
+    if parsed.password and not sys.stdin.isatty():
+        password = sys.stdin.readline().rstrip("\r\n")
+    return Credentials(
+        token or environment.get(TOKEN_VARIABLE, ""),
+        password or environment.get(PASSWORD_VARIABLE, ""),
+    )
+
+
+def _secret_in(file: Path | None) -> str:
+    if file is None:
+        return ""
+    try:
+        return file.read_text("utf-8").strip()
+    except UnicodeDecodeError:
+        raise StartError(f"{file}: not UTF-8 text.") from None
+    except OSError as error:
+        raise StartError(f"{file}: cannot be read: {error.strerror}.") from None
+
+
+def trust_of(authority: Path | None, *, insecure: bool) -> ssl.SSLContext:
+    """The certificates that are trusted: the system's, and those of ``authority``.
+
+    Raises:
+        UsageError: It is no file of certificates.
+    """
+    context = ssl.create_default_context()
+    if insecure:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if authority is not None:
+        try:
+            context.load_verify_locations(cafile=authority)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(f"--ca {authority}: no certificates in PEM form: {error}.") from None
+    return context
+
+
+class _Run:
+    """One run: what was asked for, and what the person at the terminal sees meanwhile."""
+
+    def __init__(
+        self,
+        parsed: argparse.Namespace,
+        target: Target,
+        direct: Target | None,
+        credentials: Credentials,
+        trust: ssl.SSLContext,
+    ) -> None:
+        self._parsed, self._target, self._direct = parsed, target, direct
+        self._credentials, self._trust = credentials, trust
+        self._progress = Progress(visible=sys.stderr.isatty())
+        self._signal = 0
+
+    async def run(self) -> int:
+        """The exit code."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+
+        def ended(number: signal.Signals) -> None:
+            self._signal = number
+            self._progress.says("Stopping; what was made in Jupyter is removed …")
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, ended, number)
+        try:
+            report = await self._examined()
+        except asyncio.CancelledError:
+            return 128 + self._signal
+        finally:
+            self._progress.close()
+        if self._parsed.json:
+            print(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
+        else:
+            print_report(report, self._parsed.mend_for)
+        return 1 if report.findings else 0
+
+    async def _examined(self) -> Report:
+        async with AsyncExitStack() as open_:
+            browser = await open_.enter_async_context(self._browser(self._target))
+            direct = None
+            if self._direct is not None:
+                direct = await open_.enter_async_context(self._browser(self._direct))
+            examination = self._examination(browser, direct)
+            found_by: list[str] = []
+
+            def ended(probe: Probe, found: Finding | None, reason: str) -> None:
+                self._progress.ended(probe, found, reason)
+                if found is not None:
+                    found_by.append(probe.name)
+
+            try:
+                report = await examine(examination, begins=self._progress.begins, ended=ended)
+                if direct is not None and report.findings:
+                    self._progress.says("Asking Jupyter directly …")
+                    again = self._examination(direct, None)
+                    again.credentials = examination.credentials
+                    report = await compare(report, again, found_by)
+                    examination.left += again.left
+            finally:
+                for one in examination.left:
+                    _warn(f"The {one} could not be removed; remove it in JupyterLab.")
+            return report
+
+    def _browser(self, target: Target) -> Browser:
+        return Browser(target, self._trust if target.tls else None)
+
+    def _examination(self, browser: Browser, direct: Browser | None) -> Examination:
+        parsed = self._parsed
+        plain_http = parsed.http_port
+        if plain_http is None and browser.target.tls and browser.target.port == 443:
+            plain_http = 80
+        asks = sys.stdin.isatty() and sys.stderr.isatty()
+        return Examination(
+            browser,
+            self._credentials,
+            direct,
+            plain_http=plain_http,
+            trusted=not parsed.insecure,
+            silence_seconds=LONG_SILENCE_SECONDS if parsed.long else 0,
+            ask=self._ask if asks else None,
+        )
+
+    async def _ask(self) -> str:
+        self._progress.pause()
+        kind = "Password" if self._parsed.password else "Token or password"
+        return await ask_secret(f"{kind} of this Jupyter (Enter: none): ")
+
+
+def _warn(sentence: str) -> None:
+    print(f"labgate: {sentence}", file=sys.stderr)

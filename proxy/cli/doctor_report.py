@@ -1,0 +1,156 @@
+"""What ``labgate doctor`` shows: each probe while it runs, then the findings."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.status import Status
+from rich.text import Text
+
+from proxy.doctor.finding import Finding, Report
+from proxy.doctor.plan import Probe
+from proxy.symptoms.model import Severity
+
+NAMES = {
+    "nginx": "nginx",
+    "caddy": "the Caddyfile",
+    "traefik": "Traefik's dynamic configuration",
+    "haproxy": "haproxy.cfg",
+    "apache": "Apache",
+    "jupyter": "jupyter_server_config.py",
+    "labgate": "labgate.toml",
+}
+_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold"}
+MAX_COLUMNS = 100
+NEEDS = "needs "
+"""How the reason begins why a probe waits for another one."""
+LABEL_COLUMNS = 10
+
+
+class Progress:
+    """One line a probe on standard error, and the running one with a spinner.
+
+    Args:
+        visible: False where nobody looks: nothing is shown then.
+    """
+
+    def __init__(self, *, visible: bool) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._status: Status | None = None
+        self._visible = visible
+
+    def begins(self, probe: Probe) -> None:
+        """A probe is run."""
+        self.says(f"{probe.title} …")
+
+    def says(self, text: str) -> None:
+        """What is done now."""
+        if not self._visible:
+            return
+        if self._status is None:
+            self._status = self._console.status(Text(text))
+            self._status.start()
+        self._status.update(Text(text))
+
+    def ended(self, probe: Probe, found: Finding | None, reason: str) -> None:
+        """A probe has ended."""
+        if not self._visible:
+            return
+        if found is not None:
+            mark, style, more = "✗", _STYLES[found.symptom.severity], found.id
+        elif reason.startswith(NEEDS):
+            return
+        elif reason:
+            mark, style, more = "·", "dim", reason
+        else:
+            mark, style, more = "✓", "green", ""
+        line = Text.assemble("  ", (mark, style), f" {probe.title:36}", (more, style))
+        line.rstrip()
+        line.truncate(self._console.width, overflow="ellipsis")
+        self._console.print(line)
+
+    def pause(self) -> None:
+        """Make room for a question."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    close = pause
+
+
+def print_report(report: Report, mend_for: str) -> None:
+    """Print the findings; lines to paste are never folded, and begin at the margin.
+
+    Args:
+        report: What was found.
+        mend_for: The server whose lines are shown, ``all``, or empty for the one in front.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    columns = min(shutil.get_terminal_size().columns, MAX_COLUMNS)
+    console.print()
+    for number, finding in enumerate(report.findings, 1):
+        _print_finding(console, number, finding, columns)
+        _print_mends(console, finding.mends, mend_for or report.server)
+    for sentence in _summary(report):
+        for line in textwrap.wrap(sentence, columns, break_long_words=False):
+            console.print(Text(line))
+
+
+def _print_finding(console: Console, number: int, finding: Finding, columns: int) -> None:
+    style = _STYLES[finding.symptom.severity]
+    title = textwrap.fill(
+        finding.symptom.title + ".", columns, initial_indent=f"{number}. ", subsequent_indent="   "
+    )
+    console.print(Text(title, style))
+    for label, value in (
+        ("Found", f"{finding.id} ({finding.symptom.severity}), in {finding.field}"),
+        ("Sent", finding.sent),
+        ("Received", finding.received),
+        ("Why", finding.symptom.check),
+    ):
+        indent = " " * (3 + LABEL_COLUMNS)
+        lines = textwrap.wrap(value, max(columns - len(indent), 30), break_long_words=False)
+        first, *rest = lines or [""]
+        console.print(Text.assemble("   ", (f"{label:{LABEL_COLUMNS}}", "dim"), first))
+        for line in rest:
+            console.print(Text(indent + line))
+    console.print()
+
+
+def _print_mends(console: Console, mends: Mapping[str, str], server: str) -> None:
+    """The lines for one server, and for Jupyter where it has a part in it; else for all."""
+    shown = [name for name in (server, "jupyter") if name in mends and server != "all"]
+    if server not in shown:
+        shown = list(mends)
+    for name in shown:
+        console.print(Text(f"   Mend, in {NAMES.get(name, name)}:", "bold"))
+        console.print()
+        # At the margin, because Python and YAML would mind spaces in front.
+        console.out(mends[name].rstrip("\n"), highlight=False)
+        console.print()
+    others = [name for name in mends if name not in shown]
+    if others:
+        console.print(Text(f"   For others: --mend-for {', '.join(others)} or all", "dim"))
+        console.print()
+
+
+def _summary(report: Report) -> list[str]:
+    """How much was tried, and what to do next."""
+    waiting = [name for name, why in report.untried.items() if why.startswith(NEEDS)]
+    if not report.findings:
+        lines = [f"Nothing is wrong at {report.url} ({len(report.passed)} probes)."]
+    else:
+        ids = [finding.id for finding in report.findings]
+        lines = [f"Found at {report.url}: {', '.join(ids)}."]
+        if waiting:
+            more = "another probe waits" if len(waiting) == 1 else f"{len(waiting)} probes wait"
+            lines.append(f"Mend that and run labgate doctor again: {more} until then.")
+        if "certificate" in ids:
+            lines.append("To go on with this certificate: --ca FILE with its CA, or --insecure.")
+    asked = [why for why in report.untried.values() if not why.startswith(NEEDS)]
+    if asked and (not report.findings or not waiting):
+        lines.append(f"Not tried: {'; '.join(dict.fromkeys(asked))}.")
+    return lines

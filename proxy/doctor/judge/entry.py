@@ -1,0 +1,143 @@
+"""Whether Jupyter is there at all, judged by requests that need no login."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from proxy.doctor.answer import Answer
+from proxy.doctor.finding import Finding
+from proxy.doctor.target import Target
+
+
+def judge_jupyter(answer: Answer, target: Target) -> Finding | None:
+    """Judge ``GET /api``, which Jupyter answers with its version to everybody.
+
+    Only ``JupyterHandler.check_host`` stands before it.
+    """
+    if is_version(answer):
+        return None
+    symptom, field = _without_jupyter(answer, target)
+    return Finding(symptom, field, answer.sent, answer.received)
+
+
+def _without_jupyter(answer: Answer, target: Target) -> tuple[str, str]:
+    """The symptom, and the field at fault."""
+    status = answer.status
+    if not status:
+        return "unreachable", "the connection"
+    if answer.redirects:
+        moved = urlsplit(answer.location).path.endswith("/api")
+        return ("base-url", "the path") if moved else ("sso-redirect", "Location")
+    if status == 400 and not answer.message:
+        # tornado refuses a head before there is a handler: "HTTP/1.1 400 Bad Request" and nothing.
+        return "duplicate-host", "Host"
+    if status == 401:
+        return "login-in-front", "WWW-Authenticate"
+    if status == 421 or (status == 403 and from_jupyter(answer)):
+        return "host-refused", "Host"
+    if status == 403:
+        return "access-refused", "the client's address"
+    if status == 429:
+        return "rate-limited", "the number of requests"
+    if status == 500 and from_jupyter(answer):
+        return "jupyter-error", "none"
+    if status >= 500:
+        return "upstream-down", "the upstream's address"
+    return "base-url", "the path" if target.base else "the upstream's address"
+
+
+def is_version(answer: Answer) -> bool:
+    """Whether it is Jupyter's answer to ``GET /api``."""
+    return answer.status == 200 and isinstance(answer.json, dict) and "version" in answer.json
+
+
+def from_jupyter(answer: Answer) -> bool:
+    """Whether Jupyter, and not a proxy, made this answer.
+
+    Its handlers set a Content-Security-Policy that names a place for reports
+    (``JupyterHandler.content_security_policy``), and its API answers errors with ``message`` and
+    ``reason`` (``APIHandler.write_error``).
+    """
+    if "/api/security/csp-report" in answer.field("Content-Security-Policy"):
+        return True
+    return isinstance(answer.json, dict) and {"message", "reason"} <= answer.json.keys()
+
+
+def moved_to(answer: Answer, target: Target) -> str:
+    """The address of the same Jupyter to which a whole site redirects; empty if it does not.
+
+    As from http to https, or from a name to the one with ``www.``.
+    """
+    parts = urlsplit(answer.location)
+    if not answer.elsewhere or parts.path != f"{target.base}/api":
+        return ""
+    scheme = parts.scheme or target.scheme
+    moved = f"{scheme}://{parts.netloc}{target.base}/"
+    return "" if moved == target.url else moved
+
+
+def judge_redirect(answer: Answer, target: Target) -> Finding | None:
+    """Judge a request by plain HTTP for the same name. That nothing listens is no fault."""
+    secure = answer.redirects and answer.location.startswith("https://")
+    if not answer.status or secure or (target.loopback and not target.tls):
+        return None
+    return Finding("no-redirect", "Location", answer.sent, answer.received)
+
+
+def judge_two_hosts(answer: Answer) -> Finding | None:
+    """Judge a request with two Host fields: it must be refused (RFC 9112 section 3.2)."""
+    if answer.status in range(200, 400) or answer.status == 500:
+        return Finding("duplicate-host", "Host", answer.sent, answer.received)
+    return None
+
+
+ECHOED = "/labgate-doctor/a%2Fb%20c%40d%25e"
+"""A path that does not exist; with a slash at its end Jupyter redirects to the path without one
+(``TrailingSlashHandler``), and so shows the path that it received."""
+
+PLAIN = "/labgate-doctor/plain"
+"""The same without encoded characters."""
+
+
+def judge_path(encoded: Answer, plain: Answer, base: str) -> Finding | None:
+    """Judge the answers to ``ECHOED`` and ``PLAIN``, each with a slash at its end.
+
+    Where even the plain one is not answered by Jupyter's redirect, nothing can be said.
+    """
+    if not plain.redirects or _echoed(plain) != base + PLAIN:
+        return None
+    if encoded.redirects and _same(_echoed(encoded), base + ECHOED):
+        return None
+    return Finding("path-decoded", "the request target", encoded.sent, encoded.received)
+
+
+def judge_base(plain: Answer, base: str) -> Finding | None:
+    """Judge the answer to ``PLAIN``: Jupyter must know the path in front of it as its base_url."""
+    if not plain.redirects or _echoed(plain).startswith(f"{base}/"):
+        return None
+    return Finding("base-url", "the request target", plain.sent, plain.received)
+
+
+def _echoed(answer: Answer) -> str:
+    return urlsplit(answer.location).path
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two paths are equal, except for characters that need no encoding in a path."""
+    return _decoded(one) == _decoded(other)
+
+
+def _decoded(target: str) -> str:
+    def decode(found: re.Match[str]) -> str:
+        character = chr(int(found[1], 16))
+        return character if re.match(r"[\w.~!$&'()*+,;=:@-]", character, re.ASCII) else found[0]
+
+    return re.sub(r"%([0-9A-Fa-f]{2})", decode, target)
+
+
+def judge_head_size(answer: Answer) -> Finding | None:
+    """Judge ``GET /api`` with 16 KiB of cookies: tornado takes a head of 64 KiB."""
+    if not answer.status or answer.status in (400, 413, 414, 431, 494):
+        return Finding("header-limit", "Cookie", answer.sent, answer.received)
+    return None

@@ -1,0 +1,47 @@
+"""Which proxy answers, as its own answers show, and whether it has had enough of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from proxy.doctor.answer import Answer
+from proxy.doctor.finding import Finding
+
+_BY_FIELD = (
+    ("Via", "labgate", "labgate"),
+    ("Via", "caddy", "caddy"),
+    ("Server", "labgate", "labgate"),
+    ("Server", "nginx", "nginx"),
+    ("Server", "openresty", "nginx"),
+    ("Server", "caddy", "caddy"),
+    ("Server", "apache", "apache"),
+    ("Server", "traefik", "traefik"),
+    ("Server", "haproxy", "haproxy"),
+)
+
+_BY_PAGE = (
+    (b"<center>nginx", "nginx"),
+    (b"Your browser sent an invalid request.", "haproxy"),
+    (b"Apache/2", "apache"),
+)
+"""Beginnings of the pages that a proxy makes by itself; HAProxy names itself nowhere else."""
+
+
+def recognise(answers: Iterable[Answer]) -> str:
+    """The proxy, as ``mend`` names it; empty if no answer tells."""
+    known = list(answers)
+    for name, word, server in _BY_FIELD:
+        if any(word in value.lower() for answer in known for value in answer.values(name)):
+            return server
+    for beginning, server in _BY_PAGE:
+        if any(beginning in answer.body for answer in known if answer.status >= 400):
+            return server
+    return ""
+
+
+def rate_limited(answers: Iterable[Answer]) -> Finding | None:
+    """Any request may be one too many; what else its answer seems to mean is not so."""
+    for answer in answers:
+        if answer.status == 429:
+            return Finding("rate-limited", "the number of requests", answer.sent, answer.received)
+    return None

@@ -1,0 +1,103 @@
+"""The probes in their order, and which of them need which.
+
+A probe whose need has found something, or could not be tried, is not tried: where Origin is
+refused, saving and kernels fail, too, and would only hide the one thing to mend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .examination import Examination, ProbeFunction
+from .probes import bodies, calls, entry, foreign, login, sockets
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One thing that is tried.
+
+    Attributes:
+        name: As in ``passed`` of the JSON.
+        title: What is tried, for people.
+        run: Tries it.
+        needs: The probes that must have found nothing.
+        applies: Why it is left out; empty if it is not. Others may need it all the same.
+    """
+
+    name: str
+    title: str
+    run: ProbeFunction
+    needs: tuple[str, ...] = ()
+    left_out: Callable[[Examination], str] = lambda _: ""
+
+
+def _certificate(examination: Examination) -> str:
+    if not examination.browser.target.tls:
+        return "the address is plain HTTP"
+    return "" if examination.trusted else "--insecure"
+
+
+def _redirect(examination: Examination) -> str:
+    if examination.browser.target.tls and examination.plain_http is None:
+        return "the port of plain HTTP: --http-port"
+    return ""
+
+
+def _https(examination: Examination) -> str:
+    return "" if examination.browser.target.tls else "the address is plain HTTP"
+
+
+def _silence(examination: Examination) -> str:
+    return "" if examination.silence_seconds else "70 s: --long"
+
+
+PROBES = (
+    Probe("address", "Name and address", entry.try_address),
+    Probe("certificate", "Certificate", entry.try_certificate, ("address",), _certificate),
+    Probe("jupyter", "Jupyter answers, Host", entry.try_jupyter, ("certificate",)),
+    Probe("redirect", "Plain HTTP redirects to HTTPS", entry.try_redirect, ("jupyter",), _redirect),
+    Probe("two-hosts", "Two Host fields are refused", entry.try_two_hosts, ("jupyter",)),
+    Probe("path", "Encoded paths", entry.try_path, ("jupyter",)),
+    Probe("head-size", "16 KiB of cookies", entry.try_head_size, ("jupyter",)),
+    Probe("login", "Login, Origin, cookies", login.try_login, ("jupyter",)),
+    Probe("cookie-flags", "Cookie flags, X-Forwarded-Proto", login.try_flags, ("login",), _https),
+    Probe("post", "POST with Origin and XSRF token", calls.try_post, ("login",)),
+    Probe("delete", "DELETE", calls.try_delete, ("post",)),
+    Probe("page", "The page /lab is not cached", login.try_page, ("login",)),
+    Probe("compression", "Compression", login.try_compression, ("page",)),
+    Probe("kernel", "Start a kernel", calls.try_kernel, ("post",)),
+    Probe("kernel-socket", "WebSocket of the kernel", sockets.try_kernel_socket, ("kernel",)),
+    Probe("terminal", "Start a terminal", calls.try_terminal, ("post",)),
+    Probe(
+        "terminal-socket",
+        "WebSocket of a terminal",
+        sockets.try_terminal_socket,
+        ("terminal", "kernel-socket"),
+    ),
+    Probe("events-socket", "WebSocket of events", sockets.try_events_socket, ("kernel-socket",)),
+    Probe("save", "Save a file", calls.try_save, ("kernel-socket",)),
+    Probe(
+        "foreign-calls", "Other sites are refused: API, files", foreign.try_foreign_calls, ("post",)
+    ),
+    Probe(
+        "foreign-socket",
+        "Other sites are refused: terminal",
+        foreign.try_foreign_socket,
+        ("terminal-socket", "foreign-calls"),
+    ),
+    Probe("from-kernel", "20 MiB from the kernel", sockets.try_from_kernel, ("kernel-socket",)),
+    Probe(
+        "to-kernel", "9 MiB to the kernel", sockets.try_to_kernel, ("kernel-socket", "from-kernel")
+    ),
+    Probe("upload-streams", "Uploads pass at once", bodies.try_upload_head, ("post",)),
+    Probe("upload", "50 MB up", bodies.try_upload, ("post",)),
+    Probe("download", "50 MB down", bodies.try_download, ("save", "upload")),
+    Probe(
+        "download-streams",
+        "Downloads wait for their reader",
+        bodies.try_unread_download,
+        ("download",),
+    ),
+    Probe("silence", "70 s of silence", sockets.try_silence, ("events-socket",), _silence),
+)

@@ -1,0 +1,145 @@
+"""Uploads, downloads, and proxies that hold them back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from urllib.parse import quote
+
+from proxy.doctor.browser import Browser, told
+from proxy.doctor.examination import Examination, Impossible
+from proxy.doctor.finding import Finding
+from proxy.doctor.judge import bodies as judge
+from proxy.doctor.judge.server import recognise
+from proxy.doctor.raw import FAILURES, connect
+
+PIECE_OCTETS = 64 * 1024
+UNREAD_SECONDS = 2.0
+HEAD_SECONDS = 3.0
+MORE_THAN_SOCKETS_HOLD = 40_000_000
+TOO_LONG_OCTETS = 512 * 2**20 + 1
+"""More than ``ServerApp.max_body_size``."""
+
+
+async def try_upload(examination: Examination) -> Finding | None:
+    """A large upload arrives: it is saved, or refused by Jupyter where nothing can be saved."""
+    octets, belongings = examination.upload_octets, examination.belongings
+    before = json.dumps({"type": "file", "format": "text", "content": ""}).encode()[:-2]
+    after = b'"}'
+    length = len(before) + octets + len(after)
+
+    def pieces() -> Iterator[bytes]:
+        yield before
+        for start in range(0, octets, PIECE_OCTETS):
+            yield b"x" * min(PIECE_OCTETS, octets - start)
+        yield after
+
+    name = belongings.file if examination.saved else f"{belongings.label}/no-such-folder.txt"
+    head, sent = _put(examination.browser, f"/api/contents/{name}", length)
+    answer = await examination.browser.raw(head, sent, body=pieces())
+    return judge.judge_upload(answer, saved=examination.saved)
+
+
+def _put(browser: Browser, path: str, octets: int) -> tuple[bytes, str]:
+    """The head of a PUT as the page makes it, and how it is told."""
+    more = browser.page_fields() | {
+        "Content-Type": "application/json",
+        "Content-Length": str(octets),
+        "Connection": "close",
+    }
+    fields = {"Host": browser.target.authority}
+    fields |= browser.own(more, origin=browser.target.origin)
+    path = browser.target.base + path
+    lines = [f"PUT {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1"), told("PUT", path, fields)
+
+
+async def try_upload_head(examination: Examination) -> Finding | None:
+    """An upload reaches Jupyter while it is sent, and not only when all of it is there.
+
+    A little content is sent, which fits into the smallest buffer for a whole body.
+    """
+    if recognise(examination.browser.answers) == "apache":
+        raise Impossible("Apache reads an upload to its end before it answers, whatever it does")
+    head, sent = _put(
+        examination.browser, f"/api/contents/{examination.belongings.label}-long", TOO_LONG_OCTETS
+    )
+    answer = await examination.browser.raw(head, sent, body=[b"x" * 2048], seconds=HEAD_SECONDS)
+    return judge.judge_upload_head(answer, HEAD_SECONDS)
+
+
+async def try_download(examination: Examination) -> Finding | None:
+    """The large file comes back whole, to the Referer of Jupyter's own page.
+
+    Where pages of other sites are not refused, that is to be mended first, and Referer with it:
+    then the file is asked for as JupyterLab does, with the XSRF token.
+    """
+    browser = examination.browser
+    path = f"/files/{examination.belongings.file}"
+    if examination.open_to_others:
+        path += f"?_xsrf={quote(browser.xsrf)}"
+    referer = {"Referer": f"{browser.target.url}lab"}
+    answer = await browser.get(path, referer, kept=1024)
+    return judge.judge_download(answer, examination.upload_octets)
+
+
+async def try_unread_download(examination: Examination) -> Finding | None:
+    """Jupyter cannot hand over a large download while nobody reads it.
+
+    Whether it has is seen in its metrics, which count what is finished.
+    """
+    browser = examination.browser
+    if examination.upload_octets < MORE_THAN_SOCKETS_HOLD:
+        raise Impossible("the file is too small to tell")
+    before = await _finished_downloads(browser)
+    query = f"?_xsrf={quote(browser.xsrf)}"
+    path = f"{browser.target.base}/files/{examination.belongings.file}{query}"
+    referer = {"Referer": f"{browser.target.url}lab", "Connection": "close"}
+    fields = {"Host": browser.target.authority} | browser.own(referer)
+    lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    try:
+        reader, writer = await connect(browser.target, browser.tls)
+    except FAILURES as error:
+        raise Impossible(f"no connection: {error}") from None
+    try:
+        tcp = writer.get_extra_info("socket")
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PIECE_OCTETS)
+        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        with suppress(*FAILURES, asyncio.LimitOverrunError):
+            async with asyncio.timeout(UNREAD_SECONDS):
+                await reader.readuntil(b"\r\n\r\n")
+        finished = await _finishes(browser, before)
+    finally:
+        writer.transport.abort()
+    return judge.judge_unread_download(told("GET", path, fields), finished)
+
+
+async def _finishes(browser: Browser, before: int) -> bool:
+    """Whether a download is finished within ``UNREAD_SECONDS``."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + UNREAD_SECONDS
+    while loop.time() < deadline:
+        if await _finished_downloads(browser) > before:
+            return True
+        await asyncio.sleep(0.2)
+    return False
+
+
+async def _finished_downloads(browser: Browser) -> int:
+    """How many requests to ``/files`` Jupyter has finished since its start.
+
+    Raises:
+        Impossible: It does not tell.
+    """
+    answer = await browser.get("/metrics", kept=2**20)
+    if not answer.ok:
+        raise Impossible("Jupyter shows no metrics")
+    counted = re.findall(
+        rb'http_request_duration_seconds_count\{[^}]*handler="[^"]*File[^"]*"[^}]*\} ([\d.e+]+)',
+        answer.body,
+    )
+    return sum(int(float(number)) for number in counted)

@@ -1,0 +1,137 @@
+"""Whether Jupyter is there at all: requests that need no login."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from dataclasses import replace
+
+from cryptography import x509
+
+from proxy.doctor.browser import USER_AGENT
+from proxy.doctor.examination import Examination
+from proxy.doctor.finding import Finding
+from proxy.doctor.judge import entry
+from proxy.doctor.raw import FAILURES, connect, exchange, hang_up, in_words
+from proxy.errors import StartError
+
+CONNECT_SECONDS = 10.0
+
+
+async def try_address(examination: Examination) -> Finding | None:
+    """The name leads to an address, and something listens there."""
+    target = examination.browser.target
+    sent = f"a connection to {target.host} port {target.port}"
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, writer = await connect(target, None)
+    except FAILURES as error:
+        return Finding("unreachable", "the address", sent, in_words(error))
+    await hang_up(writer)
+    return None
+
+
+async def try_certificate(examination: Examination) -> Finding | None:
+    """Browsers trust the certificate: its chain, its names, its dates."""
+    target = examination.browser.target
+    sent = f"a TLS handshake for {target.host}"
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, writer = await connect(target, examination.browser.tls)
+    except ssl.SSLCertVerificationError as error:
+        told = f"{error.verify_message}: {await _presented(examination)}"
+        return Finding("certificate", "the certificate", sent, told)
+    except FAILURES as error:
+        told = in_words(error)
+        if "WRONG_VERSION_NUMBER" in told or "RECORD_LAYER_FAILURE" in told:
+            told = "no TLS: plain HTTP is spoken there"
+        return Finding("unreachable", "TLS", sent, told)
+    await hang_up(writer)
+    return None
+
+
+async def _presented(examination: Examination) -> str:
+    """The certificate that is presented, in words; the server is asked who it is, unsafely."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, writer = await connect(examination.browser.target, context)
+    except FAILURES as error:
+        return in_words(error)
+    octets = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    await hang_up(writer)
+    target = examination.browser.target
+    who = await exchange(target, context, _head("/", target.authority), "GET /", seconds=3)
+    examination.browser.answers.append(who)
+    found = x509.load_der_x509_certificate(octets)
+    try:
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        covered = ", ".join(
+            [*names.get_values_for_type(x509.DNSName)]
+            + [str(one) for one in names.get_values_for_type(x509.IPAddress)]
+        )
+    except x509.ExtensionNotFound:
+        covered = "no name"
+    issuer = found.issuer.rfc4514_string() or "nobody"
+    return f"for {covered}, by {issuer}, until {found.not_valid_after_utc:%Y-%m-%d}"
+
+
+async def try_jupyter(examination: Examination) -> Finding | None:
+    """``GET /api`` brings Jupyter's version: Host is accepted, and the path is right.
+
+    Raises:
+        StartError: The whole site is at another address.
+    """
+    answer = await examination.browser.get("/api")
+    target = examination.browser.target
+    if moved := entry.moved_to(answer, target):
+        raise StartError(
+            f"{target.url} redirects to {moved}, where no secret is sent unasked. "
+            f"Examine that address: labgate doctor {moved}"
+        )
+    if (found := entry.judge_jupyter(answer, target)) or not target.base:
+        return found
+    return entry.judge_base(await examination.browser.get(f"{entry.PLAIN}/"), target.base)
+
+
+async def try_redirect(examination: Examination) -> Finding | None:
+    """Plain HTTP for the same name is redirected to HTTPS."""
+    target = examination.browser.target
+    if not target.tls:
+        return entry.judge_redirect(await examination.browser.get("/api"), target)
+    assert examination.plain_http is not None
+    plain = replace(target, scheme="http", port=examination.plain_http)
+    head = _head(f"{target.base}/lab", plain.authority)
+    sent = f"GET {plain.origin}{target.base}/lab"
+    return entry.judge_redirect(await exchange(plain, None, head, sent), target)
+
+
+async def try_two_hosts(examination: Examination) -> Finding | None:
+    """A request with two Host fields is refused."""
+    target = examination.browser.target
+    head = _head(f"{target.base}/api", target.authority, "Host: two.example")
+    sent = f"GET {target.base}/api with Host: {target.authority}, Host: two.example"
+    return entry.judge_two_hosts(await examination.browser.raw(head, sent))
+
+
+def _head(path: str, authority: str, *more: str) -> bytes:
+    lines = [f"GET {path} HTTP/1.1", f"Host: {authority}", *more, f"User-Agent: {USER_AGENT}"]
+    return "\r\n".join([*lines, "Accept: */*", "Connection: close", "", ""]).encode("ascii")
+
+
+async def try_path(examination: Examination) -> Finding | None:
+    """Encoded characters of a path arrive as they were sent: %2F, space, @ and %."""
+    encoded = await examination.browser.get(f"{entry.ECHOED}/", cookies=False)
+    plain = await examination.browser.get(f"{entry.PLAIN}/", cookies=False)
+    return entry.judge_path(encoded, plain, examination.browser.target.base)
+
+
+async def try_head_size(examination: Examination) -> Finding | None:
+    """16 KiB of cookies arrive."""
+    many = "; ".join(f"labgate-doctor-{n}={'x' * 4070}" for n in range(4))
+    answer = await examination.browser.get("/api", {"Cookie": many}, cookies=False)
+    answer = replace(
+        answer, sent=f"GET {examination.browser.target.base}/api with 16 KiB of Cookie"
+    )
+    return entry.judge_head_size(answer)

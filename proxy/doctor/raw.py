@@ -1,0 +1,195 @@
+"""Requests octet by octet, which no client library would send; one connection each."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterable
+from contextlib import suppress
+
+import aiohttp
+
+from .answer import Answer
+from .target import Target
+
+FAILURES = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
+"""What reading and writing over a network may raise."""
+
+MAX_HEAD_OCTETS = 64 * 1024
+
+
+async def exchange(
+    target: Target,
+    tls: ssl.SSLContext | None,
+    head: bytes,
+    sent: str,
+    *,
+    body: Iterable[bytes] = (),
+    seconds: float = 30.0,
+) -> Answer:
+    """Send a head and content, and read the answer up to the end of the connection.
+
+    The answer is read while the content is sent: a proxy may refuse it by its head, and reset the
+    connection once nobody reads any more.
+
+    Args:
+        target: Whom to ask.
+        tls: Trust; None for plain HTTP.
+        head: With the empty line at its end. It should hold ``Connection: close``.
+        sent: The request in words.
+        body: The content in pieces.
+        seconds: How long to wait without any octet in either direction.
+    """
+    try:
+        async with asyncio.timeout(10):
+            reader, writer = await connect(target, tls)
+    except FAILURES as error:
+        return Answer(sent, failure=in_words(error))
+    moved = _Clock()
+    sending = asyncio.ensure_future(_send(writer, head, body, moved))
+    octets, failure = bytearray(), ""
+    try:
+        failure = await _read(reader, octets, moved, seconds)
+    finally:
+        sending.cancel()
+        with suppress(asyncio.CancelledError, *FAILURES):
+            await sending
+        await hang_up(writer)
+    return parsed(sent, bytes(octets), failure)
+
+
+async def connect(
+    target: Target, tls: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the target.
+
+    Raises:
+        OSError: It cannot be reached, or its certificate is not trusted.
+    """
+    name = target.host if tls else None
+    return await asyncio.open_connection(target.host, target.port, ssl=tls, server_hostname=name)
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    """End a connection, however it is."""
+    writer.close()
+    with suppress(*FAILURES):
+        async with asyncio.timeout(1):
+            await writer.wait_closed()
+
+
+class _Clock:
+    """When something moved last, in seconds of the event loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.ticked()
+
+    def ticked(self) -> None:
+        self.last = self._loop.time()
+
+
+async def _send(
+    writer: asyncio.StreamWriter,
+    head: bytes,
+    body: Iterable[bytes],
+    moved: _Clock,
+) -> None:
+    writer.write(head)
+    for piece in body:
+        writer.write(piece)
+        await writer.drain()
+        moved.ticked()
+
+
+async def _read(
+    reader: asyncio.StreamReader, octets: bytearray, moved: _Clock, seconds: float
+) -> str:
+    """Read to the end; returns why there is no more, or nothing if that is the end."""
+    loop = asyncio.get_running_loop()
+    while not _is_whole(octets):
+        try:
+            async with asyncio.timeout_at(moved.last + seconds):
+                piece = await reader.read(2**16)
+        except TimeoutError:
+            if loop.time() < moved.last + seconds:
+                continue
+            return f"no answer within {seconds:g} s"
+        except FAILURES as error:
+            return in_words(error)
+        if not piece:
+            return "" if octets else "the connection was closed without an answer"
+        octets += piece
+        moved.ticked()
+    return ""
+
+
+def _is_whole(octets: bytearray) -> bool:
+    """Whether the content is complete, as far as Content-Length tells."""
+    head, empty, _ = bytes(octets[:MAX_HEAD_OCTETS]).partition(b"\r\n\r\n")
+    if not empty:
+        return False
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length" and value.strip().isdigit():
+            return len(octets) - len(head) - 4 >= int(value)
+    return False
+
+
+def parsed(sent: str, octets: bytes, failure: str) -> Answer:
+    """The answer in the octets of a connection, which may be none."""
+    head, _, body = octets.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    version, _, rest = first.partition(" ")
+    status = rest[:3]
+    if not version.startswith("HTTP/") or not status.isdigit():
+        if octets and not failure:
+            failure = "what came is no HTTP"
+        return Answer(sent, failure=failure)
+    fields = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        fields.append((name, value.strip()))
+    answer = Answer(sent, int(status), tuple(fields), body, len(body))
+    if "chunked" in answer.field("Transfer-Encoding").lower():
+        body = _unchunked(body)
+    return Answer(sent, int(status), tuple(fields), body, len(body))
+
+
+def _unchunked(body: bytes) -> bytes:
+    """The content of chunks (RFC 9112 section 7.1), as far as they came."""
+    content = b""
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        try:
+            length = int(size.partition(b";")[0], 16)
+        except ValueError:
+            break
+        if not length:
+            break
+        content, body = content + body[:length], body[length + 2 :]
+    return content
+
+
+def in_words(error: BaseException) -> str:
+    """Why there is no answer, for people."""
+    cause = error.__cause__ if isinstance(error, aiohttp.ClientConnectorError) else None
+    error = getattr(error, "os_error", None) or cause or error
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection was refused: nothing listens there"
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return "the connection was reset"
+    if isinstance(error, aiohttp.ServerDisconnectedError | asyncio.IncompleteReadError):
+        return "the connection was closed without an answer"
+    if isinstance(error, socket.gaierror):
+        return f"the name is not known: {error.strerror or error}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS: {error.reason or error}"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the connection ended before the content did"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

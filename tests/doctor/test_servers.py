@@ -1,0 +1,114 @@
+"""Caddy, HAProxy and Apache, right and wrong, labgate, and Jupyter without any proxy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from proxy.config.password_hash import hash_passphrase
+from proxy.doctor.examination import Credentials
+from tests.doctor.configuration import Configuration
+from tests.doctor.configurations import RIGHT, WRONG
+from tests.doctor.conftest import Start
+from tests.doctor.examinations import examined, identifiers
+from tests.doctor.leftovers import leftovers
+from tests.doctor.proxies import Certificates
+from tests.e2e.programs import PASSWORD, Jupyter, Labgate
+
+pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
+
+OTHERS = {name: wrong for name, wrong in WRONG.items() if not name.startswith("nginx")}
+
+
+@pytest.mark.parametrize(("configuration", "identifier"), OTHERS.values(), ids=OTHERS)
+async def test_a_wrong_one(
+    configuration: Configuration,
+    identifier: str,
+    start: Start,
+    jupyter: Jupyter,
+    certificates: Certificates,
+) -> None:
+    running = start(configuration)
+    report = await examined(running.url, certificates.authority, http_port=running.http_port)
+    assert identifiers(report) == [identifier], report.findings
+    assert leftovers(jupyter) == []
+
+
+@pytest.mark.parametrize("server", [server for server in RIGHT if server != "nginx"])
+async def test_nothing_is_found_at_a_right_one(
+    server: str, start: Start, jupyter: Jupyter, certificates: Certificates
+) -> None:
+    running = start(RIGHT[server])
+    report = await examined(
+        running.url,
+        certificates.authority,
+        http_port=running.http_port,
+        silence_seconds=1,
+        upload_octets=50_000_000,
+    )
+    assert report.findings == []
+    assert report.server == server
+    assert leftovers(jupyter) == []
+
+
+async def test_nothing_is_found_at_labgate(jupyter: Jupyter, tmp_path: Path) -> None:
+    with Labgate(tmp_path, "serve", "--upstream", jupyter.upstream) as labgate:
+        report = await examined(
+            labgate.origin,
+            labgate.authority,
+            http_port=labgate.http_port,
+            silence_seconds=1,
+            upload_octets=50_000_000,
+        )
+    assert report.findings == []
+    assert report.untried == {}
+    assert leftovers(jupyter) == []
+
+
+async def test_nothing_is_found_without_a_proxy(jupyter: Jupyter) -> None:
+    report = await examined(jupyter.upstream, silence_seconds=1)
+    assert report.findings == []
+    assert leftovers(jupyter) == []
+
+
+class AdasJupyter(Jupyter):
+    """A Jupyter with a base_url."""
+
+    def ready(self) -> bool:
+        try:
+            with urlopen(f"{self.upstream}/user/ada/api") as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+async def test_a_password_logs_in_and_a_base_url_is_no_fault(tmp_path: Path) -> None:
+    hashed = hash_passphrase(PASSWORD)
+    arguments = "--ServerApp.base_url=/user/ada"
+    with AdasJupyter(tmp_path, arguments, hashed_password=hashed) as jupyter:
+        url = f"{jupyter.upstream}/user/ada/lab"
+        right = await examined(url, credentials=Credentials(password=PASSWORD))
+        wrong = await examined(url, credentials=Credentials(password="wrong"))
+        none = await examined(url, credentials=Credentials())
+    assert right.findings == []
+    assert "download" in right.passed
+    assert identifiers(wrong) == ["login-refused"]
+    assert none.findings == []
+    assert "password" in none.untried["login"]
+
+
+class OpenJupyter(Jupyter):
+    """A Jupyter that asks nobody for a login."""
+
+    def command(self) -> list[str]:
+        usual = [word for word in super().command() if not word.startswith("--IdentityProvider")]
+        return [*usual, "--IdentityProvider.token="]
+
+
+async def test_a_jupyter_without_a_login(tmp_path: Path) -> None:
+    with OpenJupyter(tmp_path) as jupyter:
+        report = await examined(jupyter.upstream, credentials=Credentials())
+    assert report.findings == []
+    assert "download" in report.passed
