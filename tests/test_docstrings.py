@@ -1,4 +1,4 @@
-"""A folder's docstring lists its files, and every file says who tests it.
+"""A folder's docstring lists its files, and every file, or its folder, says who tests it.
 
 That public modules, classes and functions have a docstring is ruff's rules D100 to D104.
 """
@@ -29,7 +29,8 @@ def name(path: Path) -> str:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=name)
 def test_a_folder_lists_its_files(folder: Path) -> None:
-    listed = re.findall(r"(?m)^ *- ``(\w+)`` ", docstring(folder / "__init__.py"))
+    lines = re.findall(r"(?m)^ *- ((?:``\w+``(?:, )?)+) ", docstring(folder / "__init__.py"))
+    listed = [name for line in lines for name in re.findall(r"\w+", line)]
     there = {file.stem for file in folder.iterdir() if file.name[:2] != "__"}
     assert sorted(listed) == sorted(there)
 
@@ -37,6 +38,7 @@ def test_a_folder_lists_its_files(folder: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=name)
 def test_a_file_has_a_test_of_its_name_or_says_where_it_is_tested(file: Path) -> None:
     test = TESTS / file.relative_to(ROOT).with_name(f"test_{file.stem}.py")
-    named = re.findall(r"tests/[\w/]+\.py", docstring(file))
+    said = docstring(file) + docstring(file.parent / "__init__.py").partition("Tested by")[2]
+    named = re.findall(r"tests/[\w/]+(?:\.py)?", said)
     assert test.exists() or named, f"there is no {test}"
     assert [other for other in named if not (ROOT.parent / other).exists()] == []

@@ -4,6 +4,8 @@ With a connection at hand no task is needed: the call that brings data, of the c
 upstream, sends it on. A task for each request would double the cost of a request. While the client
 is congested, the upstream is not read, so at most one read's worth is buffered; while the upstream
 is congested, the request's body is not taken.
+
+Tested by tests/proxying/test_request_handler.py and tests/http1/test_endings.py.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ The comment above a line says where it belongs, and ``Take out:`` which lines mu
 - ``nginx``, ``caddy``, ``traefik``, ``haproxy``, ``apache``   the proxy in front
 - ``jupyter``   jupyter_server_config.py
 - ``labgate``   labgate.toml
+
+Tested by tests/symptoms/test_mends.py.
 """
 
 from __future__ import annotations
