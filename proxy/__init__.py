@@ -1,26 +1,43 @@
 """labgate: one Jupyter server on its own domain.
 
-The life of a request::
+The life of a request, with the file that does each step::
 
-    listener ── TLS (SNI → certificate) ── http1.request_parser: one whole head at a time
-       └─ http1.server_connection: a RequestHead, a body to read, a client to answer
-            └─ proxying.dispatcher ─ request_handler ─ rules.decide ─ access
-                 ├─ Redirect · Refuse ─► proxying.responses, for people web.page
-                 ├─ Internal: health, readiness, challenges, logout ─► the same Forward, to web.app
-                 ├─ Forward: proxying.router, pool → rules.request → http1.client_connection
-                 │           body up ──────────────────────┘      │
-                 │       proxying.forwarder ◄─ rules.response ────┘   written as it arrives
-                 └─ Tunnel:  the same, dialled before the client is answered;
-                             after the 101 proxying.tunnel: raw bytes both ways
-            └─ observe: Record → access log, --show-headers
+    net.listener                        accepts the client's connection
+     └ net.pending_connection           PROXY protocol; TLS, the certificate from tls.context
+        └ http1.server_connection       the client's side of HTTP/1.1
+           ├ http1.request_parser       finds one whole head at a time; rules.syntax checks it
+           └ proxying.dispatcher        every request of every listener
+              └ proxying.request_handler      one request, from its head to the end
+                 └ rules.decide               what to do with it:
+                    ├ Redirect, Refuse, Respond   proxying.responses; for people web.page
+                    └ Forward, Tunnel, Internal   goes to an upstream:
+                       ├ proxying.router            which one: Jupyter, or labgate's own web.app
+                       ├ access.access_control      whether this client may
+                       ├ proxying.pool              a connection: idle, or a new one
+                       └ proxying.forwarder         the exchange, both bodies as they arrive:
+                          ├ rules.request             the head that goes up
+                          ├ http1.client_connection   the upstream's side of HTTP/1.1
+                          ├ http1.response_parser     reads the response
+                          ├ rules.response            the head that goes down
+                          └ http1.response_writer     writes it to the client
 
-``rules`` decides and never waits; everything that waits lives outside it. ``access`` is who
-gets in. The folders, in the order a request meets them: ``net``, ``tls``, ``http1``,
-``proxying``, ``rules``, ``access``, ``web``, ``observe`` and ``inspector``; ``symptoms`` says
-in words what goes wrong; ``certs`` and ``jupyter`` prepare the ground, ``cli`` is what people
-type, ``app`` wires it all together with what ``builders`` makes of the configuration,
-``workers`` does so in several processes, ``config`` reads what people want, and ``runtime`` is
-what everybody may use. ``messages`` are the words between a client's connection and the proxying.
+A Tunnel (WebSocket) takes the same way, over a new connection; after the response 101
+``proxying.tunnel`` passes bytes both ways. Internal (health, readiness, certificate challenges,
+logout) goes to an aiohttp application in this process (``web.in_process``). In the end, the
+``observe.record`` of the request goes to ``observe.access_log``, to ``observe.traffic`` and, with
+``--show-headers``, to ``inspector.headers``.
+
+Between a client's side and ``proxying`` stand the interfaces of ``messages``: no bytes of HTTP/1.1
+cross them. ``rules`` decides and does no I/O. Beside the way of a request are
+
+- ``cli``, what people type; ``config``, what they configure
+- ``app``, which starts and stops everything; ``builders`` makes its parts from the configuration,
+  ``workers`` runs it in several processes
+- ``certs``, certificates and their renewal; ``jupyter``, which launches and watches Jupyter
+- ``symptoms``, what goes wrong between a browser and Jupyter, in words; ``doctor``, which looks
+  for it
+- ``errors`` and ``short_response``, which many of them raise and make; ``runtime``, what
+  everybody may use: tasks, files, output
 """
 
 __version__ = "0.1.0"

@@ -38,7 +38,22 @@ def test_a_folder_lists_its_files(folder: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=name)
 def test_a_file_has_a_test_of_its_name_or_says_where_it_is_tested(file: Path) -> None:
     test = TESTS / file.relative_to(ROOT).with_name(f"test_{file.stem}.py")
-    said = docstring(file) + docstring(file.parent / "__init__.py").partition("Tested by")[2]
+    above = [folder for folder in file.parents if folder.is_relative_to(ROOT)]
+    of_folders = (docstring(folder / "__init__.py").partition("Tested by")[2] for folder in above)
+    said = docstring(file) + "".join(of_folders)
     named = re.findall(r"tests/[\w/]+(?:\.py)?", said)
     assert test.exists() or named, f"there is no {test}"
     assert [other for other in named if not (ROOT.parent / other).exists()] == []
+
+
+def test_the_life_of_a_request_names_files_that_exist() -> None:
+    text = docstring(ROOT / "__init__.py")
+    named = re.findall(r"\b[a-z]\w*\.[a-z_]\w+\b", text)
+    assert len(named) > 20
+    assert [one for one in named if not (ROOT / f"{one.replace('.', '/')}.py").exists()] == []
+
+
+def test_the_life_of_a_request_names_every_package() -> None:
+    named = set(re.findall(r"\w+", docstring(ROOT / "__init__.py")))
+    packages = {path.stem for path in ROOT.iterdir() if path.name[:2] != "__"}
+    assert packages - named == set()

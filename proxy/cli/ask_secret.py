@@ -1,4 +1,7 @@
-"""Asks for a secret at the terminal, without showing it and without blocking the event loop."""
+"""Asks for a secret at the terminal, without showing it and without blocking the event loop.
+
+Tested by tests/doctor.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``labgate doctor``: reads secrets, runs the examination, and prints what it found."""
+"""``labgate doctor``: reads secrets, runs the examination, and prints what it found.
+
+Tested by tests/doctor.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What ``labgate doctor`` shows: each probe while it runs, then the findings."""
+"""What ``labgate doctor`` shows: each probe while it runs, then the findings.
+
+Tested by tests/doctor.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """``labgate doctor``: finds out why a Jupyter behind any proxy refuses requests.
 
+Tested by tests/doctor, mostly all together, on real proxies.
+
 - ``target``           the address that is examined, taken apart
 - ``examine``          runs the probes of the plan, and removes what they made
 - ``plan``             the probes in their order, and which of them need which
