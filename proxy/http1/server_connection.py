@@ -204,7 +204,7 @@ class ServerConnection(AcceptedConnection):
         return self._body is not None and self._body.outstanding
 
     def end_response(self, data: bytes, *, persistent: bool) -> None:
-        parser, transport, body = self._parser, self.transport, self._body
+        transport, body = self.transport, self._body
         self._body = self._in_progress = None
         outstanding = body is not None and body.outstanding
         if body is not None:
@@ -218,6 +218,7 @@ class ServerConnection(AcceptedConnection):
             self.write(data)
         elif data:
             transport.write(data)
+        parser = self._parser
         if self._draining or not persistent:
             if outstanding or parser.buffered:
                 self.linger()
@@ -250,10 +251,12 @@ class ServerConnection(AcceptedConnection):
 
     def upgraded(self) -> UpgradedConnection:
         self._state, self._in_progress = ServerState.SWITCHED, None
-        self._upgraded = UpgradedConnection(self, self._parser.switch_protocols())
-        # Break the reference cycle.
-        del self._writer
-        return self._upgraded
+        upgraded = UpgradedConnection(self, self._parser.switch_protocols())
+        self.transport, self._upgraded = None, upgraded
+        # An idle WebSocket must not keep what only HTTP needs; the request keeps this object.
+        self._facts_key = None
+        del self._writer, self._parser, self._timeouts
+        return upgraded
 
     def linger(self) -> None:
         self._parser.ignore()
@@ -278,6 +281,12 @@ class ServerConnection(AcceptedConnection):
 
     # For the server
 
+    def abort(self) -> None:
+        if self._upgraded is not None:
+            self._upgraded.abort()
+        else:
+            super().abort()
+
     def drain(self) -> None:
         self._draining = True
         if self._state in WITHOUT_REQUEST:
@@ -291,7 +300,7 @@ class ServerConnection(AcceptedConnection):
 
     def enforce_timeouts(self, now: float) -> None:
         if self.transport is None:
-            # It was lost while the sweep let others go on.
+            # It was lost, or upgraded, while the sweep let others go on.
             return
         if self._timeouts.expired(now, self._server.limits):
             if self._timeouts.awaiting is Awaiting.HEAD:

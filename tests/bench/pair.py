@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -22,6 +23,7 @@ from tests.bench.certificates import make_certificate
 from tests.bench.clients import Address, Client
 from tests.bench.machine import LOAD_CORE, PROXY_CORE
 from tests.bench.peers import REPOSITORY, Labgate
+from tests.bench.request_profile import BROWSER
 from tests.bench.running import Behind, Running, start, start_upstream
 
 ROUNDS = 40
@@ -60,10 +62,9 @@ class Cpu:
 
 
 def _nanoseconds(running: Running) -> int:
-    """CPU time so far of all threads."""
+    """CPU time so far of the thread that serves."""
     pid = running.program.processes()[0].pid
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads)
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
 
 
 def requests(make: Callable[[Address, int], bytes]) -> Cpu:
@@ -96,8 +97,10 @@ def connections(address: Address, _: ExitStack) -> Batch:
     return run
 
 
-def _varied(address: Address, number: int) -> bytes:
-    return address.get(b"/small")[:-2] + b"X-Request-Id: %d\r\n\r\n" % number
+def _browser(address: Address, number: int) -> bytes:
+    """A request of Lab's, with one field that is another each time."""
+    fields = BROWSER.replace(b"lab.example.org", address.host)
+    return b"GET /small HTTP/1.1\r\n%bX-Request-Id: %d\r\n\r\n" % (fields, number)
 
 
 def _post(address: Address, _: int) -> bytes:
@@ -106,15 +109,23 @@ def _post(address: Address, _: int) -> bytes:
 
 
 CASES = {
-    "get": requests(lambda address, _: address.get(b"/small")),
-    "varied": requests(_varied),
+    "get": requests(lambda address, _: _browser(address, 0)),
+    "varied": requests(_browser),
     "post": requests(_post),
     "tls": Cpu(connections),
 }
 
 
+def wait_until_started(running: Running) -> None:
+    """What is imported after the first response must not count."""
+    size = 0
+    while size != (size := running.program.resident_bytes()):
+        time.sleep(1)
+
+
 def idle_websockets(running: Running) -> float:
     """KiB of resident memory of each idle WebSocket over TLS."""
+    wait_until_started(running)
     with ExitStack() as stack:
         stack.enter_context(Client(running.address)).websocket(b"/ws/echo/208")
         before = running.program.resident_bytes()
@@ -125,6 +136,7 @@ def idle_websockets(running: Running) -> float:
 
 def download(running: Running) -> float:
     """KiB by which the resident memory grows during a large download, at its peak."""
+    wait_until_started(running)
     running.program.forget_peaks()
     before = running.program.resident_bytes()
     with Client(running.address) as client:

@@ -106,6 +106,8 @@ class Labgate(Peer):
     def environment(self, work: Path) -> Mapping[str, str]:
         # An installed labgate is compiled already; here the first start does it.
         own = {"XDG_STATE_HOME": str(work), "PYTHONDONTWRITEBYTECODE": ""}
+        # As the service and the image set it.
+        own["PYTHONMALLOC"] = "malloc"
         return own | ({"PYTHONPATH": interpreter.packages()} if self._foreign else {})
 
     def has_workers(self) -> bool:
