@@ -8,6 +8,7 @@ Towards the client, in the order a request meets them:
 - ``connection_states``      what the client sends and what labgate does, as two tables
 - ``request_parser``         where one request ends and the next begins
 - ``request_body``           a request's body as it arrives
+- ``chunked_body``           one in chunks
 - ``response_writer``        frames the responses; whether another request may follow
 - ``upgraded_connection``    the client's connection after a 101
 - ``misdirected_connection`` a client that speaks plain HTTP to a port for HTTPS

@@ -6,8 +6,11 @@ Tested by tests/net/test_pending_connection.py and tests/wire/test_tls_end.py.
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from proxy.http1.server_connection import ServerConnection
+
+log = logging.getLogger("labgate")
 
 
 class MisdirectedConnection(ServerConnection):
@@ -21,4 +24,5 @@ class MisdirectedConnection(ServerConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         sentence = "This port speaks HTTPS: open the same address with https:// in front."
-        self._refuse(400, sentence, "plain HTTP on a port for HTTPS")
+        log.info("400 from %s: plain HTTP on a port for HTTPS", self.client)
+        self._refuse(400, sentence)

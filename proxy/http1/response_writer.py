@@ -58,16 +58,26 @@ class ResponseWriter:
     """Sends one response after the other (``messages.Responder``).
 
     Attributes:
+        draining: Whether the current request is the connection's last one.
         facts: What the current request's head says of the connection.
         sent: Whether the client was sent anything for the current request.
     """
 
-    __slots__ = ("_bodiless", "_chunked", "_connection", "_persistent", "_pieces", "facts", "sent")
+    __slots__ = (
+        "_bodiless",
+        "_chunked",
+        "_connection",
+        "_persistent",
+        "_pieces",
+        "draining",
+        "facts",
+        "sent",
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.facts = NOTHING_FOLLOWS
-        self.sent = False
+        self.draining = self.sent = False
         self._pieces: list[bytes] = []
         self._bodiless = self._chunked = self._persistent = False
 
@@ -94,7 +104,7 @@ class ResponseWriter:
         close: bool = False,
     ) -> list[Field]:
         facts = self.facts
-        persistent = facts.persistent and not close
+        persistent = facts.persistent and not (close or self.draining)
         added: list[Field] = []
         if not dated:
             # RFC 9110 section 6.6.1: whoever has a clock adds the one that is missing.
@@ -134,7 +144,8 @@ class ResponseWriter:
         pieces, self._pieces = self._pieces, []
         self.sent = True
         self._connection.writable = None
-        self._connection.end_response(b"".join(pieces), persistent=self._persistent)
+        persistent = self._persistent and not self.draining
+        self._connection.end_response(b"".join(pieces), persistent=persistent)
 
     def upgrade(self, reason: bytes, fields: list[Field]) -> RawConnection:
         self._write(serialised(101, reason, fields))

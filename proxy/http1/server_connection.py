@@ -13,13 +13,14 @@ from time import monotonic
 from typing import cast
 
 from proxy.http1.accepted_connection import MAX_WRITE_BYTES, AcceptedConnection, Server
+from proxy.http1.chunked_body import open_body
 from proxy.http1.connection_states import ClientState, ServerState
-from proxy.http1.request_body import NO_CONTENT, ChunkedBody, SizedBody
+from proxy.http1.request_body import NO_CONTENT, SizedBody
 from proxy.http1.request_parser import RequestParser
 from proxy.http1.response_writer import ResponseWriter
 from proxy.http1.timeouts import Awaiting, ConnectionTimeouts
 from proxy.http1.upgraded_connection import UpgradedConnection
-from proxy.messages import RequestInProgress, queue_response
+from proxy.messages import RequestInProgress
 from proxy.net.limits import Slot
 from proxy.net.reset import reset
 from proxy.rules.decision import Refuse
@@ -53,7 +54,6 @@ class ServerConnection(AcceptedConnection):
     __slots__ = (
         "_arrival",
         "_body",
-        "_draining",
         "_facts_key",
         "_in_progress",
         "_parser",
@@ -78,7 +78,6 @@ class ServerConnection(AcceptedConnection):
         self._writer = ResponseWriter(self)
         self._facts_key: object = None
         self._timeouts = ConnectionTimeouts()
-        self._draining = False
         self._upgraded: UpgradedConnection | None = None
         self.writable: Callable[[], None] | None = None
 
@@ -104,7 +103,8 @@ class ServerConnection(AcceptedConnection):
             if piece is None:
                 break
             if isinstance(piece, Refuse):
-                self._refuse(piece.status, piece.sentence, piece.rule)
+                log.info("%s from %s: %s", piece.status, self.client, piece.rule)
+                self._refuse(piece.status, piece.sentence)
             elif state is ClientState.HEAD:
                 self._queue_request()
             elif (body := self._body) is not None:
@@ -167,21 +167,13 @@ class ServerConnection(AcceptedConnection):
         self._queued = head = RequestHead(
             method, target, version, section.fields, self._arrival, section
         )
-        facts_key = (section, method, version, self._draining)
+        facts_key = (section, method, version)
         if self._facts_key != facts_key:
-            facts = connection_facts(head)
-            self._facts_key = facts_key
-            self._writer.facts = facts._replace(persistent=False) if self._draining else facts
+            self._facts_key, self._writer.facts = facts_key, connection_facts(head)
         self._body = None
         if parser.state is not ClientState.DONE:
-            self._body = self._new_body()
-
-    def _new_body(self) -> SizedBody:
-        limits, facts = self._server.limits, self._writer.facts
-        if self._parser.state is ClientState.CHUNKED_BODY:
-            return ChunkedBody(self, limits, expects_continue=facts.expects_continue)
-        length = self._parser.section.framing.length
-        return SizedBody(self, limits, length, expects_continue=facts.expects_continue)
+            expects_continue = self._writer.facts.expects_continue
+            self._body = open_body(self, self._server.limits, section.framing, expects_continue)
 
     def _start_request(self) -> None:
         """Dispatch the request, with what has arrived of its content, unless the client is slow.
@@ -209,7 +201,7 @@ class ServerConnection(AcceptedConnection):
         outstanding = body is not None and body.outstanding
         if body is not None:
             # What is left of it is read, because requests come behind it, or the client's end.
-            body.drop()
+            body.discard()
         if transport is None or transport.is_closing():
             # Aborted: on uvloop a FIN could still overtake the reset.
             self._state = ServerState.CLOSED
@@ -219,7 +211,7 @@ class ServerConnection(AcceptedConnection):
         elif data:
             transport.write(data)
         parser = self._parser
-        if self._draining or not persistent:
+        if not persistent:
             if outstanding or parser.buffered:
                 self.linger()
             else:
@@ -268,16 +260,10 @@ class ServerConnection(AcceptedConnection):
         self.resume_reading()
         self.write_eof()
 
-    def _refuse(self, status: int, sentence: str, reason: str) -> None:
+    def _refuse(self, status: int, sentence: str) -> None:
         """Respond to what never became a request, and linger."""
-        log.info("%s from %s: %s", status, self.client, reason)
-        self._write_refusal(status, sentence)
-        self.linger()
-
-    def _write_refusal(self, status: int, sentence: str) -> None:
         self._facts_key, self._writer.facts = None, NOTHING_FOLLOWS
-        queue_response(self._writer, plain(status, sentence, close=True))
-        self._writer.flush()
+        self._writer.refuse(plain(status, sentence, close=True))
 
     # For the server
 
@@ -288,7 +274,7 @@ class ServerConnection(AcceptedConnection):
             super().abort()
 
     def drain(self) -> None:
-        self._draining = True
+        self._writer.draining = True
         if self._state in WITHOUT_REQUEST:
             self.finish()
 
@@ -304,7 +290,7 @@ class ServerConnection(AcceptedConnection):
             return
         if self._timeouts.expired(now, self._server.limits):
             if self._timeouts.awaiting is Awaiting.HEAD:
-                self._write_refusal(408, "The request took too long.")
+                self._refuse(408, "The request took too long.")
             self.finish()
         if self._body is not None:
             self._body.check_pace(now, response_begun=self._writer.sent)

@@ -18,6 +18,7 @@ from time import process_time_ns
 from typing import Any, TypeVar, cast
 
 from proxy.http1.server import Http1Server
+from proxy.net.limits import DEFAULT_LIMITS, new_request_limit
 from proxy.observe.record import Observers, Record
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
@@ -51,9 +52,7 @@ CASES: dict[str, Callable[[int], bytes]] = {
     "varied": lambda number: (
         b"GET /api/kernels HTTP/1.1\r\n" + BROWSER + b"X-Request-Id: %d\r\n\r\n" % number
     ),
-    "post": lambda _: (
-        b"POST /api/kernels HTTP/1.1\r\n" + BROWSER + b"Content-Length: 2\r\n\r\n{}"
-    ),
+    "post": lambda _: b"POST /api/kernels HTTP/1.1\r\n" + BROWSER + b"Content-Length: 2\r\n\r\n{}",
 }
 
 
@@ -108,7 +107,8 @@ async def run(make: Callable[[int], bytes], profile: cProfile.Profile | None) ->
 
     site = make_site((WebOrigin("https", "lab.example.org", 443),), WebOrigin("http", "::1", 8888))
     pool = Pool(Jupyter())
-    router = Router(site, pool, Pool(None))
+    limit = new_request_limit(DEFAULT_LIMITS)
+    router = Router(site, pool, Pool(None), limit, limit)
     dispatcher = Dispatcher(router, Observers(end=(observe,)), access_log=True)
     connection = Http1Server(dispatcher)()
     responded = asyncio.Event()

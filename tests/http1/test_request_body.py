@@ -10,10 +10,10 @@ from time import monotonic
 import pytest
 
 from proxy.errors import ClientFault
+from proxy.http1.chunked_body import ChunkedBody
 from proxy.http1.request_body import (
     EXPECT_CONTINUE_SECONDS,
-    MAX_WAITING_BYTES,
-    ChunkedBody,
+    MAX_BUFFERED_BODY_BYTES,
     SizedBody,
 )
 from proxy.http1.server_connection import MAX_BUFFERED_BYTES, ServerConnection
@@ -145,7 +145,7 @@ async def test_content_behind_a_kept_request_is_bounded(monkeypatch: pytest.Monk
             # The next request has begun, and reads what is kept.
             await until(lambda: bool(labgate.records) and connection._body is not None)
             await until(lambda: not transport.is_reading() or sending.done())
-            assert taps.edge.taken < MAX_BUFFERED_BYTES + MAX_WAITING_BYTES + 2 * ONE_READ
+            assert taps.edge.taken < MAX_BUFFERED_BYTES + MAX_BUFFERED_BODY_BYTES + 2 * ONE_READ
             sending.cancel()
             client.close()
     for filler in fillers:
@@ -173,7 +173,7 @@ async def test_a_fault_behind_much_content_leaves_the_client_read() -> None:
         client = await dialled(labgate, CHUNKED)
         await loop.sock_sendall(client, b"%x\r\n" % size + b"x" * size + b"\r\n")
         await until(lambda: taken >= size)
-        rest = MAX_WAITING_BYTES + 50_000
+        rest = MAX_BUFFERED_BODY_BYTES + 50_000
         same_moment(lambda: client.send(b"%x\r\n" % rest + b"x" * rest + b"\r\nzzz\r\n"))
         assert (await loop.sock_recv(client, 4096)).startswith(b"HTTP/1.1 400 ")
         (connection,) = labgate.server.connections
@@ -182,7 +182,7 @@ async def test_a_fault_behind_much_content_leaves_the_client_read() -> None:
         client.close()
 
 
-@pytest.mark.parametrize("size", [MAX_WAITING_BYTES - 30_000, MAX_WAITING_BYTES + 50_000])
+@pytest.mark.parametrize("size", [98_000, MAX_BUFFERED_BODY_BYTES + 50_000])
 async def test_a_client_that_leaves_behind_its_whole_content_is_noticed(size: int) -> None:
     asked = asyncio.Event()
 
@@ -249,10 +249,10 @@ def test_tiny_chunks_wait_as_what_they_contain() -> None:
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert after - before < 2 * MAX_WAITING_BYTES
+    assert after - before < 2 * MAX_BUFFERED_BODY_BYTES
     whole = content.take()
     assert whole is not None
-    assert len(whole) > MAX_WAITING_BYTES
+    assert len(whole) > MAX_BUFFERED_BODY_BYTES
     assert whole.strip(b"ab") == b""
     assert not source.paused
 

@@ -190,3 +190,30 @@ async def test_much_goes_down_in_slices_until_its_client_has_proven_to_read() ->
             assert pieces == [read]
         finally:
             connection.transport = own
+
+
+async def test_a_drain_closes_after_the_request_in_progress_and_announces_it() -> None:
+    """RFC 9112 section 9.6: whoever closes after a response says so in it."""
+    arrived, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(visit: Visit) -> None:
+        await visit.head()
+        arrived.set()
+        await go.wait()
+        await visit.say(OK)
+
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(slow) as jupyter,
+        edge(jupyter.address) as labgate,
+    ):
+        reader, writer = await labgate.connect()
+        idle, _ = await labgate.connect()
+        writer.write(GET)
+        await arrived.wait()
+        labgate.server.drain()
+        assert await idle.read() == b""
+        go.set()
+        response = await reader.read()
+    assert response.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert response.count(b"Connection: close\r\n") == 1

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
+import pytest
+
+from proxy.http1.request_parser import RequestParser
+from proxy.http1.response_writer import ResponseWriter
 from proxy.http1.server_connection import ServerConnection
+from proxy.http1.timeouts import ConnectionTimeouts
 from proxy.http1.upgraded_connection import UpgradedConnection
+from proxy.rules.head import FieldSection
 from tests.edges import edge
 from tests.http1.test_endings import SWITCH, WEBSOCKET, until
 from tests.upstreams import Visit, upstream
@@ -55,7 +62,31 @@ async def test_a_loss_told_to_the_previous_object_ends_the_tunnel() -> None:
         await reader.readuntil(b"\r\n\r\n")
         assert len(labgate.server.connections) == 1
         assert previous not in labgate.server.connections
+        (connection,) = labgate.server.connections
         previous.connection_lost(None)
+        assert connection.transport is None
         assert not labgate.server.connections
         assert len(labgate.server.connection_limit) == 0
+        await until(lambda: not labgate.open_requests.tunnels)
+
+
+async def test_nothing_of_http_is_kept_for_an_idle_tunnel() -> None:
+    async def answer(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(SWITCH)
+        await visit.reader.read()
+
+    async with asyncio.timeout(60), upstream(answer) as jupyter, edge(jupyter.address) as labgate:
+        reader, writer = await labgate.connect()
+        await until(lambda: bool(labgate.server.connections))
+        (previous,) = labgate.server.connections
+        writer.write(WEBSOCKET)
+        await reader.readuntil(b"\r\n\r\n")
+        await until(lambda: bool(labgate.open_requests.tunnels))
+        kinds = {type(kept) for kept in gc.get_referents(previous)}
+        assert not kinds & {RequestParser, ResponseWriter, ConnectionTimeouts, FieldSection, tuple}
+        # Whoever holds the responder of the handshake can still abort.
+        previous.abort()
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
         await until(lambda: not labgate.open_requests.tunnels)
