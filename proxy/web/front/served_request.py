@@ -257,6 +257,6 @@ class ServedRequest:
         self._in_progress = None
         if self.receiver is not None:
             # Nobody wants the rest any more.
-            self.receiver.body.drop()
+            self.receiver.body.discard()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
