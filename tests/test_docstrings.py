@@ -57,3 +57,9 @@ def test_the_life_of_a_request_names_every_package() -> None:
     named = set(re.findall(r"\w+", docstring(ROOT / "__init__.py")))
     packages = {path.stem for path in ROOT.iterdir() if path.name[:2] != "__"}
     assert packages - named == set()
+
+
+def test_the_readme_shows_the_same_life_of_a_request() -> None:
+    block = docstring(ROOT / "__init__.py").split("::\n\n", 1)[1].split("\n\n", 1)[0]
+    lines = [line.removeprefix("    ") for line in block.splitlines()]
+    assert "\n".join(lines) in (ROOT.parent / "README.md").read_text("utf-8")
