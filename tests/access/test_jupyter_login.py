@@ -119,6 +119,14 @@ async def test_no_more_run_at_once_than_failures_are_left() -> None:
     await jupyter.begin()
 
 
+async def test_every_failure_leaves_room_for_one_less() -> None:
+    jupyter = Logins(6)
+    jupyter.logins.on_response_end(await jupyter.begin(), 401)
+    for _ in range(5):
+        await jupyter.begin()
+    assert await jupyter.logins.check(FORM, ALLOW) == BUSY
+
+
 async def test_who_leaves_while_a_login_is_delayed_takes_no_room() -> None:
     jupyter = Logins(3)
     jupyter.logins.on_response_end(await jupyter.begin(), 401)
@@ -126,6 +134,9 @@ async def test_who_leaves_while_a_login_is_delayed_takes_no_room() -> None:
     while not jupyter.running():  # noqa: ASYNC110  no event says so
         await asyncio.sleep(0)
     assert await jupyter.logins.check(FORM, ALLOW) == BUSY, "one at a time now"
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not login.done(), "it waits"
     login.cancel()
     with pytest.raises(asyncio.CancelledError):
         await login

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
@@ -26,6 +27,7 @@ USERS = {
     "böb.c": "$apr1$hash-of-bob",
     "a": "$2b$04$hash-of-a",
     "ab": "$2b$04$hash-of-ab",
+    "abW": "$2b$04$hash-of-abW",  # YWJX in base64
     "x" * 5000: "$2b$04$hash-of-x",
 }
 SESSIONS = Sessions(b"k" * KEY_BYTES)
@@ -52,6 +54,23 @@ def test_what_was_issued_is_valid(user: str) -> None:
 def test_a_restart_with_the_same_key_changes_nothing() -> None:
     assert Sessions(b"k" * KEY_BYTES).find([cookie()], USERS, NOW) is not None
     assert Sessions(b"o" * KEY_BYTES).find([cookie()], USERS, NOW) is None
+
+
+def test_sessions_outlive_an_upgrade() -> None:
+    """This cookie was issued by version 0.1.0."""
+    issued = (
+        b"__Host-labgate=2.1800000000.0123456789abcdef.YWRh."
+        b"aXDt3GUcwB5-u7UGWtnS_4AA62w0nQOKRTN0XzeRak0"
+    )
+    assert SESSIONS.find([issued], USERS, NOW) == Session("ada", int(NOW), NAME.decode())
+    again = SESSIONS.issue("ada", USERS["ada"], NOW, NAME.decode())[1]
+    assert again.partition(b";")[0] == issued
+
+
+@pytest.mark.parametrize("user", list(USERS), ids=range(len(USERS)))
+def test_a_cookie_has_no_character_that_would_need_quotes(user: str) -> None:
+    value = cookie(user).removeprefix(b"__Host-labgate=")
+    assert re.fullmatch(rb"2\.1800000000(\.[A-Za-z0-9_-]+){3}", value)
 
 
 def test_every_changed_octet_is_noticed() -> None:

@@ -24,6 +24,8 @@ ABSOLUTE = [
     (b"http://lab.example.org/x?y", b"lab.example.org", b"/x?y"),
     (b"HTTPS://lab.example.org:443", b"lab.example.org:443", b"/"),
     (b"http://lab.example.org?y=/", b"lab.example.org", b"/?y=/"),
+    (b"http://lab.example.org?a?b", b"lab.example.org", b"/?a?b"),
+    (b"http://lab.example.org/a/b?c=http://d", b"lab.example.org", b"/a/b?c=http://d"),
 ]
 
 
@@ -33,6 +35,21 @@ def test_absolute_form_overrides_host(target: bytes, host: bytes, path: bytes) -
     assert isinstance(head, RequestHead)
     assert head.target == path
     assert head.fields == ((b"Host", host), (b"A", b"b"))
+
+
+SERVER_AS_A_WHOLE = [
+    (b"OPTIONS", b"http://lab.example.org", b"*"),
+    (b"OPTIONS", b"http://lab.example.org?x", b"/?x"),
+    (b"OPTIONS", b"http://lab.example.org/", b"/"),
+    (b"GET", b"http://lab.example.org", b"/"),
+]
+
+
+@pytest.mark.parametrize(("method", "target", "path"), SERVER_AS_A_WHOLE)
+def test_options_without_a_path_means_the_server(method: bytes, target: bytes, path: bytes) -> None:
+    head = origin_form(get(HOST, target=target, method=method))
+    assert isinstance(head, RequestHead)
+    assert head.target == path
 
 
 ORDINARY = [
