@@ -251,6 +251,19 @@ async def test_requests_with_one_password_share_one_check(door: Door) -> None:
     assert door.access.verifier.hashed == 1
 
 
+async def test_who_leaves_makes_room_for_one_other(door: Door) -> None:
+    for number in range(2):
+        held(door)
+        head = get(HOST, basic(f"x{number}"))
+        waiting = [await begin(door, head) for _ in range(MAX_WAITING_REQUESTS_PER_ADDRESS)]
+        waiting[0].cancel()
+        await asyncio.wait(waiting[:1])
+        waiting[0] = await begin(door, head)
+        assert await door.access.check(head) == BUSY
+        await free(door)
+        await asyncio.gather(*waiting)
+
+
 async def test_a_check_goes_on_when_its_client_leaves(door: Door) -> None:
     held(door)
     task = await begin(door, get(HOST, basic("x")))
