@@ -107,5 +107,3 @@ def _from_the_right(values: Sequence[bytes]) -> Iterator[bytes]:
         whole = entries if len(entries) <= left else entries[1:]
         yield from reversed(whole)
         left -= len(whole)
-        if left <= 0:
-            return

@@ -104,4 +104,4 @@ def _without_secret_parameters(target: bytes) -> bytes:
         assert value is not None, "it matches nothing, too"
         parts += (target[done : found.end()], REDACTED)
         done = value.end()
-    return b"".join((*parts, target[done:])) if parts else target
+    return b"".join((*parts, target[done:]))

@@ -52,6 +52,8 @@ def test_fields(name: bytes, value: bytes, expected: bytes) -> None:
 
 TARGETS = [
     (b"/a?TOKEN=x&b=1", b"/a?TOKEN=[redacted]&b=1"),
+    (b"/a?token=x&key=y&b=1", b"/a?token=[redacted]&key=[redacted]&b=1"),
+    (b"/a?token=&key=", b"/a?token=[redacted]&key=[redacted]"),
     (b"/a?b=token", b"/a?b=token"),
     (b"/a?b=token&c=d@e", b"/a?b=token&c=d@e"),
     (b"/a?to%6ben=s3cret", b"/a?to%6ben=[redacted]"),
@@ -94,6 +96,11 @@ def test_names_that_speak_of_secrets(word: bytes) -> None:
         assert is_secret_field(name)
         assert is_secret_parameter(name.upper())
         assert is_secret_parameter(b"".join(b"%%%02x" % octet for octet in name))
+
+
+def test_a_name_that_is_too_long_to_decode_counts_as_secret() -> None:
+    assert not is_secret_parameter(b"x" * 256)
+    assert is_secret_parameter(b"x" * 257)
 
 
 def test_what_a_connection_began_with() -> None:

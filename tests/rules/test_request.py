@@ -88,6 +88,7 @@ CASES = [
     pytest.param([b"TE: trailers", b"Proxy-Connection: x", b"Trailer: y"], [], id="unlisted"),
     pytest.param([b"Upgrade: h2c", b"Connection: Upgrade, HTTP2-Settings"], [], id="h2c"),
     pytest.param([b"Connection: close, X-Mine", b"X-Mine: 1"], [], id="named in Connection"),
+    pytest.param([b"Connection: close,X-Mine", b"X-Mine: 1"], [], id="without a space"),
     pytest.param(
         [b"Connection: Host, Cookie, Origin, X-Forwarded-For", b"Cookie: a=b"],
         [b"Cookie: a=b"],
