@@ -295,3 +295,31 @@ async def test_what_failed_meanwhile_is_not_checked(tmp_path: Path) -> None:
     ]
     assert outcomes[1:] == [BUSY, BUSY], "the next one has to be delayed first"
     assert door.access.verifier.hashed == 1
+
+
+async def test_who_is_locked_out_meanwhile_is_told_for_how_long(tmp_path: Path) -> None:
+    door = Door(tmp_path, most=1)
+    held(door)
+    waiting = [await begin(door, get(HOST, basic(f"x{number}"))) for number in range(2)]
+    door.access.verifier._slots.release()
+    wrong, refused = await asyncio.gather(*waiting)
+    assert isinstance(wrong, Refuse)
+    assert wrong.status == 401
+    assert isinstance(refused, Refuse)
+    assert refused.status == 429
+    assert refused.fields[0][1] in (b"900", b"899")
+    assert door.access.verifier.hashed == 1
+
+
+async def test_who_waited_is_locked_out_by_others_as_well(tmp_path: Path) -> None:
+    door = Door(tmp_path, most=3)
+    door.lockout.failed(HERE, "ada", "a", time.monotonic())
+    held(door)
+    waiting = await begin(door, get(HOST, basic()))
+    for secret in ("b", "c"):
+        door.lockout.failed(HERE, "ada", secret, time.monotonic())
+    await free(door)
+    outcome = await waiting
+    assert isinstance(outcome, Refuse)
+    assert outcome.status == 429
+    assert door.access.verifier.hashed == 0
