@@ -22,10 +22,12 @@ class Mutant:
     Attributes:
         key: The function, and the changed lines before and after as a diff. It contains no line
             number and no other line, so it does not change with them.
+        name: What mutmut calls it; it has a number, which changes with the function.
         exit_code: The exit code of mutmut; None if it was not tried.
     """
 
     key: str
+    name: str
     exit_code: int | None
 
     @property
@@ -54,7 +56,7 @@ def mutants_of(mutated: Path, module: str) -> list[Mutant]:
             _source(lines, spans[f"{function}__mutmut_{which}"]) for which in ("orig", number)
         )
         path = function.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
-        found.append(Mutant(f"{module}.{path}\n{_changed_lines(before, after)}", exit_code))
+        found.append(Mutant(f"{module}.{path}\n{_changed_lines(before, after)}", name, exit_code))
     return found
 
 
