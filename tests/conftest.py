@@ -63,8 +63,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(2 * (os.cpu_count() or 1), 8)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest is best begun early: browsers and containers, then other programs."""
+    if front() != "labgate":
+        left_out = [item for item in items if item.get_closest_marker("own_protocol")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     ranks: dict[Path, int] = {}
     for item in items:
         rank = 2

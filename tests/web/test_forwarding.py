@@ -62,7 +62,14 @@ async def test_head_keep_alive_and_http_1_0() -> None:
         assert labgate.router.application.pool.connections == 1, "all over one connection"
 
 
-HOSTS = [(), (b"Host: 10.0.0.1:8443",), (b"Host: evil.example",), (b"Host: a", b"Host: b")]
+HOSTS = [
+    (),
+    (b"Host: 10.0.0.1:8443",),
+    (b"Host: evil.example",),
+    pytest.param(
+        (b"Host: a", b"Host: b"), marks=pytest.mark.own_protocol("aiohttp refuses two of them")
+    ),
+]
 TARGETS = [b"/.labgate/health", b"/.labgate/health?", b"/.labgate/health?a=%zz&%00<>\"|'{}[]^`\\"]
 
 
@@ -185,7 +192,10 @@ async def test_content_for_a_path_of_ours_reaches_nobody() -> None:
     "lines",
     [
         (b"Cookie: c=" + b"x" * 40_000,),
-        (b"Content-Type: a/b", b"Content-Type: c/d"),
+        pytest.param(
+            (b"Content-Type: a/b", b"Content-Type: c/d"),
+            marks=pytest.mark.own_protocol("aiohttp refuses two of them"),
+        ),
         (b"Content-Encoding: br",),
         (b"Authorization: Basic " + b"x" * 20_000,),
         tuple(b"X-Field-%d: x" % number for number in range(120)),

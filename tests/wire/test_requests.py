@@ -9,8 +9,11 @@ import pytest
 from tests.edges import edge
 from tests.upstreams import upstream
 from tests.wire.corpus import Case, filled, judge_content, load
+from tests.wire.differences import on_this_front
 from tests.wire.messages import Message
 from tests.wire.talk import FOLLOW_UP, NEXT, SEEN, Client, Recorder, Taps, pieces, within
+
+CASES = on_this_front(load("requests"))
 
 
 def answer(request: Message) -> Sequence[bytes]:
@@ -20,7 +23,7 @@ def answer(request: Message) -> Sequence[bytes]:
 
 
 @pytest.mark.parametrize("segments", ["whole", "bytes"])
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in load("requests")])
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
 async def test_request(case: Case, segments: str, taps: Taps, seconds: float) -> None:
     connection = case.one("connection")
     keep = connection in ("keep", "either")
