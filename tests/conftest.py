@@ -80,19 +80,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: ranks[item.path])
 
 
-def require(condition: object, lack: str, mend: str) -> None:
+def require(condition: object, lack: str, remedy: str) -> None:
     """Skip the test on a machine that lacks something; fail it where nothing may be missing.
 
     Args:
         condition: True where it can run.
         lack: What is missing, as it stands in the list of what was skipped.
-        mend: What to do about it: a command where there is one.
+        remedy: What to do about it: a command where there is one.
     """
     if condition:
         return
     if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(f"{lack}: {mend}")
-    pytest.skip(f"{lack}: {mend}")
+        pytest.fail(f"{lack}: {remedy}")
+    pytest.skip(f"{lack}: {remedy}")
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ async def edge(
 
 
 @asynccontextmanager
-async def shedding(edge: Edge, listener: Listener | None = None) -> AsyncIterator[None]:
+async def enforcing_timeouts(edge: Edge, listener: Listener | None = None) -> AsyncIterator[None]:
     """The application's sweep, without its pauses."""
 
     async def sweep() -> None:

@@ -178,7 +178,9 @@ def test_a_file_has_no_more_than_a_mib(tmp_path: Path) -> None:
     assert "no file of less than a MiB" in problem_with(Path("/dev/null"))
 
 
-def test_readable_by_everybody_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_readable_by_everybody_is_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = tmp_path / "htpasswd"
     file.write_text(f"ada:{SESAME}\n")
     file.chmod(0o640)

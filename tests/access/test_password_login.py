@@ -100,7 +100,7 @@ async def test_a_password_that_cannot_be_read_is_no_failure(door: Door) -> None:
     assert door.remaining() == 10
 
 
-async def test_the_log_says_who_came_and_left(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_has_logins_and_logouts(door: Door, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     session = await log_in(door)
     assert await door.ask(session) is ALLOW
@@ -276,7 +276,7 @@ async def test_a_check_goes_on_when_its_client_leaves(door: Door) -> None:
     assert door.remaining() == 9
 
 
-async def test_a_crowd_is_told_to_come_again(door: Door) -> None:
+async def test_a_crowd_gets_503_with_retry_after(door: Door) -> None:
     door.access.verifier._waiting = MAX_WAITING_CHECKS
     assert await door.ask(basic()) == OVERLOADED
 

@@ -22,7 +22,7 @@ WAITS = [
 
 
 @pytest.mark.parametrize(("seconds", "retry_after", "wait"), WAITS)
-def test_how_long_to_wait_is_told_to_people_and_programs(
+def test_people_and_programs_learn_how_long_to_wait(
     seconds: float, retry_after: bytes, wait: str
 ) -> None:
     sentence = f"Too many failed logins from this address; try again in {wait}."

@@ -24,7 +24,7 @@ def session(user: str = "ada", name: str = "a", issued: int = NOW - 5) -> Sessio
     return Session(user, issued, name)
 
 
-def test_only_the_session_that_was_ended_is_over() -> None:
+def test_only_the_session_that_was_ended_is_invalid() -> None:
     revoked = RevokedSessions([Revocation("ada", "a", NOW)])
     assert session() in revoked
     assert session(issued=NOW + 5) in revoked  # renewed by a request that was under way
@@ -86,7 +86,7 @@ async def test_it_is_kept(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == [FILE_NAME]
 
 
-async def test_two_with_one_folder_keep_what_both_have_heard(tmp_path: Path) -> None:
+async def test_two_with_one_folder_store_the_revocations_of_both(tmp_path: Path) -> None:
     first, second = RevokedFile(tmp_path), RevokedFile(tmp_path)
     await first.save(Revocation("ada", "a", NOW))
     await second.save(Revocation("ada", "b", NOW))

@@ -156,7 +156,7 @@ def test_a_renewed_one_is_the_same_session() -> None:
     assert other.name != first.name
 
 
-def test_a_revoked_one_is_over_and_so_are_its_copies() -> None:
+def test_a_revoked_session_and_its_copies_are_invalid() -> None:
     revoked = RevokedSessions()
     sessions = Sessions(b"k" * KEY_BYTES, revoked)
     old, other = cookie(), cookie()

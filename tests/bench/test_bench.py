@@ -148,7 +148,7 @@ def test_the_published_results_name_no_folder_of_a_machine() -> None:
     assert not re.search(r"/(tmp|home|root|opt|usr|work|Users)\b", text)
 
 
-def test_an_unknown_name_is_said_with_the_known_ones() -> None:
+def test_the_error_for_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(SystemExit, match="There is no measure latenz: choose of cpu-per-request"):
         main(["latenz"])
     with pytest.raises(SystemExit, match="There is no peer apache: choose of labgate"):

@@ -21,7 +21,7 @@ def test_a_good_pair(tmp_path: Path) -> None:
     assert not loaded.covers("wild.example")
 
 
-def test_a_missing_file_is_named_with_the_mend(tmp_path: Path) -> None:
+def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(StartError, match=r"no certificate at .*/none.pem.*--cert"):
         load_pair(tmp_path / "none.pem", tmp_path / "none.key")
     with pytest.raises(StartError, match=r"With --email YOU@EXAMPLE\.ORG labgate obtains one"):

@@ -1,4 +1,4 @@
-"""The watcher finds a new pair by itself, however it came into its place."""
+"""The watcher finds a new pair by itself, however it was put there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.certificates import pair
 NAME = "lab.example.org"
 
 
-class Heard(Handshakes):
+class RecordingReceiver(Handshakes):
     """Says when it gets another certificate."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ def _another_target(live: Path) -> None:
 async def test_a_new_pair_is_found(tmp_path: Path, change: Callable[[Path], None]) -> None:
     live = tmp_path / "live"
     cert, key = pair(live, NAME)
-    handshakes = Heard()
+    handshakes = RecordingReceiver()
     store = CertificateStore([CertificateSource(NAME, "files", cert, key)], handshakes, (NAME,))
     store.start()
     (managed,) = store.managed

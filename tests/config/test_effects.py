@@ -87,7 +87,7 @@ FINE = [
 
 
 @pytest.mark.parametrize("line", FINE)
-def test_what_has_an_effect_is_fine(line: str, file: Path) -> None:
+def test_keys_with_an_effect_get_no_warning(line: str, file: Path) -> None:
     assert remarks_of(line, {}, file) == ([], [])
 
 

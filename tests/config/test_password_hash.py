@@ -60,7 +60,7 @@ def test_accepted_as_jupyter_accepts_it(value: str) -> None:
     ],
     ids=count(),
 )
-def test_refused_with_the_mend(value: str, about: str) -> None:
+def test_refused_with_the_remedy(value: str, about: str) -> None:
     problem = problem_with_jupyter_hash(value)
     assert about in problem
     assert "labgate password" in problem

@@ -64,7 +64,7 @@ def test_too_many_are_turned_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("connections", "warned"), [("2000", True), ("200", False)])
-def test_a_number_that_was_asked_for_and_cannot_be_is_said(
+def test_a_limit_above_the_descriptors_is_a_warning(
     tmp_path: Path, connections: str, warned: bool
 ) -> None:
     with poor(tmp_path, connections=connections) as labgate:

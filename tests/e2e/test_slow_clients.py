@@ -1,4 +1,4 @@
-"""A crowd of slow clients (slowhttptest): shed in time, and nobody else notices.
+"""A crowd of slow clients (slowhttptest): disconnected in time, and nobody else notices.
 
 1,000 connections each time, and 4,000 in the tests marked slow; four slowhttptest at once,
 each asked for 250 connections a second, which is more than two cores can give. They run at the
@@ -289,7 +289,7 @@ def report(
         print(f"  {name:10} {len(times):5} {shown}", file=sys.stderr)
     if seen.canaries:
         borne = f"{min(seen.canaries):.2f} to {max(seen.canaries):.2f} s"
-        print(f"  canaries shed after {borne}", file=sys.stderr)
+        print(f"  canaries disconnected after {borne}", file=sys.stderr)
     print(f"  descriptors {before[0]}, {seen.descriptors}, {calm[0]}", file=sys.stderr)
     sizes = " ".join(f"{size / MEGABYTE:.0f}" for size in (before[1], seen.resident, calm[1]))
     print(f"  resident {sizes} MB", file=sys.stderr)

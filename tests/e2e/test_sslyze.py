@@ -29,7 +29,7 @@ def sslyze(server: str, authority: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_intermediate_profile_is_kept(tmp_path: Path) -> None:
+def test_the_intermediate_profile(tmp_path: Path) -> None:
     with Labgate(tmp_path, "serve", "--upstream", "http://127.0.0.1:9") as labgate:
         scan = sslyze(f"localhost:{labgate.https_port}", labgate.authority)
         assert scan.returncode == 0, scan.stdout + scan.stderr

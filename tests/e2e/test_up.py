@@ -352,7 +352,7 @@ def test_a_start_that_cannot_work_says_why(
     assert not ran.stdout
 
 
-def test_everything_wrong_with_the_configuration_is_said_at_once(tmp_path: Path) -> None:
+def test_everything_wrong_with_the_configuration_is_reported_at_once(tmp_path: Path) -> None:
     file = tmp_path / "labgate.toml"
     file.write_text('[site]\ndomain = "a.example"\n[listen]\nhttps_port = "many"\n')
     ran = subprocess.run(

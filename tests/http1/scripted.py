@@ -60,7 +60,9 @@ class Line:
     def _released(self, connection: UpstreamConnection, reusable: bool) -> None:
         self.reusable = reusable
 
-    def ask(self, receiver: Heard, method: bytes = b"GET", *, upgrade: bool = False) -> None:
+    def ask(
+        self, receiver: RecordingReceiver, method: bytes = b"GET", *, upgrade: bool = False
+    ) -> None:
         """A whole request."""
         self.reusable = None
         data = method + b" / HTTP/1.1\r\n\r\n"
@@ -82,8 +84,8 @@ class Line:
         self.connection.connection_lost(error)
 
 
-class Heard:
-    """What one client would receive (``streams.Receiver``)."""
+class RecordingReceiver:
+    """What one client would receive (``messages.Receiver``)."""
 
     def __init__(self) -> None:
         self.interim: list[int] = []

@@ -197,13 +197,13 @@ async def test_an_upstream_that_answers_early_and_reads_no_more_is_left() -> Non
 
 def lost(exchange: socket.socket) -> bytes:
     """What labgate says until it hangs up."""
-    came = b""
+    received = b""
     try:
         while piece := exchange.recv(65536):
-            came += piece
+            received += piece
     except ConnectionError:
         pass
-    return came
+    return received
 
 
 @pytest.mark.parametrize(

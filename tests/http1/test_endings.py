@@ -207,9 +207,9 @@ async def test_who_leaves_as_a_request_is_sent_again_is_counted_out(first: str) 
     ):
         loop = asyncio.get_running_loop()
         client = await dialled(labgate, GET)
-        came = b""
-        while not came.endswith(b"ok"):
-            came += await loop.sock_recv(client, 1000)
+        received = b""
+        while not received.endswith(b"ok"):
+            received += await loop.sock_recv(client, 1000)
         await loop.sock_sendall(client, GET)
         await asked.wait()
         with other_end(visits[0]) as other:

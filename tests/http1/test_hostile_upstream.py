@@ -35,7 +35,7 @@ ENDLESS = [
 
 
 @pytest.mark.parametrize(("first", "then"), ENDLESS)
-async def test_what_has_no_end_is_cut_off(first: bytes, then: bytes) -> None:
+async def test_what_has_no_end_is_ended(first: bytes, then: bytes) -> None:
     taken = asyncio.get_running_loop().create_future()
 
     async def endless(visit: Visit) -> None:

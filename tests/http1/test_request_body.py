@@ -115,7 +115,9 @@ async def test_who_says_more_than_its_chunks_is_waited_for(
         assert labgate.server.connections
 
 
-async def test_content_behind_a_kept_request_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_content_behind_a_buffered_request_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """While nobody reads it: the answer before it is awaited, then Jupyter is being dialled."""
     loop = asyncio.get_running_loop()
     taps = Taps(monkeypatch)

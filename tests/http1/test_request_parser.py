@@ -146,14 +146,16 @@ def test_cuts_do_not_matter(sent: list[tuple[bytes, bytes]], data: st.DataObject
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
-def test_anything_at_all_is_cut_alike(data: bytes, at: int) -> None:
+def test_any_input_is_split_alike(data: bytes, at: int) -> None:
     whole, refused, _ = cut([data])
     halves, refused_too, _ = cut([data[:at], data[at:]])
     assert (b"".join(whole), refused) == (b"".join(halves), refused_too)
 
 
 @pytest.mark.parametrize(("octets", "remembered"), [(100, True), (20_000, False)])
-def test_large_field_lines_are_not_kept_for_the_next_request(octets: int, remembered: bool) -> None:
+def test_large_field_lines_are_not_cached_for_the_next_request(
+    octets: int, remembered: bool
+) -> None:
     parser = RequestParser(DEFAULT_LIMITS)
     head = b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"x" * octets + b"\r\n\r\n"
     parser.read(head)

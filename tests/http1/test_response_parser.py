@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from proxy.errors import UpstreamDown, UpstreamTimeout
 from proxy.http1.client_connection import STALLED_SECONDS
 from tests.http1 import strict
-from tests.http1.scripted import Heard, Line, cut
+from tests.http1.scripted import Line, RecordingReceiver, cut
 
 NEXT = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext"
 METHODS = st.sampled_from([b"GET", b"HEAD", b"POST"])
@@ -73,16 +73,16 @@ def answers(draw: st.DrawFn) -> Answer:
 def test_each_client_gets_its_own_answer(sequence: list[tuple[Answer, list[int]]]) -> None:
     line = Line()
     for answer, places in sequence:
-        heard = Heard()
-        line.ask(heard, answer.method)
+        received = RecordingReceiver()
+        line.ask(received, answer.method)
         line.feed(cut(answer.raw, places))
         if answer.ends:
             line.end()
-        assert heard.failure is None
-        assert heard.complete == 1
-        assert len(heard.interim) == answer.interim
-        assert heard.heads[0].status == answer.status
-        assert heard.content == answer.content
+        assert received.failure is None
+        assert received.complete == 1
+        assert len(received.interim) == answer.interim
+        assert received.heads[0].status == answer.status
+        assert received.content == answer.content
         assert bool(line.reusable) != answer.ends
         if answer.ends:
             line = Line()
@@ -118,26 +118,26 @@ def test_what_looks_whole_is_what_a_strict_reading_says(
 ) -> None:
     """It may fail where a strict reader would not; never the other way round."""
     raw, method = case
-    line, heard = Line(), Heard()
-    line.ask(heard, method)
+    line, received = Line(), RecordingReceiver()
+    line.ask(received, method)
     line.feed(cut(raw, places))
     reused = bool(line.reusable) and not line.wire.closing
     if reused:
         # The next client's exchange is its own, whatever came before it.
-        after = Heard()
+        after = RecordingReceiver()
         line.ask(after)
         line.feed(cut(NEXT, places))
         assert (after.complete, after.content) == (1, b"next")
         assert bool(line.reusable)
     line.end(ConnectionResetError() if reset else None)
-    assert heard.over
-    if not heard.complete:
+    assert received.over
+    if not received.complete:
         return
     reading = strict.read(raw, method)
     assert reading is not None
-    assert heard.heads[0].status == reading.status
-    assert heard.heads[0].fields == reading.fields
-    assert heard.content == reading.content
+    assert received.heads[0].status == reading.status
+    assert received.heads[0].fields == reading.fields
+    assert received.content == reading.content
     if reused:
         assert not reading.close
         # llhttp skips empty lines behind an answer, so that they reach nobody.
@@ -147,11 +147,11 @@ def test_what_looks_whole_is_what_a_strict_reading_says(
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200), PLACES, METHODS)
 def test_noise_is_no_answer(noise: bytes, places: list[int], method: bytes) -> None:
-    line, heard = Line(), Heard()
-    line.ask(heard, method)
+    line, received = Line(), RecordingReceiver()
+    line.ask(received, method)
     line.feed(cut(noise, places))
     line.end()
-    assert heard.failure is not None
+    assert received.failure is not None
     assert not line.reusable
 
 
@@ -159,33 +159,33 @@ def test_a_connection_that_is_gone_takes_no_request() -> None:
     line = Line()
     line.end()
     with pytest.raises(UpstreamDown):
-        line.ask(Heard())
+        line.ask(RecordingReceiver())
 
 
 def test_nothing_more_is_read_behind_a_101_until_the_tunnel_is_open() -> None:
-    line, heard = Line(), Heard()
-    line.ask(heard, upgrade=True)
+    line, received = Line(), RecordingReceiver()
+    line.ask(received, upgrade=True)
     line.feed([b"HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\nframes"])
-    assert heard.upgraded == b"frames"
+    assert received.upgraded == b"frames"
     assert not line.wire.reading
 
 
 def test_an_upload_that_jupyter_does_not_take_ends() -> None:
-    line, heard = Line(), Heard()
-    line.connection.send(heard, b"PUT", b"", complete=False)
+    line, received = Line(), RecordingReceiver()
+    line.connection.send(received, b"PUT", b"", complete=False)
     line.connection.pause_writing()
     now = monotonic()
     line.connection.check_time(now + STALLED_SECONDS - 60, 1, 1)
-    assert not heard.over
+    assert not received.over
     line.connection.check_time(now + STALLED_SECONDS + 60, 1, 1)
-    assert isinstance(heard.failure, UpstreamTimeout)
+    assert isinstance(received.failure, UpstreamTimeout)
     assert line.wire.closing
 
 
 def test_an_upload_that_moves_goes_on() -> None:
-    line, heard = Line(), Heard()
-    line.connection.send(heard, b"PUT", b"", complete=False)
+    line, received = Line(), RecordingReceiver()
+    line.connection.send(received, b"PUT", b"", complete=False)
     line.connection.pause_writing()
     line.connection.resume_writing()
     line.connection.check_time(1e12, 1, 1)
-    assert heard.failure is None
+    assert received.failure is None

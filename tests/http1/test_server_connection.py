@@ -1,4 +1,4 @@
-"""One request at a time out of whatever arrives, and a refusal that is heard."""
+"""One request at a time out of whatever arrives, and a refusal that reaches the client."""
 
 from __future__ import annotations
 

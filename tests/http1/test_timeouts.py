@@ -12,7 +12,7 @@ from proxy.http1.server_connection import ServerConnection
 from proxy.http1.timeouts import UNREAD_SECONDS
 from proxy.net.limits import Limits
 from proxy.observe.record import Observers, Record
-from tests.edges import Edge, edge, request, shedding
+from tests.edges import Edge, edge, enforcing_timeouts, request
 from tests.http1.test_endings import dialled
 from tests.upstreams import OK, Visit, says, upstream
 
@@ -126,7 +126,7 @@ async def test_what_came_quickly_buys_no_long_silence() -> None:
     async with upstream(reads) as jupyter, edge(jupyter.address, limits=limits) as labgate:
         reader, writer = await labgate.connect()
         writer.write(put)
-        async with asyncio.timeout(10), shedding(labgate):
+        async with asyncio.timeout(10), enforcing_timeouts(labgate):
             answer = await reader.readuntil(b"\r\n")
     assert answer.startswith(b"HTTP/1.1 408 ")
 

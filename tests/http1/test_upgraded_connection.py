@@ -46,7 +46,7 @@ async def test_bytes_before_the_101_reach_the_tunnel_first() -> None:
     assert received == b"early late"
 
 
-async def test_a_loss_told_to_the_previous_object_ends_the_tunnel() -> None:
+async def test_a_loss_reported_to_the_previous_object_ends_the_tunnel() -> None:
     """Over TLS the event loop chooses whom to call before the 101, and calls after it."""
 
     async def answer(visit: Visit) -> None:
@@ -70,7 +70,7 @@ async def test_a_loss_told_to_the_previous_object_ends_the_tunnel() -> None:
         await until(lambda: not labgate.open_requests.tunnels)
 
 
-async def test_nothing_of_http_is_kept_for_an_idle_tunnel() -> None:
+async def test_an_idle_tunnel_holds_no_objects_of_http() -> None:
     async def answer(visit: Visit) -> None:
         await visit.head()
         await visit.say(SWITCH)

@@ -377,9 +377,9 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def follow(mend: str) -> None:
+def follow(remedy: str) -> None:
     """Do what an error says to do."""
-    command = mend.replace("sudo ", "")
+    command = remedy.replace("sudo ", "")
     assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
 
 
@@ -394,9 +394,9 @@ async def test_a_folder_that_jupyter_cannot_write(place: Place, folder: Path, ke
     assert f"Folder {folder}, mounted at {target}, cannot be written" in said
     assert "(UID 1000, GID 100)" in said
     assert await place.all() == {}
-    mend = said.rpartition(": ")[2]
-    assert mend == f"sudo chown 1000:100 {folder}"
-    follow(mend)
+    remedy = said.rpartition(": ")[2]
+    assert remedy == f"sudo chown 1000:100 {folder}"
+    follow(remedy)
     launched = await launcher.launch()
     await wait_until_ready(launcher, launched.address, READY_SECONDS)
     path = "x.txt" if key == "home" else "work/x.txt"

@@ -276,7 +276,7 @@ async def test_a_pause_is_told_with_what_ends_it(
     await end_of(ended)
 
 
-async def test_one_that_does_not_hear_the_stop_is_killed_which_is_told(
+async def test_one_that_ignores_the_stop_is_killed_and_a_warning_says_so(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     await under_way(place)
@@ -290,7 +290,7 @@ async def test_one_that_does_not_hear_the_stop_is_killed_which_is_told(
     assert await place.all() == {place.name: "exited"}
 
 
-async def test_one_that_hears_the_stop_is_not_said_to_be_killed(
+async def test_one_that_obeys_the_stop_gets_no_warning(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     launcher, _ = await under_way(place)

@@ -8,7 +8,7 @@ from proxy.jupyter.migration import CopiedFolder, show_progress
 from proxy.jupyter.mounts import FolderCopy, Mount
 
 
-def test_how_far_a_copy_got_is_said_every_few_seconds() -> None:
+def test_the_progress_of_a_copy_is_logged_every_few_seconds() -> None:
     times = iter([0.0, 1.0, 4.9, 5.0, 6.0, 10.0])
     log = io.StringIO()
     with show_progress(Console(file=log), "copying /home/jovyan", lambda: next(times)) as seen:

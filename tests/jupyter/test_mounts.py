@@ -167,7 +167,7 @@ def test_what_is_copied(
     assert folders_to_copy(earlier, now) == expected
 
 
-def test_where_the_work_is_said_to_be() -> None:
+def test_the_line_about_the_work_folder() -> None:
     spec = container_spec_of(
         JupyterSettings(volume="jupyter-work:/home/jovyan/work"), "t0ken", None
     )

@@ -141,16 +141,16 @@ async def test_no_network(docker: aiodocker.Docker) -> None:
 
 @pytest.mark.docker
 @pytest.mark.parametrize(
-    ("refusal", "mend"),
+    ("refusal", "remedy"),
     [
         ("UNAUTHORIZED", "The registry wants a login, and labgate has none: `docker login 127.0."),
         ("DENIED", "If the repository is a private one: `docker login 127.0.0.1:"),
         ("TOOMANYREQUESTS", "The registry lets this address pull no more for now"),
     ],
 )
-async def test_a_registry_that_refuses(docker: aiodocker.Docker, refusal: str, mend: str) -> None:
+async def test_a_registry_that_refuses(docker: aiodocker.Docker, refusal: str, remedy: str) -> None:
     async with registry(10, refusal=refusal) as image:
-        assert mend in await pull_error(docker, image)
+        assert remedy in await pull_error(docker, image)
 
 
 @pytest.mark.docker

@@ -1,4 +1,4 @@
-"""Each way a pull can fail has its own mend, and all of them the two that need no registry."""
+"""Each way a pull can fail has its own remedy, and all of them the two that need no registry."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ WORDS = [
 ]
 
 
-@pytest.mark.parametrize(("words", "mend"), WORDS)
-def test_the_mend(words: str, mend: str) -> None:
+@pytest.mark.parametrize(("words", "remedy"), WORDS)
+def test_the_remedy(words: str, remedy: str) -> None:
     message = explain_pull_error(IMAGE, words)
     assert message.startswith(f"Image {IMAGE} cannot be pulled: {words.rstrip('.')}. ")
-    assert mend in message
+    assert remedy in message
     assert message.endswith(
         f"Without a registry: `docker save {IMAGE}` on a machine that has it and `docker load` "
         "here, or --launch process for a Jupyter without a container."

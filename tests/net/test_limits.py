@@ -1,4 +1,4 @@
-"""Limits: what is too much gets the right status, and what is slow is shed."""
+"""Limits: what is too much gets the right status, and what is slow times out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from proxy.http1.server import Http1Server
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_connection_limit
 from proxy.rules.networks import Networks
-from tests.edges import edge, request, shedding
+from tests.edges import edge, enforcing_timeouts, request
 from tests.upstreams import OK, Visit, says, upstream
 
 SIZES = [
@@ -97,12 +97,12 @@ SLOW_HEADS = [b"", b"GET /", b"GET / HTTP/1.1\r\nHost: lab.example.org\r\nX-"]
 
 
 @pytest.mark.parametrize("start", SLOW_HEADS)
-async def test_a_slow_head_is_shed(start: bytes) -> None:
+async def test_a_slow_head_times_out(start: bytes) -> None:
     limits = Limits(head_seconds=0.05)
     async with edge(None, limits=limits) as labgate:
         reader, writer = await labgate.connect()
         writer.write(start)
-        async with asyncio.timeout(30), shedding(labgate):
+        async with asyncio.timeout(30), enforcing_timeouts(labgate):
             assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
 
 
@@ -147,7 +147,7 @@ async def test_a_refused_head_is_not_called_slow_as_well() -> None:
     assert b" 408 " not in answer
 
 
-async def test_a_request_under_way_is_never_shed_for_its_head() -> None:
+async def test_a_request_under_way_is_not_ended_by_head_seconds() -> None:
     limits = Limits(head_seconds=0.001)
     waiting = asyncio.Event()
 
@@ -171,7 +171,7 @@ async def test_an_idle_connection_is_closed_without_a_word() -> None:
     async with upstream(says(OK)) as jupyter, edge(jupyter.address, limits=limits) as labgate:
         reader, writer = await labgate.connect()
         writer.write(b"GET / HTTP/1.1\r\nHost: lab.example.org\r\n\r\n")
-        async with asyncio.timeout(30), shedding(labgate):
+        async with asyncio.timeout(30), enforcing_timeouts(labgate):
             assert (await reader.read()).endswith(b"\r\n\r\nok")
 
 
@@ -189,7 +189,7 @@ async def test_content_that_stops_coming_is_408_and_never_completes_upstream() -
     async with upstream(wait_for_all) as jupyter, edge(jupyter.address, limits=limits) as labgate:
         reader, writer = await labgate.connect()
         writer.write(request(b"/", b"Content-Length: 10", method=b"PUT", content=b"half"))
-        async with asyncio.timeout(30), shedding(labgate):
+        async with asyncio.timeout(30), enforcing_timeouts(labgate):
             assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
             await ended.wait()
     assert labgate.records[0].outcome == "The request's content came too slowly."
@@ -224,7 +224,7 @@ async def test_who_expects_100_is_not_slow_before_it(framing: bytes, sends: bool
             writer.write(b"4\r\nbody\r\n0\r\n\r\n" if b"chunked" in framing else b"body")
             # On a busy machine the content may take longer than is granted here.
             await complete.wait()
-        async with asyncio.timeout(30), shedding(labgate):
+        async with asyncio.timeout(30), enforcing_timeouts(labgate):
             answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 200 " if sends else b"HTTP/1.1 408 ")
 
@@ -241,7 +241,7 @@ async def test_who_begins_without_100_may_not_stop(framing: bytes) -> None:
         writer.write(request(b"/", b"Expect: 100-continue", framing, method=b"POST"))
         await jupyter.arrived.wait()
         writer.write(b"4\r\nbo" if b"chunked" in framing else b"bo")
-        async with asyncio.timeout(30), shedding(labgate):
+        async with asyncio.timeout(30), enforcing_timeouts(labgate):
             assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
 
 
@@ -264,7 +264,7 @@ async def test_a_client_that_gets_no_100_owes_content_at_once(
         reader, writer = await labgate.connect()
         head = request(b"/", b"Expect: " + expect, b"Content-Length: 4", method=b"POST")
         writer.write(head.replace(b"HTTP/1.1", b"HTTP/" + version))
-        async with asyncio.timeout(30), shedding(labgate):
+        async with asyncio.timeout(30), enforcing_timeouts(labgate):
             assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
 
 

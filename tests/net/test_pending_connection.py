@@ -21,7 +21,7 @@ from proxy.net.ports import BACKLOG, bind
 from proxy.net.reset import reset
 from proxy.tls.client_hello import MAX_HELLO_BYTES
 from tests.certificates import AUTHORITY
-from tests.edges import Edge, edge, request, shedding
+from tests.edges import Edge, edge, enforcing_timeouts, request
 from tests.tls.test_client_hello import divided, hello
 from tests.upstreams import OK, says, upstream
 
@@ -213,15 +213,20 @@ def descriptors() -> int:
 
 
 @pytest.mark.parametrize("start", STARTS)
-async def test_who_takes_too_long_is_shed(start: bytes, context: ssl.SSLContext) -> None:
+async def test_a_client_that_takes_too_long_is_disconnected(
+    start: bytes, context: ssl.SSLContext
+) -> None:
     limits = replace(DEFAULT_LIMITS, handshake_seconds=0.05)
-    async with secure(context, limits) as labgate, shedding(labgate.labgate, labgate.listener):
+    async with (
+        secure(context, limits) as labgate,
+        enforcing_timeouts(labgate.labgate, labgate.listener),
+    ):
         reader, _ = await labgate.connect(CROWD, start)
         assert await ended(reader) == b""
         await until(lambda: not labgate.listener.pending and not labgate.server.connection_limit)
 
 
-async def test_a_handshake_that_stops_is_shed(context: ssl.SSLContext) -> None:
+async def test_a_handshake_that_stops_times_out(context: ssl.SSLContext) -> None:
     limits = replace(DEFAULT_LIMITS, handshake_seconds=0.2)
     async with secure(context, limits) as labgate:
         reader, _ = await labgate.connect(CROWD, hello())

@@ -1,4 +1,4 @@
-"""Ports, and errors that say the mend."""
+"""Ports, and errors that say what to do."""
 
 from __future__ import annotations
 

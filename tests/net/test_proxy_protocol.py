@@ -323,7 +323,7 @@ STALLED = [b"", b"P", b"PROXY TCP4 192.0.2.1", V2_SIGNATURE, v2("192.0.2.1")[:-1
 
 
 @pytest.mark.parametrize("start", STALLED)
-async def test_a_stalled_header_is_shed(start: bytes, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_stalled_header_times_out(start: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     limits = replace(DEFAULT_LIMITS, handshake_seconds=0.2)
     async with behind(None, limits=limits) as labgate, asyncio.timeout(PATIENCE_SECONDS):

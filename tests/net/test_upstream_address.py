@@ -38,7 +38,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("text", "reason"), BAD)
-def test_bad_ones_say_why_and_show_a_good_one(text: str, reason: str) -> None:
+def test_invalid_values_are_explained_with_an_example(text: str, reason: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_upstream(text)
     assert reason in str(caught.value)

@@ -29,7 +29,7 @@ def record(target: bytes = b"/lab") -> Record:
     return Record(head, 200, "forwarded", bytes_up=1, bytes_down=2, seconds=0.0126)
 
 
-def test_a_line_tells_who_asked_what_and_what_came_of_it() -> None:
+def test_a_line_has_client_request_and_outcome() -> None:
     assert format_line(record()) == '203.0.113.7 "GET /lab" 200 1 2 0.013 forwarded'
 
 

@@ -123,7 +123,7 @@ def planted(octets: bytes) -> list[bytes]:
     return heads
 
 
-async def test_what_strangers_say_bans_nobody(log: Path, tmp_path: Path) -> None:
+async def test_what_clients_send_bans_nobody(log: Path, tmp_path: Path) -> None:
     users = write_htpasswd(tmp_path)
     lockout = Lockout(0, 900.0)
     async with edge(None) as labgate:

@@ -22,7 +22,7 @@ from proxy.net.limits import Limits
 from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
 from proxy.rules.site import WebOrigin, make_site
-from tests.edges import PUBLIC, Edge, edge, shedding
+from tests.edges import PUBLIC, Edge, edge, enforcing_timeouts
 from tests.passwords import write_htpasswd
 from tests.upstreams import Visit, says, upstream
 
@@ -177,7 +177,7 @@ async def labgate_of(case: Case, folder: Path) -> AsyncIterator[Edge]:
         labgate = await stack.enter_async_context(edge(address, **case.edge))
         if case.access_control is not None:
             labgate.router.protect(case.access_control(folder))
-        await stack.enter_async_context(shedding(labgate))
+        await stack.enter_async_context(enforcing_timeouts(labgate))
         yield labgate
 
 

@@ -154,22 +154,26 @@ async def test_a_client_that_leaves(begun: bytes) -> None:
     ("origin", "answer", "status"),
     [(b"https://lab.example.org", OK, 200), (b"https://evil.example", OK, 403), (b"", b"?", 502)],
 )
-async def test_observers_hear_start_head_and_end(origin: bytes, answer: bytes, status: int) -> None:
-    heard: list[tuple[str, int, str]] = []
+async def test_observers_are_called_at_start_head_and_end(
+    origin: bytes, answer: bytes, status: int
+) -> None:
+    calls: list[tuple[str, int, str]] = []
 
-    def hear(when: str) -> Observer:
-        return lambda record: heard.append((when, record.status, record.outcome))
+    def observer(when: str) -> Observer:
+        return lambda record: calls.append((when, record.status, record.outcome))
 
     fields = [(b"Origin", origin)] if origin else []
     async with proxying(says(answer)) as (dispatcher, _, _):
-        dispatcher.services.observers = Observers((hear("start"),), (hear("head"),), (hear("end"),))
+        dispatcher.services.observers = Observers(
+            (observer("start"),), (observer("head"),), (observer("end"),)
+        )
         client = MemoryFront(*fields)
         client.ask(dispatcher)
         await client.ended
-    assert [(when, seen) for when, seen, _ in heard] == [
+    assert [(when, seen) for when, seen, _ in calls] == [
         ("start", 0),
         ("head", status),
         ("end", status),
     ]
-    assert heard[0][2] == ""
-    assert heard[2][2]
+    assert calls[0][2] == ""
+    assert calls[2][2]

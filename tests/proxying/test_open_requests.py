@@ -16,7 +16,7 @@ async def settle(task: asyncio.Task[None]) -> bool:
     return task.done()
 
 
-async def test_a_drain_of_nothing_is_over() -> None:
+async def test_a_drain_without_requests_ends_at_once() -> None:
     async with asyncio.timeout(10):
         await OpenRequests().drained()
 
@@ -43,7 +43,7 @@ async def test_a_drain_does_not_wait_for_tunnels() -> None:
     assert await settle(drain)
 
 
-async def test_what_was_over_before_a_drain_does_not_end_it() -> None:
+async def test_requests_that_ended_before_a_drain_do_not_end_it() -> None:
     requests = OpenRequests()
     requests.check_drained()
     requests.count = 1

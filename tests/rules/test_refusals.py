@@ -212,7 +212,7 @@ def test_what_to_do_about_a_logout_names_the_public_origin() -> None:
         assert "https://lab.example.org" in decision.sentence
 
 
-def test_a_port_that_a_container_maps_is_told_to_the_operator() -> None:
+def test_the_log_hints_at_a_port_that_a_container_maps() -> None:
     site = make_site((LAB._replace(port=8443),), JUPYTER)
     decision = decide(get(b"Host: lab.example.org:9443"), site)
     assert isinstance(decision, Refuse)

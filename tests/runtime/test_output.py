@@ -103,7 +103,7 @@ def test_a_write_never_waits_and_lost_lines_are_reported_in_place() -> None:
     pipe.output.end()
 
 
-def test_a_disk_that_was_full_says_how_much_it_missed() -> None:
+def test_lines_lost_on_a_full_disk_are_counted() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     reading, writing = os.pipe()
     given = Output(full)

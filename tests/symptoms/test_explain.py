@@ -408,7 +408,7 @@ SECRETS = [
 
 @pytest.mark.parametrize("came", SECRETS)
 @pytest.mark.parametrize("status", [400, 403, 404, 500])
-def test_no_secret_and_no_control_character_is_told(came: RequestHead, status: int) -> None:
+def test_no_secret_and_no_control_character_is_shown(came: RequestHead, status: int) -> None:
     for evidence in (answered(came, status), Evidence(SITE, came, status, decided(came))):
         told = explain(evidence)
         assert told is not None

@@ -177,7 +177,7 @@ async def test_a_site_with_a_login_gives_its_session_to_the_application_alone() 
     )
 
 
-async def test_content_for_a_path_of_ours_reaches_nobody() -> None:
+async def test_content_for_labgates_own_paths_reaches_nobody() -> None:
     """aiohttp would decompress it, and what is no gzip would end the next client's request."""
     async with edge(None) as labgate:
         for _ in range(20):

@@ -147,7 +147,7 @@ async def test_certificates_and_traffic_are_exported_where_there_are_any(tmp_pat
     assert {"labgate_certificate_days_left", "labgate_connections"} <= names
 
 
-async def test_a_taken_port_is_said() -> None:
+async def test_a_taken_port_is_named() -> None:
     async with serve_metrics(LOOPBACK, []) as port:
         with pytest.raises(StartError, match=r"is taken.*--metrics"):
             async with serve_metrics(("127.0.0.1", port), []):

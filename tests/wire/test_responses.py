@@ -1,4 +1,4 @@
-"""Every case of ``responses/*.http``: what a broken or hostile Jupyter says, and who hears it."""
+"""Every case of ``responses/*.http``: a broken or hostile Jupyter, and which client gets what."""
 
 from __future__ import annotations
 

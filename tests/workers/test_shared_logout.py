@@ -14,7 +14,7 @@ ENDED = Revocation("böb", "0123456789abcdef", 1_800_000_000)
 SESSION = Session("böb", ENDED.at - 5, ENDED.session)
 
 
-async def test_it_waits_until_the_supervisor_has_kept_it() -> None:
+async def test_it_waits_until_the_supervisor_has_stored_it() -> None:
     sent: list[str] = []
     first = SharedRevokedSessions([], lambda revocation: sent.append(json.dumps(revocation)))
     second = SharedRevokedSessions([], lambda _: None)
@@ -23,10 +23,10 @@ async def test_it_waits_until_the_supervisor_has_kept_it() -> None:
     assert SESSION in first
     assert not ending.done()
     (message,) = sent
-    heard: list[Any] = json.loads(message)
-    second.apply(heard)
+    update: list[Any] = json.loads(message)
+    second.apply(update)
     assert SESSION in second
-    first.apply(heard)
+    first.apply(update)
     await ending
 
 

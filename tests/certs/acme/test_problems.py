@@ -102,7 +102,7 @@ def test_the_cas_text_cannot_control_a_terminal() -> None:
     assert len(sanitized("x" * 5000)) == 300
 
 
-def test_what_names_have_in_common_is_said_once() -> None:
+def test_a_problem_of_several_names_is_reported_once() -> None:
     first = Problem("connection", "refused", "a.example", "http-01")
     second = Problem("connection", "refused too", "b.example", "http-01")
     third = Problem("connection", "refused", "a.example", "tls-alpn-01")

@@ -61,7 +61,7 @@ def test_a_pair_is_exchanged_as_a_whole(tmp_path: Path) -> None:
     assert len([path for path in home.iterdir() if path.is_dir()]) == 2
 
 
-def test_a_folder_made_by_hand_is_kept(tmp_path: Path) -> None:
+def test_a_folder_made_by_hand_is_moved_aside(tmp_path: Path) -> None:
     storage = CertificateStorage(tmp_path, NAME)
     storage.folder.mkdir(parents=True)
     (storage.folder / "fullchain.pem").write_text("mine")

@@ -22,7 +22,7 @@ from proxy.web.app import make_app
 from proxy.web.front.handler import ProxyHandler
 from proxy.web.metrics import make_metrics_app
 from tests import edges, fronts
-from tests.edges import PUBLIC, Edge, request, shedding
+from tests.edges import PUBLIC, Edge, enforcing_timeouts, request
 from tests.heads import JUPYTER
 from tests.upstreams import OK, Visit, says, upstream
 from tests.wire.talk import within
@@ -246,7 +246,7 @@ async def test_malformed_chunks_are_refused(edge: NewEdge) -> None:
         within(SECONDS),
         upstream(until_silent) as jupyter,
         edge(jupyter.address, limits=limits) as lab,
-        shedding(lab),
+        enforcing_timeouts(lab),
     ):
         reader, writer = await lab.connect()
         writer.write(request(b"/x", b"Transfer-Encoding: chunked", method=b"PUT"))
@@ -399,7 +399,7 @@ async def test_a_client_that_leaves_frees_jupyter(edge: NewEdge) -> None:
         within(SECONDS),
         upstream(waits) as jupyter,
         edge(jupyter.address) as lab,
-        shedding(lab),
+        enforcing_timeouts(lab),
     ):
         _, writer = await lab.connect()
         writer.write(request())

@@ -11,7 +11,7 @@ import pytest
 from proxy.net.limits import Limits
 from proxy.net.reset import reset
 from tests import edges
-from tests.edges import request, shedding
+from tests.edges import enforcing_timeouts, request
 from tests.upstreams import OK, Visit, says, upstream
 from tests.wire.talk import within
 from tests.wire.test_choreography import until_silent
@@ -56,7 +56,11 @@ BEGUN = [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: lab.example.org\r\nX-"]
 
 @pytest.mark.parametrize("begun", BEGUN)
 async def test_a_head_that_takes_too_long_is_408(begun: bytes) -> None:
-    async with within(SECONDS), edge(None, limits=Limits(head_seconds=0.1)) as lab, shedding(lab):
+    async with (
+        within(SECONDS),
+        edge(None, limits=Limits(head_seconds=0.1)) as lab,
+        enforcing_timeouts(lab),
+    ):
         answer = await lab.ask(begun)
         assert answer.startswith(b"HTTP/1.1 408 ")
 
@@ -67,7 +71,7 @@ async def test_an_idle_connection_is_closed_without_a_word() -> None:
         within(SECONDS),
         upstream(says(OK)) as jupyter,
         edge(jupyter.address, limits=limits) as lab,
-        shedding(lab),
+        enforcing_timeouts(lab),
     ):
         reader, writer = await lab.connect()
         writer.write(GET)
