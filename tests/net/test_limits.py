@@ -115,7 +115,7 @@ IN_ONE_SEGMENT = pytest.param(
 
 
 @pytest.mark.parametrize("together", [IN_ONE_SEGMENT, False])
-async def test_a_slow_second_head_is_shed(together: bool) -> None:
+async def test_a_slow_second_head_times_out(together: bool) -> None:
     limits = Limits(head_seconds=0.05)
     async with (
         asyncio.timeout(15),
