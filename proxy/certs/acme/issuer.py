@@ -22,7 +22,7 @@ from proxy.errors import StartError
 from .account import Account, account_folder
 from .certificate_request import CertificateRequest
 from .client import AcmeHttpClient, Stopped, connect_to_ca, problem_of, status_problem
-from .order import ChallengesFailed, IssuedChain, OrderClient, OrderTimeout, Report
+from .order import ChallengesFailed, IssuedChain, OrderClient, Report
 from .problems import (
     ObtainError,
     Problem,
@@ -38,6 +38,9 @@ from .solvers import ChallengeSolver
 from .storage import CertificateStorage, PendingOrder, storage_of
 
 log = logging.getLogger("labgate")
+
+MAX_FAILURES_OF_ORDER = 5
+"""After so many failures in a row an order is given up that the CA only has a 5xx for."""
 
 RATE_LIMIT_PAUSE = timedelta(hours=1)
 """After a rate limit whose answer does not say how long it lasts."""
@@ -68,9 +71,8 @@ def issue(request: CertificateRequest, report: Report, stop: threading.Event) ->
         raise failure from None
     except StartError as error:
         failure = error if isinstance(error, ObtainError) else ObtainError(str(error))
-        if state.failures and not isinstance(failure, OrderTimeout):
-            # An order that failed twice is not worth a third attempt.
-            storage.discard_order()
+        # The order stays pending: it may have been issued before the network failed, and what the
+        # CA refuses was discarded already.
         _save_failure(storage, state, failure)
         raise failure from None
     except Stopped:
@@ -129,7 +131,9 @@ def _obtain(
             KeyError,
             ValueError,
         ) as error:
-            storage.discard_order()
+            # A CA that is down says nothing about the order, which may have been issued.
+            if http.status < 500 or state.failures >= MAX_FAILURES_OF_ORDER:
+                storage.discard_order()
             raise _failure(_problems(error, http), request, http, acme) from None
         try:
             pair = storage.install(issued.chain)

@@ -118,6 +118,7 @@ class CertificateStorage:
             OSError: The folder cannot be written, or the disk is full.
         """
         key_file = self._next / "privkey.pem"
+        self._recover_order()
         with suppress(OSError, ValueError, TypeError):
             saved = json.loads((self._next / "order.json").read_bytes())
             order = PendingOrder(**saved | {"names": tuple(saved["names"])})
@@ -127,6 +128,15 @@ class CertificateStorage:
         key = key_pem(generate_key())
         write_atomically(key_file, key)
         return key, new
+
+    def _recover_order(self) -> None:
+        """Make an order pending again whose pair was not in service yet when labgate was killed."""
+        in_service = self._link.resolve()
+        with suppress(OSError):
+            (in_service / "order.json").unlink()
+        for order in self._home.glob("*/order.json"):
+            if order.parent not in (self._next, in_service) and not self._next.exists():
+                order.parent.rename(self._next)
 
     def save_order(self, order: PendingOrder) -> None:
         """Save the order with its URL, so that the next attempt can resume it.

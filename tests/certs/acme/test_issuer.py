@@ -126,6 +126,27 @@ class TestFiles:
         assert (asked.count("newOrder"), asked.count("finalize")) == (1, 1)
         assert asked.count("certificate") == 2
 
+    async def test_a_ca_that_is_down_when_the_certificate_comes(
+        self, tmp_path: Path, settings: Settings
+    ) -> None:
+        """Also twice, and for another reason the second time."""
+        with scripted_ca(tmp_path, None) as scripted:
+            slow = SlowCa(scripted, polls=0)
+            request = through(scripted, settings)
+            download = scripted.resources["certificate"]
+            scripted.resources["certificate"] = lambda _: problem(503, "serverInternal", "closed")
+            with pytest.raises(ObtainError, match=r"closed|503"):
+                await obtain(request)
+            scripted.resources["certificate"] = download
+            scripted.resources["newNonce"] = lambda _: Response(503, "closed", {})
+            with pytest.raises(ObtainError):
+                await obtain(request)
+            scripted.resources["newNonce"] = lambda _: Response(200, "", NONCE)
+            pair = await obtain(request)
+            assert pair.cert.read_text("ascii") == slow.chain
+            asked = [path for path, _ in scripted.requests]
+        assert (asked.count("newOrder"), asked.count("finalize")) == (1, 1)
+
 
 class TestErrorsOfTheCa:
     async def test_a_rate_limit(self, scripted: ScriptedCa, settings: Settings) -> None:

@@ -114,6 +114,36 @@ def test_a_failure_to_install_leaves_the_order_pending(tmp_path: Path) -> None:
     assert storage.stage(ORDER)[1] == ORDER, "nothing is pending any more"
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["the first", "a renewal"])
+def test_a_crash_before_the_pair_is_in_service_leaves_the_order_pending(
+    tmp_path: Path, first: bool
+) -> None:
+    storage = CertificateStorage(tmp_path, NAME)
+    if not first:
+        obtained(storage)
+    key, _ = storage.stage(ORDER)
+    placed = PendingOrder(ORDER.directory, ORDER.names, "", "https://ca.example/order/2")
+    storage.save_order(placed)
+    home = tmp_path / "certificates" / ".obtained" / NAME
+    (home / "next").rename(home / "0A1B")
+    assert storage.stage(ORDER) == (key, placed)
+    assert storage.install(issue(key)).names == (NAME,)
+    assert storage.key.read_bytes() == key
+    assert storage.stage(ORDER)[1] == ORDER, "nothing is pending any more"
+
+
+def test_a_crash_after_the_pair_is_in_service_leaves_nothing_pending(tmp_path: Path) -> None:
+    storage = CertificateStorage(tmp_path, NAME)
+    obtained(storage)
+    content = (
+        '{"directory": "https://ca.example/dir", "names": ["lab.example.org"], "profile": "", '
+    )
+    left = storage.folder.resolve() / "order.json"
+    left.write_text(content + '"url": "https://ca.example/order/1"}')
+    assert storage.stage(ORDER)[1] == ORDER
+    assert not left.exists(), "it would be taken for pending after the next renewal"
+
+
 def test_a_link_that_cannot_be_replaced_leaves_the_order_pending(tmp_path: Path) -> None:
     """Another file system is in the way, where no file can be moved to."""
     folder = tmp_path / "certificates"
