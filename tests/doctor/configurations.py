@@ -124,14 +124,10 @@ location /api/kernels/ {
     proxy_request_buffering off;
     proxy_buffering off;
 }"""
-WITHOUT_COOKIE = """\
-location ~ /(channels|subscribe|websocket/.*)$ {
-    proxy_pass http://@upstream@;
-    proxy_http_version 1.1;
-    proxy_set_header Host $http_host;
-    proxy_set_header Cookie "";
-    proxy_set_header Upgrade $http_upgrade;
-    proxy_set_header Connection $connection_upgrade;
+COOKIE_OF_PAGES = """\
+map $http_upgrade $cookie_of_pages {
+    default "";
+    ""      $http_cookie;
 }"""
 
 WRONG: dict[str, tuple[Configuration, str]] = {
@@ -199,7 +195,9 @@ WRONG: dict[str, tuple[Configuration, str]] = {
     ),
     "nginx: no cookies": (NGINX.put(LOCATION, 'proxy_set_header Cookie "";'), "cookies-lost"),
     "nginx: WebSockets without cookies": (
-        NGINX.add(SERVER, WITHOUT_COOKIE),
+        NGINX.add(BEFORE, COOKIE_OF_PAGES).put(
+            LOCATION, "proxy_set_header Cookie $cookie_of_pages;"
+        ),
         "websocket-refused",
     ),
     "nginx: no X-XSRFToken": (

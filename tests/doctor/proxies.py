@@ -88,6 +88,12 @@ class Proxy(Program):
         self.configuration = configuration
         self.file.write_text(self.text())
 
+    def restart(self, configuration: Configuration) -> None:
+        """Serve with another configuration, on the same port."""
+        self.stop()
+        self.configure(configuration)
+        self.start()
+
     @classmethod
     def executable(cls) -> str:
         """Where the program is; the test is skipped where it is not."""

@@ -222,6 +222,8 @@ class Jupyter(Program):
         )
         self.port = 0 if sock else free_port()
         self.sock = sock
+        self.base_url = "/"
+        """Where it answers; whoever configures another one says so here."""
         self.work = folder / "work"
         self.work.mkdir(exist_ok=True)
         self._arguments = arguments
@@ -254,7 +256,7 @@ class Jupyter(Program):
             if self.sock:
                 connection.sock = socket.socket(socket.AF_UNIX)
                 connection.sock.connect(str(self.sock))
-            connection.request("GET", "/api", headers={"Host": "localhost"})
+            connection.request("GET", f"{self.base_url}api", headers={"Host": "localhost"})
             return connection.getresponse().status == 200
         except OSError:
             return False

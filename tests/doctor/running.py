@@ -1,0 +1,73 @@
+"""``labgate doctor`` as a process, as a script would run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from proxy.symptoms.mends import EXAMPLES
+from tests.doctor.configuration import Configuration
+from tests.doctor.proxies import Proxy
+from tests.e2e.programs import ROOT, TOKEN
+
+
+@dataclass(frozen=True)
+class Run:
+    """What ``labgate doctor --json`` printed."""
+
+    report: dict[str, Any]
+
+    @property
+    def found(self) -> list[str]:
+        return [finding["id"] for finding in self.report["findings"]]
+
+    @property
+    def mend(self) -> dict[str, str]:
+        """Of the first finding."""
+        mend: dict[str, str] = self.report["findings"][0]["mend"]
+        return mend
+
+    def __str__(self) -> str:
+        return json.dumps(self.report, indent=2)
+
+
+def doctor(url: str, authority: Path, http_port: int) -> Run:
+    """Examine an address; fails unless the exit code says what the report says."""
+    command = [sys.executable, "-m", "proxy", "doctor", url, "--json"]
+    ended = subprocess.run(
+        [*command, "--ca", str(authority), "--http-port", str(http_port)],
+        cwd=ROOT,
+        env=os.environ | {"LABGATE_DOCTOR_TOKEN": TOKEN},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert ended.returncode in (0, 1), ended.stderr
+    run = Run(json.loads(ended.stdout))
+    assert ended.returncode == (1 if run.found else 0), ended.stdout
+    return run
+
+
+def examine(proxy: Proxy) -> Run:
+    """Examine a proxy of ``tests.doctor.proxies``."""
+    return doctor(proxy.url, proxy.certificates.authority, proxy.http_port)
+
+
+def mended(proxy: Proxy, run: Run) -> Configuration:
+    """With the first finding's mend; its reader fills in what nobody else could know."""
+    certificates = proxy.certificates
+    there = {
+        EXAMPLES["upstream"]: proxy.upstream,
+        "/etc/letsencrypt/live/localhost/fullchain.pem": str(certificates.cert("good")),
+        "/etc/letsencrypt/live/localhost/privkey.pem": str(certificates.key("good")),
+    }
+    lines = run.mend[proxy.name]
+    for example, real in there.items():
+        lines = lines.replace(example, real)
+    return proxy.configuration.pasted(lines)
