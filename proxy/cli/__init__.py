@@ -1,15 +1,16 @@
 """The command line.
 
-- ``command``      reads the command line and the configuration, and runs the command
-- ``parser``       argparse with suggestions, and usage in one line
-- ``arguments``    the commands and options; every option is a key of the configuration
-- ``run``          ``labgate up`` and ``labgate serve``
-- ``confirm``      asks the person at the terminal
-- ``ready_lines``  the lines that are printed when everything is ready
-- ``cert``         ``labgate cert show``
-- ``obtain``       ``labgate cert obtain`` and ``renew``
-- ``password``     ``labgate password``
+- ``command``        reads the command line and the configuration, and runs the command
+- ``parser``         argparse with suggestions, and usage in one line
+- ``arguments``      the commands and options; every option is a key of the configuration
+- ``run``            ``labgate up`` and ``labgate serve``
+- ``ready_lines``    the lines that are printed when everything is ready
+- ``cert``           ``labgate cert show``
+- ``obtain``         ``labgate cert obtain`` and ``renew``
+- ``password``       ``labgate password``
 - ``doctor``         ``labgate doctor``
 - ``doctor_report``  what it shows
+- ``confirm``        asks a yes-or-no question at the terminal
 - ``ask_secret``     asks for a secret at the terminal
+- ``typed_line``     reads what is typed, without blocking the event loop
 """

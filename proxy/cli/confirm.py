@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-STDIN = 0
+from proxy.cli.typed_line import STDIN, typed_line
 
 
 def confirm_on_terminal() -> Callable[[str], Awaitable[bool]] | None:
@@ -30,22 +29,7 @@ async def ask(question: str) -> bool:
         print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     except OSError:  # the terminal was closed, perhaps while the question was printed
         return False
-    loop = asyncio.get_running_loop()
-    answered: asyncio.Future[bytes] = loop.create_future()
-
-    def read() -> None:
-        try:
-            line = os.read(STDIN, 1024)
-        except OSError:  # the terminal was closed
-            line = b""
-        if not answered.done():
-            answered.set_result(line)
-
-    loop.add_reader(STDIN, read)
-    try:
-        line = await answered
-    finally:
-        loop.remove_reader(STDIN)
+    line = await typed_line()
     if not line.endswith(b"\n"):
         with suppress(OSError):
             print(file=sys.stderr, flush=True)

@@ -239,20 +239,14 @@ def test_a_reload_and_ctrl_c(tmp_path: Path, behind: str) -> None:
         with through_each(labgate, pids) as connections:
             assert len(connections) == 2
         assert workers(labgate) == pids
-        os.killpg(labgate.pid, signal.SIGINT)
-        assert labgate.running.wait(30) == 0
-        gone(pids)
-        assert "Traceback" not in labgate.log
+        end_by_ctrl_c(labgate, pids)
 
 
 def test_ctrl_c_while_workers_start(tmp_path: Path, behind: str) -> None:
     labgate = two(tmp_path, behind).spawn()
     try:
         pids = until(lambda: workers(labgate), "no worker")
-        os.killpg(labgate.pid, signal.SIGINT)
-        assert labgate.running.wait(30) == 0
-        gone(pids)
-        assert "Traceback" not in labgate.log
+        end_by_ctrl_c(labgate, pids)
     finally:
         labgate.kill()
 
@@ -368,6 +362,14 @@ def log_in(labgate: Labgate) -> str:
     return str(labgate.ask("GET", "/", **fields).fields["Set-Cookie"].partition(";")[0])
 
 
+def end_by_ctrl_c(labgate: Labgate, pids: set[int]) -> None:
+    """Ctrl-C at a terminal, which every process of it gets, ends labgate and its workers."""
+    os.killpg(labgate.pid, signal.SIGINT)
+    assert labgate.running.wait(30) == 0
+    gone(pids)
+    assert "Traceback" not in labgate.log
+
+
 def start_again(labgate: Labgate, *ports: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "proxy", "serve", "--upstream", "http://127.0.0.1:9", *ports],
@@ -421,9 +423,6 @@ def test_up_with_two(tmp_path: Path) -> None:
             for connection in connections.values():
                 connection.request("GET", "/api")
                 assert connection.getresponse().read().startswith(b'{"version"')
-        os.killpg(labgate.pid, signal.SIGINT)
-        assert labgate.running.wait(30) == 0
-        gone(pids)
-        assert "Traceback" not in labgate.log
+        end_by_ctrl_c(labgate, pids)
     finally:
         labgate.kill()
