@@ -28,7 +28,11 @@ logout) goes to an aiohttp application in this process (``web.in_process``). In 
 ``--show-headers``, to ``inspector.headers``.
 
 Between a client's side and ``proxying`` stand the interfaces of ``messages``: no bytes of HTTP/1.1
-cross them. ``rules`` decides and does no I/O. Beside the way of a request are
+cross them. So there can be a second client's side: with ``listen.server = "aiohttp"``,
+``web.front`` has aiohttp's server in the place of ``http1.server_connection``, and an aiohttp
+application of somebody else can mount the proxy.
+
+``rules`` decides and does no I/O. Beside the way of a request are
 
 - ``cli``, what people type; ``config``, what they configure
 - ``app``, which starts and stops everything; ``builders`` makes its parts from the configuration,
