@@ -65,7 +65,9 @@ class Router:
 
     def route(self, decision: Forward | Tunnel | Internal) -> Route:
         """The route for what the rules decided."""
-        return self.application if isinstance(decision, Internal) else self.jupyter
+        if isinstance(decision, Internal):
+            return self.application
+        return self.jupyter if decision.would_refuse is None else self._unmodified
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -77,8 +79,10 @@ class Router:
         self.site = site
         self.behind_proxies = bool(site.trusted_proxies)
         self.jupyter = replace(self.jupyter, site=site)
+        self._unmodified = replace(self.jupyter, site=site.unmodified())
         self.application = replace(self.application, site=site.for_application())
 
     def protect(self, access_control: AccessControl | None) -> None:
         """From the next request on, ``access_control`` decides who may reach Jupyter."""
         self.jupyter = replace(self.jupyter, access_control=access_control)
+        self._unmodified = replace(self._unmodified, access_control=access_control)

@@ -57,7 +57,7 @@ def decide(head: RequestHead, site: Site) -> Decision:
         return redirect.to_https(head, site)
     refusal = origin.check_host(head, site)
     if refusal is not None:
-        return refusal
+        return observed(refusal, head) if site.observe else refusal
     elsewhere = redirect.to_canonical(head, site)
     if elsewhere is not None:
         return elsewhere
@@ -69,7 +69,7 @@ def decide(head: RequestHead, site: Site) -> Decision:
         or (origin.check_websocket(head, site) if websocket else None)
     )
     if refusal is not None:
-        return refusal
+        return observed(refusal, head) if site.observe else refusal
     if head.target.partition(b"?")[0] == LOGOUT:
         return logout(head, site)
     if websocket:
@@ -83,8 +83,24 @@ def depends_on_target(decision: Decision, head: RequestHead) -> bool:
     It could not if the head is forwarded unchanged and no page of another site sent it: links of
     other sites may open only some paths.
     """
-    forwarded = isinstance(decision, Forward) and decision.head is head
+    forwarded = (
+        isinstance(decision, Forward) and decision.head is head and decision.would_refuse is None
+    )
     return not (forwarded and origin.is_same_site(head))
+
+
+def observed(refusal: Refuse, head: RequestHead) -> Decision:
+    """Let a request through that is well-formed and would be refused, to see what Jupyter says.
+
+    Jupyter makes the same comparisons of Host, Origin and Referer, and these are not rewritten:
+    what it refuses without labgate it refuses here.
+    """
+    if refusal.status == 400:
+        return refusal
+    if origin.is_websocket(head):
+        return Tunnel(head, refusal)
+    decision = forward(head)
+    return replace(decision, would_refuse=refusal) if isinstance(decision, Forward) else decision
 
 
 def forward(head: RequestHead) -> Decision:

@@ -61,16 +61,25 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Send ``head``, in origin-form or asterisk-form, to Jupyter and relay its response."""
+    """Send ``head``, in origin-form or asterisk-form, to Jupyter and relay its response.
+
+    ``would_refuse`` is the refusal that was not carried out, because labgate only observes: then
+    Host, Origin and Referer go up as they came.
+    """
 
     head: RequestHead
+    would_refuse: Refuse | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """Send the WebSocket handshake to Jupyter; after its 101, relay raw bytes both ways."""
+    """Send the WebSocket handshake to Jupyter; after its 101, relay raw bytes both ways.
+
+    ``would_refuse`` as with ``Forward``.
+    """
 
     head: RequestHead
+    would_refuse: Refuse | None = None
 
 
 Decision = Redirect | Respond | Refuse | Internal | Forward | Tunnel

@@ -58,6 +58,7 @@ class Site:
         trusted_proxies: The addresses of proxies whose X-Forwarded-For is used.
         requires_login: labgate itself requires a password; then it does not forward Basic
             credentials and its own cookie.
+        observe: Let through what the checks of Host, Origin and Referer would refuse, unchanged.
     """
 
     domains: tuple[WebOrigin, ...]
@@ -73,6 +74,7 @@ class Site:
     allow: Networks = NO_NETWORKS
     trusted_proxies: Networks = NO_NETWORKS
     requires_login: bool = False
+    observe: bool = False
 
     @property
     def canonical(self) -> WebOrigin:
@@ -89,6 +91,10 @@ class Site:
         hosts = head.values(b"host")
         known = self.authorities.get(hosts[0].lower()) if hosts else None
         return known if known is not None else self.canonical
+
+    def unmodified(self) -> Site:
+        """The same site for requests that would be refused: they go up as they came."""
+        return replace(self, preserve=True)
 
     def for_application(self) -> Site:
         """The same site in front of labgate's own application instead of Jupyter.
@@ -113,6 +119,7 @@ def make_site(
     allow: Networks = NO_NETWORKS,
     trusted_proxies: Networks = NO_NETWORKS,
     requires_login: bool = False,
+    observe: bool = False,
 ) -> Site:
     """Make a ``Site`` that accepts every spelling of ``domains``, and no other."""
     authorities: dict[bytes, WebOrigin] = {}
@@ -137,4 +144,5 @@ def make_site(
         allow=allow,
         trusted_proxies=trusted_proxies,
         requires_login=requires_login,
+        observe=observe,
     )

@@ -11,7 +11,7 @@ from proxy.access.lockout import Lockout
 from proxy.net.limits import DEFAULT_LIMITS, new_application_limit, new_request_limit
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
-from proxy.rules.decision import Forward, Internal, Tunnel
+from proxy.rules.decision import Forward, Internal, Refuse, Tunnel
 from proxy.rules.site import make_site
 from tests.edges import PUBLIC
 from tests.heads import JUPYTER, get
@@ -60,3 +60,16 @@ def test_the_gate_asks_who_wants_to_reach_jupyter_alone(router: Router) -> None:
     assert router.application.access_control is None
     router.use(SITE)
     assert router.jupyter.access_control is access_control
+
+
+def test_what_would_be_refused_goes_to_jupyter_unmodified(router: Router) -> None:
+    access_control = AccessControl(Lockout(1, 900.0))
+    router.use(replace(SITE, observe=True))
+    router.protect(access_control)
+    refusal = Refuse(403, "origin", "")
+    for decision in (Forward(get(), refusal), Tunnel(get(), refusal)):
+        route = router.route(decision)
+        assert route.pool is router.jupyter.pool
+        assert route.site == replace(SITE, observe=True, preserve=True)
+        assert route.access_control is access_control
+    assert router.route(Forward(get())) is router.jupyter

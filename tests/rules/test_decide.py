@@ -416,3 +416,54 @@ def test_the_application_gets_what_its_routes_read_and_no_more() -> None:
     passed = application_head(head)
     assert passed.target == b"/.labgate/health"
     assert {name.lower() for name, _ in passed.fields} == {b"host", b"cookie", b"accept"}
+
+
+OBSERVED = [
+    pytest.param(get(b"Host: evil.example"), "host", id="Host"),
+    pytest.param(get(HOST, b"Origin: https://evil.example"), "origin", id="Origin"),
+    pytest.param(get(HOST, b"Origin: null", method=b"POST"), "origin", id="null"),
+    pytest.param(get(HOST, OWN, OWN), "origin", id="Origin twice"),
+    pytest.param(get(HOST, CROSS), "fetch-site", id="Sec-Fetch-Site"),
+    pytest.param(get(HOST, target=b"/logout"), "logout", id="a link to /logout"),
+    pytest.param(get(HOST, *UPGRADE), "websocket-origin", id="a WebSocket without Origin"),
+    pytest.param(get(HOST, *UPGRADE, b"Origin: https://evil.example"), "origin", id="WebSocket"),
+]
+
+
+@pytest.mark.parametrize(("head", "rule"), OBSERVED)
+def test_observing_lets_through_what_would_be_refused(head: RequestHead, rule: str) -> None:
+    refusal = decide(head, SITE)
+    assert isinstance(refusal, Refuse)
+    assert refusal.rule == rule
+    kind = Tunnel if head.values(b"upgrade") else Forward
+    assert decide(head, replace(SITE, observe=True)) == kind(head, refusal)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(get(), id="no Host"),
+        pytest.param(get(HOST, HOST), id="Host twice"),
+        pytest.param(get(b"Host: a@lab.example.org"), id="malformed Host"),
+        pytest.param(get(HOST, b"Content-Length: x"), id="malformed framing"),
+        pytest.param(get(HOST, CROSS, b"Max-Forwards: 0", method=b"TRACE"), id="TRACE"),
+        pytest.param(get(HOST, b"Max-Forwards: 0", method=b"OPTIONS"), id="OPTIONS"),
+    ],
+)
+def test_observing_forwards_nothing_that_is_malformed(head: RequestHead) -> None:
+    assert not isinstance(decide(head, replace(SITE, observe=True)), Forward | Tunnel)
+
+
+@pytest.mark.parametrize("head", PASSES)
+def test_observing_changes_nothing_about_what_passes(head: RequestHead) -> None:
+    assert decide(head, replace(SITE, observe=True)) == Forward(head)
+
+
+def test_observing_does_not_open_the_allow_list() -> None:
+    site = replace(SITE, observe=True, allow=Networks([ip_network("192.0.2.0/24")]))
+    assert isinstance(decide(get(HOST), site), Refuse)
+
+
+def test_what_would_be_refused_depends_on_the_target() -> None:
+    head = get(b"Host: evil.example")
+    assert depends_on_target(decide(head, replace(SITE, observe=True)), head)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.rules.changes import Change
-from proxy.rules.head import Field, RequestHead
+from proxy.rules.head import Arrival, Field, RequestHead
 from proxy.rules.request import upstream_fields, upstream_head
 from proxy.rules.site import WebOrigin, make_site
 from tests.heads import HOST, JUPYTER, LAB, SITE, fields, get
@@ -230,3 +230,18 @@ def test_replaced_fields_are_not_read_from_those_before() -> None:
     other = replace(head, fields=fields(HOST))
     assert other.values(b"cookie") == ()
     assert b"Cookie" not in upstream_head(other, SITE)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param([b"Host: evil.example:8080", b"Origin: http://evil.example:8080"], id="Host"),
+        pytest.param([HOST, b"Origin: https://evil.example"], id="Origin"),
+        pytest.param([HOST, b"Referer: https://evil.example/x"], id="Referer"),
+        pytest.param([HOST, b"Origin: https://lab.example.org"], id="our own"),
+    ],
+)
+def test_what_would_be_refused_goes_up_as_it_came(lines: list[bytes]) -> None:
+    head = RequestHead(b"GET", b"/", (1, 1), fields(*lines), Arrival("203.0.113.7"))
+    up = dict(upstream_fields(head, SITE.unmodified()))
+    assert [(name, up[name]) for name, _ in head.fields] == list(head.fields)
