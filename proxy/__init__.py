@@ -24,8 +24,9 @@ The life of a request, with the file that does each step::
 A Tunnel (WebSocket) takes the same way, over a new connection; after the response 101
 ``proxying.tunnel`` passes bytes both ways. Internal (health, readiness, certificate challenges,
 logout) goes to an aiohttp application in this process (``web.in_process``). In the end, the
-``observe.record`` of the request goes to ``observe.access_log``, to ``observe.traffic`` and, with
-``--show-headers``, to ``inspector.headers``.
+``observe.record`` of the request goes to ``observe.access_log`` and ``observe.traffic``. While the
+inspector is on, ``inspector.recorder`` stands between the client's side and the dispatcher and
+keeps a copy of what passes; ``admin`` shows it, on listeners of its own.
 
 Between a client's side and ``proxying`` stand the interfaces of ``messages``: no bytes of HTTP/1.1
 cross them. So there can be a second client's side: with ``listen.server = "aiohttp"``,

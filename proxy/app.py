@@ -13,6 +13,7 @@ from proxy.builders import (
     bind_ports,
     build_access_control,
     build_certificate_store,
+    build_header_printer,
     build_server,
     build_site,
     fit_to_descriptors,
@@ -22,14 +23,17 @@ from proxy.certs.acme.solvers import TlsAlpnResponder, challenge_folder
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.config.settings import Settings
-from proxy.inspector.headers import format_changes
+from proxy.inspector.inspector import Inspector
+from proxy.inspector.recorder import CaptureOptions
+from proxy.inspector.ring import Ring
 from proxy.jupyter.readiness import is_ready, is_silent
+from proxy.messages import Dispatch
 from proxy.net.limits import Limits, new_application_limit, new_connection_limit, new_request_limit
 from proxy.net.listener import Listener, listen
 from proxy.net.ports import BACKLOG
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.access_log import AccessLog
-from proxy.observe.record import Observer, Observers, Record
+from proxy.observe.record import Observer, Observers
 from proxy.observe.traffic import Gauges, Traffic
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.page_deadline import PageDeadline
@@ -53,6 +57,7 @@ WEB_START_SECONDS = 60.0
 """aiohttp takes 0.4 s to load, and much longer on a busy machine."""
 WEB_RESPONSE_SECONDS = 10.0
 """labgate's own application takes 2 s at most, if Jupyter does not respond to its probe."""
+WORKER_RING_OCTETS = 4 * 1024 * 1024
 UNKNOWN_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
 
 
@@ -83,6 +88,8 @@ class Application:
         self._renew = renew
         upstream = settings.upstream
         self._upstream: UpstreamAddress | None = None
+        self.jupyter_token = ""
+        """Of a Jupyter that labgate launched; empty for none."""
         self._pool = Pool(
             None,
             connect_timeout_seconds=upstream.connect_timeout_seconds,
@@ -104,8 +111,6 @@ class Application:
         logged = access_log and log.isEnabledFor(logging.INFO)
         self._access_log = AccessLog() if logged else None
         observers: list[Observer] = [self._access_log] if self._access_log is not None else []
-        if settings.log.show_headers:
-            observers.append(_print_headers)
         self.traffic: Traffic | None = None
         """Counted for the metrics; None without them."""
         if settings.listen.metrics:
@@ -124,8 +129,15 @@ class Application:
             self._router,
             Observers(end=tuple(observers)),
             access_log=self._access_log is not None,
-            trace=settings.log.show_headers,
         )
+        # A worker's supervisor holds what it captured.
+        ring = Ring() if shared is None else Ring(max_octets=WORKER_RING_OCTETS)
+        self.inspector = Inspector(ring, self._dispatcher.services.record_with)
+        """Off, unless the configuration switches it on."""
+        if settings.log.show_headers:
+            self.inspector.ring.listen(build_header_printer(settings))
+        if settings.log.show_headers or settings.inspector.enabled:
+            self.inspector.switch(CaptureOptions(content=settings.inspector.content))
         self._sweep_task: asyncio.Task[None] | None = None
         self._listeners: list[Listener | asyncio.Server] = []
         self._servers: list[Http1Server | AiohttpServer] = []
@@ -197,6 +209,16 @@ class Application:
                 lambda: self._pool.connections,
             ),
         }
+
+    @property
+    def upstream(self) -> UpstreamAddress | None:
+        """Jupyter's address; None if it is not known yet."""
+        return self._upstream
+
+    @property
+    def dispatch(self) -> Dispatch:
+        """Takes requests that labgate sends itself."""
+        return self._dispatcher
 
     def reload(self) -> None:
         """Read the certificates again now, instead of within the next seconds."""
@@ -298,7 +320,3 @@ async def renew_certificates(settings: Settings, store: CertificateStore) -> Non
     from proxy.certs.acme.maintain import Renewer  # noqa: PLC0415  its libraries cost 0.3 s
 
     await Renewer(certificate_request_of(settings), store).run()
-
-
-def _print_headers(record: Record) -> None:
-    print(format_changes(record), flush=True)

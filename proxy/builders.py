@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from proxy.access.access_control import AccessControl
@@ -15,7 +16,10 @@ from proxy.certs.sources import hosts_of, sources_of
 from proxy.certs.status import status_file
 from proxy.certs.store import CertificateStore
 from proxy.config.settings import Settings
+from proxy.errors import UsageError
 from proxy.http1.server import Http1Server
+from proxy.inspector.filters import FilterError, parse_filter
+from proxy.inspector.headers import HeaderPrinter
 from proxy.messages import Dispatch
 from proxy.net.limits import APPLICATION_REQUESTS, ConcurrencyLimit, Limits
 from proxy.net.ports import Ports, bind
@@ -94,6 +98,7 @@ def build_site(settings: Settings, upstream: UpstreamAddress) -> Site:
         allow=Networks(settings.access.allow),
         trusted_proxies=Networks(settings.access.trusted_proxies),
         requires_login=settings.access.htpasswd is not None,
+        observe=settings.inspector.observe,
     )
 
 
@@ -190,3 +195,17 @@ def build_access_control(
     file = RevokedFile(settings.state_folder)
     sessions = Sessions(session_key(settings.state_folder), file.revoked)
     return AccessControl(lockout, htpasswd, sessions, revoke=file.save)
+
+
+def build_header_printer(settings: Settings) -> HeaderPrinter:
+    """What prints ``--show-headers``.
+
+    Raises:
+        UsageError: Its filter means nothing.
+    """
+    try:
+        only = "is:error " if settings.log.show_headers_only == "errors" else ""
+        matches = parse_filter(only + settings.log.show_headers_filter)
+    except FilterError as error:
+        raise UsageError(f"log.show_headers_filter: {error}.") from None
+    return HeaderPrinter(matches, partial(print, flush=True))

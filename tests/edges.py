@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 from proxy.http1.server import Http1Server
+from proxy.inspector.recorder import CaptureOptions, Recorder
+from proxy.inspector.ring import Ring
 from proxy.net.limits import (
     DEFAULT_LIMITS,
     ConcurrencyLimit,
@@ -31,7 +34,10 @@ PUBLIC = WebOrigin("https", "lab.example.org", 443)
 
 
 class Edge:
-    """A running edge; ``records`` are its finished requests, ``recorded`` is set by each."""
+    """A running edge; ``records`` are its finished requests, ``recorded`` is set by each.
+
+    ``captured`` holds them as the inspector shows them, if the edge is inspected.
+    """
 
     def __init__(
         self,
@@ -54,6 +60,13 @@ class Edge:
         self.records = records
         self.recorded = asyncio.Event()
         self.writers: list[asyncio.StreamWriter] = []
+        self.captured = Ring()
+
+    def inspect(self) -> Self:
+        """Capture everything from now on, content too."""
+        recorder = Recorder(self.captured, CaptureOptions(content=True))
+        self.dispatcher.services.record_with(recorder)
+        return self
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A client's connection; closed with the edge at the latest."""

@@ -34,6 +34,7 @@ LAYERS = {
     "inspector": "shows records to people",
     "web": "labgate's own pages: an upstream in this process, and the words of errors",
     "proxying": "a request from its head to the end of its answer: access, upstream, records",
+    "admin": "the inspector's page and API on listeners of its own; replays through the proxying",
     "jupyter": "launches Jupyter; nothing that serves requests needs it but app",
     "builders": "makes the parts above from the settings",
     "app": "puts the parts together, starts and stops them",

@@ -200,7 +200,7 @@ def test_compose_offers_what_there_is() -> None:
 def test_the_locks_name_no_package_index() -> None:
     """They install from whatever index the machine they are used on is set up for."""
     locks = sorted((CONFIG.parent / ".ci").glob("*.lock"))
-    assert [lock.stem for lock in locks] == ["build", "dev", "runtime", "tools", "up"]
+    assert [lock.stem for lock in locks] == ["build", "dev", "mutants", "runtime", "tools", "up"]
     for lock in locks:
         for line in lock.read_text("utf-8").splitlines():
             assert not re.search(r"^-|://|file:| @ |/(opt|tmp|root|work)/", line), (lock, line)

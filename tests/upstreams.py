@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from proxy.net.upstream_address import UpstreamAddress
 
@@ -64,12 +65,16 @@ class Upstream:
 
 
 @asynccontextmanager
-async def upstream(answer: Answer) -> AsyncIterator[Upstream]:
-    """Run an upstream on a free loopback port."""
+async def upstream(answer: Answer, path: Path | None = None) -> AsyncIterator[Upstream]:
+    """Run an upstream on a free loopback port, or on a Unix socket."""
     running = Upstream(answer)
-    server = await asyncio.start_server(running.serve, "127.0.0.1", 0, limit=2**20)
-    port = server.sockets[0].getsockname()[1]
-    running.address = UpstreamAddress("127.0.0.1", port)
+    if path is not None:
+        server = await asyncio.start_unix_server(running.serve, path, limit=2**20)
+        running.address = UpstreamAddress("localhost", 80, str(path))
+    else:
+        server = await asyncio.start_server(running.serve, "127.0.0.1", 0, limit=2**20)
+        port = server.sockets[0].getsockname()[1]
+        running.address = UpstreamAddress("127.0.0.1", port)
     try:
         yield running
     finally:

@@ -5,6 +5,8 @@
 - ``arguments``      the commands and options; every option is a key of the configuration
 - ``run``            ``labgate up`` and ``labgate serve``
 - ``ready_lines``    the lines that are printed when everything is ready
+- ``administration``  what a running labgate serves on its admin socket
+- ``inspect``        ``labgate inspect``
 - ``cert``           ``labgate cert show``
 - ``obtain``         ``labgate cert obtain`` and ``renew``
 - ``password``       ``labgate password``

@@ -26,6 +26,15 @@ SERVE = """\
 Serve a Jupyter that runs already: a sidecar, or one you start yourself."""
 
 
+INSPECT = """\
+Show the requests of the labgate that runs with the same state folder, as they
+come, and print the address of its page. NUMBER shows one of them, whole.
+
+With --upstream: a bench of its own. It serves that Jupyter, or a proxy before
+it, on http://localhost:8080, lets every request through as it came, and says
+which ones labgate would have refused, and why Jupyter refuses what it does."""
+
+
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line; ``flags`` holds the configuration's part, ``typed`` its options.
 
@@ -38,6 +47,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     commands = parser.commands("command", "COMMAND")
     _up(_command(commands, "up", "launch Jupyter and serve it", UP))
     _serve(_command(commands, "serve", "serve a Jupyter that runs already", SERVE))
+    _inspect(_command(commands, "inspect", "see every request of a running labgate", INSPECT))
     _cert(commands)
     _doctor(commands)
     password = commands.add_parser("password", help="ask for a passphrase, print Jupyter's hash")
@@ -119,6 +129,30 @@ def _serve(command: Parser) -> None:
         help="http://host:port or unix:/path; a path is Jupyter's base_url",
     )
     _shared(command)
+
+
+def _inspect(command: Parser) -> None:
+    add = command.add_argument
+    add("number", nargs="?", type=int, metavar="NUMBER", help="only this one, whole")
+    add("--filter", default="", metavar="WORDS", help='as "status:4xx path:/api rule:origin is:ws"')
+    add("--only", choices=("errors",), help="only what failed or was refused")
+    add("--json", action="store_true", help="one exchange a line, for jq")
+    add("--content", action="store_true", help="capture bodies and messages too")
+    add("--off", action="store_true", help="switch the capture off, and end")
+    add(
+        "--upstream",
+        action=Key,
+        key="upstream.url",
+        metavar="URL",
+        help="serve this one on loopback and observe; http://host:port or unix:/path",
+    )
+    add(
+        "--port",
+        action=Key,
+        key="listen.http_port",
+        metavar="PORT",
+        help="of that bench (default 8080)",
+    )
 
 
 def _cert(commands: Any) -> None:
@@ -324,6 +358,27 @@ def _shared(command: Parser) -> None:
         key="log.show_headers",
         value=True,
         help="print what was done to every header, secrets redacted",
+    )
+    output.add_argument(
+        "--only",
+        action=Key,
+        key="log.show_headers_only",
+        choices=("all", "errors"),
+        help="with --show-headers: only what failed or was refused",
+    )
+    output.add_argument(
+        "--filter",
+        action=Key,
+        key="log.show_headers_filter",
+        metavar="WORDS",
+        help='with --show-headers: as "status:4xx path:/api"',
+    )
+    output.add_argument(
+        "--inspect",
+        action=Key,
+        key="inspector.enabled",
+        value=True,
+        help="capture from the start; `labgate inspect` shows it",
     )
     output.add_argument(
         "--access-log",

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proxy.app import Application
@@ -23,10 +24,12 @@ from proxy.jupyter.readiness import is_silent
 from proxy.jupyter.supervision import Supervision, is_interactive
 from proxy.net.upstream_address import UpstreamAddress, parse_upstream
 from proxy.observe.notify import notify
+from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.tasks import spawn
 
 if TYPE_CHECKING:
+    from proxy.admin.server import AdminServer
     from proxy.workers.supervisor import Supervisor
 
 log = logging.getLogger("labgate")
@@ -34,6 +37,8 @@ log = logging.getLogger("labgate")
 DEFAULT_UPSTREAM = "http://127.0.0.1:8888"
 STOP_REQUEST_SECONDS = 0.5
 UPSTREAM_PROBE_SECONDS = 0.5
+ADMIN_DELAY_SECONDS = 1.0
+"""Loading aiohttp would slow down whoever waits for the ports, by milliseconds."""
 
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -185,6 +190,27 @@ async def _stop(launcher: Launcher, force: asyncio.Event) -> None:
     await asyncio.wait({stopping, forcing})
 
 
+async def _with_admin(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:
+    """Run ``work``, and serve the admin socket meanwhile."""
+    starting = spawn(_start_admin_later(settings, app), "admin socket")
+    try:
+        await work
+    finally:
+        starting.cancel()
+        await asyncio.wait({starting})
+        if not starting.cancelled() and starting.exception() is None:
+            await starting.result().stop()
+
+
+async def _start_admin_later(settings: Settings, app: Serving) -> AdminServer:
+    """Start the admin socket when nobody waits for the ports to open any more."""
+    await asyncio.sleep(ADMIN_DELAY_SECONDS)
+    await run_in_daemon_thread("aiohttp", lambda: import_module("aiohttp.web"))
+    from proxy.cli.administration import start_admin  # noqa: PLC0415  see above
+
+    return await start_admin(settings, app)
+
+
 async def _with_metrics(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:
     """Run ``work``, and export metrics meanwhile if they are configured."""
     if not settings.listen.metrics:
@@ -211,6 +237,7 @@ def _report_ready(
         jupyter: The Jupyter that is served.
         waiting: Sentences about what is not available yet.
     """
+    app.jupyter_token = jupyter.login.token
     store = app.certificates
     made = store is not None and store.managed[0].source.kind == "development"
     authority = authority_file(settings.state_folder) if made else None
@@ -236,7 +263,8 @@ async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
     """
     loop = asyncio.get_running_loop()
     force = asyncio.Event()
-    working = loop.create_task(_with_metrics(settings, app, work(force)), name="serving")
+    serving = _with_admin(settings, app, _with_metrics(settings, app, work(force)))
+    working = loop.create_task(serving, name="serving")
 
     def on_signal() -> None:
         if working.cancelling():

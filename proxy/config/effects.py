@@ -71,6 +71,10 @@ def _info_logged(settings: Settings) -> Obstacle | None:
     return Obstacle("log.level", level) if level in ("warning", "error") else None
 
 
+def _headers_shown(settings: Settings) -> Obstacle | None:
+    return None if settings.log.show_headers else Obstacle("log.show_headers", "false")
+
+
 _ACME = (_tls, _no_files, _public_name)
 
 NEEDS: dict[str, tuple[Need, ...]] = {
@@ -102,6 +106,8 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "limits.handshake_seconds": (_tls,),
     "upstream.idle_seconds": (_idle_connections,),
     "log.access": (_info_logged,),
+    "log.show_headers_only": (_headers_shown,),
+    "log.show_headers_filter": (_headers_shown,),
     "jupyter.launch": (),
     "jupyter.image": (_container,),
     "jupyter.name": (_container,),
@@ -117,7 +123,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 """The needs of each key; it has an effect if none of them returns an obstacle."""
 
-INDEPENDENT = ("access", "limits", "upstream", "log", "state")
+INDEPENDENT = ("access", "limits", "upstream", "log", "inspector", "state")
 """Sections whose keys always have an effect, unless ``NEEDS`` has an entry.
 
 ``access.proxy_protocol`` without ``trusted_proxies`` is refused by ``Settings``, and

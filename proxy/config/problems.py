@@ -43,6 +43,7 @@ EXAMPLES: dict[str, object] = {
     "jupyter.memory_limit": "4g",
     "jupyter.folder": "/home/ada/notebooks",
     "log.access": True,
+    "log.show_headers_filter": "status:4xx path:/api",
     "state.folder": "/var/lib/labgate",
 }
 """Examples for keys whose default is not one."""

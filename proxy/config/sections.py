@@ -284,6 +284,27 @@ class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     access: bool | None = None
     show_headers: bool = False
+    show_headers_only: Literal["all", "errors"] = "all"
+    show_headers_filter: str = ""
+
+
+class InspectorSettings(Section):
+    """``[inspector]``: captures what passes, for people who look for a fault."""
+
+    enabled: bool = False
+    content: bool = False
+    observe: bool = False
+    address: str = "127.0.0.1:0"
+
+    @field_validator("address")
+    @classmethod
+    def _loopback(cls, address: str) -> str:
+        if host_and_port(address)[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError(
+                f"{address!r}: the inspector shows what everybody does, so it listens on loopback "
+                "only; write for example 127.0.0.1:8889"
+            )
+        return address
 
 
 class StateSettings(Section):

@@ -16,6 +16,7 @@ from proxy.config.sections import (
     LETSENCRYPT_STAGING,
     AccessSettings,
     AcmeSettings,
+    InspectorSettings,
     JupyterSettings,
     LimitSettings,
     ListenSettings,
@@ -26,7 +27,7 @@ from proxy.config.sections import (
     TlsSettings,
     UpstreamSettings,
 )
-from proxy.config.types import is_address, is_public_name, parse_domain
+from proxy.config.types import is_address, is_loopback_name, is_public_name, parse_domain
 from proxy.net.upstream_address import UpstreamAddress, parse_upstream
 from proxy.rules.site import WebOrigin
 
@@ -45,6 +46,7 @@ class Settings(Section):
     upstream: UpstreamSettings = UpstreamSettings()
     jupyter: JupyterSettings = JupyterSettings()
     log: LogSettings = LogSettings()
+    inspector: InspectorSettings = InspectorSettings()
     state: StateSettings = StateSettings()
 
     @model_validator(mode="after")
@@ -64,6 +66,8 @@ class Settings(Section):
             raise ValueError(message)
         if self.listen.tls and self.acme.email and not self.tls.cert and not self.local:
             self._check_names()
+        if self.inspector.observe:
+            self._check_observing()
         if self.upstream.url:
             self._check_upstream(parse_upstream(self.upstream.url))
         return self
@@ -82,6 +86,20 @@ class Settings(Section):
             raise ValueError(
                 f"upstream.url: {upstream} is where labgate itself listens; write where Jupyter "
                 "listens, for example http://127.0.0.1:8888"
+            )
+
+    def _check_observing(self) -> None:
+        """Refuse to observe where strangers could come: nothing is refused there."""
+        hosts = {origin.host for origin in self.origins}
+        if strange := sorted(host for host in hosts if not is_loopback_name(host)):
+            raise ValueError(
+                f"site.domains: {strange[0]} with inspector.observe: what would be refused is let "
+                "through then, so only localhost can be served"
+            )
+        if strange := sorted(address for address in self.bind if not is_loopback_name(address)):
+            raise ValueError(
+                f"listen.bind: {strange[0]} with inspector.observe: what would be refused is let "
+                "through then, so only 127.0.0.1 and ::1 can be listened on"
             )
 
     def _check_names(self) -> None:
@@ -106,8 +124,7 @@ class Settings(Section):
     @property
     def local(self) -> bool:
         """Whether the canonical domain is localhost or a loopback address."""
-        host = parse_domain(self.site.domains[0], 443).host
-        return host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost")
+        return is_loopback_name(parse_domain(self.site.domains[0], 443).host)
 
     @property
     def https_port(self) -> int:
@@ -134,7 +151,15 @@ class Settings(Section):
 
     @property
     def origins(self) -> tuple[WebOrigin, ...]:
-        """The public origins, the canonical one first; the default port is that of HTTPS."""
+        """The public origins, the canonical one first; the default port is that of HTTPS.
+
+        Without TLS another proxy terminates it, and only who observes sees labgate itself.
+        """
+        if self.inspector.observe and not self.listen.tls:
+            return tuple(
+                parse_domain(text, self.http_port)._replace(scheme="http")
+                for text in self.site.domains
+            )
         return tuple(parse_domain(text, self.https_port) for text in self.site.domains)
 
     @property

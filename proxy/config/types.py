@@ -112,6 +112,13 @@ def parse_domain(text: str, default_port: int) -> WebOrigin:
     return WebOrigin("https", host, int(port) if port else default_port)
 
 
+def is_loopback_name(host: str) -> bool:
+    """Whether only this machine is meant (RFC 6761 section 6.3)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    return is_address(host) and ip_address(host).is_loopback
+
+
 def is_public_name(host: str) -> bool:
     """Whether it can be a public domain, for which a public CA issues certificates.
 

@@ -1,4 +1,24 @@
-"""Shows people what labgate did to the headers of a request.
+"""Captures what passes, for people who look for a fault; ``proxy.admin`` shows it.
 
-- ``headers``    the text of ``--show-headers`` for one exchange
+Secrets are redacted when something is captured, so that none can be shown, exported or stored.
+
+In the order an exchange meets them:
+
+- ``inspector``           switches the capture on and off
+- ``recorder``            stands between a front and the proxying while it is on
+- ``exchange``            what is known of one exchange, as text
+- ``recorded_content``    the beginning of some content
+- ``content``             which content is shown, without its secrets
+- ``recorded_tunnel``     a WebSocket that passes untouched, while a copy is read
+- ``frames``              WebSocket frames (RFC 6455)
+- ``websocket_messages``  fragments joined, compression undone (RFC 7692)
+- ``kernel_messages``     Jupyter's kernel messages in words
+- ``ring``                the latest exchanges, bounded
+- ``remote``              the exchanges of the workers
+- ``filters``             the words above a list
+- ``headers``             ``--show-headers``
+- ``rows``                exchanges in a terminal
+- ``har``                 HTTP Archives, out and in
+- ``curl``                a request as a line for curl
+- ``replay_request``      what may be sent again
 """

@@ -8,11 +8,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from proxy.rules.changes import Change
-from proxy.rules.head import RequestHead
+from proxy.rules.decision import Refuse
+from proxy.rules.head import RequestHead, ResponseHead
 
 log = logging.getLogger("labgate")
+
+
+class Recording(Protocol):
+    """A copy of an exchange that somebody keeps."""
+
+    def finish(self) -> None:
+        """The record is complete."""
 
 
 @dataclass(slots=True)
@@ -29,8 +38,15 @@ class Record:
         seconds: From the complete request head to the end of the response.
         warning: It was refused or failed; its line in the log is a warning.
         detail: Why it was refused: the field and value at fault; secrets redacted.
-        changes_up: What the rules did to the request's fields.
+        recording: What the inspector captures of it; told when everything is known.
+        refusal: Why it was refused, or would have been if labgate did not only observe.
+        changes_up: What the rules did to the request's fields. This and the following are known
+            if the exchange is traced.
         changes_down: What the rules did to the response's fields.
+        upstream_request: The request's head as it went up.
+        upstream_response: The response's head as it came down.
+        sent_up_at: When the request went up (``time.monotonic``).
+        answered_at: When the response's head came.
     """
 
     head: RequestHead
@@ -41,8 +57,14 @@ class Record:
     seconds: float = 0.0
     warning: bool = False
     detail: str = ""
+    recording: Recording | None = None
+    refusal: Refuse | None = None
     changes_up: list[Change] = field(default_factory=list)
     changes_down: list[Change] = field(default_factory=list)
+    upstream_request: bytes = b""
+    upstream_response: ResponseHead | None = None
+    sent_up_at: float = 0.0
+    answered_at: float = 0.0
 
 
 Observer = Callable[[Record], None]

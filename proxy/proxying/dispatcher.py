@@ -25,7 +25,7 @@ class Dispatcher:
         router: Chooses where a request goes.
         observers: Called at the start, the head and the end of each request.
         access_log: Whether each request has a line there, so that a failure needs no other.
-        trace: Keep what the rules change, for ``--show-headers``.
+        trace: Keep in each record what the rules change.
     """
 
     def __init__(
@@ -47,7 +47,10 @@ class Dispatcher:
         if router.behind_proxies:
             head = with_client_address(head, router.site.trusted_proxies)
         services.open_requests.count += 1
-        handler = RequestHandler(services, head, body, responder, Record(head))
+        record = Record(head)
+        if services.recorder is not None:
+            body = responder = services.recorder.begin(record, body, responder, router.site)
+        handler = RequestHandler(services, head, body, responder, record)
         try:
             handler.begin()
         except Exception as error:

@@ -13,11 +13,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import NamedTuple, TypeVar
 
 from proxy.errors import ClientFault, UpstreamDown, UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.messages import RequestBody, Responder
+from proxy.observe.record import Record
 from proxy.proxying.decision_cache import DecisionCache
 from proxy.rules.changes import Change
 from proxy.rules.head import Field, RequestHead, ResponseHead
@@ -69,13 +71,6 @@ class Result:
     switched: Switched | None = None
 
 
-class Trace(NamedTuple):
-    """Receives what the rules change, for ``--show-headers``."""
-
-    up: list[Change]
-    down: list[Change]
-
-
 @dataclass(slots=True, eq=False)
 class Forwarder:
     """Sends one request, sends on its response, and reports the result once.
@@ -92,7 +87,8 @@ class Forwarder:
         upgrade: Whether the request asks for a WebSocket.
         extra: Fields added to the response.
         on_response: Called with the head of the final response.
-        trace: Receives the changes of fields.
+        trace: Receives the heads on Jupyter's side and what the rules changed; None if nobody
+            looks.
     """
 
     head: RequestHead
@@ -104,7 +100,7 @@ class Forwarder:
     upgrade: bool
     extra: tuple[Field, ...] = ()
     on_response: Callable[[ResponseHead], None] | None = None
-    trace: Trace | None = None
+    trace: Record | None = None
     _connection: UpstreamConnection | None = field(default=None, init=False)
     _contentless: bool = field(default=False, init=False)
     _reported: bool = field(default=False, init=False)
@@ -122,12 +118,14 @@ class Forwarder:
         """
         head, trace = self.head, self.trace
         if trace is not None:
-            trace.up.clear()
+            trace.changes_up.clear()
         self._connection = connection
         self._reported = False
         data = self.cache.upstream_head(
-            head, self.site, websocket=self.upgrade, changes=trace.up if trace else None
+            head, self.site, websocket=self.upgrade, changes=trace.changes_up if trace else None
         )
+        if trace is not None:
+            trace.upstream_request, trace.sent_up_at = data, monotonic()
         body = self.body
         if body.length == 0:
             self._contentless = True
@@ -204,7 +202,9 @@ class Forwarder:
         sized = b"content-length" in head.names
         added = self.responder.send_head(head.status, head.reason, fields, sized=sized, dated=dated)
         if self.trace is not None:
-            self.trace.down.extend(Change("framing", name, None, value) for name, value in added)
+            self.trace.changes_down.extend(
+                Change("framing", name, None, value) for name, value in added
+            )
 
     def on_content(self, data: bytes) -> None:
         self._bytes_down += len(data)
@@ -236,11 +236,13 @@ class Forwarder:
     def _final_fields(self, head: ResponseHead) -> tuple[list[Field], bool]:
         if self.on_response is not None:
             self.on_response(head)
-        fields, dated = self._fields(head, self.trace.down if self.trace else None)
+        if self.trace is not None:
+            self.trace.upstream_response, self.trace.answered_at = head, monotonic()
+        fields, dated = self._fields(head, self.trace.changes_down if self.trace else None)
         if self.extra:
             fields += self.extra
             if self.trace is not None:
-                self.trace.down.extend(
+                self.trace.changes_down.extend(
                     Change("basic-auth", name, None, value) for name, value in self.extra
                 )
         return fields, dated

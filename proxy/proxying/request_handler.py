@@ -17,7 +17,7 @@ from proxy.messages import RequestBody, Responder, send_response
 from proxy.net.limits import Slot
 from proxy.observe.record import Record, notify
 from proxy.proxying import responses
-from proxy.proxying.forwarder import Forwarder, Result, Switched, Trace
+from proxy.proxying.forwarder import Forwarder, Result, Switched
 from proxy.proxying.router import Route
 from proxy.proxying.services import Services
 from proxy.proxying.tunnel import OpenTunnel
@@ -113,7 +113,9 @@ class RequestHandler:
         services, route, record = self.services, self._route, self.record
         self._attempt = allowed.attempt
         heard = allowed.attempt is not None or services.observers.head
-        traced = services.trace and not route.internal
+        traced = (services.trace or record.recording is not None) and not route.internal
+        if not isinstance(decision, Internal):
+            record.refusal = decision.would_refuse
         self._forwarder = forwarder = Forwarder(
             allowed.head or decision.head,
             route.site,
@@ -124,7 +126,7 @@ class RequestHandler:
             upgrade=isinstance(decision, Tunnel),
             extra=allowed.fields,
             on_response=self._on_response_head if heard else None,
-            trace=Trace(record.changes_up, record.changes_down) if traced else None,
+            trace=record if traced else None,
         )
         connection = None if forwarder.upgrade else route.pool.take()
         if connection is None:
@@ -216,6 +218,7 @@ class RequestHandler:
     # Responses of labgate's own
 
     def _refuse(self, refusal: Refuse) -> None:
+        self.record.refusal = refusal
         self.services.log.refused(self.record, refusal)
         self._respond(responses.refused(self.head, refusal), f"refused ({refusal.rule})")
 
@@ -281,6 +284,8 @@ class RequestHandler:
             services.open_requests.check_drained()
         if services.observers.end:
             notify(services.observers.end, record)
+        if record.recording is not None:
+            record.recording.finish()
 
     def _release_slot(self) -> None:
         slot, self._slot = self._slot, None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from proxy.inspector.recorder import Recorder
 from proxy.observe.record import NO_OBSERVERS, Observers
 from proxy.proxying.decision_cache import DecisionCache
 from proxy.proxying.open_requests import OpenRequests
@@ -22,7 +23,8 @@ class Services:
         router: Chooses where a request goes.
         log: Logs why requests are refused or fail.
         observers: Called at the start, the head and the end of each request.
-        trace: Keep what the rules change, for ``--show-headers``.
+        trace: Keep in each record what the rules change.
+        recorder: Captures requests that begin from now on; None while the inspector is off.
         cache: Remembers decisions and serialised heads.
         open_requests: Counts the requests without a complete response.
     """
@@ -31,5 +33,10 @@ class Services:
     log: RequestLog
     observers: Observers = NO_OBSERVERS
     trace: bool = False
+    recorder: Recorder | None = None
     cache: DecisionCache = field(default_factory=DecisionCache)
     open_requests: OpenRequests = field(default_factory=OpenRequests)
+
+    def record_with(self, recorder: Recorder | None) -> None:
+        """Capture the requests that begin from now on, or none."""
+        self.recorder = recorder

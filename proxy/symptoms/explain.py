@@ -131,7 +131,7 @@ def _unanswered(evidence: Evidence) -> Explanation:
     reason = f" ({evidence.outcome})" if evidence.outcome else ""
     match evidence.status:
         case 503 if evidence.outcome == TOO_MANY:
-            sentence = "labgate answered 503 because too many requests were under way ([limits])."
+            sentence = "labgate answered 503 because there were too many at once ([limits])."
             return explained("rate-limited", sentence)
         case 503 if _octets(evidence) > LARGE_HEAD:
             sentence = (
@@ -165,7 +165,7 @@ def _unanswered(evidence: Evidence) -> Explanation:
     return explained("proxy-error", sentence)
 
 
-TOO_MANY = "too many requests under way"
+TOO_MANY = "too many requests at once"
 """The outcome of a request beyond ``limits.requests`` (``proxying.request_handler``)."""
 
 _ANSWERS: dict[int, Callable[[Evidence], Explanation]] = {

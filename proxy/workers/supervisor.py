@@ -23,6 +23,10 @@ from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.config.settings import Settings
 from proxy.errors import StartError
+from proxy.inspector.inspector import Inspector
+from proxy.inspector.recorder import Recorder
+from proxy.inspector.remote import CapturedElsewhere
+from proxy.inspector.ring import Ring
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.traffic import Gauges
 from proxy.runtime.tasks import spawn
@@ -48,7 +52,14 @@ class Supervisor:
     def __init__(self, settings: Settings, *, access_log: bool) -> None:
         self._settings = settings
         self._access_log = access_log
-        self._upstream: UpstreamAddress | None = None
+        self.upstream: UpstreamAddress | None = None
+        """Jupyter's address; None if it is not known yet."""
+        self.jupyter_token = ""
+        """Of a Jupyter that labgate launched; empty for none."""
+        self.dispatch = None
+        """Only the workers have it."""
+        self.inspector = Inspector(Ring(), self._record_with)
+        self._captured = CapturedElsewhere(self.inspector.ring)
         self._main: list[list[socket.socket]] = []
         self._plain: list[list[socket.socket]] = []
         self._session_key = b""
@@ -108,8 +119,12 @@ class Supervisor:
 
     def connect_to(self, address: UpstreamAddress) -> None:
         """Tell all workers Jupyter's address; Jupyter may not run yet."""
-        self._upstream = address
+        self.upstream = address
         self._broadcast({"upstream": asdict(address)})
+
+    def _record_with(self, recorder: Recorder | None) -> None:
+        """Have all workers capture the exchanges that begin from now on, or none."""
+        self._broadcast({"inspect": None if recorder is None else asdict(recorder.options)})
 
     async def stop(self, force: asyncio.Event | None = None) -> None:
         """Drain all workers for at most ``drain_seconds``, then kill those that still run.
@@ -193,15 +208,17 @@ class Supervisor:
             plain=[one.fileno() for one in plain],
             session_key=self._session_key.hex(),
             digest_key=self._digest_key.hex(),
-            upstream=None if self._upstream is None else asdict(self._upstream),
+            upstream=None if self.upstream is None else asdict(self.upstream),
             logins=list(self._logins),
             logouts=self._logouts,
         )
         worker = await WorkerProcess.start(setup, [*main, *plain], self._on_update)
         self._workers.add(worker)
         # Messages that were sent while it was started.
-        if self._upstream is not None:
-            worker.send({"upstream": asdict(self._upstream)})
+        if self.inspector.options is not None:
+            worker.send({"inspect": asdict(self.inspector.options)})
+        if self.upstream is not None:
+            worker.send({"upstream": asdict(self.upstream)})
         for logout in self._logouts:
             if logout not in setup.logouts:
                 worker.send({"logout": logout})
@@ -216,6 +233,9 @@ class Supervisor:
         """Send a worker's update to the other workers."""
         if "logout" in message:
             spawn(self._save_logout(Revocation(*message["logout"])), "logout")
+            return
+        if "exchanges" in message:
+            self._captured.take(sender.pid, message["exchanges"])
             return
         self._logins.append(message["login"])
         for worker in self._workers - {sender}:

@@ -16,6 +16,8 @@ from proxy.app import Application
 from proxy.builders import SharedResources
 from proxy.config.settings import Settings
 from proxy.errors import StartError
+from proxy.inspector.recorder import CaptureOptions
+from proxy.inspector.remote import CapturedHere
 from proxy.net.ports import Ports
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime import output
@@ -98,6 +100,7 @@ class _Worker:
         self._lockout = lockout
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
+        self._sender: CapturedHere | None = None
 
     async def run(self) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drain)
@@ -138,10 +141,21 @@ class _Worker:
                 self._revoked.apply(update)
             case {"reload": _}:
                 self._app.reload()
+            case {"inspect": options}:
+                self._inspect(options)
             case {"stop": _}:
                 self._stop.set()
             case {"force": _}:
                 self._force.set()
+
+    def _inspect(self, options: dict[str, Any] | None) -> None:
+        """Capture what passes here for the supervisor, or stop that."""
+        if self._sender is None:
+            self._sender = CapturedHere(
+                self._app.inspector.ring,
+                lambda exchanges: self._channel.send({"exchanges": exchanges}),
+            )
+        self._app.inspector.switch(CaptureOptions(**options) if options is not None else None)
 
 
 def _sockets(descriptors: list[int]) -> list[socket.socket]:

@@ -31,6 +31,10 @@ BLOCKED_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 """Blocked in a worker until it ignores them: Ctrl-C sends SIGINT to all processes."""
 
 
+UPDATES = frozenset({"login", "logout", "exchanges"})
+"""Messages for the supervisor and the other workers."""
+
+
 class WorkerProcess:
     """The process of a worker.
 
@@ -70,7 +74,7 @@ class WorkerProcess:
         Args:
             setup: The first message.
             sockets: Listening sockets to inherit; they stay open in the supervisor.
-            on_update: Called with its messages about logins and logouts.
+            on_update: Called with its messages of ``UPDATES``.
 
         Raises:
             OSError: The process could not be started.
@@ -108,7 +112,7 @@ class WorkerProcess:
     async def _receive(self) -> None:
         """Receive messages until the exit, which closes the worker's end of the channel."""
         while (message := await self._channel.receive()) is not None:
-            if "login" in message or "logout" in message:
+            if message.keys() & UPDATES:
                 self._on_update(self, message)
             elif "ready" in message:
                 self.serves = True

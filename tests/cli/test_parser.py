@@ -9,9 +9,9 @@ import pytest
 from proxy.cli.arguments import parse_arguments
 
 MISTYPED = [
-    ("", "a command is missing: up, serve, cert, doctor, password."),
+    ("", "a command is missing: up, serve, inspect, cert, doctor, password."),
     ("srve", "there is no command srve; did you mean serve?"),
-    ("fly", "there is no command fly (known: up, serve, cert, doctor, password)."),
+    ("fly", "there is no command fly (known: up, serve, inspect, cert, doctor, password)."),
     ("cert", "a command is missing: show, obtain, renew."),
     ("cert shw", "there is no command shw; did you mean show?"),
     (

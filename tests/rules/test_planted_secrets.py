@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 from collections.abc import Iterator
 from ipaddress import ip_network
@@ -12,7 +13,9 @@ import pytest
 
 from proxy.access.access_control import AccessControl
 from proxy.access.lockout import Lockout
-from proxy.inspector.headers import format_changes
+from proxy.inspector.curl import to_curl
+from proxy.inspector.har import to_har
+from proxy.inspector.headers import format_exchange
 from proxy.net.listener import Listener
 from proxy.net.ports import bind
 from proxy.observe.access_log import format_line
@@ -106,9 +109,15 @@ def shown(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
 
 
 def records(labgate: Edge) -> list[str]:
-    """The access log's line of every exchange, and the text of ``--show-headers``."""
+    """Every exchange as the access log, ``--show-headers`` and the inspector show it."""
+    captured = list(labgate.captured)
+    assert len(captured) == len(labgate.records)
     return [
-        text for record in labgate.records for text in (format_line(record), format_changes(record))
+        *map(format_line, labgate.records),
+        *map(format_exchange, captured),
+        *map(to_curl, captured),
+        *(json.dumps(exchange.details()) for exchange in captured),
+        json.dumps(to_har(captured)),
     ]
 
 
@@ -124,6 +133,7 @@ async def answer(visit: Visit) -> None:
 
 async def test_of_requests_that_go_up(shown: list[str]) -> None:
     async with upstream(answer) as jupyter, edge(jupyter.address) as labgate:
+        labgate.inspect()
         labgate.router.protect(AccessControl(Lockout(1000, 900.0)))
         for target in TARGETS:
             await labgate.ask(request(target))
@@ -137,6 +147,7 @@ async def test_of_requests_that_go_up(shown: list[str]) -> None:
 
 async def test_of_refusals(shown: list[str]) -> None:
     async with edge(None) as labgate:
+        labgate.inspect()
         for target in TARGETS:
             await labgate.ask(request(target, b"Origin: https://evil.example"))
         for field in FIELDS:
@@ -152,11 +163,13 @@ async def test_of_refusals(shown: list[str]) -> None:
 
 async def test_of_5xx(shown: list[str], caplog: pytest.LogCaptureFixture) -> None:
     async with edge(None) as labgate:
+        labgate.inspect()
         for target in TARGETS:
             await labgate.ask(request(target))
         shown += records(labgate)
     assert "Jupyter is being started" in caplog.text
     async with upstream(answer) as jupyter, edge(jupyter.address) as labgate:
+        labgate.inspect()
         for query in QUERIES:
             await labgate.ask(request(b"/garbage?" + query))
         shown += records(labgate)
@@ -171,6 +184,7 @@ async def test_of_what_stands_where_the_proxy_protocol_should(
     starts += [b"GET / HTTP/1.1\r\n" + field + b"\r\n\r\n" for field in FIELDS]
     starts += [b"PROXY TCP4 /?token=s3cret ada:s3cret@h 1 2\r\n"]
     async with edge(None) as labgate:
+        labgate.inspect()
         (listening,) = bind(["127.0.0.1"], 0, "--http-port")
         port = listening.getsockname()[1]
         listener = Listener(labgate.server, listening, None, 100, trusted)

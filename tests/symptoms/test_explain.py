@@ -324,7 +324,7 @@ def test_other_refusals(refusal: Refuse, symptom: str) -> None:
 
 UNANSWERED = [
     (503, "connection refused", "upstream-down", "did not answer (connection refused)"),
-    (503, TOO_MANY, "rate-limited", "too many requests"),
+    (503, TOO_MANY, "rate-limited", "too many at once"),
     (504, "", "upstream-timeout", "took longer"),
     (502, "not HTTP", "malformed-response", "does not speak HTTP/1.1 as it should (not HTTP)"),
     (500, "", "proxy-error", "fault of its own"),

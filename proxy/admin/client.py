@@ -1,0 +1,111 @@
+"""Commands' side of the admin socket.
+
+Tested by tests/admin/test_server.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+
+from proxy.admin.protection import BASE
+from proxy.admin.socket_path import socket_path
+from proxy.errors import StartError
+
+CONNECT_SECONDS = 5.0
+
+
+class AdminClient:
+    """Speaks with one running labgate."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, state_folder: Path) -> AsyncIterator[Self]:
+        """Connect to the labgate with this state folder.
+
+        Raises:
+            StartError: None runs, or its socket is another user's.
+        """
+        path = socket_path(state_folder)
+        _check(path, state_folder)
+        async with aiohttp.ClientSession(
+            "http://labgate",
+            connector=aiohttp.UnixConnector(str(path)),
+            timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS),
+        ) as session:
+            yield cls(session)
+
+    async def get(self, path: str, **query: str) -> Any:
+        """``GET`` a part of the API.
+
+        Raises:
+            StartError: labgate refused it, or has stopped.
+        """
+        return await self._ask("GET", path, params=query)
+
+    async def post(self, path: str, body: Any = None) -> Any:
+        """``POST`` to a part of the API.
+
+        Raises:
+            StartError: labgate refused it, or has stopped.
+        """
+        return await self._ask("POST", path, json=body if body is not None else {})
+
+    async def live(self) -> AsyncIterator[list[dict[str, Any]]]:
+        """Batches of summaries of new and changed exchanges, until labgate stops."""
+        async with self._session.ws_connect(f"{BASE}api/live", max_msg_size=0) as socket:
+            async for message in socket:
+                if message.type is not aiohttp.WSMsgType.TEXT:
+                    return
+                yield json.loads(message.data)["exchanges"]
+
+    async def _ask(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            async with self._session.request(method, f"{BASE}api/{path}", **options) as response:
+                text = await response.text()
+                if response.status >= 400:
+                    raise StartError(_sentence(text))
+                return json.loads(text)
+        except aiohttp.ClientError as error:
+            raise StartError(f"The running labgate does not answer any more: {error}.") from None
+
+
+def _check(path: Path, state_folder: Path) -> None:
+    """Refuse a socket that is not there, or that somebody else has put there.
+
+    Raises:
+        StartError: With what to do.
+    """
+    try:
+        owner = path.stat().st_uid
+        folder_owner = state_folder.stat().st_uid
+    except PermissionError:
+        raise StartError(
+            f"{path} may not be used by this user; use sudo, or the user that labgate runs as."
+        ) from None
+    except OSError:
+        raise StartError(
+            f"No labgate with the state folder {state_folder} runs. Name another one's with "
+            "LABGATE_STATE__FOLDER or --config, or start a bench of its own with "
+            "`labgate inspect --upstream http://127.0.0.1:8888`."
+        ) from None
+    if owner not in (0, os.getuid(), folder_owner):
+        raise StartError(f"{path} is the socket of another user (uid {owner}); it is not used.")
+
+
+def _sentence(text: str) -> str:
+    try:
+        sentence = json.loads(text)["error"]
+    except (ValueError, KeyError, TypeError):
+        sentence = text
+    sentence = str(sentence).strip()
+    return sentence if sentence.endswith(".") else f"{sentence}."

@@ -1,0 +1,144 @@
+"""The API behind the page: the list, one exchange, archives, on and off."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from proxy.admin.protection import SESSION
+from proxy.inspector.curl import to_curl
+from proxy.inspector.exchange import Exchange
+from proxy.inspector.filters import Filter, FilterError, parse_filter
+from proxy.inspector.har import HarError, from_har, to_har
+from proxy.inspector.inspector import Inspector
+from proxy.inspector.recorder import CaptureOptions
+
+MAX_LIST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangesApi:
+    """Handlers over one inspector.
+
+    Attributes:
+        inspector: Captures, and holds what was captured.
+        about: Facts for the page's head: what is proxied, in which mode.
+    """
+
+    inspector: Inspector
+    about: Callable[[], dict[str, Any]]
+
+    async def state(self, request: web.Request) -> web.Response:
+        """``GET state``: what is on, how much is held, and the page's token."""
+        session = request.get(SESSION)
+        return web.json_response(
+            {
+                **self._state(),
+                "about": self.about(),
+                "csrf": session.csrf_token if session is not None else "",
+            }
+        )
+
+    async def switch(self, request: web.Request) -> web.Response:
+        """``POST state``: ``{"on": …, "content": …}``."""
+        wanted = await _json(request)
+        on, content = wanted.get("on", True), wanted.get("content", False)
+        if not isinstance(on, bool) or not isinstance(content, bool):
+            raise _bad("on and content are true or false")
+        self.inspector.switch(CaptureOptions(content=content) if on else None)
+        return web.json_response(self._state())
+
+    async def list(self, request: web.Request) -> web.Response:
+        """``GET exchanges?filter=…&after=NUMBER``: summaries, the oldest first."""
+        matches = filter_of(request)
+        try:
+            after = int(request.query.get("after", "0"))
+        except ValueError:
+            raise _bad("after is the number of an exchange") from None
+        found = [
+            exchange.summary()
+            for exchange in self.inspector.ring
+            if exchange.number > after and matches(exchange)
+        ]
+        return web.json_response(
+            {"exchanges": found[-MAX_LIST:], "dropped": self.inspector.ring.dropped}
+        )
+
+    async def one(self, request: web.Request) -> web.Response:
+        """``GET exchanges/NUMBER``: all that is known of one."""
+        exchange = self.exchange_of(request)
+        return web.json_response({**exchange.details(), "curl": to_curl(exchange)})
+
+    async def clear(self, _request: web.Request) -> web.Response:
+        """``POST clear``: forget everything."""
+        self.inspector.ring.clear()
+        return web.json_response(self._state())
+
+    async def export(self, request: web.Request) -> web.Response:
+        """``GET har?filter=…``: an HTTP Archive of the list."""
+        matches = filter_of(request)
+        archive = to_har(one for one in self.inspector.ring if matches(one))
+        return web.Response(
+            text=json.dumps(archive, indent=1),
+            content_type="application/json",
+            headers={"Content-Disposition": 'attachment; filename="labgate.har"'},
+        )
+
+    async def read_in(self, request: web.Request) -> web.Response:
+        """``POST har``: put an archive's exchanges into the list."""
+        try:
+            exchanges = from_har(await _json(request))
+        except HarError as error:
+            raise _bad(str(error)) from None
+        for exchange in exchanges:
+            self.inspector.ring.add(exchange)
+        return web.json_response({"read": len(exchanges)})
+
+    def exchange_of(self, request: web.Request) -> Exchange:
+        """The exchange that the address names.
+
+        Raises:
+            web.HTTPNotFound: It had to go, or never was.
+        """
+        number = int(request.match_info["number"])
+        exchange = self.inspector.ring.get(number)
+        if exchange is None:
+            raise web.HTTPNotFound(text=f"Exchange {number} is not held (any more).\n")
+        return exchange
+
+    def _state(self) -> dict[str, Any]:
+        options, ring = self.inspector.options, self.inspector.ring
+        return {
+            "on": options is not None,
+            "content": options is not None and options.content,
+            "held": len(ring),
+            "octets": ring.octets,
+            "dropped": ring.dropped,
+        }
+
+
+def filter_of(request: web.Request) -> Filter:
+    """The filter in the query.
+
+    Raises:
+        web.HTTPBadRequest: It cannot be read.
+    """
+    try:
+        return parse_filter(request.query.get("filter", ""))
+    except FilterError as error:
+        raise _bad(str(error)) from None
+
+
+async def _json(request: web.Request) -> Any:
+    try:
+        return await request.json()
+    except ValueError:
+        raise _bad("this is no JSON") from None
+
+
+def _bad(sentence: str) -> web.HTTPBadRequest:
+    return web.HTTPBadRequest(text=json.dumps({"error": sentence}), content_type="application/json")

@@ -1,0 +1,196 @@
+"""Sends a captured request again, edited or not, to the configured upstream alone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic, time
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from proxy.admin.replay_front import ReplayFront
+from proxy.inspector.exchange import CapturedHead, Exchange, captured_fields
+from proxy.inspector.inspector import Inspector
+from proxy.inspector.recorded_content import ContentRecorder
+from proxy.inspector.replay_request import (
+    SAFE_METHODS,
+    ReplayError,
+    ReplayRequest,
+    parse_replay,
+)
+from proxy.messages import Dispatch
+from proxy.net.upstream_address import UpstreamAddress
+from proxy.rules.head import Arrival, Field, RequestHead
+from proxy.rules.redaction import printable, redact_target
+
+log = logging.getLogger("labgate")
+
+TIMEOUT_SECONDS = 30.0
+_ADDED_BY_AIOHTTP = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
+
+
+class ReplayRefused(Exception):  # noqa: N818  reads as what happened
+    """A well-formed request is not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Where requests are sent to.
+
+    Attributes:
+        inspector: Gets the new exchange.
+        dispatch: The proxying, for a request that the rules are to see; None where it is in other
+            processes.
+        upstream: Jupyter's address, when it is known.
+        authority: The public Host of a request that the rules see.
+        own_token: The token of the Jupyter that labgate launched; empty for
+            another Jupyter.
+    """
+
+    inspector: Inspector
+    dispatch: Dispatch | None
+    upstream: Callable[[], UpstreamAddress | None]
+    authority: str
+    own_token: Callable[[], str]
+
+    async def handle(self, request: web.Request, original: Exchange) -> web.Response:
+        """``POST exchanges/NUMBER/replay``; the answer names the new exchange."""
+        try:
+            number = await self.send(await request.json(), original)
+        except ReplayRefused as error:
+            return web.json_response({"error": str(error)}, status=409)
+        except ReplayError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        except ValueError:
+            return web.json_response({"error": "this is no JSON"}, status=400)
+        return web.json_response({"number": number})
+
+    async def send(self, given: Any, original: Exchange) -> int:
+        """Send what the page gave; returns the number of the new exchange.
+
+        Raises:
+            ReplayError: It is malformed.
+            ReplayRefused: It is not sent, with the reason.
+        """
+        wanted = parse_replay(given)
+        if wanted.method not in SAFE_METHODS and not wanted.confirmed:
+            raise ReplayRefused(f"{wanted.method} may change something: confirm it")
+        if self.inspector.options is None:
+            raise ReplayRefused("the inspector is off: nothing would be seen")
+        shown = f"{wanted.method} {printable(redact_target(wanted.target.encode('ascii')))}"
+        log.info("replaying exchange %d: %s", original.number, shown)
+        send = self._through_rules if wanted.through_rules else self._to_upstream
+        return await send(wanted)
+
+    async def _through_rules(self, wanted: ReplayRequest) -> int:
+        """Send it as if a client on this machine had."""
+        if self.dispatch is None:
+            raise ReplayRefused("with several workers a request is only sent to Jupyter directly")
+        fields = ((b"Host", self.authority.encode("ascii")), *self._fields(wanted))
+        if wanted.content:
+            fields += ((b"Content-Length", b"%d" % len(wanted.content)),)
+        head = RequestHead(
+            wanted.method.encode("ascii"),
+            wanted.target.encode("ascii"),
+            (1, 1),
+            fields,
+            Arrival("127.0.0.1"),
+        )
+        front = ReplayFront(wanted.content)
+        begun = self.dispatch(head, front, front)
+        number = self.inspector.ring.last_number
+        try:
+            await asyncio.wait_for(front.wait(), TIMEOUT_SECONDS)
+        except TimeoutError:
+            begun.cancel()
+        return number
+
+    async def _to_upstream(self, wanted: ReplayRequest) -> int:
+        """Send it to Jupyter as it is: no rule sees it."""
+        address = self.upstream()
+        if address is None:
+            raise ReplayRefused("Jupyter's address is not known yet")
+        exchange, content = _exchange_of(wanted, address, self._fields(wanted)), None
+        assert self.inspector.options is not None, "it is on"
+        if self.inspector.options.content:
+            content = ContentRecorder(self.inspector.options.max_content_bytes)
+        self.inspector.ring.add(exchange)
+        began = monotonic()
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await _send(wanted, address, self._fields(wanted), exchange, content)
+            exchange.outcome = "replayed to Jupyter"
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            exchange.outcome = f"replayed to Jupyter: {error or 'no answer in time'}"
+        exchange.open = False
+        exchange.times.last_octet = monotonic() - began
+        if content is not None and exchange.answered is not None:
+            exchange.content_down = content.captured(exchange.answered)
+        self.inspector.ring.update(exchange)
+        return exchange.number
+
+    def _fields(self, wanted: ReplayRequest) -> tuple[Field, ...]:
+        token = wanted.token or (self.own_token() if wanted.use_own_token else "")
+        if not token:
+            return wanted.fields
+        rest = tuple(field for field in wanted.fields if field[0].lower() != b"authorization")
+        return (*rest, (b"Authorization", f"token {token}".encode("latin-1")))
+
+
+async def _send(
+    wanted: ReplayRequest,
+    address: UpstreamAddress,
+    fields: tuple[Field, ...],
+    exchange: Exchange,
+    content: ContentRecorder | None,
+) -> None:
+    connector = aiohttp.UnixConnector(address.path) if address.path else None
+    url = URL(f"{address.origin}{wanted.target}", encoded=True)
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
+    async with (
+        aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=_ADDED_BY_AIOHTTP,
+        ) as session,
+        session.request(
+            wanted.method,
+            url,
+            headers=headers,
+            data=wanted.content or None,
+            allow_redirects=False,
+        ) as response,
+    ):
+        exchange.status = response.status
+        reason = printable((response.reason or "").encode("latin-1", "replace"))
+        exchange.answered = exchange.sent_down = CapturedHead(
+            f"HTTP/1.1 {response.status} {reason}".rstrip(), captured_fields(response.raw_headers)
+        )
+        async for piece in response.content.iter_any():
+            exchange.octets_down += len(piece)
+            if content is not None:
+                content.feed(piece)
+
+
+def _exchange_of(
+    wanted: ReplayRequest, address: UpstreamAddress, fields: tuple[Field, ...]
+) -> Exchange:
+    target = printable(redact_target(wanted.target.encode("ascii")), 4096)
+    host = (b"Host", address.origin.authority.encode("ascii"))
+    head = CapturedHead(f"{wanted.method} {target} HTTP/1.1", captured_fields((host, *fields)))
+    return Exchange(
+        started=time(),
+        peer="the inspector",
+        method=wanted.method,
+        target=target,
+        received=head,
+        scheme="http",
+        sent_up=head,
+        octets_up=len(wanted.content),
+    )

@@ -1,0 +1,118 @@
+"""The admin listeners: a Unix socket for commands, and a loopback port for the page."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from proxy.admin.app import make_admin_app
+from proxy.admin.protection import BASE, local_authorities, protect
+from proxy.admin.replay import Replay
+from proxy.admin.sessions import Sessions
+from proxy.admin.unix_socket import bind_private, peer_uid
+from proxy.errors import StartError
+from proxy.inspector.inspector import Inspector
+from proxy.net.ports import bind
+
+log = logging.getLogger("labgate")
+
+SHUTDOWN_SECONDS = 0.5
+
+
+class AdminServer:
+    """Serves the inspector to people and commands on this machine.
+
+    Args:
+        inspector: Captures, and holds what was captured.
+        replay: Sends requests again.
+        about: Facts for the page's head.
+        address: A loopback address and a port for the page; port 0 takes any.
+    """
+
+    def __init__(
+        self,
+        inspector: Inspector,
+        replay: Replay,
+        about: Callable[[], dict[str, Any]],
+        address: tuple[str, int],
+    ) -> None:
+        self._inspector = inspector
+        self._replay = replay
+        self._about = about
+        self._address = address
+        self._runners: list[web.AppRunner] = []
+        self._sockets: list[socket.socket] = []
+        self._path: Path | None = None
+        self._page = ""
+
+    async def listen_on_socket(self, path: Path) -> None:
+        """Serve commands; without the socket labgate runs all the same."""
+        try:
+            listening = bind_private(path)
+        except StartError as error:
+            log.warning("no admin socket: %s `labgate inspect` does not find this labgate.", error)
+            return
+        self._path = path
+        app = self._app(same_user)
+        app.router.add_post(BASE + "api/page", self._open_page)
+        await self._serve(app, listening)
+
+    async def open_page(self) -> str:
+        """Serve the page, if nobody has asked for it yet; returns its address, with the token.
+
+        Raises:
+            StartError: The port is not to be had.
+        """
+        if not self._page:
+            host, port = self._address
+            (listening,) = bind([host], port, "--inspector-address")
+            port = int(listening.getsockname()[1])
+            sessions = Sessions()
+            await self._serve(self._app(protect(sessions, local_authorities(port))), listening)
+            name = f"[{host}]" if ":" in host else host
+            self._page = f"http://{name}:{port}{BASE}?token={sessions.token}"
+        return self._page
+
+    async def stop(self) -> None:
+        """Close the listeners and every connection."""
+        for runner in self._runners:
+            await runner.cleanup()
+        for listening in self._sockets:
+            listening.close()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def _app(self, protection: Middleware) -> web.Application:
+        return make_admin_app(self._inspector, self._replay, protection, self._about)
+
+    async def _serve(self, app: web.Application, listening: socket.socket) -> None:
+        runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
+        )
+        self._runners.append(runner)
+        self._sockets.append(listening)
+        await runner.setup()
+        await web.SockSite(runner, listening).start()
+
+    async def _open_page(self, _request: web.Request) -> web.Response:
+        try:
+            return web.json_response({"address": await self.open_page()})
+        except StartError as error:
+            return web.json_response({"error": str(error)}, status=409)
+
+
+@web.middleware
+async def same_user(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let only labgate's own user and root in."""
+    connection = request.transport.get_extra_info("socket") if request.transport else None
+    uid = peer_uid(connection) if connection is not None else -1
+    if uid not in (None, 0, os.getuid()):
+        return web.Response(status=403, text="This socket is another user's.\n")
+    return await handler(request)

@@ -1,0 +1,25 @@
+"""Where the admin socket of a state folder is; its commands and labgate itself compute the same."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+MAX_PATH_BYTES = 100
+"""unix(7) has room for 108, macOS for 104, a zero included."""
+
+_SHORT = Path("/tmp")  # noqa: S108  every process sees the same one, whatever its TMPDIR
+
+
+def socket_path(state_folder: Path) -> Path:
+    """The socket in the state folder; where that is too long, in a private folder of its owner's.
+
+    The folder's name and that of the socket say whose it is, so that root finds it as well.
+    """
+    path = state_folder.absolute() / "admin.sock"
+    if len(os.fsencode(path)) <= MAX_PATH_BYTES:
+        return path
+    owner = state_folder.stat().st_uid if state_folder.exists() else os.getuid()
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return _SHORT / f"labgate-{owner}" / f"{digest}.sock"

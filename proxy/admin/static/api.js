@@ -1,0 +1,51 @@
+// Talks to labgate. Every call that changes something brings the session's token.
+
+let csrf = "";
+
+async function call(path, options = {}) {
+  const response = await fetch(`api/${path}`, options);
+  const type = response.headers.get("Content-Type") || "";
+  const body = type.startsWith("application/json") ? await response.json() : await response.text();
+  if (!response.ok) throw new Error(body.error || String(body).trim() || `status ${response.status}`);
+  return body;
+}
+
+function post(path, body) {
+  return call(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Labgate-CSRF": csrf },
+    body: JSON.stringify(body),
+  });
+}
+
+export async function state() {
+  const answer = await call("state");
+  csrf = answer.csrf;
+  return answer;
+}
+
+export const setCapture = (on, content) => post("state", { on, content });
+export const exchanges = (filter) => call(`exchanges?filter=${encodeURIComponent(filter)}`);
+export const exchange = (number) => call(`exchanges/${number}`);
+export const replay = (number, request) => post(`exchanges/${number}/replay`, request);
+export const clear = () => post("clear", {});
+export const importArchive = (archive) => post("har", archive);
+export const archiveAddress = (filter) => `api/har?filter=${encodeURIComponent(filter)}`;
+
+// Calls back with each batch, and with whether there is a connection.
+export function live(onBatch, onConnection) {
+  let wait = 500;
+  function connect() {
+    const address = new URL(`api/live?csrf=${encodeURIComponent(csrf)}`, location.href);
+    address.protocol = "ws:";
+    const socket = new WebSocket(address);
+    socket.onopen = () => { wait = 500; onConnection(true); };
+    socket.onmessage = (event) => onBatch(JSON.parse(event.data).exchanges);
+    socket.onclose = () => {
+      onConnection(false);
+      setTimeout(connect, wait);
+      wait = Math.min(wait * 2, 10000);
+    };
+  }
+  connect();
+}

@@ -1,0 +1,195 @@
+// The page: what is shown, what is chosen, what the keys do.
+
+import * as api from "./api.js";
+import { details } from "./details.js";
+import { element, octets } from "./dom.js";
+import { List } from "./list.js";
+import { openReplay } from "./replay.js";
+
+const find = (id) => document.getElementById(id);
+const rows = find("rows");
+const filter = find("filter");
+const list = new List(rows, find("space"), show);
+let known = null; // the inspector's state
+let current = null; // the exchange that is shown
+let filterTurn = 0;
+
+async function start() {
+  known = await api.state();
+  showState();
+  await load();
+  api.live(arrive, (connected) => {
+    find("banner").hidden = connected;
+    find("banner").textContent = "No connection to labgate: it has stopped, or is starting.";
+    if (connected) load();
+  });
+  const number = Number(location.hash.slice(1));
+  if (number) list.choose(number);
+  rows.focus();
+}
+
+async function load() {
+  filterTurn += 1;
+  const turn = filterTurn;
+  try {
+    const answer = await api.exchanges(filter.value);
+    if (turn !== filterTurn) return;
+    find("filter-error").textContent = "";
+    list.replace(answer.exchanges);
+    showCount();
+  } catch (problem) {
+    if (turn === filterTurn) find("filter-error").textContent = problem.message;
+  }
+}
+
+// What comes while a filter is on is asked for again, for only labgate knows whole heads.
+let asking = null;
+function loadSoon() {
+  asking ??= setTimeout(() => { asking = null; load(); }, 250);
+}
+
+function arrive(batch) {
+  if (filter.value.trim()) {
+    loadSoon();
+  } else {
+    list.merge(batch);
+    showCount();
+  }
+  if (batch.some((item) => item.number === list.chosen)) refresh();
+}
+
+function showState() {
+  const { about, on, content } = known;
+  find("about").replaceChildren(about.site, " → ", about.upstream,
+    about.observe ? element("b", {}, " observing: nothing is refused") : "");
+  find("capture").setAttribute("aria-pressed", String(on));
+  find("capture").textContent = on ? "Capture: on" : "Capture: off";
+  find("content").setAttribute("aria-pressed", String(content));
+  find("content").textContent = content ? "Content: on" : "Content: off";
+  find("empty").textContent = on
+    ? `Nothing has come yet. Open ${about.site} in a browser.`
+    : "The capture is off: switch it on above.";
+}
+
+function showCount() {
+  find("empty").hidden = list.items.length > 0;
+  const failed = list.items.filter(failedOne).length;
+  find("count").textContent = `${list.items.length} shown${failed ? `, ${failed} failed` : ""}`;
+}
+
+const failedOne = (item) => item.status >= 400 || Boolean(item.rule) || (!item.open && !item.status);
+
+async function show(number) {
+  history.replaceState(null, "", `#${number}`);
+  document.body.classList.add("chosen");
+  current = null;
+  await refresh();
+  find("details").scrollTop = 0;
+}
+
+async function refresh() {
+  const number = list.chosen;
+  try {
+    const exchange = await api.exchange(number);
+    if (number !== list.chosen) return;
+    current = exchange;
+    find("details").replaceChildren(...details(exchange, actions));
+  } catch (problem) {
+    current = null;
+    find("details").replaceChildren(element("p", { class: "hint" }, problem.message));
+  }
+}
+
+const actions = {
+  back() {
+    document.body.classList.remove("chosen");
+    rows.focus();
+  },
+  curl: () => current && copy(current.curl),
+  link: () => copy(location.href),
+  replay() {
+    if (!current) return;
+    const { number } = current;
+    openReplay(find("replay-dialog"), current, async (request) => {
+      const answer = await api.replay(number, request);
+      await load();
+      list.choose(answer.number);
+    });
+  },
+};
+
+async function copy(text) {
+  await navigator.clipboard.writeText(text);
+  find("count").textContent = "Copied.";
+}
+
+const keys = {
+  j: () => list.step(1),
+  k: () => list.step(-1),
+  ArrowDown: () => list.step(1),
+  ArrowUp: () => list.step(-1),
+  g: () => list.edge(false),
+  G: () => list.edge(true),
+  Home: () => list.edge(false),
+  End: () => list.edge(true),
+  e: () => list.step(1, failedOne),
+  r: actions.replay,
+  c: actions.curl,
+  Enter: () => find("details").focus(),
+  "/": () => filter.focus(),
+  "?": () => find("help-dialog").showModal(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const typing = event.target.matches("input, textarea, select");
+  if (event.key === "Escape") {
+    if (typing) rows.focus(); else actions.back();
+    return;
+  }
+  if (typing || (event.key === "Enter" && event.target !== rows)) return;
+  const action = keys[event.key];
+  if (action) {
+    event.preventDefault();
+    action();
+  }
+});
+
+filter.addEventListener("input", loadSoon);
+find("filter-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  rows.focus();
+});
+find("help").addEventListener("click", () => find("help-dialog").showModal());
+find("capture").addEventListener("click", () => change(!known.on, known.content));
+find("content").addEventListener("click", () => change(true, !known.content));
+find("clear").addEventListener("click", async () => {
+  await api.clear();
+  list.chosen = null;
+  find("details").replaceChildren();
+  load();
+});
+find("export").addEventListener("click", () => {
+  const link = element("a", { href: api.archiveAddress(filter.value), download: "labgate.har" });
+  link.click();
+});
+find("import").addEventListener("click", () => find("archive").click());
+find("archive").addEventListener("change", async (event) => {
+  const [file] = event.target.files;
+  event.target.value = "";
+  if (!file) return;
+  try {
+    const answer = await api.importArchive(JSON.parse(await file.text()));
+    await load();
+    find("count").textContent = `${answer.read} exchanges of ${file.name} (${octets(file.size)}) read.`;
+  } catch (problem) {
+    find("filter-error").textContent = `${file.name}: ${problem.message}`;
+  }
+});
+
+async function change(on, content) {
+  Object.assign(known, await api.setCapture(on, on && content));
+  showState();
+}
+
+start();

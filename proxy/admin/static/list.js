@@ -1,0 +1,149 @@
+// The list of exchanges. Only the rows in view are in the document, so thousands cost nothing.
+
+import { clock, element, octets, seconds } from "./dom.js";
+
+const ROW = 26;
+const MARGIN = 10;
+
+export class List {
+  constructor(rows, space, onChoose) {
+    this.rows = rows;
+    this.space = space;
+    this.onChoose = onChoose;
+    this.items = [];
+    this.places = new Map();
+    this.shown = new Map();
+    this.chosen = null;
+    this.following = true;
+    this.waiting = false;
+    rows.addEventListener("scroll", () => {
+      this.following = rows.scrollTop + rows.clientHeight >= rows.scrollHeight - ROW;
+      this.draw();
+    });
+    rows.addEventListener("click", (event) => {
+      const row = event.target.closest(".row");
+      if (row) this.choose(Number(row.dataset.number));
+    });
+    new ResizeObserver(() => this.draw()).observe(rows);
+  }
+
+  replace(items) {
+    this.items = items;
+    this.places = new Map(items.map((item, place) => [item.number, place]));
+    this.draw();
+  }
+
+  // Takes exchanges that are new or have changed.
+  merge(items) {
+    for (const item of items) {
+      const place = this.places.get(item.number);
+      if (place === undefined) {
+        this.places.set(item.number, this.items.length);
+        this.items.push(item);
+      } else {
+        this.items[place] = item;
+      }
+    }
+    this.draw();
+  }
+
+  remove(number) {
+    const place = this.places.get(number);
+    if (place !== undefined) this.replace(this.items.toSpliced(place, 1));
+  }
+
+  choose(number) {
+    this.chosen = number;
+    this.reveal();
+    this.draw();
+    this.onChoose(number);
+  }
+
+  // Chooses another one: by steps, or the next that passes a test.
+  step(by, test = () => true) {
+    let place = this.places.get(this.chosen);
+    place = place === undefined ? (by > 0 ? -1 : this.items.length) : place;
+    for (place += by; place >= 0 && place < this.items.length; place += by) {
+      if (test(this.items[place])) return this.choose(this.items[place].number);
+    }
+  }
+
+  edge(last) {
+    if (this.items.length) this.choose(this.items[last ? this.items.length - 1 : 0].number);
+  }
+
+  reveal() {
+    const place = this.places.get(this.chosen);
+    if (place === undefined) return;
+    const top = place * ROW;
+    if (top < this.rows.scrollTop) this.rows.scrollTop = top;
+    else if (top + ROW > this.rows.scrollTop + this.rows.clientHeight) {
+      this.rows.scrollTop = top + ROW - this.rows.clientHeight;
+    }
+  }
+
+  draw() {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame(() => {
+      this.waiting = false;
+      this.drawNow();
+    });
+  }
+
+  drawNow() {
+    this.space.style.height = `${this.items.length * ROW}px`;
+    if (this.following) this.rows.scrollTop = this.rows.scrollHeight;
+    const first = Math.max(0, Math.floor(this.rows.scrollTop / ROW) - MARGIN);
+    const visible = Math.ceil(this.rows.clientHeight / ROW) + 2 * MARGIN;
+    const now = new Map();
+    for (let place = first; place < Math.min(first + visible, this.items.length); place += 1) {
+      now.set(this.items[place].number, place);
+    }
+    for (const [number, row] of this.shown) {
+      if (!now.has(number)) { row.remove(); this.shown.delete(number); }
+    }
+    for (const [number, place] of now) {
+      const fresh = this.row(this.items[place], place);
+      const old = this.shown.get(number);
+      if (old) old.replaceWith(fresh); else this.space.after(fresh);
+      this.shown.set(number, fresh);
+    }
+    this.rows.setAttribute("aria-activedescendant", this.chosen === null ? "" : `row-${this.chosen}`);
+  }
+
+  row(item, place) {
+    const label = `${item.method} ${item.target}, ${item.status || "no answer yet"}`;
+    const row = element(
+      "div",
+      {
+        class: "row", role: "option", id: `row-${item.number}`, "data-number": item.number,
+        "aria-selected": String(item.number === this.chosen), "aria-label": label,
+        "aria-posinset": place + 1, "aria-setsize": this.items.length, title: item.target,
+      },
+      element("span", { class: "number" }, String(item.number)),
+      element("span", { class: "time" }, clock(item.started)),
+      element("span", { class: "method" }, item.method),
+      element("span", { class: "target" }, element("span", {}, item.target), tags(item)),
+      element("span", { class: `status s${Math.floor(item.status / 100)}` }, status(item)),
+      element("span", { class: "size" }, octets(item.octets_down)),
+      element("span", { class: "took" }, seconds(item.seconds)),
+    );
+    row.style.transform = `translateY(${place * ROW}px)`;
+    return row;
+  }
+}
+
+function status(item) {
+  return item.status ? String(item.status) : item.open ? "…" : "–";
+}
+
+function tags(item) {
+  const made = [];
+  if (item.websocket) made.push(element("span", { class: "tag" }, `ws ${item.messages}`));
+  if (item.symptom) made.push(element("span", { class: "tag bad" }, item.symptom));
+  else if (item.rule) {
+    made.push(element("span", { class: "tag bad" }, item.would_refuse ? `would refuse: ${item.rule}` : item.rule));
+  }
+  return made;
+}

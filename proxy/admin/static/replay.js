@@ -1,0 +1,61 @@
+// The form that sends an exchange's request again, as it was or edited.
+
+import { element } from "./dom.js";
+
+const SAFE = ["GET", "HEAD", "OPTIONS"];
+const METHODS = [...SAFE, "POST", "PUT", "PATCH", "DELETE"];
+
+export function openReplay(dialog, exchange, send) {
+  const method = element("select", { id: "replay-method" },
+    METHODS.map((name) => element("option", { selected: name === exchange.method }, name)));
+  const target = element("input", { id: "replay-target", type: "text", value: exchange.target, required: true });
+  const fields = element("textarea", { id: "replay-fields", rows: "8", spellcheck: "false" },
+    exchange.received.fields.map(([name, value]) => `${name}: ${value}`).join("\n"));
+  const body = element("textarea", { id: "replay-content", rows: "4", spellcheck: "false" },
+    exchange.content_up ? exchange.content_up.text : "");
+  const token = element("input", { id: "replay-token", type: "password", autocomplete: "off" });
+  const own = element("input", { type: "checkbox", id: "replay-own" });
+  const direct = element("input", { type: "radio", name: "through", value: "upstream", checked: true, id: "through-upstream" });
+  const rules = element("input", { type: "radio", name: "through", value: "rules", id: "through-rules" });
+  const error = element("p", { class: "error", role: "alert" });
+  const form = element("form", { class: "replay" },
+    element("h2", {}, "Send again"),
+    element("p", {}, "It goes to the configured Jupyter only. Secrets were never captured: a field or parameter with [redacted] is left out or must be replaced."),
+    element("label", { for: "replay-method" }, "Method"), method,
+    element("label", { for: "replay-target" }, "Target"), target,
+    element("label", { for: "replay-fields" }, "Fields, one a line"), fields,
+    element("label", { for: "replay-content" }, "Content"), body,
+    element("label", { for: "replay-token" }, "Jupyter's token, if it needs one"), token,
+    element("p", { class: "choices" },
+      element("label", {}, own, " or the token of the Jupyter that labgate launched")),
+    element("p", { class: "choices", role: "radiogroup", "aria-label": "Way" },
+      element("label", {}, direct, " straight to Jupyter"),
+      element("label", {}, rules, " through labgate's rules")),
+    error,
+    element("p", {}, element("button", { type: "submit" }, "Send"), " ",
+      element("button", { type: "button", onclick: () => dialog.close() }, "Cancel")));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const changes = !SAFE.includes(method.value);
+    if (changes && !confirm(`${method.value} may change something in Jupyter. Send it?`)) return;
+    try {
+      await send({
+        method: method.value, target: target.value, fields: lines(fields.value),
+        content: body.value, token: token.value, own_token: own.checked,
+        through: rules.checked ? "rules" : "upstream", confirmed: changes,
+      });
+      dialog.close();
+    } catch (problem) {
+      error.textContent = problem.message;
+    }
+  });
+  dialog.replaceChildren(form);
+  dialog.showModal();
+}
+
+function lines(text) {
+  return text.split("\n").filter((line) => line.trim()).map((line) => {
+    const colon = line.indexOf(":");
+    return colon < 0 ? [line.trim(), ""] : [line.slice(0, colon).trim(), line.slice(colon + 1).trim()];
+  });
+}

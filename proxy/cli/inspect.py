@@ -1,0 +1,193 @@
+"""``labgate inspect``: a running labgate's exchanges, or a bench of its own.
+
+Tested by tests/e2e/test_inspect.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from proxy.admin.client import AdminClient
+from proxy.app import Application
+from proxy.cli.administration import start_admin
+from proxy.config.settings import Settings
+from proxy.inspector.rows import row, whole, why
+from proxy.net.upstream_address import parse_upstream
+
+
+@dataclass(frozen=True, slots=True)
+class InspectOptions:
+    """What was asked for.
+
+    Attributes:
+        number: Show this exchange, whole, and end; None for all as they come.
+        filter: Which ones.
+        json: One exchange a line, whole, for programs.
+        content: Capture content too.
+        off: Switch the capture off, and end.
+        bench: Serve an upstream instead of attaching to a running labgate.
+    """
+
+    number: int | None
+    filter: str
+    json: bool
+    content: bool
+    off: bool
+    bench: bool
+
+
+async def attach(settings: Settings, options: InspectOptions) -> int:
+    """Show the exchanges of the labgate with the same state folder.
+
+    Raises:
+        StartError: None runs, or it refuses.
+    """
+    async with AdminClient.connect(settings.state_folder) as client:
+        if options.off:
+            await client.post("state", {"on": False})
+            print("The capture is off.")
+        elif options.number is not None:
+            _print_whole(await client.get(f"exchanges/{options.number}"), options)
+        else:
+            async with _switched_on(client, options) as before:
+                await _introduce(client, options, before)
+                await follow(client, options)
+                print("labgate has stopped.", file=sys.stderr)
+    return 0
+
+
+async def follow(client: AdminClient, options: InspectOptions) -> None:
+    """Print every exchange that ends, and every WebSocket that opens, until labgate stops."""
+    console = _console(sys.stdout)
+    printed: dict[int, None] = {}
+    await client.get("exchanges", filter=options.filter, after="999999999")  # a bad one ends here
+    async for batch in client.live():
+        ready = [one["number"] for one in batch if not one["open"] or one["websocket"]]
+        fresh = [number for number in ready if number not in printed]
+        if not fresh:
+            continue
+        printed |= dict.fromkeys(fresh)
+        matching = await client.get("exchanges", filter=options.filter, after=str(min(fresh) - 1))
+        for summary in matching["exchanges"]:
+            if summary["number"] in fresh:
+                await _print_one(client, summary, options, console)
+
+
+async def _print_one(
+    client: AdminClient, summary: dict[str, Any], options: InspectOptions, console: Console
+) -> None:
+    explained = summary["rule"] or summary["symptom"]
+    if options.json or explained:
+        exchange = await client.get(f"exchanges/{summary['number']}")
+        if options.json:
+            print(json.dumps(exchange, ensure_ascii=False), flush=True)
+            return
+        _lines(console, [row(summary), *why(exchange)])
+        return
+    _lines(console, [row(summary)])
+
+
+def _print_whole(exchange: dict[str, Any], options: InspectOptions) -> None:
+    if options.json:
+        print(json.dumps(exchange, ensure_ascii=False))
+    else:
+        _lines(_console(sys.stdout), [*whole(exchange), Text(f"  {exchange['curl']}", "dim")])
+
+
+@asynccontextmanager
+async def _switched_on(client: AdminClient, options: InspectOptions) -> AsyncIterator[Any]:
+    """Capture while inside; yields what it was before, and leaves it so."""
+    before = await client.get("state")
+    if not before["on"] or (options.content and not before["content"]):
+        await client.post("state", {"on": True, "content": options.content or before["content"]})
+    try:
+        yield before
+    finally:
+        if not before["on"]:
+            # labgate may be gone by now.
+            with suppress(Exception):
+                await client.post("state", {"on": False})
+
+
+async def _introduce(client: AdminClient, options: InspectOptions, before: Any) -> None:
+    about = before["about"]
+    page = await client.post("page")
+    end = "" if before["on"] else ", and switches the capture off again"
+    shown = [
+        ("Inspecting", f"{about['site']} → {about['upstream']} (process {about['pid']})"),
+        ("Page", page["address"]),
+        ("Details", "labgate inspect NUMBER"),
+        ("End", f"Ctrl-C ends this; labgate goes on{end}"),
+    ]
+    if about["observe"]:
+        shown[0] = ("Observing", f"{about['upstream']}: open {about['site']} instead of it")
+        shown[2:] = [("End", "Ctrl-C")]
+    if options.filter:
+        shown.insert(2, ("Filter", options.filter))
+    introduction = _console(sys.stderr)
+    _lines(introduction, [Text(f"{name:<11} {value}") for name, value in shown])
+
+
+def _lines(console: Console, lines: Sequence[Text]) -> None:
+    # Never folded: people copy addresses, and a row is a line for grep.
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def _console(stream: Any) -> Console:
+    return Console(file=stream, highlight=False, markup=False, emoji=False)
+
+
+async def inspect(settings: Settings, options: InspectOptions) -> int:
+    """Attach to a running labgate, or with an upstream start a bench; Ctrl-C is no error.
+
+    Raises:
+        StartError: No labgate runs, or a port is not to be had.
+    """
+    task = asyncio.current_task()
+    assert task is not None, "asyncio.Runner made one"
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    with suppress(asyncio.CancelledError):
+        if options.bench:
+            return await bench(settings, options)
+        return await attach(settings, options)
+    return 0
+
+
+async def bench(settings: Settings, options: InspectOptions) -> int:
+    """Serve an upstream on loopback in plain HTTP, observing, and show every exchange.
+
+    Raises:
+        StartError: A port is not to be had.
+    """
+    with TemporaryDirectory(prefix="labgate-") as folder:
+        state = settings.state.model_copy(update={"folder": Path(folder)})
+        settings = settings.model_copy(update={"state": state})
+        app = Application(settings, access_log=False)
+        app.connect_to(parse_upstream(settings.upstream.url))
+        admin = None
+        try:
+            await app.start()
+            admin = await start_admin(settings, app)
+            async with AdminClient.connect(settings.state_folder) as client:
+                await _introduce(client, options, await client.get("state"))
+                await follow(client, options)
+        finally:
+            if admin is not None:
+                await admin.stop()
+            await app.stop()
+    return 0

@@ -1,0 +1,114 @@
+"""Content as it may be shown: text only, bounded, secrets redacted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import zlib
+from collections.abc import Container
+from typing import Any
+
+from proxy.rules.redaction import REDACTED, redact_target
+from proxy.rules.secret_names import is_secret_parameter
+
+MAX_CONTENT_BYTES = 32 * 1024
+
+_TEXT_TYPES = re.compile(
+    r"text/|application/(?:[\w.+-]+\+)?(?:json|xml|javascript)|application/x-www-form-urlencoded",
+    re.IGNORECASE,
+)
+_FORM = "application/x-www-form-urlencoded"
+_JSON_PAIR = re.compile(
+    # The value may be cut off where the capture ends.
+    r'"((?:[^"\\]|\\.)*)"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?\Z)|[^\s,\]}{\["]+)'
+)
+_INPUT = re.compile(r"<(?:input|meta)\b[^>]*>?", re.IGNORECASE)
+_NAME = re.compile(r"""\bname\s*=\s*["']?([^\s"'>]+)""", re.IGNORECASE)
+_VALUE = re.compile(r"""(\b(?:value|content)\s*=\s*)("[^"]*"?|'[^']*'?|[^\s"'>]+)""", re.IGNORECASE)
+_HIDDEN = REDACTED.decode("ascii")
+
+
+def is_text(content_type: str) -> bool:
+    """Whether content of this media type is shown."""
+    return _TEXT_TYPES.match(content_type.strip()) is not None
+
+
+def decode(
+    data: bytes, coding: str, max_bytes: int = MAX_CONTENT_BYTES
+) -> tuple[bytes, bool] | None:
+    """Undo a content coding.
+
+    Args:
+        data: The first bytes of the content.
+        coding: Content-Encoding's value; empty for none.
+        max_bytes: How much is decoded.
+
+    Returns:
+        The first decoded bytes and whether there were more; None for a coding that is not known.
+    """
+    match coding.strip().lower():
+        case "" | "identity":
+            return data[:max_bytes], len(data) > max_bytes
+        case "gzip" | "x-gzip" | "deflate":
+            window = zlib.decompressobj(zlib.MAX_WBITS | 32)
+            try:
+                decoded = window.decompress(data, max_bytes)
+            except zlib.error:
+                return None
+            return decoded, not window.eof
+        case _:
+            return None
+
+
+def redacted_text(
+    data: bytes, content_type: str, *, whole: bool, public: Container[str] = ()
+) -> str:
+    """The content as text, without the secrets in its forms, JSON, HTML and addresses.
+
+    Args:
+        data: Decoded content, or its beginning.
+        content_type: Its media type.
+        whole: Whether ``data`` is all of it.
+        public: Names in JSON that sound like secrets and hold none.
+    """
+    if content_type.lower().startswith(_FORM):
+        # As a query it is redacted by the same names.
+        return redact_target(b"?" + data)[1:].decode("utf-8", "replace")
+    text = data.decode("utf-8", "replace")
+    if whole and "json" in content_type.lower():
+        with contextlib.suppress(ValueError, RecursionError):
+            text = json.dumps(
+                _without_secrets(json.loads(text), public), ensure_ascii=False, indent=1
+            )
+    text = _JSON_PAIR.sub(lambda found: found[0] if found[1] in public else _pair(found), text)
+    text = _INPUT.sub(_input, text)
+    return redact_target(text.encode("utf-8", "replace")).decode("utf-8", "replace")
+
+
+def _without_secrets(value: Any, public: Container[str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _HIDDEN
+            if one and key not in public and _is_secret(key)
+            else _without_secrets(one, public)
+            for key, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_without_secrets(one, public) for one in value]
+    return value
+
+
+def _pair(found: re.Match[str]) -> str:
+    return f'"{found[1]}"{found[2]}"{_HIDDEN}"' if _is_secret(found[1]) else found[0]
+
+
+def _input(found: re.Match[str]) -> str:
+    named = _NAME.search(found[0])
+    if named is None or not _is_secret(named[1]):
+        return found[0]
+    return _VALUE.sub(rf'\1"{_HIDDEN}"', found[0])
+
+
+def _is_secret(name: str) -> bool:
+    return is_secret_parameter(name.encode("utf-8", "replace"))

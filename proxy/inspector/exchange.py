@@ -1,0 +1,238 @@
+"""What the inspector knows of one exchange: text only, secrets redacted before it is made.
+
+Tested by tests/inspector/test_recorder.py and tests/inspector/test_ring.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from proxy.rules.changes import Change
+from proxy.rules.head import Field
+from proxy.rules.redaction import printable, redact
+
+MAX_VALUE_CHARACTERS = 4096
+_OBJECT_OCTETS = 1024
+"""What an exchange weighs beside its texts, about."""
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedHead:
+    """A head as it passed one of the four places: from and to the client, to and from Jupyter.
+
+    Attributes:
+        line: The request line or the status line.
+        fields: Names and values in their order.
+    """
+
+    line: str
+    fields: tuple[Pair, ...]
+
+    def value(self, name: str) -> str:
+        """The first value of a field (lower-case name); empty without one."""
+        return next((value for key, value in self.fields if key.lower() == name), "")
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedChange:
+    """What one rule did to one field; ``before`` is None if it was added, ``after`` if removed."""
+
+    rule: str
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedContent:
+    """The beginning of some content, when content is captured at all.
+
+    Attributes:
+        text: As it may be shown; empty for what is no text.
+        octets: How many passed.
+        whole: Whether ``text`` is all of it.
+    """
+
+    text: str
+    octets: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedMessage:
+    """A WebSocket message.
+
+    Attributes:
+        at: Seconds since the exchange began.
+        up: Whether the client sent it.
+        kind: ``text``, ``binary``, ``close``, ``ping``, ``pong``.
+        frames: How many frames it came in.
+        octets: Its payload's, as they passed.
+        close_code: Of a close frame; 0 without one.
+        words: A kernel message's channel and type.
+        text: Its content, when that is captured.
+    """
+
+    at: float
+    up: bool
+    kind: str
+    frames: int
+    octets: int
+    close_code: int = 0
+    words: str = ""
+    text: str = ""
+
+    @property
+    def weight(self) -> int:
+        """About the octets that it holds in memory."""
+        return 200 + len(self.words) + len(self.text)
+
+
+@dataclass(slots=True)
+class Times:
+    """Seconds since the request's head was complete; None for what did not happen.
+
+    Attributes:
+        tls: How long the TLS handshake of the client's connection took, once for all of them.
+        sent_up: The request went to Jupyter: until then it was decided and dialled.
+        first_octet: The response's head came from Jupyter.
+        sent_down: The response's head went to the client.
+        last_octet: The response was complete.
+    """
+
+    tls: float | None = None
+    sent_up: float | None = None
+    first_octet: float | None = None
+    sent_down: float | None = None
+    last_octet: float | None = None
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its response, or a WebSocket; completed while it runs.
+
+    Attributes:
+        number: Its place in the ring, ascending; 0 until it has one.
+        started: Unix time in seconds.
+        peer: The client's address.
+        method: The request's method.
+        target: The request target.
+        received: The request head as the client sent it.
+        scheme: ``https`` or ``http``, as the client sees it.
+        sent_up: The request head as Jupyter received it.
+        answered: The response head as Jupyter sent it.
+        sent_down: The response head as the client received it.
+        status: The response's status; 0 without one.
+        outcome: As in the access log.
+        rule: The rule that refused it, or would have refused it in observe mode.
+        reason: Why: the field and its value, the sentence.
+        would_refuse: Observe mode let through what ``rule`` refuses.
+        explanation: Why Jupyter answered with an error, and the mend; by ``symptom``.
+        symptom: The identifier in ``proxy.symptoms``.
+        octets_up: Octets of content from the client, or of a WebSocket.
+        octets_down: The same to the client.
+        messages: The latest messages of a WebSocket.
+        messages_dropped: How many earlier ones were dropped.
+        open: Whether it still runs.
+    """
+
+    started: float
+    peer: str
+    method: str
+    target: str
+    received: CapturedHead
+    scheme: str = "https"
+    number: int = 0
+    sent_up: CapturedHead | None = None
+    answered: CapturedHead | None = None
+    sent_down: CapturedHead | None = None
+    changes_up: tuple[CapturedChange, ...] = ()
+    changes_down: tuple[CapturedChange, ...] = ()
+    status: int = 0
+    outcome: str = ""
+    rule: str = ""
+    reason: str = ""
+    would_refuse: bool = False
+    symptom: str = ""
+    explanation: str = ""
+    octets_up: int = 0
+    octets_down: int = 0
+    times: Times = field(default_factory=Times)
+    content_up: CapturedContent | None = None
+    content_down: CapturedContent | None = None
+    websocket: bool = False
+    messages: list[CapturedMessage] = field(default_factory=list)
+    messages_dropped: int = 0
+    open: bool = True
+
+    @property
+    def url(self) -> str:
+        """The address that the client asked for."""
+        if not self.target.startswith("/"):
+            return self.target
+        return f"{self.scheme}://{self.received.value('host') or 'unknown'}{self.target}"
+
+    def summary(self) -> dict[str, Any]:
+        """What a list shows of it, for JSON."""
+        return {
+            "number": self.number,
+            "started": self.started,
+            "peer": self.peer,
+            "method": self.method,
+            "target": self.target,
+            "status": self.status,
+            "outcome": self.outcome,
+            "rule": self.rule,
+            "would_refuse": self.would_refuse,
+            "symptom": self.symptom,
+            "websocket": self.websocket,
+            "messages": len(self.messages) + self.messages_dropped,
+            "octets_up": self.octets_up,
+            "octets_down": self.octets_down,
+            "seconds": self.times.last_octet,
+            "open": self.open,
+        }
+
+    def details(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return asdict(self)
+
+    @property
+    def octets(self) -> int:
+        """About what it holds in memory."""
+        total = _OBJECT_OCTETS + len(self.target) + len(self.explanation) + len(self.reason)
+        for head in (self.received, self.sent_up, self.answered, self.sent_down):
+            if head is not None:
+                total += 200 + sum(len(name) + len(value) + 150 for name, value in head.fields)
+        for change in (*self.changes_up, *self.changes_down):
+            total += 300 + len(change.before or "") + len(change.after or "")
+        for content in (self.content_up, self.content_down):
+            total += len(content.text) if content is not None else 0
+        return total + sum(message.weight for message in self.messages)
+
+
+def captured_fields(fields: Sequence[Field]) -> tuple[Pair, ...]:
+    """Fields as text, redacted."""
+    return tuple((printable(name), captured_value(name, value)) for name, value in fields)
+
+
+def captured_value(name: bytes, value: bytes) -> str:
+    """A field's value as text, redacted."""
+    return printable(redact(name, value), MAX_VALUE_CHARACTERS)
+
+
+def captured_changes(changes: Sequence[Change]) -> tuple[CapturedChange, ...]:
+    """What the rules did, as text, redacted."""
+    return tuple(
+        CapturedChange(
+            change.rule,
+            printable(change.name),
+            None if change.before is None else captured_value(change.name, change.before),
+            None if change.after is None else captured_value(change.name, change.after),
+        )
+        for change in changes
+    )

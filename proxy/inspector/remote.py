@@ -1,0 +1,92 @@
+"""Exchanges that another process captured: its ring's changes, sent in batches.
+
+Tested by tests/e2e/test_inspect.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
+
+from proxy.inspector.exchange import (
+    CapturedChange,
+    CapturedContent,
+    CapturedHead,
+    CapturedMessage,
+    Exchange,
+    Times,
+)
+from proxy.inspector.ring import Ring
+
+BATCH_SECONDS = 0.2
+
+
+class CapturedHere:
+    """Sends what a ring gets to the process that shows it.
+
+    Args:
+        ring: The ring of this process.
+        send: Sends a batch of ``Exchange.details``.
+    """
+
+    def __init__(self, ring: Ring, send: Callable[[list[dict[str, Any]]], None]) -> None:
+        self._send = send
+        self._changed: dict[int, Exchange] = {}
+        ring.listen(self._note)
+
+    def _note(self, exchange: Exchange) -> None:
+        if not self._changed:
+            asyncio.get_running_loop().call_later(BATCH_SECONDS, self._flush)
+        self._changed[exchange.number] = exchange
+
+    def _flush(self) -> None:
+        batch = [exchange.details() for exchange in self._changed.values()]
+        self._changed.clear()
+        self._send(batch)
+
+
+class CapturedElsewhere:
+    """Puts what other processes captured into one ring.
+
+    Args:
+        ring: The ring that is shown.
+    """
+
+    def __init__(self, ring: Ring) -> None:
+        self._ring = ring
+        self._numbers: dict[tuple[int, int], int] = {}
+
+    def take(self, process: int, batch: Sequence[dict[str, Any]]) -> None:
+        """Add or replace exchanges; their numbers are those of the process until then."""
+        for details in batch:
+            exchange = from_details(details)
+            key = (process, exchange.number)
+            known = self._numbers.get(key)
+            if known is None:
+                self._ring.add(exchange)
+            else:
+                exchange.number = known
+                self._ring.replace(exchange)
+            if exchange.open:
+                self._numbers[key] = exchange.number
+            else:
+                self._numbers.pop(key, None)
+
+
+def from_details(details: dict[str, Any]) -> Exchange:
+    """The reverse of ``Exchange.details``, after JSON."""
+    values = {one.name: details[one.name] for one in fields(Exchange)}
+    for name in ("received", "sent_up", "answered", "sent_down"):
+        if (head := values[name]) is not None:
+            pairs = tuple((name, value) for name, value in head["fields"])
+            values[name] = CapturedHead(head["line"], pairs)
+    for name in ("changes_up", "changes_down"):
+        values[name] = tuple(CapturedChange(**change) for change in values[name])
+    for name in ("content_up", "content_down"):
+        if (content := values[name]) is not None:
+            values[name] = CapturedContent(**content)
+    values["messages"] = [CapturedMessage(**message) for message in values["messages"]]
+    values["times"] = Times(**values["times"])
+    return Exchange(**values)

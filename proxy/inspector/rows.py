@@ -1,0 +1,124 @@
+"""Exchanges as lines for a terminal: one a row, or one exchange whole.
+
+Everything is made of the JSON that the admin socket sends: whatever a client or Jupyter wrote has
+no control characters by then.
+
+Tested by tests/e2e/test_inspect.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.text import Text
+
+_MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+_STYLES = {1: "green", 2: "green", 3: "cyan", 4: "bold red", 5: "bold red", 0: "bold red"}
+
+Json = Mapping[str, Any]
+
+
+def row(exchange: Json) -> Text:
+    """One exchange in one line."""
+    started = datetime.fromtimestamp(exchange["started"]).astimezone()
+    status = int(exchange["status"])
+    text = Text.assemble(
+        (f"{exchange['number']:>5} {started:%H:%M:%S}.{started.microsecond // 1000:03d} ", "dim"),
+        (f"{status or '---':>3} ", _STYLES[status // 100]),
+        f"{exchange['method']:<6} {exchange['target']}",
+        (f"  {_size(exchange['octets_down'])} {_seconds(exchange['seconds'])}", "dim"),
+    )
+    if exchange["websocket"]:
+        text.append(f"  ws {exchange['messages']}", "cyan")
+    if exchange["rule"]:
+        word = "would refuse" if exchange["would_refuse"] else "refused"
+        text.append(f"  {word}: {exchange['rule']}", "bold yellow")
+    if exchange["symptom"]:
+        text.append(f"  {exchange['symptom']}", "bold red")
+    return text
+
+
+def why(exchange: Json) -> Iterator[Text]:
+    """Why it went wrong: lines below its row; none where nothing is known."""
+    if exchange["rule"] and exchange["reason"]:
+        yield Text(f"      {exchange['reason']}", "yellow")
+    if exchange["explanation"]:
+        for line in exchange["explanation"].splitlines():
+            yield Text(f"      {line}")
+
+
+def whole(exchange: Json) -> Iterator[Text]:
+    """All of one exchange: both heads before and after, times, messages, content."""
+    yield row({**exchange, "messages": len(exchange["messages"]), "seconds": _took(exchange)})
+    yield from why(exchange)
+    received, sent_up = exchange["received"], exchange["sent_up"]
+    title = "Jupyter received" if sent_up else "the client sent"
+    yield from _heads(title, received, sent_up, exchange["changes_up"])
+    answered, sent_down = exchange["answered"], exchange["sent_down"]
+    yield from _heads("the client got", answered, sent_down, exchange["changes_down"])
+    for message in exchange["messages"]:
+        arrow = "↑" if message["up"] else "↓"
+        code = f" {message['close_code']}" if message["close_code"] else ""
+        words = f" {message['words']}" if message["words"] else ""
+        yield Text(
+            f"  {arrow} {_seconds(message['at']):>8} {message['kind']}{code} "
+            f"{_size(message['octets'])}{words}"
+        )
+        if message["text"]:
+            yield from (Text(f"      {line}", "dim") for line in message["text"].splitlines())
+    for name in ("content_up", "content_down"):
+        content = exchange[name]
+        if content and content["text"]:
+            more = "" if content["whole"] else ", the beginning"
+            yield Text(f"  {name.replace('_', ' ')}, {_size(content['octets'])}{more}", "bold")
+            yield from (Text(f"    {line}") for line in content["text"].splitlines())
+
+
+def _heads(
+    title: str, before: Json | None, after: Json | None, changes: Sequence[Json]
+) -> Iterator[Text]:
+    """The later head, with what the rules did to the earlier one."""
+    shown = after or before
+    if shown is None:
+        return
+    yield Text(f"  {title}", "bold")
+    yield Text(f"    {shown['line']}")
+    by_after = {(change["name"].lower(), change["after"]): change for change in changes}
+    for name, value in shown["fields"]:
+        change = by_after.get((name.lower(), value)) if after else None
+        yield _field(name, value, change)
+    for change in changes:
+        if change["after"] is None:
+            yield _line("removed", f"{change['name']}: {change['before']}", change["rule"])
+
+
+def _field(name: str, value: str, change: Json | None) -> Text:
+    if change is None:
+        return Text(f"    {name}: {value}", "dim")
+    if change["before"] is None:
+        return _line("added", f"{name}: {value}", change["rule"])
+    return _line("changed", f"{name}: {change['before']} => {value}", change["rule"])
+
+
+def _line(kind: str, text: str, rule: str) -> Text:
+    mark, style = _MARKS[kind]
+    return Text.assemble((f"  {mark} {text}", style), (f"   ({rule})", "dim"))
+
+
+def _took(exchange: Json) -> float | None:
+    seconds: float | None = exchange["times"]["last_octet"]
+    return seconds
+
+
+def _size(octets: int) -> str:
+    if octets < 1000:
+        return f"{octets} B"
+    return f"{octets / 1000:.1f} kB" if octets < 1_000_000 else f"{octets / 1_000_000:.1f} MB"
+
+
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return "open"
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"

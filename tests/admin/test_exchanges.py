@@ -1,0 +1,91 @@
+"""The API behind the page; ``proxy.admin.app`` puts it together."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from proxy.admin.protection import BASE
+from proxy.inspector.har import to_har
+from proxy.inspector.recorder import CaptureOptions, Recorder
+from tests.inspector.exchanges import exchange
+
+from .conftest import Page
+
+
+async def test_the_list_and_its_filter(page: Page) -> None:
+    for status in (200, 404, 403):
+        page.inspector.ring.add(exchange(status=status))
+    found = await page.get("exchanges")
+    assert [one["number"] for one in found["exchanges"]] == [1, 2, 3]
+    found = await page.get("exchanges?filter=status:4xx&after=2")
+    assert [one["status"] for one in found["exchanges"]] == [403]
+    for query in ("filter=colour:red", "after=x"):
+        async with page.client.get(f"{BASE}api/exchanges?{query}") as response:
+            assert response.status == 400
+            assert (await response.json())["error"]
+
+
+async def test_one(page: Page) -> None:
+    page.inspector.ring.add(exchange("PUT", "/api/contents/A", 404))
+    one = await page.get("exchanges/1")
+    assert (one["method"], one["status"]) == ("PUT", 404)
+    assert one["curl"].startswith("curl -i -X PUT")
+    async with page.client.get(f"{BASE}api/exchanges/2") as response:
+        assert response.status == 404
+
+
+async def test_on_and_off(page: Page, recorders: list[Recorder | None]) -> None:
+    assert (await page.post("state", {"on": False}))["on"] is False
+    assert recorders[-1] is None
+    assert (await page.post("state", {"on": True, "content": True}))["content"] is True
+    options = [recorder.options for recorder in recorders if recorder is not None]
+    assert options[-1] == CaptureOptions(content=True)
+    await page.post("state", {"on": "yes"}, status=400)
+
+
+async def test_clear(page: Page) -> None:
+    page.inspector.ring.add(exchange())
+    assert (await page.post("clear", {}))["held"] == 0
+    assert (await page.get("exchanges"))["exchanges"] == []
+
+
+async def test_archives_out_and_in(page: Page) -> None:
+    for status in (200, 404):
+        page.inspector.ring.add(exchange(status=status))
+    async with page.client.get(f"{BASE}api/har?filter=status:404") as response:
+        assert "labgate.har" in response.headers["Content-Disposition"]
+        archive = json.loads(await response.text())
+    assert [entry["response"]["status"] for entry in archive["log"]["entries"]] == [404]
+    assert await page.post("har", archive) == {"read": 1}
+    assert len(page.inspector.ring) == 3
+
+
+@pytest.mark.parametrize("body", [[], {"log": {"entries": [1]}}])
+async def test_what_is_no_archive(page: Page, body: Any) -> None:
+    assert (await page.post("har", body, status=400))["error"]
+
+
+async def test_a_large_archive(page: Page) -> None:
+    archive = json.dumps(to_har([exchange() for _ in range(3000)]))
+    assert len(archive) > 2 * 1024 * 1024
+    data = BytesIO(archive.encode())
+    async with page.client.post(f"{BASE}api/har", data=data, headers=page.own) as response:
+        assert await response.json() == {"read": 3000}
+
+
+async def test_live(page: Page) -> None:
+    path = f"{BASE}api/live?csrf={page.csrf}"
+    async with page.client.ws_connect(path, headers={"Origin": page.origin}) as socket:
+        first = exchange(open=True)
+        page.inspector.ring.add(first)
+        [seen] = (await socket.receive_json())["exchanges"]
+        assert (seen["number"], seen["open"]) == (1, True)
+        first.open = False
+        page.inspector.ring.update(first)
+        page.inspector.ring.add(exchange())
+        batch = (await socket.receive_json())["exchanges"]
+        assert [(one["number"], one["open"]) for one in batch] == [(1, False), (2, False)]

@@ -1,0 +1,103 @@
+"""Who may ask the admin listener: every way in that must be shut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+from proxy.admin.protection import BASE, CSRF_FIELD, local_authorities
+from proxy.admin.sessions import Sessions
+
+from .conftest import Page
+
+STATE = f"{BASE}api/state"
+
+
+async def test_the_token_becomes_a_cookie_and_leaves_the_address(
+    stranger: Page, sessions: Sessions
+) -> None:
+    path = f"{BASE}?token={sessions.token}"
+    async with stranger.client.get(path, allow_redirects=False) as response:
+        assert response.status == 303
+        assert response.headers["Location"] == BASE
+        cookie = response.cookies["labgate-inspector"]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Strict"
+    assert cookie["path"] == BASE
+    assert sessions.token not in cookie.value
+    async with stranger.client.get(BASE) as response:
+        assert response.status == 200
+        assert "<title>labgate inspector</title>" in await response.text()
+
+
+@pytest.mark.parametrize("path", ["/", BASE, STATE, f"{BASE}inspector.js", f"{BASE}api/live"])
+async def test_without_a_session_there_is_nothing(stranger: Page, path: str) -> None:
+    async with stranger.client.get(path) as response:
+        assert response.status == 401
+        assert "labgate inspect" in await response.text()
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "\u00e9"])
+async def test_a_wrong_token(stranger: Page, token: str) -> None:
+    async with stranger.client.get(BASE, params={"token": token}) as response:
+        assert response.status == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "127.0.0.1.nip.io"])
+async def test_another_host_is_a_rebound_name(page: Page, host: str) -> None:
+    async with page.client.get(STATE, headers={"Host": host}) as response:
+        assert response.status == 421
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"Origin": None}, id="no Origin"),
+        pytest.param({"Origin": "null"}, id="null"),
+        pytest.param({"Origin": "http://127.0.0.1:1"}, id="another port"),
+        pytest.param({"Origin": "http://evil.example"}, id="another site"),
+        pytest.param({CSRF_FIELD: None}, id="no token"),
+        pytest.param({CSRF_FIELD: "wrong"}, id="a wrong token"),
+    ],
+)
+async def test_another_page_changes_nothing(page: Page, change: dict[str, str | None]) -> None:
+    fields = {name: value for name, value in (page.own | change).items() if value is not None}
+    for path in ("state", "clear", "har", "exchanges/1/replay"):
+        async with page.client.post(f"{BASE}api/{path}", json={}, headers=fields) as response:
+            assert response.status == 403
+    assert page.inspector.options is not None
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_another_site_reads_nothing(page: Page, site: str) -> None:
+    async with page.client.get(STATE, headers={"Sec-Fetch-Site": site}) as response:
+        assert response.status == 403
+
+
+@pytest.mark.parametrize(
+    ("origin", "csrf"), [("http://evil.example", True), (None, True), ("own", False)]
+)
+async def test_another_page_cannot_listen(page: Page, origin: str | None, csrf: bool) -> None:
+    fields: dict[str, Any] = {"Origin": page.origin if origin == "own" else origin}
+    path = f"{BASE}api/live" + (f"?csrf={page.csrf}" if csrf else "")
+    headers = {name: value for name, value in fields.items() if value is not None}
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await page.client.ws_connect(path, headers=headers)
+    assert refused.value.status == 403
+
+
+async def test_every_answer_has_the_security_fields(page: Page) -> None:
+    for path in (BASE, f"{BASE}inspector.js", STATE):
+        async with page.client.get(path) as response:
+            policy = response.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            assert response.headers["Cache-Control"] == "no-store"
+            assert "Server" not in response.headers
+
+
+def test_the_names_of_loopback() -> None:
+    assert local_authorities(80) == {"127.0.0.1:80", "[::1]:80", "localhost:80"}

@@ -1,0 +1,118 @@
+"""Sending a request again: only to Jupyter, with consent, and seen in the list."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.admin.replay import Replay
+from proxy.inspector.inspector import Inspector
+from proxy.inspector.recorder import CaptureOptions
+from proxy.net.upstream_address import UpstreamAddress
+from tests.edges import edge
+from tests.inspector.exchanges import exchange
+from tests.upstreams import OK, Upstream, says, upstream
+
+from .conftest import Page
+
+GET: dict[str, Any] = {"method": "GET", "target": "/api/a%2Fb?x=1", "fields": [["X-A", "b"]]}
+PATH = "exchanges/1/replay"
+
+
+@pytest.fixture
+async def jupyter() -> Any:
+    async with upstream(says(OK)) as running:
+        yield running
+
+
+@pytest.fixture
+def replay(inspector: Inspector, jupyter: Upstream) -> Replay:
+    inspector.ring.add(exchange())
+    return Replay(inspector, None, lambda: jupyter.address, "lab.example.org", lambda: "own-token")
+
+
+async def test_straight_to_jupyter(page: Page, jupyter: Upstream) -> None:
+    page.inspector.switch(CaptureOptions(content=True))
+    answer = await page.post(PATH, GET | {"token": "typed"})
+    head = jupyter.heads
+    assert head.startswith(b"GET /api/a%2Fb?x=1 HTTP/1.1\r\n")
+    assert b"\r\nX-A: b\r\n" in head
+    assert b"\r\nAuthorization: token typed\r\n" in head
+    assert f"Host: 127.0.0.1:{jupyter.address.port}".encode() in head
+    one = await page.get(f"exchanges/{answer['number']}")
+    assert (one["status"], one["outcome"]) == (200, "replayed to Jupyter")
+    assert "typed" not in str(one)
+
+
+async def test_labgates_own_token(page: Page, jupyter: Upstream) -> None:
+    await page.post(PATH, GET | {"own_token": True, "fields": [["authorization", "token old"]]})
+    assert b"Authorization: token own-token\r\n" in jupyter.heads
+    assert b"old" not in jupyter.heads
+
+
+async def test_a_method_that_changes_something_needs_consent(page: Page, jupyter: Upstream) -> None:
+    put = GET | {"method": "PUT", "content": "{}"}
+    refused = await page.post(PATH, put, status=409)
+    assert "confirm" in refused["error"]
+    assert not jupyter.visits
+    await page.post(PATH, put | {"confirmed": True})
+    assert jupyter.heads.startswith(b"PUT ")
+    assert b"Content-Length: 2" in jupyter.heads
+
+
+@pytest.mark.parametrize(
+    "body", [GET | {"target": "http://evil.example/"}, GET | {"method": "x"}, []]
+)
+async def test_what_is_malformed(page: Page, jupyter: Upstream, body: Any) -> None:
+    await page.post(PATH, body, status=400)
+    assert not jupyter.visits
+
+
+async def test_while_the_inspector_is_off(page: Page, jupyter: Upstream) -> None:
+    page.inspector.switch(None)
+    await page.post(PATH, GET, status=409)
+    assert not jupyter.visits
+
+
+async def test_jupyter_that_is_away(page: Page, jupyter: Upstream) -> None:
+    jupyter.address = UpstreamAddress("127.0.0.1", 1)
+    answer = await page.post(PATH, GET)
+    one = await page.get(f"exchanges/{answer['number']}")
+    assert one["status"] == 0
+    assert one["outcome"].startswith("replayed to Jupyter: ")
+
+
+async def test_the_rules_are_elsewhere_with_several_workers(page: Page) -> None:
+    refused = await page.post(PATH, GET | {"through": "rules"}, status=409)
+    assert "workers" in refused["error"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("https://lab.example.org", 200), ("https://evil.example", 403)]
+)
+async def test_through_the_rules(origin: str, status: int) -> None:
+    async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
+        inspector = Inspector(labgate.captured, labgate.dispatcher.services.record_with)
+        inspector.switch(CaptureOptions())
+        sender = Replay(
+            inspector, labgate.dispatcher, lambda: jupyter.address, "lab.example.org", lambda: ""
+        )
+        body = GET | {"through": "rules", "fields": [["Origin", origin]]}
+        number = await sender.send(body, exchange())
+        one = labgate.captured.get(number)
+        assert one is not None
+        assert (one.status, one.open) == (status, False)
+        assert len(jupyter.visits) == (1 if status == 200 else 0)
+
+
+async def test_to_a_unix_socket(inspector: Inspector, sockets: Path) -> None:
+    async with upstream(says(OK), path=sockets / "jupyter.sock") as jupyter:
+        sender = Replay(inspector, None, lambda: jupyter.address, "lab", lambda: "")
+        number = await sender.send(GET, exchange())
+    one = inspector.ring.get(number)
+    assert one is not None
+    assert one.status == 200
+    assert replace(jupyter.address).path is not None

@@ -1,0 +1,94 @@
+"""The admin listeners, and the commands' client (``proxy.admin.client``) on the other side."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from proxy.admin.client import AdminClient
+from proxy.admin.replay import Replay
+from proxy.admin.server import AdminServer
+from proxy.admin.socket_path import socket_path
+from proxy.errors import StartError
+from proxy.inspector.inspector import Inspector
+from tests.inspector.exchanges import exchange
+
+
+@pytest.fixture
+async def server(inspector: Inspector, replay: Replay, sockets: Path) -> AsyncIterator[AdminServer]:
+    running = AdminServer(inspector, replay, lambda: {"pid": 7}, ("127.0.0.1", 0))
+    await running.listen_on_socket(socket_path(sockets))
+    yield running
+    await running.stop()
+    assert not socket_path(sockets).exists()
+
+
+async def test_commands_need_no_token(
+    server: AdminServer, inspector: Inspector, sockets: Path
+) -> None:
+    inspector.ring.add(exchange())
+    async with AdminClient.connect(sockets) as client:
+        assert (await client.get("state"))["about"] == {"pid": 7}
+        assert [one["number"] for one in (await client.get("exchanges"))["exchanges"]] == [1]
+        assert (await client.post("state", {"on": False}))["on"] is False
+
+
+async def test_what_is_refused_has_a_sentence(server: AdminServer, sockets: Path) -> None:
+    async with AdminClient.connect(sockets) as client:
+        with pytest.raises(StartError, match="there is no key 'x'"):
+            await client.get("exchanges", filter="x:1")
+        with pytest.raises(StartError, match=r"Exchange 9 is not held \(any more\)\."):
+            await client.get("exchanges/9")
+
+
+async def test_live(server: AdminServer, inspector: Inspector, sockets: Path) -> None:
+    async def add() -> None:
+        """As long as nobody listens, nothing is told."""
+        while True:
+            inspector.ring.add(exchange())
+            await asyncio.sleep(0.01)
+
+    async with AdminClient.connect(sockets) as client:
+        adding = asyncio.ensure_future(add())
+        async for batch in client.live():
+            assert batch[0]["method"] == "GET"
+            break
+        adding.cancel()
+
+
+async def test_the_page_is_opened_when_somebody_asks(server: AdminServer, sockets: Path) -> None:
+    async with AdminClient.connect(sockets) as client:
+        address = (await client.post("page"))["address"]
+        assert (await client.post("page"))["address"] == address
+    assert urlsplit(address).hostname == "127.0.0.1"
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+        async with browser.get(address.partition("?")[0]) as response:
+            assert response.status == 401
+        async with browser.get(address) as response:
+            assert response.status == 200
+
+
+async def test_no_labgate_runs(sockets: Path) -> None:
+    with pytest.raises(StartError, match="No labgate with the state folder"):
+        async with AdminClient.connect(sockets):
+            pass
+
+
+async def test_a_second_labgate_goes_without(
+    server: AdminServer,
+    inspector: Inspector,
+    replay: Replay,
+    sockets: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    second = AdminServer(inspector, replay, dict, ("127.0.0.1", 0))
+    await second.listen_on_socket(socket_path(sockets))
+    await second.stop()
+    assert "no admin socket: Another labgate listens" in caplog.text
+    async with AdminClient.connect(sockets) as client:
+        assert (await client.get("state"))["about"] == {"pid": 7}

@@ -1,0 +1,264 @@
+"""``labgate inspect``: a running labgate's requests, and a bench that only observes."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from proxy.admin.socket_path import socket_path
+from tests.e2e.conftest import shoot
+from tests.e2e.programs import TOKEN, Answer, Jupyter, Labgate, Program, free_port, until
+from tests.e2e.test_lab import NOTEBOOK, run_cell
+from tests.e2e.test_websocket import dial, login_cookie
+
+EVIL = "https://evil.example"
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version": "13",
+}
+
+
+class Inspect(Program):
+    """``labgate inspect`` beside a labgate, or a bench when it has an upstream."""
+
+    name = "inspect"
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        super().__init__(folder, {"XDG_STATE_HOME": str(folder)})
+        self.port = free_port()
+        self._arguments = arguments
+
+    def command(self) -> list[str]:
+        port = ["--port", str(self.port)] if "--upstream" in self._arguments else []
+        return [sys.executable, "-m", "proxy", "inspect", *self._arguments, *port]
+
+    def ready(self) -> bool:
+        return "\nEnd  " in self.log
+
+    @property
+    def page(self) -> str:
+        """The page's address, with its token."""
+        found = re.search(r"(?m)^Page +(\S+)$", self.log)
+        assert found, self.log
+        return found[1]
+
+    @property
+    def rows(self) -> list[str]:
+        return self.stdout.read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    with Jupyter(tmp_path_factory.mktemp("jupyter")) as running:
+        yield running
+
+
+def serving(folder: Path, jupyter: Jupyter, *arguments: str) -> Labgate:
+    return Labgate(folder, "serve", "--upstream", jupyter.upstream, *arguments)
+
+
+def with_socket(labgate: Labgate) -> Labgate:
+    """It makes its admin socket when nobody waits for its ports any more."""
+    path = socket_path(labgate.folder / "labgate")
+    until(path.exists, "no admin socket")
+    return labgate
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_every_request_of_a_running_labgate(tmp_path: Path, jupyter: Jupyter, workers: str) -> None:
+    with serving(tmp_path, jupyter, "--workers", workers) as labgate:
+        with_socket(labgate)
+        labgate.ask("GET", "/api/before")
+        with Inspect(tmp_path, "--json") as inspect:
+            cookie = login_cookie(labgate)
+            labgate.ask("GET", "/api/contents", Origin=EVIL, Cookie=cookie)
+            with dial(labgate, "/api/events/subscribe", cookie):
+                pass
+            seen: dict[str, Any] = until(
+                lambda: by_path(inspect) if len(by_path(inspect)) >= 3 else {}, "too few rows"
+            )
+            inspect.stop()
+        assert set(seen) == {"/lab", "/api/contents", "/api/events/subscribe"}
+        refused = seen["/api/contents"]
+        assert (refused["status"], refused["rule"]) == (403, "origin")
+        assert refused["symptom"] == "origin-refused"
+        assert EVIL in refused["explanation"]
+        socket = seen["/api/events/subscribe"]
+        assert (socket["status"], socket["websocket"]) == (101, True)
+        with Inspect(tmp_path, "--json") as again:
+            assert again.log.count("switches the capture off again") == 1
+        text = json.dumps(seen)
+    for secret in (TOKEN, *(pair.partition("=")[2] for pair in cookie.split("; "))):
+        assert secret not in text
+
+
+def by_path(inspect: Inspect) -> dict[str, Any]:
+    exchanges = [json.loads(line) for line in inspect.rows]
+    return {exchange["target"].partition("?")[0]: exchange for exchange in exchanges}
+
+
+def test_rows_details_and_off(tmp_path: Path, jupyter: Jupyter) -> None:
+    with serving(tmp_path, jupyter, "--inspect") as labgate:
+        with_socket(labgate)
+        labgate.ask("GET", "/api")
+        labgate.ask("POST", "/api/contents", Origin=EVIL)
+        with Inspect(tmp_path, "--only", "errors") as inspect:
+            labgate.ask("GET", "/api")
+            labgate.ask("POST", "/api/contents", Origin=EVIL)
+            until(lambda: len(inspect.rows) >= 2, "no row")
+            row, why, *_ = inspect.rows
+            assert re.fullmatch(r" +4 [\d:.]+ 403 POST   /api/contents  .*refused: origin.*", row)
+            assert EVIL in why
+        for arguments, expected in (
+            (["1"], "~ Host: localhost:"),
+            (["--off"], "The capture is off."),
+        ):
+            once = Inspect(tmp_path, *arguments).spawn()
+            assert once.running.wait(60) == 0, once.log
+            assert expected in once.stdout.read_text()
+
+
+def test_no_labgate_runs(tmp_path: Path) -> None:
+    (tmp_path / "labgate").mkdir()
+    inspect = Inspect(tmp_path).spawn()
+    assert inspect.running.wait(60) == 1
+    assert "No labgate with the state folder" in inspect.log
+    assert "labgate inspect --upstream" in inspect.log
+
+
+def ask(inspect: Inspect, method: str, target: str, **fields: str) -> Answer:
+    """A request to the bench, with any Host."""
+    bench = Labgate(inspect.folder, "inspect", tls=False)
+    bench.http_port = inspect.port
+    return bench.ask(method, target, **fields)
+
+
+HOLES = [
+    pytest.param("GET", "/api/contents", {"Origin": EVIL}, {404}, id="the API"),
+    pytest.param("POST", "/api/contents", {"Origin": EVIL}, {403, 404}, id="a POST"),
+    pytest.param("GET", "/files/a.txt", {"Referer": f"{EVIL}/"}, {403}, id="files"),
+    pytest.param("GET", "/api/events/subscribe", {"Origin": EVIL} | UPGRADE, {403}, id="a socket"),
+    pytest.param("GET", "/terminals/websocket/1", {"Origin": EVIL} | UPGRADE, {403}, id="terminal"),
+    pytest.param(
+        "GET",
+        "/api",
+        {"Host": "evil.example:80", "Origin": "http://evil.example:80"},
+        {403},
+        id="a name that was made to point here",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, jupyter: Jupyter) -> Iterator[Inspect]:
+    folder = tmp_path_factory.mktemp("bench")
+    with Inspect(folder, "--upstream", jupyter.upstream, "--json") as running:
+        yield running
+
+
+@pytest.mark.parametrize(("method", "target", "fields", "statuses"), HOLES)
+def test_observing_opens_no_hole(
+    bench: Inspect, method: str, target: str, fields: dict[str, str], statuses: set[int]
+) -> None:
+    """With a login cookie, as the page of an attacker would have it."""
+    login = ask(bench, "GET", f"/lab?token={TOKEN}")
+    cookie = "; ".join(value.partition(";")[0] for value in login.fields.get_all("Set-Cookie", []))
+    assert ask(bench, "GET", "/api/contents", Cookie=cookie).status == 200
+    assert ask(bench, method, target, Cookie=cookie, **fields).status in statuses
+
+
+def test_what_would_be_refused_is_named(bench: Inspect) -> None:
+    ask(bench, "GET", "/api/observed", Origin=EVIL)
+    found: dict[str, Any] = until(lambda: by_path(bench).get("/api/observed", {}), "not printed")
+    assert (found["rule"], found["would_refuse"]) == ("origin", True)
+    assert found["sent_up"] is not None
+
+
+@pytest.mark.parametrize(
+    ("environment", "sentence"),
+    [
+        ({"LABGATE_SITE__DOMAINS": "lab.example.org"}, "site.domains: lab.example.org"),
+        ({"LABGATE_LISTEN__BIND": "0.0.0.0"}, "listen.bind: 0.0.0.0"),
+    ],
+)
+def test_observing_is_for_this_machine_alone(
+    tmp_path: Path, jupyter: Jupyter, environment: dict[str, str], sentence: str
+) -> None:
+    observing = {"LABGATE_INSPECTOR__OBSERVE": "true"}
+    labgate = Labgate(
+        tmp_path,
+        "serve",
+        "--upstream",
+        jupyter.upstream,
+        environment=observing | environment,
+    ).spawn()
+    assert labgate.running.wait(60) == 2
+    assert sentence in labgate.log
+
+
+@pytest.mark.chromium
+class TestPage:
+    def test_a_notebook_in_words(
+        self, bench: Inspect, jupyter: Jupyter, context: BrowserContext, page: Page
+    ) -> None:
+        (jupyter.work / "inspected.ipynb").write_text(json.dumps(NOTEBOOK))
+        lab = context.new_page()
+        lab.goto(f"http://localhost:{bench.port}/lab/tree/inspected.ipynb?reset&token={TOKEN}")
+        run_cell(lab, "print(6 * 7)")
+        expect(lab.get_by_text("42", exact=True)).to_be_visible()
+
+        page.goto(bench.page)
+        assert "token" not in page.url
+        page.locator("#filter").fill("is:ws path:/api/kernels")
+        row = page.locator(".row")
+        expect(row).to_have_count(1)
+        row.click()
+        details = page.locator("#details")
+        expect(details.get_by_text("shell execute_request").first).to_be_visible()
+        expect(details.get_by_text("iopub execute_input [1]").first).to_be_visible()
+        expect(details.get_by_text("iopub status idle").first).to_be_visible()
+        expect(details).not_to_contain_text("6 * 7")
+        shoot(page, "inspector-kernel")
+
+    def test_the_explanation_comes_first(self, bench: Inspect, page: Page) -> None:
+        ask(bench, "PUT", "/api/contents/A.ipynb", Origin=EVIL)
+        page.goto(bench.page)
+        page.locator("#filter").fill("symptom:origin-refused path:/api/contents/A")
+        page.locator(".row").first.click()
+        expect(page.locator("#details .explain").first).to_contain_text("origin-refused")
+        expect(page.locator("#details tr.same").first).to_be_visible()
+        shoot(page, "inspector-explanation")
+
+    def test_what_was_captured_is_text(self, bench: Inspect, page: Page) -> None:
+        hostile = "<img src=x onerror=document.title='owned'>"
+        ask(bench, "GET", "/api/hostile", X_Note=hostile)
+        page.goto(bench.page)
+        page.locator("#filter").fill("path:/api/hostile")
+        page.locator(".row").first.click()
+        expect(page.locator("#details")).to_contain_text(hostile)
+        assert page.title() == "labgate inspector"
+
+    def test_keys_and_sending_again(self, bench: Inspect, page: Page) -> None:
+        ask(bench, "GET", "/api/kernelspecs?mine")
+        page.goto(bench.page)
+        expect(page.locator(".row").first).to_be_visible()
+        page.keyboard.press("/")
+        page.keyboard.type("path:/api/kernelspecs?mine")
+        page.keyboard.press("Enter")
+        expect(page.locator(".row")).to_have_count(1)
+        page.keyboard.press("j")
+        expect(page.locator("#details .title")).to_contain_text("403")
+        page.keyboard.press("r")
+        page.locator("#replay-token").fill(TOKEN)
+        page.locator("#replay-dialog button[type=submit]").click()
+        expect(page.locator("#details .title")).to_contain_text("200")
+        expect(page.locator("#details")).not_to_contain_text(TOKEN)

@@ -1,0 +1,178 @@
+"""What is captured of each exchange, on real connections."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from proxy.inspector.exchange import Exchange
+from proxy.net.upstream_address import UpstreamAddress
+from proxy.rules.site import make_site
+from tests.edges import PUBLIC, Edge, edge, request
+from tests.heads import JUPYTER
+from tests.proxying.test_messages import SWITCH
+from tests.upstreams import OK, Visit, says, upstream
+
+from .test_frames import frame_bytes
+from .test_kernel_messages import MESSAGE
+
+ORIGIN = b"Origin: https://lab.example.org"
+KERNEL = b"/api/kernels/1/channels"
+HANDSHAKE = (b"Connection: Upgrade", b"Upgrade: websocket", ORIGIN)
+
+
+def only(labgate: Edge) -> Exchange:
+    [exchange] = labgate.captured
+    return exchange
+
+
+async def test_all_four_heads_of_a_request_that_goes_up() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nContent-Length: 2\r\n\r\nok"
+    async with upstream(says(answer)) as jupyter, edge(jupyter.address) as labgate:
+        labgate.inspect()
+        await labgate.ask(request(b"/lab?token=x", ORIGIN, b"TE: trailers"))
+        one = only(labgate)
+    assert one.received.line == "GET /lab?token=[redacted] HTTP/1.1"
+    assert one.received.value("origin") == "https://lab.example.org"
+    assert one.sent_up is not None
+    assert one.sent_up.line == one.received.line
+    assert one.sent_up.value("origin") == f"http://127.0.0.1:{jupyter.address.port}"
+    assert one.sent_up.value("te") == ""
+    assert one.answered is not None
+    assert one.answered.value("set-cookie") == "a=[redacted]"
+    assert one.sent_down is not None
+    assert one.sent_down.line == "HTTP/1.1 200 OK"
+    assert one.sent_down.value("set-cookie") == "a=[redacted]; Secure; SameSite=Lax"
+    assert {change.rule for change in one.changes_up} >= {"host", "origin", "hop-by-hop"}
+    assert {change.rule for change in one.changes_down} >= {"set-cookie"}
+    assert (one.status, one.outcome, one.open, one.octets_down) == (200, "forwarded", False, 2)
+    times = one.times
+    assert times.sent_up is not None
+    assert times.first_octet is not None
+    assert times.sent_down is not None
+    assert times.last_octet is not None
+    assert 0 <= times.sent_up <= times.first_octet <= times.sent_down <= times.last_octet
+
+
+async def test_a_refusal() -> None:
+    async with edge(None) as labgate:
+        labgate.inspect()
+        await labgate.ask(request(b"/", b"Origin: https://evil.example"))
+        one = only(labgate)
+    assert (one.status, one.rule, one.would_refuse) == (403, "origin", False)
+    assert one.reason.startswith("Origin: 'https://evil.example'. A page of another site")
+    assert one.sent_up is None
+    assert one.sent_down is not None
+
+
+async def test_observing_captures_what_would_be_refused_and_jupyters_answer() -> None:
+    answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    async with upstream(says(answer)) as jupyter:
+        site = replace(make_site((PUBLIC,), jupyter.address.origin), observe=True)
+        async with edge(jupyter.address, site=site) as labgate:
+            labgate.inspect()
+            await labgate.ask(request(b"/api", b"Origin: https://evil.example"))
+            one = only(labgate)
+    assert (one.status, one.rule, one.would_refuse) == (404, "origin", True)
+    assert one.sent_up is not None
+    assert one.sent_up.value("host") == "lab.example.org"
+    assert one.sent_up.value("origin") == "https://evil.example"
+
+
+async def test_jupyter_that_is_away() -> None:
+    async with edge(None) as labgate:
+        labgate.inspect()
+        await labgate.ask(request(b"/lab"))
+        one = only(labgate)
+    assert (one.status, one.sent_up, one.answered) == (503, None, None)
+    assert one.outcome
+
+
+async def test_content_without_its_secrets() -> None:
+    form = b"_xsrf=s3cret&password=s3cret&next=x"
+    page = b'{"token": "s3cret", "name": "A.ipynb"}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+    async def read(visit: Visit) -> None:
+        await visit.head()
+        await visit.exactly(len(form))
+        await visit.say(head + b"Content-Length: %d\r\n\r\n%b" % (len(page), page))
+
+    fields = (b"Content-Type: application/x-www-form-urlencoded", b"Content-Length: %d" % len(form))
+    async with upstream(read) as jupyter, edge(jupyter.address) as labgate:
+        labgate.inspect()
+        await labgate.ask(request(b"/login", *fields, method=b"POST", content=form))
+        one = only(labgate)
+    assert one.content_up is not None
+    assert one.content_up.text == "_xsrf=[redacted]&password=[redacted]&next=x"
+    assert (one.content_up.octets, one.content_up.whole) == (len(form), True)
+    assert one.content_down is not None
+    assert json.loads(one.content_down.text) == {"token": "[redacted]", "name": "A.ipynb"}
+
+
+async def test_a_websocket_of_a_kernel() -> None:
+    message = json.dumps(MESSAGE).encode()
+
+    async def kernel(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(SWITCH + frame_bytes(message))
+        await visit.exactly(len(masked))
+
+    masked = frame_bytes(b'{"channel": "shell", "header": {"msg_type": "x"}}', mask=b"mask")
+    async with upstream(kernel) as jupyter, edge(jupyter.address) as labgate:
+        labgate.inspect()
+        reader, writer = await labgate.connect()
+        lines = [b"GET " + KERNEL + b" HTTP/1.1", b"Host: lab.example.org", *HANDSHAKE]
+        writer.write(b"\r\n".join([*lines, b"", b""]))
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(len(frame_bytes(message)))
+        one = only(labgate)
+        assert one.open
+        writer.write(masked)
+        await reader.read()
+        writer.close()
+        await labgate.recorded.wait()
+    assert (one.websocket, one.status, one.outcome, one.open) == (True, 101, "tunnelled", False)
+    assert [(m.up, m.kind, m.words) for m in one.messages] == [
+        (False, "text", "iopub execute_input [3]"),
+        (True, "text", "shell x"),
+    ]
+    assert "secret()" in one.messages[0].text
+    assert (one.octets_up, one.octets_down) == (len(masked), len(frame_bytes(message)))
+
+
+async def test_one_that_was_open_before_is_not_captured() -> None:
+    async def quiet(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(SWITCH)
+        await visit.exactly(1)
+        await visit.say(b"x")
+
+    async with upstream(quiet) as jupyter, edge(jupyter.address) as labgate:
+        reader, writer = await labgate.connect()
+        lines = [b"GET " + KERNEL + b" HTTP/1.1", b"Host: lab.example.org", *HANDSHAKE]
+        writer.write(b"\r\n".join([*lines, b"", b""]))
+        await reader.readuntil(b"\r\n\r\n")
+        labgate.inspect()
+        writer.write(b"y")
+        assert await reader.read() == b"x"
+        writer.close()
+        await labgate.recorded.wait()
+    assert not list(labgate.captured)
+
+
+async def test_switched_off_nothing_more_is_captured() -> None:
+    async with upstream(says(OK, OK)) as jupyter, edge(jupyter.address) as labgate:
+        labgate.inspect()
+        await labgate.ask(request())
+        labgate.dispatcher.services.record_with(None)
+        await labgate.ask(request())
+    assert len(labgate.captured) == 1
+
+
+async def test_own_paths_show_nothing_of_jupyter() -> None:
+    async with edge(UpstreamAddress("127.0.0.1", JUPYTER.port)) as labgate:
+        labgate.inspect()
+        await labgate.ask(request(b"/.labgate/health"))
+        one = only(labgate)
+    assert (one.status, one.outcome, one.sent_up) == (200, "answered here", None)
