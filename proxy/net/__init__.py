@@ -4,6 +4,7 @@ In the order a connection meets them:
 
 - ``ports``               bound sockets, with errors that say what to do
 - ``listener``            accepts a port's connections and counts each from its first moment on
+- ``peeked_socket``       a socket that is looked into before a transport owns it
 - ``pending_connection``  from an accepted socket to HTTP: PROXY protocol, ClientHello, TLS
 - ``limits``              how many connections and requests there may be, in all and per client
 - ``upstream_address``    where Jupyter is

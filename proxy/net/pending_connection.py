@@ -1,15 +1,13 @@
-"""A connection on its way from the listening socket to its first octet of HTTP.
+"""A connection on its way from the listening socket to its first byte of HTTP.
 
-First the header of the PROXY protocol where one is expected, then the ClientHello where TLS is
-spoken, and then the event loop's transport. Until then it is a bare socket: one that says
-nothing, or not everything, costs no more than its descriptor.
+First it reads the header of the PROXY protocol where one is expected, then it waits for the
+ClientHello where TLS is spoken, and then the event loop's transport begins.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import select
 import socket
 import ssl
 from collections.abc import Callable
@@ -17,7 +15,7 @@ from time import monotonic
 from typing import Protocol
 
 from proxy.net.limits import ConcurrencyLimit, Limits, Slot
-from proxy.net.reset import reset_socket
+from proxy.net.peeked_socket import PeekedSocket
 from proxy.rules.proxy_protocol import V2_MAX_OCTETS, Fault, Header, parse
 from proxy.rules.redaction import printable, redact_octets
 from proxy.tls.client_hello import HANDSHAKE, MAX_HELLO_BYTES, PartialHello
@@ -25,7 +23,6 @@ from proxy.tls.client_hello import HANDSHAKE, MAX_HELLO_BYTES, PartialHello
 log = logging.getLogger("labgate")
 
 MAX_LOGGED_OCTETS = 40
-POLLRDHUP: int = getattr(select, "POLLRDHUP", 0)
 
 
 class Server(Protocol):
@@ -61,20 +58,19 @@ class Server(Protocol):
 NewConnection = Callable[[str, Slot, bool], asyncio.Protocol]
 
 
-class PendingConnection:
-    """One of them, from ``begin`` until it is served, or gone.
+class PendingConnection(PeekedSocket):
+    """One of them, from ``start`` until it is served or closed.
 
     Args:
-        server: Is to serve it.
-        pending: The listener's others; it is in there meanwhile.
-        channel: Not blocking; it is this object's from here on.
+        server: Serves what it becomes.
+        pending: The listener's set, which contains it as long as it is pending.
+        channel: Does not block; it is this object's from here on.
         peer: The address of the other end.
         slot: Counts the connection.
         context: For TLS; None for plain HTTP.
     """
 
     __slots__ = (
-        "_channel",
         "_client",
         "_client_known",
         "_context",
@@ -83,14 +79,11 @@ class PendingConnection:
         "_handed_over",
         "_header",
         "_hello",
-        "_loop",
-        "_new",
+        "_new_connection",
         "_pending",
-        "_reader",
         "_server",
         "_slot",
         "_task",
-        "_wake_bytes",
     )
 
     def __init__(
@@ -103,9 +96,9 @@ class PendingConnection:
         *,
         context: ssl.SSLContext | None,
     ) -> None:
+        super().__init__(channel)
         self._server = server
         self._pending = pending
-        self._channel = channel
         self._client = peer
         self._slot = slot
         self._context = context
@@ -113,12 +106,9 @@ class PendingConnection:
         self._expects_header = False
         self._header = b""
         self._hello: PartialHello | None = None
-        self._wake_bytes = 1
         self._deadline = monotonic() + server.limits.handshake_seconds
-        self._loop = asyncio.get_running_loop()
-        self._new: NewConnection = server.connection
+        self._new_connection: NewConnection = server.connection
         self._task: asyncio.Task[object] | None = None
-        self._reader: Callable[[], None] | None = None
         self._handed_over = False
 
     def start(self, *, proxy_protocol: bool) -> None:
@@ -151,13 +141,13 @@ class PendingConnection:
             return
         self._task.cancel()
         if not self._handed_over:
-            # Before its first step a task runs none of its endings.
+            # A task that has not begun when it is cancelled runs none of its cleanup.
             self._reset()
 
     # The PROXY protocol
 
     def _read_header(self) -> None:
-        """Read the header from the socket, and not an octet more."""
+        """Read the header from the socket, and not an byte more."""
         seen = self._peek(V2_MAX_OCTETS, self._read_header)
         if not seen:
             # Many balancers connect and close to see whether the port is open: no log line.
@@ -203,84 +193,32 @@ class PendingConnection:
 
     def _read_hello(self) -> None:
         """Leave the ClientHello in the socket until all of it has arrived."""
-        seen = self._peek(MAX_HELLO_BYTES, self._read_hello)
-        if not seen:
+        arrived = self._peek(MAX_HELLO_BYTES, self._read_hello)
+        if not arrived:
             return
-        if seen[0] != HANDSHAKE:
+        if arrived[0] != HANDSHAKE:
             self._stop_waiting()
-            if seen[:1].isupper():
-                # As a method begins; nothing else of it is read.
+            if arrived[:1].isupper():
+                # A method begins like this; nothing more of it is read.
                 self._hand_over(self._server.misdirected_connection, None)
             else:
                 self._reset()
             return
         if self._hello is None:
             self._hello = PartialHello()
-        wanted = self._hello.bytes_to_wait_for(seen)
-        woken_early = len(seen) < self._wake_bytes
+        wanted = self._hello.bytes_to_wait_for(arrived)
+        woken_early = len(arrived) < self._wake_bytes
         if wanted > MAX_HELLO_BYTES or (woken_early and self._has_ended()):
             self._reset()
         elif wanted and not woken_early and self._set_wake_bytes(wanted):
             self._wait(self._read_hello)
         else:
-            # Complete, or this kernel cannot wait for a number of octets: then TLS waits.
+            # Complete, or this kernel cannot wait for a number of bytes: then TLS waits.
             self._stop_waiting()
-            if self._wake_bytes > 1:
-                self._set_wake_bytes(1)
             self._hand_over(self._server.connection, self._context)
 
-    def _set_wake_bytes(self, size: int) -> bool:
-        """Have the socket readable from ``size`` octets on; False if the kernel cannot do that."""
-        try:
-            self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
-        except OSError:
-            return False
-        self._wake_bytes = size
-        return True
-
-    def _has_ended(self) -> bool:
-        """Whether the client has sent its FIN; always False where poll(2) lacks POLLRDHUP."""
-        if not POLLRDHUP:
-            return False
-        asked = select.poll()
-        asked.register(self._channel, POLLRDHUP)
-        return bool(asked.poll(0))
-
-    # The socket
-
-    def _peek(self, most: int, again: Callable[[], None]) -> bytes:
-        """Look at what has arrived without reading it; b"" for nothing yet, and for the end.
-
-        Args:
-            most: Octets.
-            again: Called whenever more has arrived.
-        """
-        seen = b""
-        try:
-            seen = self._channel.recv(most, socket.MSG_PEEK)
-        except (BlockingIOError, InterruptedError):
-            self._wait(again)
-            return b""
-        except OSError:
-            pass
-        if not seen:
-            self._reset()
-        return seen
-
-    def _wait(self, callback: Callable[[], None]) -> None:
-        if self._reader != callback:
-            self._reader = callback
-            self._loop.add_reader(self._channel.fileno(), callback)
-
-    def _stop_waiting(self) -> None:
-        if self._reader is not None:
-            self._reader = None
-            self._loop.remove_reader(self._channel.fileno())
-
     def _reset(self) -> None:
-        if self._channel.fileno() >= 0:
-            self._stop_waiting()
-            reset_socket(self._channel)
+        super()._reset()
         self._discard()
 
     def _discard(self) -> None:
@@ -289,10 +227,10 @@ class PendingConnection:
 
     # The event loop's transport
 
-    def _hand_over(self, new: NewConnection, context: ssl.SSLContext | None) -> None:
+    def _hand_over(self, new_connection: NewConnection, context: ssl.SSLContext | None) -> None:
         """Start the TLS handshake, or HTTP where there is none."""
         seconds = max(self._deadline - monotonic(), 0.1) if context is not None else None
-        self._new = new
+        self._new_connection = new_connection
         # Neither a coroutine around it nor ``tasks.spawn``: every TLS connection pays for them.
         self._task = self._loop.create_task(
             self._loop.connect_accepted_socket(
@@ -305,7 +243,7 @@ class PendingConnection:
     def _make_connection(self) -> asyncio.Protocol:
         """Called by the event loop; from here on its transport owns the descriptor."""
         self._handed_over = True
-        return self._new(self._client, self._slot, self._client_known)
+        return self._new_connection(self._client, self._slot, self._client_known)
 
     def _connected(self, task: asyncio.Task[object]) -> None:
         self._pending.discard(self)
