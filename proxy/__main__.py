@@ -8,7 +8,7 @@ import sys
 from proxy.runtime import output
 
 PRINTING = (["password"], ["cert", "show"], ["doctor"])
-"""The commands that are there for what they print: not being able to is a failure of theirs."""
+"""The commands whose purpose is their output: if it cannot be written, they fail."""
 
 
 def main(arguments: list[str] | None = None) -> int:

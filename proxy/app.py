@@ -235,7 +235,7 @@ class Application:
         """Accept nothing new, finish open requests within ``drain_seconds``, then abort the rest.
 
         WebSockets are aborted without a close frame: Lab reconnects after that, but not
-        after a polite 1000 or 1001. ``force`` ends the wait early.
+        after a close frame with code 1000 or 1001. ``force`` ends the wait early.
         """
         for task in (self._challenge_task, self._renewal_task):
             if task is not None:

@@ -139,7 +139,7 @@ class Responder(Protocol):
         """Break the response off, so that the client sees a truncation and not an end."""
 
     def fail(self, error: Exception, response: Response) -> None:
-        """Log a fault of ours; send ``response``, or break off what was begun."""
+        """Log a fault of labgate's; send ``response``, or break off what was begun."""
 
 
 def send_response(responder: Responder, response: Response) -> None:

@@ -113,8 +113,8 @@ def _obtained_source(settings: Settings, host: str, *, optional: bool) -> Certif
     """
     cert, key = letsencrypt_pair(host)
     own_cert, own_key = acme_pair(settings.state_folder, host)
-    ours = _present(own_cert) or (bool(settings.acme.email) and not optional)
-    if ours and not _usable(cert, key):
+    by_acme = _present(own_cert) or (bool(settings.acme.email) and not optional)
+    if by_acme and not _usable(cert, key):
         return CertificateSource(host, "ACME", own_cert, own_key, deferred=True, optional=optional)
     deferred = settings.acme.webroot is not None
     return CertificateSource(host, "certbot", cert, key, deferred=deferred, optional=optional)

@@ -274,8 +274,8 @@ def _certificates(command: Parser) -> None:
 
 
 def _shared(command: Parser) -> None:
-    edge = command.add_argument_group("public side")
-    key = edge.add_argument
+    public = command.add_argument_group("public side")
+    key = public.add_argument
     key(
         "--domain",
         action=Key,
@@ -310,7 +310,7 @@ def _shared(command: Parser) -> None:
     key("--workers", action=Key, key="listen.workers", metavar="N", help="processes (default 1)")
     key("--cert", action=Key, key="tls.cert", repeat=True, metavar="FILE", help="full chain, PEM")
     key("--key", action=Key, key="tls.key", repeat=True, metavar="FILE", help="private key, PEM")
-    _acme(edge)
+    _acme(public)
     key("--webroot", action=Key, key="acme.webroot", metavar="FOLDER", help="certbot's challenges")
     key(
         "--rewrite",

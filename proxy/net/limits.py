@@ -14,7 +14,7 @@ from proxy.rules.networks import NO_NETWORKS, Networks, limit_key
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The edge's bounds; sizes in bytes, times in seconds.
+    """The limits towards clients; sizes in bytes, times in seconds.
 
     Attributes:
         connections: Open connections in all, from the moment they are accepted, as far as

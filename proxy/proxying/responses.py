@@ -1,6 +1,6 @@
 """What labgate responds itself: refusals, redirects, the page while Jupyter is away.
 
-No version, no name of ours: a stranger learns nothing from an error.
+They show no version and not labgate's name: an attacker learns nothing from an error.
 
 Tested by tests/proxying/test_errors.py.
 """

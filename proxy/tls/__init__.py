@@ -1,4 +1,4 @@
-"""TLS at the edge.
+"""TLS towards clients.
 
 - ``context``       Mozilla's intermediate profile, and the certificate for each server name
 - ``client_hello``  what a client offers: is it complete, which application protocols

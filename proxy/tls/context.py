@@ -1,4 +1,4 @@
-"""TLS at the edge: Mozilla's intermediate profile, the certificate chosen by SNI."""
+"""TLS towards clients: Mozilla's intermediate profile, the certificate chosen by SNI."""
 
 from __future__ import annotations
 

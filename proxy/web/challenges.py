@@ -1,4 +1,4 @@
-"""HTTP-01: the files that prove to a certificate authority that a name is ours."""
+"""HTTP-01: the files that prove to a certificate authority that a name leads here."""
 
 from __future__ import annotations
 

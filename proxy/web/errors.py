@@ -44,7 +44,7 @@ def error_response(
 
 @web.middleware
 async def error_responses(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer what has no route, and what fails; a fault of ours is logged."""
+    """Answer what has no route, and what fails; a fault of labgate's is logged."""
     try:
         return await handler(request)
     except web.HTTPClientError as error:

@@ -96,15 +96,15 @@ class InProcessUpstream:
         if server is None:
             raise OSError("it is not running")
         loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair()
+        near, far = socket.socketpair()
         accepted: asyncio.BaseTransport | None = None
         try:
-            accepted, _ = await loop.connect_accepted_socket(server, theirs)
-            return await loop.create_unix_connection(factory, sock=ours)
+            accepted, _ = await loop.connect_accepted_socket(server, far)
+            return await loop.create_unix_connection(factory, sock=near)
         except BaseException:
-            ours.close()
+            near.close()
             if accepted is None:
-                theirs.close()
+                far.close()
             else:
                 # The descriptor is the transport's, which closes it in its own time.
                 accepted.close()

@@ -1,8 +1,8 @@
 """The pages labgate shows to people, made of the files in ``templates`` and ``static``.
 
 A page is whole in one response: nothing is fetched for it, not even an icon, so it comes whatever
-else is broken, and its Content-Security-Policy lets nothing else run. No name of ours, and no name
-that is served here: a stranger learns nothing from an error.
+else is broken, and its Content-Security-Policy lets nothing else run. The pages show neither
+labgate's name nor one that is served here: an attacker learns nothing from an error.
 
 The files are read at start. The templates are Python's ``string.Template``, because nothing in
 them repeats or depends: ``$name`` stands for text, and nothing else is evaluated.

@@ -31,5 +31,5 @@ async def security_fields(request: web.Request, handler: Handler) -> web.StreamR
 
 
 async def hide_server(_request: web.Request, response: web.StreamResponse) -> None:
-    """Drop the field that names the software: a stranger learns nothing from an answer."""
+    """Drop the field that names the software: an attacker learns nothing from it."""
     response.headers.popall("Server", None)

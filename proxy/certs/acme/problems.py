@@ -93,7 +93,7 @@ SENTENCES: dict[str, str] = {
         "signed anew by whoever runs its DNS, or take its DS record away."
     ),
     "externalAccountRequired": (
-        "This CA wants an account of theirs first ({detail}). Write what it gave you into "
+        "This CA requires an account with it first ({detail}). Write what it gave you into "
         "acme.eab_kid and acme.eab_hmac_key."
     ),
     "incorrectResponse": (
