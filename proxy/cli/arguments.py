@@ -76,15 +76,15 @@ def _up(command: Parser) -> None:
     key = launching.add_argument
     launch = ("auto", "docker", "process", "none")
     key("--launch", action=Key, key="jupyter.launch", choices=launch, help="how to run Jupyter")
-    key("--image", action=Key, key="jupyter.image", help="container image")
-    key("--name", action=Key, key="jupyter.name", help="container name (default jupyter)")
+    key("--image", action=Key, key="jupyter.image", help="the container's image")
+    key("--name", action=Key, key="jupyter.name", help="the container's name (default jupyter)")
     volume = "NAME_OR_PATH:/IN/CONTAINER"
     key(
         "--volume",
         action=Key,
         key="jupyter.volume",
         metavar=volume,
-        help="where the work folder is kept (default: volume NAME-work; '': none)",
+        help="where the work folder is kept; '' for the home alone (default: volume NAME-work)",
     )
     key(
         "--home",
@@ -100,8 +100,20 @@ def _up(command: Parser) -> None:
         metavar="HASH",
         help="as `labgate password` prints it; without one a token is made",
     )
-    key("--user", action=Key, key="jupyter.user", metavar="UID[:GID]", help="in the container")
-    key("--memory-limit", action=Key, key="jupyter.memory_limit", metavar="4g", help="container")
+    key(
+        "--user",
+        action=Key,
+        key="jupyter.user",
+        metavar="UID[:GID]",
+        help="the user that Jupyter runs as in the container (default: the image's)",
+    )
+    key(
+        "--memory-limit",
+        action=Key,
+        key="jupyter.memory_limit",
+        metavar="4g",
+        help="the container's memory (default: no limit)",
+    )
     key(
         "--recreate",
         action=Key,
@@ -109,13 +121,13 @@ def _up(command: Parser) -> None:
         value=True,
         help="replace a container that differs without asking, even with busy kernels in it",
     )
-    key("--folder", action=Key, key="jupyter.folder", help="work folder of a local process")
+    key("--folder", action=Key, key="jupyter.folder", help="the work folder of a local process")
     key(
         "--upstream",
         action=Key,
         key="upstream.url",
         metavar="URL",
-        help="with --launch none (default http://127.0.0.1:8888)",
+        help="a Jupyter that runs already, with --launch none (default http://127.0.0.1:8888)",
     )
     _shared(command)
 
@@ -241,7 +253,14 @@ def _obtaining(command: Parser) -> None:
     name = "NAME[:PORT]"
     key("--domain", action=Key, key="site.domains", repeat=True, metavar=name, help="repeatable")
     _acme(command)
-    key("--bind", action=Key, key="listen.bind", repeat=True, metavar="ADDRESS", help="repeatable")
+    key(
+        "--bind",
+        action=Key,
+        key="listen.bind",
+        repeat=True,
+        metavar="ADDRESS",
+        help="listen there; repeatable",
+    )
     key("--https-port", action=Key, key="listen.https_port", metavar="PORT", help="443")
     key("--http-port", action=Key, key="listen.http_port", metavar="PORT", help="80; 0: none")
 
@@ -269,8 +288,8 @@ def _certificates(command: Parser) -> None:
     key = command.add_argument
     name = "NAME[:PORT]"
     key("--domain", action=Key, key="site.domains", repeat=True, metavar=name, help="repeatable")
-    key("--cert", action=Key, key="tls.cert", repeat=True, metavar="FILE", help="full chain, PEM")
-    key("--key", action=Key, key="tls.key", repeat=True, metavar="FILE", help="private key, PEM")
+    key("--cert", action=Key, key="tls.cert", repeat=True, metavar="FILE", help="certificate chain")
+    key("--key", action=Key, key="tls.key", repeat=True, metavar="FILE", help="its private key")
 
 
 def _shared(command: Parser) -> None:
@@ -282,16 +301,29 @@ def _shared(command: Parser) -> None:
         key="site.domains",
         repeat=True,
         metavar="NAME[:PORT]",
-        help="repeatable, the first is canonical; PORT where a NAT or container maps it",
+        help="public name; repeatable, the first is canonical; PORT where a NAT or container maps it",
     )
-    key("--bind", action=Key, key="listen.bind", repeat=True, metavar="ADDRESS", help="repeatable")
-    key("--https-port", action=Key, key="listen.https_port", metavar="PORT", help="443, or 8443")
+    key(
+        "--bind",
+        action=Key,
+        key="listen.bind",
+        repeat=True,
+        metavar="ADDRESS",
+        help="listen there; repeatable",
+    )
+    key(
+        "--https-port",
+        action=Key,
+        key="listen.https_port",
+        metavar="PORT",
+        help="default 443, or 8443 for localhost",
+    )
     key(
         "--http-port",
         action=Key,
         key="listen.http_port",
         metavar="PORT",
-        help="80, or 8080 for localhost; 0: none",
+        help="redirects to HTTPS; default 80, or 8080 for localhost; 0: none",
     )
     key(
         "--no-tls",
@@ -308,10 +340,16 @@ def _shared(command: Parser) -> None:
         help="serve metrics for Prometheus there (default: nowhere)",
     )
     key("--workers", action=Key, key="listen.workers", metavar="N", help="processes (default 1)")
-    key("--cert", action=Key, key="tls.cert", repeat=True, metavar="FILE", help="full chain, PEM")
-    key("--key", action=Key, key="tls.key", repeat=True, metavar="FILE", help="private key, PEM")
+    key("--cert", action=Key, key="tls.cert", repeat=True, metavar="FILE", help="certificate chain")
+    key("--key", action=Key, key="tls.key", repeat=True, metavar="FILE", help="its private key")
     _acme(public)
-    key("--webroot", action=Key, key="acme.webroot", metavar="FOLDER", help="certbot's challenges")
+    key(
+        "--webroot",
+        action=Key,
+        key="acme.webroot",
+        metavar="FOLDER",
+        help="serve the challenges that certbot puts there",
+    )
     key(
         "--rewrite",
         action=Key,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from proxy.config.spelling import did_you_mean, with_full_stop
+
+# argparse's words; it has no exception of its own for this.
+_WITHOUT_VALUE = re.compile(r"(--[a-z-]+): expected one argument")
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,6 +46,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print a sentence in labgate's style and the usage, and exit with 2."""
+        message = message.removeprefix("argument ")
+        if lack := _WITHOUT_VALUE.fullmatch(message):
+            option = lack[1]
+            message = f"{option} needs a value: {option} {self._metavar_of(option)}"
         usage = self.format_usage().rstrip()
         self.exit(
             2,
@@ -73,6 +81,10 @@ class Parser(argparse.ArgumentParser):
         if not options:
             sentences.append(f"{unknown[0]!r} belongs to no option")
         return "\nlabgate: ".join(with_full_stop(sentence) for sentence in sentences)
+
+    def _metavar_of(self, option: str) -> str:
+        action = self._option_string_actions[option]
+        return str(action.metavar or action.dest.upper())
 
     @property
     def _options(self) -> list[str]:

@@ -31,11 +31,11 @@ MISTYPED = [
     ("up a.example", "'a.example' belongs to no option."),
     (
         "up --launch dokcer",
-        "argument --launch: 'dokcer' is none of auto, docker, process, none; did you mean docker?",
+        "--launch: 'dokcer' is none of auto, docker, process, none; did you mean docker?",
     ),
-    ("serve --rewrite off", "argument --rewrite: 'off' is none of rewrite, preserve."),
+    ("serve --rewrite off", "--rewrite: 'off' is none of rewrite, preserve."),
     ("doctor h --insecur", "unknown option --insecur; did you mean --insecure?"),
-    ("up --domain", "argument --domain: expected one argument."),
+    ("up --domain", "--domain needs a value: --domain NAME[:PORT]."),
 ]
 
 
