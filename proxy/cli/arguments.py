@@ -301,7 +301,7 @@ def _shared(command: Parser) -> None:
         key="site.domains",
         repeat=True,
         metavar="NAME[:PORT]",
-        help="public name; repeatable, the first is canonical; PORT where a NAT or container maps it",
+        help="public name; repeatable, the first is canonical; PORT where something maps the port",
     )
     key(
         "--bind",

@@ -53,7 +53,7 @@ def default_volume(
     if shared in volumes and own.source not in volumes:
         return DefaultVolume(
             own,
-            f"Container {name} gets a new volume {own.source} at {own.target}. What an earlier "
-            f"labgate kept for it is in volume {shared}; --volume {shared}:{own.target} mounts it.",
+            f"Container {name} gets a new volume {own.source} at {own.target}. If an earlier "
+            f"labgate ran it, its work is in {shared}: --volume {shared}:{own.target} mounts that.",
         )
     return DefaultVolume(own)
