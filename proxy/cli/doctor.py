@@ -157,7 +157,7 @@ class _Run:
                 if direct is not None and report.findings:
                     self._progress.says("Asking Jupyter directly …")
                     again = self._examination(direct, None)
-                    again.credentials = examination.credentials
+                    again.know(examination.credentials)
                     report = await compare(report, again, found_by)
                     examination.left += again.left
             finally:

@@ -8,7 +8,9 @@ Tested by tests/doctor, mostly all together, on real proxies.
 - ``examination``      the state of one run: what the probes know of each other
 - ``probes``           each asks, and hands the answer to its judgement
 - ``browser``          asks as the page of a Jupyter would
-- ``raw``              requests octet by octet, which no client library would send
+- ``secret_values``    removes secrets from what is shown; pure
+- ``raw``              requests byte by byte, which no client library would send
+- ``http2``            a WebSocket handshake over HTTP/2
 - ``answer``           what came back, as the judgements read it
 - ``judge``            an answer in, a finding or nothing out; pure
 - ``kernel_channel``   questions to a kernel through its WebSocket

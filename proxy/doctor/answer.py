@@ -29,7 +29,7 @@ class Answer:
         status: 0 if no response came.
         fields: Names and values, in their order.
         body: The beginning of the content.
-        octets: The length of the whole content.
+        size_bytes: The length of the whole content.
         failure: Why there is no response, or why its content ends early; empty if all is well.
     """
 
@@ -37,7 +37,7 @@ class Answer:
     status: int = 0
     fields: Sequence[tuple[str, str]] = ()
     body: bytes = b""
-    octets: int = 0
+    size_bytes: int = 0
     failure: str = ""
 
     @property

@@ -9,6 +9,7 @@ import json
 import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,12 +20,13 @@ from proxy import __version__
 
 from .answer import Answer, set_cookies
 from .raw import FAILURES, exchange, in_words
+from .secret_values import SecretValues
 from .target import Target
 
 USER_AGENT = f"Mozilla/5.0 (labgate doctor {__version__})"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
-KEPT_OCTETS = 64 * 1024
+KEPT_BYTES = 64 * 1024
 """How much of an answer's content is kept, unless more is wanted."""
 
 SHOWN = ("Host", "Origin", "Referer", "X-Forwarded-Proto", "Accept-Encoding", "Content-Length")
@@ -33,6 +35,9 @@ SHOWN = ("Host", "Origin", "Referer", "X-Forwarded-Proto", "Accept-Encoding", "C
 
 class Browser:
     """The cookies of one visit, and the connections for it; an asynchronous context manager.
+
+    What is shown of an answer, fields and the content of errors, comes without the secrets in
+    ``secrets``, whatever a server repeats.
 
     Args:
         target: The only address that is asked.
@@ -43,6 +48,7 @@ class Browser:
         self.target = target
         self.tls = tls
         self.cookies: dict[str, str] = {}
+        self.secrets = SecretValues()
         self.answers: list[Answer] = []
         self._session: aiohttp.ClientSession | None = None
 
@@ -95,7 +101,7 @@ class Browser:
         more: Mapping[str, str] | None = None,
         *,
         cookies: bool = True,
-        kept: int = KEPT_OCTETS,
+        kept: int = KEPT_BYTES,
     ) -> Answer:
         """GET as a page does, so without Origin."""
         return await self.ask("GET", path, self.own(more, cookies=cookies), kept=kept)
@@ -127,12 +133,12 @@ class Browser:
         fields: Mapping[str, str],
         body: bytes | None = None,
         *,
-        kept: int = KEPT_OCTETS,
+        kept: int = KEPT_BYTES,
     ) -> Answer:
         """One request; cookies that are set are kept for the next ones."""
         sent = told(method, self.target.base + path, fields, len(body or b""))
         url = URL(self.target.origin + self.target.base + path, encoded=True)
-        status, octets, failure = 0, 0, ""
+        status, size_bytes, failure = 0, 0, ""
         head: tuple[tuple[str, str], ...] = ()
         content = bytearray()
         try:
@@ -142,16 +148,16 @@ class Browser:
                 status = response.status
                 head = tuple((name, value) for name, value in response.headers.items())
                 async for piece in response.content.iter_any():
-                    octets += len(piece)
+                    size_bytes += len(piece)
                     content += piece[: max(0, kept - len(content))]
         except FAILURES as error:
             failure = in_words(error)
             if status:
                 failure = f"the content ended early: {failure}"
-        return self._seen(Answer(sent, status, head, bytes(content), octets, failure))
+        return self._seen(Answer(sent, status, head, bytes(content), size_bytes, failure))
 
     async def raw(self, head: bytes, sent: str, **how: Any) -> Answer:
-        """Octets that a browser would not send; see ``raw.exchange``."""
+        """Bytes that a browser would not send; see ``raw.exchange``."""
         return self._seen(await exchange(self.target, self.tls, head, sent, **how))
 
     async def socket(
@@ -183,21 +189,20 @@ class Browser:
         chosen = (("Sec-WebSocket-Protocol", socket.protocol),) if socket.protocol else ()
         return Answer(sent, 101, chosen), socket
 
-    def redacted(self, text: str, *more: str) -> str:
-        """Text without the cookies of this visit, and without ``more`` secrets."""
-        for secret in (*self.cookies.values(), *more):
-            if len(secret) >= 3:
-                text = text.replace(secret, "[redacted]")
-        return text
-
     def _seen(self, answer: Answer) -> Answer:
         for name, (value, _) in set_cookies(answer).items():
             if value.strip('"'):
                 self.cookies[name] = value
+                self.secrets.add(value)
             else:
                 self.cookies.pop(name, None)
-        self.answers.append(answer)
-        return answer
+        clean = replace(
+            answer,
+            fields=tuple((name, self.secrets.removed_from(one)) for name, one in answer.fields),
+            body=self.secrets.removed(answer.body) if answer.status >= 400 else answer.body,
+        )
+        self.answers.append(clean)
+        return clean
 
 
 def upgrade_fields(origin: str) -> dict[str, str]:
@@ -212,15 +217,15 @@ def upgrade_fields(origin: str) -> dict[str, str]:
 
 
 def told(
-    method: str, path: str, fields: Mapping[str, str], octets: int = 0, *, upgrade: bool = False
+    method: str, path: str, fields: Mapping[str, str], body_bytes: int = 0, *, upgrade: bool = False
 ) -> str:
     """A request in a line for people, without secrets."""
     parts = [f"{name}: {value}" for name, value in fields.items() if name in SHOWN]
     if upgrade:
         parts += ["Upgrade: websocket", "Connection: Upgrade"]
     parts += [name for name in ("Cookie", "X-XSRFToken", "Authorization") if fields.get(name)]
-    if octets >= 1024 * 1024:
-        parts.append(f"{octets:,} octets")
+    if body_bytes >= 1024 * 1024:
+        parts.append(f"{body_bytes:,} bytes")
     return f"{method} {path.partition('?')[0]}" + (f" with {', '.join(parts)}" if parts else "")
 
 

@@ -43,7 +43,7 @@ class Examination:
         trusted: Whether certificates are checked.
         ask: Asks for a token or a password that was not given; None if nobody can answer.
         silence_seconds: How long to be silent on a WebSocket; 0 to leave that out.
-        upload_octets: The length of the upload and of the download.
+        upload_bytes: The length of the upload and of the download.
         needs_login: Whether Jupyter asks strangers for a login.
         login: The answer that set the login cookie.
         lab: The page of JupyterLab, or of the classic interface.
@@ -61,7 +61,7 @@ class Examination:
     trusted: bool = True
     ask: Callable[[], Awaitable[str]] | None = None
     silence_seconds: float = 0
-    upload_octets: int = 50_000_000
+    upload_bytes: int = 50_000_000
     belongings: Belongings = field(init=False)
     needs_login: bool = True
     login: Answer = field(default_factory=lambda: Answer(""))
@@ -74,6 +74,15 @@ class Examination:
 
     def __post_init__(self) -> None:
         self.belongings = Belongings(self.browser)
+        self.know(self.credentials)
+
+    def know(self, credentials: Credentials) -> None:
+        """Use these from now on; they are never shown."""
+        self.credentials = credentials
+        for browser in (self.browser, self.direct):
+            if browser is not None:
+                browser.secrets.add(credentials.token)
+                browser.secrets.add(credentials.password)
 
     @property
     def origin(self) -> str:

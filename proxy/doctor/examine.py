@@ -81,14 +81,13 @@ async def examine(
 
 def _complete(examination: Examination, found: Finding) -> Finding:
     """The finding with facts for its mends, and certainly without secrets."""
-    target, secrets = examination.browser.target, examination.credentials
+    target, secrets = examination.browser.target, examination.browser.secrets
     facts = {"domain": target.host, "port": str(target.port), "path": f"{target.base}/"}
     if examination.direct is not None:
         facts["upstream"] = examination.direct.target.authority
-    hidden = (secrets.token, secrets.password)
     return replace(
         found,
-        sent=examination.browser.redacted(found.sent, *hidden),
-        received=examination.browser.redacted(found.received, *hidden),
+        sent=secrets.removed_from(found.sent),
+        received=secrets.removed_from(found.received),
         facts=facts | dict(found.facts),
     )

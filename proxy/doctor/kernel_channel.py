@@ -31,10 +31,10 @@ class KernelChannel:
         Raises:
             ChannelEnded: There is none.
         """
-        id_, octets = encoded(kind, content, self._session, padding)
+        id_, data = encoded(kind, content, self._session, padding)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                await self._socket.send_bytes(octets)
+                await self._socket.send_bytes(data)
                 while True:
                     message = await self._next()
                     if message.channel == "shell" and message.parent == id_:

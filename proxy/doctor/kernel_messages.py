@@ -1,7 +1,7 @@
 """Messages of Jupyter's kernels as they travel in a WebSocket. Pure.
 
 The binary form is ``v1.kernel.websocket.jupyter.org``: the number of offsets, the offsets (each
-in eight octets, little-endian), then channel, header, parent header, metadata and content
+in eight bytes, little-endian), then channel, header, parent header, metadata and content
 (``serialize_msg_to_ws_v1`` of jupyter_server).
 """
 
@@ -28,7 +28,7 @@ class KernelMessage:
     kind: str
     content: dict[str, Any]
     parent: str = ""
-    octets: int = 0
+    size_bytes: int = 0
 
 
 def encoded(
@@ -40,7 +40,7 @@ def encoded(
         kind: ``msg_type``.
         content: Its content.
         session: The client's session, any name.
-        padding: Octets of metadata that no kernel reads.
+        padding: Bytes of metadata that no kernel reads.
     """
     id_ = uuid.uuid4().hex
     header = {"msg_id": id_, "username": "", "session": session, "msg_type": kind, "version": "5.3"}
@@ -53,18 +53,18 @@ def encoded(
     return id_, b"".join([*(number.to_bytes(8, "little") for number in numbers), *parts])
 
 
-def decoded(octets: bytes) -> KernelMessage:
+def decoded(data: bytes) -> KernelMessage:
     """Read a message.
 
     Raises:
         ValueError: It is not in this form.
     """
-    count = int.from_bytes(octets[:8], "little")
+    count = int.from_bytes(data[:8], "little")
     if not 5 < count < 1000:
         raise ValueError(f"{count} offsets")
-    offsets = [int.from_bytes(octets[8 * n : 8 * n + 8], "little") for n in range(1, count + 1)]
-    parts = [octets[start:end] for start, end in pairwise(offsets)]
+    offsets = [int.from_bytes(data[8 * n : 8 * n + 8], "little") for n in range(1, count + 1)]
+    parts = [data[start:end] for start, end in pairwise(offsets)]
     header, parent, content = (json.loads(parts[n]) for n in (1, 2, 4))
     return KernelMessage(
-        parts[0].decode(), header["msg_type"], content, parent.get("msg_id", ""), len(octets)
+        parts[0].decode(), header["msg_type"], content, parent.get("msg_id", ""), len(data)
     )

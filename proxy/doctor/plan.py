@@ -63,12 +63,12 @@ PROBES = (
     Probe("login", "Login, Origin, cookies", login.try_login, ("jupyter",)),
     Probe("cookie-flags", "Cookie flags, X-Forwarded-Proto", login.try_flags, ("login",), _https),
     Probe("post", "POST with Origin and XSRF token", calls.try_post, ("login",)),
-    Probe("delete", "DELETE", calls.try_delete, ("post",)),
+    Probe("methods", "DELETE, PUT, PATCH", calls.try_methods, ("post",)),
     Probe("page", "The page /lab is not cached", login.try_page, ("login",)),
     Probe("compression", "Compression", login.try_compression, ("page",)),
-    Probe("kernel", "Start a kernel", calls.try_kernel, ("post",)),
+    Probe("kernel", "Start a kernel", calls.try_kernel, ("methods",)),
     Probe("kernel-socket", "WebSocket of the kernel", sockets.try_kernel_socket, ("kernel",)),
-    Probe("terminal", "Start a terminal", calls.try_terminal, ("post",)),
+    Probe("terminal", "Start a terminal", calls.try_terminal, ("methods",)),
     Probe(
         "terminal-socket",
         "WebSocket of a terminal",
@@ -76,6 +76,13 @@ PROBES = (
         ("terminal", "kernel-socket"),
     ),
     Probe("events-socket", "WebSocket of events", sockets.try_events_socket, ("kernel-socket",)),
+    Probe(
+        "http2-socket",
+        "WebSocket over HTTP/2",
+        sockets.try_http2_socket,
+        ("events-socket",),
+        _https,
+    ),
     Probe("save", "Save a file", calls.try_save, ("kernel-socket",)),
     Probe(
         "foreign-calls", "Other sites are refused: API, files", foreign.try_foreign_calls, ("post",)
@@ -90,8 +97,8 @@ PROBES = (
     Probe(
         "to-kernel", "9 MiB to the kernel", sockets.try_to_kernel, ("kernel-socket", "from-kernel")
     ),
-    Probe("upload-streams", "Uploads pass at once", bodies.try_upload_head, ("post",)),
-    Probe("upload", "50 MB up", bodies.try_upload, ("post",)),
+    Probe("upload-streams", "Uploads pass at once", bodies.try_upload_head, ("methods",)),
+    Probe("upload", "50 MB up", bodies.try_upload, ("methods",)),
     Probe("download", "50 MB down", bodies.try_download, ("save", "upload")),
     Probe(
         "download-streams",

@@ -1,4 +1,4 @@
-"""Requests octet by octet, which no client library would send; one connection each."""
+"""Requests byte by byte, which no client library would send; one connection each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .target import Target
 FAILURES = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 """What reading and writing over a network may raise."""
 
-MAX_HEAD_OCTETS = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
 
 
 async def exchange(
@@ -39,7 +39,7 @@ async def exchange(
         head: With the empty line at its end. It should hold ``Connection: close``.
         sent: The request in words.
         body: The content in pieces.
-        seconds: How long to wait without any octet in either direction.
+        seconds: How long to wait without any byte in either direction.
     """
     try:
         async with asyncio.timeout(10):
@@ -48,15 +48,15 @@ async def exchange(
         return Answer(sent, failure=in_words(error))
     moved = _Clock()
     sending = asyncio.ensure_future(_send(writer, head, body, moved))
-    octets, failure = bytearray(), ""
+    received, failure = bytearray(), ""
     try:
-        failure = await _read(reader, octets, moved, seconds)
+        failure = await _read(reader, received, moved, seconds)
     finally:
         sending.cancel()
         with suppress(asyncio.CancelledError, *FAILURES):
             await sending
         await hang_up(writer)
-    return parsed(sent, bytes(octets), failure)
+    return parsed(sent, bytes(received), failure)
 
 
 async def connect(
@@ -104,11 +104,11 @@ async def _send(
 
 
 async def _read(
-    reader: asyncio.StreamReader, octets: bytearray, moved: _Clock, seconds: float
+    reader: asyncio.StreamReader, received: bytearray, moved: _Clock, seconds: float
 ) -> str:
     """Read to the end; returns why there is no more, or nothing if that is the end."""
     loop = asyncio.get_running_loop()
-    while not _is_whole(octets):
+    while not _is_whole(received):
         try:
             async with asyncio.timeout_at(moved.last + seconds):
                 piece = await reader.read(2**16)
@@ -119,32 +119,32 @@ async def _read(
         except FAILURES as error:
             return in_words(error)
         if not piece:
-            return "" if octets else "the connection was closed without an answer"
-        octets += piece
+            return "" if received else "the connection was closed without an answer"
+        received += piece
         moved.ticked()
     return ""
 
 
-def _is_whole(octets: bytearray) -> bool:
+def _is_whole(received: bytearray) -> bool:
     """Whether the content is complete, as far as Content-Length tells."""
-    head, empty, _ = bytes(octets[:MAX_HEAD_OCTETS]).partition(b"\r\n\r\n")
+    head, empty, _ = bytes(received[:MAX_HEAD_BYTES]).partition(b"\r\n\r\n")
     if not empty:
         return False
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length" and value.strip().isdigit():
-            return len(octets) - len(head) - 4 >= int(value)
+            return len(received) - len(head) - 4 >= int(value)
     return False
 
 
-def parsed(sent: str, octets: bytes, failure: str) -> Answer:
-    """The answer in the octets of a connection, which may be none."""
-    head, _, body = octets.partition(b"\r\n\r\n")
+def parsed(sent: str, received: bytes, failure: str) -> Answer:
+    """The answer in the bytes of a connection, which may be none."""
+    head, _, body = received.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     version, _, rest = first.partition(" ")
     status = rest[:3]
     if not version.startswith("HTTP/") or not status.isdigit():
-        if octets and not failure:
+        if received and not failure:
             failure = "what came is no HTTP"
         return Answer(sent, failure=failure)
     fields = []

@@ -92,6 +92,13 @@ _ALL = (
         "WebSocketHandler.get of tornado: Sec-WebSocket-Version must be 13; answers 426",
     ),
     Symptom(
+        "extended-connect",
+        Severity.ERROR,
+        "WebSockets fail over HTTP/2, although the proxy announces them there",
+        "SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 8441): where it is 1, browsers open WebSockets over "
+        "HTTP/2 and not by an upgrade (HAProxy: h2-workaround-bogus-websocket-clients)",
+    ),
+    Symptom(
         "message-limit",
         Severity.ERROR,
         "Large WebSocket messages end the connection",

@@ -20,7 +20,7 @@ async def examined(
     credentials: Credentials = Credentials(token=TOKEN),  # noqa: B008  it is frozen
     http_port: int | None = None,
     silence_seconds: float = 0,
-    upload_octets: int = 3_000_000,
+    upload_bytes: int = 3_000_000,
 ) -> Report:
     """Examine an address; fails if something stays behind in Jupyter."""
     target, _ = read_target(url)
@@ -31,7 +31,7 @@ async def examined(
             credentials,
             plain_http=http_port,
             silence_seconds=silence_seconds,
-            upload_octets=upload_octets,
+            upload_bytes=upload_bytes,
         )
         report = await examine(examination)
         assert examination.left == []

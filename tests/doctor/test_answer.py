@@ -25,8 +25,8 @@ RECEIVED = [
     (Answer("GET /", 599), "599"),
     (Answer("GET /", 502, body=b"\x1b[2Jgone"), "502 Bad Gateway:  [2Jgone"),
     (
-        Answer("GET /", 200, failure="the connection ended after 3 octets"),
-        "200 OK; then the connection ended after 3 octets",
+        Answer("GET /", 200, failure="the connection ended after 3 bytes"),
+        "200 OK; then the connection ended after 3 bytes",
     ),
 ]
 

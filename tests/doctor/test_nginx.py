@@ -51,7 +51,7 @@ async def test_nothing_is_found_at_a_right_one(
         certificates.authority,
         http_port=running.http_port,
         silence_seconds=1,
-        upload_octets=50_000_000,
+        upload_bytes=50_000_000,
     )
     assert report.findings == []
     assert report.passed == [probe.name for probe in PROBES]
@@ -63,7 +63,7 @@ async def test_downloads_that_are_buffered_are_found(
     start: Start, jupyter: Jupyter, certificates: Certificates
 ) -> None:
     running = start(NGINX.without("proxy_buffering"))
-    report = await examined(running.url, certificates.authority, upload_octets=50_000_000)
+    report = await examined(running.url, certificates.authority, upload_bytes=50_000_000)
     assert identifiers(report) == ["buffered"]
     assert report.findings[0].field == "the response's content"
     assert leftovers(jupyter) == []

@@ -46,7 +46,7 @@ async def test_nothing_is_found_at_a_right_one(
         certificates.authority,
         http_port=running.http_port,
         silence_seconds=1,
-        upload_octets=50_000_000,
+        upload_bytes=50_000_000,
     )
     assert report.findings == []
     assert report.server == server
@@ -60,7 +60,7 @@ async def test_nothing_is_found_at_labgate(jupyter: Jupyter, tmp_path: Path) -> 
             labgate.authority,
             http_port=labgate.http_port,
             silence_seconds=1,
-            upload_octets=50_000_000,
+            upload_bytes=50_000_000,
         )
     assert report.findings == []
     assert report.untried == {}

@@ -26,14 +26,14 @@ def judge_upload(answer: Answer, *, saved: bool) -> Finding | None:
     return Finding("body-limit", "Content-Length", answer.sent, answer.received)
 
 
-def judge_download(answer: Answer, octets: int) -> Finding | None:
+def judge_download(answer: Answer, size_bytes: int) -> Finding | None:
     """Judge ``GET /files/…`` with the Referer of Jupyter's own page."""
-    if answer.ok and answer.octets == octets:
+    if answer.ok and answer.size_bytes == size_bytes:
         return None
     if answer.status == 403 and from_jupyter(answer):
         return Finding("referer-refused", "Referer", answer.sent, answer.received)
     if answer.status == 200:
-        received = f"{answer.received}; {answer.octets:,} of {octets:,} octets came"
+        received = f"{answer.received}; {answer.size_bytes:,} of {size_bytes:,} bytes came"
         return Finding("download-cut", "Content-Length", answer.sent, received)
     return judge_refusal(answer)
 

@@ -131,7 +131,11 @@ def _same(one: str, other: str) -> bool:
 def _decoded(target: str) -> str:
     def decode(found: re.Match[str]) -> str:
         character = chr(int(found[1], 16))
-        return character if re.match(r"[\w.~!$&'()*+,;=:@-]", character, re.ASCII) else found[0]
+        return (
+            character
+            if re.match(r"[\w.~!$&'()*+,;=:@-]", character, re.ASCII)
+            else found[0].upper()
+        )
 
     return re.sub(r"%([0-9A-Fa-f]{2})", decode, target)
 

@@ -78,11 +78,14 @@ def judge_known(answer: Answer) -> Finding | None:
     return judge_refusal(answer)
 
 
-def judge_removal(answer: Answer) -> Finding | None:
-    """Judge DELETE of a session that does not exist: only Jupyter may say so."""
-    if answer.ok or (answer.status == 404 and from_jupyter(answer)):
+def judge_method(answer: Answer) -> Finding | None:
+    """Judge a call with another method than POST, about what does not exist.
+
+    Jupyter's handler says so, by 404 or by 500; a POST has shown that its checks are passed.
+    """
+    if answer.ok or (answer.status in (404, 500) and from_jupyter(answer)):
         return None
-    if answer.status in (403, 405, 501) and not from_jupyter(answer):
+    if answer.status in (403, 404, 405, 501) and not from_jupyter(answer):
         return Finding("method-refused", "the method", answer.sent, answer.received)
     return judge_refusal(answer)
 
@@ -183,7 +186,7 @@ def judge_cached(answer: Answer, as_stranger: Answer, needs_login: bool) -> Find
         as_stranger: Asked for the same address without cookies.
         needs_login: Whether Jupyter asks strangers for a login.
     """
-    if needs_login and as_stranger.status == 200 and as_stranger.octets == answer.octets:
+    if needs_login and as_stranger.status == 200 and as_stranger.size_bytes == answer.size_bytes:
         told = "200 OK, the page of somebody who is logged in"
         return Finding("lab-cached", "Cookie", as_stranger.sent, told)
     for name, hit in (*CACHE_HITS, ("CF-Cache-Status", "hit")):

@@ -46,6 +46,19 @@ def judge_subprotocol(answer: Answer) -> Finding | None:
     return Finding("subprotocol-lost", "Sec-WebSocket-Protocol", answer.sent, received)
 
 
+def judge_http2_handshake(sent: str, status: int | None) -> Finding | None:
+    """Judge a handshake over HTTP/2.
+
+    Args:
+        sent: The handshake in words.
+        status: None if browsers do not try it there; 0 if the stream was reset.
+    """
+    if status in (None, 200):
+        return None
+    received = f"{status}" if status else "the stream was reset"
+    return Finding("extended-connect", "SETTINGS_ENABLE_CONNECT_PROTOCOL", sent, received)
+
+
 def judge_large_message(sent: str, ended: str) -> Finding | None:
     """Judge a large message.
 

@@ -17,25 +17,25 @@ from proxy.doctor.judge import bodies as judge
 from proxy.doctor.judge.server import recognise
 from proxy.doctor.raw import FAILURES, connect
 
-PIECE_OCTETS = 64 * 1024
+PIECE_BYTES = 64 * 1024
 UNREAD_SECONDS = 2.0
 HEAD_SECONDS = 3.0
 MORE_THAN_SOCKETS_HOLD = 40_000_000
-TOO_LONG_OCTETS = 2**50
+TOO_LONG_BYTES = 2**50
 """More than ``ServerApp.max_body_size``, whatever it is: Jupyter answers at once, by the head."""
 
 
 async def try_upload(examination: Examination) -> Finding | None:
     """A large upload arrives: it is saved, or refused by Jupyter where nothing can be saved."""
-    octets, belongings = examination.upload_octets, examination.belongings
+    size_bytes, belongings = examination.upload_bytes, examination.belongings
     before = json.dumps({"type": "file", "format": "text", "content": ""}).encode()[:-2]
     after = b'"}'
-    length = len(before) + octets + len(after)
+    length = len(before) + size_bytes + len(after)
 
     def pieces() -> Iterator[bytes]:
         yield before
-        for start in range(0, octets, PIECE_OCTETS):
-            yield b"x" * min(PIECE_OCTETS, octets - start)
+        for start in range(0, size_bytes, PIECE_BYTES):
+            yield b"x" * min(PIECE_BYTES, size_bytes - start)
         yield after
 
     name = belongings.file if examination.saved else f"{belongings.label}/no-such-folder.txt"
@@ -44,11 +44,11 @@ async def try_upload(examination: Examination) -> Finding | None:
     return judge.judge_upload(answer, saved=examination.saved)
 
 
-def _put(browser: Browser, path: str, octets: int) -> tuple[bytes, str]:
+def _put(browser: Browser, path: str, length: int) -> tuple[bytes, str]:
     """The head of a PUT as the page makes it, and how it is told."""
     more = browser.page_fields() | {
         "Content-Type": "application/json",
-        "Content-Length": str(octets),
+        "Content-Length": str(length),
         "Connection": "close",
     }
     fields = {"Host": browser.target.authority}
@@ -66,7 +66,7 @@ async def try_upload_head(examination: Examination) -> Finding | None:
     if recognise(examination.browser.answers) == "apache":
         raise Impossible("Apache reads an upload to its end before it answers, whatever it does")
     head, sent = _put(
-        examination.browser, f"/api/contents/{examination.belongings.label}-long", TOO_LONG_OCTETS
+        examination.browser, f"/api/contents/{examination.belongings.label}-long", TOO_LONG_BYTES
     )
     answer = await examination.browser.raw(head, sent, body=[b"x" * 2048], seconds=HEAD_SECONDS)
     return judge.judge_upload_head(answer, HEAD_SECONDS)
@@ -84,7 +84,7 @@ async def try_download(examination: Examination) -> Finding | None:
         path += f"?_xsrf={quote(browser.xsrf)}"
     referer = {"Referer": f"{browser.target.url}lab"}
     answer = await browser.get(path, referer, kept=1024)
-    return judge.judge_download(answer, examination.upload_octets)
+    return judge.judge_download(answer, examination.upload_bytes)
 
 
 async def try_unread_download(examination: Examination) -> Finding | None:
@@ -93,7 +93,7 @@ async def try_unread_download(examination: Examination) -> Finding | None:
     Whether it has is seen in its metrics, which count what is finished.
     """
     browser = examination.browser
-    if examination.upload_octets < MORE_THAN_SOCKETS_HOLD:
+    if examination.upload_bytes < MORE_THAN_SOCKETS_HOLD:
         raise Impossible("the file is too small to tell")
     before = await _finished_downloads(browser)
     query = f"?_xsrf={quote(browser.xsrf)}"
@@ -107,7 +107,7 @@ async def try_unread_download(examination: Examination) -> Finding | None:
         raise Impossible(f"no connection: {error}") from None
     try:
         tcp = writer.get_extra_info("socket")
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PIECE_OCTETS)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PIECE_BYTES)
         writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
         with suppress(*FAILURES, asyncio.LimitOverrunError):
             async with asyncio.timeout(UNREAD_SECONDS):

@@ -23,9 +23,21 @@ async def try_post(examination: Examination) -> Finding | None:
     return judge.judge_call(answer, alone)
 
 
-async def try_delete(examination: Examination) -> Finding | None:
-    """A DELETE comes to Jupyter: what is made can be removed again."""
-    return judge.judge_removal(await examination.browser.call("DELETE", f"/api/sessions/{uuid4()}"))
+async def try_methods(examination: Examination) -> Finding | None:
+    """DELETE, PUT and PATCH come to Jupyter, for things that do not exist.
+
+    Where DELETE does not, nothing is made, because it could not be removed again.
+    """
+    browser = examination.browser
+    missing = f"/api/contents/{examination.belongings.label}/no-such-folder.txt"
+    for method, path, content in (
+        ("DELETE", f"/api/sessions/{uuid4()}", None),
+        ("PUT", missing, {"type": "file", "format": "text", "content": ""}),
+        ("PATCH", missing, {"path": "no-such-file.txt"}),
+    ):
+        if found := judge.judge_method(await browser.call(method, path, content)):
+            return found
+    return None
 
 
 async def try_kernel(examination: Examination) -> Finding | None:

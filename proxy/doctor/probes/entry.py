@@ -59,12 +59,12 @@ async def _presented(examination: Examination) -> str:
             _, writer = await connect(examination.browser.target, context)
     except FAILURES as error:
         return in_words(error)
-    octets = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     await hang_up(writer)
     target = examination.browser.target
     who = await exchange(target, context, _head("/", target.authority), "GET /", seconds=3)
     examination.browser.answers.append(who)
-    found = x509.load_der_x509_certificate(octets)
+    found = x509.load_der_x509_certificate(der)
     try:
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         covered = ", ".join(

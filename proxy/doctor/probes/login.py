@@ -14,7 +14,7 @@ from proxy.doctor.finding import Finding
 from proxy.doctor.judge import bodies
 from proxy.doctor.judge import login as judge
 
-MAX_PAGE_OCTETS = 4 * 2**20
+MAX_PAGE_BYTES = 4 * 2**20
 HTTPS_CLAIMED = {"X-Forwarded-Proto": "https"}
 
 
@@ -33,7 +33,7 @@ async def try_login(examination: Examination) -> Finding | None:
     if stranger.status not in (401, 403):
         return judge.judge_refusal(stranger)
     if not examination.credentials.secret and examination.ask is not None:
-        examination.credentials = Credentials(token=await examination.ask())
+        examination.know(Credentials(token=await examination.ask()))
     if not examination.credentials.secret:
         raise Impossible("needs the token or the password: see labgate doctor --help")
     page = await browser.get("/login")
@@ -105,13 +105,13 @@ async def try_page(examination: Examination) -> Finding | None:
     """``/lab`` is asked for anew each time, and no stranger gets somebody's page."""
     browser = examination.browser
     address = f"/lab?{examination.belongings.label}"
-    first = await browser.get(address, kept=MAX_PAGE_OCTETS)
+    first = await browser.get(address, kept=MAX_PAGE_BYTES)
     if first.status == 404:
         address = f"/tree?{examination.belongings.label}"
-        first = await browser.get(address, kept=MAX_PAGE_OCTETS)
+        first = await browser.get(address, kept=MAX_PAGE_BYTES)
     if not first.ok:
         return judge.judge_refusal(first)
-    again = await browser.get(address, kept=MAX_PAGE_OCTETS)
+    again = await browser.get(address, kept=MAX_PAGE_BYTES)
     stranger = await browser.get(address, kept=0, cookies=False)
     examination.lab = first
     return judge.judge_cached(again, stranger, examination.needs_login)
@@ -124,6 +124,6 @@ async def try_compression(examination: Examination) -> Finding | None:
     if found is None or not (path := unescape(found[1].decode())).startswith(f"{base}/"):
         raise Impossible("the page names no file of its own")
     path = path.removeprefix(base)
-    plain = await examination.browser.get(path, kept=MAX_PAGE_OCTETS)
-    packed = await examination.browser.get(path, {"Accept-Encoding": "gzip"}, kept=MAX_PAGE_OCTETS)
+    plain = await examination.browser.get(path, kept=MAX_PAGE_BYTES)
+    packed = await examination.browser.get(path, {"Accept-Encoding": "gzip"}, kept=MAX_PAGE_BYTES)
     return bodies.judge_compression(plain, packed)

@@ -6,14 +6,17 @@ import asyncio
 
 import aiohttp
 
-from proxy.doctor.browser import close
+from proxy.doctor.browser import close, told
 from proxy.doctor.examination import Examination, Impossible
 from proxy.doctor.finding import Finding
+from proxy.doctor.http2 import websocket_status
 from proxy.doctor.judge import sockets as judge
 from proxy.doctor.kernel_channel import ChannelEnded, KernelChannel, ending, open_channel
+from proxy.doctor.raw import FAILURES
 
-FROM_KERNEL_OCTETS = 20 * 2**20
-TO_KERNEL_OCTETS = 9 * 2**20
+FROM_KERNEL_BYTES = 20 * 2**20
+HTTP2_SECONDS = 10.0
+TO_KERNEL_BYTES = 9 * 2**20
 """Jupyter itself takes 10 MiB (tornado: ``websocket_max_message_size``)."""
 
 
@@ -57,6 +60,25 @@ async def try_events_socket(examination: Examination) -> Finding | None:
 EVENTS = "/api/events/subscribe"
 
 
+async def try_http2_socket(examination: Examination) -> Finding | None:
+    """Where WebSockets over HTTP/2 are announced, one opens."""
+    browser = examination.browser
+    tls, path = browser.tls, browser.target.base + EVENTS
+    assert tls is not None
+    fields = browser.own(origin=examination.origin)
+    tls.set_alpn_protocols(["h2", "http/1.1"])
+    status: int | None
+    try:
+        async with asyncio.timeout(HTTP2_SECONDS):
+            pairs = [(name.lower(), value) for name, value in fields.items()]
+            status = await websocket_status(browser.target, tls, pairs, path)
+    except FAILURES:
+        status = 0
+    finally:
+        tls.set_alpn_protocols(["http/1.1"])
+    return judge.judge_http2_handshake(told("CONNECT", path, fields), status)
+
+
 async def _opens(examination: Examination, path: str) -> Finding | None:
     answer, socket = await examination.browser.socket(path, origin=examination.origin)
     if socket is not None:
@@ -76,13 +98,13 @@ async def try_from_kernel(examination: Examination) -> Finding | None:
     if examination.language != "python":
         raise Impossible("no kernel of Python")
     channel = await _channel(examination)
-    expression = f"'x' * {FROM_KERNEL_OCTETS}"
+    expression = f"'x' * {FROM_KERNEL_BYTES}"
     content = {"code": "", "silent": True, "user_expressions": {"large": expression}}
-    sent = f"a message of {FROM_KERNEL_OCTETS:,} octets from the kernel"
+    sent = f"a message of {FROM_KERNEL_BYTES:,} bytes from the kernel"
     ended = ""
     try:
         reply = await channel.ask("execute_request", content)
-        if reply.octets < FROM_KERNEL_OCTETS:
+        if reply.size_bytes < FROM_KERNEL_BYTES:
             raise Impossible("the kernel did not make a large message")
     except ChannelEnded as reason:
         ended = str(reason)
@@ -94,12 +116,10 @@ async def try_to_kernel(examination: Examination) -> Finding | None:
     channel = await _channel(examination)
     ended = ""
     try:
-        await channel.ask("kernel_info_request", {}, padding=TO_KERNEL_OCTETS)
+        await channel.ask("kernel_info_request", {}, padding=TO_KERNEL_BYTES)
     except ChannelEnded as reason:
         ended = str(reason)
-    return judge.judge_large_message(
-        f"a message of {TO_KERNEL_OCTETS:,} octets to the kernel", ended
-    )
+    return judge.judge_large_message(f"a message of {TO_KERNEL_BYTES:,} bytes to the kernel", ended)
 
 
 async def _channel(examination: Examination) -> KernelChannel:

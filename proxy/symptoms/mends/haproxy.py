@@ -105,6 +105,10 @@ timeout tunnel 1d
 # In the backend of Jupyter, and in the frontend:
 # Take out: option http-buffer-request
 """,
+        "extended-connect": """\
+# In global: browsers open WebSockets by an upgrade again.
+h2-workaround-bogus-websocket-clients
+""",
         "compression": """\
 # In the backend of Jupyter: what Jupyter sends goes on as it is.
 # Take out: compression …

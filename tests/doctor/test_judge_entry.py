@@ -1,0 +1,172 @@
+"""Whether Jupyter is there: one answer, one finding or none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from proxy.doctor.answer import Answer
+from proxy.doctor.judge.entry import (
+    ECHOED,
+    PLAIN,
+    judge_base,
+    judge_head_size,
+    judge_jupyter,
+    judge_path,
+    judge_redirect,
+    judge_two_hosts,
+    moved_to,
+)
+from proxy.doctor.judge.server import rate_limited, recognise
+from proxy.doctor.target import Target
+
+LAB = Target("https", "lab.example.org", 443)
+ADA = Target("https", "lab.example.org", 443, "/user/ada")
+VERSION = b'{"version": "2.21.1"}'
+REFUSED = json.dumps({"message": "Forbidden", "reason": None}).encode()
+PAGE = b"<html><h1>403 Forbidden</h1></html>"
+
+
+def answer(status: int = 0, body: bytes = b"", **fields: str) -> Answer:
+    pairs = [(name.replace("_", "-"), value) for name, value in fields.items()]
+    return Answer("GET /api", status, pairs, body, failure="" if status else "it was reset")
+
+
+CSP = "frame-ancestors 'self'; report-uri /api/security/csp-report"
+
+JUPYTER = [
+    (answer(200, VERSION), None),
+    (answer(200, b"<html>hello"), "base-url"),
+    (answer(200, b"[1]"), "base-url"),
+    (answer(404, PAGE), "base-url"),
+    (answer(403, REFUSED), "host-refused"),
+    (answer(403, PAGE, Content_Security_Policy=CSP), "host-refused"),
+    (answer(403, PAGE), "access-refused"),
+    (answer(421, b"not here"), "host-refused"),
+    (answer(400), "duplicate-host"),
+    (answer(400, PAGE), "base-url"),
+    (answer(401, PAGE, WWW_Authenticate="Basic"), "login-in-front"),
+    (answer(302, Location="https://sso.example/login"), "sso-redirect"),
+    (answer(302, Location="/oauth2/sign_in?rd=/api"), "sso-redirect"),
+    (answer(301, Location="/jupyter/api"), "base-url"),
+    (answer(429), "rate-limited"),
+    (answer(500, REFUSED), "jupyter-error"),
+    (answer(500, PAGE), "upstream-down"),
+    (answer(502, PAGE), "upstream-down"),
+    (answer(503), "upstream-down"),
+    (answer(), "unreachable"),
+]
+
+
+@pytest.mark.parametrize(("given", "identifier"), JUPYTER)
+def test_jupyter(given: Answer, identifier: str | None) -> None:
+    found = judge_jupyter(given, LAB)
+    assert (found and found.id) == identifier
+
+
+MOVED = [
+    ("https://lab.example.org/api", ""),
+    ("http://lab.example.org/api", "http://lab.example.org/"),
+    ("https://www.lab.example.org/api", "https://www.lab.example.org/"),
+    ("//www.lab.example.org/api", "https://www.lab.example.org/"),
+    ("/api", ""),
+    ("https://sso.example/login", ""),
+]
+
+
+@pytest.mark.parametrize(("location", "moved"), MOVED)
+def test_moved_to(location: str, moved: str) -> None:
+    assert moved_to(answer(308, Location=location), LAB) == moved
+
+
+REDIRECTS = [
+    (answer(308, Location="https://lab.example.org/lab"), LAB, None),
+    (answer(), LAB, None),
+    (answer(200, PAGE), LAB, "no-redirect"),
+    (answer(302, Location="/lab/tree"), LAB, "no-redirect"),
+    (answer(200, VERSION), Target("http", "127.0.0.1", 8888), None),
+    (answer(200, VERSION), Target("http", "lab.example.org", 80), "no-redirect"),
+]
+
+
+@pytest.mark.parametrize(("given", "target", "identifier"), REDIRECTS)
+def test_redirect(given: Answer, target: Target, identifier: str | None) -> None:
+    found = judge_redirect(given, target)
+    assert (found and found.id) == identifier
+
+
+@pytest.mark.parametrize(
+    ("status", "identifier"),
+    [(200, "duplicate-host"), (302, "duplicate-host"), (500, "duplicate-host")]
+    + [(status, None) for status in (0, 400, 403, 421)],
+)
+def test_two_hosts(status: int, identifier: str | None) -> None:
+    found = judge_two_hosts(answer(status))
+    assert (found and found.id) == identifier
+
+
+PATHS = [
+    (ECHOED, PLAIN, None),
+    (ECHOED.replace("%40", "@"), PLAIN, None),
+    (ECHOED.replace("%2F", "%2f"), PLAIN, None),
+    (ECHOED.replace("%2F", "/"), PLAIN, "path-decoded"),
+    (ECHOED.replace("%25", "%2525"), PLAIN, "path-decoded"),
+    (ECHOED.replace("%20", "+"), PLAIN, "path-decoded"),
+    ("", PLAIN, "path-decoded"),
+    ("", "", None),  # there is nothing that would echo a path
+]
+
+
+@pytest.mark.parametrize(("encoded", "plain", "identifier"), PATHS)
+@pytest.mark.parametrize("base", ["", "/user/ada"])
+def test_path(encoded: str, plain: str, base: str, identifier: str | None) -> None:
+    def echo(path: str) -> Answer:
+        return answer(302, Location=base + path) if path else answer(404)
+
+    found = judge_path(echo(encoded), echo(plain), base)
+    assert (found and found.id) == identifier
+
+
+def test_a_base_url_that_was_stripped() -> None:
+    assert judge_base(answer(302, Location="/user/ada" + PLAIN), "/user/ada") is None
+    found = judge_base(answer(302, Location=PLAIN), "/user/ada")
+    assert found is not None
+    assert found.id == "base-url"
+
+
+@pytest.mark.parametrize("status", [0, 400, 413, 431, 494])
+def test_a_head_that_is_refused(status: int) -> None:
+    found = judge_head_size(answer(status))
+    assert found is not None
+    assert found.id == "header-limit"
+
+
+@pytest.mark.parametrize("status", [200, 403, 503])
+def test_a_head_that_is_taken(status: int) -> None:
+    assert judge_head_size(answer(status)) is None
+
+
+SERVERS = [
+    ([answer(200, Server="nginx/1.22.1")], "nginx"),
+    ([answer(200, Server="TornadoServer/6.6"), answer(200, Via="1.1 Caddy")], "caddy"),
+    ([answer(200, Server="Apache/2.4.71 (Debian)")], "apache"),
+    ([answer(200, Server="nginx", Via="1.1 labgate")], "labgate"),
+    ([answer(400, b"<h1>400</h1>\nYour browser sent an invalid request.\n")], "haproxy"),
+    ([answer(400, b"<hr><center>nginx</center>")], "nginx"),
+    ([answer(200, b"<hr><center>nginx</center>")], ""),
+    ([answer(200, Server="TornadoServer/6.6")], ""),
+    ([], ""),
+]
+
+
+@pytest.mark.parametrize(("answers", "server"), SERVERS)
+def test_recognise(answers: list[Answer], server: str) -> None:
+    assert recognise(answers) == server
+
+
+def test_any_answer_may_say_that_there_were_too_many_requests() -> None:
+    assert rate_limited([answer(200), answer(503)]) is None
+    found = rate_limited([answer(200), answer(429)])
+    assert found is not None
+    assert found.id == "rate-limited"
