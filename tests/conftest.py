@@ -59,8 +59,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two for each core, because most of a test is waiting; memory bounds them."""
-    return min(2 * (os.cpu_count() or 1), 8)
+    """Five for two cores, because most of a test is waiting; memory bounds them."""
+    return min(5 * (os.cpu_count() or 1) // 2, 8)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -102,7 +102,7 @@ async def test_token_opens_it_and_nothing_else_does(make: Make, tmp_path: Path) 
 
 
 async def test_a_work_folder_that_goes_away_and_comes_back(make: Make, tmp_path: Path) -> None:
-    launcher = make()
+    launcher = make(stop_seconds=1.0)
     (tmp_path / "work").rmdir()
     with pytest.raises(StartError, match=r"work does not exist.*jupyter\.folder"):
         await launcher.launch()
@@ -217,7 +217,8 @@ async def test_relaunch_keeps_port_token_and_work(make: Make) -> None:
 
 
 async def test_a_restarted_labgate_hands_out_the_same_token(make: Make) -> None:
-    first, second = make(), make()
+    # One that has hardly begun may not hear that it should end.
+    first, second = make(stop_seconds=1.0), make(stop_seconds=1.0)
     token = (await first.launch()).login.token
     await first.stop()
     assert (await second.launch()).login.token == token
@@ -226,7 +227,7 @@ async def test_a_restarted_labgate_hands_out_the_same_token(make: Make) -> None:
 async def test_usual_port_or_another(make: Make) -> None:
     first = default_or_free_port()
     with socket.create_server(("127.0.0.1", first)):
-        launched = await make(port=0).launch()
+        launched = await make(stop_seconds=1.0, port=0).launch()
         assert launched.address.port != first
 
 
