@@ -3,6 +3,7 @@
 Towards the client, in the order a request meets them:
 
 - ``server``                 makes a listener's connections, and ends them
+- ``open_connections``       the connections of a server, and how they end together
 - ``accepted_connection``    a client's connection below HTTP: writes, pauses, ends
 - ``server_connection``      speaks HTTP/1.1 over it: bytes become requests, responses go back
 - ``connection_states``      what the client sends and what labgate does, as two tables

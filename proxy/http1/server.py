@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from time import monotonic
 
 from proxy.http1.accepted_connection import AcceptedConnection
 from proxy.http1.misdirected_connection import MisdirectedConnection
+from proxy.http1.open_connections import OpenConnections
 from proxy.http1.server_connection import ServerConnection
 from proxy.messages import Dispatch
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_connection_limit
@@ -47,9 +47,8 @@ class Http1Server:
         self.connection_limit = (
             connection_limit if connection_limit is not None else new_connection_limit(limits)
         )
-        self.connections: set[AcceptedConnection] = set()
+        self.connections: OpenConnections[AcceptedConnection] = OpenConnections()
         self._rejections = LogThrottle()
-        self._empty: asyncio.Event | None = None
 
     def __call__(self) -> ServerConnection:
         return ServerConnection(self)
@@ -90,9 +89,7 @@ class Http1Server:
 
     def on_connection_lost(self, connection: AcceptedConnection) -> None:
         """Forget a connection."""
-        self.connections.discard(connection)
-        if self._empty is not None and not self.connections:
-            self._empty.set()
+        self.connections.lost(connection)
 
     def drain(self) -> None:
         """Take no more requests: close idle connections now, the others after their response."""
@@ -105,12 +102,6 @@ class Http1Server:
         Args:
             timeout: Seconds for connections that still have to send what is queued.
         """
-        self._empty = asyncio.Event()
-        for connection in list(self.connections):
-            connection.end()
-        if self.connections:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._empty.wait()
+        await self.connections.end(timeout)
         for connection in list(self.connections):
             connection.abort()

@@ -8,12 +8,12 @@ connections.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from time import monotonic
 from typing import Any, cast
 
 from aiohttp import web
 
+from proxy.http1.open_connections import OpenConnections
 from proxy.http1.server import Http1Server
 from proxy.http1.timeouts import LINGER_SECONDS
 from proxy.messages import Dispatch
@@ -76,11 +76,10 @@ class AiohttpServer:
         self.draining = False
         self.aiohttp = web.Server(_serve)
         self.options = server_options(limits) | {"access_log": None}
-        self.connections: set[AiohttpConnection] = set()
+        self.connections: OpenConnections[AiohttpConnection] = OpenConnections()
         self.upgraded = Http1Server(dispatch, limits=limits, connection_limit=connection_limit)
         self.connection_limit = self.upgraded.connection_limit
         self._handler = ProxyHandler(dispatch, limits)
-        self._empty: asyncio.Event | None = None
 
     def __call__(self) -> AiohttpConnection:
         return AiohttpConnection(self)
@@ -113,9 +112,7 @@ class AiohttpServer:
 
     def on_connection_lost(self, connection: AiohttpConnection) -> None:
         """Forget a connection."""
-        self.connections.discard(connection)
-        if self._empty is not None and not self.connections:
-            self._empty.set()
+        self.connections.lost(connection)
 
     def drain(self) -> None:
         """Take no more requests: close idle connections now, the others after their response."""
@@ -130,13 +127,7 @@ class AiohttpServer:
         Args:
             timeout: Seconds for connections that still have to send what is queued.
         """
-        self._empty = asyncio.Event()
-        for connection in list(self.connections):
-            connection.end()
-        if self.connections:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._empty.wait()
+        await self.connections.end(timeout)
         await self.aiohttp.shutdown(0)
         await self.upgraded.shutdown(timeout)
 

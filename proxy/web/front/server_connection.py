@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 
 from aiohttp import web
 
+from proxy.http1.open_connections import OpenConnections
 from proxy.http1.server import Http1Server
 from proxy.http1.timeouts import UNREAD_SECONDS, Awaiting, ConnectionTimeouts
 from proxy.net.limits import ConcurrencyLimit, Limits, Slot
@@ -47,7 +48,7 @@ class Server(Protocol):
     draining: bool
     aiohttp: web.Server
     options: dict[str, Any]
-    connections: set[AiohttpConnection]
+    connections: OpenConnections[AiohttpConnection]
     upgraded: Http1Server
     connection_limit: ConcurrencyLimit
 
