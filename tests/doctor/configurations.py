@@ -295,3 +295,11 @@ WRONG: dict[str, tuple[Configuration, str]] = {
     "Apache: no X-Forwarded-Proto": (APACHE.without("RequestHeader"), "forwarded-proto"),
 }
 """Wrong configurations by what is wrong with them, each with the only thing to be found."""
+
+
+def first_of_each_symptom() -> set[str]:
+    """The first of each server and symptom: the mends of the others are the same."""
+    first: dict[tuple[str, str], str] = {}
+    for name, (configuration, symptom) in WRONG.items():
+        first.setdefault((configuration.server, symptom), name)
+    return set(first.values())

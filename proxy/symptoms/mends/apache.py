@@ -40,7 +40,7 @@ ProxyPass @path@ http://@upstream@@path@ upgrade=websocket nocanon flushpackets=
 """
 
 _PATIENT = """\
-# In the VirtualHost, in seconds:
+# In the VirtualHost, in seconds; for a WebSocket the longer one of it and TimeOut counts:
 ProxyTimeout 86400
 """
 
