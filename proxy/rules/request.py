@@ -150,7 +150,7 @@ def _rewritten(field: Field, name: bytes, site: Site, changes: list[Change] | No
     """
     value = field[1]
     after: bytes | None = value
-    if name == b"origin" or referer_is_public(value, site):
+    if referer_is_public(value, site):
         after = value if site.preserve else _at_upstream(value, name, site)
     elif referer_names_jupyter(value, site):
         after = None

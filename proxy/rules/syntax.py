@@ -99,7 +99,7 @@ def field_lines(octets: bytes) -> tuple[Field, ...]:
     fields = _FIELD.findall(octets)
     if b" \r\n" in octets or b"\t\r\n" in octets:
         # RFC 9112 section 5.1: whitespace around a value is no part of it.
-        fields = [(name, value.rstrip(b" \t")) for name, value in fields]
+        fields = [(name, value.rstrip()) for name, value in fields]
     return tuple(fields)
 
 

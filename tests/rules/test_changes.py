@@ -124,6 +124,9 @@ def test_each_names_the_rule_for_a_field_that_labgate_adds() -> None:
         ("hop-by-hop", b"Connection"),
         ("hop-by-hop", b"Upgrade"),
     ]
+    changes.clear()
+    upstream_fields(get(HOST, b"Transfer-Encoding: chunked"), SITE, changes=changes)
+    assert changes[-1] == Change("hop-by-hop", b"Transfer-Encoding", None, b"chunked")
 
 
 WITH_HSTS = ALL_SITES[3]

@@ -61,6 +61,7 @@ TARGETS = [
     (b"/a?+token=s3cret", b"/a?+token=[redacted]"),
     (b"/a?x-api%2dkey=s3cret", b"/a?x-api%2dkey=[redacted]"),
     (b"/a?b=1&_xsrf=2|s3cret;s3cret", b"/a?b=1&_xsrf=[redacted]"),
+    (b"/lab%3Ftoken%3Ds3cret", b"/lab%3Ftoken%3D[redacted]"),
     (b"/a;token=s3cret", b"/a;token=[redacted]"),
     (b"/a#token=s3cret", b"/a#token=[redacted]"),
     (b"/oauth_callback?code=s3cret&state=x", b"/oauth_callback?code=[redacted]&state=x"),

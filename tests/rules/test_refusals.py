@@ -194,6 +194,14 @@ def test_control_characters_are_refused() -> None:
     assert_is_a_sentence(refusal.sentence)
 
 
+def test_what_is_wrong_with_host_is_said() -> None:
+    for lines, count in (((), "no"), ((HOST, HOST), "more than one")):
+        decision = decide(get(*lines), SITE)
+        assert isinstance(decision, Refuse)
+        sentence = f"The request has {count} Host field; exactly one is needed."
+        assert decision.sentence == sentence
+
+
 def test_the_last_hop_of_options_is_labgate() -> None:
     decision = decide(get(HOST, b"Max-Forwards: 0", method=b"OPTIONS"), SITE)
     assert isinstance(decision, Respond)

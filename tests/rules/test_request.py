@@ -167,6 +167,22 @@ def test_a_websocket_gets_its_upgrade_back() -> None:
     assert result[-2:] == list(fields(b"Connection: Upgrade", b"Upgrade: websocket"))
 
 
+def test_a_probe_without_a_host_gets_an_empty_one() -> None:
+    """As of labgate's own health, which is asked by address."""
+    sent = dict(upstream_fields(get(), SITE.for_application()))
+    assert (sent[b"Host"], sent[b"X-Forwarded-Host"]) == (b"", b"")
+
+
+def test_the_scheme_that_the_client_used_is_told() -> None:
+    site = make_site((LAB._replace(scheme="http", port=80),), JUPYTER)
+    assert dict(upstream_fields(get(HOST), site))[b"X-Forwarded-Proto"] == b"http"
+
+
+def test_a_peer_that_is_no_text_of_a_field_breaks_nothing() -> None:
+    head = replace(get(HOST), arrival=Arrival("é"))
+    assert dict(upstream_fields(head, SITE))[b"X-Real-IP"] == b"?"
+
+
 def test_an_existing_via_is_continued() -> None:
     result = upstream_fields(get(HOST, b"Via: 1.0 a", b"via: 1.1 b"), SITE)
     assert [value for name, value in result if name.lower() == b"via"] == [
