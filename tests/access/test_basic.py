@@ -22,6 +22,8 @@ def basic(pair: bytes, scheme: bytes = b"Basic ") -> bytes:
         (basic("adä:sésame".encode()), "adä", "sésame".encode()),
         (basic(b"a b:  "), "a b", b"  "),
         (basic(b"ada:" + b"x" * MAX_OCTETS), "ada", b"x" * MAX_OCTETS),
+        (basic(b"a" * MAX_OCTETS + b":x"), "a" * MAX_OCTETS, b"x"),
+        (basic("ada:\xa0".encode()), "ada", "\xa0".encode()),
     ],
 )
 def test_read(value: bytes, user: str, password: bytes) -> None:
@@ -46,6 +48,9 @@ def test_read(value: bytes, user: str, password: bytes) -> None:
         basic(b"ada:ses\0ame"),
         basic(b"ada:sesame\n"),
         basic("ada:ses\x85ame".encode()),
+        basic(b"ada:ses\x7fame"),
+        basic("ada:ses\x9fame".encode()),
+        basic(b"ada:ses\x1fame"),
         basic(b"ada:" + b"x" * (MAX_OCTETS + 1)),
         basic(b"a" * (MAX_OCTETS + 1) + b":x"),
         basic(b"ada:" + b"x" * 60_000),

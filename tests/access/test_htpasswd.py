@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,14 @@ import pytest
 from passlib import hash as passlib_hash
 
 from proxy.access import htpasswd
-from proxy.access.htpasswd import BCRYPT_OCTETS, Htpasswd, matches, parse, problem_with_user
+from proxy.access.htpasswd import (
+    BCRYPT_OCTETS,
+    CHECK_INTERVAL_SECONDS,
+    Htpasswd,
+    matches,
+    parse,
+    problem_with_user,
+)
 from proxy.errors import StartError
 
 PATH = Path("/etc/labgate/htpasswd")
@@ -216,6 +224,15 @@ def test_a_changed_file_counts(tmp_path: Path) -> None:
     reread = Reread(tmp_path / "htpasswd")
     reread.write(f"bob:{APR1}\n")
     assert reread.reload_if_changed() == {"bob": APR1}
+
+
+def test_a_file_that_was_just_read_is_left_alone_for_a_second(tmp_path: Path) -> None:
+    before = time.monotonic()
+    known = Reread(tmp_path / "htpasswd").known
+    assert known.next_check >= before + CHECK_INTERVAL_SECONDS
+    known.next_check = 0.0
+    known.reload_if_changed()
+    assert known.next_check >= before + CHECK_INTERVAL_SECONDS
 
 
 def test_between_two_looks_the_file_is_left_alone(tmp_path: Path) -> None:

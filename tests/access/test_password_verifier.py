@@ -122,6 +122,7 @@ async def test_the_password_that_was_used_longest_ago_is_forgotten_first() -> No
     await check(verifier, bob, again)
     assert remembers(verifier)
     assert not remembers(verifier, bob)
+    assert verifier.remembers(b"0"), "only one had to go"
 
 
 async def test_checks_wait_for_each_other_and_are_limited() -> None:
