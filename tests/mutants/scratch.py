@@ -22,6 +22,10 @@ TESTS = {
 }
 """The folders below ``proxy``, and the tests that mutants of each must fail."""
 
+SECONDS_PER_TEST = ["-o", "faulthandler_timeout=20", "-o", "faulthandler_exit_on_timeout=true"]
+WAITING = frozenset({"proxying", "http1"})
+"""Their mutants may wait for ever in a test, and the limit of mutmut is for all tests together."""
+
 
 class Scratch:
     """A copy for the mutants of one folder.
@@ -88,7 +92,10 @@ class Scratch:
         settings = {
             "source_paths": [f"proxy/{self._folder}"],
             "also_copy": sorted(others),
-            "pytest_add_cli_args": ["-p", "no:cacheprovider"],
+            "pytest_add_cli_args": [
+                *("-p", "no:cacheprovider"),
+                *(SECONDS_PER_TEST if self._folder in WAITING else ()),
+            ],
             "pytest_add_cli_args_test_selection": TESTS[self._folder],
             # Seconds of a mutant's tests: (as measured without a mutant + 5) x 4.
             "timeout_constant": 5,
