@@ -67,9 +67,9 @@ class Lockout:
         if not self._max_failures:
             return 0.0
         known = self._current(address, now)
-        over = 0 if known is None else len(known.failures) - self._undelayed_failures
-        if known is None or over < 0:
+        if known is None or len(known.failures) < self._undelayed_failures:
             return 0.0
+        over = len(known.failures) - self._undelayed_failures
         return float(min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(over, 10)))
 
     def remaining_failures(self, address: str, now: float) -> int:

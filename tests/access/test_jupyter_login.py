@@ -111,6 +111,30 @@ async def test_failed_logins_lock_their_address_out() -> None:
     assert refusal.fields == ((b"Retry-After", b"900"),)
 
 
+async def test_a_login_that_is_locked_out_does_not_have_its_token_tried() -> None:
+    jupyter = Logins(1)
+    jupyter.logins.on_response_end(await jupyter.begin(), 401)
+    refusal = await jupyter.logins.check(bringing("x", b"POST"), ALLOW)
+    assert isinstance(refusal, Refuse)
+    assert refusal.status == 429
+
+
+async def test_a_login_that_is_locked_out_while_it_waits_goes_on_without_its_token() -> None:
+    jupyter = Logins(3)
+    jupyter.lockout.failed(HERE, "ada", "a", time.monotonic())
+    head = replace(FORM, fields=get(HOST, b"Cookie: a=b", b"Authorization: token x").fields)
+    login = asyncio.ensure_future(jupyter.logins.check(head, ALLOW))
+    await asyncio.sleep(0)
+    for secret in "bc":
+        jupyter.lockout.failed(HERE, "ada", secret, time.monotonic())
+    allowed = await login
+    assert isinstance(allowed, Allow)
+    assert allowed.head == replace(FORM, fields=get(HOST, b"Cookie: a=b").fields)
+    assert allowed.attempt is not None
+    jupyter.logins.on_response_end(allowed.attempt, 401)
+    assert not jupyter.running()
+
+
 async def test_no_more_run_at_once_than_failures_are_left() -> None:
     jupyter = Logins(2)
     attempts = [await jupyter.begin(), await jupyter.begin()]

@@ -197,6 +197,15 @@ async def test_failures_lock_out_and_say_so_once(
     assert line.endswith((" 900 s", " 899 s"))
 
 
+async def test_a_wrong_password_of_labgates_begins_no_login_to_jupyter(door: Door) -> None:
+    head = get(HOST, basic("x"), target=b"/login?token=x", method=b"POST")
+    refusal = await door.access.check(head)
+    assert isinstance(refusal, Refuse)
+    assert refusal.status == 401
+    assert door.remaining() == 9
+    assert not door.lockout.is_busy(HERE, time.monotonic(), 1)
+
+
 async def test_a_right_password_takes_its_users_failures_back(door: Door) -> None:
     await door.ask(basic("x"))
     await door.ask(basic("x", "eve"))

@@ -105,6 +105,7 @@ async def test_a_damaged_file_lets_nobody_in_again(
     [line] = caplog.messages
     assert line.startswith(f"{tmp_path / FILE_NAME} cannot be read (")
     assert line.endswith("): everybody has to log in again.")
+    assert "(None)" not in line
     assert session(user="anybody", issued=1000) in file.revoked
     await file.save(Revocation("ada", "a", int(time.time())))
     assert session(user="anybody", issued=1000) in RevokedFile(tmp_path).revoked

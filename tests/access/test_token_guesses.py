@@ -134,6 +134,7 @@ def test_no_more_are_tried_than_failures_are_left(clock: Clock) -> None:
     assert jupyter.guesses.start(bringing("e")) == BUSY
     jupyter.guesses.on_response(third, SAYS_NOTHING, SITE)
     jupyter.guesses.on_response(first, SAYS_NOTHING, SITE)
+    assert jupyter.lockout.remaining_failures(HERE, clock.now) == 1
     assert not jupyter.locked_out
     assert jupyter.start("a").digest == again.digest, "it is tried already"
 
