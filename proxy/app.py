@@ -8,12 +8,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from proxy.builders import (
-    APPLICATION_IDLE_CONNECTIONS,
     SharedResources,
     bind_ports,
     build_access_control,
+    build_application_pool,
     build_certificate_store,
     build_header_printer,
+    build_jupyter_pool,
     build_server,
     build_site,
     fit_to_descriptors,
@@ -37,10 +38,10 @@ from proxy.observe.record import Observer, Observers
 from proxy.observe.traffic import Gauges, Traffic
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.page_deadline import PageDeadline
-from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
 from proxy.rules.networks import NO_NETWORKS, Networks
 from proxy.runtime.memory import MemoryReclaimer
+from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
 from proxy.web.in_process import InProcessUpstream
 
@@ -52,11 +53,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("labgate")
 
-SWEEP_SECONDS = 0.5
-WEB_START_SECONDS = 60.0
-"""aiohttp takes 0.4 s to load, and much longer on a busy machine."""
-WEB_RESPONSE_SECONDS = 10.0
-"""labgate's own application takes 2 s at most, if Jupyter does not respond to its probe."""
+CHECK_SECONDS = 0.5
 WORKER_RING_OCTETS = 4 * 1024 * 1024
 UNKNOWN_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
 
@@ -86,28 +83,14 @@ class Application:
         self._settings = settings
         self._shared = shared
         self._renew = renew
-        upstream = settings.upstream
         self._upstream: UpstreamAddress | None = None
         self.jupyter_token = ""
         """Of a Jupyter that labgate launched; empty for none."""
-        self._pool = Pool(
-            None,
-            connect_timeout_seconds=upstream.connect_timeout_seconds,
-            idle_connections=upstream.idle_connections,
-            idle_seconds=upstream.idle_seconds,
-            head_seconds=upstream.head_seconds,
-            response_seconds=upstream.response_seconds,
-        )
+        self._pool = build_jupyter_pool(settings)
         self._web = InProcessUpstream(self._make_web_application)
-        self._web_pool = Pool(
-            self._web,
-            connect_timeout_seconds=WEB_START_SECONDS,
-            idle_connections=APPLICATION_IDLE_CONNECTIONS,
-            response_seconds=WEB_RESPONSE_SECONDS,
-        )
-        self._page_deadline = PageDeadline(
-            self._pool, upstream.page_seconds, self._upstream_responds
-        )
+        self._web_pool = build_application_pool(self._web)
+        page_seconds = settings.upstream.page_seconds
+        self._page_deadline = PageDeadline(self._pool, page_seconds, self._upstream_responds)
         logged = access_log and log.isEnabledFor(logging.INFO)
         self._access_log = AccessLog() if logged else None
         observers: list[Observer] = [self._access_log] if self._access_log is not None else []
@@ -138,7 +121,7 @@ class Application:
             self.inspector.ring.listen(build_header_printer(settings))
         if settings.log.show_headers or settings.inspector.enabled:
             self.inspector.switch(CaptureOptions(content=settings.inspector.content))
-        self._sweep_task: asyncio.Task[None] | None = None
+        self._checks_task: asyncio.Task[None] | None = None
         self._listeners: list[Listener | asyncio.Server] = []
         self._servers: list[Http1Server | AiohttpServer] = []
         self._watch_task: asyncio.Task[None] | None = None
@@ -172,7 +155,10 @@ class Application:
             settings, self._dispatcher, limits, connection_limit, plain_redirects=True
         )
         self._servers = [server, redirects]
-        self._sweep_task = spawn(self._sweep(), "sweep")
+        self._memory = MemoryReclaimer(monotonic())
+        # One timer enforces every timeout; a timer of its own would cost each request.
+        checks = [self._check_clients, self._check_upstreams, self._check_memory]
+        self._checks_task = spawn(run_periodically(checks, CHECK_SECONDS), "timeouts")
         proxy_protocol_senders = self._trusted if settings.access.proxy_protocol else NO_NETWORKS
         for listening in ports.main:
             self._listeners.append(
@@ -257,8 +243,8 @@ class Application:
         )
         for ending in pending:
             ending.cancel()
-        if self._sweep_task is not None:
-            self._sweep_task.cancel()
+        if self._checks_task is not None:
+            self._checks_task.cancel()
         for tunnel in list(open_requests.tunnels):
             tunnel.abort()
         for server in self._servers:
@@ -270,27 +256,20 @@ class Application:
             self._access_log.flush()
             self._access_log.detach(log)
 
-    async def _sweep(self) -> None:
-        """Enforce every timeout with one timer; timers of its own would cost each request."""
-        memory = MemoryReclaimer(monotonic())
-        while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            try:
-                await self._check_timeouts(memory)
-            except Exception:
-                # Without the next sweep no timeout of any client would be enforced any more.
-                log.exception("checking the timeouts failed; trying again")
-
-    async def _check_timeouts(self, memory: MemoryReclaimer) -> None:
+    async def _check_clients(self) -> None:
         for listener in self._listeners:
             if isinstance(listener, Listener):
                 await listener.enforce_timeouts()
         for server in self._servers:
             await server.enforce_timeouts()
-        memory.check(len(self._servers[0].connection_limit), monotonic())
+
+    async def _check_upstreams(self) -> None:
         for route in self._router.routes:
             await route.pool.check_times()
         self._page_deadline.look(monotonic())
+
+    async def _check_memory(self) -> None:
+        self._memory.check(len(self._servers[0].connection_limit), monotonic())
 
     def _make_web_application(self) -> web.Application:
         from proxy.web.app import make_app  # noqa: PLC0415  see InProcessUpstream

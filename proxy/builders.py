@@ -24,6 +24,7 @@ from proxy.messages import Dispatch
 from proxy.net.limits import APPLICATION_REQUESTS, ConcurrencyLimit, Limits
 from proxy.net.ports import Ports, bind
 from proxy.net.upstream_address import UpstreamAddress
+from proxy.proxying.pool import Pool, Upstream
 from proxy.rules.networks import Networks
 from proxy.rules.site import Site, make_site
 from proxy.runtime.descriptors import raise_descriptor_limit
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("labgate")
 
 APPLICATION_IDLE_CONNECTIONS = 8
-"""Of the connections to labgate's own application."""
+APPLICATION_START_SECONDS = 60.0
+"""aiohttp takes 0.4 s to load, and much longer on a busy machine."""
+APPLICATION_RESPONSE_SECONDS = 10.0
+"""labgate's own application takes 2 s at most, if Jupyter does not respond to its probe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,29 @@ def build_site(settings: Settings, upstream: UpstreamAddress) -> Site:
         trusted_proxies=Networks(settings.access.trusted_proxies),
         requires_login=settings.access.htpasswd is not None,
         observe=settings.inspector.observe,
+    )
+
+
+def build_jupyter_pool(settings: Settings) -> Pool:
+    """The connections to Jupyter, whose address comes later (``Pool.move``)."""
+    upstream = settings.upstream
+    return Pool(
+        None,
+        connect_timeout_seconds=upstream.connect_timeout_seconds,
+        idle_connections=upstream.idle_connections,
+        idle_seconds=upstream.idle_seconds,
+        head_seconds=upstream.head_seconds,
+        response_seconds=upstream.response_seconds,
+    )
+
+
+def build_application_pool(application: Upstream) -> Pool:
+    """The connections to labgate's own application."""
+    return Pool(
+        application,
+        connect_timeout_seconds=APPLICATION_START_SECONDS,
+        idle_connections=APPLICATION_IDLE_CONNECTIONS,
+        response_seconds=APPLICATION_RESPONSE_SECONDS,
     )
 
 

@@ -9,6 +9,7 @@
 - ``http_date``        the current time for the field Date
 - ``logs``             log lines on standard error
 - ``log_throttle``     one log line for many events
+- ``periodic``         checks at intervals, whatever goes wrong in one of them
 - ``descriptors``      raises the limit of open file descriptors
 - ``memory``           returns memory to the system when few connections are open
 - ``system_commands``  the commands that error messages name, by system
