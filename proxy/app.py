@@ -86,8 +86,9 @@ class Application:
         self._upstream: UpstreamAddress | None = None
         self.jupyter_token = ""
         """Of a Jupyter that labgate launched; empty for none."""
+        self._limits = Limits(**settings.limits.model_dump())
         self._pool = build_jupyter_pool(settings)
-        self._web = InProcessUpstream(self._make_web_application)
+        self._web = InProcessUpstream(self._make_web_application, self._limits)
         self._web_pool = build_application_pool(self._web)
         page_seconds = settings.upstream.page_seconds
         self._page_deadline = PageDeadline(self._pool, page_seconds, self._upstream_responds)
@@ -99,7 +100,6 @@ class Application:
         if settings.listen.metrics:
             self.traffic = Traffic()
             observers.append(self.traffic)
-        self._limits = Limits(**settings.limits.model_dump())
         self._trusted = Networks(settings.access.trusted_proxies)
         self._router = Router(
             build_site(settings, UNKNOWN_UPSTREAM),

@@ -6,6 +6,8 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
+
 from proxy.app import Application
 from proxy.config.settings import Settings
 from proxy.web.in_process import SHUTDOWN_SECONDS
@@ -74,9 +76,9 @@ async def test_the_own_application_stops_after_what_is_forwarded_to_it() -> None
 
 
 async def test_a_path_of_labgates_own_that_is_not_answered_in_time_is_given_up(
-    tmp_path: Path,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A challenge that cannot be read, as on a disk that is away."""
+    """A challenge that cannot be read, as on a disk that is away. It is no outage of Jupyter."""
     folder = tmp_path / ".well-known" / "acme-challenge"
     folder.mkdir(parents=True)
     os.mkfifo(folder / "token")
@@ -91,7 +93,24 @@ async def test_a_path_of_labgates_own_that_is_not_answered_in_time_is_given_up(
             writer.write(b"GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: a\r\n\r\n")
             assert (await reader.read()).startswith(b"HTTP/1.1 500 ")
             writer.close()
+        request = "GET /.well-known/acme-challenge/token from 127.0.0.1"
+        assert caplog.messages == [f"{request}: no response within 10 s"]
     finally:
         # Whoever waits for a writer reads its end.
         os.close(os.open(folder / "token", os.O_WRONLY | os.O_NONBLOCK))
+        await labgate.stop()
+
+
+async def test_labgates_own_application_has_the_limits_of_the_configuration() -> None:
+    port = free_port()
+    listen = {"bind": "127.0.0.1", "http_port": port, "tls": False}
+    settings = Settings.model_validate({"listen": listen, "limits": {"fields": 400}})
+    labgate = Application(settings, access_log=False, renew=False)
+    await labgate.start()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        cookies = b"Cookie: a=b\r\n" * 398
+        writer.write(b"GET /.labgate/health HTTP/1.1\r\nHost: a\r\n" + cookies + b"\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
         await labgate.stop()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
+from proxy.net.limits import DEFAULT_LIMITS, Limits
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.tasks import spawn
 
@@ -19,7 +20,8 @@ P = TypeVar("P", bound=asyncio.BaseProtocol)
 START_DELAY_SECONDS = 1.0
 """Loading aiohttp would slow down whoever waits for the ports to open, by milliseconds."""
 SHUTDOWN_SECONDS = 0.5
-MAX_LINE_BYTES, MAX_FIELD_BYTES, MAX_FIELDS = 17 * 1024, 65 * 1024, 256
+ADDED_FIELDS, ADDED_BYTES = 16, 1024
+"""Room for the fields that labgate adds to a request, such as X-Real-IP and Via."""
 
 
 class InProcessUpstream:
@@ -29,10 +31,14 @@ class InProcessUpstream:
 
     Args:
         make_app: Makes the application, as soon as aiohttp is loaded.
+        limits: Those of labgate's own parser; aiohttp's are no narrower.
     """
 
-    def __init__(self, make_app: Callable[[], web.Application]) -> None:
+    def __init__(
+        self, make_app: Callable[[], web.Application], limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self._make_app = make_app
+        self._limits = limits
         self._runner: web.AppRunner | None = None
         self._starting: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -64,9 +70,9 @@ class InProcessUpstream:
             shutdown_timeout=SHUTDOWN_SECONDS,
             auto_decompress=False,
             # Whatever labgate's own parser lets through is let through here.
-            max_line_size=MAX_LINE_BYTES,
-            max_field_size=MAX_FIELD_BYTES,
-            max_headers=MAX_FIELDS,
+            max_line_size=self._limits.request_line + ADDED_BYTES,
+            max_field_size=self._limits.head + ADDED_BYTES,
+            max_headers=self._limits.fields + ADDED_FIELDS,
         )
         await runner.setup()
         self._runner = runner
@@ -97,15 +103,10 @@ class InProcessUpstream:
             raise OSError("it is not running")
         loop = asyncio.get_running_loop()
         near, far = socket.socketpair()
-        accepted: asyncio.BaseTransport | None = None
         try:
-            accepted, _ = await loop.connect_accepted_socket(server, far)
+            await loop.connect_accepted_socket(server, far)
             return await loop.create_unix_connection(factory, sock=near)
         except BaseException:
+            # The other end is its transport's, which closes it after this one.
             near.close()
-            if accepted is None:
-                far.close()
-            else:
-                # The descriptor is the transport's, which closes it in its own time.
-                accepted.close()
             raise

@@ -374,7 +374,8 @@ CHALLENGE = b"/.well-known/acme-challenge/"
 def test_challenges_are_served_on_both_listeners_and_never_redirected() -> None:
     site = make_site((LAB,), JUPYTER, challenges=True)
     token = CHALLENGE + b"aZ09-_"
-    for head in (plain(b"Host: x", target=token), get(b"Host: x", target=token)):
+    lines = (b"Host: x", b"Authorization: Basic eDp5")
+    for head in (plain(*lines, target=token), get(*lines, target=token)):
         assert decide(head, site) == Internal(application_head(head))
 
 

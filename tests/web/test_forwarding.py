@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -162,7 +163,7 @@ async def test_options_with_no_hops_left_is_answered_without_the_application() -
 async def test_an_answer_does_not_wait_for_content() -> None:
     """Whatever content comes with it: nobody reads it, and the next request is understood."""
     health = b"GET /.labgate/health HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
-    async with edge(None) as labgate:
+    async with asyncio.timeout(30), edge(None) as labgate:
         reader, writer = await labgate.connect()
         writer.write(health)
         assert (await reader.readuntil(b"serving\n")).startswith(b"HTTP/1.1 200 ")
@@ -179,7 +180,7 @@ async def test_a_site_with_a_login_gives_its_session_to_the_application_alone() 
 
 async def test_content_for_labgates_own_paths_reaches_nobody() -> None:
     """aiohttp would decompress it, and what is no gzip would end the next client's request."""
-    async with edge(None) as labgate:
+    async with asyncio.timeout(30), edge(None) as labgate:
         for _ in range(20):
             lines = (b"Content-Encoding: gzip", b"Content-Length: 10")
             asked = request(b"/.labgate/health", *lines, method=b"POST", content=b"A" * 10)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from proxy.net.limits import Limits
 from proxy.web import in_process
 from proxy.web.in_process import InProcessUpstream
 
@@ -19,8 +20,12 @@ def make_app() -> web.Application:
     async def hello(_request: web.Request) -> web.Response:
         return web.Response(text="hello")
 
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
     app = web.Application()
     app.router.add_get("/hello", hello)
+    app.router.add_post("/echo", echo)
     return app
 
 
@@ -150,8 +155,63 @@ async def test_a_client_that_leaves_while_it_connects_breaks_nobody(
     if not connecting.cancelled():
         connecting.result()[1].close()
     # A descriptor closed under a transport would be one of these, and refused.
-    others = [await connect(upstream) for _ in range(8)]
-    for reader, writer in others:
+    async with asyncio.timeout(SECONDS):
+        others = [await connect(upstream) for _ in range(8)]
+        for reader, writer in others:
+            writer.write(REQUEST)
+            await reader.readuntil(b"hello")
+            writer.close()
+
+
+async def test_a_start_that_failed_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    makers = [web.Application, make_app]
+
+    def make() -> web.Application:
+        if len(makers) > 1:
+            makers.pop(0)
+            raise ValueError("no routes")
+        return makers[0]()
+
+    upstream = InProcessUpstream(make)
+    async with asyncio.timeout(SECONDS):
+        with pytest.raises(OSError, match="it is not running"):
+            await connect(upstream)
+        reader, writer = await connect(upstream)
         writer.write(REQUEST)
         await reader.readuntil(b"hello")
         writer.close()
+        await upstream.stop()
+    assert "background task application failed" in caplog.text
+
+
+async def test_content_is_not_decompressed(upstream: InProcessUpstream) -> None:
+    """That would take the event loop's time, for anybody who sends some."""
+    async with asyncio.timeout(SECONDS):
+        reader, writer = await connect(upstream)
+        head = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Encoding: gzip\r\n"
+        writer.write(head + b"Content-Length: 5\r\n\r\nplain")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert await reader.readexactly(5) == b"plain"
+        writer.close()
+
+
+LIMITS = Limits(request_line=20_000, head=90_000, fields=400)
+LARGEST = [
+    pytest.param(b"GET /hello?" + b"x" * 19_900 + b" HTTP/1.1\r\nHost: a\r\n", id="line"),
+    pytest.param(
+        b"GET /hello HTTP/1.1\r\nHost: a\r\nCookie: " + b"x" * 89_900 + b"\r\n", id="field"
+    ),
+    pytest.param(b"GET /hello HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 399, id="fields"),
+]
+
+
+@pytest.mark.parametrize("head", LARGEST)
+async def test_whatever_labgates_limits_allow_is_understood(head: bytes) -> None:
+    """With the fields that labgate adds."""
+    upstream = InProcessUpstream(make_app, LIMITS)
+    async with asyncio.timeout(SECONDS):
+        reader, writer = await connect(upstream)
+        writer.write(head + b"X-Real-IP: 203.0.113.7\r\n" * 8 + b"\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+        await upstream.stop()
