@@ -31,7 +31,7 @@ from proxy.jupyter.readiness import is_ready, is_silent
 from proxy.messages import Dispatch
 from proxy.net.limits import Limits, new_application_limit, new_connection_limit, new_request_limit
 from proxy.net.listener import Listener, listen
-from proxy.net.ports import BACKLOG
+from proxy.net.ports import BACKLOG, Ports
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.access_log import AccessLog
 from proxy.observe.record import Observer, Observers
@@ -132,8 +132,16 @@ class Application:
         if settings.listen.tls:
             self.certificates = build_certificate_store(settings, worker=shared is not None)
 
-    async def start(self) -> None:
+    @property
+    def dispatch(self) -> Dispatch:
+        """Takes every request, whatever front it comes from."""
+        return self._dispatcher
+
+    async def start(self, ports: Ports | None = None) -> None:
         """Open every port.
+
+        Args:
+            ports: Instead of those that the configuration names.
 
         Raises:
             StartError: A certificate or a port is not available, or the htpasswd file is
@@ -147,7 +155,8 @@ class Application:
         if self.certificates is not None:
             self.certificates.start()
             context = self.certificates.handshakes.context
-        ports = bind_ports(settings) if self._shared is None else self._shared.ports
+        if ports is None:
+            ports = bind_ports(settings) if self._shared is None else self._shared.ports
         limits = fit_to_descriptors(self._limits, settings)
         connection_limit = new_connection_limit(limits, self._trusted)
         server = build_server(settings, self._dispatcher, limits, connection_limit)

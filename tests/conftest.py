@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from proxy.jupyter.engine import EngineUnavailable, connect
 from proxy.jupyter.port import DEFAULT_PORT, LOOPBACK
-from tests.fronts import FRONTS, choose, front
+from tests.fronts import choose, front
 
 TEST_IMAGE = "quay.io/jupyter/base-notebook:local"
 PULL_TEST_IMAGE = (
@@ -40,7 +40,7 @@ OCCUPIED = pytest.StashKey[socket.socket]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--front aiohttp``: clients meet aiohttp's server instead of labgate's own protocol."""
     help_text = "what speaks HTTP with clients in this run: tests/fronts.py"
-    parser.addoption("--front", choices=sorted(FRONTS), default=front(), help=help_text)
+    parser.addoption("--front", choices=["labgate", "aiohttp"], default=front(), help=help_text)
 
 
 def pytest_configure(config: pytest.Config) -> None:

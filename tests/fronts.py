@@ -21,7 +21,7 @@ class Mounted:
     def __init__(self, dispatch: Dispatch, *, limits: Limits, plain_redirects: bool) -> None:
         assert not plain_redirects, "a server of somebody else's has its own redirects"
         self._handler = ProxyHandler(dispatch, limits)
-        self._server = web.Server(self._handler, access_log=None, **server_options(limits))
+        self._server = web.Server(self._handler.handle, access_log=None, **server_options(limits))
 
     def __call__(self) -> asyncio.Protocol:
         return self._server()

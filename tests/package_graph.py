@@ -38,6 +38,7 @@ LAYERS = {
     "jupyter": "launches Jupyter; nothing that serves requests needs it but app",
     "builders": "makes the parts above from the settings",
     "app": "puts the parts together, starts and stops them",
+    "mount": "the same in somebody else's aiohttp application",
     "workers": "several processes with an app each",
     "doctor": "tries what a browser does, and tells symptoms",
     "cli": "what people type: one app, or workers",

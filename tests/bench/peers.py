@@ -60,6 +60,7 @@ class Labgate(Peer):
         tree: The checkout.
         name: As in ``--peers``.
         workers: Processes that serve.
+        server: ``listen.server``; only its default is known to older checkouts.
         python: Another Python of the same version; it loads what is installed for this one.
     """
 
@@ -71,18 +72,20 @@ class Labgate(Peer):
         name: str = "labgate",
         workers: int = 1,
         python: str | None = None,
+        server: str = "",
     ) -> None:
         self.name = name
         self.tree = self.folder = tree
         self._workers = workers
         self._foreign = python
+        self._server = server
         own = tree / ".venv" / "bin" / "python"
         here = str(own) if tree != REPOSITORY and own.exists() else sys.executable
         self._python = python or here
 
     def with_workers(self, workers: int) -> Labgate:
         """The same with so many processes."""
-        return Labgate(self.tree, self.name, workers, self._foreign)
+        return Labgate(self.tree, self.name, workers, self._foreign, self._server)
 
     def version(self) -> str | None:
         source = self.tree / "proxy" / "__init__.py"
@@ -108,6 +111,8 @@ class Labgate(Peer):
         own = {"XDG_STATE_HOME": str(work), "PYTHONDONTWRITEBYTECODE": ""}
         # As the service and the image set it.
         own["PYTHONMALLOC"] = "malloc"
+        if self._server:
+            own["LABGATE_LISTEN__SERVER"] = self._server
         return own | ({"PYTHONPATH": interpreter.packages()} if self._foreign else {})
 
     def has_workers(self) -> bool:
@@ -214,11 +219,15 @@ def _printed(command: str, flag: str) -> str:
 
 
 def labgates() -> list[Labgate]:
-    """labgate on the distribution's Python, as the peers are its builds; and on this one."""
+    """labgate on the distribution's Python, as the peers are its builds; and on this one.
+
+    With aiohttp's server in front, too, on the same Python as the first.
+    """
     python = interpreter.distribution()
+    on_aiohttp = Labgate(name="labgate-aiohttp", python=python, server="aiohttp")
     if python is None:
-        return [Labgate()]
-    return [Labgate(python=python), Labgate(name="labgate:venv")]
+        return [Labgate(), on_aiohttp]
+    return [Labgate(python=python), Labgate(name="labgate:venv"), on_aiohttp]
 
 
 PEERS: tuple[Peer, ...] = (

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from tests.conftest import require
+from tests.fronts import front
 
 ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 90.0
@@ -303,6 +304,8 @@ class Labgate(Program):
         if "process" in arguments:
             # One of the kernel's may be taken again before Jupyter, which is slow, listens.
             state["LABGATE_JUPYTER__PORT"] = str(free_port())
+        if front() != "labgate":
+            state["LABGATE_LISTEN__SERVER"] = front()
         super().__init__(folder, state | dict(environment or {}))
         self.tls = tls
         self.https_port = free_port() if tls else 0

@@ -35,7 +35,7 @@ DECOMPRESSED = Refuse(
 
 
 class ProxyHandler:
-    """Handles every request of an ``aiohttp.web`` application.
+    """Handles every request of an ``aiohttp.web`` application by ``handle``.
 
     Args:
         dispatch: Takes every request.
@@ -49,7 +49,7 @@ class ProxyHandler:
         # Has the tunnels, which are none of aiohttp's connections any more.
         self._tunnels = Http1Server(dispatch, limits=limits)
 
-    async def __call__(self, request: web.BaseRequest) -> SentResponse:
+    async def handle(self, request: web.BaseRequest) -> SentResponse:
         """Respond; the client is the one that ``request.remote`` names."""
         client = plain_address(request.remote) if request.remote else "local"
         connection = request.protocol

@@ -140,7 +140,7 @@ async def test_a_server_that_decompresses_content_gets_none_forwarded(
     class Careless(fronts.Mounted):
         def __init__(self, dispatch: Dispatch, *, limits: Limits, plain_redirects: bool) -> None:
             super().__init__(dispatch, limits=limits, plain_redirects=plain_redirects)
-            self._server = web.Server(ProxyHandler(dispatch, limits), access_log=None)
+            self._server = web.Server(ProxyHandler(dispatch, limits).handle, access_log=None)
 
     monkeypatch.setitem(fronts.FRONTS, "careless", Careless)
     caplog.set_level("INFO", "labgate")

@@ -1,0 +1,86 @@
+"""labgate in somebody else's aiohttp application.
+
+The host's server has the ports, the certificates and the connections; everything behind a request's
+head is labgate's: the checks, the rewriting, the passwords, the connections to Jupyter.
+Tested by tests/test_mount.py, which runs the README's example.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from proxy.app import SWEEP_SECONDS, Application
+from proxy.config.settings import Settings
+from proxy.errors import UsageError
+from proxy.net.limits import Limits
+from proxy.net.ports import Ports
+from proxy.net.upstream_address import parse_upstream
+from proxy.runtime.tasks import spawn
+from proxy.web.front.handler import ProxyHandler
+from proxy.web.front.server import server_options
+
+__all__ = ["Mount", "server_options"]
+
+log = logging.getLogger("labgate")
+
+
+class Mount:
+    """The whole proxy as a handler: add ``run`` to ``cleanup_ctx`` and ``handler`` to the router.
+
+    The application's server must be started with ``**server_options()``.
+
+    Attributes:
+        handler: Handles a request of the application.
+
+    Args:
+        settings: As for ``labgate serve``; ``[listen]``, ``[tls]`` and ``[acme]`` are the host's
+            affair.
+        access_log: Whether to log every request.
+
+    Raises:
+        UsageError: The settings name no Jupyter.
+    """
+
+    def __init__(self, settings: Settings, *, access_log: bool = False) -> None:
+        if not settings.upstream.url:
+            message = "upstream.url: name the Jupyter to forward to, as http://127.0.0.1:8888"
+            raise UsageError(message)
+        listen = settings.listen.model_copy(update={"tls": False})
+        settings = settings.model_copy(update={"listen": listen})
+        self._upstream = parse_upstream(settings.upstream.url)
+        self._application = Application(settings, access_log=access_log, renew=False)
+        limits = Limits(**settings.limits.model_dump())
+        self._front = ProxyHandler(self._application.dispatch, limits)
+        self.handler = self._front.handle
+
+    async def run(self, _app: web.Application) -> AsyncIterator[None]:
+        """Run from the application's start to its clean-up.
+
+        At the end requests have ``listen.drain_seconds``, and WebSockets are cut.
+
+        Raises:
+            StartError: The htpasswd file is invalid.
+        """
+        await self._application.start(Ports([], []))
+        self._application.connect_to(self._upstream)
+        sweep = spawn(self._sweep(), "handler sweep")
+        try:
+            yield
+        finally:
+            sweep.cancel()
+            await self._application.stop()
+
+    async def expect(self, _request: web.Request) -> None:
+        """The route's ``expect_handler``: aiohttp's would say 100 Continue before Jupyter does."""
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await self._front.enforce_timeouts()
+            except Exception:
+                log.exception("checking the timeouts failed; trying again")
