@@ -1,5 +1,6 @@
 # make up      Jupyter on https://localhost:8443      (ARGS="--domain lab.example.org" for the real thing)
 # make test    the tests                               (ARGS="tests/rules -x" for some of them)
+# make test-all  the same, and again with aiohttp's server in front
 # make check   style and types
 # make bench   labgate beside nginx, Caddy, HAProxy …   (ARGS=--help for what it takes)
 # make mutants which changes of the code no test finds  (ARGS=rules for one folder; may take hours)
@@ -12,7 +13,7 @@ VENV ?= .venv
 ARGS ?=
 
 .DEFAULT_GOAL := up
-.PHONY: up test check bench mutants lock
+.PHONY: up test test-all test-aiohttp check bench mutants lock
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -33,6 +34,15 @@ AT_ONCE := -n auto --dist loadfile --no-loadscope-reorder --durations=25 --durat
 
 test: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest $(if $(filter tests%,$(ARGS)),,$(AT_ONCE)) $(ARGS)
+
+# What clients can tell of the front, with listen.server = "aiohttp" in place of the default.
+ON_AIOHTTP := --front aiohttp -m "not slow and not load and not docker" \
+    tests/wire tests/web tests/proxying tests/access tests/net tests/observe tests/e2e
+
+test-all: test test-aiohttp
+
+test-aiohttp: $(VENV)/dev.stamp
+	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_AIOHTTP) $(ARGS)
 
 check: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff check .

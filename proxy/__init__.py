@@ -32,12 +32,11 @@ Between a client's side and ``proxying`` stand the interfaces of ``messages``: n
 cross them. So there can be a second client's side: with ``listen.server = "aiohttp"``,
 ``web.front`` has aiohttp's server in the place of ``http1.server_connection``, and an aiohttp
 application of somebody else can mount the proxy.
-
 ``rules`` decides and does no I/O. Beside the way of a request are
 
 - ``cli``, what people type; ``config``, what they configure
 - ``app``, which starts and stops everything; ``builders`` makes its parts from the configuration,
-  ``workers`` runs it in several processes
+  ``workers`` runs it in several processes, ``mount`` in somebody else's aiohttp application
 - ``certs``, certificates and their renewal; ``jupyter``, which launches and watches Jupyter
 - ``symptoms``, what goes wrong between a browser and Jupyter, in words; ``doctor``, which looks
   for it

@@ -132,11 +132,6 @@ class Application:
         if settings.listen.tls:
             self.certificates = build_certificate_store(settings, worker=shared is not None)
 
-    @property
-    def dispatch(self) -> Dispatch:
-        """Takes every request, whatever front it comes from."""
-        return self._dispatcher
-
     async def start(self, ports: Ports | None = None) -> None:
         """Open every port.
 
