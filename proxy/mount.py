@@ -7,25 +7,22 @@ Tested by tests/test_mount.py, which runs the README's example.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from proxy.app import SWEEP_SECONDS, Application
+from proxy.app import CHECK_SECONDS, Application
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
 from proxy.net.limits import Limits
 from proxy.net.ports import Ports
 from proxy.net.upstream_address import parse_upstream
+from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
 from proxy.web.front.handler import ProxyHandler
 from proxy.web.front.server import server_options
 
 __all__ = ["Mount", "server_options"]
-
-log = logging.getLogger("labgate")
 
 
 class Mount:
@@ -67,20 +64,14 @@ class Mount:
         """
         await self._application.start(Ports([], []))
         self._application.connect_to(self._upstream)
-        sweep = spawn(self._sweep(), "handler sweep")
+        checks = spawn(
+            run_periodically([self._front.enforce_timeouts], CHECK_SECONDS), "timeouts of a mount"
+        )
         try:
             yield
         finally:
-            sweep.cancel()
+            checks.cancel()
             await self._application.stop()
 
     async def expect(self, _request: web.Request) -> None:
         """The route's ``expect_handler``: aiohttp's would say 100 Continue before Jupyter does."""
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            try:
-                await self._front.enforce_timeouts()
-            except Exception:
-                log.exception("checking the timeouts failed; trying again")
