@@ -6,6 +6,7 @@ In the order an exchange meets them:
 
 - ``inspector``           switches the capture on and off
 - ``recorder``            stands between a front and the proxying while it is on
+- ``captured_sections``   fields that repeat are captured once
 - ``exchange``            what is known of one exchange, as text
 - ``recorded_content``    the beginning of some content
 - ``content``             which content is shown, without its secrets

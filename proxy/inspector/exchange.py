@@ -5,8 +5,9 @@ Tested by tests/inspector/test_recorder.py and tests/inspector/test_ring.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from proxy.rules.changes import Change
@@ -16,11 +17,13 @@ from proxy.rules.redaction import printable, redact
 MAX_VALUE_CHARACTERS = 4096
 _OBJECT_OCTETS = 1024
 """What an exchange weighs beside its texts, about."""
+_FIELD_OCTETS = 250
+"""What a field weighs, about; those that repeat are shared and weigh less."""
 
 Pair = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CapturedHead:
     """A head as it passed one of the four places: from and to the client, to and from Jupyter.
 
@@ -37,7 +40,7 @@ class CapturedHead:
         return next((value for key, value in self.fields if key.lower() == name), "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CapturedChange:
     """What one rule did to one field; ``before`` is None if it was added, ``after`` if removed."""
 
@@ -207,17 +210,43 @@ class Exchange:
         total = _OBJECT_OCTETS + len(self.target) + len(self.explanation) + len(self.reason)
         for head in (self.received, self.sent_up, self.answered, self.sent_down):
             if head is not None:
-                total += 200 + sum(len(name) + len(value) + 150 for name, value in head.fields)
-        for change in (*self.changes_up, *self.changes_down):
-            total += 300 + len(change.before or "") + len(change.after or "")
+                total += 200 + _FIELD_OCTETS * len(head.fields)
+        total += _FIELD_OCTETS * (len(self.changes_up) + len(self.changes_down))
         for content in (self.content_up, self.content_down):
             total += len(content.text) if content is not None else 0
         return total + sum(message.weight for message in self.messages)
 
 
-def captured_fields(fields: Sequence[Field]) -> tuple[Pair, ...]:
+def captured_fields(fields: Iterable[Field]) -> tuple[Pair, ...]:
     """Fields as text, redacted."""
-    return tuple((printable(name), captured_value(name, value)) for name, value in fields)
+    return tuple(
+        [_plain(field) if field[0] in _PLAIN_NAMES else _redacted(field) for field in fields]
+    )
+
+
+def _redacted(field: Field) -> Pair:
+    return printable(field[0]), captured_value(*field)
+
+
+@lru_cache(4096)
+def _plain(field: Field) -> Pair:
+    """As ``_redacted``, and remembered: these repeat, and no secret may be remembered."""
+    return _redacted(field)
+
+
+_PLAIN_NAMES = frozenset(
+    spelling
+    for name in (
+        *(b"Accept", b"Accept-Encoding", b"Accept-Language", b"Accept-Ranges", b"Cache-Control"),
+        *(b"Connection", b"Content-Encoding", b"Content-Length", b"Content-Security-Policy"),
+        *(b"Content-Type", b"Date", b"Etag", b"Last-Modified", b"Server"),
+        *(b"Transfer-Encoding", b"Upgrade", b"User-Agent", b"Vary", b"X-Real-IP"),
+        *(b"X-Content-Type-Options", b"X-Forwarded-For"),
+        *(b"X-Forwarded-Proto", b"Sec-Fetch-Dest", b"Sec-Fetch-Mode", b"Sec-Fetch-Site"),
+        b"Strict-Transport-Security",
+    )
+    for spelling in (name, name.lower())
+)
 
 
 def captured_value(name: bytes, value: bytes) -> str:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from time import monotonic, time
 
+from proxy.inspector.captured_sections import CapturedSections, head_of
 from proxy.inspector.content import MAX_CONTENT_BYTES
 from proxy.inspector.exchange import (
     CapturedHead,
@@ -25,7 +27,7 @@ from proxy.inspector.ring import Ring
 from proxy.messages import RawConnection, RequestBody, Responder
 from proxy.observe.record import Record
 from proxy.rules.decision import Refuse
-from proxy.rules.head import Arrival, Field, RequestHead
+from proxy.rules.head import Field
 from proxy.rules.redaction import printable, redact_target
 from proxy.rules.site import Site
 from proxy.short_response import Response
@@ -62,6 +64,7 @@ class Recorder:
     def __init__(self, ring: Ring, options: CaptureOptions | None = None) -> None:
         self.ring = ring
         self.options = options if options is not None else CaptureOptions()
+        self.sections = CapturedSections()
 
     def begin(
         self, record: Record, body: RequestBody, responder: Responder, site: Site
@@ -83,15 +86,32 @@ class Recording:
         site: Site,
     ) -> None:
         self._ring = recorder.ring
+        self._sections = recorder.sections
+        self._section = record.head.section
         self._options = recorder.options
         self._record = record
         self._site = site
         self._reason = bytearray()
+        self._filled_at = 0.0
         self._body = body
         self.length = body.length
         self._responder = responder
         self._began = monotonic()
-        self.exchange = _exchange_of(record.head, "https" if site.https else "http")
+        head = record.head
+        self._target = printable(redact_target(head.target), MAX_TARGET_CHARACTERS)
+        self._method = printable(head.method)
+        major, minor = head.version
+        self.exchange = Exchange(
+            started=time(),
+            peer=head.arrival.peer,
+            method=self._method,
+            target=self._target,
+            received=CapturedHead(
+                f"{self._method} {self._target} HTTP/{major}.{minor}",
+                self._sections.received(head.section),
+            ),
+            scheme="https" if site.https else "http",
+        )
         self._content_up = self._content_down = None
         if self._options.content:
             limit = self._options.max_content_bytes
@@ -187,6 +207,8 @@ class Recording:
         """The record is complete."""
         exchange, record = self.exchange, self._record
         self._fill()
+        exchange.changes_down = captured_changes(record.changes_down)
+        exchange.outcome = record.outcome
         exchange.open = False
         exchange.times.last_octet = monotonic() - self._began
         exchange.octets_up, exchange.octets_down = record.bytes_up, record.bytes_down
@@ -194,7 +216,8 @@ class Recording:
             exchange.content_up = self._content_up.captured(exchange.received)
         if self._content_down is not None and exchange.sent_down is not None:
             exchange.content_down = self._content_down.captured(exchange.sent_down)
-        self._explain()
+        if exchange.status >= FIRST_ERROR or record.refusal is not None:
+            self._explain()
         self._ring.update(exchange)
 
     def _explain(self) -> None:
@@ -223,19 +246,18 @@ class Recording:
         exchange.sent_down = CapturedHead(_status_line(status, reason), captured_fields(fields))
         exchange.times.sent_down = monotonic() - self._began
         self._fill()
-        self._ring.update(exchange)
+        self._ring.grow(exchange, 0)
 
     def _fill(self) -> None:
-        """Copy what is known by now; a retry may have changed it."""
+        """Copy what is known of Jupyter's side by now; a retry may have changed it."""
         exchange, record = self.exchange, self._record
-        exchange.outcome = record.outcome
-        exchange.changes_up = captured_changes(record.changes_up)
-        exchange.changes_down = captured_changes(record.changes_down)
-        if record.upstream_request:
-            sent = head_of(record.upstream_request, record.head.arrival)
-            exchange.sent_up = CapturedHead(_request_line(sent), captured_fields(sent.fields))
+        if record.upstream_request and record.sent_up_at != self._filled_at:
+            self._filled_at = record.sent_up_at
+            fields, exchange.changes_up = self._sections.sent_up(self._section, record)
+            exchange.sent_up = CapturedHead(f"{self._method} {self._target} HTTP/1.1", fields)
             exchange.times.sent_up = record.sent_up_at - self._began
-        if (head := record.upstream_response) is not None:
+        head = record.upstream_response
+        if head is not None and exchange.answered is None:
             exchange.answered = CapturedHead(
                 _status_line(head.status, head.reason), captured_fields(head.fields)
             )
@@ -243,32 +265,6 @@ class Recording:
         if (refusal := record.refusal) is not None:
             exchange.rule, exchange.reason = refusal.rule, reason_of(refusal)
             exchange.would_refuse = bool(record.upstream_request)
-
-
-def _exchange_of(head: RequestHead, scheme: str) -> Exchange:
-    return Exchange(
-        started=time(),
-        peer=head.arrival.peer,
-        method=printable(head.method),
-        target=printable(redact_target(head.target), MAX_TARGET_CHARACTERS),
-        received=CapturedHead(_request_line(head), captured_fields(head.fields)),
-        scheme=scheme,
-    )
-
-
-def _request_line(head: RequestHead) -> str:
-    target = printable(redact_target(head.target), MAX_TARGET_CHARACTERS)
-    major, minor = head.version
-    return f"{printable(head.method)} {target} HTTP/{major}.{minor}"
-
-
-def head_of(octets: bytes, arrival: Arrival) -> RequestHead:
-    """A request head as it was serialised for Jupyter; content behind it is left out."""
-    lines = octets.partition(b"\r\n\r\n")[0].split(b"\r\n")
-    pairs = (line.partition(b":") for line in lines[1:])
-    fields = tuple((name, value.strip()) for name, _, value in pairs)
-    method, target, _version = lines[0].split(b" ")
-    return RequestHead(method, target, (1, 1), fields, arrival)
 
 
 def reason_of(refusal: Refuse) -> str:
@@ -285,5 +281,6 @@ def reason_of(refusal: Refuse) -> str:
     return " ".join(part for part in parts if part)
 
 
+@lru_cache(256)
 def _status_line(status: int, reason: bytes) -> str:
     return f"HTTP/1.1 {status} {printable(reason)}".rstrip()

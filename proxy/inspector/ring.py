@@ -10,6 +10,9 @@ from proxy.inspector.exchange import Exchange
 MAX_EXCHANGES = 5000
 MAX_OCTETS = 64 * 1024 * 1024
 
+FIRST_OCTETS = 4 * 1024
+"""What an exchange weighs until it is complete, about."""
+
 Listener = Callable[[Exchange], None]
 
 
@@ -55,7 +58,7 @@ class Ring:
         self._last += 1
         exchange.number = self._last
         self._exchanges[exchange.number] = exchange
-        self.update(exchange)
+        self.grow(exchange, FIRST_OCTETS if exchange.open else exchange.octets)
 
     def update(self, exchange: Exchange) -> None:
         """Weigh an exchange that has changed, and tell the listeners."""

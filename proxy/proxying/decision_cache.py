@@ -25,16 +25,18 @@ class Remembered(ref[FieldSection]):
         forwarded: Site, arrival, method and version of a request that was forwarded unmodified.
         target: That request's target, or a later one's.
         lines: The serialised fields that went up.
+        changes: What the rules did to them; None if nobody asked.
         sent_as: Site, arrival and version with which ``lines`` were made.
     """
 
-    __slots__ = ("forwarded", "identity", "lines", "sent_as", "target")
+    __slots__ = ("changes", "forwarded", "identity", "lines", "sent_as", "target")
 
     identity: int
     forwarded: object
     sent_as: object
     target: bytes
     lines: bytes
+    changes: list[Change] | None
 
 
 class DecisionCache:
@@ -72,13 +74,16 @@ class DecisionCache:
         changes: list[Change] | None = None,
     ) -> bytes:
         """As ``rules.request.upstream_head``."""
-        if websocket or changes is not None:
+        if websocket:
             return upstream_head(head, site, websocket=websocket, changes=changes)
         remembered = self._of(head)
         key = (site, head.arrival, head.version)
-        if remembered.sent_as != key:
-            remembered.lines = field_lines(upstream_fields(head, site))
+        if remembered.sent_as != key or (changes is not None and remembered.changes is None):
+            remembered.changes = [] if changes is not None else None
+            remembered.lines = field_lines(upstream_fields(head, site, changes=remembered.changes))
             remembered.sent_as = key
+        if changes is not None and remembered.changes is not None:
+            changes += remembered.changes
         return REQUEST_LINE % (head.method, head.target) + remembered.lines
 
     def _of(self, head: RequestHead) -> Remembered:
@@ -87,7 +92,7 @@ class DecisionCache:
         if remembered is None:
             remembered = Remembered(section, self._forget)
             remembered.identity = id(section)
-            remembered.forwarded = remembered.sent_as = None
+            remembered.forwarded = remembered.sent_as = remembered.changes = None
             remembered.target = remembered.lines = b""
             self._sections[id(section)] = remembered
         return remembered

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import re
 
-from .secret_names import SCHEMES, SUBPROTOCOLS, is_secret_field, is_secret_parameter
+from .secret_names import (
+    SCHEMES,
+    SUBPROTOCOLS,
+    is_secret_field,
+    is_secret_parameter,
+    may_hold_secrets,
+)
 
 REDACTED = b"[redacted]"
 
@@ -53,7 +59,7 @@ def redact(name: bytes, value: bytes) -> bytes:
 
 def redact_target(target: bytes) -> bytes:
     """A request target or URL without the secrets in its query and its userinfo."""
-    if b"=" in target or b"%" in target:
+    if b"%" in target or (b"=" in target and may_hold_secrets(target)):
         target = _without_secret_parameters(target)
     if b"@" in target:
         target = _AUTHORITY_FORM.sub(rb"\1" + REDACTED + b"@", target)

@@ -5,6 +5,7 @@ Tested by tests/rules/test_redaction.py and tests/rules/test_planted_secrets.py.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
@@ -47,6 +48,14 @@ SUBPROTOCOLS = frozenset(
 
 _MAX_ENCODINGS = 5
 _MAX_NAME_OCTETS = 256
+
+
+_ANY_WORD = re.compile(b"|".join((*_WORDS, *_EXACTLY)), re.IGNORECASE)
+
+
+def may_hold_secrets(text: bytes) -> bool:
+    """Whether text without percent-encoding could have a secret parameter: a quick look."""
+    return len(text) > _MAX_NAME_OCTETS or _ANY_WORD.search(text) is not None
 
 
 def is_secret_field(name: bytes) -> bool:

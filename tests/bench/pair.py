@@ -152,6 +152,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.pair")
     parser.add_argument("folder", type=Path, help="the other checkout")
+    parser.add_argument("--inspect", action="store_true", help="this one with its inspector on")
     parser.add_argument("cases", nargs="*", help=f"of: {', '.join([*CASES, *MEMORY])}")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
@@ -161,7 +162,11 @@ def main() -> None:
         upstream, port = start_upstream(work, {LOAD_CORE})
         certificate = make_certificate(work)
         behind = Behind(upstream, port, certificate, work, frozenset({PROXY_CORE}))
-        pair = [Labgate(options.folder, "other", python=sys.executable), Labgate(REPOSITORY)]
+        configuration = "[inspector]\nenabled = true\n" if options.inspect else ""
+        pair = [
+            Labgate(options.folder, "other", python=sys.executable),
+            Labgate(REPOSITORY, configuration=configuration),
+        ]
         try:
             for name in chosen:
                 _print(name, *_measured(name, pair, behind, options.rounds))

@@ -62,6 +62,7 @@ class Labgate(Peer):
         workers: Processes that serve.
         server: ``listen.server``; only its default is known to older checkouts.
         python: Another Python of the same version; it loads what is installed for this one.
+        configuration: Its labgate.toml.
     """
 
     absent = "it is this repository"
@@ -73,8 +74,10 @@ class Labgate(Peer):
         workers: int = 1,
         python: str | None = None,
         server: str = "",
+        configuration: str = "",
     ) -> None:
         self.name = name
+        self._configuration = configuration
         self.tree = self.folder = tree
         self._workers = workers
         self._foreign = python
@@ -96,7 +99,7 @@ class Labgate(Peer):
 
     def command(self, port: int, upstream: int, certificate: Certificate, work: Path) -> list[str]:
         configuration = work / "labgate.toml"
-        configuration.write_text("")
+        configuration.write_text(self._configuration)
         command = [self._python, "-m", "proxy", "serve", "--bind", "127.0.0.1"]
         command += ["--config", str(configuration)]
         command += ["--upstream", f"http://127.0.0.1:{upstream}"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.rules.redaction import printable, redact, redact_octets, redact_target
-from proxy.rules.secret_names import is_secret_field, is_secret_parameter
+from proxy.rules.redaction import REDACTED, printable, redact, redact_octets, redact_target
+from proxy.rules.secret_names import is_secret_field, is_secret_parameter, may_hold_secrets
 
 FIELDS = [
     (b"Authorization", b"token s3cret", b"token [redacted]"),
@@ -128,3 +128,13 @@ def test_a_long_value_takes_no_time() -> None:
     for piece in (b"?", b"%25", b"%3f", b"%2f", b"//", b"=%2f%2f", b"@", b"?a", b"a=", b"%"):
         redact_target(b"/?" + piece * 20_000)
         redact_target(b"http:" + piece * 20_000)
+
+
+@pytest.mark.parametrize("name", [b"token", b"TOKEN", b"x_key", b"code", b"n" * 300])
+def test_the_quick_look_misses_no_name(name: bytes) -> None:
+    assert may_hold_secrets(b"/lab?" + name + b"=1")
+    assert REDACTED in redact_target(b"/lab?" + name + b"=1")
+
+
+def test_the_quick_look_passes_what_has_no_secret() -> None:
+    assert not may_hold_secrets(b"/api/contents?content=0&1795653153775")
