@@ -20,6 +20,7 @@ REQUEST_LINE = b"%b %b HTTP/1.1\r\n"
 
 _REWRITTEN = frozenset({b"origin", b"referer"})
 _CREDENTIALS = frozenset({b"authorization", b"cookie"})
+_WITH_RULES = _REWRITTEN | CLIENT_CLAIMS | {b"host", b"via", b"content-length"}
 
 
 def upstream_fields(
@@ -42,10 +43,19 @@ def upstream_fields(
     hop_by_hop_fields = hop_by_hop.hop_by_hop_names(head.values(b"connection"))
     forwarded: list[Field] = []
     own = _CREDENTIALS if site.requires_login else frozenset()
+    with_rules = _WITH_RULES | own if own else _WITH_RULES
     host = via = b""
     for field in head.fields:
         name = field[0].lower()
-        if name in hop_by_hop_fields:
+        if not (
+            name in with_rules
+            or name in hop_by_hop_fields
+            or b"_" in name
+            or name.startswith(b"x-forwarded-")
+        ):
+            # Most fields: the checks below would find no rule for them.
+            forwarded.append(field)
+        elif name in hop_by_hop_fields:
             note(changes, "hop-by-hop", field, None)
         elif name == b"host":
             host = field[1]
@@ -66,11 +76,7 @@ def upstream_fields(
     added = connection_fields(head, site, host)
     hop = b"%d.%d labgate" % head.version
     added.append((b"Via", b"%b, %b" % (via, hop) if via else hop))
-    if websocket:
-        added += ((b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"))
-    elif head.framing.chunked:
-        added.append((b"Transfer-Encoding", b"chunked"))
-
+    added += _own_hop_by_hop_fields(head, websocket=websocket)
     new_host = host if site.preserve else site.upstream.authority.encode("ascii")
     if changes is not None:
         note(changes, "host", (b"Host", host), new_host)
@@ -104,6 +110,12 @@ def connection_fields(head: RequestHead, site: Site, host: bytes) -> list[Field]
         (b"X-Forwarded-Proto", b"https" if site.https else b"http"),
         (b"X-Forwarded-Host", host),
     ]
+
+
+def _own_hop_by_hop_fields(head: RequestHead, *, websocket: bool) -> tuple[Field, ...]:
+    if websocket:
+        return (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")
+    return ((b"Transfer-Encoding", b"chunked"),) if head.framing.chunked else ()
 
 
 def is_client_claim(name: bytes) -> bool:

@@ -42,7 +42,7 @@ RESPONSE = (
     b"HTTP/1.1 200 OK\r\nServer: TornadoServer/6.5\r\nContent-Type: application/json\r\n"
     b"Date: Mon, 23 Nov 2026 12:00:00 GMT\r\nX-Content-Type-Options: nosniff\r\n"
     b"Content-Security-Policy: frame-ancestors 'self'; default-src 'none'\r\n"
-    b'Access-Control-Allow-Origin: \r\nEtag: "0123456789abcdef"\r\n'
+    b'Etag: "0123456789abcdef"\r\n'
     b"Content-Length: 2\r\n\r\n{}"
 )
 P = TypeVar("P", bound=asyncio.BaseProtocol)
