@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from proxy.cli.ask_secret import ask_secret
+from proxy.cli.confirm import confirm_on_terminal
 from proxy.cli.doctor_report import Progress, print_report
 from proxy.doctor.browser import Browser
 from proxy.doctor.compare import compare
@@ -173,7 +174,6 @@ class _Run:
         plain_http = parsed.http_port
         if plain_http is None and browser.target.tls and browser.target.port == 443:
             plain_http = 80
-        asks = sys.stdin.isatty() and sys.stderr.isatty()
         return Examination(
             browser,
             self._credentials,
@@ -181,7 +181,7 @@ class _Run:
             plain_http=plain_http,
             trusted=not parsed.insecure,
             silence_seconds=LONG_SILENCE_SECONDS if parsed.long else 0,
-            ask=self._ask if asks else None,
+            ask=self._ask if confirm_on_terminal() is not None else None,
         )
 
     async def _ask(self) -> str:

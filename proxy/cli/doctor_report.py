@@ -14,7 +14,7 @@ from rich.status import Status
 from rich.text import Text
 
 from proxy.doctor.finding import Finding, Report
-from proxy.doctor.plan import Probe
+from proxy.doctor.plan import PLAIN_HTTP, Probe
 from proxy.symptoms.model import Severity
 
 NAMES = {
@@ -145,6 +145,8 @@ def _summary(report: Report) -> list[str]:
     waiting = [name for name, why in report.untried.items() if why.startswith(NEEDS)]
     if not report.findings:
         lines = [f"Nothing is wrong at {report.url} ({len(report.passed)} probes)."]
+        if waiting:
+            lines = [f"Nothing is wrong at {report.url} so far ({len(report.passed)} probes)."]
     else:
         ids = [finding.id for finding in report.findings]
         lines = [f"Found at {report.url}: {', '.join(ids)}."]
@@ -153,7 +155,9 @@ def _summary(report: Report) -> list[str]:
             lines.append(f"Mend that and run labgate doctor again: {more} until then.")
         if "certificate" in ids:
             lines.append("To go on with this certificate: --ca FILE with its CA, or --insecure.")
-    asked = [why for why in report.untried.values() if not why.startswith(NEEDS)]
+    reasons = [why for why in report.untried.values() if why != PLAIN_HTTP]
+    asked = [why for why in reasons if not why.startswith(NEEDS)]
     if asked and (not report.findings or not waiting):
-        lines.append(f"Not tried: {'; '.join(dict.fromkeys(asked))}.")
+        more = f", and so {len(waiting)} probes that need it" if waiting else ""
+        lines.append(f"Not tried: {'; '.join(dict.fromkeys(asked))}{more}.")
     return lines

@@ -50,4 +50,4 @@ def _compared(
         told = f"{address}, asked without the proxy, shows {', '.join(same)}"
     else:
         told = f"{address}, asked without the proxy, does it right"
-    return replace(finding, received=f"{finding.received}. {told}")
+    return replace(finding, received=f"{finding.received.rstrip('.')}. {told}")

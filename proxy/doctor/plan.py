@@ -32,9 +32,13 @@ class Probe:
     left_out: Callable[[Examination], str] = lambda _: ""
 
 
+PLAIN_HTTP = "the address is plain HTTP"
+"""Why a probe of TLS is left out: there is nothing to try."""
+
+
 def _certificate(examination: Examination) -> str:
     if not examination.browser.target.tls:
-        return "the address is plain HTTP"
+        return PLAIN_HTTP
     return "" if examination.trusted else "--insecure"
 
 
@@ -45,7 +49,7 @@ def _redirect(examination: Examination) -> str:
 
 
 def _https(examination: Examination) -> str:
-    return "" if examination.browser.target.tls else "the address is plain HTTP"
+    return "" if examination.browser.target.tls else PLAIN_HTTP
 
 
 def _silence(examination: Examination) -> str:

@@ -64,6 +64,8 @@ def read_target(text: str) -> tuple[Target, str]:
     Raises:
         UsageError: It is no address of a web server.
     """
+    if text.startswith("unix:"):
+        raise UsageError(f"{text}: a Unix socket cannot be asked here; name an http:// address.")
     typed = text if "//" in text else f"https://{text}"
     try:
         parts = urlsplit(typed)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.configuration import Configuration
+from tests.doctor.leftovers import leftovers
 from tests.doctor.proxies import Certificates, Proxy, proxy
 from tests.e2e.programs import Jupyter
 
@@ -30,7 +31,10 @@ Start = Callable[[Configuration], Proxy]
 
 @pytest.fixture
 def start(tmp_path: Path, jupyter: Jupyter, certificates: Certificates) -> Iterator[Start]:
-    """Starts the proxy of a configuration in front of Jupyter; stops it with the test."""
+    """Starts the proxy of a configuration in front of Jupyter; stops it with the test.
+
+    The test fails if anything stays in Jupyter.
+    """
     upstream = jupyter.upstream.removeprefix("http://")
     with ExitStack() as running:
 
@@ -39,3 +43,4 @@ def start(tmp_path: Path, jupyter: Jupyter, certificates: Certificates) -> Itera
             return running.enter_context(proxy(folder, configuration, upstream, certificates))
 
         yield started
+    assert leftovers(jupyter) == []

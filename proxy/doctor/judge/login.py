@@ -92,7 +92,8 @@ def judge_method(answer: Answer) -> Finding | None:
 
 def origin_refused(answer: Answer, without_origin: Answer) -> Finding:
     """The same request passes without Origin: that field is the reason."""
-    received = f"{answer.received}. Without Origin the same request gets {without_origin.status}"
+    status = without_origin.status
+    received = f"{answer.received.rstrip('.')}. Without Origin the same request gets {status}"
     host = login_cookie(without_origin).removeprefix(LOGIN_COOKIE)
     if host:
         received += f", and a cookie that is named after the Host Jupyter received: {host}"

@@ -30,7 +30,7 @@ def judge_handshake(answer: Answer, without_origin: Answer | None) -> Finding | 
         if version:
             symptom, field = "websocket-version", "Sec-WebSocket-Version"
     elif without_origin is not None and without_origin.status == 101:
-        received = f"{answer.received}. Without Origin the same handshake gets 101"
+        received = f"{answer.received.rstrip('.')}. Without Origin the same handshake gets 101"
         return Finding("origin-refused", "Origin", answer.sent, received)
     elif answer.status not in (401, 403):
         field = "none"

@@ -25,6 +25,7 @@ async def try_login(examination: Examination) -> Finding | None:
     (``IdentityProvider.is_token_authenticated``), which are what is to be examined.
     """
     browser = examination.browser
+    browser.cookies.clear()
     stranger = await browser.get("/api/me", cookies=False)
     if stranger.ok:
         examination.needs_login, examination.login = False, stranger
@@ -35,7 +36,7 @@ async def try_login(examination: Examination) -> Finding | None:
     if not examination.credentials.secret and examination.ask is not None:
         examination.know(Credentials(token=await examination.ask()))
     if not examination.credentials.secret:
-        raise Impossible("needs the token or the password: see labgate doctor --help")
+        raise Impossible("no token and no password were given")
     page = await browser.get("/login")
     if page.status == 404 and examination.credentials.token:
         return await _by_token(examination)
