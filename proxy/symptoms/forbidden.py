@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
-from proxy.rules.authority import host_only
+from proxy.rules.authority import host_only, port_only
 from proxy.rules.credentials import tokens
 from proxy.rules.origin import first_segment
+from proxy.rules.site import Site
 
 from .evidence import (
     SAFE_METHODS,
@@ -96,19 +97,28 @@ def origin(evidence: Evidence) -> Explanation:
     )
     if blamed is not None:
         return explained("origin-refused", f"{because}. {blamed.sentence}", "Origin")
-    authority = authority_of(value)
-    if authority.lower() == host.lower():
-        why = "they differ in upper and lower case only, and Jupyter compares them as text"
-    elif host in (f"{authority}:443", f"{authority}:80"):
-        why = "they differ in the port that is the scheme's own, and Jupyter compares them as text"
-    elif host_only(authority.encode("latin-1", "replace")) == host_only(host.encode()):
-        why = "only the port differs: the proxy in front sends Host without it (nginx: $http_host)"
-    else:
-        why = (
+    why = _difference(authority_of(value.lower()), host, evidence.site)
+    return explained("origin-refused", f"{because}: {why}.", "Origin")
+
+
+def _difference(page: str, host: str, site: Site) -> str:
+    """In what the authority of Origin and Host differ, and who made it so."""
+    if page == host.lower():
+        return "they differ in upper and lower case only, and Jupyter compares them as text"
+    if host in (f"{page}:443", f"{page}:80"):
+        return "they differ in the port that is the scheme's own, and Jupyter compares them as text"
+    octets = host.lower().encode()
+    if host_only(page.encode("latin-1", "replace")) != host_only(octets):
+        return (
             "the proxy in front rewrites Host and not Origin; or a page of another site asked, "
             "and that was right to refuse"
         )
-    return explained("origin-refused", f"{because}: {why}.", "Origin")
+    if port_only(octets) or octets in site.authorities:
+        return (
+            "a page at another port of this name asked, which is another site, and that was right "
+            "to refuse; or the proxy in front changes the port in Host"
+        )
+    return "the proxy in front sends Host without the port (nginx: $host; $http_host has the port)"
 
 
 def _host(evidence: Evidence) -> Explanation:

@@ -19,6 +19,8 @@ from proxy.symptoms.in_front import in_front
 UPSTREAM = WebOrigin("http", "127.0.0.1", 8888)
 SITE = make_site((WebOrigin("https", "lab.example.org", 443),), UPSTREAM)
 PORT = make_site((WebOrigin("https", "lab.example.org", 8443),), UPSTREAM)
+BENCH = make_site((WebOrigin("http", "localhost", 8080),), UPSTREAM)
+"""As of ``labgate inspect --upstream``, perhaps behind another proxy."""
 PRESERVED = replace(SITE, preserve=True)
 LOGIN = (b"Cookie", b"username-lab-example-org=2|1:0; _xsrf=2|abc")
 XSRF = (b"X-XSRFToken", b"2|abc")
@@ -89,6 +91,38 @@ JUPYTER_ANSWERED = [
         ),
         "origin-refused",
         "the scheme's own",
+    ),
+    (
+        answered(head("PUT /a", (b"Origin", b"https://lab.example.org:9000"), LOGIN), 404),
+        "origin-refused",
+        "a page at another port of this name asked",
+    ),
+    (
+        answered(
+            head("PUT /a", (b"Origin", b"http://localhost:9000"), LOGIN, host=b"localhost:8080"),
+            404,
+            site=BENCH,
+        ),
+        "origin-refused",
+        "a page at another port of this name asked",
+    ),
+    (
+        answered(
+            head("PUT /a", (b"Origin", b"https://localhost:8443"), LOGIN, host=b"localhost"),
+            404,
+            site=BENCH,
+        ),
+        "origin-refused",
+        "the proxy in front sends Host without the port (nginx: $host",
+    ),
+    (
+        answered(
+            head("PUT /a", (b"Origin", b"https://a.example"), LOGIN, host=b"127.0.0.1:8080"),
+            404,
+            site=BENCH,
+        ),
+        "origin-refused",
+        "Origin https://a.example is not Host 127.0.0.1:8080: the proxy in front rewrites Host and",
     ),
     (
         answered(head("POST /api/kernels", (b"Origin", b"https://evil.example"), LOGIN), 404),
