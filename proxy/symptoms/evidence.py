@@ -19,6 +19,8 @@ SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _WEBSOCKET_ENDS = (b"/channels", b"/api/events/subscribe")
 _WEBSOCKET_PATHS = (b"/terminals/websocket/", b"/lsp/ws/", b"/api/collaboration/room/")
 
+_PROXY_FIELDS = (b"via", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-real-ip")
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -126,6 +128,11 @@ def login_cookie(head: RequestHead) -> bool:
 def from_own_page(head: RequestHead) -> bool:
     """Whether a browser says that a page of this site sent it (Fetch Metadata)."""
     return head.values(b"sec-fetch-site") == (b"same-origin",)
+
+
+def passed_a_proxy(head: RequestHead) -> bool:
+    """Whether it shows signs of a proxy: its fields, or HTTP/1.0, which nginx speaks by itself."""
+    return head.version == (1, 0) or any(head.values(name) for name in _PROXY_FIELDS)
 
 
 def first(values: Sequence[bytes]) -> bytes:

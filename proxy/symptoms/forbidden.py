@@ -12,7 +12,6 @@ from ipaddress import ip_address
 from proxy.rules.authority import host_only, port_only
 from proxy.rules.credentials import tokens
 from proxy.rules.origin import first_segment
-from proxy.rules.site import Site
 
 from .evidence import (
     SAFE_METHODS,
@@ -23,6 +22,7 @@ from .evidence import (
     login_cookie,
     means_websocket,
     origin_matches_host,
+    passed_a_proxy,
     path_of,
     referer_matches_host,
     shown,
@@ -97,11 +97,11 @@ def origin(evidence: Evidence) -> Explanation:
     )
     if blamed is not None:
         return explained("origin-refused", f"{because}. {blamed.sentence}", "Origin")
-    why = _difference(authority_of(value.lower()), host, evidence.site)
+    why = _difference(authority_of(value.lower()), host, evidence)
     return explained("origin-refused", f"{because}: {why}.", "Origin")
 
 
-def _difference(page: str, host: str, site: Site) -> str:
+def _difference(page: str, host: str, evidence: Evidence) -> str:
     """In what the authority of Origin and Host differ, and who made it so."""
     if page == host.lower():
         return "they differ in upper and lower case only, and Jupyter compares them as text"
@@ -113,10 +113,15 @@ def _difference(page: str, host: str, site: Site) -> str:
             "the proxy in front rewrites Host and not Origin; or a page of another site asked, "
             "and that was right to refuse"
         )
-    if port_only(octets) or octets in site.authorities:
+    if port_only(octets) or octets in evidence.site.authorities:
+        if passed_a_proxy(evidence.came):
+            return (
+                "the proxy in front rewrites Host and not Origin; or a page at another port of "
+                "this name asked, and that was right to refuse"
+            )
         return (
             "a page at another port of this name asked, which is another site, and that was right "
-            "to refuse; or the proxy in front changes the port in Host"
+            "to refuse"
         )
     return "the proxy in front sends Host without the port (nginx: $host; $http_host has the port)"
 

@@ -85,18 +85,23 @@ def _host(head: RequestHead, site: Site) -> Explanation | None:
 def _same(host: bytes, page: str, site: Site) -> bool:
     """Whether both name one public origin, in whatever case and with or without its port."""
     known = site.authorities.get(host.lower())
-    return known is not None and known == site.authorities.get(page.lower().encode("latin-1"))
+    other = page.lower().encode("latin-1")
+    return host.lower() == other or (known is not None and known == site.authorities.get(other))
 
 
 def _public_page(head: RequestHead, site: Site) -> str | None:
-    """The public authority of the page that sent it, as Origin or Referer tell."""
+    """The authority of the page that sent it, if it is one of this site's.
+
+    Public origins are; and where the browser says same-origin, Origin is, whatever it is.
+    """
     for name in (b"origin", b"referer"):
         value = value_of(head, name)
         if value is None:
             continue
         scheme, _, _ = value.partition(b"://")
         authority = authority_of(value)
-        if scheme.lower() + b"://" + authority.lower().encode("latin-1") in site.origins:
+        known = scheme.lower() + b"://" + authority.lower().encode("latin-1") in site.origins
+        if known or (authority and from_own_page(head)):
             return authority
     return None
 

@@ -108,6 +108,34 @@ JUPYTER_ANSWERED = [
     ),
     (
         answered(
+            head(
+                "PUT /a",
+                (b"Origin", b"https://localhost:8443"),
+                (b"X-Forwarded-For", b"::1"),
+                host=b"localhost:8080",
+            ),
+            404,
+            site=BENCH,
+        ),
+        "origin-refused",
+        "the proxy in front rewrites Host and not Origin; or a page at another port",
+    ),
+    (
+        answered(
+            head(
+                "PUT /a",
+                (b"Origin", b"https://localhost:8443"),
+                (b"Sec-Fetch-Site", b"same-origin"),
+                host=b"localhost:8080",
+            ),
+            404,
+            site=BENCH,
+        ),
+        "origin-refused",
+        "Host came as localhost:8080, while the page is at localhost:8443: the proxy in front",
+    ),
+    (
+        answered(
             head("PUT /a", (b"Origin", b"https://localhost:8443"), LOGIN, host=b"localhost"),
             404,
             site=BENCH,
