@@ -6,79 +6,21 @@ on every request, and let every site in.
 
 from __future__ import annotations
 
-import http.client
 import json
-import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
-from http.cookies import SimpleCookie
 
 import pytest
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
-from websockets.typing import Origin
 
 from proxy.symptoms.model import mend
 from tests.doctor.configurations import RIGHT
-from tests.doctor.proxies import Certificates, Proxy, proxy
-from tests.e2e.programs import TOKEN, Jupyter
+from tests.doctor.proxies import Certificates, proxy
+from tests.doctor.visitor import Visitor
+from tests.e2e.programs import Jupyter
 
 pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
 
 FOREIGN = "https://evil.example"
 FILE = json.dumps({"type": "file", "format": "text", "content": "x"})
-
-
-@dataclass
-class Visitor:
-    """Somebody who is logged in; every request carries the cookies, as in a browser."""
-
-    proxy: Proxy
-    jupyter: Jupyter
-    cookies: SimpleCookie
-
-    @property
-    def own(self) -> str:
-        return self.proxy.url.rstrip("/")
-
-    @property
-    def cookie(self) -> str:
-        return "; ".join(f"{name}={morsel.value}" for name, morsel in self.cookies.items())
-
-    def ask(self, method: str, target: str, body: str | None = None, **fields: str) -> int:
-        xsrf = {"X-XSRFToken": self.cookies["_xsrf"].value} if body else {}
-        return self.answer(method, target, body, **xsrf, Cookie=self.cookie, **fields).status
-
-    def answer(
-        self, method: str, target: str, body: str | None = None, **fields: str
-    ) -> http.client.HTTPResponse:
-        connection = http.client.HTTPSConnection(
-            "localhost", self.proxy.port, context=trusting(self.proxy), timeout=60
-        )
-        connection.request(method, target, body, fields)
-        response = connection.getresponse()
-        response.read()
-        connection.close()
-        return response
-
-    def websocket(self, origin: str) -> int:
-        try:
-            with connect(
-                f"wss://localhost:{self.proxy.port}/api/events/subscribe",
-                ssl=trusting(self.proxy),
-                origin=Origin(origin),
-                additional_headers={"Cookie": self.cookie},
-            ):
-                return 101
-        except InvalidStatus as refused:
-            return refused.response.status_code
-
-
-def trusting(proxy: Proxy) -> ssl.SSLContext:
-    """TLS 1.2: see ``Labgate.trusting_threads``."""
-    context = ssl.create_default_context(cafile=str(proxy.certificates.authority))
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 @pytest.fixture(scope="module", params=RIGHT)
@@ -94,10 +36,8 @@ def visitor(
     facts = {"domain": "localhost", "port": str(started.port), "upstream": upstream}
     started.configure(right.pasted(mend("host-refused", facts)[right.server]))
     with started:
-        visitor = Visitor(started, jupyter, SimpleCookie())
-        answer = visitor.answer("GET", f"/lab?token={TOKEN}")
-        for value in answer.headers.get_all("Set-Cookie", []):
-            visitor.cookies.load(value)
+        visitor = Visitor(started)
+        visitor.log_in()
         (jupyter.work / "file.txt").write_text("x")
         yield visitor
 
@@ -106,8 +46,8 @@ def test_the_own_page_writes_files(visitor: Visitor) -> None:
     assert visitor.ask("PUT", "/api/contents/file.txt", FILE, Origin=visitor.own) == 200
 
 
-def test_jupyter_sees_its_own_address(visitor: Visitor) -> None:
-    assert f"username-127-0-0-1-{visitor.jupyter.port}" in visitor.cookies
+def test_jupyter_sees_its_own_address(visitor: Visitor, jupyter: Jupyter) -> None:
+    assert f"username-127-0-0-1-{jupyter.port}" in visitor.cookies
 
 
 def test_the_own_page_opens_websockets(visitor: Visitor) -> None:
@@ -119,7 +59,7 @@ def test_the_own_page_shows_files(visitor: Visitor, below: str) -> None:
     assert visitor.ask("GET", "/files/file.txt", Referer=visitor.own + below) == 200
 
 
-def foreign(visitor: Visitor) -> list[str]:
+def foreign(visitor: Visitor, jupyter: Jupyter) -> list[str]:
     """Origins of pages that are not ours."""
     return [
         FOREIGN,
@@ -127,29 +67,29 @@ def foreign(visitor: Visitor) -> list[str]:
         f"https://localhost:{visitor.proxy.port}1",
         f"http://localhost:{visitor.proxy.port}",
         f"https://localhost.evil.example:{visitor.proxy.port}",
-        visitor.jupyter.upstream,
-        visitor.jupyter.upstream.upper(),
-        visitor.jupyter.upstream.replace("http:", "https:"),
+        jupyter.upstream,
+        jupyter.upstream.upper(),
+        jupyter.upstream.replace("http:", "https:"),
     ]
 
 
-def test_foreign_pages_write_no_files(visitor: Visitor) -> None:
+def test_foreign_pages_write_no_files(visitor: Visitor, jupyter: Jupyter) -> None:
     answers = {
         origin: visitor.ask("PUT", "/api/contents/file.txt", FILE, Origin=origin)
-        for origin in foreign(visitor)
+        for origin in foreign(visitor, jupyter)
     }
     assert set(answers.values()) == {404}, answers
 
 
-def test_foreign_pages_open_no_websockets(visitor: Visitor) -> None:
-    answers = {origin: visitor.websocket(origin) for origin in foreign(visitor)}
+def test_foreign_pages_open_no_websockets(visitor: Visitor, jupyter: Jupyter) -> None:
+    answers = {origin: visitor.websocket(origin) for origin in foreign(visitor, jupyter)}
     assert set(answers.values()) == {403}, answers
 
 
-def test_foreign_pages_show_no_files(visitor: Visitor) -> None:
+def test_foreign_pages_show_no_files(visitor: Visitor, jupyter: Jupyter) -> None:
     answers = {
         origin: visitor.ask("GET", "/files/file.txt", Referer=f"{origin}/page")
-        for origin in foreign(visitor)
+        for origin in foreign(visitor, jupyter)
     }
     assert set(answers.values()) == {403}, answers
 
