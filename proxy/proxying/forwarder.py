@@ -49,8 +49,7 @@ class Switched(NamedTuple):
     rest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What became of a forwarded request. Without an error the response is complete.
 
     Attributes:
