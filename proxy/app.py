@@ -15,6 +15,7 @@ from proxy.builders import (
     build_certificate_store,
     build_header_printer,
     build_jupyter_pool,
+    build_router,
     build_server,
     build_site,
     fit_to_descriptors,
@@ -29,7 +30,7 @@ from proxy.inspector.recorder import CaptureOptions
 from proxy.inspector.ring import Ring
 from proxy.jupyter.readiness import is_ready, is_silent
 from proxy.messages import Dispatch
-from proxy.net.limits import Limits, new_application_limit, new_connection_limit, new_request_limit
+from proxy.net.limits import Limits, new_connection_limit
 from proxy.net.listener import Listener, listen
 from proxy.net.ports import BACKLOG, Ports
 from proxy.net.upstream_address import UpstreamAddress
@@ -38,7 +39,6 @@ from proxy.observe.record import Observer, Observers
 from proxy.observe.traffic import Gauges, Traffic
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.page_deadline import PageDeadline
-from proxy.proxying.router import Router
 from proxy.rules.networks import NO_NETWORKS, Networks
 from proxy.runtime.memory import MemoryReclaimer
 from proxy.runtime.periodic import run_periodically
@@ -55,7 +55,6 @@ log = logging.getLogger("labgate")
 
 CHECK_SECONDS = 0.5
 WORKER_RING_OCTETS = 4 * 1024 * 1024
-UNKNOWN_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
 
 
 class Application:
@@ -101,13 +100,7 @@ class Application:
             self.traffic = Traffic()
             observers.append(self.traffic)
         self._trusted = Networks(settings.access.trusted_proxies)
-        self._router = Router(
-            build_site(settings, UNKNOWN_UPSTREAM),
-            self._pool,
-            self._web_pool,
-            new_request_limit(self._limits, self._trusted),
-            new_application_limit(self._trusted),
-        )
+        self._router = build_router(settings, self._limits, self._pool, self._web_pool)
         self._dispatcher = Dispatcher(
             self._router,
             Observers(end=tuple(observers)),

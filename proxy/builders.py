@@ -21,10 +21,17 @@ from proxy.http1.server import Http1Server
 from proxy.inspector.filters import FilterError, parse_filter
 from proxy.inspector.headers import HeaderPrinter
 from proxy.messages import Dispatch
-from proxy.net.limits import APPLICATION_REQUESTS, ConcurrencyLimit, Limits
+from proxy.net.limits import (
+    APPLICATION_REQUESTS,
+    ConcurrencyLimit,
+    Limits,
+    new_application_limit,
+    new_request_limit,
+)
 from proxy.net.ports import Ports, bind
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.proxying.pool import Pool, Upstream
+from proxy.proxying.router import Router
 from proxy.rules.networks import Networks
 from proxy.rules.site import Site, make_site
 from proxy.runtime.descriptors import raise_descriptor_limit
@@ -35,6 +42,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("labgate")
 
+UNKNOWN_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
+"""Until labgate has launched Jupyter; nothing is forwarded before."""
 APPLICATION_IDLE_CONNECTIONS = 8
 APPLICATION_START_SECONDS = 60.0
 """aiohttp takes 0.4 s to load, and much longer on a busy machine."""
@@ -103,6 +112,18 @@ def build_site(settings: Settings, upstream: UpstreamAddress) -> Site:
         trusted_proxies=Networks(settings.access.trusted_proxies),
         requires_login=settings.access.htpasswd is not None,
         observe=settings.inspector.observe,
+    )
+
+
+def build_router(settings: Settings, limits: Limits, jupyter: Pool, application: Pool) -> Router:
+    """The routes to Jupyter, whose address comes later (``Router.use``), and to the application."""
+    trusted_proxies = Networks(settings.access.trusted_proxies)
+    return Router(
+        build_site(settings, UNKNOWN_UPSTREAM),
+        jupyter,
+        application,
+        new_request_limit(limits, trusted_proxies),
+        new_application_limit(trusted_proxies),
     )
 
 
