@@ -6,10 +6,12 @@ import asyncio
 import importlib.util
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import aiodocker
 import pytest
@@ -19,6 +21,9 @@ from hypothesis import HealthCheck, settings
 from proxy.jupyter.engine import EngineUnavailable, connect
 from proxy.jupyter.port import DEFAULT_PORT, LOOPBACK
 from tests.fronts import choose, front
+from tests.jupyter import image
+
+T = TypeVar("T")
 
 TEST_IMAGE = "quay.io/jupyter/base-notebook:local"
 PULL_TEST_IMAGE = (
@@ -125,6 +130,38 @@ async def docker() -> AsyncIterator[aiodocker.Docker]:
         yield client
     finally:
         await client.close()
+
+
+class StandIn:
+    """The name of the image with the stand-in for Jupyter; built when it is first asked for."""
+
+    def __init__(self) -> None:
+        self.built = ""
+
+    @property
+    def name(self) -> str:
+        self.built = self.built or _run(image.build(TEST_IMAGE))
+        return self.built
+
+
+def _run(work: Coroutine[object, object, T]) -> T:
+    """Run it to its end on a loop of its own, beside the test's."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+@pytest.fixture(scope="session")
+def _stand_in() -> Iterator[StandIn]:
+    stand_in = StandIn()
+    yield stand_in
+    if stand_in.built:
+        _run(image.remove(stand_in.built))
+
+
+@pytest.fixture
+def stand_in(docker: aiodocker.Docker, _stand_in: StandIn) -> str:
+    """An image with a stand-in for Jupyter, which starts and stops at once."""
+    return _stand_in.name
 
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TEST_IMAGE
 from tests.e2e.containers import docker, inspect
 from tests.e2e.programs import START_SECONDS, Labgate, free_port
 
@@ -115,11 +114,11 @@ def test_a_state_folder_that_cannot_be(blocked: str, tmp_path: Path) -> None:
 
 @pytest.mark.docker
 class TestContainer:
-    def test_the_same_container(self, name: str, tmp_path: Path) -> None:
+    def test_the_same_container(self, name: str, stand_in: str, tmp_path: Path) -> None:
         """Of another state folder, and with settings that would replace it."""
         other = tmp_path / "other"
         other.mkdir()
-        command = ("up", "--launch", "docker", "--image", TEST_IMAGE, "--name", name)
+        command = ("up", "--launch", "docker", "--image", stand_in, "--name", name)
         port = {"LABGATE_JUPYTER__PORT": str(free_port())}
         with Labgate(tmp_path, *command, environment=port) as first:
             token = first.token

@@ -73,8 +73,8 @@ class TestProcess:
 
 @pytest.mark.docker
 class TestContainer:
-    def labgate(self, folder: Path, name: str) -> Labgate:
-        arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name)
+    def labgate(self, folder: Path, name: str, image: str = TEST_IMAGE) -> Labgate:
+        arguments = ("--launch", "docker", "--image", image, "--name", name)
         volume = f"{name}:/home/jovyan/work"
         return Labgate(folder, "up", *arguments, "--volume", volume, environment=self.port)
 
@@ -83,12 +83,14 @@ class TestContainer:
         """Not the usual one, which somebody may take while the container is stopped."""
         self.port = {"LABGATE_JUPYTER__PORT": str(free_port())}
 
-    def test_created_started_and_adopted_ones_end_alike(self, name: str, tmp_path: Path) -> None:
+    def test_created_started_and_adopted_ones_end_alike(
+        self, name: str, stand_in: str, tmp_path: Path
+    ) -> None:
         says = f"SIGTERM stops labgate and Jupyter (container {name}); files are kept, kernels end"
         for how in ("created", "started", "adopted"):
             if how == "adopted":
                 docker("start", name)
-            with self.labgate(tmp_path, name) as labgate:
+            with self.labgate(tmp_path, name, stand_in) as labgate:
                 assert f", {how}," in labgate.lines["Jupyter"]
                 assert labgate.lines["Stop"] == says
                 docker("exec", name, "sh", "-c", f"echo {how} >> work/file")

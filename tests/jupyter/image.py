@@ -12,12 +12,11 @@ import tarfile
 from pathlib import Path
 
 from proxy.jupyter.engine import connect
-from tests.conftest import TEST_IMAGE
 from tests.engine_names import new_name
 
 # A health check would run programs in the containers, for which nobody asks here.
-DOCKERFILE = f"""
-FROM {TEST_IMAGE}
+DOCKERFILE = """
+FROM {base}
 HEALTHCHECK NONE
 USER root
 RUN rm -rf /opt/conda/share /opt/conda/lib/python3*/site-packages /usr/share
@@ -27,10 +26,10 @@ USER jovyan
 SCRIPT = Path(__file__).with_name("stand_in.py")
 
 
-def context() -> io.BytesIO:
+def context(base: str) -> io.BytesIO:
     """What the engine builds from."""
     files = {
-        "Dockerfile": DOCKERFILE.encode(),
+        "Dockerfile": DOCKERFILE.format(base=base).encode(),
         "start-notebook.py": SCRIPT.read_bytes(),
     }
     packed = io.BytesIO()
@@ -43,8 +42,8 @@ def context() -> io.BytesIO:
     return packed
 
 
-async def build() -> str:
-    """Build it under a name that nobody else uses; the name.
+async def build(base: str) -> str:
+    """Build it on the test image, under a name that nobody else uses; the name.
 
     One at a time: for all who come later the engine has it already.
     """
@@ -53,7 +52,7 @@ async def build() -> str:
     try:
         with SCRIPT.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            await docker.images.build(fileobj=context(), encoding="identity", tag=name)
+            await docker.images.build(fileobj=context(base), encoding="identity", tag=name)
     finally:
         await docker.close()
     return name

@@ -56,6 +56,7 @@ def answer(method: str, path: str, content: bytes) -> object:
     """
     answers: dict[str, Callable[[], object]] = {
         "GET ": lambda: {"version": "stand-in"},
+        "GET status": dict,
         "GET kernels": list,
         "GET terminals": lambda: terminals,
         "POST terminals": opened,
@@ -73,8 +74,9 @@ class Handler(socketserver.StreamRequestHandler):
         method, target, _ = self.rfile.readline(FIELD_LIMIT).decode().split()
         fields = dict(self.fields())
         content = self.rfile.read(int(fields.get("content-length", 0)))
-        path = unquote(target.partition("?")[0]).removeprefix("/api").lstrip("/")
-        if path and fields.get("authorization") != f"token {token}":
+        path, _, query = unquote(target).removeprefix("/api").lstrip("/").partition("?")
+        known = fields.get("authorization") == f"token {token}" or query == f"token={token}"
+        if path and not known:
             self.reply("403 Forbidden", {"message": "Forbidden"})
         elif path == "shutdown":
             self.reply("200 OK", {})
