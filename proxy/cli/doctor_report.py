@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.status import Status
@@ -28,6 +28,8 @@ NAMES = {
 }
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold"}
 MAX_COLUMNS = 100
+TAKE_OUT = "# Take out: "
+"""Begins a line of a mend that says what has to go."""
 NEEDS = "needs "
 """How the reason begins why a probe waits for another one."""
 LABEL_COLUMNS = 10
@@ -96,7 +98,7 @@ def print_report(report: Report, mend_for: str) -> None:
     console.print()
     for number, finding in enumerate(report.findings, 1):
         _print_finding(console, number, finding, columns)
-        _print_mends(console, finding.mends, mend_for or report.server)
+        _print_mends(console, finding.mends, mend_for or report.server, columns)
     for sentence in _summary(report):
         for line in textwrap.wrap(sentence, columns, break_long_words=False):
             console.print(Text(line))
@@ -109,7 +111,7 @@ def _print_finding(console: Console, number: int, finding: Finding, columns: int
     )
     console.print(Text(title, style))
     for label, value in (
-        ("Found", f"{finding.id} ({finding.symptom.severity}), in {finding.field}"),
+        ("Found", ", ".join([f"{finding.id} ({finding.symptom.severity})", *_fault(finding)])),
         ("Sent", finding.sent),
         ("Received", finding.received),
         ("Why", finding.symptom.check),
@@ -123,7 +125,11 @@ def _print_finding(console: Console, number: int, finding: Finding, columns: int
     console.print()
 
 
-def _print_mends(console: Console, mends: Mapping[str, str], server: str) -> None:
+def _fault(finding: Finding) -> list[str]:
+    return [f"at fault: {finding.field}"] if finding.field else []
+
+
+def _print_mends(console: Console, mends: Mapping[str, str], server: str, columns: int) -> None:
     """The lines for one server, and for Jupyter where it has a part in it; else for all."""
     shown = [name for name in (server, "jupyter") if name in mends and server != "all"]
     if server not in shown:
@@ -132,12 +138,36 @@ def _print_mends(console: Console, mends: Mapping[str, str], server: str) -> Non
         console.print(Text(f"   Mend, in {NAMES.get(name, name)}:", "bold"))
         console.print()
         # At the margin, because Python and YAML would mind spaces in front.
-        console.out(mends[name].rstrip("\n"), highlight=False)
+        for line in _fitted(mends[name].rstrip(), columns):
+            console.out(line, highlight=False)
         console.print()
     others = [name for name in mends if name not in shown]
     if others:
         console.print(Text(f"   For others: --mend-for {', '.join(others)} or all", "dim"))
         console.print()
+
+
+def _fitted(lines: str, columns: int) -> Iterator[str]:
+    """The lines to print: comments that are too long are folded anew, all others are whole."""
+    waiting = lines.splitlines()
+    while waiting:
+        line = waiting.pop(0)
+        indent = line[: len(line) - len(line.lstrip())]
+        mark = f"{indent}# "
+        if not line.startswith(mark) or len(line) <= columns:
+            yield line
+            continue
+        comment = [line.removeprefix(mark)]
+        while waiting and waiting[0].startswith(mark) and TAKE_OUT not in waiting[0]:
+            comment.append(waiting.pop(0).removeprefix(mark))
+        yield textwrap.fill(
+            " ".join(comment),
+            columns,
+            initial_indent=mark,
+            subsequent_indent=mark,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def _summary(report: Report) -> list[str]:

@@ -97,11 +97,20 @@ class Answer:
         if self.location:
             told += f", Location: {redact_target(self.location.encode()).decode()}"
         # Pages that work may hold secrets: Lab's embeds the token.
-        if self.status >= 400 and self.message:
+        if self.status >= 400 and self.message and not _repeats(self.message, told):
             told += f": {self.message}"
         if self.failure:
             told += f"; then {self.failure}"
         return shortened(told)
+
+
+def _repeats(message: str, status: str) -> bool:
+    """Whether a page says no more than its status: ``404 : Not Found``."""
+    return _letters(message) in (_letters(status), _letters(status[4:]))
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"\W", "", text).lower()
 
 
 def shortened(text: str) -> str:

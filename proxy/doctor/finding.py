@@ -16,7 +16,7 @@ class Finding:
 
     Attributes:
         id: The identifier of its symptom.
-        field: The header field, or the part of a request, that is at fault.
+        field: The header field, or the part of a request, that is at fault; empty if none is.
         sent: What was asked, without secrets.
         received: What came back, without secrets.
         facts: What ``mend`` fills into its lines; see ``proxy.symptoms.model.mend``.

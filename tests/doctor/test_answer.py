@@ -22,6 +22,8 @@ RECEIVED = [
         "302 Found, Location: /login?next=%2Flab%3Ftoken%3D[redacted]",
     ),
     (Answer("GET /", 400, body=b'Can "Upgrade" only'), '400 Bad Request: Can "Upgrade" only'),
+    (Answer("GET /", 404, body=b"<h1>404 : Not Found</h1>"), "404 Not Found"),
+    (Answer("GET /", 403, body=b'{"message": "Forbidden"}'), "403 Forbidden"),
     (Answer("GET /", 599), "599"),
     (Answer("GET /", 502, body=b"\x1b[2Jgone"), "502 Bad Gateway:  [2Jgone"),
     (

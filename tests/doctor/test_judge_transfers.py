@@ -45,9 +45,9 @@ HANDSHAKES = [
     (answer(403), answer(101), "origin-refused", "Origin"),
     (answer(403), answer(403), "websocket-refused", "Cookie"),
     (answer(401), None, "websocket-refused", "Cookie"),
-    (answer(502), None, "websocket-refused", "none"),
-    (answer(200), None, "websocket-refused", "none"),
-    (answer(0), None, "websocket-refused", "none"),
+    (answer(502), None, "websocket-refused", ""),
+    (answer(200), None, "websocket-refused", ""),
+    (answer(0), None, "websocket-refused", ""),
 ]
 
 

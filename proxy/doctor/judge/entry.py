@@ -41,7 +41,7 @@ def _without_jupyter(answer: Answer, target: Target) -> tuple[str, str]:
     if status == 429:
         return "rate-limited", "the number of requests"
     if status == 500 and from_jupyter(answer):
-        return "jupyter-error", "none"
+        return "jupyter-error", ""
     if status >= 500:
         return "upstream-down", "the upstream's address"
     return "base-url", "the path" if target.base else "the upstream's address"

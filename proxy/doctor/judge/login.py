@@ -110,7 +110,7 @@ def login_cookie(answer: Answer) -> str:
 def judge_refusal(answer: Answer) -> Finding:
     """What every kind of request may meet."""
     status = answer.status
-    symptom, field = "jupyter-error", "none"
+    symptom, field = "jupyter-error", ""
     if not status:
         symptom, field = "unreachable", "the connection"
     elif answer.redirects:
@@ -122,7 +122,7 @@ def judge_refusal(answer: Answer) -> Finding:
     elif status == 403 and from_jupyter(answer):
         symptom, field = "cookies-lost", "Cookie"
     elif status in (401, 403, 421):
-        symptom, field = "access-refused", "none"
+        symptom, field = "access-refused", ""
     elif status in (405, 501):
         symptom, field = "method-refused", "the method"
     elif status == 413:
@@ -130,7 +130,7 @@ def judge_refusal(answer: Answer) -> Finding:
     elif status == 429:
         symptom, field = "rate-limited", "the number of requests"
     elif status == 504:
-        symptom, field = "upstream-timeout", "none"
+        symptom, field = "upstream-timeout", ""
     elif status in (502, 503):
         symptom, field = "upstream-down", "the upstream's address"
     return Finding(symptom, field, answer.sent, answer.received)

@@ -33,7 +33,7 @@ def judge_handshake(answer: Answer, without_origin: Answer | None) -> Finding | 
         received = f"{answer.received.rstrip('.')}. Without Origin the same handshake gets 101"
         return Finding("origin-refused", "Origin", answer.sent, received)
     elif answer.status not in (401, 403):
-        field = "none"
+        field = ""
     return Finding(symptom, field, answer.sent, answer.received)
 
 
@@ -79,4 +79,4 @@ def judge_silence(sent: str, ended: str, seconds: float) -> Finding | None:
     """
     if not ended:
         return None
-    return Finding("idle-timeout", "none", sent, f"{ended} after {seconds:.0f} s of silence")
+    return Finding("idle-timeout", "", sent, f"{ended} after {seconds:.0f} s of silence")

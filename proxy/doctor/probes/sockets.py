@@ -41,7 +41,7 @@ async def try_kernel_socket(examination: Examination) -> Finding | None:
     except ChannelEnded as ended:
         await channel.close()
         sent = f"kernel_info_request after {answer.sent}"
-        return Finding("websocket-refused", "none", sent, str(ended))
+        return Finding("websocket-refused", "", sent, str(ended))
     examination.language = reply.content["language_info"]["name"]
     examination.channel = channel
     return None
