@@ -11,6 +11,7 @@ import pytest
 
 from proxy.access.access_control import AccessControl
 from proxy.access.lockout import Lockout
+from proxy.observe.record import Observers
 from proxy.rules.head import RequestHead
 from tests.proxying.memory_front import MemoryFront
 from tests.proxying.test_messages import proxying
@@ -62,6 +63,18 @@ async def test_a_request_without_a_secret_is_not_counted() -> None:
         client.ask(dispatcher)
         assert await client.ended == "complete"
     assert remaining(lockout) == 1
+
+
+async def test_who_listens_for_heads_changes_nothing_for_access_control() -> None:
+    statuses: list[int] = []
+    async with proxying(says(WRONG)) as (dispatcher, _, _):
+        heads = (lambda record: statuses.append(record.status),)
+        dispatcher.services.observers = Observers(head=heads)
+        dispatcher.services.router.protect(AccessControl(Lockout(1, 900.0)))
+        client = MemoryFront()
+        client.ask(dispatcher)
+        assert await client.ended == "complete"
+    assert statuses == client.statuses == [401]
 
 
 class Faulty:
