@@ -87,6 +87,6 @@ def test_a_failure_of_labgates_own_application_has_one_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     log, own = RequestLog(), route(internal=True)
-    for _ in range(2):
+    for _ in range(3):
         log.failed(HEAD, UpstreamGarbage("no response"), own)
     assert caplog.messages == [f"{REQUEST}: no response"]
