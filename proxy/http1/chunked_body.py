@@ -22,8 +22,8 @@ _CHUNKED_HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 class ChunkedBody(SizedBody):
     """A body of unknown length.
 
-    Chunk extensions and trailers are dropped (sections 7.1.1 and 7.1.2), so nobody else
-    would notice how many there are.
+    Chunk extensions and trailers are dropped (sections 7.1.1 and 7.1.2), so only this object can
+    limit them.
     """
 
     __slots__ = (
@@ -55,7 +55,7 @@ class ChunkedBody(SizedBody):
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            # Behind the last chunk it is nobody's content.
+            # Bytes behind the last chunk are no content.
             if not self.complete:
                 self._set_fault(ClientFault(400, "The request's content is not well-formed."))
         # Many bytes without any content can only be trailers or one endless line.

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to Jupyter: a request goes out, an answer comes in."""
+"""One HTTP/1.1 connection to Jupyter: a request goes out, a response comes in."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from proxy.net.reset import unread
 from proxy.rules.response_faults import switches_to_websocket
 
 STALLED_SECONDS = 600.0
-"""A Jupyter that takes nothing of an upload for this long will take none of it."""
+"""A Jupyter that reads nothing of an upload for so long will not read on."""
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """Carries one exchange at a time.
+    """Carries one request at a time.
 
-    ``reused`` tells whether an earlier exchange went over it: only then may a failure
-    before the first byte mean that it was stale (RFC 9112 section 9.3.1). ``retired`` ends
-    it with the exchange under way, because Jupyter is somewhere else now.
+    Attributes:
+        reused: Whether it carried an earlier request: only then may a failure before the first
+            byte mean that it was stale (RFC 9112 section 9.3.1).
+        retired: Whether it ends with the request in progress, because Jupyter has moved.
     """
 
     def __init__(self, released: Callable[[UpstreamConnection, bool], None]) -> None:
@@ -35,7 +36,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._request_complete = True
         self._writable: Callable[[], None] | None = None
         self._congested_since: float | None = None
-        self._asked_at: float | None = None
+        self._sent_at: float | None = None
         self._poll: select.poll | None = None
         self.reused = False
         self.retired = False
@@ -45,7 +46,7 @@ class UpstreamConnection(asyncio.Protocol):
         state = "closed" if self._transport is None else busy
         return f"<UpstreamConnection {state}{' reused' if self.reused else ''}>"
 
-    # The exchange.
+    # The request
 
     def send(
         self,
@@ -61,8 +62,8 @@ class UpstreamConnection(asyncio.Protocol):
         Args:
             receiver: Receives the response.
             method: The request's.
-            data: The head, and what has arrived of the content.
-            complete: Whether that is all; else ``write`` and ``end_request`` follow.
+            data: The head, and the content that has arrived.
+            complete: Whether the request is complete; else ``write`` and ``end_request`` follow.
             upgrade: Whether the request asks for a WebSocket.
 
         Raises:
@@ -73,7 +74,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._reading.begin(receiver, method)
         self._upgrade_wanted = upgrade
         self._request_complete = complete
-        self._asked_at = monotonic() if complete else None
+        self._sent_at = monotonic() if complete else None
         self._transport.write(data)
 
     def write(self, data: bytes) -> None:
@@ -84,10 +85,10 @@ class UpstreamConnection(asyncio.Protocol):
     def end_request(self) -> None:
         """Every byte of the request is queued: the connection may be used again."""
         self._request_complete = True
-        self._asked_at = monotonic()
+        self._sent_at = monotonic()
 
     def check_time(self, now: float, head_seconds: float, response_seconds: float) -> None:
-        """Fail an answer that takes too long to begin; called about twice a second.
+        """Fail a response that takes too long to begin; called about twice a second.
 
         Args:
             now: ``time.monotonic()``.
@@ -103,7 +104,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.fail(UpstreamTimeout(f"nothing of the upload taken in {STALLED_SECONDS:g} s"))
         elif begun is not None and now - begun > head_seconds:
             self.fail(UpstreamTimeout(f"a response head took longer than {head_seconds:g} s"))
-        elif response_seconds and self._asked_at and now - self._asked_at > response_seconds:
+        elif response_seconds and self._sent_at and now - self._sent_at > response_seconds:
             self.fail(UpstreamTimeout(f"no response within {response_seconds:g} s"))
 
     def page_since(self, since: float) -> bool:
@@ -115,8 +116,8 @@ class UpstreamConnection(asyncio.Protocol):
         reading = self._reading
         if reading.receiver is None or reading.head is not None or reading.head_since is not None:
             return False
-        asked_at = self._asked_at
-        return asked_at is not None and asked_at <= since and reading.receiver.for_page
+        sent_at = self._sent_at
+        return sent_at is not None and sent_at <= since and reading.receiver.for_page
 
     @property
     def congested(self) -> bool:
@@ -128,17 +129,17 @@ class UpstreamConnection(asyncio.Protocol):
         self._writable = callback
 
     def pause_reading(self) -> None:
-        """Take no more of the answer for now."""
+        """Take no more of the response for now."""
         if self._transport is not None and self._transport.is_reading():
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Take the answer again."""
+        """Take the response again."""
         if self._transport is not None and not self._transport.is_reading():
             self._transport.resume_reading()
 
     def give_up(self) -> None:
-        """Nobody wants the answer any more: the connection cannot be used again."""
+        """The response is not needed any more; close, because the rest of it may still come."""
         self._reading.receiver = None
         # Not at once: asyncio's own transport must not be aborted by what it calls to say that
         # it can be written to.
@@ -151,15 +152,15 @@ class UpstreamConnection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether another exchange may begin."""
+        """Whether it can carry another request."""
         return self._transport is not None and not self._transport.is_closing()
 
     @property
     def quiet(self) -> bool:
-        """Whether it is usable, and Jupyter has said nothing since its last answer.
+        """Whether it is usable, and Jupyter has sent nothing since its last response.
 
-        Octets that lie in the socket would be taken for the next client's answer
-        (RFC 9112 section 9.2); an end that lies there spares a try.
+        Bytes in the socket would be taken for the next client's response (RFC 9112 section 9.2);
+        a FIN there means that the connection would fail.
         """
         if self._transport is None or self._transport.is_closing():
             return False
@@ -208,7 +209,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._writable = None
         self._released(self, False)
         if self._reading.receiver and exc and transport and (rest := unread(transport)):
-            # A write into a reset ended it, while an early answer waits to be read
+            # A write into a reset ended it, while an early response waits to be read
             # (RFC 9112 section 9.6).
             self.data_received(rest)
         self._reading.close()
@@ -257,13 +258,13 @@ class UpstreamConnection(asyncio.Protocol):
         self._released(self, reusable)
         if not reusable:
             # Not close: it would wait for as long as Jupyter does not take the rest of an
-            # upload that it has answered already.
+            # upload that it has responded to already.
             self.abort()
         if receiver is not None:
             receiver.on_end()
 
     def fail(self, error: UpstreamError) -> None:
-        """The exchange under way ends with ``error``, and the connection with it."""
+        """End the request in progress with ``error``, and the connection."""
         receiver, self._reading.receiver = self._reading.receiver, None
         self.abort()
         if receiver is not None:

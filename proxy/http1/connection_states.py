@@ -1,6 +1,6 @@
 """The states of a client's connection, written down as two tables.
 
-The client and labgate each have a state; neither alone says what may happen next.
+The client and labgate each have a state; only both together determine what may happen next.
 
 The client sends a ``HEAD``, then either nothing more or a body. A ``BODY`` of known length ends
 by itself. A ``CHUNKED_BODY`` is the last thing that is read from a connection: only a parser

@@ -18,7 +18,7 @@ MAX_BUFFERED_BODY_BYTES = 128 * 1024
 EXPECT_CONTINUE_SECONDS = 30.0
 """For so long a client that expects 100 Continue may wait for it while Jupyter is silent. RFC 9110
 section 10.1.1: it must not wait for ever. Those that people use begin after 1 second (curl, Go) to
-3 (Apache's), and whoever never means to would keep a request in progress."""
+3 (Apache's), and a client that never does would keep a request in progress."""
 
 
 class Source(Protocol):

@@ -1,4 +1,4 @@
-"""One answer as it is read: llhttp's callbacks, and what llhttp is too lenient about."""
+"""Reads a response: llhttp's callbacks, and checks where llhttp is too lenient."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from proxy.rules.head import Field, ResponseHead
 from proxy.rules.response_faults import MAX_RESPONSE_FIELDS, response_fault
 
 MAX_HEAD_BYTES = 256 * 1024
-"""A response head larger than this is not an answer but an attack or a fault; the same goes
-for trailers, and for whatever else stands between two pieces of content."""
+"""A larger response head is an attack or a fault; so are larger trailers, and anything larger
+between two pieces of content."""
 
 _ENDS_OF_HEADS = (b"\r\n\r\n", b"\n\r\n", b"\r\n", b"\n")
 
 
 class ResponseParser:
-    """Reads the answers of one connection, one after the other.
+    """Reads the responses of one connection, one after the other.
 
     Attributes:
-        receiver: Whoever waits for the answer; None when nobody does (any more).
-        begun: Whether a first octet has come.
+        receiver: Receives the response; None if there is no request in progress.
+        begun: Whether a first byte has arrived.
         head: The final head, or that of a 101.
-        head_since: When the head now on its way began.
-        delimited: False when the content ends with the connection.
-        complete: Whether the answer has ended.
-        reusable: Whether another answer may follow this one.
-        switched: What came right behind a 101; None unless there was one.
-        fault: Why this is no answer; empty for none.
+        head_since: When the head that is arriving began.
+        delimited: False if the content ends with the connection.
+        complete: Whether the response has ended.
+        reusable: Whether another response may follow this one.
+        switched: The bytes behind a 101; None if there was none.
+        fault: Why this is no valid response; empty for none.
     """
 
     def __init__(self) -> None:
@@ -38,13 +38,13 @@ class ResponseParser:
         self._clear(b"")
 
     def begin(self, receiver: Receiver, method: bytes) -> None:
-        """What comes from now on answers a request with this method."""
+        """Read the response to a request with this method."""
         self.receiver = receiver
         self._clear(method)
 
     def _clear(self, method: bytes) -> None:
         self._method = method
-        self._around_bytes = 0
+        self._bytes_since_content = 0
         self._reason = b""
         self._fields: list[Field] = []
         self._surplus = False
@@ -58,18 +58,18 @@ class ResponseParser:
         self.fault = ""
 
     def close(self) -> None:
-        """Nothing more is read; the parser, which knows this object, goes."""
+        """Read nothing more; break the reference cycle with llhttp's parser."""
         del self._parser
 
     def feed(self, data: bytes) -> None:
-        """Read at least one octet; the attributes say what became of the answer."""
+        """Read at least one byte; the attributes show the result."""
         if not self.begun:
             self.begun = True
             if data[0] != ord("H"):
-                # llhttp would skip empty lines, which belong to no answer of ours either.
+                # llhttp would skip empty lines, which belong to no response either.
                 self.fault = "the response is not HTTP"
                 return
-        self._around_bytes += len(data)
+        self._bytes_since_content += len(data)
         if self.head is None and self.head_since is None:
             self.head_since = monotonic()
         try:
@@ -78,7 +78,7 @@ class ResponseParser:
             self.switched = data[upgrade.args[0] :]
             return
         except httptools.HttpParserError as error:
-            # Behind a whole answer it is not that answer's fault, but nobody's bytes.
+            # Behind a complete response it is surplus, and no fault of that response.
             self._surplus = self.complete
             if not self.complete:
                 self.fault = f"the response is not HTTP: {error}"
@@ -86,11 +86,11 @@ class ResponseParser:
             if self._method == b"HEAD" and data[-4:] not in _ENDS_OF_HEADS:
                 self._surplus = True
             self.reusable = self._keep_alive and not self._surplus
-        elif self._around_bytes > MAX_HEAD_BYTES or len(self._fields) > MAX_RESPONSE_FIELDS:
+        elif self._bytes_since_content > MAX_HEAD_BYTES or len(self._fields) > MAX_RESPONSE_FIELDS:
             self.fault = self.fault or "there is too much around the response's content"
 
     def ends_with_connection(self) -> bool:
-        """The connection has ended: whether that is the end of the answer, too."""
+        """The connection has ended; return whether the response ends with it."""
         if self.head is None or self.delimited or self.complete:
             return False
         self.complete = True
@@ -117,7 +117,7 @@ class ResponseParser:
         version = self._parser.get_http_version()
         head = ResponseHead(status, self._reason, tuple(self._fields))
         self.fault = response_fault(head, version)
-        if self._around_bytes > MAX_HEAD_BYTES and _size(head) > MAX_HEAD_BYTES:
+        if self._bytes_since_content > MAX_HEAD_BYTES and _size(head) > MAX_HEAD_BYTES:
             self.fault = self.fault or "the response's head is too large"
         if self.fault:
             self.complete = True
@@ -138,7 +138,7 @@ class ResponseParser:
         self._keep_alive = self.delimited
         self.receiver.on_head(head)
         if self._method == b"HEAD":
-            # llhttp cannot be told that no content follows: it would wait for it.
+            # There is no way to tell llhttp that no content follows: it would wait for it.
             self.complete = True
             self._keep_alive = self._parser.should_keep_alive()
             self._parser = httptools.HttpResponseParser(self)
@@ -147,14 +147,14 @@ class ResponseParser:
         if self.complete:
             self._surplus = True
         elif self.receiver is not None:
-            self._around_bytes = 0
+            self._bytes_since_content = 0
             self.receiver.on_content(body)
 
     def on_message_complete(self) -> None:
         if self.head is None or self.head.status == 101:
             return
         if self.complete:
-            # The last chunk of an answer to HEAD, which has no content (RFC 9112 section 6.3).
+            # The last chunk of a response to HEAD, which has no content (RFC 9112 section 6.3).
             if self.head.status not in (204, 304) and b"transfer-encoding" in self.head.names:
                 self._surplus = True
             return
@@ -163,7 +163,7 @@ class ResponseParser:
 
 
 def _size(head: ResponseHead) -> int:
-    """Octets of the reason and the field lines."""
+    """Bytes of the reason and the field lines."""
     return len(head.reason) + sum(
         len(name) + len(value) + len(": \r\n") for name, value in head.fields
     )

@@ -59,7 +59,7 @@ class ResponseWriter:
 
     Attributes:
         draining: Whether the current request is the connection's last one.
-        facts: What the current request's head says of the connection.
+        facts: What follows from the current request's head.
         sent: Whether the client was sent anything for the current request.
     """
 
@@ -107,7 +107,7 @@ class ResponseWriter:
         persistent = facts.persistent and not (close or self.draining)
         added: list[Field] = []
         if not dated:
-            # RFC 9110 section 6.6.1: whoever has a clock adds the one that is missing.
+            # RFC 9110 section 6.6.1: a recipient with a clock adds a missing Date.
             added.append((b"Date", http_date()))
         self._bodiless = facts.is_head or status in (204, 304)
         self._chunked = not (self._bodiless or sized) and facts.http_1_1
@@ -164,7 +164,7 @@ class ResponseWriter:
     def fail(self, error: Exception, response: Response) -> None:
         log.error("fault while answering %s", self._connection.client, exc_info=error)
         if self.sent:
-            # Behind what was written it would be taken for the next request's answer.
+            # Behind what was written it would be taken for the next request's response.
             self.abort()
         else:
             self._drop()

@@ -1,4 +1,4 @@
-"""The server of a port: makes its connections, and ends them.
+"""The server of a port: creates its connections and ends them.
 
 Tested by tests/http1/test_server_connection.py and tests/net/test_limits.py.
 """

@@ -1,6 +1,6 @@
 """A client's HTTP/1.1 connection: bytes become requests, one at a time, and responses go back.
 
-``connection_states`` tells the states in prose and as tables; each change of labgate's state is
+``connection_states`` describes the states in prose and as tables; each change of labgate's state is
 made by one method here, and the parser makes those of the client's.
 """
 

@@ -8,7 +8,7 @@ from time import monotonic
 from proxy.net.limits import Limits
 
 LINGER_SECONDS = 2.0
-"""RFC 9112 section 9.6: for a client that still sends to read what it was answered."""
+"""So long a client that still sends may read its response (RFC 9112 section 9.6)."""
 UNREAD_SECONDS = 600.0
 """A client that reads nothing at all for this long is not slow but gone."""
 
@@ -17,7 +17,7 @@ class Awaiting(Enum):
     """What has to come next."""
 
     NOTHING = auto()
-    """An exchange is under way; ``content`` looks after its pace."""
+    """A request is in progress; its body checks the pace."""
     HEAD = auto()
     """The rest of a head that has begun, or the first one."""
     REQUEST = auto()
@@ -27,7 +27,7 @@ class Awaiting(Enum):
 
 
 class ConnectionTimeouts:
-    """One connection's; a sweep asks, so that thousands of them need no timers.
+    """Timeouts of one connection, checked twice a second: thousands of timers would cost more.
 
     Attributes:
         awaiting: What is waited for.
@@ -40,12 +40,12 @@ class ConnectionTimeouts:
         self.begin(Awaiting.HEAD)
 
     def begin(self, awaiting: Awaiting) -> None:
-        """From now on wait for this."""
+        """Wait for this from now on."""
         self.awaiting = awaiting
         self.since = monotonic()
 
     def expired(self, now: float, limits: Limits) -> bool:
-        """Whether it has been waited for long enough."""
+        """Whether the wait has taken too long."""
         match self.awaiting:
             case Awaiting.HEAD:
                 return now - self.since > limits.head_seconds

@@ -8,6 +8,6 @@ In the order a connection meets them:
 - ``pending_connection``  from an accepted socket to HTTP: PROXY protocol, ClientHello, TLS
 - ``limits``              how many connections and requests there may be, in all and per client
 - ``upstream_address``    where Jupyter is
-- ``keepalive``           TCP keep-alive: a peer that vanished is noticed
-- ``reset``               a reset that the other end notices
+- ``keepalive``           TCP keep-alive: detects a peer that vanished
+- ``reset``               closes with a reset, so that the other end sees a truncation
 """

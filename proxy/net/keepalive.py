@@ -1,4 +1,4 @@
-"""TCP keep-alive: notices a peer that vanished (a closed laptop, a network's timeout).
+"""TCP keep-alive: detects a peer that vanished (a closed laptop, a network's timeout).
 
 Tested by tests/net/test_ports.py and tests/test_platforms.py.
 """
@@ -11,7 +11,7 @@ from contextlib import suppress
 IDLE_SECONDS = 60
 INTERVAL_SECONDS = 15
 PROBES = 4
-"""After two minutes of silence the kernel ends the connection: nobody else would, because
+"""After two minutes of silence the kernel ends the connection. Nothing else does, because
 an open WebSocket or a slow download may be silent for as long as it likes."""
 
 

@@ -1,7 +1,6 @@
-"""How much a client may ask for, and how long it may take: values, and who is in.
+"""Limits of sizes, times and numbers towards clients, and the counters of the numbers.
 
-Nothing here touches a WebSocket that is open or a download that is slow: both are
-ordinary for Jupyter.
+No limit ends an open WebSocket or a slow download: both are ordinary for Jupyter.
 """
 
 from __future__ import annotations
@@ -58,50 +57,50 @@ APPLICATION_REQUESTS_PER_ADDRESS = 16
 
 
 class ConcurrencyLimit:
-    """How many there may be at once, in all and of one client address.
+    """Limits how many of something exist at once, in all and for each client address.
 
-    A client's address is an IPv6 one with its /64, which one customer has. Those of
-    ``shared_addresses``, the addresses many clients come from, count in all only.
+    An IPv6 address counts as its /64, which one customer has. Clients with one of
+    ``shared_addresses`` count in all only, because many clients share it.
 
     Args:
-        most: In all.
-        most_per_address: Of one address.
-        shared_addresses: Trusted proxies, that is: who does not say whom it relays.
+        maximum: In all.
+        maximum_per_address: For one address.
+        shared_addresses: Trusted proxies, which may withhold the client's address.
     """
 
     def __init__(
-        self, most: int, most_per_address: int, shared_addresses: Networks = NO_NETWORKS
+        self, maximum: int, maximum_per_address: int, shared_addresses: Networks = NO_NETWORKS
     ) -> None:
-        self._most = most
-        self._most_per_address = most_per_address
+        self._maximum = maximum
+        self._maximum_per_address = maximum_per_address
         self._shared_addresses = shared_addresses
         # No Counter: that deletes and starts an entry in Python, which costs each request 1 µs.
         self._by_address: dict[str, int] = {}
-        self._all = 0
+        self._count = 0
 
     def __len__(self) -> int:
-        return self._all
+        return self._count
 
     @property
     def full(self) -> bool:
-        """Whether nobody gets in, of whatever address."""
-        return self._all >= self._most
+        """Whether the maximum in all is reached."""
+        return self._count >= self._maximum
 
     def acquire(self, client: str) -> Slot | None:
         """Count one more; None when that is one too many, and nothing is counted."""
         address = limit_key(client)
         count = self._by_address.get(address, 0)
-        if self._all >= self._most or (
-            count >= self._most_per_address and client not in self._shared_addresses
+        if self._count >= self._maximum or (
+            count >= self._maximum_per_address and client not in self._shared_addresses
         ):
             return None
-        self._all += 1
+        self._count += 1
         self._by_address[address] = count + 1
         return Slot(self, address)
 
     def release(self, address: str) -> None:
-        """For ``Slot`` alone, which does it once."""
-        self._all -= 1
+        """Count one less; only ``Slot`` calls it, and only once."""
+        self._count -= 1
         count = self._by_address[address] - 1
         if count:
             self._by_address[address] = count
@@ -110,7 +109,7 @@ class ConcurrencyLimit:
 
 
 class Slot:
-    """One that is counted, until ``release``."""
+    """Is counted until ``release``."""
 
     __slots__ = ("_address", "_limit")
 
@@ -119,7 +118,7 @@ class Slot:
         self._address = address
 
     def release(self) -> None:
-        """It is gone; a second call does nothing."""
+        """Count it no more; a second call does nothing."""
         limit, self._limit = self._limit, None
         if limit is not None:
             limit.release(self._address)
@@ -128,17 +127,17 @@ class Slot:
 def new_connection_limit(
     limits: Limits, shared_addresses: Networks = NO_NETWORKS
 ) -> ConcurrencyLimit:
-    """That of the open connections of all ports."""
+    """Limit the open connections of all ports."""
     return ConcurrencyLimit(limits.connections, limits.connections_per_address, shared_addresses)
 
 
 def new_request_limit(limits: Limits, shared_addresses: Networks = NO_NETWORKS) -> ConcurrencyLimit:
-    """That of the requests under way."""
+    """Limit the requests that are being forwarded to Jupyter."""
     return ConcurrencyLimit(limits.requests, limits.requests_per_address, shared_addresses)
 
 
 def new_application_limit(shared_addresses: Networks = NO_NETWORKS) -> ConcurrencyLimit:
-    """That of the requests for labgate's own paths."""
+    """Limit the requests for labgate's own paths."""
     return ConcurrencyLimit(
         APPLICATION_REQUESTS, APPLICATION_REQUESTS_PER_ADDRESS, shared_addresses
     )

@@ -1,7 +1,7 @@
 """Accepts the connections of a port, and counts each from its first moment on.
 
-The event loop's own servers report a connection after its TLS handshake. Until then nobody would
-count it, and one client could hold thousands that send nothing.
+The event loop's own servers report a connection after its TLS handshake. It would not be counted
+before, and one client could hold thousands that send nothing.
 
 Tested by tests/net/test_pending_connection.py and tests/e2e/test_crowds.py.
 """
@@ -37,8 +37,8 @@ async def listen(
 ) -> Listener | asyncio.Server:
     """Accept the connections of ``listening``; the arguments are those of ``Listener``.
 
-    Where neither TLS nor the PROXY protocol comes before HTTP, the event loop accepts, in half
-    the time.
+    Where HTTP follows at once, without TLS and the PROXY protocol, the event loop accepts, in
+    half the time.
     """
     if context is not None or proxy_protocol_senders:
         return Listener(server, listening, context, backlog, proxy_protocol_senders)
@@ -53,7 +53,7 @@ class Listener:
     they come from, or that a header of the PROXY protocol names.
 
     Attributes:
-        pending: Those that have not finished their TLS handshake, or what comes before it.
+        pending: Connections whose TLS handshake, or what precedes it, is not finished.
 
     Args:
         server: Serves the connections.
@@ -101,7 +101,7 @@ class Listener:
 
     def _accept(self) -> None:
         now = self._loop.time()
-        # An accept in vain costs as much as another, so only a crowd is asked for more.
+        # An accept that finds nothing costs as much as another, so only in a crowd more are tried.
         crowded = now - self._accepted_at < CROWDED_SECONDS
         self._accepts = min(2 * self._accepts, MAX_ACCEPTS_PER_TURN) if crowded else 1
         self._accepted_at = now

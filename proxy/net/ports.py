@@ -1,4 +1,4 @@
-"""Ports: bound before anything is launched, so that a taken one costs nothing."""
+"""Binds ports before anything is launched, so that a port in use is found first."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Ports:
     """Bound sockets.
 
     Attributes:
-        main: Of the port that everything is served on.
-        plain: Of the one that redirects there.
+        main: Of the port that serves everything.
+        plain: Of the port that redirects there.
     """
 
     main: list[socket.socket]
@@ -70,7 +70,7 @@ def _bound(address: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        # Every connection inherits these, and is spared system calls of its own.
+        # Every connection inherits these options, which saves system calls.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         keep_alive(listening)
         listening.setblocking(False)

@@ -18,7 +18,7 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 def reset(transport: asyncio.WriteTransport) -> None:
     """Close at once with an RST (RFC 9293 section 3.6.2), dropping what is queued.
 
-    A FIN would tell a client that reads until the end that it has everything.
+    After a FIN, a client that reads until the end would take the response for complete.
     """
     channel = transport.get_extra_info("socket")
     if channel is not None and channel.family != socket.AF_UNIX:

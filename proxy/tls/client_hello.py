@@ -1,6 +1,6 @@
-"""What labgate reads in a ClientHello itself: its length, and the application protocols offered.
+"""Reads the length of a ClientHello, and the application protocols that it offers.
 
-Everything else of TLS is OpenSSL's; Python has no way to ask it for these.
+Everything else of TLS is done by OpenSSL; Python's ``ssl`` does not show these two.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ CLIENT_HELLO = 1
 ALPN = 16
 
 MAX_HELLO_BYTES = 16 * 1024
-"""The longest hello that is waited for, with the heads of its records. Browsers send 600 to
-2,000 octets."""
+"""The maximum size of a hello, with the heads of its records. Browsers send 600 to 2,000
+octets."""
 
 RECORD_HEAD_BYTES = 5
 MESSAGE_HEAD_BYTES = 4
 
 
 class PartialHello:
-    """Measures how much of a ClientHello is still to come; looks at no octet twice."""
+    """Measures how much of a ClientHello is missing; reads no octet twice."""
 
     __slots__ = ("_at", "_content_bytes", "_start")
 
@@ -28,9 +28,9 @@ class PartialHello:
         self._start = b""  # of this content
 
     def bytes_to_wait_for(self, octets: bytes) -> int:
-        """How many octets must have arrived before the next call is of use.
+        """How many octets must have arrived before the next call is useful.
 
-        0 when there is nothing to wait for: a whole hello, or anything that can never be one.
+        0 if waiting is useless: the hello is complete, or this can never become one.
 
         Args:
             octets: What a client has sent, from its first octet on.
@@ -53,7 +53,7 @@ class PartialHello:
                 return end
             self._at, self._start = end, start
             self._content_bytes += size
-        # Another record, with all that is left in it at best.
+        # At least one more record, with everything that is left.
         return self._at + RECORD_HEAD_BYTES + left_bytes
 
 
@@ -107,7 +107,7 @@ def _handshake(octets: bytes) -> bytes:
 
 
 class _TruncatedError(Exception):
-    """The octets end within a number or a vector."""
+    """The octets end in a number or a vector."""
 
 
 class _Reader:

@@ -25,23 +25,22 @@ CIPHERS = ":".join(
 ACME_TLS = b"acme-tls/1"
 
 RECORD_BYTES = 16 * 1024
-"""The most content of a record (RFC 8446 section 5.1), which is the most that one read gets."""
+"""The maximum content of a record (RFC 8446 section 5.1), and therefore of one read."""
 
 UnknownName = Literal["default", "refuse"]
 
 
 class Handshakes:
-    """What a TLS handshake gets: its certificate, or a refusal.
+    """Chooses the certificate of each TLS handshake, or refuses the handshake.
 
-    ``context`` is for every listener and stays the same for good. It has no certificate:
-    each handshake is moved to a context of its pair before one is needed, so that a pair
-    can be exchanged while listeners listen. Tickets are made by ``context``, so sessions
-    are resumed across such an exchange, too.
+    All listeners share ``context``, which never changes. It has no certificate: each handshake
+    is moved to the context of its certificate, so certificates can be replaced while listeners
+    run. ``context`` makes the tickets, so sessions are resumed across a replacement, too.
 
     Args:
-        unknown_name: What a client gets that asks for a name which no certificate is for:
-            the default certificate, or the alert ``unrecognized_name`` (RFC 6066 section
-            3). One that asks for no name, as by address, always gets the default.
+        unknown_name: The response to a server name without a certificate: the default
+            certificate, or the alert ``unrecognized_name`` (RFC 6066 section 3). A handshake
+            without a server name, as by address, always gets the default.
     """
 
     def __init__(self, unknown_name: UnknownName = "default") -> None:
@@ -63,9 +62,9 @@ class Handshakes:
         return self._listening_context
 
     def serve(self, served: Sequence[tuple[Sequence[str], ssl.SSLContext]]) -> None:
-        """From the next handshake on these names get these contexts, the rest the first.
+        """Use these contexts from the next handshake on, the first one for all other names.
 
-        A name may be a wildcard, for one label; of a name given twice the first counts.
+        A name may be a wildcard, for one label; if a name is given twice, the first counts.
         """
         by_name: dict[str, ssl.SSLContext] = {}
         for names, context in served:
@@ -75,15 +74,15 @@ class Handshakes:
         self._default = served[0][1] if served else None
 
     def challenge(self, name: str, context: ssl.SSLContext | None) -> None:
-        """Handshakes for ``name`` that offer ``acme-tls/1`` get ``context`` (RFC 8737).
+        """Use ``context`` for handshakes for ``name`` that offer ``acme-tls/1`` (RFC 8737).
 
-        None ends it. Other handshakes for that name get what they always get.
+        None ends that. Other handshakes for the name are not affected.
         """
         if context is None:
             self._challenges.pop(name.lower(), None)
         else:
             self._challenges[name.lower()] = context
-        self._listening_context.keeps_hello = bool(self._challenges)
+        self._listening_context.copies_hello = bool(self._challenges)
 
     def _choose(
         self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext
@@ -108,14 +107,14 @@ class Handshakes:
 
 
 def pair_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """The context that handshakes for the certificate's names are moved to.
+    """Load the context that handshakes for the certificate's names are moved to.
 
     Args:
         cert: PEM file, leaf first, then the intermediates.
         key: PEM file.
 
     Raises:
-        OSError: OpenSSL (``ssl.SSLError`` is one) does not take the files.
+        OSError: OpenSSL rejects the files (``ssl.SSLError`` is an OSError).
     """
     context = server_side(ssl.SSLContext)
     _profile(context)
@@ -131,9 +130,9 @@ def _profile(context: ssl.SSLContext) -> None:
 
 
 class _ListeningContext(ssl.SSLContext):
-    """A context whose connections, while ``keeps_hello``, keep a copy of their ClientHello."""
+    """A context whose connections copy their ClientHello while ``copies_hello`` is true."""
 
-    keeps_hello = False
+    copies_hello = False
 
     def wrap_bio(
         self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **options: Any
@@ -141,38 +140,38 @@ class _ListeningContext(ssl.SSLContext):
         connection = super().wrap_bio(incoming, outgoing, *args, **options)
         assert isinstance(connection, _Connection)
         connection.incoming, connection.outgoing = incoming, outgoing
-        connection.kept_incoming = incoming if self.keeps_hello else None
+        connection.copied_incoming = incoming if self.copies_hello else None
         return connection
 
 
 class _Connection(ssl.SSLObject):
-    """A server's side of a handshake, with the two things that asyncio leaves out.
+    """A server's side of a handshake, with two additions to asyncio's.
 
-    A failed one tells the client why: asyncio and uvloop would drop the alert that OpenSSL
-    has written, and reset the connection. And what arrives can be looked at before OpenSSL
-    takes it: the SNI callback is told nothing about ALPN, which is negotiated after it.
+    If it fails, the client gets the alert that OpenSSL has written; asyncio and uvloop would drop
+    it and reset the connection. And the ClientHello can be read before OpenSSL takes it: the SNI
+    callback has no access to ALPN, which is negotiated after it.
     """
 
     _sslobj: Any  # of ssl.SSLObject
     incoming: ssl.MemoryBIO
     outgoing: ssl.MemoryBIO
-    kept_incoming: ssl.MemoryBIO | None = None
-    _seen = b""
+    copied_incoming: ssl.MemoryBIO | None = None
+    _hello = b""
     _offered: tuple[bytes, ...] | None = None
     _failure: ssl.SSLError | None = None
 
     @property
     def offered(self) -> tuple[bytes, ...]:
-        """The protocols offered, if the hello was kept; from the first call on it is no more."""
+        """The protocols offered, if the hello was copied; the first call drops the copy."""
         if self._offered is None:
-            self._offered = offered_protocols(self._seen)
-            self._seen, self.kept_incoming = b"", None
+            self._offered = offered_protocols(self._hello)
+            self._hello, self.copied_incoming = b"", None
         return self._offered
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002  as in ssl
-        """As ``ssl``'s; uvloop asks for 256 KiB, which would be allocated for every record.
+        """As ``ssl``'s; uvloop requests 256 KiB, which would be allocated for every record.
 
-        And it asks until nothing is left, which OpenSSL needs longer to say than we do.
+        It also reads until nothing is left, and OpenSSL takes longer to find that out.
         """
         left = self.incoming.pending + self._sslobj.pending()
         if not left:
@@ -185,9 +184,9 @@ class _Connection(ssl.SSLObject):
     def do_handshake(self) -> None:
         if self._failure is not None:
             raise self._failure
-        if self.kept_incoming is not None and (arrived := self.kept_incoming.read()):
-            self._seen += arrived
-            self.kept_incoming.write(arrived)
+        if self.copied_incoming is not None and (arrived := self.copied_incoming.read()):
+            self._hello += arrived
+            self.copied_incoming.write(arrived)
         try:
             super().do_handshake()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -195,8 +194,8 @@ class _Connection(ssl.SSLObject):
         except ssl.SSLError as error:
             if not self.outgoing.pending:
                 raise
-            # The event loop sends what is pending when more is wanted, and only then. The
-            # client closes when it has read the alert, or the handshake runs out of time.
+            # The event loop sends what is pending only if OpenSSL wants to read. The client
+            # closes when it has read the alert, or the handshake times out.
             self._failure = error
             raise ssl.SSLWantReadError from error
 

@@ -1,9 +1,9 @@
 """The key exchange groups of Mozilla's intermediate profile: X25519, P-256 and P-384.
 
-Browsers offer X25519 first. A server that has P-256 alone makes each of them ask twice
+Browsers offer X25519 first. A server with P-256 alone makes each of them send a second hello
 (HelloRetryRequest, RFC 8446 section 4.1.4): a round trip for every new connection. Before 3.15
-Python can name one curve only, and its default has two groups that the profile has not.
-OpenSSL's own configuration can name them all.
+Python can set one curve only, and its default has two groups that are not in the profile.
+OpenSSL's own configuration can set them all.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from typing import TypeVar
 
 GROUPS = "X25519:P-256:P-384"
 CONFIGURATION = Path(__file__).with_name("groups.cnf")
-"""Names them for OpenSSL."""
+"""Sets them for OpenSSL."""
 EXTENSION = bytes.fromhex("000a 0008 0006 001d 0017 0018")
-"""They as the extension supported_groups (RFC 8446 section 4.2.7)."""
-SPOKEN_BY_ALL = "prime256v1"
+"""The groups as the extension supported_groups (RFC 8446 section 4.2.7)."""
+FALLBACK_CURVE = "prime256v1"
 
 Context = TypeVar("Context", bound=ssl.SSLContext)
 
 
 def server_side(kind: type[Context]) -> Context:
-    """A new context for servers that knows these groups and no others.
+    """Create a context for servers with these groups and no others.
 
-    P-256 alone where OpenSSL cannot be told.
+    With P-256 alone if OpenSSL's configuration cannot be changed.
     """
     configured = sys.version_info < (3, 15) and _configured()
     context = kind(ssl.PROTOCOL_TLS_SERVER)
     if sys.version_info >= (3, 15):
         context.set_groups(GROUPS)
     elif not configured:
-        context.set_ecdh_curve(SPOKEN_BY_ALL)
+        context.set_ecdh_curve(FALLBACK_CURVE)
     return context
 
 
 @cache
 def _configured() -> bool:
-    """Whether contexts made from here on have the groups; clients' contexts have them, too.
+    """Whether new contexts have the groups; clients' contexts have them, too.
 
     Source: CONF_modules_load_file(3), SSL_CONF_cmd(3).
     """
@@ -62,9 +62,9 @@ def _configured() -> bool:
 
 
 def _client_hello() -> bytes:
-    """What a new context says first; that of a client, for it tells its groups."""
+    """The ClientHello of a new context, which contains its groups."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    said = ssl.MemoryBIO()
+    hello = ssl.MemoryBIO()
     with suppress(ssl.SSLWantReadError):
-        context.wrap_bio(ssl.MemoryBIO(), said, server_hostname="localhost").do_handshake()
-    return said.read()
+        context.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="localhost").do_handshake()
+    return hello.read()
