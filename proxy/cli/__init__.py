@@ -2,8 +2,12 @@
 
 - ``command``        reads the command line and the configuration, and runs the command
 - ``parser``         argparse with suggestions, and usage in one line
-- ``arguments``      the commands and options; every option is a key of the configuration
+- ``arguments``      the commands
+- ``serving_options``    the options of ``labgate up`` and ``serve``
+- ``cert_options``       those of ``labgate cert``
+- ``debugging_options``  those of ``labgate inspect`` and ``doctor``
 - ``run``            ``labgate up`` and ``labgate serve``
+- ``side_listeners``  metrics and the admin socket, beside the public ports
 - ``ready_lines``    the lines that are printed when everything is ready
 - ``administration``  what a running labgate serves on its admin socket
 - ``inspect``        ``labgate inspect``

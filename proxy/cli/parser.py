@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from proxy.config.spelling import did_you_mean, with_full_stop
@@ -142,3 +143,22 @@ class Key(argparse.Action):
         else:
             section[self._name] = values
         namespace.typed[f"{self._section}.{self._name}"] = option_string
+
+
+def add_command(commands: Any, name: str, short: str, text: str) -> Parser:
+    """Add a command that reads the configuration.
+
+    Args:
+        commands: The result of ``Parser.commands``.
+        name: Its name.
+        short: What it does, in the list of commands.
+        text: What it does, above its options.
+    """
+    command: Parser = commands.add_parser(
+        name, help=short, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.set_defaults(flags={}, typed={})
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file (default /etc/labgate/labgate.toml)"
+    )
+    return command

@@ -8,15 +8,14 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing, suppress
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proxy.app import Application
 from proxy.certs.development_ca import authority_file
 from proxy.cli.confirm import confirm_on_terminal
 from proxy.cli.ready_lines import Reader, print_progress, print_ready, ready_lines
+from proxy.cli.side_listeners import with_side_listeners
 from proxy.config.settings import Settings
-from proxy.config.types import host_and_port
 from proxy.errors import UsageError
 from proxy.jupyter.launcher import STOP_SECONDS as JUPYTER_STOP_SECONDS
 from proxy.jupyter.launcher import Launched, Launcher, Login
@@ -24,12 +23,10 @@ from proxy.jupyter.readiness import is_silent
 from proxy.jupyter.supervision import Supervision, is_interactive
 from proxy.net.upstream_address import UpstreamAddress, parse_upstream
 from proxy.observe.notify import notify
-from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.tasks import spawn
 
 if TYPE_CHECKING:
-    from proxy.admin.server import AdminServer
     from proxy.workers.supervisor import Supervisor
 
 log = logging.getLogger("labgate")
@@ -37,8 +34,6 @@ log = logging.getLogger("labgate")
 DEFAULT_UPSTREAM = "http://127.0.0.1:8888"
 STOP_REQUEST_SECONDS = 0.5
 UPSTREAM_PROBE_SECONDS = 0.5
-ADMIN_DELAY_SECONDS = 1.0
-"""Loading aiohttp would slow down whoever waits for the ports, by milliseconds."""
 
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -190,42 +185,6 @@ async def _stop(launcher: Launcher, force: asyncio.Event) -> None:
     await asyncio.wait({stopping, forcing})
 
 
-async def _with_admin(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:
-    """Run ``work``, and serve the admin socket meanwhile."""
-    starting = spawn(_start_admin_later(settings, app), "admin socket")
-    try:
-        await work
-    finally:
-        starting.cancel()
-        await asyncio.wait({starting})
-        if not starting.cancelled() and starting.exception() is None:
-            await starting.result().stop()
-
-
-async def _start_admin_later(settings: Settings, app: Serving) -> AdminServer:
-    """Start the admin socket when nobody waits for the ports to open any more."""
-    await asyncio.sleep(ADMIN_DELAY_SECONDS)
-    await run_in_daemon_thread("aiohttp", lambda: import_module("aiohttp.web"))
-    from proxy.cli.administration import start_admin  # noqa: PLC0415  see above
-
-    return await start_admin(settings, app)
-
-
-async def _with_metrics(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:
-    """Run ``work``, and export metrics meanwhile if they are configured."""
-    if not settings.listen.metrics:
-        await work
-        return
-    from proxy.observe.metrics import collectors_of  # noqa: PLC0415  0.3 s
-    from proxy.web.metrics import serve_metrics  # noqa: PLC0415
-
-    with closing(work):  # if the port is not available, it was never awaited
-        certificates = app.certificates.managed if app.certificates is not None else ()
-        collectors = collectors_of(certificates, app.traffic, app.gauges)
-        async with serve_metrics(host_and_port(settings.listen.metrics), collectors):
-            await work
-
-
 def _report_ready(
     settings: Settings, app: Serving, jupyter: Launched, waiting: Sequence[str] = ()
 ) -> None:
@@ -263,7 +222,7 @@ async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
     """
     loop = asyncio.get_running_loop()
     force = asyncio.Event()
-    serving = _with_admin(settings, app, _with_metrics(settings, app, work(force)))
+    serving = with_side_listeners(settings, app, work(force))
     working = loop.create_task(serving, name="serving")
 
     def on_signal() -> None:
