@@ -6,4 +6,7 @@ the server behind every proxy, ``peers`` are the proxies, ``interpreter`` finds
 labgate's Python, ``process`` starts and weighs them, ``clients`` and ``wrk`` make the load,
 ``measures`` are what is asked, ``run`` interleaves them, ``targets`` judges, ``table``,
 ``plot`` and ``results`` show it.
+
+Beside it, ``pair`` compares two checkouts on a busy machine, and ``request_profile`` finds the
+functions that a request spends its time in.
 """

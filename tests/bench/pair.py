@@ -169,12 +169,12 @@ def main() -> None:
         ]
         try:
             for name in chosen:
-                _print(name, *_measured(name, pair, behind, options.rounds))
+                _print(name, *measured(name, pair, behind, options.rounds))
         finally:
             upstream.stop()
 
 
-def _measured(
+def measured(
     name: str, pair: list[Labgate], behind: Behind, rounds: int
 ) -> tuple[list[float], list[float]]:
     """The other checkout's figures and this one's, in pairs."""

@@ -97,7 +97,13 @@ class Jupyter:
         return wire, protocol
 
 
-async def run(make: Callable[[int], bytes], profile: cProfile.Profile | None) -> float:
+async def run(
+    make: Callable[[int], bytes],
+    profile: cProfile.Profile | None = None,
+    *,
+    rounds: int = ROUNDS,
+    requests: int = REQUESTS,
+) -> float:
     """Return the shortest time of a round, in µs per request."""
     records = 0
 
@@ -112,11 +118,12 @@ async def run(make: Callable[[int], bytes], profile: cProfile.Profile | None) ->
     dispatcher = Dispatcher(router, Observers(end=(observe,)), access_log=True)
     connection = Http1Server(dispatcher)()
     responded = asyncio.Event()
-    connection.connection_made(Wire(lambda _: responded.set()))
+    client = Wire(lambda _: responded.set())
+    connection.connection_made(client)
     numbers = count()
     best = float("inf")
-    for _ in range(ROUNDS):
-        heads = [make(next(numbers)) for _ in range(REQUESTS)]
+    for _ in range(rounds):
+        heads = [make(next(numbers)) for _ in range(requests)]
         if profile is not None:
             profile.enable()
         before = process_time_ns()
@@ -124,18 +131,19 @@ async def run(make: Callable[[int], bytes], profile: cProfile.Profile | None) ->
             connection.data_received(head)
             await responded.wait()
             responded.clear()
-        best = min(best, (process_time_ns() - before) / REQUESTS / 1e3)
+        best = min(best, (process_time_ns() - before) / requests / 1e3)
         if profile is not None:
             profile.disable()
+    client.close()
     pool.close()
-    assert records == ROUNDS * REQUESTS
+    assert records == rounds * requests
     return best
 
 
 def main() -> None:
     """Measure every case, and profile one."""
     for name, make in CASES.items():
-        print(f"{name:<8} {asyncio.run(run(make, None)):6.2f} µs")
+        print(f"{name:<8} {asyncio.run(run(make)):6.2f} µs")
     for name in sys.argv[1:]:
         profile = cProfile.Profile()
         asyncio.run(run(CASES[name], profile))
