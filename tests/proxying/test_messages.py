@@ -177,3 +177,24 @@ async def test_observers_are_called_at_start_head_and_end(
     ]
     assert calls[0][2] == ""
     assert calls[2][2]
+
+
+async def test_a_drain_ends_with_the_last_response() -> None:
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def wait(visit: Visit) -> None:
+        await visit.head()
+        asked.set()
+        await may_answer.wait()
+        await visit.say(OK)
+
+    async with proxying(wait) as (dispatcher, _, _):
+        client = MemoryFront()
+        client.ask(dispatcher)
+        await asked.wait()
+        drain = asyncio.ensure_future(dispatcher.services.open_requests.drained())
+        await asyncio.sleep(0)
+        assert not drain.done()
+        may_answer.set()
+        await drain
+        assert client.ended.result() == "complete"
