@@ -18,7 +18,7 @@ log = logging.getLogger("labgate")
 
 
 class Recording(Protocol):
-    """A copy of an exchange that somebody keeps."""
+    """A copy of a request and its response."""
 
     def finish(self) -> None:
         """The record is complete."""
@@ -41,7 +41,7 @@ class Record:
         recording: What the inspector captures of it; told when everything is known.
         refusal: Why it was refused, or would have been if labgate did not only observe.
         changes_up: What the rules did to the request's fields. This and the following are known
-            if the exchange is traced.
+            if the request is traced.
         changes_down: What the rules did to the response's fields.
         upstream_request: The request's head as it went up.
         upstream_response: The response's head as it came down.

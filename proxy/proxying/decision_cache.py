@@ -25,7 +25,7 @@ class Remembered(ref[FieldSection]):
         forwarded: Site, arrival, method and version of a request that was forwarded unmodified.
         target: That request's target, or a later one's.
         lines: The serialised fields that went up.
-        changes: What the rules did to them; None if nobody asked.
+        changes: What the rules did to them; None if that is not needed.
         sent_as: Site, arrival and version with which ``lines`` were made.
     """
 

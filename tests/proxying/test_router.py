@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
@@ -12,6 +13,7 @@ from proxy.net.limits import DEFAULT_LIMITS, new_application_limit, new_request_
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
 from proxy.rules.decision import Forward, Internal, Refuse, Tunnel
+from proxy.rules.networks import Networks
 from proxy.rules.site import make_site
 from tests.edges import PUBLIC
 from tests.heads import JUPYTER, get
@@ -73,3 +75,10 @@ def test_what_would_be_refused_goes_to_jupyter_unmodified(router: Router) -> Non
         assert route.site == replace(SITE, observe=True, preserve=True)
         assert route.access_control is access_control
     assert router.route(Forward(get())) is router.jupyter
+
+
+@pytest.mark.parametrize("networks", [[], ["192.0.2.0/24"]])
+def test_trusted_proxies_of_a_new_configuration_count(router: Router, networks: list[str]) -> None:
+    trusted_proxies = Networks([ip_network(network) for network in networks])
+    router.use(replace(SITE, trusted_proxies=trusted_proxies))
+    assert router.behind_proxies is bool(networks)
