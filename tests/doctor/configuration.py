@@ -33,7 +33,7 @@ class Configuration:
         server: The name of the server, as in a mend.
         places: For each place its entries, in order; a block is one entry of several lines.
         path: The part of the proxy's URL after its port.
-        certificate: The name of a pair of ``tests.doctor.proxies.Certificates``.
+        certificate: The name of a pair of ``tests.doctor.certificates.Certificates``.
     """
 
     server: str

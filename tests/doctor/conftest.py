@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.doctor.certificates import Certificates
 from tests.doctor.configuration import Configuration
 from tests.doctor.leftovers import leftovers
-from tests.doctor.proxies import Certificates, Proxy, proxy
+from tests.doctor.proxies import Proxy, proxy
 from tests.e2e.programs import Jupyter
 
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import pytest
 
 from proxy.symptoms.model import mend
+from tests.doctor.certificates import Certificates
 from tests.doctor.configurations import RIGHT
-from tests.doctor.proxies import Certificates, proxy
+from tests.doctor.proxies import proxy
 from tests.doctor.visitor import Visitor
 from tests.e2e.programs import Jupyter
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.doctor.certificates import Certificates
 from tests.doctor.configuration import Configuration
 from tests.doctor.configurations import WRONG
-from tests.doctor.proxies import Certificates, proxy
+from tests.doctor.proxies import proxy
 from tests.doctor.visitor import Visitor
 from tests.e2e.programs import Jupyter, until
 from tests.e2e.test_inspect import Inspect

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from proxy.doctor.plan import PROBES
+from tests.doctor.certificates import Certificates
 from tests.doctor.configurations import NGINX, WRONG
 from tests.doctor.conftest import Start
 from tests.doctor.examinations import examined, identifiers
-from tests.doctor.proxies import Certificates
 
 pytestmark = [pytest.mark.jupyter, pytest.mark.nginx, pytest.mark.usefixtures("jupyterlab")]
 

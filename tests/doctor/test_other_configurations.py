@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.doctor.certificates import Certificates
 from tests.doctor.configuration import Configuration
 from tests.doctor.configurations import NGINX, RIGHT, WRONG, first_of_each_symptom
 from tests.doctor.conftest import Start
 from tests.doctor.leftovers import leftovers
-from tests.doctor.proxies import Certificates, proxy
+from tests.doctor.proxies import proxy
 from tests.doctor.running import doctor, examine, mended
 from tests.e2e.programs import Jupyter, Labgate
 

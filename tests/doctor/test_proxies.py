@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.doctor.certificates import Certificates
 from tests.doctor.configuration import Configuration, entries
 from tests.doctor.configurations import NGINX, RIGHT, WRONG
-from tests.doctor.proxies import Certificates, proxy
+from tests.doctor.proxies import proxy
 
 ALL = RIGHT | {name: configuration for name, (configuration, _) in WRONG.items()}
 

@@ -9,11 +9,11 @@ import pytest
 
 from proxy.config.password_hash import hash_passphrase
 from proxy.doctor.examination import Credentials
+from tests.doctor.certificates import Certificates
 from tests.doctor.configurations import RIGHT
 from tests.doctor.conftest import Start
 from tests.doctor.examinations import examined, identifiers
 from tests.doctor.leftovers import leftovers
-from tests.doctor.proxies import Certificates
 from tests.e2e.programs import PASSWORD, Jupyter, Labgate
 
 pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]

@@ -17,8 +17,9 @@ from traitlets.config import Config
 from proxy.config.load import load
 from proxy.symptoms.mends import LINES, filled
 from proxy.symptoms.model import SYMPTOMS, mend
+from tests.doctor.certificates import Certificates
 from tests.doctor.configurations import RIGHT
-from tests.doctor.proxies import Certificates, proxy
+from tests.doctor.proxies import proxy
 from tests.e2e.programs import free_port
 
 FACTS = {"domain": "localhost", "port": "8443", "upstream": "127.0.0.1:8888", "path": "/"}
