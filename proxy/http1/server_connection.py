@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 from typing import cast
 
@@ -52,6 +53,7 @@ class ServerConnection(AcceptedConnection):
     """
 
     __slots__ = (
+        "_accepted_at",
         "_arrival",
         "_body",
         "_facts_key",
@@ -69,6 +71,7 @@ class ServerConnection(AcceptedConnection):
         self, server: Server, arrival: Arrival | None = None, slot: Slot | None = None
     ) -> None:
         self._arrival = arrival or Arrival("")
+        self._accepted_at = monotonic()
         super().__init__(server, self._arrival.peer, slot)
         self._state = ServerState.IDLE
         self._parser = RequestParser(server.limits)
@@ -90,6 +93,9 @@ class ServerConnection(AcceptedConnection):
                 reset(transport)
                 return
             self._arrival = Arrival(self.client, plain_redirects=self._server.plain_redirects)
+        elif transport.get_extra_info("sslcontext") is not None:
+            # The event loop made the connection before the handshake, and reports it after.
+            self._arrival = replace(self._arrival, tls_seconds=monotonic() - self._accepted_at)
         self.transport = transport
         self._timeouts.begin(Awaiting.HEAD)
         self._server.connections.add(self)

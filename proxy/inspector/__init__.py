@@ -5,11 +5,13 @@ Secrets are redacted when something is captured, so that none can be shown, expo
 In the order an exchange meets them:
 
 - ``inspector``           switches the capture on and off
-- ``recorder``            stands between a front and the proxying while it is on
+- ``recorder``            begins a recording of every exchange while it is on
+- ``recording``           stands between a front and the proxying, for one exchange
 - ``captured_sections``   fields that repeat are captured once
 - ``exchange``            what is known of one exchange, as text
 - ``recorded_content``    the beginning of some content
 - ``content``             which content is shown, without its secrets
+- ``counted_tunnel``      a WebSocket that was open before: octets only
 - ``recorded_tunnel``     a WebSocket that passes untouched, while a copy is read
 - ``frames``              WebSocket frames (RFC 6455)
 - ``websocket_messages``  fragments joined, compression undone (RFC 7692)

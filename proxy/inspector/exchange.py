@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from proxy.rules.changes import Change
 from proxy.rules.head import Field
-from proxy.rules.redaction import printable, redact
+from proxy.rules.redaction import REDACTED, printable, redact
 
 MAX_VALUE_CHARACTERS = 4096
-_OBJECT_OCTETS = 1024
+MAX_REMEMBERED = 4096
+"""Fields, and changes, that repeat."""
+_OBJECT_OCTETS = 1800
 """What an exchange weighs beside its texts, about."""
 _FIELD_OCTETS = 250
 """What a field weighs, about; those that repeat are shared and weigh less."""
@@ -100,14 +101,19 @@ class Times:
     """Seconds since the request's head was complete; None for what did not happen.
 
     Attributes:
-        tls: How long the TLS handshake of the client's connection took, once for all of them.
-        sent_up: The request went to Jupyter: until then it was decided and dialled.
+        tls: How long the TLS handshake of the client's connection took, once for all of its
+            exchanges; that was before.
+        queue: A slot and access control let the request through.
+        dial: How long a connection to Jupyter took to open; None when one was at hand.
+        sent_up: The request went to Jupyter.
         first_octet: The response's head came from Jupyter.
         sent_down: The response's head went to the client.
         last_octet: The response was complete.
     """
 
     tls: float | None = None
+    queue: float | None = None
+    dial: float | None = None
     sent_up: float | None = None
     first_octet: float | None = None
     sent_down: float | None = None
@@ -208,38 +214,59 @@ class Exchange:
     def octets(self) -> int:
         """About what it holds in memory."""
         total = _OBJECT_OCTETS + len(self.target) + len(self.explanation) + len(self.reason)
-        for head in (self.received, self.sent_up, self.answered, self.sent_down):
+        fields = len(self.received.fields) + len(self.changes_up) + len(self.changes_down)
+        for head in (self.sent_up, self.answered, self.sent_down):
             if head is not None:
-                total += 200 + _FIELD_OCTETS * len(head.fields)
-        total += _FIELD_OCTETS * (len(self.changes_up) + len(self.changes_down))
+                fields += len(head.fields)
+        total += _FIELD_OCTETS * fields
         for content in (self.content_up, self.content_down):
-            total += len(content.text) if content is not None else 0
+            if content is not None:
+                total += len(content.text)
+        if not self.messages:
+            return total
         return total + sum(message.weight for message in self.messages)
 
 
 def captured_fields(fields: Iterable[Field]) -> tuple[Pair, ...]:
     """Fields as text, redacted."""
-    return tuple(
-        [_plain(field) if field[0] in _PLAIN_NAMES else _redacted(field) for field in fields]
-    )
+    known = _plain_fields
+    return tuple([known.get(field) or _captured_field(field) for field in fields])
 
 
-def _redacted(field: Field) -> Pair:
-    return printable(field[0]), captured_value(*field)
+def _captured_field(field: Field) -> Pair:
+    name, value = field
+    pair = printable(name), captured_value(name, value)
+    if _is_plain(name, pair[1]):
+        _remember(_plain_fields, field, pair)
+    return pair
 
 
-@lru_cache(4096)
-def _plain(field: Field) -> Pair:
-    """As ``_redacted``, and remembered: these repeat, and no secret may be remembered."""
-    return _redacted(field)
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
+def _remember(known: dict[Key, Value], key: Key, value: Value) -> None:
+    if len(known) >= MAX_REMEMBERED:
+        known.clear()
+    known[key] = value
+
+
+def _is_plain(name: bytes, *captured: str) -> bool:
+    """Whether nothing had to be redacted, so that the field may be remembered as it came."""
+    return name in _PLAIN_NAMES and not any(_HIDDEN in value for value in captured)
+
+
+_plain_fields: dict[Field, Pair] = {}
+_plain_changes: dict[Change, CapturedChange] = {}
+"""These repeat from exchange to exchange; no secret may be remembered."""
+
+_HIDDEN = REDACTED.decode("ascii")
 _PLAIN_NAMES = frozenset(
     spelling
     for name in (
         *(b"Accept", b"Accept-Encoding", b"Accept-Language", b"Accept-Ranges", b"Cache-Control"),
         *(b"Connection", b"Content-Encoding", b"Content-Length", b"Content-Security-Policy"),
-        *(b"Content-Type", b"Date", b"Etag", b"Last-Modified", b"Server"),
+        *(b"Content-Type", b"Date", b"Etag", b"Keep-Alive", b"Last-Modified", b"Server"),
         *(b"Transfer-Encoding", b"Upgrade", b"User-Agent", b"Vary", b"X-Real-IP"),
         *(b"X-Content-Type-Options", b"X-Forwarded-For"),
         *(b"X-Forwarded-Proto", b"Sec-Fetch-Dest", b"Sec-Fetch-Mode", b"Sec-Fetch-Site"),
@@ -256,12 +283,18 @@ def captured_value(name: bytes, value: bytes) -> str:
 
 def captured_changes(changes: Sequence[Change]) -> tuple[CapturedChange, ...]:
     """What the rules did, as text, redacted."""
-    return tuple(
-        CapturedChange(
-            change.rule,
-            printable(change.name),
-            None if change.before is None else captured_value(change.name, change.before),
-            None if change.after is None else captured_value(change.name, change.after),
-        )
-        for change in changes
+    known = _plain_changes
+    return tuple([known.get(change) or _captured_change(change) for change in changes])
+
+
+def _captured_change(change: Change) -> CapturedChange:
+    rule, name, before, after = change
+    captured = CapturedChange(
+        rule,
+        printable(name),
+        None if before is None else captured_value(name, before),
+        None if after is None else captured_value(name, after),
     )
+    if _is_plain(name, captured.before or "", captured.after or ""):
+        _remember(_plain_changes, change, captured)
+    return captured

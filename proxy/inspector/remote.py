@@ -65,6 +65,7 @@ class CapturedElsewhere:
             key = (process, exchange.number)
             known = self._numbers.get(key)
             if known is None:
+                exchange.number = 0
                 self._ring.add(exchange)
             else:
                 exchange.number = known

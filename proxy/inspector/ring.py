@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 
 from proxy.inspector.exchange import Exchange
 
 MAX_EXCHANGES = 5000
 MAX_OCTETS = 64 * 1024 * 1024
-
-FIRST_OCTETS = 4 * 1024
-"""What an exchange weighs until it is complete, about."""
 
 Listener = Callable[[Exchange], None]
 
@@ -29,14 +27,14 @@ class Ring:
         self._exchanges: OrderedDict[int, Exchange] = OrderedDict()
         self._weights: dict[int, int] = {}
         self._octets = 0
-        self._last = 0
+        self._last = self._dropped = 0
         self._listeners: list[Listener] = []
 
     def __len__(self) -> int:
         return len(self._exchanges)
 
     def __iter__(self) -> Iterator[Exchange]:
-        return iter(tuple(self._exchanges.values()))
+        return iter(sorted(self._exchanges.values(), key=attrgetter("number")))
 
     @property
     def octets(self) -> int:
@@ -51,20 +49,28 @@ class Ring:
     @property
     def dropped(self) -> int:
         """How many had to go."""
-        return self._last - len(self._exchanges)
+        return self._dropped
+
+    def reserve(self) -> int:
+        """A number for an exchange that begins now and is added later."""
+        self._last += 1
+        return self._last
 
     def add(self, exchange: Exchange) -> None:
-        """Keep an exchange, and give it its number."""
-        self._last += 1
-        exchange.number = self._last
-        self._exchanges[exchange.number] = exchange
-        self.grow(exchange, FIRST_OCTETS if exchange.open else exchange.octets)
+        """Keep an exchange, and give it its number unless it has one that was reserved."""
+        number = exchange.number
+        if not number:
+            number = exchange.number = self.reserve()
+        self._exchanges[number] = exchange
+        weight = self._weights[number] = exchange.octets
+        self._octets += weight
+        self._changed(exchange)
 
     def update(self, exchange: Exchange) -> None:
         """Weigh an exchange that has changed, and tell the listeners."""
         if exchange.number not in self._exchanges:
             return
-        self._weigh(exchange, exchange.octets - self._weights.get(exchange.number, 0))
+        self._weigh(exchange, exchange.octets - self._weights[exchange.number])
 
     def replace(self, exchange: Exchange) -> None:
         """Put a newer state of an exchange in the place of the older one."""
@@ -79,14 +85,21 @@ class Ring:
 
     def _weigh(self, exchange: Exchange, more: int) -> None:
         self._octets += more
-        self._weights[exchange.number] = self._weights.get(exchange.number, 0) + more
-        while len(self._exchanges) > 1 and (
-            len(self._exchanges) > self._max_exchanges or self._octets > self._max_octets
+        self._weights[exchange.number] += more
+        self._changed(exchange)
+
+    def _changed(self, exchange: Exchange) -> None:
+        """Make room, and tell the listeners."""
+        exchanges = self._exchanges
+        while len(exchanges) > 1 and (
+            len(exchanges) > self._max_exchanges or self._octets > self._max_octets
         ):
-            number, _ = self._exchanges.popitem(last=False)
+            number, _ = exchanges.popitem(last=False)
             self._octets -= self._weights.pop(number)
-        for listener in tuple(self._listeners):
-            listener(exchange)
+            self._dropped += 1
+        if self._listeners:
+            for listener in tuple(self._listeners):
+                listener(exchange)
 
     def get(self, number: int) -> Exchange | None:
         """The exchange of this number, unless it had to go."""
@@ -94,6 +107,7 @@ class Ring:
 
     def clear(self) -> None:
         """Forget everything; numbers go on."""
+        self._dropped += len(self._exchanges)
         self._exchanges.clear()
         self._weights.clear()
         self._octets = 0

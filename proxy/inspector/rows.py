@@ -58,6 +58,7 @@ def whole(exchange: Json) -> Iterator[Text]:
     yield from _heads(title, received, sent_up, exchange["changes_up"])
     answered, sent_down = exchange["answered"], exchange["sent_down"]
     yield from _heads("the client got", answered, sent_down, exchange["changes_down"])
+    yield from _times(exchange["times"])
     for message in exchange["messages"]:
         arrow = "↑" if message["up"] else "↓"
         code = f" {message['close_code']}" if message["close_code"] else ""
@@ -74,6 +75,25 @@ def whole(exchange: Json) -> Iterator[Text]:
             more = "" if content["whole"] else ", the beginning"
             yield Text(f"  {name.replace('_', ' ')}, {_size(content['octets'])}{more}", "bold")
             yield from (Text(f"    {line}") for line in content["text"].splitlines())
+
+
+_TIMES = (
+    ("queue", "queue"),
+    ("dial", "dial"),
+    ("sent_up", "sent to Jupyter at"),
+    ("first_octet", "first octet at"),
+    ("last_octet", "last at"),
+)
+
+
+def _times(times: Json) -> Iterator[Text]:
+    parts = [
+        f"{label} {_seconds(times[name])}" for name, label in _TIMES if times[name] is not None
+    ]
+    if times["tls"] is not None:
+        parts.insert(0, f"TLS before {_seconds(times['tls'])}")
+    if parts:
+        yield Text(f"  times: {', '.join(parts)}", "dim")
 
 
 def _heads(

@@ -20,6 +20,12 @@ log = logging.getLogger("labgate")
 class Recording(Protocol):
     """A copy of a request and its response."""
 
+    def admitted(self) -> None:
+        """A slot and access control let the request through."""
+
+    def dialled(self, seconds: float) -> None:
+        """A connection to the upstream was opened for it, which took ``seconds``."""
+
     def finish(self) -> None:
         """The record is complete."""
 

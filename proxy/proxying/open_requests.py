@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from proxy.observe.record import Record
 from proxy.proxying.tunnel import OpenTunnel
 
 
@@ -13,19 +14,19 @@ class OpenRequests:
     Attributes:
         count: The open requests, tunnels included. Their handlers change it themselves, because a
             call costs each request more than the rest of the count.
-        tunnels: The open WebSockets. A drain does not wait for them.
+        tunnels: The open WebSockets, with their records. A drain does not wait for them.
         draining: Whether ``drained`` waits; then every change is followed by ``check_drained``.
     """
 
     def __init__(self) -> None:
         self.count = 0
-        self.tunnels: set[OpenTunnel] = set()
+        self.tunnels: dict[OpenTunnel, Record] = {}
         self.draining = False
         self._drained = asyncio.Event()
 
-    def add_tunnel(self, tunnel: OpenTunnel) -> None:
+    def add_tunnel(self, tunnel: OpenTunnel, record: Record) -> None:
         """A request has become a tunnel."""
-        self.tunnels.add(tunnel)
+        self.tunnels[tunnel] = record
         self.check_drained()
 
     def check_drained(self) -> None:

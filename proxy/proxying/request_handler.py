@@ -113,7 +113,10 @@ class RequestHandler:
         services, route, record = self.services, self._route, self.record
         self._attempt = allowed.attempt
         heard = allowed.attempt is not None or services.observers.head
-        traced = (services.trace or record.recording is not None) and not route.internal
+        traced = services.trace and not route.internal
+        if record.recording is not None:
+            record.recording.admitted()
+            traced = not route.internal
         if not isinstance(decision, Internal):
             record.refusal = decision.would_refuse
         self._forwarder = forwarder = Forwarder(
@@ -136,8 +139,12 @@ class RequestHandler:
 
     async def _dial(self, forwarder: Forwarder) -> None:
         """Send the request over a new connection."""
+        began = monotonic()
         try:
-            forwarder.send(await self._route.pool.dial())
+            connection = await self._route.pool.dial()
+            if self.record.recording is not None:
+                self.record.recording.dialled(monotonic() - began)
+            forwarder.send(connection)
         except UpstreamDown as error:
             forwarder.fail(error)
 
@@ -206,11 +213,11 @@ class RequestHandler:
             self.head = record.head = replace(self.head, fields=(), section=NO_FIELDS)
         client = self.responder.upgrade(switched.reason, switched.fields)
         tunnel = OpenTunnel(switched.upstream, client, self._on_tunnel_closed)
-        self.services.open_requests.add_tunnel(tunnel)
+        self.services.open_requests.add_tunnel(tunnel, record)
         tunnel.open(switched.rest)
 
     def _on_tunnel_closed(self, tunnel: OpenTunnel) -> None:
-        self.services.open_requests.tunnels.discard(tunnel)
+        self.services.open_requests.tunnels.pop(tunnel, None)
         self.record.bytes_up += tunnel.bytes_up
         self.record.bytes_down += tunnel.bytes_down
         self._finish()

@@ -38,5 +38,9 @@ class Services:
     open_requests: OpenRequests = field(default_factory=OpenRequests)
 
     def record_with(self, recorder: Recorder | None) -> None:
-        """Capture the requests that begin from now on, or none."""
+        """Capture the requests that begin from now on, or none; count what open WebSockets send."""
+        if self.recorder is not None:
+            self.recorder.stop()
         self.recorder = recorder
+        if recorder is not None and self.open_requests.tunnels:
+            recorder.count(tuple(self.open_requests.tunnels.items()), self.router.site)

@@ -26,11 +26,14 @@ class Arrival:
         peer: The client's IP address as text.
         plain_redirects: The request came on the plain HTTP port, which redirects to HTTPS.
         client_known: False if the sender of the PROXY protocol withheld the client's address.
+        tls_seconds: How long its TLS handshake took; None without one, or if nobody measured it.
+            No rule looks at it.
     """
 
     peer: str
     plain_redirects: bool = False
     client_known: bool = True
+    tls_seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -101,7 +104,8 @@ class RequestHead:
 
     def from_peer(self, peer: str) -> RequestHead:
         """The same head with another client's address."""
-        arrival = Arrival(peer, self.arrival.plain_redirects, self.arrival.client_known)
+        came = self.arrival
+        arrival = Arrival(peer, came.plain_redirects, came.client_known, came.tls_seconds)
         return RequestHead(
             self.method, self.target, self.version, self.fields, arrival, self.section
         )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
+import proxy.inspector.exchange as exchange_module
+from proxy.inspector.captured_sections import CapturedSections
 from proxy.inspector.exchange import Exchange
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.site import make_site
 from tests.edges import PUBLIC, Edge, edge, request
-from tests.heads import JUPYTER
+from tests.heads import JUPYTER, get
 from tests.proxying.test_messages import SWITCH
 from tests.upstreams import OK, Visit, says, upstream
 
@@ -19,6 +23,12 @@ from .test_kernel_messages import MESSAGE
 ORIGIN = b"Origin: https://lab.example.org"
 KERNEL = b"/api/kernels/1/channels"
 HANDSHAKE = (b"Connection: Upgrade", b"Upgrade: websocket", ORIGIN)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  it is looked at now and then, as a page would
+            await asyncio.sleep(0.01)
 
 
 def only(labgate: Edge) -> Exchange:
@@ -141,24 +151,105 @@ async def test_a_websocket_of_a_kernel() -> None:
     assert (one.octets_up, one.octets_down) == (len(masked), len(frame_bytes(message)))
 
 
-async def test_one_that_was_open_before_is_not_captured() -> None:
+async def test_one_that_was_open_before_is_counted_only() -> None:
     async def quiet(visit: Visit) -> None:
         await visit.head()
         await visit.say(SWITCH)
-        await visit.exactly(1)
-        await visit.say(b"x")
+        await visit.exactly(6)
+        await visit.say(frame_bytes(b"secret()"))
 
     async with upstream(quiet) as jupyter, edge(jupyter.address) as labgate:
         reader, writer = await labgate.connect()
-        lines = [b"GET " + KERNEL + b" HTTP/1.1", b"Host: lab.example.org", *HANDSHAKE]
+        lines = [b"GET " + KERNEL + b"?token=x HTTP/1.1", b"Host: lab.example.org", *HANDSHAKE]
         writer.write(b"\r\n".join([*lines, b"", b""]))
         await reader.readuntil(b"\r\n\r\n")
         labgate.inspect()
-        writer.write(b"y")
-        assert await reader.read() == b"x"
+        one = only(labgate)
+        assert (one.websocket, one.status, one.open, one.messages) == (True, 101, True, [])
+        assert one.target == "/api/kernels/1/channels?token=[redacted]"
+        assert one.received.fields == ()
+        writer.write(b"sixsix")
+        assert await reader.read() == frame_bytes(b"secret()")
+        labgate.inspect()
+        assert only(labgate) is one
+        assert (one.octets_up, one.octets_down) == (6, 10)
         writer.close()
         await labgate.recorded.wait()
-    assert not list(labgate.captured)
+    assert (one.open, one.outcome) == (False, "open before the capture: octets only")
+    assert one.times.last_octet is not None
+
+
+async def test_one_that_takes_long_is_shown_while_it_runs() -> None:
+    waiting, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(visit: Visit) -> None:
+        await visit.head()
+        waiting.set()
+        await go_on.wait()
+        await visit.say(OK)
+
+    async with upstream(slow) as jupyter, edge(jupyter.address) as labgate:
+        labgate.inspect()
+        asked = asyncio.ensure_future(labgate.ask(request(b"/slow")))
+        await waiting.wait()
+        await until(lambda: bool(len(labgate.captured)))
+        one = only(labgate)
+        assert (one.open, one.status, one.target) == (True, 0, "/slow")
+        assert one.sent_up is not None
+        assert one.times.first_octet is None
+        go_on.set()
+        await asked
+        assert only(labgate) is one
+        assert (one.open, one.status) == (False, 200)
+
+
+async def test_a_finished_recording_is_no_garbage_cycle() -> None:
+    """Thousands of them would wait for the collector, and every client would wait for it."""
+    async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
+        labgate.inspect()
+        await labgate.ask(request())
+        [record] = labgate.records
+        assert record.recording is None
+
+
+async def test_no_secret_is_remembered_when_the_section_has_gone() -> None:
+    fields = (b"Cookie: a=s3cret", b"User-Agent: x //u:s3cret@h", b"Accept: ?token=s3cret")
+    answer = b"HTTP/1.1 200 OK\r\nServer: ?token=s3cret\r\nContent-Length: 2\r\n\r\nok"
+    async with upstream(says(answer)) as jupyter, edge(jupyter.address) as labgate:
+        labgate.inspect()
+        await labgate.ask(request(b"/?token=s3cret", *fields))
+        one = only(labgate)
+    assert one.sent_up is not None
+    assert "s3cret" not in repr(
+        (one, exchange_module._plain_fields, exchange_module._plain_changes)
+    )
+
+
+async def test_what_was_captured_of_a_section_goes_with_it() -> None:
+    sections = CapturedSections()
+    head = get(b"Cookie: a=b")
+    sections.received(head.section, "GET / HTTP/1.1")
+    assert len(sections) == 1
+    del head
+    assert len(sections) == 0
+
+
+async def test_times_until_the_request_went_up() -> None:
+    async with upstream(says(OK, OK)) as jupyter, edge(jupyter.address) as labgate:
+        labgate.inspect()
+        await labgate.ask(request())
+        await labgate.ask(request())
+        first, second = labgate.captured
+    for one in (first, second):
+        assert one.times.queue is not None
+        assert one.times.sent_up is not None
+        assert 0 <= one.times.queue <= one.times.sent_up
+        assert one.times.tls is None
+    first_dial, sent_up = first.times.dial, first.times.sent_up
+    assert first_dial is not None
+    assert sent_up is not None
+    assert 0 < first_dial <= sent_up
+    assert second.times.dial is None
 
 
 async def test_switched_off_nothing_more_is_captured() -> None:

@@ -71,6 +71,15 @@ def test_clear_forgets_all_but_the_numbers() -> None:
     assert numbers(ring) == [2]
 
 
+def test_numbers_that_were_reserved_are_in_order_however_long_the_exchange_took() -> None:
+    ring = Ring()
+    first = ring.reserve()
+    ring.add(exchange())
+    ring.add(exchange(number=first))
+    assert numbers(ring) == [1, 2]
+    assert ring.dropped == 0
+
+
 def test_listeners() -> None:
     ring, seen = Ring(), list[Exchange]()
     stop = ring.listen(seen.append)

@@ -316,3 +316,12 @@ async def test_closing_drops_what_has_only_just_come(context: ssl.SSLContext) ->
             assert not labgate.server.connection_limit
             assert descriptors() <= before
         await asyncio.sleep(0)
+
+
+async def test_the_inspector_tells_how_long_the_handshake_took(context: ssl.SSLContext) -> None:
+    async with secure(context) as labgate:
+        labgate.labgate.inspect()
+        await labgate.ask()
+        [exchange] = labgate.labgate.captured
+    assert exchange.times.tls is not None
+    assert exchange.times.tls > 0

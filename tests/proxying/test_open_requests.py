@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+from proxy.observe.record import Record
 from proxy.proxying.open_requests import OpenRequests
 from proxy.proxying.tunnel import OpenTunnel
+from tests.heads import get
 
 
 async def settle(task: asyncio.Task[None]) -> bool:
@@ -36,10 +38,10 @@ async def test_a_drain_waits_for_every_request() -> None:
 async def test_a_drain_does_not_wait_for_tunnels() -> None:
     requests = OpenRequests()
     requests.count = 2
-    requests.add_tunnel(cast(OpenTunnel, object()))
+    requests.add_tunnel(cast(OpenTunnel, object()), Record(get()))
     drain = asyncio.ensure_future(requests.drained())
     assert not await settle(drain)
-    requests.add_tunnel(cast(OpenTunnel, object()))
+    requests.add_tunnel(cast(OpenTunnel, object()), Record(get()))
     assert await settle(drain)
 
 

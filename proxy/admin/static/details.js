@@ -129,16 +129,21 @@ function times(exchange) {
   if (known.last_octet === null && known.sent_down === null) return null;
   const end = known.last_octet ?? known.sent_down;
   const up = known.sent_up ?? 0;
+  const queue = Math.min(known.queue ?? 0, up);
+  const dial = Math.min(known.dial ?? 0, up - queue);
   const first = known.first_octet ?? known.sent_down ?? end;
   const parts = [
-    ["queue", "decided, connected", up],
-    ["wait", "Jupyter thought", Math.max(0, first - up)],
-    ["send", "response passed", Math.max(0, end - first)],
+    ["queue", "until a slot and access control let it", queue],
+    ["dial", known.dial === null ? "a connection was at hand" : "connecting to Jupyter", dial],
+    ["wait", "Jupyter thought, until its first octet", Math.max(0, first - up)],
+    ["send", "from the first octet to the last", Math.max(0, end - first)],
   ];
   const total = Math.max(end, 1e-6);
   const legend = parts.map(([name, label, length]) => element("span", {},
     element("i", { class: name }), `${label}: ${seconds(length)}`));
-  if (known.tls !== null) legend.unshift(element("span", {}, `TLS handshake before: ${seconds(known.tls)}`));
+  if (known.tls !== null) {
+    legend.unshift(element("span", {}, `the connection's TLS handshake, before: ${seconds(known.tls)}`));
+  }
   const bars = element("div", { class: "bars" }, parts.map(([name, , length]) => {
     const bar = element("i", { class: name });
     bar.style.width = `${(100 * length) / total}%`;

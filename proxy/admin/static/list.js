@@ -33,18 +33,21 @@ export class List {
     this.draw();
   }
 
-  // Takes exchanges that are new or have changed.
+  // Takes exchanges that are new or have changed; one that took long comes behind later ones.
   merge(items) {
+    let ordered = true;
     for (const item of items) {
       const place = this.places.get(item.number);
       if (place === undefined) {
+        ordered &&= !this.items.length || this.items.at(-1).number < item.number;
         this.places.set(item.number, this.items.length);
         this.items.push(item);
       } else {
         this.items[place] = item;
       }
     }
-    this.draw();
+    if (ordered) this.draw();
+    else this.replace(this.items.toSorted((one, other) => one.number - other.number));
   }
 
   remove(number) {

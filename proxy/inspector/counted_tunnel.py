@@ -1,0 +1,76 @@
+"""A WebSocket that was open before the capture was switched on: its octets are counted only.
+
+Its handshake has passed, and in the middle of a stream no frame can be told from another.
+Tested by tests/inspector/test_recorder.py.
+"""
+
+from __future__ import annotations
+
+from time import monotonic, time
+from typing import Protocol
+
+from proxy.inspector.exchange import CapturedHead, Exchange
+from proxy.inspector.ring import Ring
+from proxy.observe.record import Record
+from proxy.rules.redaction import printable, redact_target
+from proxy.rules.site import Site
+
+MAX_TARGET_CHARACTERS = 4096
+OPEN_BEFORE = "open before the capture: octets only"
+
+
+class Tunnel(Protocol):
+    """What counts the octets of an open WebSocket, handshakes left out."""
+
+    bytes_up: int
+    bytes_down: int
+
+
+class CountedTunnel:
+    """Counts for one exchange (``observe.record.Recording``).
+
+    Attributes:
+        exchange: What is known of it.
+    """
+
+    def __init__(self, ring: Ring, tunnel: Tunnel, record: Record, site: Site) -> None:
+        self._ring = ring
+        self._tunnel = tunnel
+        self._record = record
+        self._began = monotonic()
+        head = record.head
+        target = printable(redact_target(head.target), MAX_TARGET_CHARACTERS)
+        method = printable(head.method)
+        self.exchange = Exchange(
+            started=time(),
+            peer=head.arrival.peer,
+            method=method,
+            target=target,
+            received=CapturedHead(f"{method} {target} HTTP/1.1", ()),
+            scheme="https" if site.https else "http",
+            status=101,
+            outcome=OPEN_BEFORE,
+            websocket=True,
+        )
+        ring.add(self.exchange)
+
+    def admitted(self) -> None:
+        """It was, before."""
+
+    def dialled(self, seconds: float) -> None:
+        """Nothing is dialled for it any more."""
+
+    def count(self) -> None:
+        """Read the octets."""
+        exchange, tunnel = self.exchange, self._tunnel
+        counted = (tunnel.bytes_up, tunnel.bytes_down)
+        if counted != (exchange.octets_up, exchange.octets_down):
+            exchange.octets_up, exchange.octets_down = counted
+            self._ring.grow(exchange, 0)
+
+    def finish(self) -> None:
+        self.count()
+        self._record.recording = None
+        self.exchange.open = False
+        self.exchange.times.last_octet = monotonic() - self._began
+        self._ring.update(self.exchange)
