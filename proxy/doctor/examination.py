@@ -49,6 +49,7 @@ class Examination:
         lab: The page of JupyterLab, or of the classic interface.
         channel: The kernel's WebSocket.
         language: The kernel's language, as ``python``.
+        has_terminal: Whether the terminal is there.
         saved: Whether the file is there.
         open_to_others: Whether pages of other sites are not refused.
         left: What was made in Jupyter and could not be removed, in words.
@@ -68,6 +69,7 @@ class Examination:
     lab: Answer = field(default_factory=lambda: Answer(""))
     channel: KernelChannel | None = None
     language: str = ""
+    has_terminal: bool = False
     saved: bool = False
     open_to_others: bool = False
     left: list[str] = field(default_factory=list)

@@ -88,14 +88,12 @@ PROBES = (
         _https,
     ),
     Probe("save", "Save a file", calls.try_save, ("kernel-socket",)),
-    Probe(
-        "foreign-calls", "Other sites are refused: API, files", foreign.try_foreign_calls, ("post",)
-    ),
+    Probe("foreign-calls", "Other sites are refused: calls", foreign.try_foreign_calls, ("post",)),
     Probe(
         "foreign-socket",
-        "Other sites are refused: terminal",
+        "Other sites are refused: WebSockets",
         foreign.try_foreign_socket,
-        ("terminal-socket", "foreign-calls"),
+        ("kernel-socket", "foreign-calls"),
     ),
     Probe("from-kernel", "20 MiB from the kernel", sockets.try_from_kernel, ("kernel-socket",)),
     Probe(

@@ -306,3 +306,10 @@ def test_other_keys_in_a_sentence_are_named_as_they_were_typed(
         load(parsed.flags, {}, tmp_path / "labgate.toml", parsed.typed)
     assert message in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_the_secrets_of_the_doctor_are_no_keys() -> None:
+    """They may stand in the environment in which ``labgate up`` is started, too."""
+    load({}, {"LABGATE_DOCTOR_TOKEN": "x", "LABGATE_DOCTOR_PASSWORD": "y"})
+    with pytest.raises(UsageError, match="LABGATE_DOCTOR_TOKENS"):
+        load({}, {"LABGATE_DOCTOR_TOKENS": "x"})

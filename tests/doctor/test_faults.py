@@ -6,8 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.doctor.target import read_target
+from proxy.errors import StartError
+from tests.doctor.configurations import NGINX
+from tests.doctor.conftest import Start
 from tests.doctor.examinations import examined, identifiers
 from tests.doctor.leftovers import leftovers
+from tests.doctor.proxies import Certificates
 from tests.doctor.python_proxy import DEFAULT_MESSAGE_BYTES, PythonProxy, serving
 from tests.e2e.programs import Jupyter
 
@@ -27,6 +32,24 @@ FAULTS = {
     "a cache for everybody": (replace(RIGHT, shared_cache=True), ["lab-cached"]),
     "no Set-Cookie": (replace(RIGHT, without_set_cookie=True), ["cookies-lost"]),
 }
+
+
+async def test_plain_http_is_not_redirected(
+    start: Start, jupyter: Jupyter, certificates: Certificates
+) -> None:
+    running = start(NGINX)
+    async with serving(PythonProxy(jupyter.upstream).handle) as plain:
+        port = read_target(plain)[0].port
+        report = await examined(running.url, certificates.authority, http_port=port)
+    assert identifiers(report) == ["no-redirect"]
+
+
+async def test_an_address_that_only_redirects_names_the_other_one(
+    start: Start, certificates: Certificates
+) -> None:
+    running = start(NGINX)
+    with pytest.raises(StartError, match=rf"Examine that address: labgate doctor {running.url}"):
+        await examined(f"http://localhost:{running.http_port}", certificates.authority)
 
 
 @pytest.mark.parametrize(("proxy", "found"), FAULTS.values(), ids=FAULTS)

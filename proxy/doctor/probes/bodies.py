@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from urllib.parse import quote
 
@@ -19,6 +19,8 @@ from proxy.doctor.raw import FAILURES, connect
 
 PIECE_BYTES = 64 * 1024
 UNREAD_SECONDS = 2.0
+OTHERS_SECONDS = 1.0
+"""Until what somebody else asked for at the same time has been counted."""
 HEAD_SECONDS = 3.0
 MORE_THAN_SOCKETS_HOLD = 40_000_000
 TOO_LONG_BYTES = 2**50
@@ -90,16 +92,26 @@ async def try_download(examination: Examination) -> Finding | None:
 async def try_unread_download(examination: Examination) -> Finding | None:
     """Jupyter cannot hand over a large download while nobody reads it.
 
-    Whether it has is seen in its metrics, which count what is finished.
+    Whether it has is seen in its metrics, which count what is finished. All but the first byte is
+    asked for: few others get 206. Because others might, what is seen once is tried again.
     """
     browser = examination.browser
     if examination.upload_bytes < MORE_THAN_SOCKETS_HOLD:
         raise Impossible("the file is too small to tell")
-    before = await _finished_downloads(browser)
     query = f"?_xsrf={quote(browser.xsrf)}"
     path = f"{browser.target.base}/files/{examination.belongings.file}{query}"
-    referer = {"Referer": f"{browser.target.url}lab", "Connection": "close"}
-    fields = {"Host": browser.target.authority} | browser.own(referer)
+    more = {"Referer": f"{browser.target.url}lab", "Range": "bytes=1-", "Connection": "close"}
+    fields = {"Host": browser.target.authority} | browser.own(more)
+    finished = await _finishes_unread(browser, path, fields)
+    if finished:
+        await asyncio.sleep(OTHERS_SECONDS)
+        finished = await _finishes_unread(browser, path, fields)
+    return judge.judge_unread_download(told("GET", path, fields), finished)
+
+
+async def _finishes_unread(browser: Browser, path: str, fields: Mapping[str, str]) -> bool:
+    """Whether Jupyter has answered a GET completely, although its content is not read."""
+    before = await _finished_downloads(browser)
     lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     try:
         reader, writer = await connect(browser.target, browser.tls)
@@ -112,25 +124,19 @@ async def try_unread_download(examination: Examination) -> Finding | None:
         with suppress(*FAILURES, asyncio.LimitOverrunError):
             async with asyncio.timeout(UNREAD_SECONDS):
                 await reader.readuntil(b"\r\n\r\n")
-        finished = await _finishes(browser, before)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + UNREAD_SECONDS
+        while loop.time() < deadline:
+            if await _finished_downloads(browser) > before:
+                return True
+            await asyncio.sleep(0.2)
+        return False
     finally:
         writer.transport.abort()
-    return judge.judge_unread_download(told("GET", path, fields), finished)
-
-
-async def _finishes(browser: Browser, before: int) -> bool:
-    """Whether a download is finished within ``UNREAD_SECONDS``."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + UNREAD_SECONDS
-    while loop.time() < deadline:
-        if await _finished_downloads(browser) > before:
-            return True
-        await asyncio.sleep(0.2)
-    return False
 
 
 async def _finished_downloads(browser: Browser) -> int:
-    """How many requests to ``/files`` Jupyter has finished since its start.
+    """How many parts of files Jupyter has handed over since its start.
 
     Raises:
         Impossible: It does not tell.
@@ -138,8 +144,5 @@ async def _finished_downloads(browser: Browser) -> int:
     answer = await browser.get("/metrics", kept=2**20)
     if not answer.ok:
         raise Impossible("Jupyter shows no metrics")
-    counted = re.findall(
-        rb'http_request_duration_seconds_count\{[^}]*handler="[^"]*File[^"]*"[^}]*\} ([\d.e+]+)',
-        answer.body,
-    )
-    return sum(int(float(number)) for number in counted)
+    counted = re.findall(rb"http_request_duration_seconds_count\{(.*)\} ([\d.e+]+)", answer.body)
+    return sum(int(float(number)) for labels, number in counted if b'status_code="206"' in labels)

@@ -67,7 +67,7 @@ async def try_terminal(examination: Examination) -> Finding | None:
         raise Impossible("terminals are switched off in Jupyter")
     if found := judge.judge_call(answer, None):
         return found
-    belongings.terminal = answer.json["name"]
+    belongings.terminal, examination.has_terminal = answer.json["name"], True
     return None
 
 

@@ -30,9 +30,14 @@ async def try_foreign_calls(examination: Examination) -> Finding | None:
 
 
 async def try_foreign_socket(examination: Examination) -> Finding | None:
-    """The WebSocket of a terminal is refused to a page of another site, and of another port."""
-    browser = examination.browser
-    path = f"/terminals/websocket/{examination.belongings.terminal}"
+    """A WebSocket is refused to a page of another site, and of another port.
+
+    That of a terminal, through which such a page could run commands; else that of the kernel.
+    """
+    browser, belongings = examination.browser, examination.belongings
+    path = f"/api/kernels/{belongings.kernel}/channels"
+    if examination.has_terminal:
+        path = f"/terminals/websocket/{belongings.terminal}"
     other_port = replace(browser.target, port=browser.target.port % 65535 + 1).origin
     asked: list[Answer] = []
     for origin in (FOREIGN, other_port):
