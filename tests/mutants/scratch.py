@@ -53,17 +53,19 @@ class Scratch:
             RuntimeError: mutmut stopped: the tests fail without a mutant, for example.
         """
         self._copy()
-        if sample is None:
-            self._mutmut(processes)
-            # In a copy that was used before, tests may have been added for survivors.
-            names = [mutant.name for mutant in self._mutants() if mutant.survived]
-        else:
-            # mutmut makes the mutants, then finds none of this name.
-            self._mutmut(processes, "none", check=False)
-            names = [mutant.name for mutant in sorted(self._mutants(), key=_order)[:sample]]
-        if names and (sample is not None or self._reused):
-            self._mutmut(processes, *names)
-        return self._mutants()
+        # mutmut makes the mutants and times the tests, then stops: no mutant has this name.
+        end = self._mutmut(processes, "none")
+        chosen = sorted(self._mutants(), key=_order)[:sample]
+        if not chosen:
+            raise RuntimeError(f"mutmut made no mutants:\n{end}")
+        # In a copy that was used before, tests may have been added for survivors.
+        names = [mutant.name for mutant in chosen if mutant.exit_code is None or mutant.survived]
+        if names:
+            end = self._mutmut(processes, *names)
+        tried = {mutant.name: mutant for mutant in self._mutants()}
+        if any(tried[mutant.name].exit_code is None for mutant in chosen):
+            raise RuntimeError(f"mutmut did not try every mutant:\n{end}")
+        return [*tried.values()]
 
     def _copy(self) -> None:
         """Copy the files that git knows, with their present content, and configure mutmut.
@@ -71,7 +73,6 @@ class Scratch:
         Of an earlier run only the results are left, so no file of then is tested.
         """
         results = {*(self._path / "mutants").rglob("*.meta")}
-        self._reused = bool(results)
         results.add(self._path / "mutants" / "mutmut-stats.json")
         for old in self._path.rglob("*"):
             if old.is_file() and old not in results:
@@ -108,10 +109,11 @@ class Scratch:
             # Strings, numbers, booleans and lists are the same in JSON and in TOML.
             file.writelines(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
 
-    def _mutmut(self, processes: int, *names: str, check: bool = True) -> None:
+    def _mutmut(self, processes: int, *names: str) -> str:
+        """Run mutmut for these mutants; returns the end of its output."""
         log = self._path / "mutmut.log"
         with log.open("w") as output:
-            ended = subprocess.run(
+            subprocess.run(
                 [sys.executable, "-m", "mutmut", "run", f"--max-children={processes}", *names],
                 cwd=self._path,
                 env=os.environ | {"PYTHONPATH": str(self._tool)},
@@ -119,9 +121,7 @@ class Scratch:
                 stderr=subprocess.STDOUT,
                 check=False,
             )
-        if check and ended.returncode:
-            end = log.read_text("utf-8", "replace").replace("\r", "\n")[-3000:]
-            raise RuntimeError(f"mutmut stopped with {ended.returncode}:\n{end}")
+        return log.read_text("utf-8", "replace").replace("\r", "\n")[-3000:]
 
     def _mutants(self) -> list[Mutant]:
         top = self._path / "mutants" / "proxy"
