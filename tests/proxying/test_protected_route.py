@@ -87,9 +87,17 @@ class Faulty:
         raise ZeroDivisionError
 
 
-async def test_a_fault_of_ours_is_the_responders_to_end() -> None:
+class FaultyAtOnce:
+    """Access control with a fault of ours, before anything waits."""
+
+    def check_now(self, head: RequestHead) -> None:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("faulty", [Faulty(), FaultyAtOnce()])
+async def test_a_fault_of_ours_is_the_responders_to_end(faulty: Faulty | FaultyAtOnce) -> None:
     async with proxying(says(WRONG)) as (dispatcher, jupyter, records):
-        dispatcher.services.router.protect(cast(AccessControl, Faulty()))
+        dispatcher.services.router.protect(cast(AccessControl, faulty))
         client = MemoryFront()
         client.ask(dispatcher)
         with pytest.raises(ZeroDivisionError):

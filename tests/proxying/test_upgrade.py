@@ -6,7 +6,7 @@ from proxy.net.reset import reset
 from proxy.rules.head import NO_FIELDS
 from tests.proxying.memory_front import MemoryFront
 from tests.proxying.test_messages import SWITCH, WEBSOCKET, proxying
-from tests.upstreams import Visit
+from tests.upstreams import OK, Visit
 
 
 async def test_an_idle_websocket_holds_no_fields() -> None:
@@ -47,3 +47,21 @@ async def test_a_client_is_cut_off_when_jupyter_is() -> None:
     assert client.content == b"last words"
     [record] = records
     assert (record.bytes_up, record.bytes_down) == (4, 10)
+
+
+async def test_a_websocket_has_a_connection_of_its_own() -> None:
+    """An idle one may be stale, and a handshake is not sent twice."""
+
+    async def answer(visit: Visit) -> None:
+        while head := await visit.head():
+            await visit.say(SWITCH if b"websocket" in head else OK)
+
+    async with proxying(answer) as (dispatcher, jupyter, _):
+        page = MemoryFront()
+        page.ask(dispatcher)
+        assert await page.ended == "complete"
+        websocket = MemoryFront(*WEBSOCKET)
+        websocket.ask(dispatcher)
+        tunnel = await websocket.tunnel
+        assert len(jupyter.visits) == 2
+        tunnel.client_lost(None)
