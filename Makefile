@@ -35,9 +35,11 @@ AT_ONCE := -n auto --dist loadfile --no-loadscope-reorder --durations=25 --durat
 test: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest $(if $(filter tests%,$(ARGS)),,$(AT_ONCE)) $(ARGS)
 
-# What clients can tell of the front, with listen.server = "aiohttp" in place of the default.
+# What clients can tell the front by, with listen.server = "aiohttp" in place of the default.
 ON_AIOHTTP := --front aiohttp -m "not slow and not load and not docker" \
-    tests/wire tests/web tests/proxying tests/access tests/net tests/observe tests/e2e
+    tests/wire tests/web tests/proxying tests/access tests/net tests/observe \
+    $(addprefix tests/e2e/test_,$(addsuffix .py,balancers basic_auth bodies crowds ends evil_page \
+    kosoku lab pages second slow_clients stop websocket workers))
 
 test-all: test test-aiohttp
 

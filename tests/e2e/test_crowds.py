@@ -129,7 +129,8 @@ async def test_handshakes_that_never_end_keep_nobody_else_out(tmp_path: Path, st
                         client.sendall(start)
                 assert await canary(labgate) == 200
                 held = descriptors(labgate.pid) - before[0]
-                assert held <= DEFAULT_LIMITS.connections_per_address
+                # The canary's own connection may not have ended yet.
+                assert held <= DEFAULT_LIMITS.connections_per_address + 1
                 assert held >= DEFAULT_LIMITS.connections_per_address // 2, "they were there"
                 assert resident_memory(labgate.pid) - before[1] <= held * ARRIVAL_BYTES
                 assert "127.0.0.2 is turned away" in labgate.log

@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
 
+from proxy.errors import ClientFault
 from proxy.messages import Dispatch
-from proxy.net.limits import Limits
+from proxy.net.limits import DEFAULT_LIMITS, Limits
 from proxy.net.reset import reset
-from proxy.rules.head import Field, RequestHead
+from proxy.rules.head import Arrival, Field, FieldSection, RequestHead
+from proxy.rules.message import NOTHING_FOLLOWS
 from proxy.rules.site import make_site
 from proxy.web.app import make_app
+from proxy.web.front.content_receiver import ContentReceiver
 from proxy.web.front.handler import ProxyHandler
+from proxy.web.front.head_reader import ReadHead
 from proxy.web.metrics import make_metrics_app
 from tests import edges, fronts
 from tests.edges import PUBLIC, Edge, enforcing_timeouts, request
@@ -239,6 +244,19 @@ async def test_a_client_that_leaves_in_the_middle_of_an_upload_frees_jupyter(edg
     assert record.outcome == "the client went away"
 
 
+async def test_content_that_ends_before_its_length_is_not_complete() -> None:
+    """RFC 9112 section 8; aiohttp's parser should not let it happen."""
+    section = FieldSection(((b"Content-Length", b"5"),))
+    head = RequestHead(b"PUT", b"/", (1, 1), section.fields, Arrival("::1"), section)
+    loop = asyncio.get_running_loop()
+    content = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    content.feed_data(b"half")
+    content.feed_eof()
+    receiver = ContentReceiver(content, ReadHead(head, NOTHING_FOLLOWS), DEFAULT_LIMITS)
+    with pytest.raises(ClientFault):
+        receiver.body.take()
+
+
 async def test_malformed_chunks_are_refused(edge: NewEdge) -> None:
     """aiohttp does not tell who waits for them; in somebody else's server they are slow content."""
     limits = Limits(content_grace_seconds=0.2)
@@ -261,7 +279,14 @@ async def test_malformed_chunks_are_refused(edge: NewEdge) -> None:
 # Heads
 
 
-TARGETS = [b"/a%2Fb/%7e/%zz", b"/x/../y/./z//", b"/?q=a+b%20c&d", b'/|{}^`"<>\\[]']
+TARGETS = [
+    b"/a%2Fb/%7e/%zz",
+    b"/x?",
+    b"//lab.example.org/x",
+    b"/x/../y/./z//",
+    b"/?q=a+b%20c&d",
+    b'/|{}^`"<>\\[]',
+]
 
 
 @pytest.mark.parametrize("target", TARGETS)
