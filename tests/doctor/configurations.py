@@ -26,10 +26,18 @@ GLOBAL, DEFAULTS, FRONTEND, BACKEND = (
 )
 OUTSIDE, VIRTUAL_HOST = "Outside of the VirtualHost", "In the VirtualHost"
 
+PLAIN_HTTP = """\
+server {
+    listen 127.0.0.1:@http-port@;
+    listen [::1]:@http-port@;
+"""
 NGINX = Configuration(
     "nginx",
     {
-        BEFORE: ('map $http_upgrade $connection_upgrade {\n    default upgrade;\n    "" "";\n}',),
+        BEFORE: (
+            'map $http_upgrade $connection_upgrade {\n    default upgrade;\n    "" "";\n}',
+            PLAIN_HTTP + "    return 308 https://localhost:@port@$request_uri;\n}",
+        ),
         SERVER: (
             "listen 127.0.0.1:@port@ ssl;",
             "listen [::1]:@port@ ssl;",
@@ -221,6 +229,21 @@ WRONG: dict[str, tuple[Configuration, str]] = {
     "nginx: a path is stripped": (
         replace(NGINX, path="/jupyter/").put(LOCATION, "proxy_pass http://@upstream@/;"),
         "base-url",
+    ),
+    "nginx: plain HTTP is served": (
+        NGINX.put(
+            BEFORE, PLAIN_HTTP + "    location / {\n        proxy_pass http://@upstream@;\n    }\n}"
+        ),
+        "no-redirect",
+    ),
+    "nginx: nobody is let in": (NGINX.add(LOCATION, "deny all;"), "access-refused"),
+    "nginx: GET and POST only": (
+        NGINX.add(LOCATION, "limit_except GET POST {\n    deny all;\n}"),
+        "method-refused",
+    ),
+    "nginx: a password of its own": (
+        NGINX.add(LOCATION, 'auth_basic "Lab";', "auth_basic_user_file /dev/null;"),
+        "login-in-front",
     ),
     "nginx: Jupyter is elsewhere": (
         NGINX.put(LOCATION, "proxy_pass http://127.0.0.1:1;"),

@@ -79,6 +79,7 @@ class Proxy(Program):
         known = {
             "upstream": self.upstream,
             "port": self.port,
+            "http-port": self.http_port,
             "cert": self.certificates.cert(certificate),
             "key": self.certificates.key(certificate),
             "both": self.certificates.both(certificate),
@@ -123,11 +124,6 @@ http {{
             {self.at("In the location of Jupyter", 12)}
         }}
         {self._login()}
-    }}
-    server {{
-        listen 127.0.0.1:{self.http_port};
-        listen [::1]:{self.http_port};
-        return 308 https://{PUBLIC}:{self.port}$request_uri;
     }}
 }}
 """

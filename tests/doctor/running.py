@@ -64,6 +64,8 @@ def mended(proxy: Proxy, run: Run) -> Configuration:
     certificates = proxy.certificates
     there = {
         EXAMPLES["upstream"]: proxy.upstream,
+        "listen 80;": f"listen 127.0.0.1:{proxy.http_port};",
+        "listen [::]:80;": f"listen [::1]:{proxy.http_port};",
         "/etc/letsencrypt/live/localhost/fullchain.pem": str(certificates.cert("good")),
         "/etc/letsencrypt/live/localhost/privkey.pem": str(certificates.key("good")),
     }
