@@ -8,11 +8,11 @@ import pytest
 
 from proxy.doctor.target import read_target
 from proxy.errors import StartError
+from tests.doctor.certificates import Certificates
 from tests.doctor.configurations import NGINX
 from tests.doctor.conftest import Start
 from tests.doctor.examinations import examined, identifiers
 from tests.doctor.leftovers import leftovers
-from tests.doctor.proxies import Certificates
 from tests.doctor.python_proxy import DEFAULT_MESSAGE_BYTES, PythonProxy, serving
 from tests.e2e.programs import Jupyter
 

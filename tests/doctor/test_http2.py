@@ -22,9 +22,10 @@ from proxy.doctor.http2 import (
     websocket_status,
 )
 from proxy.doctor.target import Target, read_target
+from tests.doctor.certificates import Certificates
 from tests.doctor.configurations import HAPROXY
 from tests.doctor.examinations import examined
-from tests.doctor.proxies import Certificates, Haproxy
+from tests.doctor.proxies import Haproxy
 from tests.e2e.programs import Jupyter
 
 ANNOUNCED = bytes.fromhex("000800000001")
