@@ -319,6 +319,13 @@ WRONG: dict[str, tuple[Configuration, str]] = {
 }
 """Wrong configurations by what is wrong with them, each with the only thing to be found."""
 
+OF_FIELDS = {
+    *("origin-refused", "host-refused", "duplicate-host", "referer-refused", "cross-origin-open"),
+    *("xsrf-lost", "cookies-lost", "cookie-flags", "forwarded-proto", "subprotocol-lost"),
+    *("websocket-not-upgraded", "websocket-refused", "websocket-version"),
+}
+"""Symptoms of what a proxy does with header fields."""
+
 
 def first_of_each_symptom() -> set[str]:
     """The first of each server and symptom: the mends of the others are the same."""

@@ -12,6 +12,8 @@ from typing import Any
 
 from proxy.symptoms.mends import EXAMPLES
 from tests.doctor.configuration import Configuration
+from tests.doctor.configurations import WRONG, first_of_each_symptom
+from tests.doctor.conftest import Start
 from tests.doctor.proxies import Proxy
 from tests.e2e.programs import ROOT, TOKEN
 
@@ -57,6 +59,24 @@ def doctor(url: str, authority: Path, http_port: int) -> Run:
 def examine(proxy: Proxy) -> Run:
     """Examine a proxy of ``tests.doctor.proxies``."""
     return doctor(proxy.url, proxy.certificates.authority, proxy.http_port)
+
+
+NOT_MENDED_BY_PASTING = {
+    "sso-redirect": "calls then get 401, which is right, from a login that the doctor has not",
+    "base-url": "Jupyter has to know the path, too: tests/doctor/test_other_configurations.py",
+}
+
+
+def check(name: str, start: Start) -> None:
+    """A wrong configuration has its finding and no other, and none with the finding's lines."""
+    configuration, symptom = WRONG[name]
+    proxy = start(configuration)
+    wrong = examine(proxy)
+    assert wrong.found == [symptom], wrong
+    if symptom not in NOT_MENDED_BY_PASTING and name in first_of_each_symptom():
+        proxy.restart(mended(proxy, wrong))
+        right = examine(proxy)
+        assert right.found == [], right
 
 
 def mended(proxy: Proxy, run: Run) -> Configuration:

@@ -1,48 +1,32 @@
-"""``labgate doctor`` names what is wrong with an nginx, and nothing else.
+"""``labgate doctor`` names what an nginx does wrong with header fields, and nothing else.
 
-Each mend is then pasted, as somebody would who reads it, and the doctor finds nothing more.
+Each mend is then pasted, as somebody would who reads it, and the doctor finds nothing more. What
+else an nginx can do wrong is in ``test_nginx_configurations``, other servers are in
+``test_other_configurations``: the files are tested at the same time.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from tests.doctor.configurations import NGINX, WRONG, first_of_each_symptom
+from tests.doctor.configurations import NGINX, OF_FIELDS, WRONG
 from tests.doctor.conftest import Start
 from tests.doctor.leftovers import leftovers
-from tests.doctor.running import examine, mended
+from tests.doctor.running import check, examine, mended
 from tests.e2e.programs import Jupyter
 
 pytestmark = [pytest.mark.jupyter, pytest.mark.nginx, pytest.mark.usefixtures("jupyterlab")]
 
-ONLY_WITH_PATIENCE = "idle-timeout"
-"""Takes ``--long``, 70 s: tests/doctor/test_nginx.py tries it with less."""
-
-NOT_MENDED_THERE = {
-    "sso-redirect": "calls then get 401, which is right, from a login that the doctor has not",
-    "base-url": "Jupyter has to know the path: tests/doctor/test_other_configurations.py",
-}
-
-ROWS = {
-    name: row
-    for name, row in WRONG.items()
-    if row[0].server == "nginx" and row[1] != ONLY_WITH_PATIENCE
-}
-PASTED = {
-    name for name in first_of_each_symptom() & set(ROWS) if ROWS[name][1] not in NOT_MENDED_THERE
-}
+ROWS = [
+    name
+    for name, (configuration, symptom) in WRONG.items()
+    if configuration.server == "nginx" and symptom in OF_FIELDS
+]
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_one_thing_is_wrong(name: str, start: Start, jupyter: Jupyter) -> None:
-    configuration, symptom = ROWS[name]
-    proxy = start(configuration)
-    wrong = examine(proxy)
-    assert wrong.found == [symptom], wrong
-    if name in PASTED:
-        proxy.restart(mended(proxy, wrong))
-        right = examine(proxy)
-        assert right.found == [], right
+    check(name, start)
     assert leftovers(jupyter) == []
 
 

@@ -8,29 +8,22 @@ import pytest
 
 from tests.doctor.certificates import Certificates
 from tests.doctor.configuration import Configuration
-from tests.doctor.configurations import NGINX, RIGHT, WRONG, first_of_each_symptom
+from tests.doctor.configurations import NGINX, RIGHT, WRONG
 from tests.doctor.conftest import Start
 from tests.doctor.leftovers import leftovers
 from tests.doctor.proxies import proxy
-from tests.doctor.running import doctor, examine, mended
+from tests.doctor.running import check, doctor, examine
 from tests.e2e.programs import Jupyter, Labgate
 
 pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
 
 OTHERS = [server for server in RIGHT if server != "nginx"]
-ROWS = {name: row for name, row in WRONG.items() if row[0].server in OTHERS}
+ROWS = [name for name, (configuration, _) in WRONG.items() if configuration.server in OTHERS]
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_one_thing_is_wrong(name: str, start: Start, jupyter: Jupyter) -> None:
-    configuration, symptom = ROWS[name]
-    proxy = start(configuration)
-    wrong = examine(proxy)
-    assert wrong.found == [symptom], wrong
-    if name in first_of_each_symptom():
-        proxy.restart(mended(proxy, wrong))
-        right = examine(proxy)
-        assert right.found == [], right
+    check(name, start)
     assert leftovers(jupyter) == []
 
 
