@@ -5,7 +5,7 @@ Tested by tests/admin/test_exchanges.py and tests/admin/test_protection.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ def make_admin_app(
     replay: Replay,
     protection: Middleware,
     about: Callable[[], dict[str, Any]],
+    facts: Callable[[], Mapping[str, str]],
 ) -> web.Application:
     """The inspector's page and its API.
 
@@ -43,12 +44,13 @@ def make_admin_app(
         replay: Sends requests again.
         protection: Who may ask.
         about: Facts for the page's head.
+        facts: What is filled into the lines that mend something.
     """
     app = web.Application(
         middlewares=[security_fields, protection], client_max_size=MAX_REQUEST_BYTES
     )
     app.on_response_prepare.append(hide_server)
-    exchanges = ExchangesApi(inspector, about)
+    exchanges = ExchangesApi(inspector, about, facts)
 
     async def stream(request: web.Request) -> web.WebSocketResponse:
         return await live(request, inspector.ring)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from proxy.inspector.exchange import Exchange
 from proxy.inspector.filters import Filter, FilterError, parse_filter
 from proxy.inspector.har import HarError, from_har, to_har
 from proxy.inspector.inspector import Inspector
+from proxy.inspector.mends import cause_and_mends
 from proxy.inspector.recorder import CaptureOptions
 
 MAX_LIST = 10_000
@@ -27,10 +28,12 @@ class ExchangesApi:
     Attributes:
         inspector: Captures, and holds what was captured.
         about: Facts for the page's head: what is proxied, in which mode.
+        facts: What is filled into the lines that mend something (``inspector.mends``).
     """
 
     inspector: Inspector
     about: Callable[[], dict[str, Any]]
+    facts: Callable[[], Mapping[str, str]]
 
     async def state(self, request: web.Request) -> web.Response:
         """``GET state``: what is on, how much is held, and the page's token."""
@@ -71,7 +74,13 @@ class ExchangesApi:
     async def one(self, request: web.Request) -> web.Response:
         """``GET exchanges/NUMBER``: all that is known of one."""
         exchange = self.exchange_of(request)
-        return web.json_response({**exchange.details(), "curl": to_curl(exchange)})
+        return web.json_response(
+            {
+                **exchange.details(),
+                **cause_and_mends(exchange, self.facts()),
+                "curl": to_curl(exchange),
+            }
+        )
 
     async def clear(self, _request: web.Request) -> web.Response:
         """``POST clear``: forget everything."""
@@ -118,6 +127,7 @@ class ExchangesApi:
             "held": len(ring),
             "octets": ring.octets,
             "dropped": ring.dropped,
+            "run": ring.run,
         }
 
 

@@ -66,7 +66,7 @@ def _with_session(sessions: Sessions, token: str) -> web.Response:
     if session is None:
         return web.Response(status=403, text="This token is wrong; use the address as printed.\n")
     response = web.Response(status=303, headers={"Location": BASE})
-    response.set_cookie(_COOKIE, session.identifier, path=BASE, httponly=True, samesite="Strict")
+    response.set_cookie(_COOKIE, session.cookie, path=BASE, httponly=True, samesite="Strict")
     return response
 
 

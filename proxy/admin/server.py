@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,9 @@ class AdminServer:
         inspector: Captures, and holds what was captured.
         replay: Sends requests again.
         about: Facts for the page's head.
+        facts: What is filled into the lines that mend something.
         address: A loopback address and a port for the page; port 0 takes any.
+        key: Of the page's sessions; a random one if it is empty.
     """
 
     def __init__(
@@ -41,16 +43,21 @@ class AdminServer:
         inspector: Inspector,
         replay: Replay,
         about: Callable[[], dict[str, Any]],
+        facts: Callable[[], Mapping[str, str]],
         address: tuple[str, int],
+        *,
+        key: str = "",
     ) -> None:
         self._inspector = inspector
         self._replay = replay
         self._about = about
+        self._facts = facts
         self._address = address
         self._runners: list[web.AppRunner] = []
         self._sockets: list[socket.socket] = []
         self._path: Path | None = None
         self._page = ""
+        self._sessions = Sessions(key)
 
     async def listen_on_socket(self, path: Path) -> None:
         """Serve commands; without the socket labgate runs all the same."""
@@ -74,10 +81,11 @@ class AdminServer:
             host, port = self._address
             (listening,) = bind([host], port, "--inspector-address")
             port = int(listening.getsockname()[1])
-            sessions = Sessions()
-            await self._serve(self._app(protect(sessions, local_authorities(port))), listening)
+            await self._serve(
+                self._app(protect(self._sessions, local_authorities(port))), listening
+            )
             name = f"[{host}]" if ":" in host else host
-            self._page = f"http://{name}:{port}{BASE}?token={sessions.token}"
+            self._page = f"http://{name}:{port}{BASE}?token={self._sessions.token}"
         return self._page
 
     async def stop(self) -> None:
@@ -90,7 +98,7 @@ class AdminServer:
             self._path.unlink(missing_ok=True)
 
     def _app(self, protection: Middleware) -> web.Application:
-        return make_admin_app(self._inspector, self._replay, protection, self._about)
+        return make_admin_app(self._inspector, self._replay, protection, self._about, self._facts)
 
     async def _serve(self, app: web.Application, listening: socket.socket) -> None:
         runner = web.AppRunner(

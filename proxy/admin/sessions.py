@@ -1,13 +1,16 @@
-"""Sessions of the page: the printed address holds a token, the browser gets a cookie for it."""
+"""Sessions of the page: the printed address holds a token, the browser gets a cookie for it.
+
+Nothing is held for a session: its cookie proves itself with a key. With the same key an open page
+goes on after labgate was started again.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
-from collections import OrderedDict
-from dataclasses import dataclass, field
-from hmac import compare_digest
+from dataclasses import dataclass
 
-MAX_SESSIONS = 32
 _SECRET_BYTES = 24
 
 
@@ -16,12 +19,12 @@ class Session:
     """One browser.
 
     Attributes:
-        identifier: The cookie's value.
+        cookie: What it brings.
         csrf_token: What the page sends along with everything that changes something.
     """
 
-    identifier: str = field(default_factory=lambda: secrets.token_urlsafe(_SECRET_BYTES))
-    csrf_token: str = field(default_factory=lambda: secrets.token_urlsafe(_SECRET_BYTES))
+    cookie: str
+    csrf_token: str
 
 
 class Sessions:
@@ -29,22 +32,37 @@ class Sessions:
 
     Attributes:
         token: Opens a session; it stands in the address that labgate prints.
+
+    Args:
+        key: Of all of them; a random one if it is empty.
     """
 
-    def __init__(self) -> None:
-        self.token = secrets.token_urlsafe(_SECRET_BYTES)
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+    def __init__(self, key: str = "") -> None:
+        self._key = (key or secrets.token_urlsafe(_SECRET_BYTES)).encode("ascii")
+        self.token = self._derived("token", "")
 
     def open(self, token: str) -> Session | None:
-        """A new session, if the token is right; the oldest one of too many ends."""
-        if not compare_digest(token.encode("utf-8"), self.token.encode("utf-8")):
+        """A new session, if the token is right."""
+        if not _equal(token, self.token):
             return None
-        session = Session()
-        self._sessions[session.identifier] = session
-        if len(self._sessions) > MAX_SESSIONS:
-            self._sessions.popitem(last=False)
-        return session
+        return self._session(secrets.token_urlsafe(_SECRET_BYTES))
 
-    def find(self, identifier: str) -> Session | None:
-        """The session of a cookie."""
-        return self._sessions.get(identifier)
+    def find(self, cookie: str) -> Session | None:
+        """The session of a cookie, if this key made it."""
+        identifier, _, _proof = cookie.partition(".")
+        session = self._session(identifier)
+        return session if _equal(cookie, session.cookie) else None
+
+    def _session(self, identifier: str) -> Session:
+        proof = self._derived("session", identifier)
+        return Session(f"{identifier}.{proof}", self._derived("csrf", identifier))
+
+    def _derived(self, purpose: str, identifier: str) -> str:
+        text = f"{purpose} {identifier}".encode("utf-8", "surrogateescape")
+        return hmac.new(self._key, text, hashlib.sha256).hexdigest()[: 2 * _SECRET_BYTES]
+
+
+def _equal(one: str, other: str) -> bool:
+    return hmac.compare_digest(
+        one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape")
+    )

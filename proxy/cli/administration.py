@@ -5,7 +5,9 @@ Tested by tests/e2e/test_inspect.py.
 
 from __future__ import annotations
 
+import logging
 import os
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from proxy.admin.replay import Replay
@@ -14,14 +16,25 @@ from proxy.admin.socket_path import socket_path
 from proxy.app import Application
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
+from proxy.errors import StartError
+from proxy.inspector.mends import facts_of
+from proxy.runtime.secret_files import read_or_create_secret
 from proxy.workers.supervisor import Supervisor
+
+log = logging.getLogger("labgate")
+
+KEY_OCTETS = 24
 
 Serving: TypeAlias = Application | Supervisor
 
 
 async def start_admin(settings: Settings, app: Serving) -> AdminServer:
-    """Serve the admin socket in the state folder; the page waits until somebody asks for it."""
+    """Serve the admin socket in the state folder.
+
+    The page waits until somebody asks for it, unless it has a port of its own.
+    """
     site = settings.origins[0]
+    address = host_and_port(settings.inspector.address)
 
     def about() -> dict[str, Any]:
         return {
@@ -39,6 +52,32 @@ async def start_admin(settings: Settings, app: Serving) -> AdminServer:
         site.authority,
         lambda: app.jupyter_token,
     )
-    server = AdminServer(app.inspector, replay, about, host_and_port(settings.inspector.address))
+    server = AdminServer(
+        app.inspector,
+        replay,
+        about,
+        lambda: facts_of(site, app.upstream),
+        address,
+        key=_session_key(settings.state_folder),
+    )
     await server.listen_on_socket(socket_path(settings.state_folder))
+    if address[1]:
+        await _open_page(server)
     return server
+
+
+async def _open_page(server: AdminServer) -> None:
+    """A page at a known address goes on after labgate was started again."""
+    try:
+        await server.open_page()
+    except StartError as error:
+        log.warning("no page of the inspector: %s", error)
+
+
+def _session_key(state_folder: Path) -> str:
+    """The key of the page's sessions; without a folder to keep it, one for this time."""
+    try:
+        return read_or_create_secret(state_folder / "inspector.key", KEY_OCTETS)
+    except (OSError, UnicodeDecodeError) as error:
+        log.warning("the page of the inspector will not know its browsers again: %s", error)
+        return ""

@@ -18,6 +18,7 @@ In the order an exchange meets them:
 - ``kernel_messages``     Jupyter's kernel messages in words
 - ``ring``                the latest exchanges, bounded
 - ``remote``              the exchanges of the workers
+- ``mends``               lines to paste, for what is wrong with an exchange
 - ``filters``             the words above a list
 - ``headers``             ``--show-headers``
 - ``rows``                exchanges in a terminal

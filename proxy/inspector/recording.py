@@ -5,7 +5,7 @@ Tested by tests/inspector/test_recorder.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import monotonic, time
@@ -14,6 +14,7 @@ from proxy.inspector.captured_sections import CapturedSections, head_of
 from proxy.inspector.exchange import (
     CapturedHead,
     Exchange,
+    Pair,
     Times,
     captured_changes,
     captured_fields,
@@ -113,7 +114,7 @@ class Recording:
         self._queue_seconds: float | None = None
         self._dial_seconds: float | None = None
         self._filled_at = self._sent_at = 0.0
-        self._sent: tuple[bytes, Sequence[Field]] | None = None
+        self._sent: tuple[bytes, list[Field]] | None = None
         self._status = 0
         self._websocket = False
 
@@ -248,7 +249,7 @@ class Recording:
         else:
             ring.update(exchange)
 
-    def _head_sent(self, status: int, reason: bytes, fields: Sequence[Field]) -> None:
+    def _head_sent(self, status: int, reason: bytes, fields: list[Field]) -> None:
         self._status = status
         self._sent, self._sent_at = (reason, fields), monotonic()
         if self._exchange is not None:
@@ -307,7 +308,7 @@ class Recording:
             reason, fields = self._sent
             exchange.status = self._status
             exchange.sent_down = CapturedHead(
-                _status_line(self._status, reason), captured_fields(fields)
+                _status_line(self._status, reason), self._fields_down(fields)
             )
             times.sent_down = self._sent_at - self._began
         if len(exchange.changes_down) != len(record.changes_down):
@@ -316,6 +317,16 @@ class Recording:
             exchange.rule, exchange.reason = refusal.rule, reason_of(refusal)
             exchange.would_refuse = bool(record.upstream_request)
         return exchange
+
+    def _fields_down(self, fields: list[Field]) -> tuple[Pair, ...]:
+        """What the client got; mostly Jupyter's fields, and some behind them."""
+        answer, exchange = self._record.upstream_response, self._exchange
+        if answer is None or exchange is None or exchange.answered is None:
+            return captured_fields(fields)
+        count = len(answer.fields)
+        if tuple(fields[:count]) != answer.fields:
+            return captured_fields(fields)
+        return exchange.answered.fields + captured_fields(fields[count:])
 
     def _begun(self) -> Exchange:
         head = self._head

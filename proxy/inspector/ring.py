@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from operator import attrgetter
+from secrets import token_hex
 
 from proxy.inspector.exchange import Exchange
 
@@ -17,12 +18,16 @@ Listener = Callable[[Exchange], None]
 class Ring:
     """Keeps exchanges until newer ones need their room.
 
+    Attributes:
+        run: Tells its numbers from those of another ring, before labgate was started again.
+
     Args:
         max_exchanges: How many are kept.
         max_octets: About how much memory they may take.
     """
 
     def __init__(self, max_exchanges: int = MAX_EXCHANGES, max_octets: int = MAX_OCTETS) -> None:
+        self.run = token_hex(3)
         self._max_exchanges, self._max_octets = max_exchanges, max_octets
         self._exchanges: OrderedDict[int, Exchange] = OrderedDict()
         self._weights: dict[int, int] = {}

@@ -49,10 +49,21 @@ def why(exchange: Json) -> Iterator[Text]:
             yield Text(f"      {line}")
 
 
+def _mends(exchange: Json) -> Iterator[Text]:
+    """What checks it, and the lines for the server that was recognised, else for each."""
+    if exchange["check"]:
+        yield Text(f"      Check: {exchange['check']}", "dim")
+    known = [one for one in exchange["mends"] if one["recognised"]]
+    for one in known or exchange["mends"]:
+        yield Text(f"  mend, for {one['name']}", "bold")
+        yield from (Text(f"    {line}", "green") for line in one["lines"].splitlines())
+
+
 def whole(exchange: Json) -> Iterator[Text]:
     """All of one exchange: both heads before and after, times, messages, content."""
     yield row({**exchange, "messages": len(exchange["messages"]), "seconds": _took(exchange)})
     yield from why(exchange)
+    yield from _mends(exchange)
     received, sent_up = exchange["received"], exchange["sent_up"]
     title = "Jupyter received" if sent_up else "the client sent"
     yield from _heads(title, received, sent_up, exchange["changes_up"])

@@ -76,7 +76,11 @@ async def stranger(inspector: Inspector, replay: Replay, sessions: Sessions) -> 
     """A browser without a session."""
     authorities = set[str]()
     app = make_admin_app(
-        inspector, replay, protect(sessions, authorities), lambda: {"site": "https://lab"}
+        inspector,
+        replay,
+        protect(sessions, authorities),
+        lambda: {"site": "https://lab"},
+        lambda: {"domain": "lab.example.org"},
     )
     server = TestServer(app)
     async with TestClient(server) as client:

@@ -38,6 +38,15 @@ async def test_one(page: Page) -> None:
         assert response.status == 404
 
 
+async def test_its_mends_with_what_is_known(page: Page) -> None:
+    page.inspector.ring.add(exchange("POST", "/api/contents", 404, symptom="origin-refused"))
+    one = await page.get("exchanges/1")
+    assert one["check"].startswith("JupyterHandler.check_origin")
+    assert {mend["server"] for mend in one["mends"]} >= {"nginx", "caddy", "labgate"}
+    [lines] = [mend["lines"] for mend in one["mends"] if mend["server"] == "labgate"]
+    assert 'domains = ["lab.example.org"]' in lines
+
+
 async def test_on_and_off(page: Page, recorders: list[Recorder | None]) -> None:
     assert (await page.post("state", {"on": False}))["on"] is False
     assert recorders[-1] is None

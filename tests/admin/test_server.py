@@ -21,7 +21,7 @@ from tests.inspector.exchanges import exchange
 
 @pytest.fixture
 async def server(inspector: Inspector, replay: Replay, sockets: Path) -> AsyncIterator[AdminServer]:
-    running = AdminServer(inspector, replay, lambda: {"pid": 7}, ("127.0.0.1", 0))
+    running = AdminServer(inspector, replay, lambda: {"pid": 7}, dict, ("127.0.0.1", 0))
     await running.listen_on_socket(socket_path(sockets))
     yield running
     await running.stop()
@@ -86,7 +86,7 @@ async def test_a_second_labgate_goes_without(
     sockets: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    second = AdminServer(inspector, replay, dict, ("127.0.0.1", 0))
+    second = AdminServer(inspector, replay, dict, dict, ("127.0.0.1", 0))
     await second.listen_on_socket(socket_path(sockets))
     await second.stop()
     assert "no admin socket: Another labgate listens" in caplog.text

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from proxy.admin.sessions import MAX_SESSIONS, Sessions
+import pytest
+
+from proxy.admin.sessions import Session, Sessions
+
+
+def opened(sessions: Sessions) -> Session:
+    session = sessions.open(sessions.token)
+    assert session is not None
+    return session
 
 
 def test_only_the_token_opens_a_session() -> None:
     sessions = Sessions()
     assert sessions.open("wrong") is None
-    session = sessions.open(sessions.token)
-    assert session is not None
-    assert sessions.find(session.identifier) is session
-    assert sessions.find("") is None
-    assert len({session.identifier, session.csrf_token, sessions.token}) == 3
+    assert sessions.open("") is None
+    session = opened(sessions)
+    assert sessions.find(session.cookie) == session
+    assert opened(sessions) != session
+    assert len({session.cookie, session.csrf_token, sessions.token}) == 3
 
 
-def test_the_oldest_of_too_many_ends() -> None:
+@pytest.mark.parametrize("cookie", ["", ".", "a", "a.b", "\udcff.x", "{0}x", "x{0}"])
+def test_no_other_cookie_is_a_session(cookie: str) -> None:
     sessions = Sessions()
-    opened = [sessions.open(sessions.token) for _ in range(MAX_SESSIONS + 1)]
-    known = [one for one in opened if one is not None and sessions.find(one.identifier)]
-    assert known == opened[1:]
+    assert sessions.find(cookie.format(opened(sessions).cookie)) is None
+
+
+def test_with_the_same_key_a_session_goes_on() -> None:
+    session = opened(Sessions("key"))
+    assert Sessions("key").find(session.cookie) == session
+    assert Sessions("key").token == Sessions("key").token
+    for other in (Sessions("other"), Sessions()):
+        assert other.find(session.cookie) is None
+        assert other.token != Sessions("key").token

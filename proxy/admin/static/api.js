@@ -6,7 +6,11 @@ async function call(path, options = {}) {
   const response = await fetch(`api/${path}`, options);
   const type = response.headers.get("Content-Type") || "";
   const body = type.startsWith("application/json") ? await response.json() : await response.text();
-  if (!response.ok) throw new Error(body.error || String(body).trim() || `status ${response.status}`);
+  if (!response.ok) {
+    const problem = new Error(body.error || String(body).trim() || `status ${response.status}`);
+    problem.status = response.status;
+    throw problem;
+  }
   return body;
 }
 
@@ -32,20 +36,29 @@ export const clear = () => post("clear", {});
 export const importArchive = (archive) => post("har", archive);
 export const archiveAddress = (filter) => `api/har?filter=${encodeURIComponent(filter)}`;
 
-// Calls back with each batch, and with whether there is a connection.
-export function live(onBatch, onConnection) {
+// Calls back with each batch, and when the connection comes and goes. After a restart labgate has
+// another state, and perhaps another key: then the page cannot go on, and says so.
+export function live(onBatch, onConnected, onLost) {
   let wait = 500;
-  function connect() {
+  function again(problem) {
+    onLost(problem);
+    setTimeout(connect, wait);
+    wait = Math.min(wait * 2, 5000);
+  }
+  async function connect() {
+    let known;
+    try {
+      known = await state();
+    } catch (problem) {
+      again(problem);
+      return;
+    }
     const address = new URL(`api/live?csrf=${encodeURIComponent(csrf)}`, location.href);
     address.protocol = "ws:";
     const socket = new WebSocket(address);
-    socket.onopen = () => { wait = 500; onConnection(true); };
+    socket.onopen = () => { wait = 500; onConnected(known); };
     socket.onmessage = (event) => onBatch(JSON.parse(event.data).exchanges);
-    socket.onclose = () => {
-      onConnection(false);
-      setTimeout(connect, wait);
-      wait = Math.min(wait * 2, 10000);
-    };
+    socket.onclose = () => again(null);
   }
   connect();
 }

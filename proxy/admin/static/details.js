@@ -12,6 +12,7 @@ export function details(exchange, actions) {
       element("span", { class: "mono" }, `${exchange.method} ${exchange.target}`)),
     element("p", { class: "facts" }, facts(exchange)),
     explanation(exchange),
+    mends(exchange, actions),
     element("div", { class: "actions" },
       element("button", { type: "button", onclick: actions.curl }, "Copy as curl"),
       element("button", { type: "button", onclick: actions.replay }, "Send again …"),
@@ -50,6 +51,21 @@ function explanation(exchange) {
       element("strong", {}, sentence), exchange.reason));
   }
   return made.length ? element("div", {}, made) : null;
+}
+
+// Lines to paste, by server; closed, and the one that was recognised first.
+function mends(exchange, actions) {
+  if (!exchange.mends.length) return null;
+  return element("section", { "aria-label": "Mends" },
+    exchange.check ? element("p", { class: "facts" }, "Behind it: ", exchange.check, ".") : null,
+    exchange.mends.map((mend) => element("details", { class: "mend" },
+      element("summary", {}, `Mend in ${mend.name}`,
+        mend.recognised ? element("span", { class: "tag" }, "seen on the way") : null),
+      element("button", {
+        type: "button", "aria-label": `Copy the lines for ${mend.name}`,
+        onclick: () => actions.copy(mend.lines),
+      }, "Copy"),
+      element("pre", {}, mend.lines))));
 }
 
 // Both heads in one table, so that each difference has its line and its rule.

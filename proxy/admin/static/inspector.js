@@ -10,22 +10,56 @@ const find = (id) => document.getElementById(id);
 const rows = find("rows");
 const filter = find("filter");
 const list = new List(rows, find("space"), show);
-let known = null; // the inspector's state
+let known = null; // the inspector's state; null until there is a connection
 let current = null; // the exchange that is shown
 let filterTurn = 0;
 
-async function start() {
-  known = await api.state();
+// The address says what is shown: ?filter=…#RUN-NUMBER. Numbers begin anew with each run of labgate.
+function start() {
+  filter.value = new URLSearchParams(location.search).get("filter") ?? "";
+  api.live(arrive, connected, lost);
+  rows.focus();
+}
+
+async function connected(state) {
+  const other = known !== null && known.run !== state.run;
+  const first = known === null;
+  known = state;
+  find("banner").hidden = true;
   showState();
   await load();
-  api.live(arrive, (connected) => {
-    find("banner").hidden = connected;
-    find("banner").textContent = "No connection to labgate: it has stopped, or is starting.";
-    if (connected) load();
-  });
-  const number = Number(location.hash.slice(1));
-  if (number) list.choose(number);
-  rows.focus();
+  if (other) list.forget();
+  if (first || other) followAddress();
+}
+
+function lost(problem) {
+  find("banner").hidden = false;
+  find("banner").textContent = problem?.status === 401
+    ? "labgate was started again and does not know this page: open the address that `labgate inspect` prints."
+    : "No connection to labgate: it has stopped, or is starting.";
+}
+
+function followAddress() {
+  const [run, number] = location.hash.slice(1).split("-");
+  if (!number) return;
+  if (run === known.run) list.choose(Number(number));
+  else showNote(`Exchange ${Number(number)} is of an earlier run of labgate: it is gone.`);
+}
+
+function showNote(text) {
+  current = null;
+  document.body.classList.add("chosen");
+  find("details").replaceChildren(
+    element("button", { class: "back", type: "button", onclick: actions.back }, "← List"),
+    element("p", { class: "hint", role: "status" }, text));
+}
+
+function keepAddress() {
+  const address = new URL(location.href);
+  if (filter.value) address.searchParams.set("filter", filter.value);
+  else address.searchParams.delete("filter");
+  if (list.chosen !== null) address.hash = `${known.run}-${list.chosen}`;
+  history.replaceState(null, "", address);
 }
 
 async function load() {
@@ -79,8 +113,8 @@ function showCount() {
 
 const failedOne = (item) => item.status >= 400 || Boolean(item.rule) || (!item.open && !item.status);
 
-async function show(number) {
-  history.replaceState(null, "", `#${number}`);
+async function show() {
+  keepAddress();
   document.body.classList.add("chosen");
   current = null;
   await refresh();
@@ -95,8 +129,10 @@ async function refresh() {
     current = exchange;
     find("details").replaceChildren(...details(exchange, actions));
   } catch (problem) {
-    current = null;
-    find("details").replaceChildren(element("p", { class: "hint" }, problem.message));
+    if (number !== list.chosen) return;
+    showNote(problem.status === 404
+      ? `Exchange ${number} is gone: newer ones needed its room, or the list was cleared.`
+      : problem.message);
   }
 }
 
@@ -105,6 +141,7 @@ const actions = {
     document.body.classList.remove("chosen");
     rows.focus();
   },
+  copy,
   curl: () => current && copy(current.curl),
   link: () => copy(location.href),
   replay() {
@@ -119,8 +156,12 @@ const actions = {
 };
 
 async function copy(text) {
-  await navigator.clipboard.writeText(text);
-  find("count").textContent = "Copied.";
+  try {
+    await navigator.clipboard.writeText(text);
+    find("count").textContent = "Copied.";
+  } catch {
+    find("count").textContent = "The browser does not let this page copy: mark the text instead.";
+  }
 }
 
 const keys = {
@@ -155,7 +196,8 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-filter.addEventListener("input", loadSoon);
+filter.addEventListener("input", () => { keepAddress(); loadSoon(); });
+window.addEventListener("hashchange", followAddress);
 find("filter-form").addEventListener("submit", (event) => {
   event.preventDefault();
   rows.focus();
@@ -165,7 +207,7 @@ find("capture").addEventListener("click", () => change(!known.on, known.content)
 find("content").addEventListener("click", () => change(true, !known.content));
 find("clear").addEventListener("click", async () => {
   await api.clear();
-  list.chosen = null;
+  list.forget();
   find("details").replaceChildren();
   load();
 });

@@ -50,16 +50,17 @@ export class List {
     else this.replace(this.items.toSorted((one, other) => one.number - other.number));
   }
 
-  remove(number) {
-    const place = this.places.get(number);
-    if (place !== undefined) this.replace(this.items.toSpliced(place, 1));
-  }
-
   choose(number) {
     this.chosen = number;
     this.reveal();
     this.draw();
     this.onChoose(number);
+  }
+
+  // Nothing is chosen any more.
+  forget() {
+    this.chosen = null;
+    this.draw();
   }
 
   // Chooses another one: by steps, or the next that passes a test.

@@ -1,0 +1,85 @@
+"""The lines that mend what is wrong with an exchange, for each server that can cause it.
+
+Tested by tests/inspector/test_mends.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from proxy.inspector.exchange import CapturedHead, Exchange
+from proxy.net.upstream_address import UpstreamAddress
+from proxy.rules.site import WebOrigin
+from proxy.symptoms.model import SYMPTOMS, mend
+
+_SERVERS = (
+    ("caddy", "caddy"),
+    ("openresty", "nginx"),
+    ("nginx", "nginx"),
+    ("traefik", "traefik"),
+    ("haproxy", "haproxy"),
+    ("apache", "apache"),
+)
+"""Words in Via and Server, and the server as ``proxy.symptoms`` names it."""
+
+NAMES = {
+    "nginx": "nginx",
+    "caddy": "Caddy",
+    "traefik": "Traefik",
+    "haproxy": "HAProxy",
+    "apache": "Apache",
+    "jupyter": "jupyter_server_config.py",
+    "labgate": "labgate.toml",
+}
+"""As people write them, by the names in ``proxy.symptoms``."""
+
+
+def facts_of(site: WebOrigin, upstream: UpstreamAddress | None) -> dict[str, str]:
+    """What stands in the lines: the public address, and Jupyter's when it is known."""
+    facts = {"domain": site.host, "port": str(site.port)}
+    if upstream is not None:
+        facts["path"] = upstream.base_path
+        if upstream.path is None:
+            facts["upstream"] = upstream.origin.spelled_out
+    return facts
+
+
+def cause_and_mends(exchange: Exchange, facts: Mapping[str, str]) -> dict[str, Any]:
+    """``title`` and ``check`` of its symptom, and its ``mends``, for JSON.
+
+    A mend has ``server``, ``name``, ``lines`` and ``recognised``: whether the exchange names this
+    server as one that it passed. Such a one comes first.
+    """
+    symptom = SYMPTOMS.get(exchange.symptom)
+    if symptom is None:
+        return {"title": "", "check": "", "mends": []}
+    passed = recognised(exchange)
+    mends = [
+        {"server": server, "name": NAMES[server], "lines": lines, "recognised": server in passed}
+        for server, lines in mend(symptom.id, facts).items()
+    ]
+    mends.sort(key=lambda one: not one["recognised"])
+    return {"title": symptom.title, "check": symptom.check, "mends": mends}
+
+
+def recognised(exchange: Exchange) -> frozenset[str]:
+    """The servers that wrote their name into the exchange's Via and Server fields."""
+    values = [value.lower() for head in _from_others(exchange) for value in _names_in(head)]
+    return frozenset(server for word, server in _SERVERS if any(word in value for value in values))
+
+
+def _from_others(exchange: Exchange) -> Iterator[CapturedHead]:
+    """The heads that labgate did not write itself."""
+    yield exchange.received
+    if exchange.answered is not None:
+        yield exchange.answered
+    elif exchange.sent_down is not None and exchange.sent_up is None:
+        # In an archive it is the head that the browser got.
+        yield exchange.sent_down
+
+
+def _names_in(head: CapturedHead) -> Iterator[str]:
+    for name, value in head.fields:
+        if name.lower() in ("via", "server"):
+            yield value
