@@ -11,6 +11,10 @@ PRINTING = (["password"], ["cert", "show"], ["doctor"])
 """The commands whose purpose is their output: if it cannot be written, they fail."""
 
 
+ENDED_BY_CTRL_C = "inspect"
+"""The command that has no other end: with Ctrl-C it has done what it was asked to."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code, also when Ctrl-C comes before it is loaded."""
     # A caller that gives arguments keeps its own standard output and error.
@@ -25,7 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
 
         return command(arguments)
     except KeyboardInterrupt:
-        return 130
+        first = (sys.argv[1:] if arguments is None else arguments)[:1]
+        return 0 if first == [ENDED_BY_CTRL_C] else 130
     finally:
         gc.enable()
 

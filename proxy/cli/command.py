@@ -58,6 +58,8 @@ def command(arguments: list[str] | None) -> int:
                 off=parsed.off,
                 bench="upstream" in parsed.flags,
             )
+            gc.freeze()
+            gc.enable()
             return run.run(lambda settings: inspect.inspect(settings, options), settings)
         launches = parsed.command == "up"
         for remark in ineffective_keys(settings, parsed.typed, launches=launches):

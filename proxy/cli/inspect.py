@@ -6,7 +6,6 @@ Tested by tests/e2e/test_inspect.py.
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -23,7 +22,7 @@ from proxy.admin.client import AdminClient
 from proxy.app import Application
 from proxy.cli.administration import start_admin
 from proxy.config.settings import Settings
-from proxy.inspector.rows import row, whole, why
+from proxy.inspector.rows import escaped, json_line, row, whole, why
 from proxy.net.upstream_address import parse_upstream
 
 
@@ -71,14 +70,15 @@ async def attach(settings: Settings, options: InspectOptions) -> int:
 async def follow(client: AdminClient, options: InspectOptions) -> None:
     """Print every exchange that ends, and every WebSocket that opens, until labgate stops."""
     console = _console(sys.stdout)
-    printed: dict[int, None] = {}
+    open_sockets: set[int] = set()
     await client.get("exchanges", filter=options.filter, after="999999999")  # a bad one ends here
     async for batch in client.live():
-        ready = [one["number"] for one in batch if not one["open"] or one["websocket"]]
-        fresh = [number for number in ready if number not in printed]
+        fresh = {one["number"] for one in batch if not one["open"] or one["websocket"]}
+        fresh -= open_sockets
+        open_sockets -= {one["number"] for one in batch if not one["open"]}
+        open_sockets |= {one["number"] for one in batch if one["open"] and one["websocket"]}
         if not fresh:
             continue
-        printed |= dict.fromkeys(fresh)
         matching = await client.get("exchanges", filter=options.filter, after=str(min(fresh) - 1))
         for summary in matching["exchanges"]:
             if summary["number"] in fresh:
@@ -92,7 +92,7 @@ async def _print_one(
     if options.json or explained:
         exchange = await client.get(f"exchanges/{summary['number']}")
         if options.json:
-            print(json.dumps(exchange, ensure_ascii=False), flush=True)
+            print(json_line(exchange), flush=True)
             return
         _lines(console, [row(summary), *why(exchange)])
         return
@@ -101,24 +101,26 @@ async def _print_one(
 
 def _print_whole(exchange: dict[str, Any], options: InspectOptions) -> None:
     if options.json:
-        print(json.dumps(exchange, ensure_ascii=False))
+        print(json_line(exchange))
     else:
-        _lines(_console(sys.stdout), [*whole(exchange), Text(f"  {exchange['curl']}", "dim")])
+        curl = [Text(f"  {escaped(line)}", "dim") for line in exchange["curl"].split("\n")]
+        _lines(_console(sys.stdout), [*whole(exchange), *curl])
 
 
 @asynccontextmanager
 async def _switched_on(client: AdminClient, options: InspectOptions) -> AsyncIterator[Any]:
     """Capture while inside; yields what it was before, and leaves it so."""
     before = await client.get("state")
-    if not before["on"] or (options.content and not before["content"]):
-        await client.post("state", {"on": True, "content": options.content or before["content"]})
     try:
+        if not before["on"] or (options.content and not before["content"]):
+            content = options.content or before["content"]
+            await client.post("state", {"on": True, "content": content})
         yield before
     finally:
-        if not before["on"]:
+        if not before["on"] or options.content != before["content"]:
             # labgate may be gone by now.
             with suppress(Exception):
-                await client.post("state", {"on": False})
+                await client.post("state", {"on": before["on"], "content": before["content"]})
 
 
 async def _introduce(client: AdminClient, options: InspectOptions, before: Any) -> None:
@@ -159,8 +161,16 @@ async def inspect(settings: Settings, options: InspectOptions) -> int:
     task = asyncio.current_task()
     assert task is not None, "asyncio.Runner made one"
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def end() -> None:
+        # Once: a second Ctrl-C must not keep the first from switching the capture off.
+        for number in signals:
+            loop.add_signal_handler(number, lambda: None)
+        task.cancel()
+
+    for number in signals:
+        loop.add_signal_handler(number, end)
     with suppress(asyncio.CancelledError):
         if options.bench:
             return await bench(settings, options)

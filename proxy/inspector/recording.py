@@ -265,12 +265,14 @@ class Recording:
         """Say why it failed, in the doctor's words."""
         record = self._record
         sent = record.upstream_request
+        # What observing let through failed for another reason.
+        refusal = None if exchange.would_refuse else record.refusal
         explanation = explain(
             Evidence(
                 self._site,
                 record.head,
                 exchange.status,
-                refusal=record.refusal,
+                refusal=refusal,
                 sent=head_of(sent, record.head.arrival) if sent else None,
                 answered=record.upstream_response,
                 content=bytes(self._reason or b""),
@@ -315,7 +317,7 @@ class Recording:
             exchange.changes_down = captured_changes(record.changes_down)
         if (refusal := record.refusal) is not None:
             exchange.rule, exchange.reason = refusal.rule, reason_of(refusal)
-            exchange.would_refuse = bool(record.upstream_request)
+            exchange.would_refuse = not record.outcome.startswith("refused ")
         return exchange
 
     def _fields_down(self, fields: list[Field]) -> tuple[Pair, ...]:

@@ -1,13 +1,15 @@
 """Exchanges as lines for a terminal: one a row, or one exchange whole.
 
-Everything is made of the JSON that the admin socket sends: whatever a client or Jupyter wrote has
-no control characters by then.
+Everything is made of the JSON that the admin socket sends. Heads have no control characters by
+then; content and messages have, and a terminal obeys them, so every line is escaped here.
 
-Tested by tests/e2e/test_inspect.py.
+Tested by tests/inspector/test_rows.py and tests/e2e/test_inspect.py.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,7 +19,30 @@ from rich.text import Text
 _MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 _STYLES = {1: "green", 2: "green", 3: "cyan", 4: "bold red", 5: "bold red", 0: "bold red"}
 
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
+
 Json = Mapping[str, Any]
+
+
+def escaped(text: str) -> str:
+    """Text in one line that a terminal only shows: no control, no change of direction."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else _escape(one) for one in text.expandtabs(4))
+
+
+def _escape(one: str) -> str:
+    return f"\\x{ord(one):02x}" if ord(one) < 256 else f"\\u{ord(one):04x}"
+
+
+def json_line(exchange: Json) -> str:
+    """One exchange as JSON in one line; what a terminal would obey is escaped as JSON does."""
+    text = json.dumps(exchange, ensure_ascii=False)
+    return text if text.isprintable() else _UNPRINTABLE.sub(_json_escape, text)
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
 def row(exchange: Json) -> Text:
@@ -27,7 +52,7 @@ def row(exchange: Json) -> Text:
     text = Text.assemble(
         (f"{exchange['number']:>5} {started:%H:%M:%S}.{started.microsecond // 1000:03d} ", "dim"),
         (f"{status or '---':>3} ", _STYLES[status // 100]),
-        f"{exchange['method']:<6} {exchange['target']}",
+        escaped(f"{exchange['method']:<6} {exchange['target']}"),
         (f"  {_size(exchange['octets_down'])} {_seconds(exchange['seconds'])}", "dim"),
     )
     if exchange["websocket"]:
@@ -43,10 +68,10 @@ def row(exchange: Json) -> Text:
 def why(exchange: Json) -> Iterator[Text]:
     """Why it went wrong: lines below its row; none where nothing is known."""
     if exchange["rule"] and exchange["reason"]:
-        yield Text(f"      {exchange['reason']}", "yellow")
+        yield Text(f"      {escaped(exchange['reason'])}", "yellow")
     if exchange["explanation"]:
         for line in exchange["explanation"].splitlines():
-            yield Text(f"      {line}")
+            yield Text(f"      {escaped(line)}")
 
 
 def _mends(exchange: Json) -> Iterator[Text]:
@@ -76,16 +101,16 @@ def whole(exchange: Json) -> Iterator[Text]:
         words = f" {message['words']}" if message["words"] else ""
         yield Text(
             f"  {arrow} {_seconds(message['at']):>8} {message['kind']}{code} "
-            f"{_size(message['octets'])}{words}"
+            f"{_size(message['octets'])}{escaped(words)}"
         )
         if message["text"]:
-            yield from (Text(f"      {line}", "dim") for line in message["text"].splitlines())
+            yield from (Text(f"      {escaped(line)}", "dim") for line in _lines(message["text"]))
     for name in ("content_up", "content_down"):
         content = exchange[name]
         if content and content["text"]:
             more = "" if content["whole"] else ", the beginning"
             yield Text(f"  {name.replace('_', ' ')}, {_size(content['octets'])}{more}", "bold")
-            yield from (Text(f"    {line}") for line in content["text"].splitlines())
+            yield from (Text(f"    {escaped(line)}") for line in _lines(content["text"]))
 
 
 _TIMES = (
@@ -115,7 +140,7 @@ def _heads(
     if shown is None:
         return
     yield Text(f"  {title}", "bold")
-    yield Text(f"    {shown['line']}")
+    yield Text(f"    {escaped(shown['line'])}")
     by_after = {(change["name"].lower(), change["after"]): change for change in changes}
     for name, value in shown["fields"]:
         change = by_after.get((name.lower(), value)) if after else None
@@ -127,7 +152,7 @@ def _heads(
 
 def _field(name: str, value: str, change: Json | None) -> Text:
     if change is None:
-        return Text(f"    {name}: {value}", "dim")
+        return Text(escaped(f"    {name}: {value}"), "dim")
     if change["before"] is None:
         return _line("added", f"{name}: {value}", change["rule"])
     return _line("changed", f"{name}: {change['before']} => {value}", change["rule"])
@@ -135,7 +160,11 @@ def _field(name: str, value: str, change: Json | None) -> Text:
 
 def _line(kind: str, text: str, rule: str) -> Text:
     mark, style = _MARKS[kind]
-    return Text.assemble((f"  {mark} {text}", style), (f"   ({rule})", "dim"))
+    return Text.assemble((f"  {mark} {escaped(text)}", style), (f"   ({rule})", "dim"))
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").split("\n")
 
 
 def _took(exchange: Json) -> float | None:

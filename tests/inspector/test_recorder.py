@@ -89,6 +89,15 @@ async def test_observing_captures_what_would_be_refused_and_jupyters_answer() ->
     assert one.sent_up.value("origin") == "https://evil.example"
 
 
+async def test_observing_while_jupyter_is_away_tells_both() -> None:
+    async with edge(None, site=replace(make_site((PUBLIC,), JUPYTER), observe=True)) as labgate:
+        labgate.inspect()
+        await labgate.ask(request(b"/api", b"Origin: https://evil.example"))
+        one = only(labgate)
+    assert (one.status, one.rule, one.would_refuse) == (503, "origin", True)
+    assert one.symptom == "upstream-down"
+
+
 async def test_jupyter_that_is_away() -> None:
     async with edge(None) as labgate:
         labgate.inspect()

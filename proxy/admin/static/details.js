@@ -56,7 +56,7 @@ function explanation(exchange) {
 // Lines to paste, by server; closed, and the one that was recognised first.
 function mends(exchange, actions) {
   if (!exchange.mends.length) return null;
-  return element("section", { "aria-label": "Mends" },
+  return element("section", { class: "mends", "aria-label": "Mends" },
     exchange.check ? element("p", { class: "facts" }, "Behind it: ", exchange.check, ".") : null,
     exchange.mends.map((mend) => element("details", { class: "mend" },
       element("summary", {}, `Mend in ${mend.name}`,

@@ -114,6 +114,7 @@ function showCount() {
 const failedOne = (item) => item.status >= 400 || Boolean(item.rule) || (!item.open && !item.status);
 
 async function show() {
+  find("note").textContent = "";
   keepAddress();
   document.body.classList.add("chosen");
   current = null;
@@ -147,7 +148,7 @@ const actions = {
   replay() {
     if (!current) return;
     const { number } = current;
-    openReplay(find("replay-dialog"), current, async (request) => {
+    openReplay(find("replay-dialog"), current, known.about, async (request) => {
       const answer = await api.replay(number, request);
       await load();
       list.choose(answer.number);
@@ -158,9 +159,9 @@ const actions = {
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
-    find("count").textContent = "Copied.";
+    find("note").textContent = "Copied.";
   } catch {
-    find("count").textContent = "The browser does not let this page copy: mark the text instead.";
+    find("note").textContent = "The browser does not let this page copy: mark the text instead.";
   }
 }
 
@@ -223,7 +224,7 @@ find("archive").addEventListener("change", async (event) => {
   try {
     const answer = await api.importArchive(JSON.parse(await file.text()));
     await load();
-    find("count").textContent = `${answer.read} exchanges of ${file.name} (${octets(file.size)}) read.`;
+    find("note").textContent = `${answer.read} exchanges of ${file.name} (${octets(file.size)}) read.`;
   } catch (problem) {
     find("filter-error").textContent = `${file.name}: ${problem.message}`;
   }

@@ -20,10 +20,15 @@ export class List {
       this.following = rows.scrollTop + rows.clientHeight >= rows.scrollHeight - ROW;
       this.draw();
     });
-    rows.addEventListener("click", (event) => {
-      const row = event.target.closest(".row");
-      if (row) this.choose(Number(row.dataset.number));
-    });
+    // A row may be drawn anew between the press and the release, and then there is no click on it;
+    // programs for screen readers send a click alone.
+    for (const kind of ["mousedown", "click"]) {
+      rows.addEventListener(kind, (event) => {
+        const row = event.button ? null : event.target.closest(".row");
+        const number = row && Number(row.dataset.number);
+        if (row && (number !== this.chosen || kind === "mousedown")) this.choose(number);
+      });
+    }
     new ResizeObserver(() => this.draw()).observe(rows);
   }
 
@@ -107,23 +112,34 @@ export class List {
     for (const [number, row] of this.shown) {
       if (!now.has(number)) { row.remove(); this.shown.delete(number); }
     }
+    // In their order in the document too, for that is how they are read out.
+    let before = this.space;
     for (const [number, place] of now) {
-      const fresh = this.row(this.items[place], place);
-      const old = this.shown.get(number);
-      if (old) old.replaceWith(fresh); else this.space.after(fresh);
-      this.shown.set(number, fresh);
+      const item = this.items[place];
+      let row = this.shown.get(number);
+      if (row?.item !== item) {
+        const fresh = this.row(item);
+        row?.replaceWith(fresh);
+        row = fresh;
+        this.shown.set(number, row);
+      }
+      row.setAttribute("aria-selected", String(number === this.chosen));
+      row.setAttribute("aria-posinset", place + 1);
+      row.setAttribute("aria-setsize", this.items.length);
+      row.style.transform = `translateY(${place * ROW}px)`;
+      if (before.nextSibling !== row) before.after(row);
+      before = row;
     }
     this.rows.setAttribute("aria-activedescendant", this.chosen === null ? "" : `row-${this.chosen}`);
   }
 
-  row(item, place) {
+  row(item) {
     const label = `${item.method} ${item.target}, ${item.status || "no answer yet"}`;
     const row = element(
       "div",
       {
         class: "row", role: "option", id: `row-${item.number}`, "data-number": item.number,
-        "aria-selected": String(item.number === this.chosen), "aria-label": label,
-        "aria-posinset": place + 1, "aria-setsize": this.items.length, title: item.target,
+        "aria-label": label, title: item.target,
       },
       element("span", { class: "number" }, String(item.number)),
       element("span", { class: "time" }, clock(item.started)),
@@ -133,7 +149,7 @@ export class List {
       element("span", { class: "size" }, octets(item.octets_down)),
       element("span", { class: "took" }, seconds(item.seconds)),
     );
-    row.style.transform = `translateY(${place * ROW}px)`;
+    row.item = item;
     return row;
   }
 }

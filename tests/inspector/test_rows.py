@@ -1,0 +1,86 @@
+"""What a terminal gets: lines that are never folded, and nothing that it would obey."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+
+from proxy.inspector.curl import to_curl
+from proxy.inspector.exchange import CapturedContent, CapturedHead, CapturedMessage, Times
+from proxy.inspector.mends import cause_and_mends
+from proxy.inspector.rows import escaped, json_line, row, whole, why
+
+from .exchanges import exchange
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eabc\r\x00"
+
+
+def details(**known: Any) -> dict[str, Any]:
+    one = exchange(**known)
+    shown = {**one.details(), **cause_and_mends(one, {}), "curl": to_curl(one)}
+    parsed: dict[str, Any] = json.loads(json.dumps(shown))
+    return parsed
+
+
+def printed(*lines: Any, width: int = 40) -> str:
+    stream = StringIO()
+    console = Console(
+        file=stream, width=width, force_terminal=True, color_system=None, markup=False
+    )
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    return stream.getvalue()
+
+
+def test_nothing_that_came_reaches_the_terminal_as_control() -> None:
+    hostile = CapturedHead(f"GET {EVIL}", ((f"X-{EVIL}", EVIL),))
+    one = details(
+        method=EVIL,
+        target=EVIL,
+        received=hostile,
+        sent_up=hostile,
+        answered=hostile,
+        sent_down=hostile,
+        rule="origin",
+        reason=EVIL,
+        symptom="origin-refused",
+        explanation=EVIL,
+        content_down=CapturedContent(EVIL, 9, whole=True),
+        messages=[CapturedMessage(0.0, True, "text", 1, 9, words=EVIL, text=EVIL)],
+        websocket=True,
+    )
+    summary = {**one, "messages": 1, "seconds": 0.1}
+    text = printed(row(summary), *why(one), *whole(one))
+    assert "\\x1b]0;owned\\x07" in text
+    assert "\\u202e" in text
+    assert all(line.isprintable() for line in text.split("\n")), repr(text)
+    assert json_line(one).isprintable()
+    assert json.loads(json_line(one)) == one
+
+
+def test_lines_are_never_folded() -> None:
+    target = "/api/" + "long" * 40
+    text = printed(row({**details(target=target), "messages": 0, "seconds": None}), width=20)
+    assert target in text
+    assert text.count("\n") == 1
+
+
+def test_text_of_people_stays_as_it_is() -> None:
+    assert escaped("Grüße, 日本語") == "Grüße, 日本語"
+    assert escaped("a\tb") == "a   b"
+    assert "Grüße" in json_line({"text": "Grüße"})
+
+
+def test_the_whole_tells_times_and_the_mend_of_the_server_on_the_way() -> None:
+    head = CapturedHead("GET / HTTP/1.1", (("Via", "1.1 front (Apache)"),))
+    times = Times(
+        tls=0.002, queue=0.0, dial=0.001, sent_up=0.001, first_octet=0.01, last_octet=0.02
+    )
+    one = details(status=400, symptom="websocket-not-upgraded", received=head, times=times)
+    text = printed(*whole(one))
+    assert "mend, for Apache" in text
+    assert "for nginx" not in text
+    assert "times: TLS before 2 ms, queue 0 ms, dial 1 ms, sent to Jupyter at 1 ms" in text
