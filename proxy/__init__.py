@@ -6,24 +6,27 @@ The life of a request, with the file that does each step::
      └ net.pending_connection           PROXY protocol; TLS, the certificate from tls.context
         └ http1.server_connection       the client's side of HTTP/1.1
            ├ http1.request_parser       finds one whole head at a time; rules.syntax checks it
-           └ proxying.dispatcher        every request of every listener
+           └ proxying.dispatcher        every well-formed request of every listener
               └ proxying.request_handler      one request, from its head to the end
                  └ rules.decide               what to do with it:
-                    ├ Redirect, Refuse, Respond   proxying.responses; for people web.page
+                    ├ Redirect, Refuse, Respond   proxying.responses; for browsers a web.page
                     └ Forward, Tunnel, Internal   goes to an upstream:
                        ├ proxying.router            which one: Jupyter, or labgate's own web.app
                        ├ access.access_control      whether this client may
                        ├ proxying.pool              a connection: idle, or a new one
-                       └ proxying.forwarder         the exchange, both bodies as they arrive:
+                       └ proxying.forwarder         request and response, as they arrive:
                           ├ rules.request             the head that goes up
+                          ├ http1.request_body        its content (http1.chunked_body)
                           ├ http1.client_connection   the upstream's side of HTTP/1.1
                           ├ http1.response_parser     reads the response
                           ├ rules.response            the head that goes down
                           └ http1.response_writer     writes it to the client
 
-A Tunnel (WebSocket) takes the same way, over a new connection; after the response 101
-``proxying.tunnel`` passes bytes both ways. Internal (health, readiness, certificate challenges,
-logout) goes to an aiohttp application in this process (``web.in_process``). In the end, the
+A Tunnel (WebSocket) takes the same way, always over a new connection; after the response 101
+``http1.upgraded_connection`` is the client's side, and ``proxying.tunnel`` passes bytes both ways.
+Internal is a path of labgate's own, such as ``/.labgate/health``: ``rules.decide.own_path`` finds
+it, and ``web.in_process`` is the upstream that leads to ``web.app`` and its ``web.health``. In the
+end, the
 ``observe.record`` of the request goes to ``observe.access_log`` and ``observe.traffic``. While the
 inspector is on, ``inspector.recorder`` stands between the client's side and the dispatcher and
 keeps a copy of what passes; ``admin`` shows it, on listeners of its own.

@@ -1,4 +1,4 @@
-"""The record of one request, for access log, metrics and ``--show-headers``.
+"""The record of one request, for access log, metrics and the inspector.
 
 Tested by tests/proxying/test_request_handler.py and tests/observe/test_access_log.py.
 """

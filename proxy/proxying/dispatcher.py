@@ -49,7 +49,9 @@ class Dispatcher:
         services.open_requests.count += 1
         record = Record(head)
         if services.recorder is not None:
-            body = responder = services.recorder.begin(record, body, responder, router.site)
+            # It stands for both, and hands everything on.
+            recording = services.recorder.begin(record, body, responder, router.site)
+            body, responder = recording, recording
         handler = RequestHandler(services, head, body, responder, record)
         try:
             handler.begin()

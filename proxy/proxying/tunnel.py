@@ -1,4 +1,4 @@
-"""Raw bytes both ways after a 101; frames are never parsed, so nothing can be lost in them.
+"""Raw bytes both ways after a 101: frames pass unparsed (the inspector reads a copy).
 
 Close codes, pings, fragmentation and extensions pass unchanged, and so do FIN and RST, both
 ways. There is no idle timeout, because Jupyter's sockets for events and collaboration are

@@ -1,4 +1,4 @@
-"""The hole: what a page of another site may do with the login of whoever opens it."""
+"""What a page of another site may do with the login of whoever opens it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class ClientTunnel(UpgradedConnection):
         *,
         half_closed: bool = False,
     ) -> None:
-        # What had the connection is none of labgate's.
+        # UpgradedConnection.__init__ takes over from labgate's own protocol; this was aiohttp's.
         AcceptedConnection.__init__(self, server, client, slot)
         transport = connection.transport
         assert transport is not None, "the 101 was written to it"
@@ -48,7 +48,7 @@ class ClientTunnel(UpgradedConnection):
         server.connections.add(self)
         self._early_bytes = _let_go(connection, self, transport)
         if transport.is_closing():
-            # The event loop may have chosen whom to tell before.
+            # connection_lost may be scheduled already, for the protocol that was there before.
             asyncio.get_running_loop().call_soon(self.connection_lost, None)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -243,7 +243,7 @@ class AiohttpConnection(web.RequestHandler):
             serving.receiver.refuse_unless_received()
 
     def _new_tunnel(self) -> ClientTunnel:
-        # Before the connection is lost to aiohttp, for it is none to its client.
+        # Take the slot first: aiohttp's connection_lost would release it.
         slot, self._slot, self._serving = self._slot, None, None
         self._server.connections.discard(self)
         return ClientTunnel(
