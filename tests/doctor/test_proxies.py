@@ -42,6 +42,7 @@ proxy_max_temp_file_size 0;
     )
     assert [entry.splitlines()[0] for entry in before] == [
         "map $http_upgrade $connection_upgrade {",
+        "server {",
         "map $http_origin $jupyter_origin {",
     ]
     assert "proxy_set_header Host $host;" in location
