@@ -6,6 +6,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from proxy.access.refusals import BUSY, OVERLOADED
 from proxy.access.revoked_sessions import Revocation
 from proxy.access.session import RENEW_AFTER_SECONDS, Sessions
 from proxy.rules.decision import Refuse
-from proxy.rules.head import Field, RequestHead
+from proxy.rules.head import Arrival, Field, RequestHead
 from tests.heads import HOST, get
 
 HERE = "203.0.113.7"
@@ -253,11 +254,12 @@ async def test_requests_with_one_password_share_one_check(door: Door) -> None:
     head = get(HOST, basic())
     waiting = [await begin(door, head) for _ in range(MAX_WAITING_REQUESTS_PER_ADDRESS)]
     assert await door.ask(basic()) == BUSY
+    waiting.append(await begin(door, replace(head, arrival=Arrival("192.0.2.1"))))
     await free(door)
     assert all(isinstance(outcome, Allow) for outcome in await asyncio.gather(*waiting))
-    assert door.access.verifier.hashed == 1
+    assert door.access.verifier.hashed == 2, "one for each address"
     assert isinstance(await door.ask(basic()), Allow)
-    assert door.access.verifier.hashed == 1
+    assert door.access.verifier.hashed == 2
 
 
 async def test_who_leaves_makes_room_for_one_other(door: Door) -> None:
