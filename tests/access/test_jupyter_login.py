@@ -223,7 +223,7 @@ async def test_while_an_address_is_locked_out_a_login_goes_on_without_the_token(
     assert isinstance(refused, Refuse)
 
 
-def test_the_same_token_has_one_digest_in_all_workers() -> None:
+def test_the_same_token_is_the_same_to_all_workers() -> None:
     digests = []
     for _ in range(2):
         worker = AccessControl(Lockout(10, 900.0), key=b"k" * 32)
