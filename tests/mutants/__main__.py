@@ -47,20 +47,19 @@ def main(arguments: Sequence[str]) -> int:
         print(ROW.format(folder, *counts), flush=True)
         known = [key for key in (*accepted, *still_open) if key.startswith(f"{folder}.")]
         new += unknown
-        _print_found(known, tried)
+        _print_obsolete(known, mutants)
     if new:
         print(f"\n{len(new)} new survivors. Add a test for each, or list it in tests/mutants/:\n")
         print("\n".join(map(survivors.as_toml, sorted(new))))
     return 1 if new else 0
 
 
-def _print_found(known: Iterable[str], tried: list[Mutant]) -> None:
-    """Name what is listed as a survivor although a test finds it."""
-    alive = {mutant.key for mutant in tried if mutant.survived}
-    dead = {mutant.key for mutant in tried} - alive
+def _print_obsolete(known: Iterable[str], mutants: list[Mutant]) -> None:
+    """Name what is listed as a survivor, but is killed or gone."""
+    alive = {mutant.key for mutant in mutants if mutant.survived or mutant.exit_code is None}
     for key in known:
-        if key in dead:
-            print(f"A test finds this by now; take it out of tests/mutants/:\n{key}")
+        if key not in alive:
+            print(f"A test kills this, or the line is gone: take it out of the list.\n{key}")
 
 
 def _folder(name: str) -> str:
