@@ -31,11 +31,16 @@ Start = Callable[[Configuration], Proxy]
 
 
 @pytest.fixture
-def start(tmp_path: Path, jupyter: Jupyter, certificates: Certificates) -> Iterator[Start]:
-    """Starts the proxy of a configuration in front of Jupyter; stops it with the test.
+def nothing_stays(jupyter: Jupyter) -> Iterator[None]:
+    """The test fails if it leaves anything in Jupyter, which others may have used before."""
+    before = set(leftovers(jupyter))
+    yield
+    assert set(leftovers(jupyter)) - before == set()
 
-    The test fails if anything stays in Jupyter.
-    """
+
+@pytest.fixture
+def start(tmp_path: Path, jupyter: Jupyter, certificates: Certificates) -> Iterator[Start]:
+    """Starts the proxy of a configuration in front of Jupyter; stops it with the test."""
     upstream = jupyter.upstream.removeprefix("http://")
     with ExitStack() as running:
 
@@ -44,4 +49,3 @@ def start(tmp_path: Path, jupyter: Jupyter, certificates: Certificates) -> Itera
             return running.enter_context(proxy(folder, configuration, upstream, certificates))
 
         yield started
-    assert leftovers(jupyter) == []

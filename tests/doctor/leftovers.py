@@ -15,7 +15,8 @@ def leftovers(jupyter: Jupyter) -> list[str]:
         connection = http.client.HTTPConnection("127.0.0.1", jupyter.port, timeout=60)
         try:
             connection.request("GET", path, headers={"Authorization": f"token {TOKEN}"})
-            found += [f"{path}: {one}" for one in json.loads(connection.getresponse().read())]
+            models = json.loads(connection.getresponse().read())
+            found += [f"{path}: {one.get('id') or one['name']}" for one in models]
         finally:
             connection.close()
     trash = jupyter.folder / ".local/share/Trash"

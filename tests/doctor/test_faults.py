@@ -12,11 +12,10 @@ from tests.doctor.certificates import Certificates
 from tests.doctor.configurations import NGINX
 from tests.doctor.conftest import Start
 from tests.doctor.examinations import examined, identifiers
-from tests.doctor.leftovers import leftovers
 from tests.doctor.python_proxy import DEFAULT_MESSAGE_BYTES, PythonProxy, serving
 from tests.e2e.programs import Jupyter
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
+pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab", "nothing_stays")]
 
 RIGHT = PythonProxy("")
 FAULTS = {
@@ -58,4 +57,3 @@ async def test_it_has_its_name(proxy: PythonProxy, found: list[str], jupyter: Ju
     async with serving(proxy.handle) as url:
         report = await examined(url)
     assert identifiers(report) == found, report.findings
-    assert leftovers(jupyter) == []

@@ -7,29 +7,30 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.doctor.leftovers import leftovers
 from tests.e2e.programs import ROOT, TOKEN, Jupyter, until
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
+pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab", "nothing_stays")]
 
 
-def with_kernel(jupyter: Jupyter) -> bool:
-    return any("/api/sessions" in one for one in leftovers(jupyter))
+def with_kernel(new: set[str]) -> bool:
+    return any("/api/sessions" in one for one in new)
 
 
-def with_terminal(jupyter: Jupyter) -> bool:
-    return any("/api/terminals" in one for one in leftovers(jupyter))
+def with_terminal(new: set[str]) -> bool:
+    return any("/api/terminals" in one for one in new)
 
 
-def with_file(jupyter: Jupyter) -> bool:
-    return any(jupyter.work.iterdir())
+def with_file(new: set[str]) -> bool:
+    return any(one.endswith(".txt") for one in new)
 
 
-def with_large_file(jupyter: Jupyter) -> bool:
-    return any(file.stat().st_size > 1_000_000 for file in jupyter.work.iterdir())
+def with_large_file(new: set[str]) -> bool:
+    return any(one.endswith(".txt") and Path(one).stat().st_size > 1_000_000 for one in new)
 
 
 MOMENTS = [
@@ -42,8 +43,9 @@ MOMENTS = [
 
 @pytest.mark.parametrize(("moment", "number"), MOMENTS)
 def test_nothing_stays(
-    moment: Callable[[Jupyter], bool], number: signal.Signals, jupyter: Jupyter
+    moment: Callable[[set[str]], bool], number: signal.Signals, jupyter: Jupyter
 ) -> None:
+    before = set(leftovers(jupyter))
     doctor = subprocess.Popen(
         [sys.executable, "-m", "proxy", "doctor", jupyter.upstream, "--long"],
         cwd=ROOT,
@@ -54,11 +56,13 @@ def test_nothing_stays(
         text=True,
     )
     try:
-        until(lambda: moment(jupyter) or doctor.poll() is not None, "it came to that moment")
+        until(
+            lambda: moment(set(leftovers(jupyter)) - before) or doctor.poll() is not None,
+            "it came to that moment",
+        )
         doctor.send_signal(number)
         out, err = doctor.communicate(timeout=60)
     finally:
         doctor.kill()
     assert doctor.returncode == 128 + number, err
     assert (out, err) == ("", "")
-    assert leftovers(jupyter) == []

@@ -10,7 +10,11 @@ from tests.doctor.configurations import NGINX, WRONG
 from tests.doctor.conftest import Start
 from tests.doctor.examinations import examined, identifiers
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.nginx, pytest.mark.usefixtures("jupyterlab")]
+pytestmark = [
+    pytest.mark.jupyter,
+    pytest.mark.nginx,
+    pytest.mark.usefixtures("jupyterlab", "nothing_stays"),
+]
 
 SILENT = 6.0
 """Seconds; longer than the wrong nginx allows."""

@@ -13,10 +13,9 @@ from tests.doctor.certificates import Certificates
 from tests.doctor.configurations import RIGHT
 from tests.doctor.conftest import Start
 from tests.doctor.examinations import examined, identifiers
-from tests.doctor.leftovers import leftovers
 from tests.e2e.programs import PASSWORD, Jupyter, Labgate
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
+pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab", "nothing_stays")]
 
 
 @pytest.mark.parametrize("server", [server for server in RIGHT if server != "nginx"])
@@ -33,7 +32,6 @@ async def test_nothing_is_found_at_a_right_one(
     )
     assert report.findings == []
     assert report.server == server
-    assert leftovers(jupyter) == []
 
 
 async def test_nothing_is_found_at_labgate(jupyter: Jupyter, tmp_path: Path) -> None:
@@ -47,13 +45,11 @@ async def test_nothing_is_found_at_labgate(jupyter: Jupyter, tmp_path: Path) -> 
         )
     assert report.findings == []
     assert report.untried == {}
-    assert leftovers(jupyter) == []
 
 
 async def test_nothing_is_found_without_a_proxy(jupyter: Jupyter) -> None:
     report = await examined(jupyter.upstream, silence_seconds=1)
     assert report.findings == []
-    assert leftovers(jupyter) == []
 
 
 class AdasJupyter(Jupyter):
