@@ -18,5 +18,6 @@ Towards the client, in the order a request meets them:
 Towards Jupyter:
 
 - ``client_connection``      one connection: a request goes out, a response comes in
+- ``request_writer``         a request as octets
 - ``response_parser``        reads one response: llhttp's callbacks, and what llhttp lets through
 """

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import cast
 
 from proxy.errors import UpstreamDown, UpstreamError, UpstreamGarbage, UpstreamTimeout
+from proxy.http1.request_writer import LAST_CHUNK, chunk
 from proxy.http1.response_parser import ResponseParser
 from proxy.messages import Receiver
 from proxy.net.keepalive import keep_alive
@@ -38,6 +39,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._congested_since: float | None = None
         self._sent_at: float | None = None
         self._poll: select.poll | None = None
+        self._chunked = False
         self.reused = False
         self.retired = False
 
@@ -52,9 +54,10 @@ class UpstreamConnection(asyncio.Protocol):
         self,
         receiver: Receiver,
         method: bytes,
-        data: bytes,
+        head: bytes,
+        content: bytes | None,
         *,
-        complete: bool,
+        chunked: bool = False,
         upgrade: bool = False,
     ) -> None:
         """Send a request.
@@ -62,8 +65,9 @@ class UpstreamConnection(asyncio.Protocol):
         Args:
             receiver: Receives the response.
             method: The request's.
-            data: The head, and the content that has arrived.
-            complete: Whether the request is complete; else ``write`` and ``end_request`` follow.
+            head: Its head.
+            content: All of its content; None if ``send_content`` and ``end_request`` follow.
+            chunked: Whether the content's length is not known.
             upgrade: Whether the request asks for a WebSocket.
 
         Raises:
@@ -73,17 +77,24 @@ class UpstreamConnection(asyncio.Protocol):
             raise UpstreamDown("the upstream closed the connection at once")
         self._reading.begin(receiver, method)
         self._upgrade_wanted = upgrade
-        self._request_complete = complete
-        self._sent_at = monotonic() if complete else None
-        self._transport.write(data)
+        self._chunked = chunked
+        self._request_complete = content is not None
+        self._sent_at = None if content is None else monotonic()
+        if content:
+            head += chunk(content) if chunked else content
+        if chunked and content is not None:
+            head += LAST_CHUNK
+        self._transport.write(head)
 
-    def write(self, data: bytes) -> None:
-        """Queue bytes; after the connection is lost they go nowhere."""
+    def send_content(self, data: bytes) -> None:
+        """Queue a piece of content; after the connection is lost it goes nowhere."""
         if self._transport is not None:
-            self._transport.write(data)
+            self._transport.write(chunk(data) if self._chunked else data)
 
     def end_request(self) -> None:
-        """Every byte of the request is queued: the connection may be used again."""
+        """All of the content is queued: the connection may be used again."""
+        if self._chunked and self._transport is not None:
+            self._transport.write(LAST_CHUNK)
         self._request_complete = True
         self._sent_at = monotonic()
 

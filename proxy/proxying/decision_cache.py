@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from weakref import ref
 
+from proxy.http1.request_writer import REQUEST_LINE, field_lines, request_head
 from proxy.rules.changes import Change
 from proxy.rules.decide import decide, depends_on_target
 from proxy.rules.decision import Decision, Forward
 from proxy.rules.head import FieldSection, RequestHead
-from proxy.rules.request import REQUEST_LINE, field_lines, upstream_fields, upstream_head
+from proxy.rules.request import upstream_fields
 from proxy.rules.site import Site
 from proxy.rules.target import is_ordinary
 
@@ -73,9 +74,10 @@ class DecisionCache:
         websocket: bool = False,
         changes: list[Change] | None = None,
     ) -> bytes:
-        """As ``rules.request.upstream_head``."""
+        """The head that goes up; the arguments are those of ``rules.request.upstream_fields``."""
         if websocket:
-            return upstream_head(head, site, websocket=websocket, changes=changes)
+            fields = upstream_fields(head, site, websocket=True, changes=changes)
+            return request_head(head, field_lines(fields))
         remembered = self._of(head)
         key = (site, head.arrival, head.version)
         if remembered.sent_as != key or (changes is not None and remembered.changes is None):
@@ -84,6 +86,7 @@ class DecisionCache:
             remembered.sent_as = key
         if changes is not None and remembered.changes is not None:
             changes += remembered.changes
+        # As request_head: this is every request's way, and a call costs as much as the rest of it.
         return REQUEST_LINE % (head.method, head.target) + remembered.lines
 
     def _of(self, head: RequestHead) -> Remembered:

@@ -128,16 +128,14 @@ class Forwarder:
         body = self.body
         if body.length == 0:
             self._contentless = True
-            connection.send(self, head.method, data, complete=True, upgrade=self.upgrade)
+            connection.send(self, head.method, data, b"", upgrade=self.upgrade)
             return
-        arrived = body.arrived()
+        arrived, chunked = body.arrived(), body.length is None
+        connection.send(self, head.method, data, arrived, chunked=chunked, upgrade=self.upgrade)
         if arrived is not None:
             self._contentless = not arrived
             self._bytes_up = len(arrived)
-            data += self._framed(arrived) + self._end()
-            connection.send(self, head.method, data, complete=True, upgrade=self.upgrade)
             return
-        connection.send(self, head.method, data, complete=False, upgrade=self.upgrade)
         body.when_more(self._upload)
         self._upload()
 
@@ -167,24 +165,15 @@ class Forwarder:
                     return
                 if not piece:
                     self.body.when_more(None)
-                    connection.write(self._end())
                     connection.end_request()
                     return
                 self._bytes_up += len(piece)
-                connection.write(self._framed(piece))
+                connection.send_content(piece)
             connection.when_writable(self._upload)
         except (ClientFault, ConnectionError) as fault:
             # A request that breaks off must never look complete (RFC 9112 section 8).
             connection.give_up()
             self._finish(_bare(fault))
-
-    def _framed(self, piece: bytes) -> bytes:
-        if self.body.length is not None or not piece:
-            return piece
-        return b"%x\r\n%b\r\n" % (len(piece), piece)
-
-    def _end(self) -> bytes:
-        return b"0\r\n\r\n" if self.body.length is None else b""
 
     # Down (messages.Receiver)
 

@@ -15,9 +15,6 @@ They are removed, because a client could write anything. Jupyter with ``trust_xh
 X-Scheme to X-Forwarded-Proto and X-Real-IP to X-Forwarded-For (tornado ``_apply_xheaders``).
 """
 
-REQUEST_LINE = b"%b %b HTTP/1.1\r\n"
-"""The request line for a method and a target, with its CRLF."""
-
 _REWRITTEN = frozenset({b"origin", b"referer"})
 _CREDENTIALS = frozenset({b"authorization", b"cookie"})
 _WITH_RULES = _REWRITTEN | CLIENT_CLAIMS | {b"host", b"via", b"content-length"}
@@ -82,23 +79,6 @@ def upstream_fields(
         note(changes, "host", (b"Host", host), new_host)
         changes.extend(Change(_rule_of(name), name, None, value) for name, value in added)
     return [(b"Host", new_host), *forwarded, *added]
-
-
-def upstream_head(
-    head: RequestHead,
-    site: Site,
-    *,
-    websocket: bool = False,
-    changes: list[Change] | None = None,
-) -> bytes:
-    """The head as octets, always in HTTP/1.1; the arguments are those of ``upstream_fields``."""
-    fields = upstream_fields(head, site, websocket=websocket, changes=changes)
-    return REQUEST_LINE % (head.method, head.target) + field_lines(fields)
-
-
-def field_lines(fields: list[Field]) -> bytes:
-    """The octets of the field lines and of the empty line that ends a head."""
-    return b"\r\n".join([*map(b": ".join, fields), b"\r\n"])
 
 
 def connection_fields(head: RequestHead, site: Site, host: bytes) -> list[Field]:

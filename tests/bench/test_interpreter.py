@@ -19,7 +19,8 @@ def test_a_version_is_shown_without_its_path() -> None:
 
 def test_labgate_starts_on_each_of_them() -> None:
     subjects = labgates()
-    assert [one.name for one in subjects] in (["labgate"], ["labgate", "labgate:venv"])
+    names = [one.name for one in subjects if one.name != "labgate-aiohttp"]
+    assert names in (["labgate"], ["labgate", "labgate:venv"])
     assert all(one.has_workers() for one in subjects), "serve --help comes from there"
 
 

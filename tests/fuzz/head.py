@@ -9,11 +9,12 @@ import httptools
 
 from proxy.http1.connection_states import ClientState
 from proxy.http1.request_parser import RequestParser
+from proxy.http1.request_writer import field_lines, request_head
 from proxy.net.limits import DEFAULT_LIMITS
 from proxy.rules.decide import decide
 from proxy.rules.decision import Forward, Tunnel
 from proxy.rules.head import Arrival, Field, RequestHead
-from proxy.rules.request import CLIENT_CLAIMS, upstream_head
+from proxy.rules.request import CLIENT_CLAIMS, upstream_fields
 from tests.heads import SITE
 
 OURS = {b"x-real-ip", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
@@ -87,7 +88,8 @@ def check(data: bytes) -> None:
 def check_forwarded(octets: bytes, behind: ClientState, decision: Forward | Tunnel) -> None:
     """What goes up for one head that is let through."""
     head = decision.head
-    up = upstream_head(head, SITE, websocket=isinstance(decision, Tunnel))
+    fields = upstream_fields(head, SITE, websocket=isinstance(decision, Tunnel))
+    up = request_head(head, field_lines(fields))
     received = Received(up)
     target = octets.split(b" ", 2)[1]
     assert HEAD.fullmatch(octets), "what is no head was let through"

@@ -66,7 +66,7 @@ class Line:
         """A whole request."""
         self.reusable = None
         data = method + b" / HTTP/1.1\r\n\r\n"
-        self.connection.send(receiver, method, data, complete=True, upgrade=upgrade)
+        self.connection.send(receiver, method, data, b"", upgrade=upgrade)
 
     def feed(self, pieces: list[bytes]) -> None:
         """What Jupyter says, until labgate hangs up."""

@@ -10,7 +10,7 @@ import pytest
 
 from proxy.rules.changes import Change, note
 from proxy.rules.head import Field, RequestHead, ResponseHead
-from proxy.rules.request import upstream_fields, upstream_head
+from proxy.rules.request import upstream_fields
 from proxy.rules.response import downstream_fields
 from proxy.rules.site import Site
 from tests.heads import HOST, LAB, SITE, answered, get
@@ -60,19 +60,6 @@ def test_they_are_all_that_is_done_to_a_request(head: RequestHead) -> None:
         assert changed(head.fields, changes) == changed(sent, ())
         assert sent == upstream_fields(head, site, websocket=websocket)
         assert all(change.before != change.after for change in changes)
-
-
-@pytest.mark.parametrize("websocket", [False, True])
-def test_the_octets_of_a_head_are_its_fields(websocket: bool) -> None:
-    head = get(HOST, b"TE: x", b"A: b", target=b"/x?y", method=b"PUT")
-    changes: list[Change] = []
-    octets = upstream_head(head, SITE, websocket=websocket, changes=changes)
-    fields = upstream_fields(head, SITE, websocket=websocket)
-    lines = b"".join(b"%b: %b\r\n" % field for field in fields)
-    assert octets == b"PUT /x?y HTTP/1.1\r\n" + lines + b"\r\n"
-    assert octets == upstream_head(head, SITE, websocket=websocket)
-    assert changed(head.fields, changes) == changed(fields, ())
-    assert upstream_head(head, SITE) == upstream_head(head, SITE, websocket=False)
 
 
 @pytest.mark.parametrize("head", RESPONSES, ids=range(len(RESPONSES)))

@@ -18,7 +18,7 @@ from proxy.rules.client import with_client_address
 from proxy.rules.decide import decide
 from proxy.rules.decision import Forward, Tunnel
 from proxy.rules.head import RequestHead, ResponseHead
-from proxy.rules.request import upstream_fields, upstream_head
+from proxy.rules.request import upstream_fields
 from proxy.rules.response import downstream_fields
 from proxy.rules.response_faults import response_fault, switches_to_websocket
 from proxy.rules.site import Site, make_site
@@ -101,7 +101,6 @@ def every_rule_for_requests(head: RequestHead, site: Site) -> list[object]:
         said += [
             upstream_fields(up, site, websocket=websocket),
             upstream_fields(up, site, websocket=websocket, changes=[]),
-            upstream_head(up, site, websocket=websocket),
         ]
     return said
 
