@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,9 +91,9 @@ class ExchangesApi:
     async def export(self, request: web.Request) -> web.Response:
         """``GET har?filter=…``: an HTTP Archive of the list."""
         matches = filter_of(request)
-        archive = to_har(one for one in self.inspector.ring if matches(one))
+        chosen = [one for one in self.inspector.ring if matches(one)]
         return web.Response(
-            text=json.dumps(archive, indent=1),
+            text=await asyncio.to_thread(_archive_of, chosen),
             content_type="application/json",
             headers={"Content-Disposition": 'attachment; filename="labgate.har"'},
         )
@@ -100,9 +101,11 @@ class ExchangesApi:
     async def read_in(self, request: web.Request) -> web.Response:
         """``POST har``: put an archive's exchanges into the list."""
         try:
-            exchanges = from_har(await _json(request))
+            exchanges = await asyncio.to_thread(_exchanges_in, await request.text())
         except HarError as error:
             raise _bad(str(error)) from None
+        except (ValueError, RecursionError):
+            raise _bad("this is no JSON") from None
         for exchange in exchanges:
             self.inspector.ring.add(exchange)
         return web.json_response({"read": len(exchanges)})
@@ -141,6 +144,17 @@ def filter_of(request: web.Request) -> Filter:
         return parse_filter(request.query.get("filter", ""))
     except FilterError as error:
         raise _bad(str(error)) from None
+
+
+# These two take seconds for a large archive, and run in a thread: the proxying goes on meanwhile.
+
+
+def _archive_of(exchanges: Sequence[Exchange]) -> str:
+    return json.dumps(to_har(exchanges), indent=1)
+
+
+def _exchanges_in(archive: str) -> Sequence[Exchange]:
+    return from_har(json.loads(archive))
 
 
 async def _json(request: web.Request) -> Any:

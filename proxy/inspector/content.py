@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Container
 from typing import Any
 
+from proxy.inspector.json_secrets import is_secret_name, without_json_secrets
 from proxy.rules.redaction import REDACTED, redact_target
-from proxy.rules.secret_names import is_secret_parameter
 
 MAX_CONTENT_BYTES = 32 * 1024
 
@@ -19,10 +19,6 @@ _TEXT_TYPES = re.compile(
     re.IGNORECASE,
 )
 _FORM = "application/x-www-form-urlencoded"
-_JSON_PAIR = re.compile(
-    # The value may be cut off where the capture ends.
-    r'"((?:[^"\\]|\\.)*)"(\s*:\s*)("(?:[^"\\]|\\.)*(?:"|\\?\Z)|[^\s,\]}{\["]+)'
-)
 _INPUT = re.compile(r"<(?:input|meta)\b[^>]*>?", re.IGNORECASE)
 _NAME = re.compile(r"""\bname\s*=\s*["']?([^\s"'>]+)""", re.IGNORECASE)
 _VALUE = re.compile(r"""(\b(?:value|content)\s*=\s*)("[^"]*"?|'[^']*'?|[^\s"'>]+)""", re.IGNORECASE)
@@ -81,8 +77,7 @@ def redacted_text(
             text = json.dumps(
                 _without_secrets(json.loads(text), public), ensure_ascii=False, indent=1
             )
-    text = _JSON_PAIR.sub(lambda found: found[0] if found[1] in public else _pair(found), text)
-    text = _INPUT.sub(_input, text)
+    text = _INPUT.sub(_input, without_json_secrets(text, public))
     return redact_target(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
@@ -90,7 +85,7 @@ def _without_secrets(value: Any, public: Container[str]) -> Any:
     if isinstance(value, dict):
         return {
             key: _HIDDEN
-            if one and key not in public and _is_secret(key)
+            if one and key not in public and is_secret_name(key)
             else _without_secrets(one, public)
             for key, one in value.items()
         }
@@ -99,16 +94,8 @@ def _without_secrets(value: Any, public: Container[str]) -> Any:
     return value
 
 
-def _pair(found: re.Match[str]) -> str:
-    return f'"{found[1]}"{found[2]}"{_HIDDEN}"' if _is_secret(found[1]) else found[0]
-
-
 def _input(found: re.Match[str]) -> str:
     named = _NAME.search(found[0])
-    if named is None or not _is_secret(named[1]):
+    if named is None or not is_secret_name(named[1]):
         return found[0]
     return _VALUE.sub(rf'\1"{_HIDDEN}"', found[0])
-
-
-def _is_secret(name: str) -> bool:
-    return is_secret_parameter(name.encode("utf-8", "replace"))

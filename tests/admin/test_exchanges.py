@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -73,9 +76,11 @@ async def test_archives_out_and_in(page: Page) -> None:
     assert len(page.inspector.ring) == 3
 
 
-@pytest.mark.parametrize("body", [[], {"log": {"entries": [1]}}])
-async def test_what_is_no_archive(page: Page, body: Any) -> None:
-    assert (await page.post("har", body, status=400))["error"]
+@pytest.mark.parametrize("body", ["[]", '{"log": {"entries": [1]}}', "no JSON", "[" * 100_000])
+async def test_what_is_no_archive(page: Page, body: str) -> None:
+    async with page.client.post(f"{BASE}api/har", data=body, headers=page.own) as response:
+        assert response.status == 400
+        assert (await response.json())["error"]
 
 
 async def test_a_large_archive(page: Page) -> None:
@@ -84,6 +89,28 @@ async def test_a_large_archive(page: Page) -> None:
     data = BytesIO(archive.encode())
     async with page.client.post(f"{BASE}api/har", data=data, headers=page.own) as response:
         assert await response.json() == {"read": 3000}
+
+
+class NotedExecutor(ThreadPoolExecutor):
+    """Notes which functions run outside the event loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[str] = []
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        if isinstance(function, partial):  # as asyncio.to_thread makes it
+            self.noted.append(function.args[0].__name__)
+        return super().submit(function, *arguments, **named)
+
+
+async def test_archives_do_not_hold_up_the_event_loop(page: Page) -> None:
+    executor = NotedExecutor()
+    asyncio.get_running_loop().set_default_executor(executor)
+    page.inspector.ring.add(exchange())
+    archive = await page.get("har")
+    await page.post("har", archive)
+    assert executor.noted == ["_archive_of", "_exchanges_in"]
 
 
 async def test_live(page: Page) -> None:
