@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,6 +127,73 @@ def test_rows_details_and_off(tmp_path: Path, jupyter: Jupyter) -> None:
             once = Inspect(tmp_path, *arguments).spawn()
             assert once.running.wait(60) == 0, once.log
             assert expected in once.stdout.read_text()
+
+
+def test_nothing_hostile_reaches_the_terminal(tmp_path: Path, jupyter: Jupyter) -> None:
+    """C1 controls are octets that a field may have; content may have any."""
+    content = b"\x1b]0;owned\x07\x1b[2J"
+    with serving(tmp_path, jupyter) as labgate:
+        with_socket(labgate)
+        with Inspect(tmp_path, "--content", "--json") as inspect:
+            note, kind = "\x9b31mred", "text/plain"
+            labgate.ask("POST", "/api/hostile", content, X_Note=note, Content_Type=kind)
+            until(lambda: inspect.rows, "no row")
+            once = Inspect(tmp_path / "once", "1")
+            once.folder.mkdir()
+            once.environment["XDG_STATE_HOME"] = str(tmp_path)
+            once.stdout, once.stderr = tmp_path / "once.out", tmp_path / "once.err"
+            once.spawn()
+            assert once.running.wait(60) == 0, once.log
+            shown = once.stdout.read_text()
+        for text in (shown, inspect.stdout.read_text()):
+            assert "31mred" in text
+            assert "owned" in text
+            assert all(line.isprintable() for line in text.split("\n")), repr(text)
+
+
+def captures(folder: Path) -> bool:
+    """Whether the labgate with this state folder captures."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(socket_path(folder / "labgate")))
+        client.sendall(b"GET /inspector/api/state HTTP/1.0\r\nHost: labgate\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    on: bool = json.loads(answer.partition(b"\r\n\r\n")[2])["on"]
+    return on
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ended_it_leaves_the_capture_as_it_was(
+    tmp_path: Path, jupyter: Jupyter, number: signal.Signals
+) -> None:
+    with serving(tmp_path, jupyter) as labgate:
+        with_socket(labgate)
+        assert not captures(tmp_path)
+        with Inspect(tmp_path) as inspect:
+            assert captures(tmp_path)
+            # A hasty second time changes nothing.
+            inspect.running.send_signal(number)
+            assert inspect.stop(number) == 0
+            assert "Traceback" not in inspect.log
+        assert not captures(tmp_path)
+
+
+def test_ended_while_labgate_does_not_answer(tmp_path: Path) -> None:
+    folder = tmp_path / "labgate"
+    folder.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(socket_path(folder)))
+        listening.listen()
+        inspect = Inspect(tmp_path).spawn()
+        client, _ = listening.accept()
+        with client:
+            assert inspect.stop(signal.SIGINT) == 0
+    assert "Traceback" not in inspect.log
+
+
+def test_a_bench_ends_with_ctrl_c(tmp_path: Path, jupyter: Jupyter) -> None:
+    with Inspect(tmp_path, "--upstream", jupyter.upstream) as running:
+        assert running.stop(signal.SIGINT) == 0
+        assert "Traceback" not in running.log
 
 
 def test_no_labgate_runs(tmp_path: Path) -> None:
