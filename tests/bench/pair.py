@@ -162,10 +162,10 @@ def main() -> None:
         upstream, port = start_upstream(work, {LOAD_CORE})
         certificate = make_certificate(work)
         behind = Behind(upstream, port, certificate, work, frozenset({PROXY_CORE}))
-        configuration = "[inspector]\nenabled = true\n" if options.inspect else ""
+        this = Labgate(REPOSITORY)
         pair = [
             Labgate(options.folder, "other", python=sys.executable),
-            Labgate(REPOSITORY, configuration=configuration),
+            this.with_inspector() if options.inspect else this,
         ]
         try:
             for name in chosen:

@@ -90,6 +90,13 @@ class Labgate(Peer):
         """The same with so many processes."""
         return Labgate(self.tree, self.name, workers, self._foreign, self._server)
 
+    def with_inspector(self) -> Labgate:
+        """The same while it captures."""
+        configuration = f"{self._configuration}[inspector]\nenabled = true\n"
+        return Labgate(
+            self.tree, self.name, self._workers, self._foreign, self._server, configuration
+        )
+
     def version(self) -> str | None:
         source = self.tree / "proxy" / "__init__.py"
         if not source.exists():
@@ -120,6 +127,13 @@ class Labgate(Peer):
 
     def has_workers(self) -> bool:
         """Whether ``serve`` knows ``--workers``."""
+        return "--workers" in self._help()
+
+    def has_inspector(self) -> bool:
+        """Whether ``serve`` knows ``--inspect``."""
+        return "--inspect" in self._help()
+
+    def _help(self) -> str:
         command = [self._python, "-m", "proxy", "serve", "--help"]
         shown = subprocess.run(
             command,
@@ -129,7 +143,7 @@ class Labgate(Peer):
             text=True,
             check=False,
         )
-        return "--workers" in shown.stdout
+        return shown.stdout
 
 
 class Nginx(Peer):

@@ -8,6 +8,7 @@ from tests.bench.measures import (
     bodies,
     cpu,
     idle,
+    inspector,
     latency,
     messages,
     round_trip,
@@ -89,4 +90,5 @@ TARGETS: tuple[Target, ...] = (
     Target(tls.SHARE, 100.0),
     Target(start.START, 0.5),
     Target(workers.GAIN, 1.7),
+    Target(inspector.COST, 1.15),
 )

@@ -18,6 +18,7 @@ from tests.bench.frames import client_frame, server_frame
 from tests.bench.machine import Quiet
 from tests.bench.measures import FULL, MEASURES, Measure, Outcome
 from tests.bench.measures.cpu import CPU, RATE, CpuPerRequest
+from tests.bench.measures.inspector import COST, InspectorOn
 from tests.bench.measures.round_trip import WebSocketRoundTrip
 from tests.bench.peers import Labgate
 from tests.bench.process import Program
@@ -95,6 +96,11 @@ def test_without_wrk_the_own_client_asks(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("PATH", "")
     samples = measured(CpuPerRequest())
     assert samples.values(RATE.name, "labgate")[0] > 0
+
+
+def test_what_the_inspector_costs_is_measured() -> None:
+    samples = measured(InspectorOn())
+    assert samples.values(COST.name, "labgate")[0] > 0
 
 
 def test_large_things_are_measured() -> None:

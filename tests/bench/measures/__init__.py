@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.bench.measures.bodies import Download, Upload
 from tests.bench.measures.cpu import CpuPerRequest
 from tests.bench.measures.idle import IdleWebSockets
+from tests.bench.measures.inspector import InspectorOn
 from tests.bench.measures.latency import Latency
 from tests.bench.measures.measure import FULL, QUICK, Figure, Measure, Outcome, Scale, Stage
 from tests.bench.measures.messages import WebSocketMessages
@@ -24,6 +25,7 @@ MEASURES: tuple[Measure, ...] = (
     NewTlsConnections(),
     StartToFirstByte(),
     TwoWorkers(),
+    InspectorOn(),
 )
 
 __all__ = ["FULL", "MEASURES", "QUICK", "Figure", "Measure", "Outcome", "Scale", "Stage"]
