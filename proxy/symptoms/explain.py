@@ -14,7 +14,7 @@ from .evidence import Evidence, shown_target
 from .explanation import Explanation, explained
 from .forbidden import forbidden, not_found
 from .in_front import in_front
-from .refused import refused
+from .refused import explain_refusal
 
 FIRST_ERROR = 400
 LARGE_HEAD = 60 * 1024
@@ -24,7 +24,7 @@ LARGE_HEAD = 60 * 1024
 def explain(evidence: Evidence) -> Explanation | None:
     """Why the client got an error; None for what is no error."""
     if evidence.refusal is not None and evidence.answered is None:
-        return refused(evidence, evidence.refusal)
+        return explain_refusal(evidence, evidence.refusal)
     if evidence.status < FIRST_ERROR:
         return None
     if evidence.answered is None:

@@ -11,7 +11,7 @@ from .explanation import Explanation, explained
 from .in_front import in_front
 
 
-def refused(evidence: Evidence, refusal: Refuse) -> Explanation:
+def explain_refusal(evidence: Evidence, refusal: Refuse) -> Explanation:
     """Why the rule refused, and whether a proxy in front is to blame."""
     explain = _RULES.get(refusal.rule)
     if explain is not None:

@@ -34,7 +34,7 @@ def contents(folder: Path) -> dict[str, tuple[str, int]]:
     }
 
 
-def refused(second: Labgate, first: Labgate) -> None:
+def assert_refused(second: Labgate, first: Labgate) -> None:
     """It says who runs, and ends with 1."""
     second.spawn()
     try:
@@ -59,7 +59,7 @@ def test_the_same_state_folder(tmp_path: Path) -> None:
         token = first.token
         state = contents(tmp_path / "labgate")
         for command in (LAUNCHED, PLAIN, (*PLAIN, "--workers", "2")):
-            refused(Second(tmp_path, *command), first)
+            assert_refused(Second(tmp_path, *command), first)
         assert contents(tmp_path / "labgate") == state
         assert first.ask("GET", f"/api/status?token={token}").status == 200
         assert first.stop() == 0
@@ -69,7 +69,7 @@ def test_the_same_state_folder(tmp_path: Path) -> None:
 
 def test_the_supervisor_has_it_for_its_workers(tmp_path: Path) -> None:
     with Labgate(tmp_path, *PLAIN, "--workers", "2") as first:
-        refused(Second(tmp_path, *PLAIN), first)
+        assert_refused(Second(tmp_path, *PLAIN), first)
         assert first.stop() == 0
 
 
@@ -125,9 +125,9 @@ class TestContainer:
             identity = inspect(name, "{{.Id}} {{.State.StartedAt}}")
             state = contents(tmp_path / "labgate")
             second = Second(other, *command, "--memory-limit", "1g", environment=port)
-            refused(second, first)
+            assert_refused(second, first)
             host = {"DOCKER_HOST": "unix:///var/run/../run/docker.sock"}
-            refused(Second(other, *command, environment=port | host), first)
+            assert_refused(Second(other, *command, environment=port | host), first)
             assert inspect(name, "{{.Id}} {{.State.StartedAt}}") == identity
             assert contents(tmp_path / "labgate") == state
             assert contents(other / "labgate").keys() == {"up.lock"}
