@@ -115,7 +115,9 @@ class Replay:
         address = self.upstream()
         if address is None:
             raise ReplayRefused("Jupyter's address is not known yet")
-        exchange, content = _exchange_of(wanted, address, self._fields(wanted)), None
+        fields = self._fields(wanted)
+        text_fields = _text_fields(fields)
+        exchange, content = _exchange_of(wanted, address, fields), None
         assert self.inspector.options is not None, "it is on"
         if self.inspector.options.content:
             content = ContentRecorder(self.inspector.options.max_content_bytes)
@@ -123,10 +125,13 @@ class Replay:
         began = monotonic()
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                await _send(wanted, address, self._fields(wanted), exchange, content)
+                await _send(wanted, address, text_fields, exchange, content)
             exchange.outcome = "replayed to Jupyter"
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            exchange.outcome = f"replayed to Jupyter: {error or 'no answer in time'}"
+        except TimeoutError:
+            exchange.outcome = "replayed to Jupyter: no answer in time"
+        except (aiohttp.ClientError, OSError) as error:
+            # Their messages hold the address, and octets that came: both may hold secrets.
+            exchange.outcome = f"replayed to Jupyter: no whole answer ({type(error).__name__})"
         exchange.open = False
         exchange.times.last_octet = monotonic() - began
         if content is not None and exchange.answered is not None:
@@ -142,16 +147,29 @@ class Replay:
         return (*rest, (b"Authorization", f"token {token}".encode("latin-1")))
 
 
+def _text_fields(fields: tuple[Field, ...]) -> list[tuple[str, str]]:
+    """The fields for aiohttp, which takes text and sends it as UTF-8.
+
+    Raises:
+        ReplayRefused: No text becomes these octets.
+    """
+    try:
+        return [(name.decode("ascii"), value.decode("utf-8")) for name, value in fields]
+    except UnicodeDecodeError:
+        raise ReplayRefused(
+            "a field holds octets that are no UTF-8: these are only sent through labgate's rules"
+        ) from None
+
+
 async def _send(
     wanted: ReplayRequest,
     address: UpstreamAddress,
-    fields: tuple[Field, ...],
+    headers: list[tuple[str, str]],
     exchange: Exchange,
     content: ContentRecorder | None,
 ) -> None:
     connector = aiohttp.UnixConnector(address.path) if address.path else None
     url = URL(f"{address.origin}{wanted.target}", encoded=True)
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
     async with (
         aiohttp.ClientSession(
             connector=connector,

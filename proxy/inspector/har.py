@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -167,6 +168,7 @@ def _exchange(entry: Mapping[str, Any]) -> Exchange:
     shown = printable(redact_target(target.encode("utf-8")), 4096)
     method, version = printable(str(request["method"]).encode()), _version(request)
     status = int(response["status"])
+    reason = printable(redact_target(str(response.get("statusText", "")).encode("utf-8")))
     exchange = Exchange(
         started=_started(str(entry["startedDateTime"])),
         peer="",
@@ -175,14 +177,13 @@ def _exchange(entry: Mapping[str, Any]) -> Exchange:
         received=CapturedHead(f"{method} {shown} {version}", _fields(request)),
         scheme={"wss": "https", "ws": "http"}.get(url.scheme, url.scheme),
         sent_down=CapturedHead(
-            f"{_version(response)} {status} {response.get('statusText', '')}".rstrip(),
-            _fields(response),
+            f"{_version(response)} {status} {reason}".rstrip(), _fields(response)
         ),
         status=status,
         outcome="read from an archive",
         octets_up=max(0, int(request.get("bodySize", 0))),
         octets_down=max(0, int(response.get("content", {}).get("size", 0))),
-        times=Times(last_octet=float(entry.get("time", 0)) / 1000),
+        times=Times(last_octet=_finite(entry.get("time", 0)) / 1000),
         open=False,
     )
     exchange.content_up = _content(request.get("postData"), exchange.received)
@@ -192,6 +193,14 @@ def _exchange(entry: Mapping[str, Any]) -> Exchange:
     exchange.websocket = messages is not None or status == 101
     exchange.messages = [_message(one, exchange.started) for one in messages or ()]
     return exchange
+
+
+def _finite(number: Any) -> float:
+    """A number that JSON knows (RFC 8259 section 6); what else is written no browser reads."""
+    finite = float(number)
+    if not isfinite(finite):
+        raise ValueError(f"{finite} is no time")
+    return finite
 
 
 def _started(text: str) -> float:
@@ -227,5 +236,5 @@ def _message(one: Mapping[str, Any], started: float) -> CapturedMessage:
     opcode = int(one.get("opcode", 1))
     kind = next((name for name, number in _OPCODES.items() if number == opcode), "unknown")
     text = redacted_text(data[:_MAX_TEXT], "application/json", whole=len(data) <= _MAX_TEXT)
-    at = float(one.get("time", started)) - started
+    at = _finite(one.get("time", started)) - started
     return CapturedMessage(at, one.get("type") == "send", kind, 1, len(data), text=text)

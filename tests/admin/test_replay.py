@@ -85,6 +85,26 @@ async def test_jupyter_that_is_away(page: Page, jupyter: Upstream) -> None:
     assert one["outcome"].startswith("replayed to Jupyter: ")
 
 
+async def test_an_answer_that_is_no_http_stays_out_of_the_outcome(inspector: Inspector) -> None:
+    async with upstream(says(b"HTTP/1.1 s3cret\r\nX: s3cret\r\n\r\n")) as jupyter:
+        sender = Replay(inspector, None, lambda: jupyter.address, "lab", lambda: "")
+        number = await sender.send(GET | {"target": "/lab?token=s3cret"}, exchange())
+    one = inspector.ring.get(number)
+    assert one is not None
+    assert one.outcome == "replayed to Jupyter: no whole answer (ClientResponseError)"
+    assert not one.open
+
+
+async def test_octets_beyond_ascii_are_sent_as_they_are(page: Page, jupyter: Upstream) -> None:
+    # A captured field shows each octet as one character.
+    shown = "grüß".encode().decode("latin-1")
+    await page.post(PATH, GET | {"fields": [["X-A", shown]]})
+    assert b"\r\nX-A: " + "grüß".encode() + b"\r\n" in jupyter.heads
+    refused = await page.post(PATH, GET | {"fields": [["X-A", "gr\xfc"]]}, status=409)
+    assert "UTF-8" in refused["error"]
+    assert len(jupyter.visits) == 1
+
+
 async def test_the_rules_are_elsewhere_with_several_workers(page: Page) -> None:
     refused = await page.post(PATH, GET | {"through": "rules"}, status=409)
     assert "workers" in refused["error"]

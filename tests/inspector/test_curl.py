@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
+import pytest
+
 from proxy.inspector.curl import to_curl
 from proxy.inspector.exchange import CapturedContent, CapturedHead
 
@@ -25,7 +27,7 @@ def words_of(line: str) -> list[str]:
 
 def test_a_get() -> None:
     assert words_of(to_curl(exchange(target="/lab?x=1&y=[2]"))) == [
-        *("-i", "-H", "Accept: */*", "--path-as-is", "--globoff"),
+        *("-i", "-H", "Accept: */*", "--path-as-is", "--globoff", "--url"),
         "https://lab.example.org/lab?x=1&y=[2]",
     ]
 
@@ -36,8 +38,29 @@ def test_a_shell_sees_nothing_in_what_was_captured() -> None:
     words = words_of(to_curl(exchange("PUT", "/x", received=head, content_up=content)))
     assert words == [
         *("-i", "-X", "PUT", "-H", f"X-A: {HOSTILE}", "-H", "X-Empty;"),
-        *("--data-binary", HOSTILE, "--path-as-is", "--globoff", "https://h/x"),
+        *("--data-raw", HOSTILE, "--path-as-is", "--globoff", "--url", "https://h/x"),
     ]
+
+
+def test_curl_reads_no_file_that_an_archive_names() -> None:
+    fields = (("Host", "h"), ("@fields", ""), ("X-A", "@value"))
+    given = exchange(
+        "POST",
+        "/x",
+        received=CapturedHead("POST /x HTTP/1.1", fields),
+        content_up=CapturedContent("@file", 5, whole=True),
+    )
+    assert words_of(to_curl(given)) == [
+        *("-i", "-X", "POST", "-H", "X-A: @value", "--data-raw", "@file"),
+        *("--path-as-is", "--globoff", "--url", "https://h/x"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "scheme"), [("-Kfile", "https"), ("*", "https"), ("/etc/passwd", "file")]
+)
+def test_what_is_no_path_on_a_web_server_has_no_line(target: str, scheme: str) -> None:
+    assert to_curl(exchange(target=target, scheme=scheme)) == ""
 
 
 def test_head_and_content_that_is_not_whole() -> None:

@@ -101,6 +101,12 @@ def test_secrets_of_a_foreign_archive_are_redacted() -> None:
         ({"log": {"entries": [{}]}}, r"log.entries\[0\]"),
         ({"log": {"entries": [entry(), entry(url=7), {"request": 1}]}}, r"log.entries\[2\]"),
         ({"log": {"entries": [entry() | {"time": "x"}]}}, r"log.entries\[0\]"),
+        ({"log": {"entries": [entry() | {"time": float("nan")}]}}, r"log.entries\[0\]"),
+        ({"log": {"entries": [entry() | {"time": float("inf")}]}}, r"log.entries\[0\]"),
+        (
+            {"log": {"entries": [entry() | {"_webSocketMessages": [{"time": float("nan")}]}]}},
+            r"log.entries\[0\]",
+        ),
         ({"log": {"entries": [entry() | {"startedDateTime": "yesterday"}]}}, r"log.entries\[0\]"),
     ],
 )
@@ -113,3 +119,15 @@ def test_control_characters_cannot_reach_a_terminal() -> None:
     head = [{"name": "X", "value": "\x1b[31mred"}]
     (one,) = from_har({"log": {"entries": [entry(headers=head)]}})
     assert one.received == CapturedHead("GET / HTTP/1.1", (("X", "\\x1b[31mred"),))
+
+
+def test_the_reason_of_a_status_is_redacted_and_printable() -> None:
+    given = entry()
+    given["response"]["statusText"] = f"OK ?token={SECRET}\x1b[2J"
+    (one,) = from_har({"log": {"entries": [given]}})
+    assert one.sent_down is not None
+    assert one.sent_down.line == "HTTP/1.1 200 OK ?token=[redacted]"
+    given["response"]["statusText"] = "OK\x1b[2J"
+    (one,) = from_har({"log": {"entries": [given]}})
+    assert one.sent_down is not None
+    assert one.sent_down.line == "HTTP/1.1 200 OK\\x1b[2J"

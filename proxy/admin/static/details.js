@@ -14,7 +14,7 @@ export function details(exchange, actions) {
     explanation(exchange),
     mends(exchange, actions),
     element("div", { class: "actions" },
-      element("button", { type: "button", onclick: actions.curl }, "Copy as curl"),
+      element("button", { type: "button", onclick: actions.curl, disabled: !exchange.curl }, "Copy as curl"),
       element("button", { type: "button", onclick: actions.replay }, "Send again …"),
       element("button", { type: "button", onclick: actions.link }, "Copy link")),
     headsTable("Request", "the client sent", "Jupyter received",

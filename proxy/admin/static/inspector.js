@@ -143,7 +143,7 @@ const actions = {
     rows.focus();
   },
   copy,
-  curl: () => current && copy(current.curl),
+  curl: () => current?.curl && copy(current.curl),
   link: () => copy(location.href),
   replay() {
     if (!current) return;
