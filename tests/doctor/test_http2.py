@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from proxy.doctor.browser import Browser
+from proxy.doctor.examination import Credentials, Examination
 from proxy.doctor.http2 import (
     END_HEADERS,
     HEADERS,
@@ -21,6 +23,7 @@ from proxy.doctor.http2 import (
     status_in,
     websocket_status,
 )
+from proxy.doctor.probes.sockets import try_http2_socket
 from proxy.doctor.target import Target, read_target
 from tests.doctor.certificates import Certificates
 from tests.doctor.configurations import HAPROXY
@@ -121,6 +124,17 @@ async def test_a_handshake(
 async def test_without_http2_there_is_nothing_to_try(certificates: Certificates) -> None:
     async with server(certificates, b"") as target, asyncio.timeout(30):
         assert await websocket_status(target, trust(certificates, "http/1.1"), [], "/x") is None
+
+
+async def test_a_refusal_is_found(certificates: Certificates) -> None:
+    refused = (frame(SETTINGS, 0, 0, ANNOUNCED), frame(HEADERS, END_HEADERS, 1, b"\x8c"))
+    async with (
+        server(certificates, *refused) as target,
+        Browser(target, trust(certificates, "http/1.1")) as browser,
+    ):
+        found = await try_http2_socket(Examination(browser, Credentials()))
+    assert found is not None
+    assert (found.id, found.received) == ("extended-connect", "400")
 
 
 class Http2Haproxy(Haproxy):
