@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import unescape
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from proxy.rules.redaction import redact_target
+
+from .secret_values import SecretValues
 
 MAX_TOLD_CHARACTERS = 160
 
@@ -31,6 +33,7 @@ class Answer:
         body: The beginning of the content.
         size_bytes: The length of the whole content.
         failure: Why there is no response, or why its content ends early; empty if all is well.
+        secrets: What must not be shown of it, however the server wrote it.
     """
 
     sent: str
@@ -39,6 +42,7 @@ class Answer:
     body: bytes = b""
     size_bytes: int = 0
     failure: str = ""
+    secrets: SecretValues = field(default_factory=SecretValues, compare=False, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -88,7 +92,7 @@ class Answer:
     def received(self) -> str:
         """Status, where it leads, and what an error says, in a line for people."""
         if not self.status:
-            return self.failure
+            return self.secrets.removed_from(self.failure)
         try:
             phrase = HTTPStatus(self.status).phrase
         except ValueError:
@@ -101,7 +105,8 @@ class Answer:
             told += f": {self.message}"
         if self.failure:
             told += f"; then {self.failure}"
-        return shortened(told)
+        # Of a secret that is cut in two, a part would stay.
+        return shortened(self.secrets.removed_from(told))
 
 
 def _repeats(message: str, status: str) -> bool:

@@ -36,8 +36,8 @@ SHOWN = ("Host", "Origin", "Referer", "X-Forwarded-Proto", "Accept-Encoding", "C
 class Browser:
     """The cookies of one visit, and the connections for it; an asynchronous context manager.
 
-    What is shown of an answer, fields and the content of errors, comes without the secrets in
-    ``secrets``, whatever a server repeats.
+    What is shown of an answer, fields, failures and the content of errors, comes without the
+    secrets in ``secrets``, whatever a server repeats.
 
     Args:
         target: The only address that is asked.
@@ -185,7 +185,8 @@ class Browser:
             answer = Answer(sent, error.status, head, body)
             return self._seen(answer), None
         except FAILURES as error:
-            return Answer(sent, failure=in_words(error)), None
+            failure = self.secrets.removed_from(in_words(error))
+            return Answer(sent, failure=failure, secrets=self.secrets), None
         chosen = (("Sec-WebSocket-Protocol", socket.protocol),) if socket.protocol else ()
         return Answer(sent, 101, chosen), socket
 
@@ -200,6 +201,8 @@ class Browser:
             answer,
             fields=tuple((name, self.secrets.removed_from(one)) for name, one in answer.fields),
             body=self.secrets.removed(answer.body) if answer.status >= 400 else answer.body,
+            failure=self.secrets.removed_from(answer.failure),
+            secrets=self.secrets,
         )
         self.answers.append(clean)
         return clean

@@ -58,7 +58,7 @@ async def examine(
                     found = await probe.run(examination)
                     found = rate_limited(answers[before:]) or found
                 except Impossible as impossible:
-                    reason = str(impossible)
+                    reason = examination.browser.secrets.removed_from(str(impossible))
                     blocked.add(probe.name)
             if found is not None:
                 blocked.add(probe.name)

@@ -11,8 +11,14 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from proxy.doctor.browser import Browser
+from proxy.doctor.examination import Credentials, Examination, Impossible
+from proxy.doctor.examine import examine
+from proxy.doctor.plan import Probe
+from proxy.doctor.target import read_target
 from tests.doctor.python_proxy import serving
 from tests.e2e.programs import ROOT
+from tests.upstreams import says, upstream
 
 TOKEN = "planted-token-0123456789abcdef"
 PASSWORD = "planted password ü"
@@ -122,3 +128,46 @@ async def test_secrets_come_from_files(tmp_path: Path) -> None:
     assert f"password={TOKEN}" in "".join(hostile.got)
     assert code == 1
     assert "cannot be read" in out
+
+
+REFERENCES = "".join(f"&#{ord(char)};" for char in TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content"),
+    [
+        (HTML, f"<p>{'x' * 125} {TOKEN}"),
+        (HTML, f"<p>{'x' * 125} {REFERENCES}"),
+        ("application/json", f'{{"message": "{"x" * 125} \\u0070{TOKEN[1:]}"}}'),
+    ],
+)
+async def test_no_part_of_a_secret_is_left_where_an_answer_is_cut_off(
+    content_type: str, content: str
+) -> None:
+    async def repeat(_request: web.BaseRequest) -> web.Response:
+        return web.Response(status=403, text=content, content_type=content_type)
+
+    async with serving(repeat) as url, Browser(read_target(url)[0], None) as browser:
+        browser.secrets.add(TOKEN)
+        answer = await browser.get("/")
+        assert answer.received.startswith("403 Forbidden: xxx")
+        assert TOKEN[:4] not in answer.received
+        refused, _ = await browser.socket("/api/kernels/1/channels", origin=url)
+        assert TOKEN[:4] not in refused.received
+
+
+async def test_failures_and_reasons_hold_no_secret() -> None:
+    async def tell_the_reason(examination: Examination) -> None:
+        raise Impossible(f"it says {TOKEN}")
+
+    async with upstream(says(f"HTTP/1.1 {TOKEN}\r\n\r\n".encode())) as running:
+        url = f"http://127.0.0.1:{running.address.port}/"
+        async with Browser(read_target(url)[0], None) as browser:
+            examination = Examination(browser, Credentials(token=TOKEN))
+            answer = await browser.get("/")
+            assert "[redacted]" in answer.failure
+            refused, _ = await browser.socket("/", origin=url)
+            assert "[redacted]" in refused.failure
+            report = await examine(examination, probes=(Probe("x", "X", tell_the_reason),))
+    assert TOKEN not in answer.failure + refused.failure
+    assert report.untried == {"x": "it says [redacted]"}
