@@ -109,6 +109,8 @@ class Pool:
             raise UpstreamDown(f"{upstream} did not accept within {seconds} s") from None
         except OSError as error:
             raise UpstreamDown(f"{upstream}: {error.strerror or error}") from None
+        # Whoever asked has chosen the upstream of then; what follows goes to the one of now.
+        connection.retired = upstream is not self._upstream
         if connection.usable:
             self._open.add(connection)
         return connection

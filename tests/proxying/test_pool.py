@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from proxy.net.upstream_address import UpstreamAddress
 from proxy.proxying.pool import Pool
 from tests.edges import edge, request
 from tests.upstreams import OK, Visit, says, upstream
@@ -165,6 +166,53 @@ async def test_after_a_move_no_old_connection_is_used_again() -> None:
         new.answer()
         assert (await asking).endswith(b"ok")
         assert len(before.visits) == 2
+
+
+class SlowToReach:
+    """It is connected to, and says so only when it may.
+
+    Attributes:
+        reached: The connection is there.
+        may_say: Lets ``connect`` return.
+    """
+
+    def __init__(self, address: UpstreamAddress) -> None:
+        self._address = address
+        self.reached = asyncio.Event()
+        self.may_say = asyncio.Event()
+
+    async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.BaseTransport, P]:
+        connected = await self._address.connect(factory)
+        self.reached.set()
+        await self.may_say.wait()
+        return connected
+
+
+async def test_one_that_was_dialled_before_a_move_is_not_used_again() -> None:
+    old, new = Answering(), Answering()
+    async with (
+        asyncio.timeout(SECONDS),
+        upstream(old) as before,
+        upstream(new) as after,
+        edge(before.address, idle_seconds=LONG) as labgate,
+    ):
+        slow = SlowToReach(before.address)
+        labgate.pool.move(slow)
+        asking = asyncio.ensure_future(labgate.ask(request()))
+        await slow.reached.wait()
+        labgate.pool.move(after.address)
+        slow.may_say.set()
+        await old.until(waiting=1)
+        old.answer()
+        assert (await asking).endswith(b"ok"), "it was asked when the old one was there"
+        asking = asyncio.ensure_future(labgate.ask(request()))
+        both = [asyncio.ensure_future(one.until(waiting=1)) for one in (old, new)]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        for one in both:
+            one.cancel()
+        assert new.waiting
+        new.answer()
+        assert (await asking).endswith(b"ok")
 
 
 async def test_one_that_jupyter_closes_is_forgotten() -> None:
