@@ -1,6 +1,6 @@
 """Says when the container is paused: Jupyter then takes requests and answers none.
 
-Tested by tests/jupyter/test_container_exits.py.
+Tested by tests/jupyter/test_container_exits.py and tests/jupyter/test_pauses.py.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ async def log_pauses(docker: aiodocker.Docker, container_id: str, name: str) -> 
                         log.info("Container %s is not paused any more.", name)
         except EngineError:
             pass  # whoever waits for its exit says that the engine does not answer
+        except ValueError:
+            pass  # the engine ended in the middle of a line
         except RuntimeError:
             return  # the session was closed
         await asyncio.sleep(ENGINE_RETRY_SECONDS)
