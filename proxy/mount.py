@@ -39,12 +39,20 @@ class Mount:
         access_log: Whether to log every request.
 
     Raises:
-        UsageError: The settings name no Jupyter.
+        UsageError: The settings name no Jupyter, or would let everything through
+            (``inspector.observe``).
     """
 
     def __init__(self, settings: Settings, *, access_log: bool = False) -> None:
         if not settings.upstream.url:
             message = "upstream.url: name the Jupyter to forward to, as http://127.0.0.1:8888"
+            raise UsageError(message)
+        if settings.inspector.observe:
+            # The addresses are the host's: nobody here knows whether strangers reach them.
+            message = (
+                "inspector.observe: an application that labgate is mounted in may be open to "
+                "strangers, and nothing would be refused; observe with labgate serve on loopback"
+            )
             raise UsageError(message)
         listen = settings.listen.model_copy(update={"tls": False})
         settings = settings.model_copy(update={"listen": listen})

@@ -137,6 +137,16 @@ def test_it_needs_a_jupyter() -> None:
         Mount(settings(""))
 
 
+def test_it_refuses_to_observe() -> None:
+    """``listen.bind`` says nothing here: the host's server may listen to everybody."""
+    site, upstream = {"domains": ["localhost:8443"]}, {"url": "http://127.0.0.1:8888"}
+    observing = Settings.model_validate(
+        {"site": site, "upstream": upstream, "inspector": {"observe": True}}
+    )
+    with pytest.raises(UsageError, match=r"inspector\.observe"):
+        Mount(observing)
+
+
 async def test_continue_is_jupyters_to_say_in_an_application_too() -> None:
     """aiohttp's router answers Expect itself where the route has no handler for it."""
 
