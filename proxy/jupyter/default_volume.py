@@ -26,7 +26,10 @@ def default_volume(
     volumes: Collection[str],
     shared: str = SHARED_VOLUME,
 ) -> DefaultVolume:
-    """A volume named after the container, unless an earlier version gave it the shared one.
+    """A volume named after the container, unless the container has the shared one.
+
+    Without a container the shared one is never taken: a second labgate would get the work of
+    another Jupyter, and nothing tells it from an earlier one of this name.
 
     Args:
         name: The container's name.
@@ -38,11 +41,7 @@ def default_volume(
     earlier = Mount("volume", shared, DEFAULT_WORK_FOLDER)
     if own == earlier:
         return DefaultVolume(own)
-    if existing is not None and is_ours(existing):
-        has_earlier = earlier in mounts_of(existing)
-    else:
-        # Its home shows that there was a container of this name.
-        has_earlier = f"{name}-home" in volumes and own.source not in volumes
+    has_earlier = existing is not None and is_ours(existing) and earlier in mounts_of(existing)
     if has_earlier and shared in volumes:
         return DefaultVolume(
             earlier,

@@ -273,8 +273,10 @@ async def test_the_shared_volume_of_an_earlier_version_stays_in_use(
     await launcher.relaunch()
     assert await place.run("cat work/file") == "kept", "made anew while labgate runs"
     await place.docker.containers.container(place.name).delete(force=True)
-    await place.launched(shared_volume=shared, volume=None)
-    assert await place.run("cat work/file") == "kept", "and by another labgate"
+    _, launched = await place.launched(shared_volume=shared, volume=None)
+    own = f"{place.name}-work"
+    assert launched.work_location.endswith(f"; {WORK} in volume {own}"), "by another labgate"
+    assert f"its work is in {shared}: --volume {shared}:{WORK} mounts that." in caplog.text
 
 
 async def test_ended_waits_out_the_engines_restarts(place: Place) -> None:

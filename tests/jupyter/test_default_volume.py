@@ -31,7 +31,11 @@ def container(source: str, *, ours: bool = True, target: str = WORK) -> dict[str
             None, ("jupyter-work", "jupyter-home"), OWN, "gets a new volume b-work", id="a second"
         ),
         pytest.param(
-            None, ("jupyter-work", "b-home"), SHARED, "goes on with", id="earlier, removed"
+            None,
+            ("jupyter-work", "jupyter-home", "b-home"),
+            OWN,
+            "mounts that",
+            id="a home of its name beside another Jupyter's work",
         ),
         pytest.param(None, ("b-home",), OWN, "", id="earlier, without a volume"),
         pytest.param(
