@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from time import monotonic, time
 
 from proxy.inspector.captured_sections import CapturedSections, head_of
@@ -333,7 +333,7 @@ class Recording:
     def _begun(self) -> Exchange:
         head = self._head
         target = printable(redact_target(head.target), MAX_TARGET_CHARACTERS)
-        method = printable(head.method)
+        method = _METHODS.get(head.method) or printable(head.method)
         major, minor = head.version
         return Exchange(
             started=self._started,
@@ -369,6 +369,7 @@ def _status_line(status: int, reason: bytes) -> str:
     return known or f"HTTP/1.1 {status} {printable(redact_target(reason))}".rstrip()
 
 
+_METHODS = {method.encode("ascii"): method for method in map(str, HTTPMethod)}
 _STATUS_LINES = {
     (status.value, status.phrase.encode("ascii")): f"HTTP/1.1 {status.value} {status.phrase}"
     for status in HTTPStatus

@@ -190,9 +190,9 @@ class Forwarder:
         sized = b"content-length" in head.names
         added = self.responder.send_head(head.status, head.reason, fields, sized=sized, dated=dated)
         if self.trace is not None:
-            self.trace.changes_down.extend(
+            self.trace.changes_down += [
                 Change("framing", name, None, value) for name, value in added
-            )
+            ]
 
     def on_content(self, data: bytes) -> None:
         self._bytes_down += len(data)
