@@ -11,6 +11,7 @@ In the order an exchange meets them:
 - ``exchange``            what is known of one exchange, as text
 - ``recorded_content``    the beginning of some content
 - ``content``             which content is shown, without its secrets
+- ``json_secrets``        JSON without its secrets
 - ``counted_tunnel``      a WebSocket that was open before: octets only
 - ``recorded_tunnel``     a WebSocket that passes untouched, while a copy is read
 - ``frames``              WebSocket frames (RFC 6455)
