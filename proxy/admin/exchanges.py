@@ -50,6 +50,8 @@ class ExchangesApi:
     async def switch(self, request: web.Request) -> web.Response:
         """``POST state``: ``{"on": …, "content": …}``."""
         wanted = await _json(request)
+        if not isinstance(wanted, Mapping):
+            raise _bad("the state is an object with on and content")
         on, content = wanted.get("on", True), wanted.get("content", False)
         if not isinstance(on, bool) or not isinstance(content, bool):
             raise _bad("on and content are true or false")
@@ -160,7 +162,7 @@ def _exchanges_in(archive: str) -> Sequence[Exchange]:
 async def _json(request: web.Request) -> Any:
     try:
         return await request.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _bad("this is no JSON") from None
 
 

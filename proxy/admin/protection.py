@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from hmac import compare_digest
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -18,6 +19,8 @@ from proxy.admin.sessions import Session, Sessions
 
 BASE = "/inspector/"
 """The cookie's path too: cookies know no ports, and Jupyter's own port must not get this one."""
+_HTTP_PORT = 80
+"""Browsers leave it out of Host (RFC 9110 section 4.2.3)."""
 CSRF_FIELD = "X-Labgate-CSRF"
 _COOKIE = "labgate-inspector"
 _SAFE = frozenset({"GET", "HEAD"})
@@ -31,7 +34,8 @@ SESSION = web.RequestKey("session", Session)
 
 def local_authorities(port: int) -> frozenset[str]:
     """The values of Host under which a loopback port is reached."""
-    return frozenset(f"{host}:{port}" for host in ("127.0.0.1", "[::1]", "localhost"))
+    hosts = ("127.0.0.1", "[::1]", "localhost")
+    return frozenset((*(f"{host}:{port}" for host in hosts), *(hosts * (port == _HTTP_PORT))))
 
 
 def protect(sessions: Sessions, authorities: Collection[str]) -> Middleware:
@@ -48,8 +52,8 @@ def protect(sessions: Sessions, authorities: Collection[str]) -> Middleware:
         if host not in authorities:
             return web.Response(status=421, text="There is no such site here.\n")
         if request.method in _SAFE and (token := request.query.get("token")) is not None:
-            return _with_session(sessions, token)
-        session = sessions.find(request.cookies.get(_COOKIE, ""))
+            return _with_session(sessions, token, host)
+        session = sessions.find(request.cookies.get(_cookie_name(host), ""))
         if session is None:
             return web.Response(status=401, text=UNKNOWN)
         request[SESSION] = session
@@ -60,13 +64,20 @@ def protect(sessions: Sessions, authorities: Collection[str]) -> Middleware:
     return check
 
 
-def _with_session(sessions: Sessions, token: str) -> web.Response:
+def _cookie_name(host: str) -> str:
+    """One for each port: the pages of two labgates on a machine share their cookies."""
+    return f"{_COOKIE}-{urlsplit(f'//{host}').port or _HTTP_PORT}"
+
+
+def _with_session(sessions: Sessions, token: str, host: str) -> web.Response:
     """Turn the token into a cookie, and take it out of the address."""
     session = sessions.open(token)
     if session is None:
         return web.Response(status=403, text="This token is wrong; use the address as printed.\n")
     response = web.Response(status=303, headers={"Location": BASE})
-    response.set_cookie(_COOKIE, session.cookie, path=BASE, httponly=True, samesite="Strict")
+    response.set_cookie(
+        _cookie_name(host), session.cookie, path=BASE, httponly=True, samesite="Strict"
+    )
     return response
 
 
@@ -80,4 +91,6 @@ def _is_own(request: web.Request, session: Session, host: str) -> bool:
         return False
     # A WebSocket in a browser can have no field of its own.
     brought = request.query.get("csrf", "") if upgrade else request.headers.get(CSRF_FIELD, "")
-    return compare_digest(brought.encode("utf-8"), session.csrf_token.encode("utf-8"))
+    # aiohttp decodes octets that are no UTF-8 in this way.
+    octets = brought.encode("utf-8", "surrogateescape")
+    return compare_digest(octets, session.csrf_token.encode("ascii"))

@@ -56,7 +56,9 @@ async def test_on_and_off(page: Page, recorders: list[Recorder | None]) -> None:
     assert (await page.post("state", {"on": True, "content": True}))["content"] is True
     options = [recorder.options for recorder in recorders if recorder is not None]
     assert options[-1] == CaptureOptions(content=True)
-    await page.post("state", {"on": "yes"}, status=400)
+    bodies: list[Any] = [{"on": "yes"}, [], None, "on"]
+    for body in bodies:
+        assert (await page.post("state", body, status=400))["error"]
 
 
 async def test_clear(page: Page) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import TestServer
 
-from proxy.admin.protection import BASE, CSRF_FIELD, local_authorities
+from proxy.admin.app import make_admin_app
+from proxy.admin.protection import BASE, CSRF_FIELD, local_authorities, protect
+from proxy.admin.replay import Replay
 from proxy.admin.sessions import Sessions
 
 from .conftest import Page
@@ -22,7 +26,7 @@ async def test_the_token_becomes_a_cookie_and_leaves_the_address(
     async with stranger.client.get(path, allow_redirects=False) as response:
         assert response.status == 303
         assert response.headers["Location"] == BASE
-        cookie = response.cookies["labgate-inspector"]
+        cookie = response.cookies[f"labgate-inspector-{stranger.client.port}"]
     assert cookie["httponly"]
     assert cookie["samesite"] == "Strict"
     assert cookie["path"] == BASE
@@ -100,4 +104,44 @@ async def test_every_answer_has_the_security_fields(page: Page) -> None:
 
 
 def test_the_names_of_loopback() -> None:
-    assert local_authorities(80) == {"127.0.0.1:80", "[::1]:80", "localhost:80"}
+    with_port = {"127.0.0.1:8080", "[::1]:8080", "localhost:8080"}
+    assert local_authorities(8080) == with_port
+    # The port of HTTP stands in no Host that a browser sends.
+    without = {"127.0.0.1", "[::1]", "localhost"}
+    assert local_authorities(80) == without | {f"{host}:80" for host in without}
+
+
+async def test_a_token_that_is_no_utf_8_is_wrong(page: Page) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", page.client.port)
+    cookies = page.client.session.cookie_jar.filter_cookies(page.client.make_url(STATE))
+    lines = [
+        f"POST {STATE} HTTP/1.1",
+        f"Host: 127.0.0.1:{page.client.port}",
+        f"Origin: {page.origin}",
+        cookies.output(attrs=[], header="Cookie:"),
+        f"{CSRF_FIELD}: \xff",
+        "Content-Length: 0",
+    ]
+    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+    assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_two_labgates_on_one_machine_have_a_cookie_each(page: Page) -> None:
+    """Both are 127.0.0.1 to the browser, and cookies know no ports."""
+    other = Sessions()
+    authorities = set[str]()
+    app = make_admin_app(
+        page.inspector,
+        Replay(page.inspector, None, lambda: None, "lab", lambda: ""),
+        protect(other, authorities),
+        dict,
+        dict,
+    )
+    async with TestServer(app) as server:
+        authorities.add(f"127.0.0.1:{server.port}")
+        address = server.make_url(f"{BASE}?token={other.token}")
+        async with page.client.session.get(address) as response:
+            assert response.status == 200
+    await page.get("state")
