@@ -26,6 +26,11 @@ class Mounted:
     def __call__(self) -> asyncio.Protocol:
         return self._server()
 
+    @property
+    def connected(self) -> bool:
+        """Whether the server has a client's connection that it did not lose yet."""
+        return any(one.transport is not None for one in self._server.connections)
+
     async def enforce_timeouts(self) -> None:
         await self._handler.enforce_timeouts()
 

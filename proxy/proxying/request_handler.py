@@ -15,6 +15,7 @@ from proxy.errors import ClientFault, UpstreamDown, UpstreamError
 from proxy.http1.request_body import NO_CONTENT
 from proxy.messages import RequestBody, Responder, send_response
 from proxy.net.limits import Slot
+from proxy.net.reset import reset
 from proxy.observe.record import Record, notify
 from proxy.proxying import responses
 from proxy.proxying.forwarder import Forwarder, Result, Switched
@@ -167,10 +168,7 @@ class RequestHandler:
         if result.status and outage is not None and outage.open:
             outage.end()
         if result.switched is not None:
-            try:
-                self._open_tunnel(result.switched)
-            except Exception as error:
-                self.fail(error)
+            self._try_tunnel(result.switched)
         elif result.retry:
             assert self._forwarder is not None, "it has reported"
             self._start(self._dial(self._forwarder))
@@ -203,6 +201,19 @@ class RequestHandler:
             send_response(self.responder, response)
         self._end()
 
+    def _try_tunnel(self, switched: Switched) -> None:
+        """Open the tunnel, or end both sides: nobody else has the upstream's any more."""
+        try:
+            self._open_tunnel(switched)
+        except Exception as error:
+            reset(switched.upstream)
+            if not isinstance(error, ConnectionError):
+                self.fail(error)
+                return
+            self.record.outcome = CLIENT_LEFT
+            self.responder.abort()
+            self._end()
+
     def _open_tunnel(self, switched: Switched) -> None:
         """Join both sides, and drop what an idle WebSocket does not need."""
         self._forwarder = self._task = None
@@ -213,8 +224,14 @@ class RequestHandler:
             self.head = record.head = replace(self.head, fields=(), section=NO_FIELDS)
         client = self.responder.upgrade(switched.reason, switched.fields)
         tunnel = OpenTunnel(switched.upstream, client, self._on_tunnel_closed)
-        self.services.open_requests.add_tunnel(tunnel, record)
-        tunnel.open(switched.rest)
+        tunnels = self.services.open_requests
+        tunnels.add_tunnel(tunnel, record)
+        try:
+            tunnel.open(switched.rest)
+        except BaseException:
+            # A drain would take it for one of the open requests that need no waiting for.
+            tunnels.tunnels.pop(tunnel, None)
+            raise
 
     def _on_tunnel_closed(self, tunnel: OpenTunnel) -> None:
         self.services.open_requests.tunnels.pop(tunnel, None)

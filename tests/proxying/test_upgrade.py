@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
+from proxy.messages import TunnelEnd
 from proxy.net.reset import reset
-from proxy.rules.head import NO_FIELDS
+from proxy.rules.head import NO_FIELDS, Field
 from tests.proxying.memory_front import MemoryFront
 from tests.proxying.test_messages import SWITCH, WEBSOCKET, proxying
 from tests.upstreams import OK, Visit
@@ -65,3 +70,65 @@ async def test_a_websocket_has_a_connection_of_its_own() -> None:
         tunnel = await websocket.tunnel
         assert len(jupyter.visits) == 2
         tunnel.client_lost(None)
+
+
+class LeavesBefore101(MemoryFront):
+    """A client that is gone when its 101 comes, and of which nothing was heard yet."""
+
+    def upgrade(self, reason: bytes, fields: list[Field]) -> MemoryFront:
+        raise ConnectionResetError("the client went away")
+
+
+class FailsToStart(MemoryFront):
+    """A front with a fault."""
+
+    def start(self, end: TunnelEnd) -> None:
+        raise RuntimeError("a fault")
+
+
+async def accept_and_wait(visit: Visit) -> None:
+    await visit.head()
+    await visit.say(SWITCH)
+    await visit.reader.read()
+
+
+async def test_jupyter_is_let_go_of_when_the_client_left_before_the_101(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ended = asyncio.Event()
+
+    async def accept(visit: Visit) -> None:
+        try:
+            await accept_and_wait(visit)
+        finally:
+            ended.set()
+
+    async with proxying(accept) as (dispatcher, _, records):
+        client = LeavesBefore101(*WEBSOCKET)
+        client.ask(dispatcher)
+        assert await client.ended == "aborted"
+        await ended.wait()
+        assert dispatcher.services.open_requests.count == 0
+    [record] = records
+    assert record.outcome == "the client went away"
+    assert not caplog.records, "it is no fault of labgate's"
+
+
+async def test_a_tunnel_that_does_not_open_is_none_that_a_drain_leaves_out() -> None:
+    ended = asyncio.Event()
+
+    async def accept(visit: Visit) -> None:
+        try:
+            await accept_and_wait(visit)
+        finally:
+            ended.set()
+
+    async with proxying(accept) as (dispatcher, _, records):
+        client = FailsToStart(*WEBSOCKET)
+        client.ask(dispatcher)
+        with pytest.raises(RuntimeError, match="a fault"):
+            await client.ended
+        open_requests = dispatcher.services.open_requests
+        assert (open_requests.count, open_requests.tunnels) == (0, {})
+        await ended.wait()
+    assert len(records) == 1

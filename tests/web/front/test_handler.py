@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import StreamReader, web
@@ -69,6 +69,41 @@ async def test_aiohttp_writes_no_response_of_its_own_into_a_tunnel(edge: NewEdge
             await asyncio.sleep(0)
         writer.write(b"ping")
         assert await reader.read() == b"ping"
+
+
+async def test_a_client_that_leaves_before_the_101_leaves_nothing_at_jupyter(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """aiohttp tells nobody; labgate looks only twice a second."""
+    gone, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow(visit: Visit) -> None:
+        await visit.head()
+        await gone.wait()
+        try:
+            await visit.say(ACCEPTED)
+            await visit.reader.read()
+        finally:
+            ended.set()
+
+    async with (
+        within(SECONDS),
+        upstream(slow) as jupyter,
+        edges.edge(jupyter.address, server_name="mounted") as lab,
+    ):
+        _, writer = await lab.connect()
+        writer.write(HANDSHAKE)
+        await jupyter.arrived.wait()
+        reset(writer.transport)
+        server = cast(fronts.Mounted, lab.server)
+        while server.connected:  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0)
+        gone.set()
+        await ended.wait()
+        await lab.recorded.wait()
+    (record,) = lab.records
+    assert record.outcome == "the client went away"
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
 
 
 async def test_frames_behind_the_handshake_are_no_request(edge: NewEdge) -> None:
