@@ -6,6 +6,7 @@ Tested by tests/admin/test_exchanges.py.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiohttp import WSMsgType, web
 
@@ -21,15 +22,9 @@ async def live(request: web.Request, ring: Ring) -> web.WebSocketResponse:
     """``GET live``: batches ``{"exchanges": [summary, …]}`` until the client leaves."""
     socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=1024)
     await socket.prepare(request)
-    waiting: dict[int, Exchange] = {}
-    arrived = asyncio.Event()
-
-    def note(exchange: Exchange) -> None:
-        waiting[exchange.number] = exchange
-        arrived.set()
-
-    stop = ring.listen(note)
-    sender = asyncio.ensure_future(_send(socket, waiting, arrived))
+    waiting = WaitingExchanges()
+    stop = ring.listen(waiting.note)
+    sender = asyncio.ensure_future(_send(socket, waiting))
     try:
         async for message in socket:
             if message.type is WSMsgType.ERROR:
@@ -37,16 +32,42 @@ async def live(request: web.Request, ring: Ring) -> web.WebSocketResponse:
     finally:
         stop()
         sender.cancel()
+        # It may have failed before, because the client had gone.
+        await asyncio.gather(sender, return_exceptions=True)
     return socket
 
 
-async def _send(
-    socket: web.WebSocketResponse, waiting: dict[int, Exchange], arrived: asyncio.Event
-) -> None:
+class WaitingExchanges:
+    """What is not sent yet; of too many, what changed first is left out."""
+
+    def __init__(self) -> None:
+        self._exchanges: dict[int, Exchange] = {}
+        self._arrived = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
+
+    def note(self, exchange: Exchange) -> None:
+        """Send it with the next batch."""
+        exchanges = self._exchanges
+        exchanges.pop(exchange.number, None)
+        exchanges[exchange.number] = exchange
+        if len(exchanges) > MAX_WAITING:
+            # The ring forgets, too, while a page does not read.
+            del exchanges[next(iter(exchanges))]
+        self._arrived.set()
+
+    async def take(self) -> list[dict[str, Any]]:
+        """Wait for the next batch: summaries in the order of their numbers."""
+        await self._arrived.wait()
+        self._arrived.clear()
+        batch = [one.summary() for _, one in sorted(self._exchanges.items())]
+        self._exchanges.clear()
+        return batch
+
+
+async def _send(socket: web.WebSocketResponse, waiting: WaitingExchanges) -> None:
     while True:
-        await arrived.wait()
-        arrived.clear()
-        batch = [waiting[number].summary() for number in sorted(waiting)[-MAX_WAITING:]]
-        waiting.clear()
-        await socket.send_json({"exchanges": batch})
+        await socket.send_json({"exchanges": await waiting.take()})
+        await asyncio.sleep(SECONDS_BETWEEN)
         await asyncio.sleep(SECONDS_BETWEEN)

@@ -65,12 +65,12 @@ class _Header:
 class FrameParser:
     """Reads the frames of one direction as their bytes pass.
 
-    Args:
+    Attributes:
         max_payload_bytes: How much of a payload is kept; the rest is counted only.
     """
 
     def __init__(self, max_payload_bytes: int) -> None:
-        self._max_payload_bytes = max_payload_bytes
+        self.max_payload_bytes = max_payload_bytes
         self._pending = bytearray()
         self._header: _Header | None = None
         self._payload = bytearray()
@@ -96,7 +96,7 @@ class FrameParser:
 
     def _read_payload(self, data: memoryview) -> memoryview:
         piece = data[: self._remaining]
-        wanted = self._max_payload_bytes - len(self._payload)
+        wanted = self.max_payload_bytes - len(self._payload)
         if wanted > 0:
             self._payload += piece[:wanted]
         self._remaining -= len(piece)

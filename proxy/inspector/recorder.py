@@ -78,11 +78,17 @@ class Recorder:
         if self._counted:
             self._count_open()
 
+    @property
+    def counting(self) -> bool:
+        """Whether octets of WebSockets that were open before are read from time to time."""
+        return self._count_timer is not None
+
     def stop(self) -> None:
         """Show no more of what is open; each exchange that was begun is still completed."""
         for timer in (self._show_timer, self._count_timer):
             if timer is not None:
                 timer.cancel()
+        self._count_timer = None
 
     def _show_open(self) -> None:
         self._show_timer = None
@@ -90,8 +96,13 @@ class Recorder:
             recording.show()
 
     def _count_open(self) -> None:
+        if self._count_timer is not None:
+            self._count_timer.cancel()
+            self._count_timer = None
         self._counted = [one for one in self._counted if one.exchange.open]
         for one in self._counted:
             one.count()
+        if not self._counted:
+            return
         loop = asyncio.get_running_loop()
         self._count_timer = loop.call_later(COUNT_SECONDS, self._count_open)

@@ -11,8 +11,9 @@ from proxy.inspector.frames import Frame, FrameParser, Opcode
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """How much of a message is looked at; the rest is counted only."""
-MAX_INFLATED_BYTES = 16 * 1024 * 1024
-"""A message that inflates to more ends the decompression of its direction."""
+MAX_INFLATED_BYTES = 1024 * 1024
+"""A message that is longer, compressed or not, ends the decompression of its direction. Up to twice
+as much is held for each direction of each WebSocket, which no ring bounds."""
 
 _TAIL = b"\x00\x00\xff\xff"
 """Left out by the sender (RFC 7692 section 7.2.1)."""
@@ -70,7 +71,9 @@ class MessageReader:
             self._first = frame
         self._count += 1
         self._length += frame.length
-        limit = MAX_INFLATED_BYTES if self._first.compressed else self._max_bytes
+        inflater = self._inflater if self._first.compressed else None
+        inflates = inflater is not None and not inflater.ended
+        limit = MAX_INFLATED_BYTES if inflates else self._max_bytes
         room = max(0, limit - len(self._payload))
         self._payload += frame.payload[:room]
         self._whole = self._whole and frame.is_whole and len(frame.payload) <= room
@@ -80,6 +83,8 @@ class MessageReader:
         content, whole = bytes(self._payload), self._whole
         if first.compressed and self._inflater is not None:
             content, whole = self._inflater.inflate(content, whole)
+            if self._inflater.ended:
+                self._frames.max_payload_bytes = self._max_bytes
         elif first.compressed:
             content, whole = b"", False
         content = content[: self._max_bytes]
@@ -97,6 +102,11 @@ class _Inflater:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._window: zlib._Decompress | None = zlib.decompressobj(-zlib.MAX_WBITS)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can be inflated any more."""
+        return self._window is None
 
     def inflate(self, payload: bytes, whole: bool) -> tuple[bytes, bool]:
         """The first bytes of the message, and whether they are all of it."""

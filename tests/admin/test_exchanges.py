@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from proxy.admin.live import MAX_WAITING, WaitingExchanges
 from proxy.admin.protection import BASE
 from proxy.inspector.har import to_har
 from proxy.inspector.recorder import CaptureOptions, Recorder
@@ -127,3 +128,15 @@ async def test_live(page: Page) -> None:
         page.inspector.ring.add(exchange())
         batch = (await socket.receive_json())["exchanges"]
         assert [(one["number"], one["open"]) for one in batch] == [(1, False), (2, False)]
+
+
+async def test_of_too_many_for_a_page_that_does_not_read_the_latest_wait() -> None:
+    waiting = WaitingExchanges()
+    for number in range(1, MAX_WAITING + 11):
+        waiting.note(exchange(number=number))
+        waiting.note(exchange(number=1))
+    assert len(waiting) == MAX_WAITING
+    batch = await waiting.take()
+    assert [one["number"] for one in batch[:2]] == [1, 12]
+    assert batch[-1]["number"] == MAX_WAITING + 10
+    assert len(waiting) == 0

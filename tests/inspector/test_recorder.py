@@ -10,6 +10,7 @@ from dataclasses import replace
 import proxy.inspector.exchange as exchange_module
 from proxy.inspector.captured_sections import CapturedSections
 from proxy.inspector.exchange import Exchange
+from proxy.inspector.recorder import Recorder
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.site import make_site
 from tests.edges import PUBLIC, Edge, edge, request
@@ -186,6 +187,27 @@ async def test_one_that_was_open_before_is_counted_only() -> None:
         await labgate.recorded.wait()
     assert (one.open, one.outcome) == (False, "open before the capture: octets only")
     assert one.times.last_octet is not None
+
+
+async def test_counting_ends_with_the_last_one_that_was_open_before() -> None:
+    async def quiet(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(SWITCH)
+        await visit.exactly(1)
+
+    async with upstream(quiet) as jupyter, edge(jupyter.address) as labgate:
+        reader, writer = await labgate.connect()
+        lines = [b"GET " + KERNEL + b" HTTP/1.1", b"Host: lab.example.org", *HANDSHAKE]
+        writer.write(b"\r\n".join([*lines, b"", b""]))
+        await reader.readuntil(b"\r\n\r\n")
+        recorder = Recorder(labgate.captured)
+        labgate.dispatcher.services.record_with(recorder)
+        assert recorder.counting
+        writer.write(b"x")
+        await reader.read()
+        writer.close()
+        await labgate.recorded.wait()
+        await until(lambda: not recorder.counting)
 
 
 async def test_one_that_takes_long_is_shown_while_it_runs() -> None:

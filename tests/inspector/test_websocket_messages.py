@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zlib
+from collections.abc import Iterable
 
 import pytest
 
@@ -81,6 +83,27 @@ def test_a_bomb_is_not_inflated() -> None:
     assert (len(message.content), message.whole) == (100, False)
     (after,) = reader.feed(frame_bytes(deflate(b"after"), rsv1=True))
     assert (after.content, after.whole) == (b"", False)
+
+
+def held_bytes(reader: MessageReader, frames: Iterable[bytes]) -> int:
+    """The most that a reader holds while these pass."""
+    tracemalloc.start()
+    for frame in frames:
+        for start in range(0, len(frame), 16384):
+            list(reader.feed(frame[start : start + 16384]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+def test_what_is_held_of_a_compressed_message_is_bounded() -> None:
+    reader, piece = MessageReader(deflate=True), bytes(6 * 1024 * 1024)
+    begun = frame_bytes(piece, final=False, rsv1=True)
+    went_on = frame_bytes(piece, Opcode.CONTINUATION)
+    assert held_bytes(reader, [begun, went_on]) < 6 * 1024 * 1024
+    # From then on nothing can be inflated, and so as little is kept as of a message in clear.
+    another = frame_bytes(bytes(1024 * 1024), rsv1=True)
+    assert held_bytes(reader, [another] * 2) < 512 * 1024
 
 
 def test_what_is_not_deflated_ends_the_decompression() -> None:
