@@ -5,6 +5,7 @@ Secrets are redacted when something is captured, so that none can be shown, expo
 In the order an exchange meets them:
 
 - ``inspector``           switches the capture on and off
+- ``guard``               keeps its faults away from the traffic
 - ``recorder``            begins a recording of every exchange while it is on
 - ``recording``           stands between a front and the proxying, for one exchange
 - ``captured_sections``   fields that repeat are captured once

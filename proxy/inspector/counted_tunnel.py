@@ -10,6 +10,7 @@ from time import monotonic, time
 from typing import Protocol
 
 from proxy.inspector.exchange import CapturedHead, Exchange
+from proxy.inspector.guard import Guard
 from proxy.inspector.ring import Ring
 from proxy.observe.record import Record
 from proxy.rules.redaction import printable, redact_target
@@ -33,8 +34,11 @@ class CountedTunnel:
         exchange: What is known of it.
     """
 
-    def __init__(self, ring: Ring, tunnel: Tunnel, record: Record, site: Site) -> None:
+    def __init__(
+        self, ring: Ring, guard: Guard, tunnel: Tunnel, record: Record, site: Site
+    ) -> None:
         self._ring = ring
+        self._guard = guard
         self._tunnel = tunnel
         self._record = record
         self._began = monotonic()
@@ -69,8 +73,12 @@ class CountedTunnel:
             self._ring.grow(exchange, 0)
 
     def finish(self) -> None:
-        self.count()
         self._record.recording = None
+        with self._guard:
+            self._finish()
+
+    def _finish(self) -> None:
+        self.count()
         self.exchange.open = False
         self.exchange.times.last_octet = monotonic() - self._began
         self._ring.update(self.exchange)

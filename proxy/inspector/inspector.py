@@ -16,7 +16,6 @@ class Inspector:
 
     Attributes:
         ring: The latest exchanges.
-        options: What is captured; None while the inspector is off.
 
     Args:
         ring: Gets the exchanges.
@@ -25,10 +24,16 @@ class Inspector:
 
     def __init__(self, ring: Ring, use: Callable[[Recorder | None], None]) -> None:
         self.ring = ring
-        self.options: CaptureOptions | None = None
+        self._recorder: Recorder | None = None
         self._use = use
+
+    @property
+    def options(self) -> CaptureOptions | None:
+        """What is captured; None while the inspector is off, also because of a fault."""
+        recorder = self._recorder
+        return None if recorder is None or recorder.guard.faulty else recorder.options
 
     def switch(self, options: CaptureOptions | None) -> None:
         """Capture exchanges that begin from now on, or none."""
-        self.options = options
-        self._use(Recorder(self.ring, options) if options is not None else None)
+        self._recorder = Recorder(self.ring, options) if options is not None else None
+        self._use(self._recorder)

@@ -11,6 +11,7 @@ from time import monotonic
 from proxy.inspector.content import redacted_text
 from proxy.inspector.exchange import CapturedMessage, Exchange
 from proxy.inspector.frames import Opcode
+from proxy.inspector.guard import Guard
 from proxy.inspector.kernel_messages import carries_kernel_messages, parse
 from proxy.inspector.ring import Ring
 from proxy.inspector.websocket_messages import Message, MessageReader, negotiated_deflate
@@ -41,6 +42,7 @@ class TunnelRecorder:
         target: The request target, which says whether a kernel speaks.
         fields: The 101's, with what was negotiated.
         began: When the exchange began (``time.monotonic``).
+        guard: What is read is read in it.
         content: Whether the messages' content is captured.
     """
 
@@ -52,10 +54,12 @@ class TunnelRecorder:
         fields: Sequence[Field],
         began: float,
         *,
+        guard: Guard,
         content: bool,
     ) -> None:
         self._exchange = exchange
         self._ring = ring
+        self._guard = guard
         self._began = began
         self._content = content
         self._kernel = carries_kernel_messages(target)
@@ -66,6 +70,10 @@ class TunnelRecorder:
 
     def feed(self, data: bytes, *, up: bool) -> None:
         """Read a copy of what passes."""
+        with self._guard:
+            self._read(data, up=up)
+
+    def _read(self, data: bytes, *, up: bool) -> None:
         exchange = self._exchange
         if up:
             exchange.octets_up += len(data)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from proxy.inspector.content import MAX_CONTENT_BYTES
 from proxy.inspector.counted_tunnel import CountedTunnel, Tunnel
+from proxy.inspector.guard import Guard
 from proxy.inspector.recording import Capture, Recording
 from proxy.inspector.ring import Ring
 from proxy.messages import RequestBody, Responder
@@ -44,38 +45,52 @@ class Recorder:
     Attributes:
         ring: The latest exchanges.
         options: For the exchanges that begin from now on.
+        guard: What the recordings do is done in it.
     """
 
     def __init__(self, ring: Ring, options: CaptureOptions | None = None) -> None:
         self.ring = ring
         self.options = options if options is not None else CaptureOptions()
-        self._capture = Capture(ring)
+        self.guard = Guard()
+        self._capture = Capture(ring, self.guard)
         self._show_timer: asyncio.TimerHandle | None = None
         self._counted: list[CountedTunnel] = []
         self._count_timer: asyncio.TimerHandle | None = None
 
     def begin(
         self, record: Record, body: RequestBody, responder: Responder, site: Site
+    ) -> Recording | None:
+        """Record an exchange whose head has come; ``site`` is what the rules decide by.
+
+        Returns:
+            What stands between the front and the proxying; None if there was a fault.
+        """
+        with self.guard:
+            return self._begin(record, body, responder, site)
+        return None
+
+    def _begin(
+        self, record: Record, body: RequestBody, responder: Responder, site: Site
     ) -> Recording:
-        """Record an exchange whose head has come; ``site`` is what the rules decide by."""
         recording = Recording(self._capture, record, body, responder, site)
         if self.options.content:
             recording.capture_content(self.options.max_content_bytes)
-        record.recording = recording
         self._capture.unseen.add(recording)
         if self._show_timer is None:
             loop = asyncio.get_running_loop()
             self._show_timer = loop.call_later(SHOW_OPEN_SECONDS, self._show_open)
+        record.recording = recording
         return recording
 
     def count(self, tunnels: Iterable[tuple[Tunnel, Record]], site: Site) -> None:
         """Show the WebSockets that were open before, with what is still known of them."""
-        for tunnel, record in tunnels:
-            if record.recording is None:
-                record.recording = CountedTunnel(self.ring, tunnel, record, site)
-            if isinstance(record.recording, CountedTunnel):
-                self._counted.append(record.recording)
-        if self._counted:
+        with self.guard:
+            for tunnel, record in tunnels:
+                if record.recording is None:
+                    record.recording = CountedTunnel(self.ring, self.guard, tunnel, record, site)
+                if isinstance(record.recording, CountedTunnel):
+                    self._counted.append(record.recording)
+        if self._counted and not self.guard.faulty:
             self._count_open()
 
     @property
@@ -92,17 +107,19 @@ class Recorder:
 
     def _show_open(self) -> None:
         self._show_timer = None
-        for recording in tuple(self._capture.unseen):
-            recording.show()
+        with self.guard:
+            for recording in tuple(self._capture.unseen):
+                recording.show()
 
     def _count_open(self) -> None:
         if self._count_timer is not None:
             self._count_timer.cancel()
             self._count_timer = None
         self._counted = [one for one in self._counted if one.exchange.open]
-        for one in self._counted:
-            one.count()
-        if not self._counted:
+        with self.guard:
+            for one in self._counted:
+                one.count()
+        if not self._counted or self.guard.faulty:
             return
         loop = asyncio.get_running_loop()
         self._count_timer = loop.call_later(COUNT_SECONDS, self._count_open)

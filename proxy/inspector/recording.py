@@ -20,6 +20,7 @@ from proxy.inspector.exchange import (
     captured_fields,
     captured_value,
 )
+from proxy.inspector.guard import Guard
 from proxy.inspector.recorded_content import ContentRecorder
 from proxy.inspector.recorded_tunnel import RecordedConnection, TunnelRecorder
 from proxy.inspector.ring import Ring
@@ -45,11 +46,13 @@ class Capture:
 
     Attributes:
         ring: Gets the exchanges.
+        guard: Everything that is done for the capture alone is done in it.
         sections: What was captured of the field sections in use.
         unseen: The recordings of open exchanges that the ring does not have yet.
     """
 
     ring: Ring
+    guard: Guard = field(default_factory=Guard)
     sections: CapturedSections = field(default_factory=CapturedSections)
     unseen: set[Recording] = field(default_factory=set)
 
@@ -128,13 +131,15 @@ class Recording:
     def arrived(self) -> bytes | None:
         data = self._body.arrived()
         if data and self._content_up is not None:
-            self._content_up.feed(data)
+            with self._capture.guard:
+                self._content_up.feed(data)
         return data
 
     def take(self) -> bytes | None:
         data = self._body.take()
         if data and self._content_up is not None:
-            self._content_up.feed(data)
+            with self._capture.guard:
+                self._content_up.feed(data)
         return data
 
     def when_more(self, callback: Callable[[], None] | None) -> None:
@@ -165,14 +170,16 @@ class Recording:
         added = self._responder.send_head(
             status, reason, fields, sized=sized, dated=dated, close=close
         )
-        self._head_sent(status, reason, [*fields, *added])
+        with self._capture.guard:
+            self._head_sent(status, reason, [*fields, *added])
         return added
 
     def send_body(self, data: bytes) -> None:
-        if self._content_down is not None:
-            self._content_down.feed(data)
-        if self._status >= FIRST_ERROR:
-            self._keep_reason(data)
+        with self._capture.guard:
+            if self._content_down is not None:
+                self._content_down.feed(data)
+            if self._status >= FIRST_ERROR:
+                self._keep_reason(data)
         self._responder.send_body(data)
 
     def flush(self) -> None:
@@ -183,6 +190,11 @@ class Recording:
 
     def upgrade(self, reason: bytes, fields: list[Field]) -> RawConnection:
         client = self._responder.upgrade(reason, fields)
+        with self._capture.guard:
+            return RecordedConnection(client, self._tunnel(fields, reason))
+        return client
+
+    def _tunnel(self, fields: list[Field], reason: bytes) -> TunnelRecorder:
         self._websocket = True
         self._head_sent(101, reason, fields)
         exchange = self.show()
@@ -192,12 +204,13 @@ class Recording:
             self._head.target,
             fields,
             self._began,
+            guard=self._capture.guard,
             content=self._content_up is not None,
         )
         # The handshake is captured, and a WebSocket is open for hours.
         self._head = self._record.head
         self._sent = None
-        return RecordedConnection(client, tunnel)
+        return tunnel
 
     def close(self) -> None:
         self._responder.close()
@@ -226,9 +239,13 @@ class Recording:
 
     def finish(self) -> None:
         """The record is complete."""
-        exchange, record = self._captured(), self._record
+        with self._capture.guard:
+            self._finish()
         # Break the reference cycle.
-        record.recording = None
+        self._record.recording = None
+
+    def _finish(self) -> None:
+        exchange, record = self._captured(), self._record
         exchange.outcome = record.outcome
         exchange.open = False
         exchange.times.last_octet = monotonic() - self._began

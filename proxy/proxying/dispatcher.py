@@ -51,7 +51,8 @@ class Dispatcher:
         if services.recorder is not None:
             # It stands for both, and hands everything on.
             recording = services.recorder.begin(record, body, responder, router.site)
-            body, responder = recording, recording
+            if recording is not None:
+                body, responder = recording, recording
         handler = RequestHandler(services, head, body, responder, record)
         try:
             handler.begin()

@@ -6,6 +6,7 @@ Tested by tests/proxying/test_request_handler.py.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from proxy.inspector.recorder import Recorder
 from proxy.observe.record import NO_OBSERVERS, Observers
@@ -42,5 +43,12 @@ class Services:
         if self.recorder is not None:
             self.recorder.stop()
         self.recorder = recorder
+        if recorder is not None:
+            recorder.guard.switch_off = partial(self._record_no_more, recorder)
         if recorder is not None and self.open_requests.tunnels:
             recorder.count(tuple(self.open_requests.tunnels.items()), self.router.site)
+
+    def _record_no_more(self, faulty: Recorder) -> None:
+        """Switch the capture off, unless another recorder has taken its place."""
+        if self.recorder is faulty:
+            self.record_with(None)

@@ -1,0 +1,46 @@
+"""Keeps a fault of the capture away from the traffic that it watches.
+
+Tested by tests/inspector/test_guard.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from types import TracebackType
+
+log = logging.getLogger("labgate")
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
+class Guard:
+    """A context in which the capture works: ``with guard``. Errors in it end there.
+
+    Attributes:
+        faulty: Whether there was one.
+        switch_off: Called with the first one, which alone is logged.
+    """
+
+    def __init__(self) -> None:
+        self.faulty = False
+        self.switch_off: Callable[[], None] = _nothing
+
+    def __enter__(self) -> None:
+        """Begin some work of the capture."""
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        if not self.faulty:
+            self.faulty = True
+            log.error("fault in the inspector, which is off now", exc_info=error)
+            self.switch_off()
+        return True
