@@ -18,7 +18,7 @@ from tests.doctor.proxies import proxy
 from tests.doctor.visitor import Visitor
 from tests.e2e.programs import Jupyter
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
+pytestmark = [pytest.mark.proxies, pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
 
 FOREIGN = "https://evil.example"
 FILE = json.dumps({"type": "file", "format": "text", "content": "x"})

@@ -15,7 +15,12 @@ from tests.doctor.leftovers import leftovers
 from tests.doctor.running import check, examine, mended
 from tests.e2e.programs import Jupyter
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.nginx, pytest.mark.usefixtures("jupyterlab")]
+pytestmark = [
+    pytest.mark.proxies,
+    pytest.mark.jupyter,
+    pytest.mark.nginx,
+    pytest.mark.usefixtures("jupyterlab"),
+]
 
 ROWS = [
     name

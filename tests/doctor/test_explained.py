@@ -15,7 +15,12 @@ from tests.doctor.visitor import Visitor
 from tests.e2e.programs import Jupyter, until
 from tests.e2e.test_inspect import Inspect
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.nginx, pytest.mark.usefixtures("jupyterlab")]
+pytestmark = [
+    pytest.mark.proxies,
+    pytest.mark.jupyter,
+    pytest.mark.nginx,
+    pytest.mark.usefixtures("jupyterlab"),
+]
 
 FILE = json.dumps({"type": "file", "format": "text", "content": "x"})
 SAVES, OPENS = "/api/contents/file.txt", "/api/events/subscribe"

@@ -15,7 +15,7 @@ from tests.doctor.conftest import Start
 from tests.doctor.proxies import Proxy
 from tests.e2e.programs import TOKEN
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
+pytestmark = [pytest.mark.proxies, pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
 
 SILENT_SECONDS = 6.0
 """Twice as long as the timeouts here."""

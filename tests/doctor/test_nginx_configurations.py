@@ -10,7 +10,12 @@ from tests.doctor.leftovers import leftovers
 from tests.doctor.running import check
 from tests.e2e.programs import Jupyter
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.nginx, pytest.mark.usefixtures("jupyterlab")]
+pytestmark = [
+    pytest.mark.proxies,
+    pytest.mark.jupyter,
+    pytest.mark.nginx,
+    pytest.mark.usefixtures("jupyterlab"),
+]
 
 ONLY_WITH_PATIENCE = "idle-timeout"
 """Takes ``--long``, 70 s: tests/doctor/test_nginx.py tries it with less."""

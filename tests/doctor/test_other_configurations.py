@@ -15,7 +15,7 @@ from tests.doctor.proxies import proxy
 from tests.doctor.running import check, doctor, examine
 from tests.e2e.programs import Jupyter, Labgate
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
+pytestmark = [pytest.mark.proxies, pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
 
 OTHERS = [server for server in RIGHT if server != "nginx"]
 ROWS = [name for name, (configuration, _) in WRONG.items() if configuration.server in OTHERS]
