@@ -23,7 +23,11 @@ from proxy.jupyter.container_action import (
     login_of,
     published_port,
 )
-from proxy.jupyter.container_creation import ContainerCreator, describe_loss
+from proxy.jupyter.container_creation import (
+    ContainerCreator,
+    NotRestoredError,
+    describe_loss,
+)
 from proxy.jupyter.container_spec import ContainerSpec, container_spec_of
 from proxy.jupyter.default_volume import SHARED_VOLUME, default_volume
 from proxy.jupyter.engine import EngineError, engine_start_error
@@ -275,11 +279,11 @@ class ContainerLauncher:
             if lost:
                 log.warning("Container %s is replaced.%s", name, lost)
             self._container = await creator.replace(existing, folders)
-        except EngineError as error:
-            doing = f"Container {name} stays as it was: another in its place cannot be started"
-            raise engine_start_error(error, doing) from None
-        except StartError as error:
-            raise type(error)(f"Container {name} stays as it was. {error}") from None
+        except NotRestoredError as error:
+            stopped = f"Container {name} is stopped (`docker start {name}`)"
+            raise _not_replaced(error.__cause__, stopped) from None
+        except (*EngineError, StartError) as error:
+            raise _not_replaced(error, f"Container {name} stays as it was") from None
         return "replaced"
 
     async def _confirmed(self, differs: str) -> bool:
@@ -315,6 +319,15 @@ class ContainerLauncher:
             if _is_missing(error):
                 return None
             raise
+
+
+def _not_replaced(error: BaseException | None, state: str) -> BaseException:
+    """The error to raise for one that ended a replacement; ``state`` is the container's now."""
+    if isinstance(error, EngineError):
+        return engine_start_error(error, f"{state}: another in its place cannot be started")
+    if isinstance(error, StartError):
+        return type(error)(f"{state}. {error}")
+    return error or StartError(f"{state}.")
 
 
 async def _not_running(container: DockerContainer) -> None:

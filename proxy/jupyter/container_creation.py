@@ -5,6 +5,7 @@ Tested by tests/jupyter/test_container.py and tests/jupyter/test_container_creat
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from rich.console import Console
 from proxy.jupyter.container_action import Inspected, is_ours
 from proxy.jupyter.container_files import ContainerFiles
 from proxy.jupyter.container_spec import ContainerSpec
-from proxy.jupyter.engine import is_port_in_use
+from proxy.jupyter.engine import EngineError, is_port_in_use
 from proxy.jupyter.folder_permissions import require_writable
 from proxy.jupyter.launcher import STOP_SECONDS
 from proxy.jupyter.migration import CopiedFolder, copy_folders
@@ -25,7 +26,13 @@ from proxy.jupyter.pull import ensure_image
 from proxy.jupyter.replacement_check import check_replacement
 from proxy.jupyter.unsaved_changes import describe_unsaved
 
+log = logging.getLogger("labgate.jupyter")
+
 _FURTHER_PORTS = 4
+
+
+class NotRestoredError(Exception):
+    """The earlier container could not be started again; the cause is why it was stopped."""
 
 
 class ContainerCreator:
@@ -68,6 +75,7 @@ class ContainerCreator:
 
         Raises:
             StartError: The home could not be copied.
+            NotRestoredError: Replacing it failed, and starting it again did, too.
         """
         earlier = self._docker.containers.container(existing["Id"])
         there = folders_of(existing["Config"]), mounts_of(existing)
@@ -79,11 +87,39 @@ class ContainerCreator:
             await earlier.stop(t=STOP_SECONDS)
             copied = await copy_folders(self._docker, existing, found, self._spec.image, self._on)
             fresh = await self._on_a_port(lambda port: self._swap(folders, port, earlier, copied))
-        except BaseException:
-            await _restore(earlier, existing)
+        except BaseException as error:
+            await self._restore(earlier, existing, error)
             raise
         await earlier.delete(v=False)
         return fresh
+
+    async def _restore(
+        self, earlier: DockerContainer, existing: Inspected, error: BaseException
+    ) -> None:
+        """Start the earlier container again, and pause it, if that was its state.
+
+        Args:
+            earlier: The container.
+            existing: What it was before.
+            error: Why it is not replaced.
+
+        Raises:
+            NotRestoredError: It could not be started; ``error`` is the cause.
+        """
+        name = self._spec.name
+        try:
+            if existing["State"]["Running"]:
+                await earlier.start()
+        except EngineError as again:
+            log.error("Container %s could not be started again: %s", name, again)
+            if not isinstance(error, Exception):
+                return  # a cancellation stays one
+            raise NotRestoredError from error
+        try:
+            if existing["State"].get("Paused"):
+                await earlier.pause()
+        except EngineError as again:
+            log.error("Container %s runs, and could not be paused again: %s", name, again)
 
     async def prepare(self, existing: Inspected | None = None) -> Folders:
         """Pull the image and check what can be checked, before anything is changed.
@@ -194,11 +230,3 @@ async def describe_loss(docker: aiodocker.Docker, existing: Inspected) -> str:
     preserved = [folders.home, *filter(None, [folders.start]), *(mount.target for mount in mounts)]
     lost = describe_unsaved(changes or (), preserved)
     return f" With it go: {lost}." if lost else ""
-
-
-async def _restore(container: DockerContainer, existing: Inspected) -> None:
-    """Start the container again, and pause it, if that was its state."""
-    if existing["State"]["Running"]:
-        await container.start()
-    if existing["State"].get("Paused"):
-        await container.pause()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import aiodocker
 import pytest
@@ -154,6 +154,28 @@ async def test_a_replacement_that_fails_brings_the_earlier_one_back(place: Place
         await creator.replace(existing, await creator.prepare())
     assert await place.all() == {place.name: "running"}
     assert (await place.inspect())["Id"] == existing["Id"]
+
+
+async def test_an_earlier_one_that_cannot_come_back_is_said_to_be_stopped(
+    place: Place, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first error is the one to read; why it is stopped is in the log."""
+    await place.launched()
+
+    async def fail_to_copy(*_: object) -> NoReturn:
+        # Nobody can make the engine fail at exactly this moment.
+        await place.docker.containers.container(place.name).delete(force=True)
+        raise StartError("The copy is not whole.")
+
+    monkeypatch.setattr("proxy.jupyter.container_creation.copy_folders", fail_to_copy)
+    other = await place.launcher(recreate=True, memory_limit="1g")
+    with pytest.raises(StartError) as caught:
+        await other.launch()
+    await other.stop()
+    name = place.name
+    said = f"Container {name} is stopped (`docker start {name}`). The copy is not whole."
+    assert str(caught.value) == said
+    assert f"Container {place.name} could not be started again: " in caplog.text
 
 
 @pytest.mark.parametrize("state", ["running", "paused", "exited"])
