@@ -100,10 +100,12 @@ def _state(wanted: str) -> Test:
 
 
 def is_error(exchange: Exchange) -> bool:
-    """Whether something went wrong: an error status, no answer, or a refusal."""
-    return (
-        exchange.status >= 400 or bool(exchange.rule) or (not exchange.open and not exchange.status)
-    )
+    """Whether something went wrong: an error status, no answer, or a refusal.
+
+    What was only observed, and Jupyter had nothing against, went well.
+    """
+    refused = bool(exchange.rule) and not exchange.would_refuse
+    return exchange.status >= 400 or refused or (not exchange.open and not exchange.status)
 
 
 def _all_text(exchange: Exchange) -> str:

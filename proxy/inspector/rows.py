@@ -66,8 +66,9 @@ def row(exchange: Json) -> Text:
 
 
 def why(exchange: Json) -> Iterator[Text]:
-    """Why it went wrong: lines below its row; none where nothing is known."""
-    if exchange["rule"] and exchange["reason"]:
+    """Why it went wrong: lines below its row; none where nothing is known, or it went well."""
+    went_well = exchange["would_refuse"] and exchange["status"] < 400
+    if exchange["rule"] and exchange["reason"] and not went_well:
         yield Text(f"      {escaped(exchange['reason'])}", "yellow")
     if exchange["explanation"]:
         for line in exchange["explanation"].splitlines():

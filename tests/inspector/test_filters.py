@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.inspector.exchange import CapturedChange
-from proxy.inspector.filters import FilterError, parse_filter
+from proxy.inspector.filters import FilterError, is_error, parse_filter
 
 from .exchanges import exchange
 
@@ -13,6 +13,7 @@ REFUSED = exchange("POST", "/api/contents", 403, rule="origin", reason="Origin '
 CHANGED = exchange(changes_up=(CapturedChange("host", "Host", "a", "b"),))
 SOCKET = exchange("GET", "/api/kernels/1/channels", 101, websocket=True, open=True)
 FAILED = exchange("PUT", "/api/contents/A", 404, symptom="origin-refused", peer="::1")
+OBSERVED = exchange(rule="host", would_refuse=True)
 UNANSWERED = exchange(status=0, sent_down=None)
 
 
@@ -57,3 +58,8 @@ def test_words(text: str, matching: list[object]) -> None:
 def test_a_word_that_means_nothing(text: str, sentence: str) -> None:
     with pytest.raises(FilterError, match=sentence):
         parse_filter(text)
+
+
+def test_what_was_only_observed_is_no_error() -> None:
+    assert not is_error(OBSERVED)
+    assert parse_filter("is:refused")(OBSERVED)

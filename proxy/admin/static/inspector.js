@@ -100,6 +100,11 @@ function showState() {
   find("capture").textContent = on ? "Capture: on" : "Capture: off";
   find("content").setAttribute("aria-pressed", String(content));
   find("content").textContent = content ? "Content: on" : "Content: off";
+  showEmpty();
+}
+
+function showEmpty() {
+  const { about, on } = known;
   find("empty").textContent = on
     ? `Nothing has come yet. Open ${about.site} in a browser.`
     : "The capture is off: switch it on above.";
@@ -107,11 +112,14 @@ function showState() {
 
 function showCount() {
   find("empty").hidden = list.items.length > 0;
+  if (filter.value.trim()) find("empty").textContent = "Nothing that is held passes the filter.";
+  else if (known) showEmpty();
   const failed = list.items.filter(failedOne).length;
   find("count").textContent = `${list.items.length} shown${failed ? `, ${failed} failed` : ""}`;
 }
 
-const failedOne = (item) => item.status >= 400 || Boolean(item.rule) || (!item.open && !item.status);
+const failedOne = (item) => item.status >= 400 || (item.rule && !item.would_refuse)
+  || (!item.open && !item.status);
 
 async function show() {
   find("note").textContent = "";
