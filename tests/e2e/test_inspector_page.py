@@ -149,6 +149,9 @@ def test_everything_has_a_name(bench: Inspect, inspector: Page) -> None:
     ask(bench, "GET", "/api/named")
     inspector.locator(".row").click()
     expect(inspector.locator("#details .title")).to_be_visible()
+    # Drawn in the next frame.
+    chosen = inspector.get_by_role("option", name="GET /api/named, 503", selected=True)
+    expect(chosen).to_be_visible()
     tree = inspector.locator("body").aria_snapshot()
     for part in (
         'searchbox "Filter"',
