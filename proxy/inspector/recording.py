@@ -307,6 +307,7 @@ class Recording:
         exchange = self._exchange
         if exchange is None:
             self._exchange = exchange = self._begun()
+        exchange.websocket = self._websocket
         record, times = self._record, exchange.times
         times.queue, times.dial = self._queue_seconds, self._dial_seconds
         if record.upstream_request and record.sent_up_at != self._filled_at:
@@ -363,7 +364,6 @@ class Recording:
             scheme="https" if self._site.https else "http",
             number=self._number,
             times=Times(head.arrival.tls_seconds),
-            websocket=self._websocket,
         )
 
 

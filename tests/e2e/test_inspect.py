@@ -302,7 +302,8 @@ class TestPage:
         ask(bench, "PUT", "/api/contents/A.ipynb", Origin=EVIL)
         page.goto(bench.page)
         page.locator("#filter").fill("symptom:origin-refused path:/api/contents/A")
-        page.locator(".row").first.click()
+        expect(page.locator(".row")).to_have_count(1)
+        page.locator(".row").click()
         expect(page.locator("#details .explain").first).to_contain_text("origin-refused")
         expect(page.locator("#details tr.same").first).to_be_visible()
         shoot(page, "inspector-explanation")
@@ -312,7 +313,8 @@ class TestPage:
         ask(bench, "GET", "/api/hostile", X_Note=hostile)
         page.goto(bench.page)
         page.locator("#filter").fill("path:/api/hostile")
-        page.locator(".row").first.click()
+        expect(page.locator(".row")).to_have_count(1)
+        page.locator(".row").click()
         expect(page.locator("#details")).to_contain_text(hostile)
         assert page.title() == "labgate inspector"
 

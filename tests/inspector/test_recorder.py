@@ -234,6 +234,24 @@ async def test_one_that_takes_long_is_shown_while_it_runs() -> None:
         assert (one.open, one.status) == (False, 200)
 
 
+async def test_a_handshake_that_takes_long_is_a_websockets() -> None:
+    """A kernel needs seconds to start; its socket is shown before it is one."""
+
+    async def slow(visit: Visit) -> None:
+        await visit.head()
+        await until(lambda: bool(len(labgate.captured)))
+        await visit.say(SWITCH)
+
+    async with upstream(slow) as jupyter, edge(jupyter.address) as labgate:
+        labgate.inspect()
+        reader, writer = await labgate.connect()
+        lines = [b"GET " + KERNEL + b" HTTP/1.1", b"Host: lab.example.org", *HANDSHAKE]
+        writer.write(b"\r\n".join([*lines, b"", b""]))
+        await reader.readuntil(b"\r\n\r\n")
+        one = only(labgate)
+        assert (one.status, one.websocket, one.open) == (101, True, True)
+
+
 async def test_a_finished_recording_is_no_garbage_cycle() -> None:
     """Thousands of them would wait for the collector, and every client would wait for it."""
     async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
