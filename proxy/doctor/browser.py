@@ -5,6 +5,7 @@ Redirects are never followed, so secrets go to the address that was named and no
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import Mapping, Sequence
@@ -73,6 +74,8 @@ class Browser:
         trace: TracebackType | None,
     ) -> None:
         await self.session.close()
+        # A transport is closed in the event loop's next turn, which may be its last.
+        await asyncio.sleep(0)
 
     @property
     def session(self) -> aiohttp.ClientSession:

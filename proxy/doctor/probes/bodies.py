@@ -15,7 +15,7 @@ from proxy.doctor.examination import Examination, Impossible
 from proxy.doctor.finding import Finding
 from proxy.doctor.judge import bodies as judge
 from proxy.doctor.judge.server import recognise
-from proxy.doctor.raw import FAILURES, connect
+from proxy.doctor.raw import FAILURES, connect, hang_up
 
 PIECE_BYTES = 64 * 1024
 UNREAD_SECONDS = 2.0
@@ -133,6 +133,7 @@ async def _finishes_unread(browser: Browser, path: str, fields: Mapping[str, str
         return False
     finally:
         writer.transport.abort()
+        await hang_up(writer)
 
 
 async def _finished_downloads(browser: Browser) -> int:
