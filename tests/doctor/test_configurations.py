@@ -11,9 +11,7 @@ import pytest
 
 from tests.doctor.configurations import NGINX, OF_FIELDS, WRONG
 from tests.doctor.conftest import Start
-from tests.doctor.leftovers import leftovers
 from tests.doctor.running import check, examine, mended
-from tests.e2e.programs import Jupyter
 
 pytestmark = [
     pytest.mark.proxies,
@@ -29,10 +27,10 @@ ROWS = [
 ]
 
 
+@pytest.mark.usefixtures("nothing_stays")
 @pytest.mark.parametrize("name", ROWS)
-def test_one_thing_is_wrong(name: str, start: Start, jupyter: Jupyter) -> None:
+def test_one_thing_is_wrong(name: str, start: Start) -> None:
     check(name, start)
-    assert leftovers(jupyter) == []
 
 
 def test_nothing_is_wrong(start: Start) -> None:

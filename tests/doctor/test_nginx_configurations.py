@@ -6,9 +6,7 @@ import pytest
 
 from tests.doctor.configurations import OF_FIELDS, WRONG
 from tests.doctor.conftest import Start
-from tests.doctor.leftovers import leftovers
 from tests.doctor.running import check
-from tests.e2e.programs import Jupyter
 
 pytestmark = [
     pytest.mark.proxies,
@@ -27,7 +25,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.usefixtures("nothing_stays")
 @pytest.mark.parametrize("name", ROWS)
-def test_one_thing_is_wrong(name: str, start: Start, jupyter: Jupyter) -> None:
+def test_one_thing_is_wrong(name: str, start: Start) -> None:
     check(name, start)
-    assert leftovers(jupyter) == []

@@ -10,7 +10,6 @@ from tests.doctor.certificates import Certificates
 from tests.doctor.configuration import Configuration
 from tests.doctor.configurations import NGINX, RIGHT, WRONG
 from tests.doctor.conftest import Start
-from tests.doctor.leftovers import leftovers
 from tests.doctor.proxies import proxy
 from tests.doctor.running import check, doctor, examine
 from tests.e2e.programs import Jupyter, Labgate
@@ -21,10 +20,10 @@ OTHERS = [server for server in RIGHT if server != "nginx"]
 ROWS = [name for name, (configuration, _) in WRONG.items() if configuration.server in OTHERS]
 
 
+@pytest.mark.usefixtures("nothing_stays")
 @pytest.mark.parametrize("name", ROWS)
-def test_one_thing_is_wrong(name: str, start: Start, jupyter: Jupyter) -> None:
+def test_one_thing_is_wrong(name: str, start: Start) -> None:
     check(name, start)
-    assert leftovers(jupyter) == []
 
 
 @pytest.mark.parametrize("server", OTHERS)
