@@ -318,6 +318,7 @@ async def test_closing_drops_what_has_only_just_come(context: ssl.SSLContext) ->
         await asyncio.sleep(0)
 
 
+@pytest.mark.own_protocol("aiohttp's server does not pass on how long the handshake took")
 async def test_the_inspector_tells_how_long_the_handshake_took(context: ssl.SSLContext) -> None:
     async with secure(context) as labgate:
         labgate.labgate.inspect()
