@@ -13,7 +13,11 @@ from tests.doctor.python_proxy import PythonProxy, serving
 from tests.doctor.test_secrets import labgate_doctor
 from tests.e2e.programs import TOKEN, Jupyter, free_port
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab", "nothing_stays")]
+pytestmark = [
+    pytest.mark.proxies,
+    pytest.mark.jupyter,
+    pytest.mark.usefixtures("jupyterlab", "nothing_stays"),
+]
 
 
 async def compared(url: str, upstream: str, *more: str) -> tuple[list[str], str]:

@@ -15,7 +15,11 @@ from tests.doctor.examinations import examined, identifiers
 from tests.doctor.python_proxy import DEFAULT_MESSAGE_BYTES, PythonProxy, serving
 from tests.e2e.programs import Jupyter
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab", "nothing_stays")]
+pytestmark = [
+    pytest.mark.proxies,
+    pytest.mark.jupyter,
+    pytest.mark.usefixtures("jupyterlab", "nothing_stays"),
+]
 
 RIGHT = PythonProxy("")
 FAULTS = {

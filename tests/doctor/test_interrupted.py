@@ -14,7 +14,11 @@ import pytest
 from tests.doctor.leftovers import leftovers
 from tests.e2e.programs import ROOT, TOKEN, Jupyter, until
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab", "nothing_stays")]
+pytestmark = [
+    pytest.mark.proxies,
+    pytest.mark.jupyter,
+    pytest.mark.usefixtures("jupyterlab", "nothing_stays"),
+]
 
 
 def with_kernel(new: set[str]) -> bool:

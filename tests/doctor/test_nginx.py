@@ -11,6 +11,7 @@ from tests.doctor.conftest import Start
 from tests.doctor.examinations import examined, identifiers
 
 pytestmark = [
+    pytest.mark.proxies,
     pytest.mark.jupyter,
     pytest.mark.nginx,
     pytest.mark.usefixtures("jupyterlab", "nothing_stays"),

@@ -15,7 +15,11 @@ from tests.doctor.conftest import Start
 from tests.doctor.examinations import examined, identifiers
 from tests.e2e.programs import PASSWORD, Jupyter, Labgate
 
-pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab", "nothing_stays")]
+pytestmark = [
+    pytest.mark.proxies,
+    pytest.mark.jupyter,
+    pytest.mark.usefixtures("jupyterlab", "nothing_stays"),
+]
 
 
 @pytest.mark.parametrize("server", [server for server in RIGHT if server != "nginx"])

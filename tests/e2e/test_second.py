@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.containers import docker, inspect
-from tests.e2e.programs import START_SECONDS, Labgate, free_port
+from tests.e2e.programs import START_SECONDS, Labgate, free_port, until
 
 SINCE = r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
@@ -57,6 +57,8 @@ PLAIN = ("up", "--launch", "none", "--upstream", "http://127.0.0.1:9")
 def test_the_same_state_folder(tmp_path: Path) -> None:
     with Labgate(tmp_path, *LAUNCHED) as first:
         token = first.token
+        # The last file of a start, a second after the ports.
+        until((tmp_path / "labgate" / "inspector.key").exists, "no key of the inspector's sessions")
         state = contents(tmp_path / "labgate")
         for command in (LAUNCHED, PLAIN, (*PLAIN, "--workers", "2")):
             assert_refused(Second(tmp_path, *command), first)
