@@ -67,6 +67,8 @@ def _inspect(name: str) -> dict[str, Any]:
 
 
 def _answers(*arguments: str) -> bool:
+    if shutil.which("docker") is None:
+        return False
     ran = subprocess.run(["docker", *arguments], capture_output=True, timeout=60, check=False)
     return ran.returncode == 0
 

@@ -79,8 +79,11 @@ async def start_kernel(launched: Launched) -> psutil.Process:
 
 
 async def gone(process: psutil.Process, seconds: float = 60) -> bool:
+    """Whether it ends. Where the first process collects no children, as in a container without
+    an init, it stays a zombie.
+    """
     _, alive = await asyncio.to_thread(psutil.wait_procs, [process], seconds)
-    return not alive
+    return not alive or process.status() == psutil.STATUS_ZOMBIE
 
 
 async def test_token_opens_it_and_nothing_else_does(make: Make, tmp_path: Path) -> None:
