@@ -97,16 +97,16 @@ class Answer:
             phrase = HTTPStatus(self.status).phrase
         except ValueError:
             phrase = ""
-        told = f"{self.status} {phrase}".rstrip()
+        text = f"{self.status} {phrase}".rstrip()
         if self.location:
-            told += f", Location: {redact_target(self.location.encode()).decode()}"
+            text += f", Location: {redact_target(self.location.encode()).decode()}"
         # Pages that work may hold secrets: Lab's embeds the token.
-        if self.status >= 400 and self.message and not _repeats(self.message, told):
-            told += f": {self.message}"
+        if self.status >= 400 and self.message and not _repeats(self.message, text):
+            text += f": {self.message}"
         if self.failure:
-            told += f"; then {self.failure}"
+            text += f"; then {self.failure}"
         # Of a secret that is cut in two, a part would stay.
-        return shortened(self.secrets.removed_from(told))
+        return shortened(self.secrets.removed_from(text))
 
 
 def _repeats(message: str, status: str) -> bool:

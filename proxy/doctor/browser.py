@@ -31,7 +31,7 @@ KEPT_BYTES = 64 * 1024
 """How much of an answer's content is kept, unless more is wanted."""
 
 SHOWN = ("Host", "Origin", "Referer", "X-Forwarded-Proto", "Accept-Encoding", "Content-Length")
-"""Fields that are told with their values; of others only the name is told."""
+"""Fields that are shown with their values; of others only the name is shown."""
 
 
 class Browser:
@@ -139,7 +139,7 @@ class Browser:
         kept: int = KEPT_BYTES,
     ) -> Answer:
         """One request; cookies that are set are kept for the next ones."""
-        sent = told(method, self.target.base + path, fields, len(body or b""))
+        sent = in_one_line(method, self.target.base + path, fields, len(body or b""))
         url = URL(self.target.origin + self.target.base + path, encoded=True)
         status, size_bytes, failure = 0, 0, ""
         head: tuple[tuple[str, str], ...] = ()
@@ -171,7 +171,7 @@ class Browser:
         Large messages of the other side are not limited, and nothing is compressed.
         """
         fields = self.own(origin=origin)
-        sent = told("GET", self.target.base + path, fields, upgrade=True)
+        sent = in_one_line("GET", self.target.base + path, fields, upgrade=True)
         url = URL(self.target.origin + self.target.base + path, encoded=True)
         try:
             socket = await self.session.ws_connect(
@@ -222,7 +222,7 @@ def upgrade_fields(origin: str) -> dict[str, str]:
     return fields | ({"Origin": origin} if origin else {})
 
 
-def told(
+def in_one_line(
     method: str, path: str, fields: Mapping[str, str], body_bytes: int = 0, *, upgrade: bool = False
 ) -> str:
     """A request in a line for people, without secrets."""

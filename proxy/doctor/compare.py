@@ -43,11 +43,11 @@ def _compared(
 ) -> Finding:
     address = asked.url.rstrip("/")
     if gone is not None:
-        told = f"Jupyter itself is not there either: {gone.received} at {address}"
+        text = f"Jupyter itself is not there either: {gone.received} at {address}"
     elif finding.id in same:
-        told = f"{address} does the same without the proxy, so Jupyter itself is to be changed"
+        text = f"{address} does the same without the proxy, so Jupyter itself is to be changed"
     elif same:
-        told = f"{address}, asked without the proxy, shows {', '.join(same)}"
+        text = f"{address}, asked without the proxy, shows {', '.join(same)}"
     else:
-        told = f"{address}, asked without the proxy, does it right"
-    return replace(finding, received=f"{finding.received.rstrip('.')}. {told}")
+        text = f"{address}, asked without the proxy, does it right"
+    return replace(finding, received=f"{finding.received.rstrip('.')}. {text}")

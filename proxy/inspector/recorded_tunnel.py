@@ -121,7 +121,7 @@ class TunnelRecorder:
 
 
 class RecordedConnection:
-    """The client's raw connection (``messages.RawConnection``), with an ear on both directions."""
+    """The client's raw connection (``messages.RawConnection``), copied to the recorder."""
 
     def __init__(self, client: RawConnection, recorder: TunnelRecorder) -> None:
         self._client = client

@@ -71,16 +71,18 @@ def judge_compression(plain: Answer, packed: Answer) -> Finding | None:
         packed: The same with it.
     """
     encoding = packed.field("Content-Encoding").lower()
-    told = f"{packed.received}, Content-Encoding: {encoding or '(none)'}"
+    received = f"{packed.received}, Content-Encoding: {encoding or '(none)'}"
     if plain.field("Content-Encoding"):
-        told = f"{plain.received}, Content-Encoding: {plain.field('Content-Encoding')}, not asked"
-        return Finding("compression", "Content-Encoding", plain.sent, told)
+        received = (
+            f"{plain.received}, Content-Encoding: {plain.field('Content-Encoding')}, not asked"
+        )
+        return Finding("compression", "Content-Encoding", plain.sent, received)
     if not (plain.ok and packed.ok):
         return None
     try:
         unpacked = gzip.decompress(packed.body) if encoding in ("gzip", "x-gzip") else packed.body
     except (OSError, EOFError, zlib.error) as error:
-        return Finding("compression", "Content-Encoding", packed.sent, f"{told}: {error}")
+        return Finding("compression", "Content-Encoding", packed.sent, f"{received}: {error}")
     if unpacked == plain.body:
         return None
-    return Finding("compression", "Content-Encoding", packed.sent, f"{told}: another content")
+    return Finding("compression", "Content-Encoding", packed.sent, f"{received}: another content")

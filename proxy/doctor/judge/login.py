@@ -151,12 +151,14 @@ def judge_flags(plain: Answer, with_claim: Answer, upstream_trusts: bool | None)
     if got is None:
         return None
     if "secure" not in got:
-        told = "Set-Cookie without Secure"
+        received = "Set-Cookie without Secure"
         if "secure" in (_attributes(with_claim) or ()):
-            told += "; with Secure if the client itself sends X-Forwarded-Proto: https"
+            received += "; with Secure if the client itself sends X-Forwarded-Proto: https"
         elif upstream_trusts is False:
-            told += "; nor does Jupyter itself heed X-Forwarded-Proto (ServerApp.trust_xheaders)"
-        return Finding("forwarded-proto", "X-Forwarded-Proto", plain.sent, told)
+            received += (
+                "; nor does Jupyter itself heed X-Forwarded-Proto (ServerApp.trust_xheaders)"
+            )
+        return Finding("forwarded-proto", "X-Forwarded-Proto", plain.sent, received)
     if "httponly" not in got:
         return Finding("cookie-flags", "Set-Cookie", plain.sent, "Set-Cookie without HttpOnly")
     return None
@@ -188,16 +190,16 @@ def judge_cached(answer: Answer, as_stranger: Answer, needs_login: bool) -> Find
         needs_login: Whether Jupyter asks strangers for a login.
     """
     if needs_login and as_stranger.status == 200 and as_stranger.size_bytes == answer.size_bytes:
-        told = "200 OK, the page of somebody who is logged in"
-        return Finding("lab-cached", "Cookie", as_stranger.sent, told)
+        received = "200 OK, the page of somebody who is logged in"
+        return Finding("lab-cached", "Cookie", as_stranger.sent, received)
     for name, hit in (*CACHE_HITS, ("CF-Cache-Status", "hit")):
         if hit in answer.field(name).lower():
             return Finding("lab-cached", name, answer.sent, f"{name}: {answer.field(name)}")
     if answer.field("Age").strip() not in ("", "0"):
         return Finding("lab-cached", "Age", answer.sent, f"Age: {answer.field('Age')}")
     if _may_be_stored(answer.field("Cache-Control")):
-        told = f"Cache-Control: {answer.field('Cache-Control')}"
-        return Finding("lab-cached", "Cache-Control", answer.sent, told)
+        received = f"Cache-Control: {answer.field('Cache-Control')}"
+        return Finding("lab-cached", "Cache-Control", answer.sent, received)
     return None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from urllib.parse import quote
 
-from proxy.doctor.browser import Browser, told
+from proxy.doctor.browser import Browser, in_one_line
 from proxy.doctor.examination import Examination, Impossible
 from proxy.doctor.finding import Finding
 from proxy.doctor.judge import bodies as judge
@@ -20,7 +20,7 @@ from proxy.doctor.raw import FAILURES, connect, hang_up
 PIECE_BYTES = 64 * 1024
 UNREAD_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
-"""Until what somebody else asked for at the same time has been counted."""
+"""Within it Jupyter counts the requests that others made at the same time."""
 HEAD_SECONDS = 3.0
 MORE_THAN_SOCKETS_HOLD = 40_000_000
 TOO_LONG_BYTES = 2**50
@@ -47,7 +47,7 @@ async def try_upload(examination: Examination) -> Finding | None:
 
 
 def _put(browser: Browser, path: str, length: int) -> tuple[bytes, str]:
-    """The head of a PUT as the page makes it, and how it is told."""
+    """The head of a PUT as the page makes it, and the line that shows it."""
     more = browser.page_fields() | {
         "Content-Type": "application/json",
         "Content-Length": str(length),
@@ -57,7 +57,7 @@ def _put(browser: Browser, path: str, length: int) -> tuple[bytes, str]:
     fields |= browser.own(more, origin=browser.target.origin)
     path = browser.target.base + path
     lines = [f"PUT {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1"), told("PUT", path, fields)
+    return "\r\n".join([*lines, "", ""]).encode("latin-1"), in_one_line("PUT", path, fields)
 
 
 async def try_upload_head(examination: Examination) -> Finding | None:
@@ -106,7 +106,7 @@ async def try_unread_download(examination: Examination) -> Finding | None:
     if finished:
         await asyncio.sleep(OTHERS_SECONDS)
         finished = await _finishes_unread(browser, path, fields)
-    return judge.judge_unread_download(told("GET", path, fields), finished)
+    return judge.judge_unread_download(in_one_line("GET", path, fields), finished)
 
 
 async def _finishes_unread(browser: Browser, path: str, fields: Mapping[str, str]) -> bool:

@@ -39,13 +39,13 @@ async def try_certificate(examination: Examination) -> Finding | None:
         async with asyncio.timeout(CONNECT_SECONDS):
             _, writer = await connect(target, examination.browser.tls)
     except ssl.SSLCertVerificationError as error:
-        told = f"{error.verify_message}: {await _presented(examination)}"
-        return Finding("certificate", "the certificate", sent, told)
+        received = f"{error.verify_message}: {await _presented(examination)}"
+        return Finding("certificate", "the certificate", sent, received)
     except FAILURES as error:
-        told = in_words(error)
-        if "WRONG_VERSION_NUMBER" in told or "RECORD_LAYER_FAILURE" in told:
-            told = "no TLS: plain HTTP is spoken there"
-        return Finding("unreachable", "TLS", sent, told)
+        received = in_words(error)
+        if "WRONG_VERSION_NUMBER" in received or "RECORD_LAYER_FAILURE" in received:
+            received = "no TLS: plain HTTP is spoken there"
+        return Finding("unreachable", "TLS", sent, received)
     await hang_up(writer)
     return None
 

@@ -6,7 +6,7 @@ import asyncio
 
 import aiohttp
 
-from proxy.doctor.browser import close, told
+from proxy.doctor.browser import close, in_one_line
 from proxy.doctor.examination import Examination, Impossible
 from proxy.doctor.finding import Finding
 from proxy.doctor.http2 import websocket_status
@@ -76,7 +76,7 @@ async def try_http2_socket(examination: Examination) -> Finding | None:
         status = 0
     finally:
         tls.set_alpn_protocols(["http/1.1"])
-    return judge.judge_http2_handshake(told("CONNECT", path, fields), status)
+    return judge.judge_http2_handshake(in_one_line("CONNECT", path, fields), status)
 
 
 async def _opens(examination: Examination, path: str) -> Finding | None:
