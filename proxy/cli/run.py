@@ -22,8 +22,8 @@ from proxy.jupyter.launcher import Launched, Launcher, Login
 from proxy.jupyter.readiness import is_silent
 from proxy.jupyter.supervision import Supervision, is_interactive
 from proxy.net.upstream_address import UpstreamAddress, parse_upstream
-from proxy.observe.notify import notify
 from proxy.runtime.event_loop import loop_factory
+from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.tasks import spawn
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ async def _serve_running(
         _report_ready(settings, app, Launched(address, Login("unknown"), ""), waiting)
         await asyncio.Event().wait()
     finally:
-        notify("STOPPING=1")
+        sd_notify("STOPPING=1")
         await app.stop(force)
 
 
@@ -126,7 +126,7 @@ async def _launch_and_serve(settings: Settings, app: Serving, force: asyncio.Eve
             app.connect_to(launched.address)
             await _supervise(settings, app, launcher, launched)
         finally:
-            notify("STOPPING=1")
+            sd_notify("STOPPING=1")
             await app.stop(force)
 
 
@@ -212,7 +212,7 @@ def _report_ready(
             wait = f"for {place}; a temporary one serves until then"
             lines.insert(-1, ("Waiting", wait))
     print_ready(lines)
-    notify("READY=1")
+    sd_notify("READY=1")
 
 
 async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:

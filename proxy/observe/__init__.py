@@ -4,6 +4,5 @@
 - ``access_log``  writes one line for each request
 - ``traffic``     counts requests by outcome and status
 - ``metrics``     collects certificates and traffic for Prometheus (served by ``proxy.web.metrics``)
-- ``notify``      systemd's readiness protocol
 - ``health``      the health check of the container image (``python -m proxy.observe.health``)
 """

@@ -12,5 +12,6 @@
 - ``periodic``         checks at intervals, whatever goes wrong in one of them
 - ``descriptors``      raises the limit of open file descriptors
 - ``memory``           returns memory to the system when few connections are open
+- ``sd_notify``        tells the service manager that labgate is ready, reloads or stops
 - ``system_commands``  the commands that error messages name, by system
 """
