@@ -1,6 +1,7 @@
 # make up      Jupyter on https://localhost:8443      (ARGS="--domain lab.example.org" for the real thing)
 # make test    the tests                               (ARGS="tests/rules -x" for some of them)
-# make test-all  the same, the doctor at many proxies, and again with aiohttp's server in front
+# make test-all  the same, the doctor at many proxies, the image and whole services, and again
+#                with aiohttp's server in front
 # make check   style and types
 # make bench   labgate beside nginx, Caddy, HAProxy …   (ARGS=--help for what it takes)
 # make mutants which changes of the code no test finds  (ARGS=rules for one folder; may take hours)
@@ -13,7 +14,7 @@ VENV ?= .venv
 ARGS ?=
 
 .DEFAULT_GOAL := up
-.PHONY: up test test-all test-proxies test-aiohttp check bench mutants lock
+.PHONY: up test test-all test-proxies test-deployment test-aiohttp check bench mutants lock
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -36,16 +37,20 @@ test: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest $(if $(filter tests%,$(ARGS)),,$(AT_ONCE)) $(ARGS)
 
 # What clients can tell the front by, with listen.server = "aiohttp" in place of the default.
-ON_AIOHTTP := --front aiohttp -m "not slow and not load and not docker" \
+ON_AIOHTTP := --front aiohttp -m "not slow and not load and not docker and not deployment" \
     tests/wire tests/web tests/proxying tests/access tests/net tests/observe \
     $(addprefix tests/e2e/test_,$(addsuffix .py,balancers basic_auth bodies crowds ends evil_page \
     kosoku lab pages second slow_clients stop websocket workers))
 
-test-all: test test-proxies test-aiohttp
+test-all: test test-proxies test-deployment test-aiohttp
 
 # What labgate doctor says of real proxies, and what becomes of the lines it gives.
 test-proxies: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) -m proxies tests/doctor $(ARGS)
+
+# The image, and labgate as a part of whole services: systemd, compose, JupyterHub.
+test-deployment: $(VENV)/dev.stamp
+	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) -n 2 -m deployment tests $(ARGS)
 
 test-aiohttp: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_AIOHTTP) $(ARGS)

@@ -50,7 +50,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("0.0.0.0", 8888), Echo).serve_forever()
 """
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.deployment]
 
 
 def _docker(*arguments: str, timeout: float = 60) -> str:
