@@ -27,7 +27,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add_inspect(commands)
     add_cert(commands)
     add_doctor(commands)
-    password = commands.add_parser("password", help="ask for a passphrase, print Jupyter's hash")
+    password = commands.add_parser(
+        "password",
+        help="ask for a passphrase, print Jupyter's hash",
+        description="Ask for a passphrase, or read one line from a pipe, and print its hash: for "
+        "jupyter.password in labgate.toml, or with --htpasswd for the file of access.htpasswd.",
+    )
     password.add_argument(
         "--htpasswd",
         metavar="USER",

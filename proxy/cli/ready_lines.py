@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import TextIO
 from urllib.parse import quote
 
@@ -118,14 +120,33 @@ def print_progress(text: str) -> None:
 
 
 def print_ready(lines: list[tuple[str, str]], stream: TextIO | None = None) -> None:
-    """Print the lines, to standard error by default; importing rich would take 0.05 s."""
+    """Print the lines, to standard error by default; importing rich would take 0.05 s.
+
+    A terminal gets them folded between words. Lines without a label may be commands, which people
+    copy, and stay whole.
+    """
     stream = stream or sys.stderr
+    if stream.isatty():
+        lines = _folded(lines, shutil.get_terminal_size().columns)
     bold, cyan, plain = ("\033[1m", "\033[1;36m", "\033[0m") if _styled(stream) else ("", "", "")
     shown = [""]
     for label, text in lines:
         styled = f"{cyan}{text}{plain}" if label == "Open" else text
         shown.append(f"{bold}  {label:<8} {plain}{styled}")
     print("\n".join(shown), end="\n\n", file=stream, flush=True)
+
+
+def _folded(lines: list[tuple[str, str]], columns: int) -> list[tuple[str, str]]:
+    """The lines, none longer than the terminal is wide unless a single word is."""
+    width = max(columns - len(f"  {'':<8} "), 20)
+    folded: list[tuple[str, str]] = []
+    for label, text in lines:
+        parts = wrap(text, width, break_long_words=False, break_on_hyphens=False)
+        if not label or not parts:
+            parts = [text]
+        folded.append((label, parts[0]))
+        folded += [("", part) for part in parts[1:]]
+    return folded
 
 
 def _styled(stream: TextIO) -> bool:

@@ -61,7 +61,10 @@ class Settings(Section):
                 "listen.http_port is 0, which is none, with listen.tls = false: no port is left"
             )
             raise ValueError(f"{message}; give it a number, for example --http-port 8080")
-        if self.listen.tls and self.https_port and self.https_port == self.http_port:
+        if self.listen.tls and self.https_port == 0:
+            message = "listen.https_port is 0, and no address can name that port"
+            raise ValueError(f"{message}; give it a number, for example --https-port 8443")
+        if self.listen.tls and self.https_port == self.http_port:
             message = f"listen.https_port and listen.http_port are both {self.https_port}"
             raise ValueError(message)
         if self.listen.tls and self.acme.email and not self.tls.cert and not self.local:

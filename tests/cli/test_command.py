@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.e2e.programs import free_port
+
 ROOT = Path(__file__).parent.parent.parent
 
 NOT_NEEDED = {
@@ -30,7 +32,15 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
     (folder / "labgate.toml").write_text("")
     command = [sys.executable, "-X", "importtime", "-m", "proxy", "serve"]
     command += ["--config", str(folder / "labgate.toml"), "--upstream", "http://127.0.0.1:9"]
-    command += ["--bind", "127.0.0.1", "--https-port", "0", "--http-port", "0", *arguments]
+    command += [
+        "--bind",
+        "127.0.0.1",
+        "--https-port",
+        str(free_port()),
+        "--http-port",
+        "0",
+        *arguments,
+    ]
     modules, output = set(), []
     environment = {"XDG_STATE_HOME": str(folder), "HOME": str(folder)}
     with subprocess.Popen(

@@ -49,6 +49,20 @@ def test_a_terminal_that_wants_none_gets_the_plain_lines(
     assert printed(Terminal()) == printed(io.StringIO())
 
 
+def test_a_narrow_terminal_gets_them_folded_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = Terminal()
+    print_ready(
+        [("Work", "in volume a-volume, which is at /home/jovyan"), ("", "cp " * 20)], stream
+    )
+    assert stream.getvalue().splitlines()[1:4] == [
+        "  Work     in volume a-volume, which is",
+        "           at /home/jovyan",
+        "           " + "cp " * 20,
+    ]
+
+
 AT_TERMINAL = Reader(terminal=True, interactive=True, system="linux")
 IN_A_LOG = Reader(terminal=False, interactive=False, system="linux")
 ADDRESS = UpstreamAddress("127.0.0.1", 8888)

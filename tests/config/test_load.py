@@ -82,6 +82,7 @@ CONTRADICTIONS = [
     ({"tls": {"cert": ["a"], "key": ["b"]}, "listen": {"tls": False}}, "listen.tls = false, so"),
     ({"listen": {"https_port": 81, "http_port": 81}}, "both 81"),
     ({"listen": {"tls": False, "http_port": 0}}, "listen.http_port is 0, which is none"),
+    ({"listen": {"https_port": 0}}, "listen.https_port is 0, and no address can name that port"),
     ({"upstream": {"url": "localhost:8888"}}, "scheme"),
     ({"upstream": {"url": "http://127.0.0.1:8443"}}, "where labgate itself listens; write"),
     ({"upstream": {"url": "http://localhost:8080/"}}, "is where labgate itself listens"),
