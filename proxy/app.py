@@ -11,13 +11,13 @@ from proxy.builders import (
     SharedResources,
     bind_ports,
     build_access_control,
-    build_application_pool,
     build_certificate_store,
     build_header_printer,
     build_jupyter_pool,
     build_router,
     build_server,
     build_site,
+    build_web_app_pool,
     fit_to_descriptors,
 )
 from proxy.certs.acme.certificate_request import certificate_request_of
@@ -88,7 +88,7 @@ class Application:
         self._limits = Limits(**settings.limits.model_dump())
         self._pool = build_jupyter_pool(settings)
         self._web = InProcessUpstream(self._make_web_application, self._limits)
-        self._web_pool = build_application_pool(self._web)
+        self._web_pool = build_web_app_pool(self._web)
         page_seconds = settings.upstream.page_seconds
         self._page_deadline = PageDeadline(self._pool, page_seconds, self._upstream_responds)
         logged = access_log and log.isEnabledFor(logging.INFO)
@@ -108,7 +108,7 @@ class Application:
         )
         # A worker's supervisor holds what it captured.
         ring = Ring() if shared is None else Ring(max_octets=WORKER_RING_OCTETS)
-        self.inspector = Inspector(ring, self._dispatcher.services.record_with)
+        self.inspector = Inspector(ring, self._dispatcher.services.use_recorder)
         """Off, unless the configuration switches it on."""
         if settings.log.show_headers:
             self.inspector.ring.listen(build_header_printer(settings))

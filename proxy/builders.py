@@ -1,4 +1,4 @@
-"""Makes the parts of an application from the configuration."""
+"""Makes the parts of an ``Application`` from the configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from proxy.inspector.filters import FilterError, parse_filter
 from proxy.inspector.headers import HeaderPrinter
 from proxy.messages import Dispatch
 from proxy.net.limits import (
-    APPLICATION_REQUESTS,
+    WEB_APP_REQUESTS,
     ConcurrencyLimit,
     Limits,
     new_application_limit,
@@ -44,11 +44,11 @@ log = logging.getLogger("labgate")
 
 UNKNOWN_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
 """Until labgate has launched Jupyter; nothing is forwarded before."""
-APPLICATION_IDLE_CONNECTIONS = 8
-APPLICATION_START_SECONDS = 60.0
+WEB_APP_IDLE_CONNECTIONS = 8
+WEB_APP_START_SECONDS = 60.0
 """aiohttp takes 0.4 s to load, and much longer on a busy machine."""
-APPLICATION_RESPONSE_SECONDS = 10.0
-"""labgate's own application takes 2 s at most, if Jupyter does not respond to its probe."""
+WEB_APP_RESPONSE_SECONDS = 10.0
+"""labgate's web application takes 2 s at most, if Jupyter does not respond to its probe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,9 @@ def fit_to_descriptors(limits: Limits, settings: Settings) -> Limits:
     lowered limit at most, so that others get in.
     """
     # A request for a path of labgate's own takes one more than a forwarded one, and an idle
-    # connection to labgate's own application two.
-    others = settings.upstream.idle_connections + APPLICATION_REQUESTS
-    others += 2 * APPLICATION_IDLE_CONNECTIONS
+    # connection to labgate's web application two.
+    others = settings.upstream.idle_connections + WEB_APP_REQUESTS
+    others += 2 * WEB_APP_IDLE_CONNECTIONS
     fitting = raise_descriptor_limit(limits.connections, others)
     if fitting < limits.connections and "connections" in settings.limits.model_fields_set:
         log.warning(
@@ -115,13 +115,13 @@ def build_site(settings: Settings, upstream: UpstreamAddress) -> Site:
     )
 
 
-def build_router(settings: Settings, limits: Limits, jupyter: Pool, application: Pool) -> Router:
-    """The routes to Jupyter, whose address comes later (``Router.use``), and to the application."""
+def build_router(settings: Settings, limits: Limits, jupyter: Pool, web_app: Pool) -> Router:
+    """The routes to Jupyter, whose address comes later (``Router.use``), and to ``web_app``."""
     trusted_proxies = Networks(settings.access.trusted_proxies)
     return Router(
         build_site(settings, UNKNOWN_UPSTREAM),
         jupyter,
-        application,
+        web_app,
         new_request_limit(limits, trusted_proxies),
         new_application_limit(trusted_proxies),
     )
@@ -140,13 +140,13 @@ def build_jupyter_pool(settings: Settings) -> Pool:
     )
 
 
-def build_application_pool(application: Upstream) -> Pool:
-    """The connections to labgate's own application."""
+def build_web_app_pool(web_app: Upstream) -> Pool:
+    """The connections to labgate's web application."""
     return Pool(
-        application,
-        connect_timeout_seconds=APPLICATION_START_SECONDS,
-        idle_connections=APPLICATION_IDLE_CONNECTIONS,
-        response_seconds=APPLICATION_RESPONSE_SECONDS,
+        web_app,
+        connect_timeout_seconds=WEB_APP_START_SECONDS,
+        idle_connections=WEB_APP_IDLE_CONNECTIONS,
+        response_seconds=WEB_APP_RESPONSE_SECONDS,
     )
 
 

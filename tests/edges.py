@@ -65,7 +65,7 @@ class Edge:
     def inspect(self) -> Self:
         """Capture everything from now on, content too."""
         recorder = Recorder(self.captured, CaptureOptions(content=True))
-        self.dispatcher.services.record_with(recorder)
+        self.dispatcher.services.use_recorder(recorder)
         return self
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -13,7 +13,7 @@ MAX_OCTETS = 1024
 """The limit of a user and of a password; anything longer is not hashed."""
 
 
-class Credentials(NamedTuple):
+class BasicCredentials(NamedTuple):
     """A user and password that were not checked yet. Never logged, never stored."""
 
     user: str
@@ -25,7 +25,7 @@ def basic_values(authorization: Sequence[bytes]) -> list[bytes]:
     return [value for value in authorization if is_basic(value)]
 
 
-def parse(values: Sequence[bytes]) -> Credentials | None:
+def parse(values: Sequence[bytes]) -> BasicCredentials | None:
     """Decode the result of ``basic_values``; None if it cannot be valid.
 
     Not valid are: several values, no base64, no colon, an empty user or password, octets that are
@@ -51,4 +51,4 @@ def parse(values: Sequence[bytes]) -> Credentials | None:
         return None
     if any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in text):
         return None
-    return Credentials(user.decode("utf-8"), password)
+    return BasicCredentials(user.decode("utf-8"), password)

@@ -167,7 +167,7 @@ class PasswordLogin:
         self,
         head: RequestHead,
         address: str,
-        credentials: basic.Credentials,
+        credentials: basic.BasicCredentials,
         users: Mapping[str, str],
         digest: bytes,
     ) -> asyncio.Task[Refuse | None]:
@@ -188,7 +188,7 @@ class PasswordLogin:
         self,
         head: RequestHead,
         address: str,
-        credentials: basic.Credentials,
+        credentials: basic.BasicCredentials,
         users: Mapping[str, str],
         digest: bytes,
     ) -> Refuse | None:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from time import monotonic
 
-from proxy.access.basic import Credentials
+from proxy.access.basic import BasicCredentials
 from proxy.access.htpasswd import matches
 
 MAX_CONCURRENT_HASHES = 2
@@ -40,7 +40,7 @@ class PasswordVerifier:
         self._remembered: OrderedDict[bytes, float] = OrderedDict()
         self.hashed = 0
 
-    def digest(self, credentials: Credentials, users: Mapping[str, str]) -> bytes:
+    def digest(self, credentials: BasicCredentials, users: Mapping[str, str]) -> bytes:
         """A keyed digest of the credentials and of the user's current hash."""
         user = credentials.user.encode("utf-8")
         hashed = users.get(credentials.user, "").encode("utf-8")
@@ -66,7 +66,7 @@ class PasswordVerifier:
 
     async def check(
         self,
-        credentials: Credentials,
+        credentials: BasicCredentials,
         users: Mapping[str, str],
         digest: bytes,
         still_wanted: Callable[[], bool],

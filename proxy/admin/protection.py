@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from proxy.admin.sessions import Session, Sessions
+from proxy.admin.sessions import AdminSession, AdminSessions
 
 BASE = "/inspector/"
 """The cookie's path too: cookies know no ports, and Jupyter's own port must not get this one."""
@@ -29,7 +29,7 @@ UNKNOWN = (
     "The inspector does not know this browser. Open the address that labgate printed, with its "
     "token; `labgate inspect` prints it again.\n"
 )
-SESSION = web.RequestKey("session", Session)
+SESSION = web.RequestKey("session", AdminSession)
 
 
 def local_authorities(port: int) -> frozenset[str]:
@@ -38,7 +38,7 @@ def local_authorities(port: int) -> frozenset[str]:
     return frozenset((*(f"{host}:{port}" for host in hosts), *(hosts * (port == _HTTP_PORT))))
 
 
-def protect(sessions: Sessions, authorities: Collection[str]) -> Middleware:
+def protect(sessions: AdminSessions, authorities: Collection[str]) -> Middleware:
     """Let only the page in.
 
     Args:
@@ -69,7 +69,7 @@ def _cookie_name(host: str) -> str:
     return f"{_COOKIE}-{urlsplit(f'//{host}').port or _HTTP_PORT}"
 
 
-def _with_session(sessions: Sessions, token: str, host: str) -> web.Response:
+def _with_session(sessions: AdminSessions, token: str, host: str) -> web.Response:
     """Turn the token into a cookie, and take it out of the address."""
     session = sessions.open(token)
     if session is None:
@@ -81,7 +81,7 @@ def _with_session(sessions: Sessions, token: str, host: str) -> web.Response:
     return response
 
 
-def _is_own(request: web.Request, session: Session, host: str) -> bool:
+def _is_own(request: web.Request, session: AdminSession, host: str) -> bool:
     """Whether the page itself asks, where it matters."""
     upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
     if request.method in _SAFE and not upgrade:

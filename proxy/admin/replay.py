@@ -191,7 +191,7 @@ async def _send(
             f"HTTP/1.1 {response.status} {reason}".rstrip(), captured_fields(response.raw_headers)
         )
         async for piece in response.content.iter_any():
-            exchange.octets_down += len(piece)
+            exchange.bytes_down += len(piece)
             if content is not None:
                 content.feed(piece)
 
@@ -210,5 +210,5 @@ def _exchange_of(
         received=head,
         scheme="http",
         sent_up=head,
-        octets_up=len(wanted.content),
+        bytes_up=len(wanted.content),
     )

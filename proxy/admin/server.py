@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 from proxy.admin.app import make_admin_app
 from proxy.admin.protection import BASE, local_authorities, protect
 from proxy.admin.replay import Replay
-from proxy.admin.sessions import Sessions
+from proxy.admin.sessions import AdminSessions
 from proxy.admin.unix_socket import bind_private, peer_uid
 from proxy.errors import StartError
 from proxy.inspector.inspector import Inspector
@@ -57,7 +57,7 @@ class AdminServer:
         self._sockets: list[socket.socket] = []
         self._path: Path | None = None
         self._page = ""
-        self._sessions = Sessions(key)
+        self._sessions = AdminSessions(key)
 
     async def listen_on_socket(self, path: Path) -> None:
         """Serve commands; without the socket labgate runs all the same."""

@@ -15,7 +15,7 @@ _SECRET_BYTES = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class AdminSession:
     """One browser.
 
     Attributes:
@@ -27,7 +27,7 @@ class Session:
     csrf_token: str
 
 
-class Sessions:
+class AdminSessions:
     """The browsers that came with the token.
 
     Attributes:
@@ -41,21 +41,21 @@ class Sessions:
         self._key = (key or secrets.token_urlsafe(_SECRET_BYTES)).encode("ascii")
         self.token = self._derived("token", "")
 
-    def open(self, token: str) -> Session | None:
+    def open(self, token: str) -> AdminSession | None:
         """A new session, if the token is right."""
         if not _equal(token, self.token):
             return None
         return self._session(secrets.token_urlsafe(_SECRET_BYTES))
 
-    def find(self, cookie: str) -> Session | None:
+    def find(self, cookie: str) -> AdminSession | None:
         """The session of a cookie, if this key made it."""
         identifier, _, _proof = cookie.partition(".")
         session = self._session(identifier)
         return session if _equal(cookie, session.cookie) else None
 
-    def _session(self, identifier: str) -> Session:
+    def _session(self, identifier: str) -> AdminSession:
         proof = self._derived("session", identifier)
-        return Session(f"{identifier}.{proof}", self._derived("csrf", identifier))
+        return AdminSession(f"{identifier}.{proof}", self._derived("csrf", identifier))
 
     def _derived(self, purpose: str, identifier: str) -> str:
         text = f"{purpose} {identifier}".encode("utf-8", "surrogateescape")

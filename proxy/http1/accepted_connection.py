@@ -25,7 +25,7 @@ SLICED_BYTES = 8 * 1024 * 1024
 tenth less."""
 
 
-class Server(Protocol):
+class AcceptingServer(Protocol):
     """What a connection needs of its port's server; ``Http1Server`` is one.
 
     Attributes:
@@ -73,7 +73,7 @@ class AcceptedConnection(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, server: Server, client: str, slot: Slot | None) -> None:
+    def __init__(self, server: AcceptingServer, client: str, slot: Slot | None) -> None:
         self._server = server
         self._slot = slot
         self.client = client

@@ -13,12 +13,12 @@ REQUEST_LINE = b"%b %b HTTP/1.1\r\n"
 """Of a method and a target."""
 
 
-def request_head(head: RequestHead, lines: bytes) -> bytes:
-    """The head of a request with these field lines, which ``field_lines`` has written."""
+def serialize_head(head: RequestHead, lines: bytes) -> bytes:
+    """The head of a request with these field lines, which ``serialize_fields`` has written."""
     return REQUEST_LINE % (head.method, head.target) + lines
 
 
-def field_lines(fields: Iterable[Field]) -> bytes:
+def serialize_fields(fields: Iterable[Field]) -> bytes:
     """The field lines, and the empty line that ends a head."""
     return b"\r\n".join([*map(b": ".join, fields), b"\r\n"])
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import cast
 
-from proxy.http1.accepted_connection import MAX_WRITE_BYTES, AcceptedConnection, Server
+from proxy.http1.accepted_connection import MAX_WRITE_BYTES, AcceptedConnection, AcceptingServer
 from proxy.http1.chunked_body import open_body
 from proxy.http1.connection_states import ClientState, ServerState
 from proxy.http1.request_body import NO_CONTENT, SizedBody
@@ -68,7 +68,7 @@ class ServerConnection(AcceptedConnection):
     )
 
     def __init__(
-        self, server: Server, arrival: Arrival | None = None, slot: Slot | None = None
+        self, server: AcceptingServer, arrival: Arrival | None = None, slot: Slot | None = None
     ) -> None:
         self._arrival = arrival or Arrival("")
         self._accepted_at = monotonic()

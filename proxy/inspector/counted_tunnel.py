@@ -20,7 +20,7 @@ MAX_TARGET_CHARACTERS = 4096
 OPEN_BEFORE = "open before the capture: octets only"
 
 
-class Tunnel(Protocol):
+class ByteCounts(Protocol):
     """What counts the octets of an open WebSocket, handshakes left out."""
 
     bytes_up: int
@@ -35,7 +35,7 @@ class CountedTunnel:
     """
 
     def __init__(
-        self, ring: Ring, guard: Guard, tunnel: Tunnel, record: Record, site: Site
+        self, ring: Ring, guard: Guard, tunnel: ByteCounts, record: Record, site: Site
     ) -> None:
         self._ring = ring
         self._guard = guard
@@ -68,8 +68,8 @@ class CountedTunnel:
         """Read the octets."""
         exchange, tunnel = self.exchange, self._tunnel
         counted = (tunnel.bytes_up, tunnel.bytes_down)
-        if counted != (exchange.octets_up, exchange.octets_down):
-            exchange.octets_up, exchange.octets_down = counted
+        if counted != (exchange.bytes_up, exchange.bytes_down):
+            exchange.bytes_up, exchange.bytes_down = counted
             self._ring.grow(exchange, 0)
 
     def finish(self) -> None:

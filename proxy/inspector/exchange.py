@@ -142,8 +142,8 @@ class Exchange:
         would_refuse: Observe mode let through what ``rule`` refuses.
         explanation: Why Jupyter answered with an error, and the mend; by ``symptom``.
         symptom: The identifier in ``proxy.symptoms``.
-        octets_up: Octets of content from the client, or of a WebSocket.
-        octets_down: The same to the client.
+        bytes_up: Octets of content from the client, or of a WebSocket.
+        bytes_down: The same to the client.
         messages: The latest messages of a WebSocket.
         messages_dropped: How many earlier ones were dropped.
         open: Whether it still runs.
@@ -168,8 +168,8 @@ class Exchange:
     would_refuse: bool = False
     symptom: str = ""
     explanation: str = ""
-    octets_up: int = 0
-    octets_down: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
     times: Times = field(default_factory=Times)
     content_up: CapturedContent | None = None
     content_down: CapturedContent | None = None
@@ -200,8 +200,8 @@ class Exchange:
             "symptom": self.symptom,
             "websocket": self.websocket,
             "messages": len(self.messages) + self.messages_dropped,
-            "octets_up": self.octets_up,
-            "octets_down": self.octets_down,
+            "bytes_up": self.bytes_up,
+            "bytes_down": self.bytes_down,
             "seconds": self.times.last_octet,
             "open": self.open,
         }

@@ -95,7 +95,7 @@ def _request(exchange: Exchange) -> dict[str, Any]:
             for name, value in parse_qsl(query, keep_blank_values=True)
         ],
         "headersSize": -1,
-        "bodySize": exchange.octets_up,
+        "bodySize": exchange.bytes_up,
     }
     if exchange.content_up is not None and exchange.content_up.text:
         request["postData"] = {
@@ -108,7 +108,7 @@ def _request(exchange: Exchange) -> dict[str, Any]:
 def _response(exchange: Exchange) -> dict[str, Any]:
     head = exchange.sent_down or CapturedHead("", ())
     content: dict[str, Any] = {
-        "size": exchange.octets_down,
+        "size": exchange.bytes_down,
         "mimeType": head.value("content-type"),
     }
     if exchange.content_down is not None and exchange.content_down.text:
@@ -122,7 +122,7 @@ def _response(exchange: Exchange) -> dict[str, Any]:
         "content": content,
         "redirectURL": head.value("location"),
         "headersSize": -1,
-        "bodySize": exchange.octets_down,
+        "bodySize": exchange.bytes_down,
     }
 
 
@@ -181,8 +181,8 @@ def _exchange(entry: Mapping[str, Any]) -> Exchange:
         ),
         status=status,
         outcome="read from an archive",
-        octets_up=max(0, int(request.get("bodySize", 0))),
-        octets_down=max(0, int(response.get("content", {}).get("size", 0))),
+        bytes_up=max(0, int(request.get("bodySize", 0))),
+        bytes_down=max(0, int(response.get("content", {}).get("size", 0))),
         times=Times(last_octet=_finite(entry.get("time", 0)) / 1000),
         open=False,
     )

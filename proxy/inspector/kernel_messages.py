@@ -23,7 +23,7 @@ _MAX_NAME_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
-class KernelMessage:
+class KernelMessageSummary:
     """What a kernel message is.
 
     Attributes:
@@ -56,7 +56,7 @@ def carries_kernel_messages(target: bytes) -> bool:
     return _CHANNELS.search(target) is not None
 
 
-def parse(content: bytes, *, binary: bool, subprotocol: bytes) -> KernelMessage | None:
+def parse(content: bytes, *, binary: bool, subprotocol: bytes) -> KernelMessageSummary | None:
     """Read a message; None if it is cut short or is no kernel message."""
     try:
         if not binary:
@@ -68,7 +68,7 @@ def parse(content: bytes, *, binary: bool, subprotocol: bytes) -> KernelMessage 
         return None
 
 
-def _of_json(message: Any) -> KernelMessage | None:
+def _of_json(message: Any) -> KernelMessageSummary | None:
     if not isinstance(message, dict):
         return None
     return _describe(
@@ -79,7 +79,7 @@ def _of_json(message: Any) -> KernelMessage | None:
     )
 
 
-def _of_v1(content: bytes) -> KernelMessage | None:
+def _of_v1(content: bytes) -> KernelMessageSummary | None:
     (count,) = struct.unpack_from("<Q", content)
     if not 6 <= count <= _MAX_OFFSETS:
         return None
@@ -105,12 +105,12 @@ def _first_part(content: bytes) -> bytes:
     return content[offsets[0] : offsets[1] if count > 1 else len(content)]
 
 
-def _describe(channel: str, header: Any, parent: Any, content: Any) -> KernelMessage | None:
+def _describe(channel: str, header: Any, parent: Any, content: Any) -> KernelMessageSummary | None:
     if not isinstance(header, Mapping) or not _text(header.get("msg_type")):
         return None
     body = content if isinstance(content, Mapping) else {}
     count = body.get("execution_count")
-    return KernelMessage(
+    return KernelMessageSummary(
         channel=channel[:_MAX_NAME_CHARACTERS],
         msg_type=_text(header.get("msg_type")),
         execution_count=count if type(count) is int else None,

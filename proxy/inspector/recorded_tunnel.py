@@ -76,9 +76,9 @@ class TunnelRecorder:
     def _read(self, data: bytes, *, up: bool) -> None:
         exchange = self._exchange
         if up:
-            exchange.octets_up += len(data)
+            exchange.bytes_up += len(data)
         else:
-            exchange.octets_down += len(data)
+            exchange.bytes_down += len(data)
         described = [
             self._describe(message, up=up)
             for message in (self._up if up else self._down).feed(data)

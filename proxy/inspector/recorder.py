@@ -1,7 +1,7 @@
 """Captures exchanges between a front and the proxying; both see only what they know.
 
 The front gives the proxying a body and a responder (``proxy.messages``). While the inspector is
-on, each exchange gets a ``Recording`` that stands between. What is captured is made when an
+on, each exchange gets a ``RecordedExchange`` that stands between. What is captured is made when an
 exchange ends, at once; one that takes longer is shown while it runs.
 """
 
@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from proxy.inspector.content import MAX_CONTENT_BYTES
-from proxy.inspector.counted_tunnel import CountedTunnel, Tunnel
+from proxy.inspector.counted_tunnel import ByteCounts, CountedTunnel
 from proxy.inspector.guard import Guard
-from proxy.inspector.recording import Capture, Recording
+from proxy.inspector.recording import Capture, RecordedExchange
 from proxy.inspector.ring import Ring
 from proxy.messages import RequestBody, Responder
 from proxy.observe.record import Record
@@ -59,7 +59,7 @@ class Recorder:
 
     def begin(
         self, record: Record, body: RequestBody, responder: Responder, site: Site
-    ) -> Recording | None:
+    ) -> RecordedExchange | None:
         """Record an exchange whose head has come; ``site`` is what the rules decide by.
 
         Returns:
@@ -71,8 +71,8 @@ class Recorder:
 
     def _begin(
         self, record: Record, body: RequestBody, responder: Responder, site: Site
-    ) -> Recording:
-        recording = Recording(self._capture, record, body, responder, site)
+    ) -> RecordedExchange:
+        recording = RecordedExchange(self._capture, record, body, responder, site)
         if self.options.content:
             recording.capture_content(self.options.max_content_bytes)
         self._capture.unseen.add(recording)
@@ -82,7 +82,7 @@ class Recorder:
         record.recording = recording
         return recording
 
-    def count(self, tunnels: Iterable[tuple[Tunnel, Record]], site: Site) -> None:
+    def show_open_tunnels(self, tunnels: Iterable[tuple[ByteCounts, Record]], site: Site) -> None:
         """Show the WebSockets that were open before, with what is still known of them."""
         with self.guard:
             for tunnel, record in tunnels:

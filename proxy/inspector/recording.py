@@ -54,10 +54,10 @@ class Capture:
     ring: Ring
     guard: Guard = field(default_factory=Guard)
     sections: CapturedSections = field(default_factory=CapturedSections)
-    unseen: set[Recording] = field(default_factory=set)
+    unseen: set[RecordedExchange] = field(default_factory=set)
 
 
-class Recording:
+class RecordedExchange:
     """The proxying's ``RequestBody`` and ``Responder`` while an exchange is recorded.
 
     Args:
@@ -249,7 +249,7 @@ class Recording:
         exchange.outcome = record.outcome
         exchange.open = False
         exchange.times.last_octet = monotonic() - self._began
-        exchange.octets_up, exchange.octets_down = record.bytes_up, record.bytes_down
+        exchange.bytes_up, exchange.bytes_down = record.bytes_up, record.bytes_down
         if self._content_up is not None and exchange.sent_up is not None:
             exchange.content_up = self._content_up.captured(exchange.received)
         if self._content_down is not None and exchange.sent_down is not None:

@@ -53,7 +53,7 @@ def row(exchange: Json) -> Text:
         (f"{exchange['number']:>5} {started:%H:%M:%S}.{started.microsecond // 1000:03d} ", "dim"),
         (f"{status or '---':>3} ", _STYLES[status // 100]),
         escaped(f"{exchange['method']:<6} {exchange['target']}"),
-        (f"  {_size(exchange['octets_down'])} {_seconds(exchange['seconds'])}", "dim"),
+        (f"  {_size(exchange['bytes_down'])} {_seconds(exchange['seconds'])}", "dim"),
     )
     if exchange["websocket"]:
         text.append(f"  ws {exchange['messages']}", "cyan")

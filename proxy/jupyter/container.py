@@ -37,7 +37,7 @@ from proxy.jupyter.folder_permissions import require_writable
 from proxy.jupyter.foreign_container import foreign_container_error
 from proxy.jupyter.launcher import STOP_SECONDS, JupyterExit, Launched
 from proxy.jupyter.login_token import login_token
-from proxy.jupyter.mounts import Mount, describe_storage, mounts_of
+from proxy.jupyter.mounts import ContainerMount, describe_storage, mounts_of
 from proxy.jupyter.pauses import log_pauses
 from proxy.jupyter.port import LOOPBACK
 from proxy.net.upstream_address import UpstreamAddress
@@ -76,7 +76,7 @@ class ContainerLauncher:
         shared_volume: str = SHARED_VOLUME,
     ) -> None:
         self._shared_volume = shared_volume
-        self._default_mount: Mount | None = None
+        self._default_mount: ContainerMount | None = None
         self._stop_seconds = stop_seconds
         self._settings = settings
         self._token_folder = token_folder
@@ -204,7 +204,7 @@ class ContainerLauncher:
         token = "" if self._settings.password else login_token(self._token_folder)
         return container_spec_of(self._settings, token, self._default_mount)
 
-    async def _choose_default_volume(self, existing: Inspected | None) -> Mount:
+    async def _choose_default_volume(self, existing: Inspected | None) -> ContainerMount:
         listed = await self._docker._query_json("volumes")
         volumes = {volume["Name"] for volume in listed["Volumes"] or ()}
         chosen = default_volume(self._settings.name, existing, volumes, self._shared_volume)

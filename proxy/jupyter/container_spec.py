@@ -10,7 +10,7 @@ from typing import Any
 from proxy.config.sections import JupyterSettings
 from proxy.config.types import memory_bytes
 from proxy.jupyter.launcher import Login
-from proxy.jupyter.mounts import Folders, Mount, parse_mount, required_mounts
+from proxy.jupyter.mounts import ContainerMount, Folders, parse_mount, required_mounts
 from proxy.jupyter.port import LOOPBACK
 
 JUPYTER_PORT = "8888/tcp"
@@ -46,8 +46,8 @@ class ContainerSpec:
 
     name: str
     image: str
-    mount: Mount | None
-    home: Mount | None
+    mount: ContainerMount | None
+    home: ContainerMount | None
     port: int
     user: str
     memory: int
@@ -75,7 +75,7 @@ class ContainerSpec:
             "login": self.login.kind,
         }
 
-    def mounts(self, folders: Folders) -> tuple[Mount, ...]:
+    def mounts(self, folders: Folders) -> tuple[ContainerMount, ...]:
         """The mounts that preserve files, for an image with these folders.
 
         Raises:
@@ -125,7 +125,7 @@ class ContainerSpec:
 
 
 def container_spec_of(
-    settings: JupyterSettings, token: str, default_mount: Mount | None
+    settings: JupyterSettings, token: str, default_mount: ContainerMount | None
 ) -> ContainerSpec:
     """The specification for the settings.
 
@@ -147,7 +147,7 @@ def container_spec_of(
     )
 
 
-def _written(mount: Mount | None) -> str:
+def _written(mount: ContainerMount | None) -> str:
     return f"{mount.source}:{mount.target}" if mount else ""
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from proxy.config.sections import DEFAULT_WORK_FOLDER
 from proxy.jupyter.container_action import Inspected, is_ours
-from proxy.jupyter.mounts import Mount, mounts_of
+from proxy.jupyter.mounts import ContainerMount, mounts_of
 
 SHARED_VOLUME = "jupyter-work"
 """What earlier versions mounted in every container, whatever its name."""
@@ -16,7 +16,7 @@ SHARED_VOLUME = "jupyter-work"
 class DefaultVolume(NamedTuple):
     """``remark`` is a sentence for the log; empty for nothing to say."""
 
-    mount: Mount
+    mount: ContainerMount
     remark: str = ""
 
 
@@ -37,8 +37,8 @@ def default_volume(
         volumes: The names of all volumes.
         shared: The volume that earlier versions mounted.
     """
-    own = Mount("volume", f"{name}-work", DEFAULT_WORK_FOLDER)
-    earlier = Mount("volume", shared, DEFAULT_WORK_FOLDER)
+    own = ContainerMount("volume", f"{name}-work", DEFAULT_WORK_FOLDER)
+    earlier = ContainerMount("volume", shared, DEFAULT_WORK_FOLDER)
     if own == earlier:
         return DefaultVolume(own)
     has_earlier = existing is not None and is_ours(existing) and earlier in mounts_of(existing)

@@ -11,7 +11,7 @@ import aiodocker
 
 from proxy.errors import StartError
 from proxy.jupyter.container_spec import ContainerSpec, is_root
-from proxy.jupyter.mounts import Mount
+from proxy.jupyter.mounts import ContainerMount
 from proxy.jupyter.temporary_container import temporary_container
 
 _ABSENT = "bind source path does not exist"
@@ -48,7 +48,7 @@ class ProbeResult:
 async def require_writable(
     docker: aiodocker.Docker,
     spec: ContainerSpec,
-    mounts: tuple[Mount, ...],
+    mounts: tuple[ContainerMount, ...],
     image: Mapping[str, Any],
 ) -> None:
     """Check the folders of the host among ``mounts`` as the container's user.
@@ -84,7 +84,7 @@ async def require_writable(
             raise StartError(_unwritable(mount, answer, owned_by))
 
 
-def _unwritable(mount: Mount, answer: ProbeResult, owned_by: str) -> str:
+def _unwritable(mount: ContainerMount, answer: ProbeResult, owned_by: str) -> str:
     other = ""
     if not is_root(owned_by) and not owned_by.startswith(
         "65534:"
@@ -98,7 +98,7 @@ def _unwritable(mount: Mount, answer: ProbeResult, owned_by: str) -> str:
 
 
 async def _probe(
-    docker: aiodocker.Docker, spec: ContainerSpec, user: str, bind_mounts: list[Mount]
+    docker: aiodocker.Docker, spec: ContainerSpec, user: str, bind_mounts: list[ContainerMount]
 ) -> ProbeResult:
     body = {
         "Image": spec.image,

@@ -26,7 +26,7 @@ from proxy.errors import StartError
 from proxy.jupyter.container_action import Inspected
 from proxy.jupyter.container_files import ContainerFiles
 from proxy.jupyter.engine import EngineError, engine_start_error
-from proxy.jupyter.mounts import FolderCopy, Mount, mounts_of
+from proxy.jupyter.mounts import ContainerMount, FolderCopy, mounts_of
 from proxy.jupyter.tar_copy import OnBytes, Records, differing_files, is_below
 
 log = logging.getLogger("labgate.jupyter")
@@ -203,7 +203,7 @@ def _marker_text(folder_copy: FolderCopy, identity: str, *, whole: bool) -> str:
 
 @asynccontextmanager
 async def _files_of_mount(
-    docker: aiodocker.Docker, mount: Mount, image: str
+    docker: aiodocker.Docker, mount: ContainerMount, image: str
 ) -> AsyncIterator[ContainerFiles]:
     """The files of a volume or folder, through a container that mounts it and never runs."""
     described: dict[str, Any] = {
@@ -231,7 +231,7 @@ async def _files_of_mount(
         await holder.delete(force=True)
 
 
-async def _remove_leftovers(docker: aiodocker.Docker, mount: Mount) -> None:
+async def _remove_leftovers(docker: aiodocker.Docker, mount: ContainerMount) -> None:
     """Remove containers of a labgate that was killed while it copied; they never ran."""
     wanted = f'{{"label":["{COPY_LABEL}={mount.source}"],"status":["created"]}}'
     for one in await docker.containers.list(all=1, filters=wanted):

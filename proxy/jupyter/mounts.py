@@ -20,7 +20,7 @@ _SYSTEM_FOLDERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Mount:
+class ContainerMount:
     """A named volume or a folder of the host (``bind``), and its path in the container."""
 
     kind: Literal["volume", "bind"]
@@ -59,8 +59,8 @@ def folders_of(config: Mapping[str, Any]) -> Folders:
 
 
 def required_mounts(
-    name: str, folders: Folders, volume: Mount | None, home: Mount | None
-) -> tuple[Mount, ...]:
+    name: str, folders: Folders, volume: ContainerMount | None, home: ContainerMount | None
+) -> tuple[ContainerMount, ...]:
     """The mounts that preserve the files in the home folder and in the folder that Lab opens.
 
     Args:
@@ -79,9 +79,9 @@ def required_mounts(
                 f"jupyter.home mounts {home.source} at {home.target}, but the home folder in this "
                 f"image is {folders.home}. Write {home.source}:{folders.home}."
             )
-        mounts.insert(0, Mount("volume", f"{name}-home", folders.home))
+        mounts.insert(0, ContainerMount("volume", f"{name}-home", folders.home))
     if folders.start and not mount_of(folders.start, mounts):
-        mounts.append(Mount("volume", f"{name}-start", folders.start))
+        mounts.append(ContainerMount("volume", f"{name}-start", folders.start))
     return tuple(mounts)
 
 
@@ -98,13 +98,14 @@ class FolderCopy:
     """
 
     source: str
-    previous_mount: Mount | None
-    mount: Mount
+    previous_mount: ContainerMount | None
+    mount: ContainerMount
     target: str
 
 
 def folders_to_copy(
-    earlier: tuple[Folders, tuple[Mount, ...]], now: tuple[Folders, tuple[Mount, ...]]
+    earlier: tuple[Folders, tuple[ContainerMount, ...]],
+    now: tuple[Folders, tuple[ContainerMount, ...]],
 ) -> tuple[FolderCopy, ...]:
     """The folders to copy from an earlier container, unless they are on the new mounts already."""
     (old, old_mounts), (new, new_mounts) = earlier, now
@@ -119,16 +120,16 @@ def folders_to_copy(
     return tuple(found)
 
 
-def mount_of(path: str, mounts: Iterable[Mount]) -> Mount | None:
+def mount_of(path: str, mounts: Iterable[ContainerMount]) -> ContainerMount | None:
     """The mount that contains ``path``: the innermost one."""
     around = [m for m in mounts if PurePosixPath(path).is_relative_to(m.target)]
     return max(around, key=lambda mount: len(mount.target), default=None)
 
 
-def mounts_of(inspected: Mapping[str, Any]) -> tuple[Mount, ...]:
+def mounts_of(inspected: Mapping[str, Any]) -> tuple[ContainerMount, ...]:
     """The volumes and folders of an inspected container."""
     return tuple(
-        Mount(
+        ContainerMount(
             "volume" if there["Type"] == "volume" else "bind",
             (there.get("Name") if there["Type"] == "volume" else there.get("Source")) or "",
             there["Destination"].rstrip("/") or "/",
@@ -152,7 +153,7 @@ def describe_storage(inspected: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def parse_mount(text: str) -> Mount | None:
+def parse_mount(text: str) -> ContainerMount | None:
     """Parse ``NAME:/container/path`` or ``/host/folder:/container/path``; empty is none.
 
     Raises:
@@ -162,8 +163,8 @@ def parse_mount(text: str) -> Mount | None:
         return None
     source, target = split_mount(text)
     if is_folder(source):
-        return Mount("bind", str(Path(source).expanduser().absolute()), target)
-    return Mount("volume", source, target)
+        return ContainerMount("bind", str(Path(source).expanduser().absolute()), target)
+    return ContainerMount("volume", source, target)
 
 
 def _folder(path: str) -> str:

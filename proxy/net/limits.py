@@ -48,11 +48,11 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 
-APPLICATION_REQUESTS = 64
+WEB_APP_REQUESTS = 64
 """Requests for labgate's own paths at once. They take milliseconds, but anybody may send them, and
 each takes three descriptors: the client's and both ends of a socketpair."""
 
-APPLICATION_REQUESTS_PER_ADDRESS = 16
+WEB_APP_REQUESTS_PER_ADDRESS = 16
 """Of these those of one client address, so that a health check gets through."""
 
 
@@ -138,6 +138,4 @@ def new_request_limit(limits: Limits, shared_addresses: Networks = NO_NETWORKS) 
 
 def new_application_limit(shared_addresses: Networks = NO_NETWORKS) -> ConcurrencyLimit:
     """Limit the requests for labgate's own paths."""
-    return ConcurrencyLimit(
-        APPLICATION_REQUESTS, APPLICATION_REQUESTS_PER_ADDRESS, shared_addresses
-    )
+    return ConcurrencyLimit(WEB_APP_REQUESTS, WEB_APP_REQUESTS_PER_ADDRESS, shared_addresses)

@@ -14,7 +14,7 @@ import socket
 import ssl
 from time import monotonic
 
-from proxy.net.pending_connection import PendingConnection, Server
+from proxy.net.pending_connection import FrontServer, PendingConnection
 from proxy.net.reset import reset_socket
 from proxy.rules.networks import NO_NETWORKS, Networks, plain_address
 from proxy.runtime.tasks import yielding_to_others
@@ -29,7 +29,7 @@ MAX_ACCEPTS_PER_TURN = 64
 
 
 async def listen(
-    server: Server,
+    server: FrontServer,
     listening: socket.socket,
     context: ssl.SSLContext | None,
     backlog: int,
@@ -65,7 +65,7 @@ class Listener:
 
     def __init__(
         self,
-        server: Server,
+        server: FrontServer,
         listening: socket.socket,
         context: ssl.SSLContext | None,
         backlog: int,

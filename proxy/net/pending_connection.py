@@ -25,7 +25,7 @@ log = logging.getLogger("labgate")
 MAX_LOGGED_OCTETS = 40
 
 
-class Server(Protocol):
+class FrontServer(Protocol):
     """Serves what a pending connection becomes; ``Http1Server`` is one."""
 
     @property
@@ -88,7 +88,7 @@ class PendingConnection(PeekedSocket):
 
     def __init__(
         self,
-        server: Server,
+        server: FrontServer,
         pending: set[PendingConnection],
         channel: socket.socket,
         peer: str,

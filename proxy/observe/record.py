@@ -44,7 +44,7 @@ class Record:
         seconds: From the complete request head to the end of the response.
         warning: It was refused or failed; its line in the log is a warning.
         detail: Why it was refused: the field and value at fault; secrets redacted.
-        recording: What the inspector captures of it; told when everything is known.
+        recording: What the inspector captures of it; ``finish`` is called when everything is known.
         refusal: Why it was refused, or would have been if labgate did not only observe.
         changes_up: What the rules did to the request's fields. This and the following are known
             if the request is traced.
@@ -95,7 +95,7 @@ class Observers:
 NO_OBSERVERS = Observers()
 
 
-def notify(observers: Sequence[Observer], record: Record) -> None:
+def notify_observers(observers: Sequence[Observer], record: Record) -> None:
     """Call every one of ``observers``."""
     for observe in observers:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from weakref import ref
 
-from proxy.http1.request_writer import REQUEST_LINE, field_lines, request_head
+from proxy.http1.request_writer import REQUEST_LINE, serialize_fields, serialize_head
 from proxy.rules.changes import Change
 from proxy.rules.decide import decide, depends_on_target
 from proxy.rules.decision import Decision, Forward
@@ -77,16 +77,18 @@ class DecisionCache:
         """The head that goes up; the arguments are those of ``rules.request.upstream_fields``."""
         if websocket:
             fields = upstream_fields(head, site, websocket=True, changes=changes)
-            return request_head(head, field_lines(fields))
+            return serialize_head(head, serialize_fields(fields))
         remembered = self._of(head)
         key = (site, head.arrival, head.version)
         if remembered.sent_as != key or (changes is not None and remembered.changes is None):
             remembered.changes = [] if changes is not None else None
-            remembered.lines = field_lines(upstream_fields(head, site, changes=remembered.changes))
+            remembered.lines = serialize_fields(
+                upstream_fields(head, site, changes=remembered.changes)
+            )
             remembered.sent_as = key
         if changes is not None and remembered.changes is not None:
             changes += remembered.changes
-        # As request_head: this is every request's way, and a call costs as much as the rest of it.
+        # As serialize_head: this is each request's way, and a call costs as much as the rest of it.
         return REQUEST_LINE % (head.method, head.target) + remembered.lines
 
     def _of(self, head: RequestHead) -> Remembered:

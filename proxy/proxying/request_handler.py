@@ -16,7 +16,7 @@ from proxy.http1.request_body import NO_CONTENT
 from proxy.messages import RequestBody, Responder, send_response
 from proxy.net.limits import Slot
 from proxy.net.reset import reset
-from proxy.observe.record import Record, notify
+from proxy.observe.record import Record, notify_observers
 from proxy.proxying import responses
 from proxy.proxying.forwarder import Forwarder, Result, Switched
 from proxy.proxying.router import Route
@@ -62,7 +62,7 @@ class RequestHandler:
         """Respond at once, or start what will."""
         services = self.services
         if services.observers.start:
-            notify(services.observers.start, self.record)
+            notify_observers(services.observers.start, self.record)
         decision = services.cache.decide(self.head, services.router.site)
         match decision:
             case Forward() | Tunnel() | Internal():
@@ -160,7 +160,7 @@ class RequestHandler:
     def _on_status(self, status: int) -> None:
         self.record.status = status
         if self.services.observers.head:
-            notify(self.services.observers.head, self.record)
+            notify_observers(self.services.observers.head, self.record)
 
     def _on_result(self, result: Result) -> None:
         self._count(result)
@@ -307,7 +307,7 @@ class RequestHandler:
         if services.open_requests.draining:
             services.open_requests.check_drained()
         if services.observers.end:
-            notify(services.observers.end, record)
+            notify_observers(services.observers.end, record)
         if record.recording is not None:
             record.recording.finish()
 

@@ -79,7 +79,7 @@ def after_error(
     Args:
         head: The request.
         reason: Why.
-        internal: Whether the upstream is labgate's own application.
+        internal: Whether the upstream is labgate's web application.
     """
     if isinstance(reason, ClientFault):
         return error(head, reason.status, "content", str(reason), close=True)

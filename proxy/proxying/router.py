@@ -21,8 +21,8 @@ class Route:
         site: What the rules rewrite by, in requests to it and in its responses.
         limit: How many requests it may have at once; a tunnel is not counted any more.
         access_control: Decides who may reach it; None lets everybody.
-        outage: Logs when it goes away and when it comes back; labgate's own application has none.
-        internal: It is labgate's own application: requests go there without content, and
+        outage: Logs when it goes away and when it comes back; labgate's web application has none.
+        internal: It is labgate's web application: requests go there without content, and
             ``--show-headers`` does not show what the rules change.
     """
 
@@ -35,44 +35,44 @@ class Route:
 
 
 class Router:
-    """Chooses a route for each request: Jupyter's, or that of labgate's own application.
+    """Chooses a route for each request: Jupyter's, or that of labgate's web application.
 
     Attributes:
         site: What the rules decide by.
         behind_proxies: Whether it has trusted proxies, which name the client.
         jupyter: The route to Jupyter.
-        application: The route to labgate's own application, for ``rules.decision.Internal``.
+        web_app: The route to labgate's web application, for ``rules.decision.Internal``.
 
     Args:
         site: The configuration.
         jupyter: The connections to Jupyter.
-        application: The connections to labgate's own application.
+        web_app: The connections to labgate's web application.
         limit: How many requests may be forwarded to Jupyter at once.
-        application_limit: The same for labgate's own application.
+        web_app_limit: The same for labgate's web application.
     """
 
     def __init__(
         self,
         site: Site,
         jupyter: Pool,
-        application: Pool,
+        web_app: Pool,
         limit: ConcurrencyLimit,
-        application_limit: ConcurrencyLimit,
+        web_app_limit: ConcurrencyLimit,
     ) -> None:
         self.jupyter = Route(jupyter, site, limit, outage=Outage())
-        self.application = Route(application, site, application_limit, internal=True)
+        self.web_app = Route(web_app, site, web_app_limit, internal=True)
         self.use(site)
 
     def route(self, decision: Forward | Tunnel | Internal) -> Route:
         """The route for what the rules decided."""
         if isinstance(decision, Internal):
-            return self.application
+            return self.web_app
         return self.jupyter if decision.would_refuse is None else self._unmodified
 
     @property
     def routes(self) -> tuple[Route, ...]:
         """Every route."""
-        return self.jupyter, self.application
+        return self.jupyter, self.web_app
 
     def use(self, site: Site) -> None:
         """From the next request on, this is the configuration."""
@@ -80,7 +80,7 @@ class Router:
         self.behind_proxies = bool(site.trusted_proxies)
         self.jupyter = replace(self.jupyter, site=site)
         self._unmodified = replace(self.jupyter, site=site.unmodified())
-        self.application = replace(self.application, site=site.for_application())
+        self.web_app = replace(self.web_app, site=site.for_web_app())
 
     def protect(self, access_control: AccessControl | None) -> None:
         """From the next request on, ``access_control`` decides who may reach Jupyter."""

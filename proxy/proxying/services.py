@@ -38,7 +38,7 @@ class Services:
     cache: DecisionCache = field(default_factory=DecisionCache)
     open_requests: OpenRequests = field(default_factory=OpenRequests)
 
-    def record_with(self, recorder: Recorder | None) -> None:
+    def use_recorder(self, recorder: Recorder | None) -> None:
         """Capture the requests that begin from now on, or none; count what open WebSockets send."""
         if self.recorder is not None:
             self.recorder.stop()
@@ -46,9 +46,9 @@ class Services:
         if recorder is not None:
             recorder.guard.switch_off = partial(self._record_no_more, recorder)
         if recorder is not None and self.open_requests.tunnels:
-            recorder.count(tuple(self.open_requests.tunnels.items()), self.router.site)
+            recorder.show_open_tunnels(tuple(self.open_requests.tunnels.items()), self.router.site)
 
     def _record_no_more(self, faulty: Recorder) -> None:
         """Switch the capture off, unless another recorder has taken its place."""
         if self.recorder is faulty:
-            self.record_with(None)
+            self.use_recorder(None)

@@ -131,18 +131,18 @@ def logout(head: RequestHead, site: Site) -> Internal | Refuse:
         sentence = "This server asks for no password of its own. Jupyter's menu has its Log Out."
         return Refuse(404, "logout", sentence)
     if head.method in (b"GET", b"HEAD"):
-        return Internal(application_head(head))
+        return Internal(web_app_head(head))
     if head.method != b"POST":
         allow = (b"Allow", b"GET, HEAD, POST")
         return Refuse(405, "logout", "Use GET or POST here.", fields=(allow,))
     if not head.values(b"origin"):
         sentence = f"Send the Origin field (a program: Origin: {site.canonical})."
         return Refuse(403, "logout", sentence, "Origin")
-    return Internal(application_head(head))
+    return Internal(web_app_head(head))
 
 
-def application_head(head: RequestHead) -> RequestHead:
-    """The request for labgate's own application: only what its routes read.
+def web_app_head(head: RequestHead) -> RequestHead:
+    """The request for labgate's web application: only what its routes read.
 
     No route reads content, and aiohttp would decompress it, so it is left out. So are fields that
     aiohttp's parser, which is stricter, would refuse or log.
@@ -155,7 +155,7 @@ def own_path(head: RequestHead, site: Site) -> Internal | Refuse | None:
     """The decision on a path that labgate answers itself; None for other paths."""
     path = head.target.partition(b"?")[0]
     if path in (HEALTH, READY):
-        return Internal(application_head(head))
+        return Internal(web_app_head(head))
     if not path.startswith(CHALLENGE):
         return None
     token = path[len(CHALLENGE) :]
@@ -164,4 +164,4 @@ def own_path(head: RequestHead, site: Site) -> Internal | Refuse | None:
     if not token or not _TOKEN_CHARACTERS.issuperset(token):
         # RFC 8555 section 8.3: a token is base64url, so no dots and no slashes.
         return NO_CHALLENGE
-    return Internal(application_head(head))
+    return Internal(web_app_head(head))

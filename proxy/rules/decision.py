@@ -29,7 +29,7 @@ class Respond:
 
 @dataclass(frozen=True, slots=True)
 class Internal:
-    """Send ``head`` to labgate's own application (``proxy.web``) and relay its response."""
+    """Send ``head`` to labgate's web application (``proxy.web``) and relay its response."""
 
     head: RequestHead
 

@@ -96,10 +96,10 @@ class Site:
         """The same site for requests that would be refused: they go up as they came."""
         return replace(self, preserve=True)
 
-    def for_application(self) -> Site:
-        """The same site in front of labgate's own application instead of Jupyter.
+    def for_web_app(self) -> Site:
+        """The same site in front of labgate's web application instead of Jupyter.
 
-        The application gets the public names, and labgate's own credentials to log out. Its
+        The web application gets the public names, and labgate's own credentials to log out. Its
         responses have no Strict-Transport-Security, because clients get them over plain HTTP as
         well (RFC 6797 section 7.2).
         """

@@ -28,7 +28,7 @@ def is_token_accepted(head: RequestHead, answer: ResponseHead, site: Site) -> bo
     """
     if is_logout(head.target, site) or answer.status >= 500:
         return None
-    name = login_cookie(head, site)
+    name = login_cookie_name(head, site)
     set_to = [value for pair, value in map(_pair, answer.values(b"set-cookie")) if pair == name]
     if set_to:
         return any(set_to)
@@ -42,7 +42,7 @@ def is_token_accepted(head: RequestHead, answer: ResponseHead, site: Site) -> bo
     return False
 
 
-def login_cookie(head: RequestHead, site: Site) -> bytes:
+def login_cookie_name(head: RequestHead, site: Site) -> bytes:
     """The default name of Jupyter's login cookie (``IdentityProvider.get_cookie_name``).
 
     If Jupyter is configured with another name, a right token is counted as wrong once.

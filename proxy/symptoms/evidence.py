@@ -120,7 +120,7 @@ def cookie(head: RequestHead, name: bytes) -> bytes | None:
     return next((value for key, value in pairs(head.values(b"cookie")) if key == name), None)
 
 
-def login_cookie(head: RequestHead) -> bool:
+def has_login_cookie(head: RequestHead) -> bool:
     """Whether there is a cookie named as Jupyter names its login (``get_cookie_name``)."""
     return any(name.startswith(b"username-") for name, _ in pairs(head.values(b"cookie")))
 

@@ -19,7 +19,7 @@ from .evidence import (
     authority_of,
     cookie,
     first,
-    login_cookie,
+    has_login_cookie,
     means_websocket,
     origin_matches_host,
     passed_a_proxy,
@@ -165,7 +165,7 @@ def _websocket(evidence: Evidence) -> Explanation:
             "takes it away."
         )
         return explained("websocket-refused", sentence, "Origin")
-    if not login_cookie(head):
+    if not has_login_cookie(head):
         return _no_login(evidence, "websocket-refused")
     # Jupyter asks for the login first, tornado then for Upgrade, and only then for Origin.
     if upgrades(head) and not origin_matches_host(head):
@@ -231,7 +231,7 @@ def _referer(evidence: Evidence) -> Explanation:
 
 def _login(evidence: Evidence) -> Explanation:
     head = evidence.sent or evidence.came
-    return _expired(evidence) if login_cookie(head) else _no_login(evidence, "cookies-lost")
+    return _expired(evidence) if has_login_cookie(head) else _no_login(evidence, "cookies-lost")
 
 
 def _no_login(evidence: Evidence, id: str) -> Explanation:  # noqa: A002

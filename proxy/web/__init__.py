@@ -1,6 +1,6 @@
 """What labgate answers itself, as ``aiohttp.web.Application``; and the pages for people.
 
-To the proxying the application is one more upstream, in the same process: a request for one of
+To the proxying the web application is one more upstream, in the same process: a request for one of
 its paths (``rules.Internal``) is forwarded like any other, over a socketpair.
 
 In the order a request meets them:

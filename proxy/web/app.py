@@ -1,4 +1,4 @@
-"""The application behind the public ports."""
+"""The web application behind the public ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The application's errors, in the words and forms of labgate's other errors."""
+"""The web application's errors, in the words and forms of labgate's other errors."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class InProcessUpstream:
     It starts with the first connection, or ``START_DELAY_SECONDS`` after ``start_soon``.
 
     Args:
-        make_app: Makes the application, as soon as aiohttp is loaded.
+        make_app: Makes the web application, as soon as aiohttp is loaded.
         limits: Those of labgate's own parser; aiohttp's are no narrower.
     """
 
@@ -45,7 +45,7 @@ class InProcessUpstream:
         self._stopped = False
 
     def __str__(self) -> str:
-        return "labgate's own application"
+        return "labgate's web application"
 
     def start_soon(self) -> None:
         """Start in the background, when nobody waits for the ports to open any more."""
@@ -54,7 +54,7 @@ class InProcessUpstream:
     def _begin(self) -> asyncio.Task[None]:
         failed = self._starting is not None and self._starting.done() and self._runner is None
         if self._starting is None or failed:
-            self._starting = spawn(self._start(), "application")
+            self._starting = spawn(self._start(), "web application")
         return self._starting
 
     async def _start(self) -> None:
@@ -78,7 +78,7 @@ class InProcessUpstream:
         self._runner = runner
 
     async def stop(self) -> None:
-        """Close every connection and run the application's clean-up."""
+        """Close every connection and run the web application's clean-up."""
         self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
@@ -89,10 +89,10 @@ class InProcessUpstream:
             await self._runner.cleanup()
 
     async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.BaseTransport, P]:
-        """Connect a protocol that ``factory`` makes to the application.
+        """Connect a protocol that ``factory`` makes to the web application.
 
         Raises:
-            OSError: The application did not start or has stopped, or there are no descriptors
+            OSError: The web application did not start or has stopped, or there are no descriptors
                 left for a socketpair.
         """
         if not self._stopped and self._runner is None:

@@ -34,7 +34,7 @@ def error_page(status: int, reason: str, sentence: str) -> Page:
     Args:
         status: The answer's status.
         reason: The rule that refused, or another word for what is the matter.
-        sentence: What programs are told.
+        sentence: What programs get.
     """
     words = error_words(status, reason)
     return _page(

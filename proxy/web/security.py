@@ -1,4 +1,4 @@
-"""The security fields of every answer of the application, set in one place."""
+"""The security fields of every answer of the web application, set in one place."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Supervisor:
         """Of a Jupyter that labgate launched; empty for none."""
         self.dispatch = None
         """Only the workers have it."""
-        self.inspector = Inspector(Ring(), self._record_with)
+        self.inspector = Inspector(Ring(), self._use_recorder)
         self._captured = CapturedElsewhere(self.inspector.ring)
         self._main: list[list[socket.socket]] = []
         self._plain: list[list[socket.socket]] = []
@@ -122,7 +122,7 @@ class Supervisor:
         self.upstream = address
         self._broadcast({"upstream": asdict(address)})
 
-    def _record_with(self, recorder: Recorder | None) -> None:
+    def _use_recorder(self, recorder: Recorder | None) -> None:
         """Have all workers capture the exchanges that begin from now on, or none."""
         self._broadcast({"inspect": None if recorder is None else asdict(recorder.options)})
 

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from proxy.access.basic import MAX_OCTETS, Credentials, basic_values, parse
+from proxy.access.basic import MAX_OCTETS, BasicCredentials, basic_values, parse
 
 
 def basic(pair: bytes, scheme: bytes = b"Basic ") -> bytes:
@@ -27,7 +27,7 @@ def basic(pair: bytes, scheme: bytes = b"Basic ") -> bytes:
     ],
 )
 def test_read(value: bytes, user: str, password: bytes) -> None:
-    assert parse([value]) == Credentials(user, password)
+    assert parse([value]) == BasicCredentials(user, password)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from passlib.hash import bcrypt
 
 from proxy.access import password_verifier
-from proxy.access.basic import Credentials
+from proxy.access.basic import BasicCredentials
 from proxy.access.password_verifier import (
     MAX_CONCURRENT_HASHES,
     MAX_REMEMBERED_PASSWORDS,
@@ -21,7 +21,7 @@ from proxy.access.password_verifier import (
 KEY = b"k" * 32
 CHEAP = bcrypt.using(rounds=4)
 USERS = {"ada": CHEAP.hash("sesame"), "bob": CHEAP.hash("barley")}
-ADA = Credentials("ada", b"sesame")
+ADA = BasicCredentials("ada", b"sesame")
 
 
 class Clock:
@@ -43,7 +43,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 async def check(
     verifier: PasswordVerifier,
-    credentials: Credentials = ADA,
+    credentials: BasicCredentials = ADA,
     users: Mapping[str, str] = USERS,
     *,
     wanted: bool = True,
@@ -52,7 +52,7 @@ async def check(
     return await verifier.check(credentials, users, digest, lambda: wanted)
 
 
-def remembers(verifier: PasswordVerifier, credentials: Credentials = ADA) -> bool:
+def remembers(verifier: PasswordVerifier, credentials: BasicCredentials = ADA) -> bool:
     return verifier.remembers(verifier.digest(credentials, USERS))
 
 
@@ -67,8 +67,10 @@ async def test_a_right_password_is_remembered_for_minutes(clock: Clock) -> None:
     assert not remembers(verifier)
 
 
-@pytest.mark.parametrize("credentials", [Credentials("ada", b"x"), Credentials("eve", b"sesame")])
-async def test_a_wrong_password_is_not_remembered(credentials: Credentials) -> None:
+@pytest.mark.parametrize(
+    "credentials", [BasicCredentials("ada", b"x"), BasicCredentials("eve", b"sesame")]
+)
+async def test_a_wrong_password_is_not_remembered(credentials: BasicCredentials) -> None:
     verifier = PasswordVerifier(KEY)
     assert await check(verifier, credentials) is False
     assert verifier.hashed == 1, "it takes as long for a user who does not exist"
@@ -77,7 +79,7 @@ async def test_a_wrong_password_is_not_remembered(credentials: Credentials) -> N
 
 async def test_an_unknown_user_does_not_get_in_with_the_password_of_a_known_one() -> None:
     users = {"ada": USERS["ada"]}
-    assert await check(PasswordVerifier(KEY), Credentials("eve", b"sesame"), users) is False
+    assert await check(PasswordVerifier(KEY), BasicCredentials("eve", b"sesame"), users) is False
 
 
 async def test_what_is_no_longer_wanted_is_not_hashed() -> None:
@@ -88,10 +90,10 @@ async def test_what_is_no_longer_wanted_is_not_hashed() -> None:
 
 
 OTHERS = [
-    Credentials("adas", b"esame"),
-    Credentials("ad", b"asesame"),
-    Credentials("ada", b"sesame "),
-    Credentials("bob", b"sesame"),
+    BasicCredentials("adas", b"esame"),
+    BasicCredentials("ad", b"asesame"),
+    BasicCredentials("ada", b"sesame "),
+    BasicCredentials("bob", b"sesame"),
 ]
 
 
@@ -104,15 +106,15 @@ def test_every_user_password_hash_and_key_has_its_own_digest() -> None:
     digests |= {PasswordVerifier(b"o" * 32).digest(ADA, USERS)}
     digests |= {PasswordVerifier().digest(ADA, USERS), PasswordVerifier().digest(ADA, USERS)}
     assert len(digests) == 10
-    assert verifier.digest(Credentials("eve", b"x"), {}) == verifier.digest(
-        Credentials("eve", b"x"), {"eve": ""}
+    assert verifier.digest(BasicCredentials("eve", b"x"), {}) == verifier.digest(
+        BasicCredentials("eve", b"x"), {"eve": ""}
     )
 
 
 async def test_the_password_that_was_used_longest_ago_is_forgotten_first() -> None:
     verifier = PasswordVerifier(KEY)
     await check(verifier)
-    bob = Credentials("bob", b"barley")
+    bob = BasicCredentials("bob", b"barley")
     await check(verifier, bob)
     assert remembers(verifier), "used last"
     for number in range(MAX_REMEMBERED_PASSWORDS - 2):

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from proxy.admin.app import make_admin_app
 from proxy.admin.protection import BASE, CSRF_FIELD, protect
 from proxy.admin.replay import Replay
-from proxy.admin.sessions import Sessions
+from proxy.admin.sessions import AdminSessions
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorder import CaptureOptions, Recorder
 from proxy.inspector.ring import Ring
@@ -49,8 +49,8 @@ class Page:
 
 
 @pytest.fixture
-def sessions() -> Sessions:
-    return Sessions()
+def sessions() -> AdminSessions:
+    return AdminSessions()
 
 
 @pytest.fixture
@@ -72,7 +72,9 @@ def replay(inspector: Inspector) -> Replay:
 
 
 @pytest.fixture
-async def stranger(inspector: Inspector, replay: Replay, sessions: Sessions) -> AsyncIterator[Page]:
+async def stranger(
+    inspector: Inspector, replay: Replay, sessions: AdminSessions
+) -> AsyncIterator[Page]:
     """A browser without a session."""
     authorities = set[str]()
     app = make_admin_app(
@@ -89,7 +91,7 @@ async def stranger(inspector: Inspector, replay: Replay, sessions: Sessions) -> 
 
 
 @pytest.fixture
-async def page(stranger: Page, sessions: Sessions) -> Page:
+async def page(stranger: Page, sessions: AdminSessions) -> Page:
     """A browser that came with the token."""
     async with stranger.client.get("/", params={"token": sessions.token}) as response:
         assert response.status == 200

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from proxy.admin.app import make_admin_app
 from proxy.admin.protection import BASE, CSRF_FIELD, local_authorities, protect
 from proxy.admin.replay import Replay
-from proxy.admin.sessions import Sessions
+from proxy.admin.sessions import AdminSessions
 
 from .conftest import Page
 
@@ -20,7 +20,7 @@ STATE = f"{BASE}api/state"
 
 
 async def test_the_token_becomes_a_cookie_and_leaves_the_address(
-    stranger: Page, sessions: Sessions
+    stranger: Page, sessions: AdminSessions
 ) -> None:
     path = f"{BASE}?token={sessions.token}"
     async with stranger.client.get(path, allow_redirects=False) as response:
@@ -130,7 +130,7 @@ async def test_a_token_that_is_no_utf_8_is_wrong(page: Page) -> None:
 
 async def test_two_labgates_on_one_machine_have_a_cookie_each(page: Page) -> None:
     """Both are 127.0.0.1 to the browser, and cookies know no ports."""
-    other = Sessions()
+    other = AdminSessions()
     authorities = set[str]()
     app = make_admin_app(
         page.inspector,

@@ -115,7 +115,7 @@ async def test_the_rules_are_elsewhere_with_several_workers(page: Page) -> None:
 )
 async def test_through_the_rules(origin: str, status: int) -> None:
     async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
-        inspector = Inspector(labgate.captured, labgate.dispatcher.services.record_with)
+        inspector = Inspector(labgate.captured, labgate.dispatcher.services.use_recorder)
         inspector.switch(CaptureOptions())
         sender = Replay(
             inspector, labgate.dispatcher, lambda: jupyter.address, "lab.example.org", lambda: ""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.admin.sessions import Session, Sessions
+from proxy.admin.sessions import AdminSession, AdminSessions
 
 
-def opened(sessions: Sessions) -> Session:
+def opened(sessions: AdminSessions) -> AdminSession:
     session = sessions.open(sessions.token)
     assert session is not None
     return session
 
 
 def test_only_the_token_opens_a_session() -> None:
-    sessions = Sessions()
+    sessions = AdminSessions()
     assert sessions.open("wrong") is None
     assert sessions.open("") is None
     session = opened(sessions)
@@ -25,14 +25,14 @@ def test_only_the_token_opens_a_session() -> None:
 
 @pytest.mark.parametrize("cookie", ["", ".", "a", "a.b", "\udcff.x", "{0}x", "x{0}"])
 def test_no_other_cookie_is_a_session(cookie: str) -> None:
-    sessions = Sessions()
+    sessions = AdminSessions()
     assert sessions.find(cookie.format(opened(sessions).cookie)) is None
 
 
 def test_with_the_same_key_a_session_goes_on() -> None:
-    session = opened(Sessions("key"))
-    assert Sessions("key").find(session.cookie) == session
-    assert Sessions("key").token == Sessions("key").token
-    for other in (Sessions("other"), Sessions()):
+    session = opened(AdminSessions("key"))
+    assert AdminSessions("key").find(session.cookie) == session
+    assert AdminSessions("key").token == AdminSessions("key").token
+    for other in (AdminSessions("other"), AdminSessions()):
         assert other.find(session.cookie) is None
-        assert other.token != Sessions("key").token
+        assert other.token != AdminSessions("key").token

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.http1.request_writer import LAST_CHUNK, chunk, field_lines, request_head
+from proxy.http1.request_writer import LAST_CHUNK, chunk, serialize_fields, serialize_head
 from proxy.rules.request import upstream_fields
 from tests.heads import HOST, SITE, get
 
@@ -14,7 +14,7 @@ def test_a_head_is_its_request_line_and_its_fields(websocket: bool) -> None:
     head = get(HOST, b"A: b", target=b"/x?y", method=b"PUT")
     fields = upstream_fields(head, SITE, websocket=websocket)
     lines = b"".join(b"%b: %b\r\n" % field for field in fields)
-    written = request_head(head, field_lines(fields))
+    written = serialize_head(head, serialize_fields(fields))
     assert written == b"PUT /x?y HTTP/1.1\r\n" + lines + b"\r\n"
 
 

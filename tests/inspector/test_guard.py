@@ -44,7 +44,7 @@ async def test_a_request_is_answered_that_cannot_be_recorded(
             raise MemoryError
 
     async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
-        inspector = Inspector(Full(), labgate.services.record_with)
+        inspector = Inspector(Full(), labgate.services.use_recorder)
         inspector.switch(CaptureOptions())
         assert (await labgate.ask(request())).endswith(b"\r\n\r\nok")
         assert inspector.options is None

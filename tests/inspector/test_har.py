@@ -27,8 +27,8 @@ def test_there_and_back() -> None:
         201,
         content_up=CapturedContent('{"x": 1}', 8, whole=True),
         content_down=CapturedContent("made", 4, whole=True),
-        octets_up=8,
-        octets_down=4,
+        bytes_up=8,
+        bytes_down=4,
         times=Times(sent_up=0.001, first_octet=0.011, sent_down=0.012, last_octet=0.02),
     )
     socket = exchange(
@@ -56,7 +56,7 @@ def test_there_and_back() -> None:
     back, back_socket = from_har(archive)
     assert (back.method, back.target, back.status) == ("POST", "/api/contents?a=1", 201)
     assert back.received.fields == one.received.fields
-    assert (back.octets_up, back.octets_down, back.started) == (8, 4, one.started)
+    assert (back.bytes_up, back.bytes_down, back.started) == (8, 4, one.started)
     assert back.content_up is not None
     assert json.loads(back.content_up.text) == {"x": 1}
     assert back.content_down is not None

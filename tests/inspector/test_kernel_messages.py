@@ -10,7 +10,7 @@ import pytest
 
 from proxy.inspector.kernel_messages import (
     SUBPROTOCOL,
-    KernelMessage,
+    KernelMessageSummary,
     carries_kernel_messages,
     parse,
 )
@@ -45,7 +45,7 @@ MESSAGE = {
     "content": {"code": "secret()", "execution_count": 3},
 }
 CONTENT = '{"code": "secret()", "execution_count": 3}'
-EXPECTED = KernelMessage("iopub", "execute_input", 3, "", "execute_request", CONTENT)
+EXPECTED = KernelMessageSummary("iopub", "execute_input", 3, "", "execute_request", CONTENT)
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,18 @@ def test_formats(content: bytes, binary: bool, subprotocol: bytes) -> None:
 def test_one_that_is_cut_off_in_its_content() -> None:
     whole = v1("shell", HEADER, PARENT, {"code": "x" * 1000, "execution_count": 3})
     message = parse(whole[:-500], binary=True, subprotocol=SUBPROTOCOL)
-    assert message == KernelMessage("shell", "execute_input", None, "", "execute_request")
+    assert message == KernelMessageSummary("shell", "execute_input", None, "", "execute_request")
 
 
 @pytest.mark.parametrize(
     ("message", "words"),
     [
         (EXPECTED, "iopub execute_input [3]"),
-        (KernelMessage("iopub", "status", execution_state="busy"), "iopub status busy"),
-        (KernelMessage("shell", "kernel_info_request"), "shell kernel_info_request"),
+        (KernelMessageSummary("iopub", "status", execution_state="busy"), "iopub status busy"),
+        (KernelMessageSummary("shell", "kernel_info_request"), "shell kernel_info_request"),
     ],
 )
-def test_words(message: KernelMessage, words: str) -> None:
+def test_words(message: KernelMessageSummary, words: str) -> None:
     assert str(message) == words
 
 

@@ -56,7 +56,7 @@ async def test_all_four_heads_of_a_request_that_goes_up() -> None:
     assert one.sent_down.value("set-cookie") == "a=[redacted]; Secure; SameSite=Lax"
     assert {change.rule for change in one.changes_up} >= {"host", "origin", "hop-by-hop"}
     assert {change.rule for change in one.changes_down} >= {"set-cookie"}
-    assert (one.status, one.outcome, one.open, one.octets_down) == (200, "forwarded", False, 2)
+    assert (one.status, one.outcome, one.open, one.bytes_down) == (200, "forwarded", False, 2)
     times = one.times
     assert times.sent_up is not None
     assert times.first_octet is not None
@@ -158,7 +158,7 @@ async def test_a_websocket_of_a_kernel() -> None:
         (True, "text", "shell x"),
     ]
     assert "secret()" in one.messages[0].text
-    assert (one.octets_up, one.octets_down) == (len(masked), len(frame_bytes(message)))
+    assert (one.bytes_up, one.bytes_down) == (len(masked), len(frame_bytes(message)))
 
 
 async def test_one_that_was_open_before_is_counted_only() -> None:
@@ -182,7 +182,7 @@ async def test_one_that_was_open_before_is_counted_only() -> None:
         assert await reader.read() == frame_bytes(b"secret()")
         labgate.inspect()
         assert only(labgate) is one
-        assert (one.octets_up, one.octets_down) == (6, 10)
+        assert (one.bytes_up, one.bytes_down) == (6, 10)
         writer.close()
         await labgate.recorded.wait()
     assert (one.open, one.outcome) == (False, "open before the capture: octets only")
@@ -201,7 +201,7 @@ async def test_counting_ends_with_the_last_one_that_was_open_before() -> None:
         writer.write(b"\r\n".join([*lines, b"", b""]))
         await reader.readuntil(b"\r\n\r\n")
         recorder = Recorder(labgate.captured)
-        labgate.dispatcher.services.record_with(recorder)
+        labgate.dispatcher.services.use_recorder(recorder)
         assert recorder.counting
         writer.write(b"x")
         await reader.read()
@@ -305,7 +305,7 @@ async def test_switched_off_nothing_more_is_captured() -> None:
     async with upstream(says(OK, OK)) as jupyter, edge(jupyter.address) as labgate:
         labgate.inspect()
         await labgate.ask(request())
-        labgate.dispatcher.services.record_with(None)
+        labgate.dispatcher.services.use_recorder(None)
         await labgate.ask(request())
     assert len(labgate.captured) == 1
 

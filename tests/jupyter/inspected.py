@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from proxy.jupyter.container_spec import PUBLIC_SETTINGS_LABEL, ContainerSpec
-from proxy.jupyter.mounts import Folders, Mount
+from proxy.jupyter.mounts import ContainerMount, Folders
 
 FOLDERS = Folders()
 
 
-def mounted(*mounts: Mount) -> list[dict[str, Any]]:
+def mounted(*mounts: ContainerMount) -> list[dict[str, Any]]:
     """``Mounts`` of an inspected container."""
     return [
         {"Type": "volume", "Name": mount.source, "Source": "/x/_data", "Destination": mount.target}

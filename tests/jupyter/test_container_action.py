@@ -15,10 +15,10 @@ from proxy.jupyter.container_action import (
 )
 from proxy.jupyter.container_spec import ContainerSpec
 from proxy.jupyter.launcher import Login
-from proxy.jupyter.mounts import Mount
+from proxy.jupyter.mounts import ContainerMount
 from tests.jupyter.inspected import foreign, made_before, made_from
 
-WORK = Mount("volume", "jupyter-work", "/home/jovyan/work")
+WORK = ContainerMount("volume", "jupyter-work", "/home/jovyan/work")
 WANTED = ContainerSpec(
     name="jupyter",
     image="quay.io/jupyter/scipy-notebook:2025-03-14",
@@ -134,7 +134,7 @@ TABLE: list[tuple[str, dict[str, Any] | None, ContainerSpec, Choice]] = [
     ),
     (
         "ours, another volume",
-        made_from(replace(WANTED, mount=Mount("bind", "/srv/work", WORK.target))),
+        made_from(replace(WANTED, mount=ContainerMount("bind", "/srv/work", WORK.target))),
         WANTED,
         Choice(
             ContainerAction.REPLACE,
@@ -154,7 +154,7 @@ TABLE: list[tuple[str, dict[str, Any] | None, ContainerSpec, Choice]] = [
     (
         "ours, another home",
         made_from(WANTED),
-        replace(WANTED, home=Mount("bind", "/srv/ada", "/home/jovyan")),
+        replace(WANTED, home=ContainerMount("bind", "/srv/ada", "/home/jovyan")),
         Choice(
             ContainerAction.REPLACE, "home: was volume jupyter-home, will be /srv/ada:/home/jovyan"
         ),
@@ -169,8 +169,8 @@ TABLE: list[tuple[str, dict[str, Any] | None, ContainerSpec, Choice]] = [
     ),
     (
         "of an earlier version, with its home on a volume",
-        made_before(replace(WANTED, mount=Mount("volume", "all", "/home/jovyan"))),
-        replace(WANTED, mount=Mount("volume", "all", "/home/jovyan")),
+        made_before(replace(WANTED, mount=ContainerMount("volume", "all", "/home/jovyan"))),
+        replace(WANTED, mount=ContainerMount("volume", "all", "/home/jovyan")),
         Choice(ContainerAction.REPLACE, "made by another version of labgate"),
     ),
     (
@@ -238,7 +238,7 @@ def test_no_secret_is_in_a_label() -> None:
 DIFFERENT: list[Callable[[ContainerSpec], ContainerSpec]] = [
     lambda r: replace(r, image="other"),
     lambda r: replace(r, mount=None),
-    lambda r: replace(r, home=Mount("volume", "other", "/home/jovyan")),
+    lambda r: replace(r, home=ContainerMount("volume", "other", "/home/jovyan")),
     lambda r: replace(r, port=1),
     lambda r: replace(r, user="7"),
     lambda r: replace(r, memory=1),

@@ -22,7 +22,7 @@ from proxy.errors import StartError
 from proxy.jupyter.container_files import ContainerFiles
 from proxy.jupyter.container_spec import OURS_LABEL
 from proxy.jupyter.migration import COPY_LABEL, MARKER_FILE, FolderMigration
-from proxy.jupyter.mounts import Folders, Mount, folders_to_copy, mounts_of
+from proxy.jupyter.mounts import ContainerMount, Folders, folders_to_copy, mounts_of
 from proxy.jupyter.readiness import wait_until_ready
 from tests.conftest import TEST_IMAGE, require
 from tests.jupyter.place import HOME, READY_SECONDS, WORK, Place
@@ -245,7 +245,7 @@ async def test_what_the_engine_left_out_is_noticed(place: Place) -> None:
     await first_version(place)
     existing = await place.inspect()
     (move,) = folders_to_copy(
-        (Folders(), mounts_of(existing)), (Folders(), (Mount("volume", "x", HOME),))
+        (Folders(), mounts_of(existing)), (Folders(), (ContainerMount("volume", "x", HOME),))
     )
     taking = FolderMigration(place.docker, existing, move, Console(file=place.progress))
     files = ContainerFiles(place.docker, existing["Id"])

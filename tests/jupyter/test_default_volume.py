@@ -6,10 +6,13 @@ import pytest
 
 from proxy.jupyter.container_spec import OURS_LABEL
 from proxy.jupyter.default_volume import default_volume
-from proxy.jupyter.mounts import Mount
+from proxy.jupyter.mounts import ContainerMount
 
 WORK = "/home/jovyan/work"
-OWN, SHARED = Mount("volume", "b-work", WORK), Mount("volume", "jupyter-work", WORK)
+OWN, SHARED = (
+    ContainerMount("volume", "b-work", WORK),
+    ContainerMount("volume", "jupyter-work", WORK),
+)
 
 
 def container(source: str, *, ours: bool = True, target: str = WORK) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def container(source: str, *, ours: bool = True, target: str = WORK) -> dict[str
     ],
 )
 def test_the_volume(
-    existing: dict[str, Any] | None, volumes: tuple[str, ...], mount: Mount, remark: str
+    existing: dict[str, Any] | None, volumes: tuple[str, ...], mount: ContainerMount, remark: str
 ) -> None:
     chosen = default_volume("b", existing, volumes)
     assert chosen.mount == mount

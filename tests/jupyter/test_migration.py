@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from proxy.jupyter.migration import CopiedFolder, show_progress
-from proxy.jupyter.mounts import FolderCopy, Mount
+from proxy.jupyter.mounts import ContainerMount, FolderCopy
 
 
 def test_the_progress_of_a_copy_is_logged_every_few_seconds() -> None:
@@ -29,8 +29,8 @@ def test_at_a_terminal_one_line_grows() -> None:
 
 def test_the_report_of_a_copy_says_what_stays() -> None:
     old, new = (
-        Mount("volume", "lab-home", "/home/jovyan"),
-        Mount("bind", "/srv/ada", "/home/jovyan"),
+        ContainerMount("volume", "lab-home", "/home/jovyan"),
+        ContainerMount("bind", "/srv/ada", "/home/jovyan"),
     )
     work = FolderCopy("/home/jovyan", old, new, "/home/jovyan")
     assert str(CopiedFolder(work, "/home/jovyan", "abc")) == (

@@ -9,9 +9,9 @@ from proxy.config.sections import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.container_spec import container_spec_of
 from proxy.jupyter.mounts import (
+    ContainerMount,
     FolderCopy,
     Folders,
-    Mount,
     describe_storage,
     folders_of,
     folders_to_copy,
@@ -21,9 +21,9 @@ from proxy.jupyter.mounts import (
 )
 from tests.jupyter.inspected import made_before, made_from
 
-WORK = Mount("volume", "work", "/home/jovyan/work")
-HOME = Mount("volume", "jupyter-home", "/home/jovyan")
-FOLDER = Mount("bind", "/srv/ada", "/home/jovyan")
+WORK = ContainerMount("volume", "work", "/home/jovyan/work")
+HOME = ContainerMount("volume", "jupyter-home", "/home/jovyan")
+FOLDER = ContainerMount("bind", "/srv/ada", "/home/jovyan")
 STACKS = Folders()
 
 
@@ -31,16 +31,16 @@ STACKS = Folders()
     ("text", "expected"),
     [
         ("", None),
-        ("work:/home/jovyan/work", Mount("volume", "work", "/home/jovyan/work")),
-        ("work:/home/jovyan/work/", Mount("volume", "work", "/home/jovyan/work")),
-        ("/srv/work:/work", Mount("bind", "/srv/work", "/work")),
-        ("/srv/work/:/work", Mount("bind", "/srv/work", "/work")),
-        ("~/work:/work", Mount("bind", str(Path.home() / "work"), "/work")),
-        ("./work:/work", Mount("bind", str(Path.cwd() / "work"), "/work")),
-        (".:/work", Mount("bind", str(Path.cwd()), "/work")),
+        ("work:/home/jovyan/work", ContainerMount("volume", "work", "/home/jovyan/work")),
+        ("work:/home/jovyan/work/", ContainerMount("volume", "work", "/home/jovyan/work")),
+        ("/srv/work:/work", ContainerMount("bind", "/srv/work", "/work")),
+        ("/srv/work/:/work", ContainerMount("bind", "/srv/work", "/work")),
+        ("~/work:/work", ContainerMount("bind", str(Path.home() / "work"), "/work")),
+        ("./work:/work", ContainerMount("bind", str(Path.cwd() / "work"), "/work")),
+        (".:/work", ContainerMount("bind", str(Path.cwd()), "/work")),
     ],
 )
-def test_what_a_mount_says(text: str, expected: Mount | None) -> None:
+def test_what_a_mount_says(text: str, expected: ContainerMount | None) -> None:
     assert parse_mount(text) == expected
 
 
@@ -77,33 +77,44 @@ def test_where_people_save(config: dict[str, Any], expected: Folders) -> None:
         (STACKS, WORK, FOLDER, (FOLDER, WORK)),
         # Mounted on the home itself, or around it: that one is the home.
         (STACKS, FOLDER, None, (FOLDER,)),
-        (STACKS, Mount("volume", "all", "/home"), None, (Mount("volume", "all", "/home"),)),
+        (
+            STACKS,
+            ContainerMount("volume", "all", "/home"),
+            None,
+            (ContainerMount("volume", "all", "/home"),),
+        ),
         (
             Folders("/root", "/notebooks"),
             None,
             None,
             (
-                Mount("volume", "jupyter-home", "/root"),
-                Mount("volume", "jupyter-start", "/notebooks"),
+                ContainerMount("volume", "jupyter-home", "/root"),
+                ContainerMount("volume", "jupyter-start", "/notebooks"),
             ),
         ),
         (
             Folders("/root", "/notebooks"),
-            Mount("volume", "books", "/notebooks"),
+            ContainerMount("volume", "books", "/notebooks"),
             None,
-            (Mount("volume", "jupyter-home", "/root"), Mount("volume", "books", "/notebooks")),
+            (
+                ContainerMount("volume", "jupyter-home", "/root"),
+                ContainerMount("volume", "books", "/notebooks"),
+            ),
         ),
-        (Folders("/root", ""), None, None, (Mount("volume", "jupyter-home", "/root"),)),
+        (Folders("/root", ""), None, None, (ContainerMount("volume", "jupyter-home", "/root"),)),
         (
             Folders("/home/ada", "/home/ada/x"),
             None,
             None,
-            (Mount("volume", "jupyter-home", "/home/ada"),),
+            (ContainerMount("volume", "jupyter-home", "/home/ada"),),
         ),
     ],
 )
 def test_what_is_mounted(
-    folders: Folders, volume: Mount | None, home: Mount | None, expected: tuple[Mount, ...]
+    folders: Folders,
+    volume: ContainerMount | None,
+    home: ContainerMount | None,
+    expected: tuple[ContainerMount, ...],
 ) -> None:
     assert required_mounts("jupyter", folders, volume, home) == expected
 
@@ -142,26 +153,26 @@ def test_the_innermost_mount() -> None:
         # Another image, another home.
         (
             (STACKS, ()),
-            (Folders("/root", ""), (Mount("volume", "h", "/root"),)),
-            (FolderCopy("/home/jovyan", None, Mount("volume", "h", "/root"), "/root"),),
+            (Folders("/root", ""), (ContainerMount("volume", "h", "/root"),)),
+            (FolderCopy("/home/jovyan", None, ContainerMount("volume", "h", "/root"), "/root"),),
         ),
         # Where Lab opened is outside the home.
         (
             (Folders("/root", "/books"), ()),
             (
                 Folders("/root", "/books"),
-                (Mount("volume", "h", "/root"), Mount("volume", "s", "/books")),
+                (ContainerMount("volume", "h", "/root"), ContainerMount("volume", "s", "/books")),
             ),
             (
-                FolderCopy("/root", None, Mount("volume", "h", "/root"), "/root"),
-                FolderCopy("/books", None, Mount("volume", "s", "/books"), "/books"),
+                FolderCopy("/root", None, ContainerMount("volume", "h", "/root"), "/root"),
+                FolderCopy("/books", None, ContainerMount("volume", "s", "/books"), "/books"),
             ),
         ),
     ],
 )
 def test_what_is_copied(
-    earlier: tuple[Folders, tuple[Mount, ...]],
-    now: tuple[Folders, tuple[Mount, ...]],
+    earlier: tuple[Folders, tuple[ContainerMount, ...]],
+    now: tuple[Folders, tuple[ContainerMount, ...]],
     expected: tuple[FolderCopy, ...],
 ) -> None:
     assert folders_to_copy(earlier, now) == expected

@@ -12,8 +12,8 @@ from ipaddress import ip_network
 import pytest
 
 from proxy.net.limits import (
-    APPLICATION_REQUESTS,
-    APPLICATION_REQUESTS_PER_ADDRESS,
+    WEB_APP_REQUESTS,
+    WEB_APP_REQUESTS_PER_ADDRESS,
     ConcurrencyLimit,
     Limits,
 )
@@ -174,25 +174,25 @@ async def test_a_crowd_on_labgates_own_paths_leaves_room_for_others(
         return True
 
     ready, health = request(b"/.labgate/ready"), request(b"/.labgate/health")
-    addresses = APPLICATION_REQUESTS // APPLICATION_REQUESTS_PER_ADDRESS
+    addresses = WEB_APP_REQUESTS // WEB_APP_REQUESTS_PER_ADDRESS
     async with (
         asyncio.timeout(PATIENCE_SECONDS),
         upstream(jupyter) as behind,
         edge(behind.address, upstream_answers=is_ready) as labgate,
     ):
-        route = labgate.router.application
+        route = labgate.router.web_app
         for number in range(addresses):
             address = f"127.0.1.{number}"
             assert await status(labgate, OTHER, health) == b"200"
             waiting = [
                 await connected(labgate, address, ready)
-                for _ in range(APPLICATION_REQUESTS_PER_ADDRESS)
+                for _ in range(WEB_APP_REQUESTS_PER_ADDRESS)
             ]
             await until_in_progress(route.limit, (number + 1) * len(waiting))
             assert await status(labgate, address, ready) == b"503"
         assert await status(labgate, OTHER, health) == b"503"
         assert await status(labgate, OTHER, request()) == b"200"
-        assert route.pool.connections == APPLICATION_REQUESTS
+        assert route.pool.connections == WEB_APP_REQUESTS
         known.set()
         for reader, _ in waiting:
             assert (await reader.readuntil(b"\r\n"))[9:12] == b"200"
@@ -216,7 +216,7 @@ async def test_clients_behind_a_trusted_proxy_share_no_limit_on_labgates_own_pat
         asyncio.timeout(PATIENCE_SECONDS),
         edge(None, site=site, upstream_answers=is_ready) as labgate,
     ):
-        for _ in range(APPLICATION_REQUESTS_PER_ADDRESS):
+        for _ in range(WEB_APP_REQUESTS_PER_ADDRESS):
             await connected(labgate, CROWD, request(b"/.labgate/ready"))
         assert await status(labgate, CROWD, request(b"/.labgate/health")) == b"200"
         known.set()

@@ -34,13 +34,13 @@ def test_what_the_rules_forward_goes_to_jupyter(router: Router) -> None:
 
 def test_a_path_of_labgates_own_goes_to_its_application(router: Router) -> None:
     route = router.route(Internal(get()))
-    assert route is router.application
+    assert route is router.web_app
     assert route.pool is not router.jupyter.pool
     assert route.access_control is None
     assert route.outage is None
     assert route.internal
     assert not router.jupyter.internal
-    assert router.routes == (router.jupyter, router.application)
+    assert router.routes == (router.jupyter, router.web_app)
 
 
 def test_a_new_configuration_is_that_of_every_route_made_from_then_on(router: Router) -> None:
@@ -49,7 +49,7 @@ def test_a_new_configuration_is_that_of_every_route_made_from_then_on(router: Ro
     router.use(site)
     assert router.site is site
     assert router.jupyter.site is site
-    assert router.application.site == site.for_application()
+    assert router.web_app.site == site.for_web_app()
     assert before.site is SITE, "a request that has begun keeps its own"
     assert router.jupyter.outage is before.outage
     assert router.jupyter.pool is before.pool
@@ -59,7 +59,7 @@ def test_the_gate_asks_who_wants_to_reach_jupyter_alone(router: Router) -> None:
     access_control = AccessControl(Lockout(1, 900.0))
     router.protect(access_control)
     assert router.jupyter.access_control is access_control
-    assert router.application.access_control is None
+    assert router.web_app.access_control is None
     router.use(SITE)
     assert router.jupyter.access_control is access_control
 

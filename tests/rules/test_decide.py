@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from proxy.rules.decide import application_head, decide, depends_on_target
+from proxy.rules.decide import decide, depends_on_target, web_app_head
 from proxy.rules.decision import (
     Forward,
     Internal,
@@ -262,7 +262,7 @@ def test_logging_out_of_labgates_own_session(
     if isinstance(decision, Refuse):
         assert (decision.status, decision.rule) == expected
     else:
-        assert decision == Internal(application_head(head))
+        assert decision == Internal(web_app_head(head))
         assert expected is Internal
 
 
@@ -376,7 +376,7 @@ def test_challenges_are_served_on_both_listeners_and_never_redirected() -> None:
     token = CHALLENGE + b"aZ09-_"
     lines = (b"Host: x", b"Authorization: Basic eDp5")
     for head in (plain(*lines, target=token), get(*lines, target=token)):
-        assert decide(head, site) == Internal(application_head(head))
+        assert decide(head, site) == Internal(web_app_head(head))
 
 
 @pytest.mark.parametrize("name", [b"", b"../x", b"a/b", b"a.b", b"%2e%2e", b"a\\b"])
@@ -395,9 +395,9 @@ def test_challenges_without_a_webroot_are_404_and_not_redirected() -> None:
 
 def test_health_is_answered_whatever_the_host() -> None:
     by_address = get(b"Host: 10.0.0.9", target=b"/.labgate/health")
-    assert decide(by_address, SITE) == Internal(application_head(by_address))
+    assert decide(by_address, SITE) == Internal(web_app_head(by_address))
     on_plain_port = plain(target=b"/.labgate/ready?x?y")
-    assert decide(on_plain_port, SITE) == Internal(application_head(on_plain_port))
+    assert decide(on_plain_port, SITE) == Internal(web_app_head(on_plain_port))
 
 
 def test_the_application_gets_what_its_routes_read_and_no_more() -> None:
@@ -414,7 +414,7 @@ def test_the_application_gets_what_its_routes_read_and_no_more() -> None:
         b"Expect: 100-continue",
         target=b"/.labgate/health?token=secret?",
     )
-    passed = application_head(head)
+    passed = web_app_head(head)
     assert passed.target == b"/.labgate/health"
     assert {name.lower() for name, _ in passed.fields} == {b"host", b"cookie", b"accept"}
 

@@ -169,7 +169,7 @@ def test_a_websocket_gets_its_upgrade_back() -> None:
 
 def test_a_probe_without_a_host_gets_an_empty_one() -> None:
     """As of labgate's own health, which is asked by address."""
-    sent = dict(upstream_fields(get(), SITE.for_application()))
+    sent = dict(upstream_fields(get(), SITE.for_web_app()))
     assert (sent[b"Host"], sent[b"X-Forwarded-Host"]) == (b"", b"")
 
 

@@ -96,6 +96,6 @@ def test_a_request_names_a_public_origin_or_gets_the_canonical_one(
 
 def test_labgates_own_application_gets_the_public_names_and_its_credentials() -> None:
     site = replace(SITE, requires_login=True, hsts_seconds=60, challenges=True)
-    assert site.for_application() == replace(
+    assert site.for_web_app() == replace(
         SITE, preserve=True, requires_login=False, hsts_seconds=0, challenges=True
     )

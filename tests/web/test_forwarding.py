@@ -60,7 +60,7 @@ async def test_head_keep_alive_and_http_1_0() -> None:
             writer.write(kept)
             head = await reader.readuntil(b"\r\n\r\nserving\n")
             assert b"\r\nConnection: keep-alive\r\n" in head
-        assert labgate.router.application.pool.connections == 1, "all over one connection"
+        assert labgate.router.web_app.pool.connections == 1, "all over one connection"
 
 
 HOSTS = [
@@ -147,7 +147,7 @@ async def test_an_unknown_path_is_jupyters(target: bytes) -> None:
         answer = await labgate.ask(request(target))
         assert answer.endswith(b"ok")
         assert jupyter.heads.startswith(b"GET %b HTTP/1.1\r\n" % target)
-        assert labgate.router.application.pool.connections == 0
+        assert labgate.router.web_app.pool.connections == 0
 
 
 async def test_options_with_no_hops_left_is_answered_without_the_application() -> None:
@@ -157,7 +157,7 @@ async def test_options_with_no_hops_left_is_answered_without_the_application() -
         assert answer.endswith(b"\r\n\r\nThis is as far as Max-Forwards lets it go.\n")
         (record,) = labgate.records
         assert (record.status, record.outcome) == (200, "answered here")
-        assert labgate.router.application.pool.connections == 0
+        assert labgate.router.web_app.pool.connections == 0
 
 
 async def test_an_answer_does_not_wait_for_content() -> None:
@@ -173,9 +173,7 @@ async def test_an_answer_does_not_wait_for_content() -> None:
 
 async def test_a_site_with_a_login_gives_its_session_to_the_application_alone() -> None:
     site = replace(SITE, requires_login=True)
-    assert site.for_application() == replace(
-        site, requires_login=False, preserve=True, hsts_seconds=0
-    )
+    assert site.for_web_app() == replace(site, requires_login=False, preserve=True, hsts_seconds=0)
 
 
 async def test_content_for_labgates_own_paths_reaches_nobody() -> None:

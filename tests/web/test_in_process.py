@@ -139,7 +139,7 @@ async def test_an_application_that_does_not_start_is_an_upstream_that_is_down(
             with pytest.raises(OSError, match="it is not running"):
                 await connect(upstream)
         await upstream.stop()
-    assert "background task application failed" in caplog.text
+    assert "background task web application failed" in caplog.text
 
 
 @pytest.mark.parametrize("turns", range(8))
@@ -181,7 +181,7 @@ async def test_a_start_that_failed_is_tried_again(caplog: pytest.LogCaptureFixtu
         await reader.readuntil(b"hello")
         writer.close()
         await upstream.stop()
-    assert "background task application failed" in caplog.text
+    assert "background task web application failed" in caplog.text
 
 
 async def test_content_is_not_decompressed(upstream: InProcessUpstream) -> None:

@@ -32,7 +32,7 @@ function facts(exchange) {
   const known = [
     `#${exchange.number}`, clock(exchange.started), `from ${exchange.peer || "an archive"}`,
     exchange.outcome, exchange.open ? "still open" : "",
-    `${octets(exchange.octets_up)} up, ${octets(exchange.octets_down)} down`,
+    `${octets(exchange.bytes_up)} up, ${octets(exchange.bytes_down)} down`,
   ];
   return known.filter(Boolean).join(" · ");
 }

@@ -146,7 +146,7 @@ export class List {
       element("span", { class: "method" }, item.method),
       element("span", { class: "target" }, element("span", {}, item.target), tags(item)),
       element("span", { class: `status s${Math.floor(item.status / 100)}` }, status(item)),
-      element("span", { class: "size" }, octets(item.octets_down)),
+      element("span", { class: "size" }, octets(item.bytes_down)),
       element("span", { class: "took" }, seconds(item.seconds)),
     );
     row.item = item;

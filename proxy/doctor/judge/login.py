@@ -35,7 +35,7 @@ def judge_login(answer: Answer, without_origin: Answer | None) -> Finding | None
         without_origin: The answer to the same without Origin; None if it was not asked.
     """
     if answer.redirects and not answer.elsewhere:
-        if login_cookie(answer):
+        if name_of_login_cookie(answer):
             return None
         return Finding(
             "cookies-lost", "Set-Cookie", answer.sent, f"{answer.received}, without Set-Cookie"
@@ -94,13 +94,13 @@ def origin_refused(answer: Answer, without_origin: Answer) -> Finding:
     """The same request passes without Origin: that field is the reason."""
     status = without_origin.status
     received = f"{answer.received.rstrip('.')}. Without Origin the same request gets {status}"
-    host = login_cookie(without_origin).removeprefix(LOGIN_COOKIE)
+    host = name_of_login_cookie(without_origin).removeprefix(LOGIN_COOKIE)
     if host:
         received += f", and a cookie that is named after the Host Jupyter received: {host}"
     return Finding("origin-refused", "Origin", answer.sent, received)
 
 
-def login_cookie(answer: Answer) -> str:
+def name_of_login_cookie(answer: Answer) -> str:
     """The name of the login cookie that is set; empty if none is."""
     names = [name for name in set_cookies(answer) if name != "_xsrf"]
     named = [name for name in names if name.startswith(LOGIN_COOKIE)]
@@ -165,7 +165,7 @@ def judge_flags(plain: Answer, with_claim: Answer, upstream_trusts: bool | None)
 
 
 def _attributes(answer: Answer) -> frozenset[str] | None:
-    name = login_cookie(answer)
+    name = name_of_login_cookie(answer)
     return set_cookies(answer)[name][1] if name else None
 
 

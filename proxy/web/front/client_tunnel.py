@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from proxy.http1.accepted_connection import AcceptedConnection, Server
+from proxy.http1.accepted_connection import AcceptedConnection, AcceptingServer
 from proxy.http1.upgraded_connection import UpgradedConnection
 from proxy.net.limits import Slot
 
@@ -30,7 +30,7 @@ class ClientTunnel(UpgradedConnection):
 
     def __init__(
         self,
-        server: Server,
+        server: AcceptingServer,
         connection: web.RequestHandler,
         client: str,
         slot: Slot | None = None,

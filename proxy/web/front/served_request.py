@@ -25,7 +25,7 @@ from proxy.web.front.head_reader import ReadHead
 
 
 class SentResponse(web.StreamResponse):
-    """What aiohttp is told of a response that the client has been sent already.
+    """A response that the client has been sent already, for aiohttp.
 
     It must write nothing: a client would take it for the next response, a tunnel for frames.
 
@@ -59,8 +59,8 @@ class SentResponse(web.StreamResponse):
         """The client has the end."""
 
 
-class Responder(ResponseWriter):
-    """Keeps the status, which aiohttp is told.
+class AiohttpResponder(ResponseWriter):
+    """Keeps the status, for aiohttp.
 
     Attributes:
         status: That of the final response, or 101; 0 before either.
@@ -136,7 +136,7 @@ class ServedRequest:
         self.client = client
         self._new_tunnel = new_tunnel
         self.receiver: ContentReceiver | None = None
-        self.responder = Responder(self)
+        self.responder = AiohttpResponder(self)
         self._in_progress: RequestInProgress | None = None
         self._over = self.persistent = False
         self._waiter: asyncio.Future[None] | None = None
@@ -177,7 +177,7 @@ class ServedRequest:
 
     @property
     def sent_response(self) -> SentResponse:
-        """What aiohttp is told."""
+        """The response as aiohttp gets it."""
         return SentResponse(self.responder.status, self.sent_bytes, persistent=self.persistent)
 
     def leave(self) -> None:

@@ -47,7 +47,7 @@ def server_options(limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
 
 
 class AiohttpServer:
-    """Makes an ``AiohttpConnection`` of every connection (``net.pending_connection.Server``).
+    """Makes an ``AiohttpConnection`` of every connection (``net.pending_connection.FrontServer``).
 
     Attributes:
         limits: Of connections and requests.

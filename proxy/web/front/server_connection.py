@@ -30,7 +30,7 @@ WRITE_BUFFER_BYTES = 32 * 1024
 """For a client that reads slowly, as in ``http1.server_connection``."""
 
 
-class Server(Protocol):
+class RequestServer(Protocol):
     """What a connection needs of its server.
 
     Attributes:
@@ -89,7 +89,11 @@ class AiohttpConnection(web.RequestHandler):
     )
 
     def __init__(
-        self, server: Server, client: str = "", slot: Slot | None = None, client_known: bool = True
+        self,
+        server: RequestServer,
+        client: str = "",
+        slot: Slot | None = None,
+        client_known: bool = True,
     ) -> None:
         super().__init__(server.aiohttp, loop=asyncio.get_running_loop(), **server.options)
         self._server = server

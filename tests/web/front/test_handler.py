@@ -503,7 +503,7 @@ async def test_an_administrators_path_is_an_unknown_one_on_a_public_port(
     ):
         assert (await lab.ask(request(target))).endswith(b"ok")
         assert jupyter.heads.startswith(b"GET " + target + b" HTTP/1.1\r\n")
-        assert lab.router.application.pool.connections == 0
+        assert lab.router.web_app.pool.connections == 0
 
 
 def test_no_decision_can_name_what_an_administrator_has() -> None:
