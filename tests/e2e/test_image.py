@@ -5,12 +5,10 @@ from __future__ import annotations
 import http.client
 import http.server
 import json
-import os
 import re
 import shutil
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ import trustme
 
 from tests.conftest import INSTALL_DOCKER, require
 from tests.engine_names import LABEL, PREFIX, new_name
+from tests.package_index import package_index
 
 ROOT = Path(__file__).parent.parent.parent
 DEBIAN = "labbase:bookworm"
@@ -73,19 +72,6 @@ def _answers(*arguments: str) -> bool:
     return ran.returncode == 0
 
 
-def _index() -> str:
-    """Where this machine's pip looks for packages."""
-    if said := os.environ.get("PIP_INDEX_URL"):
-        return said
-    program = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
-    for question in (["-m", "pip", "config", "get", "global.index-url"], ["-c", program]):
-        command = [sys.executable, *question]
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)
-        if asked.returncode == 0:
-            return asked.stdout.strip().rstrip("/")
-    return ""
-
-
 @contextmanager
 def _inspected() -> Iterator[tuple[str, str]]:
     """A package index whose certificate is of a CA that nobody knows; its address, and the CA.
@@ -95,7 +81,7 @@ def _inspected() -> Iterator[tuple[str, str]]:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    index = _index()
+    index = package_index()
 
     class SendOn(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,0 +1,1 @@
+"""labgate as a part of whole services; run by name: ``make test-deployment``."""
