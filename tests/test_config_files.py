@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from proxy.config.jupyter_settings import DEFAULT_IMAGE
 from proxy.config.load import load
-from proxy.config.sections import DEFAULT_IMAGE, Section
+from proxy.config.section import Section
 from proxy.config.settings import Settings
 from tests.conftest import require
 

@@ -1,11 +1,14 @@
 """The configuration.
 
-- ``load``           reads file, environment and flags into one ``Settings``
-- ``settings``       the whole configuration, and values that follow from several keys
-- ``sections``       every section and its keys, with their defaults
-- ``types``          parses the values of keys: lists, ports, times, networks
-- ``password_hash``  checks and makes the password hashes that Jupyter accepts
-- ``problems``       describes an invalid value in a sentence
-- ``effects``        which keys have no effect beside others
-- ``spelling``       suggestions for misspelled words
+- ``load``                  reads file, environment and flags into one ``Settings``
+- ``settings``              the whole configuration, and values that follow from several keys
+- ``certificate_settings``  the sections ``tls`` and ``acme``: keys with their defaults
+- ``jupyter_settings``      the section ``jupyter``
+- ``sections``              all other sections
+- ``section``               what every section is
+- ``types``                 parses the values of keys: lists, ports, times, networks
+- ``password_hash``         checks and makes the password hashes that Jupyter accepts
+- ``problems``              describes an invalid value in a sentence
+- ``effects``               which keys have no effect beside others
+- ``spelling``              suggestions for misspelled words
 """

@@ -1,57 +1,31 @@
-"""Every section of the configuration and its keys, frozen and validated.
+"""The sections of the configuration that have no file of their own, frozen and validated.
 
-``config/labgate.toml`` explains them to people. Tested by tests/config/test_load.py and
+``config/labgate.toml`` explains the keys to people. Tested by tests/config/test_load.py and
 tests/config/test_problems.py.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
+from proxy.config.section import Section
 from proxy.config.types import (
-    Challenges,
     Names,
     Networks,
-    Paths,
     Port,
     Seconds,
     host_and_port,
-    memory_bytes,
     parse_domain,
-    split_mount,
 )
 from proxy.errors import UsageError
 from proxy.net.limits import DEFAULT_LIMITS
 from proxy.net.upstream_address import parse_upstream
 from proxy.rules.site import WebOrigin
 
-DEFAULT_IMAGE = "quay.io/jupyter/scipy-notebook:2025-03-14"
-DEFAULT_WORK_FOLDER = "/home/jovyan/work"
 DEFAULT_DOMAIN = "localhost"
-LETSENCRYPT_DIRECTORY = "https://acme-v02.api.letsencrypt.org/directory"
-LETSENCRYPT_STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory"
-
-_MOUNT_EXAMPLES = {
-    "volume": f"jupyter-work:{DEFAULT_WORK_FOLDER}",
-    "home": "jupyter-home:/home/jovyan",
-}
-
-
-class Section(BaseModel):
-    """The base of all sections: frozen, and without unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SiteSettings(Section):
@@ -95,62 +69,6 @@ class ListenSettings(Section):
         if metrics:
             host_and_port(metrics)
         return metrics
-
-
-class TlsSettings(Section):
-    """``[tls]``: certificate pairs; the n-th key belongs to the n-th certificate."""
-
-    cert: Paths = ()
-    key: Paths = ()
-    unknown_name: Literal["default", "refuse"] = "default"
-
-    @model_validator(mode="after")
-    def _paired(self) -> TlsSettings:
-        if len(self.cert) != len(self.key):
-            raise ValueError(
-                f"{len(self.cert)} certificate(s) and {len(self.key)} key(s): give tls.cert and "
-                "tls.key in pairs, the n-th key for the n-th certificate"
-            )
-        return self
-
-
-class AcmeSettings(Section):
-    """``[acme]``: certificates obtained by labgate itself, and certbot's challenges."""
-
-    webroot: Path | None = None
-    email: str = ""
-    directory: str = LETSENCRYPT_DIRECTORY
-    challenges: Challenges = (
-        "http-01",
-        "tls-alpn-01",
-    )
-    profile: str = ""
-    eab_kid: str = ""
-    eab_hmac_key: str = ""
-    ca_file: Path | None = None
-
-    @field_validator("email")
-    @classmethod
-    def _an_address(cls, email: str) -> str:
-        if email and not re.fullmatch(r"[^@\s,<>]+@[^@\s,<>]+", email):
-            raise ValueError(f"{email!r} is not a mail address; write for example me@example.org")
-        return email
-
-    @field_validator("directory")
-    @classmethod
-    def _an_address_of_a_directory(cls, directory: str) -> str:
-        if directory == "staging":
-            return LETSENCRYPT_STAGING
-        if not re.fullmatch(r"https://[^/\s]+/\S*", directory):
-            message = f"{directory!r} is not the https:// address of an ACME directory; leave it "
-            raise ValueError(message + 'out for Let\'s Encrypt, or write "staging" for its trials')
-        return directory
-
-    @model_validator(mode="after")
-    def _binding_whole(self) -> AcmeSettings:
-        if bool(self.eab_kid) != bool(self.eab_hmac_key):
-            raise ValueError("eab_kid and eab_hmac_key belong together: give both or neither")
-        return self
 
 
 class AccessSettings(Section):
@@ -208,74 +126,6 @@ class UpstreamSettings(Section):
             except UsageError as error:
                 raise ValueError(str(error).rstrip(".")) from None
         return url
-
-
-class JupyterSettings(Section):
-    """``[jupyter]``: the Jupyter that ``labgate up`` launches."""
-
-    launch: Literal["auto", "docker", "process", "none"] = "auto"
-    image: str = DEFAULT_IMAGE
-    name: str = "jupyter"
-    volume: str | None = None
-    home: str = ""
-    recreate: bool = False
-    password: str = ""
-    user: str = ""
-    memory_limit: str = ""
-    port: Port = 0
-    folder: Path | None = None
-    start_timeout_seconds: Seconds = 120.0
-
-    @field_validator("name")
-    @classmethod
-    def _a_container(cls, name: str) -> str:
-        if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", name):
-            raise ValueError(
-                f"{name!r} is not a container's name: letters, digits, and after the first of them "
-                "_ . - too; write for example jupyter"
-            )
-        return name
-
-    @field_validator("volume", "home")
-    @classmethod
-    def _mounts(cls, text: str | None, field: ValidationInfo) -> str | None:
-        if text:
-            split_mount(text, _MOUNT_EXAMPLES[field.field_name or ""])
-        return text
-
-    @field_validator("user")
-    @classmethod
-    def _numbers(cls, user: str) -> str:
-        if user and not re.fullmatch(r"(\d+|root)(:\d+)?", user):
-            raise ValueError(f"{user!r} is neither UID nor UID:GID; write for example 1000:100")
-        return user
-
-    @model_validator(mode="after")
-    def _one_mount_at_a_place(self) -> JupyterSettings:
-        if self.volume != "" and self.home:
-            work = split_mount(self.volume)[1] if self.volume else DEFAULT_WORK_FOLDER
-            home = split_mount(self.home)[1]
-            if work == home:
-                raise ValueError(
-                    f"jupyter.volume and jupyter.home are both mounted at {home}; "
-                    "drop one of them: a volume mounted there is the home"
-                )
-        return self
-
-    @field_validator("memory_limit")
-    @classmethod
-    def _memory(cls, text: str) -> str:
-        memory_bytes(text)
-        return text
-
-    @field_validator("password")
-    @classmethod
-    def _hashed(cls, value: str) -> str:
-        from proxy.config.password_hash import problem_with_jupyter_hash  # noqa: PLC0415  argon2 only if used
-
-        if value and (problem := problem_with_jupyter_hash(value)):
-            raise ValueError(problem)
-        return value
 
 
 class LogSettings(Section):

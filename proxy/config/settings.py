@@ -11,20 +11,22 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from proxy.config.sections import (
+from proxy.config.certificate_settings import (
     LETSENCRYPT_DIRECTORY,
     LETSENCRYPT_STAGING,
-    AccessSettings,
     AcmeSettings,
+    TlsSettings,
+)
+from proxy.config.jupyter_settings import JupyterSettings
+from proxy.config.section import Section
+from proxy.config.sections import (
+    AccessSettings,
     InspectorSettings,
-    JupyterSettings,
     LimitSettings,
     ListenSettings,
     LogSettings,
-    Section,
     SiteSettings,
     StateSettings,
-    TlsSettings,
     UpstreamSettings,
 )
 from proxy.config.types import is_address, is_loopback_name, is_public_name, parse_domain

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from proxy.config.effects import ignored_jupyter_keys
-from proxy.config.sections import JupyterSettings
+from proxy.config.jupyter_settings import JupyterSettings
 from proxy.jupyter.container import Confirm, ContainerLauncher
 from proxy.jupyter.engine import EngineUnavailable, address_of, connect
 from proxy.jupyter.launcher import Launcher

@@ -13,7 +13,7 @@ import aiodocker
 from aiodocker.containers import DockerContainer
 from rich.console import Console
 
-from proxy.config.sections import JupyterSettings
+from proxy.config.jupyter_settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.activity import describe_container_activity
 from proxy.jupyter.container_action import (

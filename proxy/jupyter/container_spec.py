@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from proxy.config.sections import JupyterSettings
+from proxy.config.jupyter_settings import JupyterSettings
 from proxy.config.types import memory_bytes
 from proxy.jupyter.launcher import Login
 from proxy.jupyter.mounts import ContainerMount, Folders, parse_mount, required_mounts

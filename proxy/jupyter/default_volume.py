@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from proxy.config.sections import DEFAULT_WORK_FOLDER
+from proxy.config.jupyter_settings import DEFAULT_WORK_FOLDER
 from proxy.jupyter.container_action import Inspected, is_ours
 from proxy.jupyter.mounts import ContainerMount, mounts_of
 

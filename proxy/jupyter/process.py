@@ -15,7 +15,7 @@ from collections import deque
 from pathlib import Path
 from shlex import quote
 
-from proxy.config.sections import JupyterSettings
+from proxy.config.jupyter_settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter import exec_wrapper, process_tree
 from proxy.jupyter.exit_cause import process_exit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.config.sections import DEFAULT_IMAGE
+from proxy.config.jupyter_settings import DEFAULT_IMAGE
 from proxy.runtime.system_commands import COMMANDS
 
 _REMEDIES = (

@@ -11,7 +11,11 @@ from proxy.certs.acme.storage import CertificateStorage
 from proxy.certs.sources import sources_of
 from proxy.cli.arguments import parse_arguments
 from proxy.cli.obtain import obtain
-from proxy.config.sections import LETSENCRYPT_DIRECTORY, LETSENCRYPT_STAGING, AcmeSettings
+from proxy.config.certificate_settings import (
+    LETSENCRYPT_DIRECTORY,
+    LETSENCRYPT_STAGING,
+    AcmeSettings,
+)
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 

@@ -16,8 +16,8 @@ from proxy.config.effects import (
     ineffective_keys,
     ineffective_options,
 )
+from proxy.config.jupyter_settings import JupyterSettings
 from proxy.config.load import load
-from proxy.config.sections import JupyterSettings
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
 from proxy.jupyter.choose_launcher import choose_launcher

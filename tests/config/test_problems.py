@@ -10,7 +10,7 @@ import pytest
 
 from proxy.config.load import load
 from proxy.config.problems import EXAMPLES, SECRETS, example_of
-from proxy.config.sections import Section
+from proxy.config.section import Section
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
 

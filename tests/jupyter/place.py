@@ -12,7 +12,7 @@ from aiodocker.containers import DockerContainer
 from aiodocker.volumes import DockerVolume
 from rich.console import Console
 
-from proxy.config.sections import JupyterSettings
+from proxy.config.jupyter_settings import JupyterSettings
 from proxy.jupyter.container import Confirm, ContainerLauncher
 from proxy.jupyter.container_spec import OURS_LABEL, SETTINGS_LABEL
 from proxy.jupyter.engine import connect

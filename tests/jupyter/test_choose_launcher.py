@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.sections import JupyterSettings
+from proxy.config.jupyter_settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.choose_launcher import choose_launcher
 from proxy.jupyter.container import ContainerLauncher
@@ -56,7 +56,7 @@ async def test_a_process_in_a_folder_of_somebody_else(sockets: Path) -> None:
     require(os.geteuid() == 0, "only root can become somebody else", "run it as root")
     code = (
         "import asyncio, os, pathlib, sys\n"
-        "from proxy.config.sections import JupyterSettings\n"
+        "from proxy.config.jupyter_settings import JupyterSettings\n"
         "from proxy.errors import StartError\n"
         "from proxy.jupyter.choose_launcher import choose_launcher\n"
         "folder = pathlib.Path(sys.argv[1])\n"

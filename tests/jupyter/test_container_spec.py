@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.config.jupyter_settings import JupyterSettings
 from proxy.config.password_hash import hash_passphrase
-from proxy.config.sections import JupyterSettings
 from proxy.jupyter.container_spec import container_spec_of
 from proxy.jupyter.mounts import Folders
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxy.config.sections import JupyterSettings
+from proxy.config.jupyter_settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.container_spec import container_spec_of
 from proxy.jupyter.mounts import (

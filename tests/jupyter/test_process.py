@@ -15,8 +15,8 @@ import aiohttp
 import psutil
 import pytest
 
+from proxy.config.jupyter_settings import JupyterSettings
 from proxy.config.password_hash import hash_passphrase
-from proxy.config.sections import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import Launched
@@ -269,7 +269,7 @@ def test_jupyter_from_path_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 async def test_dies_with_a_labgate_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import asyncio, sys, pathlib\n"
-        "from proxy.config.sections import JupyterSettings\n"
+        "from proxy.config.jupyter_settings import JupyterSettings\n"
         "from proxy.jupyter.process import ProcessLauncher\n"
         "from proxy.jupyter.readiness import wait_until_ready\n"
         "async def main():\n"

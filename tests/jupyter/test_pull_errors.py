@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.config.sections import DEFAULT_IMAGE
+from proxy.config.jupyter_settings import DEFAULT_IMAGE
 from proxy.jupyter.pull_errors import explain_pull_error, registry
 
 IMAGE = "quay.io/jupyter/base-notebook:1"

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from josepy.jwk import JWKEC
 
 from proxy.certs.x509 import generate_key, key_pem
-from proxy.config.sections import AcmeSettings
+from proxy.config.certificate_settings import AcmeSettings
 from proxy.runtime.secret_files import write_atomically
 
 from .problems import ObtainError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.certs.sources import hosts_of
-from proxy.config.sections import AcmeSettings
+from proxy.config.certificate_settings import AcmeSettings
 from proxy.config.settings import Settings
 
 
