@@ -7,7 +7,9 @@ In the order an exchange meets them:
 - ``inspector``           switches the capture on and off
 - ``guard``               keeps its faults away from the traffic
 - ``recorder``            begins a recording of every exchange while it is on
-- ``recording``           stands between a front and the proxying, for one exchange
+- ``recorded_exchange``   stands between a front and the proxying, for one exchange
+- ``exchange_capture``    what is captured of it, and when the ring gets it
+- ``failure``             why it failed, in words
 - ``captured_sections``   fields that repeat are captured once
 - ``exchange``            what is known of one exchange, as text
 - ``recorded_content``    the beginning of some content

@@ -1,7 +1,7 @@
 """Captures exchanges between a front and the proxying; both see only what they know.
 
 The front gives the proxying a body and a responder (``proxy.messages``). While the inspector is
-on, each exchange gets a ``RecordedExchange`` that stands between. What is captured is made when an
+on, each exchange has a ``RecordedExchange`` that stands between. What is captured is made when an
 exchange ends, at once; one that takes longer is shown while it runs.
 """
 
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from proxy.inspector.content import MAX_CONTENT_BYTES
 from proxy.inspector.counted_tunnel import ByteCounts, CountedTunnel
+from proxy.inspector.exchange_capture import CaptureContext, ExchangeCapture
 from proxy.inspector.guard import Guard
-from proxy.inspector.recording import Capture, RecordedExchange
+from proxy.inspector.recorded_exchange import RecordedExchange
 from proxy.inspector.ring import Ring
 from proxy.messages import RequestBody, Responder
 from proxy.observe.record import Record
@@ -52,7 +53,7 @@ class Recorder:
         self.ring = ring
         self.options = options if options is not None else CaptureOptions()
         self.guard = Guard()
-        self._capture = Capture(ring, self.guard)
+        self._context = CaptureContext(ring, self.guard)
         self._show_timer: asyncio.TimerHandle | None = None
         self._counted: list[CountedTunnel] = []
         self._count_timer: asyncio.TimerHandle | None = None
@@ -72,15 +73,15 @@ class Recorder:
     def _begin(
         self, record: Record, body: RequestBody, responder: Responder, site: Site
     ) -> RecordedExchange:
-        recording = RecordedExchange(self._capture, record, body, responder, site)
+        capture = ExchangeCapture(self._context, record, site)
         if self.options.content:
-            recording.capture_content(self.options.max_content_bytes)
-        self._capture.unseen.add(recording)
+            capture.capture_content(self.options.max_content_bytes)
+        self._context.unseen.add(capture)
         if self._show_timer is None:
             loop = asyncio.get_running_loop()
             self._show_timer = loop.call_later(SHOW_OPEN_SECONDS, self._show_open)
-        record.recording = recording
-        return recording
+        record.recording = capture
+        return RecordedExchange(capture, body, responder)
 
     def show_open_tunnels(self, tunnels: Iterable[tuple[ByteCounts, Record]], site: Site) -> None:
         """Show the WebSockets that were open before, with what is still known of them."""
@@ -108,8 +109,8 @@ class Recorder:
     def _show_open(self) -> None:
         self._show_timer = None
         with self.guard:
-            for recording in tuple(self._capture.unseen):
-                recording.show()
+            for capture in tuple(self._context.unseen):
+                capture.show()
 
     def _count_open(self) -> None:
         if self._count_timer is not None:

@@ -1,0 +1,57 @@
+"""Why an exchange failed, in words.
+
+Tested by tests/inspector/test_recorder.py.
+"""
+
+from __future__ import annotations
+
+from proxy.inspector.captured_sections import head_of
+from proxy.inspector.exchange import Exchange, captured_value
+from proxy.observe.record import Record
+from proxy.rules.decision import Refuse
+from proxy.rules.site import Site
+from proxy.symptoms.evidence import Evidence
+from proxy.symptoms.explain import explain
+
+
+def explain_failure(exchange: Exchange, record: Record, site: Site, content: bytes) -> None:
+    """Note in ``exchange`` why it failed, in the doctor's words.
+
+    Args:
+        exchange: What was captured of it.
+        record: What the proxying noted.
+        site: What the rules decided by.
+        content: The beginning of the response's content.
+    """
+    sent = record.upstream_request
+    # What observing let through failed for another reason.
+    refusal = None if exchange.would_refuse else record.refusal
+    explanation = explain(
+        Evidence(
+            site,
+            record.head,
+            exchange.status,
+            refusal=refusal,
+            sent=head_of(sent, record.head.arrival) if sent else None,
+            answered=record.upstream_response,
+            content=content,
+            outcome=record.outcome,
+        )
+    )
+    if explanation is not None:
+        exchange.symptom = explanation.symptom.id
+        exchange.explanation = explanation.sentence
+
+
+def reason_of(refusal: Refuse) -> str:
+    """Why a request was refused: the field at fault and its value, what is said, what to do."""
+    parts = [refusal.sentence]
+    if refusal.field:
+        name, value = refusal.field, refusal.value
+        shown = (
+            "there is none" if value is None else repr(captured_value(name.encode("ascii"), value))
+        )
+        parts.insert(0, f"{name}: {shown}.")
+    if refusal.hint:
+        parts.append(f"({refusal.hint})")
+    return " ".join(part for part in parts if part)
