@@ -86,7 +86,7 @@ def _check(path: Path, state_folder: Path) -> None:
         StartError: With what to do.
     """
     try:
-        owner = path.stat().st_uid
+        owners = {path.stat().st_uid, path.parent.stat().st_uid}
         folder_owner = state_folder.stat().st_uid
     except PermissionError:
         raise StartError(
@@ -98,8 +98,9 @@ def _check(path: Path, state_folder: Path) -> None:
             "LABGATE_STATE__FOLDER or --config, or start a bench of its own with "
             "`labgate inspect --upstream http://127.0.0.1:8888`."
         ) from None
-    if owner not in (0, os.getuid(), folder_owner):
-        raise StartError(f"{path} is the socket of another user (uid {owner}); it is not used.")
+    if strangers := owners - {0, os.getuid(), folder_owner}:
+        uid = min(strangers)
+        raise StartError(f"{path} is the socket of another user (uid {uid}); it is not used.")
 
 
 def _sentence(text: str) -> str:

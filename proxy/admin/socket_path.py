@@ -13,11 +13,13 @@ _SHORT = Path("/tmp")  # noqa: S108  every process sees the same one, whatever i
 
 
 def socket_path(state_folder: Path) -> Path:
-    """The socket in the state folder; where that is too long, in a private folder of its owner's.
+    """The socket in a folder of its own in the state folder; a short path where that is too long.
 
-    The folder's name and that of the socket say whose it is, so that root finds it as well.
+    A container's state folder may be writable by a whole group, but the socket's folder is
+    labgate's alone. The name of the short path's folder and that of the socket say whose it is, so
+    that root finds it as well.
     """
-    path = state_folder.absolute() / "admin.sock"
+    path = state_folder.absolute() / "admin" / "admin.sock"
     if len(os.fsencode(path)) <= MAX_PATH_BYTES:
         return path
     owner = state_folder.stat().st_uid if state_folder.exists() else os.getuid()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -75,6 +76,29 @@ async def test_the_page_is_opened_when_somebody_asks(server: AdminServer, socket
 
 async def test_no_labgate_runs(sockets: Path) -> None:
     with pytest.raises(StartError, match="No labgate with the state folder"):
+        async with AdminClient.connect(sockets):
+            pass
+
+
+async def test_a_state_folder_that_a_group_can_write(
+    inspector: Inspector, replay: Replay, sockets: Path
+) -> None:
+    """As in a container of OpenShift; the folder of the socket is private all the same."""
+    sockets.chmod(0o770)
+    server = AdminServer(inspector, replay, lambda: {"pid": 7}, dict, ("127.0.0.1", 0))
+    await server.listen_on_socket(socket_path(sockets))
+    try:
+        async with AdminClient.connect(sockets) as client:
+            assert (await client.get("state"))["about"] == {"pid": 7}
+    finally:
+        await server.stop()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to somebody else")
+async def test_a_socket_in_a_folder_of_another_user(server: AdminServer, sockets: Path) -> None:
+    stranger = 54321
+    os.chown(socket_path(sockets).parent, stranger, -1)
+    with pytest.raises(StartError, match=f"the socket of another user .uid {stranger}"):
         async with AdminClient.connect(sockets):
             pass
 

@@ -9,7 +9,7 @@ from proxy.admin.socket_path import MAX_PATH_BYTES, socket_path
 
 
 def test_in_the_state_folder() -> None:
-    assert socket_path(Path("/var/lib/labgate")) == Path("/var/lib/labgate/admin.sock")
+    assert socket_path(Path("/var/lib/labgate")) == Path("/var/lib/labgate/admin/admin.sock")
 
 
 def test_a_deep_folder_has_a_short_path_that_tells_whose_it_is(tmp_path: Path) -> None:

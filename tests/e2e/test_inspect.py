@@ -181,7 +181,9 @@ def test_ended_while_labgate_does_not_answer(tmp_path: Path) -> None:
     folder = tmp_path / "labgate"
     folder.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(socket_path(folder)))
+        path = socket_path(folder)
+        path.parent.mkdir(mode=0o700)
+        listening.bind(str(path))
         listening.listen()
         inspect = Inspect(tmp_path).spawn()
         client, _ = listening.accept()
