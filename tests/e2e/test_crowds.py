@@ -30,14 +30,28 @@ ARRIVAL_BYTES = 8 * 1024
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def jupyter(visit: Visit) -> None:
-    """As tornado does it: leave first, then the content, then the answer."""
-    while True:
-        head = await visit.head()
-        if b"Expect: 100-continue" in head:
-            await visit.say(b"HTTP/1.1 100 Continue\r\n\r\n")
-            await visit.exactly(5)
-        await visit.say(OK)
+class Continuing:
+    """As tornado does it: leave first, then the content, then the answer.
+
+    Attributes:
+        most: How many requests have waited for their content at the same time.
+    """
+
+    def __init__(self) -> None:
+        self.most = self._waiting = 0
+
+    async def __call__(self, visit: Visit) -> None:
+        while True:
+            head = await visit.head()
+            if b"Expect: 100-continue" in head:
+                self._waiting += 1
+                self.most = max(self.most, self._waiting)
+                try:
+                    await visit.say(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    await visit.exactly(5)
+                finally:
+                    self._waiting -= 1
+            await visit.say(OK)
 
 
 @asynccontextmanager
@@ -69,6 +83,7 @@ async def status(labgate: Labgate, address: str, target: str) -> int:
 
 
 async def test_requests_that_never_continue_keep_nobody_else_out(tmp_path: Path) -> None:
+    jupyter = Continuing()
     async with asyncio.timeout(SECONDS), upstream(jupyter) as behind:
         address = f"http://127.0.0.1:{behind.address.port}"
         place = ("--no-tls", "--bind", "127.0.0.1", "--domain", "lab.example.org")
@@ -83,7 +98,8 @@ async def test_requests_that_never_continue_keep_nobody_else_out(tmp_path: Path)
                 for _ in range(ASKED):
                     assert await status(labgate, OTHER, "/") == 200
                     assert await status(labgate, OTHER, "/.labgate/health") == 200
-                assert len(behind.visits) <= DEFAULT_LIMITS.requests_per_address + ASKED
+                # The upstream may see a request's end a little later than labgate.
+                assert jupyter.most <= DEFAULT_LIMITS.requests_per_address + ASKED
             assert "Traceback" not in labgate.log
         finally:
             await asyncio.to_thread(labgate.kill)

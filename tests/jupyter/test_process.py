@@ -87,7 +87,7 @@ async def gone(process: psutil.Process, seconds: float = 60) -> bool:
 
 
 async def test_token_opens_it_and_nothing_else_does(make: Make, tmp_path: Path) -> None:
-    port = default_or_free_port()
+    port = free_port()
     launched = await ready(make(port=port))
     assert (launched.address.host, launched.address.port) == ("127.0.0.1", port)
     assert launched.login.kind == "token"
