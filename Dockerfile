@@ -37,11 +37,16 @@ RUN /build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /d
  && /opt/labgate/bin/python -m compileall -q /opt/labgate/lib
 
 FROM ${PYTHON_IMAGE}
-# A number, so that Kubernetes' runAsNonRoot can tell that it is not root.
+LABEL org.opencontainers.image.title="labgate" \
+      org.opencontainers.image.description="One Jupyter server on its own domain" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="MIT"
+# A number, so that Kubernetes' runAsNonRoot can tell that it is not root. Group 0 may write the
+# state folder too: OpenShift runs every container as a user of its own choice in that group.
 RUN groupadd --gid 65532 labgate \
  && useradd --uid 65532 --gid 65532 --home-dir /var/lib/labgate --no-create-home \
     --shell /usr/sbin/nologin labgate \
- && install -d -o 65532 -g 65532 -m 0700 /var/lib/labgate
+ && install -d -o 65532 -g 0 -m 0770 /var/lib/labgate
 COPY --from=build /opt/labgate /opt/labgate
 # BIND: labgate's own default for localhost is loopback, which no published port reaches.
 # PYTHONMALLOC: memory goes back to the system after a crowd (config/labgate.service has more).
