@@ -26,7 +26,7 @@ from proxy.inspector.replay_request import (
 from proxy.messages import Dispatch
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.head import Arrival, Field, RequestHead
-from proxy.rules.redaction import printable, redact_target
+from proxy.rules.redaction import printable, redact_phrase, redact_target
 
 log = logging.getLogger("labgate")
 
@@ -186,7 +186,7 @@ async def _send(
         ) as response,
     ):
         exchange.status = response.status
-        reason = printable((response.reason or "").encode("latin-1", "replace"))
+        reason = printable(redact_phrase((response.reason or "").encode("latin-1", "replace")))
         exchange.answered = exchange.sent_down = CapturedHead(
             f"HTTP/1.1 {response.status} {reason}".rstrip(), captured_fields(response.raw_headers)
         )

@@ -146,12 +146,12 @@ class _Run:
             if self._direct is not None:
                 direct = await open_.enter_async_context(self._browser(self._direct))
             examination = self._examination(browser, direct)
-            found_by: list[str] = []
+            found_by: dict[str, str] = {}
 
             def ended(probe: Probe, found: Finding | None, reason: str) -> None:
                 self._progress.ended(probe, found, reason)
                 if found is not None:
-                    found_by.append(probe.name)
+                    found_by.setdefault(found.id, probe.name)
 
             try:
                 report = await examine(examination, begins=self._progress.begins, ended=ended)

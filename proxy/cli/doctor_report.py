@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.status import Status
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from proxy.doctor.finding import Finding, Report
 from proxy.doctor.plan import PLAIN_HTTP, Probe
-from proxy.symptoms.model import Severity
+from proxy.symptoms.model import Severity, joined
 
 NAMES = {
     "nginx": "nginx",
@@ -98,7 +98,7 @@ def print_report(report: Report, mend_for: str) -> None:
     console.print()
     for number, finding in enumerate(report.findings, 1):
         _print_finding(console, number, finding, columns)
-        _print_mends(console, finding.mends, mend_for or report.server, columns)
+        _print_mends(console, finding, mend_for or report.server, columns)
     for sentence in _summary(report):
         for line in textwrap.wrap(sentence, columns, break_long_words=False):
             console.print(Text(line))
@@ -129,13 +129,15 @@ def _fault(finding: Finding) -> list[str]:
     return [f"at fault: {finding.field}"] if finding.field else []
 
 
-def _print_mends(console: Console, mends: Mapping[str, str], server: str, columns: int) -> None:
+def _print_mends(console: Console, finding: Finding, server: str, columns: int) -> None:
     """The lines for one server, and for Jupyter where it has a part in it; else for all."""
+    mends = finding.mends
     shown = [name for name in (server, "jupyter") if name in mends and server != "all"]
     if server not in shown:
         shown = list(mends)
     for name in shown:
-        console.print(Text(f"   Mend, in {NAMES.get(name, name)}:", "bold"))
+        how = joined(finding.id, name) if name != shown[0] else ""
+        console.print(Text(f"   {how or 'Mend,'} in {NAMES.get(name, name)}:", "bold"))
         console.print()
         # At the margin, because Python and YAML would mind spaces in front.
         for line in _fitted(mends[name].rstrip(), columns):

@@ -17,9 +17,11 @@ from .secret_values import SecretValues
 
 MAX_TOLD_CHARACTERS = 160
 
-_HEADING = re.compile(r"(?is)<h1\b[^>]*>(.*?)</h1>")
-_TITLE = re.compile(r"(?is)<title\b[^>]*>(.*?)</title>")
-_MARKUP = re.compile(r"(?is)<(script|style|head)\b.*?</\1>|<[^>]*>")
+MAX_MESSAGE_BYTES = 4096
+"""How much of an error's text is looked at for its sentence, and of a page for its heading."""
+
+_UNREAD = (b"head", b"script", b"style")
+"""Elements of a page whose content nobody reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +76,22 @@ class Answer:
         """The JSON in it; None if there is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
+            # Brackets in brackets in brackets raise the second one.
             return None
 
     @property
     def message(self) -> str:
         """The sentence in an error: of Jupyter's JSON, of a page's text, or the text itself."""
-        if isinstance(self.json, dict):
-            return str(self.json.get("message") or self.json.get("reason") or "")
-        text = self.body.decode("utf-8", "replace").strip()
-        if "<" in text:
-            heading = _HEADING.search(text) or _TITLE.search(text)
-            text = _MARKUP.sub(" ", heading[1] if heading else text)
-        return unescape(" ".join(text.split()))
+        content = self.json if self.body.lstrip()[:1] == b"{" else None
+        if isinstance(content, dict):
+            return str(content.get("message") or content.get("reason") or "")
+        text = self.body
+        if b"<" in text:
+            heading = _element(text, b"h1") or _element(text, b"title")
+            text = _without_markup(heading or text)
+        read = text[:MAX_MESSAGE_BYTES].decode("utf-8", "replace")
+        return unescape(" ".join(read.split()))
 
     @property
     def received(self) -> str:
@@ -107,6 +112,40 @@ class Answer:
             text += f"; then {self.failure}"
         # Of a secret that is cut in two, a part would stay.
         return shortened(self.secrets.removed_from(text))
+
+
+def _element(page: bytes, name: bytes) -> bytes:
+    """The content of the first element of this name; empty without one.
+
+    By searching forward only: a hostile page may be long, and full of what looks like one.
+    """
+    lowered = page.lower()
+    start = lowered.find(b"<" + name)
+    opened = lowered.find(b">", start) if start >= 0 else -1
+    end = lowered.find(b"</" + name, opened) if opened >= 0 else -1
+    return page[opened + 1 : end] if end >= 0 else b""
+
+
+def _without_markup(page: bytes) -> bytes:
+    """The text of a page, as much as is looked at; each tag becomes a space."""
+    lowered, text, length, at = page.lower(), [b""], 0, 0
+    while at >= 0 and length < MAX_MESSAGE_BYTES:
+        start = page.find(b"<", at)
+        text.append(page[at:start] if start >= 0 else page[at:])
+        length += len(text[-1]) + 1
+        at = _after_tag(lowered, start) if start >= 0 else -1
+    return b" ".join(text)
+
+
+def _after_tag(lowered: bytes, start: int) -> int:
+    """Where the tag at ``start`` ends, or its element, if nobody reads that; -1 if it does not."""
+    for name in _UNREAD:
+        after = start + 1 + len(name)
+        if lowered.startswith(name, start + 1) and not lowered[after : after + 1].isalpha():
+            start = lowered.find(b"</" + name, after)
+            break
+    end = lowered.find(b">", start) if start >= 0 else -1
+    return end + 1 if end >= 0 else -1
 
 
 def _repeats(message: str, status: str) -> bool:

@@ -55,7 +55,7 @@ class Browser:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self.tls or True, limit=0),
+            connector=self._connector(),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("Accept-Encoding", "Accept", "Content-Type"),
@@ -66,6 +66,11 @@ class Browser:
             max_field_size=64 * 1024,
         )
         return self
+
+    def _connector(self) -> aiohttp.BaseConnector:
+        if self.target.socket:
+            return aiohttp.UnixConnector(self.target.socket, limit=0)
+        return aiohttp.TCPConnector(ssl=self.tls or True, limit=0)
 
     async def __aexit__(
         self,

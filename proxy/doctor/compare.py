@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 
 from .examination import Examination
@@ -14,18 +14,25 @@ EDGE_ONLY = frozenset({"address", "certificate", "redirect", "two-hosts", "cooki
 """Probes that say nothing about Jupyter."""
 
 
-async def compare(report: Report, direct: Examination, found_by: Iterable[str]) -> Report:
+async def compare(report: Report, direct: Examination, found_by: Mapping[str, str]) -> Report:
     """Say of each finding whether Jupyter itself, without the proxy, shows it, too.
+
+    Of what only a proxy can do, nothing is said: Jupyter was not asked.
 
     Args:
         report: What was found behind the proxy.
         direct: An examination of Jupyter itself.
-        found_by: The names of the probes that found something.
+        found_by: The names of the probes that found something, by the finding's identifier.
     """
-    asked = await examine(direct, probes=_with_needs({"jupyter", *found_by} - EDGE_ONLY))
+    asked = await examine(direct, probes=_with_needs({"jupyter", *found_by.values()} - EDGE_ONLY))
     same = {finding.id: finding for finding in asked.findings}
     gone = same.get("unreachable") or same.get("upstream-down")
-    findings = [_compared(finding, same, gone, asked) for finding in report.findings]
+    findings = [
+        finding
+        if found_by[finding.id] in EDGE_ONLY and gone is None
+        else _compared(finding, same, gone, asked)
+        for finding in report.findings
+    ]
     return replace(report, findings=findings)
 
 

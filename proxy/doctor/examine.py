@@ -39,7 +39,7 @@ async def examine(
     Raises:
         StartError: The address is not the one to examine.
     """
-    report = Report(examination.browser.target.url)
+    report = Report(str(examination.browser.target))
     blocked: set[str] = set()
     answers = examination.browser.answers
     try:
@@ -83,7 +83,7 @@ def _complete(examination: Examination, found: Finding) -> Finding:
     """The finding with facts for its mends, and certainly without secrets."""
     target, secrets = examination.browser.target, examination.browser.secrets
     facts = {"domain": target.host, "port": str(target.port), "path": f"{target.base}/"}
-    if examination.direct is not None:
+    if examination.direct is not None and not examination.direct.target.socket:
         facts["upstream"] = examination.direct.target.authority
     return replace(
         found,

@@ -17,6 +17,8 @@ FAILURES = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadEr
 """What reading and writing over a network may raise."""
 
 MAX_HEAD_BYTES = 64 * 1024
+MAX_ANSWER_BYTES = 1024 * 1024
+"""How much of an answer is read; those to what is sent here are short."""
 
 
 async def exchange(
@@ -28,7 +30,7 @@ async def exchange(
     body: Iterable[bytes] = (),
     seconds: float = 30.0,
 ) -> Answer:
-    """Send a head and content, and read the answer up to the end of the connection.
+    """Send a head and content, and read the answer up to its end or ``MAX_ANSWER_BYTES``.
 
     The answer is read while the content is sent: a proxy may refuse it by its head, and reset the
     connection once nobody reads any more.
@@ -62,11 +64,13 @@ async def exchange(
 async def connect(
     target: Target, tls: ssl.SSLContext | None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection to the target.
+    """A connection to the target, over TLS if there is trust for it.
 
     Raises:
         OSError: It cannot be reached, or its certificate is not trusted.
     """
+    if target.socket:
+        return await asyncio.open_unix_connection(target.socket)
     name = target.host if tls else None
     return await asyncio.open_connection(target.host, target.port, ssl=tls, server_hostname=name)
 
@@ -108,7 +112,7 @@ async def _read(
 ) -> str:
     """Read to the end; returns why there is no more, or nothing if that is the end."""
     loop = asyncio.get_running_loop()
-    while not _is_whole(received):
+    while len(received) < MAX_ANSWER_BYTES and not _is_whole(received):
         try:
             async with asyncio.timeout_at(moved.last + seconds):
                 piece = await reader.read(2**16)
@@ -159,17 +163,17 @@ def parsed(sent: str, received: bytes, failure: str) -> Answer:
 
 def _unchunked(body: bytes) -> bytes:
     """The content of chunks (RFC 9112 section 7.1), as far as they came."""
-    content = b""
-    while body:
-        size, _, body = body.partition(b"\r\n")
+    content, at = [], 0
+    while (end := body.find(b"\r\n", at)) >= 0:
         try:
-            length = int(size.partition(b";")[0], 16)
+            length = int(body[at:end].partition(b";")[0], 16)
         except ValueError:
             break
-        if not length:
+        if length <= 0:
             break
-        content, body = content + body[:length], body[length + 2 :]
-    return content
+        content.append(body[end + 2 : end + 2 + length])
+        at = end + 2 + length + 2
+    return b"".join(content)
 
 
 def in_words(error: BaseException) -> str:

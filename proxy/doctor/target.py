@@ -19,14 +19,20 @@ class Target:
     """Where a Jupyter is reached.
 
     Attributes:
-        host: A name, or an address without brackets.
+        host: A name, or an address without brackets; ``localhost`` for a Unix socket.
         base: Jupyter's base_url without the slash at its end; empty for ``/``.
+        socket: The path of a Unix socket; empty for TCP.
     """
 
     scheme: str
     host: str
     port: int
     base: str = ""
+    socket: str = ""
+
+    def __str__(self) -> str:
+        """As people name it."""
+        return f"unix:{self.socket}" if self.socket else self.url
 
     @property
     def tls(self) -> bool:
@@ -65,7 +71,11 @@ def read_target(text: str) -> tuple[Target, str]:
         UsageError: It is no address of a web server.
     """
     if text.startswith("unix:"):
-        raise UsageError(f"{text}: a Unix socket cannot be asked here; name an http:// address.")
+        path = text.removeprefix("unix:")
+        if not path.startswith("/"):
+            raise UsageError(f"{text}: a Unix socket needs an absolute path, as unix:/run/lab.sock")
+        # With the scheme's own port Host is a bare localhost, which Jupyter takes for local.
+        return Target("http", "localhost", _DEFAULT_PORTS["http"], socket=path), ""
     typed = text if "//" in text else f"https://{text}"
     try:
         parts = urlsplit(typed)

@@ -25,7 +25,7 @@ from proxy.inspector.recorded_tunnel import TunnelRecorder
 from proxy.inspector.ring import Ring
 from proxy.observe.record import Record
 from proxy.rules.head import Field
-from proxy.rules.redaction import printable, redact_target
+from proxy.rules.redaction import printable, redact_phrase, redact_target
 from proxy.rules.site import Site
 
 MAX_TARGET_CHARACTERS = 4096
@@ -264,7 +264,7 @@ class ExchangeCapture:
 
 def _status_line(status: int, reason: bytes) -> str:
     known = _STATUS_LINES.get((status, reason))
-    return known or f"HTTP/1.1 {status} {printable(redact_target(reason))}".rstrip()
+    return known or f"HTTP/1.1 {status} {printable(redact_phrase(reason))}".rstrip()
 
 
 _METHODS = {method.encode("ascii"): method for method in map(str, HTTPMethod)}

@@ -24,7 +24,7 @@ from proxy.inspector.exchange import (
     Times,
     captured_fields,
 )
-from proxy.rules.redaction import printable, redact_target
+from proxy.rules.redaction import printable, redact_phrase, redact_target
 
 MAX_ENTRIES = 5000
 _MAX_TEXT = 32 * 1024
@@ -168,7 +168,7 @@ def _exchange(entry: Mapping[str, Any]) -> Exchange:
     shown = printable(redact_target(target.encode("utf-8")), 4096)
     method, version = printable(str(request["method"]).encode()), _version(request)
     status = int(response["status"])
-    reason = printable(redact_target(str(response.get("statusText", "")).encode("utf-8")))
+    reason = printable(redact_phrase(str(response.get("statusText", "")).encode("utf-8")))
     exchange = Exchange(
         started=_started(str(entry["startedDateTime"])),
         peer="",

@@ -70,6 +70,16 @@ def redact_target(target: bytes) -> bytes:
     return target
 
 
+def redact_phrase(phrase: bytes) -> bytes:
+    """A reason phrase (RFC 9112 section 4), which may say anything, without its secrets."""
+    words = redact_target(phrase).split(b" ")
+    shown = b" ".join(redact_target(b"?" + word)[1:] for word in words)
+    name, colon, value = shown.partition(b":")
+    if colon and is_secret_field(name.rpartition(b" ")[2].strip().lower()):
+        return name + colon + b" " + REDACTED if value.strip() else shown
+    return shown
+
+
 def redact_octets(octets: bytes) -> bytes:
     """The first octets of an unknown connection, perhaps a request, without their secrets."""
     first, *lines = octets.split(b"\n")

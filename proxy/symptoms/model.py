@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .mends import LINES, filled
+from .mends.jupyter import BESIDE_A_PROXY, PUBLIC_NAME
 from .symptom import Severity, Symptom
 from .table import SYMPTOMS
 
-__all__ = ["SYMPTOMS", "Severity", "Symptom", "mend"]
+__all__ = ["SYMPTOMS", "Severity", "Symptom", "joined", "mend"]
 
 
 def mend(id: str, facts: Mapping[str, str]) -> dict[str, str]:  # noqa: A002
@@ -30,4 +31,20 @@ def mend(id: str, facts: Mapping[str, str]) -> dict[str, str]:  # noqa: A002
         KeyError: There is no such symptom.
     """
     SYMPTOMS[id]
-    return {server: filled(lines[id], facts) for server, lines in LINES.items() if id in lines}
+    wanted = {server: lines[id] for server, lines in LINES.items() if id in lines}
+    if wanted.get("jupyter") == PUBLIC_NAME and facts.get("domain") in _KNOWN_TO_JUPYTER:
+        del wanted["jupyter"]
+    return {server: filled(lines, facts) for server, lines in wanted.items()}
+
+
+def joined(id: str, server: str) -> str:  # noqa: A002
+    """How the lines of a server go with those of others; empty for a proxy's own.
+
+    ``Or …`` where one of them is enough, ``And …`` where both are needed; the name of the file
+    follows.
+    """
+    return BESIDE_A_PROXY[id] if server == "jupyter" else ""
+
+
+_KNOWN_TO_JUPYTER = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Names that Jupyter serves without a word (``JupyterHandler.check_host``)."""

@@ -85,3 +85,11 @@ def test_what_waits_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(report(ORIGIN, post="needs login", kernel="needs post"), capsys)
     assert "run labgate doctor again: 2 probes wait until then" in " ".join(out.split())
     assert "Not tried" not in out
+
+
+def test_it_says_whether_one_of_the_mends_is_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(report(ORIGIN), capsys)
+    assert "   Mend, in nginx:" in out
+    assert "   And, unless Jupyter knows this name already, in jupyter_server_config.py:" in out
+    alone = printed(report(ORIGIN), capsys, "jupyter")
+    assert "   Mend, in jupyter_server_config.py:" in alone

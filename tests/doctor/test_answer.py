@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 import pytest
 
 from proxy.doctor.answer import Answer, set_cookies
@@ -25,6 +27,9 @@ RECEIVED = [
     (Answer("GET /", 404, body=b"<h1>404 : Not Found</h1>"), "404 Not Found"),
     (Answer("GET /", 403, body=b'{"message": "Forbidden"}'), "403 Forbidden"),
     (Answer("GET /", 599), "599"),
+    (Answer("GET /", 500, body=b"[" * 100_000), "500 Internal Server Error: " + "[" * 132 + "…"),
+    (Answer("GET /", 403, body=b"<style>h1 {}</style><p>No <b>entry</b>"), "403 Forbidden: No entry"),
+    (Answer("GET /", 403, body=b"<head><title>A</head><header>Keep out"), "403 Forbidden: Keep out"),
     (Answer("GET /", 502, body=b"\x1b[2Jgone"), "502 Bad Gateway:  [2Jgone"),
     (
         Answer("GET /", 200, failure="the connection ended after 3 bytes"),
@@ -68,3 +73,15 @@ def test_cookies() -> None:
 )
 def test_elsewhere(status: int, location: str, elsewhere: bool) -> None:
     assert Answer("GET /", status, [("Location", location)]).elsewhere is elsewhere
+
+
+MEGABYTE = 2**20
+HOSTILE = [b"<", b"<h1>", b"<title>", b"<style>", b"<script ", b"</", b"<>", b"&amp;", b"[", b'{"a":']
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_a_hostile_page_costs_no_more_than_its_length(piece: bytes) -> None:
+    answer = Answer("GET /", 500, body=piece * (MEGABYTE // len(piece)))
+    before = process_time()
+    assert answer.received.startswith("500 Internal Server Error")
+    assert process_time() - before < 5, "in CPU seconds; where it is quadratic, it takes minutes"

@@ -21,6 +21,7 @@ READ = [
     ("https://h/labyrinth/", Target("https", "h", 443, "/labyrinth"), ""),
     ("https://h/notebooks/tree", Target("https", "h", 443), ""),
     ("http://[::1]:8888/tree", Target("http", "::1", 8888), ""),
+    ("unix:/run/lab.sock", Target("http", "localhost", 80, socket="/run/lab.sock"), ""),
     ("https://bücher.example/", Target("https", "xn--bcher-kva.example", 443), ""),
 ]
 
@@ -51,6 +52,7 @@ def test_origins_are_those_of_browsers(target: Target, origin: str, loopback: bo
         ("ftp://lab.example.org", "must begin with https:// or http://"),
         ("https://", "must begin with"),
         ("https://h:port/", "cannot be read"),
+        ("unix:lab.sock", "needs an absolute path"),
         ("https://ada:secret@h/", "may not hold a user"),
     ],
 )

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.rules.redaction import REDACTED, printable, redact, redact_octets, redact_target
+from proxy.rules.redaction import (
+    REDACTED,
+    printable,
+    redact,
+    redact_octets,
+    redact_phrase,
+    redact_target,
+)
 from proxy.rules.secret_names import is_secret_field, is_secret_parameter, may_hold_secrets
 
 FIELDS = [
@@ -138,3 +145,22 @@ def test_the_quick_look_misses_no_name(name: bytes) -> None:
 
 def test_the_quick_look_passes_what_has_no_secret() -> None:
     assert not may_hold_secrets(b"/api/contents?content=0&1795653153775")
+
+
+PHRASES = [
+    (b"OK", b"OK"),
+    (b"Not Found", b"Not Found"),
+    (b"OK token=s3cret", b"OK token=[redacted]"),
+    (b"token=s3cret", b"token=[redacted]"),
+    (b"OK a=1 key=s3cret&b=2", b"OK a=1 key=[redacted]&b=2"),
+    (b"Found /lab?token=s3cret", b"Found /lab?token=[redacted]"),
+    (b"Bad token: s3cret s3cret", b"Bad token: [redacted]"),
+    (b"Bad gateway: refused", b"Bad gateway: refused"),
+    (b"ada:s3cret@h", b"[redacted]@h"),
+    (b"", b""),
+]
+
+
+@pytest.mark.parametrize(("phrase", "expected"), PHRASES)
+def test_phrases(phrase: bytes, expected: bytes) -> None:
+    assert redact_phrase(phrase) == expected

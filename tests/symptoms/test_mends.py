@@ -68,7 +68,7 @@ def test_the_server_accepts_its_mends(
 @pytest.mark.parametrize(("server", "symptom"), rows("jupyter"))
 def test_jupyter_has_the_settings_that_a_mend_names(server: str, symptom: str) -> None:
     config = Config()
-    exec(mend(symptom, FACTS)[server], {"c": config})
+    exec(mend(symptom, {**FACTS, "domain": "lab.example.org"})[server], {"c": config})
     known = {
         "ServerApp": ServerApp,
         "IdentityProvider": IdentityProvider,

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from proxy.symptoms.mends import LINES
-from proxy.symptoms.model import SYMPTOMS, Symptom, mend
+from proxy.symptoms.mends.jupyter import BESIDE_A_PROXY
+from proxy.symptoms.model import SYMPTOMS, Symptom, joined, mend
 
 
 @pytest.mark.parametrize("symptom", SYMPTOMS.values(), ids=SYMPTOMS)
@@ -30,3 +31,20 @@ def test_a_mend_is_filled_with_what_is_known() -> None:
 def test_an_unknown_symptom_is_an_error() -> None:
     with pytest.raises(KeyError):
         mend("unknown", {})
+
+
+@pytest.mark.parametrize("symptom", ["host-refused", "origin-refused"])
+def test_jupyter_is_told_no_name_that_it_knows_already(symptom: str) -> None:
+    for domain in ("localhost", "127.0.0.1"):
+        assert "jupyter" not in mend(symptom, {"domain": domain})
+    assert '["localhost", "lab.example.org"]' in mend(symptom, {"domain": "lab.example.org"})["jupyter"]
+
+
+def test_jupyters_lines_say_how_they_go_with_those_of_a_proxy() -> None:
+    both = {name for name in LINES["jupyter"] if name in LINES["nginx"]}
+    assert both - set(BESIDE_A_PROXY) == set()
+    assert set(BESIDE_A_PROXY) <= set(LINES["jupyter"])
+    for name, how in BESIDE_A_PROXY.items():
+        assert how.startswith(("Or", "And"))
+        assert joined(name, "jupyter") == how
+        assert joined(name, "nginx") == ""

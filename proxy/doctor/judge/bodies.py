@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
 
 from proxy.doctor.answer import Answer
@@ -80,9 +79,25 @@ def judge_compression(plain: Answer, packed: Answer) -> Finding | None:
     if not (plain.ok and packed.ok):
         return None
     try:
-        unpacked = gzip.decompress(packed.body) if encoding in ("gzip", "x-gzip") else packed.body
-    except (OSError, EOFError, zlib.error) as error:
+        unpacked = packed.body
+        if encoding in ("gzip", "x-gzip"):
+            unpacked = _unpacked(packed.body, len(plain.body))
+    except (EOFError, zlib.error) as error:
         return Finding("compression", "Content-Encoding", packed.sent, f"{received}: {error}")
     if unpacked == plain.body:
         return None
     return Finding("compression", "Content-Encoding", packed.sent, f"{received}: another content")
+
+
+def _unpacked(content: bytes, size_bytes: int) -> bytes:
+    """What gzip packed, and no more than one octet beyond what is expected.
+
+    Raises:
+        EOFError: Its end is missing.
+        zlib.error: It is no gzip.
+    """
+    gzip = zlib.decompressobj(wbits=31)
+    unpacked = gzip.decompress(content, size_bytes + 1)
+    if not gzip.eof and len(unpacked) <= size_bytes:
+        raise EOFError("the compressed content ends early")
+    return unpacked

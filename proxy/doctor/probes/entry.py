@@ -21,7 +21,7 @@ CONNECT_SECONDS = 10.0
 async def try_address(examination: Examination) -> Finding | None:
     """The name leads to an address, and something listens there."""
     target = examination.browser.target
-    sent = f"a connection to {target.host} port {target.port}"
+    sent = f"a connection to {target.socket or f'{target.host} port {target.port}'}"
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             _, writer = await connect(target, None)

@@ -118,13 +118,24 @@ async def try_page(examination: Examination) -> Finding | None:
     return judge.judge_cached(again, stranger, examination.needs_login)
 
 
+_REFERENCE = re.compile(rb'(?:src|href)="(/[^"?]{1,500})(\?[^"]{0,500})?"')
+
+
+def file_of(page: bytes, base: str) -> str:
+    """The path after ``base`` of a script or style of Jupyter's own; empty if there is none."""
+    for found in _REFERENCE.finditer(page):
+        path, query = (part.decode("utf-8", "replace") for part in found.groups(b""))
+        if path.endswith((".js", ".css")) and path.startswith(f"{base}/"):
+            return unescape(path + query).removeprefix(base)
+    return ""
+
+
 async def try_compression(examination: Examination) -> Finding | None:
     """A file of the page is the same with and without compression."""
-    found = re.search(rb'(?:src|href)="(/[^"]+\.(?:js|css)[^"]*)"', examination.lab.body)
     base = examination.browser.target.base
-    if found is None or not (path := unescape(found[1].decode())).startswith(f"{base}/"):
+    path = file_of(examination.lab.body, base)
+    if not path:
         raise Impossible("the page names no file of its own")
-    path = path.removeprefix(base)
     plain = await examination.browser.get(path, kept=MAX_PAGE_BYTES)
     packed = await examination.browser.get(path, {"Accept-Encoding": "gzip"}, kept=MAX_PAGE_BYTES)
     return bodies.judge_compression(plain, packed)

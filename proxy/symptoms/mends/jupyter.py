@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_PUBLIC_NAME = """\
+PUBLIC_NAME = """\
 # Jupyter serves its public name too, where the proxy passes Host on.
 c.ServerApp.local_hostnames = ["localhost", "@domain@"]
 """
@@ -27,8 +27,8 @@ c.ServerApp.disable_check_xsrf = False
 
 LINES: Mapping[str, str] = MappingProxyType(
     {
-        "host-refused": _PUBLIC_NAME,
-        "origin-refused": _PUBLIC_NAME,
+        "host-refused": PUBLIC_NAME,
+        "origin-refused": PUBLIC_NAME,
         "cross-origin-open": _ONE_SITE,
         "xsrf-lost": """\
 # Where two Jupyters share a name, each needs cookies of its own: another name or another path.
@@ -57,3 +57,19 @@ c.PasswordIdentityProvider.hashed_password = ""
     }
 )
 """By the identifier of a symptom."""
+
+BESIDE_A_PROXY: Mapping[str, str] = MappingProxyType(
+    {
+        "host-refused": "Or have the proxy pass Host on, and",
+        "origin-refused": "And, unless Jupyter knows this name already,",
+        "cross-origin-open": "Or, where the proxy has nothing of that,",
+        "xsrf-lost": "Or, where two Jupyters share one name,",
+        "cookie-flags": "Or",
+        "forwarded-proto": "And, unless it is there already,",
+        "message-limit": "And, for messages of more than Jupyter's own 10 MiB,",
+        "body-limit": "And, for uploads of more than Jupyter's own 512 MiB,",
+        "base-url": "Or let Jupyter know the path that arrives,",
+        "login-refused": "Or, where the proxy has no password of its own,",
+    }
+)
+"""How Jupyter's lines go together with a proxy's, by the identifier of a symptom."""
