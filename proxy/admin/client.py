@@ -21,6 +21,10 @@ from proxy.errors import StartError
 CONNECT_SECONDS = 5.0
 
 
+class NotRunning(StartError):  # noqa: N818  reads as what is the case
+    """No labgate with this state folder runs."""
+
+
 class AdminClient:
     """Speaks with one running labgate."""
 
@@ -33,7 +37,8 @@ class AdminClient:
         """Connect to the labgate with this state folder.
 
         Raises:
-            StartError: None runs, or its socket is another user's.
+            NotRunning: None runs.
+            StartError: Its socket is another user's.
         """
         path = socket_path(state_folder)
         _check(path, state_folder)
@@ -48,6 +53,7 @@ class AdminClient:
         """``GET`` a part of the API.
 
         Raises:
+            NotRunning: Nothing listens at its socket.
             StartError: labgate refused it, or has stopped.
         """
         return await self._ask("GET", path, params=query)
@@ -56,6 +62,7 @@ class AdminClient:
         """``POST`` to a part of the API.
 
         Raises:
+            NotRunning: Nothing listens at its socket.
             StartError: labgate refused it, or has stopped.
         """
         return await self._ask("POST", path, json=body if body is not None else {})
@@ -75,6 +82,9 @@ class AdminClient:
                 if response.status >= 400:
                     raise StartError(_sentence(text))
                 return json.loads(text)
+        except aiohttp.ClientConnectorError as error:
+            # A labgate that was killed leaves its socket behind.
+            raise NotRunning(f"No labgate answers at its socket any more: {error}.") from None
         except aiohttp.ClientError as error:
             raise StartError(f"The running labgate does not answer any more: {error}.") from None
 
@@ -83,6 +93,7 @@ def _check(path: Path, state_folder: Path) -> None:
     """Refuse a socket that is not there, or that somebody else has put there.
 
     Raises:
+        NotRunning: There is none.
         StartError: With what to do.
     """
     try:
@@ -93,7 +104,7 @@ def _check(path: Path, state_folder: Path) -> None:
             f"{path} may not be used by this user; use sudo, or the user that labgate runs as."
         ) from None
     except OSError:
-        raise StartError(
+        raise NotRunning(
             f"No labgate with the state folder {state_folder} runs. Name another one's with "
             "LABGATE_STATE__FOLDER or --config, or start a bench of its own with "
             "`labgate inspect --upstream http://127.0.0.1:8888`."

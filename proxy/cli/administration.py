@@ -43,6 +43,7 @@ async def start_admin(settings: Settings, app: Serving) -> AdminServer:
             "observe": settings.inspector.observe,
             "workers": settings.listen.workers,
             "pid": os.getpid(),
+            "own_token": bool(app.jupyter_token),
         }
 
     replay = Replay(

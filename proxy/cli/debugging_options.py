@@ -5,11 +5,10 @@ Tested by tests/cli/test_arguments.py.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
-from proxy.cli.parser import Key, Parser, add_command
+from proxy.cli.parser import Key, add_command
 
 SERVERS = ("nginx", "caddy", "traefik", "haproxy", "apache", "jupyter", "labgate")
 """Whose lines ``labgate doctor`` can show."""
@@ -60,21 +59,20 @@ setting behind it, and prints the lines that mend it. A kernel, a terminal and a
 file that it makes are removed again. Exit code 0 if nothing is wrong, 1 if
 something is.
 
+Without URL it examines the labgate that runs with the same state folder, with
+its CA and the token of its Jupyter; if none runs, https://localhost:8443.
+
 The token or the password is asked for when it is needed, and sent to this
 address only. In scripts: --token-file, or LABGATE_DOCTOR_TOKEN or
 LABGATE_DOCTOR_PASSWORD in the environment."""
-    command: Parser = commands.add_parser(
-        "doctor",
-        usage="%(prog)s URL [OPTION …]",
-        help="find out why a proxy breaks Jupyter",
-        description=text,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(flags={}, typed={})
+    command = add_command(commands, "doctor", "find out why a proxy breaks Jupyter", text)
+    command.usage = "%(prog)s [URL] [OPTION …]"
     option = command.add_argument
-    option("url", metavar="URL", help="the address that you open in a browser")
+    option("url", nargs="?", default="", metavar="URL", help="what you open in a browser")
     option(
-        "--upstream", metavar="URL", help="Jupyter's own address: asks it directly, and compares"
+        "--upstream",
+        metavar="URL",
+        help="Jupyter's own address (or unix:/path): asks it directly, and compares",
     )
     option("--token", metavar="TOKEN", help="can be seen by others on this machine")
     option("--token-file", type=Path, metavar="FILE", help="a file with the token")

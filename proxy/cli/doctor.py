@@ -18,7 +18,9 @@ from pathlib import Path
 
 from proxy.cli.ask_secret import ask_secret
 from proxy.cli.confirm import confirm_on_terminal
+from proxy.cli.doctor_address import find_address
 from proxy.cli.doctor_report import Progress, print_report
+from proxy.config.load import load
 from proxy.doctor.browser import Browser
 from proxy.doctor.compare import compare
 from proxy.doctor.examination import LONG_SILENCE_SECONDS, Credentials, Examination
@@ -38,12 +40,30 @@ def doctor(parsed: argparse.Namespace) -> int:
     Raises:
         StartError: It cannot be examined.
     """
+    if not parsed.url:
+        _take_found_address(parsed)
     target, token = read_target(parsed.url)
     credentials = read_credentials(parsed, token, os.environ)
     direct = read_target(parsed.upstream)[0] if parsed.upstream else None
     trust = trust_of(parsed.ca, insecure=parsed.insecure)
     examination = _Run(parsed, target, direct, credentials, trust)
     return asyncio.run(examination.run())
+
+
+def _take_found_address(parsed: argparse.Namespace) -> None:
+    """Say which address is examined; its CA and token are used unless others are given.
+
+    Raises:
+        StartError: The labgate that runs here may not be asked.
+    """
+    settings = load(parsed.flags, file=parsed.config, typed=parsed.typed)
+    found = asyncio.run(find_address(settings.state_folder))
+    _warn(found.said)
+    parsed.url = found.url
+    parsed.ca = parsed.ca or found.authority
+    secrets = (parsed.token, parsed.token_file, parsed.password, parsed.password_file)
+    if not any(secrets) and not {TOKEN_VARIABLE, PASSWORD_VARIABLE} & os.environ.keys():
+        parsed.token_file = found.token_file
 
 
 def read_credentials(

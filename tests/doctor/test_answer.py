@@ -28,8 +28,14 @@ RECEIVED = [
     (Answer("GET /", 403, body=b'{"message": "Forbidden"}'), "403 Forbidden"),
     (Answer("GET /", 599), "599"),
     (Answer("GET /", 500, body=b"[" * 100_000), "500 Internal Server Error: " + "[" * 132 + "…"),
-    (Answer("GET /", 403, body=b"<style>h1 {}</style><p>No <b>entry</b>"), "403 Forbidden: No entry"),
-    (Answer("GET /", 403, body=b"<head><title>A</head><header>Keep out"), "403 Forbidden: Keep out"),
+    (
+        Answer("GET /", 403, body=b"<style>h1 {}</style><p>No <b>entry</b>"),
+        "403 Forbidden: No entry",
+    ),
+    (
+        Answer("GET /", 403, body=b"<head><title>A</head><header>Keep out"),
+        "403 Forbidden: Keep out",
+    ),
     (Answer("GET /", 502, body=b"\x1b[2Jgone"), "502 Bad Gateway:  [2Jgone"),
     (
         Answer("GET /", 200, failure="the connection ended after 3 bytes"),
@@ -76,7 +82,18 @@ def test_elsewhere(status: int, location: str, elsewhere: bool) -> None:
 
 
 MEGABYTE = 2**20
-HOSTILE = [b"<", b"<h1>", b"<title>", b"<style>", b"<script ", b"</", b"<>", b"&amp;", b"[", b'{"a":']
+HOSTILE = [
+    b"<",
+    b"<h1>",
+    b"<title>",
+    b"<style>",
+    b"<script ",
+    b"</",
+    b"<>",
+    b"&amp;",
+    b"[",
+    b'{"a":',
+]
 
 
 @pytest.mark.parametrize("piece", HOSTILE)

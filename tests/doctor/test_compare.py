@@ -55,3 +55,19 @@ async def test_jupyter_is_not_there(start: Start) -> None:
     found, received = await compared(running.url, nobody, "--ca", ca)
     assert found == ["upstream-down"]
     assert "Jupyter itself is not there either" in received
+
+
+@pytest.mark.nginx
+async def test_of_what_only_a_proxy_does_jupyter_is_not_asked(start: Start, tmp_path: Path) -> None:
+    with Jupyter(tmp_path) as jupyter:
+        upstream = jupyter.upstream.removeprefix("http://")
+        running = start(WRONG["nginx: no X-Forwarded-Proto"][0])
+        running.upstream = upstream
+        running.restart(running.configuration)
+        ca = str(running.certificates.authority)
+        found, received = await compared(running.url, jupyter.upstream, "--ca", ca)
+    assert found == ["forwarded-proto"]
+    assert received.endswith(
+        "nor does Jupyter itself heed X-Forwarded-Proto (ServerApp.trust_xheaders)"
+    )
+    assert "does it right" not in received

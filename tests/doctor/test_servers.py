@@ -7,13 +7,15 @@ from urllib.request import urlopen
 
 import pytest
 
+from proxy.admin.socket_path import socket_path
 from proxy.config.password_hash import hash_passphrase
 from proxy.doctor.examination import Credentials
 from tests.doctor.certificates import Certificates
 from tests.doctor.configurations import RIGHT
 from tests.doctor.conftest import Start
 from tests.doctor.examinations import examined, identifiers
-from tests.e2e.programs import PASSWORD, Jupyter, Labgate
+from tests.doctor.test_secrets import labgate_doctor
+from tests.e2e.programs import PASSWORD, Jupyter, Labgate, until
 
 pytestmark = [
     pytest.mark.proxies,
@@ -95,3 +97,21 @@ async def test_a_jupyter_without_a_login(tmp_path: Path) -> None:
         report = await examined(jupyter.upstream, credentials=Credentials())
     assert report.findings == []
     assert "download" in report.passed
+
+
+async def test_a_unix_socket_is_asked_as_well(tmp_path: Path) -> None:
+    with Jupyter(tmp_path, sock=tmp_path / "jupyter.sock") as jupyter:
+        report = await examined(jupyter.upstream)
+    assert report.url == jupyter.upstream
+    assert report.findings == []
+    assert "download" in report.passed
+
+
+async def test_without_an_address_the_labgate_that_runs_is_examined(tmp_path: Path) -> None:
+    with Labgate(tmp_path, "up", "--launch", "process") as labgate:
+        until(socket_path(tmp_path / "labgate").exists, "no admin socket")
+        code, out = await labgate_doctor(XDG_STATE_HOME=str(tmp_path))
+    assert code == 0, out
+    assert f"the labgate that runs here serves {labgate.origin}" in out
+    assert f"Nothing is wrong at {labgate.origin}/" in out
+    assert labgate.token not in out

@@ -128,7 +128,9 @@ async def answer(visit: Visit) -> None:
             await visit.say(b"s3cret\r\n\r\n")
             return
         fields = b"\r\n".join([*ANSWERED, b"Connection: X-Auth-Token, Sec-WebSocket-Protocol"])
-        await visit.say(b"HTTP/1.1 200 OK token=s3cret\r\n" + fields + b"\r\nContent-Length: 0\r\n\r\n")
+        await visit.say(
+            b"HTTP/1.1 200 OK token=s3cret\r\n" + fields + b"\r\nContent-Length: 0\r\n\r\n"
+        )
 
 
 async def test_of_requests_that_go_up(shown: list[str]) -> None:

@@ -37,7 +37,10 @@ def test_an_unknown_symptom_is_an_error() -> None:
 def test_jupyter_is_told_no_name_that_it_knows_already(symptom: str) -> None:
     for domain in ("localhost", "127.0.0.1"):
         assert "jupyter" not in mend(symptom, {"domain": domain})
-    assert '["localhost", "lab.example.org"]' in mend(symptom, {"domain": "lab.example.org"})["jupyter"]
+    assert (
+        '["localhost", "lab.example.org"]'
+        in mend(symptom, {"domain": "lab.example.org"})["jupyter"]
+    )
 
 
 def test_jupyters_lines_say_how_they_go_with_those_of_a_proxy() -> None:

@@ -1,0 +1,60 @@
+"""Which address ``labgate doctor`` examines where none was named: the labgate that runs here.
+
+Tested by tests/cli/test_doctor_address.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxy.admin.client import AdminClient, NotRunning
+from proxy.jupyter.login_token import FILE_NAME
+
+DEFAULT_URL = "https://localhost:8443"
+"""Where ``labgate up`` serves without any option."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAddress:
+    """What to examine.
+
+    Attributes:
+        url: The address.
+        said: Why this one, in a sentence.
+        authority: The development CA of this labgate, if it has made one.
+        token_file: The file with the token of the Jupyter that it launched.
+    """
+
+    url: str
+    said: str
+    authority: Path | None = None
+    token_file: Path | None = None
+
+
+async def find_address(state_folder: Path) -> FoundAddress:
+    """The address of the labgate with this state folder; the default one if none runs.
+
+    Raises:
+        StartError: One runs, and may not be asked.
+    """
+    authority = state_folder / "ca.pem"
+    known = authority if _is_there(authority) else None
+    try:
+        async with AdminClient.connect(state_folder) as client:
+            about = (await client.get("state"))["about"]
+    except NotRunning:
+        said = f"no labgate with the state folder {state_folder} runs, so it is {DEFAULT_URL}"
+        return FoundAddress(DEFAULT_URL, f"No address was given, and {said}.", known)
+    token_file = state_folder / FILE_NAME if about["own_token"] else None
+    said = f"No address was given; the labgate that runs here serves {about['site']}"
+    if token_file is not None:
+        said += f", and its Jupyter's token is in {token_file}"
+    return FoundAddress(about["site"], f"{said}.", known, token_file)
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:
+        return False
