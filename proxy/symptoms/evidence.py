@@ -130,6 +130,11 @@ def from_own_page(head: RequestHead) -> bool:
     return head.values(b"sec-fetch-site") == (b"same-origin",)
 
 
+def from_a_page(head: RequestHead) -> bool:
+    """Whether it has fields that only a browser adds to what a page asks for (Fetch Metadata)."""
+    return any(head.values(name) for name in (b"sec-fetch-site", b"origin"))
+
+
 def passed_a_proxy(head: RequestHead) -> bool:
     """Whether it shows signs of a proxy: its fields, or HTTP/1.0, which nginx speaks by itself."""
     return head.version == (1, 0) or any(head.values(name) for name in _PROXY_FIELDS)

@@ -94,11 +94,30 @@ def _octets(evidence: Evidence) -> int:
 
 
 def _failed(evidence: Evidence) -> Explanation:
+    for words, why in _OF_THE_SYSTEM.items():
+        if words in evidence.content:
+            what = shown_target(evidence.came)
+            symptom = "not-found" if words == NO_SUCH_FILE else "files-refused"
+            return explained(symptom, f"Jupyter answered {evidence.status} to {what}: {why}.")
     sentence = (
         f"Jupyter answered {evidence.status} to {shown_target(evidence.came)}: an exception in "
         "Jupyter or one of its extensions; its log has the traceback."
     )
     return explained("jupyter-error", sentence)
+
+
+NO_SUCH_FILE = b"No such file or directory"
+_OF_THE_SYSTEM = {
+    NO_SUCH_FILE: "the file, or the folder that it should go to, is not there",
+    b"Permission denied": (
+        "Jupyter's user may not read or write there; its folder belongs to somebody else "
+        "(in the container: chown to 1000:100)"
+    ),
+    b"No space left on device": "the disk of Jupyter's machine is full",
+    b"Disk quota exceeded": "the disk quota of Jupyter's user is used up",
+    b"Read-only file system": "the file system is mounted read-only",
+}
+"""What Jupyter repeats of the operating system's errors, and what it means."""
 
 
 def _away(evidence: Evidence) -> Explanation:

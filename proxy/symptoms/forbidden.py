@@ -11,7 +11,9 @@ from ipaddress import ip_address
 
 from proxy.rules.authority import host_only, port_only
 from proxy.rules.credentials import tokens
+from proxy.rules.head import RequestHead
 from proxy.rules.origin import first_segment
+from proxy.rules.redaction import printable
 
 from .evidence import (
     SAFE_METHODS,
@@ -19,6 +21,7 @@ from .evidence import (
     authority_of,
     cookie,
     first,
+    from_a_page,
     has_login_cookie,
     means_websocket,
     origin_matches_host,
@@ -78,8 +81,21 @@ def not_found(evidence: Evidence) -> Explanation:
             "front encodes a path that is encoded already."
         )
         return explained("path-decoded", sentence)
+    if evidence.status == 405:
+        sentence = f"Jupyter answered 405: nothing at {target} takes {_method(head)}."
+        return explained("not-found", sentence)
+    if head.method not in SAFE_METHODS:
+        sentence = (
+            f"Jupyter answered {evidence.status} to {_method(head)} {target}: what it names, or "
+            "the folder that it should go to, is not there."
+        )
+        return explained("not-found", sentence)
     sentence = f"Jupyter answered {evidence.status}: it has nothing at {target}."
     return explained("not-found", sentence)
+
+
+def _method(head: RequestHead) -> str:
+    return printable(head.method, 20)
 
 
 def origin(evidence: Evidence) -> Explanation:
@@ -237,6 +253,14 @@ def _login(evidence: Evidence) -> Explanation:
 def _no_login(evidence: Evidence, id: str) -> Explanation:  # noqa: A002
     """No login came: lost on the way, or there never was one."""
     head = evidence.sent or evidence.came
+    if not head.values(b"cookie") and not from_a_page(head):
+        sentence = (
+            f"Jupyter answered {evidence.status} because this client sent neither Cookie nor "
+            "token: it has not logged in. A program may send Authorization: token …"
+        )
+        if passed_a_proxy(evidence.came):
+            sentence += "; if it does, the proxy in front takes it away"
+        return explained("login-missing", f"{sentence}.", "Cookie")
     if not head.values(b"cookie"):
         sentence = (
             f"Jupyter answered {evidence.status} because no Cookie came: the proxy in front takes "
@@ -247,7 +271,7 @@ def _no_login(evidence: Evidence, id: str) -> Explanation:  # noqa: A002
         f"Jupyter answered {evidence.status} because no login came among the cookies: this client "
         "has not logged in, or did so under another name or port."
     )
-    return explained("login-refused", sentence, "Cookie")
+    return explained("login-missing", sentence, "Cookie")
 
 
 def _expired(evidence: Evidence) -> Explanation:

@@ -167,6 +167,13 @@ _ALL = (
         "for nothing once a password is set",
     ),
     Symptom(
+        "login-missing",
+        Severity.NOTE,
+        "This client has not logged in",
+        "IdentityProvider.get_user: the login cookie, or a token as Authorization: token … or "
+        "?token=…",
+    ),
+    Symptom(
         "rate-limited",
         Severity.ERROR,
         "The proxy refuses requests, because there are too many",
@@ -177,6 +184,13 @@ _ALL = (
         Severity.ERROR,
         "Jupyter itself failed",
         "an exception in Jupyter or one of its extensions: its log has the traceback",
+    ),
+    Symptom(
+        "files-refused",
+        Severity.ERROR,
+        "Jupyter cannot read or write its files",
+        "the owner and the rights of the folder, and the room on its disk (FileContentsManager); "
+        "no proxy has a part in it",
     ),
     Symptom(
         "no-redirect",

@@ -17,6 +17,7 @@ from tests.e2e.programs import TOKEN, Jupyter
 
 pytestmark = [pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
 
+SAVED = b'{"type": "file", "format": "text", "content": ""}'
 PUBLIC = WebOrigin("https", "lab.example.org", 443)
 
 
@@ -47,9 +48,10 @@ class Browser:
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in sent.items():
             connection.putheader(name, value)
-        if method == "PUT":
-            connection.putheader("Content-Length", "2")
-        connection.endheaders(b"{}" if method == "PUT" else None)
+        body = {"PUT": SAVED, "PATCH": b'{"path": "b.txt"}'}.get(method)
+        if body:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
         response = connection.getresponse()
         content = b"" if response.status == 101 else response.read()
         connection.close()
@@ -97,7 +99,10 @@ ROWS: list[tuple[str, dict[str, str | None], int, str | None]] = [
     (WRITE, {"Cookie": None}, 403, "cookies-lost"),
     ("GET /lab", {"Host": "lab.example.org"}, 403, "host-refused"),
     ("GET /api/me", {"Cookie": None}, 403, "cookies-lost"),
-    ("GET /api/me", {"Cookie": "_xsrf=a"}, 403, "login-refused"),
+    ("GET /api/me", {"Cookie": None, "Origin": None}, 403, "login-missing"),
+    ("GET /api/me", {"Cookie": "_xsrf=a"}, 403, "login-missing"),
+    ("PUT /api/contents/no-such-folder/a.txt", {}, 500, "not-found"),
+    ("PATCH /api/contents/no-such-folder/a.txt", {}, 404, "not-found"),
     ("GET /api/me", {"Cookie": None, "Authorization": "token wrong"}, 403, "login-refused"),
     ("GET /files/file.txt", {"Referer": None, "X-XSRFToken": None}, 403, "referer-refused"),
     (
@@ -133,5 +138,7 @@ def test_jupyters_answer_is_explained(
         evidence = Evidence(
             evidence.site, evidence.came, status, None, evidence.sent, evidence.answered
         )
+        # Only its content tells why Jupyter failed.
+        symptom = "jupyter-error" if status == 500 else symptom
     told = explain(evidence)
     assert (told and told.symptom.id) == symptom, told

@@ -175,11 +175,21 @@ JUPYTER_ANSWERED = [
         "Sec-WebSocket-Version is 8",
     ),
     # Login and XSRF
-    (answered(head("GET /api/me"), 403), "cookies-lost", "no Cookie came"),
+    (answered(head("GET /api/me"), 403), "login-missing", "neither Cookie nor token: it has not"),
+    (
+        answered(head("GET /api/me", (b"Via", b"1.1 caddy")), 403),
+        "login-missing",
+        "Authorization: token …; if it does, the proxy in front takes it away.",
+    ),
+    (
+        answered(head("GET /api/me", (b"Sec-Fetch-Site", b"same-origin")), 403),
+        "cookies-lost",
+        "no Cookie came",
+    ),
     (answered(head(KERNEL, KEY, OWN), 403), "websocket-refused", "no Cookie came"),
     (
         answered(head("GET /api/me", (b"Cookie", b"_xsrf=2|abc")), 403),
-        "login-refused",
+        "login-missing",
         "has not logged in",
     ),
     (answered(head("GET /api/me", LOGIN), 403), "login-refused", "it has expired"),
@@ -241,6 +251,31 @@ JUPYTER_ANSWERED = [
     # 404
     (answered(head("GET /api/contents/nothing", LOGIN), 404), "not-found", "/api/contents/nothing"),
     (
+        answered(head("PATCH /api/contents/no/a", OWN, LOGIN, XSRF), 404),
+        "not-found",
+        "404 to PATCH /api/contents/no/a: what it names, or the folder that it should go to, is",
+    ),
+    # 500
+    (
+        answered(
+            head("PUT /api/contents/no/a", OWN, LOGIN, XSRF),
+            500,
+            content=b'{"message": "Unexpected error [Errno 2] No such file or directory: \'/a\'"}',
+        ),
+        "not-found",
+        "500 to /api/contents/no/a: the file, or the folder that it should go to, is not there.",
+    ),
+    (
+        answered(head("PUT /a", OWN, LOGIN, XSRF), 500, content=b"[Errno 13] Permission denied"),
+        "files-refused",
+        "Jupyter's user may not read or write there",
+    ),
+    (
+        answered(head("PUT /a", OWN, LOGIN, XSRF), 500, content=b"No space left on device: '/a'"),
+        "files-refused",
+        "is full",
+    ),
+    (
         answered(head("GET /api/contents/a%2520b", LOGIN), 404),
         "path-decoded",
         "was encoded twice",
@@ -250,7 +285,7 @@ JUPYTER_ANSWERED = [
         "base-url",
         "not below its base_url /lab1/",
     ),
-    (answered(head("PUT /lab", OWN, XSRF, LOGIN), 405), "not-found", "nothing at /lab"),
+    (answered(head("PUT /lab", OWN, XSRF, LOGIN), 405), "not-found", "nothing at /lab takes PUT"),
     # The rest
     (answered(head("PUT /api/contents/a", OWN), 413), "body-limit", "max_body_size"),
     (answered(head("GET /"), 421), "host-refused", "between labgate and Jupyter"),

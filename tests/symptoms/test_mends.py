@@ -24,8 +24,10 @@ from tests.e2e.programs import free_port
 
 FACTS = {"domain": "localhost", "port": "8443", "upstream": "127.0.0.1:8888", "path": "/"}
 NOTHING_TO_PASTE = {
+    "files-refused",
     "foreign-page",
     "jupyter-error",
+    "login-missing",
     "malformed-request",
     "malformed-response",
     "not-found",
