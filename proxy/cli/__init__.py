@@ -15,6 +15,7 @@
 - ``obtain``         ``labgate cert obtain`` and ``renew``
 - ``password``       ``labgate password``
 - ``doctor``         ``labgate doctor``
+- ``doctor_address``  what it examines where no address was given
 - ``doctor_report``  what it shows
 - ``confirm``        asks a yes-or-no question at the terminal
 - ``ask_secret``     asks for a secret at the terminal
