@@ -46,7 +46,7 @@ def test_mistyped(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> N
     assert caught.value.code == 2
     sentence, usage, *more = capsys.readouterr().err.splitlines()
     assert sentence == f"labgate: {said}"
-    pattern = r"usage: labgate[a-zA-Z ]* \[OPTION …\]   \(labgate.* --help .*\)"
+    pattern = r"usage: labgate[][a-zA-Z ]* \[OPTION …\]   \(labgate.* --help .*\)"
     assert re.fullmatch(pattern, usage)
     assert not more
 
