@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import socket
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,50 +20,44 @@ SITE = "https://lab.example.org"
 
 
 @pytest.fixture
-def state() -> Iterator[Path]:
-    """A state folder whose path is short enough for a socket."""
-    with tempfile.TemporaryDirectory(prefix="labgate-") as folder:
-        yield Path(folder)
-
-
-@pytest.fixture
 def about() -> dict[str, Any]:
     return {"site": SITE, "own_token": False}
 
 
 @pytest.fixture
-async def running(state: Path, about: dict[str, Any]) -> AsyncIterator[AdminServer]:
+async def running(sockets: Path, about: dict[str, Any]) -> AsyncIterator[AdminServer]:
     inspector = Inspector(Ring(), lambda recorder: None)
     replay = Replay(inspector, None, lambda: None, "lab.example.org", lambda: "")
     server = AdminServer(inspector, replay, lambda: about, dict, ("127.0.0.1", 0))
-    await server.listen_on_socket(socket_path(state))
+    await server.listen_on_socket(socket_path(sockets))
     yield server
     await server.stop()
 
 
-async def test_the_labgate_that_runs(running: AdminServer, state: Path) -> None:
-    found = await find_address(state)
+async def test_the_labgate_that_runs(running: AdminServer, sockets: Path) -> None:
+    found = await find_address(sockets)
     said = f"No address was given; the labgate that runs here serves {SITE}."
     assert found == FoundAddress(SITE, said)
 
 
 async def test_with_its_ca_and_the_token_of_its_jupyter(
-    running: AdminServer, state: Path, about: dict[str, Any]
+    running: AdminServer, sockets: Path, about: dict[str, Any]
 ) -> None:
     about["own_token"] = True
-    (state / "ca.pem").touch()
-    found = await find_address(state)
-    assert (found.authority, found.token_file) == (state / "ca.pem", state / "token")
-    assert f"token is in {state / 'token'}" in found.said
+    (sockets / "ca.pem").touch()
+    found = await find_address(sockets)
+    assert (found.authority, found.token_file) == (sockets / "ca.pem", state / "token")
+    assert f"token is in {sockets / 'token'}" in found.said
 
 
-async def test_none_runs(state: Path) -> None:
-    found = await find_address(state)
+async def test_none_runs(sockets: Path) -> None:
+    found = await find_address(sockets)
     assert (found.url, found.token_file) == (DEFAULT_URL, None)
-    assert f"no labgate with the state folder {state} runs, so it is {DEFAULT_URL}" in found.said
+    assert f"no labgate with the state folder {sockets} runs, so it is {DEFAULT_URL}" in found.said
 
 
-async def test_one_that_was_killed_left_its_socket(state: Path) -> None:
+async def test_one_that_was_killed_left_its_socket(sockets: Path) -> None:
+    socket_path(sockets).parent.mkdir()
     with socket.socket(socket.AF_UNIX) as left:
-        left.bind(str(socket_path(state)))
-    assert (await find_address(state)).url == DEFAULT_URL
+        left.bind(str(socket_path(sockets)))
+    assert (await find_address(sockets)).url == DEFAULT_URL
