@@ -46,7 +46,7 @@ async def test_with_its_ca_and_the_token_of_its_jupyter(
     about["own_token"] = True
     (sockets / "ca.pem").touch()
     found = await find_address(sockets)
-    assert (found.authority, found.token_file) == (sockets / "ca.pem", state / "token")
+    assert (found.authority, found.token_file) == (sockets / "ca.pem", sockets / "token")
     assert f"token is in {sockets / 'token'}" in found.said
 
 
