@@ -145,7 +145,7 @@ ENTRIES = [
 ]
 
 
-@pytest.mark.parametrize(("entry", "expected"), ENTRIES, ids=[str(e[0][:40]) for e in ENTRIES])
+@pytest.mark.parametrize(("entry", "expected"), ENTRIES)
 def test_entries(entry: bytes, expected: str | None) -> None:
     assert entry_address(entry) == expected
 
