@@ -25,8 +25,8 @@ from proxy.net.limits import (
     WEB_APP_REQUESTS,
     ConcurrencyLimit,
     Limits,
-    new_application_limit,
     new_request_limit,
+    new_web_app_limit,
 )
 from proxy.net.ports import Ports, bind
 from proxy.net.upstream_address import UpstreamAddress
@@ -123,7 +123,7 @@ def build_router(settings: Settings, limits: Limits, jupyter: Pool, web_app: Poo
         jupyter,
         web_app,
         new_request_limit(limits, trusted_proxies),
-        new_application_limit(trusted_proxies),
+        new_web_app_limit(trusted_proxies),
     )
 
 

@@ -15,8 +15,8 @@ from proxy.net.limits import (
     DEFAULT_LIMITS,
     ConcurrencyLimit,
     Limits,
-    new_application_limit,
     new_request_limit,
+    new_web_app_limit,
 )
 from proxy.net.listener import Listener
 from proxy.net.upstream_address import UpstreamAddress
@@ -144,9 +144,7 @@ async def edge(
 
     site = site or make_site((PUBLIC,), origin)
     limit = new_request_limit(limits, site.trusted_proxies)
-    router = Router(
-        site, pool, application_pool, limit, new_application_limit(site.trusted_proxies)
-    )
+    router = Router(site, pool, application_pool, limit, new_web_app_limit(site.trusted_proxies))
     dispatcher = Dispatcher(router, Observers(end=(observe,)), trace=True)
     # Tests of http1/ look into its server, and run on no other front.
     server: Http1Server = FRONTS[server_name or front()](

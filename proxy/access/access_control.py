@@ -59,6 +59,10 @@ class AccessControl:
         allowed: Allow | Refuse | None = ALLOW if self._own is None else self._own.check_now(head)
         if allowed is None or isinstance(allowed, Refuse):
             return allowed
+        brings_token = b"?" in head.target or b"authorization" in head.section.index
+        if not brings_token and head.method != b"POST":
+            # Most requests are no login to Jupyter either.
+            return allowed
         return self._jupyter.check_now(head, allowed)
 
     async def check(self, head: RequestHead) -> Allow | Refuse:

@@ -20,6 +20,9 @@ from proxy.rules.networks import plain_address
 MAX_WRITE_BYTES = 64 * 1024
 """For one write. A read from Jupyter may be of 250 KiB, and OpenSSL would keep a buffer of that
 and a third more for as long as the connection lives."""
+WRITE_BUFFER_BYTES = 32 * 1024
+"""For a client that reads slowly. Over TLS asyncio's default is sixteen times that, and thousands
+of slow downloads are ordinary."""
 SLICED_BYTES = 8 * 1024 * 1024
 """After so many bytes accepted, stop slicing writes: the client reads, and whole writes cost a
 tenth less."""
@@ -91,6 +94,12 @@ class AcceptedConnection(asyncio.Protocol):
         if self._slot is None:
             self._server.log_rejection(self.client)
         return self._slot is not None
+
+    def _enter(self, transport: asyncio.Transport) -> None:
+        """The connection is open, and has its slot."""
+        self.transport = transport
+        self._server.connections.add(self)
+        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
 
     def _leave(self) -> None:
         """The connection is lost: it counts no more."""

@@ -33,9 +33,6 @@ log = logging.getLogger("labgate")
 
 MAX_BUFFERED_BYTES = 64 * 1024
 """Of what may wait behind a request for its response."""
-WRITE_BUFFER_BYTES = 32 * 1024
-"""For a client that reads slowly. Over TLS asyncio's default is sixteen times that, and thousands
-of slow downloads are ordinary."""
 
 WITHOUT_REQUEST = (ServerState.IDLE, ServerState.LINGERING, ServerState.CLOSED)
 
@@ -96,10 +93,8 @@ class ServerConnection(AcceptedConnection):
         elif transport.get_extra_info("sslcontext") is not None:
             # The event loop made the connection before the handshake, and reports it after.
             self._arrival = replace(self._arrival, tls_seconds=monotonic() - self._accepted_at)
-        self.transport = transport
         self._timeouts.begin(Awaiting.HEAD)
-        self._server.connections.add(self)
-        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        self._enter(transport)
 
     def data_received(self, data: bytes) -> None:
         parser = self._parser

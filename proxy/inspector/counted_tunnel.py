@@ -13,6 +13,7 @@ from proxy.inspector.exchange import CapturedHead, Exchange
 from proxy.inspector.guard import Guard
 from proxy.inspector.ring import Ring
 from proxy.observe.record import Record
+from proxy.rules.decision import Refuse
 from proxy.rules.redaction import printable, redact_target
 from proxy.rules.site import Site
 
@@ -61,8 +62,14 @@ class CountedTunnel:
     def admitted(self) -> None:
         """It was, before."""
 
-    def dialled(self, seconds: float) -> None:
+    def refused(self, refusal: Refuse) -> None:
+        """It was not."""
+
+    def dialling(self) -> None:
         """Nothing is dialled for it any more."""
+
+    def dialled(self) -> None:
+        """Nothing was."""
 
     def count(self) -> None:
         """Read the octets."""

@@ -24,6 +24,7 @@ from proxy.inspector.recorded_content import ContentRecorder
 from proxy.inspector.recorded_tunnel import TunnelRecorder
 from proxy.inspector.ring import Ring
 from proxy.observe.record import Record
+from proxy.rules.decision import Refuse
 from proxy.rules.head import Field
 from proxy.rules.redaction import printable, redact_phrase, redact_target
 from proxy.rules.site import Site
@@ -69,6 +70,7 @@ class ExchangeCapture:
         "_began",
         "_context",
         "_dial_seconds",
+        "_dialling_since",
         "_exchange",
         "_filled_at",
         "_head",
@@ -76,6 +78,7 @@ class ExchangeCapture:
         "_queue_seconds",
         "_reason",
         "_record",
+        "_refusal",
         "_sent",
         "_sent_at",
         "_site",
@@ -102,7 +105,8 @@ class ExchangeCapture:
         self._reason: bytearray | None = None
         self._queue_seconds: float | None = None
         self._dial_seconds: float | None = None
-        self._filled_at = self._sent_at = 0.0
+        self._refusal: Refuse | None = None
+        self._dialling_since = self._filled_at = self._sent_at = 0.0
         self._sent: tuple[bytes, list[Field]] | None = None
         self._status = 0
         self._websocket = False
@@ -152,13 +156,21 @@ class ExchangeCapture:
 
     # What the proxying knows
 
+    def refused(self, refusal: Refuse) -> None:
+        """It was refused; or let through, because labgate only observes."""
+        self._refusal = refusal
+
     def admitted(self) -> None:
         """A slot and access control let the request through."""
         self._queue_seconds = monotonic() - self._began
 
-    def dialled(self, seconds: float) -> None:
-        """A connection to Jupyter was opened for it."""
-        self._dial_seconds = (self._dial_seconds or 0.0) + seconds
+    def dialling(self) -> None:
+        """A connection to Jupyter is being opened for it."""
+        self._dialling_since = monotonic()
+
+    def dialled(self) -> None:
+        """That connection is open."""
+        self._dial_seconds = (self._dial_seconds or 0.0) + monotonic() - self._dialling_since
 
     def show(self) -> Exchange:
         """Put the exchange into the ring, with what is known by now."""
@@ -183,8 +195,10 @@ class ExchangeCapture:
             exchange.content_up = self.content_up.captured(exchange.received)
         if self.content_down is not None and exchange.sent_down is not None:
             exchange.content_down = self.content_down.captured(exchange.sent_down)
-        if self._status >= FIRST_ERROR or record.refusal is not None:
-            explain_failure(exchange, record, self._site, bytes(self._reason or b""))
+        if self._status >= FIRST_ERROR or self._refusal is not None:
+            # What observing let through failed for another reason.
+            refusal = None if exchange.would_refuse else self._refusal
+            explain_failure(exchange, record, refusal, self._site, bytes(self._reason or b""))
         self._publish(exchange)
 
     def _publish(self, exchange: Exchange) -> None:
@@ -228,7 +242,7 @@ class ExchangeCapture:
             times.sent_down = self._sent_at - self._began
         if len(exchange.changes_down) != len(record.changes_down):
             exchange.changes_down = captured_changes(record.changes_down)
-        if (refusal := record.refusal) is not None:
+        if (refusal := self._refusal) is not None:
             exchange.rule, exchange.reason = refusal.rule, reason_of(refusal)
             exchange.would_refuse = not record.outcome.startswith("refused ")
         return exchange

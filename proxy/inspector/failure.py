@@ -14,18 +14,19 @@ from proxy.symptoms.evidence import Evidence
 from proxy.symptoms.explain import explain
 
 
-def explain_failure(exchange: Exchange, record: Record, site: Site, content: bytes) -> None:
+def explain_failure(
+    exchange: Exchange, record: Record, refusal: Refuse | None, site: Site, content: bytes
+) -> None:
     """Note in ``exchange`` why it failed, in the doctor's words.
 
     Args:
         exchange: What was captured of it.
         record: What the proxying noted.
+        refusal: Why labgate refused it; None if it did not.
         site: What the rules decided by.
         content: The beginning of the response's content.
     """
     sent = record.upstream_request
-    # What observing let through failed for another reason.
-    refusal = None if exchange.would_refuse else record.refusal
     explanation = explain(
         Evidence(
             site,

@@ -136,6 +136,6 @@ def new_request_limit(limits: Limits, shared_addresses: Networks = NO_NETWORKS) 
     return ConcurrencyLimit(limits.requests, limits.requests_per_address, shared_addresses)
 
 
-def new_application_limit(shared_addresses: Networks = NO_NETWORKS) -> ConcurrencyLimit:
+def new_web_app_limit(shared_addresses: Networks = NO_NETWORKS) -> ConcurrencyLimit:
     """Limit the requests for labgate's own paths."""
     return ConcurrencyLimit(WEB_APP_REQUESTS, WEB_APP_REQUESTS_PER_ADDRESS, shared_addresses)

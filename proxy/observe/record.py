@@ -20,11 +20,17 @@ log = logging.getLogger("labgate")
 class Recording(Protocol):
     """A copy of a request and its response."""
 
+    def refused(self, refusal: Refuse) -> None:
+        """It was refused; or let through, because labgate only observes."""
+
     def admitted(self) -> None:
         """A slot and access control let the request through."""
 
-    def dialled(self, seconds: float) -> None:
-        """A connection to the upstream was opened for it, which took ``seconds``."""
+    def dialling(self) -> None:
+        """A connection to the upstream is being opened for it."""
+
+    def dialled(self) -> None:
+        """That connection is open."""
 
     def finish(self) -> None:
         """The record is complete."""
@@ -45,7 +51,6 @@ class Record:
         warning: It was refused or failed; its line in the log is a warning.
         detail: Why it was refused: the field and value at fault; secrets redacted.
         recording: What the inspector captures of it; ``finish`` is called when everything is known.
-        refusal: Why it was refused, or would have been if labgate did not only observe.
         changes_up: What the rules did to the request's fields. This and the following are known
             if the request is traced.
         changes_down: What the rules did to the response's fields.
@@ -64,7 +69,6 @@ class Record:
     warning: bool = False
     detail: str = ""
     recording: Recording | None = None
-    refusal: Refuse | None = None
     changes_up: list[Change] = field(default_factory=list)
     changes_down: list[Change] = field(default_factory=list)
     upstream_request: bytes = b""

@@ -19,8 +19,9 @@ from typing import NamedTuple, TypeVar
 from proxy.errors import ClientFault, UpstreamDown, UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.messages import RequestBody, Responder
-from proxy.observe.record import Record
+from proxy.observe.record import Record, Recording
 from proxy.proxying.decision_cache import DecisionCache
+from proxy.proxying.pool import Pool
 from proxy.rules.changes import Change
 from proxy.rules.head import Field, RequestHead, ResponseHead
 from proxy.rules.negotiation import is_navigation
@@ -139,10 +140,18 @@ class Forwarder:
         body.when_more(self._upload)
         self._upload()
 
-    def fail(self, error: UpstreamError) -> None:
-        """No connection could be opened, for the request or for its retry."""
-        self._reported = False
-        self._finish(error)
+    async def dial(self, pool: Pool, recording: Recording | None) -> None:
+        """Send the request over a new connection, for the first time or once more."""
+        try:
+            if recording is not None:
+                recording.dialling()
+            connection = await pool.dial()
+            if recording is not None:
+                recording.dialled()
+            self.send(connection)
+        except UpstreamDown as error:
+            self._reported = False
+            self._finish(error)
 
     def abandon(self) -> Result:
         """The client has gone: drop the response."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 
+from proxy.messages import RawConnection
 from proxy.observe.record import Record
 from proxy.proxying.tunnel import OpenTunnel
 
@@ -24,10 +27,40 @@ class OpenRequests:
         self.draining = False
         self._drained = asyncio.Event()
 
-    def add_tunnel(self, tunnel: OpenTunnel, record: Record) -> None:
-        """A request has become a tunnel."""
+    def open_tunnel(
+        self,
+        upstream: asyncio.Transport,
+        client: RawConnection,
+        rest: bytes,
+        record: Record,
+        on_end: Callable[[], None],
+    ) -> None:
+        """A request has become a tunnel: join both sides, and count what passes.
+
+        Args:
+            upstream: Its side of the connection.
+            client: The client's side.
+            rest: What the upstream has sent already.
+            record: Gets the bytes that passed.
+            on_end: Called when the tunnel is closed and they are known.
+        """
+        tunnel = OpenTunnel(upstream, client, partial(self._on_tunnel_closed, record, on_end))
         self.tunnels[tunnel] = record
         self.check_drained()
+        try:
+            tunnel.open(rest)
+        except BaseException:
+            # A drain would take it for one of the open requests that need no waiting for.
+            self.tunnels.pop(tunnel, None)
+            raise
+
+    def _on_tunnel_closed(
+        self, record: Record, on_end: Callable[[], None], tunnel: OpenTunnel
+    ) -> None:
+        self.tunnels.pop(tunnel, None)
+        record.bytes_up += tunnel.bytes_up
+        record.bytes_down += tunnel.bytes_down
+        on_end()
 
     def check_drained(self) -> None:
         """End the wait of ``drained`` if only tunnels are open."""

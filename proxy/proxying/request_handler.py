@@ -11,7 +11,7 @@ from typing import Any
 
 from proxy.access.access_control import AccessControl
 from proxy.access.allow import ALLOW, Allow, LoginAttempt
-from proxy.errors import ClientFault, UpstreamDown, UpstreamError
+from proxy.errors import ClientFault, UpstreamError
 from proxy.http1.request_body import NO_CONTENT
 from proxy.messages import RequestBody, Responder, send_response
 from proxy.net.limits import Slot
@@ -21,7 +21,6 @@ from proxy.proxying import responses
 from proxy.proxying.forwarder import Forwarder, Result, Switched
 from proxy.proxying.router import Route
 from proxy.proxying.services import Services
-from proxy.proxying.tunnel import OpenTunnel
 from proxy.rules.decision import Forward, Internal, Redirect, Refuse, Respond, Tunnel
 from proxy.rules.head import NO_FIELDS, RequestHead, ResponseHead
 from proxy.runtime.tasks import spawn
@@ -118,8 +117,8 @@ class RequestHandler:
         if record.recording is not None:
             record.recording.admitted()
             traced = not route.internal
-        if not isinstance(decision, Internal):
-            record.refusal = decision.would_refuse
+            if not isinstance(decision, Internal) and decision.would_refuse is not None:
+                record.recording.refused(decision.would_refuse)
         self._forwarder = forwarder = Forwarder(
             allowed.head or decision.head,
             route.site,
@@ -134,20 +133,9 @@ class RequestHandler:
         )
         connection = None if forwarder.upgrade else route.pool.take()
         if connection is None:
-            self._start(self._dial(forwarder))
+            self._start(forwarder.dial(route.pool, record.recording))
         else:
             forwarder.send(connection)
-
-    async def _dial(self, forwarder: Forwarder) -> None:
-        """Send the request over a new connection."""
-        began = monotonic()
-        try:
-            connection = await self._route.pool.dial()
-            if self.record.recording is not None:
-                self.record.recording.dialled(monotonic() - began)
-            forwarder.send(connection)
-        except UpstreamDown as error:
-            forwarder.fail(error)
 
     # Down
 
@@ -171,7 +159,7 @@ class RequestHandler:
             self._try_tunnel(result.switched)
         elif result.retry:
             assert self._forwarder is not None, "it has reported"
-            self._start(self._dial(self._forwarder))
+            self._start(self._forwarder.dial(self._route.pool, self.record.recording))
         elif result.error is None:
             self.record.outcome = "answered here" if self._route.internal else "forwarded"
             self._end()
@@ -223,26 +211,14 @@ class RequestHandler:
         if not self.services.trace:
             self.head = record.head = replace(self.head, fields=(), section=NO_FIELDS)
         client = self.responder.upgrade(switched.reason, switched.fields)
-        tunnel = OpenTunnel(switched.upstream, client, self._on_tunnel_closed)
         tunnels = self.services.open_requests
-        tunnels.add_tunnel(tunnel, record)
-        try:
-            tunnel.open(switched.rest)
-        except BaseException:
-            # A drain would take it for one of the open requests that need no waiting for.
-            tunnels.tunnels.pop(tunnel, None)
-            raise
-
-    def _on_tunnel_closed(self, tunnel: OpenTunnel) -> None:
-        self.services.open_requests.tunnels.pop(tunnel, None)
-        self.record.bytes_up += tunnel.bytes_up
-        self.record.bytes_down += tunnel.bytes_down
-        self._finish()
+        tunnels.open_tunnel(switched.upstream, client, switched.rest, record, self._finish)
 
     # Responses of labgate's own
 
     def _refuse(self, refusal: Refuse) -> None:
-        self.record.refusal = refusal
+        if self.record.recording is not None:
+            self.record.recording.refused(refusal)
         self.services.log.refused(self.record, refusal)
         self._respond(responses.refused(self.head, refusal), f"refused ({refusal.rule})")
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from proxy.net.limits import DEFAULT_LIMITS, new_application_limit, new_request_limit
+from proxy.net.limits import DEFAULT_LIMITS, new_request_limit, new_web_app_limit
 from proxy.observe.record import Observer, Observers, Record
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
@@ -37,7 +37,7 @@ async def proxying(answer: Answer) -> AsyncIterator[Running]:
         pool = Pool(jupyter.address)
         site = make_site((PUBLIC,), jupyter.address.origin)
         limit = new_request_limit(DEFAULT_LIMITS)
-        router = Router(site, pool, Pool(None), limit, new_application_limit())
+        router = Router(site, pool, Pool(None), limit, new_web_app_limit())
         yield Dispatcher(router, observers), jupyter, records
         pool.close()
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import pytest
+
+from proxy.messages import TunnelEnd
 from proxy.observe.record import Record
 from proxy.proxying.open_requests import OpenRequests
-from proxy.proxying.tunnel import OpenTunnel
 from tests.heads import get
+from tests.proxying.memory_front import MemoryFront
 
 
 async def settle(task: asyncio.Task[None]) -> bool:
@@ -16,6 +21,16 @@ async def settle(task: asyncio.Task[None]) -> bool:
     for _ in range(10):
         await asyncio.sleep(0)
     return task.done()
+
+
+@asynccontextmanager
+async def upstream() -> AsyncIterator[tuple[asyncio.Transport, socket.socket]]:
+    """A connection to Jupyter, and Jupyter's end of it."""
+    ours, jupyter = socket.socketpair()
+    transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
+    with jupyter:
+        yield transport, jupyter
+        transport.abort()
 
 
 async def test_a_drain_without_requests_ends_at_once() -> None:
@@ -38,11 +53,39 @@ async def test_a_drain_waits_for_every_request() -> None:
 async def test_a_drain_does_not_wait_for_tunnels() -> None:
     requests = OpenRequests()
     requests.count = 2
-    requests.add_tunnel(cast(OpenTunnel, object()), Record(get()))
-    drain = asyncio.ensure_future(requests.drained())
-    assert not await settle(drain)
-    requests.add_tunnel(cast(OpenTunnel, object()), Record(get()))
-    assert await settle(drain)
+    async with upstream() as (one, _), upstream() as (other, _):
+        requests.open_tunnel(one, MemoryFront(), b"", Record(get()), lambda: None)
+        drain = asyncio.ensure_future(requests.drained())
+        assert not await settle(drain)
+        requests.open_tunnel(other, MemoryFront(), b"", Record(get()), lambda: None)
+        assert await settle(drain)
+
+
+async def test_a_tunnel_is_open_until_it_ends_and_then_counted() -> None:
+    requests, client, record = OpenRequests(), MemoryFront(), Record(get(), bytes_up=3)
+    ended = asyncio.Event()
+    async with upstream() as (transport, jupyter):
+        requests.open_tunnel(transport, client, b"early", record, ended.set)
+        assert list(requests.tunnels.values()) == [record]
+        (await client.tunnel).feed_data(b"up")
+        assert jupyter.recv(9) == b"up"
+        jupyter.close()
+        async with asyncio.timeout(10):
+            await ended.wait()
+    assert (record.bytes_up, record.bytes_down, client.content) == (5, 5, b"early")
+    assert not requests.tunnels
+
+
+async def test_a_tunnel_that_cannot_open_is_not_open() -> None:
+    class Broken(MemoryFront):
+        def start(self, end: TunnelEnd) -> None:
+            raise ConnectionError("gone")
+
+    requests = OpenRequests()
+    async with upstream() as (transport, _):
+        with pytest.raises(ConnectionError):
+            requests.open_tunnel(transport, Broken(), b"", Record(get()), lambda: None)
+    assert not requests.tunnels
 
 
 async def test_requests_that_ended_before_a_drain_do_not_end_it() -> None:

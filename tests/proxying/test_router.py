@@ -9,7 +9,7 @@ import pytest
 
 from proxy.access.access_control import AccessControl
 from proxy.access.lockout import Lockout
-from proxy.net.limits import DEFAULT_LIMITS, new_application_limit, new_request_limit
+from proxy.net.limits import DEFAULT_LIMITS, new_request_limit, new_web_app_limit
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
 from proxy.rules.decision import Forward, Internal, Refuse, Tunnel
@@ -24,7 +24,7 @@ SITE = make_site((PUBLIC,), JUPYTER, hsts_seconds=60, requires_login=True)
 @pytest.fixture
 def router() -> Router:
     limit = new_request_limit(DEFAULT_LIMITS)
-    return Router(SITE, Pool(None), Pool(None), limit, new_application_limit())
+    return Router(SITE, Pool(None), Pool(None), limit, new_web_app_limit())
 
 
 def test_what_the_rules_forward_goes_to_jupyter(router: Router) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 
 from aiohttp import web
 
+from proxy.http1.accepted_connection import WRITE_BUFFER_BYTES
 from proxy.http1.open_connections import OpenConnections
 from proxy.http1.server import Http1Server
 from proxy.http1.timeouts import UNREAD_SECONDS, Awaiting, ConnectionTimeouts
@@ -25,9 +26,6 @@ from proxy.web.front.head_reader import HeadReader, ReadHead
 from proxy.web.front.served_request import SentResponse, ServedRequest
 
 log = logging.getLogger("labgate")
-
-WRITE_BUFFER_BYTES = 32 * 1024
-"""For a client that reads slowly, as in ``http1.server_connection``."""
 
 
 class RequestServer(Protocol):
