@@ -20,6 +20,7 @@ The life of a request, with the file that does each step::
                           ├ http1.client_connection   the upstream's side of HTTP/1.1
                           ├ http1.response_parser     reads the response
                           ├ rules.response            the head that goes down
+                          ├ compression               content in a coding that the client accepts
                           └ http1.response_writer     writes it to the client
 
 A Tunnel (WebSocket) takes the same way, always over a new connection; after the response 101

@@ -32,6 +32,7 @@ from proxy.net.ports import Ports, bind
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.proxying.pool import Pool, Upstream
 from proxy.proxying.router import Router
+from proxy.rules.compression import compressible_folders
 from proxy.rules.networks import Networks
 from proxy.rules.site import Site, make_site
 from proxy.runtime.descriptors import raise_descriptor_limit
@@ -112,6 +113,9 @@ def build_site(settings: Settings, upstream: UpstreamAddress) -> Site:
         trusted_proxies=Networks(settings.access.trusted_proxies),
         requires_login=settings.access.htpasswd is not None,
         observe=settings.inspector.observe,
+        compressible=compressible_folders(upstream.base_path)
+        if settings.compression.enabled
+        else (),
     )
 
 

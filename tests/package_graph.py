@@ -24,6 +24,7 @@ LAYERS = {
     "runtime": "tasks, files, output and memory, as any program has them",
     "short_response": "an answer of labgate's own as a value",
     "messages": "heads, bodies and answers between a client's connection and the proxying",
+    "compression": "encodes the content of answers that the rules choose",
     "tls": "handshakes; knows no socket",
     "net": "sockets below HTTP; reads a ClientHello before it starts a handshake",
     "config": "the settings; their defaults and addresses are those of net",

@@ -4,6 +4,7 @@
 - ``settings``              the whole configuration, and values that follow from several keys
 - ``certificate_settings``  the sections ``tls`` and ``acme``: keys with their defaults
 - ``jupyter_settings``      the section ``jupyter``
+- ``delivery_settings``     the section ``compression``
 - ``sections``              all other sections
 - ``section``               what every section is
 - ``types``                 parses the values of keys: lists, ports, times, networks

@@ -123,7 +123,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 """The needs of each key; it has an effect if none of them returns an obstacle."""
 
-INDEPENDENT = ("access", "limits", "upstream", "log", "inspector", "state")
+INDEPENDENT = ("access", "limits", "upstream", "compression", "log", "inspector", "state")
 """Sections whose keys always have an effect, unless ``NEEDS`` has an entry.
 
 ``access.proxy_protocol`` without ``trusted_proxies`` is refused by ``Settings``, and

@@ -17,6 +17,7 @@ from proxy.config.certificate_settings import (
     AcmeSettings,
     TlsSettings,
 )
+from proxy.config.delivery_settings import CompressionSettings
 from proxy.config.jupyter_settings import JupyterSettings
 from proxy.config.section import Section
 from proxy.config.sections import (
@@ -47,6 +48,7 @@ class Settings(Section):
     acme: AcmeSettings = AcmeSettings()
     upstream: UpstreamSettings = UpstreamSettings()
     jupyter: JupyterSettings = JupyterSettings()
+    compression: CompressionSettings = CompressionSettings()
     log: LogSettings = LogSettings()
     inspector: InspectorSettings = InspectorSettings()
     state: StateSettings = StateSettings()

@@ -5,14 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import sys
 import zlib
 from collections.abc import Container
 from typing import Any
 
+import brotli  # type: ignore[import-untyped]
+
 from proxy.inspector.json_secrets import is_secret_name, without_json_secrets
 from proxy.rules.redaction import REDACTED, redact_target
 
+if sys.version_info >= (3, 14):
+    from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
+else:
+    from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
+
 MAX_CONTENT_BYTES = 32 * 1024
+MAX_ZSTD_WINDOW = 23
+"""8 MiB, as in browsers (RFC 9659): a frame must not choose how much memory it takes."""
 
 _TEXT_TYPES = re.compile(
     r"text/|application/(?:[\w.+-]+\+)?(?:json|xml|javascript)|application/x-www-form-urlencoded",
@@ -53,8 +63,30 @@ def decode(
             except zlib.error:
                 return None
             return decoded, not window.eof
+        case "br":
+            return _decode_brotli(data, max_bytes)
+        case "zstd":
+            return _decode_zstd(data, max_bytes)
         case _:
             return None
+
+
+def _decode_brotli(data: bytes, max_bytes: int) -> tuple[bytes, bool] | None:
+    decoder = brotli.Decompressor()
+    try:
+        decoded: bytes = decoder.process(data, output_buffer_limit=max_bytes)
+    except brotli.error:
+        return None
+    return decoded[:max_bytes], len(decoded) > max_bytes or not decoder.is_finished()
+
+
+def _decode_zstd(data: bytes, max_bytes: int) -> tuple[bytes, bool] | None:
+    decoder = ZstdDecompressor(options={DecompressionParameter.window_log_max: MAX_ZSTD_WINDOW})
+    try:
+        decoded = decoder.decompress(data, max_bytes)
+    except ZstdError:
+        return None
+    return decoded, not decoder.eof
 
 
 def redacted_text(

@@ -10,19 +10,22 @@ Tested by tests/proxying/test_request_handler.py and tests/http1/test_endings.py
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
+from proxy.compression.compressed_response import CompressedResponse
+from proxy.compression.compressor import Compressor
 from proxy.errors import ClientFault, UpstreamDown, UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.messages import RequestBody, Responder
 from proxy.observe.record import Record, Recording
 from proxy.proxying.decision_cache import DecisionCache
 from proxy.proxying.pool import Pool
-from proxy.rules.changes import Change
+from proxy.proxying.result import Result, Switched
+from proxy.rules.changes import Change, differences
+from proxy.rules.compression import is_sized
 from proxy.rules.head import Field, RequestHead, ResponseHead
 from proxy.rules.negotiation import is_navigation
 from proxy.rules.response import downstream_fields
@@ -32,43 +35,6 @@ Failure = TypeVar("Failure", bound=Exception)
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 """RFC 9110 section 9.2.2: only these may be sent again on their own."""
-
-
-class Switched(NamedTuple):
-    """The upstream speaks another protocol from here on.
-
-    Attributes:
-        upstream: Its side of the connection.
-        reason: The 101's reason phrase.
-        fields: The 101's fields, for the client.
-        rest: What the upstream has sent in the other protocol already.
-    """
-
-    upstream: asyncio.Transport
-    reason: bytes
-    fields: list[Field]
-    rest: bytes
-
-
-class Result(NamedTuple):
-    """What became of a forwarded request. Without an error the response is complete.
-
-    Attributes:
-        status: The final response's; 0 when its head was not sent.
-        bytes_up: Content sent up.
-        bytes_down: Content sent down.
-        error: Why there is no complete response: an ``UpstreamError``, a ``ClientFault``, or a
-            ``ConnectionError`` when the client left.
-        retry: Whether the request can be sent once more, over a new connection.
-        switched: The response is a 101 that the client has not been sent yet.
-    """
-
-    status: int
-    bytes_up: int
-    bytes_down: int
-    error: UpstreamError | ClientFault | ConnectionError | None = None
-    retry: bool = False
-    switched: Switched | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -83,6 +49,7 @@ class Forwarder:
         body: The request's content.
         responder: The client's side.
         cache: Serialises the request's head.
+        compressor: Compresses what ``rules.compression`` lets it.
         report: Called once for each ``send``, with the result.
         upgrade: Whether the request asks for a WebSocket.
         extra: Fields added to the response.
@@ -96,6 +63,7 @@ class Forwarder:
     body: RequestBody
     responder: Responder
     cache: DecisionCache
+    compressor: Compressor
     report: Callable[[Result], None]
     upgrade: bool
     extra: tuple[Field, ...] = ()
@@ -107,6 +75,7 @@ class Forwarder:
     _status: int = field(default=0, init=False)
     _bytes_up: int = field(default=0, init=False)
     _bytes_down: int = field(default=0, init=False)
+    _compressed: CompressedResponse | None = field(default=None, init=False)
 
     # Up
 
@@ -160,6 +129,7 @@ class Forwarder:
         if self._connection is not None:
             self._connection.give_up()
             self._connection = None
+        self._stop_compressing()
         return Result(self._status, self._bytes_up, self._bytes_down)
 
     def _upload(self) -> None:
@@ -197,6 +167,9 @@ class Forwarder:
         self._status = head.status
         fields, dated = self._final_fields(head)
         sized = b"content-length" in head.names
+        if self.head.target.startswith(self.site.compressible):
+            fields = self._compress(head, fields)
+            sized = sized and is_sized(fields)
         added = self.responder.send_head(head.status, head.reason, fields, sized=sized, dated=dated)
         if self.trace is not None:
             self.trace.changes_down += [
@@ -222,13 +195,44 @@ class Forwarder:
         self._finish(switched=switched)
 
     def on_end(self) -> None:
-        self.responder.end()
-        self._finish()
+        if self._compressed is None:
+            self.responder.end()
+            self._finish()
+        else:
+            # The connection may carry another request before a thread is done.
+            self._connection = None
+            self._compressed.when_writable(None)
+            self._compressed.end()
 
     def on_failure(self, error: UpstreamError) -> None:
         if self._status:
             self.responder.flush()
         self._finish(_bare(error))
+
+    def _compress(self, head: ResponseHead, fields: list[Field]) -> list[Field]:
+        """Compress the content if the rules say so; returns the fields to send."""
+        sent, compressed = self.compressor.begin(
+            self.head,
+            head,
+            fields,
+            base_path=self.site.base_path,
+            responder=self.responder,
+            ended=self._on_compressed,
+        )
+        if compressed is not None:
+            self.responder = self._compressed = compressed
+        if self.trace is not None:
+            self.trace.changes_down += differences("compression", fields, sent)
+        return sent
+
+    def _on_compressed(self, error: BaseException | None) -> None:
+        self._finish(None if error is None else UpstreamError(f"could not be compressed: {error}"))
+
+    def _stop_compressing(self) -> None:
+        if self._compressed is not None:
+            self._bytes_down = self._compressed.bytes_sent
+            self._compressed.stop()
+            self._compressed = None
 
     def _final_fields(self, head: ResponseHead) -> tuple[list[Field], bool]:
         if self.on_response is not None:
@@ -269,6 +273,7 @@ class Forwarder:
             self.body.when_more(None)
         # Break the reference cycle.
         self._connection = None
+        self._stop_compressing()
         self.report(Result(self._status, self._bytes_up, self._bytes_down, error, retry, switched))
 
     def _repeatable(self) -> bool:

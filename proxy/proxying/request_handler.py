@@ -18,7 +18,8 @@ from proxy.net.limits import Slot
 from proxy.net.reset import reset
 from proxy.observe.record import Record, notify_observers
 from proxy.proxying import responses
-from proxy.proxying.forwarder import Forwarder, Result, Switched
+from proxy.proxying.forwarder import Forwarder
+from proxy.proxying.result import Result, Switched
 from proxy.proxying.router import Route
 from proxy.proxying.services import Services
 from proxy.rules.decision import Forward, Internal, Redirect, Refuse, Respond, Tunnel
@@ -125,6 +126,7 @@ class RequestHandler:
             NO_CONTENT if route.internal else self.body,
             self.responder,
             services.cache,
+            services.compressor,
             report=self._on_result,
             upgrade=isinstance(decision, Tunnel),
             extra=allowed.fields,

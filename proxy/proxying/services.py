@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
+from proxy.compression.compressor import Compressor
 from proxy.inspector.recorder import Recorder
 from proxy.observe.record import NO_OBSERVERS, Observers
 from proxy.proxying.decision_cache import DecisionCache
@@ -27,6 +28,7 @@ class Services:
         trace: Keep in each record what the rules change.
         recorder: Captures requests that begin from now on; None while the inspector is off.
         cache: Remembers decisions and serialised heads.
+        compressor: Compresses responses.
         open_requests: Counts the requests without a complete response.
     """
 
@@ -36,6 +38,7 @@ class Services:
     trace: bool = False
     recorder: Recorder | None = None
     cache: DecisionCache = field(default_factory=DecisionCache)
+    compressor: Compressor = field(default_factory=Compressor)
     open_requests: OpenRequests = field(default_factory=OpenRequests)
 
     def use_recorder(self, recorder: Recorder | None) -> None:

@@ -26,6 +26,7 @@ In the order a request meets them:
 - ``response_faults``  faults of a response head that the parser accepts
 - ``token_check``      whether Jupyter accepted the token of a request
 - ``response``         the head that is sent to the client
+- ``compression``      which responses are compressed, and what their heads say then
 - ``negotiation``      the representation of labgate's own responses: page, JSON or text
 - ``secret_names``     which fields and parameters hold secrets
 - ``redaction``        removes secrets from what is shown or logged

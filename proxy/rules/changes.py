@@ -27,3 +27,19 @@ def note(changes: list[Change] | None, rule: str, field: Field, after: bytes | N
     """Append the change of ``field``'s value to ``after``, if it is one and if there is a list."""
     if changes is not None and field[1] != after:
         changes.append(Change(rule, field[0], field[1], after))
+
+
+def differences(rule: str, before: list[Field], after: list[Field]) -> list[Change]:
+    """What ``rule`` changed in a list of fields in which no name stands twice for it."""
+    if before is after:
+        return []
+    old, new = (
+        {name.lower(): (name, value) for name, value in fields} for fields in (before, after)
+    )
+    changes = [
+        Change(rule, name, value, new[key][1] if key in new else None)
+        for key, (name, value) in old.items()
+        if key not in new or new[key][1] != value
+    ]
+    added = [new[key] for key in new if key not in old]
+    return changes + [Change(rule, name, None, value) for name, value in added]

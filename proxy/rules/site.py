@@ -59,6 +59,7 @@ class Site:
         requires_login: labgate itself requires a password; then it does not forward Basic
             credentials and its own cookie.
         observe: Let through what the checks of Host, Origin and Referer would refuse, unchanged.
+        compressible: How the targets begin whose responses may be compressed; empty for none.
     """
 
     domains: tuple[WebOrigin, ...]
@@ -75,6 +76,7 @@ class Site:
     trusted_proxies: Networks = NO_NETWORKS
     requires_login: bool = False
     observe: bool = False
+    compressible: tuple[bytes, ...] = ()
 
     @property
     def canonical(self) -> WebOrigin:
@@ -94,7 +96,7 @@ class Site:
 
     def unmodified(self) -> Site:
         """The same site for requests that would be refused: they go up as they came."""
-        return replace(self, preserve=True)
+        return replace(self, preserve=True, compressible=())
 
     def for_web_app(self) -> Site:
         """The same site in front of labgate's web application instead of Jupyter.
@@ -103,7 +105,7 @@ class Site:
         responses have no Strict-Transport-Security, because clients get them over plain HTTP as
         well (RFC 6797 section 7.2).
         """
-        return replace(self, preserve=True, requires_login=False, hsts_seconds=0)
+        return replace(self, preserve=True, requires_login=False, hsts_seconds=0, compressible=())
 
 
 def make_site(
@@ -120,6 +122,7 @@ def make_site(
     trusted_proxies: Networks = NO_NETWORKS,
     requires_login: bool = False,
     observe: bool = False,
+    compressible: tuple[bytes, ...] = (),
 ) -> Site:
     """Make a ``Site`` that accepts every spelling of ``domains``, and no other."""
     authorities: dict[bytes, WebOrigin] = {}
@@ -145,4 +148,5 @@ def make_site(
         trusted_proxies=trusted_proxies,
         requires_login=requires_login,
         observe=observe,
+        compressible=compressible,
     )

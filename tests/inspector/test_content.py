@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import zlib
 from time import process_time
 
+import brotli  # type: ignore[import-untyped]
 import pytest
 
 from proxy.inspector.content import decode, is_text, redacted_text
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 SECRET = "s3cr3t-4711"
 
@@ -38,12 +45,25 @@ def test_codings() -> None:
     assert decode(gzip.compress(data), "x-gzip", 10) == (data[:10], True)
     assert decode(gzip.compress(data)[:-5], "gzip") == (data, True)
     assert decode(b"not gzip", "gzip") is None
-    assert decode(data, "br") is None
+    assert decode(brotli.compress(data), "br") == (data, False)
+    assert decode(brotli.compress(data), "BR", 10) == (data[:10], True)
+    assert decode(b"no brotli", "br") is None
+    assert decode(zstd.compress(data), "zstd") == (data, False)
+    assert decode(zstd.compress(data), "zstd", 10) == (data[:10], True)
+    assert decode(b"not zstd", "zstd") is None
+    assert decode(data, "compress") is None
 
 
 def test_a_bomb_is_decoded_up_to_the_bound() -> None:
-    decoded = decode(gzip.compress(bytes(50_000_000)), "gzip", 1000)
-    assert decoded == (bytes(1000), True)
+    bomb = bytes(50_000_000)
+    assert decode(gzip.compress(bomb), "gzip", 1000) == (bytes(1000), True)
+    assert decode(brotli.compress(bomb, quality=1), "br", 1000) == (bytes(1000), True)
+    assert decode(zstd.compress(bomb), "zstd", 1000) == (bytes(1000), True)
+
+
+def test_a_window_that_takes_much_memory_is_not_decoded() -> None:
+    options: dict[int, int] = {zstd.CompressionParameter.window_log: 27}
+    assert decode(zstd.compress(bytes(200_000_000), options=options), "zstd", 1000) is None
 
 
 @pytest.mark.parametrize(

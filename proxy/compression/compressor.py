@@ -1,0 +1,86 @@
+"""Begins to compress responses, as many at once as the memory allows.
+
+Tested by tests/compression/test_compressed_response.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from proxy.compression.compressed_response import CompressedResponse
+from proxy.compression.encoders import ENCODERS
+from proxy.messages import Responder
+from proxy.rules.compression import compressed_head
+from proxy.rules.head import Field, RequestHead, ResponseHead
+
+MAX_AT_ONCE = 32
+"""An encoder takes 1 to 4 MiB, and anybody may ask for static files."""
+THREADS = 2
+
+
+class Compressor:
+    """Compresses the content of responses, for all requests together.
+
+    Attributes:
+        in_progress: How many responses are being compressed.
+    """
+
+    def __init__(self) -> None:
+        self.in_progress = 0
+        self._threads: ThreadPoolExecutor | None = None
+
+    def begin(
+        self,
+        request: RequestHead,
+        response: ResponseHead,
+        fields: list[Field],
+        *,
+        base_path: str,
+        responder: Responder,
+        ended: Callable[[BaseException | None], None],
+    ) -> tuple[list[Field], CompressedResponse | None]:
+        """Compress a response if the rules say so.
+
+        Args:
+            request: The client's.
+            response: As Jupyter sent it.
+            fields: As they would be sent without compression.
+            base_path: Jupyter's ``base_url``, with a slash at both ends.
+            responder: The client's side.
+            ended: Called once after the response is complete, or with what made it fail.
+
+        Returns:
+            The fields to send, and what takes the content in place of ``responder``; None if
+            that takes it itself.
+        """
+        coding, sent = compressed_head(request, response, fields, base_path)
+        if coding is None or request.method == b"HEAD":
+            return sent, None
+        if self.in_progress >= MAX_AT_ONCE:
+            return fields, None
+        self.in_progress += 1
+        # Of a known length, all comes as fast as Jupyter can send it.
+        compressed = CompressedResponse(
+            responder,
+            ENCODERS[coding](),
+            self._in_thread,
+            ended,
+            self._end,
+            prompt=b"content-length" not in response.names,
+        )
+        return sent, compressed
+
+    def close(self) -> None:
+        """Take no more work."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _in_thread(self, work: Callable[[], bytes]) -> asyncio.Future[bytes]:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(THREADS, "compress")
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _end(self) -> None:
+        self.in_progress -= 1

@@ -1,0 +1,49 @@
+"""What became of a request that was forwarded.
+
+Tested by tests/proxying/test_forwarder.py and tests/proxying/test_upgrade.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from proxy.errors import ClientFault, UpstreamError
+from proxy.rules.head import Field
+
+
+class Switched(NamedTuple):
+    """The upstream speaks another protocol from here on.
+
+    Attributes:
+        upstream: Its side of the connection.
+        reason: The 101's reason phrase.
+        fields: The 101's fields, for the client.
+        rest: What the upstream has sent in the other protocol already.
+    """
+
+    upstream: asyncio.Transport
+    reason: bytes
+    fields: list[Field]
+    rest: bytes
+
+
+class Result(NamedTuple):
+    """What became of a forwarded request. Without an error the response is complete.
+
+    Attributes:
+        status: The final response's; 0 when its head was not sent.
+        bytes_up: Content sent up.
+        bytes_down: Content sent down.
+        error: Why there is no complete response: an ``UpstreamError``, a ``ClientFault``, or a
+            ``ConnectionError`` when the client left.
+        retry: Whether the request can be sent once more, over a new connection.
+        switched: The response is a 101 that the client has not been sent yet.
+    """
+
+    status: int
+    bytes_up: int
+    bytes_down: int
+    error: UpstreamError | ClientFault | ConnectionError | None = None
+    retry: bool = False
+    switched: Switched | None = None

@@ -1,0 +1,230 @@
+"""Which responses are compressed, with which coding, and what their heads say then.
+
+Compression makes the length of a response depend on its content. Where a secret stands beside what
+a stranger can choose, the length tells the secret, a character at a time (BREACH). So there is a
+list of what is compressed, and everything else goes as it came:
+
+1. *Static files*: the same octets for everybody, so they hold no secret.
+2. *JSON of some APIs*, if the browser attests that Jupyter's own page asked for it
+   (``Sec-Fetch-Site: same-origin``, and no navigation): a stranger can then not choose the request.
+   Notebooks, settings and lists of files are there, and neither the token nor a cookie is.
+
+Not in the list, and why: HTML (``/lab`` holds the token and the value of ``_xsrf`` beside parts of
+the request target), ``/login``, the rest of ``/api``, ``/files`` (downloads, which are continued
+with Range), and applications behind Jupyter (``/proxy/``), which nobody here knows.
+An event stream has no media type of the list, so it is never held back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from .head import Field, RequestHead, ResponseHead
+
+CODINGS = (b"zstd", b"br", b"gzip")
+"""In the order of preference: by octets for the CPU time that they cost while a client waits."""
+MIN_BYTES = 1024
+"""Below, the fields around the content and the round trip are what takes time."""
+STATIC_FOLDERS = ("static/", "lab/extensions/", "lab/api/themes/", "nbextensions/")
+"""Below base_url: files that Jupyter gives to everybody."""
+API_FOLDERS = ("api/contents", "api/kernelspecs", "lab/api/")
+"""Below base_url: JSON without secrets."""
+
+_JSON = b"application/json"
+_TYPES = frozenset(
+    {
+        _JSON,
+        b"application/javascript",
+        b"application/manifest+json",
+        b"application/vnd.ms-fontobject",
+        b"application/wasm",
+        b"application/x-javascript",
+        b"application/xml",
+        b"font/otf",
+        b"font/ttf",
+        b"image/svg+xml",
+        b"text/css",
+        b"text/javascript",
+        b"text/markdown",
+        b"text/plain",
+        b"text/xml",
+    }
+)
+"""Media types whose content shrinks; the others are compressed already, or not in the list."""
+
+
+class CompressedHead(NamedTuple):
+    """The head of a response whose content may be compressed.
+
+    Attributes:
+        coding: With what; None for as it came.
+        fields: As they are sent.
+    """
+
+    coding: bytes | None
+    fields: list[Field]
+
+
+def compressible_folders(base_path: str) -> tuple[bytes, ...]:
+    """How the targets of everything that is ever compressed begin."""
+    return _prefixes(base_path, (*STATIC_FOLDERS, *API_FOLDERS))
+
+
+def compressed_head(
+    request: RequestHead, response: ResponseHead, fields: list[Field], base_path: str
+) -> CompressedHead:
+    """Decide about the content of a response.
+
+    Args:
+        request: The client's.
+        response: As Jupyter sent it.
+        fields: As they would be sent without compression.
+        base_path: Jupyter's ``base_url``, with a slash at both ends.
+    """
+    if response.status == 304:
+        return CompressedHead(None, _as_compared(request, fields))
+    if not _is_compressible(request, response, base_path):
+        return CompressedHead(None, fields)
+    coding = accepted_coding(tuple(request.values(b"accept-encoding")))
+    if coding is None:
+        return CompressedHead(None, _varying(fields))
+    return CompressedHead(coding, _encoded(fields, coding))
+
+
+@lru_cache(maxsize=64)
+def accepted_coding(accept_encoding: tuple[bytes, ...]) -> bytes | None:
+    """The coding that the client prefers (RFC 9110 section 12.5.3); None for none.
+
+    Args:
+        accept_encoding: The values of all Accept-Encoding fields.
+    """
+    weights: dict[bytes, float] = {}
+    for entry in b",".join(accept_encoding).lower().split(b","):
+        coding, _, parameters = entry.partition(b";")
+        weights[coding.strip()] = _weight(parameters)
+    others = weights.get(b"*", 0.0)
+    weight, coding = max(
+        ((weights.get(coding, others), coding) for coding in CODINGS), key=lambda pair: pair[0]
+    )
+    # Without an entry of its own, content as it is is accepted, and preferred to nothing.
+    return coding if weight > 0 and weight >= weights.get(b"identity", 0.0) else None
+
+
+def no_transform(values: Sequence[bytes]) -> bool:
+    """Whether Cache-Control forbids to change the content (RFC 9111 section 5.2.2.6)."""
+    return any(part.strip().lower() == b"no-transform" for part in b",".join(values).split(b","))
+
+
+def media_type(response: ResponseHead) -> bytes:
+    """The media type in lower case, without its parameters; empty for none."""
+    types = response.values(b"content-type")
+    return types[0].partition(b";")[0].strip().lower() if len(types) == 1 else b""
+
+
+def is_static(target: bytes, base_path: str) -> bool:
+    """Whether the target is a file that Jupyter gives to everybody."""
+    return _is_below(target, base_path, STATIC_FOLDERS)
+
+
+def is_sized(fields: Sequence[Field]) -> bool:
+    """Whether Content-Length is among the fields."""
+    return any(name.lower() == b"content-length" for name, _ in fields)
+
+
+def shrinks(media: bytes) -> bool:
+    """Whether content of this media type is worth compressing."""
+    return media in _TYPES
+
+
+def _is_below(target: bytes, base_path: str, folders: tuple[str, ...]) -> bool:
+    """Whether the target is in one of the folders, whoever resolves its ``..``."""
+    return b".." not in target and target.startswith(_prefixes(base_path, folders))
+
+
+@lru_cache(maxsize=64)
+def _prefixes(base_path: str, folders: tuple[str, ...]) -> tuple[bytes, ...]:
+    return tuple((base_path + folder).encode() for folder in folders)
+
+
+def _weight(parameters: bytes) -> float:
+    """Parse a weight (RFC 9110 section 12.4.2): 1 without one, 0 if it is malformed."""
+    name, _, value = parameters.strip().partition(b"=")
+    if name.strip() != b"q":
+        return 1.0
+    whole, _, decimals = value.strip().partition(b".")
+    if whole not in (b"0", b"1") or (decimals and not decimals.isdigit()) or len(decimals) > 3:
+        return 0.0
+    return min(1.0, float(value))
+
+
+def _is_compressible(request: RequestHead, response: ResponseHead, base_path: str) -> bool:
+    """Whether some client may get the content compressed.
+
+    A 206 is a part of the octets of one representation, and other statuses have no content of the
+    list. The head of a response to HEAD is that of the response to GET.
+    """
+    if response.status != 200 or request.method not in (b"GET", b"HEAD"):
+        return False
+    names = response.names
+    if b"content-encoding" in names or b"content-range" in names:
+        return False
+    if b"content-length" in names and int(response.values(b"content-length")[0]) < MIN_BYTES:
+        return False
+    media = media_type(response)
+    if media not in _TYPES or no_transform(response.values(b"cache-control")):
+        return False
+    if is_static(request.target, base_path):
+        return True
+    if media != _JSON or not _is_below(request.target, base_path, API_FOLDERS):
+        return False
+    return _asked_by_own_page(request)
+
+
+def _asked_by_own_page(request: RequestHead) -> bool:
+    site, mode = request.values(b"sec-fetch-site"), request.values(b"sec-fetch-mode")
+    return tuple(site) == (b"same-origin",) and tuple(mode) in ((b"cors",), (b"same-origin",))
+
+
+def _encoded(fields: list[Field], coding: bytes) -> list[Field]:
+    """The fields of the compressed content; its length is not known yet."""
+    sent: list[Field] = []
+    for name, value in fields:
+        match name.lower():
+            case b"content-length" | b"accept-ranges" | b"content-md5" | b"digest":
+                continue
+            case b"etag":
+                # RFC 9110 section 8.8.1: the octets are others than those that it was made for.
+                sent.append((name, _weakened(value)))
+            case _:
+                sent.append((name, value))
+    # A range of these octets could not be continued with Jupyter's (RFC 9110 section 14.3).
+    sent += [(b"Content-Encoding", coding), (b"Accept-Ranges", b"none")]
+    return _varying(sent)
+
+
+def _weakened(etag: bytes) -> bytes:
+    return etag if etag.startswith(b"W/") else b"W/" + etag
+
+
+def _as_compared(request: RequestHead, fields: list[Field]) -> list[Field]:
+    """A 304 names the response that the client has (RFC 9111 section 4.3.4)."""
+    known = b",".join(request.values(b"if-none-match"))
+    return [
+        (name, _weakened(value) if name.lower() == b"etag" and b"W/" + value in known else value)
+        for name, value in fields
+    ]
+
+
+def _varying(fields: list[Field]) -> list[Field]:
+    """The fields with ``Vary: Accept-Encoding`` (RFC 9110 section 12.5.5)."""
+    named = {
+        part.strip().lower()
+        for name, value in fields
+        if name.lower() == b"vary"
+        for part in value.split(b",")
+    }
+    if named & {b"*", b"accept-encoding"}:
+        return fields
+    return [*fields, (b"Vary", b"Accept-Encoding")]

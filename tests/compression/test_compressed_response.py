@@ -1,0 +1,219 @@
+"""Compressed responses on their way: whole, in order, at once where they must, or broken off."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from proxy.compression.compressed_response import THREAD_BYTES
+from proxy.compression.compressor import MAX_AT_ONCE
+from proxy.rules.compression import CODINGS, compressible_folders
+from proxy.rules.site import make_site
+from tests.compression.test_encoders import DECODERS
+from tests.edges import PUBLIC, Edge, edge, request
+from tests.upstreams import Answer, Upstream, Visit, says, upstream
+
+SCRIPT = b"Content-Type: text/javascript"
+HEAD = b"HTTP/1.1 200 OK\r\n" + SCRIPT + b"\r\n"
+FILE = b"/static/lab/main.js"
+LARGE = random.Random(2).randbytes(50_000).hex().encode() * 20
+ENDS_HERE = b"0\r\n\r\n"
+
+
+@asynccontextmanager
+async def compressing(answer: Answer) -> AsyncIterator[tuple[Edge, Upstream]]:
+    async with asyncio.timeout(60), upstream(answer) as jupyter:
+        site = make_site((PUBLIC,), jupyter.address.origin, compressible=compressible_folders("/"))
+        async with edge(jupyter.address, site=site) as running:
+            yield running, jupyter
+            assert running.services.compressor.in_progress == 0, "an encoder is left"
+
+
+def sized(content: bytes, *lines: bytes) -> bytes:
+    fields = b"".join(line + b"\r\n" for line in lines)
+    return HEAD + fields + b"Content-Length: %d\r\n\r\n" % len(content) + content
+
+
+def accept(coding: bytes) -> bytes:
+    return b"Accept-Encoding: " + coding
+
+
+def unchunked(body: bytes) -> bytes:
+    pieces: list[bytes] = []
+    start = 0
+    while True:
+        end = body.index(b"\r\n", start)
+        size, start = int(body[start:end], 16), end + 2
+        if not size:
+            assert body[start:] == b"\r\n"
+            return b"".join(pieces)
+        pieces.append(body[start : start + size])
+        start += size + 2
+
+
+@pytest.mark.both_loops
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("content", [LARGE[:THREAD_BYTES], LARGE], ids=["small", "large"])
+async def test_a_file_arrives_whole(coding: bytes, content: bytes) -> None:
+    """A large one through a thread, piece by piece."""
+    async with compressing(says(sized(content, b'ETag: "a"'))) as (running, jupyter):
+        answer = await running.ask(request(FILE, accept(coding)))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    lines = head.lower().split(b"\r\n")
+    assert b"content-encoding: " + coding in lines
+    assert b"vary: accept-encoding" in lines
+    assert b'etag: w/"a"' in lines
+    assert b"content-length" not in head.lower()
+    encoded = unchunked(body)
+    assert DECODERS[coding]()(encoded) == content
+    assert len(encoded) < len(content)
+    assert accept(coding) in jupyter.heads, "what the client accepts is Jupyter's to know, too"
+    [record] = running.records
+    assert (record.outcome, record.bytes_down) == ("forwarded", len(encoded))
+
+
+async def test_the_next_request_on_the_connection_gets_its_own_response() -> None:
+    answers = says(sized(LARGE), b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    async with compressing(answers) as (running, _):
+        asked = request(FILE, accept(b"zstd")).replace(b"Connection: close\r\n", b"")
+        answer = await running.ask(asked + request(b"/api"))
+    body = answer.partition(b"\r\n\r\n")[2]
+    content, _, following = body.partition(ENDS_HERE)
+    assert DECODERS[b"zstd"]()(unchunked(content + ENDS_HERE)) == LARGE
+    assert following.startswith(b"HTTP/1.1 200 OK")
+    assert following.endswith(b"\r\n\r\nok")
+    assert [record.outcome for record in running.records] == ["forwarded", "forwarded"]
+
+
+async def test_the_head_is_the_same_for_head() -> None:
+    async with compressing(says(HEAD + b"Content-Length: 99999\r\n\r\n")) as (running, _):
+        answer = await running.ask(request(FILE, accept(b"br"), method=b"HEAD"))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"Content-Encoding: br" in head
+    assert b"Vary: Accept-Encoding" in head
+    assert b"content-length" not in head.lower()
+    assert body == b""
+
+
+async def test_who_accepts_nothing_gets_it_as_it_is() -> None:
+    async with compressing(says(sized(LARGE))) as (running, _):
+        answer = await running.ask(request(FILE))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"Vary: Accept-Encoding" in head
+    assert b"Content-Encoding" not in head
+    assert body == LARGE
+
+
+@pytest.mark.both_loops
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("size", [10, THREAD_BYTES + 1])
+async def test_what_comes_slowly_is_sent_at_once(coding: bytes, size: int) -> None:
+    """A long poll: each piece can be read before the next one is there."""
+    come: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def answer(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        while piece := await come.get():
+            await visit.say(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await visit.say(ENDS_HERE)
+
+    async with compressing(answer) as (running, _):
+        reader, writer = await running.connect()
+        writer.write(request(FILE, accept(coding)))
+        await reader.readuntil(b"\r\n\r\n")
+        decode: Callable[[bytes], bytes] = DECODERS[coding]()
+        for start in (0, size):
+            come.put_nowait(LARGE[start : start + size])
+            content = b""
+            while len(content) < size:
+                length = int(await reader.readuntil(b"\r\n"), 16)
+                content += decode(await reader.readexactly(length))
+                await reader.readexactly(2)
+            assert content == LARGE[start : start + size]
+        come.put_nowait(b"")
+        assert (await reader.read()).endswith(ENDS_HERE)
+
+
+async def test_a_client_that_does_not_read_holds_jupyter_back() -> None:
+    """What does not shrink fills the client's connection; no more than that is read."""
+    sent = 0
+    content = random.Random(3).randbytes(30_000_000)
+    stalled = asyncio.Event()
+
+    async def answer(visit: Visit) -> None:
+        nonlocal sent
+        await visit.head()
+        await visit.say(HEAD + b"Content-Length: %d\r\n\r\n" % len(content))
+        for start in range(0, len(content), 100_000):
+            visit.writer.write(content[start : start + 100_000])
+            try:
+                async with asyncio.timeout(1):
+                    await visit.writer.drain()
+            except TimeoutError:
+                stalled.set()
+                await visit.writer.drain()
+            sent += 100_000
+
+    async with compressing(answer) as (running, _):
+        reader, writer = await running.connect()
+        writer.write(request(FILE, accept(b"zstd")))
+        await stalled.wait()
+        assert sent < len(content) / 2
+        encoded = await reader.read()
+    body = unchunked(encoded.partition(b"\r\n\r\n")[2])
+    assert DECODERS[b"zstd"]()(body) == content
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+async def test_a_response_that_breaks_off_has_no_end(size: int) -> None:
+    answer = says(HEAD + b"Content-Length: 999999\r\n\r\n" + LARGE[:size], close=True)
+    async with compressing(answer) as (running, _):
+        with suppress(ConnectionResetError):
+            assert not (await running.ask(request(FILE, accept(b"zstd")))).endswith(ENDS_HERE)
+        await running.recorded.wait()
+    assert running.records[0].warning
+
+
+async def test_a_client_that_leaves_ends_the_work() -> None:
+    going = asyncio.Event()
+
+    async def answer(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(HEAD + b"Content-Length: 9999999\r\n\r\n" + LARGE)
+        going.set()
+        await visit.reader.read()
+
+    async with compressing(answer) as (running, _):
+        _, writer = await running.connect()
+        writer.write(request(FILE, accept(b"br")))
+        await going.wait()
+        writer.transport.abort()
+        await running.recorded.wait()
+    assert running.records[0].outcome == "the client went away"
+
+
+async def test_too_many_at_once_are_not_compressed() -> None:
+    async with compressing(says(sized(LARGE))) as (running, _):
+        running.services.compressor.in_progress += MAX_AT_ONCE
+        answer = await running.ask(request(FILE, accept(b"zstd")))
+        running.services.compressor.in_progress -= MAX_AT_ONCE
+    assert answer.endswith(LARGE)
+
+
+async def test_changes_of_the_head_are_noted() -> None:
+    """For ``--show-headers`` and the inspector."""
+    async with compressing(says(sized(LARGE, b'ETag: "a"'))) as (running, _):
+        await running.ask(request(FILE, accept(b"br")))
+    noted = [change for change in running.records[0].changes_down if change.rule == "compression"]
+    assert sorted(noted) == [
+        ("compression", b"Accept-Ranges", None, b"none"),
+        ("compression", b"Content-Encoding", None, b"br"),
+        ("compression", b"Content-Length", b"%d" % len(LARGE), None),
+        ("compression", b"ETag", b'"a"', b'W/"a"'),
+        ("compression", b"Vary", None, b"Accept-Encoding"),
+    ]

@@ -1,0 +1,245 @@
+"""Which responses are compressed: a list of what is, and BREACH is why it is not the other way."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.rules.compression import (
+    MIN_BYTES,
+    CompressedHead,
+    accepted_coding,
+    compressed_head,
+    compressible_folders,
+    is_sized,
+)
+from proxy.rules.head import ResponseHead
+from tests.heads import answered, get
+
+BROWSER = b"Accept-Encoding: gzip, deflate, br, zstd"
+OWN_PAGE = (b"Sec-Fetch-Site: same-origin", b"Sec-Fetch-Mode: cors", b"Sec-Fetch-Dest: empty")
+LONG = b"Content-Length: %d" % MIN_BYTES
+SCRIPT = b"Content-Type: text/javascript; charset=utf-8"
+JSON = b"Content-Type: application/json"
+
+ACCEPTED = [
+    pytest.param((b"gzip, deflate, br, zstd",), b"zstd", id="a browser over TLS"),
+    pytest.param((b"gzip, deflate",), b"gzip", id="a browser over plain HTTP"),
+    pytest.param((b"gzip, deflate, br",), b"br", id="an older browser"),
+    pytest.param((b"gzip", b"br"), b"br", id="two fields"),
+    pytest.param((b"GZIP",), b"gzip", id="another case"),
+    pytest.param((), None, id="no field"),
+    pytest.param((b"",), None, id="an empty field: nothing but the content as it is"),
+    pytest.param((b"identity",), None, id="identity"),
+    pytest.param((b"deflate, compress",), None, id="codings of no use"),
+    pytest.param((b"br;q=0.5, gzip;q=0.8",), b"gzip", id="weights"),
+    pytest.param((b"br ; q=0.5 , gzip ; q=0.5",), b"br", id="equal weights, and spaces"),
+    pytest.param((b"zstd;q=0, br;q=0, gzip",), b"gzip", id="some are not acceptable"),
+    pytest.param((b"gzip;q=0",), None, id="the only one is not acceptable"),
+    pytest.param((b"*",), b"zstd", id="anything"),
+    pytest.param((b"*;q=0",), None, id="nothing"),
+    pytest.param((b"zstd;q=0, *",), b"br", id="anything but"),
+    pytest.param((b"identity, gzip;q=0.5",), None, id="rather as it is"),
+    pytest.param((b"identity;q=0.5, gzip;q=0.5",), b"gzip", id="as gladly compressed"),
+    pytest.param((b"identity;q=0, gzip",), b"gzip", id="by no means as it is"),
+    pytest.param((b"identity;q=0",), None, id="by no means as it is, and nothing that is known"),
+    pytest.param((b"gzip;q=2",), None, id="a weight above 1"),
+    pytest.param((b"gzip;q=0.0001",), None, id="a weight of four decimals"),
+    pytest.param((b"gzip;q=x",), None, id="no weight"),
+    pytest.param((b"gzip;q=1.000",), b"gzip", id="the weight 1"),
+    pytest.param((b"gzip;level=9",), b"gzip", id="an unknown parameter"),
+    pytest.param((b"x-gzip",), None, id="an alias nobody sends"),
+]
+
+
+@pytest.mark.parametrize(("values", "coding"), ACCEPTED)
+def test_the_coding_is_the_one_that_the_client_prefers(
+    values: tuple[bytes, ...], coding: bytes | None
+) -> None:
+    assert accepted_coding(values) == coding
+
+
+def decided(
+    *lines: bytes,
+    target: bytes = b"/static/lab/main.js",
+    request: tuple[bytes, ...] = (BROWSER, *OWN_PAGE),
+    status: int = 200,
+    method: bytes = b"GET",
+    base_path: str = "/",
+) -> CompressedHead:
+    head = get(*request, target=target, method=method)
+    response: ResponseHead = answered(*lines, status=status)
+    return compressed_head(head, response, list(response.fields), base_path)
+
+
+STATIC = [
+    pytest.param(b"/static/lab/jlab_core.8811dd2733d03721.js?v=8811dd2733d03721", "/", id="Lab"),
+    pytest.param(b"/static/notebook/main.js", "/", id="Notebook"),
+    pytest.param(b"/lab/extensions/@jupyter-widgets/x/static/1.js", "/", id="an extension"),
+    pytest.param(b"/nbextensions/widgets/extension.js", "/", id="a classic extension"),
+    pytest.param(b"/user/me/static/lab/main.js", "/user/me/", id="behind a hub"),
+]
+
+
+@pytest.mark.parametrize(("target", "base_path"), STATIC)
+def test_static_files_are_compressed_for_everybody(target: bytes, base_path: str) -> None:
+    head = decided(SCRIPT, LONG, target=target, request=(BROWSER,), base_path=base_path)
+    assert head.coding == b"zstd"
+    assert target.startswith(compressible_folders(base_path))
+
+
+APIS = [
+    pytest.param(b"/api/contents/a%20b.ipynb?content=1", id="a notebook"),
+    pytest.param(b"/api/contents", id="the top folder"),
+    pytest.param(b"/lab/api/settings?1712", id="settings"),
+    pytest.param(b"/lab/api/translations/de_DE", id="a language"),
+    pytest.param(b"/api/kernelspecs?1", id="kernels to choose from"),
+]
+
+
+@pytest.mark.parametrize("target", APIS)
+def test_json_is_compressed_for_jupyters_own_page(target: bytes) -> None:
+    assert decided(JSON, LONG, target=target).coding == b"zstd"
+    assert target.startswith(compressible_folders("/"))
+
+
+STRANGERS = [
+    pytest.param((), id="who does not say who asks"),
+    pytest.param((b"Sec-Fetch-Site: cross-site", b"Sec-Fetch-Mode: cors"), id="another site"),
+    pytest.param((b"Sec-Fetch-Site: same-site", b"Sec-Fetch-Mode: cors"), id="a sibling"),
+    pytest.param((b"Sec-Fetch-Site: none", b"Sec-Fetch-Mode: navigate"), id="the address bar"),
+    pytest.param((b"Sec-Fetch-Site: same-origin", b"Sec-Fetch-Mode: navigate"), id="a link"),
+    pytest.param((b"Sec-Fetch-Site: same-origin", b"Sec-Fetch-Mode: no-cors"), id="an image"),
+    pytest.param((b"Sec-Fetch-Site: same-origin",), id="without a mode"),
+    pytest.param((*OWN_PAGE, b"Sec-Fetch-Site: same-origin"), id="twice"),
+]
+
+
+@pytest.mark.parametrize("lines", STRANGERS)
+@pytest.mark.parametrize("target", [b"/api/contents/x", b"/lab/api/settings"])
+def test_json_goes_as_it_is_to_whom_a_stranger_may_have_sent(
+    target: bytes, lines: tuple[bytes, ...]
+) -> None:
+    head = decided(JSON, LONG, target=target, request=(BROWSER, *lines))
+    assert head == (None, list(answered(JSON, LONG).fields)), "and nothing varies"
+
+
+SECRETS = [
+    pytest.param(b"/lab", b"text/html", id="the page: token, _xsrf and parts of the target"),
+    pytest.param(b"/lab/workspaces/x", b"text/html", id="a page that names what was asked"),
+    pytest.param(b"/tree", b"text/html", id="the page of Notebook"),
+    pytest.param(b"/login?next=/x", b"text/html", id="the login: _xsrf and the address"),
+    pytest.param(b"/static/../lab", b"text/html", id="the page, in other words"),
+    pytest.param(b"/static/../api/me", b"application/json", id="an API, in other words"),
+    pytest.param(b"/static/x.html", b"text/html", id="a page among the files"),
+    pytest.param(b"/api/contents/x", b"text/html", id="an error page of an API"),
+    pytest.param(b"/api/contents/x", b"text/plain", id="an API with something else"),
+    pytest.param(b"/api/me", b"application/json", id="who is logged in"),
+    pytest.param(b"/api/sessions", b"application/json", id="sessions"),
+    pytest.param(b"/api/status", b"application/json", id="the state"),
+    pytest.param(b"/api/events", b"application/json", id="events"),
+    pytest.param(b"/files/data.csv", b"text/csv", id="a download"),
+    pytest.param(b"/files/data.json", b"application/json", id="a download of JSON"),
+    pytest.param(b"/proxy/8000/static/x.js", b"text/javascript", id="another application"),
+    pytest.param(b"/hub/static/x.js", b"text/javascript", id="outside base_url"),
+    pytest.param(b"/", b"text/plain", id="the top"),
+]
+
+
+@pytest.mark.parametrize(("target", "media"), SECRETS)
+def test_what_may_hold_a_secret_goes_as_it_is(target: bytes, media: bytes) -> None:
+    lines = (b"Content-Type: " + media, LONG)
+    assert decided(*lines, target=target) == (None, list(answered(*lines).fields))
+
+
+AS_IT_IS = [
+    pytest.param((SCRIPT, b"Content-Length: %d" % (MIN_BYTES - 1)), id="small"),
+    pytest.param((SCRIPT, LONG, b"Content-Encoding: gzip"), id="compressed by Jupyter"),
+    pytest.param((SCRIPT, LONG, b"Cache-Control: max-age=1, No-Transform"), id="no-transform"),
+    pytest.param((SCRIPT, LONG, b"Content-Range: bytes 0-9/99"), id="a range with a wrong status"),
+    pytest.param((b"Content-Type: image/png", LONG), id="an image"),
+    pytest.param((b"Content-Type: font/woff2", LONG), id="a font that is compressed"),
+    pytest.param((b"Content-Type: text/event-stream",), id="an event stream"),
+    pytest.param((b"Content-Type: application/octet-stream", LONG), id="anything"),
+    pytest.param((LONG,), id="no type"),
+    pytest.param((SCRIPT, SCRIPT, LONG), id="two types"),
+]
+
+
+@pytest.mark.parametrize("lines", AS_IT_IS)
+def test_static_content_that_goes_as_it_is(lines: tuple[bytes, ...]) -> None:
+    assert decided(*lines) == (None, list(answered(*lines).fields))
+
+
+@pytest.mark.parametrize("status", [201, 203, 204, 206, 301, 304, 404, 500])
+def test_other_statuses_go_as_they_are(status: int) -> None:
+    lines = (SCRIPT, LONG)
+    assert decided(*lines, status=status) == (None, list(answered(*lines).fields))
+
+
+def test_the_response_to_a_post_goes_as_it_is() -> None:
+    assert decided(JSON, LONG, target=b"/api/contents", method=b"POST").coding is None
+
+
+def test_the_head_that_is_sent() -> None:
+    head = decided(
+        SCRIPT,
+        LONG,
+        b'ETag: "a"',
+        b"Accept-Ranges: bytes",
+        b"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT",
+    )
+    assert head.fields == list(
+        answered(
+            SCRIPT,
+            b'ETag: W/"a"',
+            b"Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT",
+            b"Content-Encoding: zstd",
+            b"Accept-Ranges: none",
+            b"Vary: Accept-Encoding",
+        ).fields
+    )
+    assert not is_sized(head.fields)
+
+
+def test_a_weak_etag_stays() -> None:
+    assert (b"ETag", b'W/"a"') in decided(SCRIPT, b'ETag: W/"a"').fields
+
+
+def test_the_response_to_head_says_the_same() -> None:
+    assert decided(SCRIPT, LONG, method=b"HEAD") == decided(SCRIPT, LONG)
+
+
+def test_content_of_unknown_length_is_compressed() -> None:
+    assert decided(SCRIPT).coding == b"zstd"
+
+
+VARY = [
+    pytest.param((), [b"Accept-Encoding"], id="none"),
+    pytest.param((b"Vary: Origin",), [b"Origin", b"Accept-Encoding"], id="another"),
+    pytest.param((b"Vary: origin, accept-encoding",), [b"origin, accept-encoding"], id="this one"),
+    pytest.param((b"Vary: *",), [b"*"], id="everything"),
+]
+
+
+@pytest.mark.parametrize(("lines", "values"), VARY)
+@pytest.mark.parametrize("accepts", [(BROWSER,), ()])
+def test_a_cache_learns_that_there_are_two(
+    lines: tuple[bytes, ...], values: list[bytes], accepts: tuple[bytes, ...]
+) -> None:
+    """Also from the response to somebody who takes it as it is."""
+    head = decided(SCRIPT, LONG, *lines, request=accepts)
+    assert [value for name, value in head.fields if name == b"Vary"] == values
+    assert (head.coding is None) == (not accepts)
+
+
+COMPARED = [
+    pytest.param(b'If-None-Match: W/"a"', b'W/"a"', id="the client has it compressed"),
+    pytest.param(b'If-None-Match: "b", W/"a"', b'W/"a"', id="among others"),
+    pytest.param(b'If-None-Match: "a"', b'"a"', id="the client has it as it is"),
+]
+
+
+@pytest.mark.parametrize(("line", "etag"), COMPARED)
+def test_a_304_names_what_the_client_has(line: bytes, etag: bytes) -> None:
+    head = decided(b'Etag: "a"', status=304, request=(BROWSER, line))
+    assert head == (None, [(b"Etag", etag)])
