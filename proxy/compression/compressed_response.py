@@ -63,7 +63,8 @@ class CompressedResponse:
 
     def when_writable(self, callback: Callable[[], None] | None) -> None:
         self._writable = callback
-        self._responder.when_writable(None if callback is None else self._on_writable)
+        if self._work is None:
+            self._responder.when_writable(None if callback is None else self._on_writable)
 
     def send_interim(self, status: int, reason: bytes, fields: list[Field]) -> None:
         self._responder.send_interim(status, reason, fields)
@@ -165,7 +166,12 @@ class CompressedResponse:
         self._on_writable()
 
     def _on_writable(self) -> None:
-        if self.congested or self._writable is None:
+        """A thread is done, or the client reads again: go on unless the other one holds it up."""
+        if self._work is not None or self._writable is None:
+            return
+        if self._responder.congested:
+            # Not registered before: a front may call once for each time it is asked.
+            self._responder.when_writable(self._on_writable)
             return
         writable, self._writable = self._writable, None
         writable()
