@@ -16,7 +16,6 @@ from proxy.config.settings import Settings
 from proxy.errors import UsageError
 from proxy.net.limits import Limits
 from proxy.net.ports import Ports
-from proxy.net.upstream_address import parse_upstream
 from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
 from proxy.web.front.handler import ProxyHandler
@@ -56,7 +55,8 @@ class Mount:
             raise UsageError(message)
         listen = settings.listen.model_copy(update={"tls": False})
         settings = settings.model_copy(update={"listen": listen})
-        self._upstream = parse_upstream(settings.upstream.url)
+        self._upstream = settings.upstream.address
+        self._upstream.check()
         self._application = Application(settings, access_log=access_log, renew=False)
         limits = Limits(**settings.limits.model_dump())
         self._front = ProxyHandler(self._application.dispatch, limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -65,14 +66,16 @@ class Upstream:
 
 
 @asynccontextmanager
-async def upstream(answer: Answer, path: Path | None = None) -> AsyncIterator[Upstream]:
-    """Run an upstream on a free loopback port, or on a Unix socket."""
+async def upstream(
+    answer: Answer, path: Path | None = None, context: ssl.SSLContext | None = None
+) -> AsyncIterator[Upstream]:
+    """Run an upstream on a free loopback port, with TLS if there is a context, or on a socket."""
     running = Upstream(answer)
     if path is not None:
         server = await asyncio.start_unix_server(running.serve, path, limit=2**20)
         running.address = UpstreamAddress("localhost", 80, str(path))
     else:
-        server = await asyncio.start_server(running.serve, "127.0.0.1", 0, limit=2**20)
+        server = await asyncio.start_server(running.serve, "127.0.0.1", 0, limit=2**20, ssl=context)
         port = server.sockets[0].getsockname()[1]
         running.address = UpstreamAddress("127.0.0.1", port)
     try:

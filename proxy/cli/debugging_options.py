@@ -37,7 +37,7 @@ def add_inspect(commands: Any) -> None:
         action=Key,
         key="upstream.url",
         metavar="URL",
-        help="serve this one on loopback and observe; http://host:port or unix:/path",
+        help="serve this one on loopback and observe; http://host:port, https:// or unix:/path",
     )
     add(
         "--port",

@@ -23,7 +23,6 @@ from proxy.app import Application
 from proxy.cli.administration import start_admin
 from proxy.config.settings import Settings
 from proxy.inspector.rows import escaped, json_line, row, whole, why
-from proxy.net.upstream_address import parse_upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +187,7 @@ async def bench(settings: Settings, options: InspectOptions) -> int:
         state = settings.state.model_copy(update={"folder": Path(folder)})
         settings = settings.model_copy(update={"state": state})
         app = Application(settings, access_log=False)
-        app.connect_to(parse_upstream(settings.upstream.url))
+        app.connect_to(settings.upstream.address)
         admin = None
         try:
             await app.start()

@@ -21,7 +21,7 @@ from proxy.jupyter.launcher import STOP_SECONDS as JUPYTER_STOP_SECONDS
 from proxy.jupyter.launcher import Launched, Launcher, Login
 from proxy.jupyter.readiness import is_silent
 from proxy.jupyter.supervision import Supervision, is_interactive
-from proxy.net.upstream_address import UpstreamAddress, parse_upstream
+from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.tasks import spawn
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("labgate")
 
-DEFAULT_UPSTREAM = "http://127.0.0.1:8888"
+DEFAULT_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
 STOP_REQUEST_SECONDS = 0.5
 UPSTREAM_PROBE_SECONDS = 0.5
 
@@ -66,8 +66,9 @@ async def serve(settings: Settings) -> int:
     access_log = settings.log.access is True or (
         settings.log.access is None and not settings.log.show_headers
     )
+    address = settings.upstream.address
+    address.check()
     app = _application(settings, access_log=access_log)
-    address = parse_upstream(settings.upstream.url)
     return await _until_signal(
         settings, app, lambda force: _serve_running(settings, app, address, force)
     )
@@ -93,7 +94,8 @@ async def up(settings: Settings) -> int:
             return await _until_signal(
                 settings, app, lambda force: _launch_and_serve(settings, app, force)
             )
-        address = parse_upstream(settings.upstream.url or DEFAULT_UPSTREAM)
+        address = settings.upstream.address if settings.upstream.url else DEFAULT_UPSTREAM
+        address.check()
         return await _until_signal(
             settings, app, lambda force: _serve_running(settings, app, address, force)
         )

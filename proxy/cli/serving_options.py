@@ -94,7 +94,7 @@ def add_serve(commands: Any) -> None:
         action=Key,
         key="upstream.url",
         metavar="URL",
-        help="http://host:port or unix:/path; a path is Jupyter's base_url",
+        help="http://host:port, https:// or unix:/path; a path is Jupyter's base_url",
     )
     _shared(command)
 

@@ -22,7 +22,8 @@ from proxy.config.types import (
 )
 from proxy.errors import UsageError
 from proxy.net.limits import DEFAULT_LIMITS
-from proxy.net.upstream_address import parse_upstream
+from proxy.net.upstream_address import UpstreamAddress, parse_upstream
+from proxy.net.upstream_tls import UpstreamTls
 from proxy.rules.site import WebOrigin
 
 DEFAULT_DOMAIN = "localhost"
@@ -116,6 +117,21 @@ class UpstreamSettings(Section):
     page_seconds: Annotated[float, Field(ge=0)] = 15.0
     idle_connections: Annotated[int, Field(ge=0)] = 64
     idle_seconds: Seconds = 30.0
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    verify: bool = True
+
+    @property
+    def tls(self) -> UpstreamTls:
+        """How to speak TLS to an ``https`` upstream."""
+        files = (str(path or "") for path in (self.ca, self.cert, self.key))
+        return UpstreamTls(*files, verify=self.verify)
+
+    @property
+    def address(self) -> UpstreamAddress:
+        """Where ``url`` is; only where one is configured."""
+        return parse_upstream(self.url, self.tls)
 
     @field_validator("url")
     @classmethod
@@ -126,6 +142,14 @@ class UpstreamSettings(Section):
             except UsageError as error:
                 raise ValueError(str(error).rstrip(".")) from None
         return url
+
+    @model_validator(mode="after")
+    def _tls_where_it_is_used(self) -> UpstreamSettings:
+        if self.key and not self.cert:
+            raise ValueError("key belongs to a certificate: give upstream.cert as well")
+        if self.url.startswith("https:") and self.verify is False and self.ca:
+            raise ValueError("verify = false trusts everybody, so ca has nothing to do: drop one")
+        return self
 
 
 class LogSettings(Section):

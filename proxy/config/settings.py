@@ -31,7 +31,7 @@ from proxy.config.sections import (
     UpstreamSettings,
 )
 from proxy.config.types import is_address, is_loopback_name, is_public_name, parse_domain
-from proxy.net.upstream_address import UpstreamAddress, parse_upstream
+from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.site import WebOrigin
 
 DEFAULT_HSTS_SECONDS = 180 * 24 * 3600
@@ -76,7 +76,7 @@ class Settings(Section):
         if self.inspector.observe:
             self._check_observing()
         if self.upstream.url:
-            self._check_upstream(parse_upstream(self.upstream.url))
+            self._check_upstream(self.upstream.address)
         return self
 
     def _check_upstream(self, upstream: UpstreamAddress) -> None:

@@ -49,10 +49,11 @@ async def _get_api(address: UpstreamAddress, max_bytes: int = MAX_RESPONSE_BYTES
 
     Importing an HTTP client would make every start slower.
     """
-    if address.path is None:
-        reader, writer = await asyncio.open_connection(address.host, address.port)
-    else:
+    if address.path is not None:
         reader, writer = await asyncio.open_unix_connection(address.path)
+    else:
+        context = address.tls.context() if address.tls is not None else None
+        reader, writer = await asyncio.open_connection(address.host, address.port, ssl=context)
     with closing(writer):
         writer.write(
             b"GET %bapi HTTP/1.0\r\nHost: %b\r\nAccept: application/json\r\n"

@@ -8,6 +8,7 @@ In the order a connection meets them:
 - ``pending_connection``  from an accepted socket to HTTP: PROXY protocol, ClientHello, TLS
 - ``limits``              how many connections and requests there may be, in all and per client
 - ``upstream_address``    where Jupyter is
+- ``upstream_tls``        TLS towards it: whom labgate trusts, and its own certificate
 - ``keepalive``           TCP keep-alive: detects a peer that vanished
 - ``reset``               closes with a reset, so that the other end sees a truncation
 """

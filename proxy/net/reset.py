@@ -38,8 +38,11 @@ def reset_socket(channel: socket.socket) -> None:
 def unread(transport: asyncio.Transport) -> bytes:
     """Read what the kernel still holds of a connection that is being closed.
 
-    On Linux a reset does not discard it: it can be read until the descriptor is closed.
+    On Linux a reset does not discard it: it can be read until the descriptor is closed. With TLS
+    it is ciphertext, which nobody can read any more: then nothing is returned.
     """
+    if transport.get_extra_info("ssl_object") is not None:
+        return b""
     channel = transport.get_extra_info("socket")
     data = b""
     with suppress(OSError, ValueError), socket.socket(fileno=os.dup(channel.fileno())) as copy:

@@ -1,16 +1,20 @@
-"""Where Jupyter is: ``http://host:port`` or ``unix:/path``."""
+"""Where Jupyter is: ``http://host:port``, ``https://host:port`` or ``unix:/path``."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from proxy.errors import UsageError
+from proxy.net.upstream_tls import UpstreamTls
 from proxy.rules.site import WebOrigin
+
+DEFAULT_TLS = UpstreamTls()
+"""The authorities of the system are trusted, and there is no client certificate."""
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -28,28 +32,40 @@ class UpstreamAddress:
             which Jupyter takes for local.
         path: The Unix socket's path, or None.
         base_path: Jupyter's ``base_url``, with a slash at both ends.
+        tls: How to speak TLS to it; None for plain HTTP.
     """
 
     host: str
     port: int
     path: str | None = None
     base_path: str = "/"
+    tls: UpstreamTls | None = None
 
     @property
     def origin(self) -> WebOrigin:
         """What Host and Origin are rewritten to."""
-        return WebOrigin("http", self.host.lower(), self.port)
+        return WebOrigin("http" if self.tls is None else "https", self.host.lower(), self.port)
 
     async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.BaseTransport, P]:
         """Connect a protocol that ``factory`` makes.
 
         Raises:
-            OSError: With the reason.
+            OSError: With the reason; ``ssl.SSLError`` is one.
         """
         loop = asyncio.get_running_loop()
         if self.path is not None:
             return await loop.create_unix_connection(factory, self.path)
-        return await loop.create_connection(factory, self.host, self.port)
+        context = self.tls.context() if self.tls is not None else None
+        return await loop.create_connection(factory, self.host, self.port, ssl=context)
+
+    def check(self) -> None:
+        """Load the files that TLS to it needs.
+
+        Raises:
+            StartError: One is missing or not usable, with the remedy.
+        """
+        if self.tls is not None:
+            self.tls.check()
 
     def __str__(self) -> str:
         if self.path is not None:
@@ -57,8 +73,18 @@ class UpstreamAddress:
         return f"{self.origin}{self.base_path.rstrip('/')}"
 
 
-def parse_upstream(url: str) -> UpstreamAddress:
+def upstream_from_json(fields: Mapping[str, Any]) -> UpstreamAddress:
+    """The address whose fields were sent as JSON."""
+    tls = fields.get("tls")
+    return UpstreamAddress(**{**fields, "tls": None if tls is None else UpstreamTls(*tls)})
+
+
+def parse_upstream(url: str, tls: UpstreamTls = DEFAULT_TLS) -> UpstreamAddress:
     """Read an ``--upstream``; a path in it is Jupyter's ``base_url``.
+
+    Args:
+        url: What was written.
+        tls: What holds for ``https``.
 
     Raises:
         UsageError: With the part at fault and the remedy.
@@ -79,14 +105,14 @@ def parse_upstream(url: str) -> UpstreamAddress:
     if problem := _problem(parts, port):
         raise UsageError(f"upstream {url!r}: {problem}; {_EXAMPLES}.")
     base = f"/{parts.path.strip('/')}/".replace("//", "/")
+    if parts.scheme == "https":
+        return UpstreamAddress(parts.hostname or "", port or 443, None, base, tls)
     return UpstreamAddress(parts.hostname or "", port or 80, None, base)
 
 
 def _problem(parts: SplitResult, port: int | None) -> str:
-    if parts.scheme == "https":
-        return "labgate speaks plain HTTP to Jupyter, which belongs on the same machine"
-    if parts.scheme != "http":
-        return "the scheme must be http or unix"
+    if parts.scheme not in ("http", "https"):
+        return "the scheme must be http, https or unix"
     if parts.username is not None or parts.query or parts.fragment:
         return "it may only name a host, a port and Jupyter's base_url"
     if not parts.hostname or not _HOST.fullmatch(parts.hostname):

@@ -32,6 +32,7 @@ class OpenTunnel(asyncio.Protocol):
         "_client",
         "_client_ended",
         "_closed",
+        "_half_closes",
         "_jupyter_ended",
         "_upstream",
         "bytes_down",
@@ -45,6 +46,8 @@ class OpenTunnel(asyncio.Protocol):
         closed: Callable[[OpenTunnel], None],
     ) -> None:
         self._upstream = upstream
+        # TLS has no way to end one direction alone (RFC 8446 section 6.1 has, OpenSSL's users not).
+        self._half_closes = upstream.can_write_eof()
         self._client = client
         self._closed: Callable[[OpenTunnel], None] | None = closed
         self.bytes_up = 0
@@ -75,7 +78,7 @@ class OpenTunnel(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._jupyter_ended = True
-        return self._client.write_eof() and not self._both_ended()
+        return self._client.write_eof() and not self._both_ended() and self._half_closes
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is None:
@@ -104,9 +107,13 @@ class OpenTunnel(asyncio.Protocol):
 
     def feed_eof(self) -> None:
         self._client_ended = True
-        if not self._upstream.is_closing() and not self._both_ended():
-            with suppress(OSError):
-                self._upstream.write_eof()
+        if self._upstream.is_closing() or self._both_ended():
+            return
+        if not self._half_closes:
+            self._upstream.close()
+            return
+        with suppress(OSError):
+            self._upstream.write_eof()
 
     def client_lost(self, exc: Exception | None) -> None:
         if exc is None:

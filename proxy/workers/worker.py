@@ -19,7 +19,7 @@ from proxy.errors import StartError
 from proxy.inspector.recorder import CaptureOptions
 from proxy.inspector.remote import CapturedHere
 from proxy.net.ports import Ports
-from proxy.net.upstream_address import UpstreamAddress
+from proxy.net.upstream_address import upstream_from_json
 from proxy.runtime import output
 from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.logs import log_to_stderr
@@ -81,7 +81,7 @@ async def _work(end: socket.socket) -> int:
     )
     app = Application(settings, access_log=setup.access_log, renew=False, shared=shared)
     if setup.upstream is not None:
-        app.connect_to(UpstreamAddress(**setup.upstream))
+        app.connect_to(upstream_from_json(setup.upstream))
     worker = _Worker(app, channel, lockout, revoked)
     return await worker.run()
 
@@ -134,7 +134,7 @@ class _Worker:
     def _handle(self, message: dict[str, Any]) -> None:
         match message:
             case {"upstream": address}:
-                self._app.connect_to(UpstreamAddress(**address))
+                self._app.connect_to(upstream_from_json(address))
             case {"login": update}:
                 self._lockout.apply(update)
             case {"logout": update}:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from proxy.errors import UsageError
-from proxy.net.upstream_address import UpstreamAddress, parse_upstream
+from proxy.net.upstream_address import UpstreamAddress, parse_upstream, upstream_from_json
+from proxy.net.upstream_tls import UpstreamTls
 
 GOOD = [
     ("http://127.0.0.1:8888", UpstreamAddress("127.0.0.1", 8888)),
@@ -13,6 +17,8 @@ GOOD = [
     ("http://Jupyter", UpstreamAddress("jupyter", 80)),
     ("http://[::1]:8888", UpstreamAddress("::1", 8888)),
     ("http://h:1/user/ada", UpstreamAddress("h", 1, None, "/user/ada/")),
+    ("https://Jupyter/x", UpstreamAddress("jupyter", 443, None, "/x/", UpstreamTls())),
+    ("https://h:8443", UpstreamAddress("h", 8443, None, "/", UpstreamTls())),
     ("unix:/run/j.sock", UpstreamAddress("localhost", 80, "/run/j.sock")),
     ("unix:///run/j.sock", UpstreamAddress("localhost", 80, "/run/j.sock")),
 ]
@@ -25,7 +31,7 @@ def test_good(text: str, expected: UpstreamAddress) -> None:
 
 BAD = [
     ("127.0.0.1:8888", "scheme"),
-    ("https://127.0.0.1", "plain HTTP"),
+    ("ftp://127.0.0.1", "scheme"),
     ("http://", "host"),
     ("http://a b", "host"),
     ("http://h:0", "port 0"),
@@ -49,3 +55,10 @@ def test_an_address_is_shown_as_it_is_written() -> None:
     assert str(UpstreamAddress("::1", 8888)) == "http://[::1]:8888"
     assert str(UpstreamAddress("h", 80, None, "/x/")) == "http://h/x"
     assert str(UpstreamAddress("localhost", 80, "/run/j")) == "unix:/run/j"
+    assert str(UpstreamAddress("h", 443, None, "/x/", UpstreamTls())) == "https://h/x"
+
+
+@pytest.mark.parametrize("tls", [None, UpstreamTls("/ca.pem", verify=False)])
+def test_an_address_survives_the_way_to_a_worker(tls: UpstreamTls | None) -> None:
+    address = UpstreamAddress("h", 443, None, "/x/", tls)
+    assert upstream_from_json(json.loads(json.dumps(asdict(address)))) == address
