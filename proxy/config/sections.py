@@ -125,8 +125,8 @@ class UpstreamSettings(Section):
     @property
     def tls(self) -> UpstreamTls:
         """How to speak TLS to an ``https`` upstream."""
-        files = (str(path or "") for path in (self.ca, self.cert, self.key))
-        return UpstreamTls(*files, verify=self.verify)
+        ca, cert, key = (str(path or "") for path in (self.ca, self.cert, self.key))
+        return UpstreamTls(ca, cert, key, self.verify)
 
     @property
     def address(self) -> UpstreamAddress:
