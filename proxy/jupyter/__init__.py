@@ -9,7 +9,8 @@ In the order a start meets them:
 
 A container:
 
-- ``container``           launches, watches and stops it
+- ``container``           launches and stops it
+- ``container_watch``     waits until it has exited for good
 - ``engine``              connects to the Docker Engine and explains its errors
 - ``mounts``              the home folder of an image and the volumes that preserve it
 - ``default_volume``      the volume for the work folder; pure decisions
@@ -31,6 +32,7 @@ A container:
 A process:
 
 - ``process``             launches, watches and stops it
+- ``process_command``     the command, its environment, the file with the login
 - ``exec_wrapper``        ties the process to labgate, then executes Jupyter
 - ``process_tree``        finds and kills the descendants of a process
 

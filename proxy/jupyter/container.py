@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import aiodocker
 from aiodocker.containers import DockerContainer
@@ -29,30 +28,21 @@ from proxy.jupyter.container_creation import (
     describe_loss,
 )
 from proxy.jupyter.container_spec import ContainerSpec, container_spec_of
+from proxy.jupyter.container_watch import ContainerWatch, last_lines
 from proxy.jupyter.default_volume import SHARED_VOLUME, default_volume
-from proxy.jupyter.engine import EngineError, engine_start_error
-from proxy.jupyter.engine_events import events_of
-from proxy.jupyter.exit_cause import ExitCause, container_exit
+from proxy.jupyter.engine import EngineError, engine_start_error, inspect_container, is_missing
 from proxy.jupyter.folder_permissions import require_writable
 from proxy.jupyter.foreign_container import foreign_container_error
 from proxy.jupyter.launcher import STOP_SECONDS, JupyterExit, Launched
 from proxy.jupyter.login_token import login_token
 from proxy.jupyter.mounts import ContainerMount, describe_storage, mounts_of
-from proxy.jupyter.pauses import log_pauses
 from proxy.jupyter.port import LOOPBACK
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
 
 KILLED_EXIT_CODE = 137
 """128 and SIGKILL: the engine waited in vain."""
-ENGINE_RETRY_SECONDS = 1.0
-EVENT_WAIT_SECONDS = 1.0
-"""How long to collect the events of one exit; `docker restart` starts the container within it."""
-
-
-_STOPPED = JupyterExit(0, "labgate stopped it", (), ExitCause.OUTSIDE)
 
 Confirm = Callable[[str], Awaitable[bool]]
 """Asks a person a question; True for yes."""
@@ -87,6 +77,7 @@ class ContainerLauncher:
         self._port = 0
         self._started_at = datetime.fromtimestamp(0, UTC)
         self._stopped = asyncio.Event()
+        self._watch = ContainerWatch(settings, docker, self._stopped)
 
     async def launch(self) -> Launched:
         try:
@@ -96,17 +87,7 @@ class ContainerLauncher:
             raise engine_start_error(error, doing) from None
 
     async def wait_for_exit(self) -> JupyterExit:
-        exit_seen = spawn(self._wait_for_final_exit(), "jupyter: exit")
-        stopped = spawn(self._stopped.wait(), "jupyter: stopped")
-        watched = log_pauses(self._docker, self._launched.id, self._settings.name)
-        pauses = spawn(watched, "jupyter: pauses")
-        try:
-            # The engine may answer a wait only after the session was closed.
-            await asyncio.wait({exit_seen, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            return exit_seen.result() if exit_seen.done() else _STOPPED
-        finally:
-            for task in (exit_seen, stopped, pauses):
-                task.cancel()
+        return await self._watch.final_exit(self._launched, self._started_at)
 
     async def relaunch(self) -> Launched:
         try:
@@ -117,7 +98,7 @@ class ContainerLauncher:
             how = "which somebody started again" if running else "started again"
             return await self._launched_now(how)
         except EngineError as error:
-            if not _is_missing(error):
+            if not is_missing(error):
                 raise engine_start_error(
                     error, f"Container {self._settings.name} cannot be started"
                 ) from None
@@ -125,13 +106,9 @@ class ContainerLauncher:
         return await self.launch()
 
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:
-        if self._container is None or self._stopped.is_set() or count <= 0:
+        if self._container is None or self._stopped.is_set():
             return ()
-        try:
-            pieces = await self._container.log(stdout=True, stderr=True, tail=count)
-        except EngineError:
-            return ()
-        return tuple("".join(pieces).splitlines()[-count:])
+        return await last_lines(self._container, count)
 
     async def stop(self) -> None:
         if self._stopped.is_set():
@@ -141,7 +118,7 @@ class ContainerLauncher:
             if self._container is not None:
                 await self._stop_container(self._container)
         except EngineError as error:
-            if not _is_missing(error):
+            if not is_missing(error):
                 log.warning("container %s could not be stopped: %s", self._settings.name, error)
         finally:
             self._stopped.set()
@@ -153,49 +130,6 @@ class ContainerLauncher:
         if ran and (await container.show())["State"]["ExitCode"] == KILLED_EXIT_CODE:
             said = "Jupyter did not stop within %g s and was killed (container %s)."
             log.warning(said, self._stop_seconds, self._settings.name)
-
-    async def _wait_for_final_exit(self) -> JupyterExit:
-        """Wait for an exit after which nobody else restarts the container."""
-        unreachable = False
-        while True:
-            try:
-                await _not_running(self._launched)
-                if self._stopped.is_set():
-                    return _STOPPED  # the session is closed
-                ended = await self._read_exit()
-            except RuntimeError:
-                # aiohttp raises it in a session that ``stop`` has closed meanwhile.
-                if not self._stopped.is_set():
-                    raise
-                return _STOPPED
-            except EngineError as error:
-                # Read the exit when the engine answers again.
-                if not unreachable:
-                    log.warning("Docker Engine does not answer (%s); asking again", error)
-                unreachable = True
-                await asyncio.sleep(ENGINE_RETRY_SECONDS)
-                continue
-            if unreachable:
-                log.warning("Docker Engine answers again")
-                unreachable = False
-            if ended is not None:
-                return ended
-
-    async def _read_exit(self) -> JupyterExit | None:
-        """The exit, by the engine's events; None if the container runs again."""
-        container = self._launched
-        name = f"container {self._settings.name}"
-        events = await events_of(self._docker, container.id, self._started_at, EVENT_WAIT_SECONDS)
-        now = await self._inspect(container.id)
-        state = now["State"] if now is not None else None
-        if state is not None and (state["Running"] or state["Restarting"]):
-            return None
-        lines = await self.last_lines()
-        why = container_exit(events, state, lines)
-        reason = f"{name} {why.description}"
-        if state is not None and state["OOMKilled"] and why.cause is ExitCause.CRASHED:
-            reason += f" (jupyter.memory_limit: {self._settings.memory_limit or 'not set'})"
-        return JupyterExit(state["ExitCode"] if state is not None else 0, reason, lines, why.cause)
 
     async def _spec(self, existing: Inspected | None) -> ContainerSpec:
         if self._settings.volume is None and self._default_mount is None:
@@ -219,7 +153,7 @@ class ContainerLauncher:
         return self._container
 
     async def _launch(self) -> Launched:
-        existing = await self._inspect(self._settings.name)
+        existing = await inspect_container(self._docker, self._settings.name)
         spec = await self._spec(existing)
         creator = ContainerCreator(self._docker, spec, self._port, self._progress)
         choice = choose_action(existing, spec)
@@ -312,14 +246,6 @@ class ContainerLauncher:
         else:
             await container.start()
 
-    async def _inspect(self, name: str) -> dict[str, Any] | None:
-        try:
-            return await self._docker.containers.container(name).show()
-        except aiodocker.DockerError as error:
-            if _is_missing(error):
-                return None
-            raise
-
 
 def _not_replaced(error: BaseException | None, state: str) -> BaseException:
     """The error to raise for one that ended a replacement; ``state`` is the container's now."""
@@ -328,16 +254,3 @@ def _not_replaced(error: BaseException | None, state: str) -> BaseException:
     if isinstance(error, StartError):
         return type(error)(f"{state}. {error}")
     return error or StartError(f"{state}.")
-
-
-async def _not_running(container: DockerContainer) -> None:
-    """Wait until the container has exited or was removed."""
-    try:
-        await container.wait()
-    except aiodocker.DockerError as error:
-        if not _is_missing(error):
-            raise
-
-
-def _is_missing(error: BaseException) -> bool:
-    return isinstance(error, aiodocker.DockerError) and error.status == 404

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from typing import Any
 
 import aiodocker
 import aiohttp
@@ -115,6 +116,21 @@ def engine_start_error(
 def is_port_in_use(error: aiodocker.DockerError) -> bool:
     """Whether the engine refused to start because the port on the host is in use."""
     return any(sign in error.message.lower() for sign in _PORT_IN_USE)
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether the engine does not have what was asked for."""
+    return isinstance(error, aiodocker.DockerError) and error.status == 404
+
+
+async def inspect_container(docker: aiodocker.Docker, name: str) -> dict[str, Any] | None:
+    """What the engine says of a container, by its name or identifier; None if it has none."""
+    try:
+        return await docker.containers.container(name).show()
+    except aiodocker.DockerError as error:
+        if is_missing(error):
+            return None
+        raise
 
 
 def _cause(error: BaseException) -> tuple[str, str]:

@@ -351,7 +351,9 @@ async def test_the_engine_may_tell_of_the_exit_with_the_stop(place: Place) -> No
             return {"StatusCode": 0}
 
     launcher._container = Late(launcher._docker, id=launcher._launched.id)
-    exit_seen = asyncio.ensure_future(launcher._wait_for_final_exit())
+    exit_seen = asyncio.ensure_future(
+        launcher._watch._final_exit(launcher._launched, launcher._started_at)
+    )
     ended = asyncio.ensure_future(launcher.wait_for_exit())
     await asked.wait()
     await launcher.stop()

@@ -21,7 +21,8 @@ from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import Launched
 from proxy.jupyter.port import default_or_free_port
-from proxy.jupyter.process import ProcessLauncher, environment, jupyter_program
+from proxy.jupyter.process import ProcessLauncher
+from proxy.jupyter.process_command import environment, jupyter_program
 from proxy.jupyter.readiness import is_ready, wait_until_ready
 from tests.e2e.programs import free_port
 from tests.jupyter.visits import contents_status, password_opens, read, request, save
