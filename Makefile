@@ -50,7 +50,7 @@ test-proxies: $(VENV)/dev.stamp
 
 # The image, and labgate as a part of whole services: systemd, compose, JupyterHub.
 test-deployment: $(VENV)/dev.stamp
-	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) -n 2 -m deployment tests $(ARGS)
+	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) -n 2 --dist loadgroup -m deployment tests $(ARGS)
 
 test-aiohttp: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_AIOHTTP) $(ARGS)

@@ -1,12 +1,34 @@
-"""Machines for the tests of services."""
+"""Images and machines, each built once for all tests that use it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.deployment.image import built_image as built_labgate
 from tests.deployment.machine import Machine, built_image, machine_of
+
+HERE = Path(__file__).parent
+IMAGES = ("labgate_image", "machine_image")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that use the same image run in the same process (pytest-xdist, --dist loadgroup)."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            fixtures = getattr(item, "fixturenames", ())
+            group = next((image for image in IMAGES if image in fixtures), item.path.name)
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(scope="session")
+def labgate_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The image that the Dockerfile describes."""
+    with built_labgate(tmp_path_factory) as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
