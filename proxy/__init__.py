@@ -41,6 +41,7 @@ application of somebody else can mount the proxy.
 - ``cli``, what people type; ``config``, what they configure
 - ``app``, which starts and stops everything; ``builders`` makes its parts from the configuration,
   ``workers`` runs it in several processes, ``mount`` in somebody else's aiohttp application
+- ``service``, what a running labgate tells of itself, and is told to do
 - ``certs``, certificates and their renewal; ``jupyter``, which launches and watches Jupyter
 - ``symptoms``, what goes wrong between a browser and Jupyter, in words; ``doctor``, which looks
   for it

@@ -7,12 +7,12 @@ import sys
 
 from proxy.runtime import output
 
-PRINTING = (["password"], ["cert", "show"], ["doctor"])
+PRINTING = (["password"], ["cert", "show"], ["doctor"], ["status"], ["logs"])
 """The commands whose purpose is their output: if it cannot be written, they fail."""
 
 
-ENDED_BY_CTRL_C = "inspect"
-"""The command that has no other end: with Ctrl-C it has done what it was asked to."""
+ENDED_BY_CTRL_C = ("inspect", "logs")
+"""Commands that have no other end: with Ctrl-C they have done what they were asked to."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         return command(arguments)
     except KeyboardInterrupt:
         first = (sys.argv[1:] if arguments is None else arguments)[:1]
-        return 0 if first == [ENDED_BY_CTRL_C] else 130
+        return 0 if first and first[0] in ENDED_BY_CTRL_C else 130
     finally:
         gc.enable()
 

@@ -7,6 +7,7 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from proxy.access.lockout import Lockout
 from proxy.builders import (
     SharedResources,
     bind_ports,
@@ -20,8 +21,8 @@ from proxy.builders import (
     build_web_app_pool,
     fit_to_descriptors,
 )
-from proxy.certs.acme.certificate_request import certificate_request_of
 from proxy.certs.acme.solvers import TlsAlpnResponder, challenge_folder
+from proxy.certs.renewal import renew_certificates
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.config.settings import Settings
@@ -29,6 +30,7 @@ from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorder import CaptureOptions
 from proxy.inspector.ring import Ring
 from proxy.jupyter.readiness import is_ready, is_silent
+from proxy.jupyter.served_jupyter import ServedJupyter
 from proxy.messages import Dispatch
 from proxy.net.limits import Limits, new_connection_limit
 from proxy.net.listener import Listener, listen
@@ -83,8 +85,8 @@ class Application:
         self._shared = shared
         self._renew = renew
         self._upstream: UpstreamAddress | None = None
-        self.jupyter_token = ""
-        """Of a Jupyter that labgate launched; empty for none."""
+        self.jupyter = ServedJupyter()
+        """What is known of the Jupyter that is served."""
         self._limits = Limits(**settings.limits.model_dump())
         self._pool = build_jupyter_pool(settings)
         self._web = InProcessUpstream(self._make_web_application, self._limits)
@@ -194,6 +196,12 @@ class Application:
         }
 
     @property
+    def lockout(self) -> Lockout | None:
+        """Who is locked out; None if nobody ever is."""
+        access_control = self._router.jupyter.access_control
+        return access_control.lockout if access_control is not None else None
+
+    @property
     def upstream(self) -> UpstreamAddress | None:
         """Jupyter's address; None if it is not known yet."""
         return self._upstream
@@ -289,10 +297,3 @@ class Application:
     async def _upstream_responds(self, seconds: float) -> bool:
         address = self._upstream
         return address is not None and not await is_silent(address, seconds)
-
-
-async def renew_certificates(settings: Settings, store: CertificateStore) -> None:
-    """Obtain the certificate, and renew it from then on."""
-    from proxy.certs.acme.maintain import Renewer  # noqa: PLC0415  its libraries cost 0.3 s
-
-    await Renewer(certificate_request_of(settings), store).run()

@@ -41,6 +41,7 @@ LAYERS = {
     "app": "puts the parts together, starts and stops them",
     "mount": "the same in somebody else's aiohttp application",
     "workers": "several processes with an app each",
+    "service": "what a labgate that runs for long tells of itself and is told to do",
     "doctor": "tries what a browser does, and tells symptoms",
     "cli": "what people type: one app, or workers",
     "__main__": "starts cli",

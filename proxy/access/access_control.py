@@ -40,7 +40,7 @@ class AccessControl:
         key: bytes | None = None,
         revoke: Revoke | None = None,
     ) -> None:
-        self._lockout = lockout
+        self.lockout = lockout
         self.verifier = PasswordVerifier(key)
         self._jupyter = JupyterLogin(lockout, self._log_lockout, key)
         self._own: PasswordLogin | None = None
@@ -90,5 +90,5 @@ class AccessControl:
         return (CHALLENGE, CLEAR_SESSION_COOKIE)
 
     def _log_lockout(self, address: str) -> None:
-        seconds = self._lockout.locked_out_seconds(address, monotonic())
+        seconds = self.lockout.locked_out_seconds(address, monotonic())
         log.warning("lockout: too many failed logins, %s is shut out for %d s", address, seconds)

@@ -131,6 +131,15 @@ class Lockout:
         if known is not None:
             known.failures = [one for one in known.failures if one.account != account]
 
+    def locked_out(self, now: float) -> dict[str, float]:
+        """The addresses that are locked out, each with the seconds that remain."""
+        lasting = {key: known.locked_until - now for key, known in self._by_address.items()}
+        return {address: seconds for address, seconds in lasting.items() if seconds > 0}
+
+    def forget(self, address: str) -> None:
+        """Lift the lockout of an address, and forget its failures."""
+        self._by_address.pop(address, None)
+
     def _current(self, address: str, now: float) -> AddressFailures | None:
         """The failures that still count; forgets an address without any."""
         known = self._by_address.get(address)

@@ -5,10 +5,12 @@ Tested by tests/admin/test_server.py.
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +21,7 @@ from proxy.admin.socket_path import socket_path
 from proxy.errors import StartError
 
 CONNECT_SECONDS = 5.0
+_WITHOUT_END = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 
 
 class NotRunning(StartError):  # noqa: N818  reads as what is the case
@@ -28,8 +31,9 @@ class NotRunning(StartError):  # noqa: N818  reads as what is the case
 class AdminClient:
     """Speaks with one running labgate."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, path: Path) -> None:
         self._session = session
+        self._path = path
 
     @classmethod
     @asynccontextmanager
@@ -47,7 +51,7 @@ class AdminClient:
             connector=aiohttp.UnixConnector(str(path)),
             timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS),
         ) as session:
-            yield cls(session)
+            yield cls(session, path)
 
     async def get(self, path: str, **query: str) -> Any:
         """``GET`` a part of the API.
@@ -67,6 +71,35 @@ class AdminClient:
         """
         return await self._ask("POST", path, json=body if body is not None else {})
 
+    async def lines(self, path: str, **query: str) -> AsyncIterator[str]:
+        """The lines of an answer as they come.
+
+        Raises:
+            StartError: labgate refused it, or does not run any more.
+        """
+        try:
+            async with self._session.get(
+                f"{BASE}api/{path}", params=query, timeout=_WITHOUT_END
+            ) as response:
+                if response.status >= 400:
+                    raise StartError(_sentence(await response.text()))
+                async for line in response.content:
+                    yield line.decode("utf-8", "replace").rstrip("\n")
+        except aiohttp.ClientPayloadError:
+            return  # labgate has stopped
+        except aiohttp.ClientError as error:
+            raise _unreachable(self._path, error) from None
+
+    async def wait_until_stopped(self) -> None:
+        """Wait until nobody listens at the socket any more."""
+        while True:
+            try:
+                reader, writer = await asyncio.open_unix_connection(self._path)
+            except OSError:
+                return
+            with closing(writer), suppress(OSError):
+                await reader.read()
+
     async def live(self) -> AsyncIterator[list[dict[str, Any]]]:
         """Batches of summaries of new and changed exchanges, until labgate stops."""
         async with self._session.ws_connect(f"{BASE}api/live", max_msg_size=0) as socket:
@@ -82,11 +115,8 @@ class AdminClient:
                 if response.status >= 400:
                     raise StartError(_sentence(text))
                 return json.loads(text)
-        except aiohttp.ClientConnectorError as error:
-            # A labgate that was killed leaves its socket behind.
-            raise NotRunning(f"No labgate answers at its socket any more: {error}.") from None
         except aiohttp.ClientError as error:
-            raise StartError(f"The running labgate does not answer any more: {error}.") from None
+            raise _unreachable(self._path, error) from None
 
 
 def _check(path: Path, state_folder: Path) -> None:
@@ -105,13 +135,27 @@ def _check(path: Path, state_folder: Path) -> None:
         ) from None
     except OSError:
         raise NotRunning(
-            f"No labgate with the state folder {state_folder} runs. Name another one's with "
-            "LABGATE_STATE__FOLDER or --config, or start a bench of its own with "
-            "`labgate inspect --upstream http://127.0.0.1:8888`."
+            f"No labgate with the state folder {state_folder} runs. Start one with `labgate up` or "
+            "`labgate serve`, or name another one's folder with LABGATE_STATE__FOLDER or --config."
         ) from None
     if strangers := owners - {0, os.getuid(), folder_owner}:
         uid = min(strangers)
         raise StartError(f"{path} is the socket of another user (uid {uid}); it is not used.")
+
+
+def _unreachable(path: Path, error: aiohttp.ClientError) -> StartError:
+    """Why labgate does not answer."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        if error.os_error.errno in (errno.EACCES, errno.EPERM):
+            return StartError(
+                f"{path} is another user's; use sudo, or the user that labgate runs as."
+            )
+        # A labgate that was killed leaves its socket behind.
+        return NotRunning(
+            f"No labgate runs: the one that made {path} was killed. Start it again with "
+            "`labgate up` or `labgate serve`, or `systemctl start labgate`."
+        )
+    return StartError(f"The running labgate does not answer any more: {error}.")
 
 
 def _sentence(text: str) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,10 @@ from proxy.admin.app import make_admin_app
 from proxy.admin.protection import BASE, local_authorities, protect
 from proxy.admin.replay import Replay
 from proxy.admin.sessions import AdminSessions
-from proxy.admin.unix_socket import bind_private, peer_uid
+from proxy.admin.unix_socket import peer_uid
 from proxy.errors import StartError
 from proxy.inspector.inspector import Inspector
 from proxy.net.ports import bind
-
-log = logging.getLogger("labgate")
 
 SHUTDOWN_SECONDS = 0.5
 
@@ -36,6 +33,7 @@ class AdminServer:
         facts: What is filled into the lines that mend something.
         address: A loopback address and a port for the page; port 0 takes any.
         key: Of the page's sessions; a random one if it is empty.
+        commands: Calls that only the socket has.
     """
 
     def __init__(
@@ -47,28 +45,26 @@ class AdminServer:
         address: tuple[str, int],
         *,
         key: str = "",
+        commands: Sequence[web.RouteDef] = (),
     ) -> None:
         self._inspector = inspector
         self._replay = replay
         self._about = about
         self._facts = facts
         self._address = address
+        self._commands = commands
         self._runners: list[web.AppRunner] = []
         self._sockets: list[socket.socket] = []
         self._path: Path | None = None
         self._page = ""
         self._sessions = AdminSessions(key)
 
-    async def listen_on_socket(self, path: Path) -> None:
-        """Serve commands; without the socket labgate runs all the same."""
-        try:
-            listening = bind_private(path)
-        except StartError as error:
-            log.warning("no admin socket: %s `labgate inspect` does not find this labgate.", error)
-            return
-        self._path = path
+    async def serve_socket(self, listening: socket.socket) -> None:
+        """Serve commands on a socket that ``bind_private`` made; ``stop`` removes it."""
+        self._path = Path(listening.getsockname())
         app = self._app(same_user)
         app.router.add_post(BASE + "api/page", self._open_page)
+        app.add_routes(self._commands)
         await self._serve(app, listening)
 
     async def open_page(self) -> str:

@@ -45,6 +45,13 @@ def bind_private(path: Path) -> socket.socket:
     return listening
 
 
+def remove_private(listening: socket.socket) -> None:
+    """Close a socket of ``bind_private`` and remove its path."""
+    path = Path(listening.getsockname())
+    listening.close()
+    path.unlink(missing_ok=True)
+
+
 def peer_uid(connection: socket.socket) -> int | None:
     """The user at the other end (unix(7), SO_PEERCRED); None where the system does not say.
 

@@ -10,5 +10,6 @@ In the order of a start:
 - ``store``               all certificates in service
 - ``status``              the status file for ``labgate cert show``
 - ``watch``               reloads files that have changed
+- ``renewal``             obtains and renews them while labgate serves
 - ``acme``                obtains and renews certificates by ACME
 """

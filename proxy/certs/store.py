@@ -137,6 +137,12 @@ class CertificateStore:
         self._published = True
         self._write_status()
 
+    def statuses(self) -> list[CertificateStatus]:
+        """The certificates in service."""
+        return [
+            _status_of(certificate) for certificate in self.managed if certificate.pair is not None
+        ]
+
     def close(self) -> None:
         """Write into the status file that the instance has ended."""
         self._write_status(running=False)
@@ -160,11 +166,8 @@ class CertificateStore:
     def _write_status(self, *, running: bool = True) -> None:
         if self._status_file is None or not self._published:
             return
-        statuses = [
-            _status_of(certificate) for certificate in self.managed if certificate.pair is not None
-        ]
         try:
-            write_status(self._status_file, statuses, self._hosts, running=running)
+            write_status(self._status_file, self.statuses(), self._hosts, running=running)
         except OSError as error:
             warning = f"{self._status_file} cannot be written: {error.strerror}"
             if warning != self._last_warning:

@@ -5,11 +5,14 @@
 - ``arguments``      the commands
 - ``serving_options``    the options of ``labgate up`` and ``serve``
 - ``cert_options``       those of ``labgate cert``
+- ``service_options``    those of ``labgate status`` and the like
 - ``debugging_options``  those of ``labgate inspect`` and ``doctor``
 - ``run``            ``labgate up`` and ``labgate serve``
 - ``side_listeners``  metrics and the admin socket, beside the public ports
 - ``ready_lines``    the lines that are printed when everything is ready
 - ``administration``  what a running labgate serves on its admin socket
+- ``running``        ``labgate status``, ``logs``, ``open``, ``unlock`` and ``stop``
+- ``status_lines``   what ``labgate status`` shows
 - ``inspect``        ``labgate inspect``
 - ``cert``           ``labgate cert show``
 - ``obtain``         ``labgate cert obtain`` and ``renew``

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from proxy.admin.replay import Replay
 from proxy.admin.server import AdminServer
-from proxy.admin.socket_path import socket_path
 from proxy.app import Application
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.inspector.mends import facts_of
 from proxy.runtime.secret_files import read_or_create_secret
+from proxy.service.commands_api import command_routes
+from proxy.service.instance import Instance
 from proxy.workers.supervisor import Supervisor
 
 log = logging.getLogger("labgate")
@@ -28,8 +30,10 @@ KEY_OCTETS = 24
 Serving: TypeAlias = Application | Supervisor
 
 
-async def start_admin(settings: Settings, app: Serving) -> AdminServer:
-    """Serve the admin socket in the state folder.
+async def start_admin(
+    settings: Settings, app: Serving, instance: Instance, listening: socket.socket | None
+) -> AdminServer:
+    """Serve the admin socket, if there is one.
 
     The page waits until somebody asks for it, unless it has a port of its own.
     """
@@ -51,7 +55,7 @@ async def start_admin(settings: Settings, app: Serving) -> AdminServer:
         app.dispatch,
         lambda: app.upstream,
         site.authority,
-        lambda: app.jupyter_token,
+        lambda: app.jupyter.login.token,
     )
     server = AdminServer(
         app.inspector,
@@ -60,8 +64,10 @@ async def start_admin(settings: Settings, app: Serving) -> AdminServer:
         lambda: facts_of(site, app.upstream),
         address,
         key=_session_key(settings.state_folder),
+        commands=command_routes(instance),
     )
-    await server.listen_on_socket(socket_path(settings.state_folder))
+    if listening is not None:
+        await server.serve_socket(listening)
     if address[1]:
         await _open_page(server)
     return server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import logging
 import sys
@@ -12,9 +13,13 @@ from proxy.config.effects import ineffective_keys, ineffective_options
 from proxy.config.load import load
 from proxy.config.spelling import as_typed
 from proxy.errors import StartError, UsageError
+from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
 
 log = logging.getLogger("labgate")
+
+RUNNING = ("status", "logs", "open", "unlock", "stop")
+"""Commands that speak with a labgate that runs."""
 
 
 def command(arguments: list[str] | None) -> int:
@@ -35,6 +40,11 @@ def command(arguments: list[str] | None) -> int:
         if wrong := ineffective_options(settings, parsed.typed):
             raise UsageError("\n".join(wrong))
         log_to_stderr(settings.log.level)
+        keep_last_problems()
+        if parsed.command in RUNNING:
+            from proxy.cli import running  # noqa: PLC0415  aiohttp costs 0.3 s
+
+            return asyncio.run(running.run(parsed, settings))
         if parsed.command == "cert":
             from proxy.cli import cert  # noqa: PLC0415  commands load what they need
 

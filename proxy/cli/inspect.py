@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,10 +20,13 @@ from rich.console import Console
 from rich.text import Text
 
 from proxy.admin.client import AdminClient
+from proxy.admin.socket_path import socket_path
+from proxy.admin.unix_socket import bind_private
 from proxy.app import Application
 from proxy.cli.administration import start_admin
 from proxy.config.settings import Settings
 from proxy.inspector.rows import escaped, json_line, row, whole, why
+from proxy.service.instance import Instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,9 @@ async def bench(settings: Settings, options: InspectOptions) -> int:
         admin = None
         try:
             await app.start()
-            admin = await start_admin(settings, app)
+            instance = Instance(settings, app, "inspect", datetime.now(UTC))
+            listening = bind_private(socket_path(settings.state_folder))
+            admin = await start_admin(settings, app, instance, listening)
             async with AdminClient.connect(settings.state_folder) as client:
                 await _introduce(client, options, await client.get("state"))
                 await follow(client, options)

@@ -70,7 +70,7 @@ async def serve(settings: Settings) -> int:
     address.check()
     app = _application(settings, access_log=access_log)
     return await _until_signal(
-        settings, app, lambda force: _serve_running(settings, app, address, force)
+        settings, app, "serve", lambda force: _serve_running(settings, app, address, force)
     )
 
 
@@ -92,12 +92,12 @@ async def up(settings: Settings) -> int:
         app = _application(settings, access_log=settings.log.access is True)
         if settings.jupyter.launch != "none":
             return await _until_signal(
-                settings, app, lambda force: _launch_and_serve(settings, app, force)
+                settings, app, "up", lambda force: _launch_and_serve(settings, app, force)
             )
         address = settings.upstream.address if settings.upstream.url else DEFAULT_UPSTREAM
         address.check()
         return await _until_signal(
-            settings, app, lambda force: _serve_running(settings, app, address, force)
+            settings, app, "up", lambda force: _serve_running(settings, app, address, force)
         )
 
 
@@ -107,6 +107,7 @@ async def _serve_running(
     """Open ports and serve until cancelled."""
     try:
         app.connect_to(address)
+        app.jupyter.enter("not launched here")
         probing = spawn(is_silent(address, UPSTREAM_PROBE_SECONDS), "jupyter: first look")
         await app.start()
         silent = f"nothing answers at {address} yet; requests get 503 until it does"
@@ -125,6 +126,8 @@ async def _launch_and_serve(settings: Settings, app: Serving, force: asyncio.Eve
             await app.start()
             print_progress("Starting Jupyter …")
             launched = await launcher.launch()
+            app.jupyter.launcher = launcher
+            app.jupyter.launched(launched)
             app.connect_to(launched.address)
             await _supervise(settings, app, launcher, launched)
         finally:
@@ -167,7 +170,9 @@ async def _supervise(
             _report_ready(settings, app, now)
         known = now
 
-    supervision = Supervision(launcher, interactive=_is_interactive(), on_relaunch=moved)
+    supervision = Supervision(
+        launcher, interactive=_is_interactive(), on_relaunch=moved, jupyter=app.jupyter
+    )
     seconds = settings.jupyter.start_timeout_seconds
     _report_ready(settings, app, await supervision.wait_for_first_answer(launched, seconds))
     reported = True
@@ -198,7 +203,6 @@ def _report_ready(
         jupyter: The Jupyter that is served.
         waiting: Sentences about what is not available yet.
     """
-    app.jupyter_token = jupyter.login.token
     store = app.certificates
     made = store is not None and store.managed[0].source.kind == "development"
     authority = authority_file(settings.state_folder) if made else None
@@ -217,14 +221,14 @@ def _report_ready(
     sd_notify("READY=1")
 
 
-async def _until_signal(settings: Settings, app: Serving, work: Work) -> int:
+async def _until_signal(settings: Settings, app: Serving, command: str, work: Work) -> int:
     """Run ``work`` until it returns or a SIGINT or SIGTERM; a second signal ends the draining.
 
     SIGHUP reloads the certificates, but stops labgate if the terminal was closed.
     """
     loop = asyncio.get_running_loop()
     force = asyncio.Event()
-    serving = with_side_listeners(settings, app, work(force))
+    serving = with_side_listeners(settings, app, command, work(force))
     working = loop.create_task(serving, name="serving")
 
     def on_signal() -> None:

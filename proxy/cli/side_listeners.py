@@ -6,14 +6,21 @@ Tested by tests/e2e/test_inspect.py and tests/web/test_metrics.py.
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 from collections.abc import Coroutine
 from contextlib import closing
+from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from proxy.admin.socket_path import socket_path
+from proxy.admin.unix_socket import bind_private, remove_private
 from proxy.app import Application
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
+from proxy.errors import StartError
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.tasks import spawn
 
@@ -23,20 +30,35 @@ if TYPE_CHECKING:
 
 Serving: TypeAlias = "Application | Supervisor"
 
+log = logging.getLogger("labgate")
+
 ADMIN_DELAY_SECONDS = 1.0
 """Loading aiohttp would slow down whoever waits for the ports, by milliseconds."""
 
 
 async def with_side_listeners(
-    settings: Settings, app: Serving, work: Coroutine[Any, Any, None]
+    settings: Settings, app: Serving, command: str, work: Coroutine[Any, Any, None]
 ) -> None:
-    """Run ``work``, and serve the rest meanwhile."""
-    await _with_admin(settings, app, _with_metrics(settings, app, work))
+    """Run ``work``, and serve the rest meanwhile.
+
+    Args:
+        settings: The configuration.
+        app: What serves.
+        command: ``up`` or ``serve``.
+        work: Ends with labgate.
+    """
+    await _with_admin(settings, app, command, _with_metrics(settings, app, work))
 
 
-async def _with_admin(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:
-    """Run ``work``, and serve the admin socket meanwhile."""
-    starting = spawn(_start_admin_later(settings, app), "admin socket")
+async def _with_admin(
+    settings: Settings, app: Serving, command: str, work: Coroutine[Any, Any, None]
+) -> None:
+    """Run ``work``, and serve the admin socket meanwhile.
+
+    It listens from the beginning: whoever asks too early waits for the answer.
+    """
+    listening = _bind_admin_socket(settings.state_folder)
+    starting = spawn(_start_admin_later(settings, app, command, listening), "admin socket")
     try:
         await work
     finally:
@@ -44,15 +66,32 @@ async def _with_admin(settings: Settings, app: Serving, work: Coroutine[Any, Any
         await asyncio.wait({starting})
         if not starting.cancelled() and starting.exception() is None:
             await starting.result().stop()
+        elif listening is not None:
+            remove_private(listening)
 
 
-async def _start_admin_later(settings: Settings, app: Serving) -> AdminServer:
-    """Start the admin socket when nobody waits for the ports to open any more."""
+def _bind_admin_socket(state_folder: Path) -> socket.socket | None:
+    """The admin socket; labgate runs without it, too."""
+    try:
+        return bind_private(socket_path(state_folder))
+    except StartError as error:
+        log.warning(
+            "no admin socket: %s `labgate status` and the like do not find this labgate.", error
+        )
+        return None
+
+
+async def _start_admin_later(
+    settings: Settings, app: Serving, command: str, listening: socket.socket | None
+) -> AdminServer:
+    """Serve the admin socket when nobody waits for the ports to open any more."""
+    since = datetime.now(UTC)
     await asyncio.sleep(ADMIN_DELAY_SECONDS)
     await run_in_daemon_thread("aiohttp", lambda: import_module("aiohttp.web"))
     from proxy.cli.administration import start_admin  # noqa: PLC0415  see above
+    from proxy.service.instance import Instance  # noqa: PLC0415
 
-    return await start_admin(settings, app)
+    return await start_admin(settings, app, Instance(settings, app, command, since), listening)
 
 
 async def _with_metrics(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:

@@ -19,6 +19,7 @@ A container:
 - ``foreign_container``   a container of the same name that labgate did not create
 - ``activity``            whether kernels or terminals are in use
 - ``unsaved_changes``     files that are lost when a container is removed; pure decisions
+- ``container_log``       its log, line by line
 - ``container_creation``  creates a container, or replaces one
 - ``temporary_container`` runs one command, to ask the engine something
 - ``replacement_check``   finds what the engine refuses about a replacement
@@ -33,11 +34,13 @@ A process:
 
 - ``process``             launches, watches and stops it
 - ``process_command``     the command, its environment, the file with the login
+- ``process_log``         its last lines, and new ones for whoever follows
 - ``exec_wrapper``        ties the process to labgate, then executes Jupyter
 - ``process_tree``        finds and kills the descendants of a process
 
 Afterwards:
 
+- ``served_jupyter``      what is known of it, for those who ask labgate
 - ``readiness``           waits until Jupyter answers
 - ``supervision``         restarts Jupyter when it exits
 - ``engine_events``       the engine's events about one container

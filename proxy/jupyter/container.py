@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from proxy.jupyter.container_creation import (
     NotRestoredError,
     describe_loss,
 )
+from proxy.jupyter.container_log import follow_container_log
 from proxy.jupyter.container_spec import ContainerSpec, container_spec_of
 from proxy.jupyter.container_watch import ContainerWatch, last_lines
 from proxy.jupyter.default_volume import SHARED_VOLUME, default_volume
@@ -109,6 +110,15 @@ class ContainerLauncher:
         if self._container is None or self._stopped.is_set():
             return ()
         return await last_lines(self._container, count)
+
+    def follow_log(self, count: int) -> AsyncIterator[str]:
+        return follow_container_log(self._launched, count)
+
+    async def condition(self) -> str:
+        try:
+            return str((await self._launched.show())["State"]["Status"])
+        except (RuntimeError, *EngineError):  # not launched yet, or the engine does not answer
+            return ""
 
     async def stop(self) -> None:
         if self._stopped.is_set():

@@ -5,6 +5,7 @@ Tested with each implementation: tests/jupyter/test_container.py and tests/jupyt
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -82,6 +83,12 @@ class Launcher(Protocol):
 
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:
         """The end of Jupyter's log."""
+
+    def follow_log(self, count: int) -> AsyncIterator[str]:
+        """The last ``count`` lines of Jupyter's log, then every new one until it exits."""
+
+    async def condition(self) -> str:
+        """Its state in the system's words, as ``running`` or ``paused``; empty if unknown."""
 
     async def stop(self) -> None:
         """Stop Jupyter, launched now or adopted. Idempotent.

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections import deque
+from collections.abc import AsyncIterator
 from pathlib import Path
 from shlex import quote
 
@@ -26,13 +26,14 @@ from proxy.jupyter.process_command import (
     jupyter_program,
     write_configuration,
 )
+from proxy.jupyter.process_log import ProcessLog
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
 
-MAX_LOG_LINES = 200
 FINAL_OUTPUT_SECONDS = 0.5
+MAX_JUDGED_LINES = 200
 
 
 class ProcessLauncher:
@@ -49,7 +50,7 @@ class ProcessLauncher:
         self._token_folder = token_folder
         self._stop_seconds = stop_seconds
         self._folder = (settings.folder or Path.cwd()).expanduser().absolute()
-        self._lines: deque[str] = deque(maxlen=MAX_LOG_LINES)
+        self._log = ProcessLog()
         self._command: list[str] = []
         self._login = Login("password")
         self._port = 0
@@ -96,7 +97,7 @@ class ProcessLauncher:
         process = self._running
         exit_code = await process.wait()
         await self._read_final_output()
-        why = process_exit(exit_code, self._lines)
+        why = process_exit(exit_code, self._log.last(MAX_JUDGED_LINES))
         return JupyterExit(
             exit_code, f"the process {why.description}", await self.last_lines(), why.cause
         )
@@ -108,7 +109,16 @@ class ProcessLauncher:
         return self._launched_now()
 
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:
-        return tuple(self._lines)[-count:] if count > 0 else ()
+        return self._log.last(count)
+
+    def follow_log(self, count: int) -> AsyncIterator[str]:
+        return self._log.follow(count)
+
+    async def condition(self) -> str:
+        if self._process is None:
+            return ""
+        ended = self._process.returncode
+        return "running" if ended is None else f"exited with {ended}"
 
     async def stop(self) -> None:
         process = self._process
@@ -139,7 +149,7 @@ class ProcessLauncher:
     async def _start(self) -> None:
         self.require_folder()
         private = write_configuration(self._token_folder, self._login, self._settings.password)
-        self._lines.clear()
+        self._log.begin()
         # Our own pipe: with asyncio's, the exit is reported only when the pipe is closed, and
         # kernels that inherit it may keep it open.
         reading, writing = os.pipe()
@@ -172,22 +182,19 @@ class ProcessLauncher:
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
         )
         pending = b""
+        add_line = self._log.add
         try:
             while chunk := await reader.read(65536):
                 *lines, pending = (pending + chunk).split(b"\n")
                 for line in lines:
-                    self._add_line(line)
+                    add_line(line)
                 if len(pending) > 65536:  # a progress bar without line ends
                     pending = pending[-65536:]
         finally:
             if pending:
-                self._add_line(pending)
+                add_line(pending)
             transport.close()
-
-    def _add_line(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace").rstrip()
-        self._lines.append(text)
-        log.debug("%s", text)
+            self._log.end()
 
     async def _read_final_output(self) -> None:
         """Read the output before the exit, without waiting for kernels to close the pipe."""

@@ -11,6 +11,7 @@ from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import JupyterExit, Launched, Launcher
 from proxy.jupyter.readiness import poll, wait_until_ready
+from proxy.jupyter.served_jupyter import ServedJupyter
 from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
@@ -47,6 +48,7 @@ class Supervision:
         launcher: The launcher, after its ``launch``.
         interactive: Whether Jupyter's Shut Down ends labgate as well.
         on_relaunch: Called after every further start; Jupyter may have another address then.
+        jupyter: Told of every change.
         restart_delays_seconds: The delay before each restart; the last one is repeated.
     """
 
@@ -56,11 +58,13 @@ class Supervision:
         *,
         interactive: bool,
         on_relaunch: Callable[[Launched], None],
+        jupyter: ServedJupyter | None = None,
         restart_delays_seconds: Sequence[float] = RESTART_DELAYS_SECONDS,
     ) -> None:
         self._launcher = launcher
         self._interactive = interactive
         self._on_relaunch = on_relaunch
+        self._jupyter = jupyter or ServedJupyter()
         self._restart_delays = restart_delays_seconds
         self._starts = 0
         self._ready_at = asyncio.get_running_loop().time()
@@ -82,6 +86,7 @@ class Supervision:
         """
         while ended := await wait_until_ready(self._launcher, launched.address, timeout_seconds):
             launched = await self._restart(ended)
+        self._jupyter.enter("running")
         self._ready_at = asyncio.get_running_loop().time()
         return launched
 
@@ -103,8 +108,10 @@ class Supervision:
 
     async def _restart(self, ended: JupyterExit) -> Launched:
         self._log_exit(ended, self._delay)
+        self._jupyter.enter("restarting", ended.reason)
         launched = await self._start()
         log.info("Jupyter is started again: %s, at %s", launched.description, launched.address)
+        self._jupyter.launched(launched)
         self._on_relaunch(launched)
         return launched
 
@@ -116,6 +123,7 @@ class Supervision:
             await poll(launched.address, ended)
             if not ended.done():
                 answered_at = asyncio.get_running_loop().time()
+                self._jupyter.enter("running")
                 log.info("Jupyter answers again, at %s", launched.address)
             return await ended, answered_at
         finally:
@@ -135,6 +143,7 @@ class Supervision:
                 if (reason := str(error)) != logged:
                     log.error("Jupyter cannot be started again: %s Tried until it works.", reason)
                 logged = reason
+                self._jupyter.enter("restarting", reason)
 
     @property
     def _delay(self) -> float:

@@ -8,6 +8,7 @@
 - ``output``           standard output and error that never block and never fail
 - ``http_date``        the current time for the field Date
 - ``logs``             log lines on standard error
+- ``last_problems``    the last warnings and errors
 - ``log_throttle``     one log line for many events
 - ``periodic``         checks at intervals, whatever goes wrong in one of them
 - ``descriptors``      raises the limit of open file descriptors

@@ -9,6 +9,7 @@ certificates and the listening sockets, and serves no requests itself.
 - ``channel``         the messages between supervisor and worker
 - ``worker``          the worker itself: a new interpreter with an ``Application``
 - ``limits``          divides limits between the workers
+- ``process_report``  what one process tells of itself
 - ``shared_lockout``  counts failed logins as if there were one process
 - ``shared_logout``   shares revoked sessions
 """

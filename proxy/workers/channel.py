@@ -7,6 +7,8 @@ The supervisor first sends the ``WorkerSetup``, then
 - ``{"login": {…}}``       an update for ``SharedLockout.apply``, from another worker
 - ``{"logout": […]}``      a ``Revocation`` that the supervisor has stored
 - ``{"inspect": {…}}``     the ``CaptureOptions``; null switches the capture off
+- ``{"unlock": "…"}``      lift the lockout of this address
+- ``{"report": true}``     asks for a ``ProcessReport``
 - ``{"stop": true}``       accept no new requests, finish the open ones, exit
 - ``{"force": true}``      do not wait for open requests
 
@@ -17,6 +19,7 @@ and the worker sends
 - ``{"draining": true}``   SIGTERM stops it: start another worker
 - ``{"login": {…}}``       for the other workers
 - ``{"logout": […]}``      for the supervisor to store, and for all workers
+- ``{"report": {…}}``      the ``ProcessReport``
 - ``{"exchanges": [{…}]}`` captured by the inspector, new or changed
 
 The stream ends when the other process exits. Tested by tests/e2e/test_workers.py.

@@ -17,8 +17,8 @@ from typing import Any
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.revoked_sessions import Revocation, RevokedFile
 from proxy.access.session import session_key
-from proxy.app import renew_certificates
 from proxy.builders import bind_ports, build_certificate_store
+from proxy.certs.renewal import renew_certificates
 from proxy.certs.store import CertificateStore
 from proxy.certs.watch import watch
 from proxy.config.settings import Settings
@@ -27,11 +27,13 @@ from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorder import Recorder
 from proxy.inspector.remote import CapturedElsewhere
 from proxy.inspector.ring import Ring
+from proxy.jupyter.served_jupyter import ServedJupyter
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.traffic import Gauges
 from proxy.runtime.tasks import spawn
 
 from .channel import Message, WorkerSetup
+from .process_report import ProcessReport
 from .sockets import sockets_per_worker
 from .worker_process import WorkerProcess
 
@@ -54,8 +56,8 @@ class Supervisor:
         self._access_log = access_log
         self.upstream: UpstreamAddress | None = None
         """Jupyter's address; None if it is not known yet."""
-        self.jupyter_token = ""
-        """Of a Jupyter that labgate launched; empty for none."""
+        self.jupyter = ServedJupyter()
+        """What is known of the Jupyter that is served."""
         self.dispatch = None
         """Only the workers have it."""
         self.inspector = Inspector(Ring(), self._use_recorder)
@@ -121,6 +123,16 @@ class Supervisor:
         """Tell all workers Jupyter's address; Jupyter may not run yet."""
         self.upstream = address
         self._broadcast({"upstream": asdict(address)})
+
+    async def reports(self) -> list[ProcessReport]:
+        """What each worker tells of itself."""
+        return await asyncio.gather(*(worker.report() for worker in self._workers))
+
+    def unlock(self, address: str) -> None:
+        """Lift a lockout in all workers, and in those that are started later."""
+        kept = [login for login in self._logins if login["address"] != address]
+        self._logins = deque(kept, maxlen=MAX_REPLAYED_LOGINS)
+        self._broadcast({"unlock": address})
 
     def _use_recorder(self, recorder: Recorder | None) -> None:
         """Have all workers capture the exchanges that begin from now on, or none."""

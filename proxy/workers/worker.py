@@ -9,6 +9,7 @@ import asyncio
 import logging
 import signal
 import socket
+from dataclasses import asdict
 from typing import Any
 
 from proxy.access.revoked_sessions import Revocation
@@ -22,11 +23,13 @@ from proxy.net.ports import Ports
 from proxy.net.upstream_address import upstream_from_json
 from proxy.runtime import output
 from proxy.runtime.event_loop import loop_factory
+from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.tasks import spawn
 
 from .channel import Channel, WorkerSetup
 from .limits import divide_limits
+from .process_report import report_of
 from .shared_lockout import SharedLockout
 from .shared_logout import SharedRevokedSessions
 
@@ -58,6 +61,7 @@ async def _work(end: socket.socket) -> int:
     setup = WorkerSetup(**message)
     settings = divide_limits(Settings.model_validate(setup.settings), setup.workers)
     log_to_stderr(settings.log.level)
+    keep_last_problems()
     access = settings.access
     lockout = SharedLockout(
         access.login_failures,
@@ -139,6 +143,10 @@ class _Worker:
                 self._lockout.apply(update)
             case {"logout": update}:
                 self._revoked.apply(update)
+            case {"unlock": address}:
+                self._lockout.forget(address)
+            case {"report": _}:
+                self._channel.send({"report": asdict(report_of(self._app))})
             case {"reload": _}:
                 self._app.reload()
             case {"inspect": options}:

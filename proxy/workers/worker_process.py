@@ -18,6 +18,7 @@ from contextlib import suppress
 from proxy.runtime.tasks import spawn
 
 from .channel import Channel, Message, WorkerSetup
+from .process_report import ProcessReport, resident_bytes
 
 # With the supervisor's search path: the working folder must not be on it.
 _CODE = """\
@@ -30,6 +31,9 @@ sys.exit(main(int(sys.argv[1])))
 BLOCKED_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 """Blocked in a worker until it ignores them: Ctrl-C sends SIGINT to all processes."""
 
+
+REPORT_SECONDS = 2.0
+"""A worker that does not answer in this time is busy, or hangs."""
 
 UPDATES = frozenset({"login", "logout", "exchanges"})
 """Messages for the supervisor and the other workers."""
@@ -60,6 +64,7 @@ class WorkerProcess:
         self._process = process
         self._channel = channel
         self._on_update = on_update
+        self._asked: list[asyncio.Future[ProcessReport]] = []
         self._receiving = spawn(self._receive(), f"worker {self.pid}")
 
     @classmethod
@@ -95,6 +100,16 @@ class WorkerProcess:
         """Send a message."""
         self._channel.send(message)
 
+    async def report(self) -> ProcessReport:
+        """What it tells of itself; only its memory if it does not answer in time."""
+        told: asyncio.Future[ProcessReport] = asyncio.get_running_loop().create_future()
+        self._asked.append(told)
+        self.send({"report": True})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REPORT_SECONDS):
+                return await told
+        return ProcessReport(self.pid, answers=False, memory_bytes=resident_bytes(self.pid))
+
     async def wait_for_exit(self) -> str:
         """Wait for the exit; returns the signal, the failure or the exit code as text."""
         await asyncio.shield(self._receiving)
@@ -114,6 +129,8 @@ class WorkerProcess:
         while (message := await self._channel.receive()) is not None:
             if message.keys() & UPDATES:
                 self._on_update(self, message)
+            elif "report" in message:
+                self._reported(ProcessReport.of(message["report"]))
             elif "ready" in message:
                 self.serves = True
                 self.ready.set()
@@ -126,6 +143,12 @@ class WorkerProcess:
         self.serves = False
         self.ready.set()
         self.draining.set()
+
+    def _reported(self, report: ProcessReport) -> None:
+        asked, self._asked = self._asked, []
+        for told in asked:
+            if not told.done():
+                told.set_result(report)
 
 
 def _popen(channel: socket.socket, sockets: Sequence[socket.socket]) -> subprocess.Popen[bytes]:

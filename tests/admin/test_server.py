@@ -15,6 +15,7 @@ from proxy.admin.client import AdminClient
 from proxy.admin.replay import Replay
 from proxy.admin.server import AdminServer
 from proxy.admin.socket_path import socket_path
+from proxy.admin.unix_socket import bind_private
 from proxy.errors import StartError
 from proxy.inspector.inspector import Inspector
 from tests.inspector.exchanges import exchange
@@ -23,7 +24,7 @@ from tests.inspector.exchanges import exchange
 @pytest.fixture
 async def server(inspector: Inspector, replay: Replay, sockets: Path) -> AsyncIterator[AdminServer]:
     running = AdminServer(inspector, replay, lambda: {"pid": 7}, dict, ("127.0.0.1", 0))
-    await running.listen_on_socket(socket_path(sockets))
+    await running.serve_socket(bind_private(socket_path(sockets)))
     yield running
     await running.stop()
     assert not socket_path(sockets).exists()
@@ -86,7 +87,7 @@ async def test_a_state_folder_that_a_group_can_write(
     """As in a container of OpenShift; the folder of the socket is private all the same."""
     sockets.chmod(0o770)
     server = AdminServer(inspector, replay, lambda: {"pid": 7}, dict, ("127.0.0.1", 0))
-    await server.listen_on_socket(socket_path(sockets))
+    await server.serve_socket(bind_private(socket_path(sockets)))
     try:
         async with AdminClient.connect(sockets) as client:
             assert (await client.get("state"))["about"] == {"pid": 7}
@@ -103,16 +104,15 @@ async def test_a_socket_in_a_folder_of_another_user(server: AdminServer, sockets
             pass
 
 
-async def test_a_second_labgate_goes_without(
-    server: AdminServer,
-    inspector: Inspector,
-    replay: Replay,
-    sockets: Path,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    second = AdminServer(inspector, replay, dict, dict, ("127.0.0.1", 0))
-    await second.listen_on_socket(socket_path(sockets))
-    await second.stop()
-    assert "no admin socket: Another labgate listens" in caplog.text
+async def test_a_dead_labgates_socket_is_named(sockets: Path) -> None:
+    bind_private(socket_path(sockets)).close()  # as SIGKILL leaves it
+    async with AdminClient.connect(sockets) as client:
+        with pytest.raises(StartError, match=r"the one that made .* was killed"):
+            await client.get("state")
+
+
+async def test_a_socket_of_its_own_for_each_labgate(server: AdminServer, sockets: Path) -> None:
+    with pytest.raises(StartError, match="Another labgate listens"):
+        bind_private(socket_path(sockets))
     async with AdminClient.connect(sockets) as client:
         assert (await client.get("state"))["about"] == {"pid": 7}

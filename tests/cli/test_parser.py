@@ -8,10 +8,11 @@ import pytest
 
 from proxy.cli.arguments import parse_arguments
 
+COMMANDS = "up, serve, status, logs, open, unlock, stop, inspect, cert, doctor, password"
 MISTYPED = [
-    ("", "a command is missing: up, serve, inspect, cert, doctor, password."),
+    ("", f"a command is missing: {COMMANDS}."),
     ("srve", "there is no command srve; did you mean serve?"),
-    ("fly", "there is no command fly (known: up, serve, inspect, cert, doctor, password)."),
+    ("fly", f"there is no command fly (known: {COMMANDS})."),
     ("cert", "a command is missing: show, obtain, renew."),
     ("cert shw", "there is no command shw; did you mean show?"),
     (

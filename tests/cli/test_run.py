@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from proxy.cli.run import _longest_wait, _stop
 from proxy.config.settings import Settings
@@ -27,6 +28,12 @@ class NeverStops:
 
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:
         raise NotImplementedError
+
+    def follow_log(self, count: int) -> AsyncIterator[str]:
+        raise NotImplementedError
+
+    async def condition(self) -> str:
+        return ""
 
     async def stop(self) -> None:
         self.asked.set()

@@ -59,6 +59,12 @@ class Silent:
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:
         return self.lines[-count:]
 
+    def follow_log(self, count: int) -> AsyncIterator[str]:
+        raise NotImplementedError
+
+    async def condition(self) -> str:
+        return ""
+
     async def stop(self) -> None:
         raise NotImplementedError
 

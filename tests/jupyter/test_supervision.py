@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -56,6 +56,12 @@ class Scripted:
 
     async def last_lines(self, count: int = 20) -> tuple[str, ...]:
         return ()
+
+    def follow_log(self, count: int) -> AsyncIterator[str]:
+        raise NotImplementedError
+
+    async def condition(self) -> str:
+        return ""
 
     async def stop(self) -> None:
         raise NotImplementedError

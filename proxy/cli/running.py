@@ -1,0 +1,102 @@
+"""The commands that speak with a running labgate: status, logs, open, unlock, stop.
+
+Tested by tests/e2e/test_status.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import webbrowser
+from datetime import UTC, datetime
+from typing import Any
+
+from proxy.admin.client import AdminClient
+from proxy.cli.status_lines import facts_of, print_status
+from proxy.config.settings import Settings
+from proxy.errors import StartError
+from proxy.service.state_folder import instance_folder
+
+ROOT_UID = 0
+
+
+async def run(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Run one of them; returns the exit code.
+
+    Raises:
+        StartError: No labgate runs, or it refuses.
+    """
+    async with AdminClient.connect(instance_folder(settings)) as client:
+        match parsed.command:
+            case "status":
+                await _status(client, as_json=parsed.json)
+            case "logs":
+                await _logs(client, parsed.lines, follow=parsed.follow)
+            case "open":
+                await _open(client)
+            case "unlock":
+                await _unlock(client, parsed.address)
+            case _:
+                return await _stop(client)
+    return 0
+
+
+async def _status(client: AdminClient, *, as_json: bool) -> None:
+    status = await client.get("status")
+    if as_json:
+        print(json.dumps(status, indent=1, ensure_ascii=False))
+    elif sys.stdout.isatty():
+        print_status(status, datetime.now(UTC))
+    else:
+        print("\n".join(facts_of(status)))
+
+
+async def _logs(client: AdminClient, lines: int, *, follow: bool) -> None:
+    async for line in client.lines("log", lines=str(lines), **({"follow": ""} if follow else {})):
+        print(line, flush=True)
+
+
+async def _open(client: AdminClient) -> None:
+    address = (await client.post("address"))["address"]
+    if await asyncio.to_thread(webbrowser.open, address):
+        print(f"Opened {address.partition('?')[0]} in the browser.")
+    else:
+        print(f"No browser is to be had here. Open this address, which logs in:\n{address}")
+
+
+async def _unlock(client: AdminClient, address: str) -> None:
+    lifted = (await client.post("unlock", {"address": address}))["lifted"]
+    if not lifted:
+        raise StartError(f"{address} is not locked out; `labgate status` lists who is.")
+    print(f"{address} may log in again.")
+
+
+async def _stop(client: AdminClient) -> int:
+    status = await client.get("status")
+    if unit := status["service"]:
+        return await asyncio.to_thread(_stop_service, unit)
+    await client.post("stop")
+    await client.wait_until_stopped()
+    print(f"labgate (process {status['pid']}) has stopped{_and_jupyter(status['jupyter'])}.")
+    return 0
+
+
+def _stop_service(unit: str) -> int:
+    """Have systemd stop it: whatever else ends a service looks like a failure to systemd."""
+    command = ["systemctl", "stop", unit]
+    words = " ".join(command)
+    if os.geteuid() != ROOT_UID or shutil.which(command[0]) is None:
+        raise StartError(f"labgate runs as the service {unit}. Stop it with: sudo {words}")
+    print(words)
+    return subprocess.run(command, check=False).returncode  # noqa: S603  a unit's name
+
+
+def _and_jupyter(jupyter: dict[str, Any]) -> str:
+    if jupyter["description"]:
+        return ", and so has its Jupyter"
+    return f"; Jupyter at {jupyter['address']} goes on"

@@ -1,0 +1,164 @@
+"""The output of ``labgate status``: a table at a terminal, otherwise one fact a line.
+
+The status is what ``proxy.service.status`` describes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Status = dict[str, Any]
+Line = tuple[str, str, str]
+"""Label, text, and rich's style of the text."""
+
+SOON_DAYS = 15
+
+
+def print_status(status: Status, now: datetime, console: Console | None = None) -> None:
+    """Print the table."""
+    console = console or Console(highlight=False)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text, style in lines_of(status, now):
+        table.add_row(label, Text(text, style))
+    console.print(table)
+
+
+def lines_of(status: Status, now: datetime) -> list[Line]:
+    """The lines for people, in their time zone."""
+    service = f", service {status['service']}" if status["service"] else ""
+    command = f"labgate {status['command']}{service}"
+    process = f"process {status['pid']} of {status['user']}"
+    since = _since(status["since"], now)
+    lines = [
+        ("labgate", f"{status['version']}, {process}, {command}, since {since}", ""),
+        ("Address", ", ".join(status["addresses"]), "cyan"),
+        ("Listening", ", ".join(status["listening"]), ""),
+    ]
+    if status["metrics"]:
+        lines.append(("Metrics", f"http://{status['metrics']}/metrics", ""))
+    lines.append(_jupyter(status["jupyter"], now))
+    lines.append(("Traffic", _traffic(status), ""))
+    lines += _labelled("Certificate", [_certificate(one) for one in status["certificates"]])
+    lines += _labelled("Locked out", [_lockout(one) for one in status["lockouts"]])
+    lines += _labelled("Memory", _memory(status))
+    lines += _labelled("Problems", [_problem(one) for one in status["problems"]])
+    return lines
+
+
+def facts_of(status: Status) -> list[str]:
+    """A line ``key value`` for every fact, as ``certificates.0.days_left 61``."""
+    return [f"{path} {_written(value)}".rstrip() for path, value in _facts("", status)]
+
+
+def _facts(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _facts(f"{path}.{key}" if path else key, below)
+    elif isinstance(value, list) and value:
+        for number, below in enumerate(value):
+            yield from _facts(f"{path}.{number}", below)
+    elif not isinstance(value, list):
+        yield path, value
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _labelled(label: str, texts: list[tuple[str, str]]) -> list[Line]:
+    return [(label if not number else "", *text) for number, text in enumerate(texts)]
+
+
+def _jupyter(jupyter: Status, now: datetime) -> Line:
+    where = f" at {jupyter['address']}" if jupyter["address"] else ""
+    reason = f" ({jupyter['reason']})" if jupyter["reason"] else ""
+    what = f"; {jupyter['description']}" if jupyter["description"] else ""
+    text = f"{jupyter['state']}{where}{reason}, since {_since(jupyter['since'], now)}{what}"
+    return ("Jupyter", text, "green" if jupyter["state"] == "answers" else "yellow")
+
+
+def _traffic(status: Status) -> str:
+    sockets, requests, connections = (
+        status[name] for name in ("websockets", "requests", "connections")
+    )
+    return (
+        f"{_count(sockets, 'WebSocket')}, {_count(requests, 'request')} under way, "
+        f"{_count(connections, 'connection')}"
+    )
+
+
+def _certificate(certificate: Status) -> tuple[str, str]:
+    days = certificate["days_left"]
+    text = (
+        f"{', '.join(certificate['names'])} ({certificate['source']}): {_count(days, 'day')} left"
+    )
+    if certificate["temporary"]:
+        text += "; a temporary one, until the real one is there"
+    if certificate["problem"]:
+        return (f"{text}. {certificate['problem']}", "red")
+    return (text, "yellow" if days < SOON_DAYS else "")
+
+
+def _lockout(lockout: Status) -> tuple[str, str]:
+    left = timedelta(seconds=lockout["seconds_left"])
+    address = lockout["address"]
+    return (f"{address}, for {_span(left)} more; labgate unlock {address} lets it in", "yellow")
+
+
+def _memory(status: Status) -> list[tuple[str, str]]:
+    processes = status["processes"]
+    whole = (_megabytes(status["memory_bytes"]), "")
+    if len(processes) == 1:
+        return [whole]
+    return [whole, *(_process(process) for process in processes)]
+
+
+def _process(process: Status) -> tuple[str, str]:
+    text = f"{process['role']} {process['pid']}: {_megabytes(process['memory_bytes'])}"
+    if not process["answers"]:
+        return (f"{text}, does not answer", "red")
+    if process["role"] == "worker":
+        text += f", {_count(process['websockets'], 'WebSocket')}"
+    return (text, "")
+
+
+def _problem(problem: Status) -> tuple[str, str]:
+    at = datetime.fromisoformat(problem["time"]).astimezone()
+    style = "red" if problem["level"] == "error" else "yellow"
+    return (f"{at:%Y-%m-%d %H:%M:%S} {problem['text']}", style)
+
+
+def _since(time: str, now: datetime) -> str:
+    since = datetime.fromisoformat(time)
+    return f"{since.astimezone():%Y-%m-%d %H:%M:%S} ({_span(now - since)})"
+
+
+def _span(span: timedelta) -> str:
+    """The two largest units of a span of time."""
+    seconds = max(0, int(span.total_seconds()))
+    parts = [
+        (seconds // 86_400, "d"),
+        (seconds // 3600 % 24, "h"),
+        (seconds // 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ]
+    first = next((place for place, (number, _) in enumerate(parts) if number), len(parts) - 1)
+    return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1_000_000:.0f} MB" if count else "not known"

@@ -1,0 +1,44 @@
+"""The Jupyter that this labgate serves, as far as labgate knows it.
+
+Tested by tests/jupyter/test_supervision.py and tests/e2e/test_status.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from proxy.jupyter.launcher import Launched, Launcher, Login
+
+JupyterPhase = Literal["starting", "running", "restarting", "not launched here"]
+UNKNOWN_LOGIN = Login("unknown")
+
+
+@dataclass(slots=True)
+class ServedJupyter:
+    """What labgate knows of the Jupyter behind it.
+
+    Attributes:
+        phase: ``running`` means that it answered and has not exited since.
+        reason: Why it is started again.
+        since: When the phase began.
+        description: ``container jupyter (image …), adopted``; empty if it was not launched here.
+        login: Who can log in.
+        launcher: It can tell Jupyter's log; None if it was not launched here.
+    """
+
+    phase: JupyterPhase = "starting"
+    reason: str = ""
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    description: str = ""
+    login: Login = UNKNOWN_LOGIN
+    launcher: Launcher | None = None
+
+    def enter(self, phase: JupyterPhase, reason: str = "") -> None:
+        """Begin a phase."""
+        self.phase, self.reason, self.since = phase, reason, datetime.now(UTC)
+
+    def launched(self, launched: Launched) -> None:
+        """Keep what a start told."""
+        self.description, self.login = launched.description, launched.login

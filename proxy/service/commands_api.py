@@ -1,0 +1,63 @@
+"""The calls of ``labgate status``, ``stop``, ``logs``, ``open`` and ``unlock`` on the admin socket.
+
+Only the socket has them, never the inspector's page. Tested by tests/e2e/test_status.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from proxy.admin.protection import BASE
+from proxy.errors import StartError
+from proxy.service.instance import Instance
+
+MAX_LINES = 100_000
+STOP_AFTER_SECONDS = 0.05
+"""The answer is sent first."""
+
+
+def command_routes(instance: Instance) -> list[web.RouteDef]:
+    """The routes, for the admin socket's application."""
+    api = f"{BASE}api/"
+
+    async def status(_request: web.Request) -> web.Response:
+        return web.json_response(await instance.status())
+
+    async def stop(_request: web.Request) -> web.Response:
+        asyncio.get_running_loop().call_later(STOP_AFTER_SECONDS, instance.stop)
+        return web.json_response({})
+
+    async def address(_request: web.Request) -> web.Response:
+        return web.json_response({"address": instance.login_address()})
+
+    async def unlock(request: web.Request) -> web.Response:
+        try:
+            lifted = await instance.unlock(str((await request.json())["address"]))
+        except StartError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response({"lifted": lifted})
+
+    async def log(request: web.Request) -> web.StreamResponse:
+        count = int(request.query.get("lines", "100"))
+        lines = instance.log(min(max(count, 0), MAX_LINES), follow="follow" in request.query)
+        response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
+        try:
+            async for line in lines:
+                if not response.prepared:
+                    await response.prepare(request)
+                await response.write(line.encode("utf-8") + b"\n")
+        except StartError as error:
+            return web.json_response({"error": str(error)}, status=409)
+        if not response.prepared:
+            await response.prepare(request)
+        return response
+
+    return [
+        web.get(api + "status", status),
+        web.get(api + "log", log),
+        web.post(api + "address", address),
+        web.post(api + "stop", stop),
+        web.post(api + "unlock", unlock),
+    ]

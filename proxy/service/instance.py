@@ -1,0 +1,160 @@
+"""The labgate of this process: its status, and what can be asked of it.
+
+Tested by tests/e2e/test_status.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import signal
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import TypeAlias
+from urllib.parse import quote
+
+from proxy import __version__
+from proxy.app import Application
+from proxy.config.settings import Settings
+from proxy.config.types import host_and_port
+from proxy.errors import StartError
+from proxy.jupyter.readiness import is_ready
+from proxy.rules.networks import limit_key, parse_address
+from proxy.runtime.last_problems import last_problems
+from proxy.service.status import JupyterStatus, Role, Status, status_of
+from proxy.service.unit_name import unit_name
+from proxy.workers.process_report import ProcessReport, report_of, resident_bytes
+from proxy.workers.supervisor import Supervisor
+
+FOLLOW_AGAIN_SECONDS = 0.5
+
+Serving: TypeAlias = Application | Supervisor
+
+
+class Instance:
+    """What runs here.
+
+    Args:
+        settings: The configuration.
+        app: What serves.
+        command: ``up`` or ``serve``.
+        since: When it was started.
+    """
+
+    def __init__(self, settings: Settings, app: Serving, command: str, since: datetime) -> None:
+        self._settings = settings
+        self._app = app
+        self._about = _about(settings, command, since)
+
+    async def status(self) -> Status:
+        """Everything that ``labgate status`` shows (``proxy.service.status``)."""
+        processes, jupyter = await asyncio.gather(self._processes(), self._jupyter())
+        store = self._app.certificates
+        certificates = store.statuses() if store is not None else []
+        return status_of(self._about, jupyter, processes, certificates, datetime.now(UTC))
+
+    async def unlock(self, address: str) -> bool:
+        """Lift a lockout in all processes; returns whether there was one.
+
+        Raises:
+            StartError: That is no address.
+        """
+        if parse_address(address.partition("/")[0]) is None:
+            raise StartError(f"{address!r} is no IP address; `labgate status` lists the lockouts.")
+        key = limit_key(address.partition("/")[0])
+        known = {name for _, report in await self._processes() for name in report.locked_out}
+        if isinstance(self._app, Supervisor):
+            self._app.unlock(key)
+        elif self._app.lockout is not None:
+            self._app.lockout.forget(key)
+        return key in known
+
+    def stop(self) -> None:
+        """End labgate, and the Jupyter that it launched, as Ctrl-C does."""
+        signal.raise_signal(signal.SIGINT)
+
+    def login_address(self) -> str:
+        """The address to open in a browser, with the login token if there is one."""
+        upstream, token = self._app.upstream, self._app.jupyter.login.token
+        base_path = upstream.base_path if upstream is not None else "/"
+        address = f"{self._settings.origins[0]}{base_path}lab"
+        return f"{address}?token={quote(token)}" if token else address
+
+    async def log(self, count: int, *, follow: bool) -> AsyncIterator[str]:
+        """Jupyter's log, across its restarts.
+
+        Args:
+            count: How many of the last lines come first.
+            follow: Whether new lines come until labgate ends.
+
+        Raises:
+            StartError: labgate did not launch this Jupyter.
+        """
+        launcher = self._app.jupyter.launcher
+        if launcher is None:
+            raise StartError(
+                f"labgate did not launch the Jupyter at {self._app.upstream}, so it has no log of "
+                "it. Look where that is run: docker logs, journalctl, its terminal."
+            )
+        if not follow:
+            for line in await launcher.last_lines(count):
+                yield line
+            return
+        while True:
+            async for line in launcher.follow_log(count):
+                yield line
+            count = 0
+            await asyncio.sleep(FOLLOW_AGAIN_SECONDS)
+
+    async def _processes(self) -> list[tuple[Role, ProcessReport]]:
+        if isinstance(self._app, Application):
+            return [("main", report_of(self._app))]
+        own = ProcessReport(
+            os.getpid(), memory_bytes=resident_bytes(os.getpid()), problems=last_problems()
+        )
+        workers = await self._app.reports()
+        workers.sort(key=lambda report: report.pid)
+        return [("supervisor", own), *(("worker", report) for report in workers)]
+
+    async def _jupyter(self) -> JupyterStatus:
+        known, upstream = self._app.jupyter, self._app.upstream
+        state: str = known.phase
+        reason = known.reason
+        if upstream is None:
+            state = "starting"
+        elif known.phase in ("running", "not launched here"):
+            answers = await is_ready(upstream)
+            state = "answers" if answers else "does not answer"
+            if not answers and known.launcher is not None:
+                reason = await known.launcher.condition()
+        return JupyterStatus(
+            "" if upstream is None else str(upstream), known.description, state, reason, known.since
+        )
+
+
+def _about(settings: Settings, command: str, since: datetime) -> Status:
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        user = str(os.getuid())
+    port = settings.https_port if settings.listen.tls else settings.http_port
+    ports = [port, settings.http_port] if settings.listen.tls and settings.http_port else [port]
+    return {
+        "version": __version__,
+        "command": command,
+        "pid": os.getpid(),
+        "user": user,
+        "since": since.astimezone(UTC).isoformat(timespec="seconds"),
+        "service": unit_name(),
+        "state_folder": str(settings.state_folder.absolute()),
+        "addresses": [str(origin) for origin in settings.origins],
+        "listening": [_shown(host, port) for port in ports for host in settings.bind],
+        "metrics": _shown(*host_and_port(settings.listen.metrics))
+        if settings.listen.metrics
+        else "",
+    }
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
