@@ -47,7 +47,7 @@ async def start_admin(
             "observe": settings.inspector.observe,
             "workers": settings.listen.workers,
             "pid": os.getpid(),
-            "own_token": bool(app.jupyter_token),
+            "own_token": bool(app.jupyter.login.token),
         }
 
     replay = Replay(

@@ -29,6 +29,7 @@ from proxy.doctor.finding import Finding, Report
 from proxy.doctor.plan import Probe
 from proxy.doctor.target import Target, read_target
 from proxy.errors import StartError, UsageError
+from proxy.service.state_folder import instance_folder
 
 TOKEN_VARIABLE = "LABGATE_DOCTOR_TOKEN"  # noqa: S105  its name
 PASSWORD_VARIABLE = "LABGATE_DOCTOR_PASSWORD"  # noqa: S105  its name
@@ -57,7 +58,7 @@ def _take_found_address(parsed: argparse.Namespace) -> None:
         StartError: The labgate that runs here may not be asked.
     """
     settings = load(parsed.flags, file=parsed.config, typed=parsed.typed)
-    found = asyncio.run(find_address(settings.state_folder))
+    found = asyncio.run(find_address(instance_folder(settings)))
     _warn(found.said)
     parsed.url = found.url
     parsed.ca = parsed.ca or found.authority

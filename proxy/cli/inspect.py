@@ -27,6 +27,7 @@ from proxy.cli.administration import start_admin
 from proxy.config.settings import Settings
 from proxy.inspector.rows import escaped, json_line, row, whole, why
 from proxy.service.instance import Instance
+from proxy.service.state_folder import instance_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ async def attach(settings: Settings, options: InspectOptions) -> int:
     Raises:
         StartError: None runs, or it refuses.
     """
-    async with AdminClient.connect(settings.state_folder) as client:
+    async with AdminClient.connect(instance_folder(settings)) as client:
         if options.off:
             await client.post("state", {"on": False})
             print("The capture is off.")

@@ -12,6 +12,7 @@ import pytest
 from proxy.admin.replay import Replay
 from proxy.admin.server import AdminServer
 from proxy.admin.socket_path import socket_path
+from proxy.admin.unix_socket import bind_private
 from proxy.cli.doctor_address import DEFAULT_URL, FoundAddress, find_address
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.ring import Ring
@@ -29,7 +30,7 @@ async def running(sockets: Path, about: dict[str, Any]) -> AsyncIterator[AdminSe
     inspector = Inspector(Ring(), lambda recorder: None)
     replay = Replay(inspector, None, lambda: None, "lab.example.org", lambda: "")
     server = AdminServer(inspector, replay, lambda: about, dict, ("127.0.0.1", 0))
-    await server.listen_on_socket(socket_path(sockets))
+    await server.serve_socket(bind_private(socket_path(sockets)))
     yield server
     await server.stop()
 

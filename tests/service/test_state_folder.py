@@ -10,7 +10,7 @@ from proxy.service.state_folder import instance_folder
 
 
 def in_use(folder: Path) -> Path:
-    folder.mkdir()
+    socket_path(folder).parent.mkdir(parents=True)
     socket_path(folder).touch()
     return folder
 
