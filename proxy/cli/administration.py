@@ -45,6 +45,7 @@ async def start_admin(
             "site": str(site),
             "upstream": str(app.upstream or "no Jupyter yet"),
             "observe": settings.inspector.observe,
+            "listens": f"{site.scheme}://localhost:{settings.http_port}",
             "workers": settings.listen.workers,
             "pid": os.getpid(),
             "own_token": bool(app.jupyter.login.token),

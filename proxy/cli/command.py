@@ -12,7 +12,9 @@ from proxy.cli.arguments import parse_arguments
 from proxy.config.effects import ineffective_keys, ineffective_options
 from proxy.config.load import load
 from proxy.config.spelling import as_typed
+from proxy.config.types import is_address, is_loopback_name
 from proxy.errors import StartError, UsageError
+from proxy.net.upstream_address import parse_upstream
 from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
 
@@ -82,13 +84,32 @@ def command(arguments: list[str] | None) -> int:
         return error.exit_code
 
 
+def _needs_its_name(url: str) -> bool:
+    """Whether what is there may serve several names, as a proxy does.
+
+    A Jupyter, or a proxy, on this machine or at an address gets Host and Origin as they came, and
+    so every request the same: Jupyter names its login cookie after Host.
+    """
+    try:
+        upstream = parse_upstream(url)
+    except UsageError:
+        return False  # it is reported with all other problems
+    return not is_address(upstream.host) and not is_loopback_name(upstream.host)
+
+
 def _prepare_bench(parsed: argparse.Namespace) -> None:
     """A bench observes on loopback in plain HTTP, whatever the file says."""
     if "upstream" not in parsed.flags:
         # The running labgate's upstream is not asked here.
+        if "site" in parsed.flags:
+            raise UsageError("--domain is for a bench: it needs --upstream, too.")
         return
     flags = parsed.flags
     flags.setdefault("listen", {}).update(tls=False, bind=["127.0.0.1", "::1"], workers=1)
-    flags["site"] = {"domains": ["localhost", "127.0.0.1"]}
+    given = flags.get("site", {}).get("domains", [])
+    flags["site"] = {
+        "domains": [*given, *(name for name in ("localhost", "127.0.0.1") if name not in given)],
+        "rewrite": "rewrite" if _needs_its_name(flags["upstream"]["url"]) else "preserve",
+    }
     flags["inspector"] = {"enabled": True, "observe": True, "content": parsed.content}
     flags["access"] = {"htpasswd": None}

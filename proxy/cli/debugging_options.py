@@ -46,6 +46,15 @@ def add_inspect(commands: Any) -> None:
         metavar="PORT",
         help="of that bench (default 8080)",
     )
+    add(
+        "--domain",
+        action=Key,
+        key="site.domains",
+        repeat=True,
+        metavar="NAME:PORT",
+        help="what the browser shows, if that bench is behind a proxy: a name of this machine, as "
+        "localhost:8443; may be repeated",
+    )
 
 
 def add_doctor(commands: Any) -> None:

@@ -138,7 +138,7 @@ async def _introduce(client: AdminClient, options: InspectOptions, before: Any) 
         ("End", f"Ctrl-C ends this; labgate goes on{end}"),
     ]
     if about["observe"]:
-        shown[0] = ("Observing", f"{about['upstream']}: open {about['site']} instead of it")
+        shown[0] = ("Observing", f"{about['upstream']}: open {about['listens']} instead of it")
         shown[2:] = [("End", "Ctrl-C")]
     if options.filter:
         shown.insert(2, ("Filter", options.filter))

@@ -160,13 +160,12 @@ class Settings(Section):
     def origins(self) -> tuple[WebOrigin, ...]:
         """The public origins, the canonical one first; the default port is that of HTTPS.
 
-        Without TLS another proxy terminates it, and only who observes sees labgate itself.
+        Without TLS another proxy terminates it, and only who observes sees labgate itself: with
+        or without such a proxy in front.
         """
         if self.inspector.observe and not self.listen.tls:
-            return tuple(
-                parse_domain(text, self.http_port)._replace(scheme="http")
-                for text in self.site.domains
-            )
+            behind_tls = [parse_domain(text, self.http_port) for text in self.site.domains]
+            return (*(origin._replace(scheme="http") for origin in behind_tls), *behind_tls)
         return tuple(parse_domain(text, self.https_port) for text in self.site.domains)
 
     @property

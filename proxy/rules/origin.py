@@ -17,6 +17,7 @@ from .authority import host_only, is_authority, port_only
 from .credentials import tokens
 from .decision import Refuse
 from .head import RequestHead
+from .redaction import printable
 from .site import Site
 
 NO_SUCH_SITE = "The name or the port in the address is not one that is served here."
@@ -47,7 +48,7 @@ def check_host(head: RequestHead, site: Site) -> Refuse | None:
         if hosts[0] and not is_authority(hosts[0]):
             sentence = "The Host field is not a host and a port."
             return Refuse(400, "host", sentence, "Host", hosts[0])
-        hint = port_hint(hosts[0], site)
+        hint = port_hint(hosts[0], site) or (unnamed_hint(hosts[0]) if site.observe else "")
         return Refuse(421, "host", NO_SUCH_SITE, "Host", hosts[0], hint=hint)
     return None
 
@@ -55,8 +56,8 @@ def check_host(head: RequestHead, site: Site) -> Refuse | None:
 def port_hint(host: bytes, site: Site) -> str:
     """What to do if Host differs from a public authority only in the port.
 
-    Behind a NAT or a container's published port, browsers send the port that they use.
-    Empty if the names differ, too.
+    Behind another proxy, a NAT or a container's published port, browsers send the port that they
+    use. Empty if the names differ, too.
     """
     name = host_only(host)
     public = next((one for one in site.domains if one.host.encode("ascii") == name), None)
@@ -67,7 +68,17 @@ def port_hint(host: bytes, site: Site) -> str:
         return ""
     return (
         f"{requested.spelled_out} differs from the public {public.spelled_out} in the port alone; "
-        f"where a NAT or a container maps the port, start with --domain {requested.spelled_out}"
+        "where a proxy in front, a NAT or a container has another port, start with "
+        f"--domain {requested.spelled_out}"
+    )
+
+
+def unnamed_hint(host: bytes) -> str:
+    """What somebody who observes should know of a name that labgate would refuse."""
+    name = printable(host)
+    return (
+        f"labgate lets it in where it is named with --domain {name}, as `labgate serve` takes it; "
+        "who observes may name only this machine"
     )
 
 

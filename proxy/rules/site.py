@@ -131,7 +131,8 @@ def make_site(
         spellings = [origin.spelled_out]
         if origin.default_port:
             spellings.append(origin.authority)
-        authorities.update((text.encode("ascii"), origin) for text in spellings)
+        for text in spellings:
+            authorities.setdefault(text.encode("ascii"), origin)
         origins.update(f"{origin.scheme}://{text}".encode("ascii") for text in spellings)
     return Site(
         domains=domains,

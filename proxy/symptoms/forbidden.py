@@ -161,11 +161,13 @@ def _is_local(host: bytes) -> bool:
 
 
 def _is_page(evidence: Evidence) -> bool:
-    """Whether Jupyter would send people to its login instead of answering 403.
+    """Whether Jupyter would send people to its login instead of answering 403, or ask for none.
 
     So a 403 is of ``check_host``, which comes first.
     """
     head = evidence.sent or evidence.came
+    if path_of(head) == f"{evidence.site.base_path}api".encode("utf-8", "surrogateescape"):
+        return True
     segment = first_segment(head.target, evidence.site.base_path)
     return head.method in SAFE_METHODS and segment not in _NO_PAGES and not means_websocket(head)
 
@@ -260,18 +262,18 @@ def _no_login(evidence: Evidence, id: str) -> Explanation:  # noqa: A002
         )
         if passed_a_proxy(evidence.came):
             sentence += "; if it does, the proxy in front takes it away"
-        return explained("login-missing", f"{sentence}.", "Cookie")
+        return explained("login-missing", f"{sentence}.{_perhaps_host(head)}", "Cookie")
     if not head.values(b"cookie"):
         sentence = (
             f"Jupyter answered {evidence.status} because no Cookie came: the proxy in front takes "
             "it away, or this client has not logged in."
         )
-        return explained(id, sentence, "Cookie")
+        return explained(id, sentence + _perhaps_host(head), "Cookie")
     sentence = (
         f"Jupyter answered {evidence.status} because no login came among the cookies: this client "
         "has not logged in, or did so under another name or port."
     )
-    return explained("login-missing", sentence, "Cookie")
+    return explained("login-missing", sentence + _perhaps_host(head), "Cookie")
 
 
 def _expired(evidence: Evidence) -> Explanation:
@@ -280,7 +282,12 @@ def _expired(evidence: Evidence) -> Explanation:
         "server's of this name (Jupyter's log: Clearing invalid/expired login cookie). Log in "
         "again; where two servers share a name, set IdentityProvider.cookie_name."
     )
-    host = first((evidence.sent or evidence.came).values(b"host"))
-    if not _is_local(host):
-        sentence += " If its pages get 403 too, it refuses Host itself (ServerApp.local_hostnames)."
+    sentence += _perhaps_host(evidence.sent or evidence.came)
     return explained("login-refused", sentence, "Cookie")
+
+
+def _perhaps_host(head: RequestHead) -> str:
+    """What else it may be, where Host is none that Jupyter serves without a word."""
+    if _is_local(first(head.values(b"host"))):
+        return ""
+    return " If its pages get 403 too, it refuses Host itself (ServerApp.local_hostnames)."

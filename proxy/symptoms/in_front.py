@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from proxy.rules.authority import host_only, port_only
 from proxy.rules.head import RequestHead
+from proxy.rules.origin import is_websocket
 from proxy.rules.site import Site
 
 from .evidence import (
@@ -51,6 +52,19 @@ def _upgrade(head: RequestHead, _: Site) -> Explanation | None:
             "send Connection: upgrade (nginx: proxy_set_header Connection $connection_upgrade)."
         )
         return explained("websocket-not-upgraded", sentence, "Connection")
+    if head.version < (1, 1):
+        sentence = (
+            "The request for a WebSocket came in HTTP/1.0, which has no Upgrade: the proxy in "
+            "front has to speak HTTP/1.1 (nginx: proxy_http_version 1.1; it speaks 1.0 by itself)."
+        )
+        return explained("websocket-not-upgraded", sentence, "Upgrade")
+    if not is_websocket(head):
+        sentence = (
+            f"The request for a WebSocket came with Upgrade: {shown(head, b'upgrade')}, where "
+            "websocket alone is taken: the proxy in front has to pass the browser's on (nginx: "
+            "proxy_set_header Upgrade $http_upgrade)."
+        )
+        return explained("websocket-not-upgraded", sentence, "Upgrade")
     return None
 
 

@@ -38,7 +38,7 @@ def _host(evidence: Evidence, refusal: Refuse) -> Explanation:
         if blamed is not None and blamed.field == "Host":
             return blamed
         return explained("malformed-request", f"{_said(refusal)}. {refusal.sentence}", "Host")
-    names = ", ".join(domain.authority for domain in site.domains)
+    names = ", ".join(dict.fromkeys(domain.authority for domain in site.domains))
     because = f"{_said(refusal)} because Host {shown(head, b'host')} is not {names}"
     blame = _blame(evidence, "Host")
     if blame:

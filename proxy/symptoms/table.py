@@ -116,8 +116,7 @@ _ALL = (
         "body-limit",
         Severity.ERROR,
         "The proxy refuses large uploads",
-        "a limit of the proxy (nginx: client_max_body_size, 1 MB); Jupyter's own is "
-        "ServerApp.max_body_size, 512 MiB",
+        "the proxy's limit (nginx: client_max_body_size, 1 MB); Jupyter's is 512 MiB",
     ),
     Symptom(
         "path-decoded",
@@ -170,8 +169,7 @@ _ALL = (
         "login-missing",
         Severity.NOTE,
         "This client has not logged in",
-        "IdentityProvider.get_user: the login cookie, or a token as Authorization: token … or "
-        "?token=…",
+        "IdentityProvider.get_user: a login cookie, or Authorization: token …, or ?token=…",
     ),
     Symptom(
         "rate-limited",
@@ -189,8 +187,7 @@ _ALL = (
         "files-refused",
         Severity.ERROR,
         "Jupyter cannot read or write its files",
-        "the owner and the rights of the folder, and the room on its disk (FileContentsManager); "
-        "no proxy has a part in it",
+        "the folder's owner and rights, and the room on its disk; no proxy has a part in it",
     ),
     Symptom(
         "no-redirect",

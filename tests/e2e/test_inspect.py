@@ -218,7 +218,9 @@ HOLES = [
     pytest.param("POST", "/api/contents", {"Origin": EVIL}, {403, 404}, id="a POST"),
     pytest.param("GET", "/files/a.txt", {"Referer": f"{EVIL}/"}, {403}, id="files"),
     pytest.param("GET", "/api/events/subscribe", {"Origin": EVIL} | UPGRADE, {403}, id="a socket"),
-    pytest.param("GET", "/terminals/websocket/1", {"Origin": EVIL} | UPGRADE, {403}, id="terminal"),
+    pytest.param(
+        "GET", "/terminals/websocket/{terminal}", {"Origin": EVIL} | UPGRADE, {403}, id="terminal"
+    ),
     pytest.param(
         "GET",
         "/api",
@@ -244,6 +246,12 @@ def test_observing_opens_no_hole(
     login = ask(bench, "GET", f"/lab?token={TOKEN}")
     cookie = "; ".join(value.partition(";")[0] for value in login.fields.get_all("Set-Cookie", []))
     assert ask(bench, "GET", "/api/contents", Cookie=cookie).status == 200
+    if "{terminal}" in target:
+        # Jupyter asks first whether it is there.
+        made = ask(bench, "POST", "/api/terminals", Authorization=f"token {TOKEN}")
+        target = target.format(terminal=json.loads(made.body)["name"])
+        own = {"Cookie": cookie, "Origin": f"http://127.0.0.1:{bench.port}"}
+        assert ask(bench, "GET", target, **UPGRADE, **own).status == 101
     assert ask(bench, method, target, Cookie=cookie, **fields).status in statuses
 
 
@@ -252,6 +260,22 @@ def test_what_would_be_refused_is_named(bench: Inspect) -> None:
     found: dict[str, Any] = until(lambda: by_path(bench).get("/api/observed", {}), "not printed")
     assert (found["rule"], found["would_refuse"]) == ("origin", True)
     assert found["sent_up"] is not None
+
+
+def test_the_name_of_a_proxy_in_front_is_let_in(tmp_path: Path, jupyter: Jupyter) -> None:
+    named = ["--domain", "localhost:8443", "--domain", "lab.localhost:443"]
+    with Inspect(tmp_path, "--upstream", jupyter.upstream, "--json", *named) as bench:
+        assert f"open http://localhost:{bench.port} instead of it" in bench.log
+        for host in ("localhost:8443", "lab.localhost", "localhost:9999", "lab.example.org"):
+            origin = f"https://{host}"
+            answer = ask(bench, "GET", f"/api?{host}", Host=host, Origin=origin)
+            assert answer.status == (403 if "lab." in host else 200)
+        until(lambda: len(bench.rows) == 4, lambda: f"shown: {bench.rows}")
+    shown = [json.loads(row) for row in bench.rows]
+    assert [one["rule"] for one in shown] == ["", "", "host", "host"]
+    assert "start with --domain localhost:9999" in shown[2]["reason"]
+    assert "where it is named with --domain lab.example.org" in shown[3]["reason"]
+    assert "Jupyter answered 403 because Host" in shown[3]["explanation"]
 
 
 @pytest.mark.parametrize(
@@ -274,6 +298,21 @@ def test_observing_is_for_this_machine_alone(
     ).spawn()
     assert labgate.running.wait(60) == 2
     assert sentence in labgate.log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--upstream", "http://h:1", "--domain", "lab.example.org"], "--domain: lab.example.org"),
+        (["--domain", "localhost:8443"], "--domain is for a bench: it needs --upstream, too"),
+    ],
+)
+def test_only_a_bench_on_this_machine_has_names(
+    tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    inspect = Inspect(tmp_path, *arguments).spawn()
+    assert inspect.running.wait(60) == 2
+    assert sentence in inspect.log
 
 
 @pytest.mark.chromium

@@ -163,6 +163,16 @@ JUPYTER_ANSWERED = [
         "websocket-not-upgraded",
         "without Upgrade",
     ),
+    (
+        answered(replace(head(KERNEL, KEY, OWN, LOGIN, *UPGRADE), version=(1, 0)), 400),
+        "websocket-not-upgraded",
+        "came in HTTP/1.0, which has no Upgrade",
+    ),
+    (
+        answered(head(KERNEL, KEY, LOGIN, (b"Upgrade", b"a, b"), (b"Connection", b"upgrade")), 400),
+        "websocket-not-upgraded",
+        "with Upgrade: a, b, where websocket alone is taken",
+    ),
     (answered(head("PUT /api/contents/a", OWN, LOGIN), 400), "malformed-request", "its log"),
     (
         answered(head("GET /api", (b"Host", b"a.example")), 400),
@@ -226,6 +236,16 @@ JUPYTER_ANSWERED = [
     (
         answered(head("GET /api/me", LOGIN), 403, site=PRESERVED),
         "login-refused",
+        "If its pages get 403 too, it refuses Host itself",
+    ),
+    (
+        answered(head("GET /api", LOGIN), 403, site=PRESERVED),
+        "host-refused",
+        "Host lab.example.org is neither a loopback address",
+    ),
+    (
+        answered(head("GET /api/me"), 403, site=PRESERVED),
+        "login-missing",
         "If its pages get 403 too, it refuses Host itself",
     ),
     # Referer

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.rules.head import RequestHead
 from proxy.symptoms.in_front import in_front
-from tests.symptoms.passed import KERNEL, KEY, LOGIN, OWN, SITE, head
+from tests.symptoms.passed import KERNEL, KEY, LOGIN, OWN, SITE, UPGRADE, head
 
 OWN_CALL = ((b"Sec-Fetch-Site", b"same-origin"), (b"Sec-Fetch-Mode", b"cors"))
 IN_FRONT = [
@@ -24,6 +26,8 @@ IN_FRONT = [
         head(KERNEL, KEY, OWN, LOGIN, (b"Upgrade", b"websocket"), (b"Connection", b"Upgrade")),
         [],
     ),
+    (replace(head(KERNEL, KEY, OWN, LOGIN, *UPGRADE), version=(1, 0)), ["Upgrade"]),
+    (head(KERNEL, KEY, OWN, LOGIN, (b"Upgrade", b"h2c"), (b"Connection", b"Upgrade")), ["Upgrade"]),
 ]
 
 
