@@ -437,7 +437,13 @@ def test_observing_lets_through_what_would_be_refused(head: RequestHead, rule: s
     assert isinstance(refusal, Refuse)
     assert refusal.rule == rule
     kind = Tunnel if head.values(b"upgrade") else Forward
-    assert decide(head, replace(SITE, observe=True)) == kind(head, refusal)
+    decision = decide(head, replace(SITE, observe=True))
+    assert isinstance(decision, kind)
+    assert decision.head == head
+    assert decision.would_refuse is not None
+    assert replace(decision.would_refuse, hint=refusal.hint) == refusal
+    if rule == "host":
+        assert "named with --domain evil.example" in decision.would_refuse.hint
 
 
 @pytest.mark.parametrize(
