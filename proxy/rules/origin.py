@@ -68,7 +68,7 @@ def port_hint(host: bytes, site: Site) -> str:
         return ""
     return (
         f"{requested.spelled_out} differs from the public {public.spelled_out} in the port alone; "
-        "where a proxy in front, a NAT or a container has another port, start with "
+        "where a NAT, a container or a proxy in front has another port, start with "
         f"--domain {requested.spelled_out}"
     )
 
