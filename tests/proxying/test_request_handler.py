@@ -394,7 +394,8 @@ LOGGED = [
         b"GET / HTTP/1.1\r\nHost: lab.example.org:9443\r\n",
         "refused 421 by rule host: Host 'lab.example.org:9443'; GET / from 127.0.0.1 "
         "(lab.example.org:9443 differs from the public lab.example.org:443 in the port alone; "
-        "where a NAT, a container or a proxy in front has another port, start with --domain lab.example.org:9443)",
+        "where a NAT, a container or a proxy in front has another port, start with "
+        "--domain lab.example.org:9443)",
         id="a port that something else maps",
     ),
 ]

@@ -226,5 +226,6 @@ def test_the_log_hints_at_a_port_that_a_container_maps() -> None:
     assert isinstance(decision, Refuse)
     assert decision.hint == (
         "lab.example.org:9443 differs from the public lab.example.org:8443 in the port alone; "
-        "where a NAT, a container or a proxy in front has another port, start with --domain lab.example.org:9443"
+        "where a NAT, a container or a proxy in front has another port, start with "
+        "--domain lab.example.org:9443"
     )
