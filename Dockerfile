@@ -54,6 +54,7 @@ ENV PATH=/opt/labgate/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONMALLOC=malloc \
     LABGATE_LISTEN__BIND=0.0.0.0 \
+    LABGATE_LOG__FORMAT=json \
     LABGATE_STATE__FOLDER=/var/lib/labgate
 USER 65532:65532
 WORKDIR /var/lib/labgate

@@ -94,8 +94,9 @@ class Application:
         page_seconds = settings.upstream.page_seconds
         self._page_deadline = PageDeadline(self._pool, page_seconds, self._upstream_responds)
         logged = access_log and log.isEnabledFor(logging.INFO)
-        self._access_log = AccessLog() if logged else None
-        observers: list[Observer] = [self._access_log] if self._access_log is not None else []
+        self.access_log = AccessLog(health=settings.log.health) if logged else None
+        """None if there is none."""
+        observers: list[Observer] = [self.access_log] if self.access_log is not None else []
         self.traffic: Traffic | None = None
         """Counted for the metrics; None without them."""
         if settings.listen.metrics:
@@ -106,7 +107,7 @@ class Application:
         self._dispatcher = Dispatcher(
             self._router,
             Observers(end=tuple(observers)),
-            access_log=self._access_log is not None,
+            access_log=self.access_log is not None,
         )
         # A worker's supervisor holds what it captured.
         ring = Ring() if shared is None else Ring(max_octets=WORKER_RING_OCTETS)
@@ -138,8 +139,8 @@ class Application:
                 invalid.
         """
         settings = self._settings
-        if self._access_log is not None:
-            self._access_log.attach(log)
+        if self.access_log is not None:
+            self.access_log.attach(log)
         self._router.protect(build_access_control(settings, self._shared))
         context = None
         if self.certificates is not None:
@@ -257,9 +258,9 @@ class Application:
         self._pool.close()
         self._web_pool.close()
         await self._web.stop()
-        if self._access_log is not None:
-            self._access_log.flush()
-            self._access_log.detach(log)
+        if self.access_log is not None:
+            self.access_log.flush()
+            self.access_log.detach(log)
 
     async def _check_clients(self) -> None:
         for listener in self._listeners:

@@ -41,7 +41,7 @@ def command(arguments: list[str] | None) -> int:
         settings = load(parsed.flags, file=parsed.config, typed=parsed.typed)
         if wrong := ineffective_options(settings, parsed.typed):
             raise UsageError("\n".join(wrong))
-        log_to_stderr(settings.log.level)
+        log_to_stderr(settings.log.level, settings.log.format)
         keep_last_problems()
         if parsed.command in RUNNING:
             from proxy.cli import running  # noqa: PLC0415  aiohttp costs 0.3 s

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import shlex
 import shutil
@@ -15,6 +17,9 @@ from urllib.parse import quote
 from proxy.config.settings import Settings
 from proxy.jupyter.launcher import Launched, Login
 from proxy.jupyter.login_token import FILE_NAME
+from proxy.runtime.log_format import facts
+
+log = logging.getLogger("labgate")
 
 _SYSTEM_STORE = "/usr/local/share/ca-certificates"
 _MAC_KEYCHAIN = "/Library/Keychains/System.keychain"
@@ -115,25 +120,46 @@ def _stop(jupyter: Launched, reader: Reader) -> str:
 
 
 def print_progress(text: str) -> None:
-    """Print a line of progress to standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """Tell of progress: a terminal gets the line as it is, a log a line of its own form."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr, flush=True)
+    else:
+        log.info("%s", text)
 
 
 def print_ready(lines: list[tuple[str, str]], stream: TextIO | None = None) -> None:
-    """Print the lines, to standard error by default; importing rich would take 0.05 s.
+    """Print the lines on a terminal; importing rich would take 0.05 s. A log gets one line.
 
-    A terminal gets them folded between words. Lines without a label may be commands, which people
-    copy, and stay whole.
+    They are folded between words. Lines without a label may be commands, which people copy, and
+    stay whole.
+
+    Args:
+        lines: Of ``ready_lines``.
+        stream: Standard error by default.
     """
     stream = stream or sys.stderr
-    if stream.isatty():
-        lines = _folded(lines, shutil.get_terminal_size().columns)
-    bold, cyan, plain = ("\033[1m", "\033[1;36m", "\033[0m") if _styled(stream) else ("", "", "")
+    if not stream.isatty():
+        known = ready_facts(lines)
+        text = " ".join(f"{name}={json.dumps(fact)}" for name, fact in known.items())
+        log.info("ready: %s", text, extra=facts(**known))
+        return
+    lines = _folded(lines, shutil.get_terminal_size().columns)
+    bold, cyan, plain = ("\033[1m", "\033[1;36m", "\033[0m") if _styled() else ("", "", "")
     shown = [""]
     for label, text in lines:
         styled = f"{cyan}{text}{plain}" if label == "Open" else text
         shown.append(f"{bold}  {label:<8} {plain}{styled}")
     print("\n".join(shown), end="\n\n", file=stream, flush=True)
+
+
+def ready_facts(lines: list[tuple[str, str]]) -> dict[str, str]:
+    """The lines as facts of one line of a log, each by its label: ``log_in`` for ``Log in``."""
+    known: dict[str, str] = {}
+    name = ""
+    for label, text in lines:
+        name = label.lower().replace(" ", "_") or name
+        known[name] = f"{known[name]}; {text}" if name in known else text
+    return known
 
 
 def _folded(lines: list[tuple[str, str]], columns: int) -> list[tuple[str, str]]:
@@ -149,7 +175,7 @@ def _folded(lines: list[tuple[str, str]], columns: int) -> list[tuple[str, str]]
     return folded
 
 
-def _styled(stream: TextIO) -> bool:
-    """Whether the stream is a terminal with colours, and NO_COLOR is not set (no-color.org)."""
+def _styled() -> bool:
+    """Whether the terminal has colours, and NO_COLOR is not set (no-color.org)."""
     dumb = os.environ.get("TERM", "") in ("", "dumb", "unknown")
-    return stream.isatty() and not dumb and not os.environ.get("NO_COLOR")
+    return not dumb and not os.environ.get("NO_COLOR")

@@ -5,6 +5,7 @@
 - ``certificate_settings``  the sections ``tls`` and ``acme``: keys with their defaults
 - ``jupyter_settings``      the section ``jupyter``
 - ``delivery_settings``     the section ``compression``
+- ``log_settings``          the section ``log``
 - ``sections``              all other sections
 - ``section``               what every section is
 - ``types``                 parses the values of keys: lists, ports, times, networks

@@ -106,6 +106,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "limits.handshake_seconds": (_tls,),
     "upstream.idle_seconds": (_idle_connections,),
     "log.access": (_info_logged,),
+    "log.health": (_info_logged,),
     "log.show_headers_only": (_headers_shown,),
     "log.show_headers_filter": (_headers_shown,),
     "jupyter.launch": (),

@@ -152,16 +152,6 @@ class UpstreamSettings(Section):
         return self
 
 
-class LogSettings(Section):
-    """``[log]``: what is written to standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    access: bool | None = None
-    show_headers: bool = False
-    show_headers_only: Literal["all", "errors"] = "all"
-    show_headers_filter: str = ""
-
-
 class InspectorSettings(Section):
     """``[inspector]``: captures what passes, for people who look for a fault."""
 

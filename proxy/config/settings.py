@@ -19,13 +19,13 @@ from proxy.config.certificate_settings import (
 )
 from proxy.config.delivery_settings import CompressionSettings
 from proxy.config.jupyter_settings import JupyterSettings
+from proxy.config.log_settings import LogSettings
 from proxy.config.section import Section
 from proxy.config.sections import (
     AccessSettings,
     InspectorSettings,
     LimitSettings,
     ListenSettings,
-    LogSettings,
     SiteSettings,
     StateSettings,
     UpstreamSettings,

@@ -9,18 +9,18 @@ from proxy.rules.head import Field, RequestHead
 LAST_CHUNK = b"0\r\n\r\n"
 """It ends chunked content; trailers are not forwarded (RFC 9112 section 7.1)."""
 
-REQUEST_LINE = b"%b %b HTTP/1.1\r\n"
-"""Of a method and a target."""
+REQUEST_HEAD = b"%b %b HTTP/1.1\r\n%bX-Request-Id: %b\r\n\r\n"
+"""Of a method, a target, the field lines that many requests share, and the request's own id."""
 
 
-def serialize_head(head: RequestHead, lines: bytes) -> bytes:
+def serialize_head(head: RequestHead, lines: bytes, request_id: bytes) -> bytes:
     """The head of a request with these field lines, which ``serialize_fields`` has written."""
-    return REQUEST_LINE % (head.method, head.target) + lines
+    return REQUEST_HEAD % (head.method, head.target, lines, request_id)
 
 
 def serialize_fields(fields: Iterable[Field]) -> bytes:
-    """The field lines, and the empty line that ends a head."""
-    return b"\r\n".join([*map(b": ".join, fields), b"\r\n"])
+    """The field lines, each with its end."""
+    return b"\r\n".join([*map(b": ".join, fields), b""])
 
 
 def chunk(data: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from proxy.jupyter.container import Confirm, ContainerLauncher
 from proxy.jupyter.engine import EngineUnavailable, address_of, connect
 from proxy.jupyter.launcher import Launcher
 from proxy.jupyter.process import ProcessLauncher
+from proxy.runtime.logs import LogLines
 
 log = logging.getLogger("labgate.jupyter")
 
@@ -61,7 +63,7 @@ async def choose_launcher(
     except BaseException:
         await docker.close()
         raise
-    console = progress or Console(stderr=True)
+    console = progress or Console(file=sys.stderr if sys.stderr.isatty() else LogLines())
     return ContainerLauncher(settings, state_folder, docker, console, confirm)
 
 

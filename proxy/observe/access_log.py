@@ -1,4 +1,7 @@
-"""The access log: one line for each request, with secrets redacted."""
+"""The access log: one line for each request, with secrets redacted.
+
+What a line says is in ``access_line``.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ import threading
 import time
 from typing import TextIO
 
+from proxy.observe.access_line import facts_of, format_line
 from proxy.observe.record import Record
-from proxy.rules.redaction import printable, redact_target
+from proxy.rules.decide import HEALTH, READY
+from proxy.runtime.log_format import STANDARD_ERROR, LogFormat
 
 FLUSH_SECONDS = 0.2
 MAX_WAITING_LINES = 1000
@@ -21,15 +26,26 @@ class AccessLog:
 
     Lines are written within ``FLUSH_SECONDS``; call ``flush`` before the exit.
 
+    Attributes:
+        health: Whether answers to health probes have lines, too.
+
     Args:
         stream: Standard error by default, whose writes never fail (``proxy.runtime.output``).
+        log_format: The form of the lines.
+        health: The attribute.
     """
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        log_format: LogFormat = STANDARD_ERROR,
+        health: bool = True,
+    ) -> None:
         self._stream = stream if stream is not None else sys.stderr
+        self._format = log_format
+        self.health = health
         self._lines: list[str] = []
-        self._second = 0
-        self._stamp = ""
         self._before_others = _FlushBefore(self)
 
     def attach(self, logger: logging.Logger) -> None:
@@ -41,16 +57,16 @@ class AccessLog:
         logger.removeHandler(self._before_others)
 
     def __call__(self, record: Record) -> None:
-        now = time.time()
-        if int(now) != self._second:
-            self._second = int(now)
-            self._stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+        if not self.health and _is_probe(record):
+            return
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
         level = "WARNING" if record.warning else "INFO"
-        self._lines.append(
-            f"{self._stamp},{int(now * 1000) % 1000:03d} {level} {format_line(record)}\n"
-        )
+        if self._format.name == "text":
+            line = self._format.line(time.time(), level, format_line(record))
+        else:
+            line = self._format.line(time.time(), level, *facts_of(record))
+        self._lines.append(line)
         if len(self._lines) >= MAX_WAITING_LINES:
             self.flush()
 
@@ -76,12 +92,11 @@ class _FlushBefore(logging.Handler):
             self._access_log.flush()
 
 
-def format_line(record: Record) -> str:
-    """``peer "METHOD target" status bytes_up bytes_down seconds outcome``, and ``: detail``."""
-    head = record.head
-    target = printable(redact_target(head.target), 2000)
-    outcome = f"{record.outcome}: {record.detail}" if record.detail else record.outcome
+def _is_probe(record: Record) -> bool:
+    """Whether it asked after labgate's health, and was answered."""
+    target = record.head.target
     return (
-        f'{head.arrival.peer} "{printable(head.method)} {target}" {record.status} '
-        f"{record.bytes_up} {record.bytes_down} {record.seconds:.3f} {outcome}"
+        target.startswith(b"/.")
+        and target.partition(b"?")[0] in (HEALTH, READY)
+        and not record.warning
     )

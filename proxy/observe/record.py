@@ -56,6 +56,8 @@ class Record:
         changes_down: What the rules did to the response's fields.
         upstream_request: The request's head as it went up.
         upstream_response: The response's head as it came down.
+        request_id: Names the request in logs, here and in those of other servers.
+        user_agent: The client's, where ``head`` has lost its fields, as that of a tunnel has.
         sent_up_at: When the request went up (``time.monotonic``).
         answered_at: When the response's head came.
     """
@@ -73,6 +75,8 @@ class Record:
     changes_down: list[Change] = field(default_factory=list)
     upstream_request: bytes = b""
     upstream_response: ResponseHead | None = None
+    request_id: bytes = b"-"
+    user_agent: bytes = b""
     sent_up_at: float = 0.0
     answered_at: float = 0.0
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from weakref import ref
 
-from proxy.http1.request_writer import REQUEST_LINE, serialize_fields, serialize_head
+from proxy.http1.request_writer import REQUEST_HEAD, serialize_fields, serialize_head
 from proxy.rules.changes import Change
 from proxy.rules.decide import decide, depends_on_target
 from proxy.rules.decision import Decision, Forward
 from proxy.rules.head import FieldSection, RequestHead
 from proxy.rules.request import upstream_fields
+from proxy.rules.request_id import FIELD
 from proxy.rules.site import Site
 from proxy.rules.target import is_ordinary
 
@@ -70,14 +71,17 @@ class DecisionCache:
         self,
         head: RequestHead,
         site: Site,
+        request_id: bytes,
         *,
         websocket: bool = False,
         changes: list[Change] | None = None,
     ) -> bytes:
-        """The head that goes up; the arguments are those of ``rules.request.upstream_fields``."""
+        """The head that goes up; the other arguments are those of ``rules.request``."""
         if websocket:
             fields = upstream_fields(head, site, websocket=True, changes=changes)
-            return serialize_head(head, serialize_fields(fields))
+            if changes is not None:
+                changes.append(Change("request-id", FIELD, None, request_id))
+            return serialize_head(head, serialize_fields(fields), request_id)
         remembered = self._of(head)
         key = (site, head.arrival, head.version)
         if remembered.sent_as != key or (changes is not None and remembered.changes is None):
@@ -88,8 +92,9 @@ class DecisionCache:
             remembered.sent_as = key
         if changes is not None and remembered.changes is not None:
             changes += remembered.changes
+            changes.append(Change("request-id", FIELD, None, request_id))
         # As serialize_head: this is each request's way, and a call costs as much as the rest of it.
-        return REQUEST_LINE % (head.method, head.target) + remembered.lines
+        return REQUEST_HEAD % (head.method, head.target, remembered.lines, request_id)
 
     def _of(self, head: RequestHead) -> Remembered:
         section = head.section

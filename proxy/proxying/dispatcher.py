@@ -13,6 +13,7 @@ from proxy.proxying.router import Router
 from proxy.proxying.services import Services
 from proxy.rules.client import with_client_address
 from proxy.rules.head import RequestHead
+from proxy.rules.request_id import request_id
 
 
 class Dispatcher:
@@ -44,10 +45,16 @@ class Dispatcher:
         """Respond to one request now, or start what will."""
         services = self.services
         router = services.router
+        known_id = b""
         if router.behind_proxies:
+            known_id = request_id(head, router.site.trusted_proxies)
             head = with_client_address(head, router.site.trusted_proxies)
         services.open_requests.count += 1
-        record = Record(head)
+        # Random for each process only: a random number for each request costs more.
+        record = Record(
+            head,
+            request_id=known_id or b"%b-%x" % (services.process_id, next(services.numbers)),
+        )
         if services.recorder is not None:
             # It stands for both, and hands everything on.
             recording = services.recorder.begin(record, body, responder, router.site)

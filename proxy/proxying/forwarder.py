@@ -50,6 +50,7 @@ class Forwarder:
         responder: The client's side.
         cache: Serialises the request's head.
         compressor: Compresses what ``rules.compression`` lets it.
+        request_id: Goes up with it.
         report: Called once for each ``send``, with the result.
         upgrade: Whether the request asks for a WebSocket.
         extra: Fields added to the response.
@@ -64,6 +65,7 @@ class Forwarder:
     responder: Responder
     cache: DecisionCache
     compressor: Compressor
+    request_id: bytes
     report: Callable[[Result], None]
     upgrade: bool
     extra: tuple[Field, ...] = ()
@@ -91,7 +93,11 @@ class Forwarder:
         self._connection = connection
         self._reported = False
         data = self.cache.upstream_head(
-            head, self.site, websocket=self.upgrade, changes=trace.changes_up if trace else None
+            head,
+            self.site,
+            self.request_id,
+            websocket=self.upgrade,
+            changes=trace.changes_up if trace else None,
         )
         if trace is not None:
             trace.upstream_request, trace.sent_up_at = data, monotonic()

@@ -92,7 +92,9 @@ class RequestHandler:
         self._slot = route.limit.acquire(peer)
         if self._slot is None:
             self.services.log.rejected(peer, route)
-            self._respond(responses.crowded(self.head), "too many requests at once")
+            self._respond(
+                responses.crowded(self.head, self.record.request_id), "too many requests at once"
+            )
         elif route.access_control is None:
             self._forward(decision, ALLOW)
         elif (allowed := route.access_control.check_now(decision.head)) is not None:
@@ -127,6 +129,7 @@ class RequestHandler:
             self.responder,
             services.cache,
             services.compressor,
+            record.request_id,
             report=self._on_result,
             upgrade=isinstance(decision, Tunnel),
             extra=allowed.fields,
@@ -180,8 +183,10 @@ class RequestHandler:
         record.outcome = CLIENT_LEFT if isinstance(error, ConnectionError) else str(error)
         if isinstance(error, UpstreamError):
             record.warning = True
-            self.services.log.failed(self.head, error, route)
-        response = responses.after_error(self.head, error, internal=route.internal)
+            self.services.log.failed(record, error, route)
+        response = responses.after_error(
+            self.head, error, record.request_id, internal=route.internal
+        )
         if begun:
             self.responder.abort()
         elif response is None:
@@ -211,6 +216,7 @@ class RequestHandler:
         record = self.record
         record.outcome = "tunnelled"
         if not self.services.trace:
+            record.user_agent = b", ".join(record.head.values(b"user-agent"))
             self.head = record.head = replace(self.head, fields=(), section=NO_FIELDS)
         client = self.responder.upgrade(switched.reason, switched.fields)
         tunnels = self.services.open_requests
@@ -222,7 +228,8 @@ class RequestHandler:
         if self.record.recording is not None:
             self.record.recording.refused(refusal)
         self.services.log.refused(self.record, refusal)
-        self._respond(responses.refused(self.head, refusal), f"refused ({refusal.rule})")
+        response = responses.refused(self.head, refusal, self.record.request_id)
+        self._respond(response, f"refused ({refusal.rule})")
 
     def _respond(self, response: Response, outcome: str) -> None:
         self.record.outcome = outcome
@@ -262,13 +269,13 @@ class RequestHandler:
         try:
             self._finish()
         finally:
-            self.responder.fail(error, responses.failed(self.head))
+            self.responder.fail(error, responses.failed(self.head, self.record.request_id))
 
     def _end(self) -> None:
         try:
             self._finish()
         except Exception as error:
-            self.responder.fail(error, responses.failed(self.head))
+            self.responder.fail(error, responses.failed(self.head, self.record.request_id))
 
     def _finish(self) -> None:
         """Complete the record and pass it on, once."""

@@ -9,8 +9,8 @@ from proxy.errors import UpstreamError
 from proxy.observe.record import Record
 from proxy.proxying.router import Route
 from proxy.rules.decision import Refuse
-from proxy.rules.head import RequestHead
 from proxy.rules.redaction import printable, redact, redact_target
+from proxy.runtime.log_format import Facts, facts
 from proxy.runtime.log_throttle import LogThrottle
 
 log = logging.getLogger("labgate")
@@ -47,9 +47,10 @@ class RequestLog:
             refusal.status,
             refusal.rule,
             _fault(refusal),
-            _request(record.head),
+            _request(record),
             hint,
             f"; {suppressed} more since the last such line" if suppressed else "",
+            extra={**_facts(record)},
         )
 
     def rejected(self, peer: str, route: Route) -> None:
@@ -63,20 +64,26 @@ class RequestLog:
         message = "too many requests at once (%s): 503 for %s, %d more since then"
         log.warning(message, limit, peer, suppressed)
 
-    def failed(self, head: RequestHead, error: UpstreamError, route: Route) -> None:
+    def failed(self, record: Record, error: UpstreamError, route: Route) -> None:
         """Log why there is no complete response."""
         if self.access_log:
             return
         if route.outage is not None:
-            route.outage.failed(_request(head), error)
+            route.outage.failed(_request(record), error)
         elif (suppressed := self._internal_failures.due(monotonic())) is not None:
             more = f"; {suppressed} more since the last such line" if suppressed else ""
-            log.warning("%s: %s%s", _request(head), error, more)
+            log.warning("%s: %s%s", _request(record), error, more, extra=_facts(record))
 
 
-def _request(head: RequestHead) -> str:
+def _request(record: Record) -> str:
+    head = record.head
     target = printable(redact_target(head.target))
-    return f"{printable(head.method)} {target} from {head.arrival.peer}"
+    name = record.request_id.decode("ascii")
+    return f"{printable(head.method)} {target} from {head.arrival.peer} [{name}]"
+
+
+def _facts(record: Record) -> dict[str, Facts]:
+    return facts(client=record.head.arrival.peer, request_id=record.request_id.decode("ascii"))
 
 
 def _fault(refusal: Refuse) -> str:

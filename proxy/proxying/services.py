@@ -5,8 +5,11 @@ Tested by tests/proxying/test_request_handler.py.
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 
 from proxy.compression.compressor import Compressor
 from proxy.inspector.recorder import Recorder
@@ -30,6 +33,8 @@ class Services:
         cache: Remembers decisions and serialised heads.
         compressor: Compresses responses.
         open_requests: Counts the requests without a complete response.
+        process_id: The beginning of the request ids that this process makes; no other's.
+        numbers: Their ends.
     """
 
     router: Router
@@ -40,6 +45,8 @@ class Services:
     cache: DecisionCache = field(default_factory=DecisionCache)
     compressor: Compressor = field(default_factory=Compressor)
     open_requests: OpenRequests = field(default_factory=OpenRequests)
+    process_id: bytes = field(default_factory=lambda: secrets.token_hex(6).encode("ascii"))
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def use_recorder(self, recorder: Recorder | None) -> None:
         """Capture the requests that begin from now on, or none; count what open WebSockets send."""

@@ -17,6 +17,7 @@ In the order a request meets them:
 - ``authority``        the syntax of Host
 - ``networks``         sets of IP addresses
 - ``client``           the client's address, as trusted proxies report it, and the allow-list
+- ``request_id``       the request's name in logs, as a trusted proxy gives it
 - ``decide``           decides: redirect, answer here, refuse, forward or tunnel
 - ``redirect``         redirects to HTTPS and to the canonical domain
 - ``origin``           checks Host, Origin, Referer and Sec-Fetch-Site

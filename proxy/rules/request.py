@@ -8,8 +8,8 @@ from .head import Field, RequestHead
 from .origin import referer_is_public, referer_names_jupyter
 from .site import Site
 
-CLIENT_CLAIMS = frozenset({b"forwarded", b"x-real-ip", b"x-scheme"})
-"""With every X-Forwarded-*, the fields that describe the client's connection.
+CLIENT_CLAIMS = frozenset({b"forwarded", b"x-real-ip", b"x-scheme", b"x-request-id"})
+"""With every X-Forwarded-*, the fields that only a trusted proxy may set.
 
 They are removed, because a client could write anything. Jupyter with ``trust_xheaders`` prefers
 X-Scheme to X-Forwarded-Proto and X-Real-IP to X-Forwarded-For (tornado ``_apply_xheaders``).

@@ -7,6 +7,7 @@
 - ``instance_lock``    locks that only one process can hold
 - ``output``           standard output and error that never block and never fail
 - ``http_date``        the current time for the field Date
+- ``log_format``       the form of a log line: text or JSON
 - ``logs``             log lines on standard error
 - ``last_problems``    the last warnings and errors
 - ``log_throttle``     one log line for many events

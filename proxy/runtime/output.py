@@ -21,6 +21,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TextIO
 
+from proxy.runtime.log_format import STANDARD_ERROR
+
 MAX_WAITING_BYTES = 1024 * 1024
 """The limit of unwritten output; further lines are dropped and counted."""
 
@@ -217,5 +219,5 @@ def _same(one: int, other: int) -> bool:
 
 
 def _notice(lines: int, why: str) -> bytes:
-    now = time.strftime("%Y-%m-%d %H:%M:%S")
-    return f"{now} WARNING {lines} lines were lost here: {why}\n".encode()
+    line = STANDARD_ERROR.line(time.time(), "WARNING", f"{lines} lines were lost here: {why}")
+    return line.encode()

@@ -24,7 +24,9 @@ class ErrorContent(NamedTuple):
     policy: bytes = b""
 
 
-def error_content(head: RequestHead, status: int, reason: str, sentence: str) -> ErrorContent:
+def error_content(
+    head: RequestHead, status: int, reason: str, sentence: str, request_id: str
+) -> ErrorContent:
     """The content of an error for whoever sent ``head``.
 
     Args:
@@ -32,13 +34,14 @@ def error_content(head: RequestHead, status: int, reason: str, sentence: str) ->
         status: The answer's status.
         reason: The rule that refused, or another word for what is the matter.
         sentence: What happened.
+        request_id: The request's name in the log.
     """
     match representation(head):
         case Representation.PAGE:
-            page = error_page(status, reason, sentence)
+            page = error_page(status, reason, sentence, request_id)
             return ErrorContent(b"text/html; charset=utf-8", page.content, page.policy)
         case Representation.JSON:
-            text = json.dumps({"message": sentence, "reason": reason})
+            text = json.dumps({"message": sentence, "reason": reason, "request_id": request_id})
             return ErrorContent(b"application/json", text.encode("utf-8") + b"\n")
         case Representation.TEXT:
             return ErrorContent(b"text/plain; charset=utf-8", sentence.encode("utf-8") + b"\n")

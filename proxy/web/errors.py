@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from proxy.rules.head import Field
+from proxy.rules.request_id import FIELD
 from proxy.web.error_content import error_content
 from proxy.web.request_head import CLIENT_FIELD, request_head
 
@@ -32,7 +33,8 @@ def error_response(
         sentence: What happened.
         fields: Further fields of the answer.
     """
-    chosen = error_content(request_head(request), status, reason, sentence)
+    named = request.headers.get(FIELD.decode("ascii"), "-")
+    chosen = error_content(request_head(request), status, reason, sentence, named)
     response = web.Response(status=status, body=chosen.content)
     response.headers["Content-Type"] = chosen.content_type.decode("ascii")
     if chosen.policy:

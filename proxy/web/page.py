@@ -28,13 +28,14 @@ class Page(NamedTuple):
     policy: bytes
 
 
-def error_page(status: int, reason: str, sentence: str) -> Page:
+def error_page(status: int, reason: str, sentence: str, request_id: str) -> Page:
     """What happened and what to do.
 
     Args:
         status: The answer's status.
         reason: The rule that refused, or another word for what is the matter.
         sentence: What programs get.
+        request_id: What whoever runs this server finds it by in the log.
     """
     words = error_words(status, reason)
     return _page(
@@ -43,6 +44,7 @@ def error_page(status: int, reason: str, sentence: str) -> Page:
         status=f"{status} {HTTPStatus(status).phrase}",
         sentence=sentence,
         advice=words.advice,
+        request_id=request_id,
     )
 
 

@@ -60,7 +60,7 @@ async def _work(end: socket.socket) -> int:
         return 0
     setup = WorkerSetup(**message)
     settings = divide_limits(Settings.model_validate(setup.settings), setup.workers)
-    log_to_stderr(settings.log.level)
+    log_to_stderr(settings.log.level, settings.log.format)
     keep_last_problems()
     access = settings.access
     lockout = SharedLockout(

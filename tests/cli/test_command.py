@@ -52,7 +52,7 @@ def loaded(folder: Path, *arguments: str) -> set[str]:
                 modules.add(line.rpartition("|")[2].strip())
             else:
                 output.append(line)
-            if line.startswith("  Stop "):
+            if " INFO ready: " in line:
                 break
         running.terminate()
         running.stderr.read()

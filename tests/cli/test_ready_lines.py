@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli.ready_lines import Reader, print_ready, ready_lines
+from proxy.cli.ready_lines import Reader, print_progress, print_ready, ready_lines
 from proxy.config.sections import StateSettings
 from proxy.config.settings import Settings
 from proxy.jupyter.launcher import Launched, Login
@@ -27,10 +27,19 @@ def printed(stream: io.StringIO) -> str:
     return stream.getvalue()
 
 
-def test_a_file_gets_the_plain_lines() -> None:
-    assert printed(io.StringIO()) == (
-        "\n  Open     https://localhost:8443/lab\n           and more\n  Stop     Ctrl-C\n\n"
-    )
+PLAIN = "\n  Open     https://localhost:8443/lab\n           and more\n  Stop     Ctrl-C\n\n"
+
+
+def test_a_log_gets_one_line_of_facts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "labgate")
+    assert printed(io.StringIO()) == ""
+    assert caplog.messages == ['ready: open="https://localhost:8443/lab; and more" stop="Ctrl-C"']
+
+
+def test_progress_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "labgate")
+    print_progress("Starting Jupyter …")
+    assert caplog.messages == ["Starting Jupyter …"]
 
 
 def test_a_terminal_gets_the_address_in_colour(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +55,7 @@ def test_a_terminal_that_wants_none_gets_the_plain_lines(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv(name, value)
-    assert printed(Terminal()) == printed(io.StringIO())
+    assert printed(Terminal()) == PLAIN
 
 
 def test_a_narrow_terminal_gets_them_folded_between_words(monkeypatch: pytest.MonkeyPatch) -> None:

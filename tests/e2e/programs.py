@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import random
+import re
 import shutil
 import signal
 import socket
@@ -328,23 +329,24 @@ class Labgate(Program):
         return [sys.executable, "-m", "proxy", *self._arguments, *ports]
 
     def ready(self) -> bool:
-        return "  Stop  " in self.log
+        return " INFO ready: " in self.log
 
     @property
-    def lines(self) -> dict[str, str]:
-        """The start-up lines by their label."""
-        words = [line.strip().partition(" ") for line in self.log.splitlines()]
-        return {label: text.strip() for label, _, text in words if label.isalpha()}
+    def facts(self) -> dict[str, str]:
+        """What the latest line that labgate is ready says, by name."""
+        line = self.log.rpartition(" INFO ready: ")[2].partition("\n")[0]
+        found = re.findall(r'(\w+)=("(?:[^"\\]|\\.)*")', line)
+        return {name: json.loads(said) for name, said in found}
 
     @property
     def token(self) -> str:
         """Jupyter's login token, from the file that the start-up lines name."""
-        return Path(self.lines["Log"].rpartition(" in ")[2]).read_text("ascii").strip()
+        return Path(self.facts["log_in"].rpartition(" in ")[2]).read_text("ascii").strip()
 
     @property
     def opens(self) -> str:
         """The address that logs in, as a terminal gets it."""
-        return f"{self.lines['Open']}?token={self.token}"
+        return f"{self.facts['open']}?token={self.token}"
 
     @property
     def trusting(self) -> ssl.SSLContext:

@@ -157,7 +157,7 @@ def test_up_says_what_it_waits_for(
     ca[1].tell("set-default-ipv4", ip="")
     state = tmp_path / "labgate"
     with public(state, ca[0], ports, *DOMAINS, *EMAIL) as labgate:
-        assert NAME in labgate.lines["Waiting"]
+        assert NAME in labgate.facts["waiting"]
         until(lambda: "A and AAAA records" in labgate.log, lambda: labgate.log)
         assert serial(ports[1], ca[0].root()) == ""
         failed = "The last renewal failed"

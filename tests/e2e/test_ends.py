@@ -65,7 +65,7 @@ def starts_after_all(labgate: Labgate, why: str) -> None:
     assert not labgate.ready()
     until(lambda: labgate.ready() or labgate.running.poll() is not None, "not ready, not ended")
     assert f"Jupyter ended: {why}; starting it again in 1 s" in labgate.log
-    assert labgate.log.count("  Stop  ") == 1
+    assert labgate.log.count(" INFO ready: ") == 1
     assert works(labgate)
 
 

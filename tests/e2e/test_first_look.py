@@ -61,7 +61,7 @@ def test_it_is_said(
     with upstream() as url:
         options = ("--upstream", url, "--bind", "127.0.0.1", "--no-tls")
         with Labgate(tmp_path, *command, *options, tls=False) as labgate:
-            remark = labgate.lines.get("Waiting")
+            remark = labgate.facts.get("waiting")
             wait = f"nothing answers at {url} yet; requests get 503 until it does"
             assert remark == (None if answers else wait)
             assert labgate.stop() == 0

@@ -202,7 +202,7 @@ async def test_a_first_certificate_comes_through_labgate(tmp_path: Path) -> None
     labgate = Labgate(tmp_path, "serve", *site, "--webroot", str(webroot), *pair_flags(live))
     try:
         await asyncio.to_thread(labgate.start)
-        assert f"for a certificate at {live}" in labgate.lines["Waiting"]
+        assert f"for a certificate at {live}" in labgate.facts["waiting"]
         show = await asyncio.to_thread(shown, labgate, live)
         assert show.returncode == 1, show
         assert "temporary" in show.stdout

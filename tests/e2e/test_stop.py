@@ -53,7 +53,7 @@ class TestProcess:
     def test_one_that_was_launched_ends_too(self, tmp_path: Path) -> None:
         with self.labgate(tmp_path) as labgate:
             (jupyter,) = psutil.Process(labgate.pid).children()
-            assert labgate.lines["Stop"] == (
+            assert labgate.facts["stop"] == (
                 f"SIGTERM stops labgate and Jupyter (process {jupyter.pid}); "
                 "files are kept, kernels end"
             )
@@ -72,7 +72,7 @@ class TestProcess:
         with Jupyter(tmp_path) as jupyter:
             arguments = ("--launch", "none", "--upstream", jupyter.upstream)
             with Labgate(tmp_path, "up", *arguments) as labgate:
-                assert labgate.lines["Stop"] == (
+                assert labgate.facts["stop"] == (
                     f"SIGTERM stops labgate; Jupyter at {jupyter.upstream} goes on"
                 )
                 assert interrupt(labgate) == 0
@@ -99,8 +99,8 @@ class TestContainer:
             if how == "adopted":
                 docker("start", name)
             with self.labgate(tmp_path, name, stand_in) as labgate:
-                assert f", {how}," in labgate.lines["Jupyter"]
-                assert labgate.lines["Stop"] == says
+                assert f", {how}," in labgate.facts["jupyter"]
+                assert labgate.facts["stop"] == says
                 docker("exec", name, "sh", "-c", f"echo {how} >> work/file")
                 assert interrupt(labgate) == 0
                 assert "Traceback" not in labgate.log

@@ -37,7 +37,7 @@ def opens(labgate: Labgate) -> None:
     address = urlsplit(labgate.opens)
     assert address.netloc == f"localhost:{labgate.https_port}"
     assert labgate.token not in labgate.log, "a log holds no secret"
-    authority = labgate.lines["Trust"].split()[-1]
+    authority = labgate.facts["trust"].split()[-1]
     assert Path(authority) == labgate.authority
     answer = labgate.ask("GET", f"{address.path}?{address.query}")
     assert answer.status == 200
@@ -65,11 +65,11 @@ class TestProcess:
         work.mkdir()
         arguments = ("--launch", "process", "--folder", str(work))
         with Labgate(tmp_path, "up", *arguments) as labgate:
-            assert {"Open", "Log", "Jupyter", "Trust", "Stop"} <= labgate.lines.keys()
-            assert str(work) in labgate.lines["Jupyter"]
+            assert {"open", "log_in", "jupyter", "trust", "stop"} <= labgate.facts.keys()
+            assert str(work) in labgate.facts["jupyter"]
             opens(labgate)
             jupyter = launched_process(labgate)
-            assert f"process {jupyter.pid} " in labgate.lines["Jupyter"]
+            assert f"process {jupyter.pid} " in labgate.facts["jupyter"]
             assert interrupt(labgate) == 0
             assert "Traceback" not in labgate.log
             assert not jupyter.is_running()
@@ -109,12 +109,12 @@ class TestContainer:
         arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name)
         labgate = Labgate(tmp_path, "up", *arguments, "--volume", volume)
         with labgate:
-            assert {"Open", "Log", "Jupyter", "Trust", "Stop"} <= labgate.lines.keys()
-            assert f"container {name} (image {TEST_IMAGE}), created" in labgate.lines["Jupyter"]
+            assert {"open", "log_in", "jupyter", "trust", "stop"} <= labgate.facts.keys()
+            assert f"container {name} (image {TEST_IMAGE}), created" in labgate.facts["jupyter"]
             opened = labgate.opens
             opens(labgate)
             home = f"/home/jovyan in volume {name}-home"
-            assert labgate.lines["Work"] == f"{home}; /home/jovyan/work in volume {name}"
+            assert labgate.facts["work"] == f"{home}; /home/jovyan/work in volume {name}"
             docker("exec", name, "sh", "-c", "echo kept | tee /home/jovyan/work/file > saved")
             bindings = docker("inspect", "--format", "{{json .HostConfig.PortBindings}}", name)
             assert "127.0.0.1" in bindings
@@ -123,13 +123,13 @@ class TestContainer:
             assert docker("inspect", "--format", "{{.State.Running}}", name) == "false"
 
         with labgate:
-            assert ", started" in labgate.lines["Jupyter"]
+            assert ", started" in labgate.facts["jupyter"]
             assert labgate.opens == opened, "same address, same token"
             assert docker("exec", name, "cat", "/home/jovyan/work/file") == "kept"
 
         docker("rm", "--force", name)
         with labgate:
-            assert ", created" in labgate.lines["Jupyter"]
+            assert ", created" in labgate.facts["jupyter"]
             assert docker("exec", name, "cat", "work/file", "saved") == "kept\nkept"
 
     def test_at_a_terminal_it_asks_before_it_replaces(self, name: str, tmp_path: Path) -> None:

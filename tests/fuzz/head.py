@@ -89,7 +89,7 @@ def check_forwarded(octets: bytes, behind: ClientState, decision: Forward | Tunn
     """What goes up for one head that is let through."""
     head = decision.head
     fields = upstream_fields(head, SITE, websocket=isinstance(decision, Tunnel))
-    up = serialize_head(head, serialize_fields(fields))
+    up = serialize_head(head, serialize_fields(fields), b"1")
     received = Received(up)
     target = octets.split(b" ", 2)[1]
     assert HEAD.fullmatch(octets), "what is no head was let through"

@@ -14,8 +14,8 @@ def test_a_head_is_its_request_line_and_its_fields(websocket: bool) -> None:
     head = get(HOST, b"A: b", target=b"/x?y", method=b"PUT")
     fields = upstream_fields(head, SITE, websocket=websocket)
     lines = b"".join(b"%b: %b\r\n" % field for field in fields)
-    written = serialize_head(head, serialize_fields(fields))
-    assert written == b"PUT /x?y HTTP/1.1\r\n" + lines + b"\r\n"
+    written = serialize_head(head, serialize_fields(fields), b"5f-1")
+    assert written == b"PUT /x?y HTTP/1.1\r\n" + lines + b"X-Request-Id: 5f-1\r\n\r\n"
 
 
 def test_chunks() -> None:

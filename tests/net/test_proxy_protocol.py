@@ -25,7 +25,7 @@ from proxy.net.listener import Listener
 from proxy.net.pending_connection import PendingConnection
 from proxy.net.ports import bind
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.observe import access_log
+from proxy.observe import access_line
 from proxy.rules.networks import Networks
 from proxy.rules.proxy_protocol import V2_SIGNATURE
 from proxy.rules.site import make_site
@@ -268,7 +268,7 @@ async def test_the_access_log_and_the_allow_list_take_the_announced_address(
         assert (await labgate.ask(LOCAL, request())).startswith(b"HTTP/1.1 403 ")
         health = await labgate.ask(LOCAL, request(b"/.labgate/health"))
         await until(lambda: len(labgate.labgate.records) == 4)
-        lines = "\n".join(map(access_log.format_line, labgate.labgate.records))
+        lines = "\n".join(map(access_line.format_line, labgate.labgate.records))
     assert refused.startswith(b"HTTP/1.1 403 ")
     assert refused.endswith(b"This network address is not one of those that are let in here.\n")
     assert health.startswith(b"HTTP/1.1 200 ")

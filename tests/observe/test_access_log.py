@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import logging
 import re
 
-from proxy.observe.access_log import MAX_WAITING_LINES, AccessLog, format_line
+import pytest
+
+from proxy.observe.access_line import facts_of, format_line
+from proxy.observe.access_log import MAX_WAITING_LINES, AccessLog
 from proxy.observe.record import Record
+from proxy.runtime.log_format import LogFormat
 from tests.heads import HOST, get
 
 
@@ -30,7 +35,79 @@ def record(target: bytes = b"/lab") -> Record:
 
 
 def test_a_line_has_client_request_and_outcome() -> None:
-    assert format_line(record()) == '203.0.113.7 "GET /lab" 200 1 2 0.013 forwarded'
+    line = '203.0.113.7 "GET /lab" 200 1 2 0.013 forwarded [-] ""'
+    assert format_line(record()) == line
+
+
+def named() -> Record:
+    """A request with a name and a client that says what it is, and tries to say more."""
+    finished = record()
+    finished.request_id = b"5f-1"
+    finished.head = get(HOST, b'User-Agent: curl/8 "\\" \x1b?token=s3cret', target=b"/lab")
+    return finished
+
+
+def test_the_line_ends_with_request_id_and_user_agent() -> None:
+    ends = ' forwarded [5f-1] "curl/8 \\"\\\\\\" \\\\x1b?token=[redacted]"'
+    assert format_line(named()).endswith(ends)
+
+
+def test_the_facts_are_those_of_the_line() -> None:
+    message, known = facts_of(named())
+    assert message == "GET /lab 200"
+    assert known == {
+        "client": "203.0.113.7",
+        "method": "GET",
+        "target": "/lab",
+        "status": 200,
+        "bytes_up": 1,
+        "bytes_down": 2,
+        "seconds": 0.0126,
+        "outcome": "forwarded",
+        "request_id": "5f-1",
+        "user_agent": 'curl/8 "\\" \\x1b?token=[redacted]',
+    }
+
+
+async def test_a_log_in_json_has_an_object_in_each_line() -> None:
+    stream = io.StringIO()
+    form = LogFormat("json")
+    log = AccessLog(stream, log_format=form)
+    refused = named()
+    refused.warning, refused.detail = True, "Origin 'x'"
+    log(refused)
+    form.name = "text"  # as a reload does
+    log(named())
+    log.flush()
+    first, second = stream.getvalue().splitlines()
+    entry = json.loads(first)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry.pop("time"))
+    assert list(entry)[:3] == ["level", "message", "client"]
+    assert (entry["level"], entry["detail"]) == ("warning", "Origin 'x'")
+    assert " INFO 203.0.113.7 " in second
+
+
+PROBES = [
+    (b"/.labgate/health", False, False),
+    (b"/.labgate/ready?x", False, False),
+    (b"/.labgate/ready", True, True),
+    (b"/.labgate/logout", False, True),
+    (b"/lab", False, True),
+]
+
+
+@pytest.mark.parametrize(("target", "refused", "logged"), PROBES)
+async def test_probes_have_no_line_unless_asked_for(
+    target: bytes, refused: bool, logged: bool
+) -> None:
+    for health in (False, True):
+        stream = io.StringIO()
+        log = AccessLog(stream, health=health)
+        probed = record(target)
+        probed.warning = refused
+        log(probed)
+        log.flush()
+        assert bool(stream.getvalue()) == (logged or health)
 
 
 def test_a_line_holds_no_secret_and_no_control_octet() -> None:
@@ -66,7 +143,7 @@ async def test_a_crowd_of_lines_does_not_wait() -> None:
 def test_a_refusal_is_a_warning_with_the_reason() -> None:
     refused = record()
     refused.outcome, refused.detail, refused.warning = "refused (origin)", "Origin 'x'", True
-    assert format_line(refused).endswith(" 0.013 refused (origin): Origin 'x'")
+    assert " 0.013 refused (origin): Origin 'x' [" in format_line(refused)
 
 
 async def test_lines_that_wait_are_written_before_a_later_warning() -> None:

@@ -18,7 +18,7 @@ from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
 from proxy.access.session import Sessions
 from proxy.observe.access_log import AccessLog
-from proxy.runtime.logs import LOG_FORMAT
+from proxy.runtime.log_format import FormatName, LineFormatter, LogFormat
 from tests.conftest import require
 from tests.edges import edge, request
 from tests.passwords import write_htpasswd
@@ -29,6 +29,7 @@ FILTER = Path(__file__).parents[2] / "config/fail2ban/filter.d/labgate.conf"
 INNOCENT = "203.0.113.9"
 SAID = f"lockout: too many failed logins, {INNOCENT} is shut out for 900 s"
 LINE = f"2026-11-25 20:56:49,123 WARNING {SAID}"
+JSON_LINE = LogFormat("json").line(1_795_640_209.5, "WARNING", SAID, {"client": "x"})[:-1]
 BREAKS = [
     "",
     "\n",
@@ -70,6 +71,11 @@ LINES = [
     (f"  {SAID}", []),
     (f"x {LINE}", []),
     (f"{JOURNAL}GET {LINE}", []),
+    (JSON_LINE, [INNOCENT]),
+    (f"{JOURNAL}{JSON_LINE}", [INNOCENT]),
+    (JSON_LINE.replace("warning", "info"), []),
+    (f"x{JSON_LINE}", []),
+    (LogFormat("json").line(0, "WARNING", f"refused {JSON_LINE}", {"detail": JSON_LINE}), []),
     (
         f"2026-11-25 20:56:49,123 WARNING refused 403 by rule origin: Origin '{LINE}'; GET /",
         [],
@@ -84,12 +90,19 @@ def test_lines(line: str, expected: list[str], tmp_path: Path) -> None:
     assert banned(file) == expected
 
 
+@pytest.fixture(params=["text", "json"])
+def form(request: pytest.FixtureRequest) -> LogFormat:
+    """Both forms that a log can have."""
+    name: FormatName = request.param
+    return LogFormat(name)
+
+
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Path]:
+def log(tmp_path: Path, form: LogFormat) -> Iterator[Path]:
     """labgate's log in a file, in the form it has on standard error."""
     file = tmp_path / "labgate.log"
     handler = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    handler.setFormatter(LineFormatter(form))
     logger = logging.getLogger("labgate")
     before = logger.level
     logger.addHandler(handler)
@@ -123,19 +136,19 @@ def planted(octets: bytes) -> list[bytes]:
     return heads
 
 
-async def test_what_clients_send_bans_nobody(log: Path, tmp_path: Path) -> None:
+async def test_what_clients_send_bans_nobody(log: Path, form: LogFormat, tmp_path: Path) -> None:
     users = write_htpasswd(tmp_path)
     lockout = Lockout(0, 900.0)
     async with edge(None) as labgate:
         labgate.router.protect(AccessControl(lockout, Htpasswd(users), Sessions(b"k" * 32)))
-        for said in (SAID, LINE, f"WARNING {SAID}"):
+        for said in (SAID, LINE, f"WARNING {SAID}", JSON_LINE):
             for cut in BREAKS:
                 octets = f"x{cut}{said}{cut}".encode()
                 for head in planted(octets):
                     await labgate.ask(head)
         records = labgate.records
     with log.open("a") as stream:
-        access = AccessLog(stream)
+        access = AccessLog(stream, log_format=form)
         for record in records:
             access(record)
         access.flush()

@@ -87,16 +87,16 @@ def test_what_was_forwarded_before_changes_no_decision(lines: tuple[bytes, ...])
 def test_what_went_up_once_goes_up_again_for_the_same_client_only() -> None:
     cache = DecisionCache()
     head = get(HOST, b"X-Forwarded-For: 10.0.0.1", target=b"/1")
-    first = cache.upstream_head(head, SITE)
+    first = cache.upstream_head(head, SITE, b"1")
     assert b"\r\nX-Forwarded-For: 203.0.113.7\r\n" in first
-    again = cache.upstream_head(replace(head, target=b"/2"), SITE)
+    again = cache.upstream_head(replace(head, target=b"/2"), SITE, b"1")
     assert again == first.replace(b"GET /1 ", b"GET /2 ")
-    other = cache.upstream_head(head.from_peer("198.51.100.9"), SITE)
+    other = cache.upstream_head(head.from_peer("198.51.100.9"), SITE, b"1")
     assert other == first.replace(b"203.0.113.7", b"198.51.100.9")
-    preserving = cache.upstream_head(head, replace(SITE, preserve=True))
+    preserving = cache.upstream_head(head, replace(SITE, preserve=True), b"1")
     assert b"\r\nHost: lab.example.org\r\n" in preserving
     changes: list[Change] = []
-    assert cache.upstream_head(head, SITE, changes=changes) == first
+    assert cache.upstream_head(head, SITE, b"1", changes=changes) == first
     assert changes
 
 
@@ -104,7 +104,7 @@ def test_what_is_remembered_goes_with_the_fields() -> None:
     cache = DecisionCache()
     head = get(HOST)
     assert isinstance(cache.decide(head, SITE), Forward)
-    cache.upstream_head(head, SITE)
+    cache.upstream_head(head, SITE, b"1")
     assert len(cache) == 1
     del head
     gc.collect()
@@ -116,5 +116,5 @@ def test_a_handshake_is_not_remembered() -> None:
     cache = DecisionCache()
     head = get(HOST, OWN, *UPGRADE)
     cache.decide(head, SITE)
-    cache.upstream_head(head, SITE, websocket=True)
+    cache.upstream_head(head, SITE, b"1", websocket=True)
     assert not len(cache)

@@ -249,7 +249,7 @@ async def test_who_asks_for_json_gets_json(case: Case, accept: bytes, tmp_path: 
     assert answer.fields["Content-Type"] == "application/json"
     assert int(answer.fields["Content-Length"]) == len(answer.content)
     message = json.loads(answer.content)
-    assert message.keys() == {"message", "reason"}, "Lab shows the message"
+    assert message.keys() == {"message", "reason", "request_id"}, "Lab shows the message"
     assert message["reason"] == case.reason
     if case.status != 429:  # whose sentence tells the time
         assert message["message"] == sent.text.rstrip("\n")

@@ -28,9 +28,11 @@ async def test_one_line_for_an_outage_and_one_for_its_end(
             answer = await labgate.ask(request(b"/api/status?token=secret"))
             assert answer.startswith(b"HTTP/1.1 503 ")
         assert (await labgate.ask(request(b"/.labgate/health"))).startswith(b"HTTP/1.1 200 ")
+        name = labgate.records[0].request_id.decode()
         warning = (
-            "GET /api/status?token=[redacted] from 127.0.0.1: the upstream closed the connection "
-            "without an answer; requests get 503 until Jupyter answers, without a line for each"
+            f"GET /api/status?token=[redacted] from 127.0.0.1 [{name}]: the upstream closed the "
+            "connection without an answer; requests get 503 until Jupyter answers, without "
+            "a line for each"
         )
         assert caplog.messages == [warning], "what labgate answers itself does not end it"
         away = False

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from ipaddress import ip_network
 
 import pytest
 
 from proxy.net.reset import reset
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.observe.access_log import format_line
-from tests.edges import edge, request
+from proxy.observe.access_line import format_line
+from proxy.rules.networks import Networks
+from proxy.rules.site import make_site
+from tests.edges import PUBLIC, edge, request
 from tests.upstreams import OK, Visit, says, upstream
 
 SECONDS = 60.0
@@ -38,8 +42,42 @@ async def test_a_get_is_rewritten_on_the_way_up() -> None:
         b"X-Forwarded-For: 127.0.0.1\r\n"
         b"X-Forwarded-Proto: https\r\n"
         b"X-Forwarded-Host: lab.example.org\r\n"
-        b"Via: 1.1 labgate\r\n\r\n"
+        b"Via: 1.1 labgate\r\n"
+        b"X-Request-Id: " + labgate.records[0].request_id + b"\r\n\r\n"
     )
+
+
+async def test_every_request_has_a_name_of_its_own() -> None:
+    given = b"X-Request-Id: mine"
+    async with upstream(says(OK, OK)) as jupyter, edge(jupyter.address) as labgate:
+        for _ in range(2):
+            await labgate.ask(request(b"/", given))
+    first, second = (record.request_id for record in labgate.records)
+    assert first != second
+    sent = re.findall(rb"(?i)x-request-id: (\S+)", jupyter.heads)
+    assert sent == [first, second], "a client gives no names"
+
+
+async def test_a_trusted_proxy_names_the_request() -> None:
+    site = make_site((PUBLIC,), PUBLIC, trusted_proxies=Networks([ip_network("127.0.0.1")]))
+    given = (b"X-Request-Id: 0af7-65", b"X-Forwarded-For: 203.0.113.7")
+    async with upstream(says(OK)) as jupyter, edge(jupyter.address, site=site) as labgate:
+        await labgate.ask(request(b"/", *given))
+        refused = await labgate.ask(request(b"/", *given, b"Origin: null"))
+    assert jupyter.heads.count(b"X-Request-Id: 0af7-65\r\n") == 1
+    assert b"\r\nX-Request-Id: 0af7-65\r\n" in refused
+    assert [record.request_id for record in labgate.records] == [b"0af7-65"] * 2
+
+
+TRACE = b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+
+
+async def test_the_trace_context_passes_untouched() -> None:
+    """W3C Trace Context: a proxy that takes no part in a trace forwards both fields as they are."""
+    fields = TRACE + b"tracestate: a=1,b=2 ;c\r\n"
+    async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
+        await labgate.ask(request(b"/", *fields.splitlines()))
+    assert fields in jupyter.heads
 
 
 async def test_connections_persist_on_both_sides() -> None:
@@ -354,9 +392,9 @@ async def test_a_failure_of_the_upstream_gets_one_line(
     line = format_line(labgate.records[0])
     if not access_log:
         (line,) = caplog.messages
-        assert line.startswith("GET /lab?token=[redacted] from 127.0.0.1: ")
+        assert line.startswith("GET /lab?token=[redacted] from 127.0.0.1 [")
     assert len(caplog.messages) == (not access_log)
-    assert line.endswith(labgate.records[0].outcome)
+    assert labgate.records[0].outcome in line
 
 
 async def test_a_refusal_gets_one_line_in_the_access_log(
@@ -368,31 +406,31 @@ async def test_a_refusal_gets_one_line_in_the_access_log(
     assert caplog.messages == []
     (record,) = labgate.records
     assert record.warning
-    assert format_line(record).endswith(" refused (origin): Origin 'null'")
+    assert " refused (origin): Origin 'null' [" in format_line(record)
 
 
 LOGGED = [
     pytest.param(
         b"GET / HTTP/1.1\r\nHost: lab.example.org\r\nOrigin: null\r\n",
-        "refused 403 by rule origin: Origin 'null'; GET / from 127.0.0.1",
+        "refused 403 by rule origin: Origin 'null'; GET / from 127.0.0.1 [ID]",
         id="a value",
     ),
     pytest.param(
         b"GET /ws HTTP/1.1\r\nHost: lab.example.org\r\n"
         b"Connection: Upgrade\r\nUpgrade: websocket\r\n",
-        "refused 403 by rule websocket-origin: no Origin field; GET /ws from 127.0.0.1 "
+        "refused 403 by rule websocket-origin: no Origin field; GET /ws from 127.0.0.1 [ID] "
         "(programs: send one, or set site.websocket_without_origin)",
         id="a field that is missing",
     ),
     pytest.param(
         b"CONNECT lab.example.org:443 HTTP/1.1\r\nHost: lab.example.org\r\n",
         "refused 405 by rule target: CONNECT is not relayed here; "
-        "CONNECT lab.example.org:443 from 127.0.0.1",
+        "CONNECT lab.example.org:443 from 127.0.0.1 [ID]",
         id="no field at all",
     ),
     pytest.param(
         b"GET / HTTP/1.1\r\nHost: lab.example.org:9443\r\n",
-        "refused 421 by rule host: Host 'lab.example.org:9443'; GET / from 127.0.0.1 "
+        "refused 421 by rule host: Host 'lab.example.org:9443'; GET / from 127.0.0.1 [ID] "
         "(lab.example.org:9443 differs from the public lab.example.org:443 in the port alone; "
         "where a NAT, a container or a proxy in front has another port, start with "
         "--domain lab.example.org:9443)",
@@ -407,7 +445,9 @@ async def test_a_refusal_says_in_the_log_what_is_at_fault(
 ) -> None:
     async with edge(None) as labgate:
         answer = await labgate.ask(head + b"Connection: close\r\n\r\n")
-    assert caplog.messages == [line]
+    name = labgate.records[0].request_id
+    assert caplog.messages == [line.replace("ID", name.decode())]
+    assert b"\r\nX-Request-Id: " + name + b"\r\n" in answer
     for record in (b"lab.example.org", b"--domain", b"websocket_without_origin"):
         assert record not in answer, "the operator's business"
 

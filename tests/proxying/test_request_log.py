@@ -18,7 +18,7 @@ from tests.heads import SITE, get
 REFUSAL = Refuse(403, "origin", "Not allowed.", "Origin", b"null", hint="do this")
 LOCKOUT = Refuse(429, "lockout", "Try again in 5 s.")
 HEAD = get(target=b"/api?token=secret")
-REQUEST = "GET /api?token=[redacted] from 203.0.113.7"
+REQUEST = "GET /api?token=[redacted] from 203.0.113.7 [-]"
 
 
 def route(*, internal: bool = False, limit: ConcurrencyLimit | None = None) -> Route:
@@ -41,8 +41,8 @@ def test_with_an_access_log_the_reason_is_in_its_line(caplog: pytest.LogCaptureF
     log, record = RequestLog(access_log=True), Record(HEAD)
     log.refused(record, REFUSAL)
     assert (record.warning, record.detail) == (True, "Origin 'null' (do this)")
-    log.failed(HEAD, UpstreamDown("refused"), route())
-    log.failed(HEAD, UpstreamDown("refused"), route(internal=True))
+    log.failed(Record(HEAD), UpstreamDown("refused"), route())
+    log.failed(Record(HEAD), UpstreamDown("refused"), route(internal=True))
     assert not caplog.messages
 
 
@@ -76,7 +76,7 @@ def test_an_exceeded_limit_has_one_line(
 def test_a_failure_of_jupyter_is_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     log, jupyter = RequestLog(), route()
     for _ in range(2):
-        log.failed(HEAD, UpstreamDown("refused"), jupyter)
+        log.failed(Record(HEAD), UpstreamDown("refused"), jupyter)
     assert jupyter.outage is not None
     assert jupyter.outage.open
     (line,) = caplog.messages
@@ -88,5 +88,5 @@ def test_a_failure_of_labgates_own_application_has_one_line(
 ) -> None:
     log, own = RequestLog(), route(internal=True)
     for _ in range(3):
-        log.failed(HEAD, UpstreamGarbage("no response"), own)
+        log.failed(Record(HEAD), UpstreamGarbage("no response"), own)
     assert caplog.messages == [f"{REQUEST}: no response"]

@@ -18,7 +18,7 @@ from proxy.inspector.har import to_har
 from proxy.inspector.headers import format_exchange
 from proxy.net.listener import Listener
 from proxy.net.ports import bind
-from proxy.observe.access_log import format_line
+from proxy.observe.access_line import format_line
 from proxy.rules.networks import Networks
 from tests.edges import Edge, edge, request
 from tests.upstreams import Visit, upstream

@@ -44,14 +44,14 @@ class Tags(HTMLParser):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_is_filled_in_stays_text(text: str) -> None:
-    tame = Tags(error_page(421, "host", "A sentence."))
-    page = Tags(error_page(421, text, text))
+    tame = Tags(error_page(421, "host", "A sentence.", "5f-1"))
+    page = Tags(error_page(421, text, text, text))
     assert page.names == tame.names
     assert text in page.texts, "the sentence, to the letter"
 
 
 PAGES = [
-    pytest.param(error_page(421, "host", "Not here."), id="error"),
+    pytest.param(error_page(421, "host", "Not here.", "5f-1"), id="error"),
     pytest.param(LOGOUT, id="logout"),
     pytest.param(WAITING, id="waiting"),
 ]
