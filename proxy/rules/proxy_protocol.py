@@ -69,12 +69,12 @@ def _may_start_with(data: bytes, start: bytes) -> bool:
 
 def _version_1(data: bytes) -> Header | Fault | None:
     """Section 2.1: one line of text."""
-    end = data.find(b"\r\n", 0, V1_MAX_OCTETS)
-    if end < 0:
+    line, end, _ = data[:V1_MAX_OCTETS].partition(b"\r\n")
+    if not end:
         too_long = len(data) >= V1_MAX_OCTETS
         return Fault("a line of version 1 without an end") if too_long else None
-    length = end + 2
-    protocol, *rest = data[len(_V1_START) : end].split(b" ")
+    length = len(line + end)
+    protocol, *rest = line[len(_V1_START) :].split(b" ")
     if protocol == b"UNKNOWN":
         return Header(length, None)
     if protocol not in (b"TCP4", b"TCP6") or len(rest) != 4:
@@ -87,7 +87,8 @@ def _version_1(data: bytes) -> Header | Fault | None:
 
 
 def _address(word: bytes, kind: type[IPv4Address | IPv6Address]) -> str | None:
-    text = word.decode("ascii", "replace")
+    # No octet beyond ASCII belongs to an address.
+    text = word.decode("latin-1")
     address = parse_address(text)
     if address is None or (":" in text) != (kind is IPv6Address):
         return None
@@ -95,7 +96,7 @@ def _address(word: bytes, kind: type[IPv4Address | IPv6Address]) -> str | None:
 
 
 def _is_port(word: bytes) -> bool:
-    if not word.isdigit() or len(word) > 5 or (word[:1] == b"0" and word != b"0"):
+    if not word.isdigit() or (word[:1] == b"0" and word != b"0"):
         return False
     return int(word) <= 65535
 
@@ -106,22 +107,20 @@ def _version_2(data: bytes) -> Header | Fault | None:
         return None
     version, command = divmod(data[12], 16)
     family, transport = divmod(data[13], 16)
-    rest = int.from_bytes(data[14:16], "big")
+    rest = int.from_bytes(data[14:16])
     length = _V2_FIXED_OCTETS + rest
     if version != 2 or command not in (_LOCAL, _PROXY):
         return Fault("an unknown version or command in the binary header")
     if length > V2_MAX_OCTETS:
         return Fault(f"a binary header of {length} octets; {V2_MAX_OCTETS} are taken")
-    size = 0
-    if command == _PROXY:
-        if family > _FAMILIES or transport > _TRANSPORTS:
-            return Fault("an unknown address family or transport in the binary header")
-        size = _ADDRESS_OCTETS.get(family, 0) if transport == _STREAM else 0
-        if size and rest < 2 * size + _PORTS_OCTETS:
-            return Fault("a binary header too short for its addresses")
+    if command == _PROXY and (family > _FAMILIES or transport > _TRANSPORTS):
+        return Fault("an unknown address family or transport in the binary header")
+    size = _ADDRESS_OCTETS.get(family) if (command, transport) == (_PROXY, _STREAM) else None
+    if size is not None and rest < 2 * size + _PORTS_OCTETS:
+        return Fault("a binary header too short for its addresses")
     if len(data) < length:
         return None
-    if not size:
+    if size is None:
         return Header(length, None)
     source = data[_V2_FIXED_OCTETS : _V2_FIXED_OCTETS + size]
     address = IPv4Address(source) if size == 4 else IPv6Address(source)

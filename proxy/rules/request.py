@@ -40,7 +40,7 @@ def upstream_fields(
     hop_by_hop_fields = hop_by_hop.hop_by_hop_names(head.values(b"connection"))
     forwarded: list[Field] = []
     own = _CREDENTIALS if site.requires_login else frozenset()
-    with_rules = _WITH_RULES | own if own else _WITH_RULES
+    with_rules = _WITH_RULES | own
     host = via = b""
     for field in head.fields:
         name = field[0].lower()

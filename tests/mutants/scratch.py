@@ -26,8 +26,13 @@ TESTS = {
     "rules": ["tests/rules", "--ignore=tests/rules/test_purity.py"],
     "access": ["tests/access"],
     "proxying": ["tests/proxying"],
-    # Through mutmut, which calls every function by a detour, these take a minute.
-    "http1": ["tests/http1", *(f"--deselect=tests/http1/{test}" for test in SLOW)],
+    # Most of what http1 does is said in the corpus of tests/wire. Through mutmut, which calls every
+    # function by a detour, the slow ones take a minute.
+    "http1": [
+        *("tests/http1", "tests/wire", "tests/net/test_pending_connection.py"),
+        "tests/proxying/test_page_deadline.py",
+        *(f"--deselect=tests/http1/{test}" for test in SLOW),
+    ],
 }
 """The folders below ``proxy``, and the tests that mutants of each must fail."""
 

@@ -93,6 +93,12 @@ def test_a_peer_has_one_spelling(peer: str, expected: str) -> None:
     assert plain_address(peer) == expected
 
 
+def test_the_longest_address_is_an_address() -> None:
+    longest = "ffff:" * 6 + "255.255.255.255"
+    assert str(parse_address(longest)) == "ffff:" * 7 + "ffff"
+    assert parse_address(longest + "0") is None
+
+
 ENTRIES = [
     (b"192.0.2.1", "192.0.2.1"),
     (b" 192.0.2.1\t", "192.0.2.1"),
@@ -103,6 +109,9 @@ ENTRIES = [
     (b"::ffff:192.0.2.1", "192.0.2.1"),
     (b"[::ffff:192.0.2.1]:80", "192.0.2.1"),
     (b"ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    (b"[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535", "ffff:" * 7 + "ffff"),
+    (b"X192.0.2.1", None),
+    (b"\x0b192.0.2.1", None),
     (b"", None),
     (b"unknown", None),
     (b"_hidden", None),
@@ -240,8 +249,10 @@ def test_the_head_gets_the_believed_address() -> None:
     seen = with_client_address(asked, TRUSTED)
     assert seen == replace(asked, arrival=Arrival("192.0.2.1"))
     assert seen.section is asked.section, "caches know it by this"
-    unknown = Arrival(PROXY, client_known=False)
+    unknown = Arrival(PROXY, client_known=False, tls_seconds=0.5)
     assert replace(asked, arrival=unknown).from_peer("x").arrival == replace(unknown, peer="x")
+    assert seen.from_peer("x").arrival.tls_seconds is None
+    assert replace(asked, arrival=unknown).from_peer("x").arrival.tls_seconds == 0.5
     assert seen.values(b"x-forwarded-for") == (b"192.0.2.1",)
     for untouched in (
         head("203.0.113.9", forwarded),

@@ -143,6 +143,11 @@ def test_the_quick_look_misses_no_name(name: bytes) -> None:
     assert REDACTED in redact_target(b"/lab?" + name + b"=1")
 
 
+def test_the_quick_look_takes_a_name_that_is_too_long_for_a_secret_one() -> None:
+    assert may_hold_secrets(b"n" * 257)
+    assert not may_hold_secrets(b"n" * 256)
+
+
 def test_the_quick_look_passes_what_has_no_secret() -> None:
     assert not may_hold_secrets(b"/api/contents?content=0&1795653153775")
 

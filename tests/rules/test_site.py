@@ -53,6 +53,7 @@ def test_what_is_not_configured_is_the_safe_way() -> None:
     assert site == Site((LAB,), *names, JUPYTER)
     assert (site.preserve, site.canonical_redirect, site.websocket_without_origin) == (False,) * 3
     assert (site.base_path, site.challenges, site.hsts_seconds) == ("/", False, 0)
+    assert not site.observe
     assert (bool(site.allow), bool(site.trusted_proxies), site.requires_login) == (False,) * 3
 
 
@@ -70,7 +71,9 @@ def test_what_is_configured_is_as_it_was_given() -> None:
         allow=loopback,
         trusted_proxies=loopback,
         requires_login=True,
+        observe=True,
     )
+    assert site.observe
     assert (site.domains, site.upstream) == ((LAB,), JUPYTER)
     assert (site.preserve, site.canonical_redirect, site.websocket_without_origin) == (True,) * 3
     assert (site.base_path, site.challenges, site.hsts_seconds) == ("/lab/", True, 60)
