@@ -92,9 +92,7 @@ class RequestHandler:
         self._slot = route.limit.acquire(peer)
         if self._slot is None:
             self.services.log.rejected(peer, route)
-            self._respond(
-                responses.crowded(self.head, self.record.request_id), "too many requests at once"
-            )
+            self._respond(responses.crowded(self.record), "too many requests at once")
         elif route.access_control is None:
             self._forward(decision, ALLOW)
         elif (allowed := route.access_control.check_now(decision.head)) is not None:
@@ -184,9 +182,7 @@ class RequestHandler:
         if isinstance(error, UpstreamError):
             record.warning = True
             self.services.log.failed(record, error, route)
-        response = responses.after_error(
-            self.head, error, record.request_id, internal=route.internal
-        )
+        response = responses.after_error(record, error, internal=route.internal)
         if begun:
             self.responder.abort()
         elif response is None:
@@ -228,8 +224,7 @@ class RequestHandler:
         if self.record.recording is not None:
             self.record.recording.refused(refusal)
         self.services.log.refused(self.record, refusal)
-        response = responses.refused(self.head, refusal, self.record.request_id)
-        self._respond(response, f"refused ({refusal.rule})")
+        self._respond(responses.refused(self.record, refusal), f"refused ({refusal.rule})")
 
     def _respond(self, response: Response, outcome: str) -> None:
         self.record.outcome = outcome
@@ -246,11 +241,6 @@ class RequestHandler:
     async def _run(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except asyncio.CancelledError:
-            self.record.outcome = self.record.outcome or CLIENT_LEFT
-            self._finish()
-            self.responder.close()
-            raise
         except Exception as error:
             self.fail(error)
         if self._task is asyncio.current_task():
@@ -260,7 +250,9 @@ class RequestHandler:
         if task.cancelled():
             # A task that is cancelled before its first step runs none of its code.
             work.close()
+            self.record.outcome = self.record.outcome or CLIENT_LEFT
             self._finish()
+            self.responder.close()
 
     # The end
 
@@ -269,13 +261,13 @@ class RequestHandler:
         try:
             self._finish()
         finally:
-            self.responder.fail(error, responses.failed(self.head, self.record.request_id))
+            self.responder.fail(error, responses.failed(self.record))
 
     def _end(self) -> None:
         try:
             self._finish()
         except Exception as error:
-            self.responder.fail(error, responses.failed(self.head, self.record.request_id))
+            self.responder.fail(error, responses.failed(self.record))
 
     def _finish(self) -> None:
         """Complete the record and pass it on, once."""

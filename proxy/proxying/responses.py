@@ -8,8 +8,9 @@ Tested by tests/proxying/test_errors.py.
 from __future__ import annotations
 
 from proxy.errors import STATUS_OF, ClientFault, UpstreamError
+from proxy.observe.record import Record
 from proxy.rules.decision import Refuse
-from proxy.rules.head import Field, RequestHead
+from proxy.rules.head import Field
 from proxy.rules.negotiation import is_navigation
 from proxy.rules.request_id import FIELD
 from proxy.short_response import Response, plain, response
@@ -37,11 +38,10 @@ def html(
 
 
 def error(
-    head: RequestHead,
+    record: Record,
     status: int,
     reason: str,
     sentence: str,
-    request_id: bytes,
     *,
     fields: tuple[Field, ...] = (),
     close: bool = False,
@@ -49,77 +49,74 @@ def error(
     """An error in the form that the client prefers: a page, JSON or the sentence.
 
     Args:
-        head: The request.
+        record: The request's; its identifier is shown, for whoever asks the operator.
         status: The response's status.
         reason: The rule that refused, or another word for what is the matter.
         sentence: What happened.
-        request_id: Names the request, for whoever asks the operator.
         fields: Further fields of the response.
         close: Whether the client's connection must end with it.
     """
-    shown = error_content(head, status, reason, sentence, request_id.decode("ascii"))
+    shown = error_content(record.head, status, reason, sentence, record.request_id.decode("ascii"))
     policy = ((b"Content-Security-Policy", shown.policy),) if shown.policy else ()
-    named = (*fields, *policy, (FIELD, request_id))
+    named = (*fields, *policy, (FIELD, record.request_id))
     return response(status, shown.content, shown.content_type, named, close=close)
 
 
-def refused(head: RequestHead, refusal: Refuse, request_id: bytes) -> Response:
+def refused(record: Record, refusal: Refuse) -> Response:
     """The response to a refused request."""
     return error(
-        head,
+        record,
         refusal.status,
         refusal.rule,
         refusal.sentence,
-        request_id,
         fields=refusal.fields,
         close=refusal.close,
     )
 
 
 def after_error(
-    head: RequestHead,
+    record: Record,
     reason: UpstreamError | ClientFault | ConnectionError,
-    request_id: bytes,
     *,
     internal: bool,
 ) -> Response | None:
     """The response when the upstream's cannot be had; None if the client has gone.
 
     Args:
-        head: The request.
+        record: The request's.
         reason: Why.
-        request_id: The request's.
         internal: Whether the upstream is labgate's web application.
     """
     if isinstance(reason, ClientFault):
-        return error(head, reason.status, "content", str(reason), request_id, close=True)
+        return error(record, reason.status, "content", str(reason), close=True)
     if isinstance(reason, ConnectionError):
         return None
     if internal:
-        return failed(head, request_id)
-    return unavailable(head, STATUS_OF[type(reason)], request_id)
+        return failed(record)
+    return unavailable(record, STATUS_OF[type(reason)])
 
 
-def unavailable(head: RequestHead, status: int, request_id: bytes) -> Response:
+def unavailable(record: Record, status: int) -> Response:
     """Jupyter gave no response. A page that a person looks at loads itself again after a 503."""
     if status != 503:
         sentence = _SENTENCES.get(status, _SENTENCES[502])
-        return error(head, status, "upstream", sentence, request_id)
+        return error(record, status, "upstream", sentence)
+    head = record.head
     if head.method in (b"GET", b"HEAD") and is_navigation(head):
-        return html(503, WAITING, (_RETRY, (FIELD, request_id)))
-    return error(head, 503, "upstream", _SENTENCES[503], request_id, fields=(_RETRY,))
+        return html(503, WAITING, (_RETRY, (FIELD, record.request_id)))
+    return error(record, 503, "upstream", _SENTENCES[503], fields=(_RETRY,))
 
 
-def crowded(head: RequestHead, request_id: bytes) -> Response:
+def crowded(record: Record) -> Response:
     """The response to a request that exceeds a limit."""
     sentence = "Too many requests at once; try again in a moment."
-    return error(head, 503, "limit", sentence, request_id, fields=(_RETRY,))
+    return error(record, 503, "limit", sentence, fields=(_RETRY,))
 
 
-def failed(head: RequestHead, request_id: bytes) -> Response:
+def failed(record: Record) -> Response:
     """The response after a fault of labgate's, which ends the connection."""
     sentence = "This server failed to answer the request; its log has the reason."
-    return error(head, 500, "fault", sentence, request_id, close=True)
+    return error(record, 500, "fault", sentence, close=True)
 
 
 _SENTENCES = {
