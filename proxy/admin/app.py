@@ -53,7 +53,7 @@ def make_admin_app(
     exchanges = ExchangesApi(inspector, about, facts)
 
     async def stream(request: web.Request) -> web.WebSocketResponse:
-        return await live(request, inspector.ring)
+        return await live(request, inspector, exchanges.capture_state)
 
     async def again(request: web.Request) -> web.Response:
         return await replay.handle(request, exchanges.exchange_of(request))

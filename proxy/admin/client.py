@@ -100,13 +100,18 @@ class AdminClient:
             with closing(writer), suppress(OSError):
                 await reader.read()
 
-    async def live(self) -> AsyncIterator[list[dict[str, Any]]]:
-        """Batches of summaries of new and changed exchanges, until labgate stops."""
-        async with self._session.ws_connect(f"{BASE}api/live", max_msg_size=0) as socket:
+    async def live(self, **query: str) -> AsyncIterator[dict[str, Any]]:
+        """Batches of summaries of new and changed exchanges, until labgate stops.
+
+        What is captured for them (``?capture=…``) is so until the iterator is closed.
+        """
+        async with self._session.ws_connect(
+            f"{BASE}api/live", params=query, max_msg_size=0
+        ) as socket:
             async for message in socket:
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     return
-                yield json.loads(message.data)["exchanges"]
+                yield json.loads(message.data)
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
         try:

@@ -41,7 +41,7 @@ class ExchangesApi:
         session = request.get(SESSION)
         return web.json_response(
             {
-                **self._state(),
+                **self.capture_state(),
                 "about": self.about(),
                 "csrf": session.csrf_token if session is not None else "",
             }
@@ -56,7 +56,7 @@ class ExchangesApi:
         if not isinstance(on, bool) or not isinstance(content, bool):
             raise _bad("on and content are true or false")
         self.inspector.switch(CaptureOptions(content=content) if on else None)
-        return web.json_response(self._state())
+        return web.json_response(self.capture_state())
 
     async def list(self, request: web.Request) -> web.Response:
         """``GET exchanges?filter=…&after=NUMBER``: summaries, the oldest first."""
@@ -88,7 +88,7 @@ class ExchangesApi:
     async def clear(self, _request: web.Request) -> web.Response:
         """``POST clear``: forget everything."""
         self.inspector.ring.clear()
-        return web.json_response(self._state())
+        return web.json_response(self.capture_state())
 
     async def export(self, request: web.Request) -> web.Response:
         """``GET har?filter=…``: an HTTP Archive of the list."""
@@ -124,11 +124,13 @@ class ExchangesApi:
             raise web.HTTPNotFound(text=f"Exchange {number} is not held (any more).\n")
         return exchange
 
-    def _state(self) -> dict[str, Any]:
+    def capture_state(self) -> dict[str, Any]:
+        """What is on, what ended by itself, and how much is held."""
         options, ring = self.inspector.options, self.inspector.ring
         return {
             "on": options is not None,
             "content": options is not None and options.content,
+            "fault": self.inspector.fault,
             "held": len(ring),
             "octets": ring.octets,
             "dropped": ring.dropped,

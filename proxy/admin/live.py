@@ -1,4 +1,4 @@
-"""New and changed exchanges as they come, over a WebSocket.
+"""New and changed exchanges as they come, and the inspector's state, over a WebSocket.
 
 Tested by tests/admin/test_exchanges.py.
 """
@@ -6,31 +6,45 @@ Tested by tests/admin/test_exchanges.py.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from proxy.inspector.exchange import Exchange
-from proxy.inspector.ring import Ring
+from proxy.inspector.inspector import Inspector
+from proxy.inspector.recorder import CaptureOptions
 
 SECONDS_BETWEEN = 0.1
 """What happens within this time is sent together: a page of Lab is a hundred exchanges."""
 MAX_WAITING = 5000
 
 
-async def live(request: web.Request, ring: Ring) -> web.WebSocketResponse:
-    """``GET live``: batches ``{"exchanges": [summary, …]}`` until the client leaves."""
+async def live(
+    request: web.Request, inspector: Inspector, state: Callable[[], dict[str, Any]]
+) -> web.WebSocketResponse:
+    """``GET live``: messages ``{"exchanges": [summary, …]}`` until the client leaves.
+
+    The first message has ``state``, and each after that has changed, as when somebody else
+    switches the capture off. With ``?capture=heads`` or ``?capture=content`` it is on as long as
+    the client is there.
+    """
     socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=1024)
     await socket.prepare(request)
     waiting = WaitingExchanges()
-    stop = ring.listen(waiting.note)
-    sender = asyncio.ensure_future(_send(socket, waiting))
+    ends = [inspector.ring.listen(waiting.note)]
+    if (wanted := request.query.get("capture")) is not None:
+        ends.append(inspector.want(CaptureOptions(content=wanted == "content")))
+    ends.append(inspector.listen(waiting.note_state))
+    waiting.note_state()
+    sender = asyncio.ensure_future(_send(socket, waiting, state))
     try:
         async for message in socket:
             if message.type is WSMsgType.ERROR:
                 break
     finally:
-        stop()
+        for end in reversed(ends):
+            end()
         sender.cancel()
         # It may have failed before, because the client had gone.
         await asyncio.gather(sender, return_exceptions=True)
@@ -43,6 +57,7 @@ class WaitingExchanges:
     def __init__(self) -> None:
         self._exchanges: dict[int, Exchange] = {}
         self._arrived = asyncio.Event()
+        self._state_changed = False
 
     def __len__(self) -> int:
         return len(self._exchanges)
@@ -57,17 +72,33 @@ class WaitingExchanges:
             del exchanges[next(iter(exchanges))]
         self._arrived.set()
 
-    async def take(self) -> list[dict[str, Any]]:
-        """Wait for the next batch: summaries in the order of their numbers."""
+    def note_state(self) -> None:
+        """Send the inspector's state with the next batch."""
+        self._state_changed = True
+        self._arrived.set()
+
+    async def take(self) -> tuple[list[dict[str, Any]], bool]:
+        """Wait for the next batch: summaries in the order of their numbers.
+
+        Returns:
+            The batch, and whether the inspector's state has changed.
+        """
         await self._arrived.wait()
         self._arrived.clear()
         batch = [one.summary() for _, one in sorted(self._exchanges.items())]
+        changed, self._state_changed = self._state_changed, False
         self._exchanges.clear()
-        return batch
+        return batch, changed
 
 
-async def _send(socket: web.WebSocketResponse, waiting: WaitingExchanges) -> None:
+async def _send(
+    socket: web.WebSocketResponse, waiting: WaitingExchanges, state: Callable[[], dict[str, Any]]
+) -> None:
     while True:
-        await socket.send_json({"exchanges": await waiting.take()})
+        batch, state_changed = await waiting.take()
+        message: dict[str, Any] = {"exchanges": batch}
+        if state_changed:
+            message["state"] = state()
+        await socket.send_json(message)
         await asyncio.sleep(SECONDS_BETWEEN)
         await asyncio.sleep(SECONDS_BETWEEN)

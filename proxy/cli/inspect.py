@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,19 +64,35 @@ async def attach(settings: Settings, options: InspectOptions) -> int:
         elif options.number is not None:
             _print_whole(await client.get(f"exchanges/{options.number}"), options)
         else:
-            async with _switched_on(client, options) as before:
-                await _introduce(client, options, before)
-                await follow(client, options)
-                print("labgate has stopped.", file=sys.stderr)
+            before = await client.get("state")
+            await follow(client, options, before, capture="content" if options.content else "heads")
+            print("labgate has stopped.", file=sys.stderr)
     return 0
 
 
-async def follow(client: AdminClient, options: InspectOptions) -> None:
-    """Print every exchange that ends, and every WebSocket that opens, until labgate stops."""
+async def follow(
+    client: AdminClient, options: InspectOptions, before: dict[str, Any], **query: str
+) -> None:
+    """Print every exchange that ends, and every WebSocket that opens, until labgate stops.
+
+    Args:
+        client: Of the labgate.
+        options: What is shown.
+        before: The state until then.
+        query: What is captured meanwhile; see ``AdminClient.live``.
+    """
     console = _console(sys.stdout)
     open_sockets: set[int] = set()
     await client.get("exchanges", filter=options.filter, after="999999999")  # a bad one ends here
-    async for batch in client.live():
+    capture: _CaptureState | None = None
+    async for message in client.live(**query):
+        if capture is None:
+            # From now on nothing is missed.
+            capture = _CaptureState()
+            await _introduce(client, options, before)
+        batch = message["exchanges"]
+        if "state" in message and (said := capture.changed(message["state"])):
+            print(said, file=sys.stderr, flush=True)
         fresh = {one["number"] for one in batch if not one["open"] or one["websocket"]}
         fresh -= open_sockets
         open_sockets -= {one["number"] for one in batch if not one["open"]}
@@ -111,20 +127,24 @@ def _print_whole(exchange: dict[str, Any], options: InspectOptions) -> None:
         _lines(_console(sys.stdout), [*whole(exchange), *curl])
 
 
-@asynccontextmanager
-async def _switched_on(client: AdminClient, options: InspectOptions) -> AsyncIterator[Any]:
-    """Capture while inside; yields what it was before, and leaves it so."""
-    before = await client.get("state")
-    try:
-        if not before["on"] or (options.content and not before["content"]):
-            content = options.content or before["content"]
-            await client.post("state", {"on": True, "content": content})
-        yield before
-    finally:
-        if not before["on"] or options.content != before["content"]:
-            # labgate may be gone by now.
-            with suppress(Exception):
-                await client.post("state", {"on": before["on"], "content": before["content"]})
+class _CaptureState:
+    """Whether the capture is on, as this terminal was told last."""
+
+    def __init__(self) -> None:
+        self._on, self._fault = True, ""
+
+    def changed(self, state: dict[str, Any]) -> str:
+        """What to say of a state; empty if nothing is new."""
+        before, self._on = self._on, state["on"]
+        fault, self._fault = self._fault, state["fault"]
+        if state["fault"] and state["fault"] != fault:
+            return f"labgate: {state['fault']} labgate's log says more."
+        if before and not self._on:
+            return (
+                "labgate: the capture was switched off, on the page or with --off. Nothing is "
+                "shown until it is on again."
+            )
+        return "labgate: the capture is on again." if self._on and not before else ""
 
 
 async def _introduce(client: AdminClient, options: InspectOptions, before: Any) -> None:
@@ -168,7 +188,7 @@ async def inspect(settings: Settings, options: InspectOptions) -> int:
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def end() -> None:
-        # Once: a second Ctrl-C must not keep the first from switching the capture off.
+        # Once: a second Ctrl-C must not keep the first from ending what was begun.
         for number in signals:
             loop.add_signal_handler(number, lambda: None)
         task.cancel()
@@ -200,8 +220,7 @@ async def bench(settings: Settings, options: InspectOptions) -> int:
             listening = bind_private(socket_path(settings.state_folder))
             admin = await start_admin(settings, app, instance, listening)
             async with AdminClient.connect(settings.state_folder) as client:
-                await _introduce(client, options, await client.get("state"))
-                await follow(client, options)
+                await follow(client, options, await client.get("state"))
         finally:
             if admin is not None:
                 await admin.stop()

@@ -12,7 +12,7 @@ from types import TracebackType
 log = logging.getLogger("labgate")
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """Nobody wants to know."""
 
 
@@ -21,12 +21,14 @@ class Guard:
 
     Attributes:
         faulty: Whether there was one.
-        switch_off: Called with the first one, which alone is logged.
+        switch_off: Called after the first one, which alone is logged.
+        failed: Given the first one.
     """
 
     def __init__(self) -> None:
         self.faulty = False
         self.switch_off: Callable[[], None] = _nothing
+        self.failed: Callable[[Exception], None] = _nothing
 
     def __enter__(self) -> None:
         """Begin some work of the capture."""
@@ -43,4 +45,5 @@ class Guard:
             self.faulty = True
             log.error("fault in the inspector, which is off now", exc_info=error)
             self.switch_off()
+            self.failed(error)
         return True

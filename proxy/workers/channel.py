@@ -21,6 +21,7 @@ and the worker sends
 - ``{"logout": […]}``      for the supervisor to store, and for all workers
 - ``{"report": {…}}``      the ``ProcessReport``
 - ``{"exchanges": [{…}]}`` captured by the inspector, new or changed
+- ``{"fault": "…"}``       the capture has ended here with a fault, in a sentence
 
 The stream ends when the other process exits. Tested by tests/e2e/test_workers.py.
 """

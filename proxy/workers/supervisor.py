@@ -249,6 +249,9 @@ class Supervisor:
         if "exchanges" in message:
             self._captured.take(sender.pid, message["exchanges"])
             return
+        if "fault" in message:
+            self.inspector.failed(f"Worker process {sender.pid}: {message['fault']}")
+            return
         self._logins.append(message["login"])
         for worker in self._workers - {sender}:
             worker.send(message)

@@ -163,7 +163,12 @@ class _Worker:
                 self._app.inspector.ring,
                 lambda exchanges: self._channel.send({"exchanges": exchanges}),
             )
+            self._app.inspector.listen(self._tell_fault)
         self._app.inspector.switch(CaptureOptions(**options) if options is not None else None)
+
+    def _tell_fault(self) -> None:
+        if fault := self._app.inspector.fault:
+            self._channel.send({"fault": fault})
 
 
 def _sockets(descriptors: list[int]) -> list[socket.socket]:

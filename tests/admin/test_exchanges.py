@@ -119,6 +119,8 @@ async def test_archives_do_not_hold_up_the_event_loop(page: Page) -> None:
 async def test_live(page: Page) -> None:
     path = f"{BASE}api/live?csrf={page.csrf}"
     async with page.client.ws_connect(path, headers={"Origin": page.origin}) as socket:
+        begun = await socket.receive_json()
+        assert (begun["exchanges"], begun["state"]["on"]) == ([], True)
         first = exchange(open=True)
         page.inspector.ring.add(first)
         [seen] = (await socket.receive_json())["exchanges"]
@@ -130,13 +132,38 @@ async def test_live(page: Page) -> None:
         assert [(one["number"], one["open"]) for one in batch] == [(1, False), (2, False)]
 
 
+async def test_live_tells_who_else_switches_and_captures_as_long_as_it_is_there(
+    page: Page,
+) -> None:
+    page.inspector.switch(None)
+    path = f"{BASE}api/live?csrf={page.csrf}&capture=content"
+    async with page.client.ws_connect(path, headers={"Origin": page.origin}) as socket:
+        assert (await socket.receive_json())["state"]["content"] is True
+        await page.post("state", {"on": False})
+        assert (await socket.receive_json())["state"]["on"] is False
+        page.inspector.failed("A fault.")
+        assert (await socket.receive_json())["state"]["fault"] == "A fault."
+        await page.post("state", {"on": True})
+        assert (await socket.receive_json())["state"]["fault"] == ""
+    page.inspector.switch(None)
+    async with page.client.ws_connect(
+        path.replace("content", "heads"), headers={"Origin": page.origin}
+    ) as socket:
+        assert (await socket.receive_json())["state"]["on"] is True
+        gone = asyncio.Event()
+        page.inspector.listen(gone.set)
+    async with asyncio.timeout(30):
+        await gone.wait()
+    assert page.inspector.options is None
+
+
 async def test_of_too_many_for_a_page_that_does_not_read_the_latest_wait() -> None:
     waiting = WaitingExchanges()
     for number in range(1, MAX_WAITING + 11):
         waiting.note(exchange(number=number))
         waiting.note(exchange(number=1))
     assert len(waiting) == MAX_WAITING
-    batch = await waiting.take()
+    batch, _ = await waiting.take()
     assert [one["number"] for one in batch[:2]] == [1, 12]
     assert batch[-1]["number"] == MAX_WAITING + 10
     assert len(waiting) == 0

@@ -129,6 +129,22 @@ def test_rows_details_and_off(tmp_path: Path, jupyter: Jupyter) -> None:
             assert expected in once.stdout.read_text()
 
 
+def test_two_that_look_do_not_disturb_each_other(tmp_path: Path, jupyter: Jupyter) -> None:
+    with serving(tmp_path, jupyter) as labgate:
+        with_socket(labgate)
+        with Inspect(tmp_path, "--json") as first:
+            with Inspect(tmp_path, "--json") as second:
+                pass
+            assert second.running.poll() is not None
+            labgate.ask("GET", "/api/seen")
+            until(lambda: by_path(first), "the second one switched the capture off")
+            off = Inspect(tmp_path, "--off").spawn()
+            assert off.running.wait(60) == 0
+            until(lambda: "the capture was switched off" in first.log, lambda: first.log)
+            with Inspect(tmp_path, "--json"):
+                until(lambda: "the capture is on again" in first.log, lambda: first.log)
+
+
 def test_nothing_hostile_reaches_the_terminal(tmp_path: Path, jupyter: Jupyter) -> None:
     """C1 controls are octets that a field may have; content may have any."""
     content = b"\x1b]0;owned\x07\x1b[2J"

@@ -38,7 +38,7 @@ export const archiveAddress = (filter) => `api/har?filter=${encodeURIComponent(f
 
 // Calls back with each batch, and when the connection comes and goes. After a restart labgate has
 // another state, and perhaps another key: then the page cannot go on, and says so.
-export function live(onBatch, onConnected, onLost) {
+export function live(onBatch, onState, onConnected, onLost) {
   let wait = 500;
   function again(problem) {
     onLost(problem);
@@ -57,7 +57,11 @@ export function live(onBatch, onConnected, onLost) {
     address.protocol = "ws:";
     const socket = new WebSocket(address);
     socket.onopen = () => { wait = 500; onConnected(known); };
-    socket.onmessage = (event) => onBatch(JSON.parse(event.data).exchanges);
+    socket.onmessage = (event) => {
+      const { exchanges, state: changed } = JSON.parse(event.data);
+      if (changed) onState(changed);
+      onBatch(exchanges);
+    };
     socket.onclose = () => again(null);
   }
   connect();

@@ -17,7 +17,7 @@ let filterTurn = 0;
 // The address says what is shown: ?filter=…#RUN-NUMBER. Numbers begin anew with each run of labgate.
 function start() {
   filter.value = new URLSearchParams(location.search).get("filter") ?? "";
-  api.live(arrive, connected, lost);
+  api.live(arrive, stateChanged, connected, lost);
   rows.focus();
 }
 
@@ -25,11 +25,16 @@ async function connected(state) {
   const other = known !== null && known.run !== state.run;
   const first = known === null;
   known = state;
-  find("banner").hidden = true;
   showState();
   await load();
   if (other) list.forget();
   if (first || other) followAddress();
+}
+
+// By another page, by labgate inspect, or by itself, because of a fault.
+function stateChanged(state) {
+  Object.assign(known, state);
+  showState();
 }
 
 function lost(problem) {
@@ -100,6 +105,8 @@ function showState() {
   find("capture").textContent = on ? "Capture: on" : "Capture: off";
   find("content").setAttribute("aria-pressed", String(content));
   find("content").textContent = content ? "Content: on" : "Content: off";
+  find("banner").hidden = !known.fault;
+  find("banner").textContent = known.fault ? `${known.fault} labgate's log says more.` : "";
   showEmpty();
 }
 
