@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from proxy.admin.client import AdminClient
+from proxy.admin.client import AdminClient, NotRunning
 from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import bind_private
 from proxy.app import Application
@@ -198,7 +198,13 @@ async def inspect(settings: Settings, options: InspectOptions) -> int:
     with suppress(asyncio.CancelledError):
         if options.bench:
             return await bench(settings, options)
-        return await attach(settings, options)
+        try:
+            return await attach(settings, options)
+        except NotRunning as error:
+            raise NotRunning(
+                f"{error} Or start a bench of its own: "
+                "`labgate inspect --upstream http://127.0.0.1:8888`."
+            ) from None
     return 0
 
 
