@@ -192,6 +192,10 @@ def build_server(
         connection_limit: Counts the connections of all ports.
         plain_redirects: As in ``rules.head.Arrival``.
     """
+    if settings.listen.speaks_http2 and not plain_redirects:
+        from proxy.http2.server import Http2Server  # noqa: PLC0415  h2 costs 0.1 s
+
+        return Http2Server(dispatch, limits=limits, connection_limit=connection_limit)
     if settings.listen.server == "labgate":
         return Http1Server(
             dispatch,
@@ -213,7 +217,7 @@ def build_certificate_store(settings: Settings, *, worker: bool = False) -> Cert
         sources = [replace(source, make=None) for source in sources]
     return CertificateStore(
         sources,
-        Handshakes(settings.tls.unknown_name),
+        Handshakes(settings.tls.unknown_name, http2=settings.listen.speaks_http2),
         hosts_of(settings),
         None if worker else status_file(settings.state_folder),
     )

@@ -43,6 +43,11 @@ def _tls(settings: Settings) -> Obstacle | None:
     return None if settings.listen.tls else Obstacle("listen.tls", "false")
 
 
+def _own_server(settings: Settings) -> Obstacle | None:
+    server = settings.listen.server
+    return Obstacle("listen.server", server) if server != "labgate" else None
+
+
 def _no_files(settings: Settings) -> Obstacle | None:
     return Obstacle("tls.cert", str(settings.tls.cert[0])) if settings.tls.cert else None
 
@@ -88,6 +93,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "listen.http_port": (),
     "listen.tls": (),
     "listen.server": (),
+    "listen.http2": (_tls, _own_server),
     "listen.drain_seconds": (),
     "listen.workers": (),
     "listen.metrics": (),

@@ -60,9 +60,15 @@ class ListenSettings(Section):
     http_port: Port | None = None
     tls: bool = True
     server: Literal["labgate", "aiohttp"] = "labgate"
+    http2: bool = False
     drain_seconds: Seconds = 10.0
     workers: Annotated[int, Field(ge=1)] = 1
     metrics: str = ""
+
+    @property
+    def speaks_http2(self) -> bool:
+        """Whether HTTP/2 is offered to browsers."""
+        return self.http2 and self.tls and self.server == "labgate"
 
     @field_validator("metrics")
     @classmethod

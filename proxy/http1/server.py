@@ -53,7 +53,7 @@ class Http1Server:
     def __call__(self) -> ServerConnection:
         return ServerConnection(self)
 
-    def connection(self, client: str, slot: Slot, client_known: bool) -> ServerConnection:
+    def connection(self, client: str, slot: Slot, client_known: bool) -> asyncio.Protocol:
         """A new connection that a listener accepted.
 
         Args:

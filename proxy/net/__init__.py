@@ -9,6 +9,7 @@ In the order a connection meets them:
 - ``limits``              how many connections and requests there may be, in all and per client
 - ``upstream_address``    where Jupyter is
 - ``upstream_tls``        TLS towards it: whom labgate trusts, and its own certificate
+- ``send_buffer``         what the kernel takes before it can send it
 - ``keepalive``           TCP keep-alive: detects a peer that vanished
 - ``reset``               closes with a reset, so that the other end sees a truncation
 """

@@ -5,6 +5,7 @@ and tested without a socket.
 
 In the order a request meets them:
 
+- ``connection_names`` the names that a TLS connection is for
 - ``head``             heads of requests and responses, and their fields
 - ``site``             the part of the configuration that the rules read
 - ``decision``         the decisions about a request

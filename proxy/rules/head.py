@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from .connection_names import ConnectionNames
 from .framing import Framing, read_framing
 
 Field = tuple[bytes, bytes]
@@ -28,12 +29,15 @@ class Arrival:
         client_known: False if the sender of the PROXY protocol withheld the client's address.
         tls_seconds: How long its TLS handshake took; None without one, or if nobody measured it.
             No rule looks at it.
+        names: What the connection is for; None if it does not matter, as where each connection
+            has one name only.
     """
 
     peer: str
     plain_redirects: bool = False
     client_known: bool = True
     tls_seconds: float | None = field(default=None, compare=False)
+    names: ConnectionNames | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -75,7 +79,7 @@ class RequestHead:
     Attributes:
         method: The method; case-sensitive.
         target: The request target byte for byte: never decoded, re-quoted or normalised.
-        version: (1, 0) or (1, 1).
+        version: (1, 0), (1, 1) or (2, 0).
         fields: The header fields, in order.
         arrival: The connection that it came on.
         section: The section of ``fields``; made if it is not given.
@@ -105,7 +109,9 @@ class RequestHead:
     def from_peer(self, peer: str) -> RequestHead:
         """The same head with another client's address."""
         came = self.arrival
-        arrival = Arrival(peer, came.plain_redirects, came.client_known, came.tls_seconds)
+        arrival = Arrival(
+            peer, came.plain_redirects, came.client_known, came.tls_seconds, came.names
+        )
         return RequestHead(
             self.method, self.target, self.version, self.fields, arrival, self.section
         )

@@ -28,8 +28,8 @@ def check_message(head: RequestHead) -> Refuse | None:
 
 
 def check_version(head: RequestHead) -> Refuse | None:
-    """Refuse a major version other than 1 (RFC 9110 section 15.6.6)."""
-    if head.version[0] == 1:
+    """Refuse a major version that no front speaks (RFC 9110 section 15.6.6)."""
+    if head.version[0] in (1, 2):
         return None
     return Refuse(505, "version", "This server speaks HTTP/1.1 and HTTP/1.0.", close=True)
 

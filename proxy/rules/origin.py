@@ -23,6 +23,8 @@ from .site import Site
 NO_SUCH_SITE = "The name or the port in the address is not one that is served here."
 """It does not name the right domain, which a scanner of addresses would learn."""
 
+OTHER_CONNECTION = "This connection is for another name; open one for this name."
+
 LOGOUT = b"logout"
 """The path below base_url where a GET logs out of Jupyter (``LogoutHandler``)."""
 
@@ -34,7 +36,8 @@ def check_host(head: RequestHead, site: Site) -> Refuse | None:
     """Refuse a Host that is not a public authority (case-insensitive, default port optional).
 
     Statuses: 400 for a missing or repeated Host (RFC 9112 section 3.2), 421 for another
-    name (RFC 9110 section 15.5.20), as with DNS rebinding.
+    name (RFC 9110 section 15.5.20), as with DNS rebinding, and for one that the connection is not
+    for.
     """
     hosts = head.values(b"host")
     if len(hosts) != 1:
@@ -50,6 +53,10 @@ def check_host(head: RequestHead, site: Site) -> Refuse | None:
             return Refuse(400, "host", sentence, "Host", hosts[0])
         hint = port_hint(hosts[0], site) or (unnamed_hint(hosts[0]) if site.observe else "")
         return Refuse(421, "host", NO_SUCH_SITE, "Host", hosts[0], hint=hint)
+    names = head.arrival.names
+    if names is not None and not names.cover(host_only(hosts[0])):
+        hint = "the client used a connection that it made for another name"
+        return Refuse(421, "connection-name", OTHER_CONNECTION, "Host", hosts[0], hint=hint)
     return None
 
 

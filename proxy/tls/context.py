@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from proxy.rules.connection_names import ConnectionNames
 from proxy.tls.client_hello import offered_protocols
 from proxy.tls.groups import server_side
 
@@ -23,6 +24,9 @@ CIPHERS = ":".join(
 """Mozilla's server-side TLS guidelines, intermediate, for TLS 1.2; 1.3 has its own."""
 
 ACME_TLS = b"acme-tls/1"
+HTTP_1_1 = "http/1.1"
+HTTP_2 = "h2"
+"""Application protocols (RFC 7301), as IANA registers them."""
 
 RECORD_BYTES = 16 * 1024
 """The maximum content of a record (RFC 8446 section 5.1), and therefore of one read."""
@@ -41,12 +45,15 @@ class Handshakes:
         unknown_name: The response to a server name without a certificate: the default
             certificate, or the alert ``unrecognized_name`` (RFC 6066 section 3). A handshake
             without a server name, as by address, always gets the default.
+        http2: Whether HTTP/2 is offered beside HTTP/1.1.
     """
 
-    def __init__(self, unknown_name: UnknownName = "default") -> None:
+    def __init__(self, unknown_name: UnknownName = "default", *, http2: bool = False) -> None:
         self._refuse_unknown = unknown_name == "refuse"
+        self._protocols = [HTTP_2, HTTP_1_1] if http2 else [HTTP_1_1]
         self._default: ssl.SSLContext | None = None
         self._by_name: dict[str, ssl.SSLContext] = {}
+        self._names: dict[ssl.SSLContext, tuple[str, ...]] = {}
         self._challenges: dict[str, ssl.SSLContext] = {}
         self._listening_context = server_side(_ListeningContext)
         self._listening_context.sslobject_class = _Connection
@@ -68,9 +75,11 @@ class Handshakes:
         """
         by_name: dict[str, ssl.SSLContext] = {}
         for names, context in served:
+            context.set_alpn_protocols(self._protocols)
             for name in names:
                 by_name.setdefault(name, context)
         self._by_name = by_name
+        self._names = {context: tuple(map(str.lower, names)) for names, context in served}
         self._default = served[0][1] if served else None
 
     def challenge(self, name: str, context: ssl.SSLContext | None) -> None:
@@ -103,6 +112,8 @@ class Handshakes:
         if chosen is None:
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
         connection.context = chosen
+        if isinstance(connection, _Connection):
+            connection.names = ConnectionNames(name, self._names.get(chosen, ()))
         return None
 
 
@@ -122,11 +133,16 @@ def pair_context(cert: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
+def names_of(connection: ssl.SSLObject | None) -> ConnectionNames | None:
+    """What the handshake of a connection was about; None if it was not made by ``Handshakes``."""
+    return connection.names if isinstance(connection, _Connection) else None
+
+
 def _profile(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([HTTP_1_1])
 
 
 class _ListeningContext(ssl.SSLContext):
@@ -156,6 +172,7 @@ class _Connection(ssl.SSLObject):
     incoming: ssl.MemoryBIO
     outgoing: ssl.MemoryBIO
     copied_incoming: ssl.MemoryBIO | None = None
+    names: ConnectionNames | None = None
     _hello = b""
     _offered: tuple[bytes, ...] | None = None
     _failure: ssl.SSLError | None = None

@@ -1,0 +1,50 @@
+"""The server of a port for HTTPS where HTTP/2 is spoken beside HTTP/1.1."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from time import monotonic
+
+from proxy.http1.server import Http1Server
+from proxy.http2.negotiated_connection import NegotiatedConnection
+from proxy.http2.server_connection import Http2Connection
+from proxy.messages import Dispatch
+from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_connection_limit
+from proxy.rules.head import Arrival
+
+
+class Http2Server(Http1Server):
+    """Speaks the protocol that the client has chosen in its TLS handshake (RFC 9113 section 3.2).
+
+    Without TLS that is HTTP/1.1: HTTP/2 with prior knowledge is not accepted. The connections of
+    both are in ``connections``.
+
+    Attributes:
+        stream_limit: How many streams there may be. A stream has as much waiting for its client
+            as a connection in HTTP/1.1, so as many are allowed, in all and for one address.
+
+    Args:
+        dispatch: Takes every request.
+        limits: As in ``Http1Server``.
+        connection_limit: As in ``Http1Server``.
+        stream_limit: That of the port alone, if none is given.
+    """
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        connection_limit: ConcurrencyLimit | None = None,
+        stream_limit: ConcurrencyLimit | None = None,
+    ) -> None:
+        super().__init__(dispatch, limits=limits, connection_limit=connection_limit)
+        self.stream_limit = stream_limit or new_connection_limit(limits)
+
+    def connection(self, client: str, slot: Slot, client_known: bool) -> asyncio.Protocol:
+        arrival = Arrival(client, client_known=client_known)
+        return NegotiatedConnection(
+            super().connection(client, slot, client_known),
+            partial(Http2Connection, self, arrival, slot, monotonic()),
+        )
