@@ -152,7 +152,8 @@ class AcceptedConnection(asyncio.Protocol):
 
     def finish(self) -> None:
         """Send what is queued, then close; nothing more is read."""
-        if self.transport is not None:
+        # asyncio's TLS transport cannot be asked anything after a second close.
+        if self.transport is not None and not self.transport.is_closing():
             self.transport.close()
 
     def abort(self) -> None:

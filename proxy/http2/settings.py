@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.settings import SettingCodes, Settings
 from h2.errors import ErrorCodes
+from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame, SettingsFrame
 
 from proxy.net.limits import Limits

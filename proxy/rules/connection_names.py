@@ -33,4 +33,5 @@ class ConnectionNames:
             return not self.server_name
         name = host.decode("ascii", "replace")
         wildcard = "*." + name.partition(".")[2]
-        return name in (self.server_name, *self.certificate) or wildcard in self.certificate
+        names = (self.server_name, *self.certificate)
+        return bool(name) and (name in names or wildcard in self.certificate)

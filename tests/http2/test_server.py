@@ -1,0 +1,135 @@
+"""Which protocol a client gets, on which port."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+
+from proxy.rules.site import Site, WebOrigin, make_site
+from tests.certificates import AUTHORITY
+from tests.edges import edge, request
+from tests.http2 import frames
+from tests.http2.secured import NAME, SecuredEdge, secured
+from tests.upstreams import OK, Upstream, says, upstream
+
+
+async def asked_in_http_1_1(running: SecuredEdge, *protocols: str) -> bytes:
+    context = ssl.create_default_context()
+    AUTHORITY.configure_trust(context)
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", running.port, ssl=context, server_hostname=NAME
+    )
+    try:
+        writer.write(request())
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+@pytest.mark.both_loops
+@pytest.mark.parametrize("protocols", [("h2",), ("http/1.1", "h2"), ("spdy/3", "h2")])
+async def test_a_client_that_offers_http_2_gets_it(
+    protocols: tuple[str, ...], tmp_path: Path
+) -> None:
+    async with upstream(says(OK)) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect(alpn=protocols)
+        client.send(frames.get(1, b"/x"))
+        response = await client.response(1)
+        assert response.statuses == [200]
+        assert response.content == b"ok"
+        (record,) = running.edge.records
+        assert record.head.version == (2, 0)
+        assert record.head.arrival.tls_seconds is not None
+    assert jupyter.heads.startswith(b"GET /x HTTP/1.1\r\n")
+    assert b"Via: 2.0 labgate\r\n" in jupyter.heads
+
+
+@pytest.mark.both_loops
+@pytest.mark.parametrize("protocols", [(), ("http/1.1",)])
+async def test_every_other_client_gets_http_1_1(protocols: tuple[str, ...], tmp_path: Path) -> None:
+    async with upstream(says(OK)) as jupyter, secured(jupyter.address, tmp_path) as running:
+        answer = await asked_in_http_1_1(running, *protocols)
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert answer.endswith(b"\r\n\r\nok")
+        (record,) = running.edge.records
+        assert record.head.version == (1, 1)
+        assert record.head.arrival.tls_seconds is not None
+
+
+async def test_http_2_without_tls_is_refused(tmp_path: Path) -> None:
+    async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
+        answer = await labgate.ask(frames.PREFACE + frames.settings() + frames.get(1))
+        assert answer.startswith(b"HTTP/1.1 505 ")
+    assert jupyter.heads == b""
+
+
+async def test_plain_http_on_the_port_is_told_to_use_https(tmp_path: Path) -> None:
+    async with secured(None, tmp_path) as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        writer.write(request())
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+
+
+async def test_connections_of_both_protocols_are_counted_until_they_end(tmp_path: Path) -> None:
+    async with upstream(says(OK)) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        client.send(frames.get(1))
+        await client.response(1)
+        assert len(running.server.connection_limit) == len(running.server.connections) == 1
+        assert len(running.server.stream_limit) == 0
+        await client.close()
+        async with asyncio.timeout(10):
+            while running.server.connections:  # noqa: ASYNC110  nothing tells it
+                await asyncio.sleep(0)
+        assert len(running.server.connection_limit) == 0
+
+
+NAMES = ("lab.example.org", "www.example.org")
+
+
+def get_of(name: str, stream: int) -> bytes:
+    return frames.headers(
+        stream,
+        [(key, name.encode() if key == b":authority" else value) for key, value in frames.GET],
+    )
+
+
+def site_of(jupyter: Upstream) -> Site:
+    origins = tuple(WebOrigin("https", name, 443) for name in NAMES)
+    return make_site(origins, jupyter.address.origin)
+
+
+async def test_another_name_of_the_site_needs_its_own_connection(tmp_path: Path) -> None:
+    async with (
+        upstream(says(OK, OK)) as jupyter,
+        secured(
+            jupyter.address,
+            tmp_path,
+            certificates=((NAMES[0],), (NAMES[1],)),
+            site=site_of(jupyter),
+        ) as running,
+    ):
+        client = await running.connect()
+        client.send(get_of(NAMES[0], 1), get_of(NAMES[1], 3))
+        assert (await client.response(1)).statuses == [200]
+        assert (await client.response(3)).statuses == [421]
+        client = await running.connect(name=NAMES[1])
+        client.send(get_of(NAMES[1], 1))
+        assert (await client.response(1)).statuses == [200]
+
+
+async def test_a_certificate_for_both_names_lets_them_share_a_connection(tmp_path: Path) -> None:
+    async with (
+        upstream(says(OK, OK)) as jupyter,
+        secured(jupyter.address, tmp_path, certificates=(NAMES,), site=site_of(jupyter)) as running,
+    ):
+        client = await running.connect()
+        client.send(get_of(NAMES[0], 1), get_of(NAMES[1], 3))
+        assert (await client.response(1)).statuses == [200]
+        assert (await client.response(3)).statuses == [200]

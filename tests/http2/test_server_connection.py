@@ -1,0 +1,450 @@
+"""Whole requests over real TLS connections, and how connections end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from proxy.http1 import timeouts
+from proxy.http2 import server_connection
+from proxy.http2.settings import MAX_STREAMS, STREAM_WINDOW_BYTES
+from proxy.net.limits import DEFAULT_LIMITS
+from tests.edges import enforcing_timeouts
+from tests.http2 import frames
+from tests.http2.secured import LIMIT_SECONDS, RawClient, SecuredEdge, secured
+from tests.upstreams import OK, Visit, says, upstream
+from tests.wire.talk import Recorder
+
+POST = (*frames.GET[1:], (b":method", b"POST"))
+Answer = Callable[[Visit], Awaitable[None]]
+
+
+def response(content: bytes, *fields: bytes) -> bytes:
+    lines = [b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(content), *fields, b"", content]
+    return b"\r\n".join(lines)
+
+
+async def silent(visit: Visit) -> None:
+    await visit.reader.read()
+
+
+async def sweep(running: SecuredEdge, until: Callable[[], object]) -> None:
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not until():
+            await running.server.enforce_timeouts()
+            await asyncio.sleep(0)
+
+
+async def test_many_requests_on_one_connection(tmp_path: Path) -> None:
+    async def answer(visit: Visit) -> None:
+        while True:
+            head = await visit.head()
+            await visit.say(response(head.split(b" ")[1]))
+
+    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        numbers = range(1, 2 * MAX_STREAMS, 2)
+        client.send(*[frames.get(number, b"/%d" % number) for number in numbers])
+        for number in numbers:
+            found = await client.response(number)
+            assert (found.statuses, found.content) == ([200], b"/%d" % number)
+
+
+async def test_one_stream_too_many_is_refused_and_the_others_go_on(tmp_path: Path) -> None:
+    release = asyncio.Event()
+
+    async def answer(visit: Visit) -> None:
+        await visit.head()
+        await release.wait()
+        await visit.say(OK)
+
+    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        numbers = range(1, 2 * MAX_STREAMS + 2, 2)
+        client.send(*[frames.get(number) for number in numbers])
+        assert (await client.response(numbers[-1])).reset == "REFUSED_STREAM"
+        release.set()
+        for number in numbers[:-1]:
+            assert (await client.response(number)).statuses == [200]
+
+
+async def test_streams_of_one_address_are_limited(tmp_path: Path) -> None:
+    limits = replace(DEFAULT_LIMITS, connections_per_address=3)
+    async with (
+        upstream(silent) as jupyter,
+        secured(jupyter.address, tmp_path, limits=limits) as running,
+    ):
+        client, other = await running.connect(), await running.connect()
+        client.send(frames.get(1), frames.get(3))
+        await sweep(running, lambda: len(running.server.stream_limit) == 2)
+        other.send(frames.get(1), frames.get(3))
+        assert (await other.response(3)).reset == "REFUSED_STREAM"
+        client.send(frames.rst_stream(1))
+        await sweep(running, lambda: len(running.server.stream_limit) == 2)
+
+
+# Content
+
+
+@pytest.mark.parametrize("fields", [(), ((b"content-length", b"300000"),)])
+async def test_content_arrives_as_it_was_sent(
+    fields: tuple[tuple[bytes, bytes], ...], tmp_path: Path
+) -> None:
+    content = bytes(range(250)) * 1200
+    recorder = Recorder(lambda _: [OK])
+    async with upstream(recorder) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        client.send(frames.headers(1, (*POST, *fields), end=False))
+        for at in range(0, len(content), 10_000):
+            needed = at + 10_000 - STREAM_WINDOW_BYTES
+            await client.until(lambda needed=needed: window(client, 1) >= needed)
+            client.send(frames.data(1, content[at : at + 10_000], end=at + 10_000 == len(content)))
+        assert (await client.response(1)).statuses == [200]
+        (record,) = running.edge.records
+        assert record.bytes_up == len(content)
+    (arrived,) = recorder.requests()
+    assert arrived.complete
+    assert arrived.content == content
+
+
+def window(client: RawClient, stream: int) -> int:
+    """By how much a window was opened."""
+    return sum(
+        int.from_bytes(one.payload, "big")
+        for one in client.received
+        if one.kind == frames.WINDOW_UPDATE and one.stream == stream
+    )
+
+
+async def test_the_window_stays_closed_while_jupyter_reads_nothing(tmp_path: Path) -> None:
+    release = asyncio.Event()
+
+    async def answer(visit: Visit) -> None:
+        visit.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await release.wait()
+        visit.reader._transport.resume_reading()  # type: ignore[attr-defined]
+        await visit.head()
+        for _ in range(4000):
+            await visit.reader.readexactly(1000)
+        await visit.say(OK)
+
+    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        client.send(frames.headers(1, (*POST, (b"content-length", b"4000000")), end=False))
+        sent = 0
+        piece = b"x" * 16_000
+
+        def may_send() -> bool:
+            return STREAM_WINDOW_BYTES + window(client, 1) - sent >= len(piece)
+
+        while sent < 4_000_000:
+            if not may_send():
+                # All that the kernel and labgate would take is on its way: somebody waits.
+                client.send(frames.ping())
+                pings = client.count(frames.PING)
+                await client.until(
+                    lambda pings=pings: client.count(frames.PING) > pings or may_send()
+                )
+                if not may_send():
+                    release.set()
+                    await client.until(may_send)
+            sent += len(piece)
+            client.send(frames.data(1, piece, end=sent == 4_000_000))
+            await client.writer.drain()
+        assert release.is_set(), "labgate took everything"
+        assert (await client.response(1)).statuses == [200]
+
+
+async def test_an_early_response_asks_the_client_to_stop(tmp_path: Path) -> None:
+    async with upstream(says(OK)) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        client.send(frames.headers(1, POST, end=False), frames.data(1, b"begin"))
+        await client.until(lambda: client.streams.get(1) and client.streams[1].reset)
+        assert client.streams[1].statuses == [200]
+        assert client.streams[1].content == b"ok"
+        assert client.streams[1].ended
+        assert client.streams[1].reset == "NO_ERROR"
+        # What was on its way is dropped, and the connection goes on.
+        client.send(frames.data(1, b"x" * 1000, end=True), frames.get(3, b"/.labgate/health"))
+        assert (await client.response(3)).statuses == [200]
+
+
+async def test_a_client_that_resets_a_request_cancels_it(tmp_path: Path) -> None:
+    left = asyncio.Event()
+
+    async def answer(visit: Visit) -> None:
+        await visit.head()
+        await visit.reader.read()
+        left.set()
+
+    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        client.send(frames.get(1))
+        await jupyter.arrived.wait()
+        client.send(frames.rst_stream(1))
+        await left.wait()
+        (record,) = running.edge.records
+        assert record.outcome == "the client went away"
+        assert len(running.server.stream_limit) == 0
+
+
+async def test_opened_and_reset_at_once_is_never_a_request(tmp_path: Path) -> None:
+    async with upstream(says(OK)) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        client.send(*[frames.get(one) + frames.rst_stream(one) for one in range(1, 41, 2)])
+        client.send(frames.get(101))
+        await client.response(101)
+        assert len(running.edge.records) == 1
+
+
+async def test_a_lost_connection_cancels_its_requests(tmp_path: Path) -> None:
+    left = asyncio.Event()
+
+    async def answer(visit: Visit) -> None:
+        await visit.head()
+        await visit.reader.read()
+        left.set()
+
+    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        client.send(frames.get(1))
+        await jupyter.arrived.wait()
+        await client.close()
+        await left.wait()
+        await sweep(running, lambda: running.edge.records)
+        assert running.edge.records[0].outcome == "the client went away"
+
+
+# Responses
+
+
+async def test_an_interim_response_comes_before_the_final_one(tmp_path: Path) -> None:
+    release = asyncio.Event()
+
+    async def answer(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(b"HTTP/1.1 103 Early Hints\r\nLink: </x.js>; rel=preload\r\n\r\n")
+        await release.wait()
+        await visit.say(OK)
+
+    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        client.send(frames.get(1))
+        await client.until(lambda: client.streams.get(1) and client.streams[1].heads)
+        assert client.streams[1].heads == [
+            [(b":status", b"103"), (b"link", b"</x.js>; rel=preload")]
+        ]
+        release.set()
+        found = await client.response(1)
+        assert found.statuses == [103, 200]
+        assert found.content == b"ok"
+
+
+async def test_a_large_response_waits_for_the_clients_windows(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 4096
+
+    async with (
+        upstream(says(response(content))) as jupyter,
+        secured(jupyter.address, tmp_path) as running,
+    ):
+        client = await running.connect_silently()
+        client.send(frames.PREFACE, frames.settings((4, 70_000)), frames.get(1))
+        await client.until(lambda: len(client.streams.get(1, Nothing).content) == 65_535)
+        # The connection's window is the smaller one.
+        client.send(frames.window_update(0, 2**30), frames.ping())
+        await client.until(lambda: client.count(frames.PING))
+        assert len(client.streams[1].content) == 70_000
+        client.send(frames.window_update(1, 2**30))
+        assert (await client.response(1)).content == content
+        (record,) = running.edge.records
+        assert record.bytes_down == len(content)
+
+
+class Nothing:
+    content = b""
+
+
+async def test_a_response_that_breaks_off_is_reset(tmp_path: Path) -> None:
+    half = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
+    async with (
+        upstream(says(half, close=True)) as jupyter,
+        secured(jupyter.address, tmp_path) as running,
+    ):
+        client = await running.connect()
+        client.send(frames.get(1))
+        found = await client.response(1)
+        assert not found.ended
+        assert found.reset == "INTERNAL_ERROR"
+        client.send(frames.get(3, b"/.labgate/health"))
+        assert (await client.response(3)).statuses == [200]
+
+
+HEADS = [
+    pytest.param(b"HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 200, id="HEAD"),
+    pytest.param(b"GET", b"HTTP/1.1 204 No Content\r\n\r\n", 204, id="204"),
+    pytest.param(b"GET", b"HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n", 304, id="304"),
+    pytest.param(b"GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 200, id="empty"),
+]
+
+
+@pytest.mark.parametrize(("method", "said", "status"), HEADS)
+async def test_a_response_without_content_is_one_frame(
+    method: bytes, said: bytes, status: int, tmp_path: Path
+) -> None:
+    async with upstream(says(said)) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        client.send(frames.headers(1, ((b":method", method), *frames.GET[1:])))
+        found = await client.response(1)
+        assert found.statuses == [status]
+        assert client.count(frames.DATA) == 0
+        assert b"date" in found.fields
+
+
+async def test_fields_are_in_lower_case_and_say_nothing_of_a_connection(tmp_path: Path) -> None:
+    said = (
+        b"HTTP/1.1 200 OK\r\nX-UPPER: a\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n"
+        b"Set-Cookie: a=b\r\nSet-Cookie: c=d\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"2\r\nok\r\n0\r\n\r\n"
+    )
+    async with upstream(says(said)) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        client.send(frames.get(1))
+        found = await client.response(1)
+    names = [name for name, _ in found.heads[-1]]
+    assert names == [b":status", b"x-upper", b"set-cookie", b"set-cookie", b"date"]
+    assert found.content == b"ok"
+
+
+async def test_cookies_stay_out_of_the_table_of_fields(tmp_path: Path) -> None:
+    said = b"HTTP/1.1 200 OK\r\nSet-Cookie: secret=1\r\nX-A: b\r\nContent-Length: 0\r\n\r\n"
+    async with upstream(says(said)) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client = await running.connect()
+        client.send(frames.get(1))
+        await client.response(1)
+        table = [bytes(name) for name, _ in client._decoder.header_table.dynamic_entries]
+    assert b"x-a" in table
+    assert b"set-cookie" not in table
+
+
+# The end
+
+
+async def test_a_drain_finishes_what_is_open_and_refuses_the_rest(tmp_path: Path) -> None:
+    release = asyncio.Event()
+
+    async def answer(visit: Visit) -> None:
+        await visit.head()
+        await release.wait()
+        await visit.say(OK)
+
+    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+        client, idle = await running.connect(), await running.connect()
+        client.send(frames.get(1))
+        idle.send(frames.get(1, b"/.labgate/health"))
+        await idle.response(1)
+        await jupyter.arrived.wait()
+        running.server.drain()
+        await client.until(lambda: client.goaway)
+        assert client.goaway == "NO_ERROR"
+        client.send(frames.get(3))
+        assert (await client.response(3)).reset == "REFUSED_STREAM"
+        release.set()
+        found = await client.response(1)
+        assert (found.statuses, found.content) == ([200], b"ok")
+        await idle.until(lambda: idle.goaway)
+        await client.close()
+        await idle.close()
+        await sweep(running, lambda: not running.server.connections)
+
+
+async def test_a_shutdown_truncates_what_is_left(tmp_path: Path) -> None:
+    async with (
+        upstream(silent) as jupyter,
+        secured(jupyter.address, tmp_path) as running,
+    ):
+        client = await running.connect()
+        client.send(frames.get(1))
+        await jupyter.arrived.wait()
+        running.server.drain()
+        await running.server.shutdown(timeout=0.5)
+        await client.until(lambda: client.closed)
+        assert 1 not in client.streams or not client.streams[1].ended
+
+
+SILENT = [
+    pytest.param(b"", "head_seconds", id="not even a preface"),
+    pytest.param(frames.PREFACE + frames.settings(), "head_seconds", id="no request"),
+    pytest.param(
+        frames.PREFACE + frames.settings() + frames.frame(1, 0, 1, b"\x82"),
+        "head_seconds",
+        id="half a head",
+    ),
+    pytest.param(
+        frames.PREFACE + frames.settings() + frames.get(1, b"/.labgate/health"),
+        "keep_alive_seconds",
+        id="idle",
+    ),
+]
+
+
+@pytest.mark.parametrize(("sent", "limit"), SILENT)
+async def test_a_silent_client_is_told_to_go(
+    sent: bytes, limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timeouts, "LINGER_SECONDS", 0.05)
+    limits = replace(DEFAULT_LIMITS, head_seconds=1000, keep_alive_seconds=1000)
+    limits = replace(limits, **{limit: 0.05})
+    async with secured(None, tmp_path, limits=limits) as running:
+        client = await running.connect_silently()
+        # Not by ``send``: an acknowledgement would follow, and break into the head.
+        client.writer.write(sent)
+        await sweep(running, lambda: client.goaway)
+        assert client.goaway == "NO_ERROR"
+        await sweep(running, lambda: client.closed)
+
+
+async def test_half_a_head_is_not_waited_for_beside_other_requests(tmp_path: Path) -> None:
+    limits = replace(DEFAULT_LIMITS, head_seconds=0.05)
+    async with (
+        upstream(silent) as jupyter,
+        secured(jupyter.address, tmp_path, limits=limits) as running,
+    ):
+        client = await running.connect()
+        client.send(frames.get(1))
+        await jupyter.arrived.wait()
+        client.send(frames.frame(1, 0, 3, b"\x82"))
+        await sweep(running, lambda: client.goaway)
+
+
+async def test_content_that_comes_too_slowly_is_refused(tmp_path: Path) -> None:
+    limits = replace(DEFAULT_LIMITS, content_grace_seconds=0.05)
+    async with (
+        upstream(silent) as jupyter,
+        secured(jupyter.address, tmp_path, limits=limits) as running,
+        enforcing_timeouts(running.edge),
+    ):
+        client = await running.connect()
+        client.send(frames.headers(1, POST, end=False), frames.data(1, b"x"))
+        await sweep(running, lambda: client.ended(1))
+        assert client.streams[1].statuses == [408]
+
+
+async def test_a_response_that_nobody_takes_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_connection, "UNREAD_SECONDS", 0.05)
+    async with (
+        upstream(says(response(b"x" * 100))) as jupyter,
+        secured(jupyter.address, tmp_path) as running,
+    ):
+        client = await running.connect_silently()
+        client.send(frames.PREFACE, frames.settings((4, 10)), frames.get(1))
+        await client.until(lambda: client.streams.get(1) and client.streams[1].content)
+        await sweep(running, lambda: client.ended(1))
+        assert client.streams[1].reset == "CANCEL"
+        assert len(running.server.stream_limit) == 0
+        client.send(frames.get(3, b"/nowhere"))
