@@ -33,9 +33,10 @@ inspector is on, ``inspector.recorder`` stands between the client's side and the
 keeps a copy of what passes; ``admin`` shows it, on listeners of its own.
 
 Between a client's side and ``proxying`` stand the interfaces of ``messages``: no bytes of HTTP/1.1
-cross them. So there can be a second client's side: with ``listen.server = "aiohttp"``,
-``web.front`` has aiohttp's server in the place of ``http1.server_connection``, and an aiohttp
-application of somebody else can mount the proxy.
+cross them. So there can be other clients' sides: with ``listen.http2``,
+``http2.server_connection`` speaks HTTP/2 with the clients that choose it in their TLS handshake;
+with ``listen.server = "aiohttp"``, ``web.front`` has aiohttp's server in the place of
+``http1.server_connection``, and an aiohttp application of somebody else can mount the proxy.
 ``rules`` decides and does no I/O. Beside the way of a request are
 
 - ``cli``, what people type; ``config``, what they configure

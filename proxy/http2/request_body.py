@@ -2,6 +2,8 @@
 
 The windows are opened for what was taken, or dropped, and for nothing else. So no more than a
 stream's window waits for an upstream that reads slowly (RFC 9113 section 5.2).
+
+Tested by tests/http2/test_server_connection.py.
 """
 
 from __future__ import annotations

@@ -15,10 +15,15 @@ from collections.abc import Iterable, Sequence
 from proxy.http2.priorities import DEFAULT_PRIORITY, Priority, parse_priority
 from proxy.net.limits import Limits
 from proxy.rules.decision import Refuse
-from proxy.rules.head import NO_FIELDS, Arrival, Field, FieldSection, RequestHead
+from proxy.rules.head import (
+    HTTP_2,
+    NO_FIELDS,
+    Arrival,
+    Field,
+    FieldSection,
+    RequestHead,
+)
 from proxy.rules.syntax import malformed, too_long_target, too_many_fields
-
-HTTP_2 = (2, 0)
 
 PSEUDO_FIELDS = frozenset({b":method", b":scheme", b":authority", b":path"})
 CONNECTION_FIELDS = frozenset(

@@ -70,6 +70,7 @@ class RequestReceiver:
         "_floods",
         "_frames",
         "_heads",
+        "_last_stream",
         "_limits",
         "_sender",
         "_stream_limit",
@@ -97,6 +98,7 @@ class RequestReceiver:
         self._frames = FrameReader()
         self._floods = FloodLimits()
         self._early_priorities: dict[int, Priority] = {}
+        self._last_stream = 0
         self.streams: dict[int, Stream] = {}
         self.waiting: deque[Stream] = deque()
         self.draining = False
@@ -175,6 +177,7 @@ class RequestReceiver:
 
     def _open_stream(self, event: events.RequestReceived, now: float) -> bool:
         number, ended = event.stream_id, event.stream_ended is not None
+        self._last_stream = number
         priority = self._early_priorities.pop(number, None)
         slot = None
         if not self.draining and len(self.streams) < MAX_STREAMS:
@@ -233,7 +236,7 @@ class RequestReceiver:
         if stream is not None:
             stream.priority = update.priority
         elif (
-            update.stream_id > self._codec.highest_inbound_stream_id
+            update.stream_id > self._last_stream
             and len(self._early_priorities) < MAX_EARLY_PRIORITIES
         ):
             self._early_priorities[update.stream_id] = update.priority

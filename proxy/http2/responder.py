@@ -2,6 +2,8 @@
 
 Fields are in lower case, and none of them speaks of a connection. ``close`` has no meaning: a
 request that HTTP/1.1 could read in two ways ends where its stream ends.
+
+Tested by tests/http2/test_server_connection.py.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ this state: RST_STREAM with NO_ERROR asks the client to stop (section 8.1), and 
 
 ``closed``: by END_STREAM on both sides, or by RST_STREAM of either. The proxying may still hold the
 responder: whatever it sends is dropped.
+
+Tested by tests/http2/test_server_connection.py.
 """
 
 from __future__ import annotations

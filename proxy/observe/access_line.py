@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from proxy.observe.record import Record
+from proxy.rules.head import HTTP_2
 from proxy.rules.redaction import printable, redact, redact_target
 from proxy.runtime.log_format import Facts
 
@@ -18,13 +19,14 @@ def format_line(record: Record) -> str:
     """The line as text.
 
     ``client "METHOD target" status bytes_up bytes_down seconds outcome``, ``: detail`` if there is
-    one, ``[request id] "User-Agent"``.
+    one, ``[request id] "User-Agent"``. ``HTTP/2`` stands behind the target where it was spoken.
     """
     head = record.head
     target = printable(redact_target(head.target), MAX_TARGET_CHARACTERS)
     outcome = f"{record.outcome}: {record.detail}" if record.detail else record.outcome
+    protocol = " HTTP/2" if head.version == HTTP_2 else ""
     return (
-        f'{head.arrival.peer} "{printable(head.method)} {target}" {record.status} '
+        f'{head.arrival.peer} "{printable(head.method)} {target}{protocol}" {record.status} '
         f"{record.bytes_up} {record.bytes_down} {record.seconds:.3f} {outcome} "
         f'[{record.request_id.decode("ascii")}] "{_quoted(user_agent(record))}"'
     )
@@ -47,6 +49,8 @@ def facts_of(record: Record) -> tuple[str, Facts]:
         "request_id": record.request_id.decode("ascii"),
         "user_agent": user_agent(record),
     }
+    if head.version == HTTP_2:
+        known["protocol"] = "HTTP/2"
     if record.detail:
         known["detail"] = record.detail
     return f"{method} {target} {record.status}", known

@@ -17,6 +17,8 @@ from .framing import Framing, read_framing
 
 Field = tuple[bytes, bytes]
 """The name and the value of a header field."""
+HTTP_2 = (2, 0)
+"""The version of a request in HTTP/2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class RequestHead:
     Attributes:
         method: The method; case-sensitive.
         target: The request target byte for byte: never decoded, re-quoted or normalised.
-        version: (1, 0), (1, 1) or (2, 0).
+        version: (1, 0), (1, 1) or ``HTTP_2``.
         fields: The header fields, in order.
         arrival: The connection that it came on.
         section: The section of ``fields``; made if it is not given.

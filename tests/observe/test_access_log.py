@@ -7,12 +7,14 @@ import io
 import json
 import logging
 import re
+from dataclasses import replace
 
 import pytest
 
 from proxy.observe.access_line import facts_of, format_line
 from proxy.observe.access_log import MAX_WAITING_LINES, AccessLog
 from proxy.observe.record import Record
+from proxy.rules.head import HTTP_2
 from proxy.runtime.log_format import LogFormat
 from tests.heads import HOST, get
 
@@ -162,3 +164,10 @@ async def test_lines_that_wait_are_written_before_a_later_warning() -> None:
     access_log.flush()
     found = re.findall("first|second|third", stream.getvalue())
     assert found == ["first", "second", "third"]
+
+
+def test_http_2_is_named() -> None:
+    finished = record()
+    finished.head = replace(finished.head, version=HTTP_2)
+    assert '"GET /lab HTTP/2" 200' in format_line(finished)
+    assert facts_of(finished)[1]["protocol"] == "HTTP/2"
