@@ -30,9 +30,9 @@ def pair(folder: Path, *names: str, days: float = 30) -> tuple[Path, Path]:
     return cert, key
 
 
-def server_context(pairs: Sequence[CertificatePair]) -> ssl.SSLContext:
+def server_context(pairs: Sequence[CertificatePair], *, http2: bool = False) -> ssl.SSLContext:
     """A context that serves every pair; a name that no pair covers gets the first."""
-    handshakes = Handshakes()
+    handshakes = Handshakes(http2=http2)
     handshakes.serve([(pair.names, pair_context(pair.cert, pair.key)) for pair in pairs])
     return handshakes.context
 

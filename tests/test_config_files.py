@@ -20,8 +20,8 @@ from tests.conftest import require
 
 CONFIG = Path(__file__).parent.parent / "config"
 TEXT = (CONFIG / "labgate.toml").read_text("utf-8")
-DEFAULT = re.compile(r"#([a-z_]+ = .*)")
-EXAMPLE = re.compile(r"#   ([a-z_]+ = .*)")
+DEFAULT = re.compile(r"#([a-z_0-9]+ = .*)")
+EXAMPLE = re.compile(r"#   ([a-z_0-9]+ = .*)")
 
 
 def _uncommented(*patterns: re.Pattern[str]) -> dict[str, dict[str, Any]]:

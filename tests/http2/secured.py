@@ -17,8 +17,7 @@ from proxy.net.limits import DEFAULT_LIMITS, Limits
 from proxy.net.listener import Listener
 from proxy.net.ports import BACKLOG, bind
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.tls.context import Handshakes, pair_context
-from tests.certificates import AUTHORITY, pair
+from tests.certificates import AUTHORITY, pair, server_context
 from tests.edges import Edge, edge
 from tests.http2 import frames
 from tests.http2.frames import ERRORS, RawFrame
@@ -84,6 +83,32 @@ class RawClient:
         """Wait for the end of a stream."""
         await self.until(lambda: self.ended(stream))
         return self.streams[stream]
+
+    async def pong(self) -> None:
+        """Wait until labgate has read everything that was sent before."""
+        before = self.count(frames.PING)
+        self.send(frames.ping())
+        await self.until(lambda: self.count(frames.PING) > before)
+
+    async def until_opened(self, stream: int, count: int) -> None:
+        """Wait until a window was opened by so many bytes."""
+        await self.until(lambda: self.opened(stream) >= count)
+
+    async def until_begun(self, stream: int) -> None:
+        """Wait for the first frame of a response, or for the end of the connection."""
+        await self.until(lambda: stream in self.streams or self.goaway)
+
+    async def until_ended(self, stream: int) -> None:
+        """Wait for the end of a stream, or of the connection."""
+        await self.until(lambda: self.ended(stream) or self.goaway)
+
+    def opened(self, stream: int) -> int:
+        """By how many bytes a window was opened."""
+        return sum(
+            int.from_bytes(one.payload, "big")
+            for one in self.received
+            if one.kind == frames.WINDOW_UPDATE and one.stream == stream
+        )
 
     def ended(self, stream: int) -> bool:
         found = self.streams.get(stream)
@@ -194,16 +219,15 @@ async def secured(
     **options: Any,
 ) -> AsyncIterator[SecuredEdge]:
     """Run an edge for ``https://lab.example.org`` in front of ``address``, behind TLS."""
-    handshakes = Handshakes(http2=True)
     pairs = [
         load_pair(*pair(folder / str(index), *names)) for index, names in enumerate(certificates)
     ]
-    handshakes.serve([(one.names, pair_context(one.cert, one.key)) for one in pairs])
+    context = server_context(pairs, http2=True)
     async with edge(address, limits=limits, **options) as plain:
         server = Http2Server(plain.dispatcher, limits=limits)
         (listening,) = bind(["127.0.0.1"], 0, "--https-port")
         port = listening.getsockname()[1]
-        listener = Listener(server, listening, handshakes.context, BACKLOG)
+        listener = Listener(server, listening, context, BACKLOG)
         running = SecuredEdge(plain, server, port)
         try:
             yield running

@@ -24,11 +24,13 @@ def read(
 
 
 def replaced(name: bytes, value: bytes | None) -> tuple[Field, ...]:
-    return tuple(
-        (key, value if key == name else before)
-        for key, before in GET
-        if key != name or value is not None
-    )
+    """The usual request with another pseudo-field, or without one."""
+    changed: list[Field] = []
+    for key, before in GET:
+        after = value if key == name else before
+        if after is not None:
+            changed.append((key, after))
+    return tuple(changed)
 
 
 def test_a_head_is_that_of_http_1_1() -> None:

@@ -136,9 +136,9 @@ async def test_windows_of_one_octet_end_the_connection(tmp_path: Path) -> None:
         client.send(frames.PREFACE, frames.settings((4, 0)))
         for number in over(Flood.TINY_WINDOWS):
             client.send(frames.get(number), frames.window_update(number, 1))
-            await client.until(lambda number=number: number in client.streams or client.goaway)
+            await client.until_begun(number)
             client.send(frames.window_update(number, 1))
-            await client.until(lambda number=number: client.ended(number) or client.goaway)
+            await client.until_ended(number)
             if client.goaway:
                 break
         assert client.goaway == "ENHANCE_YOUR_CALM"
@@ -194,9 +194,8 @@ async def test_a_priority_may_come_before_its_request(tmp_path: Path) -> None:
             frames.get(5, b"/", (b"priority", b"u=5")),
             frames.priority_update(1, b"u=0"),
             *[frames.priority_update(number, b"u=7") for number in range(101, 701, 2)],
-            frames.ping(),
         )
-        await client.until(lambda: client.count(frames.PING))
+        await client.pong()
         (connection,) = running.server.connections
         receiver = connection._receiver  # type: ignore[attr-defined]
         assert {number: stream.priority for number, stream in receiver.streams.items()} == {

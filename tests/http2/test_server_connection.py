@@ -12,10 +12,10 @@ import pytest
 from proxy.http1 import timeouts
 from proxy.http2 import server_connection
 from proxy.http2.settings import MAX_STREAMS, STREAM_WINDOW_BYTES
-from proxy.net.limits import DEFAULT_LIMITS
+from proxy.net.limits import DEFAULT_LIMITS, Limits
 from tests.edges import enforcing_timeouts
 from tests.http2 import frames
-from tests.http2.secured import LIMIT_SECONDS, RawClient, SecuredEdge, secured
+from tests.http2.secured import LIMIT_SECONDS, SecuredEdge, secured
 from tests.upstreams import OK, Visit, says, upstream
 from tests.wire.talk import Recorder
 
@@ -100,8 +100,7 @@ async def test_content_arrives_as_it_was_sent(
         client = await running.connect()
         client.send(frames.headers(1, (*POST, *fields), end=False))
         for at in range(0, len(content), 10_000):
-            needed = at + 10_000 - STREAM_WINDOW_BYTES
-            await client.until(lambda needed=needed: window(client, 1) >= needed)
+            await client.until_opened(1, at + 10_000 - STREAM_WINDOW_BYTES)
             client.send(frames.data(1, content[at : at + 10_000], end=at + 10_000 == len(content)))
         assert (await client.response(1)).statuses == [200]
         (record,) = running.edge.records
@@ -109,15 +108,6 @@ async def test_content_arrives_as_it_was_sent(
     (arrived,) = recorder.requests()
     assert arrived.complete
     assert arrived.content == content
-
-
-def window(client: RawClient, stream: int) -> int:
-    """By how much a window was opened."""
-    return sum(
-        int.from_bytes(one.payload, "big")
-        for one in client.received
-        if one.kind == frames.WINDOW_UPDATE and one.stream == stream
-    )
 
 
 async def test_the_window_stays_closed_while_jupyter_reads_nothing(tmp_path: Path) -> None:
@@ -139,16 +129,12 @@ async def test_the_window_stays_closed_while_jupyter_reads_nothing(tmp_path: Pat
         piece = b"x" * 16_000
 
         def may_send() -> bool:
-            return STREAM_WINDOW_BYTES + window(client, 1) - sent >= len(piece)
+            return STREAM_WINDOW_BYTES + client.opened(1) - sent >= len(piece)
 
         while sent < 4_000_000:
             if not may_send():
                 # All that the kernel and labgate would take is on its way: somebody waits.
-                client.send(frames.ping())
-                pings = client.count(frames.PING)
-                await client.until(
-                    lambda pings=pings: client.count(frames.PING) > pings or may_send()
-                )
+                await client.pong()
                 if not may_send():
                     release.set()
                     await client.until(may_send)
@@ -255,8 +241,8 @@ async def test_a_large_response_waits_for_the_clients_windows(tmp_path: Path) ->
         client.send(frames.PREFACE, frames.settings((4, 70_000)), frames.get(1))
         await client.until(lambda: len(client.streams.get(1, Nothing).content) == 65_535)
         # The connection's window is the smaller one.
-        client.send(frames.window_update(0, 2**30), frames.ping())
-        await client.until(lambda: client.count(frames.PING))
+        client.send(frames.window_update(0, 2**30))
+        await client.pong()
         assert len(client.streams[1].content) == 70_000
         client.send(frames.window_update(1, 2**30))
         assert (await client.response(1)).content == content
@@ -396,8 +382,8 @@ async def test_a_silent_client_is_told_to_go(
     sent: bytes, limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timeouts, "LINGER_SECONDS", 0.05)
-    limits = replace(DEFAULT_LIMITS, head_seconds=1000, keep_alive_seconds=1000)
-    limits = replace(limits, **{limit: 0.05})
+    seconds = {"head_seconds": 1000.0, "keep_alive_seconds": 1000.0, limit: 0.05}
+    limits = Limits(**seconds)  # type: ignore[arg-type]
     async with secured(None, tmp_path, limits=limits) as running:
         client = await running.connect_silently()
         # Not by ``send``: an acknowledgement would follow, and break into the head.

@@ -235,8 +235,15 @@ def test_a_client_cannot_move_what_the_proxy_appended(lines: list[bytes], true: 
         assert client == true
 
 
-def head(peer: str, *lines: bytes, target: bytes = b"/", **arrival: bool) -> RequestHead:
-    return RequestHead(b"GET", target, (1, 1), fields(HOST, *lines), Arrival(peer, **arrival))
+def head(
+    peer: str,
+    *lines: bytes,
+    target: bytes = b"/",
+    plain_redirects: bool = False,
+    client_known: bool = True,
+) -> RequestHead:
+    arrival = Arrival(peer, plain_redirects, client_known)
+    return RequestHead(b"GET", target, (1, 1), fields(HOST, *lines), arrival)
 
 
 def test_the_head_gets_the_believed_address() -> None:

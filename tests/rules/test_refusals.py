@@ -8,6 +8,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from proxy.rules.connection_names import ConnectionNames
 from proxy.rules.decide import decide
 from proxy.rules.decision import Refuse, Respond
 from proxy.rules.head import RequestHead
@@ -33,11 +34,24 @@ def refuse(
     return Refuse(status, rule, "", field, value, close)
 
 
+def on_connection_for(name: str, head: RequestHead) -> RequestHead:
+    names = ConnectionNames(name, (name,))
+    return replace(head, arrival=replace(head.arrival, names=names))
+
+
 ABSOLUTE = b"http://lab.example.org/"
 REFUSALS = [
     (get(HOST), ALLOWED, refuse(403, "allow-list", close=True)),
+    (
+        on_connection_for("www.example.org", get(HOST)),
+        SITE,
+        replace(
+            refuse(421, "connection-name", "Host", b"lab.example.org"),
+            hint="the client used a connection that it made for another name",
+        ),
+    ),
     # Version, method, framing, expectation.
-    (at((2, 0), get(HOST)), SITE, refuse(505, "version", close=True)),
+    (at((3, 0), get(HOST)), SITE, refuse(505, "version", close=True)),
     (at((0, 9), get(HOST)), SITE, refuse(505, "version", close=True)),
     (get(HOST, method=b"get"), SITE, refuse(501, "method", close=True)),
     (

@@ -109,6 +109,15 @@ async def test_http_1_1_is_agreed_on(tmp_path: Path) -> None:
     assert (await shaken(context, "a.example", client)).selected_alpn_protocol() == "http/1.1"
 
 
+async def test_http_2_is_agreed_on_where_it_is_offered(tmp_path: Path) -> None:
+    context = server_context([load_pair(*pair(tmp_path, "a.example"))], http2=True)
+    for offered, agreed in [(["h2", "http/1.1"], "h2"), (["http/1.1"], "http/1.1"), ([], None)]:
+        client = ssl.create_default_context()
+        if offered:
+            client.set_alpn_protocols(offered)
+        assert (await shaken(context, "a.example", client)).selected_alpn_protocol() == agreed
+
+
 def serial(port: int, name: str, *protocols: str, size: int = 0) -> tuple[str, str | None]:
     """What a client of its own thread gets: the certificate's serial number, the protocol.
 
