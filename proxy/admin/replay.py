@@ -168,7 +168,11 @@ async def _send(
     exchange: Exchange,
     content: ContentRecorder | None,
 ) -> None:
-    connector = aiohttp.UnixConnector(address.path) if address.path else None
+    connector: aiohttp.BaseConnector | None = None
+    if address.path:
+        connector = aiohttp.UnixConnector(address.path)
+    elif address.tls is not None:
+        connector = aiohttp.TCPConnector(ssl=address.tls.context())
     url = URL(f"{address.origin}{wanted.target}", encoded=True)
     async with (
         aiohttp.ClientSession(

@@ -85,15 +85,17 @@ def command(arguments: list[str] | None) -> int:
 
 
 def _needs_its_name(url: str) -> bool:
-    """Whether what is there may serve several names, as a proxy does.
+    """Whether what is there may serve several names, as a proxy that speaks TLS does.
 
-    A Jupyter, or a proxy, on this machine or at an address gets Host and Origin as they came, and
-    so every request the same: Jupyter names its login cookie after Host.
+    A Jupyter, or a proxy in plain HTTP, on this machine or at an address gets Host and Origin as
+    they came, and so of every request the same: Jupyter names its login cookie after Host.
     """
     try:
         upstream = parse_upstream(url)
     except UsageError:
         return False  # it is reported with all other problems
+    if upstream.tls is not None:
+        return True
     return not is_address(upstream.host) and not is_loopback_name(upstream.host)
 
 

@@ -40,6 +40,20 @@ def add_inspect(commands: Any) -> None:
         help="serve this one on loopback and observe; http://host:port, https:// or unix:/path",
     )
     add(
+        "--ca",
+        action=Key,
+        key="upstream.ca",
+        metavar="FILE",
+        help="trust this CA where that is https (else those of the system)",
+    )
+    add(
+        "--insecure",
+        action=Key,
+        key="upstream.verify",
+        value=False,
+        help="trust any certificate there",
+    )
+    add(
         "--port",
         action=Key,
         key="listen.http_port",

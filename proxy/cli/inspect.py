@@ -212,13 +212,16 @@ async def bench(settings: Settings, options: InspectOptions) -> int:
     """Serve an upstream on loopback in plain HTTP, observing, and show every exchange.
 
     Raises:
-        StartError: A port is not to be had.
+        StartError: A port is not to be had, or a CA is none.
     """
     with TemporaryDirectory(prefix="labgate-") as folder:
         state = settings.state.model_copy(update={"folder": Path(folder)})
         settings = settings.model_copy(update={"state": state})
         app = Application(settings, access_log=False)
-        app.connect_to(settings.upstream.address)
+        address = settings.upstream.address
+        if address.tls is not None:
+            address.tls.check()
+        app.connect_to(address)
         admin = None
         try:
             await app.start()

@@ -10,6 +10,7 @@ looking at what passes; both tell it, and its mend, from here.
 - ``evidence``     what passed of one exchange, read as Jupyter reads it
 - ``explanation``  a symptom with a sentence about this case
 - ``in_front``     what a proxy in front of labgate took away or changed
+- ``between``      what a proxy between labgate and Jupyter took away or changed
 - ``refused``      why labgate refused
 - ``forbidden``    which of Jupyter's checks answered 403 or 404
 - ``explain``      why a request got an error, whoever answered it

@@ -1,15 +1,15 @@
 """Why a request got an error: the symptom, and a sentence that names whose doing it is.
 
-First what a proxy in front of labgate took away, which Jupyter's answer does not tell; then
-labgate's own refusals; then Jupyter's checks, in the order in which Jupyter makes them
-(``JupyterHandler.prepare``); then the lack of an answer. Tested by
-tests/symptoms/test_explain.py.
+First labgate's own refusals; then what a proxy in front of labgate or behind it took away; then
+Jupyter's checks, in the order in which Jupyter makes them (``JupyterHandler.prepare``); then the
+lack of an answer. Tested by tests/symptoms/test_explain.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from .between import between
 from .evidence import Evidence, shown_target
 from .explanation import Explanation, explained
 from .forbidden import forbidden, not_found
@@ -29,7 +29,7 @@ def explain(evidence: Evidence) -> Explanation | None:
         return None
     if evidence.answered is None:
         return _unanswered(evidence)
-    return _ANSWERS.get(evidence.answered.status, _other)(evidence)
+    return between(evidence) or _ANSWERS.get(evidence.answered.status, _other)(evidence)
 
 
 def _bad_request(evidence: Evidence) -> Explanation:
