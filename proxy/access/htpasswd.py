@@ -192,7 +192,7 @@ def _load(path: Path) -> tuple[Mapping[str, str], Signature]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = data[: error.start].count(b"\n") + 1
         raise StartError(f"{path}:{line}: this is not UTF-8; {_REMEDY}.") from None
     users = parse(text, path)
     if status.st_mode & stat.S_IROTH:

@@ -1,7 +1,6 @@
 """A client's connection below HTTP: what is sent, when reading pauses, and how it ends.
 
 ``server_connection`` speaks HTTP/1.1 over it. After a 101 an ``upgraded_connection`` continues it.
-Tested by tests/http1/test_server_connection.py and tests/http1/test_timeouts.py.
 """
 
 from __future__ import annotations

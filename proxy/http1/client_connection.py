@@ -43,11 +43,6 @@ class UpstreamConnection(asyncio.Protocol):
         self.reused = False
         self.retired = False
 
-    def __repr__(self) -> str:
-        busy = "busy" if self._reading.receiver else "idle"
-        state = "closed" if self._transport is None else busy
-        return f"<UpstreamConnection {state}{' reused' if self.reused else ''}>"
-
     # The request
 
     def send(

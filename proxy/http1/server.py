@@ -1,7 +1,4 @@
-"""The server of a port: creates its connections and ends them.
-
-Tested by tests/http1/test_server_connection.py and tests/net/test_limits.py.
-"""
+"""The server of a port: creates its connections and ends them."""
 
 from __future__ import annotations
 

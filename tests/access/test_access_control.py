@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxy.access.access_control import AccessControl
+from proxy.access.basic import BasicCredentials
 from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
 from proxy.access.session import Sessions
@@ -74,6 +75,13 @@ async def test_what_cannot_be_right_is_not_hashed(labgate: Guarded) -> None:
 async def test_an_unknown_user_is_hashed_like_a_known_one(labgate: Guarded) -> None:
     await labgate.status(basic("eve", "sesame"))
     assert labgate.access_control.verifier.hashed == 1
+
+
+async def test_workers_remember_passwords_alike() -> None:
+    given, same, own = (AccessControl(Lockout(1, 900.0), key=key) for key in (b"k", b"k", None))
+    ada = BasicCredentials("ada", b"sesame")
+    digests = [one.verifier.digest(ada, USERS) for one in (given, same, own)]
+    assert digests[0] == digests[1] != digests[2]
 
 
 async def test_a_password_beyond_72_octets(labgate: Guarded) -> None:

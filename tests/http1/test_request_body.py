@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import tracemalloc
+from dataclasses import replace
 from time import monotonic
 
 import pytest
@@ -14,6 +15,7 @@ from proxy.http1.chunked_body import ChunkedBody
 from proxy.http1.request_body import (
     EXPECT_CONTINUE_SECONDS,
     MAX_BUFFERED_BODY_BYTES,
+    NO_CONTENT,
     SizedBody,
 )
 from proxy.http1.server_connection import MAX_BUFFERED_BYTES, ServerConnection
@@ -226,6 +228,23 @@ def test_nobody_waits_for_100_for_ever() -> None:
     content.check_pace(patience + DEFAULT_LIMITS.content_grace_seconds, response_begun=False)
     with pytest.raises(ClientFault):
         content.take()
+
+
+def test_the_pace_is_judged_by_the_time_that_labgate_waits() -> None:
+    content = SizedBody(Held(), replace(DEFAULT_LIMITS, content_grace_seconds=30.0), 9)
+    now = monotonic()
+    content.check_pace(now + 1000, response_begun=False)
+    assert content.take() is None, "nobody had asked for it"
+    content.check_pace(now + 29, response_begun=False)
+    assert content.take() is None
+    content.check_pace(now + 31, response_begun=False)
+    with pytest.raises(ClientFault, match=r"^The request's content came too slowly\.$") as fault:
+        content.take()
+    assert fault.value.status == 408
+
+
+def test_no_content_is_complete_from_the_beginning() -> None:
+    assert (NO_CONTENT.arrived(), NO_CONTENT.take()) == (b"", b"")
 
 
 def test_tiny_chunks_wait_as_what_they_contain() -> None:

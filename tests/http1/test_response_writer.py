@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
@@ -39,7 +40,8 @@ class Recording:
         self.calls.append("abort")
 
     def upgraded(self) -> RawConnection:
-        raise AssertionError("none of these requests is an upgrade")
+        self.calls.append("upgraded")
+        return cast(RawConnection, self)
 
 
 def writer_of(
@@ -120,7 +122,7 @@ def test_interim_responses_are_not_for_http_1_0() -> None:
         assert writer.sent is http_1_1
 
 
-def test_a_fault_is_answered_unless_something_was_sent() -> None:
+def test_a_fault_is_answered_unless_something_was_sent(caplog: pytest.LogCaptureFixture) -> None:
     writer, connection = writer_of()
     writer.send_head(200, b"OK", [], sized=True, dated=True)
     writer.fail(ValueError("x"), plain(500, "Sorry.", close=True))
@@ -129,3 +131,23 @@ def test_a_fault_is_answered_unless_something_was_sent() -> None:
     writer.fail(ValueError("x"), plain(500, "Sorry.", close=True))
     assert connection.calls == ["linger", "abort"]
     assert connection.written.count(b"HTTP/1.1 ") == 1
+    assert caplog.messages == ["fault while answering 203.0.113.7"] * 2
+
+
+def test_a_close_sends_nothing_and_ends_the_connection() -> None:
+    writer, connection = writer_of()
+    writer.send_head(200, b"OK", [], sized=True, dated=True)
+    writer.close()
+    assert (connection.written, connection.persistent) == (b"", False)
+
+
+def test_an_upgrade_is_sent_at_once_and_calls_nobody_back() -> None:
+    writer, connection = writer_of()
+    callback = lambda: None  # noqa: E731
+    writer.when_writable(callback)
+    waiting = [connection.writable]
+    upgraded: object = writer.upgrade(b"Switching Protocols", [(b"Upgrade", b"websocket")])
+    assert upgraded is connection
+    assert connection.written == b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+    assert connection.calls == ["upgraded"]
+    assert [*waiting, connection.writable] == [callback, None]

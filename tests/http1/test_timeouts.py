@@ -9,7 +9,12 @@ from time import monotonic
 import pytest
 
 from proxy.http1.server_connection import ServerConnection
-from proxy.http1.timeouts import UNREAD_SECONDS
+from proxy.http1.timeouts import (
+    LINGER_SECONDS,
+    UNREAD_SECONDS,
+    Awaiting,
+    ConnectionTimeouts,
+)
 from proxy.net.limits import Limits
 from proxy.observe.record import Observers, Record
 from tests.edges import Edge, edge, enforcing_timeouts, request
@@ -40,6 +45,25 @@ def only(labgate: Edge) -> ServerConnection:
     (connection,) = labgate.server.connections
     assert isinstance(connection, ServerConnection)
     return connection
+
+
+@pytest.mark.parametrize(
+    ("awaiting", "seconds"),
+    [(Awaiting.HEAD, 20.0), (Awaiting.REQUEST, 75.0), (Awaiting.END, LINGER_SECONDS)],
+)
+def test_a_wait_ends_after_its_limit(awaiting: Awaiting, seconds: float) -> None:
+    limits = Limits(head_seconds=20.0, keep_alive_seconds=75.0)
+    timeouts = ConnectionTimeouts()
+    timeouts.begin(awaiting)
+    timeouts.since = 1000.0
+    assert not timeouts.expired(1000.0 + seconds, limits)
+    assert timeouts.expired(1000.5 + seconds, limits)
+
+
+def test_a_request_in_progress_has_no_limit_here() -> None:
+    timeouts = ConnectionTimeouts()
+    timeouts.begin(Awaiting.NOTHING)
+    assert not timeouts.expired(timeouts.since + 1e6, Limits())
 
 
 async def test_a_client_that_reads_nothing_at_all_is_let_go() -> None:

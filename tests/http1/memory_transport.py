@@ -1,0 +1,64 @@
+"""A transport in memory, for what connections decide over time: no sockets, and no waiting."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class MemoryTransport(asyncio.Transport):
+    """Keeps what a connection does to it.
+
+    Attributes:
+        written: The bytes.
+        unread: How many of them the other end has not read.
+        state: ``open``, ``closing`` or ``aborted``.
+        reading: Whether bytes are wanted.
+        half_closed: Whether a FIN was sent.
+        protocol: Whom the event loop would call.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.unread = 0
+        self.state = "open"
+        self.reading = True
+        self.half_closed = False
+        self.protocol: asyncio.BaseProtocol | None = None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.half_closed = True
+
+    def is_reading(self) -> bool:
+        return self.reading
+
+    def pause_reading(self) -> None:
+        assert self.reading, "uvloop would raise"
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        assert not self.reading, "uvloop would raise"
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        return self.state != "open"
+
+    def close(self) -> None:
+        self.state = "closing"
+
+    def abort(self) -> None:
+        self.state = "aborted"
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol

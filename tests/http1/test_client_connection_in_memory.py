@@ -1,0 +1,281 @@
+"""The upstream's side over time, in memory: which waits fail a request, and with which words."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import pytest
+
+from proxy.errors import UpstreamDown, UpstreamError, UpstreamGarbage, UpstreamTimeout
+from proxy.http1.client_connection import STALLED_SECONDS, UpstreamConnection
+from proxy.rules.head import ResponseHead
+from tests.http1.memory_transport import MemoryTransport
+
+HEAD = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+HEAD_SECONDS, RESPONSE_SECONDS = 60.0, 10.0
+
+
+class Answer:
+    """A ``messages.Receiver`` that keeps what it is given."""
+
+    def __init__(self, *, for_page: bool = False) -> None:
+        self.for_page = for_page
+        self.calls: list[object] = []
+        self.errors: list[UpstreamError] = []
+
+    def on_interim(self, head: ResponseHead) -> None:
+        self.calls.append(head.status)
+
+    def on_head(self, head: ResponseHead) -> None:
+        self.calls.append(head.status)
+
+    def on_content(self, data: bytes) -> None:
+        self.calls.append(data)
+
+    def on_upgrade(self, head: ResponseHead, rest: bytes) -> None:
+        self.calls.append((head.status, rest))
+
+    def on_pause(self) -> None:
+        self.calls.append("pause")
+
+    def on_end(self) -> None:
+        self.calls.append("end")
+
+    def on_failure(self, error: UpstreamError) -> None:
+        self.errors.append(error)
+
+
+class Pool:
+    """Whom a connection tells that it is free, or gone."""
+
+    def __init__(self) -> None:
+        self.released: list[bool] = []
+
+    def __call__(self, connection: UpstreamConnection, reusable: bool) -> None:
+        self.released.append(reusable)
+
+
+def connected() -> tuple[UpstreamConnection, MemoryTransport, Pool]:
+    pool, transport = Pool(), MemoryTransport()
+    connection = UpstreamConnection(pool)
+    connection.connection_made(transport)
+    return connection, transport, pool
+
+
+def sent(
+    content: bytes | None = b"", *, for_page: bool = False, upgrade: bool = False
+) -> tuple[UpstreamConnection, MemoryTransport, Pool, Answer]:
+    connection, transport, pool = connected()
+    answer = Answer(for_page=for_page)
+    connection.send(answer, b"GET", HEAD, content, upgrade=upgrade)
+    return connection, transport, pool, answer
+
+
+def check(connection: UpstreamConnection, now: float, response_seconds: float = 0.0) -> None:
+    connection.check_time(now, HEAD_SECONDS, response_seconds)
+
+
+async def test_a_response_may_take_its_time_unless_there_is_a_limit() -> None:
+    connection, transport, _, answer = sent()
+    now = monotonic()
+    check(connection, now + 1e6)
+    check(connection, now + RESPONSE_SECONDS - 1, RESPONSE_SECONDS)
+    assert (answer.errors, transport.state) == ([], "open")
+    check(connection, now + RESPONSE_SECONDS + 1, RESPONSE_SECONDS)
+    (error,) = answer.errors
+    assert (type(error), str(error)) == (UpstreamTimeout, "no response within 10 s")
+    assert transport.state == "aborted"
+
+
+async def test_the_limit_of_a_response_begins_with_the_end_of_the_request() -> None:
+    connection, _, _, answer = sent(None)
+    check(connection, monotonic() + 1e6, RESPONSE_SECONDS)
+    connection.end_request()
+    check(connection, monotonic() + RESPONSE_SECONDS - 1, RESPONSE_SECONDS)
+    assert not answer.errors
+    check(connection, monotonic() + RESPONSE_SECONDS + 1, RESPONSE_SECONDS)
+    assert answer.errors
+
+
+async def test_a_head_has_to_end_soon_after_its_beginning() -> None:
+    connection, _, _, answer = sent()
+    connection.data_received(b"HTTP/1.1 200 OK\r\n")
+    now = monotonic()
+    check(connection, now + HEAD_SECONDS - 1)
+    assert not answer.errors
+    check(connection, now + HEAD_SECONDS + 1)
+    (error,) = answer.errors
+    assert str(error) == "a response head took longer than 60 s"
+
+
+async def test_content_and_what_is_idle_have_no_limit() -> None:
+    connection, _, _, answer = sent()
+    connection.data_received(ANSWER[:-1])
+    check(connection, monotonic() + 1e6, RESPONSE_SECONDS)
+    connection.data_received(ANSWER[-1:])
+    check(connection, monotonic() + 1e6, RESPONSE_SECONDS)
+    assert answer.errors == []
+    assert answer.calls == [200, b"o", "pause", b"k", "end"]
+
+
+async def test_an_upload_that_is_not_taken_fails() -> None:
+    connection, _, _, answer = sent(None)
+    connection.pause_writing()
+    assert connection.congested
+    now = monotonic()
+    check(connection, now + STALLED_SECONDS - 1)
+    assert not answer.errors
+    check(connection, now + STALLED_SECONDS + 1)
+    (error,) = answer.errors
+    assert str(error) == "nothing of the upload taken in 600 s"
+
+
+async def test_an_upload_that_goes_on_does_not_fail() -> None:
+    connection, _, _, answer = sent(None)
+    called: list[str] = []
+    connection.pause_writing()
+    connection.when_writable(lambda: called.append("writable"))
+    connection.resume_writing()
+    connection.resume_writing()
+    assert not connection.congested
+    assert called == ["writable"], "once"
+    check(connection, monotonic() + 2 * STALLED_SECONDS)
+    assert not answer.errors
+
+
+@pytest.mark.parametrize("for_page", [True, False])
+async def test_who_waits_for_a_page(for_page: bool) -> None:
+    connection, _, _, _ = sent(for_page=for_page)
+    now = monotonic()
+    assert connection.page_since(now + 1) is for_page
+    assert not connection.page_since(now - 10)
+    connection.data_received(b"HTTP/1.1 ")
+    assert not connection.page_since(now + 1), "the response has begun"
+    connection.data_received(ANSWER[len(b"HTTP/1.1 ") : -1])
+    assert not connection.page_since(now + 1), "it is here"
+    connection.data_received(ANSWER[-1:])
+    assert not connection.page_since(now + 1), "nobody waits"
+
+
+async def test_nobody_waits_for_a_page_before_the_request_is_sent() -> None:
+    connection, _, _, _ = sent(None, for_page=True)
+    assert not connection.page_since(monotonic() + 1)
+    connection.end_request()
+    assert connection.page_since(monotonic() + 1)
+
+
+CHUNKED = b"4\r\ndata\r\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "chunked", "written"),
+    [
+        (b"", False, b""),
+        (b"data", False, b"data"),
+        (b"", True, b"0\r\n\r\n"),
+        (b"data", True, CHUNKED + b"0\r\n\r\n"),
+        (None, False, b"data"),
+        (None, True, CHUNKED + b"0\r\n\r\n"),
+    ],
+)
+async def test_content_is_framed_as_its_length_is_known(
+    content: bytes | None, chunked: bool, written: bytes
+) -> None:
+    connection, transport, pool = connected()
+    connection.send(Answer(), b"PUT", HEAD, content, chunked=chunked)
+    if content is None:
+        assert transport.written == HEAD
+        connection.send_content(b"data")
+        connection.end_request()
+    assert transport.written == HEAD + written
+    connection.data_received(ANSWER)
+    assert pool.released == [True]
+
+
+async def test_a_response_before_the_end_of_the_request_ends_the_connection() -> None:
+    connection, transport, pool, answer = sent(None)
+    connection.data_received(ANSWER)
+    assert answer.calls == [200, b"ok", "end"]
+    assert pool.released == [False]
+    assert transport.state == "aborted"
+
+
+async def test_a_connection_that_has_moved_is_not_used_again() -> None:
+    connection, transport, pool, _ = sent()
+    connection.retired = True
+    connection.data_received(ANSWER)
+    assert (pool.released, transport.state) == ([False], "aborted")
+
+
+async def test_a_connection_is_used_again() -> None:
+    connection, _, pool, answer = sent()
+    reused = [connection.reused]
+    for _ in range(2):
+        connection.data_received(ANSWER)
+        reused.append(connection.reused)
+        connection.send(answer, b"GET", HEAD, b"")
+    assert reused == [False, True, True]
+    assert pool.released == [True, True]
+    assert connection.usable
+
+
+async def test_a_lost_connection_sends_nothing() -> None:
+    connection, transport, pool, answer = sent(None)
+    connection.connection_lost(None)
+    assert pool.released == [False]
+    connection.send_content(b"data")
+    connection.end_request()
+    connection.pause_reading()
+    connection.resume_reading()
+    connection.abort()
+    assert (transport.written, transport.reading, transport.state) == (HEAD, True, "open")
+    assert not connection.usable
+    assert not connection.quiet
+    with pytest.raises(UpstreamDown, match=r"^the upstream closed the connection at once$"):
+        connection.send(answer, b"GET", HEAD, b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "words"),
+    [
+        (b"", UpstreamDown, "the upstream closed the connection without an answer"),
+        (b"HTTP/1.1 2", UpstreamGarbage, "the upstream closed in the middle of a response head"),
+        (ANSWER[:-1], UpstreamGarbage, "the upstream closed in the middle of a response"),
+    ],
+)
+async def test_a_loss_fails_the_request(data: bytes, kind: type[UpstreamError], words: str) -> None:
+    connection, _, pool, answer = sent()
+    called: list[str] = []
+    connection.when_writable(lambda: called.append("writable"))
+    if data:
+        connection.data_received(data)
+    connection.connection_lost(None)
+    (error,) = answer.errors
+    assert (type(error), str(error), pool.released) == (kind, words, [False])
+    connection.resume_writing()
+    assert called == [], "there is nothing to write to"
+
+
+async def test_a_tunnel_takes_the_transport() -> None:
+    connection, transport, pool, answer = sent(upgrade=True)
+    connection.data_received(SWITCH + b"frame")
+    assert answer.calls == [(101, b"frame")]
+    assert not transport.reading, "what follows is the tunnel's"
+    assert connection.detach() is transport
+    assert pool.released == [False]
+    assert not connection.usable
+    connection.give_up()
+    connection.connection_lost(None)
+    assert (transport.state, answer.errors) == ("open", [])
+
+
+async def test_reading_pauses_and_resumes_once() -> None:
+    connection, transport, _, _ = sent()
+    connection.pause_reading()
+    connection.pause_reading()
+    assert not transport.reading
+    connection.resume_reading()
+    connection.resume_reading()
+    assert transport.reading

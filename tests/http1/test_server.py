@@ -1,0 +1,82 @@
+"""The server of a port: the connections it makes, and what it logs of those it turns away."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from proxy.http1.misdirected_connection import MisdirectedConnection
+from proxy.http1.server import Http1Server
+from proxy.net.limits import ConcurrencyLimit
+from tests.http1.memory_transport import MemoryTransport
+from tests.http1.test_accepted_connection import CLIENT, GET, Site, slot
+
+
+@pytest.mark.parametrize("redirects", [True, False])
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_request_knows_how_it_came(redirects: bool, known: bool) -> None:
+    site = Site()
+    server = Http1Server(site, plain_redirects=redirects)
+    connection = server.connection(CLIENT, slot(), known)
+    connection.connection_made(MemoryTransport())
+    connection.data_received(GET)
+    (head,) = site.heads
+    arrival = head.arrival
+    assert (arrival.peer, arrival.plain_redirects, arrival.client_known) == (
+        CLIENT,
+        redirects,
+        known,
+    )
+    assert arrival.tls_seconds is None
+
+
+async def test_plain_http_on_a_port_for_https_gets_no_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "labgate")
+    site = Site()
+    connection, transport = Http1Server(site), MemoryTransport()
+    misdirected = connection.misdirected_connection(CLIENT, slot(), True)
+    assert isinstance(misdirected, MisdirectedConnection)
+    misdirected.connection_made(transport)
+    misdirected.data_received(GET)
+    assert transport.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert transport.written.endswith(
+        b"\r\n\r\nThis port speaks HTTPS: open the same address with https:// in front.\n"
+    )
+    assert transport.half_closed
+    assert not site.targets
+    assert caplog.messages == [f"400 from {CLIENT}: plain HTTP on a port for HTTPS"]
+
+
+@pytest.mark.parametrize(("maximum", "key"), [(1, "connections"), (9, "connections_per_address")])
+async def test_whom_a_limit_turns_away_is_logged_now_and_then(
+    maximum: int, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    limit = ConcurrencyLimit(maximum, 1)
+    server = Http1Server(Site(), connection_limit=limit)
+    taken = limit.acquire(CLIENT)
+    assert taken is not None
+    for _ in range(3):
+        server.log_rejection(CLIENT)
+    assert caplog.messages == [
+        f"too many connections (limits.{key}): {CLIENT} is turned away, 0 more since then"
+    ]
+
+
+async def test_a_drain_closes_what_is_idle_and_lets_the_rest_end() -> None:
+    site = Site()
+    server = Http1Server(site)
+    made = []
+    for data in (b"", GET):
+        connection, transport = server.connection(CLIENT, slot(), True), MemoryTransport()
+        connection.connection_made(transport)
+        connection.data_received(data)
+        made.append(transport)
+    idle, busy = made
+    server.drain()
+    assert (idle.state, busy.state) == ("closing", "open")
+    site.answer()
+    assert busy.state == "closing"
+    assert b"\r\nConnection: close\r\n" in busy.written
