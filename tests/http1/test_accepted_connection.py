@@ -58,6 +58,7 @@ def slot() -> Slot:
 async def connected(site: Site | None = None) -> tuple[ServerConnection, MemoryTransport]:
     server = Http1Server(site or Site(), limits=LIMITS)
     connection, transport = server.connection(CLIENT, slot(), True), MemoryTransport()
+    assert isinstance(connection, ServerConnection)
     connection.connection_made(transport)
     return connection, transport
 
