@@ -28,7 +28,8 @@ A Tunnel (WebSocket) takes the same way, always over a new connection; after the
 Internal is a path of labgate's own, such as ``/.labgate/health``: ``rules.decide.own_path`` finds
 it, and ``web.in_process`` is the upstream that leads to ``web.app`` and its ``web.health``. In the
 end, the
-``observe.record`` of the request goes to ``observe.access_log`` and ``observe.traffic``. While the
+``observe.record`` of the request goes to ``observe.access_log`` and ``observe.traffic``, which
+``measures`` reads for the metrics. While the
 inspector is on, ``inspector.recorder`` stands between the client's side and the dispatcher and
 keeps a copy of what passes; ``admin`` shows it, on listeners of its own.
 

@@ -7,7 +7,6 @@ import logging
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from proxy.access.lockout import Lockout
 from proxy.builders import (
     SharedResources,
     bind_ports,
@@ -31,14 +30,16 @@ from proxy.inspector.recorder import CaptureOptions
 from proxy.inspector.ring import Ring
 from proxy.jupyter.readiness import is_ready, is_silent
 from proxy.jupyter.served_jupyter import ServedJupyter
+from proxy.measures import Measures
 from proxy.messages import Dispatch
 from proxy.net.limits import Limits, new_connection_limit
 from proxy.net.listener import Listener, listen
 from proxy.net.ports import BACKLOG, Ports
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.access_log import AccessLog
-from proxy.observe.record import Observer, Observers
-from proxy.observe.traffic import Gauges, Traffic
+from proxy.observe.measurements import Counts, Now
+from proxy.observe.record import Observers
+from proxy.observe.traffic import Traffic
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.page_deadline import PageDeadline
 from proxy.rules.networks import NO_NETWORKS, Networks
@@ -96,19 +97,19 @@ class Application:
         logged = access_log and log.isEnabledFor(logging.INFO)
         self.access_log = AccessLog(health=settings.log.health) if logged else None
         """None if there is none."""
-        observers: list[Observer] = [self.access_log] if self.access_log is not None else []
-        self.traffic: Traffic | None = None
-        """Counted for the metrics; None without them."""
-        if settings.listen.metrics:
-            self.traffic = Traffic()
-            observers.append(self.traffic)
+        traffic = Traffic() if settings.listen.metrics else None
         self._trusted = Networks(settings.access.trusted_proxies)
         self._router = build_router(settings, self._limits, self._pool, self._web_pool)
         self._dispatcher = Dispatcher(
             self._router,
-            Observers(end=tuple(observers)),
+            Observers(
+                head=() if traffic is None else (traffic.on_head,),
+                end=tuple(one for one in (self.access_log, traffic) if one is not None),
+            ),
             access_log=self.access_log is not None,
         )
+        services = self._dispatcher.services
+        self.measures = Measures(self._router, self._pool, services.open_requests, traffic)
         # A worker's supervisor holds what it captured.
         ring = Ring() if shared is None else Ring(max_octets=WORKER_RING_OCTETS)
         self.inspector = Inspector(ring, self._dispatcher.services.use_recorder)
@@ -177,30 +178,17 @@ class Application:
                 self._renewal_task = spawn(
                     renew_certificates(settings, self.certificates), "renewal"
                 )
+        self.measures.start()
         self._web.start_soon()
 
-    @property
-    def gauges(self) -> Gauges:
-        """What the metrics read at every scrape."""
-        open_requests = self._dispatcher.services.open_requests
-        return {
-            "connections": ("Open connections.", lambda: len(self._servers[0].connection_limit)),
-            "tunnels": ("Open WebSockets.", lambda: len(open_requests.tunnels)),
-            "requests_in_progress": (
-                "Requests without a complete response, WebSockets not counted.",
-                lambda: open_requests.count - len(open_requests.tunnels),
-            ),
-            "upstream_connections": (
-                "Connections to Jupyter, idle or busy, WebSockets not counted.",
-                lambda: self._pool.connections,
-            ),
-        }
+    async def measured(self) -> tuple[Counts, Now]:
+        """What only grows, and what goes up and down."""
+        return self.measures.counts(), self.measures.now(self.connections)
 
     @property
-    def lockout(self) -> Lockout | None:
-        """Who is locked out; None if nobody ever is."""
-        access_control = self._router.jupyter.access_control
-        return access_control.lockout if access_control is not None else None
+    def connections(self) -> int:
+        """Open connections of clients."""
+        return len(self._servers[0].connection_limit)
 
     @property
     def upstream(self) -> UpstreamAddress | None:
@@ -251,6 +239,7 @@ class Application:
             ending.cancel()
         if self._checks_task is not None:
             self._checks_task.cancel()
+        self.measures.stop()
         for tunnel in list(open_requests.tunnels):
             tunnel.abort()
         for server in self._servers:
@@ -275,7 +264,7 @@ class Application:
         self._page_deadline.look(monotonic())
 
     async def _check_memory(self) -> None:
-        self._memory.check(len(self._servers[0].connection_limit), monotonic())
+        self._memory.check(self.connections, monotonic())
 
     def _make_web_application(self) -> web.Application:
         from proxy.web.app import make_app  # noqa: PLC0415  see InProcessUpstream

@@ -38,6 +38,7 @@ LAYERS = {
     "proxying": "a request from its head to the end of its answer: access, upstream, records",
     "admin": "the inspector's page and API on listeners of its own; replays through the proxying",
     "jupyter": "launches Jupyter; nothing that serves requests needs it but app",
+    "measures": "reads counts and measurements from the parts above",
     "builders": "makes the parts above from the settings",
     "app": "puts the parts together, starts and stops them",
     "mount": "the same in somebody else's aiohttp application",

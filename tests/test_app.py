@@ -93,8 +93,9 @@ async def test_a_path_of_labgates_own_that_is_not_answered_in_time_is_given_up(
             writer.write(b"GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: a\r\n\r\n")
             assert (await reader.read()).startswith(b"HTTP/1.1 500 ")
             writer.close()
-        request = "GET /.well-known/acme-challenge/token from 127.0.0.1"
-        assert caplog.messages == [f"{request}: no response within 10 s"]
+        (line,) = caplog.messages
+        assert line.startswith("GET /.well-known/acme-challenge/token from 127.0.0.1 [")
+        assert line.endswith("]: no response within 10 s")
     finally:
         # Whoever waits for a writer reads its end.
         os.close(os.open(folder / "token", os.O_WRONLY | os.O_NONBLOCK))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import closing
 from datetime import UTC, datetime
 from importlib import import_module
@@ -21,10 +21,13 @@ from proxy.app import Application
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
+from proxy.jupyter.readiness import is_ready
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.tasks import spawn
 
 if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
     from proxy.admin.server import AdminServer
     from proxy.workers.supervisor import Supervisor
 
@@ -99,11 +102,27 @@ async def _with_metrics(settings: Settings, app: Serving, work: Coroutine[Any, A
     if not settings.listen.metrics:
         await work
         return
-    from proxy.observe.metrics import collectors_of  # noqa: PLC0415  0.3 s
-    from proxy.web.metrics import serve_metrics  # noqa: PLC0415
+    from proxy.web.metrics import serve_metrics  # noqa: PLC0415  0.3 s
 
     with closing(work):  # if the port is not available, it was never awaited
-        certificates = app.certificates.managed if app.certificates is not None else ()
-        collectors = collectors_of(certificates, app.traffic, app.gauges)
-        async with serve_metrics(host_and_port(settings.listen.metrics), collectors):
+        async with serve_metrics(host_and_port(settings.listen.metrics), _scrape_of(app)):
             await work
+
+
+def _scrape_of(app: Serving) -> Callable[[], Awaitable[list[Metric]]]:
+    """What makes the metrics of this moment."""
+    from proxy.observe.metrics import JupyterState, metrics_of  # noqa: PLC0415  see above
+    from proxy.web.health import Readiness  # noqa: PLC0415
+
+    async def answers() -> bool:
+        return app.upstream is not None and await is_ready(app.upstream)
+
+    ready = Readiness(answers)
+
+    async def scrape() -> list[Metric]:
+        (counts, now), is_up = await asyncio.gather(app.measured(), ready())
+        jupyter = JupyterState(is_up, app.jupyter.phase, app.jupyter.restarts)
+        certificates = app.certificates.managed if app.certificates is not None else ()
+        return metrics_of(counts, now, jupyter, certificates)
+
+    return scrape

@@ -26,6 +26,7 @@ class UpstreamConnection(asyncio.Protocol):
     Attributes:
         reused: Whether it carried an earlier request: only then may a failure before the first
             byte mean that it was stale (RFC 9112 section 9.3.1).
+        sent_at: When all of the request was sent (``time.monotonic``); None if it is not yet.
         retired: Whether it ends with the request in progress, because Jupyter has moved.
     """
 
@@ -37,7 +38,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._request_complete = True
         self._writable: Callable[[], None] | None = None
         self._congested_since: float | None = None
-        self._sent_at: float | None = None
+        self.sent_at: float | None = None
         self._poll: select.poll | None = None
         self._chunked = False
         self.reused = False
@@ -74,7 +75,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._upgrade_wanted = upgrade
         self._chunked = chunked
         self._request_complete = content is not None
-        self._sent_at = None if content is None else monotonic()
+        self.sent_at = None if content is None else monotonic()
         if content:
             head += chunk(content) if chunked else content
         if chunked and content is not None:
@@ -91,7 +92,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._chunked and self._transport is not None:
             self._transport.write(LAST_CHUNK)
         self._request_complete = True
-        self._sent_at = monotonic()
+        self.sent_at = monotonic()
 
     def check_time(self, now: float, head_seconds: float, response_seconds: float) -> None:
         """Fail a response that takes too long to begin; called about twice a second.
@@ -110,7 +111,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.fail(UpstreamTimeout(f"nothing of the upload taken in {STALLED_SECONDS:g} s"))
         elif begun is not None and now - begun > head_seconds:
             self.fail(UpstreamTimeout(f"a response head took longer than {head_seconds:g} s"))
-        elif response_seconds and self._sent_at and now - self._sent_at > response_seconds:
+        elif response_seconds and self.sent_at and now - self.sent_at > response_seconds:
             self.fail(UpstreamTimeout(f"no response within {response_seconds:g} s"))
 
     def page_since(self, since: float) -> bool:
@@ -122,7 +123,7 @@ class UpstreamConnection(asyncio.Protocol):
         reading = self._reading
         if reading.receiver is None or reading.head is not None or reading.head_since is not None:
             return False
-        sent_at = self._sent_at
+        sent_at = self.sent_at
         return sent_at is not None and sent_at <= since and reading.receiver.for_page
 
     @property

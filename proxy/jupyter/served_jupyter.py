@@ -23,6 +23,7 @@ class ServedJupyter:
         phase: ``running`` means that it answered and has not exited since.
         reason: Why it is started again.
         since: When the phase began.
+        restarts: How often it had to be started again.
         description: ``container jupyter (image …), adopted``; empty if it was not launched here.
         login: Who can log in.
         launcher: It can tell Jupyter's log; None if it was not launched here.
@@ -31,12 +32,14 @@ class ServedJupyter:
     phase: JupyterPhase = "starting"
     reason: str = ""
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    restarts: int = 0
     description: str = ""
     login: Login = UNKNOWN_LOGIN
     launcher: Launcher | None = None
 
     def enter(self, phase: JupyterPhase, reason: str = "") -> None:
         """Begin a phase."""
+        self.restarts += phase == "restarting" and self.phase != phase
         self.phase, self.reason, self.since = phase, reason, datetime.now(UTC)
 
     def launched(self, launched: Launched) -> None:

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, computed at every scrape.
+"""Metrics for Prometheus, made of measurements at every scrape.
 
 Tested in tests/web/test_metrics.py, with the application that serves them.
 """
@@ -6,98 +6,186 @@ Tested in tests/web/test_metrics.py, with the application that serves them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 
 from proxy import __version__
 from proxy.certs.managed_certificate import ManagedCertificate
-from proxy.observe.traffic import Gauges, Traffic
+from proxy.observe.measurements import Counts, Histogram, Now
 
 DAY_SECONDS = 86_400.0
+PHASES = ("starting", "running", "restarting", "not launched here")
 
 
-class CertificateMetrics(Collector):
-    """The state of the certificates, as in ``labgate cert show``."""
+@dataclass(frozen=True, slots=True)
+class JupyterState:
+    """What is known of Jupyter at a scrape.
 
-    def __init__(self, certificates: Sequence[ManagedCertificate]) -> None:
-        self._certificates = certificates
+    Attributes:
+        answers: Whether it answers now.
+        phase: One of ``PHASES``.
+        restarts: How often labgate has started it again.
+    """
 
-    def collect(self) -> Iterable[Metric]:
-        expiry = _of_certificates("expiry_timestamp_seconds", "When it expires, Unix time.")
-        left = _of_certificates("days_left", "Days until it expires.")
-        problem = _of_certificates(
-            "problem", "1: its files or its renewal have a fault; `labgate cert show` tells it."
-        )
-        reason = GaugeMetricFamily(
-            "labgate_certificate_problem_info", "What is wrong.", labels=["name", "reason"]
-        )
-        temporary = _of_certificates("temporary", "1: self-signed, until the real one is there.")
-        renewal = _of_certificates("next_renewal_timestamp_seconds", "When labgate renews it.")
-        now = datetime.now(UTC)
-        for certificate in self._certificates:
-            name = [certificate.name]
-            wrong = certificate.fault or certificate.last_error
-            problem.add_metric(name, float(bool(wrong)))
-            if wrong:
-                reason.add_metric([*name, wrong], 1)
-            temporary.add_metric(name, float(certificate.temporary))
-            if certificate.pair is not None:
-                expires = certificate.pair.not_after
-                expiry.add_metric(name, expires.timestamp())
-                left.add_metric(name, (expires - now).total_seconds() / DAY_SECONDS)
-            if certificate.next_renewal is not None:
-                renewal.add_metric(name, certificate.next_renewal.timestamp())
-        return [expiry, left, problem, reason, temporary, renewal]
+    answers: bool
+    phase: str
+    restarts: int
 
 
-class TrafficMetrics(Collector):
-    """Connections and requests of this process."""
-
-    def __init__(self, traffic: Traffic, gauges: Gauges) -> None:
-        self._traffic = traffic
-        self._gauges = gauges
-
-    def collect(self) -> Iterable[Metric]:
-        for name, (text, read) in self._gauges.items():
-            yield GaugeMetricFamily(f"labgate_{name}", text, read())
-        requests = CounterMetricFamily(
-            "labgate_requests",
-            "Finished requests, by outcome and class of status (0xx: no response).",
-            labels=["outcome", "status"],
-        )
-        for (outcome, digit), number in self._traffic.requests.items():
-            requests.add_metric([outcome, f"{digit}xx"], number)
-        yield requests
-
-
-class BuildMetrics(Collector):
-    """The version of labgate."""
-
-    def collect(self) -> Iterable[Metric]:
-        info = GaugeMetricFamily("labgate_build_info", "Its version.", labels=["version"])
-        info.add_metric([__version__], 1)
-        return [info]
-
-
-def collectors_of(
-    certificates: Sequence[ManagedCertificate], traffic: Traffic | None, gauges: Gauges
-) -> list[Collector]:
-    """The collectors to export.
+def metrics_of(
+    counts: Counts, now: Now, jupyter: JupyterState, certificates: Sequence[ManagedCertificate]
+) -> list[Metric]:
+    """Every metric.
 
     Args:
+        counts: Of all processes.
+        now: Of all processes.
+        jupyter: What is known of Jupyter.
         certificates: Empty without TLS.
-        traffic: None where other processes count it (the workers of ``--workers``).
-        gauges: Read at every scrape, beside ``traffic``.
     """
-    collectors: list[Collector] = [BuildMetrics()]
-    if certificates:
-        collectors.append(CertificateMetrics(certificates))
-    if traffic is not None:
-        collectors.append(TrafficMetrics(traffic, gauges))
-    return collectors
+    info = GaugeMetricFamily("labgate_build_info", "Its version.", labels=["version"])
+    info.add_metric([__version__], 1)
+    return [
+        info,
+        *_of_traffic(counts),
+        *_of_now(now),
+        *_of_jupyter(jupyter),
+        *(_of_certificates(certificates) if certificates else ()),
+    ]
 
 
-def _of_certificates(name: str, text: str) -> GaugeMetricFamily:
+def _of_traffic(counts: Counts) -> Iterable[Metric]:
+    requests = CounterMetricFamily(
+        "labgate_requests",
+        "Finished requests, by outcome and class of status (0xx: no response).",
+        labels=["outcome", "status"],
+    )
+    for name, number in counts.requests.items():
+        requests.add_metric(name.rsplit(" ", 1), number)
+    refusals = CounterMetricFamily(
+        "labgate_refusals", "Refused requests, by the rule that refused.", labels=["rule"]
+    )
+    for rule, number in counts.refusals.items():
+        refusals.add_metric([rule], number)
+    octets = CounterMetricFamily(
+        "labgate_bytes",
+        "Content, and everything that WebSockets carry, up to Jupyter and down to clients; that of "
+        "a request or WebSocket counts when it ends.",
+        labels=["direction"],
+    )
+    octets.add_metric(["up"], counts.bytes_up)
+    octets.add_metric(["down"], counts.bytes_down)
+    lockouts = CounterMetricFamily(
+        "labgate_lockouts", "Addresses that were locked out.", value=counts.lockouts
+    )
+    return [
+        requests,
+        refusals,
+        octets,
+        lockouts,
+        _histogram("request", "From a request's head to the end of its response.", counts.whole),
+        _histogram(
+            "own", "labgate's part: until a request goes up, or is answered here.", counts.own
+        ),
+        _histogram(
+            "jupyter",
+            "Jupyter's part: from the end of a request to the head of its response.",
+            counts.jupyter,
+        ),
+    ]
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
+    return HistogramMetricFamily(
+        f"labgate_{name}_duration_seconds",
+        f"{text} Without WebSockets.",
+        buckets=histogram.cumulative(),
+        sum_value=histogram.total_seconds,
+    )
+
+
+def _of_now(now: Now) -> Iterable[Metric]:
+    pool = GaugeMetricFamily(
+        "labgate_upstream_connections",
+        "Connections to Jupyter, WebSockets not counted.",
+        labels=["state"],
+    )
+    pool.add_metric(["idle"], now.idle_connections)
+    pool.add_metric(["busy"], now.busy_connections)
+    gauges: list[tuple[str, str, float]] = [
+        ("connections", "Open connections of clients.", now.connections),
+        ("websockets", "Open WebSockets.", now.websockets),
+        (
+            "requests_in_progress",
+            "Requests without a complete response, WebSockets not counted.",
+            now.requests,
+        ),
+        ("locked_out_addresses", "Addresses that are locked out.", now.locked_out),
+        ("resident_memory_bytes", "Resident memory of all processes.", now.memory_bytes),
+        (
+            "event_loop_lag_seconds",
+            "The longest delay of an event loop within the last minute.",
+            now.loop_lag_seconds,
+        ),
+    ]
+    return [
+        pool,
+        *(GaugeMetricFamily(f"labgate_{name}", text, value) for name, text, value in gauges),
+    ]
+
+
+def _of_jupyter(jupyter: JupyterState) -> Iterable[Metric]:
+    phase = GaugeMetricFamily(
+        "labgate_jupyter_phase", "1 for what the launched Jupyter is doing.", labels=["phase"]
+    )
+    for name in PHASES:
+        phase.add_metric([name], float(name == jupyter.phase))
+    return [
+        GaugeMetricFamily(
+            "labgate_upstream_up", "1: Jupyter answers a probe at this moment.", jupyter.answers
+        ),
+        phase,
+        CounterMetricFamily(
+            "labgate_jupyter_restarts", "How often it was started again.", jupyter.restarts
+        ),
+    ]
+
+
+def _of_certificates(certificates: Sequence[ManagedCertificate]) -> Iterable[Metric]:
+    """The state of the certificates, as in ``labgate cert show``."""
+    expiry = _of_each("expiry_timestamp_seconds", "When it expires, Unix time.")
+    left = _of_each("days_left", "Days until it expires.")
+    problem = _of_each(
+        "problem", "1: its files or its renewal have a fault; `labgate cert show` tells it."
+    )
+    reason = GaugeMetricFamily(
+        "labgate_certificate_problem_info", "What is wrong.", labels=["name", "reason"]
+    )
+    temporary = _of_each("temporary", "1: self-signed, until the real one is there.")
+    renewal = _of_each("next_renewal_timestamp_seconds", "When labgate renews it.")
+    now = datetime.now(UTC)
+    for certificate in certificates:
+        name = [certificate.name]
+        wrong = certificate.fault or certificate.last_error
+        problem.add_metric(name, float(bool(wrong)))
+        if wrong:
+            reason.add_metric([*name, wrong], 1)
+        temporary.add_metric(name, float(certificate.temporary))
+        if certificate.pair is not None:
+            expires = certificate.pair.not_after
+            expiry.add_metric(name, expires.timestamp())
+            left.add_metric(name, (expires - now).total_seconds() / DAY_SECONDS)
+        if certificate.next_renewal is not None:
+            renewal.add_metric(name, certificate.next_renewal.timestamp())
+    return [expiry, left, problem, reason, temporary, renewal]
+
+
+def _of_each(name: str, text: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"labgate_certificate_{name}", text, labels=["name"])

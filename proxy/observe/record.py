@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Protocol
 
 from proxy.rules.changes import Change
@@ -58,7 +59,10 @@ class Record:
         upstream_response: The response's head as it came down.
         request_id: Names the request in logs, here and in those of other servers.
         user_agent: The client's, where ``head`` has lost its fields, as that of a tunnel has.
-        sent_up_at: When the request went up (``time.monotonic``).
+        started_at: When the request's head was complete (``time.monotonic``).
+        sent_up_at: When the request went up. This and the following are known if the request is
+            traced, or an observer hears of heads; 0.0 if there is no such time.
+        request_ended_at: When all of it had gone up; 0.0 if the response came earlier.
         answered_at: When the response's head came.
     """
 
@@ -77,7 +81,9 @@ class Record:
     upstream_response: ResponseHead | None = None
     request_id: bytes = b"-"
     user_agent: bytes = b""
+    started_at: float = field(default_factory=monotonic)
     sent_up_at: float = 0.0
+    request_ended_at: float = 0.0
     answered_at: float = 0.0
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TypeVar
 
 from proxy.compression.compressed_response import CompressedResponse
 from proxy.compression.compressor import Compressor
@@ -23,15 +22,13 @@ from proxy.messages import RequestBody, Responder
 from proxy.observe.record import Record, Recording
 from proxy.proxying.decision_cache import DecisionCache
 from proxy.proxying.pool import Pool
-from proxy.proxying.result import Result, Switched
+from proxy.proxying.result import Result, Switched, without_traceback
 from proxy.rules.changes import Change, differences
 from proxy.rules.compression import is_sized
 from proxy.rules.head import Field, RequestHead, ResponseHead
 from proxy.rules.negotiation import is_navigation
 from proxy.rules.response import downstream_fields
 from proxy.rules.site import Site
-
-Failure = TypeVar("Failure", bound=Exception)
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 """RFC 9110 section 9.2.2: only these may be sent again on their own."""
@@ -55,6 +52,7 @@ class Forwarder:
         upgrade: Whether the request asks for a WebSocket.
         extra: Fields added to the response.
         on_response: Called with the head of the final response.
+        sent_up_at: When the request was sent, if there is an ``on_response``.
         trace: Receives the heads on Jupyter's side and what the rules changed; None if nobody
             looks.
     """
@@ -74,6 +72,7 @@ class Forwarder:
     _connection: UpstreamConnection | None = field(default=None, init=False)
     _contentless: bool = field(default=False, init=False)
     _reported: bool = field(default=False, init=False)
+    sent_up_at: float = field(default=0.0, init=False)
     _status: int = field(default=0, init=False)
     _bytes_up: int = field(default=0, init=False)
     _bytes_down: int = field(default=0, init=False)
@@ -90,6 +89,8 @@ class Forwarder:
         head, trace = self.head, self.trace
         if trace is not None:
             trace.changes_up.clear()
+        if self.on_response is not None:
+            self.sent_up_at = monotonic()
         self._connection = connection
         self._reported = False
         data = self.cache.upstream_head(
@@ -114,6 +115,11 @@ class Forwarder:
             return
         body.when_more(self._upload)
         self._upload()
+
+    @property
+    def request_ended_at(self) -> float:
+        """When all of the request had been sent; 0.0 if it has not."""
+        return self._connection.sent_at or 0.0 if self._connection is not None else 0.0
 
     async def dial(self, pool: Pool, recording: Recording | None) -> None:
         """Send the request over a new connection, for the first time or once more."""
@@ -158,7 +164,7 @@ class Forwarder:
         except (ClientFault, ConnectionError) as fault:
             # A request that breaks off must never look complete (RFC 9112 section 8).
             connection.give_up()
-            self._finish(_bare(fault))
+            self._finish(without_traceback(fault))
 
     # Down (messages.Receiver)
 
@@ -213,7 +219,7 @@ class Forwarder:
     def on_failure(self, error: UpstreamError) -> None:
         if self._status:
             self.responder.flush()
-        self._finish(_bare(error))
+        self._finish(without_traceback(error))
 
     def _compress(self, head: ResponseHead, fields: list[Field]) -> list[Field]:
         """Compress the content if the rules say so; returns the fields to send."""
@@ -288,12 +294,3 @@ class Forwarder:
         if used is None or not used.reused:
             return False
         return self._contentless and self.head.method in IDEMPOTENT
-
-
-def _bare(error: Failure) -> Failure:
-    """The error without its traceback: break the reference cycle.
-
-    The frames of the traceback refer to the body that holds the error. Only the garbage collector
-    would free them, thousands at a time, and every client would wait for it.
-    """
-    return error.with_traceback(None)

@@ -69,6 +69,11 @@ class Pool:
         return len(self._open)
 
     @property
+    def idle(self) -> int:
+        """How many of these are idle."""
+        return len(self._idle)
+
+    @property
     def open(self) -> Set[UpstreamConnection]:
         """Those that are."""
         return self._open

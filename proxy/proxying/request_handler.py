@@ -49,7 +49,6 @@ class RequestHandler:
     body: RequestBody
     responder: Responder
     record: Record
-    _started: float = field(default_factory=monotonic, init=False)
     _route: Route = field(init=False)
     """Set before anything else of what follows."""
     _slot: Slot | None = field(default=None, init=False)
@@ -146,6 +145,9 @@ class RequestHandler:
         access_control = self._route.access_control
         if self._attempt is not None and access_control is not None:
             access_control.on_response_head(self._attempt, self._route.site, head)
+        if self._forwarder is not None:
+            self.record.sent_up_at = self._forwarder.sent_up_at
+            self.record.request_ended_at = self._forwarder.request_ended_at
         self._on_status(head.status)
 
     def _on_status(self, status: int) -> None:
@@ -279,7 +281,7 @@ class RequestHandler:
         record, services = self.record, self.services
         if self._attempt is not None and self._route.access_control is not None:
             self._route.access_control.on_response_end(self._attempt, record.status)
-        record.seconds = monotonic() - self._started
+        record.seconds = monotonic() - record.started_at
         services.open_requests.count -= 1
         if services.open_requests.draining:
             services.open_requests.check_drained()

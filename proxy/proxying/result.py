@@ -6,10 +6,12 @@ Tested by tests/proxying/test_forwarder.py and tests/proxying/test_upgrade.py.
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from proxy.errors import ClientFault, UpstreamError
 from proxy.rules.head import Field
+
+Failure = TypeVar("Failure", bound=Exception)
 
 
 class Switched(NamedTuple):
@@ -47,3 +49,12 @@ class Result(NamedTuple):
     error: UpstreamError | ClientFault | ConnectionError | None = None
     retry: bool = False
     switched: Switched | None = None
+
+
+def without_traceback(error: Failure) -> Failure:
+    """The error without its traceback: break the reference cycle.
+
+    The frames of the traceback refer to the body that holds the error. Only the garbage collector
+    would free them, thousands at a time, and every client would wait for it.
+    """
+    return error.with_traceback(None)

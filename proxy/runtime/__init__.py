@@ -13,6 +13,7 @@
 - ``log_throttle``     one log line for many events
 - ``periodic``         checks at intervals, whatever goes wrong in one of them
 - ``descriptors``      raises the limit of open file descriptors
+- ``resident_memory``  the resident memory of a process
 - ``memory``           returns memory to the system when few connections are open
 - ``sd_notify``        tells the service manager that labgate is ready, reloads or stops
 - ``system_commands``  the commands that error messages name, by system

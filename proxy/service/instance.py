@@ -22,9 +22,10 @@ from proxy.errors import StartError
 from proxy.jupyter.readiness import is_ready
 from proxy.rules.networks import limit_key, parse_address
 from proxy.runtime.last_problems import last_problems
+from proxy.runtime.resident_memory import resident_bytes
 from proxy.service.status import JupyterStatus, Role, Status, status_of
 from proxy.service.unit_name import unit_name
-from proxy.workers.process_report import ProcessReport, report_of, resident_bytes
+from proxy.workers.process_report import ProcessReport, report_of
 from proxy.workers.supervisor import Supervisor
 
 FOLLOW_AGAIN_SECONDS = 0.5
@@ -66,8 +67,8 @@ class Instance:
         known = {name for _, report in await self._processes() for name in report.locked_out}
         if isinstance(self._app, Supervisor):
             self._app.unlock(key)
-        elif self._app.lockout is not None:
-            self._app.lockout.forget(key)
+        elif self._app.measures.lockout is not None:
+            self._app.measures.lockout.forget(key)
         return key in known
 
     def stop(self) -> None:

@@ -5,7 +5,7 @@ It is an administrator's: nothing of it can be reached by way of the public port
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from proxy.net.ports import bind
@@ -22,19 +23,32 @@ from proxy.web.security import hide_server, security_fields
 SHUTDOWN_SECONDS = 0.5
 
 
-def make_metrics_app(collectors: Iterable[Collector], host: str) -> web.Application:
+Scrape = Callable[[], Awaitable[list[Metric]]]
+"""Makes the metrics of this moment."""
+
+
+class _Scraped(Collector):
+    """Metrics that are there already."""
+
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> list[Metric]:
+        return self._metrics
+
+
+def make_metrics_app(scrape: Scrape, host: str) -> web.Application:
     """``GET /metrics`` in Prometheus' text format.
 
     Args:
-        collectors: Read at every scrape.
+        scrape: Called for every request.
         host: The name or address it is served at; others may be a page's that made its own
             name point here (DNS rebinding).
     """
-    registry = CollectorRegistry(auto_describe=False)
-    for collector in collectors:
-        registry.register(collector)
 
     async def metrics(_request: web.Request) -> web.Response:
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Scraped(await scrape()))
         text = generate_latest(registry)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -47,16 +61,14 @@ def make_metrics_app(collectors: Iterable[Collector], host: str) -> web.Applicat
 
 
 @asynccontextmanager
-async def serve_metrics(
-    address: tuple[str, int], collectors: Iterable[Collector]
-) -> AsyncIterator[int]:
+async def serve_metrics(address: tuple[str, int], scrape: Scrape) -> AsyncIterator[int]:
     """Serve the metrics on a host and port while inside; yields the port.
 
     Raises:
         StartError: The port is not available.
     """
     (listening,) = bind([address[0]], address[1], "--metrics")
-    app = make_metrics_app(collectors, address[0])
+    app = make_metrics_app(scrape, address[0])
     runner = web.AppRunner(
         app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
     )

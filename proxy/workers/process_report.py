@@ -6,14 +6,15 @@ Tested by tests/e2e/test_status.py.
 from __future__ import annotations
 
 import os
-import resource
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 
 from proxy.app import Application
+from proxy.observe.measurements import Counts, Now
 from proxy.runtime.last_problems import LoggedProblem, last_problems
+
+NOTHING = Now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class ProcessReport:
         requests: Requests without a complete response, WebSockets not counted.
         locked_out: Addresses, each with the seconds that remain.
         problems: The last warnings and errors, oldest first.
+        now: What goes up and down, for the metrics.
+        counts: What only grows, for the metrics.
     """
 
     pid: int
@@ -39,33 +42,28 @@ class ProcessReport:
     requests: int = 0
     locked_out: dict[str, float] = field(default_factory=dict)
     problems: tuple[LoggedProblem, ...] = ()
+    now: Now = NOTHING
+    counts: Counts = field(default_factory=Counts)
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Self:
         """The report of a worker's message."""
         problems = tuple(LoggedProblem(**problem) for problem in content["problems"])
-        return cls(**content | {"problems": problems})
+        measured = {"now": Now(**content["now"]), "counts": Counts.of(content["counts"])}
+        return cls(**content | {"problems": problems} | measured)
 
 
 def report_of(app: Application) -> ProcessReport:
     """The report of this process."""
-    gauges = {name: read for name, (_, read) in app.gauges.items()}
-    lockout = app.lockout
+    now, lockout = app.measures.now(app.connections), app.measures.lockout
     return ProcessReport(
         os.getpid(),
-        memory_bytes=resident_bytes(os.getpid()),
-        connections=gauges["connections"](),
-        websockets=gauges["tunnels"](),
-        requests=gauges["requests_in_progress"](),
+        memory_bytes=now.memory_bytes,
+        connections=now.connections,
+        websockets=now.websockets,
+        requests=now.requests,
         locked_out=lockout.locked_out(monotonic()) if lockout is not None else {},
         problems=last_problems(),
+        now=now,
+        counts=app.measures.counts(),
     )
-
-
-def resident_bytes(pid: int) -> int:
-    """The resident memory of a process (proc_pid_statm(5)); 0 where there is no /proc."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pages * resource.getpagesize()

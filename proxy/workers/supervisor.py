@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import socket
 from collections import deque
@@ -29,7 +30,8 @@ from proxy.inspector.remote import CapturedElsewhere
 from proxy.inspector.ring import Ring
 from proxy.jupyter.served_jupyter import ServedJupyter
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.observe.traffic import Gauges
+from proxy.observe.measurements import Counts, Now, all_of, sum_of
+from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
 
 from .channel import Message, WorkerSetup
@@ -71,9 +73,8 @@ class Supervisor:
         self._workers: set[WorkerProcess] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
-        self.traffic = None
-        """Each worker counts its own exchanges; they are not added up."""
-        self.gauges: Gauges = {}
+        self._ended = Counts()
+        """What workers had counted that have ended."""
         self.certificates: CertificateStore | None = None
         """None without TLS."""
         if settings.listen.tls:
@@ -127,6 +128,13 @@ class Supervisor:
     async def reports(self) -> list[ProcessReport]:
         """What each worker tells of itself."""
         return await asyncio.gather(*(worker.report() for worker in self._workers))
+
+    async def measured(self) -> tuple[Counts, Now]:
+        """What only grows, and what goes up and down, of all processes."""
+        reports = await self.reports()
+        own = Now(memory_bytes=resident_bytes(os.getpid()))
+        counts = sum_of([self._ended, *(report.counts for report in reports)])
+        return counts, all_of([own, *(report.now for report in reports)])
 
     def unlock(self, address: str) -> None:
         """Lift a lockout in all workers, and in those that are started later."""
@@ -238,7 +246,9 @@ class Supervisor:
 
     async def _wait_for_exit(self, worker: WorkerProcess) -> str:
         how = await worker.wait_for_exit()
-        self._workers.discard(worker)
+        if worker in self._workers:
+            self._workers.discard(worker)
+            self._ended.add_all(worker.counts)
         return how
 
     def _on_update(self, sender: WorkerProcess, message: Message) -> None:

@@ -120,6 +120,9 @@ class _Worker:
             await self._stop.wait()
         finally:
             await self._app.stop(self._force)
+        # What was counted since the last report, or a counter would lose it.
+        self._channel.send({"report": asdict(report_of(self._app))})
+        await self._channel.flush()
         return 0
 
     def _drain(self) -> None:

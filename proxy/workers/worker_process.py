@@ -15,10 +15,12 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from proxy.observe.measurements import Counts, Now
+from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
 
 from .channel import Channel, Message, WorkerSetup
-from .process_report import ProcessReport, resident_bytes
+from .process_report import ProcessReport
 
 # With the supervisor's search path: the working folder must not be on it.
 _CODE = """\
@@ -47,6 +49,7 @@ class WorkerProcess:
         ready: Set when it serves or has exited.
         draining: Set when it accepts no new requests or has exited.
         serves: Whether it is ready and has not exited.
+        counts: What it has counted, as it told last.
         failure: Why it could not start; empty if it did not say.
     """
 
@@ -64,6 +67,7 @@ class WorkerProcess:
         self._process = process
         self._channel = channel
         self._on_update = on_update
+        self.counts = Counts()
         self._asked: list[asyncio.Future[ProcessReport]] = []
         self._receiving = spawn(self._receive(), f"worker {self.pid}")
 
@@ -108,7 +112,11 @@ class WorkerProcess:
         with suppress(TimeoutError):
             async with asyncio.timeout(REPORT_SECONDS):
                 return await told
-        return ProcessReport(self.pid, answers=False, memory_bytes=resident_bytes(self.pid))
+        memory_bytes = resident_bytes(self.pid)
+        now = Now(memory_bytes=memory_bytes)
+        return ProcessReport(
+            self.pid, answers=False, memory_bytes=memory_bytes, now=now, counts=self.counts
+        )
 
     async def wait_for_exit(self) -> str:
         """Wait for the exit; returns the signal, the failure or the exit code as text."""
@@ -145,6 +153,7 @@ class WorkerProcess:
         self.draining.set()
 
     def _reported(self, report: ProcessReport) -> None:
+        self.counts = report.counts
         asked, self._asked = self._asked, []
         for told in asked:
             if not told.done():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
 import pytest
 import trustme
 from aiohttp.test_utils import TestClient
+from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy import __version__
@@ -18,10 +19,12 @@ from proxy.certs.files import load_pair
 from proxy.certs.managed_certificate import ManagedCertificate
 from proxy.certs.sources import CertificateSource
 from proxy.errors import StartError
-from proxy.observe.metrics import CertificateMetrics, TrafficMetrics, collectors_of
+from proxy.jupyter.served_jupyter import JupyterPhase
+from proxy.observe.measurements import Counts, Now
+from proxy.observe.metrics import PHASES, JupyterState, metrics_of
 from proxy.observe.record import Record
 from proxy.observe.traffic import Traffic
-from proxy.web.metrics import make_metrics_app, serve_metrics
+from proxy.web.metrics import Scrape, make_metrics_app, serve_metrics
 from tests.heads import get
 
 Labels = frozenset[tuple[str, str]]
@@ -37,6 +40,22 @@ def certificate_of(folder: Path) -> ManagedCertificate:
     leaf.cert_chain_pems[0].write_to_path(cert)
     leaf.private_key_pem.write_to_path(key)
     return ManagedCertificate(CertificateSource("", "files", cert, key), pair=load_pair(cert, key))
+
+
+NOTHING = Counts()
+RUNNING = JupyterState(answers=True, phase="running", restarts=0)
+
+
+def scrape_of(
+    counts: Counts = NOTHING,
+    now: Now = Now(),  # noqa: B008  frozen
+    jupyter: JupyterState = RUNNING,
+    certificates: Sequence[ManagedCertificate] = (),
+) -> Scrape:
+    async def scrape() -> list[Metric]:
+        return metrics_of(counts, now, jupyter, certificates)
+
+    return scrape
 
 
 async def scraped(port: int) -> Mapping[tuple[str, Labels], float]:
@@ -55,7 +74,7 @@ async def scraped(port: int) -> Mapping[tuple[str, Labels], float]:
 async def test_certificates(tmp_path: Path) -> None:
     certificate = certificate_of(tmp_path)
     of = frozenset({("name", "lab.example.org")})
-    async with serve_metrics(LOOPBACK, [CertificateMetrics([certificate])]) as port:
+    async with serve_metrics(LOOPBACK, scrape_of(certificates=[certificate])) as port:
         seen = await scraped(port)
         assert seen["labgate_certificate_days_left", of] == pytest.approx(10, abs=0.1)
         assert certificate.pair is not None
@@ -91,10 +110,9 @@ async def test_traffic() -> None:
     for outcome, status, _ in RECORDS:
         traffic(Record(get(), status=status, outcome=outcome))
         traffic(Record(get(), status=status, outcome=outcome))
-    gauges = {"connections": ("Open connections.", lambda: 7)}
-    async with serve_metrics(LOOPBACK, [TrafficMetrics(traffic, gauges)]) as port:
+    async with serve_metrics(LOOPBACK, scrape_of(traffic.counts)) as port:
         seen = await scraped(port)
-    assert seen["labgate_connections", frozenset()] == 7
+    assert seen["labgate_refusals_total", frozenset({("rule", "origin")})] == 2
     for _, _, (outcome, digits) in RECORDS:
         labels = frozenset({("outcome", outcome), ("status", digits)})
         assert seen["labgate_requests_total", labels] == 2
@@ -112,14 +130,14 @@ REFUSED = [
 async def test_nothing_else_is_there(
     path: str, method: str, fields: dict[str, str], status: int
 ) -> None:
-    async with serve_metrics(LOOPBACK, []) as port:
+    async with serve_metrics(LOOPBACK, scrape_of()) as port:
         address = f"http://127.0.0.1:{port}{path}"
         async with aiohttp.request(method, address, headers=fields) as answer:
             assert answer.status == status
 
 
 async def test_the_answers_say_where_the_metrics_are(aiohttp_client: Client) -> None:
-    client = await aiohttp_client(make_metrics_app(collectors_of((), None, {}), "127.0.0.1"))
+    client = await aiohttp_client(make_metrics_app(scrape_of(), "127.0.0.1"))
     elsewhere = await client.get("/")
     assert await elsewhere.text() == "The metrics are at /metrics.\n"
     posted = await client.post("/metrics")
@@ -132,23 +150,68 @@ async def test_the_answers_say_where_the_metrics_are(aiohttp_client: Client) -> 
         assert "Server" not in answer.headers
 
 
-async def test_the_version_is_exported_where_there_is_nothing_else() -> None:
-    async with serve_metrics(LOOPBACK, collectors_of((), None, {})) as port:
-        seen = await scraped(port)
-    assert seen == {("labgate_build_info", frozenset({("version", __version__)})): 1}
+NOW = Now(
+    connections=1,
+    websockets=2,
+    requests=3,
+    idle_connections=4,
+    busy_connections=5,
+    locked_out=6,
+    memory_bytes=7,
+    loop_lag_seconds=8,
+)
 
 
-async def test_certificates_and_traffic_are_exported_where_there_are_any(tmp_path: Path) -> None:
-    certificates = [certificate_of(tmp_path)]
-    gauges = {"connections": ("Open connections.", lambda: 7)}
-    async with serve_metrics(LOOPBACK, collectors_of(certificates, Traffic(), gauges)) as port:
+async def test_what_goes_up_and_down() -> None:
+    restarting = JupyterState(answers=False, phase="restarting", restarts=3)
+    async with serve_metrics(LOOPBACK, scrape_of(NOTHING, NOW, restarting)) as port:
         seen = await scraped(port)
-    names = {name for name, _ in seen}
-    assert {"labgate_certificate_days_left", "labgate_connections"} <= names
+    for name, value in {
+        "labgate_connections": 1,
+        "labgate_websockets": 2,
+        "labgate_requests_in_progress": 3,
+        "labgate_locked_out_addresses": 6,
+        "labgate_resident_memory_bytes": 7,
+        "labgate_event_loop_lag_seconds": 8,
+        "labgate_upstream_up": 0,
+        "labgate_jupyter_restarts_total": 3,
+    }.items():
+        assert seen[name, frozenset()] == value, name
+    assert seen["labgate_upstream_connections", frozenset({("state", "idle")})] == 4
+    assert seen["labgate_upstream_connections", frozenset({("state", "busy")})] == 5
+    phases = {name: seen["labgate_jupyter_phase", frozenset({("phase", name)})] for name in PHASES}
+    assert phases == {**dict.fromkeys(PHASES, 0), "restarting": 1}
+    assert set(get_args(JupyterPhase)) == set(PHASES)
+    version = frozenset({("version", __version__)})
+    assert seen["labgate_build_info", version] == 1
+    assert not [name for name, _ in seen if "certificate" in name], "without TLS there is none"
+
+
+async def test_times_and_bytes() -> None:
+    traffic = Traffic()
+    record = Record(get(), status=200, outcome="forwarded", bytes_up=3, bytes_down=5, seconds=0.2)
+    record.sent_up_at, record.request_ended_at = record.started_at + 0.001, record.started_at + 0.1
+    record.answered_at = record.started_at + 0.15
+    traffic(record)
+    traffic(Record(get(), status=421, outcome="refused (host)", seconds=0.0001))
+    traffic(Record(get(), status=101, outcome="tunnelled", bytes_up=7, seconds=3600.0))
+    async with serve_metrics(LOOPBACK, scrape_of(traffic.counts)) as port:
+        seen = await scraped(port)
+    assert seen["labgate_bytes_total", frozenset({("direction", "up")})] == 10
+    assert seen["labgate_bytes_total", frozenset({("direction", "down")})] == 5
+    for name, number, total in (
+        ("request", 2, 0.2001),
+        ("own", 2, 0.0011),
+        ("jupyter", 1, 0.05),
+    ):
+        metric = f"labgate_{name}_duration_seconds"
+        assert seen[f"{metric}_count", frozenset()] == number, "a WebSocket is none"
+        assert seen[f"{metric}_sum", frozenset()] == pytest.approx(total)
+        assert seen[f"{metric}_bucket", frozenset({("le", "+Inf")})] == number
 
 
 async def test_a_taken_port_is_named() -> None:
-    async with serve_metrics(LOOPBACK, []) as port:
+    async with serve_metrics(LOOPBACK, scrape_of()) as port:
         with pytest.raises(StartError, match=r"is taken.*--metrics"):
             async with serve_metrics(("127.0.0.1", port), []):
                 pass

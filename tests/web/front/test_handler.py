@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 from aiohttp import StreamReader, web
 from aiohttp.base_protocol import BaseProtocol
+from prometheus_client.metrics_core import Metric
 
 from proxy.errors import ClientFault
 from proxy.messages import Dispatch
@@ -516,7 +517,11 @@ def test_no_decision_can_name_what_an_administrator_has() -> None:
         return True
 
     public = make_app(upstream_answers=answers, end_sessions=nobody)
-    admin = make_metrics_app([], "localhost")
+
+    async def nothing() -> list[Metric]:
+        return []
+
+    admin = make_metrics_app(nothing, "localhost")
     paths = [{str(each.resource) for each in app.router.routes()} for app in (public, admin)]
     assert not paths[0] & paths[1]
     assert "<PlainResource  /metrics>" in paths[1]
