@@ -213,5 +213,5 @@ async def test_times_and_bytes() -> None:
 async def test_a_taken_port_is_named() -> None:
     async with serve_metrics(LOOPBACK, scrape_of()) as port:
         with pytest.raises(StartError, match=r"is taken.*--metrics"):
-            async with serve_metrics(("127.0.0.1", port), []):
+            async with serve_metrics(("127.0.0.1", port), scrape_of()):
                 pass
