@@ -41,7 +41,8 @@ with ``listen.server = "aiohttp"``, ``web.front`` has aiohttp's server in the pl
 ``rules`` decides and does no I/O. Beside the way of a request are
 
 - ``cli``, what people type; ``config``, what they configure
-- ``app``, which starts and stops everything; ``builders`` makes its parts from the configuration,
+- ``app``, which starts, reloads and stops everything; ``builders`` makes its parts from the
+  configuration, ``edge`` opens the public ports, ``reporting`` writes logs and captures;
   ``workers`` runs it in several processes, ``mount`` in somebody else's aiohttp application
 - ``service``, what a running labgate tells of itself, and is told to do
 - ``certs``, certificates and their renewal; ``jupyter``, which launches and watches Jupyter

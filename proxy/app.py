@@ -1,48 +1,47 @@
-"""Composition root: what is opened, in which order, and how it ends."""
+"""Composition root: what is opened, in which order, how it changes, and how it ends."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import secrets
+from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from proxy.access.access_control import AccessControl
+from proxy.access.lockout import Lockout
 from proxy.builders import (
+    UNKNOWN_UPSTREAM,
     SharedResources,
     bind_ports,
     build_access_control,
-    build_certificate_store,
-    build_header_printer,
     build_jupyter_pool,
     build_router,
-    build_server,
     build_site,
     build_web_app_pool,
-    fit_to_descriptors,
+    challenge_folders,
+    change_jupyter_pool,
 )
-from proxy.certs.acme.solvers import TlsAlpnResponder, challenge_folder
-from proxy.certs.renewal import renew_certificates
+from proxy.certs.service import CertificateService
 from proxy.certs.store import CertificateStore
-from proxy.certs.watch import watch
 from proxy.config.settings import Settings
+from proxy.edge import Edge
 from proxy.inspector.inspector import Inspector
-from proxy.inspector.recorder import CaptureOptions
 from proxy.inspector.ring import Ring
 from proxy.jupyter.readiness import is_ready, is_silent
 from proxy.jupyter.served_jupyter import ServedJupyter
 from proxy.measures import Measures
 from proxy.messages import Dispatch
-from proxy.net.limits import Limits, new_connection_limit
-from proxy.net.listener import Listener, listen
-from proxy.net.ports import BACKLOG, Ports
+from proxy.net.limits import Limits
+from proxy.net.ports import Ports
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.observe.access_log import AccessLog
 from proxy.observe.measurements import Counts, Now
-from proxy.observe.record import Observers
 from proxy.observe.traffic import Traffic
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.page_deadline import PageDeadline
-from proxy.rules.networks import NO_NETWORKS, Networks
+from proxy.reporting import Reporting
+from proxy.rules.head import Field, RequestHead
+from proxy.rules.networks import Networks
 from proxy.runtime.memory import MemoryReclaimer
 from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
@@ -51,17 +50,13 @@ from proxy.web.in_process import InProcessUpstream
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from proxy.http1.server import Http1Server
-    from proxy.web.front.server import AiohttpServer
-
-log = logging.getLogger("labgate")
-
 CHECK_SECONDS = 0.5
 WORKER_RING_OCTETS = 4 * 1024 * 1024
+DIGEST_KEY_BYTES = 32
 
 
 class Application:
-    """The whole proxy: start it, stop it.
+    """The whole proxy: start it, change its configuration, stop it.
 
     The order matters: certificates and ports first, because they fail fast and cost
     nothing; Jupyter's address may come later (``connect_to``), until then requests get
@@ -84,50 +79,39 @@ class Application:
     ) -> None:
         self._settings = settings
         self._shared = shared
-        self._renew = renew
         self._upstream: UpstreamAddress | None = None
         self.jupyter = ServedJupyter()
         """What is known of the Jupyter that is served."""
-        self._limits = Limits(**settings.limits.model_dump())
+        access = settings.access
+        self.lockout = Lockout(access.login_failures, access.lockout_seconds)
+        """Who is locked out."""
+        self._digest_key = secrets.token_bytes(DIGEST_KEY_BYTES)
+        if shared is not None:
+            self.lockout, self._digest_key = shared.lockout, shared.digest_key
+        limits = Limits(**settings.limits.model_dump())
         self._pool = build_jupyter_pool(settings)
-        self._web = InProcessUpstream(self._make_web_application, self._limits)
+        self._web = InProcessUpstream(self._make_web_application, limits)
         self._web_pool = build_web_app_pool(self._web)
-        page_seconds = settings.upstream.page_seconds
-        self._page_deadline = PageDeadline(self._pool, page_seconds, self._upstream_responds)
-        logged = access_log and log.isEnabledFor(logging.INFO)
-        self.access_log = AccessLog(health=settings.log.health) if logged else None
-        """None if there is none."""
+        self._challenge_folders = challenge_folders(settings)
+        self._page_deadline = self._new_page_deadline(settings)
         traffic = Traffic() if settings.listen.metrics else None
-        self._trusted = Networks(settings.access.trusted_proxies)
-        self._router = build_router(settings, self._limits, self._pool, self._web_pool)
-        self._dispatcher = Dispatcher(
-            self._router,
-            Observers(
-                head=() if traffic is None else (traffic.on_head,),
-                end=tuple(one for one in (self.access_log, traffic) if one is not None),
-            ),
-            access_log=self.access_log is not None,
-        )
+        self._router = build_router(settings, limits, self._pool, self._web_pool)
+        self._dispatcher = Dispatcher(self._router)
         services = self._dispatcher.services
         self.measures = Measures(self._router, self._pool, services.open_requests, traffic)
         # A worker's supervisor holds what it captured.
         ring = Ring() if shared is None else Ring(max_octets=WORKER_RING_OCTETS)
         self.inspector = Inspector(ring, self._dispatcher.services.use_recorder)
         """Off, unless the configuration switches it on."""
-        if settings.log.show_headers:
-            self.inspector.ring.listen(build_header_printer(settings))
-        if settings.log.show_headers or settings.inspector.enabled:
-            self.inspector.switch(CaptureOptions(content=settings.inspector.content))
+        self._reporting = Reporting(services, self.inspector, traffic)
+        self._reporting.prepare(settings, access_log=access_log)()
         self._checks_task: asyncio.Task[None] | None = None
-        self._listeners: list[Listener | asyncio.Server] = []
-        self._servers: list[Http1Server | AiohttpServer] = []
-        self._watch_task: asyncio.Task[None] | None = None
-        self._challenge_task: asyncio.Task[None] | None = None
-        self._renewal_task: asyncio.Task[None] | None = None
-        self.certificates: CertificateStore | None = None
-        """Without TLS there are none."""
+        self._edge: Edge | None = None
+        self._certificates: CertificateService | None = None
         if settings.listen.tls:
-            self.certificates = build_certificate_store(settings, worker=shared is not None)
+            self._certificates = CertificateService(
+                settings, is_worker=shared is not None, renews=renew
+            )
 
     async def start(self, ports: Ports | None = None) -> None:
         """Open every port.
@@ -139,45 +123,22 @@ class Application:
             StartError: A certificate or a port is not available, or the htpasswd file is
                 invalid.
         """
-        settings = self._settings
-        if self.access_log is not None:
-            self.access_log.attach(log)
-        self._router.protect(build_access_control(settings, self._shared))
+        self._reporting.start()
+        self._router.protect(self._build_access_control(self._settings, self._shared))
         context = None
-        if self.certificates is not None:
-            self.certificates.start()
-            context = self.certificates.handshakes.context
+        if self._certificates is not None:
+            self._certificates.start()
+            context = self._certificates.store.handshakes.context
         if ports is None:
-            ports = bind_ports(settings) if self._shared is None else self._shared.ports
-        limits = fit_to_descriptors(self._limits, settings)
-        connection_limit = new_connection_limit(limits, self._trusted)
-        server = build_server(settings, self._dispatcher, limits, connection_limit)
-        redirects = build_server(
-            settings, self._dispatcher, limits, connection_limit, plain_redirects=True
-        )
-        self._servers = [server, redirects]
+            ports = bind_ports(self._settings) if self._shared is None else self._shared.ports
+        self._edge = edge = Edge(self._settings, self._dispatcher)
         self._memory = MemoryReclaimer(monotonic())
         # One timer enforces every timeout; a timer of its own would cost each request.
-        checks = [self._check_clients, self._check_upstreams, self._check_memory]
+        checks = [edge.enforce_timeouts, self._check_upstreams, self._check_memory]
         self._checks_task = spawn(run_periodically(checks, CHECK_SECONDS), "timeouts")
-        proxy_protocol_senders = self._trusted if settings.access.proxy_protocol else NO_NETWORKS
-        for listening in ports.main:
-            self._listeners.append(
-                await listen(server, listening, context, BACKLOG, proxy_protocol_senders)
-            )
-        for listening in ports.plain:
-            self._listeners.append(
-                await listen(redirects, listening, None, BACKLOG, proxy_protocol_senders)
-            )
-        if self.certificates is not None:
-            self.certificates.publish_status()
-            self._watch_task = spawn(watch(self.certificates), "certificates")
-            alpn = TlsAlpnResponder(settings.state_folder, self.certificates.set_challenge)
-            self._challenge_task = spawn(alpn.run(), "challenges")
-            if self._renew and self.certificates.managed[0].source.kind == "ACME":
-                self._renewal_task = spawn(
-                    renew_certificates(settings, self.certificates), "renewal"
-                )
+        await edge.open(ports, context)
+        if self._certificates is not None:
+            self._certificates.run()
         self.measures.start()
         self._web.start_soon()
 
@@ -188,7 +149,12 @@ class Application:
     @property
     def connections(self) -> int:
         """Open connections of clients."""
-        return len(self._servers[0].connection_limit)
+        return self._edge.connections if self._edge is not None else 0
+
+    @property
+    def certificates(self) -> CertificateStore | None:
+        """The certificates in service; None without TLS."""
+        return self._certificates.store if self._certificates is not None else None
 
     @property
     def upstream(self) -> UpstreamAddress | None:
@@ -200,10 +166,55 @@ class Application:
         """Takes requests that labgate sends itself."""
         return self._dispatcher
 
-    def reload(self) -> None:
+    def look_at_certificates(self) -> None:
         """Read the certificates again now, instead of within the next seconds."""
-        if self._watch_task is not None and self.certificates is not None:
-            self.certificates.reload()
+        if self._certificates is not None:
+            self._certificates.look()
+
+    async def prepare(
+        self, settings: Settings, *, access_log: bool, shared: SharedResources | None = None
+    ) -> Callable[[], None]:
+        """Load everything that another configuration needs; nothing changes yet.
+
+        Args:
+            settings: It differs only in keys that a reload may change (``config.reloading``).
+            access_log: Whether to write one.
+            shared: Given to a worker, as at the start.
+
+        Returns:
+            Puts it into force: from the next request on. What is open lives on.
+
+        Raises:
+            StartError: A file that it names cannot be used, or a value means nothing.
+        """
+        access_control = self._build_access_control(settings, shared)
+        report = self._reporting.prepare(settings, access_log=access_log)
+        serve = self._certificates.prepare(settings) if self._certificates is not None else None
+
+        def apply() -> None:
+            report()
+            if serve is not None:
+                serve()
+            self._apply(settings, access_control)
+
+        return apply
+
+    def _apply(self, settings: Settings, access_control: AccessControl | None) -> None:
+        self._settings = settings
+        access, limits = settings.access, Limits(**settings.limits.model_dump())
+        self.lockout.change(access.login_failures, access.lockout_seconds)
+        self._router.protect(access_control)
+        self._router.change_limits(limits, Networks(access.trusted_proxies))
+        if self._edge is not None:
+            self._edge.change(settings)
+        change_jupyter_pool(self._pool, settings)
+        self._page_deadline = self._new_page_deadline(settings)
+        self._challenge_folders[:] = challenge_folders(settings)
+        self._router.use(build_site(settings, self._upstream or UNKNOWN_UPSTREAM))
+
+    def reload_remarks(self) -> list[str]:
+        """What a reload did not change, in sentences without a full stop."""
+        return self._certificates.remarks() if self._certificates is not None else []
 
     def connect_to(self, address: UpstreamAddress) -> None:
         """Forward to ``address``, whether Jupyter is ready there or not."""
@@ -217,46 +228,31 @@ class Application:
         WebSockets are aborted without a close frame: Lab reconnects after that, but not
         after a close frame with code 1000 or 1001. ``force`` ends the wait early.
         """
-        for task in (self._challenge_task, self._renewal_task):
-            if task is not None:
-                task.cancel()
-        if self._watch_task is not None and self.certificates is not None:
-            self._watch_task.cancel()
-            self.certificates.close()
-        for listener in self._listeners:
-            listener.close()
-        for server in self._servers:
-            server.drain()
+        if self._certificates is not None:
+            self._certificates.stop()
+        if self._edge is not None:
+            self._edge.drain()
         open_requests = self._dispatcher.services.open_requests
-        endings: list[asyncio.Future[Any]] = [asyncio.ensure_future(open_requests.drained())]
-        if force is not None:
-            endings.append(asyncio.ensure_future(force.wait()))
-        seconds = self._settings.listen.drain_seconds
-        _, pending = await asyncio.wait(
-            endings, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-        for ending in pending:
-            ending.cancel()
+        await open_requests.drain(self._settings.listen.drain_seconds, force)
         if self._checks_task is not None:
             self._checks_task.cancel()
         self.measures.stop()
         for tunnel in list(open_requests.tunnels):
             tunnel.abort()
-        for server in self._servers:
-            await server.shutdown(timeout=0.5)
+        if self._edge is not None:
+            await self._edge.shut_down()
         self._pool.close()
         self._web_pool.close()
         await self._web.stop()
-        if self.access_log is not None:
-            self.access_log.flush()
-            self.access_log.detach(log)
+        self._reporting.stop()
 
-    async def _check_clients(self) -> None:
-        for listener in self._listeners:
-            if isinstance(listener, Listener):
-                await listener.enforce_timeouts()
-        for server in self._servers:
-            await server.enforce_timeouts()
+    def _build_access_control(
+        self, settings: Settings, shared: SharedResources | None
+    ) -> AccessControl | None:
+        return build_access_control(settings, self.lockout, self._digest_key, shared)
+
+    def _new_page_deadline(self, settings: Settings) -> PageDeadline:
+        return PageDeadline(self._pool, settings.upstream.page_seconds, self._upstream_responds)
 
     async def _check_upstreams(self) -> None:
         for route in self._router.routes:
@@ -269,16 +265,15 @@ class Application:
     def _make_web_application(self) -> web.Application:
         from proxy.web.app import make_app  # noqa: PLC0415  see InProcessUpstream
 
-        webroot = self._settings.acme.webroot
-        folders = [challenge_folder(self._settings.state_folder)]
-        if webroot is not None:
-            folders.append(webroot / ".well-known" / "acme-challenge")
-        access_control = self._router.jupyter.access_control
         return make_app(
             upstream_answers=self._upstream_answers,
-            challenge_folders=folders,
-            end_sessions=access_control.log_out if access_control is not None else None,
+            challenge_folders=self._challenge_folders,
+            end_sessions=self._end_sessions,
         )
+
+    async def _end_sessions(self, head: RequestHead) -> tuple[Field, ...]:
+        access_control = self._router.jupyter.access_control
+        return await access_control.log_out(head) if access_control is not None else ()
 
     async def _upstream_answers(self) -> bool:
         address = self._upstream

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proxy.access.access_control import AccessControl
@@ -12,9 +13,7 @@ from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
 from proxy.access.revoked_sessions import Revoke, RevokedFile, RevokedSessions
 from proxy.access.session import Sessions, session_key
-from proxy.certs.sources import hosts_of, sources_of
-from proxy.certs.status import status_file
-from proxy.certs.store import CertificateStore
+from proxy.certs.acme.solvers import challenge_folder
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
 from proxy.http1.server import Http1Server
@@ -36,7 +35,6 @@ from proxy.rules.compression import compressible_folders
 from proxy.rules.networks import Networks
 from proxy.rules.site import Site, make_site
 from proxy.runtime.descriptors import raise_descriptor_limit
-from proxy.tls.context import Handshakes
 
 if TYPE_CHECKING:
     from proxy.web.front.server import AiohttpServer
@@ -133,9 +131,15 @@ def build_router(settings: Settings, limits: Limits, jupyter: Pool, web_app: Poo
 
 def build_jupyter_pool(settings: Settings) -> Pool:
     """The connections to Jupyter, whose address comes later (``Pool.move``)."""
+    pool = Pool(None)
+    change_jupyter_pool(pool, settings)
+    return pool
+
+
+def change_jupyter_pool(pool: Pool, settings: Settings) -> None:
+    """Use the times and numbers of a configuration from now on."""
     upstream = settings.upstream
-    return Pool(
-        None,
+    pool.change(
         connect_timeout_seconds=upstream.connect_timeout_seconds,
         idle_connections=upstream.idle_connections,
         idle_seconds=upstream.idle_seconds,
@@ -152,6 +156,14 @@ def build_web_app_pool(web_app: Upstream) -> Pool:
         idle_connections=WEB_APP_IDLE_CONNECTIONS,
         response_seconds=WEB_APP_RESPONSE_SECONDS,
     )
+
+
+def challenge_folders(settings: Settings) -> list[Path]:
+    """Where files of HTTP-01 challenges are: labgate's own folder, then certbot's webroot."""
+    folders = [challenge_folder(settings.state_folder)]
+    if settings.acme.webroot is not None:
+        folders.append(settings.acme.webroot / ".well-known" / "acme-challenge")
+    return folders
 
 
 def bind_ports(settings: Settings) -> Ports:
@@ -210,26 +222,15 @@ def build_server(
     )
 
 
-def build_certificate_store(settings: Settings, *, worker: bool = False) -> CertificateStore:
-    """The certificates; a worker only reads files that its supervisor writes."""
-    sources = sources_of(settings)
-    if worker:
-        sources = [replace(source, make=None) for source in sources]
-    return CertificateStore(
-        sources,
-        Handshakes(settings.tls.unknown_name, http2=settings.listen.speaks_http2),
-        hosts_of(settings),
-        None if worker else status_file(settings.state_folder),
-    )
-
-
 def build_access_control(
-    settings: Settings, shared: SharedResources | None = None
+    settings: Settings, lockout: Lockout, digest_key: bytes, shared: SharedResources | None = None
 ) -> AccessControl | None:
     """Access control; None if it requires no password and counts no failures.
 
     Args:
         settings: The configuration.
+        lockout: Counts failed logins.
+        digest_key: Makes the digests that passwords are remembered by.
         shared: Given to a worker.
 
     Raises:
@@ -238,10 +239,6 @@ def build_access_control(
     access = settings.access
     if access.htpasswd is None and not access.login_failures:
         return None
-    lockout = Lockout(access.login_failures, access.lockout_seconds)
-    if shared is not None:
-        lockout = shared.lockout
-    digest_key = None if shared is None else shared.digest_key
     if access.htpasswd is None:
         return AccessControl(lockout, key=digest_key)
     htpasswd = Htpasswd(access.htpasswd)
@@ -250,7 +247,7 @@ def build_access_control(
         return AccessControl(lockout, htpasswd, sessions, digest_key, shared.revoke)
     file = RevokedFile(settings.state_folder)
     sessions = Sessions(session_key(settings.state_folder), file.revoked)
-    return AccessControl(lockout, htpasswd, sessions, revoke=file.save)
+    return AccessControl(lockout, htpasswd, sessions, digest_key, file.save)
 
 
 def build_header_printer(settings: Settings) -> HeaderPrinter:

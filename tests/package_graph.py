@@ -40,6 +40,8 @@ LAYERS = {
     "jupyter": "launches Jupyter; nothing that serves requests needs it but app",
     "measures": "reads counts and measurements from the parts above",
     "builders": "makes the parts above from the settings",
+    "edge": "accepts on the public ports, with servers that builders makes",
+    "reporting": "access log and captures of one app, as the settings want them",
     "app": "puts the parts together, starts and stops them",
     "mount": "the same in somebody else's aiohttp application",
     "workers": "several processes with an app each",

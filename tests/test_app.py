@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from proxy.app import Application
 from proxy.config.settings import Settings
+from proxy.errors import StartError
+from proxy.inspector.recorder import CaptureOptions
 from proxy.web.in_process import SHUTDOWN_SECONDS
 from tests.e2e.programs import free_port
-from tests.upstreams import Visit, upstream
+from tests.upstreams import OK, Visit, upstream
 
 DRAIN_SECONDS = 3600.0
 PATIENCE_SECONDS = 60.0
@@ -114,4 +119,59 @@ async def test_labgates_own_application_has_the_limits_of_the_configuration() ->
         writer.write(b"GET /.labgate/health HTTP/1.1\r\nHost: a\r\n" + cookies + b"\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
         writer.close()
+        await labgate.stop()
+
+
+async def test_another_configuration_holds_from_the_next_request_on() -> None:
+    """For a connection that was open before, too; lockouts outlast the change."""
+    port = free_port()
+    listen = {"bind": "127.0.0.1", "http_port": port, "tls": False}
+
+    def settings(**sections: dict[str, Any]) -> Settings:
+        return Settings.model_validate({"listen": listen, **sections})
+
+    async def ok(visit: Visit) -> None:
+        while await visit.head():
+            await visit.say(OK)
+
+    async def status(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost:8443\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        await reader.readexactly(int(length[1]) if length else 0)
+        return int(head.split()[1])
+
+    labgate = Application(settings(), access_log=False, renew=False)
+    await labgate.start()
+    async with asyncio.timeout(PATIENCE_SECONDS), upstream(ok) as jupyter:
+        labgate.connect_to(jupyter.address)
+        connection = await asyncio.open_connection("127.0.0.1", port)
+        assert await status(*connection) == 200
+
+        apply = await labgate.prepare(settings(access={"allow": "10.0.0.0/8"}), access_log=False)
+        assert await status(*connection) == 200, "only prepared"
+        apply()
+        assert await status(*connection) == 403
+        connection[1].close()
+
+        (await labgate.prepare(settings(limits={"connections": 1}), access_log=False))()
+        connection = await asyncio.open_connection("127.0.0.1", port)
+        assert await status(*connection) == 200
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+
+        observed = settings(inspector={"enabled": True})
+        (await labgate.prepare(observed, access_log=False))()
+        captured = [labgate.inspector.options]
+        labgate.inspector.switch(None)
+        (await labgate.prepare(observed, access_log=False))()
+        captured.append(labgate.inspector.options)
+        assert captured == [CaptureOptions(), None], "somebody switched it off by hand"
+
+        with pytest.raises(StartError, match="/none"):
+            await labgate.prepare(settings(access={"htpasswd": "/none"}), access_log=False)
+        assert await status(*connection) == 200
+        connection[1].close()
         await labgate.stop()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from proxy.builders import bind_ports, build_access_control, build_certificate_store, build_site
+from proxy.access.lockout import Lockout
+from proxy.builders import bind_ports, build_access_control, build_site
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.net.upstream_address import UpstreamAddress
@@ -48,8 +48,10 @@ def test_each_port_has_its_sockets(listen: dict[str, Any], main: int, plain: int
 
 
 def test_nobody_is_asked_where_there_is_nothing_to_ask_or_count() -> None:
-    assert build_access_control(settings(access={"login_failures": 0})) is None
-    assert build_access_control(settings()) is not None
+    lockout = Lockout(10, 900.0)
+    off = settings(access={"login_failures": 0})
+    assert build_access_control(off, lockout, b"key") is None
+    assert build_access_control(settings(), lockout, b"key") is not None
 
 
 def test_challenges_are_answered_where_certificates_are_obtained() -> None:
@@ -57,11 +59,3 @@ def test_challenges_are_answered_where_certificates_are_obtained() -> None:
     assert build_site(settings(site=domain), UPSTREAM).challenges
     assert not build_site(settings(), UPSTREAM).challenges
     assert not build_site(settings(site=domain, listen={"tls": False}), UPSTREAM).challenges
-
-
-def test_a_worker_makes_no_certificate(tmp_path: Path) -> None:
-    given = settings(state={"folder": tmp_path})
-    alone = build_certificate_store(given)
-    worker = build_certificate_store(given, worker=True)
-    assert alone.managed[0].source.make is not None
-    assert worker.managed[0].source.make is None

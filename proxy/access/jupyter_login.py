@@ -16,6 +16,10 @@ from proxy.rules.head import RequestHead, ResponseHead
 from proxy.rules.networks import limit_key
 from proxy.rules.site import Site
 
+_NUMBERS = itertools.count()
+"""Of this process: a lockout outlives a ``JupyterLogin``, and takes a repeated number for a
+repeated password."""
+
 
 class JupyterLogin:
     """Limits attempts at Jupyter's password and token.
@@ -32,7 +36,6 @@ class JupyterLogin:
         self._lockout = lockout
         self._on_lockout = on_lockout
         self._token_guesses = TokenGuesses(lockout, on_lockout, key)
-        self._numbers = itertools.count()
 
     def check_now(self, head: RequestHead, allowed: Allow) -> Allow | Refuse | None:
         """Respond now, or return None for a login: then ``await check(head)``."""
@@ -63,7 +66,7 @@ class JupyterLogin:
         address, account = attempt.address, attempt.login
         self._lockout.release(address)
         if status in (401, 0):
-            if self._lockout.failed(address, account, next(self._numbers), monotonic()):
+            if self._lockout.failed(address, account, next(_NUMBERS), monotonic()):
                 self._on_lockout(address)
         elif status in (302, 303):
             self._lockout.succeeded(address, account)

@@ -47,15 +47,19 @@ class Lockout:
     def __init__(
         self, max_failures: int, seconds: float, max_addresses: int = MAX_ADDRESSES
     ) -> None:
-        self._max_failures = max_failures
-        self._seconds = seconds
         self._max_addresses = max_addresses
-        self._undelayed_failures = max(1, max_failures // 3)
+        self.change(max_failures, seconds)
         self._by_address: OrderedDict[str, AddressFailures] = OrderedDict()
         self._attempts: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._by_address)
+
+    def change(self, max_failures: int, seconds: float) -> None:
+        """Decide by other numbers from now on; failures and lockouts so far still count."""
+        self._max_failures = max_failures
+        self._seconds = seconds
+        self._undelayed_failures = max(1, max_failures // 3)
 
     def locked_out_seconds(self, address: str, now: float) -> float:
         """How many seconds the address remains locked out; 0.0 if it is not."""

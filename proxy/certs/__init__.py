@@ -11,5 +11,6 @@ In the order of a start:
 - ``status``              the status file for ``labgate cert show``
 - ``watch``               reloads files that have changed
 - ``renewal``             obtains and renews them while labgate serves
+- ``service``             looks after them while labgate runs, and replaces them at a reload
 - ``acme``                obtains and renews certificates by ACME
 """

@@ -127,20 +127,61 @@ class ManagedCertificate:
         if source.optional and old is None and not source.present:
             return
         content = read_pair(source.cert, source.key)
-        last, self._last_digest = self._last_digest, sha256(b"\0".join(content)).digest()
+        last, self._last_digest = self._last_digest, _digest(content)
         if self._last_digest == self._served_digest:
             return
-        new = check_pair(source.cert, source.key, *content, now)
-        context = _context(new)
-        if old is not None and not self.temporary and old.not_after > now:
-            _require_no_worse(old, new, hosts, others, now)
-            if new.chain_length < old.chain_length and self._last_digest != last:
-                # Perhaps the chain is still being written; the next reload decides.
-                return
+        new, context = self._checked(content, hosts, others, now)
+        shorter = old is not None and self._is_good(now) and new.chain_length < old.chain_length
+        if shorter and self._last_digest != last:
+            # Perhaps the chain is still being written; the next reload decides.
+            return
         self.pair, self.context, self._served_digest = new, context, self._last_digest
         self.temporary = False
         if old is not None:
             log.info("New certificate for %s in service: %s.", self.name, _describe(new))
+
+    def check(self, hosts: Sequence[str], others: Sequence[CertificatePair], now: datetime) -> None:
+        """Make sure that ``reload`` would find no fault; the arguments are the same.
+
+        Raises:
+            StartError: The files cannot be put into service.
+        """
+        source = self.source
+        if (source.deferred or source.optional) and not source.present:
+            return
+        content = read_pair(source.cert, source.key)
+        if _digest(content) != self._served_digest:
+            self._checked(content, hosts, others, now)
+
+    @property
+    def is_outdated_copy(self) -> bool:
+        """Whether it is a credential of systemd's whose content is the one already in service."""
+        source = self.source
+        return source.kind == "credentials" and (
+            _digest(read_pair(source.cert, source.key)) == self._served_digest
+        )
+
+    def _is_good(self, now: datetime) -> bool:
+        """Whether the pair in service is worth keeping."""
+        return self.pair is not None and not self.temporary and self.pair.not_after > now
+
+    def _checked(
+        self,
+        content: tuple[bytes, bytes],
+        hosts: Sequence[str],
+        others: Sequence[CertificatePair],
+        now: datetime,
+    ) -> tuple[CertificatePair, ssl.SSLContext]:
+        """The pair and its context, if it may replace the one in service.
+
+        Raises:
+            StartError: It may not.
+        """
+        new = check_pair(self.source.cert, self.source.key, *content, now)
+        context = _context(new)
+        if self.pair is not None and self._is_good(now):
+            _require_no_worse(self.pair, new, hosts, others, now)
+        return new, context
 
     def _record_fault(self, fault: str) -> None:
         # A deferred certificate that is not there yet is no fault; start-up has announced it.
@@ -181,6 +222,10 @@ class ManagedCertificate:
             write_atomically(cert, made.certificate)
             self.pair, self.context = load_pair(cert, key), pair_context(cert, key)
         self.temporary = True
+
+
+def _digest(content: tuple[bytes, bytes]) -> bytes:
+    return sha256(b"\0".join(content)).digest()
 
 
 def _context(pair: CertificatePair) -> ssl.SSLContext:

@@ -28,13 +28,14 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from proxy.errors import StartError
 from proxy.tls.context import Handshakes
 
-from .files import check_covered
+from .files import CertificatePair, check_covered
 from .managed_certificate import ManagedCertificate
 from .sources import CertificateSource
 from .status import CertificateStatus, write_status
@@ -95,12 +96,7 @@ class CertificateStore:
         changed = replaced = False
         for certificate in self.managed:
             before = certificate.pair, certificate.fault
-            others = [
-                other.pair
-                for other in self.managed
-                if other is not certificate and other.pair is not None and not other.temporary
-            ]
-            certificate.reload(self._hosts, others, now)
+            certificate.reload(self._hosts, self._others(certificate), now)
             replaced |= certificate.pair is not before[0]
             changed |= (certificate.pair, certificate.fault) != before
         if replaced:
@@ -112,6 +108,33 @@ class CertificateStore:
         if changed:
             self._write_status()
         return replaced
+
+    def check(self, now: datetime | None = None) -> None:
+        """Make sure that ``reload`` would find no fault.
+
+        Raises:
+            StartError: A pair cannot be put into service.
+        """
+        now = now or datetime.now(UTC)
+        for certificate in self.managed:
+            certificate.check(self._hosts, self._others(certificate), now)
+
+    def has_the_sources_of(self, other: CertificateStore) -> bool:
+        """Whether both serve the same names from the same files."""
+        return self._identity == other._identity
+
+    @property
+    def _identity(self) -> object:
+        sources = [replace(certificate.source, make=None) for certificate in self.managed]
+        return sources, self._hosts, self.handshakes.refuse_unknown
+
+    def succeed_with(self, other: CertificateStore) -> None:
+        """From the next handshake on serve what ``other`` has loaded, which is not used after."""
+        self.managed[:] = other.managed
+        self._hosts = other._hosts
+        self.handshakes.refuse_unknown = other.handshakes.refuse_unknown
+        self._serve()
+        self._write_status()
 
     def set_challenge(self, name: str, context: ssl.SSLContext | None) -> None:
         """Answer TLS-ALPN-01 for ``name`` with ``context``; None ends it (RFC 8737)."""
@@ -147,6 +170,14 @@ class CertificateStore:
         """Write into the status file that the instance has ended."""
         self._write_status(running=False)
         self._published = False
+
+    def _others(self, certificate: ManagedCertificate) -> list[CertificatePair]:
+        """The other pairs in service."""
+        return [
+            other.pair
+            for other in self.managed
+            if other is not certificate and other.pair is not None and not other.temporary
+        ]
 
     def _check_covered(self) -> None:
         pairs = [certificate.pair for certificate in self.managed if certificate.pair is not None]

@@ -8,6 +8,8 @@
 - ``service_options``    those of ``labgate status`` and the like
 - ``debugging_options``  those of ``labgate inspect`` and ``doctor``
 - ``run``            ``labgate up`` and ``labgate serve``
+- ``signals``        what signals do to them
+- ``reload``         ``labgate reload``
 - ``side_listeners``  metrics and the admin socket, beside the public ports
 - ``ready_lines``    the lines that are printed when everything is ready
 - ``administration``  what a running labgate serves on its admin socket

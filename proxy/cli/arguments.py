@@ -10,7 +10,7 @@ from proxy.cli.cert_options import add_cert
 from proxy.cli.debugging_options import add_doctor, add_inspect
 from proxy.cli.parser import Parser
 from proxy.cli.service_options import add_service_commands
-from proxy.cli.serving_options import add_serve, add_up
+from proxy.cli.serving_options import add_reload, add_serve, add_up
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -25,6 +25,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     commands = parser.commands("command", "COMMAND")
     add_up(commands)
     add_serve(commands)
+    add_reload(commands)
     add_service_commands(commands)
     add_inspect(commands)
     add_cert(commands)

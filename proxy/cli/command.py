@@ -11,6 +11,7 @@ import sys
 from proxy.cli.arguments import parse_arguments
 from proxy.config.effects import ineffective_keys, ineffective_options
 from proxy.config.load import load
+from proxy.config.settings import Settings
 from proxy.config.spelling import as_typed
 from proxy.config.types import is_address, is_loopback_name
 from proxy.errors import StartError, UsageError
@@ -38,9 +39,11 @@ def command(arguments: list[str] | None) -> int:
             return doctor(parsed)
         if parsed.command == "inspect":
             _prepare_bench(parsed)
-        settings = load(parsed.flags, file=parsed.config, typed=parsed.typed)
-        if wrong := ineffective_options(settings, parsed.typed):
-            raise UsageError("\n".join(wrong))
+        if parsed.command == "reload":
+            from proxy.cli.reload import reload  # noqa: PLC0415  aiohttp costs 0.4 s
+
+            return reload(parsed)
+        settings = _read(parsed)
         log_to_stderr(settings.log.level, settings.log.format)
         keep_last_problems()
         if parsed.command in RUNNING:
@@ -78,7 +81,8 @@ def command(arguments: list[str] | None) -> int:
             log.warning("%s", remark)
         gc.freeze()
         gc.enable()
-        return run.run(run.up if launches else run.serve, settings)
+        serving = run.up if launches else run.serve
+        return run.run(lambda settings: serving(settings, lambda: _read(parsed)), settings)
     except StartError as error:
         print(f"labgate: {as_typed(str(error), parsed.typed)}", file=sys.stderr)
         return error.exit_code
@@ -97,6 +101,18 @@ def _needs_its_name(url: str) -> bool:
     if upstream.tls is not None:
         return True
     return not is_address(upstream.host) and not is_loopback_name(upstream.host)
+
+
+def _read(parsed: argparse.Namespace) -> Settings:
+    """Read file, environment and flags.
+
+    Raises:
+        UsageError: Something is wrong with them.
+    """
+    settings = load(parsed.flags, file=parsed.config, typed=parsed.typed)
+    if wrong := ineffective_options(settings, parsed.typed):
+        raise UsageError("\n".join(wrong))
+    return settings
 
 
 def _prepare_bench(parsed: argparse.Namespace) -> None:

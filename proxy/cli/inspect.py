@@ -27,6 +27,7 @@ from proxy.cli.administration import start_admin
 from proxy.config.settings import Settings
 from proxy.inspector.rows import escaped, json_line, row, whole, why
 from proxy.service.instance import Instance
+from proxy.service.live_configuration import LiveConfiguration
 from proxy.service.state_folder import instance_folder
 
 
@@ -225,7 +226,8 @@ async def bench(settings: Settings, options: InspectOptions) -> int:
         admin = None
         try:
             await app.start()
-            instance = Instance(settings, app, "inspect", datetime.now(UTC))
+            configuration = LiveConfiguration(settings, lambda: settings, "inspect")
+            instance = Instance(configuration, app, datetime.now(UTC))
             listening = bind_private(socket_path(settings.state_folder))
             admin = await start_admin(settings, app, instance, listening)
             async with AdminClient.connect(settings.state_folder) as client:

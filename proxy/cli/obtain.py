@@ -148,7 +148,7 @@ async def _responder(settings: Settings) -> AsyncIterator[bool]:
         ports = [str(port) for port in (settings.http_port, settings.https_port) if port]
         _print(f"answering the CA's challenges here, on port {' and '.join(ports)}")
         yield True
-        app.reload()
+        app.look_at_certificates()
     finally:
         await app.stop()
 

@@ -115,6 +115,9 @@ def _stop(jupyter: Launched, reader: Reader) -> str:
     how = "Ctrl-C" if reader.interactive else "SIGTERM"
     if jupyter.stopped_with_labgate:
         ends = f"Jupyter ({jupyter.stopped_with_labgate})"
+        if jupyter.outlives_labgate and not reader.interactive:
+            goes_on = f"{ends} goes on, and so do its kernels"
+            return f"{how} stops labgate; {goes_on}; `labgate stop` stops both"
         return f"{how} stops labgate and {ends}; files are kept, kernels end"
     return f"{how} stops labgate; Jupyter at {jupyter.address} goes on"
 

@@ -99,6 +99,18 @@ def add_serve(commands: Any) -> None:
     _shared(command)
 
 
+RELOAD = """\
+Have the running labgate read its configuration again: file, certificates,
+htpasswd. Open connections and WebSockets live on. What cannot be used is
+refused as a whole, and the configuration from before stays in force: exit
+code 1. Flags of the start still override the file."""
+
+
+def add_reload(commands: Any) -> None:
+    """``labgate reload``."""
+    add_command(commands, "reload", "have the running labgate read its configuration again", RELOAD)
+
+
 def _shared(command: Parser) -> None:
     public = command.add_argument_group("public side")
     key = public.add_argument

@@ -24,6 +24,7 @@ from proxy.errors import StartError
 from proxy.jupyter.readiness import is_ready
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.tasks import spawn
+from proxy.service.live_configuration import LiveConfiguration
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -40,28 +41,27 @@ ADMIN_DELAY_SECONDS = 1.0
 
 
 async def with_side_listeners(
-    settings: Settings, app: Serving, command: str, work: Coroutine[Any, Any, None]
+    configuration: LiveConfiguration, app: Serving, work: Coroutine[Any, Any, None]
 ) -> None:
     """Run ``work``, and serve the rest meanwhile.
 
     Args:
-        settings: The configuration.
+        configuration: In force.
         app: What serves.
-        command: ``up`` or ``serve``.
         work: Ends with labgate.
     """
-    await _with_admin(settings, app, command, _with_metrics(settings, app, work))
+    await _with_admin(configuration, app, _with_metrics(configuration.settings, app, work))
 
 
 async def _with_admin(
-    settings: Settings, app: Serving, command: str, work: Coroutine[Any, Any, None]
+    configuration: LiveConfiguration, app: Serving, work: Coroutine[Any, Any, None]
 ) -> None:
     """Run ``work``, and serve the admin socket meanwhile.
 
     It listens from the beginning: whoever asks too early waits for the answer.
     """
-    listening = _bind_admin_socket(settings.state_folder)
-    starting = spawn(_start_admin_later(settings, app, command, listening), "admin socket")
+    listening = _bind_admin_socket(configuration.settings.state_folder)
+    starting = spawn(_start_admin_later(configuration, app, listening), "admin socket")
     try:
         await work
     finally:
@@ -85,7 +85,7 @@ def _bind_admin_socket(state_folder: Path) -> socket.socket | None:
 
 
 async def _start_admin_later(
-    settings: Settings, app: Serving, command: str, listening: socket.socket | None
+    configuration: LiveConfiguration, app: Serving, listening: socket.socket | None
 ) -> AdminServer:
     """Serve the admin socket when nobody waits for the ports to open any more."""
     since = datetime.now(UTC)
@@ -94,7 +94,8 @@ async def _start_admin_later(
     from proxy.cli.administration import start_admin  # noqa: PLC0415  see above
     from proxy.service.instance import Instance  # noqa: PLC0415
 
-    return await start_admin(settings, app, Instance(settings, app, command, since), listening)
+    instance = Instance(configuration, app, since)
+    return await start_admin(configuration.settings, app, instance, listening)
 
 
 async def _with_metrics(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:

@@ -12,5 +12,6 @@
 - ``password_hash``         checks and makes the password hashes that Jupyter accepts
 - ``problems``              describes an invalid value in a sentence
 - ``effects``               which keys have no effect beside others
+- ``reloading``             which keys a reload changes, and which wait for a restart
 - ``spelling``              suggestions for misspelled words
 """

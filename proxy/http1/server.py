@@ -72,6 +72,10 @@ class Http1Server:
         arrival = Arrival(client, self.plain_redirects, client_known)
         return MisdirectedConnection(self, arrival, slot)
 
+    def change_limits(self, limits: Limits) -> None:
+        """Use these limits from now on."""
+        self.limits = limits
+
     def log_rejection(self, client: str) -> None:
         """Log that there is no slot left for ``client``; a crowd gets one line now and then."""
         if (more := self._rejections.due(monotonic())) is not None:

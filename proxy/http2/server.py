@@ -42,6 +42,10 @@ class Http2Server(Http1Server):
         super().__init__(dispatch, limits=limits, connection_limit=connection_limit)
         self.stream_limit = stream_limit or new_connection_limit(limits)
 
+    def change_limits(self, limits: Limits) -> None:
+        super().change_limits(limits)
+        self.stream_limit.change(limits.connections, limits.connections_per_address)
+
     def connection(self, client: str, slot: Slot, client_known: bool) -> asyncio.Protocol:
         arrival = Arrival(client, client_known=client_known)
         return NegotiatedConnection(

@@ -134,6 +134,11 @@ class ContainerLauncher:
             self._stopped.set()
             await self._docker.close()
 
+    async def leave(self) -> None:
+        if not self._stopped.is_set():
+            self._stopped.set()
+            await self._docker.close()
+
     async def _stop_container(self, container: DockerContainer) -> None:
         ran = (await container.show())["State"]["Running"]
         await container.stop(t=self._stop_seconds)
@@ -199,6 +204,7 @@ class ContainerLauncher:
             f"container {name} (image {now['Config']['Image']}), {how}",
             f"container {name}",
             describe_storage(now),
+            outlives_labgate=True,
         )
 
     async def _replace_unless_in_use(

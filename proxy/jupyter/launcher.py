@@ -37,6 +37,7 @@ class Launched:
         description: For the start-up lines: ``container jupyter (image …), adopted``.
         stopped_with_labgate: What ``stop`` stops, as ``container jupyter``; empty for nothing.
         work_location: Where files are stored, for the start-up lines.
+        outlives_labgate: Whether ``leave`` leaves it running, with its kernels.
     """
 
     address: UpstreamAddress
@@ -44,6 +45,7 @@ class Launched:
     description: str
     stopped_with_labgate: str = ""
     work_location: str = ""
+    outlives_labgate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,9 @@ class Launcher(Protocol):
 
     async def condition(self) -> str:
         """Its state in the system's words, as ``running`` or ``paused``; empty if unknown."""
+
+    async def leave(self) -> None:
+        """Release everything, and leave running what outlives labgate; stop the rest."""
 
     async def stop(self) -> None:
         """Stop Jupyter, launched now or adopted. Idempotent.

@@ -120,6 +120,10 @@ class ProcessLauncher:
         ended = self._process.returncode
         return "running" if ended is None else f"exited with {ended}"
 
+    async def leave(self) -> None:
+        # Its output is read here, and systemd would end it with the service.
+        await self.stop()
+
     async def stop(self) -> None:
         process = self._process
         if process is None:

@@ -81,6 +81,14 @@ class ConcurrencyLimit:
     def __len__(self) -> int:
         return self._count
 
+    def change(
+        self, maximum: int, maximum_per_address: int, shared_addresses: Networks = NO_NETWORKS
+    ) -> None:
+        """Limit what begins from now on by other numbers; what exists stays, and counts."""
+        self._maximum = maximum
+        self._maximum_per_address = maximum_per_address
+        self._shared_addresses = shared_addresses
+
     @property
     def full(self) -> bool:
         """Whether the maximum in all is reached."""

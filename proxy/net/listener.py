@@ -54,13 +54,13 @@ class Listener:
 
     Attributes:
         pending: Connections whose TLS handshake, or what precedes it, is not finished.
+        proxy_protocol_senders: Whose connections begin with a header of the PROXY protocol.
 
     Args:
         server: Serves the connections.
         listening: A bound socket; it is this object's from here on.
         context: For TLS; None serves plain HTTP.
         backlog: Connections that the kernel keeps waiting.
-        proxy_protocol_senders: Whose connections begin with a header of the PROXY protocol.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Listener:
         self._server = server
         self._listening = listening
         self._context = context
-        self._proxy_protocol_senders = proxy_protocol_senders
+        self.proxy_protocol_senders = proxy_protocol_senders
         self.pending: set[PendingConnection] = set()
         self._accepts = 1
         self._accepted_at = float("-inf")
@@ -135,4 +135,4 @@ class Listener:
         pending = PendingConnection(
             self._server, self.pending, channel, peer, slot, context=self._context
         )
-        pending.start(proxy_protocol=peer in self._proxy_protocol_senders)
+        pending.start(proxy_protocol=peer in self.proxy_protocol_senders)

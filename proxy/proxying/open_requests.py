@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from proxy.messages import RawConnection
 from proxy.observe.record import Record
@@ -66,6 +67,17 @@ class OpenRequests:
         """End the wait of ``drained`` if only tunnels are open."""
         if self.count <= len(self.tunnels):
             self._drained.set()
+
+    async def drain(self, seconds: float, force: asyncio.Event | None = None) -> None:
+        """Wait until only tunnels are open, ``seconds`` at most, or until ``force`` is set."""
+        endings: list[asyncio.Future[Any]] = [asyncio.ensure_future(self.drained())]
+        if force is not None:
+            endings.append(asyncio.ensure_future(force.wait()))
+        _, pending = await asyncio.wait(
+            endings, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        for ending in pending:
+            ending.cancel()
 
     async def drained(self) -> None:
         """Wait until only tunnels are open."""

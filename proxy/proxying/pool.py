@@ -52,13 +52,31 @@ class Pool:
         response_seconds: float = 0.0,
     ) -> None:
         self._upstream = upstream
+        self.change(
+            connect_timeout_seconds=connect_timeout_seconds,
+            idle_connections=idle_connections,
+            idle_seconds=idle_seconds,
+            head_seconds=head_seconds,
+            response_seconds=response_seconds,
+        )
+        self._open: set[UpstreamConnection] = set()
+        self._idle: dict[UpstreamConnection, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def change(
+        self,
+        *,
+        connect_timeout_seconds: float,
+        idle_connections: int,
+        idle_seconds: float,
+        head_seconds: float,
+        response_seconds: float,
+    ) -> None:
+        """Use other times and numbers from now on; the arguments are those of ``Pool``."""
         self._connect_timeout = connect_timeout_seconds
         self._limits = IdleLimits(idle_connections, idle_seconds)
         self._head_seconds = head_seconds
         self._response_seconds = response_seconds
-        self._open: set[UpstreamConnection] = set()
-        self._idle: dict[UpstreamConnection, float] = {}
-        self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
         return f"<Pool {self._upstream} idle={len(self._idle)}>"

@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from proxy.access.access_control import AccessControl
-from proxy.net.limits import ConcurrencyLimit
+from proxy.net.limits import (
+    WEB_APP_REQUESTS,
+    WEB_APP_REQUESTS_PER_ADDRESS,
+    ConcurrencyLimit,
+    Limits,
+)
 from proxy.proxying.outage import Outage
 from proxy.proxying.pool import Pool
 from proxy.rules.decision import Forward, Internal, Tunnel
+from proxy.rules.networks import Networks
 from proxy.rules.site import Site
 
 
@@ -81,6 +87,11 @@ class Router:
         self.jupyter = replace(self.jupyter, site=site)
         self._unmodified = replace(self.jupyter, site=site.unmodified())
         self.web_app = replace(self.web_app, site=site.for_web_app())
+
+    def change_limits(self, limits: Limits, trusted_proxies: Networks) -> None:
+        """From the next request on, this many may be forwarded at once."""
+        self.jupyter.limit.change(limits.requests, limits.requests_per_address, trusted_proxies)
+        self.web_app.limit.change(WEB_APP_REQUESTS, WEB_APP_REQUESTS_PER_ADDRESS, trusted_proxies)
 
     def protect(self, access_control: AccessControl | None) -> None:
         """From the next request on, ``access_control`` decides who may reach Jupyter."""

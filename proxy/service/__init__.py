@@ -1,6 +1,8 @@
 """labgate as a service that runs for long: what it tells, and what it does when it is told to.
 
 - ``instance``     the labgate of this process: its status, and what can be asked of it
+- ``live_configuration`` the configuration in force, and its reload
+- ``upstream_choice`` what follows from the configuration and the command together
 - ``status``       the facts of ``labgate status``; pure
 - ``unit_name``    the systemd unit that this process belongs to
 - ``state_folder`` where the commands look for a running labgate

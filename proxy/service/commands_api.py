@@ -1,4 +1,4 @@
-"""The calls of ``labgate status``, ``stop``, ``logs``, ``open`` and ``unlock`` on the admin socket.
+"""The calls of ``labgate status``, ``reload``, ``stop`` and others on the admin socket.
 
 Only the socket has them, never the inspector's page. Tested by tests/e2e/test_status.py.
 """
@@ -29,6 +29,10 @@ def command_routes(instance: Instance) -> list[web.RouteDef]:
         asyncio.get_running_loop().call_later(STOP_AFTER_SECONDS, instance.stop)
         return web.json_response({})
 
+    async def reload(_request: web.Request) -> web.Response:
+        outcome = await instance.reload()
+        return web.json_response({"refused": outcome.refused, "sentences": outcome.sentences})
+
     async def address(_request: web.Request) -> web.Response:
         return web.json_response({"address": instance.login_address()})
 
@@ -58,6 +62,7 @@ def command_routes(instance: Instance) -> list[web.RouteDef]:
         web.get(api + "status", status),
         web.get(api + "log", log),
         web.post(api + "address", address),
+        web.post(api + "reload", reload),
         web.post(api + "stop", stop),
         web.post(api + "unlock", unlock),
     ]

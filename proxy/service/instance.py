@@ -16,13 +16,13 @@ from urllib.parse import quote
 
 from proxy import __version__
 from proxy.app import Application
-from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.jupyter.readiness import is_ready
 from proxy.rules.networks import limit_key, parse_address
 from proxy.runtime.last_problems import last_problems
 from proxy.runtime.resident_memory import resident_bytes
+from proxy.service.live_configuration import LiveConfiguration, ReloadOutcome
 from proxy.service.status import JupyterStatus, Role, Status, status_of
 from proxy.service.unit_name import unit_name
 from proxy.workers.process_report import ProcessReport, report_of
@@ -37,23 +37,23 @@ class Instance:
     """What runs here.
 
     Args:
-        settings: The configuration.
+        configuration: In force.
         app: What serves.
-        command: ``up`` or ``serve``.
         since: When it was started.
     """
 
-    def __init__(self, settings: Settings, app: Serving, command: str, since: datetime) -> None:
-        self._settings = settings
+    def __init__(self, configuration: LiveConfiguration, app: Serving, since: datetime) -> None:
+        self._configuration = configuration
         self._app = app
-        self._about = _about(settings, command, since)
+        self._since = since
 
     async def status(self) -> Status:
         """Everything that ``labgate status`` shows (``proxy.service.status``)."""
         processes, jupyter = await asyncio.gather(self._processes(), self._jupyter())
         store = self._app.certificates
         certificates = store.statuses() if store is not None else []
-        return status_of(self._about, jupyter, processes, certificates, datetime.now(UTC))
+        about = _about(self._configuration, self._since)
+        return status_of(about, jupyter, processes, certificates, datetime.now(UTC))
 
     async def unlock(self, address: str) -> bool:
         """Lift a lockout in all processes; returns whether there was one.
@@ -71,6 +71,10 @@ class Instance:
             self._app.measures.lockout.forget(key)
         return key in known
 
+    async def reload(self) -> ReloadOutcome:
+        """Read the configuration again, and put it into force or refuse it."""
+        return await self._configuration.reload(self._app, "labgate reload")
+
     def stop(self) -> None:
         """End labgate, and the Jupyter that it launched, as Ctrl-C does."""
         signal.raise_signal(signal.SIGINT)
@@ -79,7 +83,7 @@ class Instance:
         """The address to open in a browser, with the login token if there is one."""
         upstream, token = self._app.upstream, self._app.jupyter.login.token
         base_path = upstream.base_path if upstream is not None else "/"
-        address = f"{self._settings.origins[0]}{base_path}lab"
+        address = f"{self._configuration.settings.origins[0]}{base_path}lab"
         return f"{address}?token={quote(token)}" if token else address
 
     async def log(self, count: int, *, follow: bool) -> AsyncIterator[str]:
@@ -134,7 +138,8 @@ class Instance:
         )
 
 
-def _about(settings: Settings, command: str, since: datetime) -> Status:
+def _about(configuration: LiveConfiguration, since: datetime) -> Status:
+    settings = configuration.settings
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -143,7 +148,7 @@ def _about(settings: Settings, command: str, since: datetime) -> Status:
     ports = [port, settings.http_port] if settings.listen.tls and settings.http_port else [port]
     return {
         "version": __version__,
-        "command": command,
+        "command": configuration.command,
         "pid": os.getpid(),
         "user": user,
         "since": since.astimezone(UTC).isoformat(timespec="seconds"),

@@ -41,6 +41,9 @@ class Handshakes:
     is moved to the context of its certificate, so certificates can be replaced while listeners
     run. ``context`` makes the tickets, so sessions are resumed across a replacement, too.
 
+    Attributes:
+        refuse_unknown: Whether ``unknown_name`` is ``refuse``.
+
     Args:
         unknown_name: The response to a server name without a certificate: the default
             certificate, or the alert ``unrecognized_name`` (RFC 6066 section 3). A handshake
@@ -49,7 +52,7 @@ class Handshakes:
     """
 
     def __init__(self, unknown_name: UnknownName = "default", *, http2: bool = False) -> None:
-        self._refuse_unknown = unknown_name == "refuse"
+        self.refuse_unknown = unknown_name == "refuse"
         self._protocols = [HTTP_2, HTTP_1_1] if http2 else [HTTP_1_1]
         self._default: ssl.SSLContext | None = None
         self._by_name: dict[str, ssl.SSLContext] = {}
@@ -107,7 +110,7 @@ class Handshakes:
             chosen = self._challenges.get(name)
         if chosen is None:
             chosen = self._by_name.get(name) or self._by_name.get(_wildcard(name))
-        if chosen is None and not (name and self._refuse_unknown):
+        if chosen is None and not (name and self.refuse_unknown):
             chosen = self._default
         if chosen is None:
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME

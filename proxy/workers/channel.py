@@ -3,7 +3,8 @@
 The supervisor first sends the ``WorkerSetup``, then
 
 - ``{"upstream": {…}}``    Jupyter's address (the fields of ``UpstreamAddress``)
-- ``{"reload": true}``     check the certificates now
+- ``{"prepare": {…}}``     load another configuration (the fields of ``WorkerReload``)
+- ``{"apply": true}``      put it into force; false forgets it
 - ``{"login": {…}}``       an update for ``SharedLockout.apply``, from another worker
 - ``{"logout": […]}``      a ``Revocation`` that the supervisor has stored
 - ``{"inspect": {…}}``     the ``CaptureOptions``; null switches the capture off
@@ -16,6 +17,7 @@ and the worker sends
 
 - ``{"ready": true}``      it serves
 - ``{"failed": "…"}``      it cannot start, with the reason
+- ``{"prepared": "…"}``    why the configuration cannot be used; empty if it can
 - ``{"draining": true}``   SIGTERM stops it: start another worker
 - ``{"login": {…}}``       for the other workers
 - ``{"logout": […]}``      for the supervisor to store, and for all workers
@@ -70,6 +72,19 @@ class WorkerSetup:
     def message(self) -> Message:
         """The message for the channel."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReload:
+    """Another configuration for a worker; the attributes are those of ``WorkerSetup``."""
+
+    settings: dict[str, Any]
+    access_log: bool
+    session_key: str
+
+    def message(self) -> Message:
+        """The message for the channel."""
+        return {"prepare": asdict(self)}
 
 
 class Channel:

@@ -8,20 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 import socket
-from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
 
-from proxy.access.htpasswd import Htpasswd
-from proxy.access.revoked_sessions import Revocation, RevokedFile
-from proxy.access.session import session_key
-from proxy.builders import bind_ports, build_certificate_store
-from proxy.certs.renewal import renew_certificates
+from proxy.access.revoked_sessions import Revocation
+from proxy.builders import bind_ports
+from proxy.certs.service import CertificateService
 from proxy.certs.store import CertificateStore
-from proxy.certs.watch import watch
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.inspector.inspector import Inspector
@@ -34,10 +29,11 @@ from proxy.observe.measurements import Counts, Now, all_of, sum_of
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
 
-from .channel import Message, WorkerSetup
+from .channel import Message, WorkerReload, WorkerSetup
 from .process_report import ProcessReport
+from .shared_access import SharedAccess
 from .sockets import sockets_per_worker
-from .worker_process import WorkerProcess
+from .worker_process import WorkerProcess, first_refusal
 
 log = logging.getLogger("labgate")
 
@@ -45,9 +41,6 @@ RESTART_DELAYS_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 RESET_DELAY_AFTER_SECONDS = 60.0
 KILL_AFTER_SECONDS = 5.0
 """A worker that runs longer than ``drain_seconds`` and this after a stop is killed."""
-
-MAX_REPLAYED_LOGINS = 10_000
-"""Earlier updates about logins that a new worker receives."""
 
 
 class Supervisor:
@@ -66,19 +59,16 @@ class Supervisor:
         self._captured = CapturedElsewhere(self.inspector.ring)
         self._main: list[list[socket.socket]] = []
         self._plain: list[list[socket.socket]] = []
-        self._session_key = b""
-        self._revoked_file: RevokedFile | None = None
-        self._digest_key = secrets.token_bytes(32)
-        self._logins: deque[Message] = deque(maxlen=MAX_REPLAYED_LOGINS)
+        self._access = SharedAccess()
         self._workers: set[WorkerProcess] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._ended = Counts()
         """What workers had counted that have ended."""
-        self.certificates: CertificateStore | None = None
-        """None without TLS."""
+        self._certificates: CertificateService | None = None
         if settings.listen.tls:
-            self.certificates = build_certificate_store(settings)
+            self._certificates = CertificateService(settings, answers_challenges=False)
+        self._reloading = asyncio.Lock()
 
     async def start(self) -> None:
         """Open every port, and wait until all workers serve.
@@ -87,12 +77,9 @@ class Supervisor:
             StartError: A certificate or a port is not available, or the htpasswd file is invalid.
         """
         settings = self._settings
-        if settings.access.htpasswd is not None:
-            Htpasswd(settings.access.htpasswd)
-            self._session_key = session_key(settings.state_folder)
-            self._revoked_file = RevokedFile(settings.state_folder)
-        if self.certificates is not None:
-            self.certificates.start()
+        self._access.prepare(settings)
+        if self._certificates is not None:
+            self._certificates.start()
         number = settings.listen.workers
         ports = bind_ports(settings)
         self._main = [ports.main]
@@ -106,19 +93,46 @@ class Supervisor:
                 raise StartError(await _start_failure(index, worker))
         for index, worker in enumerate(first):
             self._tasks.append(spawn(self._supervise(index, worker), f"worker {index + 1}"))
-        if self.certificates is not None:
-            self.certificates.publish_status()
-            self._tasks.append(spawn(watch(self.certificates), "certificates"))
-            if self.certificates.managed[0].source.kind == "ACME":
-                self._tasks.append(
-                    spawn(renew_certificates(settings, self.certificates), "renewal")
-                )
+        if self._certificates is not None:
+            self._certificates.run()
 
-    def reload(self) -> None:
-        """Check the certificates now, in the supervisor and in all workers."""
-        if self.certificates is not None and self._tasks and not self._stopping:
-            self.certificates.reload()
-        self._broadcast({"reload": True})
+    @property
+    def certificates(self) -> CertificateStore | None:
+        """The certificates in service; None without TLS."""
+        return self._certificates.store if self._certificates is not None else None
+
+    async def prepare(self, settings: Settings, *, access_log: bool) -> Callable[[], None]:
+        """Have all workers load another configuration; as ``Application.prepare``.
+
+        Raises:
+            StartError: The configuration cannot be used here or in a worker; none uses it.
+        """
+        async with self._reloading:
+            self._access.prepare(settings)
+            serve = self._certificates.prepare(settings) if self._certificates is not None else None
+            reload = WorkerReload(
+                settings.model_dump(mode="json", exclude_unset=True),
+                access_log,
+                self._access.session_key.hex(),
+            )
+            prepared = tuple(self._workers)
+            if refusal := await first_refusal(prepared, reload):
+                for worker in prepared:
+                    worker.send({"apply": False})
+                raise StartError(refusal)
+
+        def apply() -> None:
+            self._settings, self._access_log = settings, access_log
+            if serve is not None:
+                serve()
+            for worker in prepared:
+                worker.send({"apply": True})
+
+        return apply
+
+    def reload_remarks(self) -> list[str]:
+        """What a reload did not change, in sentences without a full stop."""
+        return self._certificates.remarks() if self._certificates is not None else []
 
     def connect_to(self, address: UpstreamAddress) -> None:
         """Tell all workers Jupyter's address; Jupyter may not run yet."""
@@ -138,8 +152,7 @@ class Supervisor:
 
     def unlock(self, address: str) -> None:
         """Lift a lockout in all workers, and in those that are started later."""
-        kept = [login for login in self._logins if login["address"] != address]
-        self._logins = deque(kept, maxlen=MAX_REPLAYED_LOGINS)
+        self._access.forget(address)
         self._broadcast({"unlock": address})
 
     def _use_recorder(self, recorder: Recorder | None) -> None:
@@ -154,8 +167,8 @@ class Supervisor:
         self._stopping = True
         for task in self._tasks:
             task.cancel()
-        if self.certificates is not None:
-            self.certificates.close()
+        if self._certificates is not None:
+            self._certificates.stop()
         for listening in {one for sockets in (*self._main, *self._plain) for one in sockets}:
             listening.close()
         self._broadcast({"stop": True})
@@ -218,7 +231,11 @@ class Supervisor:
             await asyncio.sleep(RESTART_DELAYS_SECONDS[-1])
 
     async def _launch(self, index: int) -> WorkerProcess:
-        """Start a worker with the sockets at this index."""
+        """Start a worker with the sockets at this index, between two reloads."""
+        async with self._reloading:
+            return await self._start_process(index)
+
+    async def _start_process(self, index: int) -> WorkerProcess:
         main, plain = self._main[index], self._plain[index]
         setup = WorkerSetup(
             settings=self._settings.model_dump(mode="json", exclude_unset=True),
@@ -226,11 +243,11 @@ class Supervisor:
             access_log=self._access_log,
             main=[one.fileno() for one in main],
             plain=[one.fileno() for one in plain],
-            session_key=self._session_key.hex(),
-            digest_key=self._digest_key.hex(),
+            session_key=self._access.session_key.hex(),
+            digest_key=self._access.digest_key.hex(),
             upstream=None if self.upstream is None else asdict(self.upstream),
-            logins=list(self._logins),
-            logouts=self._logouts,
+            logins=list(self._access.logins),
+            logouts=self._access.logouts,
         )
         worker = await WorkerProcess.start(setup, [*main, *plain], self._on_update)
         self._workers.add(worker)
@@ -239,7 +256,7 @@ class Supervisor:
             worker.send({"inspect": asdict(self.inspector.options)})
         if self.upstream is not None:
             worker.send({"upstream": asdict(self.upstream)})
-        for logout in self._logouts:
+        for logout in self._access.logouts:
             if logout not in setup.logouts:
                 worker.send({"logout": logout})
         return worker
@@ -262,21 +279,14 @@ class Supervisor:
         if "fault" in message:
             self.inspector.failed(f"Worker process {sender.pid}: {message['fault']}")
             return
-        self._logins.append(message["login"])
+        self._access.logins.append(message["login"])
         for worker in self._workers - {sender}:
             worker.send(message)
 
     async def _save_logout(self, revocation: Revocation) -> None:
         """Save a logout, then broadcast it; the sender waits for that message."""
-        if self._revoked_file is not None:
-            await self._revoked_file.save(revocation)
+        await self._access.save_logout(revocation)
         self._broadcast({"logout": list(revocation)})
-
-    @property
-    def _logouts(self) -> list[list[Any]]:
-        if self._revoked_file is None:
-            return []
-        return [list(revocation) for revocation in self._revoked_file.revoked.revocations()]
 
     def _broadcast(self, message: Message) -> None:
         for worker in self._workers:

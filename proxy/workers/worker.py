@@ -9,7 +9,9 @@ import asyncio
 import logging
 import signal
 import socket
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from proxy.access.revoked_sessions import Revocation
@@ -27,13 +29,16 @@ from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.tasks import spawn
 
-from .channel import Channel, WorkerSetup
+from .channel import Channel, WorkerReload, WorkerSetup
 from .limits import divide_limits
 from .process_report import report_of
 from .shared_lockout import SharedLockout
 from .shared_logout import SharedRevokedSessions
 
 log = logging.getLogger("labgate")
+
+Prepare = Callable[[WorkerReload], Awaitable[Callable[[], None]]]
+"""Loads another configuration; the result puts it into force."""
 
 
 def main(descriptor: int) -> int:
@@ -86,7 +91,14 @@ async def _work(end: socket.socket) -> int:
     app = Application(settings, access_log=setup.access_log, renew=False, shared=shared)
     if setup.upstream is not None:
         app.connect_to(upstream_from_json(setup.upstream))
-    worker = _Worker(app, channel, lockout, revoked)
+
+    async def prepare(reload: WorkerReload) -> Callable[[], None]:
+        new = divide_limits(Settings.model_validate(reload.settings), setup.workers)
+        changed = replace(shared, session_key=bytes.fromhex(reload.session_key))
+        apply = await app.prepare(new, access_log=reload.access_log, shared=changed)
+        return partial(_with_log_level, new, apply)
+
+    worker = _Worker(app, channel, lockout, revoked, prepare)
     return await worker.run()
 
 
@@ -97,6 +109,7 @@ class _Worker:
         channel: Channel,
         lockout: SharedLockout,
         revoked: SharedRevokedSessions,
+        prepare: Prepare,
     ) -> None:
         self._app = app
         self._revoked = revoked
@@ -105,6 +118,8 @@ class _Worker:
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
         self._sender: CapturedHere | None = None
+        self._prepare_reload = prepare
+        self._apply: Callable[[], None] | None = None
 
     async def run(self) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drain)
@@ -134,7 +149,11 @@ class _Worker:
 
     async def _receive(self) -> None:
         while (message := await self._channel.receive()) is not None:
-            self._handle(message)
+            if "prepare" in message:
+                # The messages behind it are about its outcome.
+                await self._prepare(WorkerReload(**message["prepare"]))
+            else:
+                self._handle(message)
         # The supervisor has exited: a worker cannot run without it.
         self._stop.set()
 
@@ -150,14 +169,28 @@ class _Worker:
                 self._lockout.forget(address)
             case {"report": _}:
                 self._channel.send({"report": asdict(report_of(self._app))})
-            case {"reload": _}:
-                self._app.reload()
+            case {"apply": wanted}:
+                apply, self._apply = self._apply, None
+                if apply is not None and wanted:
+                    apply()
             case {"inspect": options}:
                 self._inspect(options)
             case {"stop": _}:
                 self._stop.set()
             case {"force": _}:
                 self._force.set()
+
+    async def _prepare(self, reload: WorkerReload) -> None:
+        """Load another configuration, and tell the supervisor whether it can be used."""
+        self._apply, refusal = None, ""
+        try:
+            self._apply = await self._prepare_reload(reload)
+        except StartError as error:
+            refusal = str(error)
+        except Exception as error:
+            log.exception("the configuration cannot be prepared")
+            refusal = f"a worker failed: {error!r}; the log has more."
+        self._channel.send({"prepared": refusal})
 
     def _inspect(self, options: dict[str, Any] | None) -> None:
         """Capture what passes here for the supervisor, or stop that."""
@@ -172,6 +205,11 @@ class _Worker:
     def _tell_fault(self) -> None:
         if fault := self._app.inspector.fault:
             self._channel.send({"fault": fault})
+
+
+def _with_log_level(settings: Settings, apply: Callable[[], None]) -> None:
+    log_to_stderr(settings.log.level, settings.log.format)
+    apply()
 
 
 def _sockets(descriptors: list[int]) -> list[socket.socket]:

@@ -19,7 +19,7 @@ from proxy.observe.measurements import Counts, Now
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
 
-from .channel import Channel, Message, WorkerSetup
+from .channel import Channel, Message, WorkerReload, WorkerSetup
 from .process_report import ProcessReport
 
 # With the supervisor's search path: the working folder must not be on it.
@@ -36,6 +36,9 @@ BLOCKED_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 
 REPORT_SECONDS = 2.0
 """A worker that does not answer in this time is busy, or hangs."""
+
+PREPARE_SECONDS = 30.0
+"""How long all workers together may take to load another configuration."""
 
 UPDATES = frozenset({"login", "logout", "exchanges"})
 """Messages for the supervisor and the other workers."""
@@ -69,6 +72,7 @@ class WorkerProcess:
         self._on_update = on_update
         self.counts = Counts()
         self._asked: list[asyncio.Future[ProcessReport]] = []
+        self._answer: asyncio.Future[str] | None = None
         self._receiving = spawn(self._receive(), f"worker {self.pid}")
 
     @classmethod
@@ -127,6 +131,14 @@ class WorkerProcess:
                 return signal.Signals(-code).name
         return self.failure or f"exit code {code}"
 
+    async def prepare(self, reload: WorkerReload) -> str:
+        """Have it load another configuration; returns why it cannot, empty if it can or exits."""
+        if self._process.returncode is not None:
+            return ""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._channel.send(reload.message())
+        return await self._answer
+
     def kill(self) -> None:
         """Send SIGKILL if it still runs."""
         if self._process.returncode is None:
@@ -144,10 +156,13 @@ class WorkerProcess:
                 self.ready.set()
             elif "draining" in message:
                 self.draining.set()
+            elif "prepared" in message:
+                self._settle(message["prepared"])
             elif "failed" in message:
                 self.failure = message["failed"]
         await asyncio.to_thread(self._process.wait)
         self._channel.close()
+        self._settle("")
         self.serves = False
         self.ready.set()
         self.draining.set()
@@ -158,6 +173,20 @@ class WorkerProcess:
         for told in asked:
             if not told.done():
                 told.set_result(report)
+
+    def _settle(self, answer: str) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(answer)
+
+
+async def first_refusal(workers: Sequence[WorkerProcess], reload: WorkerReload) -> str:
+    """Why one of the workers cannot use a configuration; empty if all can."""
+    try:
+        async with asyncio.timeout(PREPARE_SECONDS):
+            refusals = await asyncio.gather(*(worker.prepare(reload) for worker in workers))
+    except TimeoutError:
+        return f"a worker did not answer within {PREPARE_SECONDS:g} s."
+    return next(filter(None, refusals), "")
 
 
 def _popen(channel: socket.socket, sockets: Sequence[socket.socket]) -> subprocess.Popen[bytes]:

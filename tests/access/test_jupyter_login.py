@@ -233,3 +233,14 @@ def test_the_same_token_is_the_same_to_all_workers() -> None:
         assert allowed.attempt.token_attempt is not None
         digests.append(allowed.attempt.token_attempt.digest)
     assert digests[0] == digests[1]
+
+
+async def test_guesses_before_and_after_a_reload_are_different_ones() -> None:
+    """The lockout stays, and what counts logins is made anew."""
+    before = Logins()
+    before.logins.on_response_end(await before.begin(), 401)
+    after = Logins()
+    after.lockout = before.lockout
+    after.logins = JupyterLogin(before.lockout, after.locked_out.append, b"k" * 32)
+    after.logins.on_response_end(await after.begin(), 401)
+    assert after.remaining() == 8

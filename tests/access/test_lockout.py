@@ -134,3 +134,13 @@ def test_the_table_is_bounded() -> None:
 )
 def test_whom_a_failure_counts_for(peer: str, address: str) -> None:
     assert limit_key(peer) == address
+
+
+def test_a_lockout_outlasts_other_limits() -> None:
+    lockout = Lockout(2, 900.0)
+    for secret in ("a", "b"):
+        lockout.failed("192.0.2.7", "ada", secret, 0.0)
+    lockout.failed("192.0.2.8", "ada", "a", 0.0)
+    lockout.change(5, 60.0)
+    assert lockout.locked_out_seconds("192.0.2.7", 100.0) == 800.0
+    assert lockout.remaining_failures("192.0.2.8", 10.0) == 4

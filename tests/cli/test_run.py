@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from proxy.cli.run import _longest_wait, _stop
+from proxy.cli.run import _stop
+from proxy.cli.signals import longest_wait
 from proxy.config.settings import Settings
 from proxy.jupyter.launcher import JupyterExit, Launched
 
@@ -34,6 +35,9 @@ class NeverStops:
 
     async def condition(self) -> str:
         return ""
+
+    async def leave(self) -> None:
+        raise NotImplementedError
 
     async def stop(self) -> None:
         self.asked.set()
@@ -64,6 +68,6 @@ async def test_in_a_hurry_it_is_asked_all_the_same() -> None:
 
 
 def test_a_stop_says_how_long_it_may_take() -> None:
-    assert _longest_wait(Settings()) == "open requests get 10 s, then Jupyter gets 10 s"
+    assert longest_wait(Settings()) == "open requests get 10 s, then Jupyter gets 10 s"
     served = Settings.model_validate({"upstream": {"url": "http://127.0.0.1:8888"}})
-    assert _longest_wait(served) == "open requests get 10 s"
+    assert longest_wait(served) == "open requests get 10 s"

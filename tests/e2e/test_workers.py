@@ -22,7 +22,7 @@ from websockets.http11 import Request, Response
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
-from tests.e2e.programs import ROOT, Labgate, until
+from tests.e2e.programs import ROOT, Labgate, free_port, until
 from tests.passwords import write_htpasswd
 
 MOST_DIALS = 200
@@ -388,8 +388,8 @@ def test_its_ports_are_taken(number: str, tmp_path: Path, behind: str) -> None:
         https, http = str(labgate.https_port), str(labgate.http_port)
         bound = ("--bind", "127.0.0.1", "--workers", number)
         for flag, ports in {
-            "--https-port": ("--https-port", https, "--http-port", "0"),
-            "--http-port": ("--https-port", "0", "--http-port", http),
+            "--https-port": ("--https-port", https, "--http-port", str(free_port())),
+            "--http-port": ("--https-port", str(free_port()), "--http-port", http),
         }.items():
             ran = start_again(labgate, *bound, *ports)
             assert ran.returncode == 1

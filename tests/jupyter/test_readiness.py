@@ -65,6 +65,9 @@ class Silent:
     async def condition(self) -> str:
         return ""
 
+    async def leave(self) -> None:
+        raise NotImplementedError
+
     async def stop(self) -> None:
         raise NotImplementedError
 

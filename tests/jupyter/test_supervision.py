@@ -63,6 +63,9 @@ class Scripted:
     async def condition(self) -> str:
         return ""
 
+    async def leave(self) -> None:
+        raise NotImplementedError
+
     async def stop(self) -> None:
         raise NotImplementedError
 

@@ -273,3 +273,16 @@ async def test_too_many_requests_under_way_are_503() -> None:
         answer = await labgate.ask(request())
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"Retry-After" in answer
+
+
+def test_other_limits_count_what_exists() -> None:
+    limit = ConcurrencyLimit(2, 2)
+    first, second = limit.acquire("192.0.2.1"), limit.acquire("192.0.2.1")
+    assert first is not None
+    assert second is not None
+    limit.change(1, 1, Networks((ip_network("192.0.2.1"),)))
+    assert limit.acquire("192.0.2.1") is None
+    first.release()
+    assert limit.acquire("192.0.2.1") is None
+    second.release()
+    assert limit.acquire("192.0.2.1") is not None

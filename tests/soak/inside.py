@@ -30,7 +30,7 @@ SAMPLE_SECONDS = float(os.environ.get("SAMPLE_SECONDS", "10"))
 async def serve_and_tell(settings: Settings) -> int:
     """``labgate serve``, with a task more."""
     spawn(tell(), "tell")
-    return await serve(settings)
+    return await serve(settings, lambda: settings)
 
 
 async def tell() -> None:

@@ -24,7 +24,7 @@ async def told_by_a_worker() -> dict[str, Any]:
     ours, theirs = socket.socketpair()
     channel, supervisor = await Channel.open(theirs), await Channel.open(ours)
     app = Application(Settings.model_validate(SETTINGS), access_log=False)
-    worker = _Worker(app, channel, cast(Any, None), cast(Any, None))
+    worker = _Worker(app, channel, *3 * (cast(Any, None),))
     worker._handle({"inspect": {"content": False}})
     app.inspector.failed(FAULT)
     async with asyncio.timeout(30):

@@ -49,6 +49,11 @@ class ProxyHandler:
         # Has the tunnels, which are none of aiohttp's connections any more.
         self._tunnels = Http1Server(dispatch, limits=limits)
 
+    def change_limits(self, limits: Limits) -> None:
+        """Use these limits from now on."""
+        self._limits = limits
+        self._tunnels.change_limits(limits)
+
     async def handle(self, request: web.BaseRequest) -> SentResponse:
         """Respond; the client is the one that ``request.remote`` names."""
         client = plain_address(request.remote) if request.remote else "local"

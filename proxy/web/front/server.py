@@ -75,11 +75,12 @@ class AiohttpServer:
         self.plain_redirects = plain_redirects
         self.draining = False
         self.aiohttp = web.Server(_serve)
-        self.options = server_options(limits) | {"access_log": None}
         self.connections: OpenConnections[AiohttpConnection] = OpenConnections()
         self.upgraded = Http1Server(dispatch, limits=limits, connection_limit=connection_limit)
         self.connection_limit = self.upgraded.connection_limit
         self._handler = ProxyHandler(dispatch, limits)
+        self.options: dict[str, Any] = {}
+        self.change_limits(limits)
 
     def __call__(self) -> AiohttpConnection:
         return AiohttpConnection(self)
@@ -87,6 +88,13 @@ class AiohttpServer:
     def connection(self, client: str, slot: Slot, client_known: bool) -> AiohttpConnection:
         """A new connection that a listener accepted; the arguments are ``Http1Server``'s."""
         return AiohttpConnection(self, client, slot, client_known)
+
+    def change_limits(self, limits: Limits) -> None:
+        """Use these limits from now on."""
+        self.limits = limits
+        self.options = server_options(limits) | {"access_log": None}
+        self.upgraded.change_limits(limits)
+        self._handler.change_limits(limits)
 
     def misdirected_connection(
         self, client: str, slot: Slot, client_known: bool

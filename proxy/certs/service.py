@@ -1,0 +1,149 @@
+"""The certificates of a running labgate: watched, renewed, and replaced by a reload.
+
+Tested by tests/certs/test_service.py and tests/certs/acme/test_maintain.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from proxy.config.settings import Settings
+from proxy.runtime.tasks import spawn
+from proxy.tls.context import Handshakes
+
+from .acme.certificate_request import certificate_request_of
+from .acme.solvers import TlsAlpnResponder
+from .renewal import renew_certificates
+from .sources import hosts_of, sources_of
+from .status import status_file
+from .store import CertificateStore
+from .watch import watch
+
+
+class CertificateService:
+    """Keeps the certificates of the configuration in service.
+
+    Attributes:
+        store: Those in service.
+
+    Args:
+        settings: The configuration.
+        is_worker: Whether a supervisor writes the files and their status.
+        renews: Whether to obtain and renew what comes from ACME.
+        answers_challenges: Whether this process makes handshakes, and answers TLS-ALPN-01.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        is_worker: bool = False,
+        renews: bool = True,
+        answers_challenges: bool = True,
+    ) -> None:
+        self._settings = settings
+        self._is_worker = is_worker
+        self._renews = renews
+        self._answers_challenges = answers_challenges
+        self._tasks: list[asyncio.Task[None]] = []
+        self._renewal: asyncio.Task[None] | None = None
+        self.store = self._load(settings)
+
+    def start(self) -> None:
+        """Put every certificate into service.
+
+        Raises:
+            StartError: One is not available.
+        """
+        self.store.start()
+
+    def run(self) -> None:
+        """Watch, publish and renew them from now on; the ports are open."""
+        self.store.publish_status()
+        self._tasks.append(spawn(watch(self.store), "certificates"))
+        if self._answers_challenges:
+            responder = TlsAlpnResponder(self._settings.state_folder, self.store.set_challenge)
+            self._tasks.append(spawn(responder.run(), "challenges"))
+        self._start_renewal()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether they are watched."""
+        return bool(self._tasks)
+
+    def look(self) -> None:
+        """Read the files again now, instead of within the next seconds."""
+        if self.is_running:
+            self.store.reload()
+
+    def prepare(self, settings: Settings) -> Callable[[], None]:
+        """Load what another configuration names; the result puts it into service.
+
+        Raises:
+            StartError: A certificate is not available.
+        """
+        new = self._load(settings)
+        if new.has_the_sources_of(self.store):
+            self.store.check()
+            return partial(self._apply, settings, None)
+        new.start()
+        return partial(self._apply, settings, new)
+
+    def remarks(self) -> list[str]:
+        """What a reload cannot change, in sentences."""
+        copies = [one for one in self.store.managed if one.is_outdated_copy]
+        return [
+            f"{one.source.cert} is systemd's copy, made when the service was started: a renewed "
+            "certificate arrives with a restart, or with a reload from systemd 260 on "
+            "(RefreshOnReload=credentials)"
+            for one in copies
+        ]
+
+    def stop_renewing(self) -> None:
+        """Leave the renewal to another process."""
+        self._renews = False
+        self._cancel_renewal()
+
+    def stop(self) -> None:
+        """Stop watching; the certificates stay in service until the ports close."""
+        if not self.is_running:
+            return
+        self._cancel_renewal()
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+        self.store.close()
+
+    def _load(self, settings: Settings) -> CertificateStore:
+        """The certificates of a configuration, not yet in service."""
+        sources = sources_of(settings)
+        if self._is_worker:
+            sources = [replace(source, make=None) for source in sources]
+        return CertificateStore(
+            sources,
+            Handshakes(settings.tls.unknown_name, http2=settings.listen.speaks_http2),
+            hosts_of(settings),
+            None if self._is_worker else status_file(settings.state_folder),
+        )
+
+    def _apply(self, settings: Settings, new: CertificateStore | None) -> None:
+        before, self._settings = self._settings, settings
+        if new is None:
+            self.store.reload()
+        else:
+            self.store.succeed_with(new)
+        if new is not None or certificate_request_of(before) != certificate_request_of(settings):
+            self._cancel_renewal()
+            self._start_renewal()
+
+    def _start_renewal(self) -> None:
+        if self._renews and self.is_running and self.store.managed[0].source.kind == "ACME":
+            self._renewal = spawn(renew_certificates(self._settings, self.store), "renewal")
+
+    def _cancel_renewal(self) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+            self._renewal = None

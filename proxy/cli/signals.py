@@ -1,0 +1,110 @@
+"""What signals do to a labgate that serves: stop it, or reload its configuration.
+
+Tested by tests/e2e/test_signals.py, tests/e2e/test_reload.py and tests/cli/test_run.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from proxy.app import Application
+from proxy.cli.ready_lines import print_progress
+from proxy.cli.side_listeners import with_side_listeners
+from proxy.config.settings import Settings
+from proxy.jupyter.launcher import STOP_SECONDS as JUPYTER_STOP_SECONDS
+from proxy.jupyter.supervision import is_interactive
+from proxy.runtime.tasks import spawn
+from proxy.service.live_configuration import LiveConfiguration
+
+if TYPE_CHECKING:
+    from proxy.workers.supervisor import Supervisor
+
+Serving: TypeAlias = "Application | Supervisor"
+
+
+@dataclass(slots=True)
+class Stop:
+    """How labgate ends.
+
+    Attributes:
+        force: Set when nobody wants to wait any longer.
+        jupyter_too: Whether a Jupyter that outlives labgate is stopped as well. Ctrl-C says so;
+            SIGTERM, a closed terminal, and a crash of a service leave its kernels running.
+    """
+
+    force: asyncio.Event = field(default_factory=asyncio.Event)
+    jupyter_too: bool = True
+
+
+Work = Callable[[Stop], Coroutine[Any, Any, None]]
+
+
+async def until_stopped(configuration: LiveConfiguration, app: Serving, work: Work) -> int:
+    """Run ``work`` until it returns or a SIGINT or SIGTERM; a second signal ends the draining.
+
+    SIGHUP reloads the configuration, but stops labgate if the terminal was closed.
+    """
+    loop = asyncio.get_running_loop()
+    stop = Stop(jupyter_too=runs_interactively())
+    serving = with_side_listeners(configuration, app, work(stop))
+    working = loop.create_task(serving, name="serving")
+
+    def on_signal(number: int) -> None:
+        if working.cancelling():
+            stop.force.set()
+            return
+        stop.jupyter_too = number == signal.SIGINT
+        print_progress(f"Stopping …{wait}")
+        working.cancel()
+
+    in_terminal = _has_terminal()
+    longest = longest_wait(configuration.settings)
+    wait = f" ({longest}; Ctrl-C again ends at once)" if in_terminal else ""
+
+    def on_hangup() -> None:
+        if in_terminal and not _has_terminal():
+            on_signal(signal.SIGHUP)
+        else:
+            spawn(configuration.reload(app, "SIGHUP"), "reload")
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal, number)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
+        loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    try:
+        with suppress(asyncio.CancelledError):
+            await working
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            # Another signal during the exit must not change the exit code.
+            signal.signal(number, signal.SIG_IGN)
+    return 0
+
+
+def longest_wait(settings: Settings) -> str:
+    """What a stop waits for, and for how long at most."""
+    seconds = f"{settings.listen.drain_seconds:g} s"
+    if settings.jupyter.launch == "none" or settings.upstream.url:
+        return f"open requests get {seconds}"
+    return f"open requests get {seconds}, then Jupyter gets {JUPYTER_STOP_SECONDS:g} s"
+
+
+def runs_interactively() -> bool:
+    """Whether a person runs labgate in a terminal."""
+    return is_interactive(os.environ, (os.isatty(0), os.isatty(2)))
+
+
+def _has_terminal() -> bool:
+    """Whether there is a controlling terminal (tty(4)), even if input and output are redirected."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,113 @@
+"""The accepting side: the public ports, the listeners on them, and the servers behind these.
+
+Tested by tests/test_app.py and tests/e2e/test_reload.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING
+
+from proxy.builders import build_server, fit_to_descriptors
+from proxy.config.settings import Settings
+from proxy.messages import Dispatch
+from proxy.net.limits import Limits, new_connection_limit
+from proxy.net.listener import Listener, listen
+from proxy.net.ports import BACKLOG, Ports
+from proxy.rules.networks import NO_NETWORKS, Networks
+
+if TYPE_CHECKING:
+    from proxy.http1.server import Http1Server
+    from proxy.web.front.server import AiohttpServer
+
+SHUTDOWN_SECONDS = 0.5
+
+
+class Edge:
+    """Accepts connections on every public port.
+
+    Args:
+        settings: The configuration.
+        dispatch: Takes every request.
+    """
+
+    def __init__(self, settings: Settings, dispatch: Dispatch) -> None:
+        trusted = Networks(settings.access.trusted_proxies)
+        limits = _limits_of(settings)
+        self._connection_limit = new_connection_limit(limits, trusted)
+        self._main, self._plain = (
+            build_server(
+                settings, dispatch, limits, self._connection_limit, plain_redirects=redirects
+            )
+            for redirects in (False, True)
+        )
+        self._senders = _proxy_protocol_senders(settings)
+        self._listeners: list[Listener | asyncio.Server] = []
+
+    @property
+    def connections(self) -> int:
+        """How many are open on all ports, pending ones too."""
+        return len(self._connection_limit)
+
+    async def open(self, ports: Ports, context: ssl.SSLContext | None) -> None:
+        """Accept connections.
+
+        Args:
+            ports: The sockets; they are this object's from here on.
+            context: For the main port; None serves plain HTTP there.
+        """
+        for server, sockets, tls in (
+            (self._main, ports.main, context),
+            (self._plain, ports.plain, None),
+        ):
+            for listening in sockets:
+                self._listeners.append(await listen(server, listening, tls, BACKLOG, self._senders))
+
+    def change(self, settings: Settings) -> None:
+        """Use the limits and trusted proxies of another configuration from now on."""
+        limits = _limits_of(settings)
+        self._connection_limit.change(
+            limits.connections,
+            limits.connections_per_address,
+            Networks(settings.access.trusted_proxies),
+        )
+        for server in self._servers:
+            server.change_limits(limits)
+        self._senders = _proxy_protocol_senders(settings)
+        for listener in self._listeners:
+            if isinstance(listener, Listener):
+                listener.proxy_protocol_senders = self._senders
+
+    async def enforce_timeouts(self) -> None:
+        """End the connections that take too long; call it twice a second."""
+        for listener in self._listeners:
+            if isinstance(listener, Listener):
+                await listener.enforce_timeouts()
+        for server in self._servers:
+            await server.enforce_timeouts()
+
+    def drain(self) -> None:
+        """Accept nothing new; idle connections are closed now, the others after their response."""
+        for listener in self._listeners:
+            listener.close()
+        for server in self._servers:
+            server.drain()
+
+    async def shut_down(self) -> None:
+        """End every connection; a response that is not complete is truncated."""
+        for server in self._servers:
+            await server.shutdown(timeout=SHUTDOWN_SECONDS)
+
+    @property
+    def _servers(self) -> tuple[Http1Server | AiohttpServer, ...]:
+        return self._main, self._plain
+
+
+def _limits_of(settings: Settings) -> Limits:
+    return fit_to_descriptors(Limits(**settings.limits.model_dump()), settings)
+
+
+def _proxy_protocol_senders(settings: Settings) -> Networks:
+    access = settings.access
+    return Networks(access.trusted_proxies) if access.proxy_protocol else NO_NETWORKS

@@ -1,0 +1,134 @@
+"""The configuration in force, and its reload while labgate serves.
+
+Tested by tests/e2e/test_reload.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from proxy.app import Application
+from proxy.config.reloading import compare, in_force_after_reload
+from proxy.config.settings import Settings
+from proxy.errors import StartError
+from proxy.runtime.logs import log_to_stderr
+from proxy.runtime.sd_notify import reloading, sd_notify
+from proxy.service.upstream_choice import upstream_of, writes_access_log
+
+if TYPE_CHECKING:
+    from proxy.workers.supervisor import Supervisor
+
+log = logging.getLogger("labgate")
+
+Serving: TypeAlias = "Application | Supervisor"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadOutcome:
+    """What came of a reload.
+
+    Attributes:
+        refused: Why the configuration was refused as a whole, a problem a line; empty if it is in
+            force.
+        changed: The keys that have other values now.
+        restart: The keys whose new values wait for a restart.
+        remarks: Sentences about what a reload does not do.
+    """
+
+    refused: str = ""
+    changed: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> list[str]:
+        """What to tell people of a configuration that is in force."""
+        first = f"changed {', '.join(self.changed)}" if self.changed else "nothing has changed"
+        told = [f"The configuration was reloaded: {first}."]
+        if self.restart:
+            told.append(f"Only a restart changes {', '.join(self.restart)}.")
+        return told + [f"{remark}." for remark in self.remarks]
+
+
+class LiveConfiguration:
+    """What the running labgate does, and how it takes another configuration.
+
+    Attributes:
+        settings: In force.
+        refusal: Why the last reload was refused; empty if it was not.
+        command: As given.
+        is_ready: Whether the service manager was told that labgate is ready.
+
+    Args:
+        settings: The configuration of the start.
+        read: Reads file, environment and flags again.
+        command: ``up``, ``serve`` or ``inspect``.
+    """
+
+    def __init__(self, settings: Settings, read: Callable[[], Settings], command: str) -> None:
+        self.settings = settings
+        self.refusal = ""
+        self.is_ready = False
+        self.command = command
+        self._read = read
+        self._reloading = asyncio.Lock()
+
+    @property
+    def launches(self) -> bool:
+        """Whether the command is ``up``, which may launch a Jupyter."""
+        return self.command == "up"
+
+    async def reload(self, app: Serving, why: str) -> ReloadOutcome:
+        """Read the configuration again, and put it into force, all of it or nothing.
+
+        Args:
+            app: What serves with it.
+            why: Who wants that, for the log.
+        """
+        async with self._reloading:
+            log.info("%s: the configuration is read again.", why)
+            if self.is_ready:
+                reloading()
+            outcome = await self._outcome(app)
+            self.refusal = outcome.refused
+            if outcome.refused:
+                for line in outcome.refused.splitlines():
+                    log.error("reload refused: %s", line)
+                log.error("The configuration from before stays in force.")
+                status = f"Reload refused, the configuration from before stays: {outcome.refused}"
+            else:
+                for sentence in outcome.sentences:
+                    log.info("%s", sentence)
+                status = " ".join(outcome.sentences)
+            if self.is_ready:
+                sd_notify("READY=1", f"STATUS={status}")
+            return outcome
+
+    async def _outcome(self, app: Serving) -> ReloadOutcome:
+        try:
+            wanted = self._read()
+            in_force = in_force_after_reload(self.settings, wanted)
+            upstream = upstream_of(in_force, launches=self.launches)
+            access_log = writes_access_log(in_force, launches=self.launches)
+            apply = await app.prepare(in_force, access_log=access_log)
+        except StartError as error:
+            return ReloadOutcome(refused=str(error))
+        except Exception as error:
+            log.exception("the reload failed")
+            return ReloadOutcome(refused=f"the reload failed: {error!r}; the log has more.")
+        changed, restart = compare(self.settings, wanted)
+        if not self.launches:
+            restart = tuple(key for key in restart if not key.startswith("jupyter."))
+        moves = upstream is not None and upstream != upstream_of(
+            self.settings, launches=self.launches
+        )
+        self.settings = in_force
+        log_to_stderr(in_force.log.level, in_force.log.format)
+        apply()
+        if moves and upstream is not None:
+            app.connect_to(upstream)
+        return ReloadOutcome("", changed, restart, tuple(app.reload_remarks()))

@@ -1,0 +1,49 @@
+"""What follows from the configuration and the command together.
+
+Tested by tests/service/test_upstream_choice.py.
+"""
+
+from __future__ import annotations
+
+from proxy.config.settings import Settings
+from proxy.errors import UsageError
+from proxy.net.upstream_address import UpstreamAddress
+
+DEFAULT_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
+
+
+def upstream_of(settings: Settings, *, launches: bool) -> UpstreamAddress | None:
+    """Where Jupyter is; None if labgate launches it.
+
+    Args:
+        settings: The configuration.
+        launches: Whether the command is ``up``.
+
+    Raises:
+        UsageError: The configuration is not one for the command.
+        StartError: A file of the upstream's TLS cannot be used.
+    """
+    url = settings.upstream.url
+    if not launches and not url:
+        raise UsageError(
+            "serve needs to know where Jupyter is: --upstream http://127.0.0.1:8888 "
+            "(or upstream.url, LABGATE_UPSTREAM__URL). `labgate up` launches one."
+        )
+    if launches and settings.jupyter.launch != "none":
+        if url:
+            raise UsageError(
+                "upstream.url names a Jupyter that runs already, and `up` would launch another: "
+                "add --launch none, or use `labgate serve`."
+            )
+        return None
+    address = settings.upstream.address if url else DEFAULT_UPSTREAM
+    address.check()
+    return address
+
+
+def writes_access_log(settings: Settings, *, launches: bool) -> bool:
+    """Whether there is an access log; by default only ``serve`` has one."""
+    if settings.log.access is not None:
+        return settings.log.access
+    # --show-headers prints every exchange already.
+    return not launches and not settings.log.show_headers

@@ -1,0 +1,49 @@
+"""Which Jupyter a command serves, and whether it logs requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from proxy.config.settings import Settings
+from proxy.errors import UsageError
+from proxy.net.upstream_address import parse_upstream
+from proxy.service.upstream_choice import DEFAULT_UPSTREAM, upstream_of, writes_access_log
+
+URL = "http://127.0.0.1:9999"
+
+
+def settings(url: str = "", launch: str = "auto", **log: Any) -> Settings:
+    return Settings.model_validate(
+        {"upstream": {"url": url}, "jupyter": {"launch": launch}, "log": log}
+    )
+
+
+def test_the_upstream_of_a_command() -> None:
+    assert upstream_of(settings(URL), launches=False) == parse_upstream(URL)
+    assert upstream_of(settings(), launches=True) is None
+    assert upstream_of(settings(URL, "none"), launches=True) == parse_upstream(URL)
+    assert upstream_of(settings("", "none"), launches=True) == DEFAULT_UPSTREAM
+
+
+def test_a_configuration_of_another_command() -> None:
+    with pytest.raises(UsageError, match="serve needs to know where Jupyter is"):
+        upstream_of(settings(), launches=False)
+    with pytest.raises(UsageError, match="--launch none"):
+        upstream_of(settings(URL), launches=True)
+
+
+@pytest.mark.parametrize(
+    ("log", "launches", "written"),
+    [
+        ({}, False, True),
+        ({}, True, False),
+        ({"access": True}, True, True),
+        ({"access": False}, False, False),
+        ({"show_headers": True}, False, False),
+        ({"show_headers": True, "access": True}, False, True),
+    ],
+)
+def test_the_access_log(log: dict[str, Any], launches: bool, written: bool) -> None:
+    assert writes_access_log(settings(**log), launches=launches) is written
