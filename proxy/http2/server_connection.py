@@ -38,8 +38,6 @@ PIECE_BYTES = 16 * 1024
 """Of what has arrived; between two pieces floods are looked for."""
 BATCH_BYTES = 64 * 1024
 """Sent before it is asked again whether the client reads."""
-WRITE_BUFFER_BYTES = 32 * 1024
-"""For a client that reads slowly, as in ``http1.server_connection``."""
 UNSENT_BYTES = 128 * 1024
 """In the kernel."""
 
@@ -91,7 +89,7 @@ class Http2Connection(AcceptedConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The TLS handshake is finished."""
-        self.transport = transport = cast(asyncio.Transport, transport)
+        transport = cast(asyncio.Transport, transport)
         limits = self._server.limits
         arrival = replace(
             self._arrival,
@@ -110,8 +108,7 @@ class Http2Connection(AcceptedConnection):
         )
         self._streams = self._receiver.streams
         self._timeouts.begin(Awaiting.HEAD)
-        self._server.connections.add(self)
-        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        self._enter(transport)
         limit_unsent(transport, UNSENT_BYTES)
         self.write(greeting)
 
