@@ -15,6 +15,7 @@ from yarl import URL
 
 from proxy.admin.replay_front import ReplayFront
 from proxy.inspector.exchange import CapturedHead, Exchange, captured_fields
+from proxy.inspector.failure import explain_replayed
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorded_content import ContentRecorder
 from proxy.inspector.replay_request import (
@@ -117,10 +118,10 @@ class Replay:
             raise ReplayRefused("Jupyter's address is not known yet")
         fields = self._fields(wanted)
         text_fields = _text_fields(fields)
-        exchange, content = _exchange_of(wanted, address, fields), None
-        assert self.inspector.options is not None, "it is on"
-        if self.inspector.options.content:
-            content = ContentRecorder(self.inspector.options.max_content_bytes)
+        exchange, options = _exchange_of(wanted, address, fields), self.inspector.options
+        assert options is not None, "it is on"
+        # Of an error its reason is read, whether or not content is shown.
+        content = ContentRecorder(options.max_content_bytes)
         self.inspector.ring.add(exchange)
         began = monotonic()
         try:
@@ -134,8 +135,9 @@ class Replay:
             exchange.outcome = f"replayed to Jupyter: no whole answer ({type(error).__name__})"
         exchange.open = False
         exchange.times.last_octet = monotonic() - began
-        if content is not None and exchange.answered is not None:
+        if options.content and exchange.answered is not None:
             exchange.content_down = content.captured(exchange.answered)
+        explain_replayed(exchange, _head_of(wanted, address, fields), address, content.beginning)
         self.inspector.ring.update(exchange)
         return exchange.number
 
@@ -166,7 +168,7 @@ async def _send(
     address: UpstreamAddress,
     headers: list[tuple[str, str]],
     exchange: Exchange,
-    content: ContentRecorder | None,
+    content: ContentRecorder,
 ) -> None:
     connector: aiohttp.BaseConnector | None = None
     if address.path:
@@ -196,16 +198,15 @@ async def _send(
         )
         async for piece in response.content.iter_any():
             exchange.bytes_down += len(piece)
-            if content is not None:
-                content.feed(piece)
+            content.feed(piece)
 
 
 def _exchange_of(
     wanted: ReplayRequest, address: UpstreamAddress, fields: tuple[Field, ...]
 ) -> Exchange:
-    target = printable(redact_target(wanted.target.encode("ascii")), 4096)
-    host = (b"Host", address.origin.authority.encode("ascii"))
-    head = CapturedHead(f"{wanted.method} {target} HTTP/1.1", captured_fields((host, *fields)))
+    sent = _head_of(wanted, address, fields)
+    target = printable(redact_target(sent.target), 4096)
+    head = CapturedHead(f"{wanted.method} {target} HTTP/1.1", captured_fields(sent.fields))
     return Exchange(
         started=time(),
         peer="the inspector",
@@ -216,3 +217,11 @@ def _exchange_of(
         sent_up=head,
         bytes_up=len(wanted.content),
     )
+
+
+def _head_of(
+    wanted: ReplayRequest, address: UpstreamAddress, fields: tuple[Field, ...]
+) -> RequestHead:
+    host = (b"Host", address.origin.authority.encode("ascii"))
+    method, target = wanted.method.encode("ascii"), wanted.target.encode("ascii")
+    return RequestHead(method, target, (1, 1), (host, *fields), Arrival("127.0.0.1"))

@@ -81,6 +81,7 @@ class ExchangeCapture:
         "_refusal",
         "_sent",
         "_sent_at",
+        "_sent_bytes",
         "_site",
         "_started",
         "_status",
@@ -110,6 +111,7 @@ class ExchangeCapture:
         self._sent: tuple[bytes, list[Field]] | None = None
         self._status = 0
         self._websocket = False
+        self._sent_bytes = 0
 
     def capture_content(self, max_bytes: int) -> None:
         """Keep the first ``max_bytes`` of the content of both directions, too."""
@@ -127,6 +129,7 @@ class ExchangeCapture:
 
     def content_sent(self, data: bytes) -> None:
         """A piece of the response's content."""
+        self._sent_bytes += len(data)
         if self.content_down is not None:
             self.content_down.feed(data)
         if self._status >= FIRST_ERROR:
@@ -190,7 +193,9 @@ class ExchangeCapture:
         exchange.outcome = record.outcome
         exchange.open = False
         exchange.times.last_octet = monotonic() - self._began
-        exchange.bytes_up, exchange.bytes_down = record.bytes_up, record.bytes_down
+        exchange.bytes_up = record.bytes_up
+        # The record counts what came from Jupyter, not what labgate says itself.
+        exchange.bytes_down = record.bytes_down or self._sent_bytes
         if self.content_up is not None and exchange.sent_up is not None:
             exchange.content_up = self.content_up.captured(exchange.received)
         if self.content_down is not None and exchange.sent_down is not None:

@@ -1,17 +1,20 @@
 """Why an exchange failed, in words.
 
-Tested by tests/inspector/test_recorder.py.
+Tested by tests/inspector/test_recorder.py and tests/admin/test_replay.py.
 """
 
 from __future__ import annotations
 
 from proxy.inspector.captured_sections import head_of
 from proxy.inspector.exchange import Exchange, captured_value
+from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.record import Record
 from proxy.rules.decision import Refuse
-from proxy.rules.site import Site
+from proxy.rules.head import RequestHead, ResponseHead
+from proxy.rules.site import Site, make_site
 from proxy.symptoms.evidence import Evidence
 from proxy.symptoms.explain import explain
+from proxy.symptoms.explanation import Explanation, explained
 
 
 def explain_failure(
@@ -39,6 +42,33 @@ def explain_failure(
             outcome=record.outcome,
         )
     )
+    if explanation is not None:
+        exchange.symptom = explanation.symptom.id
+        exchange.explanation = explanation.sentence
+
+
+def explain_replayed(
+    exchange: Exchange, head: RequestHead, address: UpstreamAddress, content: bytes
+) -> None:
+    """Note why a request failed that the inspector itself has sent to Jupyter.
+
+    Args:
+        exchange: What was captured of it.
+        head: What was sent.
+        address: Whom it was sent to.
+        content: The beginning of the response's content.
+    """
+    explanation: Explanation | None
+    if exchange.answered is None:
+        sentence = f"Jupyter at {address} did not answer. Is it there, and does it speak HTTP?"
+        explanation = explained("upstream-down", sentence)
+    else:
+        origin = address.origin
+        site = make_site((origin,), origin, base_path=address.base_path)
+        answered = ResponseHead(exchange.status, b"", ())
+        explanation = explain(
+            Evidence(site, head, exchange.status, sent=head, answered=answered, content=content)
+        )
     if explanation is not None:
         exchange.symptom = explanation.symptom.id
         exchange.explanation = explanation.sentence

@@ -11,7 +11,7 @@ from typing import Any
 from proxy.inspector.exchange import CapturedHead, Exchange
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.site import WebOrigin
-from proxy.symptoms.model import SYMPTOMS, mend
+from proxy.symptoms.model import SYMPTOMS, joined, mend
 
 _SERVERS = (
     ("caddy", "caddy"),
@@ -48,16 +48,24 @@ def facts_of(site: WebOrigin, upstream: UpstreamAddress | None) -> dict[str, str
 def cause_and_mends(exchange: Exchange, facts: Mapping[str, str]) -> dict[str, Any]:
     """``title`` and ``check`` of its symptom, and its ``mends``, for JSON.
 
-    A mend has ``server``, ``name``, ``lines`` and ``recognised``: whether the exchange names this
-    server as one that it passed. Such a one comes first.
+    A mend has ``server``, ``name``, ``lines``, ``joined`` (how it goes with the others; empty for
+    a proxy's own) and ``recognised``: whether the exchange names this server as one that it
+    passed. Such a one comes first.
     """
     symptom = SYMPTOMS.get(exchange.symptom)
     if symptom is None:
         return {"title": "", "check": "", "mends": []}
     passed = recognised(exchange)
+    lines_by_server = mend(symptom.id, facts)
     mends = [
-        {"server": server, "name": NAMES[server], "lines": lines, "recognised": server in passed}
-        for server, lines in mend(symptom.id, facts).items()
+        {
+            "server": server,
+            "name": NAMES[server],
+            "lines": lines,
+            "joined": joined(symptom.id, server) if len(lines_by_server) > 1 else "",
+            "recognised": server in passed,
+        }
+        for server, lines in lines_by_server.items()
     ]
     mends.sort(key=lambda one: not one["recognised"])
     return {"title": symptom.title, "check": symptom.check, "mends": mends}

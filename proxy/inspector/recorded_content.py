@@ -28,6 +28,11 @@ class ContentRecorder:
         if room > 0:
             self._first += data[:room]
 
+    @property
+    def beginning(self) -> bytes:
+        """The first bytes, as they came: for whoever reads them and shows none."""
+        return bytes(self._first)
+
     def captured(self, head: CapturedHead) -> CapturedContent:
         """What may be shown of it.
 

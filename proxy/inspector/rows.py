@@ -81,7 +81,7 @@ def _mends(exchange: Json) -> Iterator[Text]:
         yield Text(f"      Check: {exchange['check']}", "dim")
     known = [one for one in exchange["mends"] if one["recognised"]]
     for one in known or exchange["mends"]:
-        yield Text(f"  mend, for {one['name']}", "bold")
+        yield Text(f"  {one['joined'] or 'Mend'} in {one['name']}", "bold")
         yield from (Text(f"    {line}", "green") for line in one["lines"].splitlines())
 
 
@@ -95,7 +95,7 @@ def whole(exchange: Json) -> Iterator[Text]:
     yield from _heads(title, received, sent_up, exchange["changes_up"])
     answered, sent_down = exchange["answered"], exchange["sent_down"]
     yield from _heads("the client got", answered, sent_down, exchange["changes_down"])
-    yield from _times(exchange["times"])
+    yield from _times(exchange["times"], exchange["scheme"])
     for message in exchange["messages"]:
         arrow = "↑" if message["up"] else "↓"
         code = f" {message['close_code']}" if message["close_code"] else ""
@@ -123,12 +123,14 @@ _TIMES = (
 )
 
 
-def _times(times: Json) -> Iterator[Text]:
+def _times(times: Json, scheme: str) -> Iterator[Text]:
     parts = [
         f"{label} {_seconds(times[name])}" for name, label in _TIMES if times[name] is not None
     ]
     if times["tls"] is not None:
         parts.insert(0, f"TLS before {_seconds(times['tls'])}")
+    elif scheme == "https":
+        parts.insert(0, "TLS before not measured here")
     if parts:
         yield Text(f"  times: {', '.join(parts)}", "dim")
 

@@ -136,3 +136,29 @@ async def test_to_a_unix_socket(inspector: Inspector, sockets: Path) -> None:
     assert one is not None
     assert one.status == 200
     assert replace(jupyter.address).path is not None
+
+
+REASON = b'{"message": "\'_xsrf\' argument missing", "reason": null}'
+REFUSED = b"HTTP/1.1 403 OK token=s3cret\r\nContent-Length: %d\r\n\r\n%b" % (len(REASON), REASON)
+
+
+async def test_what_jupyter_refuses_is_explained(inspector: Inspector) -> None:
+    put = GET | {"method": "PUT", "confirmed": True, "fields": [["Cookie", "_xsrf=a"]]}
+    async with upstream(says(REFUSED)) as jupyter:
+        replay = Replay(inspector, None, lambda: jupyter.address, "lab.example.org", lambda: "")
+        number = await replay.send(put, exchange())
+    one = inspector.ring.get(number)
+    assert one is not None
+    assert (one.status, one.symptom) == (403, "xsrf-lost")
+    assert "X-XSRFToken is missing" in one.explanation
+    assert one.content_down is None
+    assert "s3cret" not in str(one.details())
+
+
+async def test_nobody_there_is_explained(inspector: Inspector) -> None:
+    nobody = UpstreamAddress("127.0.0.1", 1)
+    replay = Replay(inspector, None, lambda: nobody, "lab.example.org", lambda: "")
+    one = inspector.ring.get(await replay.send(GET, exchange()))
+    assert one is not None
+    assert (one.status, one.symptom) == (0, "upstream-down")
+    assert "http://127.0.0.1:1 did not answer" in one.explanation

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from proxy.inspector.har import to_har
 from tests.e2e.conftest import shoot
-from tests.e2e.programs import Labgate, free_port
+from tests.e2e.programs import Labgate, free_port, until
 from tests.e2e.test_inspect import UPGRADE, Inspect, ask, with_socket
 from tests.inspector.exchanges import exchange
 
@@ -294,6 +294,54 @@ def test_chromium_reads_ours(
     assert again.headers["content-type"] == shown.headers["content-type"]
     with pytest.raises(Exception, match="ERR_FAILED"):
         replayed.goto(f"http://127.0.0.1:{bench.port}/api/not-in-it")
+
+
+def test_one_box_says_why_labgate_refused(tmp_path: Path, page: Page) -> None:
+    upstream = f"http://127.0.0.1:{free_port()}"
+    with Labgate(tmp_path, "serve", "--upstream", upstream, "--inspect") as labgate:
+        with_socket(labgate)
+        with Inspect(tmp_path) as inspect:
+            page.goto(inspect.page)
+            labgate.ask("PUT", "/api/contents/a", Origin="https://evil.example")
+            page.locator(".row", has_text="/api/contents/a").click()
+            box = page.locator("#details .explain")
+            expect(box).to_have_count(1)
+            expect(box).to_contain_text("labgate answered 403 because Origin https://evil.example")
+            expect(box).to_contain_text("by rule origin; Jupyter has not seen it")
+            expect(page.locator(".row .size")).not_to_have_text("0 B")
+            page.get_by_role("button", name="Send again").click()
+            expect(page.locator("#replay-own")).to_have_count(0)
+            page.get_by_role("button", name="Cancel").click()
+            page.get_by_role("button", name="Capture: on").click()
+            expect(page.locator("#capture")).to_have_text("Capture: off")
+            until(lambda: "the capture was switched off" in inspect.log, lambda: inspect.log)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1200, 800), (800, 1200), (400, 700)])
+def test_the_form_to_send_again_has_its_buttons_in_view(
+    bench: Inspect, inspector: Page, width: int, height: int
+) -> None:
+    inspector.set_viewport_size({"width": width, "height": height})
+    ask(bench, "GET", "/api/again", **{f"X-Field-{n}": "x" * 90 for n in range(12)})
+    inspector.locator(".row", has_text="/api/again").click()
+    inspector.get_by_role("button", name="Send again").click()
+    shoot(inspector, f"inspector-replay-{width}")
+    for name in ("Send", "Cancel"):
+        expect(inspector.get_by_role("button", name=name, exact=True)).to_be_in_viewport(ratio=1)
+
+
+def test_what_does_not_fit_into_a_row_ends_with_an_ellipsis(
+    bench: Inspect, inspector: Page
+) -> None:
+    inspector.set_viewport_size({"width": 800, "height": 1200})
+    ask(bench, "GET", "/api/observed/by/somebody/with/a/long/path", Origin="https://evil.example")
+    row = inspector.locator(".row", has_text="/api/observed")
+    expect(row.locator(".tags")).to_be_visible()
+    shoot(inspector, "inspector-row-800")
+    assert row.locator(".tags").evaluate(
+        "(tags) => getComputedStyle(tags).textOverflow === 'ellipsis' "
+        "&& tags.getBoundingClientRect().right <= tags.parentElement.getBoundingClientRect().right"
+    )
 
 
 def test_with_several_workers_the_page_says_what_it_cannot_do(tmp_path: Path, page: Page) -> None:

@@ -68,9 +68,10 @@ async def test_all_four_heads_of_a_request_that_goes_up() -> None:
 async def test_a_refusal() -> None:
     async with edge(None) as labgate:
         labgate.inspect()
-        await labgate.ask(request(b"/", b"Origin: https://evil.example"))
+        answer = await labgate.ask(request(b"/", b"Origin: https://evil.example"))
         one = only(labgate)
     assert (one.status, one.rule, one.would_refuse) == (403, "origin", False)
+    assert one.bytes_down == len(answer.partition(b"\r\n\r\n")[2]) > 0
     assert one.reason.startswith("Origin: 'https://evil.example'. A page of another site")
     assert one.sent_up is None
     assert one.sent_down is not None

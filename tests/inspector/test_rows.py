@@ -81,6 +81,19 @@ def test_the_whole_tells_times_and_the_mend_of_the_server_on_the_way() -> None:
     )
     one = details(status=400, symptom="websocket-not-upgraded", received=head, times=times)
     text = printed(*whole(one))
-    assert "mend, for Apache" in text
-    assert "for nginx" not in text
+    assert "Mend in Apache" in text
+    assert "in nginx" not in text
     assert "times: TLS before 2 ms, queue 0 ms, dial 1 ms, sent to Jupyter at 1 ms" in text
+
+
+def test_a_front_that_does_not_measure_tls_says_so() -> None:
+    assert "TLS before not measured here" in printed(
+        *whole(details(scheme="https", times=Times(queue=0.0)))
+    )
+    assert "TLS" not in printed(*whole(details(scheme="http", times=Times(queue=0.0))))
+
+
+def test_mends_say_how_they_go_together() -> None:
+    text = printed(*whole(details(status=404, symptom="forwarded-proto")))
+    assert "Mend in nginx" in text
+    assert "And, unless it is there already, in jupyter_server_config.py" in text

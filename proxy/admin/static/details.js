@@ -38,17 +38,21 @@ function facts(exchange) {
 }
 
 function explanation(exchange) {
+  const refused = exchange.rule && !exchange.would_refuse
+    ? `labgate refused this by rule ${exchange.rule}; Jupyter has not seen it.` : "";
   const made = [];
   if (exchange.explanation) {
     made.push(element("div", { class: "explain", role: "note" },
-      element("strong", {}, exchange.symptom), exchange.explanation));
+      element("strong", {}, exchange.symptom), exchange.explanation,
+      refused ? element("small", {}, `${refused} ${exchange.reason}`) : null));
+  } else if (refused) {
+    made.push(element("div", { class: "explain", role: "note" },
+      element("strong", {}, refused), exchange.reason));
   }
-  if (exchange.rule) {
-    const sentence = exchange.would_refuse
-      ? `In front of a real site labgate would have refused this by rule ${exchange.rule}.`
-      : `labgate refused this by rule ${exchange.rule}; Jupyter has not seen it.`;
-    made.push(element("div", { class: exchange.would_refuse ? "explain would" : "explain", role: "note" },
-      element("strong", {}, sentence), exchange.reason));
+  if (exchange.would_refuse) {
+    made.push(element("div", { class: "explain would", role: "note" },
+      element("strong", {}, `In front of a real site labgate would have refused this by rule ${exchange.rule}.`),
+      exchange.reason));
   }
   return made.length ? element("div", {}, made) : null;
 }
@@ -59,7 +63,7 @@ function mends(exchange, actions) {
   return element("section", { class: "mends", "aria-label": "Mends" },
     exchange.check ? element("p", { class: "facts" }, "Behind it: ", exchange.check, ".") : null,
     exchange.mends.map((mend) => element("details", { class: "mend" },
-      element("summary", {}, `Mend in ${mend.name}`,
+      element("summary", {}, `${mend.joined || "Mend"} in ${mend.name}`,
         mend.recognised ? element("span", { class: "tag" }, "seen on the way") : null),
       element("button", {
         type: "button", "aria-label": `Copy the lines for ${mend.name}`,
@@ -157,8 +161,9 @@ function times(exchange) {
   const total = Math.max(end, 1e-6);
   const legend = parts.map(([name, label, length]) => element("span", {},
     element("i", { class: name }), `${label}: ${seconds(length)}`));
-  if (known.tls !== null) {
-    legend.unshift(element("span", {}, `the connection's TLS handshake, before: ${seconds(known.tls)}`));
+  if (known.tls !== null || exchange.scheme === "https") {
+    const took = known.tls === null ? "not measured here" : seconds(known.tls);
+    legend.unshift(element("span", {}, `the connection's TLS handshake, before: ${took}`));
   }
   const bars = element("div", { class: "bars" }, parts.map(([name, , length]) => {
     const bar = element("i", { class: name });

@@ -135,16 +135,17 @@ export class List {
 
   row(item) {
     const label = `${item.method} ${item.target}, ${item.status || "no answer yet"}`;
+    const marks = tags(item);
     const row = element(
       "div",
       {
         class: "row", role: "option", id: `row-${item.number}`, "data-number": item.number,
-        "aria-label": label, title: item.target,
+        "aria-label": label, title: [item.target, marks?.textContent].filter(Boolean).join("\n"),
       },
       element("span", { class: "number" }, String(item.number)),
       element("span", { class: "time" }, clock(item.started)),
       element("span", { class: "method" }, item.method),
-      element("span", { class: "target" }, element("span", {}, item.target), tags(item)),
+      element("span", { class: "target" }, element("span", {}, item.target), marks),
       element("span", { class: `status s${Math.floor(item.status / 100)}` }, status(item)),
       element("span", { class: "size" }, octets(item.bytes_down)),
       element("span", { class: "took" }, seconds(item.seconds)),
@@ -165,5 +166,5 @@ function tags(item) {
   else if (item.rule) {
     made.push(element("span", { class: "tag bad" }, item.would_refuse ? `would refuse: ${item.rule}` : item.rule));
   }
-  return made;
+  return made.length ? element("span", { class: "tags" }, made) : null;
 }

@@ -10,9 +10,9 @@ export function openReplay(dialog, exchange, about, send) {
   const method = element("select", { id: "replay-method" },
     METHODS.map((name) => element("option", { selected: name === exchange.method }, name)));
   const target = element("input", { id: "replay-target", type: "text", value: exchange.target, required: true });
-  const fields = element("textarea", { id: "replay-fields", rows: "8", spellcheck: "false" },
+  const fields = element("textarea", { id: "replay-fields", rows: "6", spellcheck: "false" },
     exchange.received.fields.map(([name, value]) => `${name}: ${value}`).join("\n"));
-  const body = element("textarea", { id: "replay-content", rows: "4", spellcheck: "false" },
+  const body = element("textarea", { id: "replay-content", rows: "3", spellcheck: "false" },
     exchange.content_up ? exchange.content_up.text : "");
   const token = element("input", { id: "replay-token", type: "password", autocomplete: "off" });
   const own = element("input", { type: "checkbox", id: "replay-own" });
@@ -27,14 +27,14 @@ export function openReplay(dialog, exchange, about, send) {
     element("label", { for: "replay-fields" }, "Fields, one a line"), fields,
     element("label", { for: "replay-content" }, "Content"), body,
     element("label", { for: "replay-token" }, "Jupyter's token, if it needs one"), token,
-    element("p", { class: "choices" },
-      element("label", {}, own, " or the token of the Jupyter that labgate launched")),
+    about.own_token ? element("p", { class: "choices" },
+      element("label", {}, own, " or the token of the Jupyter that labgate launched")) : null,
     element("p", { class: "choices", role: "radiogroup", "aria-label": "Way" },
       element("label", {}, direct, " straight to Jupyter"),
       element("label", {}, rules, " through labgate's rules"),
       otherProcesses ? element("small", {}, `Not through the rules: they run in ${about.workers} workers, and this page is in none of them. Run labgate with --workers 1 for that.`) : null),
-    error,
-    element("p", {}, element("button", { type: "submit" }, "Send"), " ",
+    element("div", { class: "send" }, error,
+      element("button", { type: "submit" }, "Send"), " ",
       element("button", { type: "button", onclick: () => dialog.close() }, "Cancel")));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
