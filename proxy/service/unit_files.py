@@ -1,0 +1,106 @@
+"""The units and the configuration for one machine, made of the shipped files; pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+NOTIFY_RELOAD_SINCE = 253
+"""The version of systemd that knows ``Type=notify-reload``."""
+SHIPPED_COMMAND = "/usr/local/bin/labgate"
+SHIPPED_CONFIGURATION = "/etc/labgate/labgate.toml"
+
+_VERSION = re.compile(r"systemd (\d+)")
+_LISTEN = re.compile(r"(?m)^ListenStream=.*\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the units depend on.
+
+    Attributes:
+        command: The path of ``labgate``.
+        configuration: The path of ``labgate.toml``.
+        systemd: The version of systemd; 0 if it is not known.
+    """
+
+    command: str
+    configuration: str = SHIPPED_CONFIGURATION
+    systemd: int = 0
+
+
+def systemd_version(said: str) -> int:
+    """The number in the output of ``systemctl --version``; 0 if there is none."""
+    found = _VERSION.search(said)
+    return int(found[1]) if found else 0
+
+
+def service_unit(shipped: str, machine: Machine, *, serve: bool) -> str:
+    """``labgate.service`` for this machine.
+
+    Args:
+        shipped: ``config/labgate.service``.
+        machine: Where it runs.
+        serve: Serve a Jupyter that runs already, and start none in the Docker Engine.
+    """
+    head, start, unit = shipped.partition("[Unit]")
+    unit = start + unit
+    if serve:
+        unit = re.sub(r"(?m)^ExecStart=.*\n# For a Jupyter.*\n#(ExecStart=)", r"\1", unit)
+        unit = unit.replace("network-online.target docker.service", "network-online.target")
+        unit = unit.replace("# The first start pulls Jupyter's image: gigabytes.\n", "")
+        unit = unit.replace("TimeoutStartSec=15min", "TimeoutStartSec=2min")
+    else:
+        unit = re.sub(r"(?m)^# For a Jupyter that runs already.*\n#ExecStart=.*\n", "", unit)
+    if machine.systemd >= NOTIFY_RELOAD_SINCE:
+        unit = unit.replace(
+            "Type=notify\n",
+            "# reload: systemd waits until labgate has read its configuration again.\n"
+            "Type=notify-reload\n",
+        )
+    unit = unit.replace(SHIPPED_COMMAND, machine.command)
+    unit = unit.replace(SHIPPED_CONFIGURATION, machine.configuration)
+    return "# Written by `labgate install-service`; `labgate uninstall-service` removes it.\n\n" + unit
+
+
+def socket_unit(shipped: str, listening: Sequence[str]) -> str:
+    """``labgate.socket`` for these addresses, as ``0.0.0.0:443``."""
+    lines = "".join(f"ListenStream={address}\n" for address in listening)
+    first = _LISTEN.search(shipped)
+    assert first is not None, "config/labgate.socket has addresses"
+    return shipped[: first.start()] + lines + _LISTEN.sub("", shipped[first.start() :])
+
+
+def configuration_file(shipped: str, values: Mapping[str, Mapping[str, Any]]) -> str:
+    """``labgate.toml`` with some keys set, each where it is explained.
+
+    Args:
+        shipped: ``config/labgate.toml``, in which every key is commented out.
+        values: By section and key.
+    """
+    lines, section = [], ""
+    left = {(name, key): value for name, keys in values.items() for key, value in keys.items()}
+    for line in shipped.splitlines():
+        if header := re.fullmatch(r"\[(\w+)\]", line):
+            section = header[1]
+        key = re.fullmatch(r"#(?:   )?([a-z_]+) = .*", line)
+        if key and (section, key[1]) in left:
+            lines.append(f"{key[1]} = {_toml(left.pop((section, key[1])))}")
+        else:
+            lines.append(line)
+    assert not left, f"config/labgate.toml explains every key: {sorted(left)}"
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A value of the command line in TOML: its strings are those of JSON."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(one) for one in value)}]"
+    if isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal()):
+        return str(value)
+    return json.dumps(str(value), ensure_ascii=False)
