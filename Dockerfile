@@ -30,6 +30,7 @@ RUN python3 -m venv /opt/labgate \
  && /build/bin/python -m pip install --require-hashes -r .ci/build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY proxy proxy
+COPY config config
 # Compiled here, because the user below may not write the byte code next to the code.
 RUN /build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && /opt/labgate/bin/python -m pip install --no-deps /dist/*.whl \

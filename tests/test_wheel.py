@@ -10,6 +10,11 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).parent.parent
+BROUGHT = {
+    f"proxy/service/files/{name}": name
+    for name in ("labgate.service", "labgate.socket", "labgate.toml")
+}
+"""What `labgate install-service` writes."""
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +30,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_has_every_file_of_the_package(installed: Path) -> None:
-    assert _files(installed) == _files(ROOT)
+    assert _files(installed) == _files(ROOT) | set(BROUGHT)
+    for inside, name in BROUGHT.items():
+        assert (installed / inside).read_bytes() == (ROOT / "config" / name).read_bytes()
     assert {"proxy/web/templates/page.html", "proxy/tls/groups.cnf"} <= _files(installed)
 
 

@@ -6,6 +6,7 @@
 - ``serving_options``    the options of ``labgate up`` and ``serve``
 - ``cert_options``       those of ``labgate cert``
 - ``service_options``    those of ``labgate status`` and the like
+- ``installation_options``  those of ``labgate install-service`` and ``uninstall-service``
 - ``debugging_options``  those of ``labgate inspect`` and ``doctor``
 - ``run``            ``labgate up`` and ``labgate serve``
 - ``signals``        what signals do to them
@@ -22,6 +23,7 @@
 - ``doctor``         ``labgate doctor``
 - ``doctor_address``  what it examines where no address was given
 - ``doctor_report``  what it shows
+- ``install_service``  ``labgate install-service`` and ``uninstall-service``
 - ``confirm``        asks a yes-or-no question at the terminal
 - ``ask_secret``     asks for a secret at the terminal
 - ``typed_line``     reads what is typed, without blocking the event loop

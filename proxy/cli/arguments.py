@@ -8,6 +8,7 @@ import sys
 from proxy import __version__
 from proxy.cli.cert_options import add_cert
 from proxy.cli.debugging_options import add_doctor, add_inspect
+from proxy.cli.installation_options import add_installation
 from proxy.cli.parser import Parser
 from proxy.cli.service_options import add_service_commands
 from proxy.cli.serving_options import add_reload, add_serve, add_up
@@ -42,4 +43,5 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         help="print an htpasswd line for labgate's own login instead: USER:HASH",
     )
     password.set_defaults(flags={}, typed={})
+    add_installation(commands)
     return parser.read(sys.argv[1:] if arguments is None else arguments)

@@ -37,6 +37,11 @@ def command(arguments: list[str] | None) -> int:
             from proxy.cli.doctor import doctor  # noqa: PLC0415  commands load what they need
 
             return doctor(parsed)
+        if parsed.command in ("install-service", "uninstall-service"):
+            from proxy.cli import install_service as service  # noqa: PLC0415
+
+            installs = parsed.command == "install-service"
+            return (service.install_service if installs else service.uninstall_service)(parsed)
         if parsed.command == "inspect":
             _prepare_bench(parsed)
         if parsed.command == "reload":

@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import sys
 import webbrowser
@@ -78,22 +77,45 @@ async def _unlock(client: AdminClient, address: str) -> None:
 
 async def _stop(client: AdminClient) -> int:
     status = await client.get("status")
-    if unit := status["service"]:
-        return await asyncio.to_thread(_stop_service, unit)
+    unit = status["service"]
+    if unit:
+        require_root(unit)
+        # Otherwise the next connection would start it again.
+        systemctl("stop", *systemctl("show", "--value", "--property", "TriggeredBy", unit).split())
     await client.post("stop")
     await client.wait_until_stopped()
+    if unit:
+        systemctl("stop", unit)
     print(f"labgate (process {status['pid']}) has stopped{_and_jupyter(status['jupyter'])}.")
     return 0
 
 
-def _stop_service(unit: str) -> int:
-    """Have systemd stop it: whatever else ends a service looks like a failure to systemd."""
-    command = ["systemctl", "stop", unit]
-    words = " ".join(command)
-    if os.geteuid() != ROOT_UID or shutil.which(command[0]) is None:
-        raise StartError(f"labgate runs as the service {unit}. Stop it with: sudo {words}")
-    print(words)
-    return subprocess.run(command, check=False).returncode  # noqa: S603  a unit's name
+def require_root(unit: str) -> None:
+    """Let only root stop a service.
+
+    Raises:
+        StartError: This is another user; with the command.
+    """
+    if os.geteuid() != ROOT_UID:
+        raise StartError(
+            f"labgate runs as the service {unit}. Stop it and its Jupyter with `sudo labgate "
+            f"stop`, or labgate alone: sudo systemctl stop {unit}"
+        )
+
+
+def systemctl(verb: str, *words: str) -> str:
+    """What systemctl says; nothing is done without words.
+
+    Raises:
+        StartError: It fails.
+    """
+    if not words:
+        return ""
+    command = ["systemctl", verb, *words]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if ran.returncode != 0:
+        raise StartError(f"`{' '.join(command)}` failed: {ran.stderr.strip()}")
+    return ran.stdout
 
 
 def _and_jupyter(jupyter: dict[str, Any]) -> str:

@@ -21,8 +21,9 @@ docker logs, or the terminal it was started at."""
 
 STOP = """\
 Stop the labgate with the same state folder, and the Jupyter that it launched.
-Files are kept, kernels end. A labgate that is a systemd service is stopped with
-systemctl: as root this command does that, otherwise it names the command."""
+Files are kept, kernels end. A labgate that is a service of systemd is stopped
+together with the socket that would start it again, which only root may do.
+`systemctl stop labgate` stops labgate alone: the container and its kernels go on."""
 
 OPEN = """\
 Open Lab in the browser of this machine, logged in with the token. Where there is

@@ -25,7 +25,11 @@ Serve a Jupyter that runs already: a sidecar, or one you start yourself."""
 
 def add_up(commands: Any) -> None:
     """``labgate up``."""
-    command = add_command(commands, "up", "launch Jupyter and serve it", UP)
+    add_serving_options(add_command(commands, "up", "launch Jupyter and serve it", UP))
+
+
+def add_serving_options(command: Parser) -> None:
+    """All options of ``labgate up``, which include those of ``serve``."""
     launching = command.add_argument_group("Jupyter")
     key = launching.add_argument
     launch = ("auto", "docker", "process", "none")

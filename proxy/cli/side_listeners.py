@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from proxy.admin.server import AdminServer
+    from proxy.service.instance import Instance
     from proxy.workers.supervisor import Supervisor
 
 Serving: TypeAlias = "Application | Supervisor"
@@ -61,10 +64,13 @@ async def _with_admin(
     It listens from the beginning: whoever asks too early waits for the answer.
     """
     listening = _bind_admin_socket(configuration.settings.state_folder)
-    starting = spawn(_start_admin_later(configuration, app, listening), "admin socket")
+    instance = partial(_instance, configuration, app, datetime.now(UTC))
+    starting = spawn(_start_admin_later(configuration, app, instance, listening), "admin socket")
+    informing = spawn(_keep_informed(instance), "service manager")
     try:
         await work
     finally:
+        informing.cancel()
         starting.cancel()
         await asyncio.wait({starting})
         if not starting.cancelled() and starting.exception() is None:
@@ -84,18 +90,32 @@ def _bind_admin_socket(state_folder: Path) -> socket.socket | None:
         return None
 
 
+def _instance(configuration: LiveConfiguration, app: Serving, since: datetime) -> Instance:
+    from proxy.service.instance import Instance  # noqa: PLC0415  not before it is needed
+
+    return Instance(configuration, app, since)
+
+
+async def _keep_informed(instance: Callable[[], Instance]) -> None:
+    """Tell the service manager how labgate is, if there is one."""
+    if os.environ.get("NOTIFY_SOCKET"):
+        from proxy.service.service_manager import keep_informed  # noqa: PLC0415  see above
+
+        await keep_informed(instance().status)
+
+
 async def _start_admin_later(
-    configuration: LiveConfiguration, app: Serving, listening: socket.socket | None
+    configuration: LiveConfiguration,
+    app: Serving,
+    instance: Callable[[], Instance],
+    listening: socket.socket | None,
 ) -> AdminServer:
     """Serve the admin socket when nobody waits for the ports to open any more."""
-    since = datetime.now(UTC)
     await asyncio.sleep(ADMIN_DELAY_SECONDS)
     await run_in_daemon_thread("aiohttp", lambda: import_module("aiohttp.web"))
     from proxy.cli.administration import start_admin  # noqa: PLC0415  see above
-    from proxy.service.instance import Instance  # noqa: PLC0415
 
-    instance = Instance(configuration, app, since)
-    return await start_admin(configuration.settings, app, instance, listening)
+    return await start_admin(configuration.settings, app, instance(), listening)
 
 
 async def _with_metrics(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:

@@ -7,4 +7,12 @@
 - ``unit_name``    the systemd unit that this process belongs to
 - ``state_folder`` where the commands look for a running labgate
 - ``commands_api`` the calls of ``labgate status``, ``stop``, ``logs`` … on the admin socket
+
+With a service manager:
+
+- ``service_manager`` keeps it informed: the state in words, and that the event loop turns
+- ``state_text``      the state in words; pure
+- ``shipped_files``   the units and the configuration that labgate brings along
+- ``unit_files``      makes those of this machine; pure
+- ``installation``    writes them, and takes back what was written
 """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -89,7 +88,7 @@ class Installation:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(place, content)
-            place.chmod(file.mode)
+            place.chmod(file.mode)  # whatever the umask is
         except OSError as error:
             raise StartError(
                 f"{place} cannot be written: {error.strerror}. Run this as root (sudo), or look at "
@@ -125,7 +124,7 @@ class Installation:
         try:
             record = json.loads(self._record.read_text("utf-8"))
             return {str(path): str(digest) for path, digest in record["files"].items()}
-        except (OSError, ValueError, KeyError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
 
     def _write_record(self) -> None:
@@ -135,11 +134,6 @@ class Installation:
             write_atomically(self._record, content.encode("utf-8"))
         except OSError as error:
             raise StartError(f"{self._record} cannot be written: {error.strerror}.") from None
-
-
-def is_root() -> bool:
-    """Whether this user may write units."""
-    return os.geteuid() == 0
 
 
 def _content(path: Path) -> bytes | None:

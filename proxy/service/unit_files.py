@@ -46,8 +46,7 @@ def service_unit(shipped: str, machine: Machine, *, serve: bool) -> str:
         machine: Where it runs.
         serve: Serve a Jupyter that runs already, and start none in the Docker Engine.
     """
-    head, start, unit = shipped.partition("[Unit]")
-    unit = start + unit
+    unit = shipped[shipped.index("[Unit]") :]
     if serve:
         unit = re.sub(r"(?m)^ExecStart=.*\n# For a Jupyter.*\n#(ExecStart=)", r"\1", unit)
         unit = unit.replace("network-online.target docker.service", "network-online.target")
@@ -63,7 +62,9 @@ def service_unit(shipped: str, machine: Machine, *, serve: bool) -> str:
         )
     unit = unit.replace(SHIPPED_COMMAND, machine.command)
     unit = unit.replace(SHIPPED_CONFIGURATION, machine.configuration)
-    return "# Written by `labgate install-service`; `labgate uninstall-service` removes it.\n\n" + unit
+    return (
+        "# Written by `labgate install-service`; `labgate uninstall-service` removes it.\n\n" + unit
+    )
 
 
 def socket_unit(shipped: str, listening: Sequence[str]) -> str:

@@ -8,7 +8,10 @@ import pytest
 
 from proxy.cli.arguments import parse_arguments
 
-COMMANDS = "up, serve, reload, status, logs, open, unlock, stop, inspect, cert, doctor, password"
+COMMANDS = (
+    "up, serve, reload, status, logs, open, unlock, stop, "
+    "inspect, cert, doctor, password, install-service, uninstall-service"
+)
 MISTYPED = [
     ("", f"a command is missing: {COMMANDS}."),
     ("srve", "there is no command srve; did you mean serve?"),

@@ -90,9 +90,11 @@ def _checkout(folder: Path, authorities: str) -> Path:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "proxy", folder / "proxy", ignore=ignored)
     (folder / ".ci").mkdir()
+    (folder / "config").mkdir()
     for name in (
         *("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE"),
         *(".ci/build.lock", ".ci/runtime.lock"),
+        *("config/labgate.service", "config/labgate.socket", "config/labgate.toml"),
     ):
         shutil.copy(ROOT / name, folder / name)
     (folder / "ca.pem").write_text(authorities)

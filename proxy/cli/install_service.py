@@ -1,0 +1,222 @@
+"""``labgate install-service`` and ``labgate uninstall-service``."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from proxy.config.load import DEFAULT_FILE, load
+from proxy.config.settings import Settings
+from proxy.errors import StartError, UsageError
+from proxy.service.installation import Installation, ServiceFile, State
+from proxy.service.shipped_files import shipped_file
+from proxy.service.unit_files import (
+    Machine,
+    configuration_file,
+    service_unit,
+    socket_unit,
+    systemd_version,
+)
+
+UNITS = Path("/etc/systemd/system")
+SERVICE, SOCKET = UNITS / "labgate.service", UNITS / "labgate.socket"
+UNSEEN = ("/tmp/", "/var/tmp/")  # noqa: S108  PrivateTmp=yes
+
+PURPOSES = {
+    SERVICE: "tells systemd how to start labgate, when to start it again, and what it may touch.",
+    SOCKET: "has systemd hold the ports, so that nobody is refused while labgate starts again.",
+}
+CONFIGURATION_PURPOSE = "is what you configure: every key is explained in it."
+
+
+def install_service(parsed: argparse.Namespace) -> int:
+    """Write the files of the service, or print them.
+
+    Raises:
+        StartError: There is no systemd, or a file cannot be written.
+        UsageError: The options or the configuration are invalid.
+    """
+    installation = Installation(parsed.root or Path("/"))
+    configuration = (parsed.config or DEFAULT_FILE).absolute()
+    exists = installation.at(configuration).exists()
+    if exists and parsed.flags:
+        options = ", ".join(sorted(parsed.typed.values()))
+        raise UsageError(
+            f"{configuration} exists, and options are not written into it: edit it, and leave "
+            f"{options} out."
+        )
+    named = installation.at(configuration) if exists else None
+    settings = load(parsed.flags, {}, named, parsed.typed)
+    files = service_files(settings, parsed.typed, _machine(configuration))
+    if parsed.dry_run:
+        _print_files(installation, files)
+        _print_next(configuration, exists=exists)
+        return 0
+    if parsed.root is None:
+        _systemctl("--version")
+    _write(installation, files, overwrite=parsed.overwrite)
+    if parsed.root is None:
+        _systemctl("daemon-reload")
+    _print_next(configuration, exists=exists)
+    return 0
+
+
+def service_files(
+    settings: Settings, typed: Mapping[str, str], machine: Machine
+) -> list[ServiceFile]:
+    """The files for a configuration.
+
+    Args:
+        settings: The configuration.
+        typed: The keys that are written into it.
+        machine: Where labgate and its configuration are.
+    """
+    serve = bool(settings.upstream.url)
+    ports = [settings.https_port] if settings.listen.tls else []
+    ports += [settings.http_port] if settings.http_port else []
+    listening = [
+        f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        for port in ports
+        for host in settings.bind
+    ]
+    values: dict[str, dict[str, Any]] = {}
+    for key in typed:
+        section, name = key.split(".")
+        value = getattr(getattr(settings, section), name)
+        values.setdefault(section, {})[name] = value
+    if not serve and "jupyter.launch" not in typed:
+        # With "auto" an engine that does not answer at boot means a process without volumes.
+        values.setdefault("jupyter", {})["launch"] = "docker"
+    unit = service_unit(shipped_file("labgate.service"), machine, serve=serve)
+    socket = socket_unit(shipped_file("labgate.socket"), listening)
+    toml = configuration_file(shipped_file("labgate.toml"), values)
+    path = Path(machine.configuration)
+    return [
+        ServiceFile(SERVICE, unit, 0o644, f"{SERVICE.name} {PURPOSES[SERVICE]}"),
+        ServiceFile(SOCKET, socket, 0o644, f"{SOCKET.name} {PURPOSES[SOCKET]}"),
+        ServiceFile(path, toml, 0o600, f"{path.name} {CONFIGURATION_PURPOSE}", keep=True),
+    ]
+
+
+def uninstall_service(parsed: argparse.Namespace) -> int:
+    """Stop the service and remove what was written.
+
+    Raises:
+        StartError: Nothing was written, or a file cannot be removed.
+    """
+    installation = Installation(parsed.root or Path("/"))
+    if not installation.paths:
+        raise StartError(
+            "install-service has written nothing here"
+            + (", as far as this user may see: use sudo." if not parsed.root else ".")
+        )
+    would = "would " if parsed.dry_run else ""
+    if parsed.root is None:
+        units = f"{SOCKET.name} {SERVICE.name}"
+        print(f"{would}stop and disable {units}")
+        if not parsed.dry_run:
+            _systemctl("disable", "--now", *units.split())
+    for path in installation.paths:
+        if not installation.is_unchanged(path):
+            stays = "stays: it was changed since it was written"
+            missing = not installation.at(path).exists()
+            print(f"{path} {'is gone already' if missing else stays}")
+            if not parsed.dry_run:
+                installation.forget(path)
+            continue
+        print(f"{would}remove {path}")
+        if not parsed.dry_run:
+            installation.remove(path)
+    if parsed.root is None and not parsed.dry_run:
+        _systemctl("daemon-reload")
+    print(
+        "/var/lib/labgate (the login token, certificates) stays, and so does everything that was "
+        "saved in Jupyter."
+    )
+    return 0
+
+
+def _machine(configuration: Path) -> Machine:
+    command = Path(sys.argv[0]).absolute()
+    if command.name != "labgate":  # python -m proxy
+        command = Path(sys.executable).absolute().with_name("labgate")
+    if str(command).startswith(UNSEEN):
+        raise StartError(
+            f"{command} is in a folder for temporary files, which the service does not see. "
+            "Install labgate elsewhere, for example in /opt/labgate."
+        )
+    tool = shutil.which("systemctl")
+    said = _output([tool, "--version"]) if tool else ""
+    return Machine(str(command), str(configuration), systemd_version(said))
+
+
+def _write(installation: Installation, files: Sequence[ServiceFile], *, overwrite: bool) -> None:
+    for file in files:
+        print(file.purpose)
+        state = installation.state(file)
+        if state is State.SAME:
+            print(f"  {file.path} {state.value}")
+        elif file.keep and state is not State.MISSING:
+            print(f"  {file.path} is there already, and stays as it is")
+        elif state is State.FOREIGN and not overwrite:
+            print(f"  {file.path} {state.value}: it stays as it is; --overwrite replaces it")
+        else:
+            if state is State.FOREIGN:
+                place = installation.at(file.path)
+                place.rename(place.with_name(f"{place.name}.old"))
+                print(f"  {file.path}.old is the one from before")
+            installation.write(file)
+            print(f"  {file.path} written")
+
+
+def _print_files(installation: Installation, files: Sequence[ServiceFile]) -> None:
+    for file in files:
+        state = installation.state(file)
+        said = state.value
+        if file.keep and state in (State.OURS, State.FOREIGN):
+            said = "is there already, and would stay as it is"
+        elif state is State.FOREIGN:
+            said += ", and would stay as it is; --overwrite replaces it"
+        print(f"=== {file.path} ({said})\n=== {file.purpose}\n")
+        if not (file.keep and state is not State.MISSING):
+            print(file.content)
+
+
+def _print_next(configuration: Path, *, exists: bool) -> None:
+    option = "" if configuration == DEFAULT_FILE else f" --config {configuration}"
+    steps = [] if exists else [(f"$EDITOR {configuration}", "your domain, your mail address")]
+    steps += [
+        (f"labgate check{option}", "finds what is wrong before anything is started"),
+        ("systemctl enable --now labgate.socket labgate", "starts it, now and at every boot"),
+        (f"labgate status{option}", "tells how it is; journalctl -u labgate is its log"),
+    ]
+    print("Next, as root:")
+    width = max(len(command) for command, _ in steps)
+    for command, purpose in steps:
+        print(f"  {command:<{width}}   # {purpose}")
+
+
+def _systemctl(*words: str) -> None:
+    """Run systemctl.
+
+    Raises:
+        StartError: There is none, or it fails.
+    """
+    tool = shutil.which("systemctl")
+    if tool is None:
+        raise StartError(
+            "There is no systemctl here, so there is no systemd to install a service for. "
+            "--dry-run shows the files, --root FOLDER writes them below a folder."
+        )
+    ran = subprocess.run([tool, *words], capture_output=True, text=True, check=False)  # noqa: S603
+    if ran.returncode != 0:
+        raise StartError(f"systemctl {' '.join(words)} failed: {ran.stderr.strip()}")
+
+
+def _output(command: Sequence[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603

@@ -1,0 +1,37 @@
+"""The state in a line, for ``systemctl status``; pure."""
+
+from __future__ import annotations
+
+from proxy.service.status import Status
+
+
+def state_text(status: Status) -> str:
+    """Jupyter's state, open WebSockets, the days of the certificate, and what is wrong.
+
+    Args:
+        status: As ``proxy.service.status`` describes it.
+    """
+    parts = [_jupyter(status), _count(status["websockets"], "WebSocket")]
+    if status["certificates"]:
+        first = min(status["certificates"], key=lambda certificate: certificate["days_left"])
+        parts.append(f"certificate {_count(first['days_left'], 'day')}")
+        parts += [one["problem"] for one in status["certificates"] if one["problem"]][:1]
+    silent = [process for process in status["processes"] if not process["answers"]]
+    if silent:
+        parts.append(f"{_count(len(silent), 'worker')} without an answer")
+    if status["lockouts"]:
+        parts.append(f"{_count(len(status['lockouts']), 'address', 'addresses')} locked out")
+    return "; ".join(parts)
+
+
+def _jupyter(status: Status) -> str:
+    jupyter = status["jupyter"]
+    where = f" at {jupyter['address']}" if jupyter["address"] else ""
+    reason = f" ({jupyter['reason']})" if jupyter["reason"] else ""
+    words = "is starting" if jupyter["state"] == "starting" else jupyter["state"]
+    words = "is started again" if words == "restarting" else words
+    return f"Jupyter{where} {words}{reason}"
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

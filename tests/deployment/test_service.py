@@ -1,0 +1,132 @@
+"""labgate as a service of a real systemd, from its installation to its removal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.deployment.machine import Machine
+from tests.e2e.programs import until
+
+pytestmark = [pytest.mark.deployment, pytest.mark.docker, pytest.mark.systemd]
+
+UPSTREAM = ("--upstream", "http://127.0.0.1:8888")
+# A container's systemd has no kernel settings, devices or host name of its own to protect, and
+# waits are shorter.
+HURRY = """
+[Service]
+RestartSec=100ms
+WatchdogSec=2
+TimeoutAbortSec=1
+"""
+
+
+def installed(machine: Machine, *options: str) -> None:
+    said = machine.run("labgate", "install-service", *UPSTREAM, *options)
+    assert "/etc/systemd/system/labgate.service written" in said
+    machine.run("mkdir", "/etc/systemd/system/labgate.service.d")
+    machine.write("/etc/systemd/system/labgate.service.d/hurry.conf", HURRY)
+    machine.run("systemctl", "daemon-reload")
+
+
+def started(machine: Machine, *units: str) -> None:
+    ran = machine.succeeds("systemctl", "enable", "--now", *units)
+    assert ran, machine.journal()
+
+
+def answers(machine: Machine) -> bool:
+    return machine.succeeds("curl", "-skf", "https://localhost:8443/api")
+
+
+def status(machine: Machine) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(machine.run("labgate", "status", "--json"))
+    return found
+
+
+def test_from_its_installation_to_its_removal(machine: Machine) -> None:
+    before = machine.run("find", "/etc", "-newer", "/proc/1/comm", "-type", "f")
+    installed(machine)
+    started(machine, "labgate.service")
+    # Ready means serving: there is nothing to wait for.
+    assert answers(machine)
+    now = status(machine)
+    assert now["service"] == "labgate.service"
+    assert now["state_folder"] == "/var/lib/labgate"
+    assert now["jupyter"]["state"] == "answers"
+    until(
+        lambda: machine.unit("labgate", "StatusText").startswith(
+            "Jupyter at http://127.0.0.1:8888 answers; 0 WebSockets; certificate "
+        ),
+        lambda: machine.unit("labgate", "StatusText"),
+    )
+
+    said = machine.run("labgate", "stop")
+    assert "has stopped" in said
+    assert machine.unit("labgate", "ActiveState") == "inactive"
+    assert machine.unit("labgate", "NRestarts") == "0"
+    said = machine.run("labgate", "status", codes=[1])
+    assert "No labgate with the state folder" in said
+
+    started(machine, "labgate.service")
+    machine.run("rm", "-r", "/etc/systemd/system/labgate.service.d")
+    said = machine.run("labgate", "uninstall-service")
+    assert "/etc/systemd/system/labgate.service" in said
+    assert machine.unit("labgate", "LoadState") == "not-found"
+    assert not answers(machine)
+    assert machine.run("find", "/etc", "-newer", "/proc/1/comm", "-type", "f") == before
+
+
+def test_it_is_started_again_when_it_was_killed_or_hangs(machine: Machine) -> None:
+    installed(machine)
+    started(machine, "labgate.service")
+    for number, (ending, result) in enumerate(
+        [("SIGKILL", "signal"), ("SIGSEGV", "signal"), ("SIGSTOP", "watchdog")], start=1
+    ):
+        before = machine.unit("labgate", "MainPID")
+        machine.run("systemctl", "kill", "--kill-who=main", f"--signal={ending}", "labgate")
+        until(
+            lambda number=number: machine.unit("labgate", "NRestarts") == str(number),  # type: ignore[misc]
+            lambda ending=ending: f"{ending}: {machine.journal()}",  # type: ignore[misc]
+        )
+        until(lambda: answers(machine), machine.journal)
+        assert machine.unit("labgate", "MainPID") != before
+        assert f"Failed with result '{result}'" in machine.run(
+            "journalctl", "--no-pager", "--unit", "labgate"
+        )
+
+
+def test_a_wrong_configuration_is_not_tried_again(machine: Machine) -> None:
+    installed(machine)
+    machine.run(
+        "sed",
+        "-i",
+        r"s/^#https_port.*//;s/^\[listen\]/&\nhttps_port = \"nonsense\"/",
+        "/etc/labgate/labgate.toml",
+    )
+    machine.run("systemctl", "start", "labgate", codes=[1])
+    assert machine.unit("labgate", "ActiveState") == "failed"
+    assert machine.unit("labgate", "NRestarts") == "0"
+    assert "listen.https_port: 'nonsense' is not a whole number" in machine.journal()
+
+
+def test_a_worker_that_is_killed_is_no_end(machine: Machine) -> None:
+    installed(machine, "--workers", "2")
+    started(machine, "labgate.service")
+    (worker, *_) = [one for one in status(machine)["processes"] if one["role"] == "worker"]
+    machine.run("kill", "-KILL", str(worker["pid"]))
+    until(
+        lambda: worker["pid"] not in [one["pid"] for one in status(machine)["processes"]],
+        machine.journal,
+    )
+    assert machine.unit("labgate", "NRestarts") == "0"
+    assert answers(machine)
+
+
+def test_how_exposed_it_is(machine: Machine) -> None:
+    """Of the unit as it was loaded, by the machine's own systemd."""
+    machine.run("labgate", "install-service", *UPSTREAM)
+    said = machine.run("systemd-analyze", "security", "--no-pager", "labgate.service")
+    level = float(said.rpartition("labgate.service: ")[2].split()[0])
+    assert level <= 2.0, said
