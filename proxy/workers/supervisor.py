@@ -33,6 +33,7 @@ from .channel import Message, WorkerReload, WorkerSetup
 from .process_report import ProcessReport
 from .shared_access import SharedAccess
 from .sockets import sockets_per_worker
+        self._tasks.append(spawn(kill_hanging_workers(lambda: self._workers), "worker check"))
 from .worker_process import WorkerProcess, first_refusal
 
 log = logging.getLogger("labgate")
@@ -93,6 +94,7 @@ class Supervisor:
                 raise StartError(await _start_failure(index, worker))
         for index, worker in enumerate(first):
             self._tasks.append(spawn(self._supervise(index, worker), f"worker {index + 1}"))
+        self._tasks.append(spawn(kill_hanging_workers(lambda: self._workers), "worker check"))
         if self._certificates is not None:
             self._certificates.run()
 

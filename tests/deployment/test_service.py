@@ -111,11 +111,12 @@ def test_a_wrong_configuration_is_not_tried_again(machine: Machine) -> None:
     assert "listen.https_port: 'nonsense' is not a whole number" in machine.journal()
 
 
-def test_a_worker_that_is_killed_is_no_end(machine: Machine) -> None:
+@pytest.mark.parametrize("ending", ["KILL", "STOP"])
+def test_a_worker_that_is_killed_or_hangs_is_no_end(machine: Machine, ending: str) -> None:
     installed(machine, "--workers", "2")
     started(machine, "labgate.service")
     (worker, *_) = [one for one in status(machine)["processes"] if one["role"] == "worker"]
-    machine.run("kill", "-KILL", str(worker["pid"]))
+    machine.run("sh", "-c", f"kill -{ending} {worker['pid']}")
     until(
         lambda: worker["pid"] not in [one["pid"] for one in status(machine)["processes"]],
         machine.journal,
