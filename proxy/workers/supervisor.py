@@ -33,8 +33,8 @@ from .channel import Message, WorkerReload, WorkerSetup
 from .process_report import ProcessReport
 from .shared_access import SharedAccess
 from .sockets import sockets_per_worker
-        self._tasks.append(spawn(kill_hanging_workers(lambda: self._workers), "worker check"))
-from .worker_process import WorkerProcess, first_refusal
+from .worker_check import kill_hanging_workers
+from .worker_process import WorkerProcess, first_refusal, start_failure
 
 log = logging.getLogger("labgate")
 
@@ -91,7 +91,7 @@ class Supervisor:
         for index, worker in enumerate(first):
             await worker.ready.wait()
             if not worker.serves:
-                raise StartError(await _start_failure(index, worker))
+                raise StartError(await start_failure(index, worker))
         for index, worker in enumerate(first):
             self._tasks.append(spawn(self._supervise(index, worker), f"worker {index + 1}"))
         self._tasks.append(spawn(kill_hanging_workers(lambda: self._workers), "worker check"))
@@ -293,10 +293,3 @@ class Supervisor:
     def _broadcast(self, message: Message) -> None:
         for worker in self._workers:
             worker.send(message)
-
-
-async def _start_failure(index: int, worker: WorkerProcess) -> str:
-    how = await worker.wait_for_exit()
-    if worker.failure:
-        return worker.failure
-    return f"Worker {index + 1} ended as it started ({how}); the lines above may tell why."

@@ -189,6 +189,14 @@ async def first_refusal(workers: Sequence[WorkerProcess], reload: WorkerReload) 
     return next(filter(None, refusals), "")
 
 
+async def start_failure(index: int, worker: WorkerProcess) -> str:
+    """Why a worker has exited instead of serving."""
+    how = await worker.wait_for_exit()
+    if worker.failure:
+        return worker.failure
+    return f"Worker {index + 1} ended as it started ({how}); the lines above may tell why."
+
+
 def _popen(channel: socket.socket, sockets: Sequence[socket.socket]) -> subprocess.Popen[bytes]:
     inherited = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED_SIGNALS)
