@@ -185,4 +185,4 @@ class AcceptedConnection(asyncio.Protocol):
         unread_bytes = self.transport.get_write_buffer_size() if waiting else 0
         if unread_bytes != self._unread_bytes or not unread_bytes:
             self._unread_bytes, self._unread_since = unread_bytes, now
-        return unread_bytes > 0 and now - self._unread_since > UNREAD_SECONDS
+        return now - self._unread_since > UNREAD_SECONDS

@@ -1,7 +1,4 @@
-"""A request's body in chunks (RFC 9112 section 7.1), which llhttp takes apart.
-
-Tested by tests/http1/test_request_body.py and tests/wire/test_framing.py.
-"""
+"""A request's body in chunks (RFC 9112 section 7.1), which llhttp takes apart."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ FRAMING_ALLOWANCE_BYTES = 16 * 1024
 FRAMING_FACTOR = 8
 """A chunk of one byte is six bytes long; more than this is no framing but padding."""
 
+_CHUNKED_HEAD_FIELDS = 1
 _CHUNKED_HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -39,9 +37,9 @@ class ChunkedBody(SizedBody):
         self._received_bytes = 0
         self._content_bytes = 0
         self._bytes_since_content = 0
-        self._trailer_count = -1  # the one field of _CHUNKED_HEAD
         # It refers to this object, so it goes as soon as it is done: no reference cycle is left.
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
+        self._trailer_count = -_CHUNKED_HEAD_FIELDS
         self._parser.feed_data(_CHUNKED_HEAD)
 
     def feed(self, data: bytes) -> None:

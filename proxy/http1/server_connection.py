@@ -264,7 +264,7 @@ class ServerConnection(AcceptedConnection):
     def _refuse(self, status: int, sentence: str) -> None:
         """Respond to what never became a request, and linger."""
         self._facts_key, self._writer.facts = None, NOTHING_FOLLOWS
-        self._writer.refuse(plain(status, sentence, close=True))
+        self._writer.refuse(plain(status, sentence))
 
     # For the server
 

@@ -30,7 +30,6 @@ class UpgradedConnection(AcceptedConnection):
         self._tunnel_end: TunnelEnd | None = None
         self._server.connections.add(self)
         self._server.connections.discard(previous)
-        previous._slot = None
         if self.transport is not None:
             self.transport.set_protocol(self)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 
 class MemoryTransport(asyncio.Transport):
@@ -15,10 +16,13 @@ class MemoryTransport(asyncio.Transport):
         reading: Whether bytes are wanted.
         half_closed: Whether a FIN was sent.
         protocol: Whom the event loop would call.
+
+    Args:
+        channel: A socket for whoever looks below the transport.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, channel: socket.socket | None = None) -> None:
+        super().__init__({"socket": channel})
         self.written = b""
         self.unread = 0
         self.state = "open"

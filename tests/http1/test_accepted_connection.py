@@ -197,6 +197,22 @@ async def test_a_pipelined_request_waits_until_the_client_reads() -> None:
     assert transport.state == "open"
 
 
+@pytest.mark.parametrize("how", ["lost", "closing"])
+async def test_a_pipelined_request_of_a_client_that_leaves_is_dropped(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site()
+    connection, transport = await connected(site)
+    connection.data_received(GET + GET.replace(b"/ ", b"/second "))
+    site.answer()
+    if how == "lost":
+        connection.connection_lost(None)
+    else:
+        transport.close()
+    await _next_turn()
+    assert (site.targets, caplog.messages) == ([b"/"], [])
+
+
 async def test_whoever_writes_is_called_when_the_client_reads_again() -> None:
     site = Site()
     connection, _ = await connected(site)

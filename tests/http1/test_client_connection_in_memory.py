@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from time import monotonic
 
 import pytest
 
 from proxy.errors import UpstreamDown, UpstreamError, UpstreamGarbage, UpstreamTimeout
 from proxy.http1.client_connection import STALLED_SECONDS, UpstreamConnection
+from proxy.http1.response_parser import MAX_HEAD_BYTES
 from proxy.rules.head import ResponseHead
 from tests.http1.memory_transport import MemoryTransport
 
@@ -159,6 +161,12 @@ async def test_who_waits_for_a_page(for_page: bool) -> None:
     assert not connection.page_since(now + 1), "nobody waits"
 
 
+async def test_nobody_waits_for_a_page_that_was_given_up() -> None:
+    connection, _, _, _ = sent(for_page=True)
+    connection.give_up()
+    assert not connection.page_since(monotonic() + 1)
+
+
 async def test_nobody_waits_for_a_page_before_the_request_is_sent() -> None:
     connection, _, _, _ = sent(None, for_page=True)
     assert not connection.page_since(monotonic() + 1)
@@ -256,6 +264,40 @@ async def test_a_loss_fails_the_request(data: bytes, kind: type[UpstreamError], 
     assert (type(error), str(error), pool.released) == (kind, words, [False])
     connection.resume_writing()
     assert called == [], "there is nothing to write to"
+
+
+async def test_a_101_that_nobody_asked_for_fails_the_request() -> None:
+    connection, transport, _, answer = sent()
+    connection.data_received(SWITCH)
+    (error,) = answer.errors
+    assert (type(error), str(error)) == (UpstreamGarbage, "the upstream switched protocols unasked")
+    assert transport.state == "aborted"
+
+
+async def test_a_101_whose_connection_is_gone_fails_the_request() -> None:
+    ours, jupyters = socket.socketpair()
+    with ours, jupyters:
+        connection, answer = UpstreamConnection(Pool()), Answer()
+        connection.connection_made(MemoryTransport(ours))
+        connection.send(answer, b"GET", HEAD, b"", upgrade=True)
+        jupyters.sendall(SWITCH)
+        connection.connection_lost(ConnectionResetError())
+    (error,) = answer.errors
+    assert (type(error), str(error)) == (UpstreamDown, "the upstream closed right after its 101")
+    assert answer.calls == []
+
+
+@pytest.mark.parametrize(("more", "fault"), [(0, ""), (1, "the response's head is too large")])
+async def test_a_head_may_be_as_large_as_the_limit(more: int, fault: str) -> None:
+    """Counted are the reason and every field line, but not what follows the head."""
+    connection, _, _, answer = sent()
+    fields = [(b"Content-Length", b"2"), (b"A", b"")]
+    size = len(b"OK") + sum(len(name + value) + 4 for name, value in fields)
+    fields[1] = (b"A", b"x" * (MAX_HEAD_BYTES - size + more))
+    head = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % field for field in fields) + b"\r\n"
+    connection.data_received(head + b"ok")
+    assert [str(error) for error in answer.errors] == ([fault] if fault else [])
+    assert (b"ok" in answer.calls) is not bool(fault)
 
 
 async def test_a_tunnel_takes_the_transport() -> None:

@@ -222,7 +222,7 @@ class AiohttpConnection(web.RequestHandler):
         """Whether the client reads nothing at all, while its kernel keeps the connection."""
         if unread_bytes != self._unread_bytes or not unread_bytes:
             self._unread_bytes, self._unread_since = unread_bytes, now
-        return unread_bytes > 0 and now - self._unread_since > UNREAD_SECONDS
+        return now - self._unread_since > UNREAD_SECONDS
 
     def _refuse(self, status: int, sentence: str) -> SentResponse:
         served = ServedRequest(self, self._client, self._new_tunnel)
