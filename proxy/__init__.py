@@ -13,6 +13,7 @@ The life of a request, with the file that does each step::
                     └ Forward, Tunnel, Internal   goes to an upstream:
                        ├ proxying.router            which one: Jupyter, or labgate's own web.app
                        ├ access.access_control      whether this client may
+                       ├ cache                      a static file: Jupyter need not be asked
                        ├ proxying.pool              a connection: idle, or a new one
                        └ proxying.forwarder         request and response, as they arrive:
                           ├ rules.request             the head that goes up

@@ -18,6 +18,7 @@ from proxy.builders import (
     build_jupyter_pool,
     build_router,
     build_site,
+    build_static_cache,
     build_web_app_pool,
     challenge_folders,
     change_jupyter_pool,
@@ -96,6 +97,8 @@ class Application:
         self._page_deadline = self._new_page_deadline(settings)
         traffic = Traffic() if settings.listen.metrics else None
         self._router = build_router(settings, limits, self._pool, self._web_pool)
+        self._static_cache = build_static_cache(settings, self._pool)
+        self._router.keep_files(self._static_cache)
         self._dispatcher = Dispatcher(self._router)
         services = self._dispatcher.services
         self.measures = Measures(self._router, self._pool, services.open_requests, traffic)
@@ -141,6 +144,8 @@ class Application:
             self._certificates.run()
         self.measures.start()
         self._web.start_soon()
+        if self._static_cache is not None:
+            self._static_cache.start()
 
     async def measured(self) -> tuple[Counts, Now]:
         """What only grows, and what goes up and down."""
@@ -241,6 +246,9 @@ class Application:
             tunnel.abort()
         if self._edge is not None:
             await self._edge.shut_down()
+        if self._static_cache is not None:
+            self._static_cache.close()
+        self._dispatcher.services.compressor.close()
         self._pool.close()
         self._web_pool.close()
         await self._web.stop()

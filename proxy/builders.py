@@ -13,6 +13,8 @@ from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
 from proxy.access.revoked_sessions import Revoke, RevokedFile, RevokedSessions
 from proxy.access.session import Sessions, session_key
+from proxy.cache.disk_store import DiskStore
+from proxy.cache.static_cache import StaticCache
 from proxy.certs.acme.solvers import challenge_folder
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
@@ -146,6 +148,17 @@ def change_jupyter_pool(pool: Pool, settings: Settings) -> None:
         head_seconds=upstream.head_seconds,
         response_seconds=upstream.response_seconds,
     )
+
+
+def build_static_cache(settings: Settings, jupyter: Pool) -> StaticCache | None:
+    """The static files of Jupyter that are kept; None if none are."""
+    if not settings.cache.enabled:
+        return None
+    max_bytes = settings.cache.memory_mib * 2**20
+    # Others may share the state folder, and have another Jupyter behind their names.
+    name = settings.origins[0].spelled_out.replace(":", "_")
+    disk = DiskStore(settings.state_folder / "static-files" / name, max_bytes)
+    return StaticCache(jupyter, disk, max_bytes)
 
 
 def build_web_app_pool(web_app: Upstream) -> Pool:

@@ -58,6 +58,7 @@ class Measures:
         Args:
             connections: Open ones of clients.
         """
+        cache = self._router.jupyter.cache
         lockout, websockets = self.lockout, len(self._open_requests.tunnels)
         return Now(
             connections=connections,
@@ -68,6 +69,8 @@ class Measures:
             locked_out=len(lockout.locked_out(monotonic())) if lockout is not None else 0,
             memory_bytes=resident_bytes(os.getpid()),
             loop_lag_seconds=self._lag.seconds,
+            cached_files=len(cache.files) if cache is not None else 0,
+            cached_bytes=cache.files.size_bytes if cache is not None else 0,
         )
 
     def counts(self) -> Counts:
@@ -78,4 +81,6 @@ class Measures:
             counts.bytes_down += tunnel.bytes_down
         access_control = self._router.jupyter.access_control
         counts.lockouts = access_control.lockouts if access_control is not None else 0
+        if (cache := self._router.jupyter.cache) is not None:
+            counts.cache_hits, counts.cache_saved_bytes = cache.hits, cache.saved_bytes
         return counts

@@ -30,6 +30,7 @@ LAYERS = {
     "config": "the settings; their defaults and addresses are those of net",
     "http1": "HTTP/1.1 on both sides, on sockets of net with the limits of net",
     "http2": "HTTP/2 towards clients; its connections end and are limited as those of http1",
+    "cache": "static files of an upstream that http1 speaks to",
     "access": "who gets in; knows heads, but no connection",
     "certs": "certificates for tls, as the settings want them",
     "observe": "what is reported: records, metrics of certificates, health by the settings",

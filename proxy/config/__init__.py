@@ -4,7 +4,7 @@
 - ``settings``              the whole configuration, and values that follow from several keys
 - ``certificate_settings``  the sections ``tls`` and ``acme``: keys with their defaults
 - ``jupyter_settings``      the section ``jupyter``
-- ``delivery_settings``     the section ``compression``
+- ``delivery_settings``     the sections ``compression`` and ``cache``
 - ``log_settings``          the section ``log``
 - ``sections``              all other sections
 - ``section``               what every section is

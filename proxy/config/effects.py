@@ -76,6 +76,10 @@ def _info_logged(settings: Settings) -> Obstacle | None:
     return Obstacle("log.level", level) if level in ("warning", "error") else None
 
 
+def _cached(settings: Settings) -> Obstacle | None:
+    return None if settings.cache.enabled else Obstacle("cache.enabled", "false")
+
+
 def _headers_shown(settings: Settings) -> Obstacle | None:
     return None if settings.log.show_headers else Obstacle("log.show_headers", "false")
 
@@ -111,6 +115,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "access.lockout_seconds": (_lockout,),
     "limits.handshake_seconds": (_tls,),
     "upstream.idle_seconds": (_idle_connections,),
+    "cache.memory_mib": (_cached,),
     "log.access": (_info_logged,),
     "log.health": (_info_logged,),
     "log.show_headers_only": (_headers_shown,),
@@ -130,7 +135,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 }
 """The needs of each key; it has an effect if none of them returns an obstacle."""
 
-INDEPENDENT = ("access", "limits", "upstream", "compression", "log", "inspector", "state")
+INDEPENDENT = ("access", "limits", "upstream", "compression", "cache", "log", "inspector", "state")
 """Sections whose keys always have an effect, unless ``NEEDS`` has an entry.
 
 ``access.proxy_protocol`` without ``trusted_proxies`` is refused by ``Settings``, and

@@ -49,6 +49,8 @@ AT_RESTART = frozenset(
         *("jupyter.recreate", "jupyter.password", "jupyter.user", "jupyter.memory_limit"),
         *("jupyter.port", "jupyter.folder", "jupyter.start_timeout_seconds"),
         "inspector.address",
+        # What is kept has its place, and its work in the background.
+        *("cache.enabled", "cache.memory_mib"),
         # Locks, the admin socket and the certificates are in the folder.
         "state.folder",
     }

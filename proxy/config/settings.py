@@ -17,7 +17,7 @@ from proxy.config.certificate_settings import (
     AcmeSettings,
     TlsSettings,
 )
-from proxy.config.delivery_settings import CompressionSettings
+from proxy.config.delivery_settings import CacheSettings, CompressionSettings
 from proxy.config.jupyter_settings import JupyterSettings
 from proxy.config.log_settings import LogSettings
 from proxy.config.section import Section
@@ -49,6 +49,7 @@ class Settings(Section):
     upstream: UpstreamSettings = UpstreamSettings()
     jupyter: JupyterSettings = JupyterSettings()
     compression: CompressionSettings = CompressionSettings()
+    cache: CacheSettings = CacheSettings()
     log: LogSettings = LogSettings()
     inspector: InspectorSettings = InspectorSettings()
     state: StateSettings = StateSettings()

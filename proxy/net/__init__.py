@@ -10,6 +10,7 @@ In the order a connection meets them:
 - ``upstream_address``    where Jupyter is
 - ``upstream_tls``        TLS towards it: whom labgate trusts, and its own certificate
 - ``send_buffer``         what the kernel takes before it can send it
+- ``upstream_watch``      a connection that carries nothing and ends when Jupyter does
 - ``keepalive``           TCP keep-alive: detects a peer that vanished
 - ``reset``               closes with a reset, so that the other end sees a truncation
 """

@@ -68,6 +68,8 @@ class Counts:
         bytes_up: Content from clients; all bytes of WebSockets.
         bytes_down: Content to clients; all bytes of WebSockets.
         lockouts: Addresses that were locked out.
+        cache_hits: Requests for static files that Jupyter was not asked about.
+        cache_saved_bytes: How many fewer bytes their clients got than Jupyter would have sent.
         whole: From a request's head to the end of its response.
         own: Labgate's part of it: until the request goes up, or is answered here.
         jupyter: Jupyter's part: from the end of the request to the head of the response.
@@ -78,6 +80,8 @@ class Counts:
     bytes_up: int = 0
     bytes_down: int = 0
     lockouts: int = 0
+    cache_hits: int = 0
+    cache_saved_bytes: int = 0
     whole: Histogram = field(default_factory=Histogram)
     own: Histogram = field(default_factory=Histogram)
     jupyter: Histogram = field(default_factory=Histogram)
@@ -98,6 +102,8 @@ class Counts:
         self.bytes_up += other.bytes_up
         self.bytes_down += other.bytes_down
         self.lockouts += other.lockouts
+        self.cache_hits += other.cache_hits
+        self.cache_saved_bytes += other.cache_saved_bytes
         for one, more in (
             (self.whole, other.whole),
             (self.own, other.own),
@@ -119,6 +125,8 @@ class Now:
         locked_out: Addresses that are locked out.
         memory_bytes: Resident memory.
         loop_lag_seconds: The longest delay of the event loop within the last minute.
+        cached_files: Static files that are kept in memory; each worker has its own.
+        cached_bytes: What they take.
     """
 
     connections: int = 0
@@ -129,6 +137,8 @@ class Now:
     locked_out: int = 0
     memory_bytes: int = 0
     loop_lag_seconds: float = 0.0
+    cached_files: int = 0
+    cached_bytes: int = 0
 
 
 def sum_of(counted: Iterable[Counts]) -> Counts:
@@ -154,4 +164,6 @@ def all_of(processes: Iterable[Now]) -> Now:
         locked_out=max((one.locked_out for one in each), default=0),
         memory_bytes=sum(one.memory_bytes for one in each),
         loop_lag_seconds=max((one.loop_lag_seconds for one in each), default=0.0),
+        cached_files=sum(one.cached_files for one in each),
+        cached_bytes=sum(one.cached_bytes for one in each),
     )

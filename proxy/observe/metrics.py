@@ -85,11 +85,23 @@ def _of_traffic(counts: Counts) -> Iterable[Metric]:
     lockouts = CounterMetricFamily(
         "labgate_lockouts", "Addresses that were locked out.", value=counts.lockouts
     )
+    hits = CounterMetricFamily(
+        "labgate_cache_hits",
+        "Requests for static files that Jupyter was not asked about.",
+        value=counts.cache_hits,
+    )
+    saved = CounterMetricFamily(
+        "labgate_cache_saved_bytes",
+        "How many fewer bytes their clients got than Jupyter would have sent.",
+        value=counts.cache_saved_bytes,
+    )
     return [
         requests,
         refusals,
         octets,
         lockouts,
+        hits,
+        saved,
         _histogram("request", "From a request's head to the end of its response.", counts.whole),
         _histogram(
             "own", "labgate's part: until a request goes up, or is answered here.", counts.own
@@ -134,6 +146,8 @@ def _of_now(now: Now) -> Iterable[Metric]:
             "The longest delay of an event loop within the last minute.",
             now.loop_lag_seconds,
         ),
+        ("cached_files", "Static files that are kept in memory.", now.cached_files),
+        ("cached_bytes", "What they take.", now.cached_bytes),
     ]
     return [
         pool,

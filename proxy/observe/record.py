@@ -45,6 +45,7 @@ class Record:
         head: The request head as it was received.
         status: The status sent to the client; 0 if nothing was sent.
         outcome: ``forwarded``, ``tunnelled``, ``redirected``, ``answered here``,
+            ``cached`` (a static file that Jupyter was not asked for),
             ``refused (rule)`` or the error.
         bytes_up: Bytes of content from the client; all bytes in a tunnel.
         bytes_down: Bytes of content to the client; all bytes in a tunnel.

@@ -11,7 +11,7 @@ from proxy.observe.record import Record
 
 MAX_WAITING = 2048
 
-OUTCOMES = frozenset({"forwarded", "tunnelled", "redirected", "answered here"})
+OUTCOMES = frozenset({"forwarded", "tunnelled", "redirected", "answered here", "cached"})
 REFUSED = "refused ("
 
 

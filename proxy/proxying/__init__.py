@@ -11,6 +11,7 @@ In the order a request meets them:
 - ``request_log``      why a request is refused or fails, in the log
 - ``outage``           one line in the log when Jupyter goes away, and one when it is back
 - ``forwarder``        an allowed request up to its upstream, the response down
+- ``stored_response``  a static file of the cache on its way to the client
 - ``result``           what became of it
 - ``pool``             the connections to an upstream, kept open for the requests that follow
 - ``pool_rules``       which of them a request takes, which are closed, and when to look again

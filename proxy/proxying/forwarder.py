@@ -15,20 +15,19 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from proxy.compression.compressed_response import CompressedResponse
-from proxy.compression.compressor import Compressor
 from proxy.errors import ClientFault, UpstreamDown, UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.messages import RequestBody, Responder
 from proxy.observe.record import Record, Recording
-from proxy.proxying.decision_cache import DecisionCache
 from proxy.proxying.pool import Pool
 from proxy.proxying.result import Result, Switched, without_traceback
+from proxy.proxying.router import Route
+from proxy.proxying.services import Services
 from proxy.rules.changes import Change, differences
 from proxy.rules.compression import is_sized
 from proxy.rules.head import Field, RequestHead, ResponseHead
 from proxy.rules.negotiation import is_navigation
 from proxy.rules.response import downstream_fields
-from proxy.rules.site import Site
 
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
 """RFC 9110 section 9.2.2: only these may be sent again on their own."""
@@ -42,11 +41,10 @@ class Forwarder:
 
     Attributes:
         head: The request as it was allowed.
-        site: The configuration.
         body: The request's content.
         responder: The client's side.
-        cache: Serialises the request's head.
-        compressor: Compresses what ``rules.compression`` lets it.
+        route: Where it goes, and what holds for it there.
+        services: What all requests use.
         request_id: Goes up with it.
         report: Called once for each ``send``, with the result.
         upgrade: Whether the request asks for a WebSocket.
@@ -58,11 +56,10 @@ class Forwarder:
     """
 
     head: RequestHead
-    site: Site
     body: RequestBody
     responder: Responder
-    cache: DecisionCache
-    compressor: Compressor
+    route: Route
+    services: Services
     request_id: bytes
     report: Callable[[Result], None]
     upgrade: bool
@@ -93,9 +90,9 @@ class Forwarder:
             self.sent_up_at = monotonic()
         self._connection = connection
         self._reported = False
-        data = self.cache.upstream_head(
+        data = self.services.cache.upstream_head(
             head,
-            self.site,
+            self.route.site,
             self.request_id,
             websocket=self.upgrade,
             changes=trace.changes_up if trace else None,
@@ -179,7 +176,9 @@ class Forwarder:
         self._status = head.status
         fields, dated = self._final_fields(head)
         sized = b"content-length" in head.names
-        if self.head.target.startswith(self.site.compressible):
+        if self.route.cache is not None and b"cache-control" in head.names:
+            self.route.cache.notice(self.head, head)
+        if self.head.target.startswith(self.route.site.compressible):
             fields = self._compress(head, fields)
             sized = sized and is_sized(fields)
         added = self.responder.send_head(head.status, head.reason, fields, sized=sized, dated=dated)
@@ -223,11 +222,11 @@ class Forwarder:
 
     def _compress(self, head: ResponseHead, fields: list[Field]) -> list[Field]:
         """Compress the content if the rules say so; returns the fields to send."""
-        sent, compressed = self.compressor.begin(
+        sent, compressed = self.services.compressor.begin(
             self.head,
             head,
             fields,
-            base_path=self.site.base_path,
+            base_path=self.route.site.base_path,
             responder=self.responder,
             ended=self._on_compressed,
         )
@@ -263,7 +262,7 @@ class Forwarder:
     def _fields(
         self, head: ResponseHead, changes: list[Change] | None = None
     ) -> tuple[list[Field], bool]:
-        site = self.site
+        site = self.route.site
         public = site.domains[0]
         if b"location" in head.names:
             # Nothing else needs it.

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Callable, Iterable, Set
 from time import monotonic
 from typing import Protocol, TypeVar
+from weakref import WeakSet
 
 from proxy.errors import UpstreamDown
 from proxy.http1.client_connection import UpstreamConnection
+from proxy.net.upstream_watch import UpstreamWatch
 from proxy.proxying.pool_rules import IdleLimits, next_check, to_close, to_take
 from proxy.runtime.tasks import yielding_to_others
 
@@ -62,6 +64,7 @@ class Pool:
         self._open: set[UpstreamConnection] = set()
         self._idle: dict[UpstreamConnection, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._watches: WeakSet[UpstreamWatch] = WeakSet()
 
     def change(
         self,
@@ -102,6 +105,8 @@ class Pool:
         for connection in self._open:
             connection.retired = True
         self._upstream = upstream
+        for watch in tuple(self._watches):
+            watch.end()
 
     def take(self) -> UpstreamConnection | None:
         """An idle connection, if there is one to be used."""
@@ -121,22 +126,42 @@ class Pool:
         Raises:
             UpstreamDown: With the reason.
         """
-        upstream = self._upstream
-        if upstream is None:
-            raise UpstreamDown("Jupyter is being started")
-        try:
-            async with asyncio.timeout(self._connect_timeout):
-                _, connection = await upstream.connect(self._make)
-        except TimeoutError:
-            seconds = f"{self._connect_timeout:g}"
-            raise UpstreamDown(f"{upstream} did not accept within {seconds} s") from None
-        except OSError as error:
-            raise UpstreamDown(f"{upstream}: {error.strerror or error}") from None
+        upstream, connection = await self._connect(self._make)
         # Whoever asked has chosen the upstream of then; what follows goes to the one of now.
         connection.retired = upstream is not self._upstream
         if connection.usable:
             self._open.add(connection)
         return connection
+
+    async def watch(self, on_lost: Callable[[], None]) -> UpstreamWatch:
+        """Open a connection that carries nothing.
+
+        Args:
+            on_lost: Called once when the upstream ends it, or when there is another upstream.
+
+        Raises:
+            UpstreamDown: With the reason.
+        """
+        upstream, watch = await self._connect(lambda: UpstreamWatch(on_lost))
+        if upstream is not self._upstream:
+            watch.close()
+            raise UpstreamDown("Jupyter has moved")
+        self._watches.add(watch)
+        return watch
+
+    async def _connect(self, factory: Callable[[], P]) -> tuple[Upstream, P]:
+        upstream = self._upstream
+        if upstream is None:
+            raise UpstreamDown("Jupyter is being started")
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                _, connected = await upstream.connect(factory)
+        except TimeoutError:
+            seconds = f"{self._connect_timeout:g}"
+            raise UpstreamDown(f"{upstream} did not accept within {seconds} s") from None
+        except OSError as error:
+            raise UpstreamDown(f"{upstream}: {error.strerror or error}") from None
+        return upstream, connected
 
     async def check_times(self) -> None:
         """Fail the requests whose responses take too long to begin; call it twice a second."""

@@ -22,6 +22,7 @@ from proxy.proxying.forwarder import Forwarder
 from proxy.proxying.result import Result, Switched
 from proxy.proxying.router import Route
 from proxy.proxying.services import Services
+from proxy.proxying.stored_response import StoredResponse, find_stored
 from proxy.rules.decision import Forward, Internal, Redirect, Refuse, Respond, Tunnel
 from proxy.rules.head import NO_FIELDS, RequestHead, ResponseHead
 from proxy.runtime.tasks import spawn
@@ -53,7 +54,7 @@ class RequestHandler:
     """Set before anything else of what follows."""
     _slot: Slot | None = field(default=None, init=False)
     _attempt: LoginAttempt | None = field(default=None, init=False)
-    _forwarder: Forwarder | None = field(default=None, init=False)
+    _sender: Forwarder | StoredResponse | None = field(default=None, init=False)
     _task: asyncio.Task[None] | None = field(default=None, init=False)
     _finished: bool = field(default=False, init=False)
 
@@ -78,8 +79,8 @@ class RequestHandler:
         self.record.outcome = self.record.outcome or CLIENT_LEFT
         if self._task is not None:
             self._task.cancel()
-        elif self._forwarder is not None and not self._finished:
-            self._count(self._forwarder.abandon())
+        elif self._sender is not None and not self._finished:
+            self._count(self._sender.abandon())
             self._finish()
 
     # Up
@@ -111,26 +112,29 @@ class RequestHandler:
             self._refuse(allowed)
             return
         services, route, record = self.services, self._route, self.record
-        self._attempt = allowed.attempt
-        heard = allowed.attempt is not None or services.observers.head
+        self._attempt = attempt = allowed.attempt
         traced = services.trace and not route.internal
         if record.recording is not None:
             record.recording.admitted()
             traced = not route.internal
             if not isinstance(decision, Internal) and decision.would_refuse is not None:
                 record.recording.refused(decision.would_refuse)
-        self._forwarder = forwarder = Forwarder(
+        if route.cache is not None and self.head.target in route.cache.files.targets:
+            self._sender = find_stored(route, self.head, allowed, self.responder, self)
+            if self._sender is not None:
+                self._sender.send()
+                return
+        self._sender = forwarder = Forwarder(
             allowed.head or decision.head,
-            route.site,
             NO_CONTENT if route.internal else self.body,
             self.responder,
-            services.cache,
-            services.compressor,
+            route,
+            services,
             record.request_id,
-            report=self._on_result,
+            report=self.on_result,
             upgrade=isinstance(decision, Tunnel),
             extra=allowed.fields,
-            on_response=self._on_response_head if heard else None,
+            on_response=self._on_response_head if attempt or services.observers.head else None,
             trace=record if traced else None,
         )
         connection = None if forwarder.upgrade else route.pool.take()
@@ -145,28 +149,29 @@ class RequestHandler:
         access_control = self._route.access_control
         if self._attempt is not None and access_control is not None:
             access_control.on_response_head(self._attempt, self._route.site, head)
-        if self._forwarder is not None:
-            self.record.sent_up_at = self._forwarder.sent_up_at
-            self.record.request_ended_at = self._forwarder.request_ended_at
-        self._on_status(head.status)
+        if isinstance(self._sender, Forwarder):
+            self.record.sent_up_at = self._sender.sent_up_at
+            self.record.request_ended_at = self._sender.request_ended_at
+        self.on_status(head.status)
 
-    def _on_status(self, status: int) -> None:
+    def on_status(self, status: int) -> None:
         self.record.status = status
         if self.services.observers.head:
             notify_observers(self.services.observers.head, self.record)
 
-    def _on_result(self, result: Result) -> None:
+    def on_result(self, result: Result) -> None:
         self._count(result)
         outage = self._route.outage
-        if result.status and outage is not None and outage.open:
+        if result.status and not result.outcome and outage is not None and outage.open:
             outage.end()
         if result.switched is not None:
             self._try_tunnel(result.switched)
         elif result.retry:
-            assert self._forwarder is not None, "it has reported"
-            self._start(self._forwarder.dial(self._route.pool, self.record.recording))
+            assert isinstance(self._sender, Forwarder), "it has reported"
+            self._start(self._sender.dial(self._route.pool, self.record.recording))
         elif result.error is None:
-            self.record.outcome = "answered here" if self._route.internal else "forwarded"
+            here = self._route.internal
+            self.record.outcome = result.outcome or ("answered here" if here else "forwarded")
             self._end()
         else:
             self._on_error(result.error)
@@ -185,13 +190,10 @@ class RequestHandler:
             record.warning = True
             self.services.log.failed(record, error, route)
         response = responses.after_error(record, error, internal=route.internal)
-        if begun:
-            self.responder.abort()
-        elif response is None:
-            self.responder.close()
-        else:
-            self._on_status(response.status)
-            send_response(self.responder, response)
+        if response is not None and not begun:
+            self._respond(response, record.outcome)
+            return
+        (self.responder.abort if begun else self.responder.close)()
         self._end()
 
     def _try_tunnel(self, switched: Switched) -> None:
@@ -209,7 +211,7 @@ class RequestHandler:
 
     def _open_tunnel(self, switched: Switched) -> None:
         """Join both sides, and drop what an idle WebSocket does not need."""
-        self._forwarder = self._task = None
+        self._sender = self._task = None
         self._release_slot()
         record = self.record
         record.outcome = "tunnelled"
@@ -230,7 +232,7 @@ class RequestHandler:
 
     def _respond(self, response: Response, outcome: str) -> None:
         self.record.outcome = outcome
-        self._on_status(response.status)
+        self.on_status(response.status)
         send_response(self.responder, response)
         self._end()
 
@@ -276,7 +278,7 @@ class RequestHandler:
         if self._finished:
             return
         self._finished = True
-        self._forwarder = self._task = None
+        self._sender = self._task = None
         self._release_slot()
         record, services = self.record, self.services
         if self._attempt is not None and self._route.access_control is not None:

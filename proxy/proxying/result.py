@@ -41,6 +41,7 @@ class Result(NamedTuple):
             ``ConnectionError`` when the client left.
         retry: Whether the request can be sent once more, over a new connection.
         switched: The response is a 101 that the client has not been sent yet.
+        outcome: The record's, if it is neither ``forwarded`` nor ``answered here``.
     """
 
     status: int
@@ -49,6 +50,7 @@ class Result(NamedTuple):
     error: UpstreamError | ClientFault | ConnectionError | None = None
     retry: bool = False
     switched: Switched | None = None
+    outcome: str = ""
 
 
 def without_traceback(error: Failure) -> Failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from proxy.access.access_control import AccessControl
+from proxy.cache.static_cache import StaticCache
 from proxy.net.limits import (
     WEB_APP_REQUESTS,
     WEB_APP_REQUESTS_PER_ADDRESS,
@@ -27,6 +28,7 @@ class Route:
         site: What the rules rewrite by, in requests to it and in its responses.
         limit: How many requests it may have at once; a tunnel is not counted any more.
         access_control: Decides who may reach it; None lets everybody.
+        cache: Static files that need not be asked for; None keeps none.
         outage: Logs when it goes away and when it comes back; labgate's web application has none.
         internal: It is labgate's web application: requests go there without content, and
             ``--show-headers`` does not show what the rules change.
@@ -36,6 +38,7 @@ class Route:
     site: Site
     limit: ConcurrencyLimit
     access_control: AccessControl | None = None
+    cache: StaticCache | None = None
     outage: Outage | None = None
     internal: bool = False
 
@@ -85,8 +88,10 @@ class Router:
         self.site = site
         self.behind_proxies = bool(site.trusted_proxies)
         self.jupyter = replace(self.jupyter, site=site)
-        self._unmodified = replace(self.jupyter, site=site.unmodified())
+        self._unmodified = replace(self.jupyter, site=site.unmodified(), cache=None)
         self.web_app = replace(self.web_app, site=site.for_web_app())
+        if self.jupyter.cache is not None:
+            self.jupyter.cache.use(site)
 
     def change_limits(self, limits: Limits, trusted_proxies: Networks) -> None:
         """From the next request on, this many may be forwarded at once."""
@@ -97,3 +102,7 @@ class Router:
         """From the next request on, ``access_control`` decides who may reach Jupyter."""
         self.jupyter = replace(self.jupyter, access_control=access_control)
         self._unmodified = replace(self._unmodified, access_control=access_control)
+
+    def keep_files(self, cache: StaticCache | None) -> None:
+        """From the next request on, Jupyter's static files come from ``cache`` if it has them."""
+        self.jupyter = replace(self.jupyter, cache=cache)

@@ -29,6 +29,7 @@ In the order a request meets them:
 - ``token_check``      whether Jupyter accepted the token of a request
 - ``response``         the head that is sent to the client
 - ``compression``      which responses are compressed, and what their heads say then
+- ``caching``          which responses are kept, and what is answered from them
 - ``negotiation``      the representation of labgate's own responses: page, JSON or text
 - ``secret_names``     which fields and parameters hold secrets
 - ``redaction``        removes secrets from what is shown or logged

@@ -27,9 +27,15 @@ CODINGS = (b"zstd", b"br", b"gzip")
 """In the order of preference: by octets for the CPU time that they cost while a client waits."""
 MIN_BYTES = 1024
 """Below, the fields around the content and the round trip are what takes time."""
-STATIC_FOLDERS = ("static/", "lab/extensions/", "lab/api/themes/", "nbextensions/")
-"""Below base_url: files that Jupyter gives to everybody."""
-API_FOLDERS = ("api/contents", "api/kernelspecs", "lab/api/")
+STATIC_FOLDERS = (
+    "static/",
+    "lab/extensions/",
+    "lab/api/themes/",
+    "nbextensions/",
+    "kernelspecs/",
+)
+"""Below base_url: files that are the same for everybody who gets them."""
+API_FOLDERS = ("api/contents", "api/kernelspecs", "lab/api/", "lsp/status")
 """Below base_url: JSON without secrets."""
 
 _JSON = b"application/json"
@@ -45,6 +51,8 @@ _TYPES = frozenset(
         b"font/otf",
         b"font/ttf",
         b"image/svg+xml",
+        b"image/vnd.microsoft.icon",
+        b"image/x-icon",
         b"text/css",
         b"text/javascript",
         b"text/markdown",
@@ -100,16 +108,21 @@ def accepted_coding(accept_encoding: tuple[bytes, ...]) -> bytes | None:
     Args:
         accept_encoding: The values of all Accept-Encoding fields.
     """
-    weights: dict[bytes, float] = {}
-    for entry in b",".join(accept_encoding).lower().split(b","):
-        coding, _, parameters = entry.partition(b";")
-        weights[coding.strip()] = _weight(parameters)
+    weights = _weights(accept_encoding)
     others = weights.get(b"*", 0.0)
     weight, coding = max(
         ((weights.get(coding, others), coding) for coding in CODINGS), key=lambda pair: pair[0]
     )
     # Without an entry of its own, content as it is is accepted, and preferred to nothing.
     return coding if weight > 0 and weight >= weights.get(b"identity", 0.0) else None
+
+
+def accepts(coding: bytes, request: RequestHead) -> bool:
+    """Whether the client accepts a coding at any weight; an empty one is none.
+
+    ``*`` is not enough for a coding that there is no other choice of.
+    """
+    return not coding or _weights(tuple(request.values(b"accept-encoding"))).get(coding, 0.0) > 0
 
 
 def no_transform(values: Sequence[bytes]) -> bool:
@@ -146,6 +159,15 @@ def _is_below(target: bytes, base_path: str, folders: tuple[str, ...]) -> bool:
 @lru_cache(maxsize=64)
 def _prefixes(base_path: str, folders: tuple[str, ...]) -> tuple[bytes, ...]:
     return tuple((base_path + folder).encode() for folder in folders)
+
+
+@lru_cache(maxsize=64)
+def _weights(accept_encoding: tuple[bytes, ...]) -> dict[bytes, float]:
+    weights: dict[bytes, float] = {}
+    for entry in b",".join(accept_encoding).lower().split(b","):
+        coding, _, parameters = entry.partition(b";")
+        weights[coding.strip()] = _weight(parameters)
+    return weights
 
 
 def _weight(parameters: bytes) -> float:

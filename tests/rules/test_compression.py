@@ -8,6 +8,7 @@ from proxy.rules.compression import (
     MIN_BYTES,
     CompressedHead,
     accepted_coding,
+    accepts,
     compressed_head,
     compressible_folders,
     is_sized,
@@ -58,6 +59,15 @@ def test_the_coding_is_the_one_that_the_client_prefers(
     assert accepted_coding(values) == coding
 
 
+def test_one_coding_is_accepted_or_not() -> None:
+    assert accepts(b"br", get(BROWSER))
+    assert accepts(b"br", get(b"Accept-Encoding: gzip, BR;q=0.001"))
+    assert not accepts(b"br", get(b"Accept-Encoding: gzip, br;q=0"))
+    assert not accepts(b"br", get(b"Accept-Encoding: *"))
+    assert not accepts(b"br", get())
+    assert accepts(b"", get())
+
+
 def decided(
     *lines: bytes,
     target: bytes = b"/static/lab/main.js",
@@ -76,6 +86,7 @@ STATIC = [
     pytest.param(b"/static/notebook/main.js", "/", id="Notebook"),
     pytest.param(b"/lab/extensions/@jupyter-widgets/x/static/1.js", "/", id="an extension"),
     pytest.param(b"/nbextensions/widgets/extension.js", "/", id="a classic extension"),
+    pytest.param(b"/kernelspecs/python3/logo-svg.svg", "/", id="a kernel's logo"),
     pytest.param(b"/user/me/static/lab/main.js", "/user/me/", id="behind a hub"),
 ]
 
@@ -93,6 +104,7 @@ APIS = [
     pytest.param(b"/lab/api/settings?1712", id="settings"),
     pytest.param(b"/lab/api/translations/de_DE", id="a language"),
     pytest.param(b"/api/kernelspecs?1", id="kernels to choose from"),
+    pytest.param(b"/lsp/status?1", id="language servers"),
 ]
 
 

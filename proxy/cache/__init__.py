@@ -1,0 +1,13 @@
+"""Static files of Jupyter, kept in memory and on disk; ``rules.caching`` says which.
+
+Only what labgate itself has fetched without credentials is kept, so nobody gets from here what
+Jupyter does not give to everybody. A file is answered from here only while it is known to be
+Jupyter's: see ``static_cache``.
+
+- ``static_cache``  finds files for requests; fetches and checks them in the background
+- ``anonymous_fetch``  requests of labgate's own, without credentials
+- ``best_coding``   compresses a file once, as small as can be, without disturbing anybody
+- ``stored_file``   a file as it is kept, and the heads of its responses
+- ``memory_store``  the files in memory, as many as there is room for
+- ``disk_store``    the same across restarts
+"""

@@ -1,0 +1,133 @@
+"""The files on disk, across restarts: in a folder that only labgate's user can read and write.
+
+What is read is verified, and Jupyter is asked about every file before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from proxy.cache.stored_file import FileKey, StoredFile
+from proxy.rules.caching import MAX_FILE_BYTES, Validators
+from proxy.runtime.secret_files import make_private_folder, write_atomically
+
+log = logging.getLogger("labgate")
+
+FORMAT = 1
+"""Of what stands in a file; others are removed."""
+
+
+class DiskStore:
+    """Files below one folder. Every method may wait for the disk: call them in a thread.
+
+    Args:
+        folder: It is made when it is needed.
+        max_bytes: What is read at most; what is beyond is removed.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+
+    def read_all(self) -> list[StoredFile]:
+        """Every file that is whole; the others are removed.
+
+        The most recently written ones come first, and they are what there is room for.
+        """
+        files: list[StoredFile] = []
+        size_bytes = 0
+        for path in self._paths():
+            file = _read(path)
+            if file is not None and size_bytes + len(file.content) <= self._max_bytes:
+                size_bytes += len(file.content)
+                files.append(file)
+            else:
+                with suppress(OSError):
+                    path.unlink()
+        return files
+
+    def read(self, key: FileKey) -> StoredFile | None:
+        """The file; None if it is not there, or not whole."""
+        file = _read(self._path(key))
+        return file if file is not None and file.key == key else None
+
+    def write(self, file: StoredFile) -> None:
+        """Keep a file; a disk that cannot is only logged."""
+        try:
+            make_private_folder(self._folder)
+            write_atomically(self._path(file.key), _serialized(file))
+        except OSError as error:
+            log.info("cannot keep a static file on disk: %s", error.strerror or error)
+
+    def remove(self, key: FileKey) -> None:
+        """Forget a file, if it is there."""
+        with suppress(OSError):
+            self._path(key).unlink()
+
+    def clear(self) -> None:
+        """Forget every file."""
+        for path in self._paths():
+            with suppress(OSError):
+                path.unlink()
+
+    def _paths(self) -> list[Path]:
+        """Files of this folder and no others: no links, and none of another user."""
+        try:
+            owner = self._folder.stat().st_uid
+            found = [
+                (entry.stat().st_mtime, entry)
+                for entry in self._folder.iterdir()
+                if entry.is_file() and not entry.is_symlink() and entry.stat().st_uid == owner
+            ]
+        except OSError:
+            return []
+        return [path for _, path in sorted(found, reverse=True)]
+
+    def _path(self, key: FileKey) -> Path:
+        name = hashlib.sha256(key.authority + b"\0" + key.target).hexdigest()
+        return self._folder / name
+
+
+def _serialized(file: StoredFile) -> bytes:
+    """A line of JSON, then the content; before both the digest of both."""
+    about = {
+        "format": FORMAT,
+        "key": [part.decode("latin-1") for part in file.key],
+        "fields": [[part.decode("latin-1") for part in field] for field in file.fields],
+        "validators": [part.decode("latin-1") for part in file.validators],
+        "digest": file.digest,
+        "coding": file.coding.decode("ascii"),
+    }
+    data = json.dumps(about).encode("ascii") + b"\n" + file.content
+    return hashlib.sha256(data).hexdigest().encode("ascii") + b"\n" + data
+
+
+def _read(path: Path) -> StoredFile | None:
+    """The file in ``path``; None if it is not whole."""
+    try:
+        if path.stat().st_size > 2 * MAX_FILE_BYTES:
+            return None
+        digest, _, data = path.read_bytes().partition(b"\n")
+        if hashlib.sha256(data).hexdigest().encode("ascii") != digest:
+            return None
+        line, _, content = data.partition(b"\n")
+        about: dict[str, Any] = json.loads(line)
+        if about["format"] != FORMAT:
+            return None
+        return StoredFile(
+            FileKey(*(part.encode("latin-1") for part in about["key"])),
+            tuple(
+                (name.encode("latin-1"), value.encode("latin-1")) for name, value in about["fields"]
+            ),
+            Validators(*(part.encode("latin-1") for part in about["validators"])),
+            about["digest"],
+            about["coding"].encode("ascii"),
+            content,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

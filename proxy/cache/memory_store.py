@@ -1,0 +1,80 @@
+"""The files in memory, as many as there is room for: the least recently used ones go first."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from proxy.cache.stored_file import FileKey, StoredFile
+
+OVERHEAD_BYTES = 2048
+"""Of a file beside its content: its fields, and what holds them."""
+
+
+class MemoryStore:
+    """Files by their keys.
+
+    Attributes:
+        targets: The request targets of all files.
+        size_bytes: What they take.
+        max_bytes: What they may take.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.size_bytes = 0
+        self.targets: dict[bytes, int] = {}
+        self._files: OrderedDict[FileKey, StoredFile] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __iter__(self) -> Iterator[StoredFile]:
+        return iter(tuple(self._files.values()))
+
+    def __contains__(self, key: FileKey) -> bool:
+        return key in self._files
+
+    def get(self, key: FileKey) -> StoredFile | None:
+        """The file, which is then the most recently used one."""
+        file = self._files.get(key)
+        if file is not None:
+            self._files.move_to_end(key)
+        return file
+
+    def add(self, file: StoredFile) -> list[StoredFile]:
+        """Keep a file; returns those that had to go for it."""
+        self.remove(file.key)
+        self._files[file.key] = file
+        self.targets[file.key.target] = self.targets.get(file.key.target, 0) + 1
+        self.size_bytes += _size(file)
+        gone = []
+        while self.size_bytes > self.max_bytes:
+            oldest = next(iter(self._files.values()))
+            gone.append(oldest)
+            self.remove(oldest.key)
+        return gone
+
+    def remove(self, key: FileKey) -> None:
+        """Forget a file, if it is there."""
+        file = self._files.pop(key, None)
+        if file is None:
+            return
+        self.size_bytes -= _size(file)
+        self.targets[key.target] -= 1
+        if not self.targets[key.target]:
+            del self.targets[key.target]
+
+    def with_content(self, digest: str) -> StoredFile | None:
+        """A file with this content under whatever name."""
+        return next((file for file in self._files.values() if file.digest == digest), None)
+
+    def clear(self) -> None:
+        """Forget every file."""
+        self._files.clear()
+        self.targets.clear()
+        self.size_bytes = 0
+
+
+def _size(file: StoredFile) -> int:
+    return len(file.content) + OVERHEAD_BYTES

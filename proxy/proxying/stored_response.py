@@ -1,0 +1,100 @@
+"""Sends a file of the cache to a client, as fast as the client reads.
+
+Tested by tests/cache/test_static_cache.py.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Protocol
+
+from proxy.access.allow import Allow
+from proxy.cache.stored_file import FileAnswer
+from proxy.messages import Responder
+from proxy.proxying.result import Result
+from proxy.proxying.router import Route
+from proxy.rules.head import Field, RequestHead
+
+PIECE_BYTES = 256 * 1024
+"""What is given to the client's connection at once."""
+
+
+class StoredResponseOwner(Protocol):
+    """Who is told about it."""
+
+    def on_status(self, status: int) -> None:
+        """Its head is about to be sent."""
+
+    def on_result(self, result: Result) -> None:
+        """Everything was sent."""
+
+
+class StoredResponse:
+    """One response. What is not sent yet is the cache's memory, and no copy.
+
+    Args:
+        responder: The client's side.
+        answer: What is sent.
+        extra: Fields added to it.
+        owner: Is told about it.
+    """
+
+    def __init__(
+        self,
+        responder: Responder,
+        answer: FileAnswer,
+        extra: tuple[Field, ...],
+        owner: StoredResponseOwner,
+    ) -> None:
+        self._status = answer.status
+        self._responder = responder
+        self._fields = [*answer.fields, *extra]
+        self._content = answer.content
+        self._owner = owner
+        self._sent = 0
+
+    def send(self) -> None:
+        """Send the head, and what the client takes of the content now."""
+        self._owner.on_status(self._status)
+        dated = any(name == b"Date" for name, _ in self._fields)
+        sized = self._status == 200
+        reason = HTTPStatus(self._status).phrase.encode("ascii")
+        self._responder.send_head(self._status, reason, self._fields, sized=sized, dated=dated)
+        self._go_on()
+
+    def abandon(self) -> Result:
+        """The client has gone."""
+        self._responder.when_writable(None)
+        return Result(self._status, 0, self._sent)
+
+    def _go_on(self) -> None:
+        content, responder = self._content, self._responder
+        while self._sent < len(content):
+            if responder.congested:
+                responder.when_writable(self._go_on)
+                return
+            piece = content[self._sent : self._sent + PIECE_BYTES]
+            self._sent += len(piece)
+            responder.send_body(piece)
+            if self._sent < len(content):
+                responder.flush()
+        responder.when_writable(None)
+        responder.end()
+        self._owner.on_result(Result(self._status, 0, self._sent, outcome="cached"))
+
+
+def find_stored(
+    route: Route,
+    request: RequestHead,
+    allowed: Allow,
+    responder: Responder,
+    owner: StoredResponseOwner,
+) -> StoredResponse | None:
+    """The response to a request that Jupyter need not be asked about; None if there is none."""
+    if route.cache is None or allowed.attempt is not None:
+        # A password or token is for Jupyter to judge.
+        return None
+    file = route.cache.find(request)
+    if file is None:
+        return None
+    return StoredResponse(responder, file.answer(request, route.site), allowed.fields, owner)

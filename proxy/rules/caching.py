@@ -1,0 +1,135 @@
+"""Which responses are kept, whether they still hold, and what is answered from them (RFC 9111).
+
+Kept are static files alone, as Jupyter gives them to somebody without credentials, and only those
+that say that they do not change: ``immutable``, or a long life for a target with ``?v=`` (what
+jupyter_server's ``static_url`` makes of a file's content).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .compression import is_static, media_type
+from .head import Field, RequestHead, ResponseHead
+
+MIN_LIFE_SECONDS = 86_400
+"""A response to ``?v=`` that claims less is not kept; tornado claims ten years."""
+MAX_FILE_BYTES = 8 * 1024 * 1024
+
+_TARGET = re.compile(rb"[^?#%]+(?:\?v=[0-9a-fA-F]{1,128})?")
+_CONTENT_HASH = re.compile(rb"(?:[.\-/_]|\?v=)[0-9a-f]{16,128}(?:[.?]|\Z)")
+_MAX_AGE = re.compile(r"max-age=\"?(\d{1,10})\"?\Z")
+_DROPPED = frozenset(
+    {
+        b"accept-ranges",
+        b"age",
+        b"connection",
+        b"content-length",
+        b"date",
+        b"etag",
+        b"keep-alive",
+        b"transfer-encoding",
+        b"vary",
+    }
+)
+"""Fields of Jupyter's response that are made anew, or that were about its connection."""
+_IN_304 = frozenset({b"cache-control", b"expires", b"last-modified"})
+"""RFC 9110 section 15.4.5, beside ETag, Date and Vary."""
+
+
+class Validators(NamedTuple):
+    """What must stay the same, as text of the field; empty for none."""
+
+    last_modified: bytes
+    etag: bytes
+    length: bytes
+    media: bytes
+    cache_control: bytes
+
+
+def validators_of(response: ResponseHead) -> Validators:
+    """What the head of a response to GET or HEAD says of its content."""
+    names = (b"last-modified", b"etag", b"content-length", b"content-type", b"cache-control")
+    return Validators(*(b", ".join(response.values(name)) for name in names))
+
+
+def may_be_kept(target: bytes, response: ResponseHead, base_path: str) -> bool:
+    """Whether the response to a GET for ``target`` without credentials may be kept.
+
+    Every condition is positive: a static file, a life of its own, nothing about one client.
+    """
+    if response.status != 200 or not is_static(target, base_path):
+        return False
+    if _TARGET.fullmatch(target) is None:
+        # Another query may mean anything, and a stranger can write as many as they like.
+        return False
+    names = set(response.names)
+    if names & {b"set-cookie", b"content-encoding", b"content-range", b"vary", b"www-authenticate"}:
+        return False
+    if media_type(response) in (b"", b"text/html"):
+        return False
+    lengths = response.values(b"content-length")
+    if len(lengths) != 1 or not 0 < int(lengths[0]) <= MAX_FILE_BYTES:
+        return False
+    return _lives_long(target, response)
+
+
+def has_content_hash(target: bytes) -> bool:
+    """Whether the file's name changes with its content, so that one name means one content."""
+    return _CONTENT_HASH.search(target) is not None
+
+
+def may_answer(request: RequestHead) -> bool:
+    """Whether a response that is kept may answer the request.
+
+    Not if the client wants it from Jupyter itself (RFC 9111 section 5.2.1), as a browser does
+    after Shift and Reload, and not if it wants a part.
+    """
+    if request.method not in (b"GET", b"HEAD"):
+        return False
+    index = request.section.index
+    return index.keys().isdisjoint((b"range", b"pragma", b"cache-control"))
+
+
+def kept_fields(response: ResponseHead) -> tuple[Field, ...]:
+    """Those of Jupyter's fields that belong to the content."""
+    pairs = zip(response.names, response.fields, strict=True)
+    return tuple(field for name, field in pairs if name not in _DROPPED)
+
+
+def is_not_modified(request: RequestHead, etag: bytes, last_modified: bytes) -> bool:
+    """Whether the client has this response already (RFC 9110 section 13.2.2).
+
+    Args:
+        request: The client's.
+        etag: Of the response that it would get.
+        last_modified: That response's; empty for none.
+    """
+    known = request.values(b"if-none-match")
+    if known:
+        tags = {tag.strip().removeprefix(b"W/") for tag in b",".join(known).split(b",")}
+        return etag in tags or b"*" in tags
+    since = request.values(b"if-modified-since")
+    # Equal, not later: after a downgrade the file is older than what the client has.
+    return bool(last_modified) and tuple(since) == (last_modified,)
+
+
+def fields_of_304(fields: list[Field]) -> list[Field]:
+    """The fields that the response with 304 has in common with the one with 200."""
+    return [
+        field
+        for field in fields
+        if field[0].lower() in _IN_304 | {b"etag", b"date", b"vary", b"strict-transport-security"}
+    ]
+
+
+def _lives_long(target: bytes, response: ResponseHead) -> bool:
+    text = ",".join(value.decode("latin-1") for value in response.values(b"cache-control"))
+    directives = {part.strip().lower() for part in text.split(",")}
+    if directives & {"no-store", "private", "no-cache"}:
+        return False
+    ages = [int(found[1]) for part in directives if (found := _MAX_AGE.match(part))]
+    if len(ages) != 1 or ages[0] < MIN_LIFE_SECONDS:
+        return False
+    return "immutable" in directives or b"?v=" in target

@@ -1,0 +1,101 @@
+"""What is read from the disk is whole, and as much as there is room for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from proxy.cache.disk_store import DiskStore
+from proxy.cache.stored_file import FileKey, StoredFile
+from proxy.rules.caching import Validators
+
+KEY = FileKey(b"lab.example.org", b"/static/\xff.js?v=1")
+
+
+def stored(key: FileKey = KEY, content: bytes = b"compressed\n\x00") -> StoredFile:
+    validators = Validators(b"day", b'"\xe4"', b"9", b"text/css", b"immutable")
+    return StoredFile(key, ((b"Server", b"x\xe4"),), validators, "abc", b"br", content)
+
+
+def essence(file: StoredFile) -> tuple[object, ...]:
+    return (file.key, file.fields, file.validators, file.digest, file.coding, file.content)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path / "a" / "b", 1000)
+    assert store.read_all() == []
+    store.write(stored())
+    [read] = DiskStore(tmp_path / "a" / "b", 1000).read_all()
+    assert essence(read) == essence(stored())
+    assert read.period is None, "nobody has checked it yet"
+    one = store.read(KEY)
+    assert one is not None
+    assert essence(one) == essence(stored())
+    assert store.read(FileKey(b"other", KEY.target)) is None
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+    [path] = (tmp_path / "a" / "b").iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_files_are_removed(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path, 1000)
+    others = [stored(FileKey(b"a", target)) for target in (b"1", b"2", b"3")]
+    for file in others:
+        store.write(file)
+    store.remove(others[0].key)
+    store.remove(others[0].key)
+    assert {file.key for file in store.read_all()} == {others[1].key, others[2].key}
+    store.clear()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda data: data[:-1], id="cut off"),
+        pytest.param(lambda data: data[:-1] + b"x", id="another octet in the content"),
+        pytest.param(lambda data: data.replace(b'"br"', b'"zz"'), id="another octet in the head"),
+        pytest.param(lambda _: b"", id="empty"),
+        pytest.param(lambda _: b"\n\n\n", id="lines"),
+    ],
+)
+def test_what_is_not_whole_is_removed(tmp_path: Path, spoil: object) -> None:
+    store = DiskStore(tmp_path, 1000)
+    store.write(stored())
+    [path] = tmp_path.iterdir()
+    assert callable(spoil)
+    path.write_bytes(spoil(path.read_bytes()))
+    assert store.read(KEY) is None
+    assert store.read_all() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_beyond_the_bound_is_removed(tmp_path: Path) -> None:
+    """The oldest ones go."""
+    store = DiskStore(tmp_path, 250)
+    for number, target in enumerate((b"old", b"new", b"newest")):
+        file = stored(FileKey(b"a", target), bytes(100))
+        store.write(file)
+        os.utime(store._path(file.key), (number, number))
+    assert [file.key.target for file in store.read_all()] == [b"newest", b"new"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path / "kept", 1000)
+    store.write(stored())
+    [path] = (tmp_path / "kept").iterdir()
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert store.read_all() == []
+
+
+def test_a_disk_that_is_full_or_closed_is_no_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    caplog.set_level("INFO")
+    DiskStore(tmp_path / "file" / "below", 1000).write(stored())
+    assert "cannot keep a static file on disk" in caplog.text

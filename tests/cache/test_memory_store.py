@@ -1,0 +1,67 @@
+"""The bound of the memory, and which files go first."""
+
+from __future__ import annotations
+
+from proxy.cache.memory_store import OVERHEAD_BYTES, MemoryStore
+from proxy.cache.stored_file import FileKey, StoredFile
+from proxy.rules.caching import Validators
+
+SIZE = 10_000
+ROOM_FOR_THREE = 3 * (SIZE + OVERHEAD_BYTES)
+
+
+def stored(target: bytes, content: bytes = bytes(SIZE), authority: bytes = b"a") -> StoredFile:
+    validators = Validators(b"", b"", b"%d" % len(content), b"text/css", b"")
+    key = FileKey(authority, target)
+    return StoredFile(key, (), validators, target.decode(), b"", content)
+
+
+def targets(files: list[StoredFile]) -> list[bytes]:
+    return [file.key.target for file in files]
+
+
+def test_the_least_recently_used_one_goes() -> None:
+    store = MemoryStore(ROOM_FOR_THREE)
+    for target in (b"1", b"2", b"3"):
+        assert store.add(stored(target)) == []
+    assert store.get(FileKey(b"a", b"1")) is not None
+    assert targets(store.add(stored(b"4"))) == [b"2"]
+    assert set(store.targets) == {b"1", b"3", b"4"}
+    assert store.size_bytes == ROOM_FOR_THREE
+
+
+def test_one_that_does_not_fit_is_not_kept() -> None:
+    store = MemoryStore(ROOM_FOR_THREE)
+    store.add(stored(b"1"))
+    assert b"2" in targets(store.add(stored(b"2", bytes(2 * ROOM_FOR_THREE))))
+    assert store.size_bytes <= ROOM_FOR_THREE
+
+
+def test_another_version_takes_the_place_of_the_first() -> None:
+    store = MemoryStore(ROOM_FOR_THREE)
+    store.add(stored(b"1"))
+    second = stored(b"1", b"x")
+    store.add(second)
+    assert store.get(second.key) is second
+    assert (len(store), store.size_bytes) == (1, 1 + OVERHEAD_BYTES)
+
+
+def test_a_target_stays_as_long_as_one_authority_has_it() -> None:
+    store = MemoryStore(ROOM_FOR_THREE)
+    for authority in (b"a", b"b"):
+        store.add(stored(b"1", authority=authority))
+    store.remove(FileKey(b"a", b"1"))
+    assert b"1" in store.targets
+    store.remove(FileKey(b"b", b"1"))
+    store.remove(FileKey(b"b", b"1"))
+    assert (b"1" in store.targets, store.size_bytes, len(store)) == (False, 0, 0)
+
+
+def test_the_same_content_under_another_name_is_found() -> None:
+    store = MemoryStore(ROOM_FOR_THREE)
+    store.add(file := stored(b"1"))
+    assert store.with_content("1") is file
+    assert store.with_content("2") is None
+    store.clear()
+    assert (store.with_content("1"), len(store), store.size_bytes) == (None, 0, 0)
+    assert not store.targets

@@ -1,0 +1,449 @@
+"""Static files from the cache: only what Jupyter gives to everybody, and only while it does."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import brotli  # type: ignore[import-untyped]
+import pytest
+
+from proxy.access.access_control import AccessControl
+from proxy.access.htpasswd import Htpasswd
+from proxy.access.lockout import Lockout
+from proxy.access.revoked_sessions import RevokedFile
+from proxy.access.session import Sessions
+from proxy.cache.disk_store import DiskStore
+from proxy.cache.static_cache import StaticCache
+from proxy.rules.head import RequestHead
+from proxy.rules.networks import Networks
+from proxy.rules.site import make_site
+from tests.cache.file_server import IMMUTABLE, NEW, File, FileServer
+from tests.edges import PUBLIC, Edge, edge, request
+from tests.heads import get
+from tests.passwords import write_htpasswd
+from tests.rules.test_client import networks
+
+SCRIPT = b"/static/lab/main.efd36b46f3b45eb8.js?v=efd36b46f3b45eb8"
+PLAIN = b"/static/lab/bootstrap.js"
+ACCEPT = b"Accept-Encoding: gzip, deflate, br, zstd"
+CONTENT = b"function hello() { return 'hello'; }\n" * 500
+CONTENT_AFTER = b"function upgraded() { return 'new'; }\n" * 500
+
+Answered = tuple[dict[bytes, bytes], bytes, bytes]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110  what happens has no event of its own
+        await asyncio.sleep(0.005)
+
+
+def head_of(target: bytes) -> RequestHead:
+    return get(b"Host: lab.example.org", ACCEPT, target=target)
+
+
+async def slow_client(running: Edge) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A client whose kernel takes little."""
+    channel = socket.socket()
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    channel.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(channel, ("127.0.0.1", running.port))
+    reader, writer = await asyncio.open_connection(sock=channel, limit=2**16)
+    running.writers.append(writer)
+    return reader, writer
+
+
+class Caching:
+    """An edge with a cache in front of a file server."""
+
+    def __init__(self, running: Edge, cache: StaticCache, jupyter: FileServer) -> None:
+        self.edge, self.cache, self.jupyter = running, cache, jupyter
+
+    async def get(self, target: bytes, *lines: bytes, method: bytes = b"GET") -> Answered:
+        """Fields by their names in lower case, the status line, and the content."""
+        answer = await self.edge.ask(request(target, *lines, method=method))
+        head, _, content = answer.partition(b"\r\n\r\n")
+        status, *fields = head.split(b"\r\n")
+        pairs = (line.partition(b": ") for line in fields)
+        return {name.lower(): value for name, _, value in pairs}, status, content
+
+    async def fill(self, *targets: bytes) -> None:
+        """Ask for each once, and wait until it is kept."""
+        for target in targets:
+            await self.get(target, ACCEPT)
+        await until(lambda: all(target in self.cache.files.targets for target in targets))
+        self.jupyter.asked.clear()
+
+    @property
+    def outcomes(self) -> list[str]:
+        return [record.outcome for record in self.edge.records]
+
+
+@asynccontextmanager
+async def caching(
+    files: dict[bytes, File],
+    *,
+    folder: Path | None = None,
+    check_seconds: float = 3600.0,
+    max_bytes: int = 2**20,
+    allow: Networks | None = None,
+    jupyter: FileServer | None = None,
+) -> AsyncIterator[Caching]:
+    async with asyncio.timeout(60):
+        jupyter = jupyter or FileServer(files)
+        await jupyter.start()
+        site = make_site((PUBLIC,), jupyter.address.origin)
+        if allow is not None:
+            site = replace(site, allow=allow)
+        async with edge(jupyter.address, site=site) as running:
+            disk = DiskStore(folder, max_bytes) if folder is not None else None
+            cache = StaticCache(
+                running.pool, disk, max_bytes, check_seconds=check_seconds, quiet_seconds=0.0
+            )
+            running.router.keep_files(cache)
+            running.router.use(site)
+            cache.start()
+            yield Caching(running, cache, jupyter)
+            cache.close()
+        await jupyter.stop()
+
+
+def files() -> dict[bytes, File]:
+    return {SCRIPT: File(CONTENT), PLAIN: File(CONTENT[:5000])}
+
+
+@pytest.mark.both_loops
+async def test_the_second_request_does_not_reach_jupyter() -> None:
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        fields, status, content = await it.get(SCRIPT, ACCEPT)
+        assert status == b"HTTP/1.1 200 OK"
+        assert it.jupyter.requests(b"GET", SCRIPT) == []
+        assert it.outcomes == ["forwarded", "cached"]
+    assert brotli.decompress(content) == CONTENT
+    assert fields.pop(b"etag").startswith(b'"')
+    assert fields.pop(b"age") == b"0"
+    assert fields == {
+        b"server": b"TornadoServer/6.6",
+        b"content-type": b"application/javascript",
+        b"last-modified": it.jupyter.files[SCRIPT].last_modified,
+        b"cache-control": IMMUTABLE,
+        b"date": b"Sun, 06 Nov 2022 08:49:37 GMT",
+        b"vary": b"Accept-Encoding",
+        b"content-encoding": b"br",
+        b"accept-ranges": b"none",
+        b"content-length": b"%d" % len(content),
+        b"connection": b"close",
+    }
+    assert it.edge.records[-1].bytes_down == len(content)
+    assert it.cache.hits == 1
+    assert it.cache.saved_bytes == len(CONTENT) - len(content)
+
+
+async def test_what_does_not_shrink_is_kept_as_it_is() -> None:
+    font = b"/static/lab/a1b2c3d4e5f60718.woff2"
+    async with caching({font: File(b"wOF2" * 400, media=b"font/woff2")}) as it:
+        await it.fill(font)
+        fields, _, content = await it.get(font)
+        assert it.outcomes[-1] == "cached"
+    assert content == b"wOF2" * 400
+    assert b"content-encoding" not in fields
+
+
+async def test_head_says_the_same_without_content() -> None:
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        fields, status, _ = await it.get(SCRIPT, ACCEPT)
+        assert await it.get(SCRIPT, ACCEPT, method=b"HEAD") == (fields, status, b"")
+        assert it.outcomes[-1] == "cached"
+
+
+CONDITIONS = [
+    pytest.param(b"If-None-Match: %b", 304, id="its tag"),
+    pytest.param(b"If-None-Match: W/%b", 304, id="its tag, weakly"),
+    pytest.param(b'If-None-Match: "x", %b', 304, id="its tag among others"),
+    pytest.param(b'If-None-Match: "x"', 200, id="another"),
+    pytest.param(b"If-Modified-Since: Sun, 06 Nov 2022 08:49:37 GMT", 304, id="its date"),
+    pytest.param(b"If-Modified-Since: Mon, 07 Nov 2022 08:49:37 GMT", 200, id="a later date"),
+]
+
+
+@pytest.mark.parametrize(("condition", "expected"), CONDITIONS)
+async def test_a_browser_that_has_it_gets_no_content(condition: bytes, expected: int) -> None:
+    """A later date is that of a newer version, before a downgrade: it has another content."""
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        whole, _, _ = await it.get(SCRIPT, ACCEPT)
+        line = condition.replace(b"%b", whole[b"etag"])
+        fields, status, content = await it.get(SCRIPT, ACCEPT, line)
+        assert it.outcomes[-1] == "cached"
+    assert status.startswith(b"HTTP/1.1 %d " % expected)
+    if expected == 304:
+        assert content == b""
+        same = (b"etag", b"vary", b"cache-control", b"last-modified", b"date")
+        assert {name: fields[name] for name in same} == {name: whole[name] for name in same}
+        assert b"content-length" not in fields
+
+
+FORWARDED = [
+    pytest.param((), id="no coding of ours"),
+    pytest.param((b"Accept-Encoding: zstd, gzip",), id="another coding"),
+    pytest.param((b"Accept-Encoding: br;q=0",), id="the coding is not acceptable"),
+    pytest.param((ACCEPT, b"Range: bytes=0-9"), id="a part"),
+    pytest.param((ACCEPT, b"Cache-Control: no-cache"), id="Jupyter's own answer"),
+    pytest.param((ACCEPT, b"Cache-Control: max-age=0"), id="as fresh as can be"),
+    pytest.param((ACCEPT, b"Pragma: no-cache"), id="Jupyter's own answer, in old words"),
+]
+
+
+@pytest.mark.parametrize("lines", FORWARDED)
+async def test_what_jupyter_itself_must_answer(lines: tuple[bytes, ...]) -> None:
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        _, status, _ = await it.get(SCRIPT, *lines)
+        assert status == b"HTTP/1.1 200 OK"
+        assert it.outcomes[-1] == "forwarded"
+        assert len(it.jupyter.requests(b"GET", SCRIPT)) == 1
+
+
+async def test_only_what_jupyter_gives_to_everybody_is_kept() -> None:
+    """What somebody with a cookie gets makes no difference: labgate asks without."""
+    secret = b"/static/secret.0123456789abcdef.js"
+    async with caching({secret: File(CONTENT, private=True), SCRIPT: File(CONTENT)}) as it:
+        _, status, _ = await it.get(secret, ACCEPT, b"Cookie: username=me; _xsrf=s3cret")
+        assert status == b"HTTP/1.1 200 OK"
+        await it.get(SCRIPT, ACCEPT, b"Cookie: username=me", b"Referer: https://lab.example.org/x")
+        await until(lambda: SCRIPT in it.cache.files.targets)
+        assert secret not in it.cache.files.targets
+        own = [head for _, _, head in it.jupyter.asked if b"User-Agent: labgate/" in head]
+    assert len(own) == 2
+    for head in own:
+        lowered = head.lower()
+        assert not any(name in lowered for name in (b"cookie", b"authorization", b"referer"))
+        assert b"s3cret" not in lowered
+
+
+NOT_KEPT = [
+    pytest.param(SCRIPT, File(CONTENT, fields=b"Set-Cookie: a=b\r\n"), id="sets a cookie"),
+    pytest.param(SCRIPT, File(CONTENT, cache_control=b"no-cache"), id="may change"),
+    pytest.param(SCRIPT, File(CONTENT, fields=b"Vary: Cookie\r\n"), id="varies"),
+    pytest.param(b"/api/contents/x", File(CONTENT), id="an API"),
+    pytest.param(b"/files/x.js", File(CONTENT), id="a file of the user"),
+    pytest.param(b"/lab", File(CONTENT, media=b"text/html"), id="the page"),
+    pytest.param(SCRIPT + b"&token=x", File(CONTENT), id="with a token"),
+]
+
+
+@pytest.mark.parametrize(("target", "file"), NOT_KEPT)
+async def test_what_is_not_kept(target: bytes, file: File) -> None:
+    async with caching({target: file, PLAIN: File(CONTENT)}) as it:
+        await it.get(target, ACCEPT)
+        # Whatever comes later is kept later.
+        await it.fill(PLAIN)
+        assert target not in it.cache.files.targets
+
+
+# Jupyter's ends
+
+
+async def test_after_a_restart_nothing_is_used_before_it_was_checked() -> None:
+    async with caching(files()) as it:
+        await it.fill(SCRIPT, PLAIN)
+        await it.jupyter.stop()
+        await until(lambda: it.cache.find(head_of(SCRIPT)) is None)
+        await it.jupyter.start()
+        await it.get(SCRIPT, ACCEPT)
+        assert it.outcomes[-1] == "forwarded"
+        await until(lambda: it.cache.find(head_of(SCRIPT)) and it.cache.find(head_of(PLAIN)))
+        assert len(it.jupyter.requests(b"HEAD", SCRIPT)) == 1
+        assert len(it.jupyter.requests(b"GET", PLAIN)) == 1, "no hash: its content is compared"
+        await it.get(SCRIPT, ACCEPT)
+        assert it.outcomes[-1] == "cached"
+
+
+CHANGES = [
+    pytest.param(PLAIN, File(CONTENT[:5000], last_modified=NEW), id="another date"),
+    pytest.param(PLAIN, File(CONTENT[:4999]), id="another size"),
+    pytest.param(PLAIN, File(CONTENT_AFTER[:5000]), id="another content, all else the same"),
+    pytest.param(SCRIPT, File(CONTENT, last_modified=NEW), id="a hash, and another date"),
+    pytest.param(SCRIPT, File(CONTENT_AFTER), id="a hash, and another size"),
+    pytest.param(PLAIN, None, id="it is gone"),
+]
+
+
+@pytest.mark.parametrize(("target", "file"), CHANGES)
+async def test_one_other_file_drops_all_of_them(
+    target: bytes, file: File | None, tmp_path: Path
+) -> None:
+    """An upgraded Jupyter: what belongs together must not come from two versions."""
+    async with caching(files(), folder=tmp_path / "kept") as it:
+        await it.fill(SCRIPT, PLAIN)
+        await until(lambda: len(list((tmp_path / "kept").iterdir())) == 2)
+        await it.jupyter.stop()
+        if file is None:
+            del it.jupyter.files[target]
+        else:
+            it.jupyter.files[target] = file
+        await it.jupyter.start()
+        _, _, content = await it.get(target)
+        assert content == (file.content if file is not None else b"")
+        await until(lambda: not it.cache.files.targets)
+        await until(lambda: not list((tmp_path / "kept").iterdir()))
+
+
+async def test_a_jupyter_that_is_upgraded_while_it_runs() -> None:
+    """Without a hash in its name a file is used for no longer than between two checks."""
+    async with caching(files(), check_seconds=0.05) as it:
+        await it.fill(SCRIPT, PLAIN)
+        it.jupyter.files[PLAIN] = File(CONTENT_AFTER)
+        await asyncio.sleep(0.06)
+        _, _, content = await it.get(PLAIN)
+        assert content == CONTENT_AFTER
+        await it.get(PLAIN, ACCEPT)
+        assert it.outcomes[-1] == "forwarded"
+        await until(lambda: not it.cache.files.targets)
+
+
+async def test_files_in_use_are_checked_while_they_are_used() -> None:
+    async with caching(files(), check_seconds=0.05) as it:
+        await it.fill(SCRIPT)
+        await asyncio.sleep(0.06)
+        await it.get(SCRIPT, ACCEPT)
+        assert it.outcomes[-1] == "cached", "nobody waits for the check"
+        await until(lambda: it.jupyter.requests(b"HEAD", SCRIPT))
+        assert it.jupyter.requests(b"GET", SCRIPT) == []
+
+
+async def test_a_jupyter_that_moves_is_asked_again() -> None:
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        other = FileServer({SCRIPT: File(CONTENT_AFTER)})
+        await other.start()
+        it.edge.pool.move(other.address)
+        assert it.cache.find(head_of(SCRIPT)) is None
+        _, _, content = await it.get(SCRIPT)
+        assert content == CONTENT_AFTER
+        await until(lambda: not it.cache.files.targets)
+        await other.stop()
+
+
+async def test_an_upstream_that_answers_head_otherwise_is_asked_with_get() -> None:
+    class Quirky(FileServer):
+        def _answer(self, method: bytes, target: bytes, head: bytes) -> bytes:
+            answer = super()._answer(method, target, head)
+            return answer.replace(b"Last-Modified", b"X") if method == b"HEAD" else answer
+
+    async with caching({}, jupyter=Quirky(files())) as it:
+        await it.fill(SCRIPT)
+        it.edge.router.use(it.edge.router.site)
+        await until(lambda: it.cache.find(head_of(SCRIPT)))
+
+
+# Who is asked before
+
+
+async def test_the_rules_are_asked_before_the_cache() -> None:
+    async with caching(files(), allow=networks("127.0.0.0/8")) as it:
+        await it.fill(SCRIPT)
+        answer = await it.edge.ask(
+            request(SCRIPT, ACCEPT).replace(b"lab.example.org", b"other.example.org")
+        )
+        assert answer.startswith(b"HTTP/1.1 421")
+        _, status, _ = await it.get(SCRIPT, ACCEPT, b"Origin: https://evil.example")
+        assert status.startswith(b"HTTP/1.1 403")
+        it.edge.router.use(replace(it.edge.router.site, allow=networks("192.0.2.0/24")))
+        await until(lambda: it.cache.find(head_of(SCRIPT)))
+        _, status, _ = await it.get(SCRIPT, ACCEPT)
+        assert status.startswith(b"HTTP/1.1 403")
+
+
+async def test_a_password_is_asked_for_before_the_cache(tmp_path: Path) -> None:
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        it.edge.router.protect(
+            AccessControl(
+                Lockout(10, 60.0),
+                Htpasswd(write_htpasswd(tmp_path)),
+                Sessions(b"k" * 32),
+                revoke=RevokedFile(tmp_path).save,
+            )
+        )
+        it.edge.router.use(replace(it.edge.router.site, requires_login=True))
+        await until(lambda: it.cache.find(head_of(SCRIPT)))
+        _, status, _ = await it.get(SCRIPT, ACCEPT)
+        assert status.startswith(b"HTTP/1.1 401")
+        password = b"Authorization: Basic " + base64.b64encode(b"ada:sesame")
+        fields, status, _ = await it.get(SCRIPT, ACCEPT, password)
+        assert (status, it.outcomes[-1]) == (b"HTTP/1.1 200 OK", "cached")
+        cookie = b"Cookie: " + fields[b"set-cookie"].partition(b";")[0]
+        _, status, _ = await it.get(SCRIPT, ACCEPT, cookie)
+        assert (status, it.outcomes[-1]) == (b"HTTP/1.1 200 OK", "cached")
+
+
+async def test_a_token_is_jupyters_to_judge() -> None:
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        it.edge.router.protect(AccessControl(Lockout(10, 60.0)))
+        await it.get(SCRIPT, ACCEPT, b"Authorization: token guessed")
+        assert it.outcomes[-1] == "forwarded"
+        await it.get(SCRIPT, ACCEPT)
+        assert it.outcomes[-1] == "cached"
+
+
+# Large files
+
+
+async def test_a_client_that_reads_slowly_and_one_that_leaves() -> None:
+    font = b"/static/lab/a1b2c3d4e5f60718.woff2"
+    content = random.Random(4).randbytes(6_000_000)
+    async with caching({font: File(content, media=b"font/woff2")}, max_bytes=2**24) as it:
+        await it.fill(font)
+        reader, writer = await slow_client(it.edge)
+        writer.write(request(font))
+        await reader.readuntil(b"\r\n\r\n")
+        assert it.outcomes == ["forwarded"], "the rest waits for the client"
+        _, other = await slow_client(it.edge)
+        other.write(request(font))
+        await until(lambda: it.edge.open_requests.count == 2)
+        other.transport.abort()
+        await until(lambda: it.outcomes == ["forwarded", "the client went away"])
+        assert it.edge.records[-1].bytes_down < len(content)
+        assert await reader.read() == content
+        await until(lambda: it.outcomes[-1] == "cached")
+        assert it.edge.records[-1].bytes_down == len(content)
+
+
+async def test_what_there_is_no_room_for_goes(tmp_path: Path) -> None:
+    one, two = b"/static/0000000000000001.woff2", b"/static/0000000000000002.woff2"
+    font = File(bytes(300_000), media=b"font/woff2")
+    both = {one: font, two: File(bytes(300_001), media=b"font/woff2")}
+    async with caching(both, max_bytes=500_000, folder=tmp_path / "kept") as it:
+        await it.fill(one)
+        await it.fill(two)
+        await until(lambda: len(list((tmp_path / "kept").iterdir())) == 1)
+        assert set(it.cache.files.targets) == {two}
+
+
+# Across restarts
+
+
+async def test_a_restart_of_labgate_keeps_the_files(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    async with caching(files(), folder=folder) as it:
+        await it.fill(SCRIPT)
+        await until(lambda: folder.exists() and list(folder.iterdir()))
+        jupyter = it.jupyter
+    assert folder.stat().st_mode & 0o777 == 0o700
+    async with caching({}, folder=folder, jupyter=jupyter) as it:
+        await until(lambda: it.cache.find(head_of(SCRIPT)))
+        assert len(jupyter.requests(b"HEAD", SCRIPT)) == 1
+        assert jupyter.requests(b"GET", SCRIPT) == []
+        fields, _, content = await it.get(SCRIPT, ACCEPT)
+    assert brotli.decompress(content) == CONTENT
+    assert fields[b"content-encoding"] == b"br"

@@ -1,0 +1,162 @@
+"""Which responses are kept, and what is answered from them; tests/cache has them on sockets."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.rules.caching import (
+    MAX_FILE_BYTES,
+    fields_of_304,
+    has_content_hash,
+    is_not_modified,
+    kept_fields,
+    may_answer,
+    may_be_kept,
+    validators_of,
+)
+from tests.heads import answered, fields, get
+
+IMMUTABLE = b"Cache-Control: public, max-age=31536000, immutable"
+SCRIPT = (b"Content-Type: text/javascript", b"Content-Length: 2000")
+FILE = b"/static/lab/main.js"
+
+KEPT = [
+    pytest.param(FILE, (IMMUTABLE,), id="immutable"),
+    pytest.param(FILE + b"?v=00ff", (IMMUTABLE,), id="immutable, with a version"),
+    pytest.param(FILE + b"?v=00ff", (b"Cache-Control: max-age=315360000",), id="a version alone"),
+    pytest.param(FILE, (b"Cache-Control: Immutable", b"Cache-Control: max-age=99999"), id="two"),
+    pytest.param(FILE, (IMMUTABLE, b'ETag: "a"', b"Expires: x"), id="with validators"),
+    pytest.param(b"/lab/extensions/x/static/style.js", (IMMUTABLE,), id="an extension"),
+]
+NOT_KEPT = [
+    pytest.param(FILE, (), id="says nothing"),
+    pytest.param(FILE, (b"Cache-Control: no-cache",), id="may change"),
+    pytest.param(FILE, (b"Cache-Control: public, max-age=315360000",), id="no version"),
+    pytest.param(FILE + b"?v=1", (b"Cache-Control: max-age=86399",), id="a version, a short life"),
+    pytest.param(FILE + b"?v=1", (b"Cache-Control: max-age=x",), id="a version, no life"),
+    pytest.param(FILE, (IMMUTABLE + b", no-store",), id="no-store"),
+    pytest.param(FILE, (IMMUTABLE + b", private",), id="private"),
+    pytest.param(FILE, (IMMUTABLE + b", no-cache",), id="no-cache"),
+    pytest.param(FILE, (IMMUTABLE, b"Cache-Control: private"), id="private in another field"),
+    pytest.param(FILE, (IMMUTABLE, b"Cache-Control: max-age=1"), id="two lives"),
+    pytest.param(FILE, (IMMUTABLE, b"Set-Cookie: a=b"), id="a cookie"),
+    pytest.param(FILE, (IMMUTABLE, b"Vary: Cookie"), id="varies"),
+    pytest.param(FILE, (IMMUTABLE, b"Content-Encoding: gzip"), id="compressed"),
+    pytest.param(FILE, (IMMUTABLE, b"Content-Range: bytes 0-1/2"), id="a part"),
+    pytest.param(FILE, (IMMUTABLE, b"WWW-Authenticate: x"), id="a login"),
+    pytest.param(FILE + b"?token=a", (IMMUTABLE,), id="another query"),
+    pytest.param(FILE + b"?v=1&token=a", (IMMUTABLE,), id="a version and more"),
+    pytest.param(FILE + b"?v=xyz", (IMMUTABLE,), id="no version"),
+    pytest.param(b"/static/%6cab/main.js", (IMMUTABLE,), id="in other octets"),
+    pytest.param(b"/static/../api/me", (IMMUTABLE,), id="another folder"),
+    pytest.param(b"/api/contents/x", (IMMUTABLE,), id="an API"),
+    pytest.param(b"/files/x.js", (IMMUTABLE,), id="a user's file"),
+    pytest.param(b"/lab", (IMMUTABLE,), id="the page"),
+    pytest.param(b"/proxy/80/static/x.js", (IMMUTABLE,), id="another application"),
+]
+
+
+@pytest.mark.parametrize(("target", "lines"), KEPT)
+def test_what_is_kept(target: bytes, lines: tuple[bytes, ...]) -> None:
+    assert may_be_kept(target, answered(*SCRIPT, *lines), "/")
+    assert may_be_kept(b"/user/me" + target, answered(*SCRIPT, *lines), "/user/me/")
+    assert not may_be_kept(target, answered(*SCRIPT, *lines), "/user/me/")
+
+
+@pytest.mark.parametrize(("target", "lines"), NOT_KEPT)
+def test_what_is_not_kept(target: bytes, lines: tuple[bytes, ...]) -> None:
+    assert not may_be_kept(target, answered(*SCRIPT, *lines), "/")
+
+
+CONTENT = [
+    pytest.param(200, b"text/css", b"1", True, id="small"),
+    pytest.param(200, b"text/css", b"%d" % MAX_FILE_BYTES, True, id="as large as may be"),
+    pytest.param(200, b"text/css", b"%d" % (MAX_FILE_BYTES + 1), False, id="too large"),
+    pytest.param(200, b"text/css", b"0", False, id="nothing"),
+    pytest.param(200, b"text/html", b"9", False, id="a page"),
+    pytest.param(203, b"text/css", b"9", False, id="changed by somebody"),
+    pytest.param(404, b"text/css", b"9", False, id="not found"),
+]
+
+
+@pytest.mark.parametrize(("status", "media", "length", "kept"), CONTENT)
+def test_which_content_is_kept(status: int, media: bytes, length: bytes, kept: bool) -> None:
+    lines = (b"Content-Type: " + media, b"Content-Length: " + length, IMMUTABLE)
+    assert may_be_kept(FILE, answered(*lines, status=status), "/") is kept
+
+
+def test_content_of_unknown_length_or_type_is_not_kept() -> None:
+    assert not may_be_kept(FILE, answered(SCRIPT[0], IMMUTABLE), "/")
+    assert not may_be_kept(FILE, answered(SCRIPT[1], IMMUTABLE), "/")
+
+
+HASHED = [
+    (b"/static/lab/main.efd36b46f3b45eb8.js", True),
+    (b"/static/lab/cd7322bf5a6e6fcf.svg", True),
+    (b"/lab/extensions/x/static/remoteEntry.5cbb9d2323598fbda535.js", True),
+    (b"/static/base/js/main.min.js?v=8811dd2733d03721", True),
+    (b"/static/lab/bootstrap.js", False),
+    (b"/static/lab/bootstrap.js?v=1", False),
+    (b"/lab/extensions/x/static/style.js", False),
+    (b"/static/deadbeef/style.js", False),
+    (b"/static/lab/efd36b46f3b45eb8/style.js", False),
+]
+
+
+@pytest.mark.parametrize(("target", "hashed"), HASHED)
+def test_names_with_a_hash_of_the_content(target: bytes, hashed: bool) -> None:
+    assert has_content_hash(target) is hashed
+
+
+def test_what_must_stay_the_same() -> None:
+    lines = [*SCRIPT, IMMUTABLE, b"Last-Modified: x", b'ETag: "y"']
+    before = validators_of(answered(*lines))
+    assert before == validators_of(answered(*reversed(lines), b"Date: z"))
+    for line in lines:
+        others = [other for other in lines if other != line]
+        assert validators_of(answered(*others)) != before
+        assert validators_of(answered(*others, line + b"1")) != before
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"OPTIONS"])
+def test_other_methods_are_jupyters(method: bytes) -> None:
+    assert not may_answer(get(method=method))
+    assert may_answer(get(method=b"GET"))
+    assert may_answer(get(method=b"HEAD"))
+
+
+KNOWN = [
+    ((b'If-None-Match: "a"',), True),
+    ((b'If-None-Match: W/"a"',), True),
+    ((b"If-None-Match: *",), True),
+    ((b'If-None-Match: "b"', b'If-None-Match: "a"'), True),
+    ((b'If-None-Match: "b"',), False),
+    ((b'If-None-Match: "b"', b"If-Modified-Since: day"), False),
+    ((b"If-Modified-Since: day",), True),
+    ((b"If-Modified-Since: another day",), False),
+    ((b"If-Modified-Since: day", b"If-Modified-Since: day"), False),
+    ((), False),
+]
+
+
+@pytest.mark.parametrize(("lines", "known"), KNOWN)
+def test_what_the_client_has_already(lines: tuple[bytes, ...], known: bool) -> None:
+    assert is_not_modified(get(*lines), b'"a"', b"day") is known
+
+
+def test_without_a_date_nothing_is_compared_with_it() -> None:
+    assert not is_not_modified(get(b"If-Modified-Since: "), b'"a"', b"")
+
+
+def test_the_fields_that_are_kept() -> None:
+    response = answered(
+        *SCRIPT, IMMUTABLE, b"Date: x", b"ETag: y", b"Age: 1", b"X-A: b", b"Vary: *"
+    )
+    assert list(kept_fields(response)) == list(fields(SCRIPT[0], IMMUTABLE, b"X-A: b"))
+
+
+def test_the_fields_of_a_304() -> None:
+    kept = (IMMUTABLE, b"Last-Modified: x", b"Expires: y", b"ETag: z", b"Vary: v", b"Date: d")
+    hsts = b"Strict-Transport-Security: max-age=1"
+    whole = list(fields(SCRIPT[0], *kept, hsts, b"X-A: b"))
+    assert fields_of_304(whole) == list(fields(*kept, hsts))
