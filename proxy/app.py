@@ -101,7 +101,10 @@ class Application:
         self._router.keep_files(self._static_cache)
         self._dispatcher = Dispatcher(self._router)
         services = self._dispatcher.services
-        self.measures = Measures(self._router, self._pool, services.open_requests, traffic)
+        services.open_requests.ping_seconds = settings.listen.ping_seconds
+        self.measures = Measures(
+            self._router, self.lockout, self._pool, services.open_requests, traffic
+        )
         # A worker's supervisor holds what it captured.
         ring = Ring() if shared is None else Ring(max_octets=WORKER_RING_OCTETS)
         self.inspector = Inspector(ring, self._dispatcher.services.use_recorder)
@@ -137,7 +140,8 @@ class Application:
         self._edge = edge = Edge(self._settings, self._dispatcher)
         self._memory = MemoryReclaimer(monotonic())
         # One timer enforces every timeout; a timer of its own would cost each request.
-        checks = [edge.enforce_timeouts, self._check_upstreams, self._check_memory]
+        ping_silent = self._dispatcher.services.open_requests.ping_silent
+        checks = [edge.enforce_timeouts, self._check_upstreams, self._check_memory, ping_silent]
         self._checks_task = spawn(run_periodically(checks, CHECK_SECONDS), "timeouts")
         await edge.open(ports, context)
         if self._certificates is not None:
@@ -212,6 +216,7 @@ class Application:
         self._router.change_limits(limits, Networks(access.trusted_proxies))
         if self._edge is not None:
             self._edge.change(settings)
+        self._dispatcher.services.open_requests.ping_seconds = settings.listen.ping_seconds
         change_jupyter_pool(self._pool, settings)
         self._page_deadline = self._new_page_deadline(settings)
         self._challenge_folders[:] = challenge_folders(settings)

@@ -22,16 +22,23 @@ class Measures:
     """The measurements of an ``Application``.
 
     Args:
-        router: Has the access control.
+        router: Has the cache.
+        lockout: Who is locked out.
         pool: The connections to Jupyter.
         open_requests: Those of all listeners.
         traffic: Counts requests; None where there are no metrics.
     """
 
     def __init__(
-        self, router: Router, pool: Pool, open_requests: OpenRequests, traffic: Traffic | None
+        self,
+        router: Router,
+        lockout: Lockout,
+        pool: Pool,
+        open_requests: OpenRequests,
+        traffic: Traffic | None,
     ) -> None:
         self._router = router
+        self._lockout = lockout
         self._pool = pool
         self._open_requests = open_requests
         self._traffic = traffic
@@ -46,27 +53,20 @@ class Measures:
         """Measure it no more."""
         self._lag.stop()
 
-    @property
-    def lockout(self) -> Lockout | None:
-        """Who is locked out; None if nobody ever is."""
-        access_control = self._router.jupyter.access_control
-        return access_control.lockout if access_control is not None else None
-
     def now(self, connections: int) -> Now:
         """What goes up and down.
 
         Args:
             connections: Open ones of clients.
         """
-        cache = self._router.jupyter.cache
-        lockout, websockets = self.lockout, len(self._open_requests.tunnels)
+        cache, websockets = self._router.jupyter.cache, len(self._open_requests.tunnels)
         return Now(
             connections=connections,
             websockets=websockets,
             requests=self._open_requests.count - websockets,
             idle_connections=self._pool.idle,
             busy_connections=self._pool.connections - self._pool.idle,
-            locked_out=len(lockout.locked_out(monotonic())) if lockout is not None else 0,
+            locked_out=len(self._lockout.locked_out(monotonic())),
             memory_bytes=resident_bytes(os.getpid()),
             loop_lag_seconds=self._lag.seconds,
             cached_files=len(cache.files) if cache is not None else 0,
@@ -79,8 +79,7 @@ class Measures:
         for tunnel in self._open_requests.tunnels:
             counts.bytes_up += tunnel.bytes_up
             counts.bytes_down += tunnel.bytes_down
-        access_control = self._router.jupyter.access_control
-        counts.lockouts = access_control.lockouts if access_control is not None else 0
+        counts.lockouts = self._lockout.caused
         if (cache := self._router.jupyter.cache) is not None:
             counts.cache_hits, counts.cache_saved_bytes = cache.hits, cache.saved_bytes
         return counts

@@ -24,10 +24,6 @@ log = logging.getLogger("labgate")
 class AccessControl:
     """Requires labgate's own password if there is an htpasswd file, and limits guessing.
 
-    Attributes:
-        lockout: The argument.
-        lockouts: How many times an address was locked out because of this process.
-
     Args:
         lockout: Counts failed logins, labgate's and Jupyter's together.
         htpasswd: The users; None requires no password.
@@ -45,7 +41,6 @@ class AccessControl:
         revoke: Revoke | None = None,
     ) -> None:
         self.lockout = lockout
-        self.lockouts = 0
         self.verifier = PasswordVerifier(key)
         self._jupyter = JupyterLogin(lockout, self._log_lockout, key)
         self._own: PasswordLogin | None = None
@@ -95,6 +90,6 @@ class AccessControl:
         return (CHALLENGE, CLEAR_SESSION_COOKIE)
 
     def _log_lockout(self, address: str) -> None:
-        self.lockouts += 1
+        self.lockout.caused += 1
         seconds = self.lockout.locked_out_seconds(address, monotonic())
         log.warning("lockout: too many failed logins, %s is shut out for %d s", address, seconds)

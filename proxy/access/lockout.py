@@ -37,6 +37,9 @@ class Lockout:
     A success removes the address's failures for the same account, and no others: otherwise the
     owner of one account could guess the password of another without limit.
 
+    Attributes:
+        caused: How many times this process locked an address out; other workers are not counted.
+
     Args:
         max_failures: This many within ``seconds`` lock an address out; 0 disables lockouts.
         seconds: How long failures count, and how long a lockout lasts.
@@ -51,6 +54,7 @@ class Lockout:
         self.change(max_failures, seconds)
         self._by_address: OrderedDict[str, AddressFailures] = OrderedDict()
         self._attempts: dict[str, int] = {}
+        self.caused = 0
 
     def __len__(self) -> int:
         return len(self._by_address)

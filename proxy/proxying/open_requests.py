@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from proxy.messages import RawConnection
 from proxy.observe.record import Record
 from proxy.proxying.tunnel import OpenTunnel
+from proxy.proxying.tunnel_keepalive import TunnelKeepalive
+from proxy.runtime.tasks import yielding_to_others
+
+MAX_CHECK_SECONDS = 5.0
+"""So much later than configured a ping may be; to look at thousands of tunnels costs something."""
 
 
 class OpenRequests:
@@ -19,12 +25,16 @@ class OpenRequests:
         count: The open requests, tunnels included. Their handlers change it themselves, because a
             call costs each request more than the rest of the count.
         tunnels: The open WebSockets, with their records. A drain does not wait for them.
+        ping_seconds: How long a WebSocket is silent before labgate pings its client; 0 for no
+            pings. It counts for those that are opened from now on.
         draining: Whether ``drained`` waits; then every change is followed by ``check_drained``.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.tunnels: dict[OpenTunnel, Record] = {}
+        self.ping_seconds = 0.0
+        self._pings_checked_at = 0.0
         self.draining = False
         self._drained = asyncio.Event()
 
@@ -46,6 +56,8 @@ class OpenRequests:
             on_end: Called when the tunnel is closed and they are known.
         """
         tunnel = OpenTunnel(upstream, client, partial(self._on_tunnel_closed, record, on_end))
+        if self.ping_seconds:
+            tunnel.keepalive = TunnelKeepalive()
         self.tunnels[tunnel] = record
         self.check_drained()
         try:
@@ -62,6 +74,15 @@ class OpenRequests:
         record.bytes_up += tunnel.bytes_up
         record.bytes_down += tunnel.bytes_down
         on_end()
+
+    async def ping_silent(self) -> None:
+        """Ping the clients of silent WebSockets; one timer calls this for all of them."""
+        now, seconds = monotonic(), self.ping_seconds
+        if not seconds or now - self._pings_checked_at < min(seconds / 10, MAX_CHECK_SECONDS):
+            return
+        self._pings_checked_at = now
+        async for tunnel in yielding_to_others(self.tunnels):
+            tunnel.ping_if_silent(now, seconds)
 
     def check_drained(self) -> None:
         """End the wait of ``drained`` if only tunnels are open."""

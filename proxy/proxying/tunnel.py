@@ -1,5 +1,7 @@
 """Raw bytes both ways after a 101: frames pass unparsed (the inspector reads a copy).
 
+Only where a frame ends is followed, for the pings of ``tunnel_keepalive``.
+
 Close codes, pings, fragmentation and extensions pass unchanged, and so do FIN and RST, both
 ways. There is no idle timeout, because Jupyter's sockets for events and collaboration are
 silent for hours.
@@ -13,6 +15,7 @@ from contextlib import suppress
 
 from proxy.messages import RawConnection
 from proxy.net.reset import reset, unread
+from proxy.proxying.tunnel_keepalive import TunnelKeepalive
 
 
 class OpenTunnel(asyncio.Protocol):
@@ -21,6 +24,7 @@ class OpenTunnel(asyncio.Protocol):
     Attributes:
         bytes_up: Bytes from client to Jupyter.
         bytes_down: Bytes from Jupyter to client.
+        keepalive: Pings the client where nothing passes; None for no pings.
 
     Args:
         upstream: Jupyter's side; it is this object's from here on.
@@ -30,6 +34,7 @@ class OpenTunnel(asyncio.Protocol):
 
     __slots__ = (
         "_client",
+        "_client_congested",
         "_client_ended",
         "_closed",
         "_half_closes",
@@ -37,6 +42,7 @@ class OpenTunnel(asyncio.Protocol):
         "_upstream",
         "bytes_down",
         "bytes_up",
+        "keepalive",
     )
 
     def __init__(
@@ -52,8 +58,24 @@ class OpenTunnel(asyncio.Protocol):
         self._closed: Callable[[OpenTunnel], None] | None = closed
         self.bytes_up = 0
         self.bytes_down = 0
+        self.keepalive: TunnelKeepalive | None = None
+        self._client_congested = False
         self._client_ended = False
         self._jupyter_ended = False
+
+    def ping_if_silent(self, now: float, silent_seconds: float) -> None:
+        """Ping the client if no byte has passed for so long, and if a frame may begin.
+
+        Args:
+            now: ``time.monotonic()``.
+            silent_seconds: How long.
+        """
+        ending = self._client_ended or self._jupyter_ended or self._upstream.is_closing()
+        if self.keepalive is None or ending or self._client_congested:
+            return
+        passed = self.bytes_up + self.bytes_down
+        if frame := self.keepalive.due_ping(passed, now, silent_seconds):
+            self._client.write(frame)
 
     def open(self, rest: bytes) -> None:
         """Join the two sides; ``rest`` is what came right behind the 101."""
@@ -74,6 +96,8 @@ class OpenTunnel(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.bytes_down += len(data)
+        if self.keepalive is not None:
+            self.keepalive.down.walk(data)
         self._client.write(data)
 
     def eof_received(self) -> bool:
@@ -100,15 +124,19 @@ class OpenTunnel(asyncio.Protocol):
     # From the client (messages.TunnelEnd)
 
     def feed_data(self, data: bytes) -> None:
+        if self.keepalive is not None:
+            data = self.keepalive.from_client(data)
         self.bytes_up += len(data)
         # uvloop would raise for one that is closed.
-        if not self._upstream.is_closing():
+        if data and not self._upstream.is_closing():
             self._upstream.write(data)
 
     def feed_eof(self) -> None:
         self._client_ended = True
         if self._upstream.is_closing() or self._both_ended():
             return
+        if self.keepalive is not None and (held := self.keepalive.up.held):
+            self._upstream.write(held)
         if not self._half_closes:
             self._upstream.close()
             return
@@ -123,6 +151,7 @@ class OpenTunnel(asyncio.Protocol):
         self._settle()
 
     def client_congested(self, congested: bool) -> None:
+        self._client_congested = congested
         if self._upstream.is_closing():
             return
         if congested:

@@ -67,8 +67,8 @@ class Instance:
         known = {name for _, report in await self._processes() for name in report.locked_out}
         if isinstance(self._app, Supervisor):
             self._app.unlock(key)
-        elif self._app.measures.lockout is not None:
-            self._app.measures.lockout.forget(key)
+        else:
+            self._app.lockout.forget(key)
         return key in known
 
     async def reload(self) -> ReloadOutcome:

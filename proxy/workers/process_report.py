@@ -55,14 +55,14 @@ class ProcessReport:
 
 def report_of(app: Application) -> ProcessReport:
     """The report of this process."""
-    now, lockout = app.measures.now(app.connections), app.measures.lockout
+    now = app.measures.now(app.connections)
     return ProcessReport(
         os.getpid(),
         memory_bytes=now.memory_bytes,
         connections=now.connections,
         websockets=now.websockets,
         requests=now.requests,
-        locked_out=lockout.locked_out(monotonic()) if lockout is not None else {},
+        locked_out=app.lockout.locked_out(monotonic()),
         problems=last_problems(),
         now=now,
         counts=app.measures.counts(),

@@ -21,6 +21,7 @@ from statistics import median
 
 from tests.bench.certificates import make_certificate
 from tests.bench.clients import Address, Client
+from tests.bench.frames import client_frame, server_frame
 from tests.bench.machine import LOAD_CORE, PROXY_CORE
 from tests.bench.peers import REPOSITORY, Labgate
 from tests.bench.request_profile import BROWSER
@@ -108,11 +109,32 @@ def _post(address: Address, _: int) -> bytes:
     return head[:-2] + b"Content-Length: 5\r\n\r\nhello"
 
 
+def messages(size: int, at_once: int) -> Cpu:
+    """A WebSocket message of that size there, and a small one back."""
+
+    def batch(address: Address, stack: ExitStack) -> Batch:
+        message, answer = client_frame(size), len(server_frame(200))
+        client = stack.enter_context(Client(address))
+        client.websocket(b"/ws/echo/%d" % len(message))
+
+        def run() -> int:
+            for _ in range(at_once):
+                client.socket.sendall(message)
+                client.skip(answer)
+            return at_once
+
+        return run
+
+    return Cpu(batch)
+
+
 CASES = {
     "get": requests(lambda address, _: _browser(address, 0)),
     "varied": requests(_browser),
     "post": requests(_post),
     "tls": Cpu(connections),
+    "message": messages(200, 250),
+    "megabyte": messages(2**20, 10),
 }
 
 

@@ -1,0 +1,64 @@
+"""Keeps a silent WebSocket open: what stands between forgets a connection without bytes.
+
+Mobile networks and load balancers do so after a minute or so, and neither side is told. A ping of
+labgate's own to the client, between two frames, and its pong are bytes (RFC 6455 section 5.5.2).
+Jupyter gets nothing of it. Tested by tests/proxying/test_tunnel_keepalive.py.
+"""
+
+from __future__ import annotations
+
+import secrets
+from time import monotonic
+
+from proxy.proxying.frame_walker import PAYLOAD_BYTES, FrameWalker, ping
+
+MAX_UNANSWERED = 4
+"""Pings whose pongs are still left out; a pong that comes later than that goes to Jupyter, which
+ignores it (section 5.5.3)."""
+
+
+class TunnelKeepalive:
+    """The pings of one tunnel.
+
+    Attributes:
+        down: Follows what Jupyter sends.
+        up: Follows what the client sends.
+        unanswered: The payloads of the pings without a pong, the oldest first.
+    """
+
+    __slots__ = ("_bytes_before", "_silent_since", "down", "unanswered", "up")
+
+    def __init__(self) -> None:
+        self.down = FrameWalker(masked=False)
+        self.up = FrameWalker(masked=True)
+        self.unanswered: list[bytes] = []
+        self._bytes_before = 0
+        self._silent_since = monotonic()
+
+    def from_client(self, data: bytes) -> bytes:
+        """Follow the client's bytes; returns them without the pongs to labgate's pings."""
+        if not self.unanswered and not self.up.held:
+            self.up.walk(data)
+            return data
+        return self.up.without_pongs(data, self.unanswered)
+
+    def due_ping(self, passed_bytes: int, now: float, silent_seconds: float) -> bytes:
+        """The ping to send now; empty for none.
+
+        Args:
+            passed_bytes: Of both directions up to now, labgate's own pings left out.
+            now: ``time.monotonic()``.
+            silent_seconds: How long no byte has passed before a ping.
+        """
+        if passed_bytes != self._bytes_before:
+            self._bytes_before, self._silent_since = passed_bytes, now
+        elif now - self._silent_since >= silent_seconds and self._may_ping:
+            self._silent_since = now
+            payload = secrets.token_bytes(PAYLOAD_BYTES)
+            self.unanswered = [*self.unanswered, payload][-MAX_UNANSWERED:]
+            return ping(payload)
+        return b""
+
+    @property
+    def _may_ping(self) -> bool:
+        return self.down.between_frames and not self.up.lost
