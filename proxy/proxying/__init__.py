@@ -17,5 +17,7 @@ In the order a request meets them:
 - ``pool_rules``       which of them a request takes, which are closed, and when to look again
 - ``page_deadline``    which waiting requests get the waiting page
 - ``tunnel``           raw bytes both ways after a 101
+- ``tunnel_keepalive`` pings on a silent one
+- ``frame_walker``     where the frames in it end
 - ``open_requests``    how many requests and WebSockets are open, for a drain
 """

@@ -124,8 +124,12 @@ class OpenTunnel(asyncio.Protocol):
     # From the client (messages.TunnelEnd)
 
     def feed_data(self, data: bytes) -> None:
-        if self.keepalive is not None:
-            data = self.keepalive.from_client(data)
+        keepalive = self.keepalive
+        if keepalive is not None:
+            if keepalive.waiting:
+                data = keepalive.without_pongs(data)
+            else:
+                keepalive.up.walk(data)
         self.bytes_up += len(data)
         # uvloop would raise for one that is closed.
         if data and not self._upstream.is_closing():

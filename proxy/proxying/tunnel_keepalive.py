@@ -23,24 +23,25 @@ class TunnelKeepalive:
     Attributes:
         down: Follows what Jupyter sends.
         up: Follows what the client sends.
+        waiting: Whether a pong may come, so that ``without_pongs`` must have what comes.
         unanswered: The payloads of the pings without a pong, the oldest first.
     """
 
-    __slots__ = ("_bytes_before", "_silent_since", "down", "unanswered", "up")
+    __slots__ = ("_bytes_before", "_silent_since", "down", "unanswered", "up", "waiting")
 
     def __init__(self) -> None:
         self.down = FrameWalker(masked=False)
         self.up = FrameWalker(masked=True)
+        self.waiting = False
         self.unanswered: list[bytes] = []
         self._bytes_before = 0
         self._silent_since = monotonic()
 
-    def from_client(self, data: bytes) -> bytes:
-        """Follow the client's bytes; returns them without the pongs to labgate's pings."""
-        if not self.unanswered and not self.up.held:
-            self.up.walk(data)
-            return data
-        return self.up.without_pongs(data, self.unanswered)
+    def without_pongs(self, data: bytes) -> bytes:
+        """Follow the client's bytes while it is waited for a pong; returns the others."""
+        passed = self.up.without_pongs(data, self.unanswered)
+        self.waiting = bool(self.unanswered or self.up.held)
+        return passed
 
     def due_ping(self, passed_bytes: int, now: float, silent_seconds: float) -> bytes:
         """The ping to send now; empty for none.
@@ -55,6 +56,7 @@ class TunnelKeepalive:
         elif now - self._silent_since >= silent_seconds and self._may_ping:
             self._silent_since = now
             payload = secrets.token_bytes(PAYLOAD_BYTES)
+            self.waiting = True
             self.unanswered = [*self.unanswered, payload][-MAX_UNANSWERED:]
             return ping(payload)
         return b""
