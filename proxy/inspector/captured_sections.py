@@ -11,11 +11,14 @@ from weakref import ref
 from proxy.inspector.exchange import (
     CapturedChange,
     CapturedHead,
+    Pair,
     captured_changes,
+    captured_field,
     captured_fields,
 )
 from proxy.observe.record import Record
 from proxy.rules.head import Arrival, FieldSection, RequestHead
+from proxy.rules.request_id import FIELD
 
 
 class _Captured(ref[FieldSection]):
@@ -26,8 +29,8 @@ class _Captured(ref[FieldSection]):
         received: The head that came last with these fields.
         lines: The hash of the field lines that went up, with which the following was made; the
             lines themselves hold secrets.
-        sent_up: The head that went up last.
-        changes: What the rules did.
+        sent_up: The fields that went up last, without the request's id.
+        changes: What the rules did, without adding that.
     """
 
     __slots__ = ("changes", "identity", "lines", "received", "sent_up")
@@ -35,11 +38,8 @@ class _Captured(ref[FieldSection]):
     identity: int
     received: CapturedHead
     lines: int
-    sent_up: CapturedHead
+    sent_up: tuple[Pair, ...]
     changes: tuple[CapturedChange, ...]
-
-
-_NO_HEAD = CapturedHead("", ())
 
 
 class CapturedSections:
@@ -68,17 +68,19 @@ class CapturedSections:
             line: The request line that went up.
             record: Has the head that went up, and the changes.
         """
-        captured = self._of(section)
-        head = record.upstream_request
-        octets = head[head.index(b"\r\n") + 2 : -4]
+        captured, head = self._of(section), record.upstream_request
+        # The request's id is the last field and the last change, and another each time.
+        _, value = named = captured_field((FIELD, record.request_id))
+        own = b"%b: %b\r\n\r\n" % (FIELD, record.request_id)
+        assert head.endswith(own), "serialize_head writes it there"
+        octets = head[head.index(b"\r\n") + 2 : -len(own)]
         lines = hash(octets)
         if captured.lines != lines:
             captured.lines = lines
-            captured.sent_up = CapturedHead(line, captured_fields(fields_of(octets)))
-            captured.changes = captured_changes(record.changes_up)
-        elif captured.sent_up.line != line:
-            captured.sent_up = CapturedHead(line, captured.sent_up.fields)
-        return captured.sent_up, captured.changes
+            captured.sent_up = captured_fields(fields_of(octets[:-2]))
+            captured.changes = captured_changes(record.changes_up[:-1])
+        added = CapturedChange(record.changes_up[-1].rule, named[0], None, value)
+        return CapturedHead(line, (*captured.sent_up, named)), (*captured.changes, added)
 
     def _of(self, section: FieldSection) -> _Captured:
         captured = self._sections.get(id(section))
@@ -86,7 +88,7 @@ class CapturedSections:
             captured = _Captured(section, self._forget)
             captured.identity = id(section)
             captured.received = CapturedHead("", captured_fields(section.fields))
-            captured.sent_up, captured.lines, captured.changes = _NO_HEAD, 0, ()
+            captured.sent_up, captured.lines, captured.changes = (), 0, ()
             self._sections[id(section)] = captured
         return captured
 

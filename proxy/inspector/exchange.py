@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 from proxy.rules.changes import Change
 from proxy.rules.head import Field
-from proxy.rules.redaction import REDACTED, printable, redact
+from proxy.rules.redaction import printable, redact
 
 MAX_VALUE_CHARACTERS = 4096
 MAX_REMEMBERED = 4096
 """Fields, and changes, that repeat."""
+MAX_REMEMBERED_CHARACTERS = 1024
+"""Of the value of one of them."""
 _OBJECT_OCTETS = 1800
 """What an exchange weighs beside its texts, about."""
 _FIELD_OCTETS = 250
@@ -229,51 +231,35 @@ class Exchange:
 
 def captured_fields(fields: Iterable[Field]) -> tuple[Pair, ...]:
     """Fields as text, redacted."""
-    known = _plain_fields
-    return tuple([known.get(field) or _captured_field(field) for field in fields])
+    known = _fields
+    return tuple([known.get(hash(field)) or captured_field(field) for field in fields])
 
 
-def _captured_field(field: Field) -> Pair:
+def captured_field(field: Field) -> Pair:
+    """One field as text, redacted; remembered for the next time that it comes."""
     name, value = field
     pair = printable(name), captured_value(name, value)
-    if _is_plain(name, pair[1]):
-        _remember(_plain_fields, field, pair)
+    if len(pair[1]) <= MAX_REMEMBERED_CHARACTERS:
+        _remember(_fields, hash(field), pair)
     return pair
 
 
-Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-def _remember(known: dict[Key, Value], key: Key, value: Value) -> None:
+def _remember(known: dict[int, Value], key: int, value: Value) -> None:
     if len(known) >= MAX_REMEMBERED:
         known.clear()
     known[key] = value
 
 
-def _is_plain(name: bytes, *captured: str) -> bool:
-    """Whether nothing had to be redacted, so that the field may be remembered as it came."""
-    return name in _PLAIN_NAMES and not any(_HIDDEN in value for value in captured)
+_fields: dict[int, Pair] = {}
+_changes: dict[int, CapturedChange] = {}
+"""What was captured of fields and changes that repeat from exchange to exchange, by their hash.
 
-
-_plain_fields: dict[Field, Pair] = {}
-_plain_changes: dict[Change, CapturedChange] = {}
-"""These repeat from exchange to exchange; no secret may be remembered."""
-
-_HIDDEN = REDACTED.decode("ascii")
-_PLAIN_NAMES = frozenset(
-    spelling
-    for name in (
-        *(b"Accept", b"Accept-Encoding", b"Accept-Language", b"Accept-Ranges", b"Cache-Control"),
-        *(b"Connection", b"Content-Encoding", b"Content-Length", b"Content-Security-Policy"),
-        *(b"Content-Type", b"Date", b"Etag", b"Keep-Alive", b"Last-Modified", b"Server"),
-        *(b"Transfer-Encoding", b"Upgrade", b"User-Agent", b"Vary", b"X-Real-IP"),
-        *(b"X-Content-Type-Options", b"X-Forwarded-For"),
-        *(b"X-Forwarded-Proto", b"Sec-Fetch-Dest", b"Sec-Fetch-Mode", b"Sec-Fetch-Site"),
-        b"Strict-Transport-Security",
-    )
-    for spelling in (name, name.lower())
-)
+Most of the capture's time would go into redacting the same fields again. They themselves hold
+secrets and are not kept; their hashes are keyed by the process, and of 64 bits.
+"""
 
 
 def captured_value(name: bytes, value: bytes) -> str:
@@ -283,8 +269,8 @@ def captured_value(name: bytes, value: bytes) -> str:
 
 def captured_changes(changes: Sequence[Change]) -> tuple[CapturedChange, ...]:
     """What the rules did, as text, redacted."""
-    known = _plain_changes
-    return tuple([known.get(change) or _captured_change(change) for change in changes])
+    known = _changes
+    return tuple([known.get(hash(change)) or _captured_change(change) for change in changes])
 
 
 def _captured_change(change: Change) -> CapturedChange:
@@ -295,6 +281,6 @@ def _captured_change(change: Change) -> CapturedChange:
         None if before is None else captured_value(name, before),
         None if after is None else captured_value(name, after),
     )
-    if _is_plain(name, captured.before or "", captured.after or ""):
-        _remember(_plain_changes, change, captured)
+    if len(captured.before or "") + len(captured.after or "") <= MAX_REMEMBERED_CHARACTERS:
+        _remember(_changes, hash(change), captured)
     return captured
