@@ -57,6 +57,19 @@ def test_shut_out_for_a_while_and_then_anew() -> None:
     assert len(lockout) == 0
 
 
+def test_who_is_locked_out_is_listed_until_somebody_unlocks_it() -> None:
+    lockout = Lockout(1, 900.0)
+    assert lockout.locked_out(0.0) == {}
+    fail(lockout, 1, now=100.0)
+    assert lockout.locked_out(100.0) == {HERE: 900.0}
+    assert lockout.locked_out(999.5) == {HERE: 0.5}
+    assert lockout.locked_out(1000.0) == {}
+    lockout.forget(THERE)
+    assert lockout.locked_out_seconds(HERE, 200.0) == 800.0
+    lockout.forget(HERE)
+    assert (lockout.locked_out(200.0), len(lockout)) == ({}, 0)
+
+
 def test_failures_are_forgotten() -> None:
     lockout = Lockout(3, 900.0)
     fail(lockout, 2, now=0.0)
