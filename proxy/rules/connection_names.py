@@ -31,7 +31,7 @@ class ConnectionNames:
         if _ADDRESS.fullmatch(host) is not None:
             # Addresses are never sent as server names; the certificate was the client's to check.
             return not self.server_name
-        name = host.decode("ascii", "replace")
+        name = host.decode("latin-1")
         wildcard = "*." + name.partition(".")[2]
         names = (self.server_name, *self.certificate)
         return bool(name) and (name in names or wildcard in self.certificate)

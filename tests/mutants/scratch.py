@@ -107,7 +107,7 @@ class Scratch:
             "source_paths": [f"proxy/{self._folder}"],
             "also_copy": sorted(others),
             "pytest_add_cli_args": [
-                *("-p", "no:cacheprovider"),
+                *("-p", "no:cacheprovider", "-p", "tests.mutants.cleared_caches"),
                 *self._limit_per_test(),
             ],
             "pytest_add_cli_args_test_selection": TESTS[self._folder],

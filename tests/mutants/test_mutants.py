@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from proxy.rules.compression import accepted_coding
 from tests.mutants import survivors
+from tests.mutants.cleared_caches import pytest_sessionstart
 from tests.mutants.mutant import mutants_of
 from tests.mutants.scratch import TESTS
 
@@ -46,6 +48,13 @@ ENDED = {
     "proxy.rules.math.x_double__mutmut_1": 1,
     "proxy.rules.math.xǁCountǁadd__mutmut_1": 33,
 }
+
+
+def test_no_cache_hides_a_mutant() -> None:
+    assert accepted_coding((b"br",)) == b"br"
+    assert accepted_coding.cache_info().currsize
+    pytest_sessionstart()
+    assert not accepted_coding.cache_info().currsize
 
 
 def test_a_mutant_is_named_by_its_function_and_its_lines(tmp_path: Path) -> None:

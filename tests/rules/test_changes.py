@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from proxy.rules.changes import Change, note
+from proxy.rules.changes import Change, differences, note
 from proxy.rules.head import Field, RequestHead, ResponseHead
 from proxy.rules.request import upstream_fields
 from proxy.rules.response import downstream_fields
@@ -158,3 +158,25 @@ def test_what_stays_the_same_is_no_change() -> None:
     note(None, "rule", (b"A", b"b"), None)
     note(changes, "rule", (b"A", b"b"), None)
     assert changes == [Change("rule", b"A", b"b", None)]
+
+
+A, B, C = (b"A", b"1"), (b"B", b"2"), (b"C", b"3")
+DIFFERENCES: list[tuple[list[Field], list[Field], list[Change]]] = [
+    ([A, B], [A, B], []),
+    ([A, B], [B, A], []),
+    ([A, B], [(b"a", b"1"), B], []),
+    ([A, B], [B], [Change("rule", b"A", b"1", None)]),
+    ([A, B], [A, (b"b", b"9")], [Change("rule", b"B", b"2", b"9")]),
+    ([A], [A, C], [Change("rule", b"C", None, b"3")]),
+    (
+        [A, B],
+        [C],
+        [*(Change("rule", *old, None) for old in (A, B)), Change("rule", b"C", None, b"3")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "changes"), DIFFERENCES)
+def test_differences(before: list[Field], after: list[Field], changes: list[Change]) -> None:
+    assert differences("rule", before, after) == changes
+    assert differences("rule", before, before) == []

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.rules.client import MAX_HOPS, client_address, entry_address, with_client_address
+from proxy.rules.connection_names import ConnectionNames
 from proxy.rules.decide import decide
 from proxy.rules.decision import Forward, Internal, Redirect, Refuse
 from proxy.rules.head import Arrival, RequestHead
@@ -256,7 +257,8 @@ def test_the_head_gets_the_believed_address() -> None:
     seen = with_client_address(asked, TRUSTED)
     assert seen == replace(asked, arrival=Arrival("192.0.2.1"))
     assert seen.section is asked.section, "caches know it by this"
-    unknown = Arrival(PROXY, client_known=False, tls_seconds=0.5)
+    names = ConnectionNames("lab.example.org", ())
+    unknown = Arrival(PROXY, client_known=False, tls_seconds=0.5, names=names)
     assert replace(asked, arrival=unknown).from_peer("x").arrival == replace(unknown, peer="x")
     assert seen.from_peer("x").arrival.tls_seconds is None
     assert replace(asked, arrival=unknown).from_peer("x").arrival.tls_seconds == 0.5

@@ -12,6 +12,8 @@ from proxy.rules.compression import (
     compressed_head,
     compressible_folders,
     is_sized,
+    no_transform,
+    shrinks,
 )
 from proxy.rules.head import ResponseHead
 from tests.heads import answered, get
@@ -49,6 +51,10 @@ ACCEPTED = [
     pytest.param((b"gzip;q=1.000",), b"gzip", id="the weight 1"),
     pytest.param((b"gzip;level=9",), b"gzip", id="an unknown parameter"),
     pytest.param((b"x-gzip",), None, id="an alias nobody sends"),
+    pytest.param((b"gzip;q=1, identity",), b"gzip", id="no weight is the weight 1"),
+    pytest.param((b"gzip;q=1.5, identity;q=1.9",), b"gzip", id="no weight is above 1"),
+    pytest.param((b"gzip;q=1=0",), None, id="two equals signs"),
+    pytest.param((b"gzip;q=0.999",), b"gzip", id="a weight of three decimals"),
 ]
 
 
@@ -213,6 +219,39 @@ def test_the_head_that_is_sent() -> None:
     assert not is_sized(head.fields)
 
 
+def test_digests_of_the_content_are_left_out() -> None:
+    lines = (SCRIPT, b"Content-MD5: x", b"Digest: sha-256=x")
+    assert {name for name, _ in decided(*lines).fields} == {
+        *(b"Content-Type", b"Content-Encoding", b"Accept-Ranges", b"Vary")
+    }
+
+
+def test_what_is_sized_and_what_shrinks() -> None:
+    assert is_sized([(b"A", b"b"), (b"Content-Length", b"1")])
+    assert not is_sized([(b"Content-Type", b"a/b")])
+    assert shrinks(b"text/css")
+    assert not shrinks(b"image/png")
+
+
+@pytest.mark.parametrize(
+    ("values", "forbidden"),
+    [
+        ((), False),
+        ((b"max-age=1,no-transform",), True),
+        ((b"max-age=1", b"No-Transform"), True),
+        ((b"max-age=1, no-transformer",), False),
+    ],
+)
+def test_who_forbids_to_change_the_content(values: tuple[bytes, ...], forbidden: bool) -> None:
+    assert no_transform(values) is forbidden
+
+
+@pytest.mark.parametrize("mode", [b"cors", b"same-origin"])
+def test_jupyters_own_page_asks_in_two_modes(mode: bytes) -> None:
+    lines = (BROWSER, b"Sec-Fetch-Site: same-origin", b"Sec-Fetch-Mode: " + mode)
+    assert decided(JSON, LONG, target=b"/api/contents", request=lines).coding == b"zstd"
+
+
 def test_a_weak_etag_stays() -> None:
     assert (b"ETag", b'W/"a"') in decided(SCRIPT, b'ETag: W/"a"').fields
 
@@ -230,6 +269,7 @@ VARY = [
     pytest.param((b"Vary: Origin",), [b"Origin", b"Accept-Encoding"], id="another"),
     pytest.param((b"Vary: origin, accept-encoding",), [b"origin, accept-encoding"], id="this one"),
     pytest.param((b"Vary: *",), [b"*"], id="everything"),
+    pytest.param((b"Vary: a,accept-encoding",), [b"a,accept-encoding"], id="without a space"),
 ]
 
 

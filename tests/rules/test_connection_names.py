@@ -16,6 +16,7 @@ COVERED = [
     (NAMES, b"*.example.net", True),
     (NAMES, b"other.example.org", False),
     (NAMES, b"", False),
+    (NAMES, b"l\xe4b.example.org", False),
     (NAMES, b"192.0.2.1", False),
     (WITHOUT_NAME, b"localhost", True),
     (WITHOUT_NAME, b"lab.example.org", False),

@@ -161,6 +161,11 @@ PHRASES = [
     (b"Found /lab?token=s3cret", b"Found /lab?token=[redacted]"),
     (b"Bad token: s3cret s3cret", b"Bad token: [redacted]"),
     (b"Bad gateway: refused", b"Bad gateway: refused"),
+    (b"Very bad Token: s3cret", b"Very bad Token: [redacted]"),
+    (b"Token: s3cret: s3cret", b"Token: [redacted]"),
+    (b"No token:", b"No token:"),
+    (b"No token: ", b"No token: "),
+    (b"Two  spaces", b"Two  spaces"),
     (b"ada:s3cret@h", b"[redacted]@h"),
     (b"", b""),
 ]

@@ -13,6 +13,7 @@ from proxy.rules.decide import decide
 from proxy.rules.decision import Refuse, Respond
 from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
+from proxy.rules.origin import unnamed_hint
 from proxy.rules.site import Site, make_site
 from proxy.rules.syntax import check_head, check_lines
 from tests.heads import HOST, JUPYTER, LAB, SITE, get
@@ -242,4 +243,11 @@ def test_the_log_hints_at_a_port_that_a_container_maps() -> None:
         "lab.example.org:9443 differs from the public lab.example.org:8443 in the port alone; "
         "where a NAT, a container or a proxy in front has another port, start with "
         "--domain lab.example.org:9443"
+    )
+
+
+def test_who_observes_learns_where_a_name_would_be_let_in() -> None:
+    assert unnamed_hint(b"lab.example.net\x1b") == (
+        "labgate lets it in where it is named with --domain lab.example.net\\x1b, as `labgate "
+        "serve` takes it; who observes may name only this machine"
     )
