@@ -241,7 +241,7 @@ class Application:
         if self._certificates is not None:
             self._certificates.stop()
         if self._edge is not None:
-            self._edge.drain()
+            await self._edge.drain(force)
         open_requests = self._dispatcher.services.open_requests
         await open_requests.drain(self._settings.listen.drain_seconds, force)
         if self._checks_task is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ from proxy.http1.server import Http1Server
 from proxy.inspector.filters import FilterError, parse_filter
 from proxy.inspector.headers import HeaderPrinter
 from proxy.messages import Dispatch
+from proxy.net.given_ports import ports_of
 from proxy.net.limits import (
     WEB_APP_REQUESTS,
     ConcurrencyLimit,
@@ -37,6 +40,7 @@ from proxy.rules.compression import compressible_folders
 from proxy.rules.networks import Networks
 from proxy.rules.site import Site, make_site
 from proxy.runtime.descriptors import raise_descriptor_limit
+from proxy.runtime.listen_fds import passed_sockets
 
 if TYPE_CHECKING:
     from proxy.web.front.server import AiohttpServer
@@ -179,25 +183,34 @@ def challenge_folders(settings: Settings) -> list[Path]:
     return folders
 
 
-def bind_ports(settings: Settings) -> Ports:
-    """Bind every port.
+def bind_ports(
+    settings: Settings, given: Sequence[tuple[str, socket.socket]] | None = None
+) -> Ports:
+    """Bind every port that is not given.
+
+    Args:
+        settings: The configuration.
+        given: Sockets with their names; those of the service manager if it is None.
 
     Raises:
-        StartError: One is not available.
+        StartError: A port is not available, or a given socket is for none.
     """
+    with_tls, http_port = settings.listen.tls, settings.http_port
+    https_port = settings.https_port if with_tls else None
+    ports = ports_of(passed_sockets() if given is None else given, https_port, http_port)
     optional = () if settings.listen.bind else settings.bind
-    main_port = settings.https_port if settings.listen.tls else settings.http_port
-    main_flag = "--https-port" if settings.listen.tls else "--http-port"
-    main = bind(settings.bind, main_port, main_flag, optional=optional)
-    if not (settings.listen.tls and settings.http_port):
-        return Ports(main, [])
     try:
-        flag = "--http-port (0 for none)"
-        return Ports(main, bind(settings.bind, settings.http_port, flag, optional=optional))
+        if not ports.main:
+            port = http_port if https_port is None else https_port
+            flag = "--https-port" if with_tls else "--http-port"
+            ports.main.extend(bind(settings.bind, port, flag, optional=optional))
+        if with_tls and http_port and not ports.plain:
+            flag = "--http-port (0 for none)"
+            ports.plain.extend(bind(settings.bind, http_port, flag, optional=optional))
     except BaseException:
-        for opened in main:
-            opened.close()
+        ports.close()
         raise
+    return ports
 
 
 def build_server(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from proxy.builders import build_server, fit_to_descriptors
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from proxy.web.front.server import AiohttpServer
 
 SHUTDOWN_SECONDS = 0.5
+LAST_REQUEST_SECONDS = 0.5
+"""How long an idle connection may bring a last request, where others take those that come."""
 
 
 class Edge:
@@ -44,6 +47,8 @@ class Edge:
         )
         self._senders = _proxy_protocol_senders(settings)
         self._listeners: list[Listener | asyncio.Server] = []
+        self.ports = Ports([], [])
+        """The open ones."""
 
     @property
     def connections(self) -> int:
@@ -57,6 +62,7 @@ class Edge:
             ports: The sockets; they are this object's from here on.
             context: For the main port; None serves plain HTTP there.
         """
+        self.ports = ports
         for server, sockets, tls in (
             (self._main, ports.main, context),
             (self._plain, ports.plain, None),
@@ -87,8 +93,31 @@ class Edge:
         for server in self._servers:
             await server.enforce_timeouts()
 
-    def drain(self) -> None:
-        """Accept nothing new; idle connections are closed now, the others after their response."""
+    def leave_to_others(self) -> None:
+        """Accept nothing new: another process does that on the same sockets.
+
+        No request is lost: handshakes go on, and an idle connection may bring one request more.
+        Its response closes it.
+        """
+        for listener in self._listeners:
+            if isinstance(listener, Listener):
+                listener.stop_accepting()
+            else:
+                listener.close()
+        for server in self._servers:
+            server.drain(keep_idle=True)
+
+    async def drain(self, force: asyncio.Event | None = None) -> None:
+        """Accept nothing new; idle connections are closed, the others after their response.
+
+        Args:
+            force: Set when nobody wants to wait.
+        """
+        if self.ports.given:
+            self.leave_to_others()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_REQUEST_SECONDS):
+                    await (force or asyncio.Event()).wait()
         for listener in self._listeners:
             listener.close()
         for server in self._servers:

@@ -36,11 +36,13 @@ class AcceptingServer(Protocol):
         connections: Those that are open.
         dispatch: Takes every request.
         plain_redirects: As in ``rules.head.Arrival``.
+        draining: Whether a connection takes one request more at most.
     """
 
     limits: Limits
     connection_limit: ConcurrencyLimit
     plain_redirects: bool
+    draining: bool
     dispatch: Dispatch
 
     @property
@@ -160,8 +162,8 @@ class AcceptedConnection(asyncio.Protocol):
         if self.transport is not None:
             reset(self.transport)
 
-    def drain(self) -> None:
-        """Close as soon as nothing is in progress."""
+    def drain(self, *, keep_idle: bool = False) -> None:
+        """Close as soon as nothing is in progress; an idle one may bring a request before."""
 
     def end(self) -> None:
         """Close now; the client sees if something in progress is truncated."""

@@ -28,6 +28,7 @@ class Http1Server:
         connection_limit: How many there may be on all ports, with those that are pending.
         dispatch: Takes every request.
         plain_redirects: As in ``rules.head.Arrival``.
+        draining: Whether a connection takes one request more at most.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Http1Server:
     ) -> None:
         self.dispatch = dispatch
         self.plain_redirects = plain_redirects
+        self.draining = False
         self.limits = limits
         self.connection_limit = (
             connection_limit if connection_limit is not None else new_connection_limit(limits)
@@ -92,10 +94,16 @@ class Http1Server:
         """Forget a connection."""
         self.connections.lost(connection)
 
-    def drain(self) -> None:
-        """Take no more requests: close idle connections now, the others after their response."""
+    def drain(self, *, keep_idle: bool = False) -> None:
+        """Take no more requests: close idle connections now, the others after their response.
+
+        Args:
+            keep_idle: An idle connection may bring one request more. Its client may have sent
+                that already, and would otherwise lose it.
+        """
+        self.draining = True
         for connection in list(self.connections):
-            connection.drain()
+            connection.drain(keep_idle=keep_idle)
 
     async def shutdown(self, timeout: float) -> None:
         """End every connection; a response that is not complete is truncated.

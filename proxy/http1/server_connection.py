@@ -94,6 +94,7 @@ class ServerConnection(AcceptedConnection):
             # The event loop made the connection before the handshake, and reports it after.
             self._arrival = replace(self._arrival, tls_seconds=monotonic() - self._accepted_at)
         self._timeouts.begin(Awaiting.HEAD)
+        self._writer.draining = self._server.draining
         self._enter(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -274,9 +275,9 @@ class ServerConnection(AcceptedConnection):
         else:
             super().abort()
 
-    def drain(self) -> None:
+    def drain(self, *, keep_idle: bool = False) -> None:
         self._writer.draining = True
-        if self._state in WITHOUT_REQUEST:
+        if self._state in WITHOUT_REQUEST and not keep_idle:
             self.finish()
 
     def end(self) -> None:

@@ -266,7 +266,8 @@ class Http2Connection(AcceptedConnection):
 
     # For the server
 
-    def drain(self) -> None:
+    def drain(self, *, keep_idle: bool = False) -> None:
+        # The client learns which requests were not taken (RFC 9113 section 6.8): none is lost.
         if self._ended or self.transport is None:
             return
         self._receiver.draining = True

@@ -2,6 +2,7 @@
 
 In the order a connection meets them:
 
+- ``given_ports``         which sockets of the service manager serve which port
 - ``ports``               bound sockets, with errors that say what to do
 - ``listener``            accepts a port's connections and counts each from its first moment on
 - ``peeked_socket``       a socket that is looked into before a transport owns it

@@ -84,13 +84,18 @@ class Listener:
         listening.listen(backlog)
         self._loop.add_reader(listening, self._accept)
 
-    def close(self) -> None:
-        """Accept nothing new, and abort what is still pending."""
+    def stop_accepting(self) -> None:
+        """Accept nothing new; what is pending goes on."""
         if self._retry is not None:
             self._retry.cancel()
+            self._retry = None
         elif self._listening.fileno() >= 0:
             self._loop.remove_reader(self._listening)
         self._listening.close()
+
+    def close(self) -> None:
+        """Accept nothing new, and abort what is still pending."""
+        self.stop_accepting()
         for pending in list(self.pending):
             pending.abort()
 

@@ -21,10 +21,17 @@ class Ports:
     Attributes:
         main: Of the port that serves everything.
         plain: Of the port that redirects there.
+        given: Whether somebody else bound them, who keeps them open when labgate ends.
     """
 
     main: list[socket.socket]
     plain: list[socket.socket]
+    given: bool = False
+
+    def close(self) -> None:
+        """Close every socket."""
+        for opened in (*self.main, *self.plain):
+            opened.close()
 
 
 def bind(
@@ -70,15 +77,19 @@ def _bound(address: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        # Every connection inherits these options, which saves system calls.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        keep_alive(listening)
-        listening.setblocking(False)
+        set_options(listening)
         listening.bind(target)
     except BaseException:
         listening.close()
         raise
     return listening
+
+
+def set_options(listening: socket.socket) -> None:
+    """Set what every connection inherits, which saves system calls, and do not block."""
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    keep_alive(listening)
+    listening.setblocking(False)
 
 
 def bind_error(error: OSError, address: str, port: int, flag: str) -> str:

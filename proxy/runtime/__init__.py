@@ -15,6 +15,7 @@
 - ``descriptors``      raises the limit of open file descriptors
 - ``resident_memory``  the resident memory of a process
 - ``memory``           returns memory to the system when few connections are open
+- ``listen_fds``       sockets that the service manager opened
 - ``sd_notify``        tells the service manager that labgate is ready, reloads or stops
 - ``system_commands``  the commands that error messages name, by system
 """

@@ -51,6 +51,7 @@ class WorkerSetup:
         access_log: Whether to write an access log.
         main: Descriptors of the listening sockets for HTTPS or, without TLS, HTTP.
         plain: Descriptors of the listening sockets that redirect to HTTPS.
+        given: Whether somebody else bound the sockets (``Ports.given``).
         session_key: Signs session cookies, in hexadecimal; the same in all workers.
         digest_key: Keys the digests of passwords, in hexadecimal; the same in all workers.
         upstream: Jupyter's address; None if it is not known yet.
@@ -63,6 +64,7 @@ class WorkerSetup:
     access_log: bool
     main: list[int]
     plain: list[int]
+    given: bool
     session_key: str
     digest_key: str
     upstream: dict[str, Any] | None

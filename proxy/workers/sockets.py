@@ -7,11 +7,24 @@ import sys
 from collections.abc import Sequence
 
 from proxy.errors import StartError
-from proxy.net.ports import BACKLOG, bind_error
+from proxy.net.ports import BACKLOG, Ports, bind_error
 
 KERNEL_BALANCES = sys.platform == "linux"
 """Linux balances connections between the sockets of one port (SO_REUSEPORT, socket(7)); other
 systems give all of them to the last socket, or lack the option."""
+
+
+def ports_per_worker(ports: Ports, workers: int) -> list[Ports]:
+    """For each worker listening sockets on every address of both ports.
+
+    Raises:
+        StartError: Another program started to listen at the same moment.
+    """
+    # A given one must not be bound again: what waits in its queue waits for the next labgate.
+    balanced = KERNEL_BALANCES and not ports.given
+    main = sockets_per_worker(ports.main, workers, balanced=balanced)
+    plain = sockets_per_worker(ports.plain, workers, balanced=balanced)
+    return [Ports(*both, ports.given) for both in zip(main, plain, strict=True)]
 
 
 def sockets_per_worker(

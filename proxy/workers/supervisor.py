@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -24,6 +23,7 @@ from proxy.inspector.recorder import Recorder
 from proxy.inspector.remote import CapturedElsewhere
 from proxy.inspector.ring import Ring
 from proxy.jupyter.served_jupyter import ServedJupyter
+from proxy.net.ports import Ports
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.measurements import Counts, Now, all_of, sum_of
 from proxy.runtime.resident_memory import resident_bytes
@@ -32,7 +32,7 @@ from proxy.runtime.tasks import spawn
 from .channel import Message, WorkerReload, WorkerSetup
 from .process_report import ProcessReport
 from .shared_access import SharedAccess
-from .sockets import sockets_per_worker
+from .sockets import ports_per_worker
 from .worker_check import kill_hanging_workers
 from .worker_process import WorkerProcess, first_refusal, start_failure
 
@@ -58,8 +58,7 @@ class Supervisor:
         """Only the workers have it."""
         self.inspector = Inspector(Ring(), self._use_recorder)
         self._captured = CapturedElsewhere(self.inspector.ring)
-        self._main: list[list[socket.socket]] = []
-        self._plain: list[list[socket.socket]] = []
+        self._ports: list[Ports] = []
         self._access = SharedAccess()
         self._workers: set[WorkerProcess] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -83,10 +82,8 @@ class Supervisor:
             self._certificates.start()
         number = settings.listen.workers
         ports = bind_ports(settings)
-        self._main = [ports.main]
-        self._plain = [ports.plain]
-        self._main = sockets_per_worker(ports.main, number)
-        self._plain = sockets_per_worker(ports.plain, number)
+        self._ports = [ports]
+        self._ports = ports_per_worker(ports, number)
         first = await asyncio.gather(*(self._launch(index) for index in range(number)))
         for index, worker in enumerate(first):
             await worker.ready.wait()
@@ -171,8 +168,8 @@ class Supervisor:
             task.cancel()
         if self._certificates is not None:
             self._certificates.stop()
-        for listening in {one for sockets in (*self._main, *self._plain) for one in sockets}:
-            listening.close()
+        for ports in self._ports:
+            ports.close()
         self._broadcast({"stop": True})
         forcing = spawn(self._send_force(force), "force") if force is not None else None
         seconds = self._settings.listen.drain_seconds + KILL_AFTER_SECONDS
@@ -238,20 +235,21 @@ class Supervisor:
             return await self._start_process(index)
 
     async def _start_process(self, index: int) -> WorkerProcess:
-        main, plain = self._main[index], self._plain[index]
+        ports = self._ports[index]
         setup = WorkerSetup(
             settings=self._settings.model_dump(mode="json", exclude_unset=True),
             workers=self._settings.listen.workers,
             access_log=self._access_log,
-            main=[one.fileno() for one in main],
-            plain=[one.fileno() for one in plain],
+            main=[one.fileno() for one in ports.main],
+            plain=[one.fileno() for one in ports.plain],
+            given=ports.given,
             session_key=self._access.session_key.hex(),
             digest_key=self._access.digest_key.hex(),
             upstream=None if self.upstream is None else asdict(self.upstream),
             logins=list(self._access.logins),
             logouts=self._access.logouts,
         )
-        worker = await WorkerProcess.start(setup, [*main, *plain], self._on_update)
+        worker = await WorkerProcess.start(setup, [*ports.main, *ports.plain], self._on_update)
         self._workers.add(worker)
         # Messages that were sent while it was started.
         if self.inspector.options is not None:

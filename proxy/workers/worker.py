@@ -81,7 +81,7 @@ async def _work(end: socket.socket) -> int:
         lambda update: channel.send({"logout": update}),
     )
     shared = SharedResources(
-        Ports(_sockets(setup.main), _sockets(setup.plain)),
+        Ports(_sockets(setup.main), _sockets(setup.plain), setup.given),
         lockout,
         bytes.fromhex(setup.session_key),
         bytes.fromhex(setup.digest_key),

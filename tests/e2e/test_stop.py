@@ -94,7 +94,10 @@ class TestContainer:
     def test_created_started_and_adopted_ones_end_alike(
         self, name: str, stand_in: str, tmp_path: Path
     ) -> None:
-        says = f"SIGTERM stops labgate and Jupyter (container {name}); files are kept, kernels end"
+        says = (
+            f"SIGTERM stops labgate; Jupyter (container {name}) goes on, and so do its kernels; "
+            "`labgate stop` stops both"
+        )
         for how in ("created", "started", "adopted"):
             if how == "adopted":
                 docker("start", name)

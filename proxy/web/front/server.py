@@ -122,12 +122,13 @@ class AiohttpServer:
         """Forget a connection."""
         self.connections.lost(connection)
 
-    def drain(self) -> None:
-        """Take no more requests: close idle connections now, the others after their response."""
+    def drain(self, *, keep_idle: bool = False) -> None:
+        """Take no more requests; the argument is ``Http1Server``'s."""
         self.draining = True
-        self.upgraded.drain()
+        self.upgraded.drain(keep_idle=keep_idle)
         for connection in list(self.connections):
-            connection.drain()
+            if not keep_idle:
+                connection.drain()
 
     async def shutdown(self, timeout: float) -> None:
         """End every connection; a response that is not complete is truncated.

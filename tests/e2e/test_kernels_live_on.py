@@ -1,0 +1,78 @@
+"""Kernels in a container outlive labgate: what a notebook has set is there after a restart."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
+
+from tests.conftest import TEST_IMAGE
+from tests.e2e.containers import docker
+from tests.e2e.programs import Labgate
+
+SESSION = uuid4().hex
+
+
+@contextmanager
+def channel(labgate: Labgate, kernel: str) -> Iterator[ClientConnection]:
+    target = f"api/kernels/{kernel}/channels?token={labgate.token}"
+    with connect(
+        f"wss://localhost:{labgate.https_port}/{target}",
+        ssl=labgate.trusting_threads,
+        proxy=None,
+        origin=Origin(labgate.origin),
+    ) as opened:
+        yield opened
+
+
+def printed(opened: ClientConnection, code: str) -> str:
+    """What the kernel prints when it runs the code."""
+    header = {"msg_id": uuid4().hex, "msg_type": "execute_request", "session": SESSION}
+    header |= {"username": "", "version": "5.3", "date": ""}
+    content: dict[str, Any] = {"code": code, "silent": False, "store_history": False}
+    message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
+    opened.send(json.dumps(message | {"channel": "shell"}))
+    output = ""
+    while True:
+        answer = json.loads(opened.recv(60))
+        if answer["parent_header"].get("msg_id") != header["msg_id"]:
+            continue
+        if answer["msg_type"] == "stream":
+            output += answer["content"]["text"]
+        if answer["msg_type"] == "status" and answer["content"]["execution_state"] == "idle":
+            return output
+
+
+@pytest.mark.docker
+@pytest.mark.deployment
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL", "SIGINT"])
+def test_a_variable_outlives_labgate(how: str, name: str, tmp_path: Path) -> None:
+    """But for Ctrl-C, which stops both, as it was announced."""
+    arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name)
+    labgate = Labgate(tmp_path, "up", *arguments)
+    with labgate:
+        token = f"token {labgate.token}"
+        kernel = labgate.ask("POST", "/api/kernels", Authorization=token).json()["id"]
+        with channel(labgate, kernel) as opened:
+            assert printed(opened, "kept = 6 * 7; print(kept)") == "42\n"
+        if how == "SIGKILL":
+            labgate.kill()
+        else:
+            assert labgate.stop(signal.Signals[how]) == 0
+        running = docker("inspect", "--format", "{{.State.Running}}", name)
+        assert running == ("false" if how == "SIGINT" else "true")
+    if how == "SIGINT":
+        return
+    with labgate:
+        assert "adopted" in labgate.log
+        with channel(labgate, kernel) as opened:
+            assert printed(opened, "print(kept)") == "42\n"
+        assert labgate.stop(signal.SIGINT) == 0
