@@ -7,7 +7,7 @@ import sys
 
 from proxy.runtime import output
 
-PRINTING = (["password"], ["cert", "show"], ["doctor"], ["status"], ["logs"])
+PRINTING = (["password"], ["cert", "show"], ["doctor"], ["status"], ["logs"], ["check"])
 """The commands whose purpose is their output: if it cannot be written, they fail."""
 
 

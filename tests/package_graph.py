@@ -47,6 +47,7 @@ LAYERS = {
     "mount": "the same in somebody else's aiohttp application",
     "workers": "several processes with an app each",
     "service": "what a labgate that runs for long tells of itself and is told to do",
+    "check": "looks at all that a start needs, before it",
     "doctor": "tries what a browser does, and tells symptoms",
     "cli": "what people type: one app, or workers",
     "__main__": "starts cli",

@@ -14,6 +14,8 @@
 - ``side_listeners``  metrics and the admin socket, beside the public ports
 - ``ready_lines``    the lines that are printed when everything is ready
 - ``administration``  what a running labgate serves on its admin socket
+- ``check``          ``labgate check``
+- ``shown_settings``  the configuration in force
 - ``running``        ``labgate status``, ``logs``, ``open``, ``unlock`` and ``stop``
 - ``status_lines``   what ``labgate status`` shows
 - ``inspect``        ``labgate inspect``

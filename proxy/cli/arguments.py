@@ -11,7 +11,7 @@ from proxy.cli.debugging_options import add_doctor, add_inspect
 from proxy.cli.installation_options import add_installation
 from proxy.cli.parser import Parser
 from proxy.cli.service_options import add_service_commands
-from proxy.cli.serving_options import add_reload, add_serve, add_up
+from proxy.cli.serving_options import add_check, add_reload, add_serve, add_up
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -27,6 +27,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add_up(commands)
     add_serve(commands)
     add_reload(commands)
+    add_check(commands)
     add_service_commands(commands)
     add_inspect(commands)
     add_cert(commands)

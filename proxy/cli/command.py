@@ -42,6 +42,10 @@ def command(arguments: list[str] | None) -> int:
 
             installs = parsed.command == "install-service"
             return (service.install_service if installs else service.uninstall_service)(parsed)
+        if parsed.command == "check":
+            from proxy.cli.check import check  # noqa: PLC0415  aiohttp and rich cost 0.4 s
+
+            return check(parsed)
         if parsed.command == "inspect":
             _prepare_bench(parsed)
         if parsed.command == "reload":

@@ -19,6 +19,12 @@ answers, otherwise as a local process. With --domain: ports 443 and 80, and
 certbot's certificates, or with --email one that labgate obtains and renews by
 itself."""
 
+CHECK = """\
+Look at all that `labgate up` and `labgate serve` need, with the same options: file,
+environment and flags, certificates, ports, permissions, DNS, the Docker Engine or
+the upstream. Every fault is named at once; exit code 1 if there is one. Nothing is
+changed, and a labgate that runs is not disturbed."""
+
 SERVE = """\
 Serve a Jupyter that runs already: a sidecar, or one you start yourself."""
 
@@ -26,6 +32,18 @@ Serve a Jupyter that runs already: a sidecar, or one you start yourself."""
 def add_up(commands: Any) -> None:
     """``labgate up``."""
     add_serving_options(add_command(commands, "up", "launch Jupyter and serve it", UP))
+
+
+def add_check(commands: Any) -> None:
+    """``labgate check``."""
+    short = "find what would keep labgate from serving"
+    command = add_command(commands, "check", short, CHECK)
+    command.add_argument(
+        "--show",
+        action="store_true",
+        help="print every value in force and where it comes from; no secret",
+    )
+    add_serving_options(command)
 
 
 def add_serving_options(command: Parser) -> None:

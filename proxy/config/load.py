@@ -48,31 +48,46 @@ def load(
     Raises:
         UsageError: All problems, each on a line with its source.
     """
-    named = file or (
-        Path(environment["LABGATE_CONFIG"]) if "LABGATE_CONFIG" in environment else None
-    )
-    path = named or DEFAULT_FILE
+    path, required = configuration_file_of(environment, file)
     sources: Sources = [
         (COMMAND_LINE, flags),
-        (ENVIRONMENT, _from_environment(environment)),
-        (str(path), _from_file(path, required=named is not None)),
+        (ENVIRONMENT, from_environment(environment)),
+        (str(path), from_file(path, required=required)),
     ]
-    merged: dict[str, Any] = {}
-    for _, values in reversed(sources):
-        for section, keys in values.items():
-            if not isinstance(keys, dict):
-                merged[section] = keys
-            elif isinstance(merged.setdefault(section, {}), dict):
-                merged[section].update(keys)
-            # Otherwise another source has a value in place of a section, which is reported.
     try:
-        return Settings.model_validate(merged)
+        return Settings.model_validate(merged(sources))
     except ValidationError as error:
-        problems = [_described(problem, sources, typed) for problem in error.errors()]
+        problems = [described(problem, sources, typed) for problem in error.errors()]
         raise UsageError("\n".join(problems)) from None
 
 
-def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
+def configuration_file_of(environment: Mapping[str, str], file: Path | None) -> tuple[Path, bool]:
+    """The configuration file, and whether it has to exist."""
+    named = file or (
+        Path(environment["LABGATE_CONFIG"]) if "LABGATE_CONFIG" in environment else None
+    )
+    return named or DEFAULT_FILE, named is not None
+
+
+def merged(sources: Sources) -> dict[str, Any]:
+    """The values by section and key; earlier sources override later ones."""
+    values_of: dict[str, Any] = {}
+    for _, values in reversed(sources):
+        for section, keys in values.items():
+            if not isinstance(keys, dict):
+                values_of[section] = keys
+            elif isinstance(values_of.setdefault(section, {}), dict):
+                values_of[section].update(keys)
+            # Otherwise another source has a value in place of a section, which is reported.
+    return values_of
+
+
+def from_file(path: Path, *, required: bool) -> dict[str, Any]:
+    """The values of the file.
+
+    Raises:
+        UsageError: It cannot be read, or is malformed.
+    """
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -90,7 +105,7 @@ def _from_file(path: Path, *, required: bool) -> dict[str, Any]:
         raise UsageError(f"{path}: not valid TOML: {error}.") from None
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """The ``LABGATE_SECTION__KEY`` variables; one without a section is reported later."""
     found: dict[str, Any] = {}
     for name, value in environment.items():
@@ -104,10 +119,10 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _described(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
+def described(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
     """One validation error as a line: source, key's path, what is wrong."""
     location = [str(part) for part in problem["loc"] if not isinstance(part, int)]
-    source = _source_of(location, sources, value=problem["input"])
+    source = source_of(location, sources, value=problem["input"])
     spelled = ".".join(location)
     if source == COMMAND_LINE:
         spelled = typed.get(spelled, spelled)
@@ -118,7 +133,7 @@ def _described(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
     return f"{source}: {spelled}: {message}" if spelled else message
 
 
-def _source_of(location: list[str], sources: Sources, value: object) -> str:
+def source_of(location: list[str], sources: Sources, value: object) -> str:
     """The source of a value; ``value`` distinguishes a section from a value in its place."""
     for source, values in sources:
         here: Any = values

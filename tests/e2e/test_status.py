@@ -197,3 +197,16 @@ def test_one_that_was_killed(tmp_path: Path, jupyter: Jupyter) -> None:
         ran = run(labgate, "status")
         assert ran.returncode == 1
         assert "was killed" in ran.stderr
+
+
+@pytest.mark.jupyter
+@pytest.mark.usefixtures("jupyterlab")
+def test_a_check_beside_it(tmp_path: Path, jupyter: Jupyter) -> None:
+    with serving(tmp_path, jupyter) as labgate:
+        ports = ["--https-port", str(labgate.https_port), "--http-port", str(labgate.http_port)]
+        ran = run(labgate, "check", "--upstream", jupyter.upstream, *ports)
+        assert ran.returncode == 0, ran.stdout
+        for port in (labgate.https_port, labgate.http_port):
+            assert f"127.0.0.1:{port} is in use by the running labgate." in ran.stdout
+        assert f"Process {labgate.pid} runs with this state folder" in ran.stdout
+        assert status(labgate)["jupyter"]["state"] == "answers"

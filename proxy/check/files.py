@@ -1,0 +1,44 @@
+"""The state folder, the htpasswd file and the webroot: whether this user may use them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from proxy.access.htpasswd import Htpasswd
+from proxy.check.verdict import Verdict, fault, remark
+from proxy.config.settings import Settings
+from proxy.errors import StartError
+
+
+def check_files(settings: Settings) -> Iterator[Verdict]:
+    """Look at what labgate reads and writes, beside certificates."""
+    yield _state_folder(settings.state_folder)
+    if settings.access.htpasswd is not None:
+        try:
+            Htpasswd(settings.access.htpasswd)
+        except StartError as error:
+            yield fault("Passwords", error)
+        else:
+            yield Verdict("Passwords", f"{settings.access.htpasswd} can be read.")
+    webroot = settings.acme.webroot
+    if webroot is not None and not webroot.is_dir():
+        yield remark("Webroot", f"{webroot} does not exist yet; certbot --webroot needs it.")
+
+
+def _state_folder(folder: Path) -> Verdict:
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    if not existing.is_dir():
+        return fault("State", f"{existing} is no folder. Name another with state.folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return fault(
+            "State",
+            f"{existing} cannot be written by this user. Make it writable, run labgate as the user "
+            "that owns it, or name another folder with state.folder (LABGATE_STATE__FOLDER).",
+        )
+    if existing == folder and stat.S_IMODE(folder.stat().st_mode) & stat.S_IWOTH:
+        return fault("State", f"{folder} can be written by everybody: chmod o-w {folder}")
+    made = "" if existing == folder else ", which labgate makes at start"
+    return Verdict("State", f"{folder}{made}")

@@ -1,0 +1,108 @@
+"""The Jupyter behind labgate: the upstream, the Docker Engine, or a program of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiodocker
+
+from proxy.check.verdict import Verdict, fault, remark
+from proxy.config.settings import Settings
+from proxy.errors import StartError
+from proxy.jupyter.container_action import Inspected, is_ours
+from proxy.jupyter.engine import EngineError, EngineUnavailable, connect
+from proxy.jupyter.foreign_container import foreign_container_error
+from proxy.jupyter.process import ProcessLauncher
+from proxy.jupyter.process_command import jupyter_program
+from proxy.jupyter.readiness import is_ready, is_silent
+from proxy.net.upstream_address import UpstreamAddress
+
+ANSWER_SECONDS = 5.0
+
+
+async def check_jupyter(settings: Settings) -> AsyncIterator[Verdict]:
+    """Look at whatever the configuration launches or names."""
+    if settings.upstream.url:
+        yield await _check_upstream(settings.upstream.address)
+        return
+    if settings.jupyter.launch == "none":
+        yield await _check_upstream(UpstreamAddress("127.0.0.1", 8888))
+        return
+    if settings.jupyter.launch in ("auto", "docker"):
+        try:
+            docker = await connect()
+        except EngineUnavailable as error:
+            if settings.jupyter.launch == "docker":
+                yield fault("Engine", error)
+                return
+            yield remark("Engine", f"{error} Jupyter is launched as a local process.")
+        else:
+            async for verdict in _check_container(docker, settings):
+                yield verdict
+            return
+    yield _check_process(settings)
+
+
+async def _check_upstream(address: UpstreamAddress) -> Verdict:
+    if await is_ready(address, ANSWER_SECONDS):
+        return Verdict("Upstream", f"Jupyter answers at {address}.")
+    if await is_silent(address, ANSWER_SECONDS):
+        return fault(
+            "Upstream",
+            f"Nothing answers at {address}. Start Jupyter there, or write where it is "
+            "(upstream.url); until then requests get 503.",
+        )
+    return fault(
+        "Upstream",
+        f"What answers at {address} is no Jupyter, or has another base_url: it belongs into "
+        f"upstream.url, as {address}/base/url.",
+    )
+
+
+async def _check_container(docker: aiodocker.Docker, settings: Settings) -> AsyncIterator[Verdict]:
+    name, image = settings.jupyter.name, settings.jupyter.image
+    try:
+        yield Verdict("Engine", "The Docker Engine answers.")
+        existing = await _inspected(docker, name)
+        if existing is not None and not is_ours(existing):
+            yield fault("Container", await foreign_container_error(existing))
+        elif existing is not None:
+            yield Verdict("Container", f"{name} is {existing['State']['Status']}.")
+        elif not await _has_image(docker, image):
+            yield remark(
+                "Image", f"{image} is not here yet: the first start pulls it, for minutes."
+            )
+        else:
+            yield Verdict("Image", f"{image} is here.")
+    except EngineError as error:
+        yield fault("Engine", f"The Docker Engine fails: {error}")
+    finally:
+        await docker.close()
+
+
+async def _inspected(docker: aiodocker.Docker, name: str) -> Inspected | None:
+    try:
+        return await docker.containers.container(name).show()
+    except aiodocker.DockerError as error:
+        if error.status == 404:
+            return None
+        raise
+
+
+async def _has_image(docker: aiodocker.Docker, image: str) -> bool:
+    try:
+        await docker.images.inspect(image)
+    except aiodocker.DockerError as error:
+        if error.status == 404:
+            return False
+        raise
+    return True
+
+
+def _check_process(settings: Settings) -> Verdict:
+    try:
+        program = jupyter_program()
+        ProcessLauncher(settings.jupyter, settings.state_folder).require_folder()
+    except StartError as error:
+        return fault("Jupyter", error)
+    return Verdict("Jupyter", f"{' '.join(program)} is installed.")

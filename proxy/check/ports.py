@@ -1,0 +1,53 @@
+"""Whether the ports can be opened, or who has them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from proxy.check.verdict import Verdict, fault
+from proxy.config.settings import Settings
+from proxy.config.types import host_and_port
+from proxy.errors import StartError
+from proxy.net.ports import bind
+
+SUBJECT = "Port"
+
+
+def check_ports(settings: Settings, own: Collection[str] = ()) -> Iterator[Verdict]:
+    """Open every port for a moment; nobody is accepted on it.
+
+    Args:
+        settings: The configuration.
+        own: Where the running labgate of this state folder listens, as ``127.0.0.1:8443``.
+    """
+    wanted = []
+    if settings.listen.tls:
+        wanted += [(host, settings.https_port, "--https-port") for host in settings.bind]
+    if settings.http_port:
+        wanted += [(host, settings.http_port, "--http-port") for host in settings.bind]
+    optional = () if settings.listen.bind else settings.bind
+    for host, port, flag in wanted:
+        yield from _check(host, port, flag, own, optional=host in optional)
+    if settings.listen.metrics:
+        yield from _check(*host_and_port(settings.listen.metrics), "--metrics", own)
+    host, port = host_and_port(settings.inspector.address)
+    if port:
+        yield from _check(host, port, "inspector.address", own)
+
+
+def _check(
+    host: str, port: int, flag: str, own: Collection[str], *, optional: bool = False
+) -> Iterator[Verdict]:
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if shown in own:
+        yield Verdict(SUBJECT, f"{shown} is in use by the running labgate.")
+        return
+    try:
+        opened = bind([host], port, flag, optional=[host] if optional else [])
+    except StartError as error:
+        if not (optional and str(error).startswith("None of ")):
+            yield fault(SUBJECT, error)
+        return
+    for listening in opened:
+        listening.close()
+    yield Verdict(SUBJECT, f"{shown} is free.")

@@ -1,0 +1,78 @@
+"""The configuration in force, as ``labgate check --show`` prints it; pure."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from proxy.config.load import COMMAND_LINE, Sources, source_of
+from proxy.config.problems import SECRETS
+from proxy.config.settings import Settings
+
+DEFAULT = "default"
+HIDDEN = "(a secret, not shown)"
+
+_PASSWORD_IN_URL = re.compile(r"(://[^/@:]*):[^/@]*@")
+
+
+def shown_settings(settings: Settings, sources: Sources) -> Iterator[str]:
+    """Lines of TOML, each value with its source in a comment.
+
+    Args:
+        settings: The configuration.
+        sources: Where its values come from.
+    """
+    for section in Settings.model_fields:
+        yield f"[{section}]"
+        written = [
+            (f"{key} = {_value(settings, section, key)}", _source(section, key, sources))
+            for key in type(getattr(settings, section)).model_fields
+        ]
+        width = min(max(len(line) for line, _ in written), 60)
+        for line, source in written:
+            yield f"{line:<{width}}  # {source}"
+        yield ""
+
+
+def _source(section: str, key: str, sources: Sources) -> str:
+    source = source_of([section, key], sources, value=None)
+    if source in [name for name, _ in sources]:
+        return "a flag" if source == COMMAND_LINE else source
+    return DEFAULT
+
+
+def _value(settings: Settings, section: str, key: str) -> str:
+    """A value in TOML; what follows from other keys is shown as it follows."""
+    value = getattr(getattr(settings, section), key)
+    if f"{section}.{key}" in SECRETS and value:
+        return f'"{HIDDEN}"'
+    if value is None or value == ():
+        value = _derived(settings).get(f"{section}.{key}", value)
+    if value is None:
+        return '""'
+    return _PASSWORD_IN_URL.sub(r"\1:…@", _toml(value))
+
+
+def _derived(settings: Settings) -> dict[str, Any]:
+    return {
+        "site.hsts_seconds": settings.hsts_seconds,
+        "listen.bind": settings.bind,
+        "listen.https_port": settings.https_port,
+        "listen.http_port": settings.http_port,
+        "state.folder": settings.state_folder,
+    }
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml(one) for one in value)}]"
+    if isinstance(value, int | float):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    text = os.fspath(value) if isinstance(value, Path) else str(value)
+    return json.dumps(text, ensure_ascii=False)
