@@ -43,9 +43,14 @@ OCCUPIED = pytest.StashKey[socket.socket]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--front aiohttp``: clients meet aiohttp's server instead of labgate's own protocol."""
+    """``--front aiohttp``: clients meet aiohttp's server instead of labgate's own protocol.
+
+    With ``--front http2`` each labgate offers HTTP/2, and every browser takes it.
+    """
     help_text = "what speaks HTTP with clients in this run: tests/fronts.py"
-    parser.addoption("--front", choices=["labgate", "aiohttp"], default=front(), help=help_text)
+    parser.addoption(
+        "--front", choices=["labgate", "aiohttp", "http2"], default=front(), help=help_text
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -40,6 +40,8 @@ class Mounted:
 
 FRONTS: dict[str, Callable[..., Any]] = {
     "labgate": Http1Server,
+    # In a process of its own; in this one there is no TLS, and therefore no HTTP/2.
+    "http2": Http1Server,
     "aiohttp": AiohttpServer,
     "mounted": Mounted,
 }
