@@ -6,7 +6,9 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hpack import Decoder
@@ -58,6 +60,7 @@ class RawClient:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self.writer = reader, writer
         self._decoder = Decoder()
+        self._decoder.max_allowed_table_size = 2**32
         self._changed = asyncio.Event()
         self.received: list[RawFrame] = []
         self.streams: dict[int, ReceivedStream] = {}
@@ -158,7 +161,7 @@ class RawClient:
                 stream.ended = bool(one.flags & frames.END_STREAM)
             case frames.RST_STREAM:
                 assert stream is not None
-                stream.reset = ERRORS[int.from_bytes(one.payload, "big")]
+                stream.reset = stream.reset or ERRORS[int.from_bytes(one.payload, "big")]
             case frames.GOAWAY:
                 self.goaway = self.goaway or ERRORS[int.from_bytes(one.payload[4:8], "big")]
             case frames.SETTINGS:
@@ -209,25 +212,31 @@ class SecuredEdge:
                 await client.close()
 
 
+@cache
+def context_for(certificates: tuple[tuple[str, ...], ...]) -> ssl.SSLContext:
+    """A context with these certificates; made once, because keys take their time."""
+    with TemporaryDirectory() as folder:
+        pairs = [
+            load_pair(*pair(Path(folder) / str(index), *names))
+            for index, names in enumerate(certificates)
+        ]
+        return server_context(pairs, http2=True)
+
+
 @asynccontextmanager
 async def secured(
     address: UpstreamAddress | None,
-    folder: Path,
     *,
     limits: Limits = DEFAULT_LIMITS,
     certificates: tuple[tuple[str, ...], ...] = ((NAME,),),
     **options: Any,
 ) -> AsyncIterator[SecuredEdge]:
     """Run an edge for ``https://lab.example.org`` in front of ``address``, behind TLS."""
-    pairs = [
-        load_pair(*pair(folder / str(index), *names)) for index, names in enumerate(certificates)
-    ]
-    context = server_context(pairs, http2=True)
     async with edge(address, limits=limits, **options) as plain:
         server = Http2Server(plain.dispatcher, limits=limits)
         (listening,) = bind(["127.0.0.1"], 0, "--https-port")
         port = listening.getsockname()[1]
-        listener = Listener(server, listening, context, BACKLOG)
+        listener = Listener(server, listening, context_for(certificates), BACKLOG)
         running = SecuredEdge(plain, server, port)
         try:
             yield running

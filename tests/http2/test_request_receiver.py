@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -114,10 +113,10 @@ FLOODS = [
 
 @pytest.mark.parametrize(("sent", "flood"), FLOODS)
 async def test_a_flood_ends_the_connection(
-    sent: Iterator[bytes], flood: Flood, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    sent: Iterator[bytes], flood: Flood, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "labgate")
-    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(answer) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(*sent)
         await client.until(lambda: client.goaway)
@@ -129,9 +128,9 @@ async def test_a_flood_ends_the_connection(
         assert (await other.response(1)).statuses == [200]
 
 
-async def test_windows_of_one_octet_end_the_connection(tmp_path: Path) -> None:
+async def test_windows_of_one_octet_end_the_connection() -> None:
     """The window is opened by one octet as soon as it was used."""
-    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(answer) as jupyter, secured(jupyter.address) as running:
         client = await running.connect_silently()
         client.send(frames.PREFACE, frames.settings((4, 0)))
         for number in over(Flood.TINY_WINDOWS):
@@ -144,9 +143,9 @@ async def test_windows_of_one_octet_end_the_connection(tmp_path: Path) -> None:
         assert client.goaway == "ENHANCE_YOUR_CALM"
 
 
-async def test_a_page_that_is_left_is_no_flood(tmp_path: Path) -> None:
+async def test_a_page_that_is_left_is_no_flood() -> None:
     """Chromium resets everything that a page has asked for, and asks for the next one's."""
-    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(answer) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         for page in range(4):
             numbers = range(1 + 200 * page, 201 + 200 * page, 2)
@@ -161,18 +160,18 @@ async def ended(client: RawClient) -> str:
     return client.goaway
 
 
-async def test_a_header_bomb_ends_the_connection(tmp_path: Path) -> None:
+async def test_a_header_bomb_ends_the_connection() -> None:
     """A few octets that stand for megabytes (RFC 7541 section 7.3)."""
-    async with secured(None, tmp_path) as running:
+    async with secured(None) as running:
         client = await running.connect()
         bomb = frames.literal(b"x", b"y" * 4000, 0x40) + b"\xbe" * 4000
         client.send(frames.frame(frames.HEADERS, 5, 1, frames.block(frames.GET) + bomb))
         assert await ended(client) == "ENHANCE_YOUR_CALM"
 
 
-async def test_a_head_that_is_too_long_is_refused_alone(tmp_path: Path) -> None:
+async def test_a_head_that_is_too_long_is_refused_alone() -> None:
     limits = replace(DEFAULT_LIMITS, head=1000, request_line=100)
-    async with secured(None, tmp_path, limits=limits) as running:
+    async with secured(None, limits=limits) as running:
         client = await running.connect()
         client.send(
             frames.get(1, b"/", (b"x", b"y" * 1000)),
@@ -184,8 +183,8 @@ async def test_a_head_that_is_too_long_is_refused_alone(tmp_path: Path) -> None:
         assert (await client.response(5)).statuses[0] in (200, 503)
 
 
-async def test_a_priority_may_come_before_its_request(tmp_path: Path) -> None:
-    async with upstream(silent) as jupyter, secured(jupyter.address, tmp_path) as running:
+async def test_a_priority_may_come_before_its_request() -> None:
+    async with upstream(silent) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(
             frames.priority_update(3, b"u=1, i"),

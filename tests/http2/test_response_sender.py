@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from proxy.http2.priorities import SHORT_BYTES
 from tests.http2 import frames
@@ -57,8 +56,8 @@ def runs(streams: list[int]) -> list[int]:
     return [one for at, one in enumerate(streams) if not at or streams[at - 1] != one]
 
 
-async def test_urgent_responses_come_first(tmp_path: Path) -> None:
-    async with upstream(Jupyter(3)) as jupyter, secured(jupyter.address, tmp_path) as running:
+async def test_urgent_responses_come_first() -> None:
+    async with upstream(Jupyter(3)) as jupyter, secured(jupyter.address) as running:
         client = await running.connect_silently()
         found = await order(
             client,
@@ -72,17 +71,17 @@ async def test_urgent_responses_come_first(tmp_path: Path) -> None:
         assert last[1] < last[5]
 
 
-async def test_short_responses_overtake_long_ones(tmp_path: Path) -> None:
-    async with upstream(Jupyter(2)) as jupyter, secured(jupyter.address, tmp_path) as running:
+async def test_short_responses_overtake_long_ones() -> None:
+    async with upstream(Jupyter(2)) as jupyter, secured(jupyter.address) as running:
         client = await running.connect_silently()
         found = await order(client, frames.get(1, b"/large"), frames.get(3, b"/short"))
     assert found[-1] == 1
     assert len(runs(found)) <= 3
 
 
-async def test_incremental_responses_take_turns(tmp_path: Path) -> None:
+async def test_incremental_responses_take_turns() -> None:
     incremental = (b"priority", b"i")
-    async with upstream(Jupyter(2)) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(Jupyter(2)) as jupyter, secured(jupyter.address) as running:
         client = await running.connect_silently()
         found = await order(
             client,

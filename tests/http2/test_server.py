@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from pathlib import Path
 
 import pytest
 
@@ -33,10 +32,8 @@ async def asked_in_http_1_1(running: SecuredEdge, *protocols: str) -> bytes:
 
 @pytest.mark.both_loops
 @pytest.mark.parametrize("protocols", [("h2",), ("http/1.1", "h2"), ("spdy/3", "h2")])
-async def test_a_client_that_offers_http_2_gets_it(
-    protocols: tuple[str, ...], tmp_path: Path
-) -> None:
-    async with upstream(says(OK)) as jupyter, secured(jupyter.address, tmp_path) as running:
+async def test_a_client_that_offers_http_2_gets_it(protocols: tuple[str, ...]) -> None:
+    async with upstream(says(OK)) as jupyter, secured(jupyter.address) as running:
         client = await running.connect(alpn=protocols)
         client.send(frames.get(1, b"/x"))
         response = await client.response(1)
@@ -51,8 +48,8 @@ async def test_a_client_that_offers_http_2_gets_it(
 
 @pytest.mark.both_loops
 @pytest.mark.parametrize("protocols", [(), ("http/1.1",)])
-async def test_every_other_client_gets_http_1_1(protocols: tuple[str, ...], tmp_path: Path) -> None:
-    async with upstream(says(OK)) as jupyter, secured(jupyter.address, tmp_path) as running:
+async def test_every_other_client_gets_http_1_1(protocols: tuple[str, ...]) -> None:
+    async with upstream(says(OK)) as jupyter, secured(jupyter.address) as running:
         answer = await asked_in_http_1_1(running, *protocols)
         assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
         assert answer.endswith(b"\r\n\r\nok")
@@ -61,23 +58,23 @@ async def test_every_other_client_gets_http_1_1(protocols: tuple[str, ...], tmp_
         assert record.head.arrival.tls_seconds is not None
 
 
-async def test_http_2_without_tls_is_refused(tmp_path: Path) -> None:
+async def test_http_2_without_tls_is_refused() -> None:
     async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
         answer = await labgate.ask(frames.PREFACE + frames.settings() + frames.get(1))
         assert answer.startswith(b"HTTP/1.1 505 ")
     assert jupyter.heads == b""
 
 
-async def test_plain_http_on_the_port_is_told_to_use_https(tmp_path: Path) -> None:
-    async with secured(None, tmp_path) as running:
+async def test_plain_http_on_the_port_is_told_to_use_https() -> None:
+    async with secured(None) as running:
         reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
         writer.write(request())
         assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
         writer.close()
 
 
-async def test_connections_of_both_protocols_are_counted_until_they_end(tmp_path: Path) -> None:
-    async with upstream(says(OK)) as jupyter, secured(jupyter.address, tmp_path) as running:
+async def test_connections_of_both_protocols_are_counted_until_they_end() -> None:
+    async with upstream(says(OK)) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(frames.get(1))
         await client.response(1)
@@ -105,12 +102,11 @@ def site_of(jupyter: Upstream) -> Site:
     return make_site(origins, jupyter.address.origin)
 
 
-async def test_another_name_of_the_site_needs_its_own_connection(tmp_path: Path) -> None:
+async def test_another_name_of_the_site_needs_its_own_connection() -> None:
     async with (
         upstream(says(OK, OK)) as jupyter,
         secured(
             jupyter.address,
-            tmp_path,
             certificates=((NAMES[0],), (NAMES[1],)),
             site=site_of(jupyter),
         ) as running,
@@ -124,10 +120,10 @@ async def test_another_name_of_the_site_needs_its_own_connection(tmp_path: Path)
         assert (await client.response(1)).statuses == [200]
 
 
-async def test_a_certificate_for_both_names_lets_them_share_a_connection(tmp_path: Path) -> None:
+async def test_a_certificate_for_both_names_lets_them_share_a_connection() -> None:
     async with (
         upstream(says(OK, OK)) as jupyter,
-        secured(jupyter.address, tmp_path, certificates=(NAMES,), site=site_of(jupyter)) as running,
+        secured(jupyter.address, certificates=(NAMES,), site=site_of(jupyter)) as running,
     ):
         client = await running.connect()
         client.send(get_of(NAMES[0], 1), get_of(NAMES[1], 3))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -39,13 +38,13 @@ async def sweep(running: SecuredEdge, until: Callable[[], object]) -> None:
             await asyncio.sleep(0)
 
 
-async def test_many_requests_on_one_connection(tmp_path: Path) -> None:
+async def test_many_requests_on_one_connection() -> None:
     async def answer(visit: Visit) -> None:
         while True:
             head = await visit.head()
             await visit.say(response(head.split(b" ")[1]))
 
-    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(answer) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         numbers = range(1, 2 * MAX_STREAMS, 2)
         client.send(*[frames.get(number, b"/%d" % number) for number in numbers])
@@ -54,7 +53,7 @@ async def test_many_requests_on_one_connection(tmp_path: Path) -> None:
             assert (found.statuses, found.content) == ([200], b"/%d" % number)
 
 
-async def test_one_stream_too_many_is_refused_and_the_others_go_on(tmp_path: Path) -> None:
+async def test_one_stream_too_many_is_refused_and_the_others_go_on() -> None:
     release = asyncio.Event()
 
     async def answer(visit: Visit) -> None:
@@ -62,7 +61,7 @@ async def test_one_stream_too_many_is_refused_and_the_others_go_on(tmp_path: Pat
         await release.wait()
         await visit.say(OK)
 
-    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(answer) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         numbers = range(1, 2 * MAX_STREAMS + 2, 2)
         client.send(*[frames.get(number) for number in numbers])
@@ -72,11 +71,11 @@ async def test_one_stream_too_many_is_refused_and_the_others_go_on(tmp_path: Pat
             assert (await client.response(number)).statuses == [200]
 
 
-async def test_streams_of_one_address_are_limited(tmp_path: Path) -> None:
+async def test_streams_of_one_address_are_limited() -> None:
     limits = replace(DEFAULT_LIMITS, connections_per_address=3)
     async with (
         upstream(silent) as jupyter,
-        secured(jupyter.address, tmp_path, limits=limits) as running,
+        secured(jupyter.address, limits=limits) as running,
     ):
         client, other = await running.connect(), await running.connect()
         client.send(frames.get(1), frames.get(3))
@@ -91,12 +90,10 @@ async def test_streams_of_one_address_are_limited(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fields", [(), ((b"content-length", b"300000"),)])
-async def test_content_arrives_as_it_was_sent(
-    fields: tuple[tuple[bytes, bytes], ...], tmp_path: Path
-) -> None:
+async def test_content_arrives_as_it_was_sent(fields: tuple[tuple[bytes, bytes], ...]) -> None:
     content = bytes(range(250)) * 1200
     recorder = Recorder(lambda _: [OK])
-    async with upstream(recorder) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(recorder) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(frames.headers(1, (*POST, *fields), end=False))
         for at in range(0, len(content), 10_000):
@@ -110,7 +107,7 @@ async def test_content_arrives_as_it_was_sent(
     assert arrived.content == content
 
 
-async def test_the_window_stays_closed_while_jupyter_reads_nothing(tmp_path: Path) -> None:
+async def test_the_window_stays_closed_while_jupyter_reads_nothing() -> None:
     release = asyncio.Event()
 
     async def answer(visit: Visit) -> None:
@@ -122,7 +119,7 @@ async def test_the_window_stays_closed_while_jupyter_reads_nothing(tmp_path: Pat
             await visit.reader.readexactly(1000)
         await visit.say(OK)
 
-    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(answer) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(frames.headers(1, (*POST, (b"content-length", b"4000000")), end=False))
         sent = 0
@@ -145,8 +142,8 @@ async def test_the_window_stays_closed_while_jupyter_reads_nothing(tmp_path: Pat
         assert (await client.response(1)).statuses == [200]
 
 
-async def test_an_early_response_asks_the_client_to_stop(tmp_path: Path) -> None:
-    async with upstream(says(OK)) as jupyter, secured(jupyter.address, tmp_path) as running:
+async def test_an_early_response_asks_the_client_to_stop() -> None:
+    async with upstream(says(OK)) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(frames.headers(1, POST, end=False), frames.data(1, b"begin"))
         await client.until(lambda: client.streams.get(1) and client.streams[1].reset)
@@ -159,7 +156,7 @@ async def test_an_early_response_asks_the_client_to_stop(tmp_path: Path) -> None
         assert (await client.response(3)).statuses == [200]
 
 
-async def test_a_client_that_resets_a_request_cancels_it(tmp_path: Path) -> None:
+async def test_a_client_that_resets_a_request_cancels_it() -> None:
     left = asyncio.Event()
 
     async def answer(visit: Visit) -> None:
@@ -167,7 +164,7 @@ async def test_a_client_that_resets_a_request_cancels_it(tmp_path: Path) -> None
         await visit.reader.read()
         left.set()
 
-    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(answer) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(frames.get(1))
         await jupyter.arrived.wait()
@@ -178,8 +175,8 @@ async def test_a_client_that_resets_a_request_cancels_it(tmp_path: Path) -> None
         assert len(running.server.stream_limit) == 0
 
 
-async def test_opened_and_reset_at_once_is_never_a_request(tmp_path: Path) -> None:
-    async with upstream(says(OK)) as jupyter, secured(jupyter.address, tmp_path) as running:
+async def test_opened_and_reset_at_once_is_never_a_request() -> None:
+    async with upstream(says(OK)) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(*[frames.get(one) + frames.rst_stream(one) for one in range(1, 41, 2)])
         client.send(frames.get(101))
@@ -187,7 +184,7 @@ async def test_opened_and_reset_at_once_is_never_a_request(tmp_path: Path) -> No
         assert len(running.edge.records) == 1
 
 
-async def test_a_lost_connection_cancels_its_requests(tmp_path: Path) -> None:
+async def test_a_lost_connection_cancels_its_requests() -> None:
     left = asyncio.Event()
 
     async def answer(visit: Visit) -> None:
@@ -195,7 +192,7 @@ async def test_a_lost_connection_cancels_its_requests(tmp_path: Path) -> None:
         await visit.reader.read()
         left.set()
 
-    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(answer) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(frames.get(1))
         await jupyter.arrived.wait()
@@ -208,7 +205,7 @@ async def test_a_lost_connection_cancels_its_requests(tmp_path: Path) -> None:
 # Responses
 
 
-async def test_an_interim_response_comes_before_the_final_one(tmp_path: Path) -> None:
+async def test_an_interim_response_comes_before_the_final_one() -> None:
     release = asyncio.Event()
 
     async def answer(visit: Visit) -> None:
@@ -217,7 +214,7 @@ async def test_an_interim_response_comes_before_the_final_one(tmp_path: Path) ->
         await release.wait()
         await visit.say(OK)
 
-    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(answer) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(frames.get(1))
         await client.until(lambda: client.streams.get(1) and client.streams[1].heads)
@@ -230,12 +227,12 @@ async def test_an_interim_response_comes_before_the_final_one(tmp_path: Path) ->
         assert found.content == b"ok"
 
 
-async def test_a_large_response_waits_for_the_clients_windows(tmp_path: Path) -> None:
+async def test_a_large_response_waits_for_the_clients_windows() -> None:
     content = bytes(range(256)) * 4096
 
     async with (
         upstream(says(response(content))) as jupyter,
-        secured(jupyter.address, tmp_path) as running,
+        secured(jupyter.address) as running,
     ):
         client = await running.connect_silently()
         client.send(frames.PREFACE, frames.settings((4, 70_000)), frames.get(1))
@@ -254,11 +251,11 @@ class Nothing:
     content = b""
 
 
-async def test_a_response_that_breaks_off_is_reset(tmp_path: Path) -> None:
+async def test_a_response_that_breaks_off_is_reset() -> None:
     half = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"
     async with (
         upstream(says(half, close=True)) as jupyter,
-        secured(jupyter.address, tmp_path) as running,
+        secured(jupyter.address) as running,
     ):
         client = await running.connect()
         client.send(frames.get(1))
@@ -279,9 +276,9 @@ HEADS = [
 
 @pytest.mark.parametrize(("method", "said", "status"), HEADS)
 async def test_a_response_without_content_is_one_frame(
-    method: bytes, said: bytes, status: int, tmp_path: Path
+    method: bytes, said: bytes, status: int
 ) -> None:
-    async with upstream(says(said)) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(says(said)) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(frames.headers(1, ((b":method", method), *frames.GET[1:])))
         found = await client.response(1)
@@ -290,13 +287,13 @@ async def test_a_response_without_content_is_one_frame(
         assert b"date" in found.fields
 
 
-async def test_fields_are_in_lower_case_and_say_nothing_of_a_connection(tmp_path: Path) -> None:
+async def test_fields_are_in_lower_case_and_say_nothing_of_a_connection() -> None:
     said = (
         b"HTTP/1.1 200 OK\r\nX-UPPER: a\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n"
         b"Set-Cookie: a=b\r\nSet-Cookie: c=d\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"2\r\nok\r\n0\r\n\r\n"
     )
-    async with upstream(says(said)) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(says(said)) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(frames.get(1))
         found = await client.response(1)
@@ -305,9 +302,9 @@ async def test_fields_are_in_lower_case_and_say_nothing_of_a_connection(tmp_path
     assert found.content == b"ok"
 
 
-async def test_cookies_stay_out_of_the_table_of_fields(tmp_path: Path) -> None:
+async def test_cookies_stay_out_of_the_table_of_fields() -> None:
     said = b"HTTP/1.1 200 OK\r\nSet-Cookie: secret=1\r\nX-A: b\r\nContent-Length: 0\r\n\r\n"
-    async with upstream(says(said)) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(says(said)) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
         client.send(frames.get(1))
         await client.response(1)
@@ -319,7 +316,7 @@ async def test_cookies_stay_out_of_the_table_of_fields(tmp_path: Path) -> None:
 # The end
 
 
-async def test_a_drain_finishes_what_is_open_and_refuses_the_rest(tmp_path: Path) -> None:
+async def test_a_drain_finishes_what_is_open_and_refuses_the_rest() -> None:
     release = asyncio.Event()
 
     async def answer(visit: Visit) -> None:
@@ -327,7 +324,7 @@ async def test_a_drain_finishes_what_is_open_and_refuses_the_rest(tmp_path: Path
         await release.wait()
         await visit.say(OK)
 
-    async with upstream(answer) as jupyter, secured(jupyter.address, tmp_path) as running:
+    async with upstream(answer) as jupyter, secured(jupyter.address) as running:
         client, idle = await running.connect(), await running.connect()
         client.send(frames.get(1))
         idle.send(frames.get(1, b"/.labgate/health"))
@@ -347,10 +344,10 @@ async def test_a_drain_finishes_what_is_open_and_refuses_the_rest(tmp_path: Path
         await sweep(running, lambda: not running.server.connections)
 
 
-async def test_a_shutdown_truncates_what_is_left(tmp_path: Path) -> None:
+async def test_a_shutdown_truncates_what_is_left() -> None:
     async with (
         upstream(silent) as jupyter,
-        secured(jupyter.address, tmp_path) as running,
+        secured(jupyter.address) as running,
     ):
         client = await running.connect()
         client.send(frames.get(1))
@@ -379,12 +376,12 @@ SILENT = [
 
 @pytest.mark.parametrize(("sent", "limit"), SILENT)
 async def test_a_silent_client_is_told_to_go(
-    sent: bytes, limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sent: bytes, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timeouts, "LINGER_SECONDS", 0.05)
     seconds = {"head_seconds": 1000.0, "keep_alive_seconds": 1000.0, limit: 0.05}
     limits = Limits(**seconds)  # type: ignore[arg-type]
-    async with secured(None, tmp_path, limits=limits) as running:
+    async with secured(None, limits=limits) as running:
         client = await running.connect_silently()
         # Not by ``send``: an acknowledgement would follow, and break into the head.
         client.writer.write(sent)
@@ -393,11 +390,11 @@ async def test_a_silent_client_is_told_to_go(
         await sweep(running, lambda: client.closed)
 
 
-async def test_half_a_head_is_not_waited_for_beside_other_requests(tmp_path: Path) -> None:
+async def test_half_a_head_is_not_waited_for_beside_other_requests() -> None:
     limits = replace(DEFAULT_LIMITS, head_seconds=0.05)
     async with (
         upstream(silent) as jupyter,
-        secured(jupyter.address, tmp_path, limits=limits) as running,
+        secured(jupyter.address, limits=limits) as running,
     ):
         client = await running.connect()
         client.send(frames.get(1))
@@ -406,11 +403,11 @@ async def test_half_a_head_is_not_waited_for_beside_other_requests(tmp_path: Pat
         await sweep(running, lambda: client.goaway)
 
 
-async def test_content_that_comes_too_slowly_is_refused(tmp_path: Path) -> None:
+async def test_content_that_comes_too_slowly_is_refused() -> None:
     limits = replace(DEFAULT_LIMITS, content_grace_seconds=0.05)
     async with (
         upstream(silent) as jupyter,
-        secured(jupyter.address, tmp_path, limits=limits) as running,
+        secured(jupyter.address, limits=limits) as running,
         enforcing_timeouts(running.edge),
     ):
         client = await running.connect()
@@ -419,13 +416,11 @@ async def test_content_that_comes_too_slowly_is_refused(tmp_path: Path) -> None:
         assert client.streams[1].statuses == [408]
 
 
-async def test_a_response_that_nobody_takes_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_response_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_connection, "UNREAD_SECONDS", 0.05)
     async with (
         upstream(says(response(b"x" * 100))) as jupyter,
-        secured(jupyter.address, tmp_path) as running,
+        secured(jupyter.address) as running,
     ):
         client = await running.connect_silently()
         client.send(frames.PREFACE, frames.settings((4, 10)), frames.get(1))
