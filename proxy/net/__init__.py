@@ -4,6 +4,7 @@ In the order a connection meets them:
 
 - ``given_ports``         which sockets of the service manager serve which port
 - ``ports``               bound sockets, with errors that say what to do
+- ``port_holder``         whether a labgate has a port that is taken
 - ``listener``            accepts a port's connections and counts each from its first moment on
 - ``peeked_socket``       a socket that is looked into before a transport owns it
 - ``pending_connection``  from an accepted socket to HTTP: PROXY protocol, ClientHello, TLS

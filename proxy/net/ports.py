@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from proxy.errors import StartError
 from proxy.net.keepalive import keep_alive
+from proxy.net.port_holder import is_labgate
 from proxy.runtime.system_commands import COMMANDS
 
 BACKLOG = 1024
@@ -95,6 +96,11 @@ def set_options(listening: socket.socket) -> None:
 def bind_error(error: OSError, address: str, port: int, flag: str) -> str:
     """Why an address cannot be listened on, and the remedy."""
     shown = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    if error.errno == errno.EADDRINUSE and is_labgate(address, port):
+        return (
+            f"{shown} is taken by a labgate that runs already: `labgate status` tells of it, "
+            f"`labgate stop` stops it. Or choose another port with {flag}."
+        )
     if error.errno == errno.EADDRINUSE:
         return (
             f"{shown} is taken by another program. Stop that program "

@@ -149,6 +149,10 @@ def test_up_with_a_process(tmp_path: Path) -> None:
         now = status(labgate)
         assert now["command"] == "up"
         assert now["jupyter"]["description"].startswith("process ")
+        # Said before anything else that is wrong.
+        second = run(labgate, "up", "--launch", "process", "--cert", "/none", "--key", "/none")
+        assert second.returncode == 1
+        assert f"Already running as process {labgate.pid}" in second.stderr
         log = run(labgate, "logs", "-n", "1000")
         assert log.returncode == 0, log.stderr
         assert "is running at" in log.stdout
@@ -209,4 +213,11 @@ def test_a_check_beside_it(tmp_path: Path, jupyter: Jupyter) -> None:
         for port in (labgate.https_port, labgate.http_port):
             assert f"127.0.0.1:{port} is in use by the running labgate." in ran.stdout
         assert f"Process {labgate.pid} runs with this state folder" in ran.stdout
+        for elsewhere in ("check", "serve"):
+            elsewhere_state = {"XDG_STATE_HOME": str(tmp_path / "elsewhere")}
+            other = Labgate(tmp_path, "serve", environment=elsewhere_state)
+            ran = run(other, elsewhere, "--upstream", jupyter.upstream, *ports)
+            assert ran.returncode == 1
+            said = f"127.0.0.1:{labgate.https_port} is taken by a labgate that runs already"
+            assert said in ran.stdout + ran.stderr
         assert status(labgate)["jupyter"]["state"] == "answers"
