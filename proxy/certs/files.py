@@ -161,7 +161,7 @@ def _read(path: Path, what: str) -> bytes:
     except PermissionError:
         raise StartError(
             f"The {what} {path} may not be read by this user. Start labgate as root or as the "
-            "systemd service (config/labgate.service), or hand it over with LoadCredential."
+            "systemd service (`labgate install-service`), or hand it over with LoadCredential."
         ) from None
     except OSError as error:
         raise StartError(

@@ -109,7 +109,7 @@ def bind_error(error: OSError, address: str, port: int, flag: str) -> str:
     if error.errno == errno.EACCES:
         return (
             f"No permission to listen on {shown}. Run labgate as the systemd service "
-            f"(config/labgate.service) or as root, or choose a port above 1023 with {flag}."
+            f"(`labgate install-service`) or as root, or choose a port above 1023 with {flag}."
         )
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"--bind {address}: this is not an address of this machine."

@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from proxy.admin.client import AdminClient
+from proxy.admin.protection import BASE, CSRF_FIELD
 from proxy.admin.replay import Replay
 from proxy.admin.server import AdminServer
 from proxy.admin.socket_path import socket_path
@@ -117,3 +119,28 @@ async def test_a_socket_of_its_own_for_each_labgate(server: AdminServer, sockets
         bind_private(socket_path(sockets))
     async with AdminClient.connect(sockets) as client:
         assert (await client.get("state"))["about"] == {"pid": 7}
+
+
+async def test_only_the_socket_has_the_commands(
+    inspector: Inspector, replay: Replay, sockets: Path
+) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({"told": True})
+
+    commands = [web.post(f"{BASE}api/stop", answer)]
+    server = AdminServer(inspector, replay, dict, dict, ("127.0.0.1", 0), commands=commands)
+    await server.serve_socket(bind_private(socket_path(sockets)))
+    try:
+        async with AdminClient.connect(sockets) as client:
+            assert await client.post("stop") == {"told": True}
+        address = await server.open_page()
+        origin = address.partition(BASE)[0]
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+            async with browser.get(address) as response:
+                assert response.status == 200
+            async with browser.get(f"{origin}{BASE}api/state") as response:
+                fields = {"Origin": origin, CSRF_FIELD: (await response.json())["csrf"]}
+            async with browser.post(f"{origin}{BASE}api/stop", headers=fields) as response:
+                assert response.status == 404
+    finally:
+        await server.stop()
