@@ -117,6 +117,7 @@ def build_site(settings: Settings, upstream: UpstreamAddress) -> Site:
         trusted_proxies=Networks(settings.access.trusted_proxies),
         requires_login=settings.access.htpasswd is not None,
         observe=settings.inspector.observe,
+        embed_in=tuple(origin.encode("ascii") for origin in settings.site.embed_in),
         compressible=compressible_folders(upstream.base_path)
         if settings.compression.enabled
         else (),

@@ -91,6 +91,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "site.rewrite": (),
     "site.canonical_redirect": (_several_names,),
     "site.websocket_without_origin": (),
+    "site.embed_in": (),
     "site.hsts_seconds": (),  # sent behind an ingress that terminates TLS, too
     "listen.bind": (),
     "listen.https_port": (_tls,),

@@ -19,6 +19,7 @@ from proxy.config.types import (
     Seconds,
     host_and_port,
     parse_domain,
+    parse_web_origin,
 )
 from proxy.errors import UsageError
 from proxy.net.limits import DEFAULT_LIMITS
@@ -37,6 +38,12 @@ class SiteSettings(Section):
     canonical_redirect: bool = False
     websocket_without_origin: bool = False
     hsts_seconds: Annotated[int, Field(ge=0)] | None = None
+    embed_in: Names = ()
+
+    @field_validator("embed_in")
+    @classmethod
+    def _origins(cls, sites: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(parse_web_origin(site)) for site in sites)
 
     @field_validator("domains")
     @classmethod

@@ -76,6 +76,23 @@ def host_and_port(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def parse_web_origin(text: str) -> WebOrigin:
+    """Parse ``https://NAME[:PORT]``, or ``http://`` for this machine.
+
+    Raises:
+        ValueError: It is malformed; with what to write.
+    """
+    scheme, separator, authority = text.strip().rstrip("/").partition("://")
+    if not separator or scheme not in ("https", "http"):
+        raise ValueError(f"{text!r} is not the address of a site, as https://portal.example.org")
+    if scheme == "https":
+        return parse_domain(authority, 443)
+    origin = parse_domain(authority, 80)._replace(scheme="http")
+    if not is_loopback_name(origin.host):
+        raise ValueError(f"{text!r}: anybody on the way can change a page without TLS; use https")
+    return origin
+
+
 def parse_domain(text: str, default_port: int) -> WebOrigin:
     """Parse ``NAME[:PORT]`` as a public HTTPS origin.
 

@@ -24,6 +24,7 @@ from proxy.proxying.router import Route
 from proxy.proxying.services import Services
 from proxy.proxying.stored_response import StoredResponse, find_stored
 from proxy.rules.decision import Forward, Internal, Redirect, Refuse, Respond, Tunnel
+from proxy.rules.embedding import embedded
 from proxy.rules.head import NO_FIELDS, RequestHead, ResponseHead
 from proxy.runtime.tasks import spawn
 from proxy.short_response import Response, plain
@@ -133,7 +134,7 @@ class RequestHandler:
             record.request_id,
             report=self.on_result,
             upgrade=isinstance(decision, Tunnel),
-            extra=allowed.fields,
+            extra=allowed.fields and embedded(allowed.fields, route.site),
             on_response=self._on_response_head if attempt or services.observers.head else None,
             trace=record if traced else None,
         )
@@ -233,7 +234,8 @@ class RequestHandler:
     def _respond(self, response: Response, outcome: str) -> None:
         self.record.outcome = outcome
         self.on_status(response.status)
-        send_response(self.responder, response)
+        fields = embedded(response.fields, self.services.router.site)
+        send_response(self.responder, replace(response, fields=fields))
         self._end()
 
     # In the background

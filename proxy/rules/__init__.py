@@ -27,6 +27,7 @@ In the order a request meets them:
 - ``hop_by_hop``       fields that are not forwarded
 - ``response_faults``  faults of a response head that the parser accepts
 - ``token_check``      whether Jupyter accepted the token of a request
+- ``embedding``        Jupyter in frames of listed sites
 - ``response``         the head that is sent to the client
 - ``compression``      which responses are compressed, and what their heads say then
 - ``caching``          which responses are kept, and what is answered from them

@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from .authority import host_only, is_authority, port_only
 from .credentials import tokens
 from .decision import Refuse
+from .embedding import is_frame_of_listed_site
 from .head import RequestHead
 from .redaction import printable
 from .site import Site
@@ -122,15 +123,18 @@ def check_websocket(head: RequestHead, site: Site) -> Refuse | None:
 def check_fetch_site(head: RequestHead, site: Site) -> Refuse | None:
     """Refuse Sec-Fetch-Site ``cross-site`` or ``same-site``, except for links.
 
-    A link is a GET or HEAD that navigates to a document, outside of the paths that return data
-    or run code. Source: the Fetch Metadata Request Headers specification.
+    A link is a GET or HEAD that navigates to a document, or a frame of a listed site, outside of
+    the paths that return data or run code. Source: the Fetch Metadata Request Headers
+    specification.
     """
     if is_same_site(head):
         return None
     if (
         head.method in (b"GET", b"HEAD")
         and head.values(b"sec-fetch-mode") == (b"navigate",)
-        and head.values(b"sec-fetch-dest") == (b"document",)
+        and (
+            head.values(b"sec-fetch-dest") == (b"document",) or is_frame_of_listed_site(head, site)
+        )
         and first_segment(head.target, site.base_path) not in NO_LINKS_FROM_OTHER_SITES
     ):
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import hop_by_hop
 from .changes import Change, note
 from .credentials import sets_session
+from .embedding import embedded_cookie, frame_ancestors
 from .head import Field, ResponseHead
 from .site import Site, WebOrigin
 
@@ -15,11 +16,13 @@ _SPECIAL = frozenset(
         b"access-control-allow-origin",
         b"access-control-allow-credentials",
         b"strict-transport-security",
+        b"content-security-policy",
     }
 )
 """Fields with a rule of their own."""
 
-_CHANGING = hop_by_hop.HOP_BY_HOP | _SPECIAL
+_CHANGING = hop_by_hop.HOP_BY_HOP | (_SPECIAL - {b"content-security-policy"})
+"""Where none of these is there, nothing changes; but for ``Site.embed_in``."""
 
 
 def downstream_fields(
@@ -47,7 +50,7 @@ def downstream_fields(
     names = head.names
     length = head.fields[names.index(b"content-length")] if b"content-length" in names else None
     unchanged_length = not no_length and not (length and length[1].startswith(b"0"))
-    if unchanged_length and _CHANGING.isdisjoint(names):
+    if unchanged_length and _CHANGING.isdisjoint(names) and not site.embed_in:
         sent, dated = list(head.fields), b"date" in names
     else:
         sent = _rewritten(head, site, public, changes, no_length=no_length)
@@ -106,6 +109,10 @@ def special(
             rule, after = "basic-auth", None
         case b"set-cookie":
             rule, after = "set-cookie", set_cookie(field[1], site)
+        case b"content-security-policy":
+            rule, after = "embedding", field[1]
+            if site.embed_in:
+                after = frame_ancestors(after, site)
         case b"strict-transport-security":
             # Browsers use the first one (RFC 6797 section 8.1), so a configured one replaces it.
             rule, after = "hsts", None if site.hsts_seconds else field[1]
@@ -137,7 +144,7 @@ _ENDS = (b"", b"/", b"?", b"#")
 
 
 def set_cookie(value: bytes, site: Site) -> bytes:
-    """Add ``Secure`` on HTTPS and ``SameSite=Lax``, unless Jupyter set them.
+    """Add ``Secure`` on HTTPS and ``SameSite=Lax``, unless Jupyter set them or it is embedded.
 
     A Domain that names the upstream is removed: browsers would reject the cookie.
     """
@@ -146,6 +153,8 @@ def set_cookie(value: bytes, site: Site) -> bytes:
     if b"domain" in present:
         host = site.upstream.host.encode("ascii")
         attributes = [part for part in attributes if not _is_domain(part, host)]
+    if site.embed_in:
+        return embedded_cookie(b";".join([pair, *attributes]))
     if site.https and b"secure" not in present:
         attributes.append(b" Secure")
     if b"samesite" not in present:

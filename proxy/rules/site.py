@@ -60,6 +60,7 @@ class Site:
             credentials and its own cookie.
         observe: Let through what the checks of Host, Origin and Referer would refuse, unchanged.
         compressible: How the targets begin whose responses may be compressed; empty for none.
+        embed_in: The origins of the sites whose pages may have this one in a frame, lower-case.
     """
 
     domains: tuple[WebOrigin, ...]
@@ -77,6 +78,7 @@ class Site:
     requires_login: bool = False
     observe: bool = False
     compressible: tuple[bytes, ...] = ()
+    embed_in: tuple[bytes, ...] = ()
 
     @property
     def canonical(self) -> WebOrigin:
@@ -123,6 +125,7 @@ def make_site(
     requires_login: bool = False,
     observe: bool = False,
     compressible: tuple[bytes, ...] = (),
+    embed_in: tuple[bytes, ...] = (),
 ) -> Site:
     """Make a ``Site`` that accepts every spelling of ``domains``, and no other."""
     authorities: dict[bytes, WebOrigin] = {}
@@ -150,4 +153,5 @@ def make_site(
         requires_login=requires_login,
         observe=observe,
         compressible=compressible,
+        embed_in=embed_in,
     )
