@@ -20,6 +20,7 @@ SECRETS = {"jupyter.password", "acme.eab_hmac_key"}
 
 EXAMPLES: dict[str, object] = {
     "site.hsts_seconds": 15552000,
+    "site.embed_in": ["https://portal.example.org"],
     "listen.bind": ["127.0.0.1"],
     "listen.https_port": 443,
     "listen.http_port": 80,
