@@ -25,7 +25,12 @@ TESTS = {
     # test_purity reads the files of the rules, and finds mutmut's import in them.
     "rules": ["tests/rules", "--ignore=tests/rules/test_purity.py"],
     "access": ["tests/access"],
-    "proxying": ["tests/proxying"],
+    # What the inspector, the compressor and a tunnel need of it is asked in their own tests.
+    "proxying": [
+        *("tests/proxying", "tests/compression", "tests/wire/test_tunnels.py"),
+        *("tests/wire/test_choreography.py", "tests/inspector/test_recorder.py"),
+        *("tests/inspector/test_guard.py", "tests/access/test_access_control.py"),
+    ],
     # Most of what http1 does is said in the corpus of tests/wire. Through mutmut, which calls every
     # function by a detour, the slow ones take a minute.
     "http1": [
