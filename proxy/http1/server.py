@@ -68,11 +68,10 @@ class Http1Server:
         return ServerConnection(self, arrival, slot)
 
     def misdirected_connection(
-        self, client: str, slot: Slot, client_known: bool
+        self, client: str, slot: Slot, _client_known: bool
     ) -> MisdirectedConnection:
         """The same of a client that speaks plain HTTP to a port for HTTPS."""
-        arrival = Arrival(client, self.plain_redirects, client_known)
-        return MisdirectedConnection(self, arrival, slot)
+        return MisdirectedConnection(self, Arrival(client), slot)
 
     def change_limits(self, limits: Limits) -> None:
         """Use these limits from now on."""

@@ -142,17 +142,20 @@ def test_who_expects_100_may_wait_for_it(framing: Framing, expects_continue: boo
             content.take()
 
 
-def test_content_wins_back_time_by_its_pace() -> None:
-    content = open_body(Source(), LIMITS, Framing(900, False, None), expects_continue=False)
+@pytest.mark.parametrize("framing", [Framing(900, False, None), Framing(0, True, None)])
+@pytest.mark.parametrize("expects_continue", [True, False])
+def test_content_wins_back_time_by_its_pace(framing: Framing, expects_continue: bool) -> None:
+    content = open_body(Source(), LIMITS, framing, expects_continue)
     assert content.take() is None
     # As if labgate had been waiting for three of the five seconds.
     assert content._waiting_since is not None
     content._waiting_since -= 3
-    content.feed(b"x" * 100)
-    assert content.take() == b"x" * 100
+    piece = b"x" * 100
+    content.feed(b"64\r\n%b\r\n" % piece if framing.chunked else piece)
+    assert content.take() == piece
     assert content.take() is None
-    content.check_pace(monotonic() + 2.5, response_begun=True)
+    content.check_pace(monotonic() + 2.5, response_begun=False)
     assert content.take() is None
-    content.check_pace(monotonic() + 3.5, response_begun=True)
+    content.check_pace(monotonic() + 3.5, response_begun=False)
     with pytest.raises(ClientFault, match="too slowly"):
         content.take()

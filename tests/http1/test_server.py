@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from time import monotonic
 
 import pytest
 
 from proxy.http1.misdirected_connection import MisdirectedConnection
 from proxy.http1.server import Http1Server
-from proxy.net.limits import ConcurrencyLimit
+from proxy.http1.server_connection import ServerConnection
+from proxy.net.limits import ConcurrencyLimit, Limits
 from tests.http1.memory_transport import MemoryTransport
 from tests.http1.test_accepted_connection import CLIENT, GET, Site, slot
 
@@ -63,6 +65,18 @@ async def test_whom_a_limit_turns_away_is_logged_now_and_then(
     assert caplog.messages == [
         f"too many connections (limits.{key}): {CLIENT} is turned away, 0 more since then"
     ]
+
+
+async def test_limits_may_change_while_a_client_is_connected() -> None:
+    server = Http1Server(Site())
+    connection, transport = server.connection(CLIENT, slot(), True), MemoryTransport()
+    assert isinstance(connection, ServerConnection)
+    connection.connection_made(transport)
+    server.change_limits(Limits(head_seconds=1000.0))
+    connection.enforce_timeouts(monotonic() + 900)
+    assert transport.state == "open"
+    connection.enforce_timeouts(monotonic() + 1100)
+    assert transport.state == "closing"
 
 
 async def test_a_drain_closes_what_is_idle_and_lets_the_rest_end() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.mutants import survivors
 from tests.mutants.mutant import TIMEOUTS, Mutant
-from tests.mutants.scratch import TESTS, Scratch
+from tests.mutants.scratch import QUICK_TESTS, TESTS, Scratch
 
 ROW = "{:<9} {:>8} {:>6} {:>7} {:>9} {:>9} {:>9} {:>5} {:>5}"
 HEADINGS = (
@@ -32,9 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     print(ROW.format(*HEADINGS))
     for folder in options.folders or TESTS:
         with tempfile.TemporaryDirectory(prefix="labgate-mutants-") as temporary:
-            place = (options.keep or Path(temporary)) / folder
-            scratch = Scratch(place, folder, options.tool)
-            mutants = scratch.run(options.processes, options.sample)
+            mutants = _try(folder, options.keep or Path(temporary), options)
         tried = [mutant for mutant in mutants if mutant.exit_code is not None]
         alive = [mutant.key for mutant in tried if mutant.survived]
         unknown = [key for key in alive if key not in accepted and key not in still_open]
@@ -52,6 +50,20 @@ def main(arguments: Sequence[str]) -> int:
         print(f"\n{len(new)} new survivors. Add a test for each, or list it in tests/mutants/:\n")
         print("\n".join(map(survivors.as_toml, sorted(new))))
     return 1 if new else 0
+
+
+def _try(folder: str, place: Path, options: argparse.Namespace) -> list[Mutant]:
+    """Every mutant of a folder, with the result of those that were tried."""
+    killed: dict[str, Mutant] = {}
+    stages = [("quick", QUICK_TESTS.get(folder)), ("", TESTS[folder])]
+    mutants: list[Mutant] = []
+    for name, tests in stages:
+        if tests is not None:
+            path = place / f"{folder}{'-' * bool(name)}{name}"
+            scratch = Scratch(path, folder, options.tool, tests)
+            mutants = scratch.run(options.processes, options.sample, killed)
+            killed = {mutant.name: mutant for mutant in mutants if mutant.killed}
+    return mutants
 
 
 def _print_obsolete(known: Iterable[str], mutants: list[Mutant]) -> None:

@@ -31,6 +31,11 @@ class Mutant:
     exit_code: int | None
 
     @property
+    def killed(self) -> bool:
+        """Whether a test failed."""
+        return self.exit_code is not None and not self.survived
+
+    @property
     def survived(self) -> bool:
         """Whether no test failed."""
         return self.exit_code in SURVIVED

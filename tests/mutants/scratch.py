@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.mutants.mutant import Mutant, mutants_of
@@ -41,6 +42,25 @@ TESTS = {
 }
 """The folders below ``proxy``, and the tests that mutants of each must fail."""
 
+QUICK_TESTS = {
+    "proxying": [
+        f"tests/proxying/test_{name}.py"
+        for name in (
+            *("decision_cache", "forwarder", "messages", "open_requests", "outage", "pool_rules"),
+            *("request_log", "responses", "router", "tunnel_ends"),
+        )
+    ],
+    "http1": [
+        f"tests/http1/test_{name}.py"
+        for name in (
+            *("accepted_connection", "chunked_body", "client_connection_in_memory"),
+            *("connection_states", "request_writer", "response_writer", "server"),
+        )
+    ],
+}
+"""Those of them that take milliseconds. They find most mutants, and the others take their time to
+begin: pytest looks at each of a thousand tests before the first."""
+
 SECONDS_PER_TEST = {"proxying": 20, "http1": 20}
 """Their mutants may wait for ever in a test, and the limit of mutmut is for all tests together."""
 
@@ -53,19 +73,22 @@ class Scratch:
             functions that have not changed since.
         folder: The folder below ``proxy`` that is mutated.
         tool: The folder in which mutmut is installed.
+        tests: What pytest is to run.
     """
 
-    def __init__(self, path: Path, folder: str, tool: Path) -> None:
+    def __init__(self, path: Path, folder: str, tool: Path, tests: list[str]) -> None:
         self._path = path
         self._folder = folder
         self._tool = tool
+        self._tests = tests
 
-    def run(self, processes: int, sample: int | None) -> list[Mutant]:
+    def run(self, processes: int, sample: int | None, killed: Mapping[str, Mutant]) -> list[Mutant]:
         """Try the mutants; returns all of them.
 
         Args:
             processes: How many are tried at the same time.
             sample: Try this many, chosen evenly; None tries all.
+            killed: Those that are known to be killed, by name; they are not tried.
 
         Raises:
             RuntimeError: mutmut stopped: the tests fail without a mutant, for example.
@@ -73,8 +96,12 @@ class Scratch:
         self._copy()
         # mutmut makes the mutants and times the tests, then stops: no mutant has this name.
         end = self._mutmut(processes, "none")
-        chosen = sorted(self._mutants(), key=_order)[:sample]
-        if not chosen:
+        chosen = [
+            mutant
+            for mutant in sorted(self._mutants(), key=_order)[:sample]
+            if mutant.name not in killed
+        ]
+        if not chosen and not killed:
             raise RuntimeError(f"mutmut made no mutants:\n{end}")
         # In a copy that was used before, tests may have been added for survivors.
         names = [mutant.name for mutant in chosen if mutant.exit_code is None or mutant.survived]
@@ -83,7 +110,7 @@ class Scratch:
         tried = {mutant.name: mutant for mutant in self._mutants()}
         if any(tried[mutant.name].exit_code is None for mutant in chosen):
             raise RuntimeError(f"mutmut did not try every mutant:\n{end}")
-        return [*tried.values()]
+        return [killed.get(mutant.name, mutant) for mutant in tried.values()]
 
     def _copy(self) -> None:
         """Copy the files that git knows, with their present content, and configure mutmut.
@@ -115,7 +142,7 @@ class Scratch:
                 *("-p", "no:cacheprovider", "-p", "tests.mutants.cleared_caches"),
                 *self._limit_per_test(),
             ],
-            "pytest_add_cli_args_test_selection": TESTS[self._folder],
+            "pytest_add_cli_args_test_selection": self._tests,
             # Seconds of a mutant's tests: (as measured without a mutant + 5) x 4.
             "timeout_constant": 5,
             "timeout_multiplier": 4,

@@ -50,6 +50,30 @@ async def test_a_drain_waits_for_every_request() -> None:
         assert await settle(drain) is over
 
 
+@pytest.mark.parametrize("way", ["over", "forced", "timed out"])
+async def test_a_drain_ends(way: str) -> None:
+    requests, force = OpenRequests(), asyncio.Event()
+    requests.count = 1
+    drain = asyncio.ensure_future(requests.drain(0.0 if way == "timed out" else 3600.0, force))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    if way != "timed out":
+        assert not drain.done()
+    if way == "over":
+        requests.count = 0
+        requests.check_drained()
+    elif way == "forced":
+        force.set()
+    async with asyncio.timeout(10):
+        await drain
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing waits any more"
+
+
+async def test_a_drain_that_nobody_forces_ends_too() -> None:
+    async with asyncio.timeout(10):
+        await OpenRequests().drain(3600.0)
+
+
 async def test_a_drain_does_not_wait_for_tunnels() -> None:
     requests = OpenRequests()
     requests.count = 2

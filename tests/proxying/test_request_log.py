@@ -13,6 +13,7 @@ from proxy.proxying.pool import Pool
 from proxy.proxying.request_log import RequestLog
 from proxy.proxying.router import Route
 from proxy.rules.decision import Refuse
+from proxy.runtime.log_format import facts
 from tests.heads import SITE, get
 
 REFUSAL = Refuse(403, "origin", "Not allowed.", "Origin", b"null", hint="do this")
@@ -90,3 +91,11 @@ def test_a_failure_of_labgates_own_application_has_one_line(
     for _ in range(3):
         log.failed(Record(HEAD), UpstreamGarbage("no response"), own)
     assert caplog.messages == [f"{REQUEST}: no response"]
+
+
+def test_a_line_in_json_names_client_and_request(caplog: pytest.LogCaptureFixture) -> None:
+    log = RequestLog()
+    log.refused(Record(HEAD, request_id=b"0af7"), REFUSAL)
+    log.failed(Record(HEAD, request_id=b"0af7"), UpstreamGarbage("x"), route(internal=True))
+    known = facts(client="203.0.113.7", request_id="0af7").items()
+    assert [known <= vars(line).items() for line in caplog.records] == [True, True]

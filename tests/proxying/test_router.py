@@ -9,7 +9,13 @@ import pytest
 
 from proxy.access.access_control import AccessControl
 from proxy.access.lockout import Lockout
-from proxy.net.limits import DEFAULT_LIMITS, new_request_limit, new_web_app_limit
+from proxy.net.limits import (
+    DEFAULT_LIMITS,
+    WEB_APP_REQUESTS,
+    WEB_APP_REQUESTS_PER_ADDRESS,
+    new_request_limit,
+    new_web_app_limit,
+)
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
 from proxy.rules.decision import Forward, Internal, Refuse, Tunnel
@@ -41,6 +47,19 @@ def test_a_path_of_labgates_own_goes_to_its_application(router: Router) -> None:
     assert route.internal
     assert not router.jupyter.internal
     assert router.routes == (router.jupyter, router.web_app)
+
+
+def test_limits_may_change(router: Router) -> None:
+    proxy = Networks([ip_network("192.0.2.0/28")])
+    router.change_limits(replace(DEFAULT_LIMITS, requests=3, requests_per_address=2), proxy)
+    for route, address, most in (
+        (router.jupyter, "203.0.113.7", 2),
+        (router.web_app, "203.0.113.7", WEB_APP_REQUESTS_PER_ADDRESS),
+        (router.web_app, "192.0.2.1", WEB_APP_REQUESTS - WEB_APP_REQUESTS_PER_ADDRESS),
+        (router.jupyter, "192.0.2.1", 1),
+    ):
+        taken = [route.limit.acquire(address) for _ in range(most + 1)]
+        assert [slot is not None for slot in taken] == [True] * most + [False]
 
 
 def test_a_new_configuration_is_that_of_every_route_made_from_then_on(router: Router) -> None:

@@ -1,0 +1,79 @@
+"""labgate's own responses as values; what people read of them is in test_errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.errors import ClientFault, UpstreamDown, UpstreamError, UpstreamGarbage, UpstreamTimeout
+from proxy.observe.record import Record
+from proxy.proxying import responses
+from proxy.rules.decision import Refuse
+from proxy.web.page import WAITING
+from tests.heads import get
+
+RECORD = Record(get(b"Accept: */*"), request_id=b"0af7")
+PAGE = Record(get(b"Accept: text/html", b"Sec-Fetch-Mode: navigate"), request_id=b"0af7")
+
+
+def test_a_redirect_says_where() -> None:
+    redirect = responses.redirect(308, "https://lab.example.org/")
+    assert redirect.status == 308
+    assert (b"Location", b"https://lab.example.org/") in redirect.fields
+    assert redirect.content == b"This is at https://lab.example.org/\n"
+    assert not redirect.close
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_a_page_brings_its_policy(close: bool) -> None:
+    page = responses.html(503, WAITING, ((b"A", b"b"),), close=close)
+    assert (page.status, page.content, page.close) == (503, WAITING.content, close)
+    assert (b"Content-Type", b"text/html; charset=utf-8") in page.fields
+    assert (b"Content-Security-Policy", WAITING.policy) in page.fields
+    assert (b"A", b"b") in page.fields
+    assert not responses.html(503, WAITING).close
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_a_refusal_says_whether_the_connection_ends(close: bool) -> None:
+    refusal = Refuse(401, "basic-auth", "Log in.", fields=((b"A", b"b"),), close=close)
+    refused = responses.refused(RECORD, refusal)
+    assert (refused.status, refused.content, refused.close) == (401, b"Log in.\n", close)
+    assert {(b"A", b"b"), (b"X-Request-Id", b"0af7")} <= set(refused.fields)
+
+
+AFTER: list[tuple[UpstreamError | ClientFault | ConnectionError, bool, int, bool]] = [
+    (UpstreamDown("x"), False, 503, False),
+    (UpstreamGarbage("x"), False, 502, False),
+    (UpstreamTimeout("x"), False, 504, False),
+    (UpstreamDown("x"), True, 500, True),
+    (ClientFault(408, "Too slow."), False, 408, True),
+    (ClientFault(400, "Malformed."), True, 400, True),
+]
+
+
+@pytest.mark.parametrize(("reason", "internal", "status", "close"), AFTER)
+def test_after_an_error(
+    reason: UpstreamError | ClientFault, internal: bool, status: int, close: bool
+) -> None:
+    after = responses.after_error(RECORD, reason, internal=internal)
+    assert after is not None
+    assert (after.status, after.close) == (status, close)
+    retry = (b"Retry-After", b"2") in after.fields
+    assert retry is (status == 503)
+
+
+def test_nobody_gets_a_response_who_has_gone() -> None:
+    assert responses.after_error(RECORD, ConnectionResetError(), internal=False) is None
+
+
+def test_a_page_that_waits_loads_itself_again() -> None:
+    waiting = responses.unavailable(PAGE, 503)
+    assert waiting.content == WAITING.content
+    assert (b"Retry-After", b"2") in waiting.fields
+    assert responses.unavailable(PAGE, 502).content != WAITING.content
+
+
+def test_too_many_at_once() -> None:
+    crowded = responses.crowded(RECORD)
+    assert (crowded.status, crowded.close) == (503, False)
+    assert crowded.content == b"Too many requests at once; try again in a moment.\n"
