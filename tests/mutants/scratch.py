@@ -46,8 +46,8 @@ QUICK_TESTS = {
     "proxying": [
         f"tests/proxying/test_{name}.py"
         for name in (
-            *("decision_cache", "forwarder", "messages", "open_requests", "outage", "pool_rules"),
-            *("request_log", "responses", "router", "tunnel_ends"),
+            *("decision_cache", "forwarder", "forwarder_in_memory", "messages", "open_requests"),
+            *("outage", "pool_rules", "request_log", "responses", "router", "tunnel_ends"),
         )
     ],
     "http1": [

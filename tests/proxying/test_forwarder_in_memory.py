@@ -1,0 +1,174 @@
+"""A forwarded request step by step, in memory: who waits for whom, and what is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from proxy.http1.client_connection import UpstreamConnection
+from proxy.net.limits import DEFAULT_LIMITS, new_request_limit, new_web_app_limit
+from proxy.observe.record import Record
+from proxy.proxying.forwarder import Forwarder
+from proxy.proxying.pool import Pool
+from proxy.proxying.request_log import RequestLog
+from proxy.proxying.result import Result
+from proxy.proxying.router import Router
+from proxy.proxying.services import Services
+from proxy.rules.head import Field
+from tests.heads import SITE
+from tests.http1.memory_transport import MemoryTransport
+from tests.http1.test_client_connection_in_memory import ANSWER
+from tests.http1.test_client_connection_in_memory import Pool as Released
+from tests.proxying.memory_front import MemoryFront
+
+
+class SlowFront(MemoryFront):
+    """A client that may read slowly."""
+
+    writable: Callable[[], None] | None = None
+
+    def when_writable(self, callback: Callable[[], None] | None) -> None:
+        self.writable = callback
+
+
+class Forwarding:
+    """A request that was sent over a connection in memory."""
+
+    def __init__(
+        self,
+        method: bytes = b"GET",
+        length: int | None = 0,
+        *,
+        reused: bool = False,
+        extra: tuple[Field, ...] = (),
+        trace: Record | None = None,
+    ) -> None:
+        self.client = SlowFront(method=method, length=length)
+        self.transport = MemoryTransport()
+        self.connection = UpstreamConnection(Released())
+        self.connection.connection_made(self.transport)
+        self.connection.reused = reused
+        self.results: list[Result] = []
+        limit = new_request_limit(DEFAULT_LIMITS)
+        router = Router(SITE, Pool(None), Pool(None), limit, new_web_app_limit())
+        self.forwarder = Forwarder(
+            self.client.head,
+            self.client,
+            self.client,
+            router.jupyter,
+            Services(router, RequestLog()),
+            b"0af7",
+            report=self.results.append,
+            upgrade=False,
+            extra=extra,
+            trace=trace,
+        )
+        self.forwarder.send(self.connection)
+
+    @property
+    def uploaded(self) -> bytes:
+        return self.transport.written.partition(b"\r\n\r\n")[2]
+
+
+REPEATED = [
+    (b"GET", 0, True, True),
+    (b"DELETE", 0, True, True),
+    (b"GET", 0, False, False),
+    (b"POST", 0, True, False),
+    (b"PATCH", 0, True, False),
+    (b"PUT", 9, True, False),
+    (b"POST", 9, True, False),
+]
+
+
+@pytest.mark.parametrize(("method", "length", "reused", "retry"), REPEATED)
+async def test_what_is_sent_once_more(
+    method: bytes, length: int, reused: bool, retry: bool
+) -> None:
+    """RFC 9112 section 9.3.1: on a connection used before, idempotent, and without content."""
+    forwarding = Forwarding(method, length, reused=reused)
+    forwarding.connection.connection_lost(None)
+    (result,) = forwarding.results
+    assert result.retry is retry
+    assert result.error is not None
+
+
+async def test_a_response_that_began_is_not_asked_for_again() -> None:
+    forwarding = Forwarding(reused=True)
+    forwarding.connection.data_received(ANSWER[:-1])
+    forwarding.connection.connection_lost(None)
+    (result,) = forwarding.results
+    assert (result.status, result.bytes_down, result.retry) == (200, 1, False)
+
+
+async def test_an_upload_waits_for_the_upstream() -> None:
+    forwarding = Forwarding(b"PUT", 9)
+    forwarding.connection.pause_writing()
+    forwarding.client.upload(b"123", b"456")
+    assert forwarding.uploaded == b""
+    forwarding.connection.when_writable(forwarding.forwarder._upload)
+    forwarding.connection.resume_writing()
+    assert forwarding.uploaded == b"123456"
+    forwarding.client.upload(b"789", b"")
+    forwarding.connection.data_received(ANSWER)
+    (result,) = forwarding.results
+    assert (result.bytes_up, result.bytes_down, result.error) == (9, 2, None)
+    assert forwarding.transport.state == "open", "all of it was sent: it is used again"
+
+
+async def test_an_upload_goes_on_by_itself_when_the_upstream_reads_again() -> None:
+    forwarding = Forwarding(b"PUT", 9)
+
+    class Full(MemoryTransport):
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            super().write(data)
+            forwarding.connection.pause_writing()
+
+    full = Full()
+    forwarding.connection.connection_made(full)
+    forwarding.client.upload(b"123", b"456")
+    assert full.written == b"123"
+    forwarding.connection.resume_writing()
+    assert full.written == b"123456"
+
+
+async def test_a_client_that_reads_slowly_stops_the_upstream() -> None:
+    forwarding = Forwarding()
+    forwarding.client.congested = True
+    forwarding.connection.data_received(ANSWER[:-1])
+    reading = [forwarding.transport.reading]
+    assert forwarding.client.writable is not None
+    forwarding.client.writable()
+    reading.append(forwarding.transport.reading)
+    forwarding.client.congested = False
+    forwarding.connection.data_received(ANSWER[-1:])
+    assert reading == [False, True]
+    assert forwarding.client.ended.result() == "complete"
+
+
+async def test_a_client_that_leaves_is_told_of_nothing_more() -> None:
+    forwarding = Forwarding(b"PUT", 9)
+    forwarding.client.upload(b"1234")
+    forwarding.connection.data_received(ANSWER[:-1])
+    result = forwarding.forwarder.abandon()
+    assert (result.status, result.bytes_up, result.bytes_down) == (200, 4, 1)
+    assert forwarding.client.more is None
+    forwarding.forwarder._upload()
+    forwarding.connection.connection_lost(ConnectionResetError())
+    forwarding.forwarder.on_end()
+    assert forwarding.results == []
+
+
+async def test_what_labgate_adds_is_noted_with_its_rule() -> None:
+    record = Record(MemoryFront().head)
+    forwarding = Forwarding(extra=((b"Set-Cookie", b"a=b"),), trace=record)
+    forwarding.connection.data_received(ANSWER)
+    noted = [
+        (change.rule, change.name, change.before, change.after) for change in record.changes_down
+    ]
+    assert ("basic-auth", b"Set-Cookie", None, b"a=b") in noted
+    assert record.upstream_request == forwarding.transport.written
+    assert record.upstream_response is not None
+    assert record.upstream_response.status == 200
+    assert 0 < record.sent_up_at <= record.answered_at
