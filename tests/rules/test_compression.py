@@ -12,6 +12,7 @@ from proxy.rules.compression import (
     compressed_head,
     compressible_folders,
     is_sized,
+    media_type,
     no_transform,
     shrinks,
 )
@@ -244,6 +245,19 @@ def test_what_is_sized_and_what_shrinks() -> None:
 )
 def test_who_forbids_to_change_the_content(values: tuple[bytes, ...], forbidden: bool) -> None:
     assert no_transform(values) is forbidden
+
+
+@pytest.mark.parametrize(
+    ("lines", "media"),
+    [
+        ((), b""),
+        ((SCRIPT, SCRIPT), b""),
+        ((SCRIPT,), b"text/javascript"),
+        ((b"Content-Type: Text/CSS ;x=y",), b"text/css"),
+    ],
+)
+def test_the_media_type(lines: tuple[bytes, ...], media: bytes) -> None:
+    assert media_type(answered(*lines)) == media
 
 
 @pytest.mark.parametrize("mode", [b"cors", b"same-origin"])
