@@ -45,6 +45,7 @@ with ``listen.server = "aiohttp"``, ``web.front`` has aiohttp's server in the pl
 - ``app``, which starts, reloads and stops everything; ``builders`` makes its parts from the
   configuration, ``edge`` opens the public ports, ``reporting`` writes logs and captures;
   ``workers`` runs it in several processes, ``mount`` in somebody else's aiohttp application
+- ``hub``, which puts the same parts together for the many upstreams of a JupyterHub
 - ``check``, what would keep labgate from serving; ``service``, what a running labgate tells of
   itself, and is told to do
 - ``certs``, certificates and their renewal; ``jupyter``, which launches and watches Jupyter

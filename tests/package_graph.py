@@ -44,6 +44,7 @@ LAYERS = {
     "edge": "accepts on the public ports, with servers that builders makes",
     "reporting": "access log and captures of one app, as the settings want them",
     "app": "puts the parts together, starts and stops them",
+    "hub": "the proxy of a JupyterHub: the parts above with many upstreams and the Hub's API",
     "mount": "the same in somebody else's aiohttp application",
     "workers": "several processes with an app each",
     "service": "what a labgate that runs for long tells of itself and is told to do",

@@ -106,7 +106,13 @@ def read_pair(cert: Path, key: Path) -> tuple[bytes, bytes]:
 
 
 def check_pair(
-    cert: Path, key: Path, chain_text: bytes, key_text: bytes, now: datetime | None = None
+    cert: Path,
+    key: Path,
+    chain_text: bytes,
+    key_text: bytes,
+    now: datetime | None = None,
+    *,
+    passphrase: str = "",
 ) -> CertificatePair:
     """Check the content of a pair's files.
 
@@ -124,8 +130,12 @@ def check_pair(
     if chain_text.count(_BEGIN) != len(chain):
         raise StartError(f"{cert} ends within a certificate. Write it again, the whole chain.")
     try:
-        private = load_pem_private_key(key_text, None)
+        private = load_pem_private_key(key_text, passphrase.encode("utf-8") or None)
     except TypeError:
+        if passphrase:
+            raise StartError(
+                f"{key} is not protected by a passphrase, and one was given. Leave it out."
+            ) from None
         raise StartError(
             f"{key} is protected by a passphrase, which nobody is there to type. "
             "Store it without one, readable by labgate alone."

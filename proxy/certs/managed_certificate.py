@@ -177,8 +177,9 @@ class ManagedCertificate:
         Raises:
             StartError: It may not.
         """
-        new = check_pair(self.source.cert, self.source.key, *content, now)
-        context = _context(new)
+        source = self.source
+        new = check_pair(source.cert, source.key, *content, now, passphrase=source.passphrase)
+        context = _context(new, source.passphrase)
         if self.pair is not None and self._is_good(now):
             _require_no_worse(self.pair, new, hosts, others, now)
         return new, context
@@ -228,9 +229,9 @@ def _digest(content: tuple[bytes, bytes]) -> bytes:
     return sha256(b"\0".join(content)).digest()
 
 
-def _context(pair: CertificatePair) -> ssl.SSLContext:
+def _context(pair: CertificatePair, passphrase: str) -> ssl.SSLContext:
     try:
-        return pair_context(pair.cert, pair.key)
+        return pair_context(pair.cert, pair.key, passphrase)
     except OSError as error:
         reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
         raise StartError(

@@ -31,6 +31,7 @@ class CertificateSource:
             so labgate starts without it, with a temporary certificate.
         optional: The files may be missing, because another certificate may cover the name.
         make: Writes the files, or renews them when due; None if somebody else does.
+        passphrase: Of the key; empty for none.
     """
 
     name: str
@@ -40,6 +41,7 @@ class CertificateSource:
     deferred: bool = False
     optional: bool = False
     make: Callable[[], object] | None = None
+    passphrase: str = ""
 
     @property
     def present(self) -> bool:

@@ -11,6 +11,8 @@
 - ``run``            ``labgate up`` and ``labgate serve``
 - ``signals``        what signals do to them
 - ``reload``         ``labgate reload``
+- ``hub_options``    the options of ``labgate hub``
+- ``hub``            ``labgate hub``
 - ``side_listeners``  metrics and the admin socket, beside the public ports
 - ``ready_lines``    the lines that are printed when everything is ready
 - ``administration``  what a running labgate serves on its admin socket

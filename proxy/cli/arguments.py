@@ -8,6 +8,7 @@ import sys
 from proxy import __version__
 from proxy.cli.cert_options import add_cert
 from proxy.cli.debugging_options import add_doctor, add_inspect
+from proxy.cli.hub_options import add_hub
 from proxy.cli.installation_options import add_installation
 from proxy.cli.parser import Parser
 from proxy.cli.service_options import add_service_commands
@@ -32,6 +33,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     add_inspect(commands)
     add_cert(commands)
     add_doctor(commands)
+    add_hub(commands)
     password = commands.add_parser(
         "password",
         help="ask for a passphrase, print Jupyter's hash",

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import gc
 import logging
+import os
 import sys
 
 from proxy.cli.arguments import parse_arguments
@@ -16,6 +17,7 @@ from proxy.config.spelling import as_typed
 from proxy.config.types import is_address, is_loopback_name
 from proxy.errors import StartError, UsageError
 from proxy.net.upstream_address import parse_upstream
+from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
 
@@ -33,6 +35,8 @@ def command(arguments: list[str] | None) -> int:
             from proxy.cli.password import password  # noqa: PLC0415  commands load what they need
 
             return password(parsed.htpasswd)
+        if parsed.command == "hub":
+            return _run_hub(parsed)
         if parsed.command == "doctor":
             from proxy.cli.doctor import doctor  # noqa: PLC0415  commands load what they need
 
@@ -60,14 +64,7 @@ def command(arguments: list[str] | None) -> int:
 
             return asyncio.run(running.run(parsed, settings))
         if parsed.command == "cert":
-            from proxy.cli import cert  # noqa: PLC0415  commands load what they need
-
-            if parsed.action == "show":
-                return cert.show(settings)
-            from proxy.cli import obtain  # noqa: PLC0415  the libraries of ACME cost 0.3 s
-
-            force = parsed.action == "renew" and parsed.force
-            return obtain.obtain(settings, due_only=parsed.action == "renew", force=force)
+            return _run_cert(parsed, settings)
         from proxy.cli import run  # noqa: PLC0415  commands load what they need
 
         if parsed.command == "inspect":
@@ -122,6 +119,30 @@ def _read(parsed: argparse.Namespace) -> Settings:
     if wrong := ineffective_options(settings, parsed.typed):
         raise UsageError("\n".join(wrong))
     return settings
+
+
+def _run_cert(parsed: argparse.Namespace, settings: Settings) -> int:
+    """Show, obtain or renew the certificate."""
+    from proxy.cli import cert  # noqa: PLC0415  commands load what they need
+
+    if parsed.action == "show":
+        return cert.show(settings)
+    from proxy.cli import obtain  # noqa: PLC0415  the libraries of ACME cost 0.3 s
+
+    force = parsed.action == "renew" and parsed.force
+    return obtain.obtain(settings, due_only=parsed.action == "renew", force=force)
+
+
+def _run_hub(parsed: argparse.Namespace) -> int:
+    """The proxy of a JupyterHub, whose configuration is its command line."""
+    from proxy.cli import hub  # noqa: PLC0415  commands load what they need
+
+    options = hub.hub_options(parsed, os.environ)
+    log_to_stderr(options.log_level)
+    gc.freeze()
+    gc.enable()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(hub.serve_hub(options))
 
 
 def _prepare_bench(parsed: argparse.Namespace) -> None:

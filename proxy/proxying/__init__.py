@@ -16,6 +16,7 @@ In the order a request meets them:
 - ``pool``             the connections to an upstream, kept open for the requests that follow
 - ``pool_rules``       which of them a request takes, which are closed, and when to look again
 - ``page_deadline``    which waiting requests get the waiting page
+- ``activity``         when an upstream was last used
 - ``tunnel``           raw bytes both ways after a 101
 - ``tunnel_keepalive`` pings on a silent one
 - ``frame_walker``     where the frames in it end

@@ -9,7 +9,7 @@ from proxy.messages import RequestBody, RequestInProgress, Responder
 from proxy.observe.record import NO_OBSERVERS, Observers, Record
 from proxy.proxying.request_handler import RequestHandler
 from proxy.proxying.request_log import RequestLog
-from proxy.proxying.router import Router
+from proxy.proxying.router import Routing
 from proxy.proxying.services import Services
 from proxy.rules.client import with_client_address
 from proxy.rules.head import RequestHead
@@ -31,7 +31,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        router: Router,
+        router: Routing,
         observers: Observers = NO_OBSERVERS,
         *,
         access_log: bool = False,

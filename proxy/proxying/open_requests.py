@@ -10,7 +10,9 @@ from typing import Any
 
 from proxy.messages import RawConnection
 from proxy.observe.record import Record
-from proxy.proxying.tunnel import OpenTunnel
+from proxy.proxying.activity import Activity
+from proxy.proxying.result import Switched
+from proxy.proxying.tunnel import OpenTunnel, WatchedTunnel
 from proxy.proxying.tunnel_keepalive import TunnelKeepalive
 from proxy.runtime.tasks import yielding_to_others
 
@@ -40,28 +42,31 @@ class OpenRequests:
 
     def open_tunnel(
         self,
-        upstream: asyncio.Transport,
+        switched: Switched,
         client: RawConnection,
-        rest: bytes,
         record: Record,
         on_end: Callable[[], None],
+        activity: Activity | None = None,
     ) -> None:
         """A request has become a tunnel: join both sides, and count what passes.
 
         Args:
-            upstream: Its side of the connection.
+            switched: The upstream's side, and what it has sent already.
             client: The client's side.
-            rest: What the upstream has sent already.
             record: Gets the bytes that passed.
             on_end: Called when the tunnel is closed and they are known.
+            activity: Told when something passes; None if nobody wants to know.
         """
-        tunnel = OpenTunnel(upstream, client, partial(self._on_tunnel_closed, record, on_end))
+        closed = partial(self._on_tunnel_closed, record, on_end)
+        tunnel = OpenTunnel(switched.upstream, client, closed)
+        if activity is not None:
+            tunnel = WatchedTunnel(switched.upstream, client, closed, activity)
         if self.ping_seconds:
             tunnel.keepalive = TunnelKeepalive()
         self.tunnels[tunnel] = record
         self.check_drained()
         try:
-            tunnel.open(rest)
+            tunnel.open(switched.rest)
         except BaseException:
             # A drain would take it for one of the open requests that need no waiting for.
             self.tunnels.pop(tunnel, None)

@@ -101,10 +101,15 @@ class Pool:
 
     def move(self, upstream: Upstream) -> None:
         """From now on connect to ``upstream``."""
+        self.retire()
+        self._upstream = upstream
+
+    def retire(self) -> None:
+        """Carry no request after those in progress."""
         self.close()
         for connection in self._open:
             connection.retired = True
-        self._upstream = upstream
+        self._upstream = None
         for watch in tuple(self._watches):
             watch.end()
 

@@ -19,7 +19,7 @@ from proxy.net.reset import reset
 from proxy.observe.record import Record, notify_observers
 from proxy.proxying import responses
 from proxy.proxying.forwarder import Forwarder
-from proxy.proxying.result import Result, Switched
+from proxy.proxying.result import CLIENT_LEFT, Result, Switched
 from proxy.proxying.router import Route
 from proxy.proxying.services import Services
 from proxy.proxying.stored_response import StoredResponse, find_stored
@@ -28,8 +28,6 @@ from proxy.rules.embedding import embedded
 from proxy.rules.head import NO_FIELDS, RequestHead, ResponseHead
 from proxy.runtime.tasks import spawn
 from proxy.short_response import Response, plain
-
-CLIENT_LEFT = "the client went away"
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +50,6 @@ class RequestHandler:
     responder: Responder
     record: Record
     _route: Route = field(init=False)
-    """Set before anything else of what follows."""
     _slot: Slot | None = field(default=None, init=False)
     _attempt: LoginAttempt | None = field(default=None, init=False)
     _sender: Forwarder | StoredResponse | None = field(default=None, init=False)
@@ -114,10 +111,9 @@ class RequestHandler:
             return
         services, route, record = self.services, self._route, self.record
         self._attempt = attempt = allowed.attempt
-        traced = services.trace and not route.internal
+        traced = (services.trace or record.recording is not None) and not route.internal
         if record.recording is not None:
             record.recording.admitted()
-            traced = not route.internal
             if not isinstance(decision, Internal) and decision.would_refuse is not None:
                 record.recording.refused(decision.would_refuse)
         if route.cache is not None and self.head.target in route.cache.files.targets:
@@ -125,8 +121,9 @@ class RequestHandler:
             if self._sender is not None:
                 self._sender.send()
                 return
+        head = allowed.head or decision.head
         self._sender = forwarder = Forwarder(
-            allowed.head or decision.head,
+            head if route.adapt is None else route.adapt(head),
             NO_CONTENT if route.internal else self.body,
             self.responder,
             route,
@@ -162,25 +159,25 @@ class RequestHandler:
 
     def on_result(self, result: Result) -> None:
         self._count(result)
-        outage = self._route.outage
-        if result.status and not result.outcome and outage is not None and outage.open:
-            outage.end()
+        route = self._route
+        if result.status and not result.outcome and route.outage is not None and route.outage.open:
+            route.outage.end()
+        if route.activity is not None and result.error is None:
+            route.activity.on_response(result.status)
         if result.switched is not None:
             self._try_tunnel(result.switched)
         elif result.retry:
             assert isinstance(self._sender, Forwarder), "it has reported"
-            self._start(self._sender.dial(self._route.pool, self.record.recording))
+            self._start(self._sender.dial(route.pool, self.record.recording))
         elif result.error is None:
-            here = self._route.internal
-            self.record.outcome = result.outcome or ("answered here" if here else "forwarded")
+            self.record.outcome = result.outcome or self.record.outcome or route.outcome
             self._end()
         else:
             self._on_error(result.error)
 
     def _count(self, result: Result) -> None:
-        record = self.record
-        record.bytes_up, record.bytes_down = result.bytes_up, result.bytes_down
-        record.status = result.status or record.status
+        self.record.bytes_up, self.record.bytes_down = result.bytes_up, result.bytes_down
+        self.record.status = result.status or self.record.status
 
     def _on_error(self, error: UpstreamError | ClientFault | ConnectionError) -> None:
         """There will be no complete response; a part of one must not be taken for all of it."""
@@ -190,6 +187,10 @@ class RequestHandler:
         if isinstance(error, UpstreamError):
             record.warning = True
             self.services.log.failed(record, error, route)
+            if route.error_route is not None and not begun:
+                self._route = route.error_route
+                self._forward(Forward(self.head), ALLOW)
+                return
         response = responses.after_error(record, error, internal=route.internal)
         if response is not None and not begun:
             self._respond(response, record.outcome)
@@ -203,12 +204,12 @@ class RequestHandler:
             self._open_tunnel(switched)
         except Exception as error:
             reset(switched.upstream)
-            if not isinstance(error, ConnectionError):
+            if isinstance(error, ConnectionError):
+                self.record.outcome = CLIENT_LEFT
+                self.responder.abort()
+                self._end()
+            else:
                 self.fail(error)
-                return
-            self.record.outcome = CLIENT_LEFT
-            self.responder.abort()
-            self._end()
 
     def _open_tunnel(self, switched: Switched) -> None:
         """Join both sides, and drop what an idle WebSocket does not need."""
@@ -221,7 +222,7 @@ class RequestHandler:
             self.head = record.head = replace(self.head, fields=(), section=NO_FIELDS)
         client = self.responder.upgrade(switched.reason, switched.fields)
         tunnels = self.services.open_requests
-        tunnels.open_tunnel(switched.upstream, client, switched.rest, record, self._finish)
+        tunnels.open_tunnel(switched, client, record, self._finish, self._route.activity)
 
     # Responses of labgate's own
 
@@ -259,8 +260,6 @@ class RequestHandler:
             self.record.outcome = self.record.outcome or CLIENT_LEFT
             self._finish()
             self.responder.close()
-
-    # The end
 
     def fail(self, error: Exception) -> None:
         """End the request because of a fault of labgate's."""

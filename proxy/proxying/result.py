@@ -13,6 +13,9 @@ from proxy.rules.head import Field
 
 Failure = TypeVar("Failure", bound=Exception)
 
+CLIENT_LEFT = "the client went away"
+"""The outcome of a request whose client did not wait for its response."""
+
 
 class Switched(NamedTuple):
     """The upstream speaks another protocol from here on.

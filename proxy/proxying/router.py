@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from proxy.access.access_control import AccessControl
 from proxy.cache.static_cache import StaticCache
@@ -12,9 +14,11 @@ from proxy.net.limits import (
     ConcurrencyLimit,
     Limits,
 )
+from proxy.proxying.activity import Activity
 from proxy.proxying.outage import Outage
 from proxy.proxying.pool import Pool
 from proxy.rules.decision import Forward, Internal, Tunnel
+from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
 from proxy.rules.site import Site
 
@@ -32,6 +36,11 @@ class Route:
         outage: Logs when it goes away and when it comes back; labgate's web application has none.
         internal: It is labgate's web application: requests go there without content, and
             ``--show-headers`` does not show what the rules change.
+        outcome: What the records of complete requests say.
+        adapt: Makes of a request what the upstream gets, as another target; None changes nothing.
+        activity: Told when it is used; None if nobody wants to know.
+        error_route: Where the page for an upstream that gives no response comes from; None for
+            labgate's own (``responses``).
     """
 
     pool: Pool
@@ -41,6 +50,25 @@ class Route:
     cache: StaticCache | None = None
     outage: Outage | None = None
     internal: bool = False
+    outcome: str = "forwarded"
+    adapt: Callable[[RequestHead], RequestHead] | None = None
+    activity: Activity | None = None
+    error_route: Route | None = None
+
+
+class Routing(Protocol):
+    """Chooses a route for each request; ``Router`` does for one Jupyter, a hub's for many.
+
+    Attributes:
+        site: What the rules decide by.
+        behind_proxies: Whether it has trusted proxies, which name the client.
+    """
+
+    site: Site
+    behind_proxies: bool
+
+    def route(self, decision: Forward | Tunnel | Internal, /) -> Route:
+        """The route for what the rules decided."""
 
 
 class Router:
@@ -69,7 +97,7 @@ class Router:
         web_app_limit: ConcurrencyLimit,
     ) -> None:
         self.jupyter = Route(jupyter, site, limit, outage=Outage())
-        self.web_app = Route(web_app, site, web_app_limit, internal=True)
+        self.web_app = Route(web_app, site, web_app_limit, internal=True, outcome="answered here")
         self.use(site)
 
     def route(self, decision: Forward | Tunnel | Internal) -> Route:

@@ -17,7 +17,7 @@ from proxy.observe.record import NO_OBSERVERS, Observers
 from proxy.proxying.decision_cache import DecisionCache
 from proxy.proxying.open_requests import OpenRequests
 from proxy.proxying.request_log import RequestLog
-from proxy.proxying.router import Router
+from proxy.proxying.router import Routing
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +37,7 @@ class Services:
         numbers: Their ends.
     """
 
-    router: Router
+    router: Routing
     log: RequestLog
     observers: Observers = NO_OBSERVERS
     trace: bool = False

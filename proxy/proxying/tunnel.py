@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from proxy.messages import RawConnection
 from proxy.net.reset import reset, unread
+from proxy.proxying.activity import Activity
 from proxy.proxying.tunnel_keepalive import TunnelKeepalive
 
 
@@ -173,3 +174,34 @@ class OpenTunnel(asyncio.Protocol):
         closed, self._closed = self._closed, None
         if closed is not None:
             closed(self)
+
+
+class WatchedTunnel(OpenTunnel):
+    """A tunnel that tells when something passes.
+
+    Args:
+        upstream: As for ``OpenTunnel``.
+        client: The same.
+        closed: The same.
+        activity: Is told.
+    """
+
+    __slots__ = ("_activity",)
+
+    def __init__(
+        self,
+        upstream: asyncio.Transport,
+        client: RawConnection,
+        closed: Callable[[OpenTunnel], None],
+        activity: Activity,
+    ) -> None:
+        super().__init__(upstream, client, closed)
+        self._activity = activity
+
+    def data_received(self, data: bytes) -> None:
+        self._activity.on_data()
+        super().data_received(data)
+
+    def feed_data(self, data: bytes) -> None:
+        self._activity.on_data()
+        super().feed_data(data)

@@ -8,6 +8,7 @@ In the order a request meets them:
 - ``connection_names`` the names that a TLS connection is for
 - ``head``             heads of requests and responses, and their fields
 - ``site``             the part of the configuration that the rules read
+- ``pass_through``     what holds where a JupyterHub checks itself
 - ``decision``         the decisions about a request
 - ``changes``          what the rules changed in a head
 - ``proxy_protocol``   parses the PROXY protocol header of a connection
@@ -22,8 +23,11 @@ In the order a request meets them:
 - ``decide``           decides: redirect, answer here, refuse, forward or tunnel
 - ``redirect``         redirects to HTTPS and to the canonical domain
 - ``origin``           checks Host, Origin, Referer and Sec-Fetch-Site
+- ``hub_requests``     decides about requests in front of a JupyterHub
+- ``prefixes``         the longest prefix of a path, for many routes
 - ``credentials``      finds labgate's own credentials and Jupyter's tokens
 - ``request``          the head that is forwarded to Jupyter
+- ``hub_heads``        the heads that pass between clients and a JupyterHub
 - ``hop_by_hop``       fields that are not forwarded
 - ``response_faults``  faults of a response head that the parser accepts
 - ``token_check``      whether Jupyter accepted the token of a request

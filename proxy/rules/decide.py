@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import client, message, origin, redirect, target
+from . import client, hub_requests, message, origin, redirect, target
 from .decision import (
     Decision,
     Forward,
@@ -35,7 +35,8 @@ _TOKEN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 def decide(head: RequestHead, site: Site) -> Decision:
     """Decide on a request as it was received.
 
-    labgate's own paths come before the allow-list and the Host check: health probes and
+    Where a JupyterHub decides itself, ``hub_requests`` does it. Otherwise labgate's own paths come
+    before the allow-list and the Host check: health probes and
     certificate authorities use IP addresses as Host, and come from any address. Jupyter gets
     only requests that pass every check.
     """
@@ -46,6 +47,9 @@ def decide(head: RequestHead, site: Site) -> Decision:
     if isinstance(normal, Refuse):
         return normal
     head = normal
+    if site.pass_through is not None:
+        passed = hub_requests.decide_passing(head, site, site.pass_through)
+        return forward(passed.head) if isinstance(passed, Forward) else passed
     if head.target.startswith(b"/."):
         internal = own_path(head, site)
         if internal is not None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .head import Field, RequestHead
+
 HOP_BY_HOP = frozenset(
     {
         b"connection",
@@ -76,3 +78,15 @@ def hop_by_hop_names(connection: Iterable[bytes]) -> frozenset[bytes]:
         option.strip().lower() for value in connection for option in value.split(b",")
     } - PROTECTED
     return HOP_BY_HOP if named <= ORDINARY_OPTIONS else HOP_BY_HOP | named
+
+
+def own_fields(head: RequestHead, *, websocket: bool) -> tuple[Field, ...]:
+    """The hop-by-hop fields that labgate sends up itself for a request.
+
+    Args:
+        head: The request.
+        websocket: Whether it is a WebSocket handshake.
+    """
+    if websocket:
+        return (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")
+    return ((b"Transfer-Encoding", b"chunked"),) if head.framing.chunked else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import credentials, hop_by_hop
+from . import credentials, hop_by_hop, hub_heads
 from .changes import Change, note
 from .head import Field, RequestHead
 from .origin import referer_is_public, referer_names_jupyter
@@ -37,6 +37,8 @@ def upstream_fields(
         websocket: Whether this is a WebSocket handshake.
         changes: Every change is appended here.
     """
+    if site.pass_through is not None:
+        return hub_heads.fields_up(head, site, site.pass_through, websocket=websocket)
     hop_by_hop_fields = hop_by_hop.hop_by_hop_names(head.values(b"connection"))
     forwarded: list[Field] = []
     own = _CREDENTIALS if site.requires_login else frozenset()
@@ -73,7 +75,7 @@ def upstream_fields(
     added = connection_fields(head, site, host)
     hop = b"%d.%d labgate" % head.version
     added.append((b"Via", b"%b, %b" % (via, hop) if via else hop))
-    added += _own_hop_by_hop_fields(head, websocket=websocket)
+    added += hop_by_hop.own_fields(head, websocket=websocket)
     new_host = host if site.preserve else site.upstream.authority.encode("ascii")
     if changes is not None:
         note(changes, "host", (b"Host", host), new_host)
@@ -90,12 +92,6 @@ def connection_fields(head: RequestHead, site: Site, host: bytes) -> list[Field]
         (b"X-Forwarded-Proto", b"https" if site.https else b"http"),
         (b"X-Forwarded-Host", host),
     ]
-
-
-def _own_hop_by_hop_fields(head: RequestHead, *, websocket: bool) -> tuple[Field, ...]:
-    if websocket:
-        return (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")
-    return ((b"Transfer-Encoding", b"chunked"),) if head.framing.chunked else ()
 
 
 def is_client_claim(name: bytes) -> bool:

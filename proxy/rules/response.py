@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import hop_by_hop
+from . import hop_by_hop, hub_heads
 from .changes import Change, note
 from .credentials import sets_session
 from .embedding import embedded_cookie, frame_ancestors
@@ -46,6 +46,8 @@ def downstream_fields(
             Upgrade.
         changes: Every change is appended here.
     """
+    if site.pass_through is not None:
+        return hub_heads.fields_down(head, site, site.pass_through, public, websocket=websocket)
     no_length = head.status < 200 or head.status == 204
     names = head.names
     length = head.fields[names.index(b"content-length")] if b"content-length" in names else None

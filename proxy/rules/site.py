@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from .authority import host_only, port_only
 from .head import RequestHead
 from .networks import NO_NETWORKS, Networks
+from .pass_through import PassThrough
 
 
 class WebOrigin(NamedTuple):
@@ -61,6 +63,8 @@ class Site:
         observe: Let through what the checks of Host, Origin and Referer would refuse, unchanged.
         compressible: How the targets begin whose responses may be compressed; empty for none.
         embed_in: The origins of the sites whose pages may have this one in a frame, lower-case.
+        pass_through: What holds where the upstreams know their public origins themselves, as
+            those of a JupyterHub; None where labgate checks and rewrites.
     """
 
     domains: tuple[WebOrigin, ...]
@@ -79,6 +83,7 @@ class Site:
     observe: bool = False
     compressible: tuple[bytes, ...] = ()
     embed_in: tuple[bytes, ...] = ()
+    pass_through: PassThrough | None = None
 
     @property
     def canonical(self) -> WebOrigin:
@@ -94,6 +99,10 @@ class Site:
         """The public origin that Host names; the canonical one if Host names none."""
         hosts = head.values(b"host")
         known = self.authorities.get(hosts[0].lower()) if hosts else None
+        if known is None and hosts and self.pass_through is not None:
+            # Nobody has named the public origins: they are what clients come by.
+            port = int(port_only(hosts[0]) or (443 if self.https else 80))
+            return WebOrigin(self.canonical.scheme, host_only(hosts[0]).decode("ascii"), port)
         return known if known is not None else self.canonical
 
     def unmodified(self) -> Site:
@@ -126,6 +135,7 @@ def make_site(
     observe: bool = False,
     compressible: tuple[bytes, ...] = (),
     embed_in: tuple[bytes, ...] = (),
+    pass_through: PassThrough | None = None,
 ) -> Site:
     """Make a ``Site`` that accepts every spelling of ``domains``, and no other."""
     authorities: dict[bytes, WebOrigin] = {}
@@ -154,4 +164,5 @@ def make_site(
         observe=observe,
         compressible=compressible,
         embed_in=embed_in,
+        pass_through=pass_through,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from proxy.rules.connection_names import ConnectionNames
 from proxy.tls.client_hello import offered_protocols
@@ -58,6 +58,7 @@ class Handshakes:
         self._by_name: dict[str, ssl.SSLContext] = {}
         self._names: dict[ssl.SSLContext, tuple[str, ...]] = {}
         self._challenges: dict[str, ssl.SSLContext] = {}
+        self._authorities: _Authorities | None = None
         self._listening_context = server_side(_ListeningContext)
         self._listening_context.sslobject_class = _Connection
         _profile(self._listening_context)
@@ -79,11 +80,29 @@ class Handshakes:
         by_name: dict[str, ssl.SSLContext] = {}
         for names, context in served:
             context.set_alpn_protocols(self._protocols)
+            if self._authorities is not None:
+                # A handshake is verified with what its certificate's context trusts.
+                self._authorities.trust(context)
             for name in names:
                 by_name.setdefault(name, context)
         self._by_name = by_name
         self._names = {context: tuple(map(str.lower, names)) for names, context in served}
         self._default = served[0][1] if served else None
+
+    def ask_for_certificates(self, ca: Path | None, *, required: bool) -> None:
+        """Ask clients for certificates from now on; one that is shown must be valid.
+
+        Args:
+            ca: PEM file of the authorities; None for the system's.
+            required: Whether a client without one is refused.
+
+        Raises:
+            OSError: The file cannot be used.
+        """
+        self._authorities = _Authorities(ca)
+        self._authorities.trust(self._listening_context)
+        mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+        self._listening_context.verify_mode = mode
 
     def challenge(self, name: str, context: ssl.SSLContext | None) -> None:
         """Use ``context`` for handshakes for ``name`` that offer ``acme-tls/1`` (RFC 8737).
@@ -120,19 +139,20 @@ class Handshakes:
         return None
 
 
-def pair_context(cert: Path, key: Path) -> ssl.SSLContext:
+def pair_context(cert: Path, key: Path, passphrase: str = "") -> ssl.SSLContext:
     """Load the context that handshakes for the certificate's names are moved to.
 
     Args:
         cert: PEM file, leaf first, then the intermediates.
         key: PEM file.
+        passphrase: Of the key; empty for none.
 
     Raises:
         OSError: OpenSSL rejects the files (``ssl.SSLError`` is an OSError).
     """
     context = server_side(ssl.SSLContext)
     _profile(context)
-    context.load_cert_chain(cert, key)
+    context.load_cert_chain(cert, key, password=lambda: passphrase)
     return context
 
 
@@ -146,6 +166,18 @@ def _profile(context: ssl.SSLContext) -> None:
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols([HTTP_1_1])
+
+
+class _Authorities(NamedTuple):
+    """Whose client certificates are trusted: those of a file, or the system's."""
+
+    ca: Path | None
+
+    def trust(self, context: ssl.SSLContext) -> None:
+        if self.ca is None:
+            context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+        else:
+            context.load_verify_locations(self.ca)
 
 
 class _ListeningContext(ssl.SSLContext):

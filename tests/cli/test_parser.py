@@ -10,7 +10,7 @@ from proxy.cli.arguments import parse_arguments
 
 COMMANDS = (
     "up, serve, reload, check, status, logs, open, unlock, stop, "
-    "inspect, cert, doctor, password, install-service, uninstall-service"
+    "inspect, cert, doctor, hub, password, install-service, uninstall-service"
 )
 MISTYPED = [
     ("", f"a command is missing: {COMMANDS}."),

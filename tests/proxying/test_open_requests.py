@@ -12,6 +12,7 @@ import pytest
 from proxy.messages import TunnelEnd
 from proxy.observe.record import Record
 from proxy.proxying.open_requests import OpenRequests
+from proxy.proxying.result import Switched
 from tests.heads import get
 from tests.proxying.memory_front import MemoryFront
 
@@ -36,6 +37,10 @@ async def upstream() -> AsyncIterator[tuple[asyncio.Transport, socket.socket]]:
 async def test_a_drain_without_requests_ends_at_once() -> None:
     async with asyncio.timeout(10):
         await OpenRequests().drained()
+
+
+def switched(transport: asyncio.Transport, rest: bytes = b"") -> Switched:
+    return Switched(transport, b"", [], rest)
 
 
 async def test_a_drain_waits_for_every_request() -> None:
@@ -78,10 +83,10 @@ async def test_a_drain_does_not_wait_for_tunnels() -> None:
     requests = OpenRequests()
     requests.count = 2
     async with upstream() as (one, _), upstream() as (other, _):
-        requests.open_tunnel(one, MemoryFront(), b"", Record(get()), lambda: None)
+        requests.open_tunnel(switched(one), MemoryFront(), Record(get()), lambda: None)
         drain = asyncio.ensure_future(requests.drained())
         assert not await settle(drain)
-        requests.open_tunnel(other, MemoryFront(), b"", Record(get()), lambda: None)
+        requests.open_tunnel(switched(other), MemoryFront(), Record(get()), lambda: None)
         assert await settle(drain)
 
 
@@ -89,7 +94,7 @@ async def test_a_tunnel_is_open_until_it_ends_and_then_counted() -> None:
     requests, client, record = OpenRequests(), MemoryFront(), Record(get(), bytes_up=3)
     ended = asyncio.Event()
     async with upstream() as (transport, jupyter):
-        requests.open_tunnel(transport, client, b"early", record, ended.set)
+        requests.open_tunnel(switched(transport, b"early"), client, record, ended.set)
         assert list(requests.tunnels.values()) == [record]
         (await client.tunnel).feed_data(b"up")
         assert jupyter.recv(9) == b"up"
@@ -108,7 +113,7 @@ async def test_a_tunnel_that_cannot_open_is_not_open() -> None:
     requests = OpenRequests()
     async with upstream() as (transport, _):
         with pytest.raises(ConnectionError):
-            requests.open_tunnel(transport, Broken(), b"", Record(get()), lambda: None)
+            requests.open_tunnel(switched(transport), Broken(), Record(get()), lambda: None)
     assert not requests.tunnels
 
 

@@ -12,6 +12,8 @@ import pytest
 from proxy.access.access_control import AccessControl
 from proxy.access.lockout import Lockout
 from proxy.observe.record import Observers
+from proxy.proxying.dispatcher import Dispatcher
+from proxy.proxying.router import Router
 from proxy.rules.head import RequestHead
 from tests.proxying.memory_front import MemoryFront
 from tests.proxying.test_messages import proxying
@@ -27,10 +29,16 @@ def remaining(lockout: Lockout) -> int:
     return lockout.remaining_failures(PEER, time.monotonic())
 
 
+def protect(dispatcher: Dispatcher, access_control: AccessControl) -> None:
+    router = dispatcher.services.router
+    assert isinstance(router, Router)
+    router.protect(access_control)
+
+
 async def test_a_wrong_token_is_counted() -> None:
     lockout = Lockout(10, 900.0)
     async with proxying(says(WRONG)) as (dispatcher, _, records):
-        dispatcher.services.router.protect(AccessControl(lockout))
+        protect(dispatcher, AccessControl(lockout))
         client = MemoryFront(TOKEN)
         client.ask(dispatcher)
         assert await client.ended == "complete"
@@ -44,7 +52,7 @@ async def test_a_login_waits_for_its_turn_and_is_counted(answer: bytes, left: in
     lockout = Lockout(10, 900.0)
     lockout.failed(PEER, b"/login", "x", time.monotonic())
     async with proxying(says(answer)) as (dispatcher, jupyter, records):
-        dispatcher.services.router.protect(AccessControl(lockout))
+        protect(dispatcher, AccessControl(lockout))
         client = MemoryFront(method=b"POST")
         client.head = replace(client.head, target=b"/login")
         client.ask(dispatcher)
@@ -58,7 +66,7 @@ async def test_a_login_waits_for_its_turn_and_is_counted(answer: bytes, left: in
 async def test_a_request_without_a_secret_is_not_counted() -> None:
     lockout = Lockout(1, 900.0)
     async with proxying(says(WRONG)) as (dispatcher, _, _):
-        dispatcher.services.router.protect(AccessControl(lockout))
+        protect(dispatcher, AccessControl(lockout))
         client = MemoryFront()
         client.ask(dispatcher)
         assert await client.ended == "complete"
@@ -70,7 +78,7 @@ async def test_who_listens_for_heads_changes_nothing_for_access_control() -> Non
     async with proxying(says(WRONG)) as (dispatcher, _, _):
         heads = (lambda record: statuses.append(record.status),)
         dispatcher.services.observers = Observers(head=heads)
-        dispatcher.services.router.protect(AccessControl(Lockout(1, 900.0)))
+        protect(dispatcher, AccessControl(Lockout(1, 900.0)))
         client = MemoryFront()
         client.ask(dispatcher)
         assert await client.ended == "complete"
@@ -97,7 +105,7 @@ class FaultyAtOnce:
 @pytest.mark.parametrize("faulty", [Faulty(), FaultyAtOnce()])
 async def test_a_fault_of_ours_is_the_responders_to_end(faulty: Faulty | FaultyAtOnce) -> None:
     async with proxying(says(WRONG)) as (dispatcher, jupyter, records):
-        dispatcher.services.router.protect(cast(AccessControl, faulty))
+        protect(dispatcher, cast(AccessControl, faulty))
         client = MemoryFront()
         client.ask(dispatcher)
         with pytest.raises(ZeroDivisionError):

@@ -1,0 +1,252 @@
+"""``labgate hub``, from its command line to its end.
+
+Tested by tests/hub/test_command.py and tests/cli/test_hub_options.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+
+from proxy.config.types import parse_domain
+from proxy.errors import StartError, UsageError
+from proxy.hub.hub_proxy import HubProxy
+from proxy.hub.options import Endpoint, HubOptions, TlsFiles
+from proxy.rules.head import Field
+from proxy.rules.site import WebOrigin
+from proxy.runtime.sd_notify import sd_notify
+
+log = logging.getLogger("labgate")
+
+DEFAULT_PORT = 8000
+ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104
+LOOPBACK = ("127.0.0.1", "::1")
+
+_MOZILLA = "labgate speaks TLS 1.2 and 1.3 with Mozilla's intermediate profile"
+WITHOUT_EFFECT = {
+    "ssl_protocol": f"--ssl-protocol has no effect: {_MOZILLA}.",
+    "ssl_ciphers": f"--ssl-ciphers has no effect: {_MOZILLA}.",
+    "ssl_allow_rc4": "--ssl-allow-rc4 has no effect: RC4 is broken (RFC 7465).",
+    "ssl_dhparam": "--ssl-dhparam has no effect: only elliptic curves are used.",
+    "storage_backend": "--storage-backend has no effect: it names a module of node. "
+    "--storage FILE keeps the routes over a restart.",
+}
+
+
+def hub_options(parsed: argparse.Namespace, environment: Mapping[str, str]) -> HubOptions:
+    """What the command line and the environment say.
+
+    Raises:
+        UsageError: Something of it cannot be, or not together.
+    """
+    _check_alternatives(parsed)
+    warnings = [text for name, text in WITHOUT_EFFECT.items() if getattr(parsed, name)]
+    token = environment.get("CONFIGPROXY_AUTH_TOKEN", "")
+    api = _api_endpoint(parsed)
+    if not token and api.socket is None and not all(_is_loopback(one) for one in api.addresses):
+        warnings.append(
+            f"Without CONFIGPROXY_AUTH_TOKEN the API listens on loopback only, not on {api}."
+        )
+        api = Endpoint(LOOPBACK, api.port, optional=("::1",))
+    passphrase = environment.get("CONFIGPROXY_SSL_KEY_PASSPHRASE", "")
+    api_passphrase = environment.get("CONFIGPROXY_API_SSL_KEY_PASSPHRASE", "")
+    redirects = parsed.redirect_port is not None and parsed.socket is None
+    return HubOptions(
+        public=_endpoint(parsed.ip, parsed.port or DEFAULT_PORT, parsed.socket),
+        api=api,
+        metrics=_metrics_endpoint(parsed),
+        tls=_tls_files(parsed, "ssl", passphrase),
+        api_tls=_tls_files(parsed, "api_ssl", api_passphrase),
+        client_ca=parsed.client_ssl_ca,
+        client_cert=parsed.client_ssl_cert,
+        client_key=parsed.client_ssl_key,
+        insecure=parsed.insecure,
+        token=token,
+        default_target=parsed.default_target,
+        error_target=parsed.error_target,
+        error_path=parsed.error_path,
+        redirect_port=parsed.redirect_port if redirects else None,
+        redirect_to=parsed.redirect_to,
+        pid_file=parsed.pid_file,
+        x_forward=parsed.x_forward,
+        prepend_path=parsed.prepend_path,
+        include_prefix=parsed.include_prefix,
+        auto_rewrite=parsed.auto_rewrite,
+        change_origin=parsed.change_origin,
+        protocol_rewrite=parsed.protocol_rewrite,
+        custom_headers=tuple(_field(text) for text in parsed.custom_header),
+        host_routing=parsed.host_routing,
+        log_level="warning" if parsed.log_level == "warn" else parsed.log_level,
+        timeout_ms=parsed.timeout,
+        proxy_timeout_ms=parsed.proxy_timeout,
+        keep_alive_timeout_ms=parsed.keep_alive_timeout,
+        storage=parsed.storage,
+        public_origin=_origin(parsed.public_origin),
+        warnings=tuple(warnings),
+    )
+
+
+async def serve_hub(options: HubOptions) -> int:
+    """Run until SIGINT or SIGTERM; a second one ends the draining. SIGHUP reads certificates.
+
+    Raises:
+        StartError: It cannot start.
+    """
+    hub, stopping, force = HubProxy(options), asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stopping.is_set():
+            force.set()
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    loop.add_signal_handler(signal.SIGHUP, hub.reload)
+    try:
+        await hub.start()
+        _write_pid(options.pid_file)
+        _report(options, hub.token)
+        sd_notify("READY=1")
+        await stopping.wait()
+    finally:
+        sd_notify("STOPPING=1")
+        await hub.stop(force)
+        if options.pid_file is not None:
+            with suppress(OSError):
+                options.pid_file.unlink()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+            # Another signal during the exit must not change the exit code.
+            signal.signal(number, signal.SIG_IGN)
+    return 0
+
+
+def _report(options: HubOptions, token: str) -> None:
+    for warning in options.warnings:
+        log.warning("%s", warning)
+    scheme = "https" if options.tls is not None else "http"
+    target = options.default_target or "(no default target)"
+    log.info("Proxying %s://%s to %s", scheme, options.public, target)
+    scheme = "https" if options.api_tls is not None else "http"
+    log.info("The API is at %s://%s/api/routes", scheme, options.api)
+    if options.metrics is not None:
+        log.info("Metrics are at http://%s/metrics", options.metrics)
+    if not options.token:
+        log.warning("CONFIGPROXY_AUTH_TOKEN is not set; the API's token is now %s", token)
+
+
+def _write_pid(path: Path | None) -> None:
+    if path is None:
+        return
+    try:
+        path.write_text(str(os.getpid()), "ascii")
+    except OSError as error:
+        raise StartError(f"--pid-file {path} cannot be written: {error.strerror}.") from None
+
+
+def _check_alternatives(parsed: argparse.Namespace) -> None:
+    for name in ("", "api_", "metrics_"):
+        given = [
+            f"--{name}{part}".replace("_", "-")
+            for part in ("socket", "ip", "port")
+            if getattr(parsed, name + part) is not None
+        ]
+        if getattr(parsed, f"{name}socket") is not None and len(given) > 1:
+            raise UsageError(f"{given[0]} and {given[1]} exclude each other: drop one.")
+    if parsed.error_target and parsed.error_path is not None:
+        raise UsageError("--error-target and --error-path exclude each other: drop one.")
+    if parsed.redirect_port is not None and parsed.ssl_cert is None:
+        raise UsageError("--redirect-port redirects to HTTPS: give --ssl-cert and --ssl-key, too.")
+    if parsed.workers != 1:
+        raise UsageError(
+            "--workers: the routes of a Hub are in one process; leave it out. One process serves "
+            "some thousands of requests a second."
+        )
+    for name in ("timeout", "proxy_timeout", "keep_alive_timeout"):
+        if getattr(parsed, name) < 0:
+            raise UsageError(f"--{name.replace('_', '-')} is a number of milliseconds from 0 on.")
+    for name in ("port", "api_port", "metrics_port", "redirect_port", "redirect_to"):
+        port = getattr(parsed, name)
+        if port is not None and not 0 <= port < 65536:
+            raise UsageError(f"--{name.replace('_', '-')} {port} is no port: 1 to 65535.")
+
+
+def _api_endpoint(parsed: argparse.Namespace) -> Endpoint:
+    default = (parsed.port or DEFAULT_PORT) + 1
+    port = default if parsed.api_port is None else parsed.api_port
+    ip = "localhost" if parsed.api_ip is None else parsed.api_ip
+    return _endpoint(ip, port, parsed.api_socket)
+
+
+def _metrics_endpoint(parsed: argparse.Namespace) -> Endpoint | None:
+    if parsed.metrics_port is None and parsed.metrics_socket is None:
+        return None
+    return _endpoint(parsed.metrics_ip, parsed.metrics_port, parsed.metrics_socket)
+
+
+def _endpoint(ip: str | None, port: int, socket: Path | None) -> Endpoint:
+    if socket is not None:
+        return Endpoint((), None, socket)
+    if ip in (None, "", "*"):
+        return Endpoint(ALL_ADDRESSES, port, optional=ALL_ADDRESSES)
+    if ip == "localhost":
+        return Endpoint(LOOPBACK, port, optional=LOOPBACK)
+    return Endpoint((str(ip).strip("[]"),), port)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _tls_files(parsed: argparse.Namespace, group: str, passphrase: str) -> TlsFiles | None:
+    cert, key = getattr(parsed, f"{group}_cert"), getattr(parsed, f"{group}_key")
+    if cert is None and key is None:
+        return None
+    if cert is None:
+        flag = group.replace("_", "-")
+        raise UsageError(f"--{flag}-key belongs to a certificate: give --{flag}-cert, too.")
+    requested = getattr(parsed, f"{group}_request_cert")
+    return TlsFiles(
+        cert,
+        key or cert,
+        getattr(parsed, f"{group}_ca"),
+        passphrase,
+        requested,
+        requested and getattr(parsed, f"{group}_reject_unauthorized"),
+    )
+
+
+def _field(text: str) -> Field:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise UsageError(f"--custom-header {text!r} is not NAME:VALUE.")
+    try:
+        return name.strip().encode("ascii"), value.strip().encode("latin-1")
+    except UnicodeEncodeError:
+        raise UsageError(f"--custom-header {text!r} has characters that no field has.") from None
+
+
+def _origin(text: str) -> WebOrigin | None:
+    if not text:
+        return None
+    scheme, separator, rest = text.rstrip("/").partition("://")
+    if not separator or scheme not in ("http", "https"):
+        raise UsageError(
+            f"--public-origin {text!r}: write scheme and host, as https://hub.example.org."
+        )
+    try:
+        origin = parse_domain(rest, 443 if scheme == "https" else 80)
+    except ValueError as error:
+        raise UsageError(f"--public-origin {text!r}: {error}.") from None
+    return WebOrigin("https" if scheme == "https" else "http", origin.host, origin.port)

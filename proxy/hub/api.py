@@ -1,0 +1,176 @@
+"""The Hub's API: list, add and remove routes. On a listener of its own, with a token.
+
+Tested by tests/hub/test_contract.py.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hmac import compare_digest
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from proxy.hub.route_table import HubRoute, RouteTable
+from proxy.web.security import hide_server
+
+log = logging.getLogger("labgate")
+
+ROUTES = "/api/routes"
+MAX_BODY_BYTES = 1024 * 1024
+
+_TOKEN = re.compile(r"\s*token\s+(\S+)\s*", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class ApiCounts:
+    """What was asked for, for the metrics.
+
+    Attributes:
+        listed: How often all routes were.
+        added: How many routes.
+        removed: How many routes.
+        statuses: How many responses of each status.
+    """
+
+    listed: int = 0
+    added: int = 0
+    removed: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+
+
+class RoutesApi:
+    """``/api/routes`` as configurable-http-proxy has it.
+
+    Args:
+        table: The routes.
+        token: What ``Authorization: token …`` must have.
+        counts: Counts what is asked for.
+        by_host: Whether the first segment of a key is a host, which is listed as ``host``.
+    """
+
+    def __init__(
+        self, table: RouteTable, token: str, counts: ApiCounts, *, by_host: bool = False
+    ) -> None:
+        self._table = table
+        self._token = token.encode("utf-8", "surrogateescape")
+        self._counts = counts
+        self._by_host = by_host
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Every request of the listener."""
+        path = request.raw_path.partition("?")[0]
+        if path != ROUTES and not path.startswith(f"{ROUTES}/"):
+            return web.Response(status=404, text="Not Found")
+        methods: dict[str, Callable[[web.Request, str], Awaitable[web.Response]]] = {
+            "GET": self._list,
+            "POST": self._add,
+            "DELETE": self._remove,
+        }
+        method = methods.get(request.method)
+        if method is None:
+            allow = {"Allow": ", ".join(methods)}
+            return web.Response(status=405, text="Method not supported", headers=allow)
+        if not self._authorized(request):
+            return web.Response(status=403, text="Send Authorization: token TOKEN")
+        return await method(request, unquote(path.removeprefix(ROUTES)) or "/")
+
+    def _authorized(self, request: web.Request) -> bool:
+        match = _TOKEN.fullmatch(request.headers.get("Authorization", ""))
+        given = match[1].encode("utf-8", "surrogateescape") if match else b""
+        return compare_digest(given, self._token)
+
+    async def _list(self, request: web.Request, path: str) -> web.Response:
+        if path != "/":
+            route = self._table.get(path)
+            return web.Response(status=404) if route is None else _json(described(route))
+        routes = self._table.by_path
+        text = request.query.get("inactiveSince") or request.query.get("inactive_since")
+        before = float("inf")
+        if text:
+            try:
+                before = _timestamp(text)
+            except ValueError:
+                reason = f"Invalid datestamp '{text}' must be ISO8601."
+                return web.Response(status=400, text=reason)
+        self._counts.listed += 1
+        listed = {
+            key: described(route) for key, route in routes.items() if route.activity.at < before
+        }
+        return _json(listed)
+
+    async def _add(self, request: web.Request, path: str) -> web.Response:
+        try:
+            data = json.loads(await request.read())
+        except ValueError as error:
+            return web.Response(status=400, text=f"Body not valid JSON: {error}")
+        if not isinstance(data, dict) or not isinstance(data.get("target"), str):
+            return web.Response(status=400, text="Must specify 'target' as string")
+        if self._by_host and path != "/":
+            data["host"] = path.lstrip("/").partition("/")[0]
+        try:
+            route = self._table.add(path, data)
+        except ValueError as error:
+            return web.Response(status=400, text=str(error))
+        self._counts.added += 1
+        log.info("route %s leads to %s", route.path, data["target"])
+        return web.Response(status=201)
+
+    async def _remove(self, _request: web.Request, path: str) -> web.Response:
+        route = self._table.remove(path)
+        if route is None:
+            return web.Response(status=404)
+        self._counts.removed += 1
+        log.info("route %s is removed", route.path)
+        return web.Response(status=204)
+
+
+def make_api_app(api: RoutesApi, counts: ApiCounts) -> web.Application:
+    """The application of the API's listener."""
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            counts.statuses[error.status] += 1
+            raise
+        counts.statuses[response.status] += 1
+        path = request.raw_path.partition("?")[0]
+        log.debug("API: %d %s %s", response.status, request.method, path)
+        return response
+
+    app = web.Application(middlewares=[count], client_max_size=MAX_BODY_BYTES)
+    app.on_response_prepare.append(hide_server)
+    app.router.add_route("*", "/{path:.*}", api.answer)
+    return app
+
+
+def described(route: HubRoute) -> dict[str, Any]:
+    """A route as it is listed."""
+    at = datetime.fromtimestamp(route.activity.at, UTC)
+    shown = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {**route.data, "last_activity": shown}
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(text=json.dumps(value), content_type="application/json")
+
+
+def _timestamp(text: str) -> float:
+    """The Unix time of a date; without a zone it is UTC.
+
+    Raises:
+        ValueError: It is not ISO 8601.
+    """
+    # A plus sign in a query that was not escaped has become a space.
+    at = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+    return (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,147 @@
+"""The routes on the disk, so that a restart of the proxy interrupts nobody.
+
+A file of JSON lines, of which the last about a path counts. A change appends a line, which takes
+the same time for ten routes as for ten thousand; the file is written anew, in one step, when it has
+many lines that count no more.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from proxy.errors import StartError
+from proxy.runtime.secret_files import write_atomically
+
+log = logging.getLogger("labgate")
+
+SPARE_LINES = 1000
+"""So many lines that count no more are kept at least."""
+
+
+class StoredRoute(NamedTuple):
+    """A route as it is kept.
+
+    Attributes:
+        path: Its key, as ``/user/ada``.
+        data: What the Hub gave with it, the target included.
+        last_activity: The Unix time in seconds.
+    """
+
+    path: str
+    data: dict[str, Any]
+    last_activity: float
+
+
+class Journal:
+    """Keeps routes in a file that only its user may read: targets are nobody else's business.
+
+    Args:
+        path: The file. Its folder is made if it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines = 0
+        self._descriptor: int | None = None
+        self._failed = False
+
+    def load(self) -> list[StoredRoute]:
+        """The routes that the file has; it is written anew.
+
+        A last line without an end is left out: a crash has cut it.
+
+        Raises:
+            StartError: It cannot be read or written, or is not such a file.
+        """
+        try:
+            text = self._path.read_bytes()
+        except FileNotFoundError:
+            text = b""
+        except OSError as error:
+            raise StartError(f"--storage {self._path} cannot be read: {error.strerror}.") from None
+        found: dict[str, StoredRoute] = {}
+        for number, line in enumerate(text.split(b"\n")[:-1], 1):
+            try:
+                _apply(json.loads(line), found)
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise StartError(
+                    f"--storage {self._path}: line {number} is not one that labgate wrote. Name "
+                    "another file, or remove this one: the Hub adds its routes again."
+                ) from None
+        stored = list(found.values())
+        try:
+            self.rewrite(stored)
+        except OSError as error:
+            raise StartError(
+                f"--storage {self._path} cannot be written: {error.strerror}. Name a file in a "
+                "folder of this user."
+            ) from None
+        return stored
+
+    def rewrite(self, routes: Iterable[StoredRoute]) -> None:
+        """Write the file anew, with these routes alone.
+
+        Raises:
+            OSError: It cannot be written; the old one is still there.
+        """
+        lines = [_line(route._asdict()) for route in routes]
+        write_atomically(self._path, b"".join(lines), 0o600)
+        self.close()
+        self._lines = len(lines)
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+
+    def add(self, route: StoredRoute) -> None:
+        """Keep a route, or its change."""
+        self._append(route._asdict())
+
+    def remove(self, path: str) -> None:
+        """Keep a route no more."""
+        self._append({"path": path, "removed": True})
+
+    def needs_rewriting(self, routes: int) -> bool:
+        """Whether most of the lines count no more.
+
+        Args:
+            routes: How many routes there are.
+        """
+        return self._lines > 2 * routes + SPARE_LINES
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        if self._descriptor is None:
+            return
+        try:
+            os.write(self._descriptor, _line(entry))
+        except OSError as error:
+            # The routes in memory are right; a full disk must not stop the Hub.
+            if not self._failed:
+                log.error("--storage %s cannot be written: %s", self._path, error.strerror)
+            self._failed = True
+        else:
+            self._lines += 1
+            self._failed = False
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, separators=(",", ":")).encode("utf-8") + b"\n"
+
+
+def _apply(entry: dict[str, Any], found: dict[str, StoredRoute]) -> None:
+    path = str(entry["path"])
+    if entry.get("removed"):
+        found.pop(path, None)
+        return
+    data = dict(entry["data"])
+    if not isinstance(data["target"], str):
+        raise TypeError(path)
+    found[path] = StoredRoute(path, data, float(entry["last_activity"]))

@@ -1,0 +1,219 @@
+"""The routes of a Hub, and the connections of those that are in use."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import time
+from typing import Any
+
+from proxy.hub.journal import Journal, StoredRoute
+from proxy.hub.targets import Target, parse_target
+from proxy.net.upstream_tls import UpstreamTls
+from proxy.proxying.activity import Activity
+from proxy.proxying.pool import Pool
+from proxy.proxying.router import Route
+from proxy.rules.prefixes import PrefixTree, segments
+
+log = logging.getLogger("labgate")
+
+
+@dataclass(slots=True, eq=False)
+class HubRoute:
+    """A route as the Hub added it.
+
+    Attributes:
+        path: Its key: decoded, with a slash before and none behind.
+        data: What the Hub gave with it, the target included.
+        target: Where it leads.
+        activity: When it was last used.
+        used: For the requests; None until one comes.
+    """
+
+    path: str
+    data: dict[str, Any]
+    target: Target
+    activity: Activity
+    used: Route | None = None
+    _was_idle: bool = field(default=False)
+
+    @property
+    def stored(self) -> StoredRoute:
+        """The route as it is kept on the disk."""
+        return StoredRoute(self.path, self.data, self.activity.at)
+
+
+class RouteTable:
+    """Every route, by its key and by the longest prefix of a path.
+
+    Attributes:
+        by_path: The routes by their keys.
+
+    Args:
+        tls: What holds for targets with ``https``.
+        open_route: Makes the connections of a route, at its first request.
+        by_host: Whether the first segment of a key is a host.
+        journal: Keeps them on the disk; None keeps them in memory.
+    """
+
+    def __init__(
+        self,
+        tls: UpstreamTls,
+        open_route: Callable[[HubRoute], Route],
+        *,
+        by_host: bool = False,
+        journal: Journal | None = None,
+    ) -> None:
+        self._tls = tls
+        self._open_route = open_route
+        self._by_host = by_host
+        self._journal = journal
+        self.by_path: dict[str, HubRoute] = {}
+        self._tree: PrefixTree[HubRoute] = PrefixTree()
+        self._in_use: dict[HubRoute, Pool] = {}
+        self._leaving: list[Pool] = []
+
+    def load(self) -> int:
+        """Take the routes from the disk; returns how many there are.
+
+        Raises:
+            StartError: The file cannot be used.
+        """
+        if self._journal is None:
+            return 0
+        for stored in self._journal.load():
+            try:
+                target = parse_target(stored.data["target"], self._tls)
+            except ValueError as error:
+                log.warning("a stored route is left out: %s: %s", stored.path, error)
+                continue
+            activity = Activity(stored.last_activity)
+            self._set(HubRoute(stored.path, stored.data, target, activity))
+        return len(self.by_path)
+
+    def add(self, path: str, data: dict[str, Any]) -> HubRoute:
+        """Add a route, or replace the one with this key.
+
+        Open WebSockets to an old target live on; requests go to the new one.
+
+        Args:
+            path: Decoded.
+            data: What comes back with it; ``target`` is a URL.
+
+        Raises:
+            ValueError: The target cannot be one, with the reason.
+        """
+        target = parse_target(data["target"], self._tls)
+        route = HubRoute(clean_path(path), data, target, Activity(time()))
+        before = self.by_path.get(route.path)
+        if before is not None and before.target == target:
+            # Requests in progress tell the activity that they began with.
+            route.used, route.activity = before.used, before.activity
+            route.activity.at = time()
+            if before in self._in_use:
+                self._in_use[route] = self._in_use.pop(before)
+        elif before is not None:
+            self._retire(before)
+        self._set(route)
+        if self._journal is not None:
+            self._journal.add(route.stored)
+        return route
+
+    def remove(self, path: str) -> HubRoute | None:
+        """Remove a route; None if there is none with this key."""
+        route = self.by_path.pop(clean_path(path), None)
+        if route is None:
+            return None
+        self._tree.remove(self._key(route.path))
+        self._retire(route)
+        if self._journal is not None:
+            self._journal.remove(route.path)
+        return route
+
+    def get(self, path: str) -> HubRoute | None:
+        """The route with this key."""
+        return self.by_path.get(clean_path(path))
+
+    def find(self, path: bytes) -> Route | None:
+        """The route of a request, by its decoded path."""
+        route = self._tree.find(path)
+        if route is None:
+            return None
+        if route.used is None:
+            route.used = self._open_route(route)
+            self._in_use[route] = route.used.pool
+        return route.used
+
+    @property
+    def pools(self) -> Iterator[Pool]:
+        """The connections of all routes that are in use."""
+        yield from self._in_use.values()
+        yield from self._leaving
+
+    def forget_idle(self) -> None:
+        """Drop what belongs to routes that have had no connection since the last call."""
+        for route in list(self._in_use):
+            used = route.used
+            if used is None or used.pool.connections or (used.outage and used.outage.open):
+                route._was_idle = False
+            elif route._was_idle:
+                route.used, route._was_idle = None, False
+                del self._in_use[route]
+            else:
+                route._was_idle = True
+        self._leaving = [pool for pool in self._leaving if pool.connections]
+
+    def save(self) -> None:
+        """Write every route's last activity to the disk, if there is a file.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if self._journal is not None:
+            self._journal.rewrite([route.stored for route in self.by_path.values()])
+
+    def compact(self) -> None:
+        """Write the file anew if most of its lines count no more.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if self._journal is not None and self._journal.needs_rewriting(len(self.by_path)):
+            self.save()
+
+    def close(self) -> None:
+        """Close every idle connection, and the file."""
+        for pool in self.pools:
+            pool.close()
+        if self._journal is not None:
+            self._journal.close()
+
+    def _set(self, route: HubRoute) -> None:
+        self.by_path[route.path] = route
+        self._tree.set(self._key(route.path), route)
+
+    def _retire(self, route: HubRoute) -> None:
+        """Nothing goes to its target any more but what is in progress."""
+        pool = self._in_use.pop(route, None)
+        if pool is not None:
+            pool.retire()
+            self._leaving.append(pool)
+
+    def _key(self, path: str) -> bytes:
+        key = path.encode("utf-8", "surrogateescape")
+        if not self._by_host:
+            return key
+        host, slash, rest = key.lstrip(b"/").partition(b"/")
+        return host.lower() + slash + rest
+
+
+def clean_path(path: str) -> str:
+    """A key in the form that it is listed in: a slash before it and, but for ``/``, none behind."""
+    path = path if path.startswith("/") else f"/{path}"
+    return path[:-1] if len(path) > 1 and path.endswith("/") else path
+
+
+def prefix_segments(path: str, *, by_host: bool) -> int:
+    """How many segments of a request's path a route's key takes."""
+    return max(0, len(segments(path.encode("utf-8", "surrogateescape"))) - by_host)

@@ -1,0 +1,60 @@
+"""Where a route leads, as the Hub writes it: a URL."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from proxy.net.upstream_address import UpstreamAddress
+from proxy.net.upstream_tls import UpstreamTls
+
+UNIX_SCHEMES = ("http+unix", "unix+http")
+EXAMPLE = "write for example http://10.0.0.7:8888"
+
+
+class Target(NamedTuple):
+    """A parsed target.
+
+    Attributes:
+        address: What to connect to.
+        path: What comes before the path of each request; empty for nothing.
+        query: What comes before the query of each request.
+    """
+
+    address: UpstreamAddress
+    path: bytes = b""
+    query: bytes = b""
+
+
+def parse_target(url: str, tls: UpstreamTls) -> Target:
+    """Read a target: ``http://``, ``https://`` or ``http+unix://`` with an escaped path.
+
+    Args:
+        url: What the Hub wrote.
+        tls: What holds for ``https``.
+
+    Raises:
+        ValueError: What is wrong, in a sentence for who wrote it.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+        path, query = parts.path.encode("ascii"), parts.query.encode("ascii")
+    except ValueError as error:
+        raise ValueError(f"target {url!r}: {error}; {EXAMPLE}.") from None
+    path = b"" if path == b"/" else path
+    if parts.scheme in UNIX_SCHEMES:
+        socket_path = unquote(parts.netloc)
+        if not socket_path.startswith("/"):
+            raise ValueError(
+                f"target {url!r}: the host must be an escaped absolute path; write for example "
+                "http+unix://%2Frun%2Fuser.sock"
+            )
+        return Target(UpstreamAddress("localhost", 80, socket_path), path, query)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError(f"target {url!r}: the scheme must be http, https or http+unix; {EXAMPLE}.")
+    if not host or port == 0:
+        raise ValueError(f"target {url!r}: a host, and a port other than 0, are needed; {EXAMPLE}.")
+    if parts.scheme == "https":
+        return Target(UpstreamAddress(host, port or 443, tls=tls), path, query)
+    return Target(UpstreamAddress(host, port or 80), path, query)

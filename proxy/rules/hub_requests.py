@@ -1,0 +1,100 @@
+"""Decides about requests in front of a JupyterHub, which makes most checks itself."""
+
+from __future__ import annotations
+
+from . import client, origin
+from .authority import host_only, is_authority, port_only
+from .decision import Forward, Redirect, Refuse, Tunnel
+from .head import RequestHead
+from .pass_through import PassThrough
+from .redirect import location_path
+from .site import Site
+
+
+def decide_passing(
+    head: RequestHead, site: Site, policy: PassThrough
+) -> Forward | Tunnel | Redirect | Refuse:
+    """Decide on a well-formed request in origin-form.
+
+    Every path belongs to the Hub and its users: labgate has none of its own here.
+    """
+    refusal = client.check_allowed(head, site) or check_host_syntax(head)
+    if refusal is not None:
+        return refusal
+    if head.arrival.plain_redirects:
+        return to_https(head, site)
+    websocket = origin.is_websocket(head)
+    if policy.check_origins:
+        refusal = check_public(head, site, policy)
+        if refusal is None and websocket:
+            refusal = origin.check_websocket(head, site)
+        if refusal is not None:
+            return refusal
+    return Tunnel(head) if websocket else Forward(head)
+
+
+def check_host_syntax(head: RequestHead) -> Refuse | None:
+    """Refuse a Host that is missing, repeated or malformed (RFC 9112 section 3.2)."""
+    hosts = head.values(b"host")
+    if len(hosts) == 1 and (not hosts[0] or is_authority(hosts[0])):
+        return None
+    if not hosts and head.version < (1, 1):
+        return None
+    sentence = "Exactly one Host field is needed, with a host and perhaps a port."
+    value = b", ".join(hosts) if hosts else None
+    return Refuse(400, "host", sentence, "Host", value, close=True)
+
+
+def to_https(head: RequestHead, site: Site) -> Redirect | Refuse:
+    """The redirect from plain HTTP to HTTPS at the same host, on the site's port."""
+    hosts = head.values(b"host")
+    if not hosts or not hosts[0]:
+        return Refuse(400, "host", "Without a Host field there is nowhere to redirect to.", "Host")
+    host = hosts[0].rpartition(b":")[0] if port_only(hosts[0]) else hosts[0].rstrip(b":")
+    port = site.canonical.port
+    suffix = "" if port == 443 else f":{port}"
+    status = 301 if head.method in (b"GET", b"HEAD") else 308
+    where = f"https://{host.decode('ascii')}{suffix}{location_path(head.target)}"
+    return Redirect(301 if status == 301 else 308, where)
+
+
+def check_public(head: RequestHead, site: Site, policy: PassThrough) -> Refuse | None:
+    """Refuse what another site, or another user's subdomain, causes.
+
+    The Host must be the public one or, with subdomains, below it. An Origin must be that of the
+    Host itself or the Hub's; links may come from anywhere (``origin.check_fetch_site``).
+    """
+    hosts = head.values(b"host")
+    host = hosts[0].lower() if hosts else b""
+    if not is_public_host(host, site, policy):
+        return Refuse(421, "host", origin.NO_SUCH_SITE, "Host", host)
+    scheme = site.canonical.scheme.encode("ascii")
+    origins = head.values(b"origin")
+    allowed = {*site.origins, scheme + b"://" + host, scheme + b"://" + _bare(host, site)}
+    if len(origins) > 1 or any(value.lower() not in allowed for value in origins):
+        sentence = "A page of another site sent this, and such requests are not let in."
+        return Refuse(403, "origin", sentence, "Origin", b", ".join(origins))
+    if origins and origin.is_same_site(head):
+        return None
+    if origins and origins[0].lower() in site.origins:
+        # The Hub's own page, for the server of a user at a subdomain.
+        return None
+    return origin.check_fetch_site(head, site)
+
+
+def is_public_host(host: bytes, site: Site, policy: PassThrough) -> bool:
+    """Whether a Host (lower-case) is the public name or, with subdomains, below it."""
+    if host in site.authorities:
+        return True
+    public = site.canonical
+    below = host_only(host).endswith(b"." + public.host.encode("ascii"))
+    return policy.subdomains and below and int(port_only(host) or _port(site)) == public.port
+
+
+def _bare(host: bytes, site: Site) -> bytes:
+    """The Host without the port that its scheme implies."""
+    return host.removesuffix(b":%d" % _port(site))
+
+
+def _port(site: Site) -> int:
+    return 443 if site.https else 80

@@ -1,0 +1,126 @@
+"""The command line of ``labgate hub``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.cli.arguments import parse_arguments
+from proxy.cli.hub import WITHOUT_EFFECT, hub_options
+from proxy.errors import UsageError
+from proxy.hub.options import Endpoint, HubOptions, TlsFiles
+from proxy.rules.site import WebOrigin
+
+LOOPBACK = ("127.0.0.1", "::1")
+ALL = ("0.0.0.0", "::")
+
+
+def options(*flags: str, token: str = "t", **environment: str) -> HubOptions:
+    variables = {"CONFIGPROXY_AUTH_TOKEN": token, **environment}
+    return hub_options(parse_arguments(["hub", *flags]), variables)
+
+
+def test_the_defaults_are_configurable_http_proxys() -> None:
+    given = options()
+    assert given.public == Endpoint(ALL, 8000, optional=ALL)
+    assert given.api == Endpoint(LOOPBACK, 8001, optional=LOOPBACK)
+    assert given.metrics is None
+    assert given.keep_alive_timeout_ms == 5000
+    assert given.response_seconds == 0
+    assert given.warnings == ()
+
+
+def test_what_a_hub_passes() -> None:
+    given = options(
+        *("--ip", "", "--port", "9000", "--api-ip", "127.0.0.1", "--api-port", "9101"),
+        *("--error-target", "http://127.0.0.1:8081/hub/error", "--log-level", "warn"),
+        *("--host-routing", "--ssl-key", "/key", "--ssl-cert", "/cert"),
+        *("--api-ssl-key", "/k", "--api-ssl-cert", "/c", "--api-ssl-ca", "/ca"),
+        *("--api-ssl-request-cert", "--api-ssl-reject-unauthorized"),
+        *("--client-ssl-key", "/ck", "--client-ssl-cert", "/cc", "--client-ssl-ca", "/cca"),
+        *("--client-ssl-request-cert", "--client-ssl-reject-unauthorized"),
+        CONFIGPROXY_SSL_KEY_PASSPHRASE="secret",
+    )
+    assert given.public == Endpoint(ALL, 9000, optional=ALL)
+    assert given.api == Endpoint(("127.0.0.1",), 9101)
+    assert given.tls == TlsFiles(Path("/cert"), Path("/key"), passphrase="secret")
+    assert given.api_tls == TlsFiles(Path("/c"), Path("/k"), Path("/ca"), "", True, True)
+    assert (given.client_ca, given.client_cert) == (Path("/cca"), Path("/cc"))
+    assert given.log_level == "warning"
+    assert given.warnings == ()
+
+
+def test_sockets_and_metrics() -> None:
+    given = options("--socket", "/s", "--api-socket", "/a", "--metrics-socket", "/m")
+    sockets = [given.public.socket, given.api.socket, given.metrics and given.metrics.socket]
+    assert sockets == [Path("/s"), Path("/a"), Path("/m")]
+    assert options("--metrics-port", "9").metrics == Endpoint(ALL, 9, optional=ALL)
+
+
+def test_without_a_token_the_api_is_for_this_machine_alone() -> None:
+    given = options("--api-ip", "0.0.0.0", token="")
+    assert given.api == Endpoint(LOOPBACK, 8001, optional=("::1",))
+    assert "CONFIGPROXY_AUTH_TOKEN" in given.warnings[0]
+    assert options("--api-ip", "0.0.0.0").api == Endpoint(("0.0.0.0",), 8001)
+    assert options("--api-ip", "::1", token="").warnings == ()
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--ssl-protocol=x",
+        "--ssl-ciphers=x",
+        "--ssl-allow-rc4",
+        "--ssl-dhparam=x",
+        "--storage-backend=x",
+    ],
+)
+def test_what_has_no_effect_is_accepted_and_says_why(flag: str) -> None:
+    (warning,) = options(flag).warnings
+    assert warning.startswith(flag.partition("=")[0])
+    assert warning in WITHOUT_EFFECT.values()
+
+
+def test_custom_headers_and_timeouts() -> None:
+    given = options("--custom-header", " A: b:c ", "--timeout", "3000", "--proxy-timeout", "2000")
+    assert given.custom_headers == ((b"A", b"b:c"),)
+    assert given.response_seconds == 2.0
+
+
+def test_the_public_origin() -> None:
+    assert options("--public-origin", "https://Hub.example.org/").public_origin == WebOrigin(
+        "https", "hub.example.org", 443
+    )
+    given = options("--public-origin", "http://hub.example.org:8000").public_origin
+    assert given == WebOrigin("http", "hub.example.org", 8000)
+
+
+WRONG = [
+    (["--socket", "/s", "--port", "1"], "exclude each other"),
+    (["--api-socket", "/s", "--api-ip", "x"], "exclude each other"),
+    (["--error-target", "http://h", "--error-path", "/e"], "exclude each other"),
+    (["--redirect-port", "80"], "--ssl-cert"),
+    (["--ssl-key", "/k"], "--ssl-cert"),
+    (["--api-ssl-key", "/k"], "--api-ssl-cert"),
+    (["--workers", "2"], "one process"),
+    (["--custom-header", "no colon"], "NAME:VALUE"),
+    (["--custom-header", "a: \u2603"], "characters"),
+    (["--public-origin", "hub.example.org"], "https://"),
+    (["--public-origin", "https://a b"], "--public-origin"),
+    (["--port", "70000"], "no port"),
+    (["--timeout", "-1"], "milliseconds"),
+]
+
+
+@pytest.mark.parametrize(("flags", "reason"), WRONG)
+def test_what_cannot_be_is_refused(flags: list[str], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        options(*flags)
+
+
+def test_an_unknown_flag_is_an_error_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        options("--default-traget", "http://h")
+    assert ended.value.code == 2
+    assert "--default-target" in capsys.readouterr().err

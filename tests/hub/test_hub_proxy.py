@@ -1,0 +1,242 @@
+"""The proxy as a whole: what lives on when routes change, restarts, sockets, and its end."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from pathlib import Path
+
+import pytest
+
+from proxy.errors import StartError
+from tests.e2e.programs import until
+from tests.hub.running import (
+    TOKEN,
+    ProxyThread,
+    RawWebSocket,
+    ask,
+    echo_target,
+    in_thread,
+    unused_port,
+)
+
+
+def test_a_websocket_lives_on_when_its_route_is_moved_or_removed() -> None:
+    with echo_target() as target, echo_target("other") as other, in_thread() as proxy:
+        proxy.api("POST", "/x", {"target": target})
+        opened = RawWebSocket(proxy.port, "/x")
+        proxy.api("POST", "/x", {"target": other})
+        assert opened.say(b"one") == b"one"
+        proxy.api("DELETE", "/x")
+        assert opened.say(b"two") == b"two"
+        assert proxy.get("/x").status == 404
+        opened.close()
+
+
+def test_kept_connections_go_to_no_old_target() -> None:
+    with echo_target("old") as old, echo_target("new") as new, in_thread() as proxy:
+        proxy.api("POST", "/", {"target": old})
+        client = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+        for _ in range(2):
+            client.request("GET", "/")
+            assert b'"old"' in client.getresponse().read()
+        proxy.api("POST", "/", {"target": new})
+        client.request("GET", "/")
+        assert b'"new"' in client.getresponse().read()
+        client.close()
+
+
+def test_one_client_reaches_several_targets_with_the_same_fields() -> None:
+    """What is cached for a connection's fields must not stick to the first target."""
+    with echo_target("a") as a, echo_target("b") as b:
+        for flags in ([], ["--change-origin"]):
+            with in_thread(*flags) as proxy:
+                proxy.api("POST", "/a", {"target": a})
+                proxy.api("POST", "/b", {"target": f"{b}/base"})
+                client = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+                seen = []
+                for path in ("/a", "/b", "/nothing", "/_chp_healthz", "/a", "/b"):
+                    client.request("GET", path)
+                    response = client.getresponse()
+                    content = response.read().decode()
+                    seen.append((response.status, "/base/b" in content, content))
+                client.close()
+            assert [status for status, *_ in seen] == [200, 200, 404, 200, 200, 200]
+            assert [based for _, based, _ in seen] == [False, True, False, False, False, True]
+            if flags:
+                assert f'"host": "{a.removeprefix("http://")}"' in seen[4][2]
+                assert f'"host": "{b.removeprefix("http://")}"' in seen[5][2]
+
+
+def test_routes_survive_a_restart(tmp_path: Path) -> None:
+    storage = ["--storage", str(tmp_path / "routes")]
+    with echo_target() as target:
+        with in_thread(*storage) as proxy:
+            proxy.api("POST", "/user/ada", {"target": target, "user": "ada"})
+            proxy.get("/user/ada")
+            before = proxy.api("GET", "/user/ada").json
+        with in_thread(*storage) as proxy:
+            assert proxy.api("GET").json == {"/user/ada": before}
+            assert proxy.get("/user/ada").status == 200
+
+
+def test_everything_on_sockets(sockets: Path) -> None:
+    names = {name: str(sockets / name) for name in ("proxy", "api", "metrics")}
+    flags = [
+        *("--socket", names["proxy"], "--api-socket", names["api"]),
+        *("--metrics-socket", names["metrics"]),
+    ]
+
+    proxy = ProxyThread()
+    proxy.read(flags)
+    proxy.start()
+    try:
+        with echo_target() as target:
+            lines = f"Authorization: token {TOKEN}\r\nContent-Length: {len(target) + 14}\r\n"
+            body = f'{{"target": "{target}"}}'
+            post = f"POST /api/routes/x HTTP/1.0\r\n{lines}\r\n{body}"
+            assert b" 201 " in over(names["api"], post)
+            assert b" 200 OK" in over(names["proxy"], "GET /x HTTP/1.0\r\nHost: h\r\n\r\n")
+            assert b"api_route_add 1.0" in over(names["metrics"], "GET /metrics HTTP/1.0\r\n\r\n")
+    finally:
+        proxy.end()
+
+
+def over(path: str, request: str) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(30)
+        connection.connect(path)
+        connection.sendall(request.encode())
+        received = b""
+        while data := connection.recv(65536):
+            received += data
+        return received
+
+
+def test_a_target_on_a_socket(sockets: Path) -> None:
+    path = sockets / "target"
+    with socket.socket(socket.AF_UNIX) as listening, in_thread() as proxy:
+        listening.bind(str(path))
+        listening.listen()
+        escaped = str(path).replace("/", "%2F")
+        assert proxy.api("POST", "/x", {"target": f"http+unix://{escaped}"}).status == 201
+        client = RawClient(proxy.port, b"GET /x/y HTTP/1.1\r\nHost: hub\r\n\r\n")
+        server, _ = listening.accept()
+        assert server.recv(4096).startswith(b"GET /x/y HTTP/1.1\r\nHost: hub\r\n")
+        server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        assert client.read_until(b"ok")
+        server.close()
+        client.close()
+
+
+class RawClient:
+    def __init__(self, port: int, data: bytes) -> None:
+        self.connection = socket.create_connection(("127.0.0.1", port), 30)
+        self.connection.sendall(data)
+
+    def read_until(self, end: bytes) -> bytes:
+        received = b""
+        while not received.endswith(end):
+            data = self.connection.recv(65536)
+            assert data, received
+            received += data
+        return received
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def test_a_response_in_progress_is_finished_and_websockets_are_cut() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as slow, echo_target() as target:
+        proxy = ProxyThread()
+        proxy.start()
+        try:
+            port = slow.getsockname()[1]
+            proxy.api("POST", "/slow", {"target": f"http://127.0.0.1:{port}"})
+            proxy.api("POST", "/x", {"target": target})
+            opened = RawWebSocket(proxy.port, "/x")
+            client = RawClient(proxy.port, b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+            server, _ = slow.accept()
+            server.recv(4096)
+        finally:
+            proxy.ask_to_end()
+        until(lambda: not listens(proxy.port), "it still listens")
+        server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        assert client.read_until(b"ok").startswith(b"HTTP/1.1 200 OK")
+        # Without a close frame: JupyterLab then connects again.
+        assert opened.end() == b""
+        proxy.end()
+        for end in (client, opened, server):
+            end.close()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "status"),
+    [
+        ("http://hub.example.org", "hub.example.org", 200),
+        ("http://evil.example", "hub.example.org", 403),
+        ("http://hub.example.org", "evil.example", 421),
+    ],
+)
+def test_a_public_origin_is_checked(origin: str, host: str, status: int) -> None:
+    with echo_target() as target, in_thread("--public-origin", "http://hub.example.org") as proxy:
+        proxy.api("POST", "/", {"target": target})
+        reply = proxy.get("/", Host=host, Origin=origin)
+        assert reply.status == status
+        if status == 200:
+            assert reply.json["fields"]["origin"] == origin
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        flags = ["--metrics-ip", "127.0.0.1", "--metrics-port", str(taken.getsockname()[1])]
+        with pytest.raises(StartError, match="--metrics-port"), in_thread(*flags):
+            pass
+
+
+@pytest.mark.parametrize("flag", ["--default-target", "--error-target"])
+def test_a_target_on_the_command_line_that_is_none_is_named(flag: str) -> None:
+    with pytest.raises(StartError, match=f"^{flag}"), in_thread(flag, "nothing"):
+        pass
+
+
+def test_there_is_no_limit_for_one_address() -> None:
+    """A balancer in front has one address for all users."""
+    with echo_target() as target, in_thread() as proxy:
+        proxy.api("POST", "/", {"target": target})
+        limits = proxy.hub._limits
+        assert limits.connections_per_address == limits.connections
+        assert limits.requests_per_address == limits.requests == limits.connections
+
+
+def test_nothing_is_leaked_by_a_churn_of_routes() -> None:
+    with echo_target() as target, in_thread() as proxy:
+        for number in range(100):
+            proxy.api("POST", f"/user/u{number}", {"target": target})
+            assert proxy.get(f"/user/u{number}/x").status == 200
+            assert proxy.api("DELETE", f"/user/u{number}").status == 204
+        table = proxy.hub.table
+        for _ in range(2):
+            proxy.call(table.forget_idle)
+        assert table.by_path == {}
+        assert proxy.call(lambda: len(list(table.pools))) == 0
+        assert proxy.call(lambda: len(table._tree._root.following or {})) == 0
+
+
+def test_the_public_port_answers_health_without_a_host() -> None:
+    with in_thread("--error-target", f"http://127.0.0.1:{unused_port()}") as proxy:
+        client = RawClient(proxy.port, b"GET /_chp_healthz HTTP/1.0\r\n\r\n")
+        assert client.read_until(b"}").startswith(b"HTTP/1.1 200")
+        client.close()
+        assert ask(proxy.port, "HEAD", "/_chp_healthz").status == 200
+        missing = proxy.get("/x", Accept="text/html", Sec_Fetch_Mode="navigate")
+        assert missing.status == 404
+        assert b"<html" in missing.content

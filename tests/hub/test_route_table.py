@@ -1,0 +1,149 @@
+"""The routes, and the connections of those in use."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from proxy.hub.journal import Journal
+from proxy.hub.route_table import HubRoute, RouteTable, clean_path, prefix_segments
+from proxy.net.limits import DEFAULT_LIMITS, new_request_limit
+from proxy.net.upstream_tls import UpstreamTls
+from proxy.proxying.outage import Outage
+from proxy.proxying.pool import Pool
+from proxy.proxying.router import Route
+from tests.heads import SITE
+from tests.upstreams import OK, says, upstream
+
+TLS = UpstreamTls()
+LIMIT = new_request_limit(DEFAULT_LIMITS)
+
+
+def opened(route: HubRoute) -> Route:
+    pool = Pool(route.target.address)
+    return Route(pool, SITE, LIMIT, outage=Outage(), activity=route.activity)
+
+
+def table(*, by_host: bool = False, journal: Journal | None = None) -> RouteTable:
+    return RouteTable(TLS, opened, by_host=by_host, journal=journal)
+
+
+def test_connections_are_made_at_the_first_request() -> None:
+    routes = table()
+    added = routes.add("/user/ada", {"target": "http://h:1"})
+    assert added.used is None
+    assert list(routes.pools) == []
+    found = routes.find(b"/user/ada/x")
+    assert found is not None
+    assert routes.find(b"/user/ada") is found
+    assert list(routes.pools) == [found.pool]
+    assert routes.find(b"/other") is None
+
+
+def test_idle_connections_are_dropped_and_made_again() -> None:
+    routes = table()
+    routes.add("/", {"target": "http://h:1"})
+    first = routes.find(b"/")
+    routes.forget_idle()
+    assert routes.find(b"/") is first, "once may be right after its making"
+    routes.forget_idle()
+    assert list(routes.pools) == []
+    assert routes.find(b"/") is not first
+
+
+async def test_a_route_with_a_connection_is_kept() -> None:
+    async with upstream(says(OK)) as server:
+        routes = table()
+        routes.add("/", {"target": str(server.address)})
+        found = routes.find(b"/")
+        assert found is not None
+        connection = await found.pool.dial()
+        for _ in range(3):
+            routes.forget_idle()
+        assert routes.find(b"/") is found
+        routes.remove("/")
+        assert connection.retired
+        assert list(routes.pools) == [found.pool], "its timeouts still count"
+        connection.abort()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        routes.forget_idle()
+        assert list(routes.pools) == []
+
+
+def test_a_new_target_is_used_at_once_and_the_same_one_keeps_its_connections() -> None:
+    routes = table()
+    first = routes.add("/x", {"target": "http://h:1", "a": 1})
+    used = routes.find(b"/x")
+    again = routes.add("/x/", {"target": "http://h:1", "a": 2})
+    assert again.activity is first.activity
+    assert routes.find(b"/x") is used
+    assert routes.by_path["/x"].data["a"] == 2
+    routes.add("/x", {"target": "http://h:2"})
+    moved = routes.find(b"/x")
+    assert moved is not None
+    assert moved is not used
+    assert "h:2" in repr(moved.pool)
+
+
+def test_a_target_that_is_none_changes_nothing() -> None:
+    routes = table()
+    routes.add("/x", {"target": "http://h:1"})
+    with pytest.raises(ValueError, match="scheme"):
+        routes.add("/x", {"target": "h"})
+    assert routes.by_path["/x"].data == {"target": "http://h:1"}
+
+
+def test_hosts_are_compared_without_their_case() -> None:
+    routes = table(by_host=True)
+    routes.add("/Ada.Example.ORG/user/Ada", {"target": "http://h:1"})
+    assert list(routes.by_path) == ["/Ada.Example.ORG/user/Ada"]
+    assert routes.find(b"/ada.example.org/user/Ada/x") is not None
+    assert routes.find(b"/ada.example.org/user/ada/x") is None
+    assert routes.remove("/Ada.Example.ORG/user/Ada") is not None
+    assert routes.find(b"/ada.example.org/user/Ada/x") is None
+
+
+def test_routes_come_back_from_the_disk(tmp_path: Path) -> None:
+    path = tmp_path / "routes"
+    first = table(journal=Journal(path))
+    assert first.load() == 0
+    first.add("/a", {"target": "http://h:1", "user": "ada"}).activity.at = 7.0
+    first.add("/b", {"target": "http://h:2"})
+    first.remove("/b")
+    first.save()
+    first.close()
+    second = table(journal=Journal(path))
+    assert second.load() == 1
+    assert second.by_path["/a"].data == {"target": "http://h:1", "user": "ada"}
+    assert second.by_path["/a"].activity.at == 7.0
+    assert second.find(b"/a/x") is not None
+    second.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "clean"), [("/", "/"), ("", "/"), ("a", "/a"), ("/a/", "/a"), ("/a/b", "/a/b")]
+)
+def test_keys_have_one_form(path: str, clean: str) -> None:
+    assert clean_path(path) == clean
+
+
+@pytest.mark.parametrize(
+    ("path", "by_host", "count"),
+    [("/", False, 0), ("/a/b", False, 2), ("/host/a", True, 1), ("/", True, 0)],
+)
+def test_what_a_prefix_takes_of_a_path(path: str, by_host: bool, count: int) -> None:
+    assert prefix_segments(path, by_host=by_host) == count
+
+
+def test_ten_thousand_routes_cost_a_look_up_nothing() -> None:
+    """By counting, not by the clock: a look-up visits the nodes of its own path alone."""
+    routes = table()
+    for number in range(10_000):
+        routes.add(f"/user/u{number}", {"target": f"http://h:{1 + number}"})
+    found = routes.find(b"/user/u9999/api/kernels/1/channels")
+    assert found is not None
+    assert "h:10000" in repr(found.pool)
+    assert len(list(routes.pools)) == 1

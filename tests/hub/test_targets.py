@@ -1,0 +1,45 @@
+"""Reading a route's target."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.hub.targets import Target, parse_target
+from proxy.net.upstream_address import UpstreamAddress
+from proxy.net.upstream_tls import UpstreamTls
+
+TLS = UpstreamTls("/ca.pem")
+GOOD = [
+    ("http://10.0.0.7:8888", Target(UpstreamAddress("10.0.0.7", 8888))),
+    ("http://10.0.0.7:8888/", Target(UpstreamAddress("10.0.0.7", 8888))),
+    ("http://pod", Target(UpstreamAddress("pod", 80))),
+    ("http://[::1]:1/a/b?c=d", Target(UpstreamAddress("::1", 1), b"/a/b", b"c=d")),
+    ("https://pod", Target(UpstreamAddress("pod", 443, tls=TLS))),
+    ("http+unix://%2Frun%2Fa.sock", Target(UpstreamAddress("localhost", 80, "/run/a.sock"))),
+    ("unix+http://%2Frun%2Fa/x", Target(UpstreamAddress("localhost", 80, "/run/a"), b"/x")),
+]
+
+
+@pytest.mark.parametrize(("url", "target"), GOOD)
+def test_good(url: str, target: Target) -> None:
+    assert parse_target(url, TLS) == target
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "no url",
+        "http://",
+        "ftp://h",
+        "http://h:0",
+        "http://h:x",
+        "http://[",
+        "http://h/ä",
+        "http+unix://relative",
+        "http+unix://",
+    ],
+)
+def test_what_is_no_target_is_explained(url: str) -> None:
+    with pytest.raises(ValueError, match=r"target|write"):
+        parse_target(url, TLS)

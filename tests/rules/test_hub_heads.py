@@ -1,0 +1,138 @@
+"""The heads between clients and a Hub: everything passes, X-Forwarded-* grow."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from proxy.rules.pass_through import PassThrough
+from proxy.rules.request import upstream_fields
+from proxy.rules.response import downstream_fields
+from proxy.rules.site import WebOrigin, make_site
+from tests.heads import JUPYTER, Site, answered, fields, get
+
+PUBLIC = WebOrigin("http", "hub.example.org", 8000)
+
+
+def site(*, preserve: bool = True, **policy: Any) -> Site:
+    passes = PassThrough(**policy)
+    return make_site((PUBLIC,), JUPYTER, preserve=preserve, pass_through=passes)
+
+
+SENT = (
+    b"Host: hub.example.org:8000",
+    b"Origin: https://elsewhere.example",
+    b"Referer: http://hub.example.org:8000/hub/home",
+    b"Authorization: token x",
+    b"Cookie: a=b",
+    b"X-Real-IP: 10.0.0.1",
+    b"X-Scheme: https",
+)
+
+
+def test_what_labgate_checks_elsewhere_passes_as_it_is() -> None:
+    head = get(*SENT)
+    up = upstream_fields(head, site())
+    assert up[0] == (b"Host", b"hub.example.org:8000")
+    assert set(fields(*SENT)) <= set(up)
+
+
+def test_x_forwarded_is_begun() -> None:
+    up = dict(upstream_fields(get(b"Host: hub.example.org:8000"), site()))
+    assert up[b"X-Forwarded-For"] == b"203.0.113.7"
+    assert up[b"X-Forwarded-Port"] == b"8000"
+    assert up[b"X-Forwarded-Proto"] == b"http"
+    assert up[b"X-Forwarded-Host"] == b"hub.example.org:8000"
+    assert dict(upstream_fields(get(b"Host: hub"), site(tls=True)))[b"X-Forwarded-Port"] == b"443"
+
+
+def test_x_forwarded_is_appended_to_and_its_host_stays() -> None:
+    head = get(
+        b"Host: inner",
+        b"x-forwarded-for: 192.0.2.1",
+        b"X-Forwarded-For: 192.0.2.2",
+        b"X-Forwarded-Proto: https",
+        b"X-Forwarded-Port: 443",
+        b"X-Forwarded-Host: hub.example.org",
+    )
+    up = upstream_fields(head, site())
+    named = [(name, value) for name, value in up if name.lower().startswith(b"x-forwarded")]
+    assert named == [
+        (b"X-Forwarded-Host", b"hub.example.org"),
+        (b"X-Forwarded-For", b"192.0.2.1,192.0.2.2,203.0.113.7"),
+        (b"X-Forwarded-Port", b"443,80"),
+        (b"X-Forwarded-Proto", b"https,http"),
+    ]
+
+
+def test_or_left_alone() -> None:
+    up = upstream_fields(get(b"Host: h", b"X-Forwarded-For: 192.0.2.1"), site(forwarded=False))
+    named = [field for field in up if field[0].lower().startswith(b"x-forwarded")]
+    assert named == [(b"X-Forwarded-For", b"192.0.2.1")]
+
+
+def test_fields_of_the_connection_do_not_pass() -> None:
+    head = get(
+        b"Host: h", b"Connection: close, X-Own", b"X-Own: 1", b"TE: trailers", b"Content_Length: 3"
+    )
+    names = {name.lower() for name, _ in upstream_fields(head, site())}
+    assert names.isdisjoint({b"connection", b"x-own", b"te", b"content_length"})
+
+
+def test_a_websocket_is_asked_for() -> None:
+    head = get(b"Host: h", b"Connection: upgrade", b"Upgrade: websocket")
+    up = upstream_fields(head, site(), websocket=True)
+    assert up[-2:] == [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+
+
+def test_configured_fields_replace_the_clients() -> None:
+    set_fields = ((b"X-Custom", b"ours"),)
+    up = upstream_fields(get(b"Host: h", b"x-custom: theirs"), site(set_fields=set_fields))
+    assert [value for name, value in up if name.lower() == b"x-custom"] == [b"ours"]
+
+
+def test_host_may_be_the_upstreams() -> None:
+    up = upstream_fields(get(b"Host: h"), site(preserve=False))
+    assert up[0] == (b"Host", b"127.0.0.1:8888")
+
+
+def test_responses_pass_as_they_are() -> None:
+    sent = (
+        b"Set-Cookie: a=b; Domain=127.0.0.1",
+        b"Location: http://127.0.0.1:8888/x",
+        b"Access-Control-Allow-Origin: http://127.0.0.1:8888",
+        b"Content-Length: 007",
+        b"Date: now",
+    )
+    down, dated = downstream_fields(answered(*sent, b"Connection: close"), site(), PUBLIC)
+    expected = list(fields(*sent))
+    expected[3] = (b"Content-Length", b"7")
+    assert down == expected
+    assert dated
+
+
+MOVED = [
+    (b"http://127.0.0.1:8888/x", b"http://hub.example.org:8000/x", {"location_host": True}),
+    (b"http://127.0.0.1:8888", b"https://127.0.0.1:8888", {"location_scheme": "https"}),
+    (b"http://127.0.0.1:88880/x", b"http://127.0.0.1:88880/x", {"location_host": True}),
+    (b"/x", b"/x", {"location_host": True, "location_scheme": "https"}),
+    (b"https://other.example/", b"https://other.example/", {"location_host": True}),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "policy"), MOVED)
+def test_redirects_to_the_upstream_may_be_moved(
+    before: bytes, after: bytes, policy: dict[str, Any]
+) -> None:
+    head = answered(b"Location: " + before, status=302)
+    down, _ = downstream_fields(head, site(**policy), PUBLIC)
+    assert down == [(b"Location", after)]
+    unmoved, _ = downstream_fields(replace(head, status=200), site(**policy), PUBLIC)
+    assert unmoved == [(b"Location", before)]
+
+
+def test_the_public_origin_is_what_the_client_wrote() -> None:
+    assert site().public_origin(get(b"Host: 192.0.2.9:81")) == WebOrigin("http", "192.0.2.9", 81)
+    assert site().public_origin(get()) == PUBLIC
