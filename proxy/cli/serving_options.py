@@ -198,6 +198,13 @@ def _shared(command: Parser) -> None:
         choices=("rewrite", "preserve"),
         help="Host, Origin and Referer: rewrite them to the upstream, or pass them through",
     )
+    key(
+        "--no-cache",
+        action=Key,
+        key="cache.enabled",
+        value=False,
+        help="ask Jupyter for every static file, and keep none",
+    )
     entry = command.add_argument_group("who gets in")
     key = entry.add_argument
     key(

@@ -18,6 +18,7 @@ from rich.console import Console
 from tests.bench import plot, results
 from tests.bench.machine import LOAD_CORE, PROXY_CORE, Watch, described
 from tests.bench.measures import FULL, MEASURES, QUICK, Measure
+from tests.bench.page.command import PAGE, page
 from tests.bench.peers import PEERS, Labgate, Peer, labgates, program
 from tests.bench.run import run
 from tests.bench.table import SUBJECT, print_tables
@@ -28,6 +29,8 @@ console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
 def main(arguments: Sequence[str]) -> int:
     """Measure and show; 1 when labgate itself failed somewhere."""
     options = _options(arguments)
+    if PAGE in options.measures:
+        return page(console, arguments, options)
     measures = _chosen("measure", options.measures, {m.name: m for m in MEASURES})
     others = [_other_tree(path) for path in options.also]
     peers = _found([*labgates(), *PEERS, *others], options.peers)
@@ -54,7 +57,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='make bench ARGS="…"', description="labgate beside its alternatives."
     )
-    names = ", ".join(measure.name for measure in MEASURES)
+    names = ", ".join([*(measure.name for measure in MEASURES), PAGE])
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"of: {names}")
     known = ", ".join(peer.name for peer in (*labgates(), *PEERS))
     parser.add_argument("--peers", default="", metavar="A,B", help=f"of: {known}")

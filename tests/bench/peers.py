@@ -97,6 +97,12 @@ class Labgate(Peer):
             self.tree, self.name, self._workers, self._foreign, self._server, configuration
         )
 
+    def with_http2(self) -> Labgate:
+        """The same with HTTP/2 for clients that choose it."""
+        configuration = f"{self._configuration}[listen]\nhttp2 = true\n"
+        name = f"{self.name}:http2"
+        return Labgate(self.tree, name, self._workers, self._foreign, self._server, configuration)
+
     def version(self) -> str | None:
         source = self.tree / "proxy" / "__init__.py"
         if not source.exists():

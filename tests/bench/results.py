@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.bench.machine import Quiet, described
 from tests.bench.peers import REPOSITORY, Peer
 from tests.bench.samples import Samples
 from tests.bench.table import LEGEND, TARGET_HEADINGS, figure_rows, markdown, target_rows
+from tests.bench.targets import TARGETS, Target
 
 FILE = Path(__file__).parent / "RESULTS.md"
 PICTURE = FILE.with_suffix(".png")
@@ -25,27 +28,58 @@ SETTING = (
 )
 
 
-def write(samples: Samples, peers: list[Peer], quiet: Quiet, command: str, commit: str) -> None:
-    """Replace the file with this run."""
+class Report(NamedTuple):
+    """A file that a run is written to.
+
+    Attributes:
+        file: Where; the picture beside it has the same name.
+        title: Its first line.
+        setting: How it was measured.
+        targets: Which were set.
+    """
+
+    file: Path
+    title: str
+    setting: str
+    targets: Sequence[Target]
+
+    @property
+    def picture(self) -> Path:
+        """The figures as bars."""
+        return self.file.with_suffix(".png")
+
+
+PROXIES = Report(FILE, "labgate beside its alternatives", SETTING, TARGETS)
+
+
+def write(
+    samples: Samples,
+    peers: list[Peer],
+    quiet: Quiet,
+    command: str,
+    commit: str,
+    report: Report = PROXIES,
+) -> None:
+    """Replace the report with this run."""
     headings = ["measure", *samples.peers]
     versions = ", ".join(f"{peer.name} {peer.version()}" for peer in peers)
     parts = [
-        "# labgate beside its alternatives",
+        f"# {report.title}",
         f"Written by `{placeless(command)}`, {datetime.now(UTC):%Y-%m-%d}{commit}, in one run.",
         "\n".join(f"- {line}" for line in [*described(), placeless(versions), str(quiet)]),
-        SETTING,
+        report.setting,
         "## Targets",
-        markdown(TARGET_HEADINGS, target_rows(samples)),
+        markdown(TARGET_HEADINGS, target_rows(samples, report.targets)),
         "Ratios are medians of the repetitions' ratios, taken pairwise.",
         "## Figures",
         markdown(headings, figure_rows(samples)),
         LEGEND,
     ]
-    if PICTURE.exists():
-        parts.append(f"![The same figures as bars]({PICTURE.name})")
+    if report.picture.exists():
+        parts.append(f"![The same figures as bars]({report.picture.name})")
     if samples.remarks:
         parts += ["## Left out", "\n".join(f"- {placeless(remark)}" for remark in samples.remarks)]
-    FILE.write_text("\n\n".join(parts) + "\n")
+    report.file.write_text("\n\n".join(parts) + "\n")
 
 
 def placeless(text: str) -> str:

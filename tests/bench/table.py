@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
 from tests.bench.measures import Figure
 from tests.bench.samples import Samples
-from tests.bench.targets import TARGETS
+from tests.bench.targets import TARGETS, Target
 
 SUBJECT = "labgate"
 BOUND_MARK = " ᴸ"
@@ -25,10 +27,10 @@ def figure_rows(samples: Samples) -> list[list[str]]:
     ]
 
 
-def target_rows(samples: Samples) -> list[list[str]]:
+def target_rows(samples: Samples, targets: Sequence[Target] = TARGETS) -> list[list[str]]:
     """A row for each target that was measured: figure, bound, reached, verdict."""
     rows = []
-    for target in TARGETS:
+    for target in targets:
         reached = target.reached(samples, SUBJECT)
         if reached is None:
             continue
@@ -44,7 +46,7 @@ def target_rows(samples: Samples) -> list[list[str]]:
 TARGET_HEADINGS = ["measure", "target", "reached", "verdict"]
 
 
-def print_tables(console: Console, samples: Samples) -> None:
+def print_tables(console: Console, samples: Samples, targets: Sequence[Target] = TARGETS) -> None:
     """Both tables, the remarks and the legend."""
     figures = Table(show_lines=False)
     figures.add_column("measure", min_width=24)
@@ -54,14 +56,14 @@ def print_tables(console: Console, samples: Samples) -> None:
         figures.add_row(*row)
     console.print(figures)
     console.print(LEGEND, style="dim", highlight=False)
-    rows = target_rows(samples)
+    rows = target_rows(samples, targets)
     if rows:
-        targets = Table()
+        verdicts = Table()
         for heading in TARGET_HEADINGS:
-            targets.add_column(heading)
+            verdicts.add_column(heading)
         for row in rows:
-            targets.add_row(*row, style="" if row[-1].startswith("met") else "bold red")
-        console.print(targets)
+            verdicts.add_row(*row, style="" if row[-1].startswith("met") else "bold red")
+        console.print(verdicts)
     for remark in samples.remarks:
         console.print(remark, style="yellow", markup=False, highlight=False)
 

@@ -127,16 +127,14 @@ def test_every_target_is_about_something_measured() -> None:
     assert {target.figure.name for target in TARGETS} <= figures
 
 
-def test_the_results_say_where_and_how_quietly(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(results, "FILE", tmp_path / "RESULTS.md")
+def test_the_results_say_where_and_how_quietly(tmp_path: Path) -> None:
+    report = results.PROXIES._replace(file=tmp_path / "RESULTS.md")
     samples = Samples(["labgate"])
     samples.add(CpuPerRequest(), "labgate", Outcome({CPU.name: 70.0, RATE.name: 9000.0}))
     quiet = Quiet(0.1, 2.0, 0.015, 0.0)
     samples.remarks.append(f"requests: chp failed: {tmp_path}/chp/log says nothing of http://a/b")
     command = f"make bench ARGS='--also {tmp_path}/older'"
-    results.write(samples, [Labgate()], quiet, command, ", labgate at abc")
+    results.write(samples, [Labgate()], quiet, command, ", labgate at abc", report)
     written = (tmp_path / "RESULTS.md").read_text()
     assert str(tmp_path) not in written
     assert sys.prefix not in written

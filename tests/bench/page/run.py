@@ -1,0 +1,145 @@
+"""Every peer in turn: a cold load, a notebook and a second load, on each line."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Browser
+from playwright.sync_api import Error as PlaywrightError
+
+from tests.bench.certificates import Certificate, make_certificate
+from tests.bench.measures.measure import Measure, Outcome, Stage
+from tests.bench.page import figures
+from tests.bench.page.browser import Visit, chromium, log_in
+from tests.bench.page.figures import LINES, Line
+from tests.bench.peers import Peer
+from tests.bench.process import Program
+from tests.bench.recipes import free_port
+from tests.bench.samples import Samples
+from tests.e2e.programs import Jupyter, until
+
+SETTLING_SECONDS = 20.0
+"""After the first load through a proxy, not measured: what it does once, it does then."""
+
+
+class PageLoad(Measure):
+    """The figures of one line."""
+
+    name = "page"
+
+    def __init__(self, line: Line) -> None:
+        own = (figures.COLD[line], figures.NOTEBOOK[line], figures.SECOND[line])
+        shared = (figures.OCTETS, figures.REQUESTS, figures.CPU, figures.PROXY_CPU)
+        self.figures = (*own, *(shared if line is figures.FAST else ()))
+
+    def run(self, stage: Stage) -> Outcome:
+        raise NotImplementedError("see Through")
+
+
+class Through:
+    """JupyterLab through one running proxy."""
+
+    def __init__(
+        self, peer: Peer, jupyter: Jupyter, certificate: Certificate, work: Path, browser: Browser
+    ) -> None:
+        self.peer = peer
+        self._jupyter = jupyter
+        self._browser = browser
+        port = free_port()
+        folder = work / peer.name.replace(":", "-")
+        folder.mkdir()
+        self.program = Program(
+            peer.command(port, jupyter.port, certificate, folder),
+            set(psutil.Process().cpu_affinity()),
+            folder / "output",
+            folder=peer.folder,
+            environment=peer.environment(folder),
+        )
+        self._origin = f"https://localhost:{port}"
+        until(self._log_in, f"{peer.name} does not answer")
+
+    def _log_in(self) -> bool:
+        """Whether it listens already; then somebody is logged in."""
+        assert not self.program.ended, self.program.log
+        try:
+            self._cookies = log_in(self._browser, self._origin)
+        except PlaywrightError as error:
+            if "net::ERR" not in error.message:
+                raise
+            return False
+        return True
+
+    def warm(self, picture: Path, settling_seconds: float) -> None:
+        """Load once, and let the proxy do what it does once; ``picture`` shows the page."""
+        visit = Visit(self._browser, self._origin, self._cookies, LINES[0])
+        visit.load()
+        visit.page.screenshot(path=picture)
+        visit.open_notebook()
+        visit.close()
+        time.sleep(settling_seconds)
+
+    def measure(self, line: Line) -> Outcome:
+        """One person's visit."""
+        visit = Visit(self._browser, self._origin, self._cookies, line)
+        try:
+            proxy, jupyter = self.program.cpu_seconds(), self._jupyter_seconds()
+            cold = visit.load()
+            proxy = self.program.cpu_seconds() - proxy
+            jupyter = self._jupyter_seconds() - jupyter
+            notebook = visit.open_notebook()
+            second = visit.load()
+        finally:
+            visit.close()
+        found = {
+            figures.COLD[line].name: cold.seconds,
+            figures.NOTEBOOK[line].name: notebook,
+            figures.SECOND[line].name: second.seconds,
+            figures.OCTETS.name: cold.octets / 1e6,
+            figures.REQUESTS.name: float(cold.requests),
+            figures.CPU.name: 1000 * (proxy + jupyter),
+            figures.PROXY_CPU.name: 1000 * proxy,
+        }
+        return Outcome(found)
+
+    def _jupyter_seconds(self) -> float:
+        """CPU time of the server itself; kernels are the person's."""
+        assert self._jupyter.process is not None
+        times = psutil.Process(self._jupyter.process.pid).cpu_times()
+        return times.user + times.system
+
+
+def run(
+    peers: Sequence[Peer],
+    repetitions: int,
+    tell: Callable[[str], None],
+    pictures: Path,
+    settling_seconds: float = SETTLING_SECONDS,
+) -> Samples:
+    """Measure; the peers interleaved, so that a drift of the machine meets all alike."""
+    samples = Samples([peer.name for peer in peers])
+    with ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="labgate-page-")))
+        certificate = make_certificate(work)
+        (work / "jupyter").mkdir()
+        jupyter = stack.enter_context(Jupyter(work / "jupyter"))
+        browser = stack.enter_context(chromium(certificate.chain))
+        running: list[Through] = []
+        for peer in peers:
+            tell(f"{peer.name} for the first time")
+            through = Through(peer, jupyter, certificate, work, browser)
+            stack.callback(through.program.stop)
+            picture = pictures / f"labgate-page-{peer.name.replace(':', '-')}.png"
+            through.warm(picture, settling_seconds)
+            running.append(through)
+        for repetition in range(repetitions):
+            turn = repetition % len(running)
+            for line in LINES:
+                tell(f"{line.said}, {repetition + 1} of {repetitions}")
+                for through in [*running[turn:], *running[:turn]]:
+                    samples.add(PageLoad(line), through.peer.name, through.measure(line))
+    return samples
