@@ -13,7 +13,6 @@ from proxy.inspector.exchange import (
     CapturedHead,
     Pair,
     captured_changes,
-    captured_field,
     captured_fields,
 )
 from proxy.observe.record import Record
@@ -40,6 +39,10 @@ class _Captured(ref[FieldSection]):
     lines: int
     sent_up: tuple[Pair, ...]
     changes: tuple[CapturedChange, ...]
+
+
+_ID = FIELD.decode("ascii")
+_AROUND_ID = len(FIELD) + len(b": \r\n\r\n")
 
 
 class CapturedSections:
@@ -70,17 +73,15 @@ class CapturedSections:
         """
         captured, head = self._of(section), record.upstream_request
         # The request's id is the last field and the last change, and another each time.
-        _, value = named = captured_field((FIELD, record.request_id))
-        own = b"%b: %b\r\n\r\n" % (FIELD, record.request_id)
-        assert head.endswith(own), "serialize_head writes it there"
-        octets = head[head.index(b"\r\n") + 2 : -len(own)]
+        value = record.request_id.decode("ascii")
+        octets = head[head.index(b"\r\n") + 2 : -len(value) - _AROUND_ID]
         lines = hash(octets)
         if captured.lines != lines:
             captured.lines = lines
             captured.sent_up = captured_fields(fields_of(octets[:-2]))
             captured.changes = captured_changes(record.changes_up[:-1])
-        added = CapturedChange(record.changes_up[-1].rule, named[0], None, value)
-        return CapturedHead(line, (*captured.sent_up, named)), (*captured.changes, added)
+        added = CapturedChange(record.changes_up[-1].rule, _ID, None, value)
+        return CapturedHead(line, (*captured.sent_up, (_ID, value))), (*captured.changes, added)
 
     def _of(self, section: FieldSection) -> _Captured:
         captured = self._sections.get(id(section))

@@ -235,6 +235,17 @@ def captured_fields(fields: Iterable[Field]) -> tuple[Pair, ...]:
     return tuple([known.get(hash(field)) or captured_field(field) for field in fields])
 
 
+def captured_section(fields: tuple[Field, ...]) -> tuple[Pair, ...]:
+    """The same for a section that may repeat as a whole, as that of responses to one client."""
+    key = hash(fields)
+    section = _sections.get(key)
+    if section is None:
+        section = captured_fields(fields)
+        if sum([len(value) for _, value in section]) <= MAX_REMEMBERED_CHARACTERS:
+            _remember(_sections, key, section)
+    return section
+
+
 def captured_field(field: Field) -> Pair:
     """One field as text, redacted; remembered for the next time that it comes."""
     name, value = field
@@ -254,6 +265,7 @@ def _remember(known: dict[int, Value], key: int, value: Value) -> None:
 
 
 _fields: dict[int, Pair] = {}
+_sections: dict[int, tuple[Pair, ...]] = {}
 _changes: dict[int, CapturedChange] = {}
 """What was captured of fields and changes that repeat from exchange to exchange, by their hash.
 

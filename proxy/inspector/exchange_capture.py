@@ -17,6 +17,7 @@ from proxy.inspector.exchange import (
     Times,
     captured_changes,
     captured_fields,
+    captured_section,
 )
 from proxy.inspector.failure import explain_failure, reason_of
 from proxy.inspector.guard import Guard
@@ -97,7 +98,7 @@ class ExchangeCapture:
         self._head = record.head
         self._site = site
         self._started = time()
-        self._began = monotonic()
+        self._began = record.started_at
         self._number = context.ring.reserve()
         self._exchange: Exchange | None = None
         self.guard = context.guard
@@ -183,8 +184,10 @@ class ExchangeCapture:
 
     def finish(self) -> None:
         """The record is complete."""
-        with self.guard:
+        try:
             self._finish()
+        except Exception as error:
+            self.guard.caught(error)
         # Break the reference cycle.
         self._record.recording = None
 
@@ -235,7 +238,7 @@ class ExchangeCapture:
         answer = record.upstream_response
         if answer is not None and exchange.answered is None:
             exchange.answered = CapturedHead(
-                _status_line(answer.status, answer.reason), captured_fields(answer.fields)
+                _status_line(answer.status, answer.reason), captured_section(answer.fields)
             )
             times.first_octet = record.answered_at - self._began
         if self._sent is not None and exchange.sent_down is None:

@@ -75,13 +75,17 @@ class RecordedExchange:
         added = self._responder.send_head(
             status, reason, fields, sized=sized, dated=dated, close=close
         )
-        with self._guard:
+        try:
             self._capture.head_sent(status, reason, [*fields, *added])
+        except Exception as error:
+            self._guard.caught(error)
         return added
 
     def send_body(self, data: bytes) -> None:
-        with self._guard:
+        try:
             self._capture.content_sent(data)
+        except Exception as error:
+            self._guard.caught(error)
         self._responder.send_body(data)
 
     def flush(self) -> None:

@@ -66,22 +66,19 @@ class Recorder:
         Returns:
             What stands between the front and the proxying; None if there was a fault.
         """
-        with self.guard:
-            return self._begin(record, body, responder, site)
+        try:
+            capture = ExchangeCapture(self._context, record, site)
+            if self.options.content:
+                capture.capture_content(self.options.max_content_bytes)
+            self._context.unseen.add(capture)
+            if self._show_timer is None:
+                loop = asyncio.get_running_loop()
+                self._show_timer = loop.call_later(SHOW_OPEN_SECONDS, self._show_open)
+            record.recording = capture
+            return RecordedExchange(capture, body, responder)
+        except Exception as error:
+            self.guard.caught(error)
         return None
-
-    def _begin(
-        self, record: Record, body: RequestBody, responder: Responder, site: Site
-    ) -> RecordedExchange:
-        capture = ExchangeCapture(self._context, record, site)
-        if self.options.content:
-            capture.capture_content(self.options.max_content_bytes)
-        self._context.unseen.add(capture)
-        if self._show_timer is None:
-            loop = asyncio.get_running_loop()
-            self._show_timer = loop.call_later(SHOW_OPEN_SECONDS, self._show_open)
-        record.recording = capture
-        return RecordedExchange(capture, body, responder)
 
     def show_open_tunnels(self, tunnels: Iterable[tuple[ByteCounts, Record]], site: Site) -> None:
         """Show the WebSockets that were open before, with what is still known of them."""

@@ -271,7 +271,8 @@ async def test_no_secret_is_remembered_when_the_section_has_gone() -> None:
         one = only(labgate)
     assert one.sent_up is not None
     assert exchange_module._fields
-    assert "s3cret" not in repr((one, exchange_module._fields, exchange_module._changes))
+    remembered = (exchange_module._fields, exchange_module._sections, exchange_module._changes)
+    assert "s3cret" not in repr((one, remembered))
 
 
 async def test_what_was_captured_of_a_section_goes_with_it() -> None:
