@@ -23,6 +23,7 @@ from proxy.app import Application
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
+from proxy.inspector.explanation_log import ExplanationLog
 from proxy.jupyter.readiness import is_ready
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.tasks import spawn
@@ -115,6 +116,9 @@ async def _start_admin_later(
     await run_in_daemon_thread("aiohttp", lambda: import_module("aiohttp.web"))
     from proxy.cli.administration import start_admin  # noqa: PLC0415  see above
 
+    if not configuration.settings.log.show_headers:
+        # That shows the same, and the heads.
+        app.inspector.ring.listen(ExplanationLog())
     return await start_admin(configuration.settings, app, instance(), listening)
 
 

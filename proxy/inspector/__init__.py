@@ -25,6 +25,7 @@ In the order an exchange meets them:
 - ``mends``               lines to paste, for what is wrong with an exchange
 - ``filters``             the words above a list
 - ``headers``             ``--show-headers``
+- ``explanation_log``     why requests failed, in labgate's log
 - ``rows``                exchanges in a terminal
 - ``har``                 HTTP Archives, out and in
 - ``curl``                a request as a line for curl

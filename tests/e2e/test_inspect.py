@@ -94,6 +94,8 @@ def test_every_request_of_a_running_labgate(tmp_path: Path, jupyter: Jupyter, wo
         assert (refused["status"], refused["rule"]) == (403, "origin")
         assert refused["symptom"] == "origin-refused"
         assert EVIL in refused["explanation"]
+        said = f"origin-refused: labgate answered 403 because Origin {EVIL} is not"
+        until(lambda: said in labgate.log, lambda: labgate.log)
         socket = seen["/api/events/subscribe"]
         assert (socket["status"], socket["websocket"]) == (101, True)
         with Inspect(tmp_path, "--json") as again:

@@ -1,0 +1,41 @@
+"""Writes into labgate's log why a request failed, while the inspector captures.
+
+Tested by tests/inspector/test_explanation_log.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic
+
+from proxy.inspector.exchange import Exchange
+from proxy.runtime.log_throttle import LogThrottle
+
+log = logging.getLogger("labgate")
+
+
+class ExplanationLog:
+    """A ring's listener: the doctor's words about each exchange that failed, when it has ended.
+
+    Of many with one symptom a line comes every few seconds, which counts the others.
+    """
+
+    def __init__(self) -> None:
+        self._throttles: dict[str, LogThrottle] = {}
+
+    def __call__(self, exchange: Exchange) -> None:
+        if exchange.open or not exchange.explanation:
+            return
+        throttle = self._throttles.setdefault(exchange.symptom, LogThrottle())
+        held_back = throttle.due(monotonic())
+        if held_back is None:
+            return
+        log.warning(
+            "%s: %s; %s %s, `labgate inspect %d`%s",
+            exchange.symptom,
+            exchange.explanation,
+            exchange.method,
+            exchange.target,
+            exchange.number,
+            f"; {held_back} more since the last such line" if held_back else "",
+        )
