@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from h2 import events
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 from hyperframe.frame import ExtensionFrame
 
+from proxy.http1.accepted_connection import AcceptingServer
 from proxy.http2.flood_limits import Flood, FloodLimits
 from proxy.http2.frame_reader import FrameReader, FrameType
 from proxy.http2.priorities import Priority, parse_priority_update
@@ -19,7 +20,7 @@ from proxy.http2.request_head import RequestHeadReader, check_trailers
 from proxy.http2.response_sender import ResponseSender
 from proxy.http2.settings import MAX_STREAMS, Http2Codec, bound_header_table
 from proxy.http2.stream import Stream, StreamConnection
-from proxy.net.limits import ConcurrencyLimit, Limits
+from proxy.net.limits import ConcurrencyLimit
 from proxy.rules.decision import Refuse
 from proxy.rules.head import Arrival, RequestHead
 from proxy.rules.message import expects_continue
@@ -46,6 +47,16 @@ CLIENT_ENDED = Ending(None)
 """The client has sent a GOAWAY, after which h2 sends nothing."""
 
 
+class StreamServer(AcceptingServer, Protocol):
+    """What an HTTP/2 connection needs of its port's server.
+
+    Attributes:
+        stream_limit: For all streams together.
+    """
+
+    stream_limit: ConcurrencyLimit
+
+
 class RequestReceiver:
     """Makes streams and requests of a connection's bytes.
 
@@ -58,8 +69,7 @@ class RequestReceiver:
         connection: What the streams send to.
         codec: Of the connection.
         sender: Learns what windows are opened.
-        limits: Of heads and content.
-        stream_limit: Counts the streams.
+        server: Of the port.
         arrival: What is known of the connection.
     """
 
@@ -84,17 +94,15 @@ class RequestReceiver:
         connection: StreamConnection,
         codec: Http2Codec,
         sender: ResponseSender,
-        *,
-        limits: Limits,
-        stream_limit: ConcurrencyLimit,
+        server: StreamServer,
         arrival: Arrival,
     ) -> None:
         self._connection = connection
         self._codec = codec
         self._sender = sender
-        self._limits = limits
-        self._stream_limit = stream_limit
-        self._heads = RequestHeadReader(limits, arrival)
+        self._limits = server.limits
+        self._stream_limit = server.stream_limit
+        self._heads = RequestHeadReader(server.limits, arrival)
         self._frames = FrameReader()
         self._floods = FloodLimits()
         self._early_priorities: dict[int, Priority] = {}

@@ -10,7 +10,7 @@ from proxy.http1.server import Http1Server
 from proxy.http2.negotiated_connection import NegotiatedConnection
 from proxy.http2.server_connection import Http2Connection
 from proxy.messages import Dispatch
-from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_connection_limit
+from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot
 from proxy.rules.head import Arrival
 
 
@@ -28,7 +28,6 @@ class Http2Server(Http1Server):
         dispatch: Takes every request.
         limits: As in ``Http1Server``.
         connection_limit: As in ``Http1Server``.
-        stream_limit: That of the port alone, if none is given.
     """
 
     def __init__(
@@ -37,10 +36,9 @@ class Http2Server(Http1Server):
         *,
         limits: Limits = DEFAULT_LIMITS,
         connection_limit: ConcurrencyLimit | None = None,
-        stream_limit: ConcurrencyLimit | None = None,
     ) -> None:
         super().__init__(dispatch, limits=limits, connection_limit=connection_limit)
-        self.stream_limit = stream_limit or new_connection_limit(limits)
+        self.stream_limit = self.connection_limit.another()
 
     def change_limits(self, limits: Limits) -> None:
         super().change_limits(limits)

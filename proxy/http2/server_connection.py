@@ -12,20 +12,20 @@ import asyncio
 import logging
 from dataclasses import replace
 from time import monotonic
-from typing import Protocol, cast
+from typing import cast
 
 from h2.errors import ErrorCodes
 
-from proxy.http1.accepted_connection import AcceptedConnection, AcceptingServer
+from proxy.http1.accepted_connection import AcceptedConnection
 from proxy.http1.request_body import NO_CONTENT
 from proxy.http1.timeouts import UNREAD_SECONDS, Awaiting, ConnectionTimeouts
-from proxy.http2.request_receiver import CLIENT_ENDED, Ending, RequestReceiver
+from proxy.http2.request_receiver import CLIENT_ENDED, Ending, RequestReceiver, StreamServer
 from proxy.http2.responder import StreamResponder
 from proxy.http2.response_sender import ResponseSender
 from proxy.http2.settings import begin, go_away
 from proxy.http2.stream import RESUMED_QUEUED_BYTES, Stream
 from proxy.messages import send_response
-from proxy.net.limits import ConcurrencyLimit, Slot
+from proxy.net.limits import Slot
 from proxy.net.send_buffer import limit_unsent
 from proxy.rules.decision import Refuse
 from proxy.rules.head import Arrival, Field
@@ -40,16 +40,6 @@ BATCH_BYTES = 64 * 1024
 """Sent before it is asked again whether the client reads."""
 UNSENT_BYTES = 128 * 1024
 """In the kernel."""
-
-
-class StreamServer(AcceptingServer, Protocol):
-    """What an HTTP/2 connection needs of its port's server.
-
-    Attributes:
-        stream_limit: For all streams together.
-    """
-
-    stream_limit: ConcurrencyLimit
 
 
 class Http2Connection(AcceptedConnection):
@@ -67,10 +57,11 @@ class Http2Connection(AcceptedConnection):
         "_arrival",
         "_codec",
         "_ended",
+        "_flushing_soon",
         "_reading",
         "_receiver",
         "_sender",
-        "_stream_limit",
+        "_streaming",
         "_streams",
         "_timeouts",
     )
@@ -79,10 +70,10 @@ class Http2Connection(AcceptedConnection):
         self, server: StreamServer, arrival: Arrival, slot: Slot, accepted_at: float
     ) -> None:
         super().__init__(server, arrival.peer, slot)
-        self._stream_limit = server.stream_limit
+        self._streaming = server
         self._arrival = arrival
         self._accepted_at = accepted_at
-        self._reading = self._ended = False
+        self._reading = self._ended = self._flushing_soon = False
         self._timeouts = ConnectionTimeouts()
 
     # asyncio.Protocol
@@ -90,22 +81,14 @@ class Http2Connection(AcceptedConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The TLS handshake is finished."""
         transport = cast(asyncio.Transport, transport)
-        limits = self._server.limits
         arrival = replace(
             self._arrival,
             tls_seconds=monotonic() - self._accepted_at,
             names=names_of(transport.get_extra_info("ssl_object")),
         )
-        self._codec, greeting = begin(limits)
+        self._codec, greeting = begin(self._server.limits)
         self._sender = ResponseSender(self._codec)
-        self._receiver = RequestReceiver(
-            self,
-            self._codec,
-            self._sender,
-            limits=limits,
-            stream_limit=self._stream_limit,
-            arrival=arrival,
-        )
+        self._receiver = RequestReceiver(self, self._codec, self._sender, self._streaming, arrival)
         self._streams = self._receiver.streams
         self._timeouts.begin(Awaiting.HEAD)
         self._enter(transport)
@@ -127,16 +110,13 @@ class Http2Connection(AcceptedConnection):
         self.flush()
         self._choose_timeout()
 
-    def eof_received(self) -> None:
-        """TLS has no half-closed connections: the transport closes."""
-
     def pause_writing(self) -> None:
         self.congested = True
 
     def resume_writing(self) -> None:
         self.congested = False
         # Not at once: the transport must not be written to by what it calls here.
-        asyncio.get_running_loop().call_soon(self._proceed)
+        self.flush_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
@@ -166,6 +146,7 @@ class Http2Connection(AcceptedConnection):
                 stream.in_progress = in_progress
 
     def _proceed(self) -> None:
+        self._flushing_soon = False
         self._start_requests()
         self.flush()
 
@@ -208,6 +189,11 @@ class Http2Connection(AcceptedConnection):
             if ending is not None:
                 self._end(ending)
 
+    def flush_soon(self) -> None:
+        if not (self._flushing_soon or self._reading or self._ended):
+            self._flushing_soon = True
+            asyncio.get_running_loop().call_soon(self._proceed)
+
     def _finish_stream(self, stream: Stream) -> None:
         """The response is complete; a client that still sends is asked to stop."""
         if stream.closed:
@@ -234,7 +220,8 @@ class Http2Connection(AcceptedConnection):
         data = self._codec.data_to_send()
         if ending.code is not None:
             data += go_away(self._codec, ending.code)
-        self.write(data)
+        if data:
+            self.write(data)
         self._close_streams()
         if ending is CLIENT_ENDED:
             self.finish()

@@ -31,7 +31,7 @@ from typing import Protocol
 from h2.errors import ErrorCodes
 
 from proxy.errors import ClientFault
-from proxy.http2.priorities import Priority
+from proxy.http2.priorities import SHORT_BYTES, Priority
 from proxy.http2.request_body import StreamBody
 from proxy.messages import RequestInProgress
 from proxy.net.limits import Slot
@@ -59,6 +59,9 @@ class StreamConnection(Protocol):
 
     def flush(self) -> None:
         """Send what waits, as far as windows and the transport allow."""
+
+    def flush_soon(self) -> None:
+        """Do it in the event loop's next turn, with what else waits until then."""
 
     def reset(self, stream: Stream, code: ErrorCodes) -> None:
         """Close the stream with RST_STREAM."""
@@ -171,8 +174,14 @@ class Stream:
             self._connection.schedule(self)
 
     def flush(self) -> None:
-        """Send what is queued, as far as windows and the transport allow."""
-        self._connection.flush()
+        """Send what is queued, as far as windows and the transport allow.
+
+        What is short shares a write with others: a write costs as much as the rest of a response.
+        """
+        if self.queued_bytes > SHORT_BYTES:
+            self._connection.flush()
+        else:
+            self._connection.flush_soon()
 
     def reset(self) -> None:
         """Break the response off."""

@@ -94,6 +94,10 @@ class ConcurrencyLimit:
         """Whether the maximum in all is reached."""
         return self._count >= self._maximum
 
+    def another(self) -> ConcurrencyLimit:
+        """The same limit of something else."""
+        return ConcurrencyLimit(self._maximum, self._maximum_per_address, self._shared_addresses)
+
     def acquire(self, client: str) -> Slot | None:
         """Count one more; None when that is one too many, and nothing is counted."""
         address = limit_key(client)
