@@ -14,7 +14,7 @@ VENV ?= .venv
 ARGS ?=
 
 .DEFAULT_GOAL := up
-.PHONY: up test test-all test-proxies test-deployment test-aiohttp check bench mutants lock
+.PHONY: up test test-all test-proxies test-deployment test-aiohttp test-http2 check bench mutants lock
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -42,7 +42,12 @@ ON_AIOHTTP := --front aiohttp -m "not slow and not load and not docker and not d
     $(addprefix tests/e2e/test_,$(addsuffix .py,balancers basic_auth bodies crowds ends evil_page \
     kosoku lab pages second slow_clients stop websocket workers))
 
-test-all: test test-proxies test-deployment test-aiohttp
+# What a browser does, with listen.http2.
+ON_HTTP2 := --front http2 -m "not slow and not load and not docker and not deployment" \
+    $(addprefix tests/e2e/test_,$(addsuffix .py,basic_auth bodies evil_page kosoku lab pages second \
+    stop websocket))
+
+test-all: test test-proxies test-deployment test-aiohttp test-http2
 
 # What labgate doctor says of real proxies, and what becomes of the lines it gives.
 test-proxies: $(VENV)/dev.stamp
@@ -54,6 +59,9 @@ test-deployment: $(VENV)/dev.stamp
 
 test-aiohttp: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_AIOHTTP) $(ARGS)
+
+test-http2: $(VENV)/dev.stamp
+	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_HTTP2) $(ARGS)
 
 check: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff check .

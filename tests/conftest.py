@@ -75,7 +75,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest is best begun early: browsers and containers, then other programs."""
-    if front() != "labgate":
+    if front() == "aiohttp":
         left_out = [item for item in items if item.get_closest_marker("own_protocol")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

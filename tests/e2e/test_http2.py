@@ -90,6 +90,7 @@ async def test_nghttp_and_h2load(labgate: Labgate) -> None:
     assert "2000 succeeded, 0 failed, 0 errored, 0 timeout" in printed
 
 
+@pytest.mark.deployment
 @pytest.mark.chromium
 @pytest.mark.jupyter
 @pytest.mark.usefixtures("jupyterlab")
@@ -113,7 +114,6 @@ def test_lab_in_chromium(page: Page, tmp_path: Path) -> None:
         assert len(protocols) > 20
         assert set(protocols) == {"h2"}
         assert any("/channels" in url for url in sockets)
-        assert "/channels?session_id=" in labgate.log or sockets
         page.context.close()
     assert "/api/contents/http2.ipynb" in labgate.log
     assert ' HTTP/2" 200 ' in labgate.log
