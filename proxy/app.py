@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from proxy.access.access_control import AccessControl
 from proxy.access.lockout import Lockout
@@ -19,8 +18,6 @@ from proxy.builders import (
     build_router,
     build_site,
     build_static_cache,
-    build_web_app_pool,
-    challenge_folders,
     change_jupyter_pool,
 )
 from proxy.certs.service import CertificateService
@@ -29,7 +26,7 @@ from proxy.config.settings import Settings
 from proxy.edge import Edge
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.ring import Ring
-from proxy.jupyter.readiness import is_ready, is_silent
+from proxy.jupyter.readiness import is_silent
 from proxy.jupyter.served_jupyter import ServedJupyter
 from proxy.measures import Measures
 from proxy.messages import Dispatch
@@ -38,18 +35,14 @@ from proxy.net.ports import Ports
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.measurements import Counts, Now
 from proxy.observe.traffic import Traffic
+from proxy.own_paths import OwnPaths
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.page_deadline import PageDeadline
 from proxy.reporting import Reporting
-from proxy.rules.head import Field, RequestHead
 from proxy.rules.networks import Networks
 from proxy.runtime.memory import MemoryReclaimer
 from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
-from proxy.web.in_process import InProcessUpstream
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 CHECK_SECONDS = 0.5
 WORKER_RING_OCTETS = 4 * 1024 * 1024
@@ -91,12 +84,12 @@ class Application:
             self.lockout, self._digest_key = shared.lockout, shared.digest_key
         limits = Limits(**settings.limits.model_dump())
         self._pool = build_jupyter_pool(settings)
-        self._web = InProcessUpstream(self._make_web_application, limits)
-        self._web_pool = build_web_app_pool(self._web)
-        self._challenge_folders = challenge_folders(settings)
+        self._own_paths = OwnPaths(
+            settings, limits, lambda: self._upstream, lambda: self._router.jupyter.access_control
+        )
         self._page_deadline = self._new_page_deadline(settings)
         traffic = Traffic() if settings.listen.metrics else None
-        self._router = build_router(settings, limits, self._pool, self._web_pool)
+        self._router = build_router(settings, limits, self._pool, self._own_paths.pool)
         self._static_cache = build_static_cache(settings, self._pool)
         self._router.keep_files(self._static_cache)
         self._dispatcher = Dispatcher(self._router)
@@ -147,7 +140,7 @@ class Application:
         if self._certificates is not None:
             self._certificates.run()
         self.measures.start()
-        self._web.start_soon()
+        self._own_paths.start_soon()
         if self._static_cache is not None:
             self._static_cache.start()
 
@@ -219,7 +212,7 @@ class Application:
         self._dispatcher.services.open_requests.ping_seconds = settings.listen.ping_seconds
         change_jupyter_pool(self._pool, settings)
         self._page_deadline = self._new_page_deadline(settings)
-        self._challenge_folders[:] = challenge_folders(settings)
+        self._own_paths.change(settings)
         self._router.use(build_site(settings, self._upstream or UNKNOWN_UPSTREAM))
 
     def reload_remarks(self) -> list[str]:
@@ -231,6 +224,23 @@ class Application:
         self._upstream = address
         self._pool.move(address)
         self._router.use(build_site(self._settings, address))
+
+    @property
+    def ports(self) -> list[Ports]:
+        """The open public ports."""
+        return [self._edge.ports] if self._edge is not None else []
+
+    def leave_to_others(self) -> None:
+        """Accept nothing new, and renew nothing: a successor does."""
+        if self._certificates is not None:
+            self._certificates.leave_to_others()
+        if self._edge is not None:
+            self._edge.leave_to_others()
+
+    async def wait_for_clients(self, seconds: float | None, force: asyncio.Event) -> None:
+        """Wait until no client is connected, ``seconds`` at most, or until ``force`` is set."""
+        if self._edge is not None:
+            await self._edge.wait_for_clients(seconds, force)
 
     async def stop(self, force: asyncio.Event | None = None) -> None:
         """Accept nothing new, finish open requests within ``drain_seconds``, then abort the rest.
@@ -255,8 +265,7 @@ class Application:
             self._static_cache.close()
         self._dispatcher.services.compressor.close()
         self._pool.close()
-        self._web_pool.close()
-        await self._web.stop()
+        await self._own_paths.stop()
         self._reporting.stop()
 
     def _build_access_control(
@@ -274,23 +283,6 @@ class Application:
 
     async def _check_memory(self) -> None:
         self._memory.check(self.connections, monotonic())
-
-    def _make_web_application(self) -> web.Application:
-        from proxy.web.app import make_app  # noqa: PLC0415  see InProcessUpstream
-
-        return make_app(
-            upstream_answers=self._upstream_answers,
-            challenge_folders=self._challenge_folders,
-            end_sessions=self._end_sessions,
-        )
-
-    async def _end_sessions(self, head: RequestHead) -> tuple[Field, ...]:
-        access_control = self._router.jupyter.access_control
-        return await access_control.log_out(head) if access_control is not None else ()
-
-    async def _upstream_answers(self) -> bool:
-        address = self._upstream
-        return address is not None and await is_ready(address)
 
     async def _upstream_responds(self, seconds: float) -> bool:
         address = self._upstream

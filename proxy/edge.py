@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from proxy.http1.server import Http1Server
     from proxy.web.front.server import AiohttpServer
 
-SHUTDOWN_SECONDS = 0.5
+SHUTDOWN_SECONDS = COUNT_SECONDS = 0.5
 LAST_REQUEST_SECONDS = 0.5
 """How long an idle connection may bring a last request, where others take those that come."""
 
@@ -106,6 +106,15 @@ class Edge:
                 listener.close()
         for server in self._servers:
             server.drain(keep_idle=True)
+
+    async def wait_for_clients(self, seconds: float | None, force: asyncio.Event) -> None:
+        """Wait until no client is connected, ``seconds`` at most, or until ``force`` is set."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.connections and not force.is_set():
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(COUNT_SECONDS):
+                            await force.wait()
 
     async def drain(self, force: asyncio.Event | None = None) -> None:
         """Accept nothing new; idle connections are closed, the others after their response.

@@ -42,6 +42,7 @@ LAYERS = {
     "measures": "reads counts and measurements from the parts above",
     "builders": "makes the parts above from the settings",
     "edge": "accepts on the public ports, with servers that builders makes",
+    "own_paths": "the application of labgate's own paths, as one more upstream",
     "reporting": "access log and captures of one app, as the settings want them",
     "app": "puts the parts together, starts and stops them",
     "hub": "the proxy of a JupyterHub: the parts above with many upstreams and the Hub's API",

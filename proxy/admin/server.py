@@ -84,13 +84,17 @@ class AdminServer:
             self._page = f"http://{name}:{port}{BASE}?token={self._sessions.token}"
         return self._page
 
-    async def stop(self) -> None:
-        """Close the listeners and every connection."""
+    async def stop(self, *, keep_socket: bool = False) -> None:
+        """Close the listeners and every connection.
+
+        Args:
+            keep_socket: Another labgate listens at the same path.
+        """
         for runner in self._runners:
             await runner.cleanup()
         for listening in self._sockets:
             listening.close()
-        if self._path is not None:
+        if self._path is not None and not keep_socket:
             self._path.unlink(missing_ok=True)
 
     def _app(self, protection: Middleware) -> web.Application:

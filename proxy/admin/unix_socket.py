@@ -64,6 +64,15 @@ def peer_uid(connection: socket.socket) -> int | None:
     return uid
 
 
+def peer_pid(connection: socket.socket) -> int | None:
+    """The process at the other end, as ``peer_uid``."""
+    pid: int | None = None
+    if sys.platform == "linux":
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        pid, _, _ = struct.unpack("3i", credentials)
+    return pid
+
+
 def _check_private(folder: Path) -> None:
     """Refuse a folder in which somebody else could replace the socket.
 

@@ -102,20 +102,18 @@ class CertificateService:
             for one in copies
         ]
 
-    def stop_renewing(self) -> None:
-        """Leave the renewal to another process."""
-        self._renews = False
-        self._cancel_renewal()
-
-    def stop(self) -> None:
-        """Stop watching; the certificates stay in service until the ports close."""
-        if not self.is_running:
-            return
+    def leave_to_others(self) -> None:
+        """Stop watching and renewing: another process does, and writes their status."""
         self._cancel_renewal()
         for task in self._tasks:
             task.cancel()
         self._tasks.clear()
-        self.store.close()
+
+    def stop(self) -> None:
+        """Stop watching; the certificates stay in service until the ports close."""
+        if self.is_running:
+            self.leave_to_others()
+            self.store.close()
 
     def _load(self, settings: Settings) -> CertificateStore:
         """The certificates of a configuration, not yet in service."""

@@ -52,10 +52,10 @@ def command(arguments: list[str] | None) -> int:
             return check(parsed)
         if parsed.command == "inspect":
             _prepare_bench(parsed)
-        if parsed.command == "reload":
-            from proxy.cli.reload import reload  # noqa: PLC0415  aiohttp costs 0.4 s
+        if parsed.command in ("reload", "upgrade"):
+            from proxy.cli import reload  # noqa: PLC0415  aiohttp costs 0.4 s
 
-            return reload(parsed)
+            return (reload.reload if parsed.command == "reload" else reload.upgrade)(parsed)
         settings = _read(parsed)
         log_to_stderr(settings.log.level, settings.log.format)
         keep_last_problems()
@@ -88,7 +88,10 @@ def command(arguments: list[str] | None) -> int:
         gc.freeze()
         gc.enable()
         serving = run.up if launches else run.serve
-        return run.run(lambda settings: serving(settings, lambda: _read(parsed)), settings)
+        return run.run(
+            lambda settings: serving(settings, lambda: _read(parsed), take_over=parsed.take_over),
+            settings,
+        )
     except StartError as error:
         print(f"labgate: {as_typed(str(error), parsed.typed)}", file=sys.stderr)
         return error.exit_code

@@ -58,3 +58,19 @@ def find_state_folder(file: Path | None) -> Path:
     with suppress(OSError, ValueError, LookupError, TypeError):
         return Path(tomllib.loads(path.read_text("utf-8"))["state"]["folder"])
     return instance_folder(Settings())
+
+
+def upgrade(parsed: argparse.Namespace) -> int:
+    """Have the running labgate start a successor from the files on disk; 0 when that serves.
+
+    Raises:
+        StartError: No labgate runs, or its successor does not serve.
+    """
+
+    async def ask() -> Any:
+        async with AdminClient.connect(find_state_folder(parsed.config)) as client:
+            return await client.post("upgrade")
+
+    pid = asyncio.run(ask())["pid"]
+    print(f"labgate: process {pid} serves now; the one before ends with its last WebSocket.")
+    return 0

@@ -9,10 +9,11 @@ from contextlib import ExitStack, asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proxy.app import Application
+from proxy.builders import bind_ports
 from proxy.certs.development_ca import authority_file
 from proxy.cli.confirm import confirm_on_terminal
 from proxy.cli.ready_lines import Reader, print_progress, print_ready, ready_lines
-from proxy.cli.signals import Stop, runs_interactively, until_stopped
+from proxy.cli.signals import runs_interactively, until_stopped
 from proxy.config.settings import Settings
 from proxy.jupyter.launcher import Launched, Launcher, Login
 from proxy.jupyter.readiness import is_silent
@@ -21,8 +22,15 @@ from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.tasks import spawn
+from proxy.service.lifetime import Lifetime
 from proxy.service.live_configuration import LiveConfiguration
-from proxy.service.upstream_choice import upstream_of, writes_access_log
+from proxy.service.takeover import Takeover, claims_of
+from proxy.service.upstream_choice import (
+    configured_ports,
+    named_ports,
+    upstream_of,
+    writes_access_log,
+)
 
 if TYPE_CHECKING:
     from proxy.workers.supervisor import Supervisor
@@ -51,23 +59,24 @@ def _application(settings: Settings, *, launches: bool) -> Serving:
     return Supervisor(settings, access_log=access_log)
 
 
-async def serve(settings: Settings, read: Read) -> int:
+async def serve(settings: Settings, read: Read, *, take_over: bool = False) -> int:
     """Serve a Jupyter that somebody else runs.
 
     Args:
         settings: The configuration.
         read: Reads it again, for a reload.
+        take_over: Whether to take over from the labgate that runs with this state folder.
     """
     address = upstream_of(settings, launches=False)
     assert address is not None, "without one it raises"
     app = _application(settings, launches=False)
     configuration = LiveConfiguration(settings, read, "serve")
-    return await until_stopped(
-        configuration, app, lambda stop: _serve_running(configuration, app, address, stop)
-    )
+    lifetime = await _begin(settings, app, take_over=take_over)
+    work = _serve_running(configuration, app, address, lifetime)
+    return await until_stopped(configuration, app, lifetime, work)
 
 
-async def up(settings: Settings, read: Read) -> int:
+async def up(settings: Settings, read: Read, *, take_over: bool = False) -> int:
     """Launch Jupyter, then serve it; the arguments are those of ``serve``.
 
     Raises:
@@ -76,63 +85,117 @@ async def up(settings: Settings, read: Read) -> int:
     from proxy.runtime.instance_lock import acquire, folder_claim  # noqa: PLC0415  serve needs none of it
 
     address = upstream_of(settings, launches=True)
+    app = _application(settings, launches=True)
+    configuration = LiveConfiguration(settings, read, "up")
+    lifetime = await _begin(settings, app, take_over=take_over)
+    claim = folder_claim(settings.state_folder)
     # Before any port, engine or file is used.
-    with closing(acquire(folder_claim(settings.state_folder))):
-        app = _application(settings, launches=True)
-        configuration = LiveConfiguration(settings, read, "up")
-        if address is None:
-            return await until_stopped(
-                configuration, app, lambda stop: _launch_and_serve(configuration, app, stop)
-            )
-        known = address
-        return await until_stopped(
-            configuration, app, lambda stop: _serve_running(configuration, app, known, stop)
+    with closing(acquire(claim, claims_of(lifetime.takeover))) as held:
+        lifetime.handover.claims[str(claim.place)] = held
+        work = (
+            _launch_and_serve(configuration, app, lifetime)
+            if address is None
+            else _serve_running(configuration, app, address, lifetime)
         )
+        return await until_stopped(configuration, app, lifetime, work)
+
+
+async def _begin(settings: Settings, app: Serving, *, take_over: bool) -> Lifetime:
+    """Take over from the labgate that runs, if it is wanted and one runs.
+
+    Raises:
+        StartError: It does not hand over, and goes on.
+    """
+    takeover = await Takeover.begin(settings.state_folder) if take_over else None
+    if take_over and takeover is None:
+        print_progress("No labgate runs with this state folder: nothing to take over.")
+    lifetime = Lifetime(takeover, jupyter_too=takeover is None and runs_interactively())
+    lifetime.handover.ports = lambda: named_ports(settings, app.ports)
+    return lifetime
+
+
+async def _open_ports(settings: Settings, app: Serving, takeover: Takeover | None) -> None:
+    """Accept connections: those that a predecessor accepts, too, if there is one."""
+    if takeover is None:
+        await app.start()
+        return
+    configured = configured_ports(settings)
+    await app.start(bind_ports(settings, takeover.ports_for(configured)))
+
+
+async def _complete(lifetime: Lifetime) -> None:
+    """Own what was taken over."""
+    if lifetime.takeover is not None:
+        from proxy.runtime.instance_lock import name_owner  # noqa: PLC0415  see up
+
+        await lifetime.takeover.complete()
+        for held in lifetime.handover.claims.values():
+            name_owner(held)
+        lifetime.jupyter_too = runs_interactively()
+
+
+async def _end(app: Serving, lifetime: Lifetime) -> None:
+    """Stop serving; for a successor that was done already."""
+    if lifetime.handover.successor:
+        return
+    if lifetime.is_shared:
+        app.leave_to_others()
+    else:
+        sd_notify("STOPPING=1")
+    await app.stop(lifetime.force)
 
 
 async def _serve_running(
-    configuration: LiveConfiguration, app: Serving, address: UpstreamAddress, stop: Stop
+    configuration: LiveConfiguration, app: Serving, address: UpstreamAddress, lifetime: Lifetime
 ) -> None:
     """Open ports and serve until cancelled."""
     try:
         app.connect_to(address)
         app.jupyter.enter("not launched here")
         probing = spawn(is_silent(address, UPSTREAM_PROBE_SECONDS), "jupyter: first look")
-        await app.start()
+        await _open_ports(configuration.settings, app, lifetime.takeover)
         silent = f"nothing answers at {address} yet; requests get 503 until it does"
         waiting = [silent] if await probing else []
+        await _complete(lifetime)
         _report_ready(configuration, app, Launched(address, Login("unknown"), ""), waiting)
         await asyncio.Event().wait()
     finally:
-        sd_notify("STOPPING=1")
-        await app.stop(stop.force)
+        await _end(app, lifetime)
 
 
-async def _launch_and_serve(configuration: LiveConfiguration, app: Serving, stop: Stop) -> None:
+async def _launch_and_serve(
+    configuration: LiveConfiguration, app: Serving, lifetime: Lifetime
+) -> None:
     """Open ports, launch Jupyter and restart it, until cancelled or Jupyter is shut down."""
-    async with _chosen_launcher(configuration.settings, stop) as launcher:
+    async with _chosen_launcher(configuration.settings, lifetime) as launcher:
         try:
-            await app.start()
+            await _open_ports(configuration.settings, app, lifetime.takeover)
             print_progress("Starting Jupyter …")
             launched = await launcher.launch()
             app.jupyter.launcher = launcher
             app.jupyter.launched(launched)
             app.connect_to(launched.address)
-            await _supervise(configuration, app, launcher, launched)
+            if not launched.outlives_labgate:
+                lifetime.handover.obstacle = (
+                    f"Jupyter ({launched.stopped_with_labgate}) was started by the running labgate "
+                    "and ends with it. Stop that labgate, and start the new one."
+                )
+            await _supervise(configuration, app, launcher, launched, lifetime)
         finally:
-            sd_notify("STOPPING=1")
-            await app.stop(stop.force)
+            await _end(app, lifetime)
 
 
 @asynccontextmanager
-async def _chosen_launcher(settings: Settings, stop: Stop) -> AsyncIterator[Launcher]:
+async def _chosen_launcher(settings: Settings, lifetime: Lifetime) -> AsyncIterator[Launcher]:
     """Choose a launcher and claim its container; at the end stop or leave its Jupyter."""
     # Imported here: to serve a running Jupyter needs neither the engine's client nor rich.
     from proxy.jupyter.choose_launcher import choose_launcher  # noqa: PLC0415  0.1 s
     from proxy.runtime.instance_lock import acquire, container_claim  # noqa: PLC0415
 
     def claim(engine: str) -> None:
-        claims.enter_context(closing(acquire(container_claim(engine, settings.jupyter.name))))
+        wanted = container_claim(engine, settings.jupyter.name)
+        held = claims.enter_context(closing(acquire(wanted, claims_of(lifetime.takeover))))
+        lifetime.handover.claims[str(wanted.place)] = held
 
     with ExitStack() as claims:
         launcher = await choose_launcher(
@@ -142,11 +205,15 @@ async def _chosen_launcher(settings: Settings, stop: Stop) -> AsyncIterator[Laun
         try:
             yield launcher
         finally:
-            await (_stop(launcher, stop.force) if stop.jupyter_too else launcher.leave())
+            await (_stop(launcher, lifetime.force) if lifetime.jupyter_too else launcher.leave())
 
 
 async def _supervise(
-    configuration: LiveConfiguration, app: Serving, launcher: Launcher, launched: Launched
+    configuration: LiveConfiguration,
+    app: Serving,
+    launcher: Launcher,
+    launched: Launched,
+    lifetime: Lifetime,
 ) -> None:
     """Report that Jupyter is ready, and restart it until it is shut down with labgate."""
     known, reported = launched, False
@@ -160,10 +227,16 @@ async def _supervise(
         known = now
 
     supervision = Supervision(
-        launcher, interactive=runs_interactively(), on_relaunch=moved, jupyter=app.jupyter
+        launcher,
+        interactive=runs_interactively(),
+        on_relaunch=moved,
+        jupyter=app.jupyter,
+        may_restart=lifetime.handover.may_restart_jupyter,
     )
     seconds = configuration.settings.jupyter.start_timeout_seconds
-    _report_ready(configuration, app, await supervision.wait_for_first_answer(launched, seconds))
+    launched = await supervision.wait_for_first_answer(launched, seconds)
+    await _complete(lifetime)
+    _report_ready(configuration, app, launched)
     reported = True
     ended = await supervision.run()
     print_progress(f"Jupyter was shut down ({ended.reason}); labgate stops too.")

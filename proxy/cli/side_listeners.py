@@ -25,8 +25,11 @@ from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.inspector.explanation_log import ExplanationLog
 from proxy.jupyter.readiness import is_ready
+from proxy.net.ports import bind
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.tasks import spawn
+from proxy.service.handover import Handover
+from proxy.service.lifetime import Lifetime
 from proxy.service.live_configuration import LiveConfiguration
 
 if TYPE_CHECKING:
@@ -45,27 +48,39 @@ ADMIN_DELAY_SECONDS = 1.0
 
 
 async def with_side_listeners(
-    configuration: LiveConfiguration, app: Serving, work: Coroutine[Any, Any, None]
+    configuration: LiveConfiguration,
+    app: Serving,
+    lifetime: Lifetime,
+    work: Coroutine[Any, Any, None],
 ) -> None:
     """Run ``work``, and serve the rest meanwhile.
 
     Args:
         configuration: In force.
         app: What serves.
+        lifetime: Has the sockets of a predecessor, and gets those for a successor.
         work: Ends with labgate.
     """
-    await _with_admin(configuration, app, _with_metrics(configuration.settings, app, work))
+    serving = _with_metrics(configuration.settings, app, lifetime, work)
+    await _with_admin(configuration, app, lifetime, serving)
 
 
 async def _with_admin(
-    configuration: LiveConfiguration, app: Serving, work: Coroutine[Any, Any, None]
+    configuration: LiveConfiguration,
+    app: Serving,
+    lifetime: Lifetime,
+    work: Coroutine[Any, Any, None],
 ) -> None:
     """Run ``work``, and serve the admin socket meanwhile.
 
     It listens from the beginning: whoever asks too early waits for the answer.
     """
-    listening = _bind_admin_socket(configuration.settings.state_folder)
-    instance = partial(_instance, configuration, app, datetime.now(UTC))
+    listening = lifetime.passed_socket("admin")
+    if listening is None:
+        listening = _bind_admin_socket(configuration.settings.state_folder)
+    if listening is not None:
+        lifetime.handover.sockets["admin"] = listening
+    instance = partial(_instance, configuration, app, lifetime.handover, datetime.now(UTC))
     starting = spawn(_start_admin_later(configuration, app, instance, listening), "admin socket")
     informing = spawn(_keep_informed(instance), "service manager")
     try:
@@ -75,7 +90,9 @@ async def _with_admin(
         starting.cancel()
         await asyncio.wait({starting})
         if not starting.cancelled() and starting.exception() is None:
-            await starting.result().stop()
+            await starting.result().stop(keep_socket=lifetime.is_shared)
+        elif listening is not None and lifetime.is_shared:
+            listening.close()
         elif listening is not None:
             remove_private(listening)
 
@@ -91,10 +108,12 @@ def _bind_admin_socket(state_folder: Path) -> socket.socket | None:
         return None
 
 
-def _instance(configuration: LiveConfiguration, app: Serving, since: datetime) -> Instance:
+def _instance(
+    configuration: LiveConfiguration, app: Serving, handover: Handover, since: datetime
+) -> Instance:
     from proxy.service.instance import Instance  # noqa: PLC0415  not before it is needed
 
-    return Instance(configuration, app, since)
+    return Instance(configuration, app, since, handover)
 
 
 async def _keep_informed(instance: Callable[[], Instance]) -> None:
@@ -122,7 +141,9 @@ async def _start_admin_later(
     return await start_admin(configuration.settings, app, instance(), listening)
 
 
-async def _with_metrics(settings: Settings, app: Serving, work: Coroutine[Any, Any, None]) -> None:
+async def _with_metrics(
+    settings: Settings, app: Serving, lifetime: Lifetime, work: Coroutine[Any, Any, None]
+) -> None:
     """Run ``work``, and export metrics meanwhile if they are configured."""
     if not settings.listen.metrics:
         await work
@@ -130,7 +151,12 @@ async def _with_metrics(settings: Settings, app: Serving, work: Coroutine[Any, A
     from proxy.web.metrics import serve_metrics  # noqa: PLC0415  0.3 s
 
     with closing(work):  # if the port is not available, it was never awaited
-        async with serve_metrics(host_and_port(settings.listen.metrics), _scrape_of(app)):
+        host, port = host_and_port(settings.listen.metrics)
+        listening = lifetime.passed_socket("metrics", port)
+        if listening is None:
+            (listening,) = bind([host], port, "--metrics")
+        lifetime.handover.sockets["metrics"] = listening
+        async with serve_metrics((host, port), _scrape_of(app), listening):
             await work
 
 

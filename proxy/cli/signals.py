@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proxy.app import Application
@@ -20,6 +19,7 @@ from proxy.config.settings import Settings
 from proxy.jupyter.launcher import STOP_SECONDS as JUPYTER_STOP_SECONDS
 from proxy.jupyter.supervision import is_interactive
 from proxy.runtime.tasks import spawn
+from proxy.service.lifetime import Lifetime
 from proxy.service.live_configuration import LiveConfiguration
 
 if TYPE_CHECKING:
@@ -28,41 +28,35 @@ if TYPE_CHECKING:
 Serving: TypeAlias = "Application | Supervisor"
 
 
-@dataclass(slots=True)
-class Stop:
-    """How labgate ends.
-
-    Attributes:
-        force: Set when nobody wants to wait any longer.
-        jupyter_too: Whether a Jupyter that outlives labgate is stopped as well. Ctrl-C says so;
-            SIGTERM, a closed terminal, and a crash of a service leave its kernels running.
-    """
-
-    force: asyncio.Event = field(default_factory=asyncio.Event)
-    jupyter_too: bool = True
-
-
-Work = Callable[[Stop], Coroutine[Any, Any, None]]
-
-
-async def until_stopped(configuration: LiveConfiguration, app: Serving, work: Work) -> int:
+async def until_stopped(
+    configuration: LiveConfiguration,
+    app: Serving,
+    lifetime: Lifetime,
+    work: Coroutine[Any, Any, None],
+) -> int:
     """Run ``work`` until it returns or a SIGINT or SIGTERM; a second signal ends the draining.
 
-    SIGHUP reloads the configuration, but stops labgate if the terminal was closed.
+    SIGHUP reloads the configuration, but stops labgate if the terminal was closed. When a
+    successor has taken over, open WebSockets are served until they end.
     """
     loop = asyncio.get_running_loop()
-    stop = Stop(jupyter_too=runs_interactively())
-    serving = with_side_listeners(configuration, app, work(stop))
+    serving = with_side_listeners(configuration, app, lifetime, work)
     working = loop.create_task(serving, name="serving")
 
     def on_signal(number: int) -> None:
-        if working.cancelling():
-            stop.force.set()
+        if working.cancelling() or working.done():
+            lifetime.force.set()
             return
-        stop.jupyter_too = number == signal.SIGINT
+        lifetime.jupyter_too = number == signal.SIGINT and not lifetime.is_shared
         print_progress(f"Stopping …{wait}")
         working.cancel()
 
+    def on_released() -> None:
+        lifetime.jupyter_too = False
+        working.cancel()
+
+    lifetime.handover.on_serving = app.leave_to_others
+    lifetime.handover.on_released = on_released
     in_terminal = _has_terminal()
     longest = longest_wait(configuration.settings)
     wait = f" ({longest}; Ctrl-C again ends at once)" if in_terminal else ""
@@ -80,6 +74,10 @@ async def until_stopped(configuration: LiveConfiguration, app: Serving, work: Wo
     try:
         with suppress(asyncio.CancelledError):
             await working
+        if lifetime.handover.successor:
+            limit = configuration.settings.listen.handover_seconds
+            await app.wait_for_clients(limit, lifetime.force)
+            await app.stop(lifetime.force)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

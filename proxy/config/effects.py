@@ -100,6 +100,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "listen.server": (),
     "listen.http2": (_tls, _own_server),
     "listen.drain_seconds": (),
+    "listen.handover_seconds": (),
     "listen.ping_seconds": (),
     "listen.workers": (),
     "listen.metrics": (),

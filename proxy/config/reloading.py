@@ -14,7 +14,7 @@ AT_RELOAD = frozenset(
     {
         *("site.domains", "site.rewrite", "site.canonical_redirect"),
         *("site.websocket_without_origin", "site.hsts_seconds", "site.embed_in"),
-        *("listen.drain_seconds", "listen.ping_seconds"),
+        *("listen.drain_seconds", "listen.handover_seconds", "listen.ping_seconds"),
         *("tls.cert", "tls.key", "tls.unknown_name"),
         *("acme.webroot", "acme.email", "acme.directory", "acme.challenges", "acme.profile"),
         *("acme.eab_kid", "acme.eab_hmac_key", "acme.ca_file"),

@@ -69,6 +69,7 @@ class ListenSettings(Section):
     server: Literal["labgate", "aiohttp"] = "labgate"
     http2: bool = False
     drain_seconds: Seconds = 10.0
+    handover_seconds: Seconds = 3600.0
     ping_seconds: Annotated[float, Field(ge=0)] = 45.0
     workers: Annotated[int, Field(ge=1)] = 1
     metrics: str = ""

@@ -49,6 +49,7 @@ class Supervision:
         interactive: Whether Jupyter's Shut Down ends labgate as well.
         on_relaunch: Called after every further start; Jupyter may have another address then.
         jupyter: Told of every change.
+        may_restart: Clear while another labgate looks after Jupyter.
         restart_delays_seconds: The delay before each restart; the last one is repeated.
     """
 
@@ -59,12 +60,14 @@ class Supervision:
         interactive: bool,
         on_relaunch: Callable[[Launched], None],
         jupyter: ServedJupyter | None = None,
+        may_restart: asyncio.Event | None = None,
         restart_delays_seconds: Sequence[float] = RESTART_DELAYS_SECONDS,
     ) -> None:
         self._launcher = launcher
         self._interactive = interactive
         self._on_relaunch = on_relaunch
         self._jupyter = jupyter or ServedJupyter()
+        self._may_restart = may_restart
         self._restart_delays = restart_delays_seconds
         self._starts = 0
         self._ready_at = asyncio.get_running_loop().time()
@@ -109,6 +112,8 @@ class Supervision:
     async def _restart(self, ended: JupyterExit) -> Launched:
         self._log_exit(ended, self._delay)
         self._jupyter.enter("restarting", ended.reason)
+        if self._may_restart is not None:
+            await self._may_restart.wait()
         launched = await self._start()
         log.info("Jupyter is started again: %s, at %s", launched.description, launched.address)
         self._jupyter.launched(launched)

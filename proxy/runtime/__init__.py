@@ -16,6 +16,7 @@
 - ``resident_memory``  the resident memory of a process
 - ``memory``           returns memory to the system when few connections are open
 - ``listen_fds``       sockets that the service manager opened
+- ``socket_passing``   messages with open sockets
 - ``sd_notify``        tells the service manager that labgate is ready, reloads or stops
 - ``system_commands``  the commands that error messages name, by system
 """

@@ -16,11 +16,14 @@ import pwd
 import socket
 import struct
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Protocol, TextIO
 
 from proxy.errors import StartError
 from proxy.runtime.secret_files import make_private_folder
@@ -38,7 +41,10 @@ class HeldClaim(Protocol):
     """A claim that is held until ``close`` or the exit of the process."""
 
     def close(self) -> None:
-        """Release the claim."""
+        """Release the claim, unless another process shares it."""
+
+    def fileno(self) -> int:
+        """The descriptor that holds it; a process that is given it shares the claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +111,18 @@ def container_claim(engine: str, name: str, *, abstract: bool = ABSTRACT) -> Cla
     )
 
 
-def acquire(claim: Claim) -> HeldClaim:
+def acquire(claim: Claim, shared: Mapping[str, int] = MappingProxyType({})) -> HeldClaim:
     """Acquire a claim.
+
+    Args:
+        claim: For a resource.
+        shared: Descriptors of claims that another process shares with this one, by their place.
 
     Raises:
         StartError: Another process holds it, or the lock file cannot be created.
     """
+    if (descriptor := shared.get(str(claim.place))) is not None:
+        return _take_shared(claim.place, descriptor)
     taken = _bind_socket(claim.place) if isinstance(claim.place, str) else _lock_file(claim.place)
     if not isinstance(taken, Owner):
         return taken
@@ -143,12 +155,37 @@ def _lock_file(path: Path) -> HeldClaim | Owner:
         if error.errno not in _UNSUPPORTED:
             raise
         log.warning("%s: %s; nothing keeps a second labgate out", path, error.strerror)
+    _write_owner(file)
+    return file
+
+
+def _take_shared(place: Path | str, descriptor: int) -> HeldClaim:
+    """Hold a claim by a descriptor of another process.
+
+    A lock of flock(2) belongs to the open file, which both processes have, and so does the name of
+    a socket: nobody else can get in between.
+    """
+    if isinstance(place, str):
+        return socket.socket(fileno=descriptor)
+    return os.fdopen(descriptor, "r+", encoding="utf-8")
+
+
+def name_owner(held: HeldClaim) -> None:
+    """Name this process as the owner of a claim that another process shared with it."""
+    if isinstance(held, socket.socket):
+        with suppress(OSError):
+            held.listen()  # from here on SO_PEERCRED names this process
+    elif isinstance(held, TextIOWrapper):
+        _write_owner(held)
+
+
+def _write_owner(file: TextIO) -> None:
     # Start even if the disk is full: then only the owner's id is missing.
     with suppress(OSError):
+        file.seek(0)
         file.truncate()
         file.write(json.dumps({"pid": os.getpid(), "since": _now()}) + "\n")
         file.flush()
-    return file
 
 
 def _owner_in(content: str) -> Owner:

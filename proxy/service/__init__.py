@@ -3,6 +3,9 @@
 - ``instance``     the labgate of this process: its status, and what can be asked of it
 - ``live_configuration`` the configuration in force, and its reload
 - ``upstream_choice`` what follows from the configuration and the command together
+- ``lifetime`` what one labgate gets from the one before, and gives to the one after
+- ``takeover`` the successor's side of it
+- ``handover`` the predecessor's side of it
 - ``status``       the facts of ``labgate status``; pure
 - ``unit_name``    the systemd unit that this process belongs to
 - ``state_folder`` where the commands look for a running labgate

@@ -33,6 +33,18 @@ def command_routes(instance: Instance) -> list[web.RouteDef]:
         outcome = await instance.reload()
         return web.json_response({"refused": outcome.refused, "sentences": outcome.sentences})
 
+    async def takeover(_request: web.Request) -> web.Response:
+        try:
+            return web.json_response({"socket": instance.offer_takeover()})
+        except StartError as error:
+            return web.json_response({"error": str(error)}, status=409)
+
+    async def upgrade(_request: web.Request) -> web.Response:
+        try:
+            return web.json_response({"pid": await instance.upgrade()})
+        except StartError as error:
+            return web.json_response({"error": str(error)}, status=409)
+
     async def address(_request: web.Request) -> web.Response:
         return web.json_response({"address": instance.login_address()})
 
@@ -64,5 +76,7 @@ def command_routes(instance: Instance) -> list[web.RouteDef]:
         web.post(api + "address", address),
         web.post(api + "reload", reload),
         web.post(api + "stop", stop),
+        web.post(api + "takeover", takeover),
+        web.post(api + "upgrade", upgrade),
         web.post(api + "unlock", unlock),
     ]

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from urllib.parse import quote
 
 from proxy import __version__
+from proxy.admin.socket_path import socket_path
 from proxy.app import Application
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
@@ -22,6 +23,7 @@ from proxy.jupyter.readiness import is_ready
 from proxy.rules.networks import limit_key, parse_address
 from proxy.runtime.last_problems import last_problems
 from proxy.runtime.resident_memory import resident_bytes
+from proxy.service.handover import Handover
 from proxy.service.live_configuration import LiveConfiguration, ReloadOutcome
 from proxy.service.status import JupyterStatus, Role, Status, status_of
 from proxy.service.unit_name import unit_name
@@ -40,9 +42,17 @@ class Instance:
         configuration: In force.
         app: What serves.
         since: When it was started.
+        handover: To a successor; None where nobody takes over.
     """
 
-    def __init__(self, configuration: LiveConfiguration, app: Serving, since: datetime) -> None:
+    def __init__(
+        self,
+        configuration: LiveConfiguration,
+        app: Serving,
+        since: datetime,
+        handover: Handover | None = None,
+    ) -> None:
+        self._handover = handover
         self._configuration = configuration
         self._app = app
         self._since = since
@@ -74,6 +84,30 @@ class Instance:
     async def reload(self) -> ReloadOutcome:
         """Read the configuration again, and put it into force or refuse it."""
         return await self._configuration.reload(self._app, "labgate reload")
+
+    def offer_takeover(self) -> str:
+        """The path of a socket over which a successor gets everything.
+
+        Raises:
+            StartError: Nobody can take over.
+        """
+        if self._handover is None:
+            raise StartError("Nobody can take over from this labgate.")
+        folder = socket_path(self._configuration.settings.state_folder).parent
+        return str(self._handover.offer(folder))
+
+    async def upgrade(self) -> int:
+        """Start a successor as this labgate was started, now from the files on disk.
+
+        Returns:
+            Its process id.
+
+        Raises:
+            StartError: It does not serve, and this labgate goes on.
+        """
+        if self._handover is None:
+            raise StartError("Nobody can take over from this labgate.")
+        return await self._handover.start_successor()
 
     def stop(self) -> None:
         """End labgate, and the Jupyter that it launched, as Ctrl-C does."""

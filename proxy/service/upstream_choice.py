@@ -5,8 +5,12 @@ Tested by tests/service/test_upstream_choice.py.
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Sequence
+
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
+from proxy.net.ports import Ports
 from proxy.net.upstream_address import UpstreamAddress
 
 DEFAULT_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
@@ -47,3 +51,19 @@ def writes_access_log(settings: Settings, *, launches: bool) -> bool:
         return settings.log.access
     # --show-headers prints every exchange already.
     return not launches and not settings.log.show_headers
+
+
+def configured_ports(settings: Settings) -> dict[str, int]:
+    """The public ports by the names of their sockets; 0 for none."""
+    return {"https": settings.https_port if settings.listen.tls else 0, "http": settings.http_port}
+
+
+def named_ports(settings: Settings, opened: Sequence[Ports]) -> list[tuple[str, socket.socket]]:
+    """The open sockets, each with its name and the configured port, as ``https:443``."""
+    names = ("https", "http") if settings.listen.tls else ("http", "http")
+    main, plain = (f"{name}:{configured_ports(settings)[name]}" for name in names)
+    by_descriptor: dict[int, tuple[str, socket.socket]] = {}
+    for ports in opened:
+        by_descriptor |= {one.fileno(): (main, one) for one in ports.main}
+        by_descriptor |= {one.fileno(): (plain, one) for one in ports.plain}
+    return list(by_descriptor.values())

@@ -5,6 +5,7 @@ It is an administrator's: nothing of it can be reached by way of the public port
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
@@ -61,13 +62,21 @@ def make_metrics_app(scrape: Scrape, host: str) -> web.Application:
 
 
 @asynccontextmanager
-async def serve_metrics(address: tuple[str, int], scrape: Scrape) -> AsyncIterator[int]:
+async def serve_metrics(
+    address: tuple[str, int], scrape: Scrape, listening: socket.socket | None = None
+) -> AsyncIterator[int]:
     """Serve the metrics on a host and port while inside; yields the port.
+
+    Args:
+        address: The host and the port.
+        scrape: Makes the metrics.
+        listening: A bound socket; it is closed at the end. None binds one.
 
     Raises:
         StartError: The port is not available.
     """
-    (listening,) = bind([address[0]], address[1], "--metrics")
+    if listening is None:
+        (listening,) = bind([address[0]], address[1], "--metrics")
     app = make_metrics_app(scrape, address[0])
     runner = web.AppRunner(
         app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS

@@ -10,6 +10,7 @@ The supervisor first sends the ``WorkerSetup``, then
 - ``{"inspect": {…}}``     the ``CaptureOptions``; null switches the capture off
 - ``{"unlock": "…"}``      lift the lockout of this address
 - ``{"report": true}``     asks for a ``ProcessReport``
+- ``{"leave": true}``      accept no new connections, exit when the last client has gone
 - ``{"stop": true}``       accept no new requests, finish the open ones, exit
 - ``{"force": true}``      do not wait for open requests
 

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 
 from proxy.access.revoked_sessions import Revocation
@@ -31,6 +30,7 @@ from proxy.runtime.tasks import spawn
 
 from .channel import Message, WorkerReload, WorkerSetup
 from .process_report import ProcessReport
+from .restarts import keep_running
 from .shared_access import SharedAccess
 from .sockets import ports_per_worker
 from .worker_check import kill_hanging_workers
@@ -38,8 +38,6 @@ from .worker_process import WorkerProcess, first_refusal, start_failure
 
 log = logging.getLogger("labgate")
 
-RESTART_DELAYS_SECONDS = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
-RESET_DELAY_AFTER_SECONDS = 60.0
 KILL_AFTER_SECONDS = 5.0
 """A worker that runs longer than ``drain_seconds`` and this after a stop is killed."""
 
@@ -70,8 +68,11 @@ class Supervisor:
             self._certificates = CertificateService(settings, answers_challenges=False)
         self._reloading = asyncio.Lock()
 
-    async def start(self) -> None:
+    async def start(self, ports: Ports | None = None) -> None:
         """Open every port, and wait until all workers serve.
+
+        Args:
+            ports: Instead of those that the configuration names.
 
         Raises:
             StartError: A certificate or a port is not available, or the htpasswd file is invalid.
@@ -81,7 +82,8 @@ class Supervisor:
         if self._certificates is not None:
             self._certificates.start()
         number = settings.listen.workers
-        ports = bind_ports(settings)
+        if ports is None:
+            ports = bind_ports(settings)
         self._ports = [ports]
         self._ports = ports_per_worker(ports, number)
         first = await asyncio.gather(*(self._launch(index) for index in range(number)))
@@ -90,7 +92,12 @@ class Supervisor:
             if not worker.serves:
                 raise StartError(await start_failure(index, worker))
         for index, worker in enumerate(first):
-            self._tasks.append(spawn(self._supervise(index, worker), f"worker {index + 1}"))
+            self._tasks.append(
+                spawn(
+                    keep_running(index, worker, self._launch, self._wait_for_exit),
+                    f"worker {index + 1}",
+                )
+            )
         self._tasks.append(spawn(kill_hanging_workers(lambda: self._workers), "worker check"))
         if self._certificates is not None:
             self._certificates.run()
@@ -158,6 +165,28 @@ class Supervisor:
         """Have all workers capture the exchanges that begin from now on, or none."""
         self._broadcast({"inspect": None if recorder is None else asdict(recorder.options)})
 
+    @property
+    def ports(self) -> list[Ports]:
+        """The open public ports of every worker."""
+        return self._ports
+
+    def leave_to_others(self) -> None:
+        """Have no worker accept, and renew nothing: a successor does."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        if self._certificates is not None:
+            self._certificates.leave_to_others()
+        self._broadcast({"leave": True})
+
+    async def wait_for_clients(self, seconds: float | None, force: asyncio.Event) -> None:
+        """Wait until all workers have ended, ``seconds`` at most, or until ``force`` is set."""
+        ended = spawn(self._wait_for_all(), "end of all workers")
+        forced = spawn(force.wait(), "force")
+        await asyncio.wait({ended, forced}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in (ended, forced):
+            task.cancel()
+
     async def stop(self, force: asyncio.Event | None = None) -> None:
         """Drain all workers for at most ``drain_seconds``, then kill those that still run.
 
@@ -192,42 +221,6 @@ class Supervisor:
     async def _send_force(self, force: asyncio.Event) -> None:
         await force.wait()
         self._broadcast({"force": True})
-
-    async def _supervise(self, index: int, worker: WorkerProcess) -> None:
-        """Keep one worker running at this index."""
-        loop = asyncio.get_running_loop()
-        attempt, since = 0, loop.time()
-        while True:
-            await worker.draining.wait()
-            if worker.serves:
-                # It finishes its requests; start its successor now.
-                log.info("worker %d (process %d) was told to end", index + 1, worker.pid)
-                spawn(self._wait_for_exit(worker), f"end of worker {index + 1}")
-            else:
-                how = await self._wait_for_exit(worker)
-                attempt = 0 if loop.time() - since > RESET_DELAY_AFTER_SECONDS else attempt
-                pause = RESTART_DELAYS_SECONDS[min(attempt, len(RESTART_DELAYS_SECONDS) - 1)]
-                attempt += 1
-                log.error(
-                    "worker %d (process %d) ended: %s; starting it again%s",
-                    index + 1,
-                    worker.pid,
-                    how,
-                    f" in {pause:g} s" if pause else "",
-                )
-                await asyncio.sleep(pause)
-            since = loop.time()
-            worker = await self._relaunch(index)
-            await worker.ready.wait()
-            if worker.serves:
-                log.info("worker %d is process %d now", index + 1, worker.pid)
-
-    async def _relaunch(self, index: int) -> WorkerProcess:
-        while True:
-            with suppress(OSError):
-                return await self._launch(index)
-            log.error("worker %d cannot be started; trying again", index + 1)
-            await asyncio.sleep(RESTART_DELAYS_SECONDS[-1])
 
     async def _launch(self, index: int) -> WorkerProcess:
         """Start a worker with the sockets at this index, between two reloads."""

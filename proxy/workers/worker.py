@@ -147,6 +147,10 @@ class _Worker:
         self._stop.set()
         self._channel.send({"draining": True})
 
+    async def _wait_for_clients(self) -> None:
+        await self._app.wait_for_clients(None, self._stop)
+        self._stop.set()
+
     async def _receive(self) -> None:
         while (message := await self._channel.receive()) is not None:
             if "prepare" in message:
@@ -175,6 +179,9 @@ class _Worker:
                     apply()
             case {"inspect": options}:
                 self._inspect(options)
+            case {"leave": _}:
+                self._app.leave_to_others()
+                spawn(self._wait_for_clients(), "clients")
             case {"stop": _}:
                 self._stop.set()
             case {"force": _}:

@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import StartError
-from proxy.runtime.instance_lock import ABSTRACT, Claim, acquire, container_claim, folder_claim
+from proxy.runtime.instance_lock import (
+    ABSTRACT,
+    Claim,
+    acquire,
+    container_claim,
+    folder_claim,
+    name_owner,
+)
 
 SINCE = r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
@@ -96,3 +103,19 @@ def test_many_refusals_hold_nobody_up() -> None:
         for _ in range(200):
             with pytest.raises(StartError, match="Already running as "):
                 acquire(claim)
+
+
+@pytest.mark.parametrize("kind", ["folder", "container"])
+def test_a_shared_claim_never_lapses(kind: str, tmp_path: Path) -> None:
+    """The successor holds it before the predecessor has let go, and is named from then on."""
+    claim = folder_claim(tmp_path)
+    if kind == "container":
+        claim = container_claim("unix:///here", f"{tmp_path}")
+    first = acquire(claim)
+    shared = acquire(claim, {str(claim.place): os.dup(first.fileno())})
+    name_owner(shared)
+    first.close()
+    with pytest.raises(StartError, match=f"process {os.getpid()}"):
+        acquire(claim)
+    shared.close()
+    acquire(claim).close()

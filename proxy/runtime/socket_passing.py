@@ -1,0 +1,46 @@
+"""Messages with open sockets, over a Unix socket: one line of JSON each (unix(7), SCM_RIGHTS)."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+MAX_MESSAGE_BYTES = 64 * 1024
+MAX_SOCKETS = 200
+"""The kernel passes 253 in a message (SCM_MAX_FD)."""
+
+
+def send(channel: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    """Send a message; the descriptors stay open here, too.
+
+    Raises:
+        OSError: The other process has gone, or does not read.
+    """
+    line = json.dumps(message).encode("ascii") + b"\n"
+    if descriptors:
+        # With the first octet alone: what is sent in one call may arrive in parts.
+        socket.send_fds(channel, [line[:1]], list(descriptors))
+        line = line[1:]
+    channel.sendall(line)
+
+
+def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """The next message and its descriptors, which no program inherits.
+
+    Raises:
+        OSError: The other process has gone, or took too long.
+    """
+    line, descriptors = bytearray(), list[int]()
+    while not line.endswith(b"\n"):
+        data, passed, _, _ = socket.recv_fds(channel, 1, MAX_SOCKETS)
+        descriptors += passed
+        if not data or len(line) > MAX_MESSAGE_BYTES:
+            raise ConnectionError("it ended before its message did")
+        line += data
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    message: dict[str, Any] = json.loads(line)
+    return message, descriptors

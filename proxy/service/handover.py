@@ -1,0 +1,193 @@
+"""The running labgate hands over to a successor: sockets, locks, Jupyter, and the service.
+
+A successor asks on the admin socket, and is given a socket of its own to talk over. Messages are
+lines of JSON; both sides ignore keys that they do not know, so either may be the newer version.
+
+- successor: ``{"protocol": 1, "version": "…", "pid": …}``
+- here: ``{"protocol": 1, "version": "…", "pid": …, "names": […]}`` with a descriptor for each name
+  (``https:443``, ``http:80`` with the configured port, ``admin``, ``metrics``, ``claim:…``), or
+  ``{"refused": "…"}``
+- successor, when it serves: ``{"serving": true}``
+- here, when everything is the successor's: ``{"released": true}``
+
+Until ``serving`` nothing is given away: descriptors are shared, and both accept connections. If the
+successor ends before, this labgate goes on as it was. Tested by tests/e2e/test_takeover.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from proxy import __version__
+from proxy.admin.unix_socket import bind_private, peer_pid, remove_private
+from proxy.errors import StartError
+from proxy.runtime import socket_passing
+from proxy.runtime.daemon_thread import run_in_daemon_thread
+from proxy.runtime.instance_lock import HeldClaim
+from proxy.runtime.sd_notify import sd_notify
+from proxy.runtime.tasks import spawn
+
+log = logging.getLogger("labgate")
+
+PROTOCOL = 1
+CONNECT_SECONDS = 10.0
+SERVING_SECONDS = 300.0
+"""Within this the successor must serve: its Jupyter may have to be started."""
+CLAIM = "claim:"
+_NOT_FOR_A_SUCCESSOR = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID")
+
+
+class Handover:
+    """What this labgate can hand over, and the successor that has it.
+
+    Attributes:
+        claims: What it holds, by ``Claim.place``.
+        sockets: Listening sockets beside the public ones, by name.
+        obstacle: Why nobody can take over; empty if somebody can.
+        ports: The public listening sockets with their names.
+        on_serving: Called when a successor serves: accept nothing more, and renew nothing.
+        on_released: Called when everything is the successor's.
+        may_restart_jupyter: Clear while a successor looks after Jupyter.
+        successor: Its process id; 0 if there is none.
+    """
+
+    def __init__(self) -> None:
+        self.claims: dict[str, HeldClaim] = {}
+        self.sockets: dict[str, socket.socket] = {}
+        self.obstacle = ""
+        self.ports: Callable[[], list[tuple[str, socket.socket]]] = list
+        self.on_serving: Callable[[], None] = lambda: None
+        self.on_released: Callable[[], None] = lambda: None
+        self.may_restart_jupyter = asyncio.Event()
+        self.may_restart_jupyter.set()
+        self.successor = 0
+        self._serving = asyncio.Event()
+        self._busy = False
+
+    def offer(self, folder: Path) -> Path:
+        """A socket for one successor, in a private folder.
+
+        Raises:
+            StartError: Nobody can take over, or somebody does already.
+        """
+        if self.obstacle:
+            raise StartError(self.obstacle)
+        if self._busy:
+            raise StartError("Another process is taking over from this labgate. Wait for it.")
+        path = folder / f"takeover-{secrets.token_hex(4)}.sock"
+        listening = bind_private(path)
+        self._busy = True
+        spawn(self._hand_over(listening), "handover")
+        return path
+
+    async def start_successor(self) -> int:
+        """Start labgate again as it was started, but to take over; returns its process id.
+
+        Raises:
+            StartError: It did not; this labgate goes on.
+        """
+        if self.obstacle:
+            raise StartError(self.obstacle)
+        command = [*sys.orig_argv, *(() if "--take-over" in sys.argv else ("--take-over",))]
+        inherited = {
+            name: value for name, value in os.environ.items() if name not in _NOT_FOR_A_SUCCESSOR
+        }
+        process = _popen(command, inherited)
+        ended = spawn(run_in_daemon_thread("successor", process.wait), "successor")
+        serving = spawn(self._serving.wait(), "successor serves")
+        await asyncio.wait({ended, serving}, return_when=asyncio.FIRST_COMPLETED)
+        serving.cancel()
+        if not self._serving.is_set():
+            raise StartError(
+                f"The new labgate ended with {ended.result()}, and this one goes on; the log says "
+                "why. `labgate check` finds what is wrong with the configuration."
+            )
+        return process.pid
+
+    async def _hand_over(self, listening: socket.socket) -> None:
+        channel = None
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                channel, _ = await asyncio.get_running_loop().sock_accept(listening)
+            await self._talk(channel)
+        except (OSError, ValueError, TimeoutError) as error:
+            log.warning("nobody takes over: %s; this labgate goes on", error or "it took too long")
+        finally:
+            remove_private(listening)
+            self._busy = False
+            if channel is not None:
+                channel.close()
+            if not self.successor:
+                self.may_restart_jupyter.set()
+
+    async def _talk(self, channel: socket.socket) -> None:
+        pid = peer_pid(channel) or 0
+        hello = await _receive(channel, CONNECT_SECONDS)
+        log.info("process %d (labgate %s) takes over", pid, hello.get("version", "?"))
+        if refusal := _refusal(hello, pid):
+            socket_passing.send(channel, {"protocol": PROTOCOL, "refused": refusal})
+            return
+        self.may_restart_jupyter.clear()
+        shared = [*self.ports(), *self.sockets.items()]
+        names = [name for name, _ in shared] + [f"{CLAIM}{place}" for place in self.claims]
+        descriptors = [one.fileno() for _, one in shared]
+        descriptors += [claim.fileno() for claim in self.claims.values()]
+        offer: dict[str, Any] = {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid()}
+        socket_passing.send(channel, offer | {"names": names}, descriptors)
+        answer = await _receive(channel, SERVING_SECONDS)
+        if not answer.get("serving"):
+            raise ConnectionError("the successor does not serve")
+        self.successor = pid
+        self.on_serving()
+        sd_notify(f"MAINPID={pid}")
+        self._serving.set()
+        socket_passing.send(channel, {"released": True})
+        log.info("process %d serves from now on; open WebSockets stay here", pid)
+        self.on_released()
+
+
+def _popen(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)  # noqa: S603
+
+
+def _refusal(hello: dict[str, Any], pid: int) -> str:
+    """Why a process may not take over; empty if it may."""
+    if hello.get("protocol") != PROTOCOL:
+        return (
+            f"labgate {__version__}, which runs, hands over by protocol {PROTOCOL} only. Stop it, "
+            "and start the new one."
+        )
+    if os.environ.get("NOTIFY_SOCKET") and _group(pid) != _group(os.getpid()):
+        return (
+            "The running labgate is a service, and its manager would lose the new one: "
+            "`labgate upgrade` has the service start it."
+        )
+    return ""
+
+
+def _group(pid: int) -> str:
+    """The control group of a process (cgroups(7)); empty where there are none."""
+    try:
+        return Path(f"/proc/{pid}/cgroup").read_text("ascii")
+    except OSError:
+        return ""
+
+
+async def _receive(channel: socket.socket, seconds: float) -> dict[str, Any]:
+    def read() -> dict[str, Any]:
+        channel.settimeout(seconds)
+        message, descriptors = socket_passing.receive(channel)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return message
+
+    return await run_in_daemon_thread("handover", read)

@@ -1,0 +1,45 @@
+"""What one labgate gets from the one before, and gives to the one after.
+
+Tested by tests/service/test_handover.py and tests/e2e/test_takeover.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass, field
+
+from proxy.service.handover import Handover
+from proxy.service.takeover import Takeover
+
+
+@dataclass(slots=True)
+class Lifetime:
+    """How labgate began, and how it ends.
+
+    Attributes:
+        takeover: What a predecessor handed over; None without one.
+        handover: What a successor gets.
+        force: Set when nobody wants to wait any longer.
+        jupyter_too: Whether a Jupyter that outlives labgate is stopped as well. Ctrl-C says so;
+            SIGTERM, a closed terminal, and a crash of a service leave its kernels running.
+    """
+
+    takeover: Takeover | None = None
+    handover: Handover = field(default_factory=Handover)
+    force: asyncio.Event = field(default_factory=asyncio.Event)
+    jupyter_too: bool = False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a predecessor, which has not released them yet, or a successor owns all, too."""
+        unfinished = self.takeover is not None and not self.takeover.is_complete
+        return unfinished or bool(self.handover.successor)
+
+    def passed_socket(self, name: str, port: int | None = None) -> socket.socket | None:
+        """The predecessor's socket of this name, if it has this port; None without one."""
+        passed = self.takeover.sockets.pop(name, None) if self.takeover is not None else None
+        if passed is not None and port is not None and passed.getsockname()[1] != port:
+            passed.close()
+            return None
+        return passed

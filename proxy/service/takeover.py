@@ -1,0 +1,118 @@
+"""A labgate that takes over from the one that runs: the successor's side of ``handover``.
+
+Tested by tests/service/test_handover.py and tests/e2e/test_takeover.py.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from proxy import __version__
+from proxy.errors import StartError
+from proxy.runtime import socket_passing
+from proxy.runtime.daemon_thread import run_in_daemon_thread
+from proxy.service.handover import CLAIM, PROTOCOL
+
+ANSWER_SECONDS = 30.0
+PUBLIC = ("https", "http")
+
+
+class Takeover:
+    """What was handed over; all of it is shared with the predecessor until ``complete``.
+
+    Attributes:
+        ports: The public listening sockets, as ``https:443`` with the configured port.
+        sockets: The other ones.
+        claims: Descriptors of what the predecessor held, by ``Claim.place``.
+        is_complete: Whether everything is this process's.
+    """
+
+    def __init__(self, channel: socket.socket, passed: Sequence[tuple[str, int]]) -> None:
+        self._channel = channel
+        self.ports: list[tuple[str, socket.socket]] = []
+        self.sockets: dict[str, socket.socket] = {}
+        self.claims: dict[str, int] = {}
+        self.is_complete = False
+        for name, descriptor in passed:
+            if name.partition(":")[0] in PUBLIC:
+                self.ports.append((name, socket.socket(fileno=descriptor)))
+            elif name.startswith(CLAIM):
+                self.claims[name.removeprefix(CLAIM)] = descriptor
+            elif name in ("admin", "metrics"):
+                self.sockets[name] = socket.socket(fileno=descriptor)
+            else:
+                os.close(descriptor)
+
+    def ports_for(self, configured: Mapping[str, int]) -> list[tuple[str, socket.socket]]:
+        """The sockets of the ports that are still configured, by name; the others are closed."""
+        kept = []
+        for name, one in self.ports:
+            role, _, port = name.partition(":")
+            if str(configured.get(role)) == port:
+                kept.append((role, one))
+            else:
+                one.close()
+        return kept
+
+    @classmethod
+    async def begin(cls, state_folder: Path) -> Self | None:
+        """Ask the running labgate; None if none runs with this state folder.
+
+        Raises:
+            StartError: It does not hand over.
+        """
+        from proxy.admin.client import AdminClient, NotRunning  # noqa: PLC0415  aiohttp, 0.3 s
+
+        try:
+            async with AdminClient.connect(state_folder) as client:
+                path = (await client.post("takeover"))["socket"]
+        except NotRunning:
+            return None
+        return await run_in_daemon_thread("takeover", lambda: cls.connect(path))
+
+    @classmethod
+    def connect(cls, path: str) -> Self:
+        """Take what is handed over on a socket.
+
+        Raises:
+            StartError: Nothing is.
+        """
+        channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        channel.settimeout(ANSWER_SECONDS)
+        hello = {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid()}
+        try:
+            channel.connect(path)
+            socket_passing.send(channel, hello)
+            offer, descriptors = socket_passing.receive(channel)
+        except (OSError, ValueError) as error:
+            raise StartError(f"The running labgate did not hand over: {error}.") from None
+        if refused := offer.get("refused"):
+            raise StartError(str(refused))
+        return cls(channel, list(zip(offer.get("names", ()), descriptors, strict=True)))
+
+    async def complete(self) -> None:
+        """Tell that this process serves, and wait until everything is its own.
+
+        If the predecessor ends instead, everything is this process's, too.
+        """
+
+        def tell() -> None:
+            try:
+                socket_passing.send(self._channel, {"serving": True})
+                socket_passing.receive(self._channel)
+            except (OSError, ValueError):
+                return
+            finally:
+                self._channel.close()
+
+        await run_in_daemon_thread("takeover", tell)
+        self.is_complete = True
+
+
+def claims_of(takeover: Takeover | None) -> Mapping[str, int]:
+    """What was handed over of locks; nothing without a predecessor."""
+    return takeover.claims if takeover is not None else {}

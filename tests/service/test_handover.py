@@ -1,0 +1,112 @@
+"""The protocol of a handover, with a peer of another version at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.errors import StartError
+from proxy.runtime import socket_passing
+from proxy.runtime.daemon_thread import run_in_daemon_thread
+from proxy.service.handover import Handover
+from proxy.service.takeover import Takeover
+
+NEWER = {"protocol": 1, "version": "9.9", "something": "new"}
+
+
+def connected(path: Path) -> socket.socket:
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    channel.settimeout(10)
+    channel.connect(str(path))
+    return channel
+
+
+async def exchanged(channel: socket.socket, message: dict[str, Any]) -> dict[str, Any]:
+    def talk() -> dict[str, Any]:
+        socket_passing.send(channel, message)
+        answer, descriptors = socket_passing.receive(channel)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return answer
+
+    return await run_in_daemon_thread("test", talk)
+
+
+async def test_a_newer_successor(sockets: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        handover, order = Handover(), list[str]()
+        handover.ports = lambda: [("https:443", one)]
+        handover.on_serving = lambda: order.append("serving")
+        handover.on_released = lambda: order.append("released")
+        with connected(handover.offer(sockets)) as channel:
+            answer = await exchanged(channel, NEWER)
+            assert answer["names"] == ["https:443"]
+            assert not handover.may_restart_jupyter.is_set()
+            assert handover.successor == 0
+            with pytest.raises(StartError, match="is taking over"):
+                handover.offer(sockets)
+            answer = await exchanged(channel, {"serving": True, "something": "new"})
+            assert answer == {"released": True}
+        assert handover.successor == os.getpid()
+        assert order == ["serving", "released"]
+
+
+async def test_a_successor_that_ends_before_it_serves(sockets: Path) -> None:
+    handover = Handover()
+    with connected(handover.offer(sockets)) as channel:
+        await exchanged(channel, NEWER)
+    async with asyncio.timeout(10):
+        await handover.may_restart_jupyter.wait()
+    assert handover.successor == 0
+    assert list(sockets.iterdir()) == []
+
+
+async def test_another_protocol(sockets: Path) -> None:
+    handover = Handover()
+    with connected(handover.offer(sockets)) as channel:
+        answer = await exchanged(channel, {"protocol": 2})
+    assert "by protocol 1 only" in answer["refused"]
+
+
+async def test_an_obstacle(sockets: Path) -> None:
+    handover = Handover()
+    handover.obstacle = "Jupyter ends with it."
+    with pytest.raises(StartError, match="Jupyter ends"):
+        handover.offer(sockets)
+    with pytest.raises(StartError, match="Jupyter ends"):
+        await handover.start_successor()
+
+
+async def test_a_newer_predecessor(sockets: Path) -> None:
+    """What this version does not know is not kept open."""
+    path = str(sockets / "takeover")
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening,
+        socket.create_server(("127.0.0.1", 0)) as one,
+    ):
+        listening.bind(path)
+        listening.listen()
+        taking = asyncio.ensure_future(run_in_daemon_thread("test", lambda: Takeover.connect(path)))
+        channel = (await run_in_daemon_thread("accept", listening.accept))[0]
+        hello, _ = await run_in_daemon_thread("hello", lambda: socket_passing.receive(channel))
+        assert hello["protocol"] == 1
+        names = ["https:443", "http:80", "quic:443", "claim:/x"]
+        offer = {"protocol": 1, "names": names, "something": "new"}
+        socket_passing.send(channel, offer, 4 * [one.fileno()])
+        takeover = await taking
+        assert set(takeover.claims) == {"/x"}
+        kept = takeover.ports_for({"https": 443, "http": 8080})
+        assert [name for name, _ in kept] == ["https"]
+        assert kept[0][1].getsockname() == one.getsockname()
+        completing = asyncio.ensure_future(takeover.complete())
+        assert (await run_in_daemon_thread("serving", lambda: socket_passing.receive(channel)))[0]
+        channel.close()
+        await completing
+        assert takeover.is_complete, "the predecessor has ended"
+        kept[0][1].close()
+        os.close(takeover.claims["/x"])
