@@ -28,7 +28,7 @@ TESTS = {
     "access": ["tests/access"],
     # What the inspector, the compressor and a tunnel need of it is asked in their own tests.
     "proxying": [
-        *("tests/proxying", "tests/compression", "tests/wire/test_tunnels.py"),
+        *("tests/proxying", "tests/compression", "tests/cache", "tests/wire/test_tunnels.py"),
         *("tests/wire/test_choreography.py", "tests/inspector/test_recorder.py"),
         *("tests/inspector/test_guard.py", "tests/access/test_access_control.py"),
     ],
@@ -46,7 +46,8 @@ QUICK_TESTS = {
     "proxying": [
         f"tests/proxying/test_{name}.py"
         for name in (
-            *("decision_cache", "forwarder", "forwarder_in_memory", "messages", "open_requests"),
+            *("decision_cache", "forwarder", "forwarder_in_memory", "frame_walker", "messages"),
+            *("open_requests", "page_deadline", "pool", "tunnel_keepalive"),
             *("outage", "pool_rules", "request_log", "responses", "router", "tunnel_ends"),
         )
     ],
