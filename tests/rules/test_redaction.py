@@ -166,6 +166,8 @@ PHRASES = [
     (b"No token:", b"No token:"),
     (b"No token: ", b"No token: "),
     (b"Two  spaces", b"Two  spaces"),
+    (b"Bad code: s3cret", b"Bad code: [redacted]"),
+    (b"No Sec-WebSocket-Key: abc", b"No Sec-WebSocket-Key: abc"),
     (b"ada:s3cret@h", b"[redacted]@h"),
     (b"", b""),
 ]
