@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
+from typing import cast
 
 import pytest
 
 from proxy.jupyter.readiness import is_silent
 from proxy.proxying.page_deadline import PageDeadline
+from proxy.proxying.pool import Pool
 from tests.edges import Edge, edge, request
 from tests.upstreams import OK, Visit, upstream
 
@@ -288,3 +290,69 @@ async def test_zero_switches_it_off() -> None:
         await settle()
         assert probe.asked == 0
         asking.cancel()
+
+
+class Waiting:
+    """An upstream connection on which a page waits; it is asked and failed like a real one."""
+
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+
+    def page_since(self, since: float) -> bool:
+        return True
+
+    def fail(self, error: Exception) -> None:
+        self.errors.append(error)
+
+
+class Connections:
+    """A pool in which one page waits."""
+
+    def __init__(self) -> None:
+        self.connection = Waiting()
+        self.open = {self.connection}
+
+
+class Asked:
+    """Counts how often Jupyter is asked."""
+
+    def __init__(self, *, answers: bool) -> None:
+        self.answers = answers
+        self.asked: list[float] = []
+
+    async def __call__(self, seconds: float) -> bool:
+        self.asked.append(seconds)
+        return self.answers
+
+
+async def test_a_jupyter_that_answers_is_not_asked_again_at_once() -> None:
+    probe, pool = Asked(answers=True), Connections()
+    deadline = PageDeadline(cast(Pool, pool), 0.3, probe)
+    for now, asked in ((1000.0, 1), (1000.05, 1), (1000.2, 2), (1000.25, 2)):
+        deadline.look(now)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert len(probe.asked) == asked, now
+    assert probe.asked == [pytest.approx(0.1)] * 2
+    assert pool.connection.errors == []
+
+
+async def test_a_page_has_all_of_its_time_even_if_the_probe_fails_at_once() -> None:
+    probe, pool = Asked(answers=False), Connections()
+    deadline = PageDeadline(cast(Pool, pool), 0.3, probe)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    deadline.look(monotonic())
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not pool.connection.errors:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert loop.time() - began >= 0.1
+    (error,) = pool.connection.errors
+    assert str(error) == "no answer within 0.3 s, and a probe beside it had none either"
+
+
+async def test_without_a_limit_nobody_asks() -> None:
+    probe = Asked(answers=False)
+    PageDeadline(cast(Pool, Connections()), 0.0, probe).look(1000.0)
+    await asyncio.sleep(0)
+    assert probe.asked == []
