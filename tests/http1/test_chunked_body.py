@@ -13,7 +13,11 @@ from proxy.http1.chunked_body import (
     ChunkedBody,
     open_body,
 )
-from proxy.http1.request_body import EXPECT_CONTINUE_SECONDS, SizedBody
+from proxy.http1.request_body import (
+    EXPECT_CONTINUE_SECONDS,
+    MAX_BUFFERED_BODY_BYTES,
+    SizedBody,
+)
 from proxy.net.limits import Limits
 from proxy.rules.framing import Framing
 
@@ -113,6 +117,36 @@ def test_what_comes_behind_the_last_chunk_is_no_content(behind: bytes) -> None:
             content.feed(piece)
         assert content.arrived() == b"a"
         assert content.outstanding
+
+
+def test_an_empty_line_behind_the_last_chunk_is_no_content_either() -> None:
+    content = body()
+    content.feed(b"1\r\na\r\n0\r\n\r\n")
+    content.feed(b"\r\n")
+    assert content.outstanding
+
+
+def test_chunks_that_come_together_wait_as_one_piece() -> None:
+    content = body()
+    content.feed(b"1\r\na\r\n")
+    content.feed(b"1\r\nb\r\n1\r\nc\r\n")
+    assert content._pieces == [b"a", b"bc"]
+    content.feed(b"1\r\nd\r\n1\r\ne\r\n1\r\nf\r\n")
+    assert content._pieces == [b"a", b"bc", b"def"]
+
+
+@pytest.mark.parametrize("framing", [Framing(2**20, False, None), Framing(0, True, None)])
+def test_so_much_content_may_wait(framing: Framing) -> None:
+    source = Source()
+    content = open_body(source, LIMITS, framing, expects_continue=False)
+    paused = []
+    for size in (MAX_BUFFERED_BODY_BYTES - 1, 1, 1):
+        piece = b"x" * size
+        content.feed(b"%x\r\n%b\r\n" % (size, piece) if framing.chunked else piece)
+        paused.append(source.paused)
+    assert paused == [False, False, True]
+    assert content.take() == b"x" * (MAX_BUFFERED_BODY_BYTES + 1)
+    assert not source.paused
 
 
 @pytest.mark.parametrize("how", ["discard", "fail"])
