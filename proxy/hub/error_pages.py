@@ -15,7 +15,7 @@ from time import monotonic
 import aiohttp
 from aiohttp import web
 
-from proxy.hub.targets import Target
+from proxy.hub.targets import RouteTarget
 from proxy.runtime.log_throttle import LogThrottle
 from proxy.web.errors import error_response
 from proxy.web.security import hide_server
@@ -39,7 +39,7 @@ class ErrorPages:
         folder: Has ``<code>.html`` or ``error.html``; None for no files.
     """
 
-    def __init__(self, target: Target | None, folder: Path | None = None) -> None:
+    def __init__(self, target: RouteTarget | None, folder: Path | None = None) -> None:
         self._target = target
         self._folder = folder
         self._failures = LogThrottle()
@@ -66,7 +66,7 @@ class ErrorPages:
         reason = "upstream" if status == 503 else ""
         return error_response(request, status, reason, _SENTENCES.get(status, "An error."))
 
-    async def _fetch(self, target: Target, status: int, url: str) -> web.Response | None:
+    async def _fetch(self, target: RouteTarget, status: int, url: str) -> web.Response | None:
         address = target.address
         path = target.path.decode("ascii").rstrip("/")
         page = f"{address.origin}{path}/{status}"
@@ -103,7 +103,7 @@ async def _health(_request: web.Request) -> web.Response:
     return web.json_response({"status": "OK"})
 
 
-def _session(target: Target) -> aiohttp.ClientSession:
+def _session(target: RouteTarget) -> aiohttp.ClientSession:
     path = target.address.path
     connector = aiohttp.UnixConnector(path) if path is not None else None
     return aiohttp.ClientSession(

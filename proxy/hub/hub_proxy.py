@@ -24,7 +24,7 @@ from proxy.hub.options import Endpoint, HubOptions
 from proxy.hub.route_table import HubRoute, RouteTable
 from proxy.hub.router import HubRouter, LookUps
 from proxy.hub.sites import hub_limits, hub_site
-from proxy.hub.targets import Target, parse_target
+from proxy.hub.targets import RouteTarget, parse_target
 from proxy.net.limits import new_connection_limit, new_request_limit
 from proxy.net.listener import Listener
 from proxy.net.upstream_tls import UpstreamTls
@@ -235,7 +235,7 @@ class HubProxy:
     def _make_pages(self) -> web.Application:
         return make_pages_app(self._error_pages)
 
-    def _parsed_error_target(self) -> Target | None:
+    def _parsed_error_target(self) -> RouteTarget | None:
         url = self._options.error_target
         try:
             return parse_target(url, self._client_tls) if url else None

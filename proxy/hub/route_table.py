@@ -9,7 +9,7 @@ from time import time
 from typing import Any
 
 from proxy.hub.journal import Journal, StoredRoute
-from proxy.hub.targets import Target, parse_target
+from proxy.hub.targets import RouteTarget, parse_target
 from proxy.net.upstream_tls import UpstreamTls
 from proxy.proxying.activity import Activity
 from proxy.proxying.pool import Pool
@@ -33,7 +33,7 @@ class HubRoute:
 
     path: str
     data: dict[str, Any]
-    target: Target
+    target: RouteTarget
     activity: Activity
     used: Route | None = None
     _was_idle: bool = field(default=False)

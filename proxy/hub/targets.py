@@ -12,7 +12,7 @@ UNIX_SCHEMES = ("http+unix", "unix+http")
 EXAMPLE = "write for example http://10.0.0.7:8888"
 
 
-class Target(NamedTuple):
+class RouteTarget(NamedTuple):
     """A parsed target.
 
     Attributes:
@@ -26,7 +26,7 @@ class Target(NamedTuple):
     query: bytes = b""
 
 
-def parse_target(url: str, tls: UpstreamTls) -> Target:
+def parse_target(url: str, tls: UpstreamTls) -> RouteTarget:
     """Read a target: ``http://``, ``https://`` or ``http+unix://`` with an escaped path.
 
     Args:
@@ -50,11 +50,11 @@ def parse_target(url: str, tls: UpstreamTls) -> Target:
                 f"target {url!r}: the host must be an escaped absolute path; write for example "
                 "http+unix://%2Frun%2Fuser.sock"
             )
-        return Target(UpstreamAddress("localhost", 80, socket_path), path, query)
+        return RouteTarget(UpstreamAddress("localhost", 80, socket_path), path, query)
     if parts.scheme not in ("http", "https"):
         raise ValueError(f"target {url!r}: the scheme must be http, https or http+unix; {EXAMPLE}.")
     if not host or port == 0:
         raise ValueError(f"target {url!r}: a host, and a port other than 0, are needed; {EXAMPLE}.")
     if parts.scheme == "https":
-        return Target(UpstreamAddress(host, port or 443, tls=tls), path, query)
-    return Target(UpstreamAddress(host, port or 80), path, query)
+        return RouteTarget(UpstreamAddress(host, port or 443, tls=tls), path, query)
+    return RouteTarget(UpstreamAddress(host, port or 80), path, query)

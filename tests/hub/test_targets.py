@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.hub.targets import Target, parse_target
+from proxy.hub.targets import RouteTarget, parse_target
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.net.upstream_tls import UpstreamTls
 
 TLS = UpstreamTls("/ca.pem")
 GOOD = [
-    ("http://10.0.0.7:8888", Target(UpstreamAddress("10.0.0.7", 8888))),
-    ("http://10.0.0.7:8888/", Target(UpstreamAddress("10.0.0.7", 8888))),
-    ("http://pod", Target(UpstreamAddress("pod", 80))),
-    ("http://[::1]:1/a/b?c=d", Target(UpstreamAddress("::1", 1), b"/a/b", b"c=d")),
-    ("https://pod", Target(UpstreamAddress("pod", 443, tls=TLS))),
-    ("http+unix://%2Frun%2Fa.sock", Target(UpstreamAddress("localhost", 80, "/run/a.sock"))),
-    ("unix+http://%2Frun%2Fa/x", Target(UpstreamAddress("localhost", 80, "/run/a"), b"/x")),
+    ("http://10.0.0.7:8888", RouteTarget(UpstreamAddress("10.0.0.7", 8888))),
+    ("http://10.0.0.7:8888/", RouteTarget(UpstreamAddress("10.0.0.7", 8888))),
+    ("http://pod", RouteTarget(UpstreamAddress("pod", 80))),
+    ("http://[::1]:1/a/b?c=d", RouteTarget(UpstreamAddress("::1", 1), b"/a/b", b"c=d")),
+    ("https://pod", RouteTarget(UpstreamAddress("pod", 443, tls=TLS))),
+    ("http+unix://%2Frun%2Fa.sock", RouteTarget(UpstreamAddress("localhost", 80, "/run/a.sock"))),
+    ("unix+http://%2Frun%2Fa/x", RouteTarget(UpstreamAddress("localhost", 80, "/run/a"), b"/x")),
 ]
 
 
 @pytest.mark.parametrize(("url", "target"), GOOD)
-def test_good(url: str, target: Target) -> None:
+def test_good(url: str, target: RouteTarget) -> None:
     assert parse_target(url, TLS) == target
 
 
