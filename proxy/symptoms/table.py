@@ -127,7 +127,7 @@ _ALL = (
     ),
     Symptom(
         "header-limit",
-        Severity.ERROR,
+        Severity.WARNING,
         "The proxy refuses a head that Jupyter takes",
         "a limit of the proxy (nginx: large_client_header_buffers, 8 KiB a line); tornado takes "
         "64 KiB",

@@ -62,3 +62,12 @@ def test_the_afternoon_of_the_author(start: Start) -> None:
     proxy.restart(mended(proxy, second))
     third = examine(proxy)
     assert third.found == [], third
+
+
+def test_of_a_bare_nginx_the_worst_comes_first(start: Start) -> None:
+    """With nothing but proxy_pass much is wrong; what stops everybody stands above the rest."""
+    bare = NGINX.without(
+        *("proxy_set_header Host", "proxy_set_header Upgrade", "proxy_set_header Connection"),
+        *("client_max_body_size", "large_client_header_buffers"),
+    )
+    assert examine(start(bare)).found == ["origin-refused", "header-limit"]
