@@ -144,7 +144,7 @@ def test_systemd_accepts_the_service_with_its_alternatives(unit: Path) -> None:
     text = unit.read_text()
     text = re.sub(r"(?m)^ExecStart=.*\n", "", text)
     text, count = re.subn(r"(?m)^#(?=[A-Z]\w+=)", "", text)
-    assert count == 7
+    assert count == 8
     text = re.sub(r"(?m)^(User|Group|SupplementaryGroups)=.*", r"\1=root", text)
     unit.write_text(text)
     said = _systemd_analyze("verify", "--man=no", unit)

@@ -42,6 +42,9 @@ def lines_of(status: Status, now: datetime) -> list[Line]:
         ("Address", ", ".join(status["addresses"]), "cyan"),
         ("Listening", ", ".join(status["listening"]), ""),
     ]
+    if status["reload_refused"]:
+        refused = f"refused, the configuration from before stays: {status['reload_refused']}"
+        lines.append(("Reload", refused, "red"))
     if status["metrics"]:
         lines.append(("Metrics", f"http://{status['metrics']}/metrics", ""))
     lines.append(_jupyter(status["jupyter"], now))

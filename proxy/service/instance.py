@@ -187,6 +187,7 @@ def _about(configuration: LiveConfiguration, since: datetime) -> Status:
         "user": user,
         "since": since.astimezone(UTC).isoformat(timespec="seconds"),
         "service": unit_name(),
+        "reload_refused": configuration.refusal,
         "state_folder": str(settings.state_folder.absolute()),
         "addresses": [str(origin) for origin in settings.origins],
         "listening": [_shown(host, port) for port in ports for host in settings.bind],

@@ -12,6 +12,9 @@ def state_text(status: Status) -> str:
         status: As ``proxy.service.status`` describes it.
     """
     parts = [_jupyter(status), _count(status["websockets"], "WebSocket")]
+    if status["reload_refused"]:
+        reason = status["reload_refused"].replace("\n", " ")
+        parts.insert(0, f"reload refused, the configuration from before stays: {reason}")
     if status["certificates"]:
         first = min(status["certificates"], key=lambda certificate: certificate["days_left"])
         parts.append(f"certificate {_count(first['days_left'], 'day')}")

@@ -6,6 +6,7 @@
      "version": "0.1.0", "command": "up", "pid": 4711, "user": "ada",
      "since": "2026-01-01T00:00:00+00:00",
      "service": "labgate.service",            # empty: no service manager started it
+     "reload_refused": "",                    # why, if the last reload was
      "state_folder": "/var/lib/labgate",
      "addresses": ["https://lab.example.org"],  # the public ones, canonical first
      "listening": ["0.0.0.0:443", …],

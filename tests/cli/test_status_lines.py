@@ -20,6 +20,7 @@ STATUS: dict[str, Any] = {
     "user": "ada",
     "since": SINCE,
     "service": "labgate.service",
+    "reload_refused": "",
     "state_folder": "/var/lib/labgate",
     "addresses": ["https://lab.example.org"],
     "listening": ["0.0.0.0:443", "[::]:443"],
@@ -72,6 +73,14 @@ def test_what_runs_since_when() -> None:
         "1.2.3, process 4711 of ada, labgate up, service labgate.service, since "
     )
     assert text.endswith(" (2 d 4 h)")
+
+
+def test_a_refused_reload_is_said_until_one_succeeds() -> None:
+    text, style = text_of("Reload", reload_refused="listen.workers: 'x' is not a number.")
+    assert text == (
+        "refused, the configuration from before stays: listen.workers: 'x' is not a number."
+    )
+    assert style == "red"
 
 
 JUPYTER = STATUS["jupyter"]

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.deployment.machine import Machine
 from tests.e2e.programs import until
@@ -48,7 +49,7 @@ def status(machine: Machine) -> dict[str, Any]:
 def test_from_its_installation_to_its_removal(machine: Machine) -> None:
     before = machine.run("find", "/etc", "-newer", "/proc/1/comm", "-type", "f")
     installed(machine)
-    started(machine, "labgate.service")
+    started(machine, "labgate.socket", "labgate.service")
     # Ready means serving: there is nothing to wait for.
     assert answers(machine)
     now = status(machine)
@@ -64,6 +65,8 @@ def test_from_its_installation_to_its_removal(machine: Machine) -> None:
 
     said = machine.run("labgate", "stop")
     assert "has stopped" in said
+    # Otherwise the next connection would start it again.
+    assert machine.unit("labgate.socket", "ActiveState") == "inactive"
     assert machine.unit("labgate", "ActiveState") == "inactive"
     assert machine.unit("labgate", "NRestarts") == "0"
     said = machine.run("labgate", "status", codes=[1])
@@ -123,6 +126,42 @@ def test_a_worker_that_is_killed_or_hangs_is_no_end(machine: Machine, ending: st
     )
     assert machine.unit("labgate", "NRestarts") == "0"
     assert answers(machine)
+
+
+OWN_USER = """
+[Service]
+User=labgate
+Group=labgate
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+LoadCredential=fullchain.pem:/root/fullchain.pem
+LoadCredential=privkey.pem:/root/privkey.pem
+LoadCredential=htpasswd:/root/htpasswd
+"""
+
+
+def test_a_user_of_its_own_gets_keys_and_passwords_from_systemd(machine: Machine) -> None:
+    leaf = trustme.CA().issue_cert("lab.example.org")
+    chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems).decode()
+    machine.write("/root/fullchain.pem", chain)
+    machine.write("/root/privkey.pem", leaf.private_key_pem.bytes().decode())
+    machine.write("/root/htpasswd", "ada:$apr1$WQkSdlAO$Hh3dUsEg.Uf4n8jOvYHMj1\n")
+    machine.run("chmod", "600", "/root/privkey.pem", "/root/htpasswd")
+    machine.run("useradd", "--system", "labgate")
+    credentials = "/run/credentials/labgate.service"
+    installed(machine, "--domain", "lab.example.org", "--htpasswd", f"{credentials}/htpasswd")
+    machine.write("/etc/systemd/system/labgate.service.d/user.conf", OWN_USER)
+    machine.run("chgrp", "labgate", "/etc/labgate/labgate.toml")
+    machine.run("chmod", "g+r", "/etc/labgate/labgate.toml")
+    machine.run("systemctl", "daemon-reload")
+    started(machine, "labgate.service")
+    now = status(machine)
+    assert now["user"] == "labgate"
+    (certificate,) = now["certificates"]
+    assert certificate["source"] == "credentials"
+    assert certificate["names"] == ["lab.example.org"]
+    site = "https://lab.example.org/api"
+    asked = ("curl", "-sk", "--resolve", "lab.example.org:443:127.0.0.1", site)
+    assert machine.run(*asked, "-o", "/dev/null", "-w", "%{http_code}") == "401"
 
 
 def test_how_exposed_it_is(machine: Machine) -> None:

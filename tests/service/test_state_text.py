@@ -9,16 +9,22 @@ from proxy.service.state_text import state_text
 JUPYTER = {"address": "http://127.0.0.1:8888", "state": "answers", "reason": ""}
 CERTIFICATE = {"days_left": 61, "problem": ""}
 STATUS: dict[str, Any] = {
+    "reload_refused": "",
     "jupyter": JUPYTER,
     "websockets": 2,
     "certificates": [],
     "processes": [{"answers": True}],
     "lockouts": [],
 }
+REFUSED = "reload refused, the configuration from before stays"
 ANSWERS = "Jupyter at http://127.0.0.1:8888 answers"
 
 TEXTS: list[tuple[dict[str, Any], str]] = [
     ({}, f"{ANSWERS}; 2 WebSockets"),
+    (
+        {"reload_refused": "one is.\nanother is."},
+        f"{REFUSED}: one is. another is.; {ANSWERS}; 2 WebSockets",
+    ),
     ({"websockets": 1}, f"{ANSWERS}; 1 WebSocket"),
     (
         {"certificates": [CERTIFICATE, CERTIFICATE | {"days_left": 1}]},
