@@ -86,7 +86,10 @@ def _jupyter(jupyter: Status, now: datetime) -> Line:
     where = f" at {jupyter['address']}" if jupyter["address"] else ""
     reason = f" ({jupyter['reason']})" if jupyter["reason"] else ""
     what = f"; {jupyter['description']}" if jupyter["description"] else ""
-    text = f"{jupyter['state']}{where}{reason}, since {_since(jupyter['since'], now)}{what}"
+    # Nobody knows when a Jupyter that was not launched here began or ceased to answer.
+    known = jupyter["description"] and jupyter["state"] != "does not answer"
+    since = f", since {_since(jupyter['since'], now)}" if known else ""
+    text = f"{jupyter['state']}{where}{reason}{since}{what}"
     return ("Jupyter", text, "green" if jupyter["state"] == "answers" else "yellow")
 
 

@@ -13,7 +13,8 @@
      "metrics": "127.0.0.1:9464",             # empty: nowhere
      "jupyter": {"address": "http://127.0.0.1:8888", "description": "container jupyter (…)",
                  "state": "answers",          # starting, answers, does not answer, restarting
-                 "reason": "", "since": "…"},
+                 "reason": "",
+                 "since": "…"},               # when labgate last saw it begin or end
      "connections": 3, "websockets": 2, "requests": 0,
      "certificates": [{"names": […], "source": "certbot", "not_after": "…", "days_left": 61,
                        "temporary": false, "problem": "", "next_renewal": null}],
@@ -53,7 +54,7 @@ class JupyterStatus:
         description: How it was launched; empty if somebody else did that.
         state: ``starting``, ``answers``, ``does not answer`` or ``restarting``.
         reason: Why it does not answer, or is started again.
-        since: When that began.
+        since: When it last began or ended, as far as labgate saw it.
     """
 
     address: str

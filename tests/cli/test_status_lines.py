@@ -93,7 +93,7 @@ def test_jupyter() -> None:
     assert style == "green"
     paused = JUPYTER | {"state": "does not answer", "reason": "paused"}
     text, style = text_of("Jupyter", jupyter=paused)
-    assert text.startswith("does not answer at http://127.0.0.1:8888 (paused), since ")
+    assert text.startswith("does not answer at http://127.0.0.1:8888 (paused); container ")
     assert style == "yellow"
 
 
