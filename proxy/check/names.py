@@ -34,7 +34,7 @@ async def _check(host: str) -> Verdict:
         )
     addresses = sorted({str(info[4][0]) for info in found})
     shown = f"{host} is {', '.join(addresses)}"
-    if any(_is_here(address) for address in addresses):
+    if any(is_address_here(address) for address in addresses):
         return Verdict(SUBJECT, f"{shown}, an address of this machine.")
     return remark(
         SUBJECT,
@@ -42,7 +42,7 @@ async def _check(host: str) -> Verdict:
     )
 
 
-def _is_here(address: str) -> bool:
+def is_address_here(address: str) -> bool:
     """Whether an address is one of this machine's."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:

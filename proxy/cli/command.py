@@ -56,13 +56,13 @@ def command(arguments: list[str] | None) -> int:
             from proxy.cli import reload  # noqa: PLC0415  aiohttp costs 0.4 s
 
             return (reload.reload if parsed.command == "reload" else reload.upgrade)(parsed)
-        settings = _read(parsed)
-        log_to_stderr(settings.log.level, settings.log.format)
-        keep_last_problems()
         if parsed.command in RUNNING:
             from proxy.cli import running  # noqa: PLC0415  aiohttp costs 0.3 s
 
-            return asyncio.run(running.run(parsed, settings))
+            return asyncio.run(running.run(parsed))
+        settings = _read(parsed)
+        log_to_stderr(settings.log.level, settings.log.format)
+        keep_last_problems()
         if parsed.command == "cert":
             return _run_cert(parsed, settings)
         from proxy.cli import run  # noqa: PLC0415  commands load what they need

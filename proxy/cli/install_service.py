@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from proxy.check.names import is_address_here
 from proxy.config.load import DEFAULT_FILE, load
 from proxy.config.settings import Settings
 from proxy.errors import StartError, UsageError
@@ -77,13 +78,6 @@ def service_files(
         machine: Where labgate and its configuration are.
     """
     serve = bool(settings.upstream.url)
-    ports = [settings.https_port] if settings.listen.tls else []
-    ports += [settings.http_port] if settings.http_port else []
-    listening = [
-        f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        for port in ports
-        for host in settings.bind
-    ]
     values: dict[str, dict[str, Any]] = {}
     for key in typed:
         section, name = key.split(".")
@@ -93,13 +87,25 @@ def service_files(
         # With "auto" an engine that does not answer at boot means a process without volumes.
         values.setdefault("jupyter", {})["launch"] = "docker"
     unit = service_unit(shipped_file("labgate.service"), machine, serve=serve)
-    socket = socket_unit(shipped_file("labgate.socket"), listening)
+    socket = socket_unit(shipped_file("labgate.socket"), _listening(settings))
     toml = configuration_file(shipped_file("labgate.toml"), values)
     path = Path(machine.configuration)
     return [
         ServiceFile(SERVICE, unit, 0o644, f"{SERVICE.name} {PURPOSES[SERVICE]}"),
         ServiceFile(SOCKET, socket, 0o644, f"{SOCKET.name} {PURPOSES[SOCKET]}"),
         ServiceFile(path, toml, 0o600, f"{path.name} {CONFIGURATION_PURPOSE}", keep=True),
+    ]
+
+
+def _listening(settings: Settings) -> list[str]:
+    """The addresses for systemd; like labgate itself, without those that the machine lacks."""
+    ports = [settings.https_port] if settings.listen.tls else []
+    ports += [settings.http_port] if settings.http_port else []
+    if not settings.listen.bind and not settings.local:
+        return [str(port) for port in ports]  # all addresses
+    hosts = [host for host in settings.bind if settings.listen.bind or is_address_here(host)]
+    return [
+        f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for port in ports for host in hosts
     ]
 
 

@@ -7,18 +7,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
-import tomllib
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from proxy.admin.client import AdminClient
-from proxy.config.load import DEFAULT_FILE, load
-from proxy.config.settings import Settings
-from proxy.errors import UsageError
-from proxy.service.state_folder import instance_folder
+from proxy.service.state_folder import find_state_folder
 
 
 def reload(parsed: argparse.Namespace) -> int:
@@ -40,24 +34,6 @@ def reload(parsed: argparse.Namespace) -> int:
 async def _ask(state_folder: Path) -> Any:
     async with AdminClient.connect(state_folder) as client:
         return await client.post("reload")
-
-
-def find_state_folder(file: Path | None) -> Path:
-    """The state folder, also where the rest of the configuration is wrong.
-
-    The running labgate says then what is wrong, in its log and to the service manager, too.
-
-    Args:
-        file: ``--config``.
-    """
-    with suppress(UsageError):
-        return instance_folder(load({}, file=file))
-    if folder := os.environ.get("LABGATE_STATE__FOLDER"):
-        return Path(folder)
-    path = file or Path(os.environ.get("LABGATE_CONFIG", DEFAULT_FILE))
-    with suppress(OSError, ValueError, LookupError, TypeError):
-        return Path(tomllib.loads(path.read_text("utf-8"))["state"]["folder"])
-    return instance_folder(Settings())
 
 
 def upgrade(parsed: argparse.Namespace) -> int:

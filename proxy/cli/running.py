@@ -17,20 +17,19 @@ from typing import Any
 
 from proxy.admin.client import AdminClient
 from proxy.cli.status_lines import facts_of, print_status
-from proxy.config.settings import Settings
 from proxy.errors import StartError
-from proxy.service.state_folder import instance_folder
+from proxy.service.state_folder import find_state_folder
 
 ROOT_UID = 0
 
 
-async def run(parsed: argparse.Namespace, settings: Settings) -> int:
+async def run(parsed: argparse.Namespace) -> int:
     """Run one of them; returns the exit code.
 
     Raises:
         StartError: No labgate runs, or it refuses.
     """
-    async with AdminClient.connect(instance_folder(settings)) as client:
+    async with AdminClient.connect(find_state_folder(parsed.config)) as client:
         match parsed.command:
             case "status":
                 await _status(client, as_json=parsed.json)

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from proxy.admin.socket_path import socket_path
+from proxy.config.load import merged
 from proxy.config.settings import Settings
+from proxy.config.valid_part import valid_part
 
 SERVICE_FOLDER = Path("/var/lib/labgate")
 """Of the systemd service (``StateDirectory=labgate``) and of the image."""
+
+
+def find_state_folder(file: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder to look into, also where the rest of the configuration is wrong.
+
+    The running labgate knows better what is wrong with it, and may be asked just for that.
+
+    Args:
+        file: ``--config``.
+        environment: Usually ``os.environ``.
+    """
+    read = valid_part({}, environment, file, {})
+    settings = read.settings
+    if settings is None:  # the values contradict each other
+        settings = valid_part(
+            {"state": merged(read.sources).get("state", {})}, {}, None, {}
+        ).settings
+    return instance_folder(settings or Settings())
 
 
 def instance_folder(settings: Settings, service_folder: Path = SERVICE_FOLDER) -> Path:

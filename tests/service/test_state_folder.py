@@ -6,7 +6,7 @@ import pytest
 
 from proxy.admin.socket_path import socket_path
 from proxy.config.settings import Settings
-from proxy.service.state_folder import instance_folder
+from proxy.service.state_folder import find_state_folder, instance_folder
 
 
 def in_use(folder: Path) -> Path:
@@ -42,3 +42,24 @@ def test_the_services_was_left_by_a_stopped_one(own: Path, sockets: Path) -> Non
 def test_the_configured_one_is_taken_whatever_runs(sockets: Path) -> None:
     settings = Settings.model_validate({"state": {"folder": sockets / "elsewhere"}})
     assert instance_folder(settings, in_use(sockets / "service")) == sockets / "elsewhere"
+
+
+WRONG = [
+    '[listen]\nworkers = "many"\n',
+    "[listen]\ntls = false\nhttp_port = 0\n",
+    "[nonsense]\nkey = 1\n",
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_it_is_found_where_the_rest_is_wrong(sockets: Path, wrong: str) -> None:
+    file = sockets / "labgate.toml"
+    file.write_text(f'{wrong}[state]\nfolder = "{sockets}/state"\n')
+    assert find_state_folder(file, {}) == sockets / "state"
+
+
+def test_the_environment_names_it_where_the_file_cannot_be_read(sockets: Path) -> None:
+    file = sockets / "labgate.toml"
+    file.write_text("not TOML")
+    environment = {"LABGATE_STATE__FOLDER": str(sockets / "state")}
+    assert find_state_folder(file, environment) == sockets / "state"
