@@ -128,9 +128,11 @@ class Instance:
             follow: Whether new lines come until labgate ends.
 
         Raises:
-            StartError: labgate did not launch this Jupyter.
+            StartError: labgate did not launch this Jupyter, or not yet.
         """
         launcher = self._app.jupyter.launcher
+        if launcher is None and self._app.jupyter.phase == "starting":
+            raise StartError("Jupyter is not there yet: `labgate status` says when it is.")
         if launcher is None:
             raise StartError(
                 f"labgate did not launch the Jupyter at {self._app.upstream}, so it has no log of "
