@@ -97,7 +97,7 @@ def credential_pair() -> tuple[Path, Path] | None:
     if not folder:
         return None
     cert, key = Path(folder) / "fullchain.pem", Path(folder) / "privkey.pem"
-    return (cert, key) if cert.exists() and key.exists() else None
+    return (cert, key) if _present(cert) and _present(key) else None
 
 
 def _configured_source(settings: Settings, cert: Path, key: Path) -> CertificateSource:

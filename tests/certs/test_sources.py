@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from proxy.certs import files
+from proxy.certs.files import load_pair
 from proxy.certs.sources import sources_of
 from proxy.config.settings import Settings
+from proxy.errors import StartError
 from tests.certificates import pair
 
 
@@ -71,3 +73,16 @@ def test_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (source.kind, source.cert, source.key) == ("credentials", cert, key)
     (named,) = sources_of(settings(tmp_path, tls={"cert": [cert], "key": [key]}))
     assert named.kind == "credentials"
+
+
+def test_credentials_that_may_not_be_looked_at_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a folder of another user's: reading them says what is wrong."""
+    folder = tmp_path / "c"
+    folder.symlink_to(folder)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    (source,) = sources_of(settings(tmp_path))
+    assert source.kind == "credentials"
+    with pytest.raises(StartError, match="fullchain"):
+        load_pair(source.cert, source.key)
