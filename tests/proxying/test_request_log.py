@@ -51,7 +51,20 @@ def test_an_address_that_is_locked_out_has_one_line(caplog: pytest.LogCaptureFix
     log = RequestLog()
     for refusal in (LOCKOUT, LOCKOUT, REFUSAL, LOCKOUT):
         log.refused(Record(HEAD), refusal)
-    assert [line[:11] for line in caplog.messages] == ["refused 429", "refused 403"]
+    first, second = caplog.messages
+    assert first == f"refused 429 by rule lockout: Try again in 5 s; {REQUEST}"
+    assert second.startswith("refused 403")
+
+
+def test_the_next_line_of_a_crowd_says_how_many_there_were(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log = RequestLog()
+    for _ in range(3):
+        log.refused(Record(HEAD), LOCKOUT)
+    log._lockouts._next = 0.0  # as if the minute were over
+    log.refused(Record(HEAD), LOCKOUT)
+    assert caplog.messages[-1].endswith("; 2 more since the last such line")
 
 
 LIMITS = [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from proxy.errors import ClientFault, UpstreamDown, UpstreamError, UpstreamGarbage, UpstreamTimeout
 from proxy.observe.record import Record
 from proxy.proxying import responses
 from proxy.rules.decision import Refuse
+from proxy.short_response import Response
 from proxy.web.page import WAITING
 from tests.heads import get
 
@@ -77,3 +80,47 @@ def test_too_many_at_once() -> None:
     crowded = responses.crowded(RECORD)
     assert (crowded.status, crowded.close) == (503, False)
     assert crowded.content == b"Too many requests at once; try again in a moment.\n"
+
+
+JSON = Record(get(b"Accept: application/json"), request_id=b"0af7")
+REASONS = [
+    (responses.crowded(JSON), "limit", "Too many requests at once; try again in a moment."),
+    (
+        responses.failed(JSON),
+        "fault",
+        "This server failed to answer the request; its log has the reason.",
+    ),
+    (responses.refused(JSON, Refuse(403, "origin", "No.")), "origin", "No."),
+    (responses.unavailable(JSON, 502), "upstream", "Jupyter's answer could not be understood."),
+    (
+        responses.unavailable(JSON, 503),
+        "upstream",
+        "Jupyter is not answering yet; try again in a moment.",
+    ),
+    (responses.unavailable(JSON, 504), "upstream", "Jupyter did not answer in time."),
+    (responses.unavailable(JSON, 599), "upstream", "Jupyter's answer could not be understood."),
+]
+
+
+@pytest.mark.parametrize(("response", "reason", "message"), REASONS)
+def test_a_program_reads_the_reason(response: Response, reason: str, message: str) -> None:
+    assert json.loads(response.content) == {
+        "message": message,
+        "reason": reason,
+        "request_id": "0af7",
+    }
+    assert (b"Content-Type", b"application/json") in response.fields
+    assert not [value for name, value in response.fields if name == b"Content-Security-Policy"]
+
+
+def test_what_is_crowded_says_when_to_come_again() -> None:
+    assert (b"Retry-After", b"2") in responses.crowded(RECORD).fields
+    assert not responses.crowded(RECORD).close
+    assert responses.failed(RECORD).close
+
+
+def test_an_error_page_brings_its_policy() -> None:
+    failed = responses.failed(PAGE)
+    (policy,) = [value for name, value in failed.fields if name == b"Content-Security-Policy"]
+    assert policy.startswith(b"default-src 'none'")
+    assert (b"Content-Type", b"text/html; charset=utf-8") in failed.fields
