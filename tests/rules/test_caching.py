@@ -24,6 +24,7 @@ KEPT = [
     pytest.param(FILE, (IMMUTABLE,), id="immutable"),
     pytest.param(FILE + b"?v=00ff", (IMMUTABLE,), id="immutable, with a version"),
     pytest.param(FILE + b"?v=00ff", (b"Cache-Control: max-age=315360000",), id="a version alone"),
+    pytest.param(FILE + b"?v=1", (b"Cache-Control: max-age=86400",), id="a version, for a day"),
     pytest.param(FILE, (b"Cache-Control: Immutable", b"Cache-Control: max-age=99999"), id="two"),
     pytest.param(FILE, (IMMUTABLE, b'ETag: "a"', b"Expires: x"), id="with validators"),
     pytest.param(b"/lab/extensions/x/static/style.js", (IMMUTABLE,), id="an extension"),
@@ -123,6 +124,17 @@ def test_other_methods_are_jupyters(method: bytes) -> None:
     assert not may_answer(get(method=method))
     assert may_answer(get(method=b"GET"))
     assert may_answer(get(method=b"HEAD"))
+
+
+@pytest.mark.parametrize("line", [b"Range: bytes=0-1", b"Pragma: no-cache", b"Cache-Control: x"])
+def test_what_is_asked_of_jupyter_itself(line: bytes) -> None:
+    assert not may_answer(get(line))
+    assert may_answer(get(b"X-" + line))
+
+
+def test_several_values_are_told_apart() -> None:
+    lines = (b"Cache-Control: a", b"Cache-Control: b")
+    assert validators_of(answered(*lines)).cache_control == b"a, b"
 
 
 KNOWN = [

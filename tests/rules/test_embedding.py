@@ -28,6 +28,7 @@ POLICIES = [
         b"default-src 'none'; " + LISTED + b";sandbox allow-scripts",
     ),
     (b"frame-ancestors 'self', frame-ancestors 'none'", LISTED + b", " + LISTED),
+    (b"frame-ancestors 'self' https://a.example", LISTED),
     (b"default-src 'self'", b"default-src 'self'"),
     (b"frame-ancestors-of-mine x", b"frame-ancestors-of-mine x"),
     (b"", b""),
@@ -38,8 +39,11 @@ POLICIES = [
 def test_only_frame_ancestors_are_replaced(policy: bytes, expected: bytes) -> None:
     assert frame_ancestors(policy, EMBEDDED) == expected
     head = answered(b"Content-Security-Policy: " + policy)
-    sent, _ = downstream_fields(head, EMBEDDED, LAB)
+    changes: list[Change] = []
+    sent, _ = downstream_fields(head, EMBEDDED, LAB, changes=changes)
     assert sent == [(b"Content-Security-Policy", expected)]
+    assert {change.rule for change in changes} <= {"embedding"}
+    assert bool(changes) is (policy != expected)
     assert downstream_fields(head, SITE, LAB)[0] == list(head.fields), "unchanged where off"
 
 
@@ -85,6 +89,16 @@ REFERER = b"Referer: https://portal.example/"
 REQUESTS = [
     pytest.param((*FRAME, REFERER), b"/lab", True, id="a listed site"),
     pytest.param((*FRAME, b"Referer: HTTPS://Portal.Example/x?y"), b"/lab", True, id="its path"),
+    pytest.param(
+        (*FRAME, b"Referer: https://portal.example/a/b?next=https://evil.example/"),
+        *(b"/lab", True),
+        id="a listed site with another in its query",
+    ),
+    pytest.param(
+        (*FRAME, b"Referer: https://evil.example/a?https://portal.example/"),
+        *(b"/lab", False),
+        id="another site with a listed one in its query",
+    ),
     pytest.param(FRAME, b"/lab", True, id="a site that does not say which"),
     pytest.param((*FRAME, b"Referer: https://evil.example/"), b"/lab", False, id="another site"),
     pytest.param((*FRAME, b"Referer: https://portal.example.evil/"), b"/lab", False, id="like it"),
