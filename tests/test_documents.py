@@ -17,7 +17,9 @@ DOCUMENTS = [
     "README.md",
     "tests/mutants/README.md",
     "tests/wire/README.md",
+    ".github/CLIENTS.md",
     ".github/CONTRIBUTING.md",
+    ".github/MIGRATING.md",
     ".github/SECURITY.md",
 ]
 
@@ -72,11 +74,14 @@ def test_the_commands_of_the_readme_are_understood() -> None:
         parse_arguments(shlex.split(line.partition(" >> ")[0], comments=True))
 
 
-def test_the_keys_named_in_the_readme_exist() -> None:
+@pytest.mark.parametrize("document", ["README.md", ".github/CLIENTS.md", ".github/MIGRATING.md"])
+def test_the_keys_that_are_named_exist(document: str) -> None:
     known = {f"{section}.{key}" for section, key in keys()}
     sections = "|".join(sorted({key.partition(".")[0] for key in known}))
-    named = set(re.findall(rf"`((?:{sections})\.[a-z_]+)(?: = [^`]*)?`", README))
-    assert len(named) > 4
+    named = set(
+        re.findall(rf"`((?:{sections})\.[a-z_]+)(?: = [^`]*)?`", (ROOT / document).read_text())
+    )
+    assert len(named) > 3
     assert named <= known | {"upstream.pool", "upstream.relay", "upstream.tunnel"}
 
 
