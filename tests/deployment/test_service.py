@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-import trustme
 
 from tests.deployment.machine import Machine
 from tests.e2e.programs import until
@@ -125,33 +124,6 @@ def test_a_worker_that_hangs_is_no_end(machine: Machine) -> None:
     )
     assert machine.unit("labgate", "NRestarts") == "0"
     assert answers(machine)
-
-
-CREDENTIALS = """
-[Service]
-LoadCredential=fullchain.pem:/root/fullchain.pem
-LoadCredential=privkey.pem:/root/privkey.pem
-LoadCredential=htpasswd:/root/htpasswd
-"""
-
-
-def test_keys_and_passwords_come_from_systemd(machine: Machine) -> None:
-    leaf = trustme.CA().issue_cert("lab.example.org")
-    chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems).decode()
-    machine.write("/root/fullchain.pem", chain)
-    machine.write("/root/privkey.pem", leaf.private_key_pem.bytes().decode())
-    machine.write("/root/htpasswd", "ada:$apr1$WQkSdlAO$Hh3dUsEg.Uf4n8jOvYHMj1\n")
-    handed_over = "/run/credentials/labgate.service/htpasswd"
-    installed(machine, "--domain", "lab.example.org", "--htpasswd", handed_over)
-    machine.write("/etc/systemd/system/labgate.service.d/credentials.conf", CREDENTIALS)
-    machine.run("systemctl", "daemon-reload")
-    started(machine, "labgate.service")
-    (certificate,) = status(machine)["certificates"]
-    assert certificate["source"] == "credentials"
-    assert certificate["names"] == ["lab.example.org"]
-    site = "https://lab.example.org/api"
-    asked = ("curl", "-sk", "--resolve", "lab.example.org:443:127.0.0.1", site)
-    assert machine.run(*asked, "-o", "/dev/null", "-w", "%{http_code}") == "401"
 
 
 def test_how_exposed_it_is(machine: Machine) -> None:
