@@ -49,6 +49,10 @@ RUN groupadd --gid 65532 labgate \
     --shell /usr/sbin/nologin labgate \
  && install -d -o 65532 -g 0 -m 0770 /var/lib/labgate
 COPY --from=build /opt/labgate /opt/labgate
+# The name by which JupyterHub's Kubernetes chart starts the proxy.
+RUN printf '#!/bin/sh\nexec /opt/labgate/bin/labgate hub "$@"\n' \
+    > /usr/local/bin/configurable-http-proxy \
+ && chmod 0755 /usr/local/bin/configurable-http-proxy
 # BIND: labgate's own default for localhost is loopback, which no published port reaches.
 # PYTHONMALLOC: memory goes back to the system after a crowd (config/labgate.service has more).
 ENV PATH=/opt/labgate/bin:$PATH \

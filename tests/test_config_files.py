@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from proxy.cli.arguments import parse_arguments
+from proxy.cli.hub import hub_options
 from proxy.config.jupyter_settings import DEFAULT_IMAGE
 from proxy.config.load import load
 from proxy.config.section import Section
@@ -241,3 +243,28 @@ def test_the_locks_agree() -> None:
         pinned[lock.stem] = set(re.findall(r"(?m)^[a-z][^ ]*==[^ ]+", lock.read_text("utf-8")))
         assert pinned[lock.stem]
     assert pinned["runtime"] <= pinned["up"] <= pinned["dev"]
+
+
+def test_the_image_has_the_command_of_jupyterhubs_chart() -> None:
+    text = (CONFIG.parent / "Dockerfile").read_text("utf-8")
+    assert "exec /opt/labgate/bin/labgate hub" in text
+    assert "/usr/local/bin/configurable-http-proxy" in text
+
+
+def test_the_stack_of_a_hub_has_flags_that_there_are() -> None:
+    stack = yaml.safe_load((CONFIG / "swarm" / "compose.yaml").read_text("utf-8"))
+    proxy = stack["services"]["proxy"]
+    parsed = parse_arguments(["hub", *proxy["command"]])
+    options = hub_options(parsed, {"CONFIGPROXY_AUTH_TOKEN": "x"})
+    assert options.warnings == ()
+    assert proxy["ports"] == [{"target": options.public.port, "published": 8000, "mode": "host"}]
+    assert f":{options.public.port}/_chp_healthz" in proxy["healthcheck"]["test"][-1]
+    assert float(proxy["stop_grace_period"].rstrip("s")) > options.drain_seconds
+    # The API is in a network that no user's server is in.
+    assert f"http://proxy:{options.api.port}" in (CONFIG / "swarm/jupyterhub_config.py").read_text()
+
+
+def test_the_values_for_the_chart_name_an_image_alone() -> None:
+    values = yaml.safe_load((CONFIG / "kubernetes/jupyterhub/values.yaml").read_text("utf-8"))
+    assert set(values) == {"proxy"}
+    assert set(values["proxy"]["chp"]) == {"image"}

@@ -141,7 +141,7 @@ def _run_hub(parsed: argparse.Namespace) -> int:
     from proxy.cli import hub  # noqa: PLC0415  commands load what they need
 
     options = hub.hub_options(parsed, os.environ)
-    log_to_stderr(options.log_level)
+    log_to_stderr(options.log_level, options.log_format)
     gc.freeze()
     gc.enable()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 
 from proxy.config.types import parse_domain
 from proxy.errors import StartError, UsageError
@@ -84,6 +85,7 @@ def hub_options(parsed: argparse.Namespace, environment: Mapping[str, str]) -> H
         custom_headers=tuple(_field(text) for text in parsed.custom_header),
         host_routing=parsed.host_routing,
         log_level="warning" if parsed.log_level == "warn" else parsed.log_level,
+        log_format=_log_format(parsed, environment),
         timeout_ms=parsed.timeout,
         proxy_timeout_ms=parsed.proxy_timeout,
         keep_alive_timeout_ms=parsed.keep_alive_timeout,
@@ -225,6 +227,15 @@ def _tls_files(parsed: argparse.Namespace, group: str, passphrase: str) -> TlsFi
         requested,
         requested and getattr(parsed, f"{group}_reject_unauthorized"),
     )
+
+
+def _log_format(
+    parsed: argparse.Namespace, environment: Mapping[str, str]
+) -> Literal["text", "json"]:
+    chosen = parsed.log_format or environment.get("LABGATE_LOG__FORMAT") or "text"
+    if chosen not in ("text", "json"):
+        raise UsageError(f"LABGATE_LOG__FORMAT is {chosen!r}; write text or json.")
+    return "json" if chosen == "json" else "text"
 
 
 def _field(text: str) -> Field:

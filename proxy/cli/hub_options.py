@@ -150,6 +150,11 @@ def _add_running(command: Parser) -> None:
         choices=("debug", "info", "warn", "error"),
         help="debug shows every request (default info)",
     )
+    add(
+        "--log-format",
+        choices=("text", "json"),
+        help="of each line (default: LABGATE_LOG__FORMAT, or text)",
+    )
     add("--workers", type=int, default=1, metavar="NUMBER", help="1: routes are in one process")
     add("-V", action="version", version="labgate hub", help=argparse.SUPPRESS)
 

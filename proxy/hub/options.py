@@ -85,6 +85,7 @@ class HubOptions:
         custom_headers: Set in each request.
         host_routing: The first segment of a route is a host.
         log_level: debug, info, warning or error.
+        log_format: text or json.
         timeout_ms: How long a client waits for the begin of a response; 0 for as long as it likes.
         proxy_timeout_ms: How long a target may take for it; 0 for as long as it likes.
         keep_alive_timeout_ms: How long a client's connection may be idle.
@@ -119,6 +120,7 @@ class HubOptions:
     custom_headers: tuple[Field, ...] = ()
     host_routing: bool = False
     log_level: str = "info"
+    log_format: Literal["text", "json"] = "text"
     timeout_ms: int = 0
     proxy_timeout_ms: int = 0
     keep_alive_timeout_ms: int = 5000

@@ -96,6 +96,14 @@ def test_the_public_origin() -> None:
     assert given == WebOrigin("http", "hub.example.org", 8000)
 
 
+def test_the_format_of_the_log_is_the_images_or_the_flags() -> None:
+    assert options().log_format == "text"
+    assert options(LABGATE_LOG__FORMAT="json").log_format == "json"
+    assert options("--log-format", "text", LABGATE_LOG__FORMAT="json").log_format == "text"
+    with pytest.raises(UsageError, match="LABGATE_LOG__FORMAT"):
+        options(LABGATE_LOG__FORMAT="xml")
+
+
 WRONG = [
     (["--socket", "/s", "--port", "1"], "exclude each other"),
     (["--api-socket", "/s", "--api-ip", "x"], "exclude each other"),
