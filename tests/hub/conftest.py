@@ -33,7 +33,10 @@ def chp(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(
     scope="module",
-    params=["labgate", pytest.param("chp", marks=pytest.mark.deployment)],
+    params=[
+        "labgate",
+        pytest.param("chp", marks=[pytest.mark.deployment, pytest.mark.xdist_group("chp")]),
+    ],
 )
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
