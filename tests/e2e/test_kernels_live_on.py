@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,8 @@ from websockets.typing import Origin
 
 from tests.conftest import TEST_IMAGE
 from tests.e2e.containers import docker
-from tests.e2e.programs import Labgate
+from tests.e2e.programs import ROOT, Labgate, until
+from tests.e2e.steady_load import SteadyLoad
 
 SESSION = uuid4().hex
 
@@ -76,3 +79,40 @@ def test_a_variable_outlives_labgate(how: str, name: str, tmp_path: Path) -> Non
         with channel(labgate, kernel) as opened:
             assert printed(opened, "print(kept)") == "42\n"
         assert labgate.stop(signal.SIGINT) == 0
+
+
+@pytest.mark.docker
+@pytest.mark.deployment
+def test_a_notebook_goes_on_across_an_upgrade(name: str, tmp_path: Path) -> None:
+    """Its open WebSocket stays with the one before, and new ones reach the same kernel."""
+    arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name)
+    labgate = Labgate(tmp_path, "up", *arguments)
+    with labgate:
+        token = f"token {labgate.token}"
+        kernel = labgate.ask("POST", "/api/kernels", Authorization=token).json()["id"]
+        started = docker("inspect", "--format", "{{.State.StartedAt}}", name)
+        with channel(labgate, kernel) as opened:
+            assert printed(opened, "kept = 6 * 7; print(kept)") == "42\n"
+            with SteadyLoad(labgate.connection, "/api") as load:
+                load.wait_for(10)
+                said = subprocess.run(
+                    [*labgate.command()[:3], "upgrade"],
+                    cwd=ROOT,
+                    env={**os.environ, **labgate.environment},
+                    capture_output=True,
+                    text=True,
+                    timeout=120,
+                    check=True,
+                ).stdout
+                load.wait_for(10)
+            assert load.lost == []
+            successor = int(said.split("process ")[1].split()[0])
+            with channel(labgate, kernel) as new:
+                assert printed(new, "print(kept)") == "42\n"
+            assert printed(opened, "print(kept + 1)") == "43\n"
+        assert labgate.running.wait(60) == 0
+        assert docker("inspect", "--format", "{{.State.StartedAt}}", name) == started
+        assert "adopted" in labgate.log
+        os.kill(successor, signal.SIGINT)
+        running = ("inspect", "--format", "{{.State.Running}}", name)
+        until(lambda: docker(*running) == "false", "Ctrl-C stops the container")
