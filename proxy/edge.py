@@ -49,6 +49,7 @@ class Edge:
         self._listeners: list[Listener | asyncio.Server] = []
         self.ports = Ports([], [])
         """The open ones."""
+        self._left_to_others = False
 
     @property
     def connections(self) -> int:
@@ -99,6 +100,7 @@ class Edge:
         No request is lost: handshakes go on, and an idle connection may bring one request more.
         Its response closes it.
         """
+        self._left_to_others = True
         for listener in self._listeners:
             if isinstance(listener, Listener):
                 listener.stop_accepting()
@@ -122,7 +124,7 @@ class Edge:
         Args:
             force: Set when nobody wants to wait.
         """
-        if self.ports.given:
+        if self.ports.given or self._left_to_others:
             self.leave_to_others()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LAST_REQUEST_SECONDS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from proxy.app import Application
+from proxy.builders import bind_ports
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.inspector.recorder import CaptureOptions
@@ -122,6 +124,12 @@ async def test_labgates_own_application_has_the_limits_of_the_configuration() ->
         await labgate.stop()
 
 
+async def ok(visit: Visit) -> None:
+    """Answers every request of a connection."""
+    while await visit.head():
+        await visit.say(OK)
+
+
 async def test_another_configuration_holds_from_the_next_request_on() -> None:
     """For a connection that was open before, too; lockouts outlast the change."""
     port = free_port()
@@ -129,10 +137,6 @@ async def test_another_configuration_holds_from_the_next_request_on() -> None:
 
     def settings(**sections: dict[str, Any]) -> Settings:
         return Settings.model_validate({"listen": listen, **sections})
-
-    async def ok(visit: Visit) -> None:
-        while await visit.head():
-            await visit.say(OK)
 
     async def status(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost:8443\r\n\r\n")
@@ -175,3 +179,33 @@ async def test_another_configuration_holds_from_the_next_request_on() -> None:
         assert await status(*connection) == 200
         connection[1].close()
         await labgate.stop()
+
+
+@pytest.mark.parametrize("how", ["handed over", "stopped"])
+async def test_a_request_on_its_way_is_answered_where_others_accept(how: str) -> None:
+    """Its client cannot know that this process takes no more; a closed connection would lose it."""
+    with socket.create_server(("127.0.0.1", 0)) as shared:
+        port = shared.getsockname()[1]
+        settings = Settings.model_validate({"listen": {"bind": "127.0.0.1", "tls": False}})
+        labgate = Application(settings, access_log=False, renew=False)
+        await labgate.start(bind_ports(settings, [("http", shared.dup())]))
+        async with asyncio.timeout(PATIENCE_SECONDS), upstream(ok) as jupyter:
+            labgate.connect_to(jupyter.address)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET / HTTP/1.1\r\nHost: localhost:8443\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
+            stopping = None
+            if how == "handed over":
+                labgate.leave_to_others()
+            else:
+                stopping = asyncio.ensure_future(labgate.stop())
+                await asyncio.sleep(0)
+            writer.write(b"GET / HTTP/1.1\r\nHost: localhost:8443\r\n\r\n")
+            rest = await reader.read()
+            assert b"HTTP/1.1 200 " in rest
+            assert b"\r\nConnection: close\r\n" in rest
+            writer.close()
+            await (stopping or labgate.stop())
+        shared.setblocking(False)
+        with socket.create_connection(("127.0.0.1", port)):
+            shared.accept()[0].close()

@@ -144,6 +144,7 @@ class _Worker:
         """Handle SIGTERM for this worker alone: drain; a second one ends the draining."""
         if self._stop.is_set():
             self._force.set()
+        self._app.leave_to_others()
         self._stop.set()
         self._channel.send({"draining": True})
 

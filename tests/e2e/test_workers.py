@@ -23,6 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
 from tests.e2e.programs import ROOT, Labgate, free_port, until
+from tests.e2e.steady_load import SteadyLoad
 from tests.passwords import write_htpasswd
 
 MOST_DIALS = 200
@@ -203,6 +204,20 @@ def test_sigterm_for_one_worker_replaces_it(tmp_path: Path, behind: str) -> None
                 assert all(echoes(one) for one in again.values())
             until(lambda: not running(leaving), "the worker does not end")
             assert echoes(opened[spared])
+        assert labgate.stop() == 0
+
+
+def test_workers_are_replaced_without_a_lost_request(tmp_path: Path, behind: str) -> None:
+    """Over connections that are kept, and over new ones, which a successor may accept."""
+    with two(tmp_path, behind, LABGATE_LISTEN__DRAIN_SECONDS="30") as labgate:
+        with SteadyLoad(labgate.connection) as load:
+            load.wait_for(20)
+            for leaving in workers(labgate):
+                os.kill(leaving, signal.SIGTERM)
+                gone({leaving})
+                until(lambda: len(workers(labgate)) == 2, lambda: labgate.log)
+                load.wait_for(20)
+        assert load.lost == []
         assert labgate.stop() == 0
 
 
