@@ -100,7 +100,7 @@ class Scratch:
         chosen = [
             mutant
             for mutant in sorted(self._mutants(), key=_order)[:sample]
-            if mutant.name not in killed
+            if _known(mutant, killed) is None
         ]
         if not chosen and not killed:
             raise RuntimeError(f"mutmut made no mutants:\n{end}")
@@ -111,7 +111,7 @@ class Scratch:
         tried = {mutant.name: mutant for mutant in self._mutants()}
         if any(tried[mutant.name].exit_code is None for mutant in chosen):
             raise RuntimeError(f"mutmut did not try every mutant:\n{end}")
-        return [killed.get(mutant.name, mutant) for mutant in tried.values()]
+        return [_known(mutant, killed) or mutant for mutant in tried.values()]
 
     def _copy(self) -> None:
         """Copy the files that git knows, with their present content, and configure mutmut.
@@ -183,6 +183,12 @@ class Scratch:
             name = file.relative_to(top).as_posix().removesuffix(".py.spans")
             found += mutants_of(top / f"{name}.py", name.replace("/", "."))
         return found
+
+
+def _known(mutant: Mutant, killed: Mapping[str, Mutant]) -> Mutant | None:
+    """The same mutant among those that are killed; a name alone changes with its function."""
+    known = killed.get(mutant.name)
+    return known if known is not None and known.key == mutant.key else None
 
 
 def _order(mutant: Mutant) -> bytes:
