@@ -94,3 +94,28 @@ async def test_a_drain_closes_what_is_idle_and_lets_the_rest_end() -> None:
     site.answer()
     assert busy.state == "closing"
     assert b"\r\nConnection: close\r\n" in busy.written
+
+
+async def test_a_drain_may_leave_idle_clients_one_request_more() -> None:
+    site = Site()
+    server = Http1Server(site)
+    connection, transport = server.connection(CLIENT, slot(), True), MemoryTransport()
+    connection.connection_made(transport)
+    server.drain(keep_idle=True)
+    assert transport.state == "open"
+    assert isinstance(connection, ServerConnection)
+    connection.data_received(GET)
+    site.answer()
+    assert b"\r\nConnection: close\r\n" in transport.written
+
+
+async def test_a_connection_that_is_made_during_a_drain_has_one_request() -> None:
+    site = Site()
+    server = Http1Server(site)
+    server.drain()
+    connection, transport = server.connection(CLIENT, slot(), True), MemoryTransport()
+    assert isinstance(connection, ServerConnection)
+    connection.connection_made(transport)
+    connection.data_received(GET)
+    site.answer()
+    assert b"\r\nConnection: close\r\n" in transport.written
