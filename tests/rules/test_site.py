@@ -102,3 +102,9 @@ def test_labgates_own_application_gets_the_public_names_and_its_credentials() ->
     assert site.for_web_app() == replace(
         SITE, preserve=True, requires_login=False, hsts_seconds=0, challenges=True
     )
+
+
+def test_only_what_goes_to_jupyter_as_configured_is_compressed() -> None:
+    site = replace(SITE, compressible=(b"/static/",))
+    assert site.for_web_app().compressible == ()
+    assert site.unmodified().compressible == ()
