@@ -26,4 +26,9 @@ and 112 with it). But of 134,000 mutated beginnings of connections some made its
 index out of bounds, raised as a BaseException), and it takes what h2 refuses: ``+1`` and ``1_0``
 as Content-Length, a table size update in the middle of a header block, an incomplete Huffman code.
 It has no types, either. ``zttp`` is faster by far, and calls itself experimental.
+
+A small request (9 fields, a response of 1 KiB) took labgate 132 microseconds of CPU with ten
+streams at once and 200 to 225 with one, where nginx's HTTP/2 took 62 to 75 configured as usual and
+15 to 20 tuned; in HTTP/1.1 labgate took 52 to 73 of them (``h2load -n 4000 -c 4``, in one run, on
+two cores that had other work).
 """

@@ -429,3 +429,23 @@ async def test_a_response_that_nobody_takes_is_given_up(monkeypatch: pytest.Monk
         assert client.streams[1].reset == "CANCEL"
         assert len(running.server.stream_limit) == 0
         client.send(frames.get(3, b"/nowhere"))
+
+
+async def test_the_inspector_shows_what_it_shows_of_http_1_1() -> None:
+    recorder = Recorder(lambda _: [OK])
+    async with upstream(recorder) as jupyter, secured(jupyter.address) as running:
+        running.edge.inspect()
+        client = await running.connect()
+        client.send(frames.headers(1, (*POST, (b"x-a", b"b")), end=False))
+        client.send(frames.data(1, b"content", end=True))
+        assert (await client.response(1)).content == b"ok"
+        await sweep(running, lambda: len(running.edge.captured))
+        (exchange,) = running.edge.captured
+    assert exchange.received.line == "POST / HTTP/2.0"
+    assert exchange.received.value("x-a") == "b"
+    assert exchange.sent_up is not None
+    assert exchange.sent_up.line == "POST / HTTP/1.1"
+    assert exchange.sent_up.value("x-a") == "b"
+    assert (exchange.bytes_up, exchange.bytes_down) == (len(b"content"), len(b"ok"))
+    assert exchange.content_up is not None
+    assert exchange.times.tls is not None
