@@ -75,8 +75,9 @@ async def test_short_responses_overtake_long_ones() -> None:
     async with upstream(Jupyter(2)) as jupyter, secured(jupyter.address) as running:
         client = await running.connect_silently()
         found = await order(client, frames.get(1, b"/large"), frames.get(3, b"/short"))
+    # It may have got into the window before.
+    assert found[0] == 3 or 3 not in found
     assert found[-1] == 1
-    assert len(runs(found)) <= 3
 
 
 async def test_incremental_responses_take_turns() -> None:

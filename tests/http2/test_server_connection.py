@@ -11,7 +11,9 @@ import pytest
 from proxy.http1 import timeouts
 from proxy.http2 import server_connection
 from proxy.http2.settings import MAX_STREAMS, STREAM_WINDOW_BYTES
+from proxy.messages import RequestBody, Responder
 from proxy.net.limits import DEFAULT_LIMITS, Limits
+from proxy.rules.head import RequestHead
 from tests.edges import enforcing_timeouts
 from tests.http2 import frames
 from tests.http2.secured import LIMIT_SECONDS, SecuredEdge, secured
@@ -227,6 +229,27 @@ async def test_an_interim_response_comes_before_the_final_one() -> None:
         assert found.content == b"ok"
 
 
+async def test_an_interim_response_needs_nothing_behind_it() -> None:
+    """As Early Hints that labgate knows before it has asked Jupyter."""
+
+    class Unfinished:
+        def cancel(self) -> None:
+            pass
+
+    def dispatch(head: RequestHead, body: RequestBody, responder: Responder) -> Unfinished:
+        asyncio.get_running_loop().call_soon(
+            responder.send_interim, 103, b"Early Hints", [(b"Link", b"</x.js>; rel=preload")]
+        )
+        return Unfinished()
+
+    async with secured(None) as running:
+        running.server.dispatch = dispatch
+        client = await running.connect()
+        client.send(frames.get(1))
+        await client.until_begun(1)
+        assert client.streams[1].statuses == [103]
+
+
 async def test_a_large_response_waits_for_the_clients_windows() -> None:
     content = bytes(range(256)) * 4096
 
@@ -316,7 +339,10 @@ async def test_cookies_stay_out_of_the_table_of_fields() -> None:
 # The end
 
 
-async def test_a_drain_finishes_what_is_open_and_refuses_the_rest() -> None:
+async def test_a_drain_finishes_what_is_open_and_refuses_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timeouts, "LINGER_SECONDS", 0.05)
     release = asyncio.Event()
 
     async def answer(visit: Visit) -> None:
@@ -339,8 +365,7 @@ async def test_a_drain_finishes_what_is_open_and_refuses_the_rest() -> None:
         found = await client.response(1)
         assert (found.statuses, found.content) == ([200], b"ok")
         await idle.until(lambda: idle.goaway)
-        await client.close()
-        await idle.close()
+        await sweep(running, lambda: client.closed and idle.closed)
         await sweep(running, lambda: not running.server.connections)
 
 
