@@ -119,7 +119,7 @@ class Handover:
             async with asyncio.timeout(CONNECT_SECONDS):
                 channel, _ = await asyncio.get_running_loop().sock_accept(listening)
             await self._talk(channel)
-        except (OSError, ValueError, TimeoutError) as error:
+        except (OSError, ValueError, LookupError, TimeoutError) as error:
             log.warning("nobody takes over: %s; this labgate goes on", error or "it took too long")
         finally:
             remove_private(listening)
@@ -130,8 +130,9 @@ class Handover:
                 self.may_restart_jupyter.set()
 
     async def _talk(self, channel: socket.socket) -> None:
-        pid = peer_pid(channel) or 0
         hello = await _receive(channel, CONNECT_SECONDS)
+        # Where the system does not say who it is, the successor does.
+        pid = peer_pid(channel) or int(hello["pid"])
         log.info("process %d (labgate %s) takes over", pid, hello.get("version", "?"))
         if refusal := _refusal(hello, pid):
             socket_passing.send(channel, {"protocol": PROTOCOL, "refused": refusal})

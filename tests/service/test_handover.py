@@ -16,7 +16,7 @@ from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.service.handover import Handover
 from proxy.service.takeover import Takeover
 
-NEWER = {"protocol": 1, "version": "9.9", "something": "new"}
+NEWER = {"protocol": 1, "version": "9.9", "pid": os.getpid(), "something": "new"}
 
 
 def connected(path: Path) -> socket.socket:
