@@ -2,7 +2,8 @@
 
 Only what labgate itself has fetched without credentials is kept, so nobody gets from here what
 Jupyter does not give to everybody. A file is answered from here only while it is known to be
-Jupyter's: see ``static_cache``.
+Jupyter's: see ``static_cache``. Each worker has its own memory, since a look-up in it must cost
+nothing; the disk is shared, so that a file is compressed once.
 
 - ``static_cache``  finds files for requests; fetches and checks them in the background
 - ``anonymous_fetch``  requests of labgate's own, without credentials

@@ -33,6 +33,7 @@ class DiskStore:
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
+        self._failed = False
 
     def read_all(self) -> list[StoredFile]:
         """Every file that is whole; the others are removed.
@@ -57,12 +58,14 @@ class DiskStore:
         return file if file is not None and file.key == key else None
 
     def write(self, file: StoredFile) -> None:
-        """Keep a file; a disk that cannot is only logged."""
+        """Keep a file; that the disk cannot is only logged, and once."""
         try:
             make_private_folder(self._folder)
             write_atomically(self._path(file.key), _serialized(file))
         except OSError as error:
-            log.info("cannot keep a static file on disk: %s", error.strerror or error)
+            if not self._failed:
+                log.info("cannot keep static files on disk: %s", error.strerror or error)
+            self._failed = True
 
     def remove(self, key: FileKey) -> None:
         """Forget a file, if it is there."""
