@@ -1,4 +1,4 @@
-"""Every peer in turn: a cold load, a notebook and a second load, on each line."""
+"""Every peer in turn: a cold load, a second load and a notebook, on each line."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
+import requests
 from playwright.sync_api import Browser
 from playwright.sync_api import Error as PlaywrightError
 
@@ -21,7 +22,7 @@ from tests.bench.peers import Peer
 from tests.bench.process import Program
 from tests.bench.recipes import free_port
 from tests.bench.samples import Samples
-from tests.e2e.programs import Jupyter, until
+from tests.e2e.programs import TOKEN, Jupyter, until
 
 SETTLING_SECONDS = 20.0
 """After the first load through a proxy, not measured: what it does once, it does then."""
@@ -81,6 +82,7 @@ class Through:
         visit.page.screenshot(path=picture)
         visit.open_notebook()
         visit.close()
+        self._tidy_up()
         time.sleep(settling_seconds)
 
     def measure(self, line: Line) -> Outcome:
@@ -91,10 +93,11 @@ class Through:
             cold = visit.load()
             proxy = self.program.cpu_seconds() - proxy
             jupyter = self._jupyter_seconds() - jupyter
-            notebook = visit.open_notebook()
             second = visit.load()
+            notebook = visit.open_notebook()
         finally:
             visit.close()
+            self._tidy_up()
         found = {
             figures.COLD[line].name: cold.seconds,
             figures.NOTEBOOK[line].name: notebook,
@@ -105,6 +108,15 @@ class Through:
             figures.PROXY_CPU.name: 1000 * proxy,
         }
         return Outcome(found)
+
+    def _tidy_up(self) -> None:
+        """End the kernel and remove the notebook: the next visitor finds neither."""
+        api = f"http://127.0.0.1:{self._jupyter.port}/api/sessions"
+        headers = {"Authorization": f"token {TOKEN}"}
+        for session in requests.get(api, headers=headers, timeout=30).json():
+            requests.delete(f"{api}/{session['id']}", headers=headers, timeout=30)
+        for notebook in self._jupyter.work.glob("*.ipynb"):
+            notebook.unlink()
 
     def _jupyter_seconds(self) -> float:
         """CPU time of the server itself; kernels are the person's."""
@@ -128,18 +140,24 @@ def run(
         (work / "jupyter").mkdir()
         jupyter = stack.enter_context(Jupyter(work / "jupyter"))
         browser = stack.enter_context(chromium(certificate.chain))
-        running: list[Through] = []
+        running: dict[str, Through] = {}
         for peer in peers:
             tell(f"{peer.name} for the first time")
             through = Through(peer, jupyter, certificate, work, browser)
             stack.callback(through.program.stop)
             picture = pictures / f"labgate-page-{peer.name.replace(':', '-')}.png"
             through.warm(picture, settling_seconds)
-            running.append(through)
+            running[peer.name] = through
         for repetition in range(repetitions):
-            turn = repetition % len(running)
             for line in LINES:
                 tell(f"{line.said}, {repetition + 1} of {repetitions}")
-                for through in [*running[turn:], *running[:turn]]:
-                    samples.add(PageLoad(line), through.peer.name, through.measure(line))
+                turn = repetition % max(1, len(running))
+                names = list(running)
+                for name in [*names[turn:], *names[:turn]]:
+                    try:
+                        samples.add(PageLoad(line), name, running[name].measure(line))
+                    except PlaywrightError as error:
+                        said = error.message.partition("\n")[0]
+                        samples.remarks.append(f"{line.said}: {name} failed: {said}")
+                        del running[name]
     return samples
