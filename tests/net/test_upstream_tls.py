@@ -63,7 +63,9 @@ async def test_requests_and_kept_connections(tmp_path: Path, ca: str) -> None:
     assert len(jupyter.visits) <= 2
 
 
-async def test_a_websocket_and_its_end(tmp_path: Path, ca: str) -> None:
+async def test_a_websocket_and_its_end(
+    tmp_path: Path, ca: str, caplog: pytest.LogCaptureFixture
+) -> None:
     context = serving(tmp_path, "localhost")
     async with (
         upstream(echo, context=context) as jupyter,
@@ -78,6 +80,7 @@ async def test_a_websocket_and_its_end(tmp_path: Path, ca: str) -> None:
         # One direction alone cannot be ended over TLS: both are.
         writer.write_eof()
         assert await reader.read() == b""
+    assert not caplog.records, "the transport was asked for what it cannot do"
 
 
 async def test_the_upstream_ends_a_websocket_first(
