@@ -58,6 +58,7 @@ class StaticCache:
         max_bytes: What the files in memory may take.
         check_seconds: Files in use are checked this often at most.
         quiet_seconds: How long after the last new one files are fetched.
+        retry_seconds: How long after Jupyter could not be reached it is asked again.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class StaticCache:
         *,
         check_seconds: float = CHECK_SECONDS,
         quiet_seconds: float = QUIET_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self.files = MemoryStore(max_bytes)
         self.hits = 0
@@ -76,6 +78,7 @@ class StaticCache:
         self._disk = disk
         self._check_seconds = check_seconds
         self._quiet_seconds = quiet_seconds
+        self._retry_seconds = retry_seconds
         self._site: Site | None = None
         self._watch: UpstreamWatch | None = None
         self._watching_since = 0.0
@@ -168,7 +171,7 @@ class StaticCache:
                 await self._fetch_candidates()
             except (UpstreamError, OSError, TimeoutError):
                 # Jupyter is not there; whoever asks for it gets that from the forwarder.
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(self._retry_seconds)
                 self._work_to_do.set()
 
     async def _check_files(self) -> None:

@@ -104,7 +104,12 @@ async def caching(
         async with edge(jupyter.address, site=site) as running:
             disk = DiskStore(folder, max_bytes) if folder is not None else None
             cache = StaticCache(
-                running.pool, disk, max_bytes, check_seconds=check_seconds, quiet_seconds=0.0
+                running.pool,
+                disk,
+                max_bytes,
+                check_seconds=check_seconds,
+                quiet_seconds=0.0,
+                retry_seconds=0.05,
             )
             running.router.keep_files(cache)
             running.router.use(site)
@@ -303,10 +308,10 @@ async def test_a_jupyter_that_is_upgraded_while_it_runs() -> None:
         await it.fill(SCRIPT, PLAIN)
         it.jupyter.files[PLAIN] = File(CONTENT_AFTER)
         await asyncio.sleep(0.06)
-        _, _, content = await it.get(PLAIN)
-        assert content == CONTENT_AFTER
         await it.get(PLAIN, ACCEPT)
         assert it.outcomes[-1] == "forwarded"
+        _, _, content = await it.get(PLAIN)
+        assert content == CONTENT_AFTER
         await until(lambda: not it.cache.files.targets)
 
 
