@@ -14,6 +14,9 @@ SURVIVED = frozenset({0, 5, 33})
 TIMEOUTS = frozenset({24, 36, 152, 255, -24, -9})
 """Exit codes of mutmut for tests that did not end in time, or were killed for it."""
 
+FIRST_LINE = "- its first line\n+ its first line, with another default"
+"""What is said of a change that a mutant's number hides."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
@@ -61,7 +64,8 @@ def mutants_of(mutated: Path, module: str) -> list[Mutant]:
             _source(lines, spans[f"{function}__mutmut_{which}"]) for which in ("orig", number)
         )
         path = function.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
-        found.append(Mutant(f"{module}.{path}\n{_changed_lines(before, after)}", name, exit_code))
+        changed = _changed_lines(before, after) or FIRST_LINE
+        found.append(Mutant(f"{module}.{path}\n{changed}", name, exit_code))
     return found
 
 

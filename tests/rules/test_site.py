@@ -72,8 +72,12 @@ def test_what_is_configured_is_as_it_was_given() -> None:
         trusted_proxies=loopback,
         requires_login=True,
         observe=True,
+        compressible=(b"/static/",),
+        embed_in=(b"https://portal.example",),
     )
     assert site.observe
+    assert site.compressible == (b"/static/",)
+    assert site.embed_in == (b"https://portal.example",)
     assert (site.domains, site.upstream) == ((LAB,), JUPYTER)
     assert (site.preserve, site.canonical_redirect, site.websocket_without_origin) == (True,) * 3
     assert (site.base_path, site.challenges, site.hsts_seconds) == ("/lab/", True, 60)
