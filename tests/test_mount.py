@@ -25,8 +25,9 @@ START_SECONDS = 60
 
 
 def example() -> str:
-    """The only program in the README."""
-    (text,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    """The program ``lab.py`` in the README."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (text,) = re.findall(r"```python\n(# lab\.py: .*?)```", readme, re.DOTALL)
     return str(text)
 
 

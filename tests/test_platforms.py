@@ -41,7 +41,15 @@ GUARDED = {
     "jupyter/unsaved_changes.py": "# What comes and goes by itself",  # in a container, too
     "runtime/memory.py": "(OSError, AttributeError)",
     "net/keepalive.py": "if hasattr(system, name)",
+    "net/send_buffer.py": "if _OPTION is not None",
     "workers/sockets.py": 'KERNEL_BALANCES = sys.platform == "linux"',
+    "runtime/resident_memory.py": "0 where there is no /proc",
+    "service/handover.py": "empty where there are none",
+    "service/unit_name.py": 'if not environment.get("NOTIFY_SOCKET")',
+    "service/unit_files.py": "0 if there is none",
+    "cli/install_service.py": "There is no systemctl here",
+    "cli/running.py": 'unit = status["service"]\n    if unit:',  # only systemd names one
+    "cli/service_options.py": "for a service of\nsystemd journalctl",
 }
 """File, and the line that has labgate do without."""
 
@@ -60,6 +68,11 @@ def test_what_only_linux_has_is_guarded() -> None:
 @pytest.mark.parametrize("commands", [LINUX, MACOS])
 def test_a_taken_port_is_explained_with_a_command_of_the_system(commands: Commands) -> None:
     assert re.fullmatch(r"`(ss|lsof) .*:8443\b.*`", commands.listener_of(8443))
+
+
+def test_no_command_for_a_mac_is_one_that_only_linux_has() -> None:
+    assert ONLY_LINUX.search(repr(LINUX))
+    assert not ONLY_LINUX.search(repr(MACOS))
 
 
 def test_a_vanished_peer_is_noticed_on_macos() -> None:

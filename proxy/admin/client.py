@@ -19,6 +19,7 @@ import aiohttp
 from proxy.admin.protection import BASE
 from proxy.admin.socket_path import socket_path
 from proxy.errors import StartError
+from proxy.runtime.system_commands import COMMANDS
 
 CONNECT_SECONDS = 5.0
 _WITHOUT_END = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
@@ -158,7 +159,7 @@ def _unreachable(path: Path, error: aiohttp.ClientError) -> StartError:
         # A labgate that was killed leaves its socket behind.
         return NotRunning(
             f"No labgate runs: the one that made {path} was killed. Start it again with "
-            "`labgate up` or `labgate serve`, or `systemctl start labgate`."
+            f"{COMMANDS.start_labgate}."
         )
     return StartError(f"The running labgate does not answer any more: {error}.")
 

@@ -16,8 +16,8 @@ warnings. One fact a line where there is no terminal; --json for programs."""
 
 LOGS = """\
 Print the last lines of Jupyter's log: of the container or the process that
-labgate launched. labgate's own log is its standard error: journalctl -u labgate,
-docker logs, or the terminal it was started at."""
+labgate launched. labgate's own log is its standard error: for a service of
+systemd journalctl -u labgate, else docker logs, or the terminal."""
 
 STOP = """\
 Stop the labgate with the same state folder, and the Jupyter that it launched.

@@ -17,11 +17,13 @@ class Commands:
         start_engine: Starts a Docker Engine.
         engine_log: Shows the engine's log.
         listening: Shows the process that listens on ``{port}``.
+        start_labgate: Starts labgate.
     """
 
     start_engine: str
     engine_log: str
     listening: str
+    start_labgate: str
 
     def listener_of(self, port: int) -> str:
         """The command that shows the process that listens on ``port``."""
@@ -29,11 +31,15 @@ class Commands:
 
 
 LINUX = Commands(
-    "`systemctl start docker`", "`journalctl -u docker`", "`ss -ltnp 'sport = :{port}'`"
+    "`systemctl start docker`",
+    "`journalctl -u docker`",
+    "`ss -ltnp 'sport = :{port}'`",
+    "`labgate up`, `labgate serve` or `systemctl start labgate`",
 )
 MACOS = Commands(
     "open Docker Desktop",
     "Docker Desktop's Troubleshoot menu",
     "`lsof -nP -iTCP:{port} -sTCP:LISTEN`",
+    "`labgate up` or `labgate serve`",
 )
 COMMANDS = LINUX if sys.platform == "linux" else MACOS

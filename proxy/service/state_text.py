@@ -1,4 +1,4 @@
-"""The state in a line, for ``systemctl status``; pure."""
+"""The state in a line, as a service manager shows it; pure."""
 
 from __future__ import annotations
 

@@ -26,9 +26,10 @@ def nothing(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def labgate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labgate]:
-    """In front of nothing."""
+    """In front of nothing; its log has every request, those of health probes too."""
     folder = tmp_path_factory.mktemp("pages")
-    with Labgate(folder, "serve", "--upstream", nothing(folder)) as running:
+    arguments = ("serve", "--upstream", nothing(folder))
+    with Labgate(folder, *arguments, environment={"LABGATE_LOG__HEALTH": "true"}) as running:
         yield running
 
 
