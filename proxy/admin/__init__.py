@@ -6,7 +6,7 @@ In the order a request meets them:
 
 - ``server``        the listeners
 - ``unix_socket``   a socket that only labgate's user can use
-- ``socket_path``   where it is
+- ``socket_path``   where such sockets are
 - ``app``           ``make_admin_app``: the routes
 - ``protection``    who may ask: the address, the session, the page's own requests
 - ``sessions``      a token in an address becomes a cookie

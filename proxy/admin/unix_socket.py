@@ -41,7 +41,7 @@ def bind_private(path: Path) -> socket.socket:
         listening.listen()
         listening.setblocking(False)
     except OSError as error:
-        raise StartError(f"{path}: {error.strerror}.") from None
+        raise StartError(f"{path}: {error.strerror or error}.") from None
     return listening
 
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy import __version__
+from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import bind_private, peer_pid, remove_private
 from proxy.errors import StartError
 from proxy.runtime import socket_passing
@@ -73,8 +74,8 @@ class Handover:
         self._serving = asyncio.Event()
         self._busy = False
 
-    def offer(self, folder: Path) -> Path:
-        """A socket for one successor, in a private folder.
+    def offer(self, state_folder: Path) -> Path:
+        """The path of a private socket for one successor.
 
         Raises:
             StartError: Nobody can take over, or somebody does already.
@@ -83,7 +84,7 @@ class Handover:
             raise StartError(self.obstacle)
         if self._busy:
             raise StartError("Another process is taking over from this labgate. Wait for it.")
-        path = folder / f"takeover-{secrets.token_hex(4)}.sock"
+        path = socket_path(state_folder, f"takeover-{secrets.token_hex(4)}.sock")
         listening = bind_private(path)
         self._busy = True
         spawn(self._hand_over(listening), "handover")

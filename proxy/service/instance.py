@@ -15,7 +15,6 @@ from typing import TypeAlias
 from urllib.parse import quote
 
 from proxy import __version__
-from proxy.admin.socket_path import socket_path
 from proxy.app import Application
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
@@ -93,8 +92,7 @@ class Instance:
         """
         if self._handover is None:
             raise StartError("Nobody can take over from this labgate.")
-        folder = socket_path(self._configuration.settings.state_folder).parent
-        return str(self._handover.offer(folder))
+        return str(self._handover.offer(self._configuration.settings.state_folder))
 
     async def upgrade(self) -> int:
         """Start a successor as this labgate was started, now from the files on disk.

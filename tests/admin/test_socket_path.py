@@ -20,3 +20,12 @@ def test_a_deep_folder_has_a_short_path_that_tells_whose_it_is(tmp_path: Path) -
     assert path.parent.name == f"labgate-{os.getuid()}"
     assert path != socket_path(tmp_path / ("y" * 120))
     assert path == socket_path(folder)
+
+
+def test_a_longer_name_needs_a_short_path_sooner() -> None:
+    """The other sockets are as reachable as the admin socket, whatever the folder's length."""
+    folder = Path("/") / ("x" * (MAX_PATH_BYTES - len("//admin/admin.sock")))
+    assert socket_path(folder).is_relative_to(folder)
+    path = socket_path(folder, "takeover-12345678.sock")
+    assert len(os.fsencode(path)) <= MAX_PATH_BYTES
+    assert path != socket_path(folder, "takeover-87654321.sock")

@@ -49,3 +49,9 @@ def test_the_user_at_the_other_end() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
         assert peer_uid(ours) == os.getuid()
+
+
+def test_a_path_that_is_too_long(sockets: Path) -> None:
+    """Python's error for it has no errno and no strerror."""
+    with pytest.raises(StartError, match=r"socket: AF_UNIX path too long\.$"):
+        bind_private(sockets / ("x" * 120) / "socket")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from proxy.admin.socket_path import MAX_PATH_BYTES, socket_path
 from proxy.errors import StartError
 from proxy.runtime import socket_passing
 from proxy.runtime.daemon_thread import run_in_daemon_thread
@@ -63,7 +64,20 @@ async def test_a_successor_that_ends_before_it_serves(sockets: Path) -> None:
     async with asyncio.timeout(10):
         await handover.may_restart_jupyter.wait()
     assert handover.successor == 0
-    assert list(sockets.iterdir()) == []
+    assert list((sockets / "admin").iterdir()) == []
+
+
+async def test_a_state_folder_with_just_enough_room_for_the_admin_socket(sockets: Path) -> None:
+    """The name of the socket to talk over is longer."""
+    fill = MAX_PATH_BYTES - len(os.fsencode(socket_path(sockets))) - 1
+    folder = sockets / ("x" * fill)
+    folder.mkdir()
+    assert socket_path(folder).is_relative_to(folder)
+    handover = Handover()
+    with connected(handover.offer(folder)) as channel:
+        await exchanged(channel, NEWER)
+    async with asyncio.timeout(10):
+        await handover.may_restart_jupyter.wait()
 
 
 async def test_another_protocol(sockets: Path) -> None:
