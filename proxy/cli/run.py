@@ -285,4 +285,4 @@ def _report_ready(
             lines.insert(-1, ("Waiting", wait))
     print_ready(lines)
     sd_notify("READY=1")
-    configuration.is_ready = True
+    configuration.ready.set()

@@ -1,6 +1,6 @@
 """What is served beside the public ports: metrics, and the admin socket.
 
-Tested by tests/e2e/test_inspect.py and tests/web/test_metrics.py.
+Tested by tests/e2e/test_inspect.py, tests/e2e/test_takeover.py and tests/web/test_metrics.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proxy.admin.socket_path import socket_path
@@ -77,7 +76,7 @@ async def _with_admin(
     """
     listening = lifetime.passed_socket("admin")
     if listening is None:
-        listening = _bind_admin_socket(configuration.settings.state_folder)
+        listening = _bind_admin_socket(configuration)
     if listening is not None:
         lifetime.handover.sockets["admin"] = listening
     instance = partial(_instance, configuration, app, lifetime.handover, datetime.now(UTC))
@@ -97,15 +96,21 @@ async def _with_admin(
             remove_private(listening)
 
 
-def _bind_admin_socket(state_folder: Path) -> socket.socket | None:
+def _bind_admin_socket(configuration: LiveConfiguration) -> socket.socket | None:
     """The admin socket; labgate runs without it, too."""
     try:
-        return bind_private(socket_path(state_folder))
+        return bind_private(socket_path(configuration.settings.state_folder))
     except StartError as error:
-        log.warning(
-            "no admin socket: %s `labgate status` and the like do not find this labgate.", error
-        )
+        spawn(_warn_when_ready(configuration.ready, str(error)), "no admin socket")
         return None
+
+
+async def _warn_when_ready(ready: asyncio.Event, reason: str) -> None:
+    """Say that there is no admin socket, unless the start fails: then its error says it all."""
+    await ready.wait()
+    log.warning(
+        "no admin socket: %s `labgate status` and the like do not find this labgate.", reason
+    )
 
 
 def _instance(

@@ -61,7 +61,7 @@ class LiveConfiguration:
         settings: In force.
         refusal: Why the last reload was refused; empty if it was not.
         command: As given.
-        is_ready: Whether the service manager was told that labgate is ready.
+        ready: Set when people and the service manager were told that labgate is ready.
 
     Args:
         settings: The configuration of the start.
@@ -72,7 +72,7 @@ class LiveConfiguration:
     def __init__(self, settings: Settings, read: Callable[[], Settings], command: str) -> None:
         self.settings = settings
         self.refusal = ""
-        self.is_ready = False
+        self.ready = asyncio.Event()
         self.command = command
         self._read = read
         self._reloading = asyncio.Lock()
@@ -91,7 +91,7 @@ class LiveConfiguration:
         """
         async with self._reloading:
             log.info("%s: the configuration is read again.", why)
-            if self.is_ready:
+            if self.ready.is_set():
                 reloading()
             outcome = await self._outcome(app)
             self.refusal = outcome.refused
@@ -104,7 +104,7 @@ class LiveConfiguration:
                 for sentence in outcome.sentences:
                     log.info("%s", sentence)
                 status = " ".join(outcome.sentences)
-            if self.is_ready:
+            if self.ready.is_set():
                 sd_notify("READY=1", f"STATUS={status}")
             return outcome
 

@@ -189,6 +189,16 @@ def test_nothing_to_take_over(behind: str, tmp_path: Path) -> None:
         assert labgate.ask("GET", "/").body == b"here"
 
 
+def test_a_second_one_with_the_same_folder_has_no_admin_socket(behind: str, tmp_path: Path) -> None:
+    """It says so once it serves; a start that fails says its error alone (test_workers)."""
+    second = labgate_for(tmp_path, behind)
+    second.stderr = tmp_path / "second.err"
+    with labgate_for(tmp_path, behind), second:
+        warning = "no admin socket: Another labgate listens at"
+        until(lambda: warning in second.log, lambda: second.log)
+        assert second.log.index("ready: ") < second.log.index(warning)
+
+
 def test_a_service_is_upgraded_by_its_own(behind: str, tmp_path: Path, sockets: Path) -> None:
     """MAINPID passes to the process that the service has started, and then READY comes."""
     path = str(sockets / "notify")

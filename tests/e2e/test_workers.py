@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -408,10 +409,11 @@ def test_its_ports_are_taken(number: str, tmp_path: Path, behind: str) -> None:
         }.items():
             ran = start_again(labgate, *bound, *ports)
             assert ran.returncode == 1
-            # Before it comes a warning: the admin socket is the other labgate's, too.
-            line = ran.stderr.splitlines()[-1]
+            # No warning comes before it, although the admin socket is the other labgate's, too.
+            (line,) = ran.stderr.splitlines()
             assert line.startswith("labgate: 127.0.0.1:")
-            assert "is taken by another program" in line
+            # A labgate that is too busy to answer at once is another program.
+            assert re.search("is taken by (a labgate that runs already|another program)", line)
             assert flag in line
 
 
