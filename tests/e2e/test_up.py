@@ -249,7 +249,12 @@ MISTAKES = [
     ),
     Mistake("no upstream", f"serve {PORTS}", ("--upstream http://127.0.0.1:8888",), 2),
     Mistake("an upstream without scheme", f"serve {PORTS} --upstream 127.0.0.1:8888", ("http",), 2),
-    Mistake("an upstream with TLS", f"serve {PORTS} --upstream https://a", ("plain HTTP",), 2),
+    Mistake(
+        "no file with the authorities of an upstream with TLS",
+        f"serve {PORTS} --upstream https://a",
+        ("TMP/none", "authorities for the upstream"),
+        environment={"LABGATE_UPSTREAM__CA": "TMP/none"},
+    ),
     Mistake("a relative socket", f"serve {PORTS} --upstream unix:a", ("absolute path",), 2),
     Mistake(
         "an upstream besides the one to launch",
