@@ -68,7 +68,9 @@ class RouteTable:
         self._tls = tls
         self._open_route = open_route
         self._by_host = by_host
-        self._journal = journal
+        self._unread_journal = journal
+        # None until it is loaded: a file that was refused must stay as it is.
+        self._journal: Journal | None = None
         self.by_path: dict[str, HubRoute] = {}
         self._tree: PrefixTree[HubRoute] = PrefixTree()
         self._in_use: dict[HubRoute, Pool] = {}
@@ -80,9 +82,11 @@ class RouteTable:
         Raises:
             StartError: The file cannot be used.
         """
-        if self._journal is None:
+        if self._unread_journal is None:
             return 0
-        for stored in self._journal.load():
+        found = self._unread_journal.load()
+        self._journal = self._unread_journal
+        for stored in found:
             try:
                 target = parse_target(stored.data["target"], self._tls)
             except ValueError as error:
@@ -165,7 +169,7 @@ class RouteTable:
         self._leaving = [pool for pool in self._leaving if pool.connections]
 
     def save(self) -> None:
-        """Write every route's last activity to the disk, if there is a file.
+        """Write every route's last activity to the disk, if a file was loaded.
 
         Raises:
             OSError: It cannot be written.

@@ -80,6 +80,14 @@ def test_routes_survive_a_restart(tmp_path: Path) -> None:
             assert proxy.get("/user/ada").status == 200
 
 
+def test_a_file_that_is_refused_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    path.write_bytes(b"not routes\nbut notes\n")
+    with pytest.raises(StartError, match="--storage"), in_thread("--storage", str(path)):
+        pass
+    assert path.read_bytes() == b"not routes\nbut notes\n"
+
+
 def test_everything_on_sockets(sockets: Path) -> None:
     names = {name: str(sockets / name) for name in ("proxy", "api", "metrics")}
     flags = [
