@@ -1,7 +1,8 @@
 """The heads that pass between clients and a JupyterHub.
 
-Everything passes as it is but the fields of the connection; X-Forwarded-* are appended to, because
-a balancer in front may have begun them, and the Hub decides whom it trusts.
+Everything passes as it is but the fields of the connection and what is said of the client:
+X-Forwarded-* are appended to, because a balancer in front may have begun them, and the Hub decides
+whom it trusts; X-Real-IP and X-Scheme are removed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ from .pass_through import PassThrough
 from .site import Site, WebOrigin
 
 _APPENDED = (b"x-forwarded-for", b"x-forwarded-port", b"x-forwarded-proto")
+_CLAIMS = frozenset({*_APPENDED, b"x-real-ip", b"x-scheme"})
+"""Fields of which no client's value passes as it is, where X-Forwarded-* are appended to.
+
+A Hub believes X-Real-IP before X-Forwarded-For and X-Scheme before X-Forwarded-Proto (tornado
+``_apply_xheaders``); labgate cannot append to them, so whoever wrote them would be believed.
+"""
 _HOST_CLAIM = b"x-forwarded-host"
 _REPLACED = frozenset({b"host", b"via", b"x-request-id"})
 """Fields that labgate always writes itself."""
@@ -33,7 +40,7 @@ def fields_up(
     """
     dropped = hop_by_hop.hop_by_hop_names(head.values(b"connection"))
     replaced = {name.lower() for name, _ in policy.set_fields}
-    claims = frozenset(_APPENDED) if policy.forwarded else frozenset()
+    claims = _CLAIMS if policy.forwarded else frozenset()
     sent: list[Field] = []
     for field in head.fields:
         name = field[0].lower()
@@ -42,7 +49,10 @@ def fields_up(
         if name == b"content-length":
             # Without leading zeros, which some parsers read as octal.
             sent.append((field[0], b"%d" % int(field[1])))
-        elif not hop_by_hop.is_underscore_alias(name):
+        elif b"_" not in name:
+            sent.append(field)
+        elif not (hop_by_hop.is_underscore_alias(name) or name.replace(b"_", b"-") in claims):
+            # CGI and WSGI read "_" as "-".
             sent.append(field)
     hosts = head.values(b"host")
     host = hosts[0] if hosts else b""

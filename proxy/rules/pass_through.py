@@ -21,7 +21,7 @@ class PassThrough:
         check_origins: Check Host, Origin and Sec-Fetch-Site against the site's public origin.
         subdomains: With ``check_origins``, each name below the public one is a site of its own.
         tls: Whether clients come over TLS.
-        forwarded: Append to X-Forwarded-For, -Port and -Proto.
+        forwarded: Append to X-Forwarded-For, -Port and -Proto; remove X-Real-IP and X-Scheme.
         set_fields: Set in each request, in place of the client's fields of the same names.
         location_host: In a Location that names the upstream, write the host of the request.
         location_scheme: In such a Location, write this scheme; empty leaves it.

@@ -47,6 +47,13 @@ DIFFERENCES = {
         "http",
         "tornado takes http and https, and would ignore what it is sent with ws and wss",
     ),
+    "real ip and scheme": Difference(
+        "X-Real-IP and X-Scheme of a client",
+        ("192.0.2.1", "https"),
+        (None, None),
+        "tornado believes them before X-Forwarded-For and X-Forwarded-Proto, so any client would "
+        "choose the address that the Hub sees",
+    ),
     "via": Difference(
         "Via in a request", None, "1.1 labgate", "RFC 9110 section 7.6.3 asks gateways for it"
     ),

@@ -395,6 +395,13 @@ def test_fields_that_one_of_them_adds(proxy: RunningProxy, kind: str, target: st
     assert ("x-request-id" in seen) is expected(kind, "request id")
 
 
+def test_what_a_client_says_of_itself(proxy: RunningProxy, kind: str, target: str) -> None:
+    proxy.api("POST", "/", {"target": target})
+    seen = proxy.get("/", X_Real_IP="192.0.2.1", X_Scheme="https").json["fields"]
+    claims = (seen.get("x-real-ip"), seen.get("x-scheme"))
+    assert claims == expected(kind, "real ip and scheme")
+
+
 def test_a_redirect_to_a_host_without_a_port(
     command: Sequence[str], kind: str, target: str
 ) -> None:

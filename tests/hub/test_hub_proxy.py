@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import socket
 from pathlib import Path
 
 import pytest
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
+from tornado.netutil import bind_sockets
 
 from proxy.errors import StartError
 from tests.e2e.programs import until
@@ -66,6 +70,38 @@ def test_one_client_reaches_several_targets_with_the_same_fields() -> None:
             if flags:
                 assert f'"host": "{a.removeprefix("http://")}"' in seen[4][2]
                 assert f'"host": "{b.removeprefix("http://")}"' in seen[5][2]
+
+
+async def test_tornado_believes_no_address_that_a_client_chose() -> None:
+    """JupyterHub serves with ``xheaders``."""
+
+    def answer(request: HTTPServerRequest) -> None:
+        seen = f"{request.remote_ip} {request.protocol}".encode()
+        length = HTTPHeaders({"Content-Length": str(len(seen))})
+        assert request.connection is not None
+        request.connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), length, seen)
+        request.connection.finish()
+
+    (listening,) = bind_sockets(0, "127.0.0.1")
+    server = HTTPServer(answer, xheaders=True)
+    server.add_sockets([listening])
+    target = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    claims = {
+        "X_Forwarded_For": "192.0.2.1",
+        "X_Real_IP": "192.0.2.1",
+        "X_Forwarded_Proto": "https",
+        "X_Scheme": "https",
+    }
+
+    def ask_through_labgate() -> bytes:
+        with in_thread("--default-target", target) as proxy:
+            return proxy.get("/", **claims).content
+
+    try:
+        assert await asyncio.to_thread(ask_through_labgate) == b"127.0.0.1 http"
+    finally:
+        server.stop()
+        await server.close_all_connections()
 
 
 def test_routes_survive_a_restart(tmp_path: Path) -> None:

@@ -27,8 +27,7 @@ SENT = (
     b"Referer: http://hub.example.org:8000/hub/home",
     b"Authorization: token x",
     b"Cookie: a=b",
-    b"X-Real-IP: 10.0.0.1",
-    b"X-Scheme: https",
+    b"Forwarded: for=192.0.2.1",
 )
 
 
@@ -67,10 +66,28 @@ def test_x_forwarded_is_appended_to_and_its_host_stays() -> None:
     ]
 
 
-def test_or_left_alone() -> None:
-    up = upstream_fields(get(b"Host: h", b"X-Forwarded-For: 192.0.2.1"), site(forwarded=False))
-    named = [field for field in up if field[0].lower().startswith(b"x-forwarded")]
-    assert named == [(b"X-Forwarded-For", b"192.0.2.1")]
+CLAIMS = (
+    b"X-Real-IP: 192.0.2.1",
+    b"x-scheme: https",
+    b"X_Real_IP: 192.0.2.1",
+    b"X-Real_IP: 192.0.2.1",
+    b"X_Scheme: https",
+    b"X_Forwarded_For: 192.0.2.1",
+    b"X_Forwarded-Proto: https",
+)
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_what_a_hub_would_believe_first_is_removed(claim: bytes) -> None:
+    up = upstream_fields(get(b"Host: h", claim), site())
+    assert fields(claim)[0] not in up
+
+
+def test_or_all_is_left_alone() -> None:
+    sent = (b"X-Forwarded-For: 192.0.2.1", *CLAIMS)
+    up = upstream_fields(get(b"Host: h", *sent), site(forwarded=False))
+    assert [field for field in up if field in fields(*sent)] == list(fields(*sent))
+    assert not [value for name, value in up if name == b"X-Forwarded-Proto"]
 
 
 def test_fields_of_the_connection_do_not_pass() -> None:
