@@ -17,6 +17,7 @@
 - ``memory``           returns memory to the system when few connections are open
 - ``listen_fds``       sockets that the service manager opened
 - ``socket_passing``   messages with open sockets
+- ``process_end``      whether another process has ended
 - ``sd_notify``        tells the service manager that labgate is ready, reloads or stops
 - ``system_commands``  the commands that error messages name, by system
 """

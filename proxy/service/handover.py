@@ -11,7 +11,7 @@ lines of JSON; both sides ignore keys that they do not know, so either may be th
 - here, when everything is the successor's: ``{"released": true}``
 
 Until ``serving`` nothing is given away: descriptors are shared, and both accept connections. If the
-successor ends before, this labgate goes on as it was. Tested by tests/e2e/test_takeover.py.
+successor ends before or takes too long, this labgate goes on as it was. Tested by tests/e2e/test_takeover.py.
 """
 
 from __future__ import annotations
@@ -59,9 +59,15 @@ class Handover:
         on_released: Called when everything is the successor's.
         may_restart_jupyter: Clear while a successor looks after Jupyter.
         successor: Its process id; 0 if there is none.
+
+    Args:
+        connect_seconds: Within this a successor must connect.
+        serving_seconds: Within this it must serve then.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, connect_seconds: float = CONNECT_SECONDS, serving_seconds: float = SERVING_SECONDS
+    ) -> None:
         self.claims: dict[str, HeldClaim] = {}
         self.sockets: dict[str, socket.socket] = {}
         self.obstacle = ""
@@ -73,6 +79,8 @@ class Handover:
         self.successor = 0
         self._serving = asyncio.Event()
         self._busy = False
+        self._connect_seconds = connect_seconds
+        self._serving_seconds = serving_seconds
 
     def offer(self, state_folder: Path) -> Path:
         """The path of a private socket for one successor.
@@ -105,8 +113,15 @@ class Handover:
         process = _popen(command, inherited)
         ended = spawn(run_in_daemon_thread("successor", process.wait), "successor")
         serving = spawn(self._serving.wait(), "successor serves")
-        await asyncio.wait({ended, serving}, return_when=asyncio.FIRST_COMPLETED)
+        limit = self._connect_seconds + self._serving_seconds
+        await asyncio.wait({ended, serving}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         serving.cancel()
+        if not self._serving.is_set() and not ended.done():
+            process.terminate()
+            raise StartError(
+                f"The new labgate does not serve after {limit:g} s and is stopped; this one goes "
+                "on. The log says what it waited for."
+            )
         if not self._serving.is_set():
             raise StartError(
                 f"The new labgate ended with {ended.result()}, and this one goes on; the log says "
@@ -117,7 +132,7 @@ class Handover:
     async def _hand_over(self, listening: socket.socket) -> None:
         channel = None
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(self._connect_seconds):
                 channel, _ = await asyncio.get_running_loop().sock_accept(listening)
             await self._talk(channel)
         except (OSError, ValueError, LookupError, TimeoutError) as error:
@@ -131,7 +146,7 @@ class Handover:
                 self.may_restart_jupyter.set()
 
     async def _talk(self, channel: socket.socket) -> None:
-        hello = await _receive(channel, CONNECT_SECONDS)
+        hello = await _receive(channel, self._connect_seconds)
         # Where the system does not say who it is, the successor does.
         pid = peer_pid(channel) or int(hello["pid"])
         log.info("process %d (labgate %s) takes over", pid, hello.get("version", "?"))
@@ -145,7 +160,7 @@ class Handover:
         descriptors += [claim.fileno() for claim in self.claims.values()]
         offer: dict[str, Any] = {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid()}
         socket_passing.send(channel, offer | {"names": names}, descriptors)
-        answer = await _receive(channel, SERVING_SECONDS)
+        answer = await _receive(channel, self._serving_seconds)
         if not answer.get("serving"):
             raise ConnectionError("the successor does not serve")
         self.successor = pid

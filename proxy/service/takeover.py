@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Self
 
 from proxy import __version__
+from proxy.admin.unix_socket import peer_pid
 from proxy.errors import StartError
 from proxy.runtime import socket_passing
 from proxy.runtime.daemon_thread import run_in_daemon_thread
+from proxy.runtime.process_end import has_ended
 from proxy.service.handover import CLAIM, PROTOCOL
 
 ANSWER_SECONDS = 30.0
+ENDING_SECONDS = 2.0
+"""A process that ends closes its sockets first, and is gone within this."""
 PUBLIC = ("https", "http")
 
 
@@ -31,8 +35,11 @@ class Takeover:
         is_complete: Whether everything is this process's.
     """
 
-    def __init__(self, channel: socket.socket, passed: Sequence[tuple[str, int]]) -> None:
+    def __init__(
+        self, channel: socket.socket, predecessor: int, passed: Sequence[tuple[str, int]]
+    ) -> None:
         self._channel = channel
+        self._predecessor = predecessor
         self.ports: list[tuple[str, socket.socket]] = []
         self.sockets: dict[str, socket.socket] = {}
         self.claims: dict[str, int] = {}
@@ -88,28 +95,38 @@ class Takeover:
             channel.connect(path)
             socket_passing.send(channel, hello)
             offer, descriptors = socket_passing.receive(channel)
-        except (OSError, ValueError) as error:
+            if refused := offer.get("refused"):
+                raise StartError(str(refused))
+            predecessor = peer_pid(channel) or int(offer["pid"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise StartError(f"The running labgate did not hand over: {error}.") from None
-        if refused := offer.get("refused"):
-            raise StartError(str(refused))
-        return cls(channel, list(zip(offer.get("names", ()), descriptors, strict=True)))
+        passed = list(zip(offer.get("names", ()), descriptors, strict=True))
+        return cls(channel, predecessor, passed)
 
     async def complete(self) -> None:
         """Tell that this process serves, and wait until everything is its own.
 
         If the predecessor ends instead, everything is this process's, too.
+
+        Raises:
+            StartError: The predecessor does not wait any more, and keeps everything.
         """
 
-        def tell() -> None:
+        def tell() -> bool:
             try:
                 socket_passing.send(self._channel, {"serving": True})
-                socket_passing.receive(self._channel)
+                answer, _ = socket_passing.receive(self._channel)
             except (OSError, ValueError):
-                return
+                return False
             finally:
                 self._channel.close()
+            return answer.get("released") is True
 
-        await run_in_daemon_thread("takeover", tell)
+        def release() -> bool:
+            return tell() or has_ended(self._predecessor, ENDING_SECONDS)
+
+        if not await run_in_daemon_thread("takeover", release):
+            raise StartError("The running labgate did not wait so long, and goes on.")
         self.is_complete = True
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +99,55 @@ async def test_an_obstacle(sockets: Path) -> None:
         await handover.start_successor()
 
 
+async def test_a_successor_that_takes_too_long(sockets: Path) -> None:
+    """It must not go on: what it has is the predecessor's, too."""
+    handover = Handover(serving_seconds=0.1)
+    path = str(handover.offer(sockets))
+    takeover = await run_in_daemon_thread("test", lambda: Takeover.connect(path))
+    async with asyncio.timeout(10):
+        await handover.may_restart_jupyter.wait()
+    with pytest.raises(StartError, match="did not wait so long, and goes on"):
+        await takeover.complete()
+    assert not takeover.is_complete
+    assert handover.successor == 0
+
+
+async def test_a_successor_that_never_serves_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
+    monkeypatch.setattr(sys, "orig_argv", sleeping)
+    handover = Handover(connect_seconds=0.1, serving_seconds=0.1)
+    async with asyncio.timeout(10):
+        with pytest.raises(StartError, match=r"does not serve after 0\.2 s and is stopped"):
+            await handover.start_successor()
+        (ended,) = [task for task in asyncio.all_tasks() if task.get_name() == "successor"]
+        assert await ended == -signal.SIGTERM
+
+
+PREDECESSOR = """
+import socket, sys
+from proxy.runtime import socket_passing
+with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+    listening.bind(sys.argv[1])
+    listening.listen()
+    print("listens", flush=True)
+    channel, _ = listening.accept()
+    socket_passing.receive(channel)
+    socket_passing.send(channel, {"protocol": 1, "names": []})
+    socket_passing.receive(channel)
+"""
+
+
+async def test_a_predecessor_that_ends_instead(sockets: Path) -> None:
+    path = str(sockets / "takeover")
+    command = [sys.executable, "-c", PREDECESSOR, path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as predecessor:
+        assert predecessor.stdout is not None
+        await run_in_daemon_thread("listens", predecessor.stdout.readline)
+        takeover = await run_in_daemon_thread("test", lambda: Takeover.connect(path))
+        await takeover.complete()
+        assert takeover.is_complete
+
+
 async def test_a_newer_predecessor(sockets: Path) -> None:
     """What this version does not know is not kept open."""
     path = str(sockets / "takeover")
@@ -119,8 +171,9 @@ async def test_a_newer_predecessor(sockets: Path) -> None:
         assert kept[0][1].getsockname() == one.getsockname()
         completing = asyncio.ensure_future(takeover.complete())
         assert (await run_in_daemon_thread("serving", lambda: socket_passing.receive(channel)))[0]
-        channel.close()
+        socket_passing.send(channel, {"released": True, "something": "new"})
         await completing
-        assert takeover.is_complete, "the predecessor has ended"
+        channel.close()
+        assert takeover.is_complete
         kept[0][1].close()
         os.close(takeover.claims["/x"])
