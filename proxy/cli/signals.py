@@ -38,6 +38,9 @@ async def until_stopped(
 
     SIGHUP reloads the configuration, but stops labgate if the terminal was closed. When a
     successor has taken over, open WebSockets are served until they end.
+
+    Returns:
+        The exit code: 1 if a successor ended while it took over.
     """
     loop = asyncio.get_running_loop()
     serving = with_side_listeners(configuration, app, lifetime, work)
@@ -75,7 +78,9 @@ async def until_stopped(
         with suppress(asyncio.CancelledError):
             await working
         if lifetime.handover.successor:
-            limit = configuration.settings.listen.handover_seconds
+            # If nobody serves, the service manager should start labgate again soon.
+            lost = lifetime.handover.is_lost
+            limit = 0 if lost else configuration.settings.listen.handover_seconds
             await app.wait_for_clients(limit, lifetime.force)
             await app.stop(lifetime.force)
     finally:
@@ -83,7 +88,7 @@ async def until_stopped(
             loop.remove_signal_handler(number)
             # Another signal during the exit must not change the exit code.
             signal.signal(number, signal.SIG_IGN)
-    return 0
+    return 1 if lifetime.handover.is_lost else 0
 
 
 def longest_wait(settings: Settings) -> str:

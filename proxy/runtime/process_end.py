@@ -29,6 +29,7 @@ def has_ended(pid: int, seconds: float) -> bool:
 
 
 def has_gone(pid: int, seconds: float) -> bool:
+    """``has_ended`` for any system; a child must be waited for by its parent first."""
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -32,6 +32,7 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
     Raises:
         OSError: The other process has gone, or took too long.
+        ValueError: That is no message.
     """
     line, descriptors = bytearray(), list[int]()
     while not line.endswith(b"\n"):
@@ -42,5 +43,7 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
         line += data
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
-    message: dict[str, Any] = json.loads(line)
+    message = json.loads(line)
+    if not isinstance(message, dict):
+        raise ValueError("it sent no message")
     return message, descriptors

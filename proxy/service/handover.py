@@ -11,7 +11,8 @@ lines of JSON; both sides ignore keys that they do not know, so either may be th
 - here, when everything is the successor's: ``{"released": true}``
 
 Until ``serving`` nothing is given away: descriptors are shared, and both accept connections. If the
-successor ends before or takes too long, this labgate goes on as it was. Tested by tests/e2e/test_takeover.py.
+successor ends before or takes too long, this labgate goes on as it was; a successor that hears no
+``released`` may go on only if this process has ended. Tested by tests/e2e/test_takeover.py.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Handover:
         on_released: Called when everything is the successor's.
         may_restart_jupyter: Clear while a successor looks after Jupyter.
         successor: Its process id; 0 if there is none.
+        is_lost: Whether the successor ended before it owned everything, so that nobody serves.
 
     Args:
         connect_seconds: Within this a successor must connect.
@@ -77,6 +79,7 @@ class Handover:
         self.may_restart_jupyter = asyncio.Event()
         self.may_restart_jupyter.set()
         self.successor = 0
+        self.is_lost = False
         self._serving = asyncio.Event()
         self._busy = False
         self._connect_seconds = connect_seconds
@@ -135,7 +138,7 @@ class Handover:
             async with asyncio.timeout(self._connect_seconds):
                 channel, _ = await asyncio.get_running_loop().sock_accept(listening)
             await self._talk(channel)
-        except (OSError, ValueError, LookupError, TimeoutError) as error:
+        except (OSError, ValueError, LookupError, TypeError, TimeoutError) as error:
             log.warning("nobody takes over: %s; this labgate goes on", error or "it took too long")
         finally:
             remove_private(listening)
@@ -166,9 +169,15 @@ class Handover:
         self.successor = pid
         self.on_serving()
         sd_notify(f"MAINPID={pid}")
-        self._serving.set()
-        socket_passing.send(channel, {"released": True})
-        log.info("process %d serves from now on; open WebSockets stay here", pid)
+        try:
+            socket_passing.send(channel, {"released": True})
+        except OSError as error:
+            # This process accepts nothing any more, so it can only end.
+            self.is_lost = True
+            log.error("process %d ended while it took over: %s; this labgate ends", pid, error)
+        else:
+            self._serving.set()
+            log.info("process %d serves from now on; open WebSockets stay here", pid)
         self.on_released()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from proxy.runtime.process_end import has_gone, has_ended
+from proxy.runtime.process_end import has_ended, has_gone
 
 WAYS = [has_ended, has_gone]
 

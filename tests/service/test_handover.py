@@ -99,6 +99,34 @@ async def test_an_obstacle(sockets: Path) -> None:
         await handover.start_successor()
 
 
+async def test_a_successor_that_ends_once_it_serves(
+    sockets: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is accepted here any more, so labgate ends, and its manager starts it again."""
+    handover, released = Handover(), asyncio.Event()
+    handover.on_released = released.set
+    with connected(handover.offer(sockets)) as channel:
+        await exchanged(channel, NEWER)
+        handover.on_serving = channel.close
+        socket_passing.send(channel, {"serving": True})
+        async with asyncio.timeout(10):
+            await released.wait()
+    assert handover.is_lost
+    assert "ended while it took over" in caplog.text
+
+
+@pytest.mark.parametrize("hello", [b"[]", b"null", b"1", b"x", b'{"protocol": []}'])
+async def test_no_hello(hello: bytes, sockets: Path, caplog: pytest.LogCaptureFixture) -> None:
+    handover = Handover()
+    path = handover.offer(sockets)
+    with connected(path) as channel:
+        channel.sendall(hello + b"\n")
+        answer = await run_in_daemon_thread("test", lambda: channel.recv(1000))
+        assert b"by protocol 1 only" in answer if b"{" in hello else answer == b""
+    assert "failed" not in caplog.text
+    assert ("nobody takes over" in caplog.text) == (b"{" not in hello)
+
+
 async def test_a_successor_that_takes_too_long(sockets: Path) -> None:
     """It must not go on: what it has is the predecessor's, too."""
     handover = Handover(serving_seconds=0.1)
