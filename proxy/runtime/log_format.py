@@ -2,6 +2,7 @@
 
 One schema for all of them: ``time``, ``level``, ``message``, and the facts that a line has, such as
 ``client`` and ``request_id``. Text has the time of this place, JSON that of UTC (RFC 3339).
+Control characters are escaped in both: what a peer sent forges no line, and steers no terminal.
 """
 
 from __future__ import annotations
@@ -31,14 +32,17 @@ class LogFormat:
         self._second = 0
         self._stamps: tuple[str, str] = ("", "")
 
-    def line(self, at: float, level: str, message: str, known: Facts | None = None) -> str:
+    def line(
+        self, at: float, level: str, message: str, known: Facts | None = None, trace: str = ""
+    ) -> str:
         """A line with its end; text leaves the facts out, because its message names them.
 
         Args:
             at: By ``time.time()``.
             level: Of ``logging``, in upper case.
-            message: Without line ends.
+            message: What happened.
             known: The facts.
+            trace: Of an exception: in text the lines after this one.
         """
         if int(at) != self._second:
             self._second = int(at)
@@ -49,9 +53,25 @@ class LogFormat:
         text_stamp, json_stamp = self._stamps
         milliseconds = int(at * 1000) % 1000
         if self.name == "text":
+            if not message.isprintable():
+                message = _escaped(message)
+            if trace:
+                message = "\n".join((message, *map(_escaped, trace.split("\n"))))
             return f"{text_stamp},{milliseconds:03d} {level} {message}\n"
-        entry = {"time": f"{json_stamp}.{milliseconds:03d}Z", "level": level.lower()}
-        return json.dumps({**entry, "message": message, **(known or {})}) + "\n"
+        entry: dict[str, object] = {
+            "time": f"{json_stamp}.{milliseconds:03d}Z",
+            "level": level.lower(),
+        }
+        entry |= {"message": message, **(known or {})}
+        if trace:
+            entry["exception"] = trace
+        return json.dumps(entry) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
+    )
 
 
 STANDARD_ERROR = LogFormat()
@@ -67,14 +87,9 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         message = record.getMessage()
-        known = dict(getattr(record, _FACTS, {}))
-        if record.exc_info:
-            trace = self.formatException(record.exc_info)
-            if self._format.name == "text":
-                message = f"{message}\n{trace}"
-            else:
-                known["exception"] = trace
-        return self._format.line(record.created, record.levelname, message, known)[:-1]
+        known = getattr(record, _FACTS, None)
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        return self._format.line(record.created, record.levelname, message, known, trace)[:-1]
 
 
 def facts(**known: str | int | float | bool) -> dict[str, Facts]:

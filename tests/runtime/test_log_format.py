@@ -75,6 +75,26 @@ def test_a_trace_is_a_fact_of_one_line() -> None:
     assert text[-1] == "ValueError: broken"
 
 
+FORGED = "GET /x\n2026-11-25 12:00:00,000 WARNING refused 403\r\x1b[2J\u202e\udc80é"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_peer_sent_stays_in_its_line(*, fails: bool) -> None:
+    first, *trace = entry(LogFormat(), FORGED, fails=fails).split("\n")
+    assert first.endswith(
+        r" ERROR GET /x\n2026-11-25 12:00:00,000 WARNING refused 403\r\x1b[2J\u202e\udc80é"
+    )
+    assert bool(trace) == fails
+    line = entry(LogFormat("json"), FORGED, fails=fails)
+    assert "\n" not in line
+    assert json.loads(line)["message"] == FORGED
+
+
+def test_a_trace_steers_no_terminal() -> None:
+    line = LogFormat().line(NOON, "ERROR", "fault", trace="Traceback:\n\tValueError: \x1b[2J")
+    assert line.endswith(" ERROR fault\nTraceback:\n\\tValueError: \\x1b[2J\n")
+
+
 def test_a_later_call_changes_level_and_form() -> None:
     code = """
 import logging
