@@ -17,6 +17,7 @@ from proxy.errors import StartError, UsageError
 from proxy.service.installation import Installation, ServiceFile, State
 from proxy.service.shipped_files import shipped_file
 from proxy.service.unit_files import (
+    UNSAFE,
     Machine,
     configuration_file,
     service_unit,
@@ -155,6 +156,11 @@ def _machine(configuration: Path) -> Machine:
         raise StartError(
             f"{command} is in a folder for temporary files, which the service does not see. "
             "Install labgate elsewhere, for example in /opt/labgate."
+        )
+    if UNSAFE.search(str(command)):
+        raise StartError(
+            f"{str(command)!r} has a quote or another character in it with which systemd starts no "
+            "program. Install labgate elsewhere, for example in /opt/labgate."
         )
     tool = shutil.which("systemctl")
     said = _output([tool, "--version"]) if tool else ""

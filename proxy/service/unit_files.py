@@ -13,7 +13,10 @@ NOTIFY_RELOAD_SINCE = 253
 SHIPPED_COMMAND = "/usr/local/bin/labgate"
 SHIPPED_CONFIGURATION = "/etc/labgate/labgate.toml"
 
+UNSAFE = re.compile(r"[\x00-\x1f\x7f'\"\\]")
+"""systemd starts no program with one of these in its path."""
 _VERSION = re.compile(r"systemd (\d+)")
+_PLAIN = re.compile(r"[\w./@+-]+")
 _LISTEN = re.compile(r"(?m)^ListenStream=.*\n")
 
 
@@ -60,11 +63,24 @@ def service_unit(shipped: str, machine: Machine, *, serve: bool) -> str:
             "# reload: systemd waits until labgate has read its configuration again.\n"
             "Type=notify-reload\n",
         )
-    unit = unit.replace(SHIPPED_COMMAND, machine.command)
-    unit = unit.replace(SHIPPED_CONFIGURATION, machine.configuration)
+    unit = unit.replace(SHIPPED_COMMAND, unit_word(machine.command, is_command=True))
+    unit = unit.replace(SHIPPED_CONFIGURATION, unit_word(machine.configuration))
     return (
         "# Written by `labgate install-service`; `labgate uninstall-service` removes it.\n\n" + unit
     )
+
+
+def unit_word(text: str, *, is_command: bool = False) -> str:
+    """A word of a command line in a unit, quoted if need be (systemd.service(5), COMMAND LINES).
+
+    Args:
+        text: The word.
+        is_command: It is the path of the program, in which systemd expands no variables.
+    """
+    if _PLAIN.fullmatch(text):
+        return text
+    text = text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n").replace("%", "%%")
+    return f'"{text}"' if is_command else f'"{text.replace("$", "$$")}"'
 
 
 def socket_unit(shipped: str, listening: Sequence[str]) -> str:

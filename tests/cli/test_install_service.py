@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -110,6 +111,15 @@ def test_exactly_what_was_written_is_taken_back(
     assert f"/{SOCKET} stays: it was changed since it was written" in capsys.readouterr().out
     assert command(uninstall) == 1
     assert "install-service has written nothing here" in capsys.readouterr().err
+
+
+def test_a_command_that_systemd_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/ada's/bin/labgate"])
+    assert install(tmp_path, *DOMAIN) == 1
+    assert files(tmp_path) == set()
+    assert "for example in /opt/labgate" in capsys.readouterr().err
 
 
 def test_options_that_are_wrong_write_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,9 @@ from proxy.service.unit_files import (
     service_unit,
     socket_unit,
     systemd_version,
+    unit_word,
 )
+from tests.conftest import require
 
 SERVICE, SOCKET, TOML = (shipped_file(f"labgate.{kind}") for kind in ("service", "socket", "toml"))
 MACHINE = Machine("/opt/labgate/bin/labgate", "/etc/labgate/other.toml", 252)
@@ -40,6 +45,45 @@ def test_a_jupyter_that_runs_already_needs_no_engine() -> None:
     assert start == "/opt/labgate/bin/labgate serve --config /etc/labgate/other.toml"
     assert "docker.service" not in unit
     assert values(unit, "TimeoutStartSec") == ["2min"]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("/opt/labgate/bin/lab-gate_1.2+é@x", "/opt/labgate/bin/lab-gate_1.2+é@x"),
+        ("/opt/my apps/100%/bin/labgate", '"/opt/my apps/100%%/bin/labgate"'),
+        ("/opt/$HOME", '"/opt/$$HOME"'),
+        (r"/opt/a\b", r'"/opt/a\\b"'),
+        ('/opt/a"b', r'"/opt/a\"b"'),
+        ("/opt/a;b", '"/opt/a;b"'),
+        ("/opt/a\nb", r'"/opt/a\nb"'),
+    ],
+)
+def test_a_path_is_one_word(text: str, word: str) -> None:
+    assert unit_word(text) == word
+
+
+@pytest.mark.parametrize("folder", ["my apps/100%", "100%%", "$HOME", "${HOME}", "a;b", "a#b", "é"])
+def test_systemd_finds_the_command(folder: str, tmp_path: Path) -> None:
+    """It complains of a command that is not there."""
+    analyze = shutil.which("systemd-analyze")
+    require(analyze, "no systemd-analyze", "apt-get install systemd")
+    assert analyze is not None
+    command = tmp_path / folder / "bin/labgate"
+    command.parent.mkdir(parents=True)
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    configuration = tmp_path / folder / "labgate.toml"
+    unit = tmp_path / "labgate.service"
+    written = service_unit(SERVICE, Machine(str(command), str(configuration)), serve=True)
+    unit.write_text(written.replace("Requires=labgate.socket\n", ""))
+    ran = subprocess.run(
+        [analyze, "verify", "--recursive-errors=no", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "labgate" not in ran.stderr, ran.stderr
 
 
 @pytest.mark.parametrize("serve", [True, False])
