@@ -45,10 +45,10 @@ class CompressedResponse:
     ) -> None:
         self.bytes_sent = 0
         self._responder = responder
-        self._encoder = encoder
+        self._encoder: Encoder | None = encoder
         self._in_thread = in_thread
         self._ended = ended
-        self._released: Callable[[], None] | None = released
+        self._released = released
         self._prompt = prompt
         self._pieces: list[bytes] = []
         self._work: asyncio.Future[bytes] | None = None
@@ -123,27 +123,28 @@ class CompressedResponse:
 
     def _compress(self) -> None:
         """Send on what has come, here or through a thread; then the end."""
-        if self._released is None:
+        encoder = self._encoder
+        if encoder is None:
             return
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         if len(data) > THREAD_BYTES:
-            self._work = work = self._in_thread(partial(self._encode, data))
+            self._work = work = self._in_thread(partial(self._encode, encoder, data))
             work.add_done_callback(self._on_work_done)
             return
         if data:
-            self._send(self._encode(data))
+            self._send(self._encode(encoder, data))
         if self._complete:
-            self._send(self._encoder.finish())
+            self._send(encoder.finish())
             self._release()
             self._responder.when_writable(None)
             self._responder.end()
             self._ended(None)
 
-    def _encode(self, data: bytes) -> bytes:
+    def _encode(self, encoder: Encoder, data: bytes) -> bytes:
         """Runs in a thread, too: never two at once."""
-        encoded = self._encoder.encode(data)
-        return encoded + self._encoder.flush() if self._prompt else encoded
+        encoded = encoder.encode(data)
+        return encoded + encoder.flush() if self._prompt else encoded
 
     def _send(self, encoded: bytes) -> None:
         if encoded:
@@ -177,6 +178,9 @@ class CompressedResponse:
         writable()
 
     def _release(self) -> None:
-        released, self._released = self._released, None
-        if released is not None:
-            released()
+        if self._encoder is None:
+            return
+        # It takes MiBs; this object lasts until the next garbage collection, because it and
+        # the client's side refer to each other.
+        self._encoder = None
+        self._released()
