@@ -29,6 +29,7 @@ from proxy.rules.compression import accepts, media_type
 from proxy.rules.head import RequestHead, ResponseHead
 from proxy.rules.site import Site
 from proxy.runtime.daemon_thread import run_in_daemon_thread
+from proxy.runtime.memory import return_free_memory
 from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate")
@@ -221,6 +222,8 @@ class StaticCache:
         file.date = next(iter(head.values(b"date")), b"")
 
     async def _fetch_candidates(self) -> None:
+        if not self._candidates:
+            return
         while self._candidates:
             await self._check_files()
             quiet_seconds = monotonic() - self._noticed_at
@@ -231,6 +234,8 @@ class StaticCache:
             key = next(iter(self._candidates))
             del self._candidates[key]
             await self._fetch(key)
+        # The threads that compressed leave heaps of several MiB behind.
+        return_free_memory()
 
     async def _fetch(self, key: FileKey) -> None:
         """Fetch a file without credentials, and keep it if it is the same for everybody."""

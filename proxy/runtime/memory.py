@@ -29,7 +29,7 @@ class MemoryReclaimer:
     By default Python searches all objects for reference cycles while many clients connect: at
     4,000 connections every client waits half a second each time. Here only new objects are
     searched automatically, a few milliseconds at a time, and all objects in ``check``. It also
-    calls malloc_trim(3): after 4,000 TLS connections glibc otherwise keeps more than 100 MB.
+    returns free memory: after 4,000 TLS connections glibc otherwise keeps more than 100 MB.
     """
 
     def __init__(self, now: float) -> None:
@@ -63,9 +63,16 @@ class MemoryReclaimer:
             return
         self._peak_connections = connections
         gc.collect()
-        # malloc_trim(3) is of glibc; other C libraries return memory by themselves.
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)
+        return_free_memory()
+
+
+def return_free_memory() -> None:
+    """Return what malloc(3) keeps for later to the system, from all threads' heaps.
+
+    malloc_trim(3) is of glibc; other C libraries return memory by themselves.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def map_large_buffers(wanted: bool) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
+import platform
 import random
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +27,7 @@ from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
 from proxy.rules.site import make_site
 from tests.cache.file_server import IMMUTABLE, NEW, File, FileServer
+from tests.e2e.programs import resident_memory
 from tests.edges import PUBLIC, Edge, edge, request
 from tests.heads import get
 from tests.passwords import write_htpasswd
@@ -159,6 +162,19 @@ async def test_what_does_not_shrink_is_kept_as_it_is() -> None:
         assert it.outcomes[-1] == "cached"
     assert content == b"wOF2" * 400
     assert b"content-encoding" not in fields
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="malloc_trim(3) is glibc's: run it on such a Linux"
+)
+async def test_free_memory_is_returned_after_the_last_file() -> None:
+    async with caching(files()) as it:
+        blocks = [bytearray(60_000) for _ in range(1000)]
+        # The last one keeps those below it from being returned when they are freed.
+        del blocks[:-1]
+        before = resident_memory(os.getpid())
+        await it.fill(SCRIPT)
+        await until(lambda: resident_memory(os.getpid()) < before - 40_000_000)
 
 
 async def test_head_says_the_same_without_content() -> None:
