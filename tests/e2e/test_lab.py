@@ -152,17 +152,27 @@ def test_logging_in_with_a_password(page: Page, tmp_path: Path) -> None:
         shoot(page, "lab-6-password")
 
 
+@pytest.fixture
+def uncached(jupyter: Jupyter, tmp_path: Path) -> Iterator[Labgate]:
+    """It keeps no files, so that its memory is that of requests alone."""
+    with Labgate(tmp_path, "serve", "--upstream", jupyter.upstream, "--no-cache") as running:
+        yield running
+
+
 def test_a_big_file_goes_up_and_down_with_flat_memory(
-    page: Page, labgate: Labgate, jupyter: Jupyter, tmp_path: Path
+    page: Page, uncached: Labgate, jupyter: Jupyter, tmp_path: Path
 ) -> None:
-    """100 MB by Lab's own upload button and download menu."""
+    """100 MB by Lab's own upload button and download menu.
+
+    What the cache takes is bounded in tests/cache/test_best_coding.py.
+    """
     big = tmp_path / "big.bin"
     big.write_bytes(os.urandom(BIG_FILE_BYTES))
     digest = _sha256(big)
-    log_in(page, labgate, TOKEN)
+    log_in(page, uncached, TOKEN)
 
-    forget_peak_memory(labgate.pid)
-    before = resident_memory(labgate.pid)
+    forget_peak_memory(uncached.pid)
+    before = resident_memory(uncached.pid)
     with page.expect_file_chooser() as chooser:
         page.locator('[data-jp-item-name="uploader"]').click()
     chooser.value.set_files(big)
@@ -175,14 +185,14 @@ def test_a_big_file_goes_up_and_down_with_flat_memory(
         120,
     )
     assert _sha256(arrived) == digest
-    up = peak_memory(labgate.pid) - before
+    up = peak_memory(uncached.pid) - before
 
     item = page.locator(".jp-DirListing-item", has_text="big.bin")
     item.click(button="right")
     with page.expect_download(timeout=120_000) as download:
         page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Download$")).click()
     assert _sha256(download.value.path()) == digest
-    down = peak_memory(labgate.pid) - before
+    down = peak_memory(uncached.pid) - before
     shoot(page, "lab-8-downloaded")
     print(
         f"labgate: {before / MEBIBYTE:.1f} MiB resident before, peak grew by "
