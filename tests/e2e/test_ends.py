@@ -179,7 +179,7 @@ class TestContainer:
             with subprocess.Popen(["docker", "restart", name], stdout=subprocess.DEVNULL):
                 comes_back(labgate)
             goes_on_after_its_menu(labgate)
-            assert inspect(name, "{{.State.Running}}") == "false"
+            assert is_running(name), "a stopped service leaves the kernels running"
 
     def test_paused(self, name: str, tmp_path: Path) -> None:
         with self.up(tmp_path, name, terminal=TERMINAL) as labgate:
