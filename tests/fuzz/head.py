@@ -17,7 +17,10 @@ from proxy.rules.head import Arrival, Field, RequestHead
 from proxy.rules.request import CLIENT_CLAIMS, upstream_fields
 from tests.heads import SITE
 
-OURS = {b"x-real-ip", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
+OURS = {
+    *(b"x-real-ip", b"x-request-id"),
+    *(b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"),
+}
 NEVER = {b"te", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"trailer"}
 
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
