@@ -107,9 +107,12 @@ def test_a_listed_site_shows_a_lab_that_works(
     lab = page.frame_locator("iframe")
     # A notebook's kernel answers: cookies, XSRF and WebSockets work in the frame.
     lab.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+    # Before the kernel is there, Lab moves the focus.
+    expect(lab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
     cell = lab.locator(".jp-Notebook .jp-Cell .cm-content").first
     cell.click()
     page.keyboard.type("6 * 7")
+    expect(cell).to_have_text("6 * 7")
     page.keyboard.press("Shift+Enter")
     expect(lab.locator(".jp-OutputArea-output", has_text="42")).to_be_visible()
     cookies = [
