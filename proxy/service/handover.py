@@ -22,9 +22,9 @@ import logging
 import os
 import secrets
 import socket
-import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.instance_lock import HeldClaim
 from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.tasks import spawn
+from proxy.service.detached_process import DetachedProcess
 
 log = logging.getLogger("labgate")
 
@@ -113,8 +114,12 @@ class Handover:
         inherited = {
             name: value for name, value in os.environ.items() if name not in _NOT_FOR_A_SUCCESSOR
         }
-        process = _popen(command, inherited)
-        ended = spawn(run_in_daemon_thread("successor", process.wait), "successor")
+        start = partial(DetachedProcess, command, inherited)
+        try:
+            process = await run_in_daemon_thread("successor", start)
+        except OSError as error:
+            raise StartError(f"{error}; this labgate goes on.") from None
+        ended = spawn(process.wait(), "successor")
         serving = spawn(self._serving.wait(), "successor serves")
         limit = self._connect_seconds + self._serving_seconds
         await asyncio.wait({ended, serving}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
@@ -127,8 +132,8 @@ class Handover:
             )
         if not self._serving.is_set():
             raise StartError(
-                f"The new labgate ended with {ended.result()}, and this one goes on; the log says "
-                "why. `labgate check` finds what is wrong with the configuration."
+                "The new labgate has ended, and this one goes on; the log says why. "
+                "`labgate check` finds what is wrong with the configuration."
             )
         return process.pid
 
@@ -179,10 +184,6 @@ class Handover:
             self._serving.set()
             log.info("process %d serves from now on; open WebSockets stay here", pid)
         self.on_released()
-
-
-def _popen(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)  # noqa: S603
 
 
 def _refusal(hello: dict[str, Any], pid: int) -> str:
