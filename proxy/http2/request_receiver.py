@@ -62,7 +62,7 @@ class RequestReceiver:
 
     Attributes:
         streams: Those that are open, by their numbers.
-        waiting: Those whose requests are not dispatched yet.
+        waiting: Those of them whose requests are not dispatched yet.
         draining: Whether new streams are refused.
 
     Args:
@@ -211,6 +211,9 @@ class RequestReceiver:
         if stream is not None:
             self._sender.forget(stream)
             stream.leave()
+            if stream in self.waiting:
+                # While the client reads nothing, none is dispatched.
+                self.waiting.remove(stream)
         # The client's own are counted as frames.
         return not event.remote_reset
 

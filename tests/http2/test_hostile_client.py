@@ -1,4 +1,4 @@
-"""Random frames, cuts, resets and pauses: nothing is raised, and nothing stays open."""
+"""Random frames, cuts, resets and pauses: nothing is raised, and nothing stays open or kept."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from proxy.http2.server_connection import Http2Connection
 from proxy.messages import RequestBody, Responder, send_response
 from proxy.rules.head import Arrival, RequestHead
 from proxy.short_response import plain
+from tests.http2 import frames
 from tests.wire.http2_corpus import load
 
 CLIENT = "192.0.2.1"
@@ -114,6 +115,14 @@ def mutated(chance: random.Random) -> bytes:
     return bytes(data)
 
 
+def connected(server: Http2Server) -> Http2Connection:
+    slot = server.connection_limit.acquire(CLIENT)
+    assert slot is not None
+    connection = Http2Connection(server, Arrival(CLIENT), slot, monotonic())
+    connection.connection_made(Wire())
+    return connection
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_no_fault_and_no_leak(seed: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("CRITICAL", "labgate")
@@ -121,10 +130,7 @@ async def test_no_fault_and_no_leak(seed: int, caplog: pytest.LogCaptureFixture)
     for _ in range(ROUNDS):
         application = Application(chance)
         server = Http2Server(application)
-        slot = server.connection_limit.acquire(CLIENT)
-        assert slot is not None
-        connection = Http2Connection(server, Arrival(CLIENT), slot, monotonic())
-        connection.connection_made(Wire())
+        connection = connected(server)
         data = mutated(chance)
         while data:
             size = chance.choice([1, 9, 30, 100, 10_000])
@@ -145,3 +151,15 @@ async def test_no_fault_and_no_leak(seed: int, caplog: pytest.LogCaptureFixture)
         application.end_some()
         assert len(server.stream_limit) == len(server.connection_limit) == 0
         assert not server.connections
+
+
+async def test_what_was_reset_does_not_wait_for_a_client_that_reads_nothing() -> None:
+    connection = connected(Http2Server(Application(random.Random(1))))
+    connection.data_received(frames.PREFACE + frames.settings())
+    connection.pause_writing()
+    for number in range(1, 401, 2):
+        connection.data_received(frames.get(number))
+        connection.data_received(frames.rst_stream(number))
+    connection.data_received(frames.get(401))
+    assert [stream.id for stream in connection._receiver.waiting] == [401]
+    connection.connection_lost(None)
