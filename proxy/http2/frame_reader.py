@@ -45,12 +45,14 @@ class FrameReader:
 
     Attributes:
         within_head: Whether a head, or the first bytes of any frame, have begun and not ended.
+        block_bytes: Of the last header block, with the whole of the frame that is still coming.
     """
 
-    __slots__ = ("_open_block", "_partial", "_skip", "_within_headers")
+    __slots__ = ("_open_block", "_partial", "_skip", "_within_headers", "block_bytes")
 
     def __init__(self) -> None:
         self._skip = len(PREFACE)
+        self.block_bytes = 0
         self._partial = b""
         self._open_block = self._within_headers = False
 
@@ -68,6 +70,8 @@ class FrameReader:
             self._within_headers = kind in (FrameType.HEADERS, FrameType.CONTINUATION)
             if self._within_headers:
                 self._open_block = not flags & END_HEADERS
+                before = self.block_bytes if kind == FrameType.CONTINUATION else 0
+                self.block_bytes = before + length
         if at < end:
             self._partial, self._skip = data[at:], 0
         else:

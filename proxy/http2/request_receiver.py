@@ -18,7 +18,7 @@ from proxy.http2.priorities import Priority, parse_priority_update
 from proxy.http2.request_body import StreamBody
 from proxy.http2.request_head import RequestHeadReader, check_trailers
 from proxy.http2.response_sender import ResponseSender
-from proxy.http2.settings import MAX_STREAMS, Http2Codec, bound_header_table
+from proxy.http2.settings import MAX_STREAMS, Http2Codec, bound_header_table, header_list_bytes
 from proxy.http2.stream import Stream, StreamConnection
 from proxy.net.limits import ConcurrencyLimit
 from proxy.rules.decision import Refuse
@@ -82,6 +82,7 @@ class RequestReceiver:
         "_heads",
         "_last_stream",
         "_limits",
+        "_max_block_bytes",
         "_sender",
         "_stream_limit",
         "draining",
@@ -101,6 +102,7 @@ class RequestReceiver:
         self._codec = codec
         self._sender = sender
         self._limits = server.limits
+        self._max_block_bytes = header_list_bytes(server.limits)
         self._stream_limit = server.stream_limit
         self._heads = RequestHeadReader(server.limits, arrival)
         self._frames = FrameReader()
@@ -127,6 +129,9 @@ class RequestReceiver:
         flood = self._floods.exceeded_by(frames, now)
         if flood is not None:
             return too_many(flood)
+        if self._frames.block_bytes > self._max_block_bytes:
+            # h2 keeps the block until it is complete, and counts its frames alone.
+            return too_many(Flood.CONTINUATIONS)
         try:
             received = self._codec.receive_data(piece)
         except ProtocolError as error:

@@ -32,6 +32,18 @@ def test_every_frame_is_found_however_the_bytes_are_cut(size: int) -> None:
     assert not reader.within_head
 
 
+def test_the_bytes_of_a_header_block_are_counted() -> None:
+    reader = FrameReader()
+    reader.read(frames.PREFACE + frames.frame(1, 0, 1, b"x" * 300))
+    assert reader.block_bytes == 300
+    reader.read(frames.frame(9, 0, 1, b"x" * 20) + frames.frame(9, 0, 1, b"x" * 5000)[:9])
+    assert reader.block_bytes == 5320, "with what is still coming"
+    reader.read(b"x" * 5000 + frames.data(1, b"x" * 9))
+    assert reader.block_bytes == 5320
+    reader.read(frames.frame(1, 4, 3, b"x" * 40))
+    assert reader.block_bytes == 40
+
+
 WITHIN = [
     pytest.param(frames.get(1)[:20], True, id="in the middle of a head"),
     pytest.param(frames.get(1), False, id="a whole head"),

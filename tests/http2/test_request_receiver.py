@@ -11,6 +11,7 @@ import pytest
 from proxy.http2.flood_limits import BUDGETS, Flood
 from proxy.http2.priorities import Priority
 from proxy.http2.request_receiver import MAX_EARLY_PRIORITIES
+from proxy.http2.settings import MAX_FRAME_BYTES
 from proxy.net.limits import DEFAULT_LIMITS
 from tests.http2 import frames
 from tests.http2.secured import RawClient, secured
@@ -166,6 +167,17 @@ async def test_a_header_bomb_ends_the_connection() -> None:
         client = await running.connect()
         bomb = frames.literal(b"x", b"y" * 4000, 0x40) + b"\xbe" * 4000
         client.send(frames.frame(frames.HEADERS, 5, 1, frames.block(frames.GET) + bomb))
+        assert await ended(client) == "ENHANCE_YOUR_CALM"
+
+
+async def test_a_header_block_that_never_ends_ends_the_connection() -> None:
+    """Fewer frames than h2 takes, of more bytes than any head needs."""
+    async with secured(None) as running:
+        client = await running.connect()
+        client.send(
+            frames.frame(frames.HEADERS, frames.END_STREAM, 1, frames.block(frames.GET)),
+            frames.frame(frames.CONTINUATION, 0, 1, b"\0" * MAX_FRAME_BYTES) * 20,
+        )
         assert await ended(client) == "ENHANCE_YOUR_CALM"
 
 
