@@ -94,6 +94,9 @@ class Http2Connection(AcceptedConnection):
         self._enter(transport)
         limit_unsent(transport, UNSENT_BYTES)
         self.write(greeting)
+        if self._server.draining:
+            # Its handshake took longer than the drain, which has passed it by.
+            self.drain()
 
     def data_received(self, data: bytes) -> None:
         self._reading = True

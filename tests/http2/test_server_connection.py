@@ -369,6 +369,14 @@ async def test_a_drain_finishes_what_is_open_and_refuses_the_rest(
         await sweep(running, lambda: not running.server.connections)
 
 
+async def test_a_connection_whose_handshake_ends_after_the_drain_is_told_to_go() -> None:
+    async with secured(None) as running:
+        running.server.drain()
+        client = await running.connect()
+        await client.until(lambda: client.goaway)
+        assert client.goaway == "NO_ERROR"
+
+
 async def test_a_shutdown_truncates_what_is_left() -> None:
     async with (
         upstream(silent) as jupyter,
