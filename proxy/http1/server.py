@@ -74,7 +74,7 @@ class Http1Server:
         return MisdirectedConnection(self, Arrival(client), slot)
 
     def change_limits(self, limits: Limits) -> None:
-        """Use these limits from now on."""
+        """Use these limits from now on; ``connection_limit`` is changed before."""
         self.limits = limits
 
     def log_rejection(self, client: str) -> None:

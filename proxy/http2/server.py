@@ -10,7 +10,7 @@ from proxy.http1.server import Http1Server
 from proxy.http2.negotiated_connection import NegotiatedConnection
 from proxy.http2.server_connection import Http2Connection
 from proxy.messages import Dispatch
-from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot
+from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_request_limit
 from proxy.rules.head import Arrival
 
 
@@ -21,8 +21,8 @@ class Http2Server(Http1Server):
     both are in ``connections``.
 
     Attributes:
-        stream_limit: How many streams there may be. A stream has as much waiting for its client
-            as a connection in HTTP/1.1, so as many are allowed, in all and for one address.
+        stream_limit: How many streams there may be: as many as requests, in all and for one
+            address. A connection costs little until it has a stream.
 
     Args:
         dispatch: Takes every request.
@@ -38,11 +38,12 @@ class Http2Server(Http1Server):
         connection_limit: ConcurrencyLimit | None = None,
     ) -> None:
         super().__init__(dispatch, limits=limits, connection_limit=connection_limit)
-        self.stream_limit = self.connection_limit.another()
+        self.stream_limit = new_request_limit(limits, self.connection_limit.shared_addresses)
 
     def change_limits(self, limits: Limits) -> None:
         super().change_limits(limits)
-        self.stream_limit.change(limits.connections, limits.connections_per_address)
+        shared_addresses = self.connection_limit.shared_addresses
+        self.stream_limit.change(limits.requests, limits.requests_per_address, shared_addresses)
 
     def connection(self, client: str, slot: Slot, client_known: bool) -> asyncio.Protocol:
         arrival = Arrival(client, client_known=client_known)

@@ -62,6 +62,9 @@ class ConcurrencyLimit:
     An IPv6 address counts as its /64, which one customer has. Clients with one of
     ``shared_addresses`` count in all only, because many clients share it.
 
+    Attributes:
+        shared_addresses: As below.
+
     Args:
         maximum: In all.
         maximum_per_address: For one address.
@@ -73,7 +76,7 @@ class ConcurrencyLimit:
     ) -> None:
         self._maximum = maximum
         self._maximum_per_address = maximum_per_address
-        self._shared_addresses = shared_addresses
+        self.shared_addresses = shared_addresses
         # No Counter: that deletes and starts an entry in Python, which costs each request 1 µs.
         self._by_address: dict[str, int] = {}
         self._count = 0
@@ -87,23 +90,19 @@ class ConcurrencyLimit:
         """Limit what begins from now on by other numbers; what exists stays, and counts."""
         self._maximum = maximum
         self._maximum_per_address = maximum_per_address
-        self._shared_addresses = shared_addresses
+        self.shared_addresses = shared_addresses
 
     @property
     def full(self) -> bool:
         """Whether the maximum in all is reached."""
         return self._count >= self._maximum
 
-    def another(self) -> ConcurrencyLimit:
-        """The same limit of something else."""
-        return ConcurrencyLimit(self._maximum, self._maximum_per_address, self._shared_addresses)
-
     def acquire(self, client: str) -> Slot | None:
         """Count one more; None when that is one too many, and nothing is counted."""
         address = limit_key(client)
         count = self._by_address.get(address, 0)
         if self._count >= self._maximum or (
-            count >= self._maximum_per_address and client not in self._shared_addresses
+            count >= self._maximum_per_address and client not in self.shared_addresses
         ):
             return None
         self._count += 1

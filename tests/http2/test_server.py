@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
+from proxy.http2.server import Http2Server
+from proxy.messages import RequestBody, RequestInProgress, Responder
+from proxy.net.limits import Limits, new_connection_limit
+from proxy.rules.head import RequestHead
+from proxy.rules.networks import Networks
 from proxy.rules.site import Site, WebOrigin, make_site
 from tests.certificates import AUTHORITY
 from tests.edges import edge, request
@@ -85,6 +92,30 @@ async def test_connections_of_both_protocols_are_counted_until_they_end() -> Non
             while running.server.connections:  # noqa: ASYNC110  nothing tells it
                 await asyncio.sleep(0)
         assert len(running.server.connection_limit) == 0
+
+
+def test_streams_are_limited_as_requests_are() -> None:
+    proxies = Networks([ip_network("192.0.2.9")])
+    limits = Limits(requests=4, requests_per_address=1)
+    server = Http2Server(nobody, limits=limits, connection_limit=new_connection_limit(limits))
+    assert allowed(server, "192.0.2.1") == 1
+    server.connection_limit.change(100, 100, proxies)
+    server.change_limits(replace(limits, requests=7, requests_per_address=2))
+    assert allowed(server, "192.0.2.2") == 2
+    assert allowed(server, "192.0.2.9") == 4, "all that is left, as many clients share it"
+    started = Http2Server(
+        nobody, limits=limits, connection_limit=new_connection_limit(limits, proxies)
+    )
+    assert allowed(started, "192.0.2.9") == 4
+
+
+def allowed(server: Http2Server, client: str) -> int:
+    """How many streams more a client may open."""
+    return sum(server.stream_limit.acquire(client) is not None for _ in range(10))
+
+
+def nobody(head: RequestHead, body: RequestBody, responder: Responder) -> RequestInProgress:
+    raise AssertionError
 
 
 NAMES = ("lab.example.org", "www.example.org")

@@ -74,7 +74,7 @@ async def test_one_stream_too_many_is_refused_and_the_others_go_on() -> None:
 
 
 async def test_streams_of_one_address_are_limited() -> None:
-    limits = replace(DEFAULT_LIMITS, connections_per_address=3)
+    limits = replace(DEFAULT_LIMITS, requests_per_address=3)
     async with (
         upstream(silent) as jupyter,
         secured(jupyter.address, limits=limits) as running,

@@ -286,16 +286,3 @@ def test_other_limits_count_what_exists() -> None:
     assert limit.acquire("192.0.2.1") is None
     second.release()
     assert limit.acquire("192.0.2.1") is not None
-
-
-def test_another_limit_counts_for_itself() -> None:
-    first = ConcurrencyLimit(3, 1, Networks([ip_network("192.0.2.9")]))
-    assert first.acquire("192.0.2.1") is not None
-    second = first.another()
-    assert len(second) == 0
-    assert second.acquire("192.0.2.1") is not None
-    assert second.acquire("192.0.2.1") is None
-    assert second.acquire("192.0.2.9") is not None
-    assert second.acquire("192.0.2.9") is not None
-    assert second.acquire("192.0.2.2") is None
-    assert len(first) == 1
