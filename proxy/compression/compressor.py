@@ -12,11 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from proxy.compression.compressed_response import CompressedResponse
 from proxy.compression.encoders import ENCODERS
 from proxy.messages import Responder
-from proxy.rules.compression import compressed_head
+from proxy.net.limits import ConcurrencyLimit
+from proxy.rules.compression import compressed_head, varying
 from proxy.rules.head import Field, RequestHead, ResponseHead
 
 MAX_AT_ONCE = 32
 """An encoder takes 1 to 4 MiB, and anybody may ask for static files."""
+MAX_AT_ONCE_PER_ADDRESS = 12
+"""A client that reads nothing keeps its encoders for minutes."""
 THREADS = 2
 
 
@@ -24,11 +27,11 @@ class Compressor:
     """Compresses the content of responses, for all requests together.
 
     Attributes:
-        in_progress: How many responses are being compressed.
+        limit: Counts the responses that are being compressed.
     """
 
     def __init__(self) -> None:
-        self.in_progress = 0
+        self.limit = ConcurrencyLimit(MAX_AT_ONCE, MAX_AT_ONCE_PER_ADDRESS)
         self._threads: ThreadPoolExecutor | None = None
 
     def begin(
@@ -58,16 +61,16 @@ class Compressor:
         coding, sent = compressed_head(request, response, fields, base_path)
         if coding is None or request.method == b"HEAD":
             return sent, None
-        if self.in_progress >= MAX_AT_ONCE:
-            return fields, None
-        self.in_progress += 1
+        slot = self.limit.acquire(request.arrival.peer)
+        if slot is None:
+            return varying(fields), None
         # Of a known length, all comes as fast as Jupyter can send it.
         compressed = CompressedResponse(
             responder,
             ENCODERS[coding](),
             self._in_thread,
             ended,
-            self._end,
+            slot.release,
             prompt=b"content-length" not in response.names,
         )
         return sent, compressed
@@ -81,6 +84,3 @@ class Compressor:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(THREADS, "compress")
         return asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-    def _end(self) -> None:
-        self.in_progress -= 1

@@ -97,8 +97,21 @@ def compressed_head(
         return CompressedHead(None, fields)
     coding = accepted_coding(tuple(request.values(b"accept-encoding")))
     if coding is None:
-        return CompressedHead(None, _varying(fields))
+        return CompressedHead(None, varying(fields))
     return CompressedHead(coding, _encoded(fields, coding))
+
+
+def varying(fields: list[Field]) -> list[Field]:
+    """The fields with ``Vary: Accept-Encoding`` (RFC 9110 section 12.5.5)."""
+    named = {
+        part.strip().lower()
+        for name, value in fields
+        if name.lower() == b"vary"
+        for part in value.split(b",")
+    }
+    if named & {b"*", b"accept-encoding"}:
+        return fields
+    return [*fields, (b"Vary", b"Accept-Encoding")]
 
 
 @lru_cache(maxsize=64)
@@ -223,7 +236,7 @@ def _encoded(fields: list[Field], coding: bytes) -> list[Field]:
                 sent.append((name, value))
     # A range of these octets could not be continued with Jupyter's (RFC 9110 section 14.3).
     sent += [(b"Content-Encoding", coding), (b"Accept-Ranges", b"none")]
-    return _varying(sent)
+    return varying(sent)
 
 
 def _weakened(etag: bytes) -> bytes:
@@ -237,16 +250,3 @@ def _as_compared(request: RequestHead, fields: list[Field]) -> list[Field]:
         (name, _weakened(value) if name.lower() == b"etag" and b"W/" + value in known else value)
         for name, value in fields
     ]
-
-
-def _varying(fields: list[Field]) -> list[Field]:
-    """The fields with ``Vary: Accept-Encoding`` (RFC 9110 section 12.5.5)."""
-    named = {
-        part.strip().lower()
-        for name, value in fields
-        if name.lower() == b"vary"
-        for part in value.split(b",")
-    }
-    if named & {b"*", b"accept-encoding"}:
-        return fields
-    return [*fields, (b"Vary", b"Accept-Encoding")]

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from proxy.compression.compressed_response import THREAD_BYTES
-from proxy.compression.compressor import MAX_AT_ONCE
+from proxy.compression.compressor import MAX_AT_ONCE, MAX_AT_ONCE_PER_ADDRESS
 from proxy.compression.encoders import ZstdEncoder
 from proxy.rules.compression import CODINGS, compressible_folders
 from proxy.rules.site import make_site
@@ -32,7 +32,7 @@ async def compressing(answer: Answer) -> AsyncIterator[tuple[Edge, Upstream]]:
         site = make_site((PUBLIC,), jupyter.address.origin, compressible=compressible_folders("/"))
         async with edge(jupyter.address, site=site) as running:
             yield running, jupyter
-            assert running.services.compressor.in_progress == 0, "an encoder is left"
+            assert len(running.services.compressor.limit) == 0, "an encoder is left"
 
 
 def sized(content: bytes, *lines: bytes) -> bytes:
@@ -215,12 +215,22 @@ async def test_a_client_that_leaves_ends_the_work() -> None:
     assert running.records[0].outcome == "the client went away"
 
 
-async def test_too_many_at_once_are_not_compressed() -> None:
+CROWDS = [
+    pytest.param([f"192.0.2.{number}" for number in range(MAX_AT_ONCE)], id="in all"),
+    pytest.param(["127.0.0.1"] * MAX_AT_ONCE_PER_ADDRESS, id="of one address"),
+]
+
+
+@pytest.mark.parametrize("clients", CROWDS)
+async def test_too_many_at_once_are_not_compressed(clients: list[str]) -> None:
     async with compressing(says(sized(LARGE))) as (running, _):
-        running.services.compressor.in_progress += MAX_AT_ONCE
+        slots = [running.services.compressor.limit.acquire(client) for client in clients]
         answer = await running.ask(request(FILE, accept(b"zstd")))
-        running.services.compressor.in_progress -= MAX_AT_ONCE
+        for slot in slots:
+            assert slot is not None
+            slot.release()
     assert answer.endswith(LARGE)
+    assert b"\r\nVary: Accept-Encoding\r\n" in answer, "a cache must ask again for others"
 
 
 async def test_changes_of_the_head_are_noted() -> None:
