@@ -51,6 +51,8 @@ BUDGETS = {
     Flood.TINY_WINDOWS: Budget(200, 20),
 }
 
+MAX_PADDING_BYTES = 256
+"""Of one DATA frame, with the octet that says how many; a longer frame has content, too."""
 UPDATES_PER_FRAME = 4
 """Of the stream's window and the connection's, whatever share of them the client waits for."""
 
@@ -69,8 +71,8 @@ def flood_of(frame: FrameHeader) -> Flood | None:
     if frame.kind == FrameType.HEADERS:
         return None
     if frame.kind == FrameType.DATA:
-        # A padded frame may have no content either, whatever its length.
-        empty = (not frame.length and not frame.flags & END_STREAM) or frame.flags & PADDED
+        padding_alone = frame.flags & PADDED and frame.length <= MAX_PADDING_BYTES
+        empty = (not frame.length and not frame.flags & END_STREAM) or padding_alone
         return Flood.EMPTY_DATA if empty else None
     if frame.kind > FrameType.CONTINUATION:
         return Flood.PRIORITIES

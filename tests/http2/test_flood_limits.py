@@ -11,6 +11,7 @@ KINDS = [
     pytest.param(FrameHeader(FrameType.DATA, 1, 0), None, id="the end of content"),
     pytest.param(FrameHeader(FrameType.DATA, 0, 0), Flood.EMPTY_DATA, id="no content"),
     pytest.param(FrameHeader(FrameType.DATA, 8, 256), Flood.EMPTY_DATA, id="padding"),
+    pytest.param(FrameHeader(FrameType.DATA, 8, 257), None, id="content with padding"),
     pytest.param(FrameHeader(FrameType.PRIORITY, 0, 5), Flood.PRIORITIES, id="PRIORITY"),
     pytest.param(FrameHeader(FrameType.RST_STREAM, 0, 4), Flood.RESETS, id="RST_STREAM"),
     pytest.param(FrameHeader(FrameType.SETTINGS, 0, 0), Flood.SETTINGS, id="SETTINGS"),
