@@ -36,12 +36,12 @@ class StreamResponder:
         is_head: Whether the method is HEAD, so that the response has no content.
     """
 
-    __slots__ = ("_bodiless", "_is_head", "_pending", "_stream")
+    __slots__ = ("_bodiless", "_head_sent", "_is_head", "_pending", "_stream")
 
     def __init__(self, stream: Stream, *, is_head: bool) -> None:
         self._stream = stream
         self._is_head = is_head
-        self._bodiless = False
+        self._bodiless = self._head_sent = False
         self._pending: list[Field] = []
 
     @property
@@ -98,7 +98,7 @@ class StreamResponder:
 
     def fail(self, error: Exception, response: Response) -> None:
         log.error("fault while answering %s", self._stream.client, exc_info=error)
-        if self._stream.response_begun:
+        if self._head_sent:
             self.abort()
         else:
             queue_response(self, response)
@@ -106,7 +106,7 @@ class StreamResponder:
 
     def _send_pending(self, *, end: bool = False) -> None:
         if pending := self._pending:
-            self._pending = []
+            self._pending, self._head_sent = [], True
             self._stream.send_fields(pending, end=end)
 
 

@@ -81,7 +81,7 @@ class Stream:
         in_progress: The request as the proxying has it; None before and after.
         queued_bytes: Of content that waits to be sent.
         request_ended: Whether the client has sent END_STREAM.
-        response_begun: Whether a HEADERS frame was sent.
+        response_begun: Whether a HEADERS frame was sent, be it an interim response's.
         response_ended: Whether nothing more will be queued.
         end_sent: Whether END_STREAM was sent.
         sent_bytes: Of content.

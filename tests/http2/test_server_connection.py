@@ -14,6 +14,7 @@ from proxy.http2.settings import MAX_STREAMS, STREAM_WINDOW_BYTES
 from proxy.messages import RequestBody, Responder
 from proxy.net.limits import DEFAULT_LIMITS, Limits
 from proxy.rules.head import RequestHead
+from proxy.short_response import plain
 from tests.edges import enforcing_timeouts
 from tests.http2 import frames
 from tests.http2.secured import LIMIT_SECONDS, SecuredEdge, secured
@@ -229,12 +230,30 @@ async def test_an_interim_response_comes_before_the_final_one() -> None:
         assert found.content == b"ok"
 
 
+class Unfinished:
+    def cancel(self) -> None:
+        pass
+
+
+async def test_a_fault_behind_an_interim_response_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("CRITICAL", "labgate")
+
+    def dispatch(head: RequestHead, body: RequestBody, responder: Responder) -> Unfinished:
+        responder.send_interim(100, b"Continue", [])
+        responder.fail(RuntimeError("on purpose"), plain(500, "failed"))
+        return Unfinished()
+
+    async with secured(None) as running:
+        running.server.dispatch = dispatch
+        client = await running.connect()
+        client.send(frames.headers(1, POST, end=False))
+        assert (await client.response(1)).statuses == [100, 500]
+
+
 async def test_an_interim_response_needs_nothing_behind_it() -> None:
     """As Early Hints that labgate knows before it has asked Jupyter."""
-
-    class Unfinished:
-        def cancel(self) -> None:
-            pass
 
     def dispatch(head: RequestHead, body: RequestBody, responder: Responder) -> Unfinished:
         asyncio.get_running_loop().call_soon(
