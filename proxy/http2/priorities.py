@@ -4,7 +4,8 @@ Responses of the same urgency are sent one after the other, in the order of thei
 turns where the client can use parts of them (``incremental``). Two things are labgate's own. A
 response that is complete and short goes before longer ones of its urgency. And one that has become
 large waits for all that are not: a download that somebody started by a link is as urgent as a page
-to the browser, and would otherwise keep the page's other requests waiting to its end.
+to the browser, and would otherwise keep the page's other requests waiting to its end. Large ones
+take turns, however urgent they are, so that an endless one keeps none of the others from its end.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def send_rank(response: Sendable) -> tuple[bool, int, bool, int, int]:
     in_turns = large or response.priority.incremental
     return (
         large,
-        response.priority.urgency,
+        0 if large else response.priority.urgency,
         not short,
         response.turn if in_turns else 0,
         response.id,

@@ -18,12 +18,13 @@ class ResponseSender:
         tiny_frames: Those of them that a window cut to almost nothing.
     """
 
-    __slots__ = ("_codec", "_turn", "_waiting", "frames", "tiny_frames")
+    __slots__ = ("_codec", "_progress_at", "_turn", "_waiting", "frames", "tiny_frames")
 
     def __init__(self, codec: Http2Codec) -> None:
         self._codec = codec
         self._waiting: dict[int, Stream] = {}
         self._turn = 0
+        self._progress_at = 0.0
         self.frames = self.tiny_frames = 0
 
     def schedule(self, stream: Stream, now: float) -> None:
@@ -42,8 +43,20 @@ class ResponseSender:
             one.blocked = False
 
     def stalled(self, since: float) -> list[Stream]:
-        """The streams of which nothing could be sent from then on."""
-        return [stream for stream in self._waiting.values() if stream.progress_at < since]
+        """The streams of which the client has taken nothing from then on.
+
+        One whose windows are open waits for others that go before it, and where the connection's
+        window is closed, one waits that others leave some of it: neither is the client's fault.
+        """
+        codec = self._codec
+        none_sent = codec.outbound_flow_control_window <= 0 and self._progress_at < since
+        return [
+            stream
+            for stream in self._waiting.values()
+            if stream.progress_at < since
+            and stream.queued_bytes
+            and (none_sent or codec.streams[stream.id].outbound_flow_control_window <= 0)
+        ]
 
     def fill(self, most_bytes: int, now: float) -> list[Stream]:
         """Give the codec frames of about so many bytes; return the streams that they are of."""
@@ -83,7 +96,8 @@ class ResponseSender:
         self._codec.send_data(stream.id, data, end_stream=last)
         self._turn += 1
         self.frames += 1
-        stream.turn, stream.progress_at = self._turn, now
+        stream.turn = self._turn
+        stream.progress_at = self._progress_at = now
         if last or not stream.queued_bytes:
             self.forget(stream)
         stream.end_sent = last

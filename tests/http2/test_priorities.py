@@ -99,6 +99,13 @@ ORDERS = [
         ],
         id="large ones in turns",
     ),
+    pytest.param(
+        [
+            Response(5, Priority(6), sent_bytes=LARGE_BYTES, turn=1),
+            Response(3, Priority(0), sent_bytes=LARGE_BYTES, turn=2),
+        ],
+        id="large ones in turns, however urgent",
+    ),
 ]
 
 

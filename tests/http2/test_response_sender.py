@@ -1,10 +1,19 @@
-"""In which order responses reach a client, and that a window never stays open unused."""
+"""In which order responses reach a client, that a window never stays open unused, and who waits."""
 
 from __future__ import annotations
 
 import asyncio
 
-from proxy.http2.priorities import SHORT_BYTES
+import pytest
+from h2.errors import ErrorCodes
+
+from proxy.http2.priorities import SHORT_BYTES, Priority
+from proxy.http2.response_sender import ResponseSender
+from proxy.http2.settings import DEFAULT_WINDOW_BYTES, begin
+from proxy.http2.stream import Stream
+from proxy.net.limits import DEFAULT_LIMITS, new_request_limit
+from proxy.rules.decision import Refuse
+from proxy.rules.head import Field
 from tests.http2 import frames
 from tests.http2.secured import RawClient, secured
 from tests.upstreams import Visit, upstream
@@ -90,3 +99,70 @@ async def test_incremental_responses_take_turns() -> None:
             frames.get(3, b"/other", incremental),
         )
     assert len(runs(found)) > 6
+
+
+class Queues:
+    """A connection that sends nothing by itself (``stream.StreamConnection``)."""
+
+    client = "192.0.2.1"
+
+    def __init__(self, sender: ResponseSender) -> None:
+        self._sender = sender
+
+    def send_fields(self, stream: Stream, fields: list[Field], *, end: bool) -> None:
+        raise AssertionError
+
+    def schedule(self, stream: Stream) -> None:
+        self._sender.schedule(stream, 0.0)
+
+    def flush(self) -> None:
+        raise AssertionError
+
+    def flush_soon(self) -> None:
+        raise AssertionError
+
+    def reset(self, stream: Stream, code: ErrorCodes) -> None:
+        raise AssertionError
+
+    def open_windows(self, stream: Stream, count: int) -> None:
+        raise AssertionError
+
+
+LARGE_WINDOWS = frames.settings((4, 2**30))
+STALLED = [
+    pytest.param(LARGE_WINDOWS, 600.0, 1000, [], id="the other one is urgent"),
+    pytest.param(
+        LARGE_WINDOWS, 600.0, DEFAULT_WINDOW_BYTES, [], id="it uses the connection's window up"
+    ),
+    pytest.param(
+        LARGE_WINDOWS,
+        1.0,
+        DEFAULT_WINDOW_BYTES,
+        [1, 3],
+        id="nobody opens the connection's window again",
+    ),
+    pytest.param(frames.settings((4, 10)), 1.0, 10, [1], id="its own window is used up"),
+    pytest.param(
+        frames.settings((4, 10)), 600.0, 100, [], id="its own window was used up a moment ago"
+    ),
+    pytest.param(frames.settings((4, 0)), 600.0, 100, [1, 3], id="its own window was never open"),
+]
+
+
+@pytest.mark.parametrize(("settings", "sent_at", "most_bytes", "stalled"), STALLED)
+def test_who_waits_in_vain(
+    settings: bytes, sent_at: float, most_bytes: int, stalled: list[int]
+) -> None:
+    """Of an urgent response and another; both have had something to send from 0.0 on."""
+    codec, _ = begin(DEFAULT_LIMITS)
+    codec.receive_data(frames.PREFACE + settings + frames.get(1) + frames.get(3))
+    sender, limit = ResponseSender(codec), new_request_limit(DEFAULT_LIMITS)
+    for number, urgency in ((1, 1), (3, 5)):
+        codec.send_headers(number, [(b":status", b"200")])
+        slot = limit.acquire("192.0.2.1")
+        assert slot is not None
+        refused = Refuse(400, "test", "")
+        stream = Stream(Queues(sender), number, refused, Priority(urgency), slot=slot, now=0.0)
+        stream.queue(bytes(100_000))
+    sender.fill(most_bytes, sent_at)
+    assert [stream.id for stream in sender.stalled(500.0)] == stalled
