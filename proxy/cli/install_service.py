@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from proxy.config.load import DEFAULT_FILE, load
 from proxy.config.settings import Settings
 from proxy.errors import StartError, UsageError
 from proxy.service.installation import Installation, ServiceFile, State
+from proxy.service.program_writers import writer_of
 from proxy.service.shipped_files import shipped_file
 from proxy.service.unit_files import (
     UNSAFE,
@@ -54,7 +56,9 @@ def install_service(parsed: argparse.Namespace) -> int:
         )
     named = installation.at(configuration) if exists else None
     settings = load(parsed.flags, {}, named, parsed.typed)
-    files = service_files(settings, parsed.typed, _machine(configuration))
+    machine = _machine(configuration)
+    files = service_files(settings, parsed.typed, machine)
+    _warn_of_writers(machine)
     if parsed.dry_run:
         _print_files(installation, files)
         _print_next(configuration, exists=exists)
@@ -124,10 +128,13 @@ def uninstall_service(parsed: argparse.Namespace) -> int:
         )
     would = "would " if parsed.dry_run else ""
     if parsed.root is None:
-        units = f"{SOCKET.name} {SERVICE.name}"
-        print(f"{would}stop and disable {units}")
+        # systemctl disables none of them if the file of one was removed by hand.
+        units = [unit.name for unit in (SOCKET, SERVICE) if unit.exists()]
+        print(f"{would}stop and disable {' '.join(units) or 'nothing: the units are gone'}")
         if not parsed.dry_run:
-            _systemctl("disable", "--now", *units.split())
+            if units:
+                _systemctl("disable", "--now", *units)
+            _stop_without_files()
     for path in installation.paths:
         if not installation.is_unchanged(path):
             stays = "stays: it was changed since it was written"
@@ -167,6 +174,20 @@ def _machine(configuration: Path) -> Machine:
     return Machine(str(command), str(configuration), systemd_version(said))
 
 
+def _warn_of_writers(machine: Machine) -> None:
+    """The service runs as root, and so does whoever may change its program."""
+    package = Path(__file__).parents[1]
+    found = writer_of([Path(machine.command), Path(sys.executable).absolute(), package])
+    if found is not None:
+        path, who = found
+        print(
+            f"labgate: Warning: the service would run as root what {who} may change ({path}), so "
+            "that means to be root. Let root install it in /opt/labgate, and run "
+            "/opt/labgate/bin/labgate install-service.",
+            file=sys.stderr,
+        )
+
+
 def _write(installation: Installation, files: Sequence[ServiceFile], *, overwrite: bool) -> None:
     for file in files:
         print(file.purpose)
@@ -179,9 +200,7 @@ def _write(installation: Installation, files: Sequence[ServiceFile], *, overwrit
             print(f"  {file.path} {state.value}: it stays as it is; --overwrite replaces it")
         else:
             if state is State.FOREIGN:
-                place = installation.at(file.path)
-                place.rename(place.with_name(f"{place.name}.old"))
-                print(f"  {file.path}.old is the one from before")
+                print(f"  {installation.set_aside(file.path)} is the one from before")
             installation.write(file)
             print(f"  {file.path} written")
 
@@ -228,6 +247,14 @@ def _systemctl(*words: str) -> None:
     ran = subprocess.run([tool, *words], capture_output=True, text=True, check=False)  # noqa: S603
     if ran.returncode != 0:
         raise StartError(f"systemctl {' '.join(words)} failed: {ran.stderr.strip()}")
+
+
+def _stop_without_files() -> None:
+    """Stop units that still run though their files were removed."""
+    for unit in (SOCKET, SERVICE):
+        if not unit.exists():
+            with suppress(StartError):  # it does not run
+                _systemctl("stop", unit.name)
 
 
 def _output(command: Sequence[str]) -> str:

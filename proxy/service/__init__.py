@@ -19,4 +19,5 @@ With a service manager:
 - ``shipped_files``   the units and the configuration that labgate brings along
 - ``unit_files``      makes those of this machine; pure
 - ``installation``    writes them, and takes back what was written
+- ``program_writers`` who may change the program that root is to run
 """

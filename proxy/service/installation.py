@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -96,6 +97,23 @@ class Installation:
             ) from None
         self._digests[str(file.path)] = _digest(content)
         self._write_record()
+
+    def set_aside(self, path: Path) -> Path:
+        """Rename a file, to a name that is free; returns its new path.
+
+        Raises:
+            StartError: It cannot be renamed.
+        """
+        aside = path.with_name(f"{path.name}.old")
+        number = 0
+        while os.path.lexists(self.at(aside)):
+            number += 1
+            aside = path.with_name(f"{path.name}.old.{number}")
+        try:
+            self.at(path).rename(self.at(aside))
+        except OSError as error:
+            raise StartError(f"{path} cannot be renamed: {error.strerror}. Use sudo.") from None
+        return aside
 
     def remove(self, path: Path) -> None:
         """Remove a file that was written, and forget it.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.cli import install_service
 from proxy.cli.command import command
 
 SERVICE, SOCKET, TOML = (
@@ -79,6 +80,12 @@ def test_a_changed_file_is_never_replaced_without_a_word(
     assert install(tmp_path, "--overwrite") == 0
     assert "[Unit]" in unit.read_text()
     assert (tmp_path / f"{SERVICE}.old").read_text() == "mine\n"
+    for number in (1, 2):
+        unit.write_text(f"mine {number}\n")
+        install(tmp_path, "--overwrite")
+        assert f"/{SERVICE}.old.{number} is the one from before" in capsys.readouterr().out
+        assert (tmp_path / f"{SERVICE}.old.{number}").read_text() == f"mine {number}\n"
+    assert (tmp_path / f"{SERVICE}.old").read_text() == "mine\n"
 
 
 def test_a_configuration_is_never_replaced(
@@ -120,6 +127,22 @@ def test_a_command_that_systemd_does_not_start(
     assert install(tmp_path, *DOMAIN) == 1
     assert files(tmp_path) == set()
     assert "for example in /opt/labgate" in capsys.readouterr().err
+
+
+def test_a_command_that_somebody_may_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The service runs it as root."""
+    labgate = tmp_path / "bin/labgate"
+    labgate.parent.mkdir()
+    labgate.touch()
+    labgate.chmod(0o777)
+    monkeypatch.setattr(sys, "argv", [str(labgate)])
+    monkeypatch.setattr(install_service, "UNSEEN", ())
+    assert install(tmp_path / "root", "--dry-run", *DOMAIN) == 0
+    said = capsys.readouterr().err
+    assert "the service would run as root what " in said
+    assert "install it in /opt/labgate" in said
 
 
 def test_options_that_are_wrong_write_nothing(tmp_path: Path) -> None:
