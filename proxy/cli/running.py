@@ -7,20 +7,34 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import html
 import json
 import os
 import subprocess
 import sys
 import webbrowser
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from proxy.admin.client import AdminClient
 from proxy.cli.status_lines import facts_of, print_status
 from proxy.errors import StartError
+from proxy.runtime.secret_files import write_atomically
 from proxy.service.state_folder import find_state_folder
 
 ROOT_UID = 0
+OPEN_FILE = "open.html"
+OPEN_SECONDS = 10.0
+"""A browser that was not running yet has read the file within this."""
+OPEN_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<title>labgate</title>
+<meta http-equiv="refresh" content="0; url={0}">
+<p><a href="{0}">Open Lab</a>
+"""
 
 
 async def run(parsed: argparse.Namespace) -> int:
@@ -29,14 +43,15 @@ async def run(parsed: argparse.Namespace) -> int:
     Raises:
         StartError: No labgate runs, or it refuses.
     """
-    async with AdminClient.connect(find_state_folder(parsed.config)) as client:
+    state_folder = find_state_folder(parsed.config)
+    async with AdminClient.connect(state_folder) as client:
         match parsed.command:
             case "status":
                 await _status(client, as_json=parsed.json)
             case "logs":
                 await _logs(client, parsed.lines, follow=parsed.follow)
             case "open":
-                await _open(client)
+                await _open(client, state_folder)
             case "unlock":
                 await _unlock(client, parsed.address)
             case _:
@@ -59,12 +74,30 @@ async def _logs(client: AdminClient, lines: int, *, follow: bool) -> None:
         print(line, flush=True)
 
 
-async def _open(client: AdminClient) -> None:
+async def _open(client: AdminClient, state_folder: Path) -> None:
+    """Open a private file that leads to the address: every user sees a browser's command line."""
     address = (await client.post("address"))["address"]
-    if await asyncio.to_thread(webbrowser.open, address):
-        print(f"Opened {address.partition('?')[0]} in the browser.")
-    else:
-        print(f"No browser is to be had here. Open this address, which logs in:\n{address}")
+    file = _write_page(state_folder, address)
+    try:
+        if not await asyncio.to_thread(webbrowser.open, file.as_uri()):
+            print(f"No browser is to be had here. Open this address, which logs in:\n{address}")
+            return
+        print(f"Opened {address.partition('?')[0]} in the browser.", flush=True)
+        await asyncio.sleep(OPEN_SECONDS)
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _write_page(state_folder: Path, address: str) -> Path:
+    file = state_folder.absolute() / OPEN_FILE
+    try:
+        write_atomically(file, OPEN_PAGE.format(html.escape(address)).encode("utf-8"))
+    except OSError as error:
+        raise StartError(
+            f"{file} cannot be written: {error.strerror}. Open this address, which logs in:\n"
+            f"{address}"
+        ) from None
+    return file
 
 
 async def _unlock(client: AdminClient, address: str) -> None:

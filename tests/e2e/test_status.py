@@ -157,14 +157,7 @@ def test_up_with_a_process(tmp_path: Path) -> None:
         assert log.returncode == 0, log.stderr
         assert "is running at" in log.stdout
         assert len(run(labgate, "logs", "-n", "1").stdout.splitlines()) == 1
-        browser = tmp_path / "browser"
-        browser.write_text(f'#!/bin/sh\nprintf %s "$1" >{tmp_path}/opened\n')
-        browser.chmod(0o755)
-        labgate.environment["BROWSER"] = f"{browser} %s"
-        opened = run(labgate, "open")
-        assert opened.returncode == 0, opened.stderr
-        assert (tmp_path / "opened").read_text() == labgate.opens
-        assert labgate.token not in opened.stdout
+        is_opened_without_a_token(labgate, tmp_path)
         following = subprocess.Popen(
             [sys.executable, "-m", "proxy", "logs", "-f"],
             cwd=ROOT,
@@ -181,6 +174,31 @@ def test_up_with_a_process(tmp_path: Path) -> None:
         said, _ = following.communicate(timeout=30)
         assert "is running at" in said
         assert following.returncode == 0
+
+
+def is_opened_without_a_token(labgate: Labgate, folder: Path) -> None:
+    """Every user of the machine sees the browser's command line."""
+    browser = folder / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" >{folder}/opened\n')
+    browser.chmod(0o755)
+    labgate.environment["BROWSER"] = f"{browser} %s"
+    with subprocess.Popen(
+        [sys.executable, "-m", "proxy", "open"],
+        cwd=ROOT,
+        env=os.environ | labgate.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as opening:
+        assert opening.stdout is not None
+        said = opening.stdout.readline()
+        address = (folder / "opened").read_text()
+        page = Path(address.removeprefix("file://"))
+        assert f'content="0; url={labgate.opens}"' in page.read_text()
+        assert page.stat().st_mode & 0o777 == 0o600
+        assert labgate.token not in said + address
+        opening.send_signal(signal.SIGINT)
+        opening.wait(30)
+    assert not page.exists()
 
 
 def test_none_runs(tmp_path: Path) -> None:
