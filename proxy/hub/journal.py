@@ -7,6 +7,7 @@ many lines that count no more.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -19,6 +20,8 @@ from proxy.runtime.secret_files import write_atomically
 
 log = logging.getLogger("labgate")
 
+_BEGINNING = b'{"path":"'
+"""How each line begins, by which a line that was cut is told from another file's."""
 SPARE_LINES = 1000
 """So many lines that count no more are kept at least."""
 
@@ -48,31 +51,36 @@ class Journal:
         self._path = path
         self._lines = 0
         self._descriptor: int | None = None
-        self._failed = False
+        self._failed = self._cut = False
 
     def load(self) -> list[StoredRoute]:
         """The routes that the file has; it is written anew.
 
-        A last line without an end is left out: a crash has cut it.
+        Lines that cannot be read are left out, with a warning: a crash or a full disk cut them.
 
         Raises:
-            StartError: It cannot be read or written, or is not such a file.
+            StartError: It cannot be read or written, or has no line that labgate wrote.
         """
         try:
-            text = self._path.read_bytes()
+            content = self._path.read_bytes()
         except FileNotFoundError:
-            text = b""
+            content = b""
         except OSError as error:
             raise StartError(f"--storage {self._path} cannot be read: {error.strerror}.") from None
-        found: dict[str, StoredRoute] = {}
-        for number, line in enumerate(text.split(b"\n")[:-1], 1):
-            try:
-                _apply(json.loads(line), found)
-            except (ValueError, TypeError, KeyError, AttributeError):
-                raise StartError(
-                    f"--storage {self._path}: line {number} is not one that labgate wrote. Name "
-                    "another file, or remove this one: the Hub adds its routes again."
-                ) from None
+        found, unread = _read(content)
+        if unread and not (
+            found or content.startswith(_BEGINNING) or b"\n" + _BEGINNING in content
+        ):
+            raise StartError(
+                f"--storage {self._path}: line {unread[0]} is not one that labgate wrote, nor is "
+                "any other. Name another file, or remove this one: the Hub adds its routes again."
+            )
+        if unread:
+            log.warning(
+                "--storage %s: unreadable lines are left out: %d, the first is line %d; "
+                "the Hub adds missing routes again",
+                *(self._path, len(unread), unread[0]),
+            )
         stored = list(found.values())
         try:
             self.rewrite(stored)
@@ -91,9 +99,9 @@ class Journal:
         """
         lines = [_line(route._asdict()) for route in routes]
         write_atomically(self._path, b"".join(lines), 0o600)
+        # What was open is no longer the file of this name. The next line opens the new one.
         self.close()
-        self._lines = len(lines)
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        self._lines, self._cut = len(lines), False
 
     def add(self, route: StoredRoute) -> None:
         """Keep a route, or its change."""
@@ -118,10 +126,8 @@ class Journal:
             self._descriptor = None
 
     def _append(self, entry: dict[str, Any]) -> None:
-        if self._descriptor is None:
-            return
         try:
-            os.write(self._descriptor, _line(entry))
+            self._write(_line(entry))
         except OSError as error:
             # The routes in memory are right; a full disk must not stop the Hub.
             if not self._failed:
@@ -131,9 +137,40 @@ class Journal:
             self._lines += 1
             self._failed = False
 
+    def _write(self, line: bytes) -> None:
+        """Append a line.
+
+        Raises:
+            OSError: It is not, or not the whole of it, in the file.
+        """
+        if self._descriptor is None:
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        if self._cut:
+            # The file ends within a line, which must not take this one with it.
+            line = b"\n" + line
+        written = os.write(self._descriptor, line)
+        if written:
+            self._cut = written < len(line)
+        if written < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
 
 def _line(entry: dict[str, Any]) -> bytes:
     return json.dumps(entry, separators=(",", ":")).encode("utf-8") + b"\n"
+
+
+def _read(content: bytes) -> tuple[dict[str, StoredRoute], list[int]]:
+    """The routes by their paths, and the numbers of the lines that are not of labgate's form."""
+    found: dict[str, StoredRoute] = {}
+    unread = []
+    for number, line in enumerate(content.split(b"\n"), 1):
+        if not line:
+            continue
+        try:
+            _apply(json.loads(line), found)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            unread.append(number)
+    return found, unread
 
 
 def _apply(entry: dict[str, Any], found: dict[str, StoredRoute]) -> None:

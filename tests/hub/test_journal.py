@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,69 @@ def test_what_was_added_is_there_again(tmp_path: Path) -> None:
     journal.close()
 
 
+@contextmanager
+def limited(kind: int, value: int) -> Iterator[None]:
+    """Let the system refuse this process more of something."""
+    soft, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (value, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    "octets", [1, 20, len('{"path":"/user/bob","data":{"target":"http://h:2"}')]
+)
+def test_a_line_that_fits_in_part_takes_no_other_with_it(
+    tmp_path: Path, octets: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "routes"
+    journal = Journal(path)
+    journal.load()
+    journal.add(ADA)
+    with limited(resource.RLIMIT_FSIZE, path.stat().st_size + octets):
+        journal.add(BOB)
+        assert "cannot be written" in caplog.text
+        journal.remove("/user/ada")
+    assert len(caplog.messages) == 1, "each failure is logged once"
+    journal.add(BOB._replace(path="/user/cleo"))
+    journal.add(BOB._replace(path="/user/dora"))
+    assert [route.path for route in loaded(path)] == ["/user/ada", "/user/cleo", "/user/dora"]
+    assert "unreadable lines are left out: 1, the first is line 2" in caplog.text
+    journal.close()
+
+
+def test_lines_after_it_are_kept_if_the_file_cannot_be_opened_for_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "routes"
+    journal = Journal(path)
+    journal.load()
+    with limited(resource.RLIMIT_NOFILE, 0):
+        journal.add(ADA)
+    assert "Too many open files" in caplog.text
+    journal.add(BOB)
+    assert loaded(path) == [BOB]
+    journal.close()
+
+
+def test_a_first_line_that_was_cut_is_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "routes"
+    path.write_text('{"path":"/user/a')
+    assert loaded(path) == []
+
+
+def test_a_line_without_its_end_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "routes"
+    journal = Journal(path)
+    journal.load()
+    journal.add(ADA)
+    journal.close()
+    path.write_bytes(path.read_bytes()[:-1])
+    assert loaded(path) == [ADA]
+
+
 def test_a_line_that_a_crash_cut_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "routes"
     journal = Journal(path)
@@ -51,10 +117,11 @@ def test_a_line_that_a_crash_cut_is_left_out(tmp_path: Path) -> None:
 )
 def test_another_file_is_not_overwritten(tmp_path: Path, line: str) -> None:
     path = tmp_path / "routes"
-    path.write_text(f"{line}\n")
-    with pytest.raises(StartError, match="line 1 is not one"):
-        loaded(path)
-    assert path.read_text() == f"{line}\n"
+    for content in (f"{line}\n", line):
+        path.write_text(content)
+        with pytest.raises(StartError, match="line 1 is not one"):
+            loaded(path)
+        assert path.read_text() == content
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
