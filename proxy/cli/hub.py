@@ -103,6 +103,7 @@ async def serve_hub(options: HubOptions) -> int:
     """
     hub, stopping, force = HubProxy(options), asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+    pid_written = False
 
     def on_signal() -> None:
         if stopping.is_set():
@@ -115,15 +116,15 @@ async def serve_hub(options: HubOptions) -> int:
     try:
         await hub.start()
         _write_pid(options.pid_file)
+        pid_written = True
         _report(options, hub.token)
         sd_notify("READY=1")
         await stopping.wait()
     finally:
         sd_notify("STOPPING=1")
         await hub.stop(force)
-        if options.pid_file is not None:
-            with suppress(OSError):
-                options.pid_file.unlink()
+        if pid_written:
+            _remove_pid(options.pid_file)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
             # Another signal during the exit must not change the exit code.
@@ -152,6 +153,13 @@ def _write_pid(path: Path | None) -> None:
         path.write_text(str(os.getpid()), "ascii")
     except OSError as error:
         raise StartError(f"--pid-file {path} cannot be written: {error.strerror}.") from None
+
+
+def _remove_pid(path: Path | None) -> None:
+    """Remove the file, unless another process has written its own since."""
+    with suppress(OSError):
+        if path is not None and path.read_bytes() == str(os.getpid()).encode():
+            path.unlink()
 
 
 def _check_alternatives(parsed: argparse.Namespace) -> None:

@@ -33,6 +33,7 @@ from proxy.observe.record import Observer, Observers
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Route
+from proxy.runtime.instance_lock import HeldClaim, acquire, storage_claim
 from proxy.runtime.memory import MemoryReclaimer
 from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
@@ -105,6 +106,7 @@ class HubProxy:
         self._servers: list[Http1Server] = []
         self._applications: list[Close] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._storage_lock: HeldClaim | None = None
         self._saved_at = monotonic()
 
     async def start(self) -> None:
@@ -114,6 +116,8 @@ class HubProxy:
             StartError: A file or a port is not available.
         """
         options = self._options
+        if options.storage is not None:
+            self._storage_lock = acquire(storage_claim(options.storage))
         stored = self.table.load()
         if stored:
             log.info("%d routes are there from before (--storage %s)", stored, options.storage)
@@ -201,6 +205,8 @@ class HubProxy:
         except OSError as error:
             log.error("--storage: the routes' last activity is lost: %s", error.strerror)
         self.table.close()
+        if self._storage_lock is not None:
+            self._storage_lock.close()
         self._pages_pool.close()
         await self._pages.stop()
         if self._access_log is not None:

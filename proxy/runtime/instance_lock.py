@@ -1,4 +1,4 @@
-"""Locks that allow one ``labgate up`` for a state folder, and one for a container.
+"""Locks that allow one process for a state folder, a container, or a Hub's file of routes.
 
 A second one would replace the container of the first, and overwrite its files. The operating
 system releases the locks when the process exits, even after SIGKILL.
@@ -111,6 +111,15 @@ def container_claim(engine: str, name: str, *, abstract: bool = ABSTRACT) -> Cla
     )
 
 
+def storage_claim(storage: Path) -> Claim:
+    """The claim for the file that ``labgate hub --storage`` keeps its routes in."""
+    return Claim(
+        Path(f"{storage}.lock"),
+        f"the routes in {storage}",
+        "give this one a file of its own with --storage",
+    )
+
+
 def acquire(claim: Claim, shared: Mapping[str, int] = MappingProxyType({})) -> HeldClaim:
     """Acquire a claim.
 
@@ -123,7 +132,7 @@ def acquire(claim: Claim, shared: Mapping[str, int] = MappingProxyType({})) -> H
     """
     if (descriptor := shared.get(str(claim.place))) is not None:
         return _take_shared(claim.place, descriptor)
-    taken = _bind_socket(claim.place) if isinstance(claim.place, str) else _lock_file(claim.place)
+    taken = _bind_socket(claim.place) if isinstance(claim.place, str) else _lock_file(claim)
     if not isinstance(taken, Owner):
         return taken
     raise StartError(
@@ -131,20 +140,21 @@ def acquire(claim: Claim, shared: Mapping[str, int] = MappingProxyType({})) -> H
     )
 
 
-def _lock_file(path: Path) -> HeldClaim | Owner:
-    """Lock a file with flock(2), and write this process's id into it.
+def _lock_file(claim: Claim) -> HeldClaim | Owner:
+    """Lock the file of a claim with flock(2), and write this process's id into it.
 
     Raises:
         StartError: The file cannot be created.
     """
+    path = Path(claim.place)
     try:
         make_private_folder(path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         file = os.fdopen(os.open(path, flags, 0o600), "r+", encoding="utf-8")
     except OSError as error:
         raise StartError(
-            f"{path} cannot be written: {error.strerror}. Make its folder writable, or name "
-            "another with state.folder (LABGATE_STATE__FOLDER)."
+            f"{path} cannot be written: {error.strerror}. Make its folder writable, or "
+            f"{claim.remedy}."
         ) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from tests.e2e.programs import until
 from tests.hub.running import LABGATE, RawWebSocket, as_process, ask, echo_target, unused_port
 
 
@@ -49,6 +50,7 @@ def test_without_a_token_one_is_made_and_logged() -> None:
 def test_what_cannot_be_ends_with_a_sentence(tmp_path: Path) -> None:
     wrong = [
         (["--storage", str(tmp_path)], 1, "--storage"),
+        (["--storage", "/proc/routes"], 1, "a file of its own with --storage"),
         (["--no-such-flag"], 2, "--no-such-flag"),
         (["--pid-file", str(tmp_path)], 1, "--pid-file"),
     ]
@@ -60,3 +62,31 @@ def test_what_cannot_be_ends_with_a_sentence(tmp_path: Path) -> None:
         assert ended.returncode == code, ended.stderr
         assert reason in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+def test_a_second_one_leaves_the_files_of_the_first_alone(tmp_path: Path) -> None:
+    storage, pid = tmp_path / "routes", tmp_path / "pid"
+    files = ["--storage", str(storage), "--pid-file", str(pid)]
+    with as_process(LABGATE, *files) as first:
+        assert first.process is not None
+        until(pid.exists, "no pid file")
+        first.api("POST", "/x", {"target": "http://h:1"})
+        before = storage.read_bytes()
+        reasons = [
+            ([*files, f"--port={unused_port()}"], f"process {first.process.pid}"),
+            (["--pid-file", str(pid), f"--port={first.port}"], "--port"),
+        ]
+        for flags, reason in reasons:
+            ports = ["--ip=127.0.0.1", f"--api-port={unused_port()}"]
+            ended = subprocess.run(
+                [*LABGATE, *ports, *flags], capture_output=True, text=True, check=False, timeout=60
+            )
+            assert ended.returncode == 1, ended.stderr
+            assert reason in ended.stderr
+            assert storage.read_bytes() == before
+            assert pid.read_text() == str(first.process.pid)
+        pid.write_text("another's")
+        assert first.stop() == 0
+    assert pid.read_text() == "another's"
+    with as_process(LABGATE, "--storage", str(storage)) as again:
+        assert list(again.api("GET").json) == ["/x"]
