@@ -213,9 +213,11 @@ class RouteTable:
 
 
 def clean_path(path: str) -> str:
-    """A key in the form that it is listed in: a slash before it and, but for ``/``, none behind."""
-    path = path if path.startswith("/") else f"/{path}"
-    return path[:-1] if len(path) > 1 and path.endswith("/") else path
+    """A key in the form that it is listed in: one slash before it and, but for ``/``, none behind.
+
+    So two keys that requests cannot tell apart are one.
+    """
+    return "/" + path.strip("/")
 
 
 def prefix_segments(path: str, *, by_host: bool) -> int:

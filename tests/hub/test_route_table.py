@@ -124,10 +124,23 @@ def test_routes_come_back_from_the_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "clean"), [("/", "/"), ("", "/"), ("a", "/a"), ("/a/", "/a"), ("/a/b", "/a/b")]
+    ("path", "clean"),
+    [
+        *(("/", "/"), ("", "/"), ("//", "/")),
+        *(("a", "/a"), ("/a/", "/a"), ("//a//", "/a"), ("/a/b", "/a/b")),
+    ],
 )
 def test_keys_have_one_form(path: str, clean: str) -> None:
     assert clean_path(path) == clean
+
+
+def test_a_key_with_more_slashes_is_the_same_route() -> None:
+    routes = table()
+    routes.add("/a", {"target": "http://h:1"})
+    routes.add("//a//", {"target": "http://h:2"})
+    assert list(routes.by_path) == ["/a"]
+    assert routes.remove("/a/") is not None
+    assert routes.find(b"/a") is None
 
 
 @pytest.mark.parametrize(
