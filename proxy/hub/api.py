@@ -26,6 +26,8 @@ log = logging.getLogger("labgate")
 
 ROUTES = "/api/routes"
 MAX_BODY_BYTES = 1024 * 1024
+MAX_LEVELS = 100
+"""Of a route's data. What can just be read could not be listed, and no other route with it."""
 
 _TOKEN = re.compile(r"\s*token\s+(\S+)\s*", re.IGNORECASE)
 
@@ -110,8 +112,10 @@ class RoutesApi:
     async def _add(self, request: web.Request, path: str) -> web.Response:
         try:
             data = json.loads(await request.read())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return web.Response(status=400, text=f"Body not valid JSON: {error}")
+        if _nests_deeper(data, MAX_LEVELS):
+            return web.Response(status=400, text=f"JSON of more than {MAX_LEVELS} levels")
         if not isinstance(data, dict) or not isinstance(data.get("target"), str):
             return web.Response(status=400, text="Must specify 'target' as string")
         if self._by_host and path != "/":
@@ -121,7 +125,7 @@ class RoutesApi:
         except ValueError as error:
             return web.Response(status=400, text=str(error))
         self._counts.added += 1
-        log.info("route %s leads to %s", route.path, data["target"])
+        log.info("route %r leads to %r", route.path, data["target"])
         return web.Response(status=201)
 
     async def _remove(self, _request: web.Request, path: str) -> web.Response:
@@ -129,7 +133,7 @@ class RoutesApi:
         if route is None:
             return web.Response(status=404)
         self._counts.removed += 1
-        log.info("route %s is removed", route.path)
+        log.info("route %r is removed", route.path)
         return web.Response(status=204)
 
 
@@ -163,6 +167,22 @@ def described(route: HubRoute) -> dict[str, Any]:
 
 def _json(value: object) -> web.Response:
     return web.Response(text=json.dumps(value), content_type="application/json")
+
+
+def _nests_deeper(value: object, levels: int) -> bool:
+    """Whether lists and objects are within one another more than so many levels deep."""
+    level = [value]
+    for _ in range(levels):
+        inside: list[object] = []
+        for one in level:
+            if isinstance(one, dict):
+                inside += one.values()
+            elif isinstance(one, list):
+                inside += one
+        level = [one for one in inside if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _timestamp(text: str) -> float:

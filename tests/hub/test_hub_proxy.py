@@ -124,6 +124,24 @@ def test_a_file_that_is_refused_stays_as_it_is(tmp_path: Path) -> None:
     assert path.read_bytes() == b"not routes\nbut notes\n"
 
 
+def test_data_that_nests_too_deep_is_refused() -> None:
+    with in_thread() as proxy:
+        for levels, status in [(98, 201), (99, 201), (100, 400), (700, 400), (100_000, 400)]:
+            nested = "[" * levels + "]" * levels
+            body = f'{{"target": "http://h:1", "x": {nested}}}'
+            assert proxy.api("POST", "/x", body).status == status
+        assert list(proxy.api("GET").json) == ["/x"]
+
+
+def test_a_key_writes_no_control_characters_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "labgate"), in_thread() as proxy:
+        proxy.api("POST", "/a%0D%1B[2Jb", {"target": "http://h:1"})
+        proxy.api("DELETE", "/a%0D%1B[2Jb")
+    said = [message for message in caplog.messages if message.startswith("route ")]
+    key = r"'/a\r\x1b[2Jb'"
+    assert said == [f"route {key} leads to 'http://h:1'", f"route {key} is removed"]
+
+
 def test_everything_on_sockets(sockets: Path) -> None:
     names = {name: str(sockets / name) for name in ("proxy", "api", "metrics")}
     flags = [
