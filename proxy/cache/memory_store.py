@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
+from typing import TypeVar
 
 from proxy.cache.stored_file import FileKey, StoredFile
 
 OVERHEAD_BYTES = 2048
 """Of a file beside its content: its fields, and what holds them."""
+
+T = TypeVar("T")
 
 
 class MemoryStore:
@@ -23,7 +26,8 @@ class MemoryStore:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.size_bytes = 0
-        self.targets: dict[bytes, int] = {}
+        self.targets: Counter[bytes] = Counter()
+        self._names: Counter[tuple[bytes, bytes]] = Counter()
         self._files: OrderedDict[FileKey, StoredFile] = OrderedDict()
 
     def __len__(self) -> int:
@@ -46,7 +50,8 @@ class MemoryStore:
         """Keep a file; returns those that had to go for it."""
         self.remove(file.key)
         self._files[file.key] = file
-        self.targets[file.key.target] = self.targets.get(file.key.target, 0) + 1
+        self.targets[file.key.target] += 1
+        self._names[file.key.file] += 1
         self.size_bytes += _size(file)
         gone = []
         while self.size_bytes > self.max_bytes:
@@ -61,9 +66,12 @@ class MemoryStore:
         if file is None:
             return
         self.size_bytes -= _size(file)
-        self.targets[key.target] -= 1
-        if not self.targets[key.target]:
-            del self.targets[key.target]
+        _take_one(self.targets, key.target)
+        _take_one(self._names, key.file)
+
+    def names_of(self, key: FileKey) -> int:
+        """How many files there are that differ from this key in their queries at most."""
+        return self._names[key.file]
 
     def with_content(self, digest: str) -> StoredFile | None:
         """A file with this content under whatever name."""
@@ -73,7 +81,14 @@ class MemoryStore:
         """Forget every file."""
         self._files.clear()
         self.targets.clear()
+        self._names.clear()
         self.size_bytes = 0
+
+
+def _take_one(counts: Counter[T], key: T) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]
 
 
 def _size(file: StoredFile) -> int:

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from proxy.cache.anonymous_fetch import Connections, fetch
 from proxy.cache.best_coding import best_coding
+from proxy.cache.candidates import QUIET_SECONDS, Candidates
 from proxy.cache.disk_store import DiskStore
 from proxy.cache.memory_store import MemoryStore
 from proxy.cache.stored_file import FileKey, StoredFile, store
@@ -35,12 +36,9 @@ from proxy.runtime.tasks import spawn
 log = logging.getLogger("labgate")
 
 CHECK_SECONDS = 10.0
-QUIET_SECONDS = 3.0
-"""After the last new file: a page that is being loaded comes first."""
 RETRY_SECONDS = 5.0
 MIN_WATCH_SECONDS = 60.0
 """A Jupyter that ends an idle connection sooner is asked again only when a file is wanted."""
-MAX_CANDIDATES = 512
 
 T = TypeVar("T")
 
@@ -78,14 +76,12 @@ class StaticCache:
         self._connections = connections
         self._disk = disk
         self._check_seconds = check_seconds
-        self._quiet_seconds = quiet_seconds
         self._retry_seconds = retry_seconds
         self._site: Site | None = None
         self._watch: UpstreamWatch | None = None
         self._watching_since = 0.0
         self._period = 0
-        self._candidates: dict[FileKey, None] = {}
-        self._noticed_at = 0.0
+        self._candidates = Candidates(self.files, quiet_seconds)
         self._used: set[FileKey] = set()
         self._work_to_do = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
@@ -119,11 +115,9 @@ class StaticCache:
         if site is None or request.method != b"GET" or len(hosts) != 1:
             return
         key = FileKey(hosts[0].lower(), request.target)
-        if key in self.files or len(self._candidates) >= MAX_CANDIDATES:
+        if key in self.files or not may_be_kept(request.target, response, site.base_path):
             return
-        if may_be_kept(request.target, response, site.base_path):
-            self._candidates[key] = None
-            self._noticed_at = monotonic()
+        if self._candidates.add(key, monotonic()):
             self._work_to_do.set()
 
     # Its life
@@ -226,14 +220,13 @@ class StaticCache:
             return
         while self._candidates:
             await self._check_files()
-            quiet_seconds = monotonic() - self._noticed_at
-            if quiet_seconds < self._quiet_seconds:
-                await asyncio.sleep(self._quiet_seconds - quiet_seconds)
+            wait_seconds = self._candidates.wait_seconds(monotonic())
+            if wait_seconds:
+                await asyncio.sleep(wait_seconds)
                 continue
             await self._begin_period()
-            key = next(iter(self._candidates))
-            del self._candidates[key]
-            await self._fetch(key)
+            if self._candidates:
+                await self._fetch(self._candidates.take())
         # The threads that compressed leave heaps of several MiB behind.
         return_free_memory()
 

@@ -32,6 +32,11 @@ class FileKey(NamedTuple):
     authority: bytes
     target: bytes
 
+    @property
+    def file(self) -> tuple[bytes, bytes]:
+        """What it names, whatever the query: the authority and the path."""
+        return self.authority, self.target.partition(b"?")[0]
+
 
 class FileAnswer(NamedTuple):
     """A response from a stored file.

@@ -17,7 +17,9 @@ MIN_LIFE_SECONDS = 86_400
 """A response to ``?v=`` that claims less is not kept; tornado claims ten years."""
 MAX_FILE_BYTES = 8 * 1024 * 1024
 
-_TARGET = re.compile(rb"[^?#%]+(?:\?v=[0-9a-fA-F]{1,128})?")
+_NAME = re.compile(rb"(?:/(?!\.)[^/?#%]+)+(?:\?v=[0-9a-fA-F]{1,128})?")
+"""Of a file below the base path: without segments that are empty or begin with a dot (Jupyter shows
+no hidden files), and in no other octets than Jupyter's pages write it."""
 _CONTENT_HASH = re.compile(rb"(?:[.\-/_]|\?v=)[0-9a-f]{16,128}(?:[.?]|\Z)")
 _MAX_AGE = re.compile(r"max-age=\"?(\d{1,10})\"?\Z")
 _DROPPED = frozenset(
@@ -61,7 +63,8 @@ def may_be_kept(target: bytes, response: ResponseHead, base_path: str) -> bool:
     """
     if response.status != 200 or not is_static(target, base_path):
         return False
-    if _TARGET.fullmatch(target) is None:
+    # From the base path's last slash on: what stands before it is the same for all.
+    if _NAME.fullmatch(target, len(base_path.encode()) - 1) is None:
         # Another query may mean anything, and a stranger can write as many as they like.
         return False
     names = set(response.names)

@@ -451,6 +451,17 @@ async def test_what_there_is_no_room_for_goes(tmp_path: Path) -> None:
         assert set(it.cache.files.targets) == {two}
 
 
+async def test_names_that_anybody_can_write_do_not_fill_it() -> None:
+    junk = [PLAIN + b"?v=%d" % number for number in range(5)]
+    async with caching({**files(), **dict.fromkeys(junk, File(CONTENT))}) as it:
+        for target in junk:
+            await it.get(target, ACCEPT)
+        await it.fill(SCRIPT)
+        kept = set(it.cache.files.targets)
+    assert SCRIPT in kept
+    assert len(kept & set(junk)) <= 3, "one may come while another is being fetched"
+
+
 # Across restarts
 
 

@@ -28,6 +28,7 @@ KEPT = [
     pytest.param(FILE, (b"Cache-Control: Immutable", b"Cache-Control: max-age=99999"), id="two"),
     pytest.param(FILE, (IMMUTABLE, b'ETag: "a"', b"Expires: x"), id="with validators"),
     pytest.param(b"/lab/extensions/x/static/style.js", (IMMUTABLE,), id="an extension"),
+    pytest.param(b"/lab/extensions/@x/y/static/1.js", (IMMUTABLE,), id="a scoped extension"),
 ]
 NOT_KEPT = [
     pytest.param(FILE, (), id="says nothing"),
@@ -48,7 +49,12 @@ NOT_KEPT = [
     pytest.param(FILE + b"?token=a", (IMMUTABLE,), id="another query"),
     pytest.param(FILE + b"?v=1&token=a", (IMMUTABLE,), id="a version and more"),
     pytest.param(FILE + b"?v=xyz", (IMMUTABLE,), id="no version"),
+    pytest.param(FILE + b"?v=" + b"0" * 129, (IMMUTABLE,), id="too long a version"),
     pytest.param(b"/static/%6cab/main.js", (IMMUTABLE,), id="in other octets"),
+    pytest.param(b"/static//lab/main.js", (IMMUTABLE,), id="an empty segment"),
+    pytest.param(b"/static/lab/main.js/", (IMMUTABLE,), id="an empty segment at the end"),
+    pytest.param(b"/static/./lab/main.js", (IMMUTABLE,), id="a dot segment"),
+    pytest.param(b"/static/.hidden.js", (IMMUTABLE,), id="a hidden file"),
     pytest.param(b"/static/../api/me", (IMMUTABLE,), id="another folder"),
     pytest.param(b"/api/contents/x", (IMMUTABLE,), id="an API"),
     pytest.param(b"/files/x.js", (IMMUTABLE,), id="a user's file"),
@@ -67,6 +73,14 @@ def test_what_is_kept(target: bytes, lines: tuple[bytes, ...]) -> None:
 @pytest.mark.parametrize(("target", "lines"), NOT_KEPT)
 def test_what_is_not_kept(target: bytes, lines: tuple[bytes, ...]) -> None:
     assert not may_be_kept(target, answered(*SCRIPT, *lines), "/")
+
+
+def test_a_base_path_is_what_it_is() -> None:
+    """A JupyterHub user's name may have an @ or begin with a dot."""
+    for base_path in ("/user/ada%40example.org/", "/user/.ada/"):
+        target = base_path.encode() + FILE[1:]
+        assert may_be_kept(target, answered(*SCRIPT, IMMUTABLE), base_path)
+        assert not may_be_kept(target + b"/", answered(*SCRIPT, IMMUTABLE), base_path)
 
 
 CONTENT = [
