@@ -122,15 +122,17 @@ def _read(path: Path) -> StoredFile | None:
         about: dict[str, Any] = json.loads(line)
         if about["format"] != FORMAT:
             return None
+        validators = Validators(*(part.encode("latin-1") for part in about["validators"]))
+        int(validators.length)
         return StoredFile(
             FileKey(*(part.encode("latin-1") for part in about["key"])),
             tuple(
                 (name.encode("latin-1"), value.encode("latin-1")) for name, value in about["fields"]
             ),
-            Validators(*(part.encode("latin-1") for part in about["validators"])),
-            about["digest"],
+            validators,
+            bytes.fromhex(about["digest"]).hex(),
             about["coding"].encode("ascii"),
             content,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -155,19 +155,29 @@ class StaticCache:
     # In the background
 
     async def _work(self) -> None:
-        if self._disk is not None:
-            for file in reversed(await _in_thread(self._disk.read_all)):
-                self.files.add(file)
+        await self._read_disk()
         while True:
             await self._work_to_do.wait()
             self._work_to_do.clear()
             try:
                 await self._check_files()
                 await self._fetch_candidates()
+                continue
             except (UpstreamError, OSError, TimeoutError):
-                # Jupyter is not there; whoever asks for it gets that from the forwarder.
-                await asyncio.sleep(self._retry_seconds)
-                self._work_to_do.set()
+                pass  # Jupyter is not there; whoever asks for it gets that from the forwarder.
+            except Exception:
+                log.exception("cannot keep a static file; going on with the others")
+            await asyncio.sleep(self._retry_seconds)
+            self._work_to_do.set()
+
+    async def _read_disk(self) -> None:
+        if self._disk is None:
+            return
+        try:
+            for file in reversed(await _in_thread(self._disk.read_all)):
+                self.files.add(file)
+        except Exception:
+            log.exception("cannot read the static files on disk; going on without them")
 
     async def _check_files(self) -> None:
         """Ask Jupyter about the files that were used and those not checked in this period."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from proxy.cache.disk_store import DiskStore
+from proxy.cache.disk_store import FORMAT, DiskStore
 from proxy.cache.stored_file import FileKey, StoredFile
 from proxy.rules.caching import Validators
 
@@ -16,7 +18,7 @@ KEY = FileKey(b"lab.example.org", b"/static/\xff.js?v=1")
 
 def stored(key: FileKey = KEY, content: bytes = b"compressed\n\x00") -> StoredFile:
     validators = Validators(b"day", b'"\xe4"', b"9", b"text/css", b"immutable")
-    return StoredFile(key, ((b"Server", b"x\xe4"),), validators, "abc", b"br", content)
+    return StoredFile(key, ((b"Server", b"x\xe4"),), validators, "abcd", b"br", content)
 
 
 def essence(file: StoredFile) -> tuple[object, ...]:
@@ -67,6 +69,42 @@ def test_what_is_not_whole_is_removed(tmp_path: Path, spoil: object) -> None:
     [path] = tmp_path.iterdir()
     assert callable(spoil)
     path.write_bytes(spoil(path.read_bytes()))
+    assert store.read(KEY) is None
+    assert store.read_all() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        pytest.param("[]", id="a list"),
+        pytest.param("1", id="a number"),
+        pytest.param("[" * 100_000, id="too deep"),
+        pytest.param(json.dumps({"format": FORMAT}), id="nothing else"),
+        pytest.param({"format": FORMAT - 1}, id="another format"),
+        pytest.param({"key": [1, 2]}, id="numbers in the key"),
+        pytest.param({"key": ["a"]}, id="half a key"),
+        pytest.param({"key": None}, id="no key"),
+        pytest.param({"fields": [["a"]]}, id="half a field"),
+        pytest.param({"fields": [[1, 2]]}, id="numbers in a field"),
+        pytest.param({"fields": 1}, id="a number for fields"),
+        pytest.param({"validators": [1, 2, 3, 4, 5]}, id="numbers in the validators"),
+        pytest.param({"validators": ["", "", "x", "", ""]}, id="no length"),
+        pytest.param({"digest": 1}, id="a number for a digest"),
+        pytest.param({"digest": "x"}, id="no digest"),
+        pytest.param({"coding": 1}, id="a number for a coding"),
+        pytest.param({"coding": {}}, id="an object for a coding"),
+        pytest.param({"coding": "\xe4"}, id="no coding"),
+    ],
+)
+def test_what_has_other_types_is_removed(tmp_path: Path, about: str | dict[str, object]) -> None:
+    store = DiskStore(tmp_path, 1000)
+    store.write(stored())
+    [path] = tmp_path.iterdir()
+    _, line, content = path.read_bytes().split(b"\n", 2)
+    spoilt = about if isinstance(about, str) else json.dumps(json.loads(line) | about)
+    data = spoilt.encode() + b"\n" + content
+    path.write_bytes(hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
     assert store.read(KEY) is None
     assert store.read_all() == []
     assert list(tmp_path.iterdir()) == []

@@ -23,6 +23,7 @@ from proxy.access.revoked_sessions import RevokedFile
 from proxy.access.session import Sessions
 from proxy.cache.disk_store import DiskStore
 from proxy.cache.static_cache import StaticCache
+from proxy.cache.stored_file import StoredFile
 from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
 from proxy.rules.site import make_site
@@ -88,11 +89,24 @@ class Caching:
         return [record.outcome for record in self.edge.records]
 
 
+class BrokenDisk(DiskStore):
+    """Fails as nobody has foreseen: at first, and with the first file."""
+
+    def read_all(self) -> list[StoredFile]:
+        raise RuntimeError("of the disk")
+
+    def write(self, file: StoredFile) -> None:
+        if file.key.target == SCRIPT:
+            raise RuntimeError("of the first file")
+        super().write(file)
+
+
 @asynccontextmanager
 async def caching(
     files: dict[bytes, File],
     *,
     folder: Path | None = None,
+    disk: DiskStore | None = None,
     check_seconds: float = 3600.0,
     max_bytes: int = 2**20,
     allow: Networks | None = None,
@@ -105,7 +119,8 @@ async def caching(
         if allow is not None:
             site = replace(site, allow=allow)
         async with edge(jupyter.address, site=site) as running:
-            disk = DiskStore(folder, max_bytes) if folder is not None else None
+            if folder is not None:
+                disk = DiskStore(folder, max_bytes)
             cache = StaticCache(
                 running.pool,
                 disk,
@@ -449,6 +464,17 @@ async def test_what_there_is_no_room_for_goes(tmp_path: Path) -> None:
         await it.fill(two)
         await until(lambda: len(list((tmp_path / "kept").iterdir())) == 1)
         assert set(it.cache.files.targets) == {two}
+
+
+async def test_what_nobody_has_foreseen_does_not_end_the_work(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with caching(files(), disk=BrokenDisk(tmp_path / "kept", 2**20)) as it:
+        await it.fill(SCRIPT)
+        await it.fill(PLAIN)
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    texts = [str(record.exc_info[1]) for record in errors if record.exc_info]
+    assert texts == ["of the disk", "of the first file"]
 
 
 async def test_names_that_anybody_can_write_do_not_fill_it() -> None:
