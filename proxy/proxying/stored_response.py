@@ -13,6 +13,7 @@ from proxy.cache.stored_file import FileAnswer
 from proxy.messages import Responder
 from proxy.proxying.result import Result
 from proxy.proxying.router import Route
+from proxy.rules.embedding import embedded
 from proxy.rules.head import Field, RequestHead
 
 PIECE_BYTES = 256 * 1024
@@ -97,4 +98,5 @@ def find_stored(
     file = route.cache.find(request)
     if file is None:
         return None
-    return StoredResponse(responder, file.answer(request, route.site), allowed.fields, owner)
+    extra = allowed.fields and embedded(allowed.fields, route.site)
+    return StoredResponse(responder, file.answer(request, route.site), extra, owner)

@@ -420,6 +420,12 @@ async def test_a_password_is_asked_for_before_the_cache(tmp_path: Path) -> None:
         cookie = b"Cookie: " + fields[b"set-cookie"].partition(b";")[0]
         _, status, _ = await it.get(SCRIPT, ACCEPT, cookie)
         assert (status, it.outcomes[-1]) == (b"HTTP/1.1 200 OK", "cached")
+        portal = (b"https://portal.example",)
+        it.edge.router.use(replace(it.edge.router.site, embed_in=portal))
+        await until(lambda: it.cache.find(head_of(SCRIPT)))
+        fields, _, _ = await it.get(SCRIPT, ACCEPT, password)
+        assert it.outcomes[-1] == "cached"
+        assert fields[b"set-cookie"].endswith(b"; Secure; SameSite=None; Partitioned")
 
 
 async def test_a_token_is_jupyters_to_judge() -> None:
