@@ -18,8 +18,8 @@ from proxy.runtime.secret_files import make_private_folder, write_atomically
 
 log = logging.getLogger("labgate")
 
-FORMAT = 1
-"""Of what stands in a file; others are removed."""
+FORMAT = 2
+"""Of what stands in a file, also with which settings it was compressed; others are removed."""
 
 
 class DiskStore:

@@ -1,10 +1,11 @@
 """A file as it is kept, and the heads of its responses.
 
-Tested by tests/cache/test_static_cache.py.
+Tested by tests/cache/test_static_cache.py and test_disk_store.py.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple
@@ -67,6 +68,8 @@ class StoredFile:
         checked_at: ``time.monotonic()`` of then.
         period: During which it was checked: see ``StaticCache``; None for never.
         hashed: Whether its name changes with its content.
+        etag: Of the octets that are sent (RFC 9110 section 8.8.3): another encoder, or another
+            setting of it, makes others of the same content.
     """
 
     key: FileKey
@@ -79,15 +82,13 @@ class StoredFile:
     checked_at: float = 0.0
     period: int | None = None
     hashed: bool = field(init=False)
+    etag: bytes = field(init=False)
 
     def __post_init__(self) -> None:
         self.hashed = has_content_hash(self.key.target)
-
-    @property
-    def etag(self) -> bytes:
-        """Of this coding of this content (RFC 9110 section 8.8.3)."""
         suffix = b"-" + self.coding if self.coding else b""
-        return b'"%b%b"' % (self.digest[:32].encode("ascii"), suffix)
+        digest = hashlib.sha256(self.content).hexdigest()[:32]
+        self.etag = b'"%b%b"' % (digest.encode("ascii"), suffix)
 
     @property
     def saved_bytes(self) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 from pathlib import Path
 
+import brotli  # type: ignore[import-untyped]
 import pytest
 
 from proxy.cache.disk_store import FORMAT, DiskStore
@@ -39,6 +41,18 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
     [path] = (tmp_path / "a" / "b").iterdir()
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_other_octets_of_the_same_content_have_another_etag() -> None:
+    """A strong one is of the octets that are sent, and encoders have settings."""
+    window_20, window_22 = (
+        brotli.compress(random.Random(1).randbytes(99) * 99, lgwin=lgwin) for lgwin in (20, 22)
+    )
+    assert window_20 != window_22
+    one, other = stored(content=window_20), stored(content=window_22)
+    assert one.digest == other.digest
+    assert one.etag != other.etag
+    assert one.etag == stored(content=window_20).etag
 
 
 def test_files_are_removed(tmp_path: Path) -> None:
