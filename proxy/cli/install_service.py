@@ -134,7 +134,7 @@ def uninstall_service(parsed: argparse.Namespace) -> int:
         if not parsed.dry_run:
             if units:
                 _systemctl("disable", "--now", *units)
-            _stop_without_files()
+            _disable_without_files()
     for path in installation.paths:
         if not installation.is_unchanged(path):
             stays = "stays: it was changed since it was written"
@@ -249,12 +249,12 @@ def _systemctl(*words: str) -> None:
         raise StartError(f"systemctl {' '.join(words)} failed: {ran.stderr.strip()}")
 
 
-def _stop_without_files() -> None:
-    """Stop units that still run though their files were removed."""
+def _disable_without_files() -> None:
+    """Stop and unlink units that may still run though their files were removed."""
     for unit in (SOCKET, SERVICE):
         if not unit.exists():
-            with suppress(StartError):  # it does not run
-                _systemctl("stop", unit.name)
+            with suppress(StartError):  # it does not run, or systemd does not know it any more
+                _systemctl("disable", "--now", unit.name)
 
 
 def _output(command: Sequence[str]) -> str:

@@ -80,17 +80,21 @@ def test_from_its_installation_to_its_removal(machine: Machine) -> None:
     assert machine.run("find", "/etc", "-newer", "/proc/1/comm", "-type", "f") == before
 
 
-def test_a_removal_after_a_unit_was_removed_by_hand(machine: Machine) -> None:
+@pytest.mark.parametrize("is_started", [True, False])
+def test_a_removal_after_a_unit_was_removed_by_hand(machine: Machine, *, is_started: bool) -> None:
     before = machine.run("find", "/etc", "-newer", "/proc/1/comm", "-type", "f")
     machine.run("labgate", "install-service", *UPSTREAM)
-    started(machine, "labgate.socket", "labgate.service")
+    if is_started:
+        started(machine, "labgate.socket", "labgate.service")
     machine.run("rm", "/etc/systemd/system/labgate.socket")
+    machine.run("systemctl", "daemon-reload")
     said = machine.run("labgate", "uninstall-service")
     assert "labgate.socket is gone already" in said
     for unit in ("labgate.service", "labgate.socket"):
         assert machine.unit(unit, "ActiveState") == "inactive"
     assert not answers(machine)
     assert machine.run("find", "/etc", "-newer", "/proc/1/comm", "-type", "f") == before
+    assert machine.run("find", "/etc/systemd/system", "-name", "labgate*") == ""
 
 
 def test_it_is_started_again_when_it_was_killed_or_hangs(machine: Machine) -> None:
