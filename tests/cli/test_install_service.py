@@ -20,6 +20,12 @@ SERVICE, SOCKET, TOML = (
 DOMAIN = ("--domain", "lab.example.org", "--email", "ada@example.org")
 
 
+@pytest.fixture(autouse=True)
+def _installed_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkout may be in a folder for temporary files, from which nothing is installed."""
+    monkeypatch.setattr(sys, "argv", ["/opt/labgate/bin/labgate"])
+
+
 def install(root: Path, *options: str) -> int:
     return command(["install-service", "--root", str(root), *options])
 
