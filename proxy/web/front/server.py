@@ -127,8 +127,7 @@ class AiohttpServer:
         self.draining = True
         self.upgraded.drain(keep_idle=keep_idle)
         for connection in list(self.connections):
-            if not keep_idle:
-                connection.drain()
+            connection.drain(keep_idle=keep_idle)
 
     async def shutdown(self, timeout: float) -> None:
         """End every connection; a response that is not complete is truncated.

@@ -110,6 +110,8 @@ class AiohttpConnection(web.RequestHandler):
         """Respond to the next request."""
         self._timeouts.awaiting = Awaiting.NOTHING
         served = ServedRequest(self, self._client, self._new_tunnel)
+        # The client is told with the response that its connection ends.
+        served.responder.draining = self._server.draining
         self._serving = served
         self._server.begin(served, request, self._reader.read(request, self._arrival))
         self._look_for_faults()
@@ -189,9 +191,15 @@ class AiohttpConnection(web.RequestHandler):
 
     # For the server
 
-    def drain(self) -> None:
-        """Close as soon as nothing is in progress."""
-        if self._idle:
+    def drain(self, *, keep_idle: bool = False) -> None:
+        """Close as soon as nothing is in progress.
+
+        Args:
+            keep_idle: An idle client may send one request more.
+        """
+        if self._serving is not None:
+            self._serving.responder.draining = True
+        elif self._idle and not keep_idle:
             self.force_close()
 
     def end(self) -> None:
@@ -226,6 +234,8 @@ class AiohttpConnection(web.RequestHandler):
 
     def _refuse(self, status: int, sentence: str) -> SentResponse:
         served = ServedRequest(self, self._client, self._new_tunnel)
+        # The client is told with the response that its connection ends.
+        served.responder.draining = self._server.draining
         served.refuse(plain(status, sentence, close=True))
         return served.sent_response
 
