@@ -46,6 +46,10 @@ class SteadyLoad:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Ask for nothing more, and wait for the last responses."""
         self._ending.set()
         for thread in self._threads:
             thread.join()

@@ -120,7 +120,8 @@ def test_under_load_nothing_is_lost(before: int, after: int, behind: str, tmp_pa
                     load.wait_for(20)
                     status = labgate_says(third, "status", "--json")
                     assert json.loads(status)["pid"] == third.pid
-                    load._ending.set()
+                    # Before the last labgate ends.
+                    load.end()
         assert load.lost == []
     for one in (first, second, third):
         assert "Traceback" not in one.log
