@@ -200,7 +200,7 @@ def test_ended_while_labgate_does_not_answer(tmp_path: Path) -> None:
     folder.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as listening:
         path = socket_path(folder)
-        path.parent.mkdir(mode=0o700)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         listening.bind(str(path))
         listening.listen()
         inspect = Inspect(tmp_path).spawn()

@@ -57,7 +57,8 @@ class Mitmdump(Program):
     name = "mitmdump"
 
     def __init__(self, folder: Path, program: str, upstream_port: int) -> None:
-        super().__init__(folder, {"HOME": str(folder)})
+        # It says that it listens on its output, which a pipe or file would get late.
+        super().__init__(folder, {"HOME": str(folder), "PYTHONUNBUFFERED": "1"})
         self.port = free_port()
         self.archive = folder / "theirs.har"
         self._program = program
