@@ -234,8 +234,6 @@ class AiohttpConnection(web.RequestHandler):
 
     def _refuse(self, status: int, sentence: str) -> SentResponse:
         served = ServedRequest(self, self._client, self._new_tunnel)
-        # The client is told with the response that its connection ends.
-        served.responder.draining = self._server.draining
         served.refuse(plain(status, sentence, close=True))
         return served.sent_response
 
