@@ -2,7 +2,7 @@
 
 The host's server has the ports, the certificates and the connections; everything behind a request's
 head is labgate's: the checks, the rewriting, the passwords, the connections to Jupyter.
-Tested by tests/test_mount.py, which runs the README's example.
+Tested by tests/test_mount.py, which runs the example of .github/ARCHITECTURE.md.
 """
 
 from __future__ import annotations

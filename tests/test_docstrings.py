@@ -65,7 +65,7 @@ def test_the_life_of_a_request_names_every_package() -> None:
     assert packages - named == set()
 
 
-def test_the_readme_shows_the_same_life_of_a_request() -> None:
+def test_the_architecture_shows_the_same_life_of_a_request() -> None:
     block = docstring(ROOT / "__init__.py").split("::\n\n", 1)[1].split("\n\n", 1)[0]
     lines = [line.removeprefix("    ") for line in block.splitlines()]
-    assert "\n".join(lines) in (ROOT.parent / "README.md").read_text("utf-8")
+    assert "\n".join(lines) in (ROOT.parent / ".github/ARCHITECTURE.md").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""labgate in somebody else's application: the example of the README, as it stands there."""
+"""labgate in somebody else's application: the example of ARCHITECTURE.md, as it stands there."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ START_SECONDS = 60
 
 
 def example() -> str:
-    """The program ``lab.py`` in the README."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    (text,) = re.findall(r"```python\n(# lab\.py: .*?)```", readme, re.DOTALL)
+    """The program ``lab.py`` in ARCHITECTURE.md."""
+    document = (ROOT / ".github/ARCHITECTURE.md").read_text("utf-8")
+    (text,) = re.findall(r"```python\n(# lab\.py: .*?)```", document, re.DOTALL)
     return str(text)
 
 
