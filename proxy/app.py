@@ -9,6 +9,7 @@ from time import monotonic
 
 from proxy.access.access_control import AccessControl
 from proxy.access.lockout import Lockout
+from proxy.access.login_state import LoginState
 from proxy.builders import (
     UNKNOWN_UPSTREAM,
     SharedResources,
@@ -229,6 +230,16 @@ class Application:
     def ports(self) -> list[Ports]:
         """The open public ports."""
         return [self._edge.ports] if self._edge is not None else []
+
+    def login_state(self) -> LoginState:
+        """What is known of failed logins, for a successor."""
+        return LoginState(self._digest_key.hex(), self.lockout.updates())
+
+    def continue_logins(self, state: LoginState) -> None:
+        """Count on where a predecessor was; the first time before ``start``."""
+        self._digest_key = bytes.fromhex(state.digest_key)
+        for update in state.updates:
+            self.lockout.apply(update)
 
     def leave_to_others(self) -> None:
         """Accept nothing new, and renew nothing: a successor does."""

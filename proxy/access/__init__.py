@@ -13,6 +13,7 @@ In the order a request meets them:
 - ``jupyter_login``      logins to Jupyter itself
 - ``token_guesses``      counts the wrong tokens of an address
 - ``lockout``            counts failed logins by address: delays the next ones, then locks out
+- ``login_state``        the same for a labgate that takes over
 - ``refusals``           the responses 401, 429 and 503
 
 Without an htpasswd file only logins to Jupyter are limited.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import secrets
 from collections.abc import Callable
 from time import monotonic
 
@@ -16,9 +16,9 @@ from proxy.rules.head import RequestHead, ResponseHead
 from proxy.rules.networks import limit_key
 from proxy.rules.site import Site
 
-_NUMBERS = itertools.count()
-"""Of this process: a lockout outlives a ``JupyterLogin``, and takes a repeated number for a
-repeated password."""
+UNIQUE_BYTES = 8
+"""Instead of the password, which nobody reads here: a failure with a secret of before would count
+as the same one, in other processes too."""
 
 
 class JupyterLogin:
@@ -66,7 +66,7 @@ class JupyterLogin:
         address, account = attempt.address, attempt.login
         self._lockout.release(address)
         if status in (401, 0):
-            if self._lockout.failed(address, account, next(_NUMBERS), monotonic()):
+            if self._lockout.failed(address, account, secrets.token_bytes(UNIQUE_BYTES), monotonic()):
                 self._on_lockout(address)
         elif status in (302, 303):
             self._lockout.succeeded(address, account)

@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 FIRST_DELAY_SECONDS = 0.5
 MAX_DELAY_SECONDS = 8.0
 MAX_ADDRESSES = 10_000
+
+
+Update = dict[str, Any]
+"""A failure, a success or a lockout as JSON, for another process of this machine: its clock is the
+same ``time.monotonic``."""
 
 
 class Failure(NamedTuple):
@@ -121,23 +126,56 @@ class Lockout:
 
     def failed(self, address: str, account: Hashable, secret: Hashable, now: float) -> bool:
         """Count a failure; returns whether it locks the address out."""
-        if not self._max_failures or self.failed_before(address, secret, now):
+        return self._add_failure(address, Failure(now, account, secret))
+
+    def _add_failure(self, address: str, failure: Failure) -> bool:
+        now = failure.at
+        if not self._max_failures or self.failed_before(address, failure.secret, now):
             return False
-        known = self._by_address.setdefault(address, AddressFailures())
-        self._by_address.move_to_end(address)
-        known.failures.append(Failure(now, account, secret))
-        while len(self._by_address) > self._max_addresses:
-            self._by_address.popitem(last=False)
+        known = self._latest(address)
+        known.failures.append(failure)
         if len(known.failures) < self._max_failures or known.locked_until > now:
             return False
         known.locked_until = now + self._seconds
         return True
 
+    def _latest(self, address: str) -> AddressFailures:
+        """What is known of an address, now the last to be forgotten."""
+        known = self._by_address.setdefault(address, AddressFailures())
+        self._by_address.move_to_end(address)
+        while len(self._by_address) > self._max_addresses:
+            self._by_address.popitem(last=False)
+        return known
+
     def succeeded(self, address: str, account: Hashable) -> None:
         """Remove the failures for ``account``; a lockout still lasts."""
+        self._remove_failures(address, account)
+
+    def _remove_failures(self, address: str, account: Hashable) -> None:
         known = self._by_address.get(address)
         if known is not None:
             known.failures = [one for one in known.failures if one.account != account]
+
+    def updates(self) -> list[Update]:
+        """All failures and lockouts, for ``apply`` in another process."""
+        found: list[Update] = []
+        for address, known in self._by_address.items():
+            found += [failure_update(address, failure) for failure in known.failures]
+            if known.locked_until:
+                found.append({"address": address, "locked_until": known.locked_until})
+        return found
+
+    def apply(self, update: Update) -> None:
+        """Count what another process has counted; the same twice counts once."""
+        match update:
+            case {"address": address, "locked_until": until}:
+                if self._max_failures:
+                    known = self._latest(address)
+                    known.locked_until = max(known.locked_until, until)
+            case {"address": address, "account": account, "secret": secret, "at": at}:
+                self._add_failure(address, Failure(at, _decoded(account), _decoded(secret)))
+            case {"address": address, "account": account}:
+                self._remove_failures(address, _decoded(account))
 
     def locked_out(self, now: float) -> dict[str, float]:
         """The addresses that are locked out, each with the seconds that remain."""
@@ -164,3 +202,24 @@ class Lockout:
                 del self._by_address[address]
                 return None
         return known
+
+
+def failure_update(address: str, failure: Failure) -> Update:
+    """A failure for ``Lockout.apply`` in another process."""
+    account, secret = _encoded(failure.account), _encoded(failure.secret)
+    return {"address": address, "at": failure.at, "account": account, "secret": secret}
+
+
+def success_update(address: str, account: Hashable) -> Update:
+    """A success for ``Lockout.apply`` in another process."""
+    return {"address": address, "account": _encoded(account)}
+
+
+def _encoded(value: Hashable) -> str:
+    """Encode for JSON so that text and octets differ."""
+    return f"octets:{value.hex()}" if isinstance(value, bytes) else f"text:{value}"
+
+
+def _decoded(written: str) -> Hashable:
+    kind, _, value = written.partition(":")
+    return bytes.fromhex(value) if kind == "octets" else value

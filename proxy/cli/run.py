@@ -111,6 +111,7 @@ async def _begin(settings: Settings, app: Serving, *, take_over: bool) -> Lifeti
         print_progress("No labgate runs with this state folder: nothing to take over.")
     lifetime = Lifetime(takeover, jupyter_too=takeover is None and runs_interactively())
     lifetime.handover.ports = lambda: named_ports(settings, app.ports)
+    lifetime.handover.logins = app.login_state
     return lifetime
 
 
@@ -119,19 +120,27 @@ async def _open_ports(settings: Settings, app: Serving, takeover: Takeover | Non
     if takeover is None:
         await app.start()
         return
+    _continue_logins(app, takeover)
     configured = configured_ports(settings)
     await app.start(bind_ports(settings, takeover.ports_for(configured)))
 
 
-async def _complete(lifetime: Lifetime) -> None:
+async def _complete(app: Serving, lifetime: Lifetime) -> None:
     """Own what was taken over."""
     if lifetime.takeover is not None:
         from proxy.runtime.instance_lock import name_owner  # noqa: PLC0415  see up
 
         await lifetime.takeover.complete()
+        _continue_logins(app, lifetime.takeover)
         for held in lifetime.handover.claims.values():
             name_owner(held)
         lifetime.jupyter_too = runs_interactively()
+
+
+def _continue_logins(app: Serving, takeover: Takeover) -> None:
+    """Whoever is locked out there is locked out here."""
+    if takeover.logins is not None:
+        app.continue_logins(takeover.logins)
 
 
 async def _end(app: Serving, lifetime: Lifetime) -> None:
@@ -156,7 +165,7 @@ async def _serve_running(
         await _open_ports(configuration.settings, app, lifetime.takeover)
         silent = f"nothing answers at {address} yet; requests get 503 until it does"
         waiting = [silent] if await probing else []
-        await _complete(lifetime)
+        await _complete(app, lifetime)
         _report_ready(configuration, app, Launched(address, Login("unknown"), ""), waiting)
         await asyncio.Event().wait()
     finally:
@@ -235,7 +244,7 @@ async def _supervise(
     )
     seconds = configuration.settings.jupyter.start_timeout_seconds
     launched = await supervision.wait_for_first_answer(launched, seconds)
-    await _complete(lifetime)
+    await _complete(app, lifetime)
     _report_ready(configuration, app, launched)
     reported = True
     ended = await supervision.run()

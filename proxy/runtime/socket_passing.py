@@ -5,12 +5,44 @@ from __future__ import annotations
 import json
 import os
 import socket
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_SOCKETS = 200
 """The kernel passes 253 in a message (SCM_MAX_FD)."""
+
+
+def file_of(content: bytes) -> int:
+    """The descriptor of a file without a name, for what is too long for a message.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if hasattr(os, "memfd_create"):  # Linux: never on a disk
+        descriptor = os.memfd_create("handover")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def content_of(descriptor: int) -> bytes:
+    """The content of such a file, which is closed.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open(descriptor, "rb") as file:
+        file.seek(0)
+        return file.read()
 
 
 def send(channel: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:

@@ -5,10 +5,11 @@ lines of JSON; both sides ignore keys that they do not know, so either may be th
 
 - successor: ``{"protocol": 1, "version": "…", "pid": …}``
 - here: ``{"protocol": 1, "version": "…", "pid": …, "names": […]}`` with a descriptor for each name
-  (``https:443``, ``http:80`` with the configured port, ``admin``, ``metrics``, ``claim:…``), or
-  ``{"refused": "…"}``
+  (``https:443``, ``http:80`` with the configured port, ``admin``, ``metrics``, ``claim:…``, and
+  ``logins``, a file with the ``LoginState``), or ``{"refused": "…"}``
 - successor, when it serves: ``{"serving": true}``
-- here, when everything is the successor's: ``{"released": true}``
+- here, when everything is the successor's: ``{"released": true, "names": ["logins"]}``, again with
+  that file: people have tried passwords meanwhile
 
 Until ``serving`` nothing is given away: descriptors are shared, and both accept connections. If the
 successor ends before or takes too long, this labgate goes on as it was; a successor that hears no
@@ -23,12 +24,13 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from proxy import __version__
+from proxy.access.login_state import LoginState
 from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import bind_private, peer_pid, remove_private
 from proxy.errors import StartError
@@ -46,6 +48,7 @@ CONNECT_SECONDS = 10.0
 SERVING_SECONDS = 300.0
 """Within this the successor must serve: its Jupyter may have to be started."""
 CLAIM = "claim:"
+LOGINS = "logins"
 _NOT_FOR_A_SUCCESSOR = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID")
 
 
@@ -57,6 +60,7 @@ class Handover:
         sockets: Listening sockets beside the public ones, by name.
         obstacle: Why nobody can take over; empty if somebody can.
         ports: The public listening sockets with their names.
+        logins: What is known of failed logins.
         on_serving: Called when a successor serves: accept nothing more, and renew nothing.
         on_released: Called when everything is the successor's.
         may_restart_jupyter: Clear while a successor looks after Jupyter.
@@ -75,6 +79,7 @@ class Handover:
         self.sockets: dict[str, socket.socket] = {}
         self.obstacle = ""
         self.ports: Callable[[], list[tuple[str, socket.socket]]] = list
+        self.logins: Callable[[], LoginState] = LoginState
         self.on_serving: Callable[[], None] = lambda: None
         self.on_released: Callable[[], None] = lambda: None
         self.may_restart_jupyter = asyncio.Event()
@@ -167,7 +172,7 @@ class Handover:
         descriptors = [one.fileno() for _, one in shared]
         descriptors += [claim.fileno() for claim in self.claims.values()]
         offer: dict[str, Any] = {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid()}
-        socket_passing.send(channel, offer | {"names": names}, descriptors)
+        self._send_with_logins(channel, offer, names, descriptors)
         answer = await _receive(channel, self._serving_seconds)
         if not answer.get("serving"):
             raise ConnectionError("the successor does not serve")
@@ -175,7 +180,7 @@ class Handover:
         self.on_serving()
         sd_notify(f"MAINPID={pid}")
         try:
-            socket_passing.send(channel, {"released": True})
+            self._send_with_logins(channel, {"released": True})
         except OSError as error:
             # This process accepts nothing any more, so it can only end.
             self.is_lost = True
@@ -184,6 +189,20 @@ class Handover:
             self._serving.set()
             log.info("process %d serves from now on; open WebSockets stay here", pid)
         self.on_released()
+
+    def _send_with_logins(
+        self,
+        channel: socket.socket,
+        message: dict[str, Any],
+        names: Sequence[str] = (),
+        descriptors: Sequence[int] = (),
+    ) -> None:
+        file = socket_passing.file_of(self.logins().octets())
+        try:
+            named = message | {"names": [*names, LOGINS]}
+            socket_passing.send(channel, named, [*descriptors, file])
+        finally:
+            os.close(file)
 
 
 def _refusal(hello: dict[str, Any], pid: int) -> str:

@@ -5,6 +5,7 @@ Tested by tests/service/test_handover.py and tests/e2e/test_takeover.py.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,15 @@ from pathlib import Path
 from typing import Self
 
 from proxy import __version__
+from proxy.access.login_state import LoginState
 from proxy.admin.unix_socket import peer_pid
 from proxy.errors import StartError
 from proxy.runtime import socket_passing
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.process_end import has_ended
-from proxy.service.handover import CLAIM, PROTOCOL
+from proxy.service.handover import CLAIM, LOGINS, PROTOCOL
+
+log = logging.getLogger("labgate")
 
 ANSWER_SECONDS = 30.0
 ENDING_SECONDS = 2.0
@@ -32,6 +36,8 @@ class Takeover:
         ports: The public listening sockets, as ``https:443`` with the configured port.
         sockets: The other ones.
         claims: Descriptors of what the predecessor held, by ``Claim.place``.
+        logins: What the predecessor knew of failed logins when it was last asked; None if it is
+            of a version that does not tell.
         is_complete: Whether everything is this process's.
     """
 
@@ -43,6 +49,7 @@ class Takeover:
         self.ports: list[tuple[str, socket.socket]] = []
         self.sockets: dict[str, socket.socket] = {}
         self.claims: dict[str, int] = {}
+        self.logins: LoginState | None = None
         self.is_complete = False
         for name, descriptor in passed:
             if name.partition(":")[0] in PUBLIC:
@@ -51,6 +58,8 @@ class Takeover:
                 self.claims[name.removeprefix(CLAIM)] = descriptor
             elif name in ("admin", "metrics"):
                 self.sockets[name] = socket.socket(fileno=descriptor)
+            elif name == LOGINS:
+                self.logins = _login_state(descriptor)
             else:
                 os.close(descriptor)
 
@@ -115,11 +124,16 @@ class Takeover:
         def tell() -> bool:
             try:
                 socket_passing.send(self._channel, {"serving": True})
-                answer, _ = socket_passing.receive(self._channel)
+                answer, descriptors = socket_passing.receive(self._channel)
             except (OSError, ValueError):
                 return False
             finally:
                 self._channel.close()
+            for name, descriptor in zip(answer.get("names", ()), descriptors, strict=False):
+                if name == LOGINS:
+                    self.logins = _login_state(descriptor)
+                else:
+                    os.close(descriptor)
             return answer.get("released") is True
 
         def release() -> bool:
@@ -128,6 +142,15 @@ class Takeover:
         if not await run_in_daemon_thread("takeover", release):
             raise StartError("The running labgate did not wait so long, and goes on.")
         self.is_complete = True
+
+
+def _login_state(descriptor: int) -> LoginState | None:
+    """None if another version wrote it otherwise: failures are counted from zero then."""
+    try:
+        return LoginState.read(socket_passing.content_of(descriptor))
+    except (OSError, ValueError) as error:
+        log.warning("failed logins are counted from zero: %s", error)
+        return None
 
 
 def claims_of(takeover: Takeover | None) -> Mapping[str, int]:

@@ -5,11 +5,13 @@ Tested by tests/e2e/test_workers.py.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections import deque
 from typing import Any
 
 from proxy.access.htpasswd import Htpasswd
+from proxy.access.login_state import LoginState
 from proxy.access.revoked_sessions import Revocation, RevokedFile
 from proxy.access.session import session_key
 from proxy.config.settings import Settings
@@ -53,6 +55,14 @@ class SharedAccess:
         """Forget the updates about one address."""
         kept = [login for login in self.logins if login["address"] != address]
         self.logins = deque(kept, maxlen=MAX_REPLAYED_LOGINS)
+
+    def continue_logins(self, state: LoginState) -> list[Message]:
+        """Take over what a predecessor knows; returns the updates that are new here."""
+        self.digest_key = bytes.fromhex(state.digest_key)
+        known = {json.dumps(login, sort_keys=True) for login in self.logins}
+        new = [one for one in state.updates if json.dumps(one, sort_keys=True) not in known]
+        self.logins += new
+        return new
 
     @property
     def logouts(self) -> list[list[Any]]:

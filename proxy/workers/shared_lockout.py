@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable
-from typing import Any
 
-from proxy.access.lockout import Lockout
+from proxy.access.lockout import Failure, Lockout, Update, failure_update, success_update
 
 
 class SharedLockout(Lockout):
@@ -26,7 +24,7 @@ class SharedLockout(Lockout):
         max_failures: int,
         seconds: float,
         workers: int,
-        send: Callable[[dict[str, Any]], None],
+        send: Callable[[Update], None],
     ) -> None:
         super().__init__(max_failures, seconds)
         self._workers = workers
@@ -42,34 +40,12 @@ class SharedLockout(Lockout):
 
     def failed(self, address: str, account: Hashable, secret: Hashable, now: float) -> bool:
         """Count a failure in all workers; returns whether it locks the address out."""
-        if isinstance(secret, int):
-            # Numbers are unique in this process only.
-            secret = f"{os.getpid()}.{secret}"
         if not self.failed_before(address, secret, now):
-            update = {"at": now, "account": _encoded(account), "secret": _encoded(secret)}
-            self._send({"address": address, **update})
+            self._send(failure_update(address, Failure(now, account, secret)))
         return super().failed(address, account, secret, now)
 
     def succeeded(self, address: str, account: Hashable) -> None:
         """Remove the failures for ``account`` in all workers."""
         if address in self._by_address:
-            self._send({"address": address, "account": _encoded(account)})
+            self._send(success_update(address, account))
         super().succeeded(address, account)
-
-    def apply(self, update: dict[str, Any]) -> None:
-        """Apply an update of another worker: a failure if it has a time, otherwise a success."""
-        address, account = update["address"], _decoded(update["account"])
-        if "at" in update:
-            super().failed(address, account, _decoded(update["secret"]), update["at"])
-        else:
-            super().succeeded(address, account)
-
-
-def _encoded(value: Hashable) -> str:
-    """Encode for JSON so that text and octets differ."""
-    return f"octets:{value.hex()}" if isinstance(value, bytes) else f"text:{value}"
-
-
-def _decoded(written: str) -> Hashable:
-    kind, _, value = written.partition(":")
-    return bytes.fromhex(value) if kind == "octets" else value

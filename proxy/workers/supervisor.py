@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict
 
+from proxy.access.login_state import LoginState
 from proxy.access.revoked_sessions import Revocation
 from proxy.builders import bind_ports
 from proxy.certs.service import CertificateService
@@ -160,6 +161,15 @@ class Supervisor:
         """Lift a lockout in all workers, and in those that are started later."""
         self._access.forget(address)
         self._broadcast({"unlock": address})
+
+    def login_state(self) -> LoginState:
+        """What is known of failed logins, for a successor."""
+        return LoginState(self._access.digest_key.hex(), list(self._access.logins))
+
+    def continue_logins(self, state: LoginState) -> None:
+        """Count on where a predecessor was; the first time before ``start``."""
+        for update in self._access.continue_logins(state):
+            self._broadcast({"login": update})
 
     def _use_recorder(self, recorder: Recorder | None) -> None:
         """Have all workers capture the exchanges that begin from now on, or none."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import pytest
 
 from proxy.access.lockout import Lockout
+from proxy.access.login_state import LoginState
 from proxy.rules.networks import limit_key
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
@@ -157,3 +160,44 @@ def test_a_lockout_outlasts_other_limits() -> None:
     lockout.change(5, 60.0)
     assert lockout.locked_out_seconds("192.0.2.7", 100.0) == 800.0
     assert lockout.remaining_failures("192.0.2.8", 10.0) == 4
+
+
+def taken_over(lockout: Lockout, another: Lockout) -> None:
+    """What one knows reaches another as it does in an upgrade."""
+    for update in LoginState.read(LoginState("00", lockout.updates()).octets()).updates:
+        another.apply(update)
+
+
+@pytest.mark.parametrize("account", ["ada", "octets:ada", b"/login"])
+def test_another_process_counts_on(account: Hashable) -> None:
+    before, after = Lockout(3, 900.0), Lockout(3, 900.0)
+    before.failed(HERE, account, b"first", 1.0)
+    before.failed(HERE, account, "second", 2.0)
+    # It may be told again, after failures of its own.
+    after.failed(HERE, account, b"first", 1.5)
+    for _ in range(2):
+        taken_over(before, after)
+        assert after.remaining_failures(HERE, 3.0) == 1
+    assert after.failed_before(HERE, "second", 3.0)
+    assert after.failed(HERE, account, b"third", 3.0)
+    after.succeeded(HERE, account)
+    another = Lockout(3, 900.0)
+    taken_over(after, another)
+    assert another.locked_out_seconds(HERE, 103.0) == 800.0
+    without = Lockout(0, 900.0)
+    taken_over(after, without)
+    assert without.locked_out_seconds(HERE, 103.0) == 0.0
+
+
+def test_no_more_addresses_are_taken_over_than_are_remembered() -> None:
+    before, after = Lockout(1, 900.0), Lockout(1, 900.0, max_addresses=2)
+    for number in range(5):
+        before.failed(f"192.0.2.{number}", "ada", "secret", float(number))
+    taken_over(before, after)
+    assert sorted(after.locked_out(5.0)) == ["192.0.2.3", "192.0.2.4"]
+
+
+@pytest.mark.parametrize("octets", [b"", b"[]", b"{}", b'{"digest_key": "x", "updates": []}'])
+def test_what_is_no_login_state(octets: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        LoginState.read(octets)

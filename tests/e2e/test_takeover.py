@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from websockets.sync.server import ServerConnection, serve
 from proxy.admin.socket_path import socket_path
 from tests.e2e.programs import ROOT, Labgate, until
 from tests.e2e.steady_load import SteadyLoad
+from tests.passwords import write_htpasswd
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +175,40 @@ def test_a_successor_that_cannot_start_changes_nothing(behind: str, tmp_path: Pa
         assert another.spawn().running.wait(60) == 1
         assert f"Already running as process {first.pid}" in another.log
         assert first.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (1, 1),
+        pytest.param(2, 1, marks=pytest.mark.deployment),
+        pytest.param(1, 2, marks=pytest.mark.deployment),
+    ],
+)
+def test_failed_logins_still_count(before: int, after: int, behind: str, tmp_path: Path) -> None:
+    """The same wrong password is no new failure, and a lockout lasts, there and back."""
+    first = labgate_for(tmp_path, behind, before)
+    users = write_htpasswd(tmp_path)
+    first._arguments += ("--htpasswd", str(users))
+    first.environment["LABGATE_ACCESS__LOGIN_FAILURES"] = "2"
+
+    def status(labgate: Labgate, password: str) -> int:
+        credentials = base64.b64encode(f"ada:{password}".encode()).decode()
+        return labgate.ask("GET", "/", Authorization=f"Basic {credentials}").status
+
+    second = Successor(first, "--workers", str(after))
+    with first, second_of_three(second, first):
+        assert status(first, "wrong") == 401
+        with second:
+            assert first.running.wait(30) == 0
+            assert {status(second, "wrong") for _ in range(4)} == {401}
+            assert status(second, "wrong, too") == 401
+            assert {status(second, "sesame") for _ in range(4)} == {429}
+            with Successor(first, "--workers", str(before)) as third:
+                assert second.running.wait(30) == 0
+                assert {status(third, "sesame") for _ in range(4)} == {429}
+                (known,) = json.loads(labgate_says(third, "status", "--json"))["lockouts"]
+                assert known["address"] == "127.0.0.1"
 
 
 def test_the_limit_for_websockets(behind: str, tmp_path: Path) -> None:

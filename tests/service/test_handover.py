@@ -7,11 +7,14 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from proxy.access.login_state import LoginState
 from proxy.admin.socket_path import MAX_PATH_BYTES, socket_path
 from proxy.errors import StartError
 from proxy.runtime import socket_passing
@@ -48,13 +51,13 @@ async def test_a_newer_successor(sockets: Path) -> None:
         handover.on_released = lambda: order.append("released")
         with connected(handover.offer(sockets)) as channel:
             answer = await exchanged(channel, NEWER)
-            assert answer["names"] == ["https:443"]
+            assert answer["names"] == ["https:443", "logins"]
             assert not handover.may_restart_jupyter.is_set()
             assert handover.successor == 0
             with pytest.raises(StartError, match="is taking over"):
                 handover.offer(sockets)
             answer = await exchanged(channel, {"serving": True, "something": "new"})
-            assert answer == {"released": True}
+            assert answer == {"released": True, "names": ["logins"]}
         assert handover.successor == os.getpid()
         assert order == ["serving", "released"]
 
@@ -175,7 +178,26 @@ async def test_a_predecessor_that_ends_instead(sockets: Path) -> None:
         assert takeover.is_complete
 
 
-async def test_a_newer_predecessor(sockets: Path) -> None:
+@contextmanager
+def newer_logins() -> Iterator[int]:
+    file = socket_passing.file_of(b'{"another": "format"}')
+    yield file
+    os.close(file)
+
+
+async def test_what_is_known_of_failed_logins(sockets: Path) -> None:
+    """Told twice: people try passwords while the successor starts. It may be much."""
+    handover, tried = Handover(), LoginState("ab" * 32, [{"account": "x" * 200_000}])
+    handover.logins = lambda: tried
+    path = str(handover.offer(sockets))
+    takeover = await run_in_daemon_thread("test", lambda: Takeover.connect(path))
+    assert takeover.logins == tried
+    tried = LoginState("ab" * 32, [{"account": "another"}])
+    await takeover.complete()
+    assert takeover.logins == tried
+
+
+async def test_a_newer_predecessor(sockets: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What this version does not know is not kept open."""
     path = str(sockets / "takeover")
     with (
@@ -198,9 +220,13 @@ async def test_a_newer_predecessor(sockets: Path) -> None:
         assert kept[0][1].getsockname() == one.getsockname()
         completing = asyncio.ensure_future(takeover.complete())
         assert (await run_in_daemon_thread("serving", lambda: socket_passing.receive(channel)))[0]
-        socket_passing.send(channel, {"released": True, "something": "new"})
+        released = {"released": True, "names": ["logins", "more"], "something": "new"}
+        with newer_logins() as file:
+            socket_passing.send(channel, released, [file, one.fileno()])
         await completing
         channel.close()
         assert takeover.is_complete
+        assert takeover.logins is None
+        assert "failed logins are counted from zero" in caplog.text
         kept[0][1].close()
         os.close(takeover.claims["/x"])

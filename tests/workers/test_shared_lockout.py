@@ -47,16 +47,6 @@ def test_the_same_wrong_password_counts_once() -> None:
     assert first.remaining_failures(ADDRESS, 1.0) == second.remaining_failures(ADDRESS, 1.0) == 1
 
 
-def test_the_numbers_of_two_processes_are_different_logins(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    first, second = pair(10)
-    first.failed(ADDRESS, b"/login", 0, 1.0)
-    monkeypatch.setattr("os.getpid", lambda: 4711)  # two processes in one
-    second.failed(ADDRESS, b"/login", 0, 1.0)
-    assert first.remaining_failures(ADDRESS, 1.0) == second.remaining_failures(ADDRESS, 1.0) == 8
-
-
 @pytest.mark.parametrize("account", ["ada", b"/login"])
 def test_a_success_at_one_takes_back_the_failures_at_both(account: Hashable) -> None:
     first, second = pair(10)
