@@ -66,7 +66,9 @@ class JupyterLogin:
         address, account = attempt.address, attempt.login
         self._lockout.release(address)
         if status in (401, 0):
-            if self._lockout.failed(address, account, secrets.token_bytes(UNIQUE_BYTES), monotonic()):
+            if self._lockout.failed(
+                address, account, secrets.token_bytes(UNIQUE_BYTES), monotonic()
+            ):
                 self._on_lockout(address)
         elif status in (302, 303):
             self._lockout.succeeded(address, account)

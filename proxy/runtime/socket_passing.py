@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import tempfile
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +21,7 @@ def file_of(content: bytes) -> int:
     Raises:
         OSError: It cannot be written.
     """
-    if hasattr(os, "memfd_create"):  # Linux: never on a disk
+    if sys.platform == "linux":  # never on a disk
         descriptor = os.memfd_create("handover")
     else:
         with tempfile.TemporaryFile() as file:

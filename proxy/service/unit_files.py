@@ -60,8 +60,10 @@ def service_unit(shipped: str, machine: Machine, *, serve: bool) -> str:
     if machine.systemd >= NOTIFY_RELOAD_SINCE:
         unit = unit.replace(
             "Type=notify\n",
-            "# reload: systemd waits until labgate has read its configuration again.\n"
-            "Type=notify-reload\n",
+            "# A reload is over when labgate says so. ExecReload (below) begins it, and so would\n"
+            "# the signal that systemd sends first: SIGCONT is one that changes nothing.\n"
+            "Type=notify-reload\n"
+            "ReloadSignal=SIGCONT\n",
         )
     unit = unit.replace(SHIPPED_COMMAND, unit_word(machine.command, is_command=True))
     unit = unit.replace(SHIPPED_CONFIGURATION, unit_word(machine.configuration))

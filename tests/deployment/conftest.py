@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.deployment.image import built_image as built_labgate
-from tests.deployment.machine import Machine, built_image, machine_of
+from tests.deployment.machine import (
+    Machine,
+    built_image,
+    machine_of,
+    with_newer_systemd,
+)
 
 HERE = Path(__file__).parent
 IMAGES = ("labgate_image", "machine_image")
@@ -36,6 +41,22 @@ def machine_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An image with systemd and labgate in /opt/labgate, installed from a wheel."""
     with built_image(tmp_path_factory.mktemp("machine")) as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def newer_machine_image(
+    machine_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The same with the systemd of Debian 13."""
+    with with_newer_systemd(machine_image, tmp_path_factory.mktemp("newer")) as name:
+        yield name
+
+
+@pytest.fixture
+def newer_machine(newer_machine_image: str) -> Iterator[Machine]:
+    """Like ``machine``, with the systemd of Debian 13."""
+    with machine_of(newer_machine_image) as machine:
+        yield machine
 
 
 @pytest.fixture

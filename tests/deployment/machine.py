@@ -40,7 +40,18 @@ RUN systemctl enable -q jupyter.service
 COPY *.whl /build/
 RUN /opt/labgate/bin/python -m pip install -q --no-deps --no-index /build/*.whl \\
  && ln -s /opt/labgate/bin/labgate /usr/local/bin/labgate
-CMD ["/sbin/init"]
+CMD ["sh", "-c", "mount --make-rshared / && exec /sbin/init"]
+"""
+# systemd mounts the credentials of a service in a namespace of their own, and they reach the
+# service by shared propagation (mount_namespaces(7)). A kernel's systemd sees to that; one in a
+# container leaves it to the engine, which makes everything private.
+
+NEWER_SYSTEMD = """
+FROM {image}
+RUN find /etc/apt -name '*.list' -o -name '*.sources' | xargs sed -i s/bookworm/trixie/ \\
+ && apt-get -q update \\
+ && apt-get install -qy --no-install-recommends systemd systemd-sysv \\
+ && rm -rf /var/lib/apt/lists/*
 """
 
 # It refuses to run as root, as Jupyter does.
@@ -156,6 +167,23 @@ def built_image(folder: Path) -> Iterator[str]:
     (folder / "Dockerfile").write_text(DOCKERFILE)
     (folder / "jupyter.service").write_text(JUPYTER)
     name = f"{new_name()}:systemd"
+    docker("build", "--quiet", "--network", "host", "--tag", name, str(folder))
+    try:
+        yield name
+    finally:
+        docker("image", "rm", "--force", name)
+
+
+@contextmanager
+def with_newer_systemd(image: str, folder: Path) -> Iterator[str]:
+    """The name of an image that has the systemd of Debian 13 on top; removed at the end.
+
+    Args:
+        image: One of ``built_image``.
+        folder: An empty one.
+    """
+    (folder / "Dockerfile").write_text(NEWER_SYSTEMD.format(image=image))
+    name = f"{new_name()}:newer-systemd"
     docker("build", "--quiet", "--network", "host", "--tag", name, str(folder))
     try:
         yield name

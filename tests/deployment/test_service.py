@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import trustme
 
 from tests.deployment.machine import Machine
 from tests.e2e.programs import until
@@ -143,9 +144,60 @@ def test_a_worker_that_hangs_is_no_end(machine: Machine) -> None:
     assert answers(machine)
 
 
+CREDENTIALS = """
+[Service]
+LoadCredential=fullchain.pem:/root/fullchain.pem
+LoadCredential=privkey.pem:/root/privkey.pem
+LoadCredential=htpasswd:/root/htpasswd
+"""
+
+
+def issue(machine: Machine, *names: str) -> None:
+    """A new certificate where root keeps it."""
+    leaf = trustme.CA().issue_cert(*names)
+    chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems).decode()
+    machine.write("/root/fullchain.pem", chain)
+    machine.write("/root/privkey.pem", leaf.private_key_pem.bytes().decode())
+
+
+def keys_and_passwords_come_from_systemd(machine: Machine) -> None:
+    """They are copies, which only a restart replaces: a reload says so."""
+    issue(machine, "lab.example.org")
+    machine.write("/root/htpasswd", "ada:$apr1$WQkSdlAO$Hh3dUsEg.Uf4n8jOvYHMj1\n")
+    handed_over = "/run/credentials/labgate.service/htpasswd"
+    installed(machine, "--domain", "lab.example.org", "--htpasswd", handed_over)
+    machine.write("/etc/systemd/system/labgate.service.d/credentials.conf", CREDENTIALS)
+    machine.run("systemctl", "daemon-reload")
+    started(machine, "labgate.service")
+    (first,) = status(machine)["certificates"]
+    assert first["source"] == "credentials"
+    assert first["names"] == ["lab.example.org"]
+    site = "https://lab.example.org/api"
+    asked = ("curl", "-sk", "--resolve", "lab.example.org:443:127.0.0.1", site)
+    assert machine.run(*asked, "-o", "/dev/null", "-w", "%{http_code}") == "401"
+
+    issue(machine, "lab.example.org", "renewed.example.org")
+    machine.run("systemctl", "reload", "labgate")
+    assert "is systemd's copy, made when the service was started" in machine.journal()
+    (unchanged,) = status(machine)["certificates"]
+    assert unchanged["names"] == ["lab.example.org"]
+    machine.run("systemctl", "restart", "labgate")
+    (renewed,) = status(machine)["certificates"]
+    assert renewed["names"] == ["lab.example.org", "renewed.example.org"]
+
+
+def test_keys_and_passwords_come_from_systemd(machine: Machine) -> None:
+    keys_and_passwords_come_from_systemd(machine)
+
+
 def test_how_exposed_it_is(machine: Machine) -> None:
+    how_exposed_it_is(machine)
+
+
+def how_exposed_it_is(machine: Machine) -> None:
     """Of the unit as it was loaded, by the machine's own systemd."""
     machine.run("labgate", "install-service", *UPSTREAM)
     said = machine.run("systemd-analyze", "security", "--no-pager", "labgate.service")
     level = float(said.rpartition("labgate.service: ")[2].split()[0])
+    print(f"exposure {level}")
     assert level <= 2.0, said

@@ -52,6 +52,10 @@ def test_a_reload_and_a_refused_one(machine: Machine) -> None:
 
 
 def test_a_restart_with_its_sockets_and_an_upgrade(machine: Machine) -> None:
+    a_restart_with_its_sockets_and_an_upgrade(machine)
+
+
+def a_restart_with_its_sockets_and_an_upgrade(machine: Machine) -> None:
     installed(machine, "--bind", "0.0.0.0")
     started(machine, "labgate.socket", "labgate.service")
     assert answers(machine)

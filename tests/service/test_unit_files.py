@@ -94,6 +94,8 @@ def test_systemd_finds_the_command(folder: str, tmp_path: Path) -> None:
 def test_a_reload_is_waited_for_where_systemd_can(version: int, kind: str, serve: bool) -> None:
     unit = service_unit(SERVICE, Machine("/labgate", systemd=version), serve=serve)
     assert values(unit, "Type") == [kind]
+    # Or the signal would have the configuration read once, and ExecReload another time.
+    assert values(unit, "ReloadSignal") == (["SIGCONT"] if kind == "notify-reload" else [])
     # Its exit code tells whether the configuration was accepted, which the signal cannot.
     assert len(values(unit, "ExecReload")) == 1
 
