@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, Route, expect
 
 from proxy.inspector.har import to_har
 from tests.e2e.conftest import shoot
@@ -36,9 +36,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inspect]:
 @pytest.fixture
 def inspector(bench: Inspect, page: Page) -> Page:
     """The page, with an empty list."""
-    page.goto(bench.page)
+    with page.expect_response("**/api/exchanges?*"):
+        page.goto(bench.page)
     expect(page.locator("#capture")).to_have_text("Capture: on")
-    page.get_by_role("button", name="Clear").click()
+    with page.expect_response("**/api/exchanges?*"):
+        page.get_by_role("button", name="Clear").click()
     expect(page.locator(".row")).to_have_count(0)
     return page
 
@@ -120,6 +122,25 @@ def test_by_keyboard_alone(bench: Inspect, inspector: Page) -> None:
     inspector.keyboard.press("Escape")
     inspector.keyboard.press("Tab")
     assert inspector.evaluate("document.activeElement.tagName") in ("BUTTON", "SUMMARY", "ARTICLE")
+
+
+def test_what_comes_while_the_list_is_asked_for_stays(bench: Inspect, inspector: Page) -> None:
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        answer = route.fetch()
+        ask(bench, "GET", "/api/meanwhile")
+        held.append((route, answer))
+
+    inspector.route("**/api/exchanges?*", hold)
+    inspector.get_by_role("button", name="Clear").click()
+    expect(inspector.locator(".row")).to_have_count(1)
+    ((route, answer),) = held
+    with inspector.expect_event("requestfinished"):
+        route.fulfill(response=answer)
+    ask(bench, "GET", "/api/later")
+    expect(inspector.locator(".row").last).to_contain_text("/api/later")
+    expect(inspector.locator(".row")).to_have_count(2)
 
 
 def test_rows_are_read_out_in_their_order(bench: Inspect, inspector: Page) -> None:

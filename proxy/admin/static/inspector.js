@@ -67,18 +67,24 @@ function keepAddress() {
   history.replaceState(null, "", address);
 }
 
+// What arrives while the list is asked for may be newer than the answer.
+let arrivedMeanwhile = null;
+
 async function load() {
   filterTurn += 1;
   const turn = filterTurn;
+  arrivedMeanwhile = [];
   try {
     const answer = await api.exchanges(filter.value);
     if (turn !== filterTurn) return;
     find("filter-error").textContent = "";
     list.replace(answer.exchanges);
+    list.merge(arrivedMeanwhile);
     showCount();
   } catch (problem) {
     if (turn === filterTurn) find("filter-error").textContent = problem.message;
   }
+  if (turn === filterTurn) arrivedMeanwhile = null;
 }
 
 // What comes while a filter is on is asked for again, for only labgate knows whole heads.
@@ -92,6 +98,7 @@ function arrive(batch) {
     loadSoon();
   } else {
     list.merge(batch);
+    arrivedMeanwhile?.push(...batch);
     showCount();
   }
   if (batch.some((item) => item.number === list.chosen)) refresh();
