@@ -68,5 +68,6 @@ def test_nothing_stays(
         out, err = doctor.communicate(timeout=60)
     finally:
         doctor.kill()
+        doctor.communicate()
     assert doctor.returncode == 128 + number, err
     assert (out, err) == ("", "")
