@@ -15,7 +15,8 @@ import aiohttp
 from proxy.errors import StartError
 from proxy.runtime.system_commands import COMMANDS
 
-ENGINE_TIMEOUT_SECONDS = 2.0
+ENGINE_TIMEOUT_SECONDS = 10.0
+"""An engine of a busy machine, as at boot, takes seconds; without one, connecting fails at once."""
 
 
 class EngineUnavailable(StartError):  # noqa: N818  describes a state
