@@ -48,6 +48,7 @@ def measured(*measures: Measure) -> Samples:
     return samples
 
 
+@pytest.mark.deployment
 def test_requests_and_websockets_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     # The kernel counts by hundredths of a second, which so little load need not take.
     weighed = count(1.0)
@@ -98,11 +99,13 @@ def test_without_wrk_the_own_client_asks(monkeypatch: pytest.MonkeyPatch) -> Non
     assert samples.values(RATE.name, "labgate")[0] > 0
 
 
+@pytest.mark.deployment
 def test_what_the_inspector_costs_is_measured() -> None:
     samples = measured(InspectorOn())
     assert samples.values(COST.name, "labgate")[0] > 0
 
 
+@pytest.mark.deployment
 def test_large_things_are_measured() -> None:
     names = {"websocket-messages", "download", "upload", "idle-websockets", "tls-connections"}
     samples = measured(*(measure for measure in MEASURES if measure.name in names))

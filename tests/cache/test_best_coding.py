@@ -43,6 +43,7 @@ print((peak_memory(os.getpid()) - before) // 2**20)
 """
 
 
+@pytest.mark.deployment
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in /proc: run it on Linux")
 def test_a_large_file_takes_little_memory() -> None:
     """3 MB here; somebody's small machine holds kernels, too."""

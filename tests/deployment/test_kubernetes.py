@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml  # type: ignore[import-untyped]
 
@@ -69,6 +68,9 @@ def documents(request: pytest.FixtureRequest) -> list[Document]:
 
 
 def test_each_document_follows_the_schema(documents: list[Document]) -> None:
+    # The import takes more than a second, in each process that collects this file.
+    import kubernetes_validate  # type: ignore[import-untyped] # noqa: PLC0415
+
     version = kubernetes_validate.latest_version()
     for document in documents:
         if not document["apiVersion"].startswith(CUSTOM):

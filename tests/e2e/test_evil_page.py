@@ -130,7 +130,7 @@ def nginx(folder: Path, jupyter: Jupyter, authority: trustme.CA) -> Iterator[Cop
         yield running
 
 
-@pytest.fixture(params=["nginx", "labgate"])
+@pytest.fixture(params=[pytest.param("nginx", marks=pytest.mark.deployment), "labgate"])
 def front(request: pytest.FixtureRequest, nginx: CopiedNginx, labgate: Labgate) -> Front:
     program = nginx if request.param == "nginx" else labgate
     return Front(request.param, program.origin, program)

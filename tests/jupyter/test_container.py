@@ -301,6 +301,7 @@ async def test_the_shared_volume_of_an_earlier_version_stays_in_use(
     assert f"its work is in {shared}: --volume {shared}:{WORK} mounts that." in caplog.text
 
 
+@pytest.mark.deployment
 async def test_ended_waits_out_the_engines_restarts(place: Place) -> None:
     launcher, launched = await place.ready()
     ended = asyncio.ensure_future(launcher.wait_for_exit())

@@ -420,6 +420,7 @@ async def test_a_folder_that_does_not_exist(place: Place, folder: Path) -> None:
         await launcher.launch()
 
 
+@pytest.mark.deployment
 async def test_jupyter_as_the_folders_owner(place: Place, folder: Path) -> None:
     os.chown(folder, 4321, 4321)
     launcher = await place.launcher(home=f"{folder}:{HOME}")
@@ -432,6 +433,7 @@ async def test_jupyter_as_the_folders_owner(place: Place, folder: Path) -> None:
     assert (folder / "x.txt").stat().st_uid == 4321
 
 
+@pytest.mark.deployment
 async def test_the_home_moves_to_an_empty_folder(place: Place, folder: Path) -> None:
     launcher, _ = await place.launched()
     await place.run("echo first > x.txt")

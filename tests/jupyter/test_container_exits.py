@@ -99,6 +99,7 @@ async def test_stopped_and_killed_from_outside(place: Place, how: str) -> None:
     assert now.description.endswith(", started again")
 
 
+@pytest.mark.deployment
 async def test_its_own_menu(place: Place) -> None:
     launcher, launched = await place.ready(image=TEST_IMAGE)
     ended = asyncio.ensure_future(launcher.wait_for_exit())
@@ -109,6 +110,7 @@ async def test_its_own_menu(place: Place) -> None:
     await comes_back(launcher, launched)
 
 
+@pytest.mark.deployment
 async def test_a_signal_that_did_not_come_through_the_engine(place: Place) -> None:
     launcher, _ = await place.ready(image=TEST_IMAGE)
     ended = asyncio.ensure_future(launcher.wait_for_exit())
@@ -236,6 +238,7 @@ async def behind_relay(
         await relay.close()
 
 
+@pytest.mark.deployment
 async def test_an_engine_that_goes_away_and_comes_back(
     place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

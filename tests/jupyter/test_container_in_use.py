@@ -82,6 +82,7 @@ async def test_the_token_of_one_that_goes_on_is_its_own(place: Place) -> None:
     assert await contents_status(second.address, second.login.token) == 200
 
 
+@pytest.mark.deployment
 async def test_it_is_replaced_where_that_is_asked_for(place: Place) -> None:
     _, first = await place.ready()
     await open_terminal(first.address, first.login.token)
