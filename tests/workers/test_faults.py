@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from types import SimpleNamespace
+import subprocess
 from typing import Any, cast
 
 from proxy.app import Application
@@ -19,28 +19,21 @@ SETTINGS = {"upstream": {"url": "http://127.0.0.1:8888"}, "listen": {"tls": Fals
 FAULT = "The capture has ended with a fault (ValueError)."
 
 
-async def told_by_a_worker() -> dict[str, Any]:
-    """What a worker sends when its capture has a fault."""
-    ours, theirs = socket.socketpair()
-    channel, supervisor = await Channel.open(theirs), await Channel.open(ours)
-    app = Application(Settings.model_validate(SETTINGS), access_log=False)
-    worker = _Worker(app, channel, *3 * (cast(Any, None),))
-    worker._handle({"inspect": {"content": False}})
-    app.inspector.failed(FAULT)
-    async with asyncio.timeout(30):
-        message = await supervisor.receive()
-    assert message is not None
-    for end in (channel, supervisor):
-        end.close()
-        await end.flush()
-    return message
-
-
 async def test_it_is_told_with_the_process() -> None:
-    message = await told_by_a_worker()
-    assert message == {"fault": FAULT}
-    supervisor = Supervisor(Settings.model_validate(SETTINGS), access_log=False)
+    settings = Settings.model_validate(SETTINGS)
+    supervisor, app = (made(settings, access_log=False) for made in (Supervisor, Application))
     supervisor.inspector.switch(CaptureOptions())
-    supervisor._on_update(cast(WorkerProcess, SimpleNamespace(pid=7)), message)
-    assert supervisor.inspector.fault == f"Worker process 7: {FAULT}"
+    ours, theirs = socket.socketpair()
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as process:
+        channel = await Channel.open(theirs)
+        worker = WorkerProcess(process, await Channel.open(ours), supervisor._on_update)
+        _Worker(app, channel, *3 * (cast(Any, None),))._handle({"inspect": {"content": False}})
+        told = asyncio.Event()
+        supervisor.inspector.listen(told.set)
+        app.inspector.failed(FAULT)
+        async with asyncio.timeout(10):
+            await told.wait()
+        channel.close()
+    await worker.wait_for_exit()
+    assert supervisor.inspector.fault == f"Worker process {process.pid}: {FAULT}"
     assert supervisor.inspector.options is not None, "the others go on"
