@@ -26,7 +26,7 @@ and the worker sends
 - ``{"exchanges": [{…}]}`` captured by the inspector, new or changed
 - ``{"fault": "…"}``       the capture has ended here with a fault, in a sentence
 
-The stream ends when the other process exits. Tested by tests/e2e/test_workers.py.
+The stream ends when the other process exits.
 """
 
 from __future__ import annotations
@@ -96,6 +96,8 @@ class Channel:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        # drain() would leave up to 64 KiB unwritten.
+        writer.transport.set_write_buffer_limits(high=0)
 
     @classmethod
     async def open(cls, end: socket.socket) -> Self:
