@@ -1,7 +1,4 @@
-"""The supervisor: starts, restarts and stops the workers; it serves no requests itself.
-
-Tested by tests/e2e/test_workers.py.
-"""
+"""The supervisor: starts, restarts and stops the workers; it serves no requests itself."""
 
 from __future__ import annotations
 
@@ -239,6 +236,9 @@ class Supervisor:
 
     async def _start_process(self, index: int) -> WorkerProcess:
         ports = self._ports[index]
+        worker = await WorkerProcess.start([*ports.main, *ports.plain], self._on_update)
+        # Nothing is awaited from here on: what all are told later reaches this one, too.
+        self._workers.add(worker)
         setup = WorkerSetup(
             settings=self._settings.model_dump(mode="json", exclude_unset=True),
             workers=self._settings.listen.workers,
@@ -252,16 +252,9 @@ class Supervisor:
             logins=list(self._access.logins),
             logouts=self._access.logouts,
         )
-        worker = await WorkerProcess.start(setup, [*ports.main, *ports.plain], self._on_update)
-        self._workers.add(worker)
-        # Messages that were sent while it was started.
+        worker.send(setup.message())
         if self.inspector.options is not None:
             worker.send({"inspect": asdict(self.inspector.options)})
-        if self.upstream is not None:
-            worker.send({"upstream": asdict(self.upstream)})
-        for logout in self._access.logouts:
-            if logout not in setup.logouts:
-                worker.send({"logout": logout})
         return worker
 
     async def _wait_for_exit(self, worker: WorkerProcess) -> str:

@@ -19,7 +19,7 @@ from proxy.observe.measurements import Counts, Now
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
 
-from .channel import Channel, Message, WorkerReload, WorkerSetup
+from .channel import Channel, Message, WorkerReload
 from .process_report import ProcessReport
 
 # With the supervisor's search path: the working folder must not be on it.
@@ -32,7 +32,6 @@ sys.exit(main(int(sys.argv[1])))
 
 BLOCKED_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 """Blocked in a worker until it ignores them: Ctrl-C sends SIGINT to all processes."""
-
 
 REPORT_SECONDS = 2.0
 """A worker that does not answer in this time is busy, or hangs."""
@@ -78,14 +77,12 @@ class WorkerProcess:
     @classmethod
     async def start(
         cls,
-        setup: WorkerSetup,
         sockets: Sequence[socket.socket],
         on_update: Callable[[WorkerProcess, Message], None],
     ) -> WorkerProcess:
-        """Start a worker.
+        """Start a worker, which waits for its ``WorkerSetup``.
 
         Args:
-            setup: The first message.
             sockets: Listening sockets to inherit; they stay open in the supervisor.
             on_update: Called with its messages of ``UPDATES``.
 
@@ -101,7 +98,6 @@ class WorkerProcess:
             except BaseException:
                 own.close()
                 raise
-        channel.send(setup.message())
         return cls(process, channel, on_update)
 
     def send(self, message: Message) -> None:
