@@ -1,7 +1,4 @@
-"""The configuration in force, and its reload while labgate serves.
-
-Tested by tests/e2e/test_reload.py.
-"""
+"""The configuration in force, and its reload while labgate serves."""
 
 from __future__ import annotations
 
@@ -123,12 +120,9 @@ class LiveConfiguration:
         changed, restart = compare(self.settings, wanted)
         if not self.launches:
             restart = tuple(key for key in restart if not key.startswith("jupyter."))
-        moves = upstream is not None and upstream != upstream_of(
-            self.settings, launches=self.launches
-        )
         self.settings = in_force
         log_to_stderr(in_force.log.level, in_force.log.format)
         apply()
-        if moves and upstream is not None:
+        if upstream is not None and upstream != app.upstream:
             app.connect_to(upstream)
         return ReloadOutcome("", changed, restart, tuple(app.reload_remarks()))
