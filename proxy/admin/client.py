@@ -9,6 +9,7 @@ import asyncio
 import errno
 import json
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -18,10 +19,13 @@ import aiohttp
 
 from proxy.admin.protection import BASE
 from proxy.admin.socket_path import socket_path
+from proxy.admin.unix_socket import peer_pid
 from proxy.errors import StartError
 from proxy.runtime.system_commands import COMMANDS
 
 CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+"""labgate listens a while before it answers: aiohttp has to be loaded first."""
 _WITHOUT_END = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 
 
@@ -50,27 +54,26 @@ class AdminClient:
         async with aiohttp.ClientSession(
             "http://labgate",
             connector=aiohttp.UnixConnector(str(path)),
-            timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS),
         ) as session:
             yield cls(session, path)
 
-    async def get(self, path: str, **query: str) -> Any:
-        """``GET`` a part of the API.
+    async def get(self, path: str, *, seconds: float = ANSWER_SECONDS, **query: str) -> Any:
+        """``GET`` a part of the API; the answer has to come within ``seconds``.
 
         Raises:
             NotRunning: Nothing listens at its socket.
-            StartError: labgate refused it, or has stopped.
+            StartError: labgate refused it, has stopped, or does not answer.
         """
-        return await self._ask("GET", path, params=query)
+        return await self._ask("GET", path, seconds, params=query)
 
-    async def post(self, path: str, body: Any = None) -> Any:
-        """``POST`` to a part of the API.
+    async def post(self, path: str, body: Any = None, *, seconds: float = ANSWER_SECONDS) -> Any:
+        """``POST`` to a part of the API; the answer has to come within ``seconds``.
 
         Raises:
             NotRunning: Nothing listens at its socket.
-            StartError: labgate refused it, or has stopped.
+            StartError: labgate refused it, has stopped, or does not answer.
         """
-        return await self._ask("POST", path, json=body if body is not None else {})
+        return await self._ask("POST", path, seconds, json=body if body is not None else {})
 
     async def lines(self, path: str, **query: str) -> AsyncIterator[str]:
         """The lines of an answer as they come.
@@ -105,22 +108,32 @@ class AdminClient:
         """Batches of summaries of new and changed exchanges, until labgate stops.
 
         What is captured for them (``?capture=…``) is so until the iterator is closed.
-        """
-        async with self._session.ws_connect(
-            f"{BASE}api/live", params=query, max_msg_size=0
-        ) as socket:
-            async for message in socket:
-                if message.type is not aiohttp.WSMsgType.TEXT:
-                    return
-                yield json.loads(message.data)
 
-    async def _ask(self, method: str, path: str, **options: Any) -> Any:
+        Raises:
+            StartError: labgate refused it, or does not run any more.
+        """
         try:
-            async with self._session.request(method, f"{BASE}api/{path}", **options) as response:
+            async with self._session.ws_connect(
+                f"{BASE}api/live", params=query, max_msg_size=0
+            ) as channel:
+                async for message in channel:
+                    if message.type is not aiohttp.WSMsgType.TEXT:
+                        return
+                    yield json.loads(message.data)
+        except aiohttp.ClientError as error:
+            raise _unreachable(self._path, error) from None
+
+    async def _ask(self, method: str, path: str, seconds: float, **options: Any) -> Any:
+        limit = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+        address = f"{BASE}api/{path}"
+        try:
+            async with self._session.request(method, address, timeout=limit, **options) as response:
                 text = await response.text()
                 if response.status >= 400:
                     raise StartError(_sentence(text))
                 return json.loads(text)
+        except TimeoutError:
+            raise _silent(self._path, seconds) from None
         except aiohttp.ClientError as error:
             raise _unreachable(self._path, error) from None
 
@@ -162,6 +175,21 @@ def _unreachable(path: Path, error: aiohttp.ClientError) -> StartError:
             f"{COMMANDS.start_labgate}."
         )
     return StartError(f"The running labgate does not answer any more: {error}.")
+
+
+def _silent(path: Path, seconds: float) -> StartError:
+    """The error for a labgate that takes connections and does not answer."""
+    pid = None
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(CONNECT_SECONDS)
+        asking.connect(str(path))
+        pid = peer_pid(asking)
+    who = f"Process {pid} listens" if pid else "A labgate listens"
+    end = f" `kill {pid}`, or if need be `kill -9 {pid}`, ends it." if pid else ""
+    return StartError(
+        f"{who} at {path} and does not answer within {seconds:g} s: it hangs, or was stopped. "
+        f"Its log may say more.{end}"
+    )
 
 
 def _sentence(text: str) -> str:

@@ -50,6 +50,24 @@ async def test_what_is_refused_has_a_sentence(server: AdminServer, sockets: Path
             await client.get("exchanges/9")
 
 
+async def test_a_labgate_that_does_not_answer(sockets: Path) -> None:
+    """As one whose event loop does not turn, or whose process was stopped (SIGSTOP)."""
+    with bind_private(socket_path(sockets)):
+        async with AdminClient.connect(sockets) as client:
+            words = rf"Process {os.getpid()} .* does not answer within 0.1 s.*kill {os.getpid()}"
+            with pytest.raises(StartError, match=words):
+                await client.get("status", seconds=0.1)
+            with pytest.raises(StartError, match=words):
+                await client.post("stop", seconds=0.1)
+
+
+async def test_live_where_nobody_listens_any_more(server: AdminServer, sockets: Path) -> None:
+    async with AdminClient.connect(sockets) as client:
+        await server.stop()
+        with pytest.raises(StartError, match="was killed"):
+            await anext(client.live())
+
+
 async def test_live(server: AdminServer, inspector: Inspector, sockets: Path) -> None:
     async def add() -> None:
         """As long as nobody listens, nothing is told."""
