@@ -10,7 +10,6 @@
 - ``debugging_options``  those of ``labgate inspect`` and ``doctor``
 - ``run``            ``labgate up`` and ``labgate serve``
 - ``signals``        what signals do to them
-- ``reload``         ``labgate reload``
 - ``hub_options``    the options of ``labgate hub``
 - ``hub``            ``labgate hub``
 - ``side_listeners``  metrics and the admin socket, beside the public ports
@@ -18,7 +17,7 @@
 - ``administration``  what a running labgate serves on its admin socket
 - ``check``          ``labgate check``
 - ``shown_settings``  the configuration in force
-- ``running``        ``labgate status``, ``logs``, ``open``, ``unlock`` and ``stop``
+- ``running``        ``labgate status``, ``reload``, ``stop`` and others that ask a running one
 - ``status_lines``   what ``labgate status`` shows
 - ``inspect``        ``labgate inspect``
 - ``cert``           ``labgate cert show``

@@ -12,7 +12,7 @@ from proxy.cli.hub_options import add_hub
 from proxy.cli.installation_options import add_installation
 from proxy.cli.parser import Parser
 from proxy.cli.service_options import add_service_commands
-from proxy.cli.serving_options import add_check, add_reload, add_serve, add_up
+from proxy.cli.serving_options import add_check, add_serve, add_up
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -27,7 +27,6 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     commands = parser.commands("command", "COMMAND")
     add_up(commands)
     add_serve(commands)
-    add_reload(commands)
     add_check(commands)
     add_service_commands(commands)
     add_inspect(commands)

@@ -23,7 +23,7 @@ from proxy.runtime.logs import log_to_stderr
 
 log = logging.getLogger("labgate")
 
-RUNNING = ("status", "logs", "open", "unlock", "stop")
+RUNNING = ("status", "reload", "upgrade", "logs", "open", "unlock", "stop")
 """Commands that speak with a labgate that runs."""
 
 
@@ -52,10 +52,6 @@ def command(arguments: list[str] | None) -> int:
             return check(parsed)
         if parsed.command == "inspect":
             _prepare_bench(parsed)
-        if parsed.command in ("reload", "upgrade"):
-            from proxy.cli import reload  # noqa: PLC0415  aiohttp costs 0.4 s
-
-            return (reload.reload if parsed.command == "reload" else reload.upgrade)(parsed)
         if parsed.command in RUNNING:
             from proxy.cli import running  # noqa: PLC0415  aiohttp costs 0.3 s
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from proxy.errors import StartError, UsageError
 from proxy.service.installation import Installation, ServiceFile, State
 from proxy.service.program_writers import writer_of
 from proxy.service.shipped_files import shipped_file
+from proxy.service.systemctl import systemctl
 from proxy.service.unit_files import (
     UNSAFE,
     Machine,
@@ -63,11 +63,14 @@ def install_service(parsed: argparse.Namespace) -> int:
         _print_files(installation, files)
         _print_next(configuration, exists=exists)
         return 0
-    if parsed.root is None:
-        _systemctl("--version")
+    if parsed.root is None and shutil.which("systemctl") is None:
+        raise StartError(
+            "There is no systemctl here, so there is no systemd to install a service for. "
+            "--dry-run shows the files, --root FOLDER writes them below a folder."
+        )
     _write(installation, files, overwrite=parsed.overwrite)
     if parsed.root is None:
-        _systemctl("daemon-reload")
+        systemctl("daemon-reload")
     _print_next(configuration, exists=exists)
     return 0
 
@@ -133,7 +136,7 @@ def uninstall_service(parsed: argparse.Namespace) -> int:
         print(f"{would}stop and disable {' '.join(units) or 'nothing: the units are gone'}")
         if not parsed.dry_run:
             if units:
-                _systemctl("disable", "--now", *units)
+                systemctl("disable", "--now", *units)
             _disable_without_files()
     for path in installation.paths:
         if not installation.is_unchanged(path):
@@ -147,7 +150,7 @@ def uninstall_service(parsed: argparse.Namespace) -> int:
         if not parsed.dry_run:
             installation.remove(path)
     if parsed.root is None and not parsed.dry_run:
-        _systemctl("daemon-reload")
+        systemctl("daemon-reload")
     print(
         "/var/lib/labgate (the login token, certificates) stays, and so does everything that was "
         "saved in Jupyter."
@@ -169,8 +172,9 @@ def _machine(configuration: Path) -> Machine:
             f"{str(command)!r} has a quote or another character in it with which systemd starts no "
             "program. Install labgate elsewhere, for example in /opt/labgate."
         )
-    tool = shutil.which("systemctl")
-    said = _output([tool, "--version"]) if tool else ""
+    said = ""
+    with suppress(StartError):
+        said = systemctl("--version")
     return Machine(str(command), str(configuration), systemd_version(said))
 
 
@@ -232,30 +236,9 @@ def _print_next(configuration: Path, *, exists: bool) -> None:
         print(f"  {command:<{width}}   # {purpose}")
 
 
-def _systemctl(*words: str) -> None:
-    """Run systemctl.
-
-    Raises:
-        StartError: There is none, or it fails.
-    """
-    tool = shutil.which("systemctl")
-    if tool is None:
-        raise StartError(
-            "There is no systemctl here, so there is no systemd to install a service for. "
-            "--dry-run shows the files, --root FOLDER writes them below a folder."
-        )
-    ran = subprocess.run([tool, *words], capture_output=True, text=True, check=False)  # noqa: S603
-    if ran.returncode != 0:
-        raise StartError(f"systemctl {' '.join(words)} failed: {ran.stderr.strip()}")
-
-
 def _disable_without_files() -> None:
     """Stop and unlink units that may still run though their files were removed."""
     for unit in (SOCKET, SERVICE):
         if not unit.exists():
             with suppress(StartError):  # it does not run, or systemd does not know it any more
-                _systemctl("disable", "--now", unit.name)
-
-
-def _output(command: Sequence[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603
+                systemctl("disable", "--now", unit.name)

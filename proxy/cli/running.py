@@ -1,6 +1,6 @@
-"""The commands that speak with a running labgate: status, logs, open, unlock, stop.
+"""The commands that speak with a running labgate: status, reload, stop and others.
 
-Tested by tests/e2e/test_status.py.
+Tested by tests/e2e/test_status.py, tests/e2e/test_reload.py and tests/e2e/test_takeover.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 import html
 import json
 import os
-import subprocess
 import sys
 import webbrowser
 from datetime import UTC, datetime
@@ -22,8 +21,12 @@ from proxy.cli.status_lines import facts_of, print_status
 from proxy.errors import StartError
 from proxy.runtime.secret_files import write_atomically
 from proxy.service.state_folder import find_state_folder
+from proxy.service.systemctl import systemctl
 
 ROOT_UID = 0
+RELOAD_SECONDS = 120.0
+UPGRADE_SECONDS = 360.0
+"""Longer than labgate itself waits for its successor (``service.handover``)."""
 OPEN_FILE = "open.html"
 OPEN_SECONDS = 10.0
 """A browser that was not running yet has read the file within this."""
@@ -48,6 +51,10 @@ async def run(parsed: argparse.Namespace) -> int:
         match parsed.command:
             case "status":
                 await _status(client, as_json=parsed.json)
+            case "reload":
+                return await _reload(client)
+            case "upgrade":
+                await _upgrade(client)
             case "logs":
                 await _logs(client, parsed.lines, follow=parsed.follow)
             case "open":
@@ -67,6 +74,23 @@ async def _status(client: AdminClient, *, as_json: bool) -> None:
         print_status(status, datetime.now(UTC))
     else:
         print("\n".join(facts_of(status)))
+
+
+async def _reload(client: AdminClient) -> int:
+    """Print what came of it; 1 if the configuration was refused."""
+    outcome = await client.post("reload", seconds=RELOAD_SECONDS)
+    if outcome["refused"]:
+        print(f"labgate: reload refused: {outcome['refused']}", file=sys.stderr)
+        print("labgate: the configuration from before stays in force.", file=sys.stderr)
+        return 1
+    for sentence in outcome["sentences"]:
+        print(f"labgate: {sentence}")
+    return 0
+
+
+async def _upgrade(client: AdminClient) -> None:
+    pid = (await client.post("upgrade", seconds=UPGRADE_SECONDS))["pid"]
+    print(f"labgate: process {pid} serves now; the one before ends with its last WebSocket.")
 
 
 async def _logs(client: AdminClient, lines: int, *, follow: bool) -> None:
@@ -113,7 +137,8 @@ async def _stop(client: AdminClient) -> int:
     if unit:
         require_root(unit)
         # Otherwise the next connection would start it again.
-        systemctl("stop", *systemctl("show", "--value", "--property", "TriggeredBy", unit).split())
+        if sockets := systemctl("show", "--value", "--property", "TriggeredBy", unit).split():
+            systemctl("stop", *sockets)
     await client.post("stop")
     await client.wait_until_stopped()
     if unit:
@@ -133,21 +158,6 @@ def require_root(unit: str) -> None:
             f"labgate runs as the service {unit}. Stop it and its Jupyter with `sudo labgate "
             f"stop`, or labgate alone: sudo systemctl stop {unit}"
         )
-
-
-def systemctl(verb: str, *words: str) -> str:
-    """What systemctl says; nothing is done without words.
-
-    Raises:
-        StartError: It fails.
-    """
-    if not words:
-        return ""
-    command = ["systemctl", verb, *words]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if ran.returncode != 0:
-        raise StartError(f"`{' '.join(command)}` failed: {ran.stderr.strip()}")
-    return ran.stdout
 
 
 def _and_jupyter(jupyter: dict[str, Any]) -> str:

@@ -19,6 +19,19 @@ Print the last lines of Jupyter's log: of the container or the process that
 labgate launched. labgate's own log is its standard error: for a service of
 systemd journalctl -u labgate, else docker logs, or the terminal."""
 
+RELOAD = """\
+Have the running labgate read its configuration again: file, certificates,
+htpasswd. Open connections and WebSockets live on. What cannot be used is
+refused as a whole, and the configuration from before stays in force: exit
+code 1. Flags of the start still override the file."""
+
+UPGRADE = """\
+Have the running labgate start its successor, from the files that are installed
+now and with the options of its own start. The successor takes over ports, locks
+and Jupyter; no request is lost. Open WebSockets stay with the one before, which
+ends with the last of them, or after listen.handover_seconds. If the successor
+cannot serve, nothing changes: exit code 1."""
+
 STOP = """\
 Stop the labgate with the same state folder, and the Jupyter that it launched.
 Files are kept, kernels end. A labgate that is a service of systemd is stopped
@@ -36,9 +49,11 @@ say when an address is locked out, and for how long."""
 
 
 def add_service_commands(commands: Any) -> None:
-    """``labgate status``, ``logs``, ``open``, ``unlock`` and ``stop``."""
+    """``labgate status``, ``reload``, ``upgrade``, ``logs``, ``open``, ``unlock`` and ``stop``."""
     status = add_command(commands, "status", "show what a running labgate does", STATUS)
     status.add_argument("--json", action="store_true", help="print JSON; its keys are stable")
+    add_command(commands, "reload", "have the running labgate read its configuration again", RELOAD)
+    add_command(commands, "upgrade", "replace the running labgate by the installed one", UPGRADE)
     logs = add_command(commands, "logs", "show Jupyter's log", LOGS)
     logs.add_argument("-f", "--follow", action="store_true", help="go on with new lines")
     logs.add_argument(

@@ -121,27 +121,6 @@ def add_serve(commands: Any) -> None:
     _shared(command)
 
 
-RELOAD = """\
-Have the running labgate read its configuration again: file, certificates,
-htpasswd. Open connections and WebSockets live on. What cannot be used is
-refused as a whole, and the configuration from before stays in force: exit
-code 1. Flags of the start still override the file."""
-
-
-UPGRADE = """\
-Have the running labgate start its successor, from the files that are installed
-now and with the options of its own start. The successor takes over ports, locks
-and Jupyter; no request is lost. Open WebSockets stay with the one before, which
-ends with the last of them, or after listen.handover_seconds. If the successor
-cannot serve, nothing changes: exit code 1."""
-
-
-def add_reload(commands: Any) -> None:
-    """``labgate reload`` and ``upgrade``."""
-    add_command(commands, "reload", "have the running labgate read its configuration again", RELOAD)
-    add_command(commands, "upgrade", "replace the running labgate by the installed one", UPGRADE)
-
-
 def _shared(command: Parser) -> None:
     command.add_argument(
         "--take-over",

@@ -19,5 +19,6 @@ With a service manager:
 - ``shipped_files``   the units and the configuration that labgate brings along
 - ``unit_files``      makes those of this machine; pure
 - ``installation``    writes them, and takes back what was written
+- ``systemctl``       runs it
 - ``program_writers`` who may change the program that root is to run
 """

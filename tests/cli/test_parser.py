@@ -9,7 +9,7 @@ import pytest
 from proxy.cli.arguments import parse_arguments
 
 COMMANDS = (
-    "up, serve, reload, upgrade, check, status, logs, open, unlock, stop, "
+    "up, serve, check, status, reload, upgrade, logs, open, unlock, stop, "
     "inspect, cert, doctor, hub, password, install-service, uninstall-service"
 )
 MISTYPED = [
