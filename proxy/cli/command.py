@@ -23,89 +23,126 @@ from proxy.runtime.logs import log_to_stderr
 
 log = logging.getLogger("labgate")
 
-RUNNING = ("status", "reload", "upgrade", "logs", "open", "unlock", "stop")
-"""Commands that speak with a labgate that runs."""
-
 
 def command(arguments: list[str] | None) -> int:
     """Run a command. Exit codes: 0 for success, 1 if it is not possible, 2 for wrong usage."""
     parsed = parse_arguments(arguments)
     try:
-        if parsed.command == "password":
-            from proxy.cli.password import password  # noqa: PLC0415  commands load what they need
-
-            return password(parsed.htpasswd)
-        if parsed.command == "hub":
-            return _run_hub(parsed)
-        if parsed.command == "doctor":
-            from proxy.cli.doctor import doctor  # noqa: PLC0415  commands load what they need
-
-            return doctor(parsed)
-        if parsed.command in ("install-service", "uninstall-service"):
-            from proxy.cli import install_service as service  # noqa: PLC0415
-
-            installs = parsed.command == "install-service"
-            return (service.install_service if installs else service.uninstall_service)(parsed)
-        if parsed.command == "check":
-            from proxy.cli.check import check  # noqa: PLC0415  aiohttp and rich cost 0.4 s
-
-            return check(parsed)
-        if parsed.command == "inspect":
-            _prepare_bench(parsed)
-        if parsed.command in RUNNING:
-            from proxy.cli import running  # noqa: PLC0415  aiohttp costs 0.3 s
-
-            return asyncio.run(running.run(parsed))
-        settings = _read(parsed)
-        log_to_stderr(settings.log.level, settings.log.format)
-        keep_last_problems()
-        if parsed.command == "cert":
-            return _run_cert(parsed, settings)
-        from proxy.cli import run  # noqa: PLC0415  commands load what they need
-
-        if parsed.command == "inspect":
-            from proxy.cli import inspect  # noqa: PLC0415  aiohttp and rich cost 0.4 s
-
-            only = "is:error " if parsed.only else ""
-            options = inspect.InspectOptions(
-                number=parsed.number,
-                filter=(only + parsed.filter).strip(),
-                json=parsed.json,
-                content=parsed.content,
-                off=parsed.off,
-                bench="upstream" in parsed.flags,
-            )
-            gc.freeze()
-            gc.enable()
-            return run.run(lambda settings: inspect.inspect(settings, options), settings)
-        launches = parsed.command == "up"
-        for remark in ineffective_keys(settings, parsed.typed, launches=launches):
-            log.warning("%s", remark)
-        gc.freeze()
-        gc.enable()
-        serving = run.up if launches else run.serve
-        return run.run(
-            lambda settings: serving(settings, lambda: _read(parsed), take_over=parsed.take_over),
-            settings,
-        )
+        return _run(parsed)
     except StartError as error:
         print(f"labgate: {as_typed(str(error), parsed.typed)}", file=sys.stderr)
         return error.exit_code
 
 
-def _needs_its_name(url: str) -> bool:
-    """Whether what is there may serve several names, as a proxy that speaks TLS does.
+def _run(parsed: argparse.Namespace) -> int:
+    # Each command loads what it needs: aiohttp, rich and the libraries of ACME take 0.3 s each.
+    match parsed.command:
+        case "up" | "serve":
+            return _serve(parsed)
+        case "check":
+            from proxy.cli.check import check  # noqa: PLC0415
 
-    A Jupyter, or a proxy in plain HTTP, on this machine or at an address gets Host and Origin as
-    they came, and so of every request the same: Jupyter names its login cookie after Host.
+            return check(parsed)
+        case "status" | "reload" | "upgrade" | "logs" | "open" | "unlock" | "stop":
+            from proxy.cli import running  # noqa: PLC0415
+
+            return asyncio.run(running.run(parsed))
+        case "inspect":
+            return _inspect(parsed)
+        case "cert":
+            return _cert(parsed)
+        case "doctor":
+            from proxy.cli.doctor import doctor  # noqa: PLC0415
+
+            return doctor(parsed)
+        case "hub":
+            return _hub(parsed)
+        case "password":
+            from proxy.cli.password import password  # noqa: PLC0415
+
+            return password(parsed.htpasswd)
+        case "install-service":
+            from proxy.cli.install_service import install_service  # noqa: PLC0415
+
+            return install_service(parsed)
+        case _:
+            from proxy.cli.install_service import uninstall_service  # noqa: PLC0415
+
+            return uninstall_service(parsed)
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    from proxy.cli import run  # noqa: PLC0415
+
+    settings = _configured(parsed)
+    launches = parsed.command == "up"
+    for remark in ineffective_keys(settings, parsed.typed, launches=launches):
+        log.warning("%s", remark)
+    _collect_garbage()
+    serving = run.up if launches else run.serve
+    return run.run(
+        lambda settings: serving(settings, lambda: _read(parsed), take_over=parsed.take_over),
+        settings,
+    )
+
+
+def _inspect(parsed: argparse.Namespace) -> int:
+    from proxy.cli import inspect, run  # noqa: PLC0415
+
+    _prepare_bench(parsed)
+    settings = _configured(parsed)
+    only = "is:error " if parsed.only else ""
+    options = inspect.InspectOptions(
+        number=parsed.number,
+        filter=(only + parsed.filter).strip(),
+        json=parsed.json,
+        content=parsed.content,
+        off=parsed.off,
+        bench="upstream" in parsed.flags,
+    )
+    _collect_garbage()
+    return run.run(lambda settings: inspect.inspect(settings, options), settings)
+
+
+def _cert(parsed: argparse.Namespace) -> int:
+    settings = _configured(parsed)
+    if parsed.action == "show":
+        from proxy.cli.cert import show  # noqa: PLC0415
+
+        return show(settings)
+    from proxy.cli.obtain import obtain  # noqa: PLC0415
+
+    renews = parsed.action == "renew"
+    return obtain(settings, due_only=renews, force=renews and parsed.force)
+
+
+def _hub(parsed: argparse.Namespace) -> int:
+    """The proxy of a JupyterHub, whose configuration is its command line."""
+    from proxy.cli import hub  # noqa: PLC0415
+
+    options = hub.hub_options(parsed, os.environ)
+    log_to_stderr(options.log_level, options.log_format)
+    _collect_garbage()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(hub.serve_hub(options))
+
+
+def _configured(parsed: argparse.Namespace) -> Settings:
+    """Read the configuration, and write the log as it says.
+
+    Raises:
+        UsageError: Something is wrong with it.
     """
-    try:
-        upstream = parse_upstream(url)
-    except UsageError:
-        return False  # it is reported with all other problems
-    if upstream.tls is not None:
-        return True
-    return not is_address(upstream.host) and not is_loopback_name(upstream.host)
+    settings = _read(parsed)
+    log_to_stderr(settings.log.level, settings.log.format)
+    keep_last_problems()
+    return settings
+
+
+def _collect_garbage() -> None:
+    """Collect garbage from now on, but never search what was loaded (``proxy.__main__``)."""
+    gc.freeze()
+    gc.enable()
 
 
 def _read(parsed: argparse.Namespace) -> Settings:
@@ -118,30 +155,6 @@ def _read(parsed: argparse.Namespace) -> Settings:
     if wrong := ineffective_options(settings, parsed.typed):
         raise UsageError("\n".join(wrong))
     return settings
-
-
-def _run_cert(parsed: argparse.Namespace, settings: Settings) -> int:
-    """Show, obtain or renew the certificate."""
-    from proxy.cli import cert  # noqa: PLC0415  commands load what they need
-
-    if parsed.action == "show":
-        return cert.show(settings)
-    from proxy.cli import obtain  # noqa: PLC0415  the libraries of ACME cost 0.3 s
-
-    force = parsed.action == "renew" and parsed.force
-    return obtain.obtain(settings, due_only=parsed.action == "renew", force=force)
-
-
-def _run_hub(parsed: argparse.Namespace) -> int:
-    """The proxy of a JupyterHub, whose configuration is its command line."""
-    from proxy.cli import hub  # noqa: PLC0415  commands load what they need
-
-    options = hub.hub_options(parsed, os.environ)
-    log_to_stderr(options.log_level, options.log_format)
-    gc.freeze()
-    gc.enable()
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(hub.serve_hub(options))
 
 
 def _prepare_bench(parsed: argparse.Namespace) -> None:
@@ -160,3 +173,18 @@ def _prepare_bench(parsed: argparse.Namespace) -> None:
     }
     flags["inspector"] = {"enabled": True, "observe": True, "content": parsed.content}
     flags["access"] = {"htpasswd": None}
+
+
+def _needs_its_name(url: str) -> bool:
+    """Whether what is there may serve several names, as a proxy that speaks TLS does.
+
+    A Jupyter, or a proxy in plain HTTP, on this machine or at an address gets Host and Origin as
+    they came, and so of every request the same: Jupyter names its login cookie after Host.
+    """
+    try:
+        upstream = parse_upstream(url)
+    except UsageError:
+        return False  # it is reported with all other problems
+    if upstream.tls is not None:
+        return True
+    return not is_address(upstream.host) and not is_loopback_name(upstream.host)
