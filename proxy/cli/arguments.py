@@ -21,7 +21,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     Exits with 2, a sentence and a usage line for what cannot be read.
     """
     parser = Parser(
-        prog="labgate", description="Puts a Jupyter server on its own domain with one command."
+        prog="labgate",
+        description="Puts a Jupyter server on its own domain with one command. `labgate up` alone "
+        "serves a new one at https://localhost:8443; `labgate COMMAND --help` explains a command.",
     )
     parser.add_argument("--version", action="version", version=f"labgate {__version__}")
     commands = parser.commands("command", "COMMAND")

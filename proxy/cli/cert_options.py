@@ -21,7 +21,7 @@ wrong.
 
 Tells what the running labgate of the same configuration serves, or what is in
 the files. Exit code 1 when a certificate has expired or is missing."""
-    show = add_command(actions, "show", "what is in service", text)
+    show = add_command(actions, "show", "show the certificates in service", text)
     _certificates(show)
     add_acme_options(show)
     text = """\
@@ -32,20 +32,29 @@ The CA asks for a proof at each name, on port 80 or 443. A running labgate with
 the same state folder answers it; without one this command does, on the
 configured ports. `labgate up` and `labgate serve` with --email do all of this
 by themselves."""
-    _obtaining(add_command(actions, "obtain", "obtain one by ACME", text))
+    _obtaining(add_command(actions, "obtain", "obtain a certificate by ACME", text))
     text = """\
 Renew the certificate that was obtained by ACME, if it is due. A running labgate
 does so by itself, and puts a new one into service within seconds, whoever
 obtained it."""
-    renew = add_command(actions, "renew", "renew one obtained by ACME", text)
-    renew.add_argument("--force", action="store_true", help="now, due or not (CAs count it)")
+    renew = add_command(actions, "renew", "renew a certificate obtained by ACME", text)
+    renew.add_argument(
+        "--force", action="store_true", help="renew it though it is not due; CAs limit how often"
+    )
     _obtaining(renew)
 
 
 def _obtaining(command: Parser) -> None:
     key = command.add_argument
     name = "NAME[:PORT]"
-    key("--domain", action=Key, key="site.domains", repeat=True, metavar=name, help="repeatable")
+    key(
+        "--domain",
+        action=Key,
+        key="site.domains",
+        repeat=True,
+        metavar=name,
+        help="public name; may be repeated",
+    )
     add_acme_options(command)
     key(
         "--bind",
@@ -53,10 +62,16 @@ def _obtaining(command: Parser) -> None:
         key="listen.bind",
         repeat=True,
         metavar="ADDRESS",
-        help="listen there; repeatable",
+        help="address to listen on; may be repeated",
     )
-    key("--https-port", action=Key, key="listen.https_port", metavar="PORT", help="443")
-    key("--http-port", action=Key, key="listen.http_port", metavar="PORT", help="80; 0: none")
+    key("--https-port", action=Key, key="listen.https_port", metavar="PORT", help="default 443")
+    key(
+        "--http-port",
+        action=Key,
+        key="listen.http_port",
+        metavar="PORT",
+        help="default 80; 0: none",
+    )
 
 
 def add_acme_options(group: Any) -> None:
@@ -74,7 +89,7 @@ def add_acme_options(group: Any) -> None:
         action=Key,
         key="acme.directory",
         metavar="URL",
-        help="the CA (default Let's Encrypt; `staging`: its trials)",
+        help="the CA (default Let's Encrypt; `staging`: its CA for tests)",
     )
 
 
@@ -82,6 +97,13 @@ def _certificates(command: Parser) -> None:
     """The flags that say which certificates."""
     key = command.add_argument
     name = "NAME[:PORT]"
-    key("--domain", action=Key, key="site.domains", repeat=True, metavar=name, help="repeatable")
+    key(
+        "--domain",
+        action=Key,
+        key="site.domains",
+        repeat=True,
+        metavar=name,
+        help="public name; may be repeated",
+    )
     key("--cert", action=Key, key="tls.cert", repeat=True, metavar="FILE", help="certificate chain")
     key("--key", action=Key, key="tls.key", repeat=True, metavar="FILE", help="its private key")

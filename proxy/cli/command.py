@@ -162,7 +162,9 @@ def _prepare_bench(parsed: argparse.Namespace) -> None:
     if "upstream" not in parsed.flags:
         # The running labgate's upstream is not asked here.
         if "site" in parsed.flags:
-            raise UsageError("--domain is for a bench: it needs --upstream, too.")
+            raise UsageError(
+                "--domain needs --upstream, too: a labgate that runs has its own names."
+            )
         return
     flags = parsed.flags
     flags.setdefault("listen", {}).update(tls=False, bind=["127.0.0.1", "::1"], workers=1)

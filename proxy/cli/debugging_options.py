@@ -17,8 +17,8 @@ INSPECT = """\
 Show the requests of the labgate that runs with the same state folder, as they
 come, and print the address of its page. NUMBER shows one of them, whole.
 
-With --upstream: a bench of its own. It serves that Jupyter, or a proxy before
-it, on http://localhost:8080, lets every request through as it came, and says
+With --upstream no labgate has to run: that Jupyter, or a proxy in front of it, is
+served on http://localhost:8080. Every request is let through as it came. Shown is
 which ones labgate would have refused, and why Jupyter refuses what it does."""
 
 
@@ -37,7 +37,7 @@ def add_inspect(commands: Any) -> None:
         action=Key,
         key="upstream.url",
         metavar="URL",
-        help="serve this one on loopback and observe; http://host:port, https:// or unix:/path",
+        help="observe this one on loopback; http://host:port, https:// or unix:/path",
     )
     add(
         "--ca",
@@ -58,7 +58,7 @@ def add_inspect(commands: Any) -> None:
         action=Key,
         key="listen.http_port",
         metavar="PORT",
-        help="of that bench (default 8080)",
+        help="with --upstream: where it is served (default 8080)",
     )
     add(
         "--domain",
@@ -66,7 +66,7 @@ def add_inspect(commands: Any) -> None:
         key="site.domains",
         repeat=True,
         metavar="NAME:PORT",
-        help="what the browser shows, if that bench is behind a proxy: a name of this machine, as "
+        help="with --upstream behind a proxy: what the browser shows, a name of this machine, as "
         "localhost:8443; may be repeated",
     )
 

@@ -203,7 +203,7 @@ async def inspect(settings: Settings, options: InspectOptions) -> int:
             return await attach(settings, options)
         except NotRunning as error:
             raise NotRunning(
-                f"{error} Or start a bench of its own: "
+                f"{error} To observe a Jupyter without one: "
                 "`labgate inspect --upstream http://127.0.0.1:8888`."
             ) from None
     return 0

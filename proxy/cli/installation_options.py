@@ -36,7 +36,7 @@ def add_installation(commands: Any) -> None:
     )
     _root(install)
     add_serving_options(install)
-    short = "take the service back"
+    short = "remove the service"
     uninstall = add_command(commands, "uninstall-service", short, UNINSTALL)
     uninstall.add_argument("--dry-run", action="store_true", help="only say what it would do")
     _root(uninstall)

@@ -31,7 +31,9 @@ Serve a Jupyter that runs already: a sidecar, or one you start yourself."""
 
 def add_up(commands: Any) -> None:
     """``labgate up``."""
-    add_serving_options(add_command(commands, "up", "launch Jupyter and serve it", UP))
+    command = add_command(commands, "up", "launch Jupyter and serve it", UP)
+    _add_take_over(command)
+    add_serving_options(command)
 
 
 def add_check(commands: Any) -> None:
@@ -43,6 +45,7 @@ def add_check(commands: Any) -> None:
         action="store_true",
         help="print every value in force and where it comes from; no secret",
     )
+    _add_take_over(command)
     add_serving_options(command)
 
 
@@ -111,6 +114,7 @@ def add_serving_options(command: Parser) -> None:
 def add_serve(commands: Any) -> None:
     """``labgate serve``."""
     command = add_command(commands, "serve", "serve a Jupyter that runs already", SERVE)
+    _add_take_over(command)
     command.add_argument(
         "--upstream",
         action=Key,
@@ -121,12 +125,16 @@ def add_serve(commands: Any) -> None:
     _shared(command)
 
 
-def _shared(command: Parser) -> None:
+def _add_take_over(command: Parser) -> None:
     command.add_argument(
         "--take-over",
         action="store_true",
         help="take over from the labgate that runs: no request is lost, WebSockets stay with it",
     )
+
+
+def _shared(command: Parser) -> None:
+    """The options of ``serve``, which ``up`` has, too."""
     public = command.add_argument_group("public side")
     key = public.add_argument
     key(
@@ -135,7 +143,7 @@ def _shared(command: Parser) -> None:
         key="site.domains",
         repeat=True,
         metavar="NAME[:PORT]",
-        help="public name; repeatable, the first is canonical; PORT where something maps the port",
+        help="public name; may be repeated, the first is canonical; PORT if browsers see another",
     )
     key(
         "--bind",
@@ -143,7 +151,7 @@ def _shared(command: Parser) -> None:
         key="listen.bind",
         repeat=True,
         metavar="ADDRESS",
-        help="listen there; repeatable",
+        help="address to listen on; may be repeated",
     )
     key(
         "--https-port",
@@ -213,7 +221,7 @@ def _shared(command: Parser) -> None:
         key="access.allow",
         repeat=True,
         metavar="CIDR",
-        help="repeatable; only these addresses get in (default: everybody)",
+        help="only these addresses get in; may be repeated (default: everybody)",
     )
     key(
         "--trusted-proxy",
@@ -221,7 +229,7 @@ def _shared(command: Parser) -> None:
         key="access.trusted_proxies",
         repeat=True,
         metavar="CIDR",
-        help="repeatable; a proxy in front whose X-Forwarded-For is believed",
+        help="a proxy in front whose X-Forwarded-For is believed; may be repeated",
     )
     key(
         "--proxy-protocol",
@@ -250,7 +258,7 @@ def _shared(command: Parser) -> None:
         action=Key,
         key="log.show_headers_filter",
         metavar="WORDS",
-        help='with --show-headers: as "status:4xx path:/api"',
+        help='with --show-headers: only these, as "status:4xx path:/api"',
     )
     output.add_argument(
         "--inspect",

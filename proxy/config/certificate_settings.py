@@ -64,7 +64,7 @@ class AcmeSettings(Section):
             return LETSENCRYPT_STAGING
         if not re.fullmatch(r"https://[^/\s]+/\S*", directory):
             message = f"{directory!r} is not the https:// address of an ACME directory; leave it "
-            raise ValueError(message + 'out for Let\'s Encrypt, or write "staging" for its trials')
+            raise ValueError(message + 'out for Let\'s Encrypt, or write "staging" for tests')
         return directory
 
     @model_validator(mode="after")

@@ -91,3 +91,10 @@ def test_help_tells_every_option(
     if line == "up --help":
         assert "--launch {auto,docker,process,none}" in output
         assert "--domain NAME[:PORT]" in output
+
+
+def test_install_service_takes_nothing_over(capsys: pytest.CaptureFixture[str]) -> None:
+    """It writes files; an option that it would not heed is refused."""
+    with pytest.raises(SystemExit):
+        parse_arguments(["install-service", "--take-over"])
+    assert "--take-over is an option of `labgate up`" in capsys.readouterr().err

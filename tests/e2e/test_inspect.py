@@ -322,7 +322,7 @@ def test_observing_is_for_this_machine_alone(
     ("arguments", "sentence"),
     [
         (["--upstream", "http://h:1", "--domain", "lab.example.org"], "--domain: lab.example.org"),
-        (["--domain", "localhost:8443"], "--domain is for a bench: it needs --upstream, too"),
+        (["--domain", "localhost:8443"], "--domain needs --upstream, too"),
     ],
 )
 def test_only_a_bench_on_this_machine_has_names(

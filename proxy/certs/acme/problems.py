@@ -112,7 +112,7 @@ SENTENCES: dict[str, str] = {
     "orderNotReady": "The CA was not ready to issue ({detail}). Try again in some minutes.",
     "rateLimited": (
         "The CA's rate limit is reached ({detail}). labgate waits as long as the CA asks; for "
-        "trials use Let's Encrypt's staging: --acme-directory staging."
+        "tests use Let's Encrypt's staging: --acme-directory staging."
     ),
     "rejectedIdentifier": (
         "This CA does not issue certificates for {name} ({detail}). Use a public name in "
@@ -239,7 +239,7 @@ def explain_no_directory(directory: str, reason: str) -> str:
     """A server responds, but not with an ACME directory."""
     return (
         f"{directory} is not an ACME directory ({sanitized(reason)}). Set acme.directory to the "
-        'address the CA documents, or leave it out for Let\'s Encrypt ("staging" for its trials).'
+        'address the CA documents, or leave it out for Let\'s Encrypt ("staging" for tests).'
     )
 
 
