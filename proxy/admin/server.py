@@ -75,7 +75,8 @@ class AdminServer:
         """
         if not self._page:
             host, port = self._address
-            (listening,) = bind([host], port, "--inspector-address")
+            key = "inspector.address"
+            (listening,) = bind([host], port, key, address_flag=key)
             port = int(listening.getsockname()[1])
             await self._serve(
                 self._app(protect(self._sessions, local_authorities(port))), listening

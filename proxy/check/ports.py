@@ -8,9 +8,11 @@ from proxy.check.verdict import Verdict, fault
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
-from proxy.net.ports import bind
+from proxy.net.ports import NoAddressError, bind
 
 SUBJECT = "Port"
+OWN_ADDRESS = ("--metrics", "inspector.address")
+"""Options that name an address beside the port."""
 
 
 def check_ports(settings: Settings, own: Collection[str] = ()) -> Iterator[Verdict]:
@@ -43,10 +45,13 @@ def _check(
         yield Verdict(SUBJECT, f"{shown} is in use by the running labgate.")
         return
     try:
-        opened = bind([host], port, flag, optional=[host] if optional else [])
+        address_flag = flag if flag in OWN_ADDRESS else "--bind"
+        left_out = [host] if optional else []
+        opened = bind([host], port, flag, optional=left_out, address_flag=address_flag)
+    except NoAddressError:
+        return
     except StartError as error:
-        if not (optional and str(error).startswith("None of ")):
-            yield fault(SUBJECT, error)
+        yield fault(SUBJECT, error)
         return
     for listening in opened:
         listening.close()

@@ -159,9 +159,9 @@ async def _with_metrics(
         host, port = host_and_port(settings.listen.metrics)
         listening = lifetime.passed_socket("metrics", port)
         if listening is None:
-            (listening,) = bind([host], port, "--metrics")
+            (listening,) = bind([host], port, "--metrics", address_flag="--metrics")
         lifetime.handover.sockets["metrics"] = listening
-        async with serve_metrics((host, port), _scrape_of(app), listening):
+        async with serve_metrics(host, _scrape_of(app), listening):
             await work
 
 

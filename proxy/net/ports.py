@@ -15,6 +15,10 @@ from proxy.runtime.system_commands import COMMANDS
 BACKLOG = 1024
 
 
+class NoAddressError(StartError):
+    """Every address was optional, and this machine has none of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Bound sockets.
@@ -36,7 +40,12 @@ class Ports:
 
 
 def bind(
-    addresses: Sequence[str], port: int, flag: str, *, optional: Sequence[str] = ()
+    addresses: Sequence[str],
+    port: int,
+    flag: str,
+    *,
+    optional: Sequence[str] = (),
+    address_flag: str = "--bind",
 ) -> list[socket.socket]:
     """A listening TCP socket per address; they take connections once a server reads them.
 
@@ -45,9 +54,11 @@ def bind(
         port: 0 lets the kernel choose.
         flag: The option that would change the port, named in the error.
         optional: Addresses to leave out where this machine lacks their family.
+        address_flag: The option that would change the addresses.
 
     Raises:
         StartError: Port taken, no permission, or not an address of this machine.
+        NoAddressError: Every address was left out.
     """
     sockets: list[socket.socket] = []
     try:
@@ -57,13 +68,13 @@ def bind(
             except OSError as error:
                 if address in optional and error.errno in _NO_FAMILY:
                     continue
-                raise StartError(bind_error(error, address, port, flag)) from None
+                raise StartError(bind_error(error, address, port, flag, address_flag)) from None
     except BaseException:
         for opened in sockets:
             opened.close()
         raise
     if not sockets:
-        raise StartError(f"None of {', '.join(addresses)} is an address of this machine.")
+        raise NoAddressError(f"None of {', '.join(addresses)} is an address of this machine.")
     return sockets
 
 
@@ -93,7 +104,9 @@ def set_options(listening: socket.socket) -> None:
     listening.setblocking(False)
 
 
-def bind_error(error: OSError, address: str, port: int, flag: str) -> str:
+def bind_error(
+    error: OSError, address: str, port: int, flag: str, address_flag: str = "--bind"
+) -> str:
     """Why an address cannot be listened on, and the remedy."""
     shown = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     if error.errno == errno.EADDRINUSE and is_labgate(address, port):
@@ -112,5 +125,5 @@ def bind_error(error: OSError, address: str, port: int, flag: str) -> str:
             f"(`labgate install-service`) or as root, or choose a port above 1023 with {flag}."
         )
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"--bind {address}: this is not an address of this machine."
+        return f"{address_flag} {address}: this is not an address of this machine."
     return f"Cannot listen on {shown}: {error.strerror or error}."

@@ -17,12 +17,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from proxy.net.ports import bind
 from proxy.rules.authority import host_only
 from proxy.web.security import hide_server, security_fields
 
 SHUTDOWN_SECONDS = 0.5
-
 
 Scrape = Callable[[], Awaitable[list[Metric]]]
 """Makes the metrics of this moment."""
@@ -62,29 +60,22 @@ def make_metrics_app(scrape: Scrape, host: str) -> web.Application:
 
 
 @asynccontextmanager
-async def serve_metrics(
-    address: tuple[str, int], scrape: Scrape, listening: socket.socket | None = None
-) -> AsyncIterator[int]:
-    """Serve the metrics on a host and port while inside; yields the port.
+async def serve_metrics(host: str, scrape: Scrape, listening: socket.socket) -> AsyncIterator[None]:
+    """Serve the metrics while inside.
 
     Args:
-        address: The host and the port.
+        host: The name or address it is served at.
         scrape: Makes the metrics.
-        listening: A bound socket; it is closed at the end. None binds one.
-
-    Raises:
-        StartError: The port is not available.
+        listening: A bound socket; it is closed at the end.
     """
-    if listening is None:
-        (listening,) = bind([address[0]], address[1], "--metrics")
-    app = make_metrics_app(scrape, address[0])
+    app = make_metrics_app(scrape, host)
     runner = web.AppRunner(
         app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
     )
     try:
         await runner.setup()
         await web.SockSite(runner, listening).start()
-        yield int(listening.getsockname()[1])
+        yield
     finally:
         await runner.cleanup()
         listening.close()

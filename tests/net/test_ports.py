@@ -10,7 +10,7 @@ import pytest
 
 from proxy.errors import StartError
 from proxy.net.keepalive import IDLE_SECONDS
-from proxy.net.ports import bind, bind_error
+from proxy.net.ports import NoAddressError, bind, bind_error
 
 
 def test_a_taken_port_names_the_flag() -> None:
@@ -27,10 +27,17 @@ def test_an_address_of_another_machine() -> None:
         bind(["no.such.host.invalid"], 0, "--https-port")
 
 
+def test_the_option_with_the_wrong_address_is_named() -> None:
+    with pytest.raises(StartError, match=r"^--metrics 192\.0\.2\.1: this is not an address"):
+        bind(["192.0.2.1"], 0, "--metrics", address_flag="--metrics")
+
+
 def test_an_optional_family_may_be_missing() -> None:
     sockets = bind(["127.0.0.1", "192.0.2.1"], 0, "--x", optional=["192.0.2.1"])
     assert len(sockets) == 1
     sockets[0].close()
+    with pytest.raises(NoAddressError, match=r"None of 192\.0\.2\.1 is an address"):
+        bind(["192.0.2.1"], 0, "--x", optional=["192.0.2.1"])
 
 
 def test_no_permission_says_how_to_get_it() -> None:

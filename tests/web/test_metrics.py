@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -18,7 +20,6 @@ from proxy import __version__
 from proxy.certs.files import load_pair
 from proxy.certs.managed_certificate import ManagedCertificate
 from proxy.certs.sources import CertificateSource
-from proxy.errors import StartError
 from proxy.jupyter.served_jupyter import JupyterPhase
 from proxy.observe.measurements import Counts, Now
 from proxy.observe.metrics import PHASES, JupyterState, metrics_of
@@ -29,7 +30,7 @@ from tests.heads import get
 
 Labels = frozenset[tuple[str, str]]
 Client = Callable[..., Awaitable["TestClient[Any, Any]"]]
-LOOPBACK = ("127.0.0.1", 0)
+LOOPBACK = "127.0.0.1"
 
 
 def certificate_of(folder: Path) -> ManagedCertificate:
@@ -58,6 +59,14 @@ def scrape_of(
     return scrape
 
 
+@asynccontextmanager
+async def serving(scrape: Scrape) -> AsyncIterator[int]:
+    """Serve the metrics; yields the port."""
+    listening = socket.create_server((LOOPBACK, 0))
+    async with serve_metrics(LOOPBACK, scrape, listening):
+        yield listening.getsockname()[1]
+
+
 async def scraped(port: int) -> Mapping[tuple[str, Labels], float]:
     """Every sample, by its name and labels."""
     async with aiohttp.request("GET", f"http://127.0.0.1:{port}/metrics") as answer:
@@ -74,7 +83,7 @@ async def scraped(port: int) -> Mapping[tuple[str, Labels], float]:
 async def test_certificates(tmp_path: Path) -> None:
     certificate = certificate_of(tmp_path)
     of = frozenset({("name", "lab.example.org")})
-    async with serve_metrics(LOOPBACK, scrape_of(certificates=[certificate])) as port:
+    async with serving(scrape_of(certificates=[certificate])) as port:
         seen = await scraped(port)
         assert seen["labgate_certificate_days_left", of] == pytest.approx(10, abs=0.1)
         assert certificate.pair is not None
@@ -110,7 +119,7 @@ async def test_traffic() -> None:
     for outcome, status, _ in RECORDS:
         traffic(Record(get(), status=status, outcome=outcome))
         traffic(Record(get(), status=status, outcome=outcome))
-    async with serve_metrics(LOOPBACK, scrape_of(traffic.counts)) as port:
+    async with serving(scrape_of(traffic.counts)) as port:
         seen = await scraped(port)
     assert seen["labgate_refusals_total", frozenset({("rule", "origin")})] == 2
     for _, _, (outcome, digits) in RECORDS:
@@ -130,7 +139,7 @@ REFUSED = [
 async def test_nothing_else_is_there(
     path: str, method: str, fields: dict[str, str], status: int
 ) -> None:
-    async with serve_metrics(LOOPBACK, scrape_of()) as port:
+    async with serving(scrape_of()) as port:
         address = f"http://127.0.0.1:{port}{path}"
         async with aiohttp.request(method, address, headers=fields) as answer:
             assert answer.status == status
@@ -164,7 +173,7 @@ NOW = Now(
 
 async def test_what_goes_up_and_down() -> None:
     restarting = JupyterState(answers=False, phase="restarting", restarts=3)
-    async with serve_metrics(LOOPBACK, scrape_of(NOTHING, NOW, restarting)) as port:
+    async with serving(scrape_of(NOTHING, NOW, restarting)) as port:
         seen = await scraped(port)
     for name, value in {
         "labgate_connections": 1,
@@ -195,7 +204,7 @@ async def test_times_and_bytes() -> None:
     traffic(record)
     traffic(Record(get(), status=421, outcome="refused (host)", seconds=0.0001))
     traffic(Record(get(), status=101, outcome="tunnelled", bytes_up=7, seconds=3600.0))
-    async with serve_metrics(LOOPBACK, scrape_of(traffic.counts)) as port:
+    async with serving(scrape_of(traffic.counts)) as port:
         seen = await scraped(port)
     assert seen["labgate_bytes_total", frozenset({("direction", "up")})] == 10
     assert seen["labgate_bytes_total", frozenset({("direction", "down")})] == 5
@@ -208,10 +217,3 @@ async def test_times_and_bytes() -> None:
         assert seen[f"{metric}_count", frozenset()] == number, "a WebSocket is none"
         assert seen[f"{metric}_sum", frozenset()] == pytest.approx(total)
         assert seen[f"{metric}_bucket", frozenset({("le", "+Inf")})] == number
-
-
-async def test_a_taken_port_is_named() -> None:
-    async with serve_metrics(LOOPBACK, scrape_of()) as port:
-        with pytest.raises(StartError, match=r"is taken.*--metrics"):
-            async with serve_metrics(("127.0.0.1", port), scrape_of()):
-                pass
