@@ -101,4 +101,3 @@ async def _send(
             message["state"] = state()
         await socket.send_json(message)
         await asyncio.sleep(SECONDS_BETWEEN)
-        await asyncio.sleep(SECONDS_BETWEEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +58,7 @@ class AdminServer:
         self._sockets: list[socket.socket] = []
         self._path: Path | None = None
         self._page = ""
+        self._opening = asyncio.Lock()
         self._sessions = AdminSessions(key)
 
     async def serve_socket(self, listening: socket.socket) -> None:
@@ -73,17 +75,18 @@ class AdminServer:
         Raises:
             StartError: The port is not to be had.
         """
-        if not self._page:
-            host, port = self._address
-            key = "inspector.address"
-            (listening,) = bind([host], port, key, address_flag=key)
-            port = int(listening.getsockname()[1])
-            await self._serve(
-                self._app(protect(self._sessions, local_authorities(port))), listening
-            )
-            name = f"[{host}]" if ":" in host else host
-            self._page = f"http://{name}:{port}{BASE}?token={self._sessions.token}"
+        async with self._opening:
+            if not self._page:
+                self._page = await self._serve_page()
         return self._page
+
+    async def _serve_page(self) -> str:
+        host, key = self._address[0], "inspector.address"
+        (listening,) = bind([host], self._address[1], key, address_flag=key)
+        port = int(listening.getsockname()[1])
+        await self._serve(self._app(protect(self._sessions, local_authorities(port))), listening)
+        name = f"[{host}]" if ":" in host else host
+        return f"http://{name}:{port}{BASE}?token={self._sessions.token}"
 
     async def stop(self, *, keep_socket: bool = False) -> None:
         """Close the listeners and every connection.

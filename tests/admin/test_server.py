@@ -84,6 +84,15 @@ async def test_live(server: AdminServer, inspector: Inspector, sockets: Path) ->
         adding.cancel()
 
 
+async def test_two_who_ask_at_once_get_one_page(
+    inspector: Inspector, replay: Replay, sockets: Path
+) -> None:
+    running = AdminServer(inspector, replay, dict, dict, ("127.0.0.1", 0))
+    first, second = await asyncio.gather(running.open_page(), running.open_page())
+    assert first == second
+    await running.stop()
+
+
 async def test_the_page_is_opened_when_somebody_asks(server: AdminServer, sockets: Path) -> None:
     async with AdminClient.connect(sockets) as client:
         address = (await client.post("page"))["address"]
