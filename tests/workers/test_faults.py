@@ -21,7 +21,8 @@ FAULT = "The capture has ended with a fault (ValueError)."
 
 async def test_it_is_told_with_the_process() -> None:
     settings = Settings.model_validate(SETTINGS)
-    supervisor, app = (made(settings, access_log=False) for made in (Supervisor, Application))
+    supervisor = Supervisor(settings, access_log=False)
+    app = Application(settings, access_log=False)
     supervisor.inspector.switch(CaptureOptions())
     ours, theirs = socket.socketpair()
     with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as process:
