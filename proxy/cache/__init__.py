@@ -6,6 +6,7 @@ Jupyter's: see ``static_cache``. Each worker has its own memory, since a look-up
 nothing; the disk is shared, so that a file is compressed once.
 
 - ``static_cache``  finds files for requests; fetches and checks them in the background
+- ``file_checks``   asks Jupyter whether they are still its files
 - ``candidates``    the files that will be fetched, and when
 - ``anonymous_fetch``  requests of labgate's own, without credentials
 - ``best_coding``   compresses a file once, as small as can be, without disturbing anybody

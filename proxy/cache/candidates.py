@@ -10,12 +10,13 @@ QUIET_SECONDS = 3.0
 MAX_WAIT_SECONDS = 30.0
 """After the first new file: whoever asks for a new one all the time must not stop the others."""
 MAX_CANDIDATES = 512
-MAX_NAMES = 2
-"""Of one file, with and without ``?v=``: anybody can write as many as they like."""
 
 
 class Candidates:
     """Files that were forwarded and may be kept, in the order in which they were noticed.
+
+    Anybody can ask for one file with as many values of ``?v=`` as they like, and Jupyter answers.
+    Of those that only the content can tell from Jupyter's own, the latest alone waits.
 
     Args:
         files: Those that are kept already.
@@ -34,7 +35,11 @@ class Candidates:
 
     def add(self, key: FileKey, now: float) -> bool:
         """Note a file at the time ``now`` in seconds; returns whether there is room for it."""
-        if key not in self._keys and not self._has_room(key):
+        if key.unproven and key not in self._keys:
+            if self._files.has_version(key):
+                return False
+            self._forget_version(key)
+        if key not in self._keys and len(self._keys) >= MAX_CANDIDATES:
             return False
         if not self._keys:
             self._first_at = now
@@ -57,8 +62,7 @@ class Candidates:
         """Forget all."""
         self._keys.clear()
 
-    def _has_room(self, key: FileKey) -> bool:
-        if len(self._keys) >= MAX_CANDIDATES:
-            return False
-        waiting = sum(other.file == key.file for other in self._keys)
-        return waiting + self._files.names_of(key) < MAX_NAMES
+    def _forget_version(self, key: FileKey) -> None:
+        """Let no other name wait that differs from this one in an unproven ``?v=`` alone."""
+        for other in [one for one in self._keys if one.unproven and one.file == key.file]:
+            del self._keys[other]

@@ -27,7 +27,7 @@ class MemoryStore:
         self.max_bytes = max_bytes
         self.size_bytes = 0
         self.targets: Counter[bytes] = Counter()
-        self._names: Counter[tuple[bytes, bytes]] = Counter()
+        self._versions: Counter[tuple[bytes, bytes]] = Counter()
         self._files: OrderedDict[FileKey, StoredFile] = OrderedDict()
 
     def __len__(self) -> int:
@@ -51,7 +51,8 @@ class MemoryStore:
         self.remove(file.key)
         self._files[file.key] = file
         self.targets[file.key.target] += 1
-        self._names[file.key.file] += 1
+        if file.key.unproven:
+            self._versions[file.key.file] += 1
         self.size_bytes += _size(file)
         gone = []
         while self.size_bytes > self.max_bytes:
@@ -67,11 +68,12 @@ class MemoryStore:
             return
         self.size_bytes -= _size(file)
         _take_one(self.targets, key.target)
-        _take_one(self._names, key.file)
+        if key.unproven:
+            _take_one(self._versions, key.file)
 
-    def names_of(self, key: FileKey) -> int:
-        """How many files there are that differ from this key in their queries at most."""
-        return self._names[key.file]
+    def has_version(self, key: FileKey) -> bool:
+        """Whether the same file is kept with a ``?v=`` that its content has proven."""
+        return key.file in self._versions
 
     def with_content(self, digest: str) -> StoredFile | None:
         """A file with this content under whatever name."""
@@ -81,7 +83,7 @@ class MemoryStore:
         """Forget every file."""
         self._files.clear()
         self.targets.clear()
-        self._names.clear()
+        self._versions.clear()
         self.size_bytes = 0
 
 

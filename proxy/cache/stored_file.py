@@ -14,6 +14,7 @@ from proxy.rules.caching import (
     Validators,
     fields_of_304,
     has_content_hash,
+    is_named_by,
     is_not_modified,
     kept_fields,
 )
@@ -37,6 +38,12 @@ class FileKey(NamedTuple):
     def file(self) -> tuple[bytes, bytes]:
         """What it names, whatever the query: the authority and the path."""
         return self.authority, self.target.partition(b"?")[0]
+
+    @property
+    def unproven(self) -> bool:
+        """Whether only the content can tell if its ``?v=`` is one that Jupyter writes."""
+        path, _, version = self.target.partition(b"?v=")
+        return bool(version) and not is_named_by(path, version)
 
 
 class FileAnswer(NamedTuple):

@@ -99,4 +99,6 @@ def find_stored(
     if file is None:
         return None
     extra = allowed.fields and embedded(allowed.fields, route.site)
-    return StoredResponse(responder, file.answer(request, route.site), extra, owner)
+    answer = file.answer(request, route.site)
+    route.cache.count(file, answer)
+    return StoredResponse(responder, answer, extra, owner)

@@ -7,6 +7,7 @@ jupyter_server's ``static_url`` makes of a file's content).
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ _NAME = re.compile(rb"(?:/(?!\.)[^/?#%]+)+(?:\?v=[0-9a-fA-F]{1,128})?")
 """Of a file below the base path: without segments that are empty or begin with a dot (Jupyter shows
 no hidden files), and in no other octets than Jupyter's pages write it."""
 _CONTENT_HASH = re.compile(rb"(?:[.\-/_]|\?v=)[0-9a-f]{16,128}(?:[.?]|\Z)")
+_HASHES_OF_NAME = re.compile(rb"[.\-/_]([0-9a-f]{16,128})(?=[.]|\Z)")
 _MAX_AGE = re.compile(r"max-age=\"?(\d{1,10})\"?\Z")
 _DROPPED = frozenset(
     {
@@ -81,6 +83,24 @@ def may_be_kept(target: bytes, response: ResponseHead, base_path: str) -> bool:
 def has_content_hash(target: bytes) -> bool:
     """Whether the file's name changes with its content, so that one name means one content."""
     return _CONTENT_HASH.search(target) is not None
+
+
+def is_version_of(target: bytes, content: bytes) -> bool:
+    """Whether the value of ``?v=`` is one that Jupyter writes for this content; no query is fine.
+
+    Jupyter answers to any value, so that anybody can make up as many names of a file as they like.
+    Webpack repeats the hash that is in the file's name, and tornado's ``static_url`` takes the
+    SHA-512 of the content.
+    """
+    path, _, version = target.partition(b"?v=")
+    if not version or is_named_by(path, version):
+        return True
+    return version.lower() == hashlib.sha512(content).hexdigest().encode("ascii")
+
+
+def is_named_by(path: bytes, version: bytes) -> bool:
+    """Whether the value of ``?v=`` is the hash in the file's name."""
+    return version in _HASHES_OF_NAME.findall(path)
 
 
 def may_answer(request: RequestHead) -> bool:

@@ -42,31 +42,33 @@ def test_new_files_all_the_time_do_not_stop_the_fetches() -> None:
     assert it.wait_seconds(200.0) == QUIET_SECONDS, "the next ones wait as the first did"
 
 
-def test_one_file_has_two_names_at_most() -> None:
-    it = candidates(key(b"/kept?v=0"))
-    assert it.add(key(b"/kept?v=1"), 0.0)
-    assert it.add(key(b"/kept?v=1"), 0.0), "it is the same"
+def test_made_up_names_keep_nothing_out() -> None:
+    hashed = b"/main.efd36b46f3b45eb8.js"
+    it = candidates()
+    for target in (b"/new?v=1", b"/new?v=2", b"/new", hashed + b"?v=1", hashed + b"?v=a1"):
+        assert it.add(key(target), 0.0)
+    assert it.add(key(hashed + b"?v=efd36b46f3b45eb8"), 0.0)
+    assert it.add(key(b"/new?v=3", b"other.example.org"), 0.0)
+    assert [it.take().target for _ in range(len(it))] == [
+        b"/new?v=2",
+        b"/new",
+        hashed + b"?v=a1",
+        hashed + b"?v=efd36b46f3b45eb8",
+        b"/new?v=3",
+    ]
+
+
+def test_one_version_that_the_content_has_proven_is_enough() -> None:
+    files = MemoryStore(2**20)
+    files.add(stored(key(b"/kept?v=1")))
+    it = Candidates(files, QUIET_SECONDS)
     assert not it.add(key(b"/kept?v=2"), 0.0)
-    assert not it.add(key(b"/kept"), 0.0)
-    assert it.add(key(b"/new?v=1"), 0.0)
-    assert it.add(key(b"/new"), 0.0)
-    assert not it.add(key(b"/new?v=2"), 0.0)
-    assert it.add(key(b"/new?v=2", b"other.example.org"), 0.0)
+    assert it.add(key(b"/kept"), 0.0)
+    files.remove(key(b"/kept?v=1"))
+    assert it.add(key(b"/kept?v=2"), 0.0)
 
 
 def test_there_is_an_end_of_candidates() -> None:
     it = candidates()
     assert all(it.add(key(b"/%d" % number), 0.0) for number in range(MAX_CANDIDATES))
     assert not it.add(key(b"/another"), 0.0)
-
-
-def test_files_that_have_gone_make_room() -> None:
-    files = MemoryStore(2**20)
-    for number in range(2):
-        files.add(stored(key(b"/kept?v=%d" % number)))
-    it = Candidates(files, QUIET_SECONDS)
-    assert not it.add(key(b"/kept"), 0.0)
-    files.remove(key(b"/kept?v=0"))
-    assert it.add(key(b"/kept"), 0.0)
-    files.clear()
-    assert it.add(key(b"/kept?v=2"), 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import os
 import platform
 import random
@@ -167,6 +168,16 @@ async def test_the_second_request_does_not_reach_jupyter() -> None:
     assert it.edge.records[-1].bytes_down == len(content)
     assert it.cache.hits == 1
     assert it.cache.saved_bytes == len(CONTENT) - len(content)
+
+
+async def test_without_content_no_octets_are_saved() -> None:
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        await it.get(SCRIPT, ACCEPT, method=b"HEAD")
+        await it.get(SCRIPT, ACCEPT, b"If-None-Match: *")
+        assert (it.cache.hits, it.cache.saved_bytes) == (2, 0)
+        await it.get(SCRIPT)
+        assert it.cache.hits == 2, "the client does not accept the coding"
 
 
 async def test_what_does_not_shrink_is_kept_as_it_is() -> None:
@@ -356,6 +367,19 @@ async def test_files_in_use_are_checked_while_they_are_used() -> None:
         assert it.jupyter.requests(b"GET", SCRIPT) == []
 
 
+async def test_no_check_waits_for_a_file_that_is_compressed() -> None:
+    noise = random.Random(1)
+    text = bytes(noise.choices(b"abcdefghij (){};\n", k=1_500_000))
+    large = b"/static/lab/large.0123456789abcdef.js"
+    async with caching({**files(), large: File(text)}, max_bytes=2**24) as it:
+        await it.fill(SCRIPT)
+        await it.get(large, ACCEPT)
+        await until(lambda: len(it.jupyter.requests(b"GET", large)) == 2)
+        it.edge.router.use(it.edge.router.site)
+        await until(lambda: it.cache.find(head_of(SCRIPT)))
+        assert large not in it.cache.files.targets, "it was still being compressed"
+
+
 async def test_a_jupyter_that_moves_is_asked_again() -> None:
     async with caching(files()) as it:
         await it.fill(SCRIPT)
@@ -483,15 +507,16 @@ async def test_what_nobody_has_foreseen_does_not_end_the_work(
     assert texts == ["of the disk", "of the first file"]
 
 
-async def test_names_that_anybody_can_write_do_not_fill_it() -> None:
-    junk = [PLAIN + b"?v=%d" % number for number in range(5)]
-    async with caching({**files(), **dict.fromkeys(junk, File(CONTENT))}) as it:
+async def test_names_that_anybody_can_write_keep_nothing_out() -> None:
+    """Jupyter answers to any ``?v=``; only those that it writes itself are kept."""
+    version = b"?v=" + hashlib.sha512(CONTENT[:5000]).hexdigest().encode("ascii")
+    junk = [name + b"?v=%x" % number for number in range(5) for name in (PLAIN, SCRIPT[:37])]
+    known = {**files(), PLAIN + version: File(CONTENT[:5000])}
+    async with caching(known | dict.fromkeys(junk, File(CONTENT))) as it:
         for target in junk:
             await it.get(target, ACCEPT)
-        await it.fill(SCRIPT)
-        kept = set(it.cache.files.targets)
-    assert SCRIPT in kept
-    assert len(kept & set(junk)) <= 3, "one may come while another is being fetched"
+        await it.fill(SCRIPT, PLAIN, PLAIN + version)
+        assert set(it.cache.files.targets) == {SCRIPT, PLAIN, PLAIN + version}
 
 
 # Across restarts
