@@ -6,6 +6,7 @@ In the order a request meets them:
 - ``negotiated_connection``  one until its TLS handshake has chosen the protocol
 - ``server_connection``      a client's connection: bytes in, frames out, and how it ends
 - ``settings``               what each client is told at the start, and h2's set-up
+- ``field_encoder``          response fields in HPACK
 - ``frame_reader``           the headers of the frames that arrive
 - ``flood_limits``           how much a client may send of what costs it nothing
 - ``request_receiver``       frames become streams, requests and content
