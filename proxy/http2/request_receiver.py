@@ -21,6 +21,7 @@ from proxy.http2.response_sender import ResponseSender
 from proxy.http2.settings import MAX_STREAMS, Http2Codec, bound_header_table, header_list_bytes
 from proxy.http2.stream import Stream, StreamConnection
 from proxy.net.limits import ConcurrencyLimit
+from proxy.rules.decide import is_own_path
 from proxy.rules.decision import Refuse
 from proxy.rules.head import Arrival, RequestHead
 from proxy.rules.message import expects_continue
@@ -44,7 +45,7 @@ class Ending(NamedTuple):
 
 
 CLIENT_ENDED = Ending(None)
-"""The client has sent a GOAWAY, after which h2 sends nothing."""
+"""The client has sent a GOAWAY with an error: it reads nothing any more."""
 
 
 class StreamServer(AcceptingServer, Protocol):
@@ -52,9 +53,11 @@ class StreamServer(AcceptingServer, Protocol):
 
     Attributes:
         stream_limit: For all streams together.
+        own_path_limit: For those for labgate's own paths, of which there may be so many more.
     """
 
     stream_limit: ConcurrencyLimit
+    own_path_limit: ConcurrencyLimit
 
 
 class RequestReceiver:
@@ -83,6 +86,7 @@ class RequestReceiver:
         "_last_stream",
         "_limits",
         "_max_block_bytes",
+        "_own_path_limit",
         "_sender",
         "_stream_limit",
         "draining",
@@ -104,6 +108,7 @@ class RequestReceiver:
         self._limits = server.limits
         self._max_block_bytes = header_list_bytes(server.limits)
         self._stream_limit = server.stream_limit
+        self._own_path_limit = server.own_path_limit
         self._heads = RequestHeadReader(server.limits, arrival)
         self._frames = FrameReader()
         self._floods = FloodLimits()
@@ -144,7 +149,7 @@ class RequestReceiver:
             if isinstance(event, events.StreamReset):
                 closed.add(event.stream_id)
                 resets += self._lose_stream(event)
-            elif isinstance(event, events.ConnectionTerminated):
+            elif isinstance(event, events.ConnectionTerminated) and event.error_code:
                 return CLIENT_ENDED
         for event in received:
             if isinstance(event, events.DataReceived):
@@ -177,6 +182,9 @@ class RequestReceiver:
             case events.StreamEnded():
                 if (stream := self.streams.get(event.stream_id)) is not None:
                     stream.end_request()
+            case events.ConnectionTerminated():
+                # It asks for nothing more, and waits for what it has asked for.
+                self.draining = True
             case events.WindowUpdated():
                 self._sender.window_opened(self.streams.get(event.stream_id))
             case events.RemoteSettingsChanged():
@@ -192,14 +200,16 @@ class RequestReceiver:
         number, ended = event.stream_id, event.stream_ended is not None
         self._last_stream = number
         priority = self._early_priorities.pop(number, None)
-        slot = None
+        slot = head = None
         if not self.draining and len(self.streams) < MAX_STREAMS:
             slot = self._stream_limit.acquire(self._connection.client)
-        if slot is None:
+            head = self._heads.read(event.headers, ended=ended)
+            if slot is None and isinstance(head, RequestHead) and is_own_path(head.target):
+                slot = self._own_path_limit.acquire(self._connection.client)
+        if slot is None or head is None:
             # RFC 9113 section 8.7: the client may send it again.
             self._codec.reset_stream(number, ErrorCodes.REFUSED_STREAM)
             return True
-        head = self._heads.read(event.headers, ended=ended)
         priority = priority or self._heads.priority
         stream = Stream(self._connection, number, head, priority, slot=slot, now=now)
         stream.request_ended = ended

@@ -10,7 +10,14 @@ from proxy.http1.server import Http1Server
 from proxy.http2.negotiated_connection import NegotiatedConnection
 from proxy.http2.server_connection import Http2Connection
 from proxy.messages import Dispatch
-from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_request_limit
+from proxy.net.limits import (
+    DEFAULT_LIMITS,
+    ConcurrencyLimit,
+    Limits,
+    Slot,
+    new_request_limit,
+    new_web_app_limit,
+)
 from proxy.rules.head import Arrival
 
 
@@ -23,6 +30,7 @@ class Http2Server(Http1Server):
     Attributes:
         stream_limit: How many streams there may be: as many as requests, in all and for one
             address. A connection costs little until it has a stream.
+        own_path_limit: How many more for labgate's own paths, so that a health check gets through.
 
     Args:
         dispatch: Takes every request.
@@ -38,7 +46,9 @@ class Http2Server(Http1Server):
         connection_limit: ConcurrencyLimit | None = None,
     ) -> None:
         super().__init__(dispatch, limits=limits, connection_limit=connection_limit)
-        self.stream_limit = new_request_limit(limits, self.connection_limit.shared_addresses)
+        shared_addresses = self.connection_limit.shared_addresses
+        self.stream_limit = new_request_limit(limits, shared_addresses)
+        self.own_path_limit = new_web_app_limit(shared_addresses)
 
     def change_limits(self, limits: Limits) -> None:
         super().change_limits(limits)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
+from h2.events import ConnectionTerminated, Event
 from h2.settings import SettingCodes, Settings
-from hyperframe.frame import GoAwayFrame, SettingsFrame
+from hyperframe.frame import Frame, GoAwayFrame, SettingsFrame
 
+from proxy.http2.field_encoder import FieldEncoder
 from proxy.net.limits import Limits
 
 MAX_STREAMS = 100
@@ -48,6 +50,19 @@ class Http2Codec(H2Connection):
     """h2's side of one connection: frames, HPACK and windows, without I/O."""
 
     MAX_CLOSED_STREAMS = REMEMBERED_STREAMS
+
+    def __init__(self, config: H2Configuration) -> None:
+        super().__init__(config)
+        self.encoder = FieldEncoder()
+
+    def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
+        """Report it and go on: the client still wants its responses (RFC 9113 section 6.8).
+
+        h2 would send nothing any more.
+        """
+        ended = ConnectionTerminated()
+        ended.error_code, ended.last_stream_id = frame.error_code, frame.last_stream_id
+        return [], [ended]
 
 
 def header_list_bytes(limits: Limits) -> int:

@@ -155,6 +155,12 @@ def web_app_head(head: RequestHead) -> RequestHead:
     return replace(head, target=head.target.partition(b"?")[0], fields=fields)
 
 
+def is_own_path(target: bytes) -> bool:
+    """Whether the request target is one of ``own_path``'s, or is refused there."""
+    path = target.partition(b"?")[0]
+    return path in (HEALTH, READY) or path.startswith(CHALLENGE)
+
+
 def own_path(head: RequestHead, site: Site) -> Internal | Refuse | None:
     """The decision on a path that labgate answers itself; None for other paths."""
     path = head.target.partition(b"?")[0]

@@ -123,3 +123,8 @@ def ping(opaque: bytes = b"12345678") -> bytes:
 def priority_update(stream: int, value: bytes) -> bytes:
     """A PRIORITY_UPDATE frame (RFC 9218 section 7.1)."""
     return frame(PRIORITY_UPDATE, 0, 0, stream.to_bytes(4, "big") + value)
+
+
+def goaway(code: str = "NO_ERROR") -> bytes:
+    """A GOAWAY frame."""
+    return frame(GOAWAY, 0, 0, bytes(4) + ERRORS.index(code).to_bytes(4, "big"))

@@ -89,6 +89,21 @@ async def test_streams_of_one_address_are_limited() -> None:
         await sweep(running, lambda: len(running.server.stream_limit) == 2)
 
 
+async def test_a_health_check_gets_through_where_streams_are_full() -> None:
+    limits = replace(DEFAULT_LIMITS, requests_per_address=2)
+    async with (
+        upstream(silent) as jupyter,
+        secured(jupyter.address, limits=limits) as running,
+    ):
+        client = await running.connect()
+        client.send(frames.get(1), frames.get(3))
+        await sweep(running, lambda: len(running.server.stream_limit) == 2)
+        client.send(frames.get(5, b"/.labgate/health?deep"), frames.get(7))
+        assert (await client.response(7)).reset == "REFUSED_STREAM"
+        assert (await client.response(5)).statuses != []
+        assert len(running.server.own_path_limit) == 0
+
+
 # Content
 
 
@@ -394,6 +409,27 @@ async def test_a_connection_whose_handshake_ends_after_the_drain_is_told_to_go()
         client = await running.connect()
         await client.until(lambda: client.goaway)
         assert client.goaway == "NO_ERROR"
+
+
+async def test_a_client_that_says_goodbye_gets_what_it_has_asked_for() -> None:
+    """RFC 9113 section 6.8; with an error it gets nothing more."""
+    release = asyncio.Event()
+
+    async def answer(visit: Visit) -> None:
+        await visit.head()
+        await release.wait()
+        await visit.say(OK)
+
+    async with upstream(answer) as jupyter, secured(jupyter.address) as running:
+        client, angry = await running.connect(), await running.connect()
+        client.send(frames.get(1), frames.goaway())
+        angry.send(frames.get(1), frames.goaway("PROTOCOL_ERROR"))
+        await client.pong()
+        await angry.until(lambda: angry.closed)
+        client.send(frames.get(3))
+        assert (await client.response(3)).reset == "REFUSED_STREAM"
+        release.set()
+        assert (await client.response(1)).statuses == [200]
 
 
 async def test_a_shutdown_truncates_what_is_left() -> None:
