@@ -65,6 +65,16 @@ class Program:
                 total += times.children_user + times.children_system
         return total
 
+    def runnable(self) -> bool:
+        """Whether one of its threads wants the CPU now: another may have it (proc_pid_stat(5))."""
+        for process in self.processes():
+            for stat in Path(f"/proc/{process.pid}/task").glob("*/stat"):
+                with suppress(OSError):
+                    # After the name, which may hold spaces, in parentheses.
+                    if stat.read_text().rpartition(") ")[2].startswith("R"):
+                        return True
+        return False
+
     def memory_bytes(self) -> int:
         """Proportional set size of all its processes: shared pages count once."""
         total = 0

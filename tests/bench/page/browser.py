@@ -58,7 +58,7 @@ def log_in(browser: Browser, origin: str) -> StorageState:
     """The cookies of somebody who is logged in."""
     context = browser.new_context()
     try:
-        context.new_page().goto(f"{origin}/login?token={TOKEN}")
+        context.new_page().goto(f"{origin}/login?token={TOKEN}", timeout=PATIENCE_MS)
         return context.storage_state()
     finally:
         context.close()

@@ -24,8 +24,10 @@ from tests.bench.recipes import free_port
 from tests.bench.samples import Samples
 from tests.e2e.programs import TOKEN, Jupyter, until
 
-SETTLING_SECONDS = 20.0
-"""After the first load through a proxy, not measured: what it does once, it does then."""
+IDLE_SECONDS, IDLE_CPU_SECONDS = 6.0, 0.1
+"""A proxy that took no more CPU in this time has done what it does once, after a first load."""
+SETTLING_SECONDS = 240.0
+"""At most: labgate compresses its files when nobody else wants the CPU."""
 
 
 class PageLoad(Measure):
@@ -75,15 +77,23 @@ class Through:
             return False
         return True
 
-    def warm(self, picture: Path, settling_seconds: float) -> None:
-        """Load once, and let the proxy do what it does once; ``picture`` shows the page."""
+    def warm(self, picture: Path) -> None:
+        """Load once; ``picture`` shows the page."""
         visit = Visit(self._browser, self._origin, self._cookies, LINES[0])
         visit.load()
         visit.page.screenshot(path=picture)
         visit.open_notebook()
         visit.close()
         self._tidy_up()
-        time.sleep(settling_seconds)
+
+    def settle(self, most_seconds: float) -> None:
+        """Wait until the proxy does nothing any more, and does not wait for the CPU either."""
+        deadline, used = time.monotonic() + most_seconds, self.program.cpu_seconds()
+        while time.monotonic() < deadline:
+            time.sleep(IDLE_SECONDS)
+            before, used = used, self.program.cpu_seconds()
+            if used - before <= IDLE_CPU_SECONDS and not self.program.runnable():
+                return
 
     def measure(self, line: Line) -> Outcome:
         """One person's visit."""
@@ -146,7 +156,8 @@ def run(
             through = Through(peer, jupyter, certificate, work, browser)
             stack.callback(through.program.stop)
             picture = pictures / f"labgate-page-{peer.name.replace(':', '-')}.png"
-            through.warm(picture, settling_seconds)
+            through.warm(picture)
+            through.settle(settling_seconds)
             running[peer.name] = through
         for repetition in range(repetitions):
             for line in LINES:
