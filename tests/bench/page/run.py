@@ -19,7 +19,7 @@ from tests.bench.page import figures
 from tests.bench.page.browser import Visit, chromium, log_in
 from tests.bench.page.figures import LINES, Line
 from tests.bench.peers import Peer
-from tests.bench.process import Program
+from tests.bench.process import Program, cpu_seconds_of
 from tests.bench.recipes import free_port
 from tests.bench.samples import Samples
 from tests.e2e.programs import TOKEN, Jupyter, until
@@ -131,8 +131,7 @@ class Through:
     def _jupyter_seconds(self) -> float:
         """CPU time of the server itself; kernels are the person's."""
         assert self._jupyter.process is not None
-        times = psutil.Process(self._jupyter.process.pid).cpu_times()
-        return times.user + times.system
+        return cpu_seconds_of(self._jupyter.process.pid)
 
 
 def run(
