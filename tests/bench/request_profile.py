@@ -2,13 +2,15 @@
 
 The client's connection, the proxying and the connection to Jupyter in one process, on transports
 that carry bytes without a kernel: the shortest time of many rounds moves by a few percent only.
-Prints µs per request for each case, and with a case its functions by their own time.
+Prints µs per request for each case, without and with the inspector, and with a case its functions
+by their own time; those of the inspector, too, after ``--inspect``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import cProfile
+import gc
 import pstats
 import socket
 import sys
@@ -18,6 +20,8 @@ from time import process_time_ns
 from typing import Any, TypeVar, cast
 
 from proxy.http1.server import Http1Server
+from proxy.inspector.recorder import Recorder
+from proxy.inspector.ring import Ring
 from proxy.net.limits import DEFAULT_LIMITS, new_request_limit
 from proxy.observe.record import Observers, Record
 from proxy.proxying.dispatcher import Dispatcher
@@ -103,8 +107,9 @@ async def run(
     *,
     rounds: int = ROUNDS,
     requests: int = REQUESTS,
+    inspect: bool = False,
 ) -> float:
-    """Return the shortest time of a round, in µs per request."""
+    """Return the shortest time of a round, in µs per request; with ``inspect`` it is captured."""
     records = 0
 
     def observe(_: Record) -> None:
@@ -116,10 +121,14 @@ async def run(
     limit = new_request_limit(DEFAULT_LIMITS)
     router = Router(site, pool, Pool(None), limit, limit)
     dispatcher = Dispatcher(router, Observers(end=(observe,)), access_log=True)
+    if inspect:
+        dispatcher.services.use_recorder(Recorder(Ring()))
     connection = Http1Server(dispatcher)()
     responded = asyncio.Event()
     client = Wire(lambda _: responded.set())
     connection.connection_made(client)
+    # As proxy.runtime.memory has it.
+    gc.set_threshold(5_000, 4, 1_000_000)
     numbers = count()
     best = float("inf")
     for _ in range(rounds):
@@ -142,11 +151,15 @@ async def run(
 
 def main() -> None:
     """Measure every case, and profile one."""
+    inspect = "--inspect" in sys.argv
     for name, make in CASES.items():
-        print(f"{name:<8} {asyncio.run(run(make)):6.2f} µs")
+        off, on = (asyncio.run(run(make, inspect=one)) for one in (False, True))
+        print(f"{name:<8} {off:6.2f} µs, {on:6.2f} µs while the inspector captures")
     for name in sys.argv[1:]:
+        if name == "--inspect":
+            continue
         profile = cProfile.Profile()
-        asyncio.run(run(CASES[name], profile))
+        asyncio.run(run(CASES[name], profile, inspect=inspect))
         pstats.Stats(profile).sort_stats("tottime").print_stats(30)
 
 
