@@ -14,7 +14,8 @@ from aiohttp import web
 from yarl import URL
 
 from proxy.admin.replay_front import ReplayFront
-from proxy.inspector.exchange import CapturedHead, Exchange, captured_fields
+from proxy.inspector.captured_text import captured_fields
+from proxy.inspector.exchange import CapturedHead, Exchange
 from proxy.inspector.failure import explain_replayed
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorded_content import ContentRecorder

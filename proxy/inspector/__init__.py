@@ -9,7 +9,9 @@ In the order an exchange meets them:
 - ``recorder``            begins a recording of every exchange while it is on
 - ``recorded_exchange``   stands between a front and the proxying, for one exchange
 - ``exchange_capture``    what is captured of it, and when the ring gets it
+- ``snapshot``            what is known of it by now, without its texts
 - ``failure``             why it failed, in words
+- ``captured_text``       heads and changes without their secrets
 - ``captured_sections``   fields that repeat are captured once
 - ``exchange``            what is known of one exchange, as text
 - ``recorded_content``    the beginning of some content

@@ -6,95 +6,63 @@ what is remembered goes when the section does. Tested by tests/inspector/test_re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from weakref import ref
 
-from proxy.inspector.exchange import (
-    CapturedChange,
-    CapturedHead,
-    Pair,
-    captured_changes,
-    captured_fields,
-)
+from proxy.inspector.captured_text import captured_changes, captured_fields
+from proxy.inspector.exchange import Pair
+from proxy.inspector.snapshot import SentUp
 from proxy.observe.record import Record
-from proxy.rules.head import Arrival, FieldSection, RequestHead
-from proxy.rules.request_id import FIELD
+from proxy.rules.head import Arrival, Field, FieldSection, RequestHead
 
 
-class _Captured(ref[FieldSection]):
+class CapturedSection(ref[FieldSection]):
     """What was captured of one field section, which it does not keep alive.
 
     Attributes:
         identity: The section's ``id``.
-        received: The head that came last with these fields.
-        lines: The hash of the field lines that went up, with which the following was made; the
-            lines themselves hold secrets.
-        sent_up: The fields that went up last, without the request's id.
-        changes: What the rules did, without adding that.
+        received: The fields as they came.
     """
 
-    __slots__ = ("changes", "identity", "lines", "received", "sent_up")
+    __slots__ = ("_fields_up", "_sent_up", "identity", "received")
 
     identity: int
-    received: CapturedHead
-    lines: int
-    sent_up: tuple[Pair, ...]
-    changes: tuple[CapturedChange, ...]
+    received: tuple[Pair, ...]
+    _fields_up: Sequence[Field] | None
+    _sent_up: SentUp
 
-
-_ID = FIELD.decode("ascii")
-_AROUND_ID = len(FIELD) + len(b": \r\n\r\n")
+    def sent_up(self, record: Record) -> SentUp:
+        """What went up of it, and what the rules did; ``record`` has both."""
+        if self._fields_up is not record.fields_up:
+            self._fields_up = record.fields_up
+            self._sent_up = SentUp(
+                captured_fields(record.fields_up), captured_changes(record.changes_up)
+            )
+        return self._sent_up
 
 
 class CapturedSections:
     """What was captured of the sections in use."""
 
     def __init__(self) -> None:
-        self._sections: dict[int, _Captured] = {}
+        self._sections: dict[int, CapturedSection] = {}
 
     def __len__(self) -> int:
         return len(self._sections)
 
-    def received(self, section: FieldSection, line: str) -> CapturedHead:
-        """The head as it came; ``line`` is its request line."""
-        captured = self._of(section)
-        if captured.received.line != line:
-            captured.received = CapturedHead(line, captured.received.fields)
-        return captured.received
-
-    def sent_up(
-        self, section: FieldSection, line: str, record: Record
-    ) -> tuple[CapturedHead, tuple[CapturedChange, ...]]:
-        """The head as it went up, and what the rules did.
-
-        Args:
-            section: The fields as they came.
-            line: The request line that went up.
-            record: Has the head that went up, and the changes.
-        """
-        captured, head = self._of(section), record.upstream_request
-        # The request's id is the last field and the last change, and another each time.
-        value = record.request_id.decode("ascii")
-        octets = head[head.index(b"\r\n") + 2 : -len(value) - _AROUND_ID]
-        lines = hash(octets)
-        if captured.lines != lines:
-            captured.lines = lines
-            captured.sent_up = captured_fields(fields_of(octets[:-2]))
-            captured.changes = captured_changes(record.changes_up[:-1])
-        added = CapturedChange(record.changes_up[-1].rule, _ID, None, value)
-        return CapturedHead(line, (*captured.sent_up, (_ID, value))), (*captured.changes, added)
-
-    def _of(self, section: FieldSection) -> _Captured:
+    def of(self, section: FieldSection) -> CapturedSection:
+        """What was captured of this one."""
         captured = self._sections.get(id(section))
         if captured is None:
-            captured = _Captured(section, self._forget)
+            captured = CapturedSection(section, self._forget)
             captured.identity = id(section)
-            captured.received = CapturedHead("", captured_fields(section.fields))
-            captured.sent_up, captured.lines, captured.changes = (), 0, ()
+            captured.received = captured_fields(section.fields)
+            captured._fields_up = None
             self._sections[id(section)] = captured
         return captured
 
     def _forget(self, captured: ref[FieldSection]) -> None:
-        assert isinstance(captured, _Captured), "no other is made"
+        assert isinstance(captured, CapturedSection), "no other is made"
         del self._sections[captured.identity]
 
 

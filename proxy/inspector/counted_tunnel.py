@@ -9,15 +9,15 @@ from __future__ import annotations
 from time import monotonic, time
 from typing import Protocol
 
+from proxy.inspector.captured_text import captured_target
 from proxy.inspector.exchange import CapturedHead, Exchange
 from proxy.inspector.guard import Guard
 from proxy.inspector.ring import Ring
 from proxy.observe.record import Record
 from proxy.rules.decision import Refuse
-from proxy.rules.redaction import printable, redact_target
+from proxy.rules.redaction import printable
 from proxy.rules.site import Site
 
-MAX_TARGET_CHARACTERS = 4096
 OPEN_BEFORE = "open before the capture: octets only"
 
 
@@ -44,7 +44,7 @@ class CountedTunnel:
         self._record = record
         self._began = monotonic()
         head = record.head
-        target = printable(redact_target(head.target), MAX_TARGET_CHARACTERS)
+        target = captured_target(head.target)
         method = printable(head.method)
         self.exchange = Exchange(
             started=time(),

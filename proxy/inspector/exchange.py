@@ -5,19 +5,9 @@ Tested by tests/inspector/test_recorder.py and tests/inspector/test_ring.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
-from proxy.rules.changes import Change
-from proxy.rules.head import Field
-from proxy.rules.redaction import printable, redact
-
-MAX_VALUE_CHARACTERS = 4096
-MAX_REMEMBERED = 4096
-"""Fields, and changes, that repeat."""
-MAX_REMEMBERED_CHARACTERS = 1024
-"""Of the value of one of them."""
 _OBJECT_OCTETS = 1800
 """What an exchange weighs beside its texts, about."""
 _FIELD_OCTETS = 250
@@ -210,17 +200,36 @@ class Exchange:
 
     def details(self) -> dict[str, Any]:
         """All of it, for JSON."""
-        return asdict(self)
+        # By hand, because asdict takes fifty times as long, and workers send every exchange.
+        details: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
+        for name in ("received", "sent_up", "answered", "sent_down"):
+            head: CapturedHead | None = getattr(self, name)
+            details[name] = head and {"line": head.line, "fields": head.fields}
+        for name in ("changes_up", "changes_down"):
+            details[name] = tuple(
+                {
+                    "rule": one.rule,
+                    "name": one.name,
+                    "before": one.before,
+                    "after": one.after,
+                }
+                for one in getattr(self, name)
+            )
+        for name in ("content_up", "content_down"):
+            content: CapturedContent | None = getattr(self, name)
+            details[name] = content and asdict(content)
+        details["messages"] = [asdict(message) for message in self.messages]
+        details["times"] = asdict(self.times)
+        return details
 
     @property
     def octets(self) -> int:
         """About what it holds in memory."""
-        total = _OBJECT_OCTETS + len(self.target) + len(self.explanation) + len(self.reason)
         fields = len(self.received.fields) + len(self.changes_up) + len(self.changes_down)
         for head in (self.sent_up, self.answered, self.sent_down):
             if head is not None:
                 fields += len(head.fields)
-        total += _FIELD_OCTETS * fields
+        total = octets_of(fields) + len(self.target) + len(self.explanation) + len(self.reason)
         for content in (self.content_up, self.content_down):
             if content is not None:
                 total += len(content.text)
@@ -229,70 +238,16 @@ class Exchange:
         return total + sum(message.weight for message in self.messages)
 
 
-def captured_fields(fields: Iterable[Field]) -> tuple[Pair, ...]:
-    """Fields as text, redacted."""
-    known = _fields
-    return tuple([known.get(hash(field)) or captured_field(field) for field in fields])
+_STRUCTURED = frozenset(
+    {
+        *("received", "sent_up", "answered", "sent_down", "changes_up", "changes_down"),
+        *("content_up", "content_down", "messages", "times"),
+    }
+)
+_PLAIN = tuple(one.name for one in fields(Exchange) if one.name not in _STRUCTURED)
+"""The attributes of an exchange that JSON takes as they are."""
 
 
-def captured_section(fields: tuple[Field, ...]) -> tuple[Pair, ...]:
-    """The same for a section that may repeat as a whole, as that of responses to one client."""
-    key = hash(fields)
-    section = _sections.get(key)
-    if section is None:
-        section = captured_fields(fields)
-        if sum([len(value) for _, value in section]) <= MAX_REMEMBERED_CHARACTERS:
-            _remember(_sections, key, section)
-    return section
-
-
-def captured_field(field: Field) -> Pair:
-    """One field as text, redacted; remembered for the next time that it comes."""
-    name, value = field
-    pair = printable(name), captured_value(name, value)
-    if len(pair[1]) <= MAX_REMEMBERED_CHARACTERS:
-        _remember(_fields, hash(field), pair)
-    return pair
-
-
-Value = TypeVar("Value")
-
-
-def _remember(known: dict[int, Value], key: int, value: Value) -> None:
-    if len(known) >= MAX_REMEMBERED:
-        known.clear()
-    known[key] = value
-
-
-_fields: dict[int, Pair] = {}
-_sections: dict[int, tuple[Pair, ...]] = {}
-_changes: dict[int, CapturedChange] = {}
-"""What was captured of fields and changes that repeat from exchange to exchange, by their hash.
-
-Most of the capture's time would go into redacting the same fields again. They themselves hold
-secrets and are not kept; their hashes are keyed by the process, and of 64 bits.
-"""
-
-
-def captured_value(name: bytes, value: bytes) -> str:
-    """A field's value as text, redacted."""
-    return printable(redact(name, value), MAX_VALUE_CHARACTERS)
-
-
-def captured_changes(changes: Sequence[Change]) -> tuple[CapturedChange, ...]:
-    """What the rules did, as text, redacted."""
-    known = _changes
-    return tuple([known.get(hash(change)) or _captured_change(change) for change in changes])
-
-
-def _captured_change(change: Change) -> CapturedChange:
-    rule, name, before, after = change
-    captured = CapturedChange(
-        rule,
-        printable(name),
-        None if before is None else captured_value(name, before),
-        None if after is None else captured_value(name, after),
-    )
-    if len(captured.before or "") + len(captured.after or "") <= MAX_REMEMBERED_CHARACTERS:
-        _remember(_changes, hash(change), captured)
-    return captured
+def octets_of(fields: int) -> int:
+    """About what an exchange with this many fields, and changes of them, holds in memory."""
+    return _OBJECT_OCTETS + _FIELD_OCTETS * fields

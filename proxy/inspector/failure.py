@@ -6,7 +6,8 @@ Tested by tests/inspector/test_recorder.py and tests/admin/test_replay.py.
 from __future__ import annotations
 
 from proxy.inspector.captured_sections import head_of
-from proxy.inspector.exchange import Exchange, captured_value
+from proxy.inspector.captured_text import captured_value
+from proxy.inspector.exchange import Exchange
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.record import Record
 from proxy.rules.decision import Refuse

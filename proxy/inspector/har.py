@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from proxy import __version__
+from proxy.inspector.captured_text import captured_fields
 from proxy.inspector.content import redacted_text
 from proxy.inspector.exchange import (
     CapturedContent,
@@ -22,7 +23,6 @@ from proxy.inspector.exchange import (
     Exchange,
     Pair,
     Times,
-    captured_fields,
 )
 from proxy.rules.redaction import printable, redact_phrase, redact_target
 

@@ -7,32 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from proxy.inspector.exchange_capture import ExchangeCapture
+from proxy.inspector.exchange_capture import CaptureContext, ExchangeCapture
+from proxy.inspector.guard import Guard
+from proxy.inspector.recorded_content import ContentRecorder
 from proxy.inspector.recorded_tunnel import RecordedConnection
 from proxy.messages import RawConnection, RequestBody, Responder
+from proxy.observe.record import Record
 from proxy.rules.head import Field
+from proxy.rules.site import Site
 from proxy.short_response import Response
 
 
-class RecordedExchange:
-    """The proxying's ``RequestBody`` and ``Responder`` while an exchange is recorded.
+class RecordedBody:
+    """The proxying's ``RequestBody`` while content is recorded.
 
     Args:
-        capture: Gets what passes.
         body: The front's.
-        responder: The front's.
+        content: Gets a copy.
+        guard: What is recorded is recorded in it.
     """
 
-    __slots__ = ("_body", "_capture", "_guard", "_responder", "length")
+    __slots__ = ("_body", "_content", "_guard", "length")
 
-    def __init__(self, capture: ExchangeCapture, body: RequestBody, responder: Responder) -> None:
-        self._capture = capture
-        self._guard = capture.guard
+    def __init__(self, body: RequestBody, content: ContentRecorder, guard: Guard) -> None:
         self._body = body
+        self._content = content
+        self._guard = guard
         self.length = body.length
-        self._responder = responder
-
-    # RequestBody
 
     def arrived(self) -> bytes | None:
         return self._noted(self._body.arrived())
@@ -44,13 +45,29 @@ class RecordedExchange:
         self._body.when_more(callback)
 
     def _noted(self, data: bytes | None) -> bytes | None:
-        content = self._capture.content_up
-        if data and content is not None:
+        if data:
             with self._guard:
-                content.feed(data)
+                self._content.feed(data)
         return data
 
-    # Responder
+
+class RecordedResponder(ExchangeCapture):
+    """The proxying's ``Responder`` while an exchange is recorded, and what is captured of it.
+
+    One object, because each request needs it.
+
+    Args:
+        context: Gets the exchange.
+        record: What the proxying notes.
+        site: What the rules decide by.
+        responder: The front's.
+    """
+
+    def __init__(
+        self, context: CaptureContext, record: Record, site: Site, responder: Responder
+    ) -> None:
+        super().__init__(context, record, site)
+        self._responder = responder
 
     @property
     def congested(self) -> bool:
@@ -76,16 +93,16 @@ class RecordedExchange:
             status, reason, fields, sized=sized, dated=dated, close=close
         )
         try:
-            self._capture.head_sent(status, reason, [*fields, *added])
+            self.head_sent(status, reason, [*fields, *added] if added else fields)
         except Exception as error:
-            self._guard.caught(error)
+            self._context.guard.caught(error)
         return added
 
     def send_body(self, data: bytes) -> None:
         try:
-            self._capture.content_sent(data)
+            self.content_sent(data)
         except Exception as error:
-            self._guard.caught(error)
+            self._context.guard.caught(error)
         self._responder.send_body(data)
 
     def flush(self) -> None:
@@ -96,8 +113,8 @@ class RecordedExchange:
 
     def upgrade(self, reason: bytes, fields: list[Field]) -> RawConnection:
         client = self._responder.upgrade(reason, fields)
-        with self._guard:
-            return RecordedConnection(client, self._capture.upgraded(reason, fields))
+        with self._context.guard:
+            return RecordedConnection(client, self.upgraded(reason, fields))
         return client
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Captures exchanges between a front and the proxying; both see only what they know.
 
 The front gives the proxying a body and a responder (``proxy.messages``). While the inspector is
-on, each exchange has a ``RecordedExchange`` that stands between. What is captured is made when an
+on, each exchange has a ``RecordedResponder`` that stands between. What is captured is made when an
 exchange ends, at once; one that takes longer is shown while it runs.
 """
 
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from proxy.inspector.content import MAX_CONTENT_BYTES
 from proxy.inspector.counted_tunnel import ByteCounts, CountedTunnel
-from proxy.inspector.exchange_capture import CaptureContext, ExchangeCapture
+from proxy.inspector.exchange_capture import CaptureContext
 from proxy.inspector.guard import Guard
-from proxy.inspector.recorded_exchange import RecordedExchange
+from proxy.inspector.recorded_exchange import RecordedBody, RecordedResponder
 from proxy.inspector.ring import Ring
 from proxy.messages import RequestBody, Responder
 from proxy.observe.record import Record
@@ -60,25 +60,27 @@ class Recorder:
 
     def begin(
         self, record: Record, body: RequestBody, responder: Responder, site: Site
-    ) -> RecordedExchange | None:
+    ) -> tuple[RequestBody, Responder]:
         """Record an exchange whose head has come; ``site`` is what the rules decide by.
 
         Returns:
-            What stands between the front and the proxying; None if there was a fault.
+            What the proxying gets instead of them; themselves if there was a fault.
         """
         try:
-            capture = ExchangeCapture(self._context, record, site)
+            recorded = RecordedResponder(self._context, record, site, responder)
+            recorded_body = body
             if self.options.content:
-                capture.capture_content(self.options.max_content_bytes)
-            self._context.unseen.add(capture)
+                content = recorded.capture_content(self.options.max_content_bytes)
+                recorded_body = RecordedBody(body, content, self.guard)
+            self._context.unseen.add(recorded)
             if self._show_timer is None:
                 loop = asyncio.get_running_loop()
                 self._show_timer = loop.call_later(SHOW_OPEN_SECONDS, self._show_open)
-            record.recording = capture
-            return RecordedExchange(capture, body, responder)
+            record.recording = recorded
         except Exception as error:
             self.guard.caught(error)
-        return None
+            return body, responder
+        return recorded_body, recorded
 
     def show_open_tunnels(self, tunnels: Iterable[tuple[ByteCounts, Record]], site: Site) -> None:
         """Show the WebSockets that were open before, with what is still known of them."""

@@ -8,9 +8,12 @@ from operator import attrgetter
 from secrets import token_hex
 
 from proxy.inspector.exchange import Exchange
+from proxy.inspector.snapshot import Snapshot
 
 MAX_EXCHANGES = 5000
 MAX_OCTETS = 64 * 1024 * 1024
+MAX_WAITING = 64
+"""Exchanges that ended well, and are not counted yet."""
 
 Listener = Callable[[Exchange], None]
 
@@ -29,21 +32,28 @@ class Ring:
     def __init__(self, max_exchanges: int = MAX_EXCHANGES, max_octets: int = MAX_OCTETS) -> None:
         self.run = token_hex(3)
         self._max_exchanges, self._max_octets = max_exchanges, max_octets
-        self._exchanges: OrderedDict[int, Exchange] = OrderedDict()
+        self._exchanges: OrderedDict[int, Exchange | Snapshot] = OrderedDict()
         self._weights: dict[int, int] = {}
+        """Of those that may change."""
         self._octets = 0
+        self._ended_well: list[Snapshot] = []
         self._last = self._dropped = 0
         self._listeners: list[Listener] = []
+        self._failure_listeners: list[Listener] = []
 
     def __len__(self) -> int:
+        self._take_in()
         return len(self._exchanges)
 
     def __iter__(self) -> Iterator[Exchange]:
-        return iter(sorted(self._exchanges.values(), key=attrgetter("number")))
+        self._take_in()
+        for kept in sorted(self._exchanges.values(), key=attrgetter("number")):
+            yield self._whole(kept)
 
     @property
     def octets(self) -> int:
         """About what the exchanges take."""
+        self._take_in()
         return self._octets
 
     @property
@@ -54,6 +64,7 @@ class Ring:
     @property
     def dropped(self) -> int:
         """How many had to go."""
+        self._take_in()
         return self._dropped
 
     def reserve(self) -> int:
@@ -63,13 +74,39 @@ class Ring:
 
     def add(self, exchange: Exchange) -> None:
         """Keep an exchange, and give it its number unless it has one that was reserved."""
+        self._take_in()
         number = exchange.number
         if not number:
             number = exchange.number = self.reserve()
         self._exchanges[number] = exchange
-        weight = self._weights[number] = exchange.octets
-        self._octets += weight
-        self._changed(exchange)
+        self._weights[number] = octets = exchange.octets
+        self._octets += octets
+        self._make_room()
+        self._tell(exchange)
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """Keep an exchange that ended well, with the number that was reserved for it.
+
+        It becomes an ``Exchange`` when somebody looks.
+        """
+        waiting = self._ended_well
+        waiting.append(snapshot)
+        if self._listeners:
+            self._take_in()
+            exchange = self._whole(snapshot)
+            for listener in tuple(self._listeners):
+                listener(exchange)
+        elif len(waiting) == MAX_WAITING:
+            self._take_in()
+
+    def _take_in(self) -> None:
+        """Count what has ended well: for many at once it is cheaper than for each."""
+        waiting, self._ended_well = self._ended_well, []
+        for snapshot in waiting:
+            self._exchanges[snapshot.number] = snapshot
+            self._octets += snapshot.octets
+        if waiting:
+            self._make_room()
 
     def update(self, exchange: Exchange) -> None:
         """Weigh an exchange that has changed, and tell the listeners."""
@@ -91,33 +128,56 @@ class Ring:
     def _weigh(self, exchange: Exchange, more: int) -> None:
         self._octets += more
         self._weights[exchange.number] += more
-        self._changed(exchange)
+        self._make_room()
+        self._tell(exchange)
 
-    def _changed(self, exchange: Exchange) -> None:
-        """Make room, and tell the listeners."""
+    def _make_room(self) -> None:
         exchanges = self._exchanges
         while len(exchanges) > 1 and (
             len(exchanges) > self._max_exchanges or self._octets > self._max_octets
         ):
-            number, _ = exchanges.popitem(last=False)
-            self._octets -= self._weights.pop(number)
+            number, oldest = exchanges.popitem(last=False)
+            weight = self._weights.pop(number, None)
+            self._octets -= oldest.octets if weight is None else weight
             self._dropped += 1
-        if self._listeners:
-            for listener in tuple(self._listeners):
-                listener(exchange)
+
+    def _tell(self, exchange: Exchange) -> None:
+        for listener in (*self._listeners, *self._failure_listeners):
+            listener(exchange)
+
+    def _whole(self, kept: Exchange | Snapshot) -> Exchange:
+        if isinstance(kept, Exchange):
+            return kept
+        number, exchange = kept.number, kept.exchange()
+        if self._exchanges.get(number) is not kept:
+            # It had to go, or somebody else has looked at it meanwhile.
+            return exchange
+        self._exchanges[number] = exchange
+        self._weights[number] = kept.octets
+        return exchange
 
     def get(self, number: int) -> Exchange | None:
         """The exchange of this number, unless it had to go."""
-        return self._exchanges.get(number)
+        self._take_in()
+        kept = self._exchanges.get(number)
+        return None if kept is None else self._whole(kept)
 
     def clear(self) -> None:
         """Forget everything; numbers go on."""
+        self._take_in()
         self._dropped += len(self._exchanges)
         self._exchanges.clear()
         self._weights.clear()
         self._octets = 0
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call ``listener`` with every exchange that is added or changes; returns the end of it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+    def listen(self, listener: Listener, *, failures: bool = False) -> Callable[[], None]:
+        """Call ``listener`` with every exchange that is added or changes; returns the end of it.
+
+        Args:
+            listener: Is called.
+            failures: It looks for failures only: it need not hear of what is kept because it
+                ended well, and so costs it nothing.
+        """
+        listeners = self._failure_listeners if failures else self._listeners
+        listeners.append(listener)
+        return lambda: listeners.remove(listener)

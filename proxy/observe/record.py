@@ -13,7 +13,7 @@ from typing import Protocol
 
 from proxy.rules.changes import Change
 from proxy.rules.decision import Refuse
-from proxy.rules.head import RequestHead, ResponseHead
+from proxy.rules.head import Field, RequestHead, ResponseHead
 
 log = logging.getLogger("labgate")
 
@@ -53,8 +53,10 @@ class Record:
         warning: It was refused or failed; its line in the log is a warning.
         detail: Why it was refused: the field and value at fault; secrets redacted.
         recording: What the inspector captures of it; ``finish`` is called when everything is known.
-        changes_up: What the rules did to the request's fields. This and the following are known
-            if the request is traced.
+        fields_up: The fields that went up, but for the request's id, which is the last. This and
+            the following are known if the request is traced.
+        changes_up: What the rules did to the request's fields, but for adding that id; this and
+            ``fields_up`` are shared by requests with the same fields.
         changes_down: What the rules did to the response's fields.
         upstream_request: The request's head as it went up.
         upstream_response: The response's head as it came down.
@@ -76,7 +78,8 @@ class Record:
     warning: bool = False
     detail: str = ""
     recording: Recording | None = None
-    changes_up: list[Change] = field(default_factory=list)
+    fields_up: Sequence[Field] = ()
+    changes_up: Sequence[Change] = ()
     changes_down: list[Change] = field(default_factory=list)
     upstream_request: bytes = b""
     upstream_response: ResponseHead | None = None

@@ -6,15 +6,16 @@ rewritten fields are the same, too. An entry ends with its field section.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from weakref import ref
 
 from proxy.http1.request_writer import REQUEST_HEAD, serialize_fields, serialize_head
+from proxy.observe.record import Record
 from proxy.rules.changes import Change
 from proxy.rules.decide import decide, depends_on_target
 from proxy.rules.decision import Decision, Forward
-from proxy.rules.head import FieldSection, RequestHead
+from proxy.rules.head import Field, FieldSection, RequestHead
 from proxy.rules.request import upstream_fields
-from proxy.rules.request_id import FIELD
 from proxy.rules.site import Site
 from proxy.rules.target import is_ordinary
 
@@ -27,18 +28,20 @@ class Remembered(ref[FieldSection]):
         forwarded: Site, arrival, method and version of a request that was forwarded unmodified.
         target: That request's target, or a later one's.
         lines: The serialised fields that went up.
-        changes: What the rules did to them; None if that is not needed.
+        fields: The same as pairs; None if they are not needed.
+        changes: What the rules did to them.
         sent_as: Site, arrival and version with which ``lines`` were made.
     """
 
-    __slots__ = ("changes", "forwarded", "identity", "lines", "sent_as", "target")
+    __slots__ = ("changes", "fields", "forwarded", "identity", "lines", "sent_as", "target")
 
     identity: int
     forwarded: object
     sent_as: object
     target: bytes
     lines: bytes
-    changes: list[Change] | None
+    fields: Sequence[Field] | None
+    changes: Sequence[Change]
 
 
 class DecisionCache:
@@ -74,25 +77,34 @@ class DecisionCache:
         request_id: bytes,
         *,
         websocket: bool = False,
-        changes: list[Change] | None = None,
+        trace: Record | None = None,
     ) -> bytes:
-        """The head that goes up; the other arguments are those of ``rules.request``."""
+        """The head that goes up.
+
+        Args:
+            head: The request.
+            site: The site.
+            request_id: Goes up with it.
+            websocket: Whether this is a WebSocket handshake.
+            trace: Gets the fields and the changes.
+        """
+        changes: list[Change] | None = None if trace is None else []
         if websocket:
             fields = upstream_fields(head, site, websocket=True, changes=changes)
-            if changes is not None:
-                changes.append(Change("request-id", FIELD, None, request_id))
+            if trace is not None:
+                trace.fields_up, trace.changes_up = fields, changes or ()
             return serialize_head(head, serialize_fields(fields), request_id)
         remembered = self._of(head)
         key = (site, head.arrival, head.version)
-        if remembered.sent_as != key or (changes is not None and remembered.changes is None):
-            remembered.changes = [] if changes is not None else None
-            remembered.lines = serialize_fields(
-                upstream_fields(head, site, changes=remembered.changes)
-            )
+        if remembered.sent_as != key or (trace is not None and remembered.fields is None):
+            fields = upstream_fields(head, site, changes=changes)
+            remembered.lines = serialize_fields(fields)
             remembered.sent_as = key
-        if changes is not None and remembered.changes is not None:
-            changes += remembered.changes
-            changes.append(Change("request-id", FIELD, None, request_id))
+            remembered.fields, remembered.changes = None, ()
+            if changes is not None:
+                remembered.fields, remembered.changes = fields, changes
+        if trace is not None:
+            trace.fields_up, trace.changes_up = remembered.fields or (), remembered.changes
         # As serialize_head: this is each request's way, and a call costs as much as the rest of it.
         return REQUEST_HEAD % (head.method, head.target, remembered.lines, request_id)
 
@@ -102,7 +114,8 @@ class DecisionCache:
         if remembered is None:
             remembered = Remembered(section, self._forget)
             remembered.identity = id(section)
-            remembered.forwarded = remembered.sent_as = remembered.changes = None
+            remembered.forwarded = remembered.sent_as = remembered.fields = None
+            remembered.changes = ()
             remembered.target = remembered.lines = b""
             self._sections[id(section)] = remembered
         return remembered

@@ -56,10 +56,8 @@ class Dispatcher:
             request_id=known_id or b"%b-%x" % (services.process_id, next(services.numbers)),
         )
         if services.recorder is not None:
-            # It stands for both, and hands everything on.
-            recording = services.recorder.begin(record, body, responder, router.site)
-            if recording is not None:
-                body, responder = recording, recording
+            # What it gives stands for both, and hands everything on.
+            body, responder = services.recorder.begin(record, body, responder, router.site)
         handler = RequestHandler(services, head, body, responder, record)
         try:
             handler.begin()

@@ -84,8 +84,6 @@ class Forwarder:
             UpstreamDown: The connection is gone already.
         """
         head, trace = self.head, self.trace
-        if trace is not None:
-            trace.changes_up.clear()
         if self.on_response is not None:
             self.sent_up_at = monotonic()
         self._connection = connection
@@ -95,7 +93,7 @@ class Forwarder:
             self.route.site,
             self.request_id,
             websocket=self.upgrade,
-            changes=trace.changes_up if trace else None,
+            trace=trace,
         )
         if trace is not None:
             trace.upstream_request, trace.sent_up_at = data, monotonic()
@@ -182,7 +180,7 @@ class Forwarder:
             fields = self._compress(head, fields)
             sized = sized and is_sized(fields)
         added = self.responder.send_head(head.status, head.reason, fields, sized=sized, dated=dated)
-        if self.trace is not None:
+        if added and self.trace is not None:
             self.trace.changes_down += [
                 Change("framing", name, None, value) for name, value in added
             ]

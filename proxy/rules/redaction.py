@@ -45,17 +45,37 @@ _ENCODED_USERINFO = re.compile(
 def redact(name: bytes, value: bytes) -> bytes:
     """A field's value without its secrets."""
     key = name.lower()
-    if key == b"cookie":
-        return b";".join(_without_value(pair) for pair in value.split(b";"))
-    if key == b"set-cookie":
-        pair, semicolon, attributes = value.partition(b";")
-        return _without_value(pair) + semicolon + attributes
-    if key == b"sec-websocket-protocol":
-        return b",".join(_subprotocol(name) for name in value.split(b","))
-    if is_secret_field(key):
-        scheme, space, _ = value.partition(b" ")
-        return scheme + space + REDACTED if space and scheme.lower() in SCHEMES else REDACTED
-    return redact_target(value)
+    redacted = _BY_NAME.get(key)
+    if redacted is not None:
+        return redacted(value)
+    return _redact_all(value) if is_secret_field(key) else redact_target(value)
+
+
+def _redact_cookies(value: bytes) -> bytes:
+    return b";".join(_without_value(pair) for pair in value.split(b";"))
+
+
+def _redact_set_cookie(value: bytes) -> bytes:
+    pair, semicolon, attributes = value.partition(b";")
+    return _without_value(pair) + semicolon + attributes
+
+
+def _redact_subprotocols(value: bytes) -> bytes:
+    return b",".join(_subprotocol(name) for name in value.split(b","))
+
+
+def _redact_all(value: bytes) -> bytes:
+    """All but the scheme of an Authorization."""
+    scheme, space, _ = value.partition(b" ")
+    return scheme + space + REDACTED if space and scheme.lower() in SCHEMES else REDACTED
+
+
+_BY_NAME = {
+    b"cookie": _redact_cookies,
+    b"set-cookie": _redact_set_cookie,
+    b"sec-websocket-protocol": _redact_subprotocols,
+}
+"""By the field's name in lower case, what is not redacted like an address."""
 
 
 def redact_target(target: bytes) -> bytes:

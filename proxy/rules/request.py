@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from . import credentials, hop_by_hop, hub_heads
 from .changes import Change, note
 from .head import Field, RequestHead
@@ -72,26 +74,38 @@ def upstream_fields(
         else:
             forwarded.append(field)
 
-    added = connection_fields(head, site, host)
-    hop = b"%d.%d labgate" % head.version
-    added.append((b"Via", b"%b, %b" % (via, hop) if via else hop))
-    added += hop_by_hop.own_fields(head, websocket=websocket)
+    added, noted = _added(head.arrival.peer, site.https, host, head.version, via)
+    own_fields = hop_by_hop.own_fields(head, websocket=websocket)
     new_host = host if site.preserve else site.upstream.authority.encode("ascii")
     if changes is not None:
         note(changes, "host", (b"Host", host), new_host)
-        changes.extend(Change(_rule_of(name), name, None, value) for name, value in added)
-    return [(b"Host", new_host), *forwarded, *added]
+        changes += noted
+        changes += [Change("hop-by-hop", name, None, value) for name, value in own_fields]
+    return [(b"Host", new_host), *forwarded, *added, *own_fields]
 
 
-def connection_fields(head: RequestHead, site: Site, host: bytes) -> list[Field]:
-    """The fields that describe the client's connection, for Jupyter's log and cookies."""
-    peer = head.arrival.peer.encode("ascii", "replace")
-    return [
-        (b"X-Real-IP", peer),
-        (b"X-Forwarded-For", peer),
-        (b"X-Forwarded-Proto", b"https" if site.https else b"http"),
+@lru_cache(1024)
+def _added(
+    peer: str, https: bool, host: bytes, version: tuple[int, int], via: bytes
+) -> tuple[tuple[Field, ...], tuple[Change, ...]]:
+    """The fields that describe the client's connection, for Jupyter's log and cookies; and Via.
+
+    Also as changes. All requests of a client have the same.
+    """
+    address = peer.encode("ascii", "replace")
+    hop = b"%d.%d labgate" % version
+    fields = (
+        (b"X-Real-IP", address),
+        (b"X-Forwarded-For", address),
+        (b"X-Forwarded-Proto", b"https" if https else b"http"),
         (b"X-Forwarded-Host", host),
+        (b"Via", b"%b, %b" % (via, hop) if via else hop),
+    )
+    changes = [
+        Change("via" if name == b"Via" else "forwarded", name, None, value)
+        for name, value in fields
     ]
+    return fields, tuple(changes)
 
 
 def is_client_claim(name: bytes) -> bool:
@@ -152,9 +166,3 @@ def _at_upstream(value: bytes, name: bytes, site: Site) -> bytes:
         return upstream
     path = value.partition(b"://")[2].partition(b"/")[2]
     return upstream + b"/" + path
-
-
-def _rule_of(name: bytes) -> str:
-    if name in (b"Connection", b"Upgrade", b"Transfer-Encoding"):
-        return "hop-by-hop"
-    return "via" if name == b"Via" else "forwarded"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-import proxy.inspector.exchange as exchange_module
+import proxy.inspector.captured_text as captured_text
 from proxy.inspector.captured_sections import CapturedSections
 from proxy.inspector.exchange import Exchange
 from proxy.inspector.recorder import Recorder
@@ -270,15 +270,17 @@ async def test_no_secret_is_remembered_when_the_section_has_gone() -> None:
         await labgate.ask(request(b"/?token=s3cret", *fields))
         one = only(labgate)
     assert one.sent_up is not None
-    assert exchange_module._fields
-    remembered = (exchange_module._fields, exchange_module._sections, exchange_module._changes)
+    assert captured_text._fields
+    remembered = [
+        getattr(captured_text, name) for name in ("_fields", "_targets", "_responses", "_changes")
+    ]
     assert "s3cret" not in repr((one, remembered))
 
 
 async def test_what_was_captured_of_a_section_goes_with_it() -> None:
     sections = CapturedSections()
     head = get(b"Cookie: a=b")
-    sections.received(head.section, "GET / HTTP/1.1")
+    assert sections.of(head.section).received == (("Cookie", "a=[redacted]"),)
     assert len(sections) == 1
     del head
     assert len(sections) == 0

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from proxy.inspector.exchange import CapturedMessage, Exchange
+from dataclasses import asdict
+
+from proxy.inspector.exchange import (
+    CapturedChange,
+    CapturedContent,
+    CapturedHead,
+    CapturedMessage,
+    Exchange,
+    Times,
+)
 from proxy.inspector.ring import Ring
+from proxy.inspector.snapshot import SentUp, Snapshot
+from proxy.rules.head import Arrival
 
 from .exchanges import exchange
 
@@ -90,3 +101,71 @@ def test_listeners() -> None:
     stop()
     ring.add(exchange())
     assert seen == [one, one, one]
+
+
+def ended_well(ring: Ring) -> Snapshot:
+    sent_up = SentUp((("Host", "127.0.0.1"),), (CapturedChange("host", "Host", "a", "b"),))
+    head = CapturedHead("HTTP/1.1 200 OK", (("Server", "x"),))
+    client = Arrival("203.0.113.7", tls_seconds=0.5)
+    fields = (("Host", "lab.example.org"),)
+    before = (ring.reserve(), 1_700_000_000.0, 10.0, client, b"GET", "/lab", (1, 0), fields, True)
+    up = (10.25, None, sent_up, 10.5, b"id")
+    return Snapshot(*before, *up, head, 11.0, 200, head, 11.5, (), "forwarded", 1, 2, 12.0)
+
+
+def test_what_ended_well_becomes_an_exchange_when_somebody_looks() -> None:
+    ring, failures = Ring(), list[Exchange]()
+    ring.listen(failures.append, failures=True)
+    ring.keep(ended_well(ring))
+    assert len(ring) == 1
+    one = ring.get(1)
+    assert one is not None
+    assert [ring.get(1), *ring] == [one, one]
+    assert ring.get(1) is one
+    assert one.received == CapturedHead("GET /lab HTTP/1.0", (("Host", "lab.example.org"),))
+    assert one.sent_up is not None
+    assert one.sent_up.line == "GET /lab HTTP/1.1"
+    assert one.sent_up.fields[-1] == ("X-Request-Id", "id")
+    assert [change.rule for change in one.changes_up] == ["host", "request-id"]
+    assert (one.peer, one.scheme, one.status, one.open) == ("203.0.113.7", "https", 200, False)
+    assert one.times == Times(0.5, 10.25, None, 0.5, 1.0, 1.5, 2.0)
+    assert (one.outcome, one.bytes_up, one.bytes_down) == ("forwarded", 1, 2)
+    assert not failures
+
+
+def test_who_listens_to_everything_hears_of_what_ended_well() -> None:
+    ring, seen = Ring(), list[Exchange]()
+    for _ in range(2):
+        ring.listen(seen.append)
+    ring.keep(ended_well(ring))
+    assert [one.number for one in seen] == [1, 1]
+    assert seen[0] is seen[1] is ring.get(1)
+
+
+def test_what_ended_well_is_bounded_too() -> None:
+    ring = Ring(max_exchanges=3)
+    for _ in range(5):
+        ring.keep(ended_well(ring))
+    assert numbers(ring) == [3, 4, 5]
+    first = exchange()
+    ring.add(first)
+    assert numbers(ring) == [4, 5, 6]
+    whole = sum(one.octets for one in ring)
+    assert ring.octets == whole
+    for _ in range(100):
+        ring.keep(ended_well(ring))
+    assert (ring.dropped, len(ring)) == (103, 3)
+    ring.clear()
+    assert ring.octets == 0
+
+
+def test_details_are_those_that_the_dataclasses_have() -> None:
+    head = CapturedHead("x", (("a", "b"),))
+    change = CapturedChange("host", "Host", None, "b")
+    one = exchange(
+        sent_up=head,
+        changes_up=(change,),
+        content_up=CapturedContent("a", 1, True),
+        messages=[CapturedMessage(0.0, True, "text", 1, 1)],
+    )
+    assert one.details() == asdict(one)

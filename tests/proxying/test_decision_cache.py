@@ -9,8 +9,9 @@ from itertools import product
 
 import pytest
 
+from proxy.http1.request_writer import serialize_fields
+from proxy.observe.record import Record
 from proxy.proxying.decision_cache import DecisionCache
-from proxy.rules.changes import Change
 from proxy.rules.decide import decide
 from proxy.rules.decision import Forward
 from proxy.rules.head import Arrival, FieldSection, RequestHead
@@ -95,9 +96,10 @@ def test_what_went_up_once_goes_up_again_for_the_same_client_only() -> None:
     assert other == first.replace(b"203.0.113.7", b"198.51.100.9")
     preserving = cache.upstream_head(head, replace(SITE, preserve=True), b"1")
     assert b"\r\nHost: lab.example.org\r\n" in preserving
-    changes: list[Change] = []
-    assert cache.upstream_head(head, SITE, b"1", changes=changes) == first
-    assert changes
+    record = Record(head)
+    assert cache.upstream_head(head, SITE, b"1", trace=record) == first
+    assert serialize_fields(record.fields_up) in first
+    assert record.changes_up
 
 
 def test_what_is_remembered_goes_with_the_fields() -> None:
