@@ -199,6 +199,16 @@ class Program:
             self.kill()
 
 
+LAB_SETTINGS = {
+    f"@jupyterlab/{name}.jupyterlab-settings": json.dumps(said)
+    for name, said in {
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        "terminal-extension/plugin": {"screenReaderMode": True},
+    }.items()
+}
+"""No question about news in the way, and terminals that can be read; by file."""
+
+
 class Jupyter(Program):
     """A real JupyterLab on a loopback port or a Unix socket, as anybody starts it by hand.
 
@@ -266,14 +276,10 @@ class Jupyter(Program):
             connection.close()
 
     def _settle(self) -> None:
-        """Lab's settings: no question about news in the way, terminals that can be read."""
-        for name, said in {
-            "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-            "terminal-extension/plugin": {"screenReaderMode": True},
-        }.items():
-            path = self.folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        for name, content in LAB_SETTINGS.items():
+            path = self.folder / "settings" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(said))
+            path.write_text(content)
 
 
 @dataclass(frozen=True, slots=True)
