@@ -22,7 +22,7 @@ from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.tasks import spawn
-from proxy.service.lifetime import Lifetime
+from proxy.service.lifetime import Lifetime, obstacle_of
 from proxy.service.live_configuration import LiveConfiguration
 from proxy.service.takeover import Takeover, claims_of
 from proxy.service.upstream_choice import (
@@ -184,11 +184,7 @@ async def _launch_and_serve(
             app.jupyter.launcher = launcher
             app.jupyter.launched(launched)
             app.connect_to(launched.address)
-            if not launched.outlives_labgate:
-                lifetime.handover.obstacle = (
-                    f"Jupyter ({launched.stopped_with_labgate}) was started by the running labgate "
-                    "and ends with it. Stop that labgate, and start the new one."
-                )
+            lifetime.handover.obstacle = obstacle_of(launched)
             await _supervise(configuration, app, launcher, launched, lifetime)
         finally:
             await _end(app, lifetime)

@@ -9,8 +9,20 @@ import asyncio
 import socket
 from dataclasses import dataclass, field
 
+from proxy.jupyter.launcher import Launched
 from proxy.service.handover import Handover
 from proxy.service.takeover import Takeover
+
+
+def obstacle_of(launched: Launched) -> str:
+    """Why nobody can take over with this Jupyter; empty if somebody can."""
+    if launched.outlives_labgate:
+        return ""
+    return (
+        f"Jupyter ({launched.stopped_with_labgate}) is a process of the running labgate and ends "
+        "with it, and so do its kernels: nothing was changed. Save the notebooks, stop that "
+        "labgate, and start the new one."
+    )
 
 
 @dataclass(slots=True)

@@ -211,6 +211,37 @@ def test_failed_logins_still_count(before: int, after: int, behind: str, tmp_pat
                 assert known["address"] == "127.0.0.1"
 
 
+@pytest.mark.deployment
+@pytest.mark.jupyter
+@pytest.mark.usefixtures("jupyterlab")
+def test_a_jupyter_that_would_end_with_its_labgate_stays(tmp_path: Path) -> None:
+    """Whoever wants to take over from it is told why not, and its kernels run on."""
+    first = Labgate(tmp_path, "up", "--launch", "process", "--folder", str(tmp_path))
+    with first:
+        token = {"Authorization": f"token {first.token}"}
+        kernel = first.ask("POST", "/api/kernels", **token).json()["id"]
+        asked = subprocess.run(
+            [*first.command()[:3], "upgrade"],
+            cwd=ROOT,
+            env={**os.environ, **first.environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        second = Successor(first)
+        until(socket_path(tmp_path / "labgate").exists, "no admin socket")
+        try:
+            assert second.spawn().running.wait(60) == asked.returncode == 1
+        finally:
+            second.kill()
+        for said in (asked.stderr, second.log):
+            assert "is a process of the running labgate and ends with it" in said
+            assert "Save the notebooks, stop that labgate, and start the new one." in said
+        assert [one["id"] for one in first.ask("GET", "/api/kernels", **token).json()] == [kernel]
+        assert first.stop(signal.SIGINT) == 0
+
+
 def test_the_limit_for_websockets(behind: str, tmp_path: Path) -> None:
     first = labgate_for(tmp_path, behind)
     first.environment["LABGATE_LISTEN__HANDOVER_SECONDS"] = "1"
