@@ -15,8 +15,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from proxy.hub.api import ApiCounts
-from proxy.hub.router import HEALTH, LookUps
+from proxy.hub.router import LookUps
 from proxy.observe.record import Record
+from proxy.rules.hub_requests import HEALTH
 from proxy.web.security import hide_server
 
 

@@ -17,12 +17,10 @@ from proxy.proxying.pool import Pool
 from proxy.proxying.router import Route
 from proxy.rules.decision import Forward, Internal, Tunnel
 from proxy.rules.head import RequestHead
+from proxy.rules.hub_requests import HEALTH
 from proxy.rules.pass_through import PassThrough
 from proxy.rules.prefixes import at_target, routed_path
 from proxy.rules.site import Site
-
-HEALTH = b"/_chp_healthz"
-"""Answered to anybody, before any route."""
 
 _PAGE_FIELDS = frozenset(
     {b"accept", b"host", b"sec-fetch-dest", b"sec-fetch-mode", b"sec-websocket-version"}

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from . import client, origin
 from .authority import host_only, is_authority, port_only
-from .decision import Forward, Redirect, Refuse, Tunnel
+from .decision import Forward, Internal, Redirect, Refuse, Tunnel
 from .head import RequestHead
 from .pass_through import PassThrough
 from .redirect import location_path
 from .site import Site
 
+HEALTH = b"/_chp_healthz"
+"""Answered to anybody, before any route: probes have an address as Host, not the public name."""
+
 
 def decide_passing(
     head: RequestHead, site: Site, policy: PassThrough
-) -> Forward | Tunnel | Redirect | Refuse:
+) -> Forward | Tunnel | Internal | Redirect | Refuse:
     """Decide on a well-formed request in origin-form.
 
-    Every path belongs to the Hub and its users: labgate has none of its own here.
+    Every path but ``HEALTH`` belongs to the Hub and its users.
     """
     refusal = client.check_allowed(head, site) or check_host_syntax(head)
     if refusal is not None:
         return refusal
     if head.arrival.plain_redirects:
         return to_https(head, site)
+    if head.target == HEALTH:
+        # Not Forward, whose decision would stand for other targets with the same fields.
+        return Internal(head)
     websocket = origin.is_websocket(head)
     if policy.check_origins:
         refusal = check_public(head, site, policy)

@@ -302,3 +302,14 @@ def test_the_public_port_answers_health_without_a_host() -> None:
         missing = proxy.get("/x", Accept="text/html", Sec_Fetch_Mode="navigate")
         assert missing.status == 404
         assert b"<html" in missing.content
+
+
+def test_a_probe_of_the_pods_address_is_answered_where_the_host_is_checked() -> None:
+    """And what it is answered with does not stand for other targets of its connection."""
+    with in_thread("--public-origin", "https://hub.example.org") as proxy:
+        probe = b"GET %s HTTP/1.1\r\nHost: 10.1.2.3:8000\r\n\r\n"
+        client = RawClient(proxy.port, probe % b"/_chp_healthz")
+        assert client.read_until(b"}").startswith(b"HTTP/1.1 200")
+        client.connection.sendall(probe % b"/hub/home")
+        assert client.read_until(b"here.\n").startswith(b"HTTP/1.1 421")
+        client.close()
