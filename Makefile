@@ -14,7 +14,7 @@ VENV ?= .venv
 ARGS ?=
 
 .DEFAULT_GOAL := up
-.PHONY: up test test-all test-proxies test-deployment test-aiohttp test-http2 check bench mutants lock
+.PHONY: up test test-all test-proxies test-deployment test-jupyterhub test-aiohttp test-http2 check bench mutants lock
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -47,7 +47,7 @@ ON_HTTP2 := --front http2 -m "not slow and not load and not docker and not deplo
     $(addprefix tests/e2e/test_,$(addsuffix .py,basic_auth bodies evil_page kosoku lab pages second \
     stop websocket))
 
-test-all: test test-proxies test-deployment test-aiohttp test-http2
+test-all: test test-proxies test-deployment test-jupyterhub test-aiohttp test-http2
 
 # What labgate doctor says of real proxies, and what becomes of the lines it gives.
 test-proxies: $(VENV)/dev.stamp
@@ -56,6 +56,11 @@ test-proxies: $(VENV)/dev.stamp
 # The image, and labgate as a part of whole services: systemd, compose, JupyterHub.
 test-deployment: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) -n 2 --dist loadgroup -m deployment tests $(ARGS)
+
+# A JupyterHub whose users have containers, on one engine and on Docker Swarm, and rarer kinds of
+# Hub: six minutes that .ci/run has not. One after the other: an engine is in one swarm only.
+test-jupyterhub: $(VENV)/dev.stamp
+	@exec $(VENV)/bin/python -m pytest -m jupyterhub tests/deployment $(ARGS)
 
 test-aiohttp: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_AIOHTTP) $(ARGS)

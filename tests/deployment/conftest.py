@@ -1,4 +1,4 @@
-"""Images and machines, each built once for all tests that use it."""
+"""Images, machines and a JupyterHub, each made once for all tests that use it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.deployment.image import built_image as built_labgate
+from tests.deployment.jupyterhub import install
 from tests.deployment.machine import (
     Machine,
     built_image,
@@ -16,16 +17,16 @@ from tests.deployment.machine import (
 )
 
 HERE = Path(__file__).parent
-IMAGES = ("labgate_image", "machine_image")
+SHARED = ("jupyterhub", "labgate_image", "machine_image")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that use the same image run in the same process (pytest-xdist, --dist loadgroup)."""
+    """Tests that share what takes long to make run in one process (pytest-xdist, loadgroup)."""
     for item in items:
         if item.path.is_relative_to(HERE):
             fixtures = getattr(item, "fixturenames", ())
-            group = next((image for image in IMAGES if image in fixtures), item.path.name)
+            group = next((shared for shared in SHARED if shared in fixtures), item.path.name)
             item.add_marker(pytest.mark.xdist_group(group))
 
 
@@ -34,6 +35,12 @@ def labgate_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The image that the Dockerfile describes."""
     with built_labgate(tmp_path_factory) as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def jupyterhub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the programs of JupyterHub, its culler and its DockerSpawner."""
+    return install(tmp_path_factory.mktemp("jupyterhub"))
 
 
 @pytest.fixture(scope="session")
