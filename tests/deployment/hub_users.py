@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.conftest import require
-from tests.deployment.jupyterhub import NAME, PASSWORD, JupyterHub
+from tests.deployment.jupyterhub import NAME, PASSWORD, PLAIN, JupyterHub, Kind
 from tests.e2e.conftest import FLAGS, STEADY_CHROMIUM, shoot
 from tests.e2e.steady_chromium import CHROMIUM
 from tests.e2e.test_lab import NOTEBOOK, run_cell, status, type_and_run
@@ -38,9 +38,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def local_hub(programs: Path, folder: Path, **kind: bool) -> JupyterHub:
+def local_hub(programs: Path, folder: Path, kind: Kind = PLAIN) -> JupyterHub:
     """A Hub whose users' servers are processes of this machine, with a home each."""
-    hub = JupyterHub(programs, folder, **kind)
+    hub = JupyterHub(programs, folder, kind)
     hub.use_local_spawner()
     for user in NAMES:
         home = folder / "home" / user

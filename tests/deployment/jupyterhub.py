@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.certificates import pair
 from tests.conftest import require
@@ -62,6 +62,23 @@ def install(folder: Path) -> Path:
     return folder / "bin"
 
 
+class Kind(NamedTuple):
+    """Which of the documented set-ups a Hub has.
+
+    Attributes:
+        by_host: Whether each user has a subdomain.
+        public_tls: Whether the proxy speaks TLS with browsers.
+        internal_tls: Whether everybody else does among themselves.
+    """
+
+    by_host: bool = False
+    public_tls: bool = False
+    internal_tls: bool = False
+
+
+PLAIN = Kind()
+
+
 @dataclass
 class JupyterHub:
     """A JupyterHub on free ports of this machine.
@@ -69,17 +86,13 @@ class JupyterHub:
     Attributes:
         programs: Where its program is.
         folder: Where it keeps what it writes.
-        by_host: Whether each user has a subdomain.
-        public_tls: Whether the proxy speaks TLS with browsers.
-        internal_tls: Whether everybody else does among themselves.
+        kind: Its set-up.
         hub_address: Where the Hub listens for its users' servers.
     """
 
     programs: Path
     folder: Path
-    by_host: bool = False
-    public_tls: bool = False
-    internal_tls: bool = False
+    kind: Kind = PLAIN
     hub_address: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
     hub_port: int = field(default_factory=free_port)
@@ -89,34 +102,34 @@ class JupyterHub:
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
-        if self.public_tls:
+        if self.kind.public_tls:
             self.cert, self.key = pair(self.folder / "public", NAME, f"*.{NAME}")
 
     @property
     def _inside(self) -> str:
-        return "https" if self.internal_tls else "http"
+        return "https" if self.kind.internal_tls else "http"
 
     def url(self, user: str = "") -> str:
         """The origin of the Hub, or of a user's server."""
-        name = f"{user}.{NAME}" if user and self.by_host else NAME
-        return f"http{'s' * self.public_tls}://{name}:{self.port}"
+        name = f"{user}.{NAME}" if user and self.kind.by_host else NAME
+        return f"http{'s' * self.kind.public_tls}://{name}:{self.port}"
 
     def configure(self) -> None:
         """Write ``jupyterhub_config.py``."""
         text = CONFIGURATION.format(
-            public_url=f"http{'s' * self.public_tls}://127.0.0.1:{self.port}",
+            public_url=f"http{'s' * self.kind.public_tls}://127.0.0.1:{self.port}",
             hub_url=f"{self._inside}://{self.hub_address}:{self.hub_port}",
             api_url=f"{self._inside}://127.0.0.1:{self.api_port}",
             password=PASSWORD,
             token=self.token,
         )
         lines = list(self.more)
-        if self.by_host:
+        if self.kind.by_host:
             lines.append(f"c.JupyterHub.subdomain_host = {self.url()!r}")
-        if self.public_tls:
+        if self.kind.public_tls:
             lines.append(f"c.JupyterHub.ssl_cert = '{self.cert}'")
             lines.append(f"c.JupyterHub.ssl_key = '{self.key}'")
-        if self.internal_tls:
+        if self.kind.internal_tls:
             lines.append("c.JupyterHub.internal_ssl = True")
             # Servers have working folders of their own, and get these names as they are.
             lines.append(f"c.JupyterHub.internal_certs_location = '{self.folder}/ssl'")
@@ -203,18 +216,18 @@ class ExternalProxy:
 
     def __init__(self, hub: JupyterHub) -> None:
         self._hub = hub
-        inside = "https" if hub.internal_tls else "http"
+        inside = "https" if hub.kind.internal_tls else "http"
         self.flags = [
             *("--ip", "127.0.0.1", "--port", str(hub.port)),
             *("--api-ip", "127.0.0.1", "--api-port", str(hub.api_port)),
             *("--default-target", f"{inside}://127.0.0.1:{hub.hub_port}"),
             *("--error-target", f"{inside}://127.0.0.1:{hub.hub_port}/hub/error"),
             *("--storage", str(hub.folder / "routes")),
-            *(["--host-routing"] if hub.by_host else []),
+            *(["--host-routing"] if hub.kind.by_host else []),
         ]
-        if hub.public_tls:
+        if hub.kind.public_tls:
             self.flags += ["--ssl-cert", str(hub.cert), "--ssl-key", str(hub.key)]
-        if hub.internal_tls:
+        if hub.kind.internal_tls:
             self.flags += [*self._group("api", "proxy-api"), *self._group("client", "proxy-client")]
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -264,7 +277,7 @@ def running_apart(hub: JupyterHub) -> Iterator[ExternalProxy]:
     hub.more.append("c.ConfigurableHTTPProxy.should_start = False")
     hub.configure()
     with ExitStack() as stack:
-        if hub.internal_tls:
+        if hub.kind.internal_tls:
             hub.generate_certificates()
         proxy = ExternalProxy(hub)
         stack.callback(proxy.kill)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.deployment.hub_users import chromium, local_hub, see_nothing_of, users_of, work
-from tests.deployment.jupyterhub import running_apart, running_hub
+from tests.deployment.jupyterhub import Kind, running_apart, running_hub
 
 pytestmark = [pytest.mark.chromium, pytest.mark.jupyter]
 
@@ -26,7 +26,7 @@ def test_a_proxy_that_crashed_needs_no_hub_to_go_on(
     jupyterhub: Path, browser: Browser, tmp_path: Path
 ) -> None:
     """By subdomain, with TLS towards browsers and between all programs."""
-    hub = local_hub(jupyterhub, tmp_path, by_host=True, public_tls=True, internal_tls=True)
+    hub = local_hub(jupyterhub, tmp_path, Kind(by_host=True, public_tls=True, internal_tls=True))
     with running_apart(hub) as proxy:
         ada, bob = users_of(hub, browser)
         work([ada, bob])
@@ -45,13 +45,13 @@ def test_a_proxy_that_crashed_needs_no_hub_to_go_on(
 @pytest.mark.jupyterhub
 @pytest.mark.parametrize(
     "kind",
-    [{"by_host": True}, {"internal_tls": True}, {"by_host": True, "internal_tls": True}],
+    [Kind(by_host=True), Kind(internal_tls=True), Kind(by_host=True, internal_tls=True)],
     ids=["host", "tls", "host-tls"],
 )
 def test_the_other_kinds_of_hub(
-    jupyterhub: Path, browser: Browser, tmp_path: Path, kind: dict[str, bool]
+    jupyterhub: Path, browser: Browser, tmp_path: Path, kind: Kind
 ) -> None:
-    hub = local_hub(jupyterhub, tmp_path, **kind)
+    hub = local_hub(jupyterhub, tmp_path, kind)
     with running_hub(hub):
         ada, bob = users_of(hub, browser)
         work([ada, bob])
