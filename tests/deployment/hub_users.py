@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
@@ -18,6 +19,7 @@ from tests.e2e.test_lab import NOTEBOOK, run_cell, status, type_and_run
 
 NAMES = ("ada", "bob")
 PATIENCE_MS = 120_000
+RETRY_MS = 5_000
 WORK = "work.ipynb"
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -97,13 +99,13 @@ class User:
         run_cell(self.page, f"kept = 41; print('{self.name} has', kept)")
         expect(self.page.get_by_text(f"{self.name} has 41", exact=True)).to_be_visible()
 
-    def use_kernel_again(self) -> None:
+    def use_kernel_again(self, word: str = "again") -> None:
         """After a cut: the page has the same kernel again, and nobody reloads it."""
         self.page.locator(".lm-TabBar-tabLabel", has_text=WORK).click()
         # Lab has no news of the kernel's state until it works again.
         expect(status(self.page, "Idle|Unknown")).to_be_visible()
-        type_and_run(self.page, "print('still', kept + 1)")
-        expect(self.page.get_by_text("still 42", exact=True)).to_be_visible()
+        type_and_run(self.page, f"print('{word}', kept + 1)")
+        expect(self.page.get_by_text(f"{word} 42", exact=True)).to_be_visible()
 
     def dismiss_questions(self) -> None:
         """From now on say no when Lab asks whether to start the server anew.
@@ -123,10 +125,30 @@ class User:
 
     def use_terminal(self, word: str) -> None:
         """Run a command there."""
+        self._type_in_terminal(word)
+        expect(_terminal(self.page)).to_contain_text(f"{word}-42-{self.name}")
+
+    def use_terminal_again(self) -> None:
+        """After a cut: the same shell, once Lab has connected to it; until then keys are lost."""
+        self.page.locator(".lm-TabBar-tabLabel", has_text="Terminal").click()
+        deadline = monotonic() + PATIENCE_MS / 1000
+        while True:
+            self._type_in_terminal("again")
+            try:
+                expect(_terminal(self.page)).to_contain_text(
+                    f"again-42-{self.name}", timeout=RETRY_MS
+                )
+            except AssertionError:
+                if monotonic() > deadline:
+                    raise
+                self.page.keyboard.press("Control+C")
+            else:
+                break
+
+    def _type_in_terminal(self, word: str) -> None:
         self.page.locator(".jp-Terminal .xterm-screen").click()
         self.page.keyboard.type(f"echo {word}-$((40 + 2))-{self.name}")
         self.page.keyboard.press("Enter")
-        expect(_terminal(self.page)).to_contain_text(f"{word}-42-{self.name}")
 
     def shoot(self, name: str) -> None:
         """A picture for people."""

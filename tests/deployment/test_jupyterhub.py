@@ -60,8 +60,8 @@ def test_pages_go_on_when_the_hub_has_restarted_the_proxy(
     for user in users:
         user.dismiss_questions()
     for user in users:
-        user.use_terminal("again")
         user.use_kernel_again()
+        user.use_terminal_again()
 
 
 def test_the_culler_stops_the_server_of_who_has_left(
@@ -81,7 +81,7 @@ def test_the_culler_stops_the_server_of_who_has_left(
     try:
         until(lambda: "bob" not in hub.servers(), lambda: hub.log)
         assert hub.servers() == {"ada"}
-        ada.use_kernel_again()
+        ada.use_kernel_again("alone")
     finally:
         culler.kill()
         culler.wait(30)

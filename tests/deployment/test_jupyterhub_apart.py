@@ -38,8 +38,8 @@ def test_a_proxy_that_crashed_needs_no_hub_to_go_on(
         for user in (ada, bob):
             user.dismiss_questions()
         for user in (ada, bob):
-            user.use_terminal("again")
             user.use_kernel_again()
+            user.use_terminal_again()
 
 
 @pytest.mark.jupyterhub

@@ -146,8 +146,8 @@ def test_the_stack(labgate_image: str, browser: Browser, tmp_path: Path) -> None
         assert before not in stack.containers("_proxy")
         for user in (ada, bob):
             user.dismiss_questions()
-            user.use_terminal("again")
             user.use_kernel_again()
+            user.use_terminal_again()
         docker("service", "scale", "--detach", f"{stack.name}_hub=1")
         until(lambda: ask(stack.port, "GET", "/hub/login").status == 200, stack.logs)
         assert all(stack.containers(f"-user-{name}") for name in NAMES), "the Hub ended one"
