@@ -20,16 +20,19 @@ from tests.package_index import package_index
 JUPYTERHUB = "jupyterhub>=5,<7"
 PIP = "PIP_CONFIG_FILE=/build/pip.conf python3 -m pip install -q --no-cache-dir"
 
+# Its health check asks for a Jupyter at the root, and Swarm ends what is not healthy; that of the
+# image which it stands for asks the server where it is.
 USER = f"""
 FROM {TEST_IMAGE}
 LABEL {LABEL}={PREFIX}
 USER root
 COPY authorities.pem pip.conf /build/
 RUN {PIP} '{JUPYTERHUB}'
-COPY --chown=jovyan settings /opt/settings
-COPY --chown=jovyan {WORK} /home/jovyan/
+COPY --chown=jovyan:users settings /opt/settings
+COPY --chown=jovyan:users {WORK} /home/jovyan/
 ENV JUPYTERLAB_SETTINGS_DIR=/opt/settings SHELL=/bin/bash
 USER jovyan
+HEALTHCHECK NONE
 """
 
 # In the place of the official image, which has no more than that and what it needs.
