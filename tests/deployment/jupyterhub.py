@@ -185,8 +185,11 @@ class JupyterHub:
 
     @property
     def proxy_pid(self) -> int:
-        """The process of the proxy that the Hub has started."""
-        return int((self.folder / "jupyterhub-proxy.pid").read_text())
+        """The process of the proxy that the Hub has started; 0 while there is none."""
+        try:
+            return int((self.folder / "jupyterhub-proxy.pid").read_text())
+        except FileNotFoundError:
+            return 0
 
     def ask(self, method: str, path: str) -> tuple[int, Any]:
         """A call of the Hub's API, through the proxy."""
