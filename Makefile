@@ -42,6 +42,9 @@ ON_AIOHTTP := --front aiohttp -m "not slow and not load and not docker and not d
     $(addprefix tests/e2e/test_,$(addsuffix .py,balancers basic_auth bodies crowds ends evil_page \
     kosoku lab pages second slow_clients stop websocket workers))
 
+# What labgate answers on the wire as a route of somebody else's aiohttp application.
+MOUNTED := --front mounted --ignore tests/wire/test_http2.py tests/wire
+
 # What a browser does, with listen.http2.
 ON_HTTP2 := --front http2 -m "not slow and not load and not docker and not deployment" \
     $(addprefix tests/e2e/test_,$(addsuffix .py,basic_auth bodies evil_page kosoku lab pages second \
@@ -63,7 +66,8 @@ test-jupyterhub: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest -m jupyterhub tests/deployment $(ARGS)
 
 test-aiohttp: $(VENV)/dev.stamp
-	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_AIOHTTP) $(ARGS)
+	@$(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_AIOHTTP) $(ARGS)
+	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(MOUNTED) $(ARGS)
 
 test-http2: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_HTTP2) $(ARGS)

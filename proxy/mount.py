@@ -25,12 +25,9 @@ __all__ = ["Mount", "server_options"]
 
 
 class Mount:
-    """The whole proxy as a handler: add ``run`` to ``cleanup_ctx`` and ``handler`` to the router.
+    """The whole proxy as the last route of an application: ``Mount(settings).setup(app)``.
 
     The application's server must be started with ``**server_options()``.
-
-    Attributes:
-        handler: Handles a request of the application.
 
     Args:
         settings: As for ``labgate serve``; ``[listen]``, ``[tls]`` and ``[acme]`` are the host's
@@ -60,9 +57,16 @@ class Mount:
         self._application = Application(settings, access_log=access_log, renew=False)
         limits = Limits(**settings.limits.model_dump())
         self._front = ProxyHandler(self._application.dispatch, limits)
-        self.handler = self._front.handle
 
-    async def run(self, _app: web.Application) -> AsyncIterator[None]:
+    def setup(self, app: web.Application) -> None:
+        """Route to Jupyter what no route takes that ``app`` has by now.
+
+        labgate starts and stops with the application.
+        """
+        app.cleanup_ctx.append(self._run)
+        self._front.add_to(app)
+
+    async def _run(self, _app: web.Application) -> AsyncIterator[None]:
         """Run from the application's start to its clean-up.
 
         At the end requests have ``listen.drain_seconds``, and WebSockets are cut.
@@ -80,6 +84,3 @@ class Mount:
         finally:
             checks.cancel()
             await self._application.stop()
-
-    async def expect(self, _request: web.Request) -> None:
-        """The route's ``expect_handler``: aiohttp's would say 100 Continue before Jupyter does."""

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, settings
 
 from proxy.jupyter.engine import EngineUnavailable, connect
 from proxy.jupyter.port import DEFAULT_PORT, LOOPBACK
-from tests.fronts import choose, front
+from tests.fronts import FRONTS, choose, front
 from tests.jupyter import image
 
 T = TypeVar("T")
@@ -39,18 +39,20 @@ settings.register_profile(
 )
 settings.load_profile("untimed")
 
+LEFT_OUT = {"aiohttp": ["own_protocol"], "mounted": ["own_protocol", "own_server"]}
+"""The marks of the tests that say nothing about a front."""
+
 OCCUPIED = pytest.StashKey[socket.socket]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--front aiohttp``: clients meet aiohttp's server instead of labgate's own protocol.
 
-    With ``--front http2`` each labgate offers HTTP/2, and every browser takes it.
+    With ``--front http2`` each labgate offers HTTP/2, and every browser takes it; with
+    ``--front mounted`` it is a route of an aiohttp application.
     """
     help_text = "what speaks HTTP with clients in this run: tests/fronts.py"
-    parser.addoption(
-        "--front", choices=["labgate", "aiohttp", "http2"], default=front(), help=help_text
-    )
+    parser.addoption("--front", choices=[*FRONTS], default=front(), help=help_text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,8 +77,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest is best begun early: browsers and containers, then other programs."""
-    if front() == "aiohttp":
-        left_out = [item for item in items if item.get_closest_marker("own_protocol")]
+    if markers := LEFT_OUT.get(front()):
+        left_out = [item for item in items if any(map(item.get_closest_marker, markers))]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     ranks: dict[Path, int] = {}

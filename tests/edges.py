@@ -28,7 +28,7 @@ from proxy.rules.head import Field, RequestHead
 from proxy.rules.site import Site, WebOrigin, make_site
 from proxy.web.app import make_app
 from proxy.web.in_process import InProcessUpstream
-from tests.fronts import FRONTS, front
+from tests.fronts import FRONTS, Mounted, front
 
 PUBLIC = WebOrigin("https", "lab.example.org", 443)
 
@@ -150,6 +150,8 @@ async def edge(
     server: Http1Server = FRONTS[server_name or front()](
         dispatcher, plain_redirects=redirects, limits=limits
     )
+    if isinstance(server, Mounted):
+        await server.start()
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(server, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]

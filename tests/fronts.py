@@ -16,12 +16,35 @@ from proxy.web.front.server import AiohttpServer, server_options
 
 
 class Mounted:
-    """labgate's handler in a server of somebody else's, which knows nothing of labgate."""
+    """labgate as a route of an application of somebody else's, as in ``proxy.mount``.
 
-    def __init__(self, dispatch: Dispatch, *, limits: Limits, plain_redirects: bool) -> None:
+    Args:
+        options: Of the application's server; by default ``server_options()``.
+    """
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        *,
+        limits: Limits,
+        plain_redirects: bool,
+        options: dict[str, Any] | None = None,
+    ) -> None:
         assert not plain_redirects, "a server of somebody else's has its own redirects"
+        options = server_options(limits) if options is None else options
         self._handler = ProxyHandler(dispatch, limits)
-        self._server = web.Server(self._handler.handle, access_log=None, **server_options(limits))
+        app = web.Application()
+        self._handler.add_to(app)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0, **options)
+
+    async def start(self) -> None:
+        """Start the application."""
+        await self._runner.setup()
+
+    @property
+    def _server(self) -> web.Server:
+        assert self._runner.server is not None, "it was not started"
+        return self._runner.server
 
     def __call__(self) -> asyncio.Protocol:
         return self._server()
@@ -36,6 +59,7 @@ class Mounted:
 
     async def shutdown(self, timeout: float) -> None:
         await self._server.shutdown(timeout)
+        await self._runner.cleanup()
 
 
 FRONTS: dict[str, Callable[..., Any]] = {

@@ -161,8 +161,7 @@ async def test_continue_is_jupyters_to_say_in_an_application_too() -> None:
     async with asyncio.timeout(START_SECONDS), upstream(careful) as jupyter:
         lab = Mount(settings(f"http://127.0.0.1:{jupyter.address.port}"))
         app = web.Application()
-        app.cleanup_ctx.append(lab.run)
-        app.router.add_route("*", "/{path:.*}", lab.handler, expect_handler=lab.expect)
+        lab.setup(app)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -1,10 +1,10 @@
-"""Writes a request for the upstream as octets, always in HTTP/1.1 (RFC 9112)."""
+"""Writes a request for the upstream as octets, always in HTTP/1.1 (RFC 9112); reads it again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from proxy.rules.head import Field, RequestHead
+from proxy.rules.head import Arrival, Field, RequestHead
 
 LAST_CHUNK = b"0\r\n\r\n"
 """It ends chunked content; trailers are not forwarded (RFC 9112 section 7.1)."""
@@ -26,3 +26,11 @@ def serialize_fields(fields: Iterable[Field]) -> bytes:
 def chunk(data: bytes) -> bytes:
     """A piece of chunked content; nothing for none, since an empty chunk would end it."""
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+def read_head(octets: bytes, arrival: Arrival) -> RequestHead:
+    """The head at the beginning of what went up."""
+    first, *lines = octets.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    method, target, _ = first.split(b" ")
+    fields = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
+    return RequestHead(method, target, (1, 1), tuple(fields), arrival)

@@ -13,7 +13,7 @@ from proxy.inspector.captured_text import captured_changes, captured_fields
 from proxy.inspector.exchange import Pair
 from proxy.inspector.snapshot import SentUp
 from proxy.observe.record import Record
-from proxy.rules.head import Arrival, Field, FieldSection, RequestHead
+from proxy.rules.head import Field, FieldSection
 
 
 class CapturedSection(ref[FieldSection]):
@@ -64,16 +64,3 @@ class CapturedSections:
     def _forget(self, captured: ref[FieldSection]) -> None:
         assert isinstance(captured, CapturedSection), "no other is made"
         del self._sections[captured.identity]
-
-
-def fields_of(lines: bytes) -> tuple[tuple[bytes, bytes], ...]:
-    """The fields in serialised field lines."""
-    pairs = (line.partition(b":") for line in lines.split(b"\r\n"))
-    return tuple((name, value.strip()) for name, _, value in pairs)
-
-
-def head_of(octets: bytes, arrival: Arrival) -> RequestHead:
-    """A request head as it was serialised for Jupyter; content behind it is left out."""
-    first, _, lines = octets.partition(b"\r\n\r\n")[0].partition(b"\r\n")
-    method, target, _version = first.split(b" ")
-    return RequestHead(method, target, (1, 1), fields_of(lines), arrival)

@@ -5,7 +5,7 @@ Tested by tests/inspector/test_recorder.py and tests/admin/test_replay.py.
 
 from __future__ import annotations
 
-from proxy.inspector.captured_sections import head_of
+from proxy.http1.request_writer import read_head
 from proxy.inspector.captured_text import captured_value
 from proxy.inspector.exchange import Exchange
 from proxy.net.upstream_address import UpstreamAddress
@@ -37,7 +37,7 @@ def explain_failure(
             record.head,
             exchange.status,
             refusal=refusal,
-            sent=head_of(sent, record.head.arrival) if sent else None,
+            sent=read_head(sent, record.head.arrival) if sent else None,
             answered=record.upstream_response,
             content=content,
             outcome=record.outcome,

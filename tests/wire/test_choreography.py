@@ -9,7 +9,7 @@ import pytest
 
 from proxy.net.limits import Limits
 from proxy.net.upstream_address import UpstreamAddress
-from tests.edges import edge, request
+from tests.edges import edge, enforcing_timeouts, request
 from tests.upstreams import OK, Visit, upstream
 from tests.wire.talk import Client, Recorder, within
 
@@ -324,6 +324,7 @@ async def test_43_what_follows_a_faulty_request_is_not_read(seconds: float) -> N
 # Row 44
 
 
+@pytest.mark.own_server("aiohttp closes the connection of a client that half-closes")
 async def test_44_a_client_that_half_closes_gets_its_answer(seconds: float) -> None:
     may_answer = asyncio.Event()
 
@@ -341,6 +342,7 @@ async def test_44_a_client_that_half_closes_gets_its_answer(seconds: float) -> N
         assert (await reader.read()).endswith(b"\r\n\r\nok")
 
 
+@pytest.mark.own_server("aiohttp closes the connection of a client that half-closes")
 async def test_44_the_connection_ends_with_that_answer(seconds: float) -> None:
     """Nothing can follow a FIN: an answer that stays open would hang such a client."""
     recorder = Recorder(lambda _: [OK])
@@ -386,6 +388,7 @@ async def test_49_content_that_is_garbage_is_not_a_slow_client(seconds: float) -
         within(seconds, recorder),
         upstream(recorder) as jupyter,
         edge(jupyter.address, limits=Limits(content_grace_seconds=3600)) as labgate,
+        enforcing_timeouts(labgate),
     ):
         reader, writer = await labgate.connect()
         writer.write((PUT % 1).replace(b"Content-Length: 1", b"Transfer-Encoding: chunked"))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import pytest
 
-from tests.edges import edge
+from tests.edges import edge, enforcing_timeouts
+from tests.fronts import front
 from tests.upstreams import upstream
 from tests.wire.corpus import Case, filled, judge_content, load
 from tests.wire.differences import on_this_front
@@ -38,6 +40,7 @@ async def test_request(case: Case, segments: str, taps: Taps, seconds: float) ->
         within(seconds, recorder),
         upstream(recorder) as jupyter,
         edge(jupyter.address) as labgate,
+        enforcing_timeouts(labgate) if front() == "mounted" else nullcontext(),
     ):
         client = await Client.to(labgate, method, *[b"GET"] * (len(finals) - 1 + keep))
         sent = [case.raw] if segments == "whole" else pieces(case.raw)
@@ -45,7 +48,7 @@ async def test_request(case: Case, segments: str, taps: Taps, seconds: float) ->
         if keep:
             await client.until(len(finals))
             answers = client.responses()
-            ends = bool(answers) and answers[-1].values(b"connection") == [b"close"]
+            ends = bool(answers) and answers[-1].ends
             if connection == "keep" or not ends:
                 client.writer.write(FOLLOW_UP)
         await client.until_end()
@@ -103,5 +106,5 @@ def judge_answers(case: Case, client: Client, keep: bool) -> None:
         assert client.ended == ("close" if connection == "keep" else connection)
     if connection == "close" and answers:
         # RFC 9112 section 9.6: a server that means to close says so.
-        assert answers[-1].values(b"connection") == [b"close"]
+        assert answers[-1].ends
     judge_content(case, client.received, answers)

@@ -18,6 +18,8 @@ from tests.edges import edge
 from tests.upstreams import OK, upstream
 from tests.wire.talk import Recorder, within
 
+pytestmark = pytest.mark.own_server("the TLS of an application is its server's affair")
+
 
 class TlsClient:
     """TLS over a memory BIO, so that a missing close_notify can be seen, and be left out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
 from time import monotonic
 
@@ -68,6 +69,25 @@ class ProxyHandler:
             self._requests.discard(served)
         return served.sent_response
 
+    def add_to(self, app: web.Application) -> None:
+        """Handle every request that no route takes which ``app`` has by now."""
+        app.router.add_route("*", "/{path:.*}", self.handle, expect_handler=_expect)
+        app.middlewares.append(self._take_what_has_no_route)
+
+    @web.middleware
+    async def _take_what_has_no_route(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Handle what no route can match: a target that does not begin with a slash.
+
+        That is ``OPTIONS *`` and absolute-form without a path, which are well-formed, and CONNECT.
+        Behind the 404 of aiohttp's router, which keeps the connection, the content of a CONNECT
+        would be read as the next request (RFC 9110 section 9.3.6).
+        """
+        if request.match_info.http_exception is not None:
+            return await self.handle(request)
+        return await handler(request)
+
     def begin(
         self, served: ServedRequest, request: web.BaseRequest, read: ReadHead | Refuse
     ) -> None:
@@ -93,3 +113,7 @@ class ProxyHandler:
         async for served in yielding_to_others(self._requests):
             served.enforce_timeouts(monotonic())
         await self._tunnels.enforce_timeouts()
+
+
+async def _expect(_request: web.Request) -> None:
+    """Say nothing: aiohttp's own would say 100 Continue before Jupyter does."""

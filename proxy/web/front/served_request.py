@@ -191,11 +191,21 @@ class ServedRequest:
             in_progress.cancel()
         self._end(persistent=False)
 
+    def look_for_faults(self) -> None:
+        """Notice what can follow a request whose content is not complete: an error, and no other.
+
+        aiohttp keeps the error of malformed chunks behind the request that has them, which would
+        wait for its content until the client leaves.
+        """
+        if self.receiver is not None and self._connection._messages:
+            self.receiver.refuse_unless_received()
+
     def enforce_timeouts(self, now: float) -> None:
-        """Refuse content that comes too slowly, and notice a client that has gone."""
+        """Refuse content that is malformed or too slow, and notice a client that has gone."""
         if self._connection.transport is None:
             self.leave()
         elif self.receiver is not None:
+            self.look_for_faults()
             self.receiver.body.check_pace(now, response_begun=self.responder.sent)
 
     # response_writer.Connection

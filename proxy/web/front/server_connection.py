@@ -114,7 +114,7 @@ class AiohttpConnection(web.RequestHandler):
         served.responder.draining = self._server.draining
         self._serving = served
         self._server.begin(served, request, self._reader.read(request, self._arrival))
-        self._look_for_faults()
+        served.look_for_faults()
         await served.over()
         self._serving = None
         self._timeouts.begin(Awaiting.REQUEST)
@@ -148,7 +148,8 @@ class AiohttpConnection(web.RequestHandler):
         if self._timeouts.awaiting is Awaiting.REQUEST and data:
             self._timeouts.begin(Awaiting.HEAD)
         super().data_received(data)
-        self._look_for_faults()
+        if self._serving is not None:
+            self._serving.look_for_faults()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         # A client that half-closes still gets its response (RFC 9112 section 9.6). aiohttp's own
@@ -241,16 +242,6 @@ class AiohttpConnection(web.RequestHandler):
     def _idle(self) -> bool:
         """Whether the next request is awaited."""
         return self._waiter is not None and not self._waiter.done()
-
-    def _look_for_faults(self) -> None:
-        """Notice what can follow a request whose content is not complete: an error, and no other.
-
-        aiohttp keeps the error of malformed chunks behind the request that has them, which would
-        wait for its content until the client leaves.
-        """
-        serving = self._serving
-        if self._messages and serving is not None and serving.receiver is not None:
-            serving.receiver.refuse_unless_received()
 
     def _new_tunnel(self) -> ClientTunnel:
         # Take the slot first: aiohttp's connection_lost would release it.
