@@ -42,8 +42,6 @@ class Cpu:
         batch: Opens what it needs, and gives what is repeated.
     """
 
-    unit = "µs"
-
     def __init__(self, batch: Callable[[Address, ExitStack], Batch]) -> None:
         self._batch = batch
 
@@ -128,13 +126,37 @@ def messages(size: int, at_once: int) -> Cpu:
     return Cpu(batch)
 
 
-CASES = {
+class RoundTrip:
+    """The time until a small WebSocket message is back, as the client waits for it."""
+
+    @contextmanager
+    def opened(self, running: Running) -> Iterator[Callable[[], float]]:
+        """What measures the median of a few hundred."""
+        message, answer = client_frame(200), len(server_frame(200))
+        with Client(running.address) as client:
+            client.websocket(b"/ws/echo/%d" % len(message))
+
+            def measure() -> float:
+                times = []
+                for _ in range(250):
+                    before = time.perf_counter()
+                    client.socket.sendall(message)
+                    client.skip(answer)
+                    times.append(time.perf_counter() - before)
+                return median(times) * 1e6
+
+            measure()
+            yield measure
+
+
+CASES: dict[str, Cpu | RoundTrip] = {
     "get": requests(lambda address, _: _browser(address, 0)),
     "varied": requests(_browser),
     "post": requests(_post),
     "tls": Cpu(connections),
     "message": messages(200, 250),
     "megabyte": messages(2**20, 10),
+    "roundtrip": RoundTrip(),
 }
 
 
