@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from proxy.config.load import COMMAND_LINE, Sources, source_of
 from proxy.config.problems import SECRETS
 from proxy.config.settings import Settings
+from proxy.config.toml_value import toml_value
 
 DEFAULT = "default"
 HIDDEN = "(a secret, not shown)"
@@ -54,7 +52,7 @@ def _value(settings: Settings, section: str, key: str) -> str:
         value = _derived(settings).get(f"{section}.{key}", value)
     if value is None:
         return '""'
-    return _PASSWORD_IN_URL.sub(r"\1:…@", _toml(value))
+    return _PASSWORD_IN_URL.sub(r"\1:…@", toml_value(value))
 
 
 def _derived(settings: Settings) -> dict[str, Any]:
@@ -65,14 +63,3 @@ def _derived(settings: Settings) -> dict[str, Any]:
         "listen.http_port": settings.http_port,
         "state.folder": settings.state_folder,
     }
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml(one) for one in value)}]"
-    if isinstance(value, int | float):
-        return f"{value:g}" if isinstance(value, float) else str(value)
-    text = os.fspath(value) if isinstance(value, Path) else str(value)
-    return json.dumps(text, ensure_ascii=False)

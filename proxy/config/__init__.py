@@ -12,7 +12,8 @@
 - ``password_hash``         checks and makes the password hashes that Jupyter accepts
 - ``problems``              describes an invalid value in a sentence
 - ``effects``               which keys have no effect beside others
-- ``valid_part``   what is valid of a configuration, and all that is wrong with the rest
+- ``valid_part``            what is valid of a configuration, and all that is wrong with the rest
 - ``reloading``             which keys a reload changes, and which wait for a restart
+- ``toml_value``            writes a value as TOML
 - ``spelling``              suggestions for misspelled words
 """

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from proxy.config.toml_value import toml_value
 
 NOTIFY_RELOAD_SINCE = 253
 """The version of systemd that knows ``Type=notify-reload``."""
@@ -107,19 +108,8 @@ def configuration_file(shipped: str, values: Mapping[str, Mapping[str, Any]]) ->
             section = header[1]
         key = re.fullmatch(r"#(?:   )?([a-z_]+) = .*", line)
         if key and (section, key[1]) in left:
-            lines.append(f"{key[1]} = {_toml(left.pop((section, key[1])))}")
+            lines.append(f"{key[1]} = {toml_value(left.pop((section, key[1])))}")
         else:
             lines.append(line)
     assert not left, f"config/labgate.toml explains every key: {sorted(left)}"
     return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    """A value of the command line in TOML: its strings are those of JSON."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml(one) for one in value)}]"
-    if isinstance(value, int | float) or (isinstance(value, str) and value.isdecimal()):
-        return str(value)
-    return json.dumps(str(value), ensure_ascii=False)

@@ -125,6 +125,7 @@ VALUES: list[dict[str, dict[str, Any]]] = [
     {"site": {"domains": ["lab.example.org", "www.example.org"]}, "acme": {"email": "a@b.org"}},
     {"listen": {"https_port": 8443, "tls": False}, "state": {"folder": "/var/lib/x"}},
     {"jupyter": {"launch": "docker", "memory_limit": "4g", "volume": 'a"b:/c'}},
+    {"jupyter": {"user": "1000", "memory_limit": "4000000000"}},
 ]
 
 
