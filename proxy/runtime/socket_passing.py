@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 MAX_MESSAGE_BYTES = 64 * 1024
-MAX_SOCKETS = 200
-"""The kernel passes 253 in a message (SCM_MAX_FD)."""
+MAX_SOCKETS = 253
+"""That the kernel passes in a message (SCM_MAX_FD)."""
 
 
 def file_of(content: bytes) -> int:
@@ -50,8 +50,10 @@ def send(channel: socket.socket, message: dict[str, Any], descriptors: Sequence[
     """Send a message; the descriptors stay open here, too.
 
     Raises:
-        OSError: The other process has gone, or does not read.
+        OSError: The other process has gone, or does not read; or there are too many descriptors.
     """
+    if len(descriptors) > MAX_SOCKETS:
+        raise OSError(f"a message cannot have more than {MAX_SOCKETS} sockets")
     line = json.dumps(message).encode("ascii") + b"\n"
     if descriptors:
         # With the first octet alone: what is sent in one call may arrive in parts.
@@ -64,13 +66,16 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """The next message and its descriptors, which no program inherits.
 
     Raises:
-        OSError: The other process has gone, or took too long.
+        OSError: The other process has gone, or took too long; or this one has no room for the
+            descriptors.
         ValueError: That is no message.
     """
     line, descriptors = bytearray(), list[int]()
     while not line.endswith(b"\n"):
-        data, passed, _, _ = socket.recv_fds(channel, 1, MAX_SOCKETS)
+        data, passed, flags, _ = socket.recv_fds(channel, 1, MAX_SOCKETS)
         descriptors += passed
+        if flags & socket.MSG_CTRUNC:
+            raise OSError("it passes more sockets than this process may open")
         if not data or len(line) > MAX_MESSAGE_BYTES:
             raise ConnectionError("it ended before its message did")
         line += data

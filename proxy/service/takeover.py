@@ -107,9 +107,9 @@ class Takeover:
             if refused := offer.get("refused"):
                 raise StartError(str(refused))
             predecessor = peer_pid(channel) or int(offer["pid"])
+            passed = list(zip(offer.get("names", ()), descriptors, strict=True))
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise StartError(f"The running labgate did not hand over: {error}.") from None
-        passed = list(zip(offer.get("names", ()), descriptors, strict=True))
         return cls(channel, predecessor, passed)
 
     async def complete(self) -> None:
