@@ -20,6 +20,7 @@ from proxy.admin.unix_socket import peer_uid
 from proxy.errors import StartError
 from proxy.inspector.inspector import Inspector
 from proxy.net.ports import bind
+from proxy.rules.authority import host_with_port
 
 SHUTDOWN_SECONDS = 0.5
 
@@ -85,8 +86,7 @@ class AdminServer:
         (listening,) = bind([host], self._address[1], key, address_flag=key)
         port = int(listening.getsockname()[1])
         await self._serve(self._app(protect(self._sessions, local_authorities(port))), listening)
-        name = f"[{host}]" if ":" in host else host
-        return f"http://{name}:{port}{BASE}?token={self._sessions.token}"
+        return f"http://{host_with_port(host, port)}{BASE}?token={self._sessions.token}"
 
     async def stop(self, *, keep_socket: bool = False) -> None:
         """Close the listeners and every connection.

@@ -9,8 +9,14 @@ import aiodocker
 from proxy.check.verdict import Verdict, fault, remark
 from proxy.config.settings import Settings
 from proxy.errors import StartError
-from proxy.jupyter.container_action import Inspected, is_ours
-from proxy.jupyter.engine import EngineError, EngineUnavailable, connect
+from proxy.jupyter.container_action import is_ours
+from proxy.jupyter.engine import (
+    EngineError,
+    EngineUnavailable,
+    connect,
+    has_image,
+    inspect_container,
+)
 from proxy.jupyter.foreign_container import foreign_container_error
 from proxy.jupyter.process import ProcessLauncher
 from proxy.jupyter.process_command import jupyter_program
@@ -63,12 +69,12 @@ async def _check_container(docker: aiodocker.Docker, settings: Settings) -> Asyn
     name, image = settings.jupyter.name, settings.jupyter.image
     try:
         yield Verdict("Engine", "The Docker Engine answers.")
-        existing = await _inspected(docker, name)
+        existing = await inspect_container(docker, name)
         if existing is not None and not is_ours(existing):
             yield fault("Container", await foreign_container_error(existing))
         elif existing is not None:
             yield Verdict("Container", f"{name} is {existing['State']['Status']}.")
-        elif not await _has_image(docker, image):
+        elif not await has_image(docker, image):
             yield remark(
                 "Image", f"{image} is not here yet: the first start pulls it, for minutes."
             )
@@ -78,25 +84,6 @@ async def _check_container(docker: aiodocker.Docker, settings: Settings) -> Asyn
         yield fault("Engine", f"The Docker Engine fails: {error}")
     finally:
         await docker.close()
-
-
-async def _inspected(docker: aiodocker.Docker, name: str) -> Inspected | None:
-    try:
-        return await docker.containers.container(name).show()
-    except aiodocker.DockerError as error:
-        if error.status == 404:
-            return None
-        raise
-
-
-async def _has_image(docker: aiodocker.Docker, image: str) -> bool:
-    try:
-        await docker.images.inspect(image)
-    except aiodocker.DockerError as error:
-        if error.status == 404:
-            return False
-        raise
-    return True
 
 
 def _check_process(settings: Settings) -> Verdict:

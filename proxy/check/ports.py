@@ -9,6 +9,7 @@ from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.net.ports import NoAddressError, bind
+from proxy.rules.authority import host_with_port
 
 SUBJECT = "Port"
 OWN_ADDRESS = ("--metrics", "inspector.address")
@@ -40,7 +41,7 @@ def check_ports(settings: Settings, own: Collection[str] = ()) -> Iterator[Verdi
 def _check(
     host: str, port: int, flag: str, own: Collection[str], *, optional: bool = False
 ) -> Iterator[Verdict]:
-    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    shown = host_with_port(host, port)
     if shown in own:
         yield Verdict(SUBJECT, f"{shown} is in use by the running labgate.")
         return

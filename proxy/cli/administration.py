@@ -9,11 +9,10 @@ import logging
 import os
 import socket
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from proxy.admin.replay import Replay
 from proxy.admin.server import AdminServer
-from proxy.app import Application
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
@@ -21,13 +20,11 @@ from proxy.inspector.mends import facts_of
 from proxy.runtime.secret_files import read_or_create_secret
 from proxy.service.commands_api import command_routes
 from proxy.service.instance import Instance
-from proxy.workers.supervisor import Supervisor
+from proxy.service.live_configuration import Serving
 
 log = logging.getLogger("labgate")
 
 KEY_OCTETS = 24
-
-Serving: TypeAlias = Application | Supervisor
 
 
 async def start_admin(

@@ -14,6 +14,7 @@ from proxy.check.names import is_address_here
 from proxy.config.load import DEFAULT_FILE, load
 from proxy.config.settings import Settings
 from proxy.errors import StartError, UsageError
+from proxy.rules.authority import host_with_port
 from proxy.service.installation import Installation, ServiceFile, State
 from proxy.service.program_writers import writer_of
 from proxy.service.shipped_files import shipped_file
@@ -112,9 +113,7 @@ def _listening(settings: Settings) -> list[str]:
     if not settings.listen.bind and not settings.local:
         return [str(port) for port in ports]  # all addresses
     hosts = [host for host in settings.bind if settings.listen.bind or is_address_here(host)]
-    return [
-        f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for port in ports for host in hosts
-    ]
+    return [host_with_port(host, port) for port in ports for host in hosts]
 
 
 def uninstall_service(parsed: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from proxy.certs.sources import sources_of
 from proxy.certs.status import read_status, status_file
 from proxy.config.settings import Settings
 from proxy.errors import StartError, UsageError
+from proxy.net.port_holder import reachable
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 
 from .run import run
@@ -158,11 +159,9 @@ async def _listens(settings: Settings) -> bool:
 
     After a crash the process in the status file may be another program's.
     """
-    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
     for address in settings.bind:
         with suppress(OSError):
-            here = anywhere.get(address, address)
-            _, writer = await asyncio.open_connection(here, settings.https_port)
+            _, writer = await asyncio.open_connection(reachable(address), settings.https_port)
             writer.close()
             return True
     return False

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from proxy.app import Application
 from proxy.builders import bind_ports
@@ -23,7 +23,7 @@ from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.tasks import spawn
 from proxy.service.lifetime import Lifetime, obstacle_of
-from proxy.service.live_configuration import LiveConfiguration
+from proxy.service.live_configuration import LiveConfiguration, Serving
 from proxy.service.takeover import Takeover, claims_of
 from proxy.service.upstream_choice import (
     configured_ports,
@@ -32,15 +32,11 @@ from proxy.service.upstream_choice import (
     writes_access_log,
 )
 
-if TYPE_CHECKING:
-    from proxy.workers.supervisor import Supervisor
-
 STOP_REQUEST_SECONDS = 0.5
 UPSTREAM_PROBE_SECONDS = 0.5
 
 
 Read = Callable[[], Settings]
-Serving: TypeAlias = "Application | Supervisor"
 
 
 def run(command: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings) -> int:

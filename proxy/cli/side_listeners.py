@@ -14,11 +14,10 @@ from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import bind_private, remove_private
-from proxy.app import Application
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
@@ -29,16 +28,13 @@ from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.tasks import spawn
 from proxy.service.handover import Handover
 from proxy.service.lifetime import Lifetime
-from proxy.service.live_configuration import LiveConfiguration
+from proxy.service.live_configuration import LiveConfiguration, Serving
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from proxy.admin.server import AdminServer
     from proxy.service.instance import Instance
-    from proxy.workers.supervisor import Supervisor
-
-Serving: TypeAlias = "Application | Supervisor"
 
 log = logging.getLogger("labgate")
 

@@ -10,9 +10,8 @@ import os
 import signal
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
-from proxy.app import Application
 from proxy.cli.ready_lines import print_progress
 from proxy.cli.side_listeners import with_side_listeners
 from proxy.config.settings import Settings
@@ -20,12 +19,7 @@ from proxy.jupyter.launcher import STOP_SECONDS as JUPYTER_STOP_SECONDS
 from proxy.jupyter.supervision import is_interactive
 from proxy.runtime.tasks import spawn
 from proxy.service.lifetime import Lifetime
-from proxy.service.live_configuration import LiveConfiguration
-
-if TYPE_CHECKING:
-    from proxy.workers.supervisor import Supervisor
-
-Serving: TypeAlias = "Application | Supervisor"
+from proxy.service.live_configuration import LiveConfiguration, Serving
 
 
 async def until_stopped(

@@ -134,6 +134,17 @@ async def inspect_container(docker: aiodocker.Docker, name: str) -> dict[str, An
         raise
 
 
+async def has_image(docker: aiodocker.Docker, image: str) -> bool:
+    """Whether the engine has an image, so that it need not be pulled."""
+    try:
+        await docker.images.inspect(image)
+    except aiodocker.DockerError as error:
+        if is_missing(error):
+            return False
+        raise
+    return True
+
+
 def _cause(error: BaseException) -> tuple[str, str]:
     """Why the engine was not reached, and what to do; empty for the usual advice."""
     below = error.__context__

@@ -14,7 +14,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from proxy.errors import StartError
-from proxy.jupyter.engine import EngineError
+from proxy.jupyter.engine import EngineError, has_image
 from proxy.jupyter.pull_errors import explain_pull_error, without_registry
 
 LINE_INTERVAL_SECONDS = 5.0
@@ -84,7 +84,7 @@ async def ensure_image(docker: aiodocker.Docker, image: str, console: Console) -
     Raises:
         StartError: It cannot be pulled; with what to do.
     """
-    if await _present(docker, image):
+    if await has_image(docker, image):
         return
     state = PullState()
     display = _bar if console.is_terminal else _lines
@@ -100,22 +100,12 @@ async def ensure_image(docker: aiodocker.Docker, image: str, console: Console) -
     except EngineError as error:
         raise _pull_error(image, error) from None
     # If the connection breaks, the events end as after a success.
-    if not await _present(docker, image):
+    if not await has_image(docker, image):
         raise StartError(
             f"The pull of image {image} broke off ({state}). Start again to go on. "
             f"{without_registry(image)}"
         )
     _print(console, f"pulled {image}")
-
-
-async def _present(docker: aiodocker.Docker, image: str) -> bool:
-    try:
-        await docker.images.inspect(image)
-    except aiodocker.DockerError as error:
-        if error.status == 404:
-            return False
-        raise
-    return True
 
 
 @contextlib.contextmanager

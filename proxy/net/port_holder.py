@@ -12,14 +12,19 @@ _ANSWER = b"\r\n\r\nserving\n"
 """How the answer of labgate's health path ends (``web.health``)."""
 
 
+def reachable(address: str) -> str:
+    """Where a program of this machine reaches what listens on ``address``: all are one of them."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
+
+
 def is_labgate(address: str, port: int) -> bool:
     """Whether a labgate answers there, over TLS or in plain HTTP; never raises.
 
     Args:
-        address: What it listens on; ``0.0.0.0`` and ``::`` are asked over loopback.
+        address: What it listens on.
         port: Its port.
     """
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
+    host = reachable(address)
     return any(_answer(host, port, tls=tls).endswith(_ANSWER) for tls in (True, False))
 
 

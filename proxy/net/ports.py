@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from proxy.errors import StartError
 from proxy.net.keepalive import keep_alive
 from proxy.net.port_holder import is_labgate
+from proxy.rules.authority import host_with_port
 from proxy.runtime.system_commands import COMMANDS
 
 BACKLOG = 1024
@@ -108,7 +109,7 @@ def bind_error(
     error: OSError, address: str, port: int, flag: str, address_flag: str = "--bind"
 ) -> str:
     """Why an address cannot be listened on, and the remedy."""
-    shown = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    shown = host_with_port(address, port)
     if error.errno == errno.EADDRINUSE and is_labgate(address, port):
         return (
             f"{shown} is taken by a labgate that runs already: `labgate status` tells of it, "

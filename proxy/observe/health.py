@@ -15,6 +15,7 @@ import sys
 from proxy.config.load import load
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
+from proxy.net.port_holder import reachable
 from proxy.rules.decide import HEALTH
 from proxy.rules.networks import Networks
 
@@ -23,8 +24,7 @@ TIMEOUT_SECONDS = 2.0
 
 def check(settings: Settings) -> str:
     """Why labgate is not healthy; empty if it is."""
-    address = settings.bind[0]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
+    host = reachable(settings.bind[0])
     port = settings.https_port if settings.listen.tls else settings.http_port
     connection = http.client.HTTPConnection(host, port)
     try:

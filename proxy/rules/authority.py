@@ -9,6 +9,12 @@ _AUTHORITY = re.compile(
 )
 
 
+def host_with_port(host: str, port: int | None) -> str:
+    """``host:port``, with an IPv6 address in brackets; the host alone without a port."""
+    written = f"[{host}]" if ":" in host else host
+    return written if port is None else f"{written}:{port}"
+
+
 def is_authority(value: bytes) -> bool:
     """Whether this is a valid Host: a host and an optional port, without userinfo."""
     return _AUTHORITY.fullmatch(value) is not None

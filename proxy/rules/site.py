@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from .authority import host_only, port_only
+from .authority import host_only, host_with_port, port_only
 from .head import RequestHead
 from .networks import NO_NETWORKS, Networks
 from .pass_through import PassThrough
@@ -28,14 +28,12 @@ class WebOrigin(NamedTuple):
     @property
     def authority(self) -> str:
         """``host[:port]`` as a browser puts it into Host: the default port is left out."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.default_port else f"{host}:{self.port}"
+        return host_with_port(self.host, None if self.default_port else self.port)
 
     @property
     def spelled_out(self) -> str:
         """``host:port`` with the port always written."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return host_with_port(self.host, self.port)
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"

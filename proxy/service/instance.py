@@ -11,7 +11,6 @@ import pwd
 import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import TypeAlias
 from urllib.parse import quote
 
 from proxy import __version__
@@ -19,19 +18,18 @@ from proxy.app import Application
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.jupyter.readiness import is_ready
+from proxy.rules.authority import host_with_port
 from proxy.rules.networks import limit_key, parse_address
 from proxy.runtime.last_problems import last_problems
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.service.handover import Handover
-from proxy.service.live_configuration import LiveConfiguration, ReloadOutcome
+from proxy.service.live_configuration import LiveConfiguration, ReloadOutcome, Serving
 from proxy.service.status import JupyterStatus, Role, Status, status_of
 from proxy.service.unit_name import unit_name
 from proxy.workers.process_report import ProcessReport, report_of
 from proxy.workers.supervisor import Supervisor
 
 FOLLOW_AGAIN_SECONDS = 0.5
-
-Serving: TypeAlias = Application | Supervisor
 
 
 class Instance:
@@ -179,6 +177,7 @@ def _about(configuration: LiveConfiguration, since: datetime) -> Status:
     except KeyError:
         user = str(os.getuid())
     port = settings.https_port if settings.listen.tls else settings.http_port
+    metrics = settings.listen.metrics
     ports = [port, settings.http_port] if settings.listen.tls and settings.http_port else [port]
     return {
         "version": __version__,
@@ -190,12 +189,6 @@ def _about(configuration: LiveConfiguration, since: datetime) -> Status:
         "reload_refused": configuration.refusal,
         "state_folder": str(settings.state_folder.absolute()),
         "addresses": [str(origin) for origin in settings.origins],
-        "listening": [_shown(host, port) for port in ports for host in settings.bind],
-        "metrics": _shown(*host_and_port(settings.listen.metrics))
-        if settings.listen.metrics
-        else "",
+        "listening": [host_with_port(host, port) for port in ports for host in settings.bind],
+        "metrics": host_with_port(*host_and_port(metrics)) if metrics else "",
     }
-
-
-def _shown(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("labgate")
 
 Serving: TypeAlias = "Application | Supervisor"
+"""What serves: one application in this process, or the supervisor of several."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.rules.authority import host_only, is_authority, port_only
+from proxy.rules.authority import host_only, host_with_port, is_authority, port_only
 
 PARTS = [
     (b"lab.example.org", b"lab.example.org", b""),
@@ -21,6 +21,19 @@ PARTS = [
 @pytest.mark.parametrize(("authority", "host", "port"), PARTS)
 def test_the_parts(authority: bytes, host: bytes, port: bytes) -> None:
     assert (host_only(authority), port_only(authority)) == (host, port)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "written"),
+    [
+        ("lab.example.org", 8443, "lab.example.org:8443"),
+        ("::1", 80, "[::1]:80"),
+        ("::1", None, "[::1]"),
+        ("127.0.0.1", None, "127.0.0.1"),
+    ],
+)
+def test_an_ipv6_address_stands_in_brackets(host: str, port: int | None, written: str) -> None:
+    assert host_with_port(host, port) == written
 
 
 VALID = [b"h", b"h:", b"h:65535", b"1.2.3.4", b"[::1]:1", b"[::ffff:1.2.3.4]", b"%41-._~!$&'()*+;="]
