@@ -6,11 +6,10 @@ import errno
 import os
 import socket
 import stat
-import struct
-import sys
 from pathlib import Path
 
 from proxy.errors import StartError
+from proxy.runtime.peer import peer_of
 from proxy.runtime.secret_files import make_private_folder
 
 PROBE_SECONDS = 1.0
@@ -53,24 +52,18 @@ def remove_private(listening: socket.socket) -> None:
 
 
 def peer_uid(connection: socket.socket) -> int | None:
-    """The user at the other end (unix(7), SO_PEERCRED); None where the system does not say.
+    """The user at the other end; None where the system does not say.
 
     There the socket's mode alone keeps others out.
     """
-    uid: int | None = None
-    if sys.platform == "linux":
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        _, uid, _ = struct.unpack("3i", credentials)
-    return uid
+    peer = peer_of(connection)
+    return None if peer is None else peer.uid
 
 
 def peer_pid(connection: socket.socket) -> int | None:
     """The process at the other end, as ``peer_uid``."""
-    pid: int | None = None
-    if sys.platform == "linux":
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        pid, _, _ = struct.unpack("3i", credentials)
-    return pid
+    peer = peer_of(connection)
+    return None if peer is None else peer.pid
 
 
 def _check_private(folder: Path) -> None:

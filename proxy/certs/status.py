@@ -31,6 +31,9 @@ from typing import Any
 
 from proxy.runtime.secret_files import write_atomically
 
+SOON_DAYS = 15
+"""With fewer days left, whoever renews a certificate is late."""
+
 
 @dataclass(frozen=True, slots=True)
 class CertificateStatus:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 from proxy.certs.files import CertificatePair, check_covered, load_pair
 from proxy.certs.sources import CertificateSource, hosts_of, sources_of
+from proxy.certs.status import SOON_DAYS
 from proxy.check.verdict import Verdict, fault, remark
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 
 SUBJECT = "Certificate"
-SOON_DAYS = 15
 
 
 def check_certificates(settings: Settings, now: datetime | None = None) -> Iterator[Verdict]:

@@ -21,7 +21,7 @@ from proxy.jupyter.foreign_container import foreign_container_error
 from proxy.jupyter.process import ProcessLauncher
 from proxy.jupyter.process_command import jupyter_program
 from proxy.jupyter.readiness import is_ready, is_silent
-from proxy.net.upstream_address import UpstreamAddress
+from proxy.net.upstream_address import DEFAULT_UPSTREAM, UpstreamAddress
 
 ANSWER_SECONDS = 5.0
 
@@ -32,7 +32,7 @@ async def check_jupyter(settings: Settings) -> AsyncIterator[Verdict]:
         yield await _check_upstream(settings.upstream.address)
         return
     if settings.jupyter.launch == "none":
-        yield await _check_upstream(UpstreamAddress("127.0.0.1", 8888))
+        yield await _check_upstream(DEFAULT_UPSTREAM)
         return
     if settings.jupyter.launch in ("auto", "docker"):
         try:
@@ -60,7 +60,7 @@ async def _check_upstream(address: UpstreamAddress) -> Verdict:
         )
     return fault(
         "Upstream",
-        f"What answers at {address} is no Jupyter, or has another base_url: it belongs into "
+        f"What answers at {address} is no Jupyter, or has another base_url: it belongs in "
         f"upstream.url, as {address}/base/url.",
     )
 

@@ -12,11 +12,17 @@ from rich.text import Text
 from proxy.certs.development_ca import RENEW_BEFORE
 from proxy.certs.files import CertificatePair, load_pair
 from proxy.certs.sources import CertificateSource, hosts_of, sources_of
-from proxy.certs.status import CertificateStatus, InstanceStatus, read_status, status_file
+from proxy.certs.status import (
+    SOON_DAYS,
+    CertificateStatus,
+    InstanceStatus,
+    read_status,
+    status_file,
+)
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 
-EXPIRES_SOON = timedelta(days=15)
+EXPIRES_SOON = timedelta(days=SOON_DAYS)
 
 _RENEWED_BY = {
     "files": "by whoever writes the files",

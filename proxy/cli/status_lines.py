@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from proxy.certs.status import SOON_DAYS
+from proxy.service.state_text import count
+
 Status = dict[str, Any]
 Line = tuple[str, str, str]
 """Label, text, and rich's style of the text."""
-
-SOON_DAYS = 15
 
 
 def print_status(status: Status, now: datetime, console: Console | None = None) -> None:
@@ -98,16 +99,14 @@ def _traffic(status: Status) -> str:
         status[name] for name in ("websockets", "requests", "connections")
     )
     return (
-        f"{_count(sockets, 'WebSocket')}, {_count(requests, 'request')} under way, "
-        f"{_count(connections, 'connection')}"
+        f"{count(sockets, 'WebSocket')}, {count(requests, 'request')} under way, "
+        f"{count(connections, 'connection')}"
     )
 
 
 def _certificate(certificate: Status) -> tuple[str, str]:
     days = certificate["days_left"]
-    text = (
-        f"{', '.join(certificate['names'])} ({certificate['source']}): {_count(days, 'day')} left"
-    )
+    text = f"{', '.join(certificate['names'])} ({certificate['source']}): {count(days, 'day')} left"
     if certificate["temporary"]:
         text += "; a temporary one, until the real one is there"
     if certificate["problem"]:
@@ -134,7 +133,7 @@ def _process(process: Status) -> tuple[str, str]:
     if not process["answers"]:
         return (f"{text}, does not answer", "red")
     if process["role"] == "worker":
-        text += f", {_count(process['websockets'], 'WebSocket')}"
+        text += f", {count(process['websockets'], 'WebSocket')}"
     return (text, "")
 
 
@@ -162,9 +161,5 @@ def _span(span: timedelta) -> str:
     return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2])
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1_000_000:.0f} MB" if count else "not known"
+def _megabytes(octets: int) -> str:
+    return f"{octets / 1_000_000:.0f} MB" if octets else "not known"

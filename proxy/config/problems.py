@@ -172,5 +172,5 @@ def _near_miss(location: list[str]) -> str:
         return said
     homes = [section for section in Settings.model_fields if name in _keys_of(section)]
     if homes:
-        return f"; it belongs into [{homes[0]}]"
+        return f"; it belongs in [{homes[0]}]"
     return f" (known: {', '.join(known)})"

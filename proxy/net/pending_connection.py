@@ -147,7 +147,7 @@ class PendingConnection(PeekedSocket):
     # The PROXY protocol
 
     def _read_header(self) -> None:
-        """Read the header from the socket, and not an byte more."""
+        """Read the header from the socket, and not a byte more."""
         seen = self._peek(V2_MAX_OCTETS, self._read_header)
         if not seen:
             # Many balancers connect and close to see whether the port is open: no log line.

@@ -73,6 +73,10 @@ class UpstreamAddress:
         return f"{self.origin}{self.base_path.rstrip('/')}"
 
 
+DEFAULT_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
+"""Where Jupyter listens unless it is told otherwise."""
+
+
 def upstream_from_json(fields: Mapping[str, Any]) -> UpstreamAddress:
     """The address whose fields were sent as JSON."""
     tls = fields.get("tls")

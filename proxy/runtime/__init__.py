@@ -4,6 +4,7 @@
 - ``event_loop``       uvloop, or asyncio's own loop
 - ``daemon_thread``    blocking work that does not delay the exit
 - ``secret_files``     files that only labgate's user can read, written atomically
+- ``peer``             who is at the other end of a Unix socket
 - ``instance_lock``    locks that only one process can hold
 - ``output``           standard output and error that never block and never fail
 - ``http_date``        the current time for the field Date

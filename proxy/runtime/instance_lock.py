@@ -14,7 +14,6 @@ import logging
 import os
 import pwd
 import socket
-import struct
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,6 +25,7 @@ from types import MappingProxyType
 from typing import Protocol, TextIO
 
 from proxy.errors import StartError
+from proxy.runtime.peer import peer_of
 from proxy.runtime.secret_files import make_private_folder
 
 log = logging.getLogger("labgate")
@@ -225,16 +225,13 @@ def _bind_socket(name: str) -> HeldClaim | Owner:
 
 
 def _owner_of_socket(name: str) -> Owner:
-    owner = Owner()
-    if sys.platform == "linux":
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
-            # The owner does not accept; a full queue must not block.
-            asking.setblocking(False)
-            asking.connect(f"\0{name}")
-            credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-            pid, uid, _ = struct.unpack("3i", credentials)
-            owner = Owner(pid, _started(pid), _user(uid))
-    return owner
+    peer = None
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        # The owner does not accept; a full queue must not block.
+        asking.setblocking(False)
+        asking.connect(f"\0{name}")
+        peer = peer_of(asking)
+    return Owner() if peer is None else Owner(peer.pid, _started(peer.pid), _user(peer.uid))
 
 
 def _started(pid: int) -> datetime | None:

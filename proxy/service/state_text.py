@@ -11,19 +11,19 @@ def state_text(status: Status) -> str:
     Args:
         status: As ``proxy.service.status`` describes it.
     """
-    parts = [_jupyter(status), _count(status["websockets"], "WebSocket")]
+    parts = [_jupyter(status), count(status["websockets"], "WebSocket")]
     if status["reload_refused"]:
         reason = status["reload_refused"].replace("\n", " ")
         parts.insert(0, f"reload refused, the configuration from before stays: {reason}")
     if status["certificates"]:
         first = min(status["certificates"], key=lambda certificate: certificate["days_left"])
-        parts.append(f"certificate {_count(first['days_left'], 'day')}")
+        parts.append(f"certificate {count(first['days_left'], 'day')}")
         parts += [one["problem"] for one in status["certificates"] if one["problem"]][:1]
     silent = [process for process in status["processes"] if not process["answers"]]
     if silent:
-        parts.append(f"{_count(len(silent), 'worker')} without an answer")
+        parts.append(f"{count(len(silent), 'worker')} without an answer")
     if status["lockouts"]:
-        parts.append(f"{_count(len(status['lockouts']), 'address', 'addresses')} locked out")
+        parts.append(f"{count(len(status['lockouts']), 'address', 'addresses')} locked out")
     return "; ".join(parts)
 
 
@@ -36,5 +36,6 @@ def _jupyter(status: Status) -> str:
     return f"Jupyter{where} {words}{reason}"
 
 
-def _count(number: int, noun: str, plural: str = "") -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
+    """``1 day``, ``2 days``."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
 from proxy.net.ports import Ports
-from proxy.net.upstream_address import UpstreamAddress
-
-DEFAULT_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
+from proxy.net.upstream_address import DEFAULT_UPSTREAM, UpstreamAddress
 
 
 def upstream_of(settings: Settings, *, launches: bool) -> UpstreamAddress | None:

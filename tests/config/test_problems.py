@@ -96,7 +96,7 @@ SENTENCES = [
     ),
     ("access", "allow", ["lab"], "'lab' is neither an address nor a range; write for example"),
     ("access", "allow", ["10.0.0.1/8"], "the range is 10.0.0.0/8, the address alone 10.0.0.1."),
-    ("listen", "domains", ["a.example"], "unknown key; it belongs into [site]."),
+    ("listen", "domains", ["a.example"], "unknown key; it belongs in [site]."),
 ]
 
 

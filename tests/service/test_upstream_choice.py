@@ -8,8 +8,8 @@ import pytest
 
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
-from proxy.net.upstream_address import parse_upstream
-from proxy.service.upstream_choice import DEFAULT_UPSTREAM, upstream_of, writes_access_log
+from proxy.net.upstream_address import DEFAULT_UPSTREAM, parse_upstream
+from proxy.service.upstream_choice import upstream_of, writes_access_log
 
 URL = "http://127.0.0.1:9999"
 
