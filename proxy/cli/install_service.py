@@ -36,7 +36,7 @@ PURPOSES = {
     SERVICE: "tells systemd how to start labgate, when to start it again, and what it may touch.",
     SOCKET: "has systemd hold the ports, so that nobody is refused while labgate starts again.",
 }
-CONFIGURATION_PURPOSE = "is what you configure: every key is explained in it."
+CONFIGURATION_PURPOSE = "is what you configure: every key is explained in it"
 
 
 def install_service(parsed: argparse.Namespace) -> int:
@@ -99,10 +99,12 @@ def service_files(
     socket = socket_unit(shipped_file("labgate.socket"), _listening(settings))
     toml = configuration_file(shipped_file("labgate.toml"), values)
     path = Path(machine.configuration)
+    given = ", ".join(f"{section}.{name}" for section, keys in values.items() for name in keys)
+    purpose = f"{path.name} {CONFIGURATION_PURPOSE}{f' (set: {given})' if given else ''}."
     return [
         ServiceFile(SERVICE, unit, 0o644, f"{SERVICE.name} {PURPOSES[SERVICE]}"),
         ServiceFile(SOCKET, socket, 0o644, f"{SOCKET.name} {PURPOSES[SOCKET]}"),
-        ServiceFile(path, toml, 0o600, f"{path.name} {CONFIGURATION_PURPOSE}", keep=True),
+        ServiceFile(path, toml, 0o600, purpose, keep=True),
     ]
 
 
@@ -209,6 +211,13 @@ def _write(installation: Installation, files: Sequence[ServiceFile], *, overwrit
 
 
 def _print_files(installation: Installation, files: Sequence[ServiceFile]) -> None:
+    print(
+        "This is a dry run: nothing is written, and nothing started. Without --dry-run labgate\n"
+        f"would write these {len(files)} files, each shown below behind its name:\n"
+    )
+    for file in files:
+        print(f"  {file.purpose}")
+    print()
     for file in files:
         state = installation.state(file)
         said = state.value

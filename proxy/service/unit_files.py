@@ -14,6 +14,14 @@ NOTIFY_RELOAD_SINCE = 253
 SHIPPED_COMMAND = "/usr/local/bin/labgate"
 SHIPPED_CONFIGURATION = "/etc/labgate/labgate.toml"
 
+WRITTEN = """\
+# Written by `labgate install-service`; `labgate uninstall-service` removes it.
+#
+# NAME=value is a setting, and a line that begins with # explains the ones below it. To change some,
+# run `systemctl edit labgate`: what you write there overrides this file, and stays when this file
+# is written again.
+
+"""
 UNSAFE = re.compile(r"[\x00-\x1f\x7f'\"\\]")
 """systemd starts no program with one of these in its path."""
 _VERSION = re.compile(r"systemd (\d+)")
@@ -68,9 +76,7 @@ def service_unit(shipped: str, machine: Machine, *, serve: bool) -> str:
         )
     unit = unit.replace(SHIPPED_COMMAND, unit_word(machine.command, is_command=True))
     unit = unit.replace(SHIPPED_CONFIGURATION, unit_word(machine.configuration))
-    return (
-        "# Written by `labgate install-service`; `labgate uninstall-service` removes it.\n\n" + unit
-    )
+    return WRITTEN + unit
 
 
 def unit_word(text: str, *, is_command: bool = False) -> str:

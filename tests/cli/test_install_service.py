@@ -71,6 +71,12 @@ def test_a_dry_run_writes_nothing_and_explains_everything(
     assert files(tmp_path) == set()
     for path in (SERVICE, SOCKET, TOML):
         assert f"=== /{path} (new)\n=== {Path(path).name} " in said
+    assert said.startswith("This is a dry run: nothing is written, and nothing started.")
+    assert "explained in it (set: site.domains, acme.email, jupyter.launch)." in said
+    # Every setting of the units stands below an explanation, or in the same paragraph.
+    for unit in re.findall(r"(?s)\[Unit\]\n.*?(?=\n=== |\Z)", said)[:2]:
+        for paragraph in unit.split("\n\n"):
+            assert re.match(r"\[\w+\]\n(# |Description=)|# ", paragraph), paragraph
     assert 'domains = ["lab.example.org"]' in said
 
 
