@@ -13,7 +13,6 @@ In the order a request meets them:
 - ``exchanges``     the list, one exchange, archives in and out, on and off
 - ``live``          new exchanges as they come, over a WebSocket
 - ``replay``        sends a request again
-- ``replay_front``  a request of labgate's own, without a client
 - ``static``        the page: HTML, style and scripts
 - ``client``        the commands' side of the socket
 """

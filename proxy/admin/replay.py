@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic, time
 from typing import Any
@@ -13,31 +13,33 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from proxy.admin.replay_front import ReplayFront
 from proxy.inspector.captured_text import captured_fields
 from proxy.inspector.exchange import CapturedHead, Exchange
 from proxy.inspector.failure import explain_replayed
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorded_content import ContentRecorder
+from proxy.inspector.replay_front import TIMEOUT_SECONDS
 from proxy.inspector.replay_request import (
     SAFE_METHODS,
     ReplayError,
+    ReplayRefused,
     ReplayRequest,
     parse_replay,
 )
-from proxy.messages import Dispatch
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.head import Arrival, Field, RequestHead
 from proxy.rules.redaction import printable, redact_phrase, redact_target
 
 log = logging.getLogger("labgate")
 
-TIMEOUT_SECONDS = 30.0
 _ADDED_BY_AIOHTTP = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
 
-class ReplayRefused(Exception):  # noqa: N818  reads as what happened
-    """A well-formed request is not sent."""
+ThroughRules = Callable[[RequestHead, bytes], Awaitable[int]]
+"""Sends a request with this content as if a client had; gives the exchange's number.
+
+Raises ``ReplayRefused`` if nobody takes it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,7 @@ class Replay:
 
     Attributes:
         inspector: Gets the new exchange.
-        dispatch: The proxying, for a request that the rules are to see; None where it is in other
-            processes.
+        through_rules: For a request that the rules are to see.
         upstream: Jupyter's address, when it is known.
         authority: The public Host of a request that the rules see.
         own_token: The token of the Jupyter that labgate launched; empty for
@@ -55,7 +56,7 @@ class Replay:
     """
 
     inspector: Inspector
-    dispatch: Dispatch | None
+    through_rules: ThroughRules
     upstream: Callable[[], UpstreamAddress | None]
     authority: str
     own_token: Callable[[], str]
@@ -91,8 +92,6 @@ class Replay:
 
     async def _through_rules(self, wanted: ReplayRequest) -> int:
         """Send it as if a client on this machine had."""
-        if self.dispatch is None:
-            raise ReplayRefused("with several workers a request is only sent to Jupyter directly")
         fields = ((b"Host", self.authority.encode("ascii")), *self._fields(wanted))
         if wanted.content:
             fields += ((b"Content-Length", b"%d" % len(wanted.content)),)
@@ -103,14 +102,7 @@ class Replay:
             fields,
             Arrival("127.0.0.1"),
         )
-        front = ReplayFront(wanted.content)
-        begun = self.dispatch(head, front, front)
-        number = self.inspector.ring.last_number
-        try:
-            await asyncio.wait_for(front.wait(), TIMEOUT_SECONDS)
-        except TimeoutError:
-            begun.cancel()
-        return number
+        return await self.through_rules(head, wanted.content)
 
     async def _to_upstream(self, wanted: ReplayRequest) -> int:
         """Send it to Jupyter as it is: no rule sees it."""

@@ -8,19 +8,22 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from proxy.admin.replay import Replay
+from proxy.admin.replay import Replay, ThroughRules
 from proxy.admin.server import AdminServer
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.inspector.mends import facts_of
+from proxy.inspector.replay_front import send_through_rules
 from proxy.runtime.secret_files import read_or_create_secret
 from proxy.service.commands_api import command_routes
 from proxy.service.instance import Instance
 from proxy.service.live_configuration import Serving
+from proxy.workers.supervisor import Supervisor
 
 log = logging.getLogger("labgate")
 
@@ -50,7 +53,7 @@ async def start_admin(
 
     replay = Replay(
         app.inspector,
-        app.dispatch,
+        _through_rules(app),
         lambda: app.upstream,
         site.authority,
         lambda: app.jupyter.login.token,
@@ -69,6 +72,13 @@ async def start_admin(
     if address[1]:
         await _open_page(server)
     return server
+
+
+def _through_rules(app: Serving) -> ThroughRules:
+    """Sends a request as if a client had; of several processes only the workers can."""
+    if isinstance(app, Supervisor):
+        return app.replay
+    return partial(send_through_rules, app.dispatch, app.inspector.ring)
 
 
 async def _open_page(server: AdminServer) -> None:

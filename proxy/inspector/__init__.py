@@ -32,4 +32,5 @@ In the order an exchange meets them:
 - ``har``                 HTTP Archives, out and in
 - ``curl``                a request as a line for curl
 - ``replay_request``      what may be sent again
+- ``replay_front``        a request of labgate's own, without a client
 """

@@ -32,9 +32,16 @@ class CapturedHere:
     """
 
     def __init__(self, ring: Ring, send: Callable[[list[dict[str, Any]]], None]) -> None:
+        self._ring = ring
         self._send = send
         self._changed: dict[int, Exchange] = {}
         ring.listen(self._note)
+
+    def take_out(self, number: int) -> dict[str, Any] | None:
+        """An exchange that is sent otherwise, and so not with the next batch; None without it."""
+        self._changed.pop(number, None)
+        exchange = self._ring.get(number)
+        return None if exchange is None else exchange.details()
 
     def _note(self, exchange: Exchange) -> None:
         if not self._changed:
@@ -44,7 +51,8 @@ class CapturedHere:
     def _flush(self) -> None:
         batch = [exchange.details() for exchange in self._changed.values()]
         self._changed.clear()
-        self._send(batch)
+        if batch:
+            self._send(batch)
 
 
 class CapturedElsewhere:
@@ -58,8 +66,13 @@ class CapturedElsewhere:
         self._ring = ring
         self._numbers: dict[tuple[int, int], int] = {}
 
-    def take(self, process: int, batch: Sequence[dict[str, Any]]) -> None:
-        """Add or replace exchanges; their numbers are those of the process until then."""
+    def take(self, process: int, batch: Sequence[dict[str, Any]]) -> list[int]:
+        """Add or replace exchanges; their numbers are those of the process until then.
+
+        Returns:
+            Their numbers in the ring that is shown.
+        """
+        numbers = []
         for details in batch:
             exchange = from_details(details)
             key = (process, exchange.number)
@@ -74,6 +87,8 @@ class CapturedElsewhere:
                 self._numbers[key] = exchange.number
             else:
                 self._numbers.pop(key, None)
+            numbers.append(exchange.number)
+        return numbers
 
 
 def from_details(details: dict[str, Any]) -> Exchange:

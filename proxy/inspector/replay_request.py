@@ -31,6 +31,10 @@ class ReplayError(ValueError):
     """What is to be sent is malformed."""
 
 
+class ReplayRefused(Exception):  # noqa: N818  reads as what happened
+    """A well-formed request is not sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
     """What is sent.

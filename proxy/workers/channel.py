@@ -8,6 +8,7 @@ The supervisor first sends the ``WorkerSetup``, then
 - ``{"login": {…}}``       an update for ``SharedLockout.apply``, from another worker
 - ``{"logout": […]}``      a ``Revocation`` that the supervisor has stored
 - ``{"inspect": {…}}``     the ``CaptureOptions``; null switches the capture off
+- ``{"replay": {…}}``       send a request (``replays.Replays``) as if a client had
 - ``{"unlock": "…"}``      lift the lockout of this address
 - ``{"report": true}``     asks for a ``ProcessReport``
 - ``{"leave": true}``      accept no new connections, exit when the last client has gone
@@ -24,6 +25,7 @@ and the worker sends
 - ``{"logout": […]}``      for the supervisor to store, and for all workers
 - ``{"report": {…}}``      the ``ProcessReport``
 - ``{"exchanges": [{…}]}`` captured by the inspector, new or changed
+- ``{"replayed": {…}}``     its exchange
 - ``{"fault": "…"}``       the capture has ended here with a fault, in a sentence
 
 The stream ends when the other process exits.

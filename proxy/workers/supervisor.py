@@ -23,11 +23,13 @@ from proxy.jupyter.served_jupyter import ServedJupyter
 from proxy.net.ports import Ports
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.measurements import Counts, Now, all_of, sum_of
+from proxy.rules.head import RequestHead
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
 
 from .channel import Message, WorkerReload, WorkerSetup
 from .process_report import ProcessReport
+from .replays import Replays
 from .restarts import keep_running
 from .shared_access import SharedAccess
 from .sockets import ports_per_worker
@@ -50,10 +52,9 @@ class Supervisor:
         """Jupyter's address; None if it is not known yet."""
         self.jupyter = ServedJupyter()
         """What is known of the Jupyter that is served."""
-        self.dispatch = None
-        """Only the workers have it."""
         self.inspector = Inspector(Ring(), self._use_recorder)
         self._captured = CapturedElsewhere(self.inspector.ring)
+        self._replays = Replays(self._captured)
         self._ports: list[Ports] = []
         self._access = SharedAccess()
         self._workers: set[WorkerProcess] = set()
@@ -146,6 +147,10 @@ class Supervisor:
     async def reports(self) -> list[ProcessReport]:
         """What each worker tells of itself."""
         return await asyncio.gather(*(worker.report() for worker in self._workers))
+
+    async def replay(self, head: RequestHead, content: bytes) -> int:
+        """As ``Replays.send``."""
+        return await self._replays.send(self._workers, head, content)
 
     async def measured(self) -> tuple[Counts, Now]:
         """What only grows, and what goes up and down, of all processes."""
@@ -271,6 +276,9 @@ class Supervisor:
             return
         if "exchanges" in message:
             self._captured.take(sender.pid, message["exchanges"])
+            return
+        if "replayed" in message:
+            self._replays.answered(sender.pid, message["replayed"])
             return
         if "fault" in message:
             self.inspector.failed(f"Worker process {sender.pid}: {message['fault']}")

@@ -21,6 +21,7 @@ from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.inspector.recorder import CaptureOptions
 from proxy.inspector.remote import CapturedHere
+from proxy.inspector.replay_front import send_through_rules
 from proxy.net.ports import Ports
 from proxy.net.upstream_address import upstream_from_json
 from proxy.runtime import output
@@ -29,9 +30,10 @@ from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.tasks import spawn
 
-from .channel import Channel, WorkerReload, WorkerSetup
+from .channel import Channel, Message, WorkerReload, WorkerSetup
 from .limits import divide_limits
 from .process_report import report_of
+from .replays import read_message
 from .shared_lockout import SharedLockout
 from .shared_logout import SharedRevokedSessions
 
@@ -178,6 +180,8 @@ class _Worker:
                 apply, self._apply = self._apply, None
                 if apply is not None and wanted:
                     apply()
+            case {"replay": asked}:
+                spawn(self._replay(asked), "replay")
             case {"inspect": options}:
                 self._inspect(options)
             case {"leave": _}:
@@ -209,6 +213,16 @@ class _Worker:
             )
             self._app.inspector.listen(self._tell_fault)
         self._app.inspector.switch(CaptureOptions(**options) if options is not None else None)
+
+    async def _replay(self, asked: Message) -> None:
+        """Send a request of the inspector's, and tell the supervisor its exchange."""
+        exchange = None
+        number = await send_through_rules(
+            self._app.dispatch, self._app.inspector.ring, *read_message(asked)
+        )
+        if self._sender is not None:
+            exchange = self._sender.take_out(number)
+        self._channel.send({"replayed": {"number": asked["number"], "exchange": exchange}})
 
     def _tell_fault(self) -> None:
         if fault := self._app.inspector.fault:

@@ -39,7 +39,7 @@ REPORT_SECONDS = 2.0
 PREPARE_SECONDS = 30.0
 """How long all workers together may take to load another configuration."""
 
-UPDATES = frozenset({"login", "logout", "exchanges", "fault"})
+UPDATES = frozenset({"login", "logout", "exchanges", "fault", "replayed"})
 """Messages for the supervisor and the other workers."""
 
 

@@ -16,6 +16,7 @@ from proxy.admin.sessions import AdminSessions
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorder import CaptureOptions, Recorder
 from proxy.inspector.ring import Ring
+from proxy.rules.head import RequestHead
 
 
 class Page:
@@ -48,6 +49,11 @@ class Page:
             return await response.json()
 
 
+async def no_rules(head: RequestHead, content: bytes) -> int:
+    """In the place of the proxying."""
+    raise AssertionError(f"{head.target!r} goes to Jupyter")
+
+
 @pytest.fixture
 def sessions() -> AdminSessions:
     return AdminSessions()
@@ -68,7 +74,7 @@ def inspector(recorders: list[Recorder | None]) -> Inspector:
 
 @pytest.fixture
 def replay(inspector: Inspector) -> Replay:
-    return Replay(inspector, None, lambda: None, "lab.example.org", lambda: "")
+    return Replay(inspector, no_rules, lambda: None, "lab.example.org", lambda: "")
 
 
 @pytest.fixture

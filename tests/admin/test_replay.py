@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proxy.admin.replay import Replay
+from proxy.inspector.exchange import Exchange
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorder import CaptureOptions
+from proxy.inspector.replay_front import send_through_rules
 from proxy.net.upstream_address import UpstreamAddress
+from proxy.net.upstream_tls import UpstreamTls
+from tests.certificates import AUTHORITY, pair
 from tests.edges import edge
 from tests.inspector.exchanges import exchange
 from tests.upstreams import OK, Upstream, says, upstream
 
-from .conftest import Page
+from .conftest import Page, no_rules
 
 GET: dict[str, Any] = {"method": "GET", "target": "/api/a%2Fb?x=1", "fields": [["X-A", "b"]]}
 PATH = "exchanges/1/replay"
@@ -31,7 +37,9 @@ async def jupyter() -> Any:
 @pytest.fixture
 def replay(inspector: Inspector, jupyter: Upstream) -> Replay:
     inspector.ring.add(exchange())
-    return Replay(inspector, None, lambda: jupyter.address, "lab.example.org", lambda: "own-token")
+    return Replay(
+        inspector, no_rules, lambda: jupyter.address, "lab.example.org", lambda: "own-token"
+    )
 
 
 async def test_straight_to_jupyter(page: Page, jupyter: Upstream) -> None:
@@ -87,7 +95,7 @@ async def test_jupyter_that_is_away(page: Page, jupyter: Upstream) -> None:
 
 async def test_an_answer_that_is_no_http_stays_out_of_the_outcome(inspector: Inspector) -> None:
     async with upstream(says(b"HTTP/1.1 s3cret\r\nX: s3cret\r\n\r\n")) as jupyter:
-        sender = Replay(inspector, None, lambda: jupyter.address, "lab", lambda: "")
+        sender = Replay(inspector, no_rules, lambda: jupyter.address, "lab", lambda: "")
         number = await sender.send(GET | {"target": "/lab?token=s3cret"}, exchange())
     one = inspector.ring.get(number)
     assert one is not None
@@ -105,11 +113,6 @@ async def test_octets_beyond_ascii_are_sent_as_they_are(page: Page, jupyter: Ups
     assert len(jupyter.visits) == 1
 
 
-async def test_the_rules_are_elsewhere_with_several_workers(page: Page) -> None:
-    refused = await page.post(PATH, GET | {"through": "rules"}, status=409)
-    assert "workers" in refused["error"]
-
-
 @pytest.mark.parametrize(
     ("origin", "status"), [("https://lab.example.org", 200), ("https://evil.example", 403)]
 )
@@ -118,7 +121,11 @@ async def test_through_the_rules(origin: str, status: int) -> None:
         inspector = Inspector(labgate.captured, labgate.dispatcher.services.use_recorder)
         inspector.switch(CaptureOptions())
         sender = Replay(
-            inspector, labgate.dispatcher, lambda: jupyter.address, "lab.example.org", lambda: ""
+            inspector,
+            partial(send_through_rules, labgate.dispatcher, labgate.captured),
+            lambda: jupyter.address,
+            "lab.example.org",
+            lambda: "",
         )
         body = GET | {"through": "rules", "fields": [["Origin", origin]]}
         number = await sender.send(body, exchange())
@@ -130,12 +137,46 @@ async def test_through_the_rules(origin: str, status: int) -> None:
 
 async def test_to_a_unix_socket(inspector: Inspector, sockets: Path) -> None:
     async with upstream(says(OK), path=sockets / "jupyter.sock") as jupyter:
-        sender = Replay(inspector, None, lambda: jupyter.address, "lab", lambda: "")
+        sender = Replay(inspector, no_rules, lambda: jupyter.address, "lab", lambda: "")
         number = await sender.send(GET, exchange())
     one = inspector.ring.get(number)
     assert one is not None
     assert one.status == 200
     assert replace(jupyter.address).path is not None
+
+
+async def over_tls(folder: Path, inspector: Inspector, tls: UpstreamTls) -> Exchange:
+    """What becomes of a request to a Jupyter with a certificate of the tests' authority."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair(folder / "jupyter", "127.0.0.1"))
+    async with upstream(says(OK), context=context) as jupyter:
+        address = replace(jupyter.address, tls=tls)
+        sender = Replay(inspector, no_rules, lambda: address, "lab", lambda: "")
+        one = inspector.ring.get(await sender.send(GET, exchange()))
+        assert one is not None
+        host = f"Host: 127.0.0.1:{address.port}\r\n".encode()
+        assert jupyter.heads == b"" if one.answered is None else host in jupyter.heads
+        return one
+
+
+async def test_over_tls(inspector: Inspector, tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(str(authority))
+    one = await over_tls(tmp_path, inspector, UpstreamTls(str(authority)))
+    assert (one.status, one.outcome) == (200, "replayed to Jupyter")
+
+
+async def test_a_certificate_that_is_not_checked(inspector: Inspector, tmp_path: Path) -> None:
+    one = await over_tls(tmp_path, inspector, UpstreamTls(verify=False))
+    assert one.status == 200
+
+
+async def test_a_jupyter_that_proves_nothing_gets_nothing(
+    inspector: Inspector, tmp_path: Path
+) -> None:
+    one = await over_tls(tmp_path, inspector, UpstreamTls())
+    assert (one.status, one.symptom) == (0, "upstream-down")
+    assert "ClientConnectorCertificateError" in one.outcome
 
 
 REASON = b'{"message": "\'_xsrf\' argument missing", "reason": null}'
@@ -145,7 +186,7 @@ REFUSED = b"HTTP/1.1 403 OK token=s3cret\r\nContent-Length: %d\r\n\r\n%b" % (len
 async def test_what_jupyter_refuses_is_explained(inspector: Inspector) -> None:
     put = GET | {"method": "PUT", "confirmed": True, "fields": [["Cookie", "_xsrf=a"]]}
     async with upstream(says(REFUSED)) as jupyter:
-        replay = Replay(inspector, None, lambda: jupyter.address, "lab.example.org", lambda: "")
+        replay = Replay(inspector, no_rules, lambda: jupyter.address, "lab.example.org", lambda: "")
         number = await replay.send(put, exchange())
     one = inspector.ring.get(number)
     assert one is not None
@@ -157,7 +198,7 @@ async def test_what_jupyter_refuses_is_explained(inspector: Inspector) -> None:
 
 async def test_nobody_there_is_explained(inspector: Inspector) -> None:
     nobody = UpstreamAddress("127.0.0.1", 1)
-    replay = Replay(inspector, None, lambda: nobody, "lab.example.org", lambda: "")
+    replay = Replay(inspector, no_rules, lambda: nobody, "lab.example.org", lambda: "")
     one = inspector.ring.get(await replay.send(GET, exchange()))
     assert one is not None
     assert (one.status, one.symptom) == (0, "upstream-down")

@@ -105,6 +105,26 @@ def test_every_request_of_a_running_labgate(tmp_path: Path, jupyter: Jupyter, wo
         assert secret not in text
 
 
+def test_sending_again_through_the_rules_of_a_worker(
+    tmp_path: Path, jupyter: Jupyter, page: Page
+) -> None:
+    with serving(tmp_path, jupyter, "--workers", "2") as labgate:
+        with_socket(labgate)
+        with Inspect(tmp_path) as inspect:
+            labgate.ask("GET", "/api/status", Origin=EVIL)
+            page.goto(inspect.page)
+            page.locator(".row").first.click()
+            expect(page.locator("#details .title")).to_contain_text("403")
+            page.keyboard.press("r")
+            page.locator("#replay-fields").fill("")
+            page.locator("#replay-token").fill(TOKEN)
+            page.locator("#through-rules").check()
+            page.locator("#replay-dialog button[type=submit]").click()
+            expect(page.locator("#details .title")).to_contain_text("200")
+            expect(page.locator("#details")).to_contain_text("X-Forwarded-For")
+            expect(page.locator("#details")).not_to_contain_text(TOKEN)
+
+
 def by_path(inspect: Inspect) -> dict[str, Any]:
     exchanges = [json.loads(line) for line in inspect.rows]
     return {exchange["target"].partition("?")[0]: exchange for exchange in exchanges}

@@ -6,7 +6,6 @@ const SAFE = ["GET", "HEAD", "OPTIONS"];
 const METHODS = [...SAFE, "POST", "PUT", "PATCH", "DELETE"];
 
 export function openReplay(dialog, exchange, about, send) {
-  const otherProcesses = about.workers > 1;
   const method = element("select", { id: "replay-method" },
     METHODS.map((name) => element("option", { selected: name === exchange.method }, name)));
   const target = element("input", { id: "replay-target", type: "text", value: exchange.target, required: true });
@@ -17,7 +16,7 @@ export function openReplay(dialog, exchange, about, send) {
   const token = element("input", { id: "replay-token", type: "password", autocomplete: "off" });
   const own = element("input", { type: "checkbox", id: "replay-own" });
   const direct = element("input", { type: "radio", name: "through", value: "upstream", checked: true, id: "through-upstream" });
-  const rules = element("input", { type: "radio", name: "through", value: "rules", id: "through-rules", disabled: otherProcesses });
+  const rules = element("input", { type: "radio", name: "through", value: "rules", id: "through-rules" });
   const error = element("p", { class: "error", role: "alert" });
   const form = element("form", { class: "replay" },
     element("h2", {}, "Send again"),
@@ -31,8 +30,7 @@ export function openReplay(dialog, exchange, about, send) {
       element("label", {}, own, " or the token of the Jupyter that labgate launched")) : null,
     element("p", { class: "choices", role: "radiogroup", "aria-label": "Way" },
       element("label", {}, direct, " straight to Jupyter"),
-      element("label", {}, rules, " through labgate's rules"),
-      otherProcesses ? element("small", {}, `Not through the rules: they run in ${about.workers} workers, and this page is in none of them. Run labgate with --workers 1 for that.`) : null),
+      element("label", {}, rules, " through labgate's rules")),
     element("div", { class: "send" }, error,
       element("button", { type: "submit" }, "Send"), " ",
       element("button", { type: "button", onclick: () => dialog.close() }, "Cancel")));

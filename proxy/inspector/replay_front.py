@@ -1,6 +1,6 @@
 """A front without a client: one request that labgate sends to itself (``proxy.messages``).
 
-Tested by tests/admin/test_replay.py.
+Tested by tests/admin/test_replay.py and tests/workers/test_replays.py.
 """
 
 from __future__ import annotations
@@ -8,9 +8,36 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from proxy.messages import RawConnection, TunnelEnd
-from proxy.rules.head import Field
+from proxy.inspector.ring import Ring
+from proxy.messages import Dispatch, RawConnection, TunnelEnd
+from proxy.rules.head import Field, RequestHead
 from proxy.short_response import Response
+
+TIMEOUT_SECONDS = 30.0
+
+
+async def send_through_rules(
+    dispatch: Dispatch, ring: Ring, head: RequestHead, content: bytes
+) -> int:
+    """Send a request as if a client had, and wait for its response.
+
+    Args:
+        dispatch: Takes it.
+        ring: Gets the exchange, because the inspector is on.
+        head: The request.
+        content: Its content.
+
+    Returns:
+        The exchange's number in ``ring``.
+    """
+    front = ReplayFront(content)
+    begun = dispatch(head, front, front)
+    number = ring.last_number
+    try:
+        await asyncio.wait_for(front.wait(), TIMEOUT_SECONDS)
+    except TimeoutError:
+        begun.cancel()
+    return number
 
 
 class ReplayFront:
