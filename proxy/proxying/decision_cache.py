@@ -15,6 +15,7 @@ from proxy.rules.changes import Change
 from proxy.rules.decide import decide, depends_on_target
 from proxy.rules.decision import Decision, Forward
 from proxy.rules.head import Field, FieldSection, RequestHead
+from proxy.rules.redirect import names_folder
 from proxy.rules.request import upstream_fields
 from proxy.rules.site import Site
 from proxy.rules.target import is_ordinary
@@ -61,6 +62,7 @@ class DecisionCache:
             remembered is not None
             and remembered.forwarded == key
             and (remembered.target == head.target or is_ordinary(head.target))
+            and not (site.folder and names_folder(head.target, site))
         ):
             remembered.target = head.target
             return Forward(head)

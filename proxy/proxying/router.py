@@ -115,7 +115,8 @@ class Router:
         """From the next request on, this is the configuration."""
         self.site = site
         self.behind_proxies = bool(site.trusted_proxies)
-        self.jupyter = replace(self.jupyter, site=site)
+        adapt = site.stripped.head_up if site.stripped is not None else None
+        self.jupyter = replace(self.jupyter, site=site, adapt=adapt)
         self._unmodified = replace(self.jupyter, site=site.unmodified(), cache=None)
         self.web_app = replace(self.web_app, site=site.for_web_app())
         if self.jupyter.cache is not None:

@@ -20,11 +20,13 @@ In the order a request meets them:
 - ``networks``         sets of IP addresses
 - ``client``           the client's address, as trusted proxies report it, and the allow-list
 - ``request_id``       the request's name in logs, as a trusted proxy gives it
+- ``route_choice``     which of several sites a request is for
 - ``decide``           decides: redirect, answer here, refuse, forward or tunnel
 - ``redirect``         redirects to HTTPS and to the canonical domain
 - ``origin``           checks Host, Origin, Referer and Sec-Fetch-Site
 - ``hub_requests``     decides about requests in front of a JupyterHub
 - ``prefixes``         the longest prefix of a path, for many routes
+- ``stripped_prefix``  a public path that the upstream does not know of
 - ``credentials``      finds labgate's own credentials and Jupyter's tokens
 - ``request``          the head that is forwarded to Jupyter
 - ``hub_heads``        the heads that pass between clients and a JupyterHub

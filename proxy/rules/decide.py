@@ -25,6 +25,10 @@ CHALLENGE = b"/.well-known/acme-challenge/"
 
 NO_CHALLENGE = Refuse(404, "challenge", "There is no such certificate challenge here.")
 
+NO_ROUTE = Refuse(
+    404, "route", "There is nothing at this address.", hint="no path in [[routes]] begins like it"
+)
+
 _APPLICATION_FIELDS = frozenset(
     {b"accept", b"cookie", b"host", b"origin", b"sec-fetch-dest", b"sec-fetch-mode"}
 )
@@ -62,7 +66,7 @@ def decide(head: RequestHead, site: Site) -> Decision:
     refusal = origin.check_host(head, site)
     if refusal is not None:
         return observed(refusal, head) if site.observe else refusal
-    elsewhere = redirect.to_canonical(head, site)
+    elsewhere = redirect.to_canonical(head, site) or redirect.to_folder(head, site)
     if elsewhere is not None:
         return elsewhere
     websocket = origin.is_websocket(head)
@@ -76,9 +80,9 @@ def decide(head: RequestHead, site: Site) -> Decision:
         return observed(refusal, head) if site.observe else refusal
     if head.target.partition(b"?")[0] == LOGOUT:
         return logout(head, site)
-    if websocket:
-        return Tunnel(head)
-    return forward(head)
+    if not site.has_upstream:
+        return NO_ROUTE
+    return Tunnel(head) if websocket else forward(head)
 
 
 def depends_on_target(decision: Decision, head: RequestHead) -> bool:

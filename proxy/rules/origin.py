@@ -53,6 +53,8 @@ def check_host(head: RequestHead, site: Site) -> Refuse | None:
             sentence = "The Host field is not a host and a port."
             return Refuse(400, "host", sentence, "Host", hosts[0])
         hint = port_hint(hosts[0], site) or (unnamed_hint(hosts[0]) if site.observe else "")
+        if not hint and not site.has_upstream:
+            hint = f"names with a route: {', '.join(one.authority for one in site.domains)}"
         return Refuse(421, "host", NO_SUCH_SITE, "Host", hosts[0], hint=hint)
     names = head.arrival.names
     if names is not None and not names.cover(host_only(hosts[0])):

@@ -1,10 +1,11 @@
-"""Redirects from plain HTTP to HTTPS, and from other domains to the canonical one.
+"""Redirects from plain HTTP to HTTPS, from other domains to the canonical one, and to a folder.
 
 Tested by tests/rules/test_decide.py.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from .authority import host_only
@@ -36,6 +37,20 @@ def to_canonical(head: RequestHead, site: Site) -> Redirect | None:
     if site.authorities[host] == site.canonical:
         return None
     return redirect(head, site.canonical)
+
+
+def to_folder(head: RequestHead, site: Site) -> Redirect | None:
+    """The redirect to the path of a route, from the same path without a slash at its end."""
+    if not names_folder(head.target, site):
+        return None
+    path, question, query = head.target.partition(b"?")
+    public = site.authorities[head.values(b"host")[0].lower()]
+    return redirect(replace(head, target=path + b"/" + question + query), public)
+
+
+def names_folder(target: bytes, site: Site) -> bool:
+    """Whether a target is the path of a route without the slash at its end."""
+    return bool(site.folder) and target.partition(b"?")[0] == site.folder
 
 
 def redirect(head: RequestHead, destination: WebOrigin) -> Redirect:

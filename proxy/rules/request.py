@@ -74,7 +74,7 @@ def upstream_fields(
         else:
             forwarded.append(field)
 
-    added, noted = _added(head.arrival.peer, site.https, host, head.version, via)
+    added, noted = _added(head, site, host, via)
     own_fields = hop_by_hop.own_fields(head, websocket=websocket)
     new_host = host if site.preserve else site.upstream.authority.encode("ascii")
     if changes is not None:
@@ -84,8 +84,19 @@ def upstream_fields(
     return [(b"Host", new_host), *forwarded, *added, *own_fields]
 
 
-@lru_cache(1024)
 def _added(
+    head: RequestHead, site: Site, host: bytes, via: bytes
+) -> tuple[tuple[Field, ...], tuple[Change, ...]]:
+    """The fields that labgate adds, and the same as changes."""
+    added, noted = _of_client(head.arrival.peer, site.https, host, head.version, via)
+    if site.stripped is None:
+        return added, noted
+    name, value = b"X-Forwarded-Prefix", site.stripped.forwarded
+    return (*added, (name, value)), (*noted, Change("forwarded", name, None, value))
+
+
+@lru_cache(1024)
+def _of_client(
     peer: str, https: bool, host: bytes, version: tuple[int, int], via: bytes
 ) -> tuple[tuple[Field, ...], tuple[Change, ...]]:
     """The fields that describe the client's connection, for Jupyter's log and cookies; and Via.

@@ -138,8 +138,15 @@ def location(value: bytes, site: Site, public: WebOrigin) -> bytes:
     for prefix in wrong:
         start = prefix.encode("ascii")
         if lowered.startswith(start) and value[len(start) : len(start) + 1] in _ENDS:
-            return str(public).encode("ascii") + value[len(start) :]
+            return str(public).encode("ascii") + public_path(value[len(start) :], site)
+    if value.startswith(b"/") and not value.startswith(b"//"):
+        return public_path(value, site)
     return value
+
+
+def public_path(path: bytes, site: Site) -> bytes:
+    """A path of the upstream as clients see it; another one only with a stripped prefix."""
+    return path if site.stripped is None else site.stripped.path_down(path)
 
 
 _ENDS = (b"", b"/", b"?", b"#")
@@ -155,6 +162,8 @@ def set_cookie(value: bytes, site: Site) -> bytes:
     if b"domain" in present:
         host = site.upstream.host.encode("ascii")
         attributes = [part for part in attributes if not _is_domain(part, host)]
+    if site.stripped is not None:
+        attributes = [_with_public_path(part, site) for part in attributes]
     if site.embed_in:
         return embedded_cookie(b";".join([pair, *attributes]))
     if site.https and b"secure" not in present:
@@ -162,6 +171,13 @@ def set_cookie(value: bytes, site: Site) -> bytes:
     if b"samesite" not in present:
         attributes.append(b" SameSite=Lax")
     return b";".join([pair, *attributes])
+
+
+def _with_public_path(attribute: bytes, site: Site) -> bytes:
+    key, separator, path = attribute.partition(b"=")
+    if key.strip().lower() != b"path":
+        return attribute
+    return key + separator + public_path(path.strip(), site)
 
 
 def names_upstream(head: ResponseHead, site: Site) -> bool:

@@ -11,6 +11,7 @@ from .authority import host_only, host_with_port, port_only
 from .head import RequestHead
 from .networks import NO_NETWORKS, Networks
 from .pass_through import PassThrough
+from .stripped_prefix import StrippedPrefix
 
 
 class WebOrigin(NamedTuple):
@@ -63,6 +64,11 @@ class Site:
         embed_in: The origins of the sites whose pages may have this one in a frame, lower-case.
         pass_through: What holds where the upstreams know their public origins themselves, as
             those of a JupyterHub; None where labgate checks and rewrites.
+        has_upstream: Whether there is a Jupyter behind these names; else all but labgate's own
+            paths is refused.
+        folder: The path that all requests begin with, without a slash at its end; empty where they
+            begin with any. A request for itself is redirected to the one with the slash.
+        stripped: What the upstream does not get of the path; None if it gets all of it.
     """
 
     domains: tuple[WebOrigin, ...]
@@ -82,6 +88,9 @@ class Site:
     compressible: tuple[bytes, ...] = ()
     embed_in: tuple[bytes, ...] = ()
     pass_through: PassThrough | None = None
+    has_upstream: bool = True
+    folder: bytes = b""
+    stripped: StrippedPrefix | None = None
 
     @property
     def canonical(self) -> WebOrigin:
@@ -134,6 +143,9 @@ def make_site(
     compressible: tuple[bytes, ...] = (),
     embed_in: tuple[bytes, ...] = (),
     pass_through: PassThrough | None = None,
+    has_upstream: bool = True,
+    folder: bytes = b"",
+    stripped: StrippedPrefix | None = None,
 ) -> Site:
     """Make a ``Site`` that accepts every spelling of ``domains``, and no other."""
     authorities: dict[bytes, WebOrigin] = {}
@@ -163,4 +175,7 @@ def make_site(
         compressible=compressible,
         embed_in=embed_in,
         pass_through=pass_through,
+        has_upstream=has_upstream,
+        folder=folder,
+        stripped=stripped,
     )

@@ -85,6 +85,15 @@ def test_what_was_forwarded_before_changes_no_decision(lines: tuple[bytes, ...])
             assert cache.decide(again, site) == decide(fresh, site)
 
 
+def test_the_path_of_a_route_is_redirected_though_paths_below_it_were_forwarded() -> None:
+    site = make_site((LAB,), JUPYTER, base_path="/ada/", folder=b"/ada")
+    cache, below = DecisionCache(), get(HOST, target=b"/ada/lab")
+    assert cache.decide(below, site) == Forward(below)
+    for target in (b"/ada", b"/ada?x"):
+        itself = replace(below, target=target)
+        assert cache.decide(itself, site) == decide(itself, site) != Forward(itself)
+
+
 def test_what_went_up_once_goes_up_again_for_the_same_client_only() -> None:
     cache = DecisionCache()
     head = get(HOST, b"X-Forwarded-For: 10.0.0.1", target=b"/1")

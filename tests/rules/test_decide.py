@@ -335,6 +335,20 @@ REDIRECTS = [
         "https://lab.example.org/x",
         id="canonical over https",
     ),
+    pytest.param(
+        get(HOST, target=b"/ada?token=x"),
+        make_site((LAB, LOCAL), JUPYTER, base_path="/ada/", folder=b"/ada"),
+        301,
+        "https://lab.example.org/ada/?token=x",
+        id="the path of a route without its slash",
+    ),
+    pytest.param(
+        get(b"Host: localhost:8443", target=b"/ada", method=b"POST"),
+        make_site((LAB, LOCAL), JUPYTER, base_path="/ada/", folder=b"/ada"),
+        308,
+        "https://localhost:8443/ada/",
+        id="the same at another name",
+    ),
 ]
 
 
@@ -474,3 +488,25 @@ def test_observing_does_not_open_the_allow_list() -> None:
 def test_what_would_be_refused_depends_on_the_target() -> None:
     head = get(b"Host: evil.example")
     assert depends_on_target(decide(head, replace(SITE, observe=True)), head)
+
+
+NOTHING_HERE = make_site((LAB, LOCAL), JUPYTER, has_upstream=False)
+
+
+def test_a_name_without_a_jupyter_refuses_all_but_labgates_own_paths() -> None:
+    for head in (get(HOST), get(HOST, *UPGRADE, OWN), get(HOST, target=b"/api", method=b"DELETE")):
+        refusal = decide(head, NOTHING_HERE)
+        assert isinstance(refusal, Refuse)
+        assert (refusal.status, refusal.rule) == (404, "route")
+    assert isinstance(decide(get(HOST, target=b"/.labgate/health"), NOTHING_HERE), Internal)
+    foreign = decide(get(HOST, b"Origin: https://evil.example"), NOTHING_HERE)
+    assert isinstance(foreign, Refuse)
+    assert foreign.rule == "origin"
+
+
+def test_the_log_gets_the_names_that_have_a_route() -> None:
+    refusal = decide(get(b"Host: eve.example.org"), NOTHING_HERE)
+    assert isinstance(refusal, Refuse)
+    assert (refusal.status, refusal.rule) == (421, "host")
+    assert refusal.hint == "names with a route: lab.example.org, localhost:8443"
+    assert "lab" not in refusal.sentence

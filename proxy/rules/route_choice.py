@@ -1,0 +1,51 @@
+"""Which of several sites a request is for: by its Host, then by the longest path.
+
+It is chosen before anything is decided, because each has rules of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from .decision import Refuse
+from .head import RequestHead
+from .prefixes import PrefixTree, routed_path
+from .site import Site
+from .target import origin_form
+
+V = TypeVar("V")
+
+
+class RouteChoice(Generic[V]):
+    """What belongs to each public name, and to paths there.
+
+    Args:
+        elsewhere: For requests that name none of them, or cannot be understood.
+    """
+
+    def __init__(self, elsewhere: V) -> None:
+        self._elsewhere = elsewhere
+        self._by_authority: dict[bytes, PrefixTree[V]] = {}
+
+    def add(self, site: Site, path: str, value: V) -> None:
+        """``value`` is for what begins with ``path`` at every name of ``site``."""
+        for authority in site.authorities:
+            self._by_authority.setdefault(authority, PrefixTree()).set(path.encode(), value)
+
+    def find(self, head: RequestHead) -> V:
+        """What the request is for."""
+        if not head.target.startswith(b"/"):
+            normal = origin_form(head)
+            if isinstance(normal, Refuse):
+                return self._elsewhere
+            head = normal
+        hosts = head.values(b"host")
+        if len(hosts) != 1:
+            return self._elsewhere
+        tree = self._by_authority.get(hosts[0].lower())
+        if tree is None:
+            return self._elsewhere
+        path = routed_path(head, by_host=False)
+        # Behind more slashes no rule would find the paths below a prefix that it guards.
+        found = tree.find(b"/" if path.startswith(b"//") else path)
+        return self._elsewhere if found is None else found
