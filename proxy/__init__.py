@@ -6,6 +6,7 @@ The life of a request, with the file that does each step::
      └ net.pending_connection           PROXY protocol; TLS, the certificate from tls.context
         └ http1.server_connection       the client's side of HTTP/1.1
            ├ http1.request_parser       finds one whole head at a time; rules.syntax checks it
+           ├ routes                     with [[routes]]: which Jupyter's it is, by Host and path
            └ proxying.dispatcher        every well-formed request of every listener
               └ proxying.request_handler      one request, from its head to the end
                  └ rules.decide               what to do with it:
@@ -42,7 +43,8 @@ with ``listen.server = "aiohttp"``, ``web.front`` has aiohttp's server in the pl
 ``rules`` decides and does no I/O. Beside the way of a request are
 
 - ``cli``, what people type; ``config``, what they configure
-- ``app``, which starts, reloads and stops everything; ``builders`` makes its parts from the
+- ``app``, which starts, reloads and stops everything; ``routes`` has what belongs to each Jupyter;
+  ``builders`` makes its parts from the
   configuration, ``edge`` opens the public ports, ``own_paths`` has labgate's own, ``reporting``
   writes logs and captures; ``workers`` runs it in several processes, ``mount`` in somebody else's
   aiohttp application

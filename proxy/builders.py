@@ -10,14 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proxy.access.access_control import AccessControl
-from proxy.access.htpasswd import Htpasswd
 from proxy.access.lockout import Lockout
-from proxy.access.revoked_sessions import Revoke, RevokedFile, RevokedSessions
-from proxy.access.session import Sessions, session_key
+from proxy.access.revoked_sessions import Revoke, RevokedSessions
 from proxy.cache.disk_store import DiskStore
 from proxy.cache.static_cache import StaticCache
 from proxy.certs.acme.solvers import challenge_folder
+from proxy.config.routes import RouteConfiguration, route_configurations
+from proxy.config.sections import UpstreamSettings
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
 from proxy.http1.server import Http1Server
@@ -39,6 +38,7 @@ from proxy.proxying.router import Router
 from proxy.rules.compression import compressible_folders
 from proxy.rules.networks import Networks
 from proxy.rules.site import Site, make_site
+from proxy.rules.stripped_prefix import StrippedPrefix
 from proxy.runtime.descriptors import raise_descriptor_limit
 from proxy.runtime.listen_fds import passed_sockets
 
@@ -85,8 +85,10 @@ def fit_to_descriptors(limits: Limits, settings: Settings) -> Limits:
     """
     # A request for a path of labgate's own takes one more than a forwarded one, and an idle
     # connection to labgate's web application two.
-    others = settings.upstream.idle_connections + WEB_APP_REQUESTS
-    others += 2 * WEB_APP_IDLE_CONNECTIONS
+    others = 0
+    for route in route_configurations(settings):
+        others += route.upstream.idle_connections if route.upstream is not None else 0
+        others += WEB_APP_REQUESTS + 2 * WEB_APP_IDLE_CONNECTIONS
     fitting = raise_descriptor_limit(limits.connections, others)
     if fitting < limits.connections and "connections" in settings.limits.model_fields_set:
         log.warning(
@@ -101,34 +103,42 @@ def fit_to_descriptors(limits: Limits, settings: Settings) -> Limits:
     return replace(limits, connections=fitting, connections_per_address=per_address)
 
 
-def build_site(settings: Settings, upstream: UpstreamAddress) -> Site:
-    """The rules' view of the configuration."""
+def build_site(settings: Settings, route: RouteConfiguration, upstream: UpstreamAddress) -> Site:
+    """The rules' view of the configuration, for the requests of one route."""
+    stripped = None
+    if route.strip_prefix:
+        stripped = StrippedPrefix(route.path.encode(), upstream.base_path.encode())
+    # What is behind a stripped prefix has no path of Jupyter's.
+    compressed = settings.compression.enabled and stripped is None
     return make_site(
-        settings.origins,
+        route.origins,
         upstream.origin,
-        preserve=settings.site.rewrite == "preserve",
-        canonical_redirect=settings.site.canonical_redirect,
-        websocket_without_origin=settings.site.websocket_without_origin,
-        base_path=upstream.base_path,
+        preserve=route.preserve,
+        canonical_redirect=route.canonical_redirect,
+        websocket_without_origin=route.websocket_without_origin,
+        base_path=route.path if stripped is not None else upstream.base_path,
         challenges=settings.acme.webroot is not None
         or (settings.listen.tls and not settings.local),
         hsts_seconds=settings.hsts_seconds,
-        allow=Networks(settings.access.allow),
+        allow=Networks(route.allow),
         trusted_proxies=Networks(settings.access.trusted_proxies),
-        requires_login=settings.access.htpasswd is not None,
-        observe=settings.inspector.observe,
-        embed_in=tuple(origin.encode("ascii") for origin in settings.site.embed_in),
-        compressible=compressible_folders(upstream.base_path)
-        if settings.compression.enabled
-        else (),
+        requires_login=route.htpasswd is not None,
+        observe=settings.inspector.observe and route.upstream is not None,
+        embed_in=tuple(origin.encode("ascii") for origin in route.embed_in),
+        compressible=compressible_folders(upstream.base_path) if compressed else (),
+        has_upstream=route.upstream is not None,
+        folder=route.path.rstrip("/").encode(),
+        stripped=stripped,
     )
 
 
-def build_router(settings: Settings, limits: Limits, jupyter: Pool, web_app: Pool) -> Router:
-    """The routes to Jupyter, whose address comes later (``Router.use``), and to ``web_app``."""
+def build_router(
+    settings: Settings, route: RouteConfiguration, limits: Limits, jupyter: Pool, web_app: Pool
+) -> Router:
+    """The ways to Jupyter, whose address comes later (``Router.use``), and to ``web_app``."""
     trusted_proxies = Networks(settings.access.trusted_proxies)
     return Router(
-        build_site(settings, UNKNOWN_UPSTREAM),
+        build_site(settings, route, UNKNOWN_UPSTREAM),
         jupyter,
         web_app,
         new_request_limit(limits, trusted_proxies),
@@ -136,16 +146,8 @@ def build_router(settings: Settings, limits: Limits, jupyter: Pool, web_app: Poo
     )
 
 
-def build_jupyter_pool(settings: Settings) -> Pool:
-    """The connections to Jupyter, whose address comes later (``Pool.move``)."""
-    pool = Pool(None)
-    change_jupyter_pool(pool, settings)
-    return pool
-
-
-def change_jupyter_pool(pool: Pool, settings: Settings) -> None:
+def change_jupyter_pool(pool: Pool, upstream: UpstreamSettings) -> None:
     """Use the times and numbers of a configuration from now on."""
-    upstream = settings.upstream
     pool.change(
         connect_timeout_seconds=upstream.connect_timeout_seconds,
         idle_connections=upstream.idle_connections,
@@ -155,13 +157,19 @@ def change_jupyter_pool(pool: Pool, settings: Settings) -> None:
     )
 
 
-def build_static_cache(settings: Settings, jupyter: Pool) -> StaticCache | None:
-    """The static files of Jupyter that are kept; None if none are."""
-    if not settings.cache.enabled:
+def build_static_cache(
+    settings: Settings, route: RouteConfiguration, jupyter: Pool
+) -> StaticCache | None:
+    """The static files of one Jupyter that are kept; None if none are.
+
+    Routes share the memory that is configured equally.
+    """
+    if not settings.cache.enabled or route.upstream is None or route.strip_prefix:
         return None
-    max_bytes = settings.cache.memory_mib * 2**20
+    max_bytes = settings.cache.memory_mib * 2**20 // max(1, len(settings.routes))
     # Others may share the state folder, and have another Jupyter behind their names.
-    name = settings.origins[0].spelled_out.replace(":", "_")
+    name = f"{route.origins[0].spelled_out}{route.path.rstrip('/')}"
+    name = name.replace(":", "_").replace("/", "_")
     disk = DiskStore(settings.state_folder / "static-files" / name, max_bytes)
     return StaticCache(jupyter, disk, max_bytes)
 
@@ -247,34 +255,6 @@ def build_server(
     return AiohttpServer(
         dispatch, limits=limits, connection_limit=connection_limit, plain_redirects=plain_redirects
     )
-
-
-def build_access_control(
-    settings: Settings, lockout: Lockout, digest_key: bytes, shared: SharedResources | None = None
-) -> AccessControl | None:
-    """Access control; None if it requires no password and counts no failures.
-
-    Args:
-        settings: The configuration.
-        lockout: Counts failed logins.
-        digest_key: Makes the digests that passwords are remembered by.
-        shared: Given to a worker.
-
-    Raises:
-        StartError: The htpasswd file cannot be read, or is malformed.
-    """
-    access = settings.access
-    if access.htpasswd is None and not access.login_failures:
-        return None
-    if access.htpasswd is None:
-        return AccessControl(lockout, key=digest_key)
-    htpasswd = Htpasswd(access.htpasswd)
-    if shared is not None:
-        sessions = Sessions(shared.session_key, shared.revoked)
-        return AccessControl(lockout, htpasswd, sessions, digest_key, shared.revoke)
-    file = RevokedFile(settings.state_folder)
-    sessions = Sessions(session_key(settings.state_folder), file.revoked)
-    return AccessControl(lockout, htpasswd, sessions, digest_key, file.save)
 
 
 def build_header_printer(settings: Settings) -> HeaderPrinter:

@@ -86,6 +86,11 @@ class Edge:
             if isinstance(listener, Listener):
                 listener.proxy_protocol_senders = self._senders
 
+    def dispatch_to(self, dispatch: Dispatch) -> None:
+        """Give it every request that comes from now on, also those of open connections."""
+        for server in self._servers:
+            server.dispatch_to(dispatch)
+
     async def enforce_timeouts(self) -> None:
         """End the connections that take too long; call it twice a second."""
         for listener in self._listeners:

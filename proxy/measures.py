@@ -6,11 +6,13 @@ Tested by tests/web/test_metrics.py and tests/e2e/test_status.py.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from time import monotonic
+from typing import Protocol
 
 from proxy.access.lockout import Lockout
 from proxy.observe.loop_lag import LoopLag
-from proxy.observe.measurements import Counts, Now, sum_of
+from proxy.observe.measurements import Counts, Now, RouteCounts, RouteNow, sum_of
 from proxy.observe.traffic import Traffic
 from proxy.proxying.open_requests import OpenRequests
 from proxy.proxying.pool import Pool
@@ -18,40 +20,61 @@ from proxy.proxying.router import Router
 from proxy.runtime.resident_memory import resident_bytes
 
 
+class MeasuredRoute(Protocol):
+    """A route, as far as it is measured."""
+
+    @property
+    def name(self) -> str:
+        """Its name in metrics."""
+
+    @property
+    def router(self) -> Router:
+        """Has the cache."""
+
+    @property
+    def pool(self) -> Pool:
+        """The connections to its Jupyter."""
+
+    @property
+    def open_requests(self) -> OpenRequests:
+        """Those that came to it."""
+
+    @property
+    def traffic(self) -> Traffic | None:
+        """Counts requests; None where there are no metrics."""
+
+
 class Measures:
     """The measurements of an ``Application``.
 
     Args:
-        router: Has the cache.
+        routes: Those that there are now.
         lockout: Who is locked out.
-        pool: The connections to Jupyter.
-        open_requests: Those of all listeners.
-        traffic: Counts requests; None where there are no metrics.
+        lag: Whether to measure the event loop, for metrics.
     """
 
     def __init__(
-        self,
-        router: Router,
-        lockout: Lockout,
-        pool: Pool,
-        open_requests: OpenRequests,
-        traffic: Traffic | None,
+        self, routes: Callable[[], Iterable[MeasuredRoute]], lockout: Lockout, *, lag: bool
     ) -> None:
-        self._router = router
+        self._routes = routes
         self._lockout = lockout
-        self._pool = pool
-        self._open_requests = open_requests
-        self._traffic = traffic
+        self._measures_lag = lag
         self._lag = LoopLag()
+        self._ended = Counts()
 
     def start(self) -> None:
         """Measure the event loop, if there are metrics."""
-        if self._traffic is not None:
+        if self._measures_lag:
             self._lag.start()
 
     def stop(self) -> None:
         """Measure it no more."""
         self._lag.stop()
+
+    def ended(self, route: MeasuredRoute) -> None:
+        """Keep what a route has counted that there will not be any more."""
+        self._ended.add_all(_counts_of(route))
+        self._ended.routes.pop(route.name, None)
 
     def now(self, connections: int) -> Now:
         """What goes up and down.
@@ -59,27 +82,55 @@ class Measures:
         Args:
             connections: Open ones of clients.
         """
-        cache, websockets = self._router.jupyter.cache, len(self._open_requests.tunnels)
+        routes: dict[str, RouteNow] = {}
+        files = cached_bytes = 0
+        for route in self._routes():
+            routes.setdefault(route.name, RouteNow()).add(_now_of(route))
+            if (cache := route.router.jupyter.cache) is not None:
+                files += len(cache.files)
+                cached_bytes += cache.files.size_bytes
+        total = RouteNow()
+        for one in routes.values():
+            total.add(one)
         return Now(
             connections=connections,
-            websockets=websockets,
-            requests=self._open_requests.count - websockets,
-            idle_connections=self._pool.idle,
-            busy_connections=self._pool.connections - self._pool.idle,
+            websockets=total.websockets,
+            requests=total.requests,
+            idle_connections=total.idle_connections,
+            busy_connections=total.busy_connections,
             locked_out=len(self._lockout.locked_out(monotonic())),
             memory_bytes=resident_bytes(os.getpid()),
             loop_lag_seconds=self._lag.seconds,
-            cached_files=len(cache.files) if cache is not None else 0,
-            cached_bytes=cache.files.size_bytes if cache is not None else 0,
+            cached_files=files,
+            cached_bytes=cached_bytes,
+            routes=routes,
         )
 
     def counts(self) -> Counts:
         """What only grows; nothing where there are no metrics."""
-        counts = sum_of([] if self._traffic is None else [self._traffic.counts])
-        for tunnel in self._open_requests.tunnels:
-            counts.bytes_up += tunnel.bytes_up
-            counts.bytes_down += tunnel.bytes_down
+        counts = sum_of([self._ended, *map(_counts_of, self._routes())])
         counts.lockouts = self._lockout.caused
-        if (cache := self._router.jupyter.cache) is not None:
-            counts.cache_hits, counts.cache_saved_bytes = cache.hits, cache.saved_bytes
         return counts
+
+
+def _now_of(route: MeasuredRoute) -> RouteNow:
+    websockets, pool = len(route.open_requests.tunnels), route.pool
+    return RouteNow(
+        websockets=websockets,
+        requests=route.open_requests.count - websockets,
+        idle_connections=pool.idle,
+        busy_connections=pool.connections - pool.idle,
+    )
+
+
+def _counts_of(route: MeasuredRoute) -> Counts:
+    counts = sum_of([] if route.traffic is None else [route.traffic.counts])
+    for tunnel in route.open_requests.tunnels:
+        counts.bytes_up += tunnel.bytes_up
+        counts.bytes_down += tunnel.bytes_down
+    if (cache := route.router.jupyter.cache) is not None:
+        counts.cache_hits, counts.cache_saved_bytes = cache.hits, cache.saved_bytes
+    counts.routes = {
+        route.name: RouteCounts(dict(counts.requests), counts.bytes_up, counts.bytes_down)
+    }
+    return counts

@@ -40,7 +40,7 @@ class Mount:
     """
 
     def __init__(self, settings: Settings, *, access_log: bool = False) -> None:
-        if not settings.upstream.url:
+        if not settings.upstream.url and not settings.routes:
             message = "upstream.url: name the Jupyter to forward to, as http://127.0.0.1:8888"
             raise UsageError(message)
         if settings.inspector.observe:
@@ -52,8 +52,9 @@ class Mount:
             raise UsageError(message)
         listen = settings.listen.model_copy(update={"tls": False})
         settings = settings.model_copy(update={"listen": listen})
-        self._upstream = settings.upstream.address
-        self._upstream.check()
+        self._upstream = settings.upstream.address if settings.upstream.url else None
+        if self._upstream is not None:
+            self._upstream.check()
         self._application = Application(settings, access_log=access_log, renew=False)
         limits = Limits(**settings.limits.model_dump())
         self._front = ProxyHandler(self._application.dispatch, limits)
@@ -75,7 +76,8 @@ class Mount:
             StartError: The htpasswd file is invalid.
         """
         await self._application.start(Ports([], []))
-        self._application.connect_to(self._upstream)
+        if self._upstream is not None:
+            self._application.connect_to(self._upstream)
         checks = spawn(
             run_periodically([self._front.enforce_timeouts], CHECK_SECONDS), "timeouts of a mount"
         )

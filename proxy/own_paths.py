@@ -5,15 +5,13 @@ Tested by tests/test_app.py and tests/web/test_app.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from proxy.access.access_control import AccessControl
 from proxy.builders import build_web_app_pool, challenge_folders
 from proxy.config.settings import Settings
-from proxy.jupyter.readiness import is_ready
 from proxy.net.limits import Limits
-from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.head import Field, RequestHead
 from proxy.web.in_process import InProcessUpstream
 
@@ -30,7 +28,7 @@ class OwnPaths:
     Args:
         settings: The configuration.
         limits: Of the application.
-        upstream: Where Jupyter is now; None if that is not known yet.
+        upstream_answers: Whether Jupyter does.
         access_control: The one in force; None if there is none.
     """
 
@@ -38,11 +36,11 @@ class OwnPaths:
         self,
         settings: Settings,
         limits: Limits,
-        upstream: Callable[[], UpstreamAddress | None],
+        upstream_answers: Callable[[], Awaitable[bool]],
         access_control: Callable[[], AccessControl | None],
     ) -> None:
         self._challenge_folders = challenge_folders(settings)
-        self._upstream, self._access_control = upstream, access_control
+        self._upstream_answers, self._access_control = upstream_answers, access_control
         self._in_process = InProcessUpstream(self._make_app, limits)
         self.pool = build_web_app_pool(self._in_process)
 
@@ -71,7 +69,3 @@ class OwnPaths:
     async def _end_sessions(self, head: RequestHead) -> tuple[Field, ...]:
         access_control = self._access_control()
         return await access_control.log_out(head) if access_control is not None else ()
-
-    async def _upstream_answers(self) -> bool:
-        address = self._upstream()
-        return address is not None and await is_ready(address)

@@ -26,15 +26,12 @@ class Reporting:
     """Writes what the configuration wants to be written of requests.
 
     Args:
-        services: Of the handlers of requests; gets the observers.
         inspector: Captures for ``--show-headers`` and the inspector.
-        traffic: Counts for the metrics; None without them.
     """
 
-    def __init__(self, services: Services, inspector: Inspector, traffic: Traffic | None) -> None:
-        self._services = services
+    def __init__(self, inspector: Inspector) -> None:
+        self._observed: list[tuple[Services, Traffic | None]] = []
         self._inspector = inspector
-        self._traffic = traffic
         self._access_log: AccessLog | None = None
         self._started = False
         self._capture: CaptureOptions | None = None
@@ -45,6 +42,20 @@ class Reporting:
         self._started = True
         if self._access_log is not None:
             self._access_log.attach(log)
+
+    def observe(self, services: Services, traffic: Traffic | None) -> None:
+        """Write of the requests of these handlers, too.
+
+        Args:
+            services: Gets the observers.
+            traffic: Counts for the metrics; None without them.
+        """
+        self._observed.append((services, traffic))
+        self._equip(services, traffic)
+
+    def forget(self, services: Services) -> None:
+        """There are no more requests of these handlers."""
+        self._observed = [one for one in self._observed if one[0] is not services]
 
     def prepare(self, settings: Settings, *, access_log: bool) -> Callable[[], None]:
         """Check a configuration; the result reports as it says.
@@ -67,13 +78,8 @@ class Reporting:
             self._write_access_log(logged)
         if self._access_log is not None:
             self._access_log.health = settings.log.health
-        observers: list[Observer] = [
-            one for one in (self._access_log, self._traffic) if one is not None
-        ]
-        self._services.observers = Observers(
-            head=() if self._traffic is None else (self._traffic.on_head,), end=tuple(observers)
-        )
-        self._services.log.access_log = logged
+        for services, traffic in self._observed:
+            self._equip(services, traffic)
         if self._stop_printing is not None:
             self._stop_printing()
             self._stop_printing = None
@@ -86,6 +92,13 @@ class Reporting:
         if wanted != self._capture:
             self._capture = wanted
             self._inspector.switch(wanted)
+
+    def _equip(self, services: Services, traffic: Traffic | None) -> None:
+        observers: list[Observer] = [one for one in (self._access_log, traffic) if one is not None]
+        services.observers = Observers(
+            head=() if traffic is None else (traffic.on_head,), end=tuple(observers)
+        )
+        services.log.access_log = self._access_log is not None
 
     def _write_access_log(self, wanted: bool) -> None:
         self.stop()

@@ -44,6 +44,7 @@ LAYERS = {
     "edge": "accepts on the public ports, with servers that builders makes",
     "own_paths": "the application of labgate's own paths, as one more upstream",
     "reporting": "access log and captures of one app, as the settings want them",
+    "routes": "all that belongs to each Jupyter behind one labgate",
     "app": "puts the parts together, starts and stops them",
     "hub": "the proxy of a JupyterHub: the parts above with many upstreams and the Hub's API",
     "mount": "the same in somebody else's aiohttp application",

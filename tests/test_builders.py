@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from proxy.access.lockout import Lockout
-from proxy.builders import bind_ports, build_access_control, build_site
+from proxy.builders import bind_ports, build_site
+from proxy.config.routes import site_route
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.net.upstream_address import UpstreamAddress
+from proxy.routes.logins import Logins
 from tests.e2e.programs import free_port
 
 UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
@@ -48,14 +50,17 @@ def test_each_port_has_its_sockets(listen: dict[str, Any], main: int, plain: int
 
 
 def test_nobody_is_asked_where_there_is_nothing_to_ask_or_count() -> None:
-    lockout = Lockout(10, 900.0)
-    off = settings(access={"login_failures": 0})
-    assert build_access_control(off, lockout, b"key") is None
-    assert build_access_control(settings(), lockout, b"key") is not None
+    for failures, asked in ((0, False), (10, True)):
+        made = settings(access={"login_failures": failures})
+        logins = Logins(made, Lockout(failures, 900.0), b"key")
+        assert (logins.access_control(site_route(made)) is not None) == asked
 
 
 def test_challenges_are_answered_where_certificates_are_obtained() -> None:
     domain = {"domains": ["lab.example.org"]}
-    assert build_site(settings(site=domain), UPSTREAM).challenges
-    assert not build_site(settings(), UPSTREAM).challenges
-    assert not build_site(settings(site=domain, listen={"tls": False}), UPSTREAM).challenges
+    for made, answered in (
+        (settings(site=domain), True),
+        (settings(), False),
+        (settings(site=domain, listen={"tls": False}), False),
+    ):
+        assert build_site(made, site_route(made), UPSTREAM).challenges == answered

@@ -16,8 +16,9 @@ from proxy.cli.arguments import parse_arguments
 from proxy.cli.hub import hub_options
 from proxy.config.jupyter_settings import DEFAULT_IMAGE
 from proxy.config.load import load
+from proxy.config.route_settings import RouteSettings
 from proxy.config.section import Section
-from proxy.config.settings import Settings
+from proxy.config.settings import SECTIONS, Settings
 from proxy.errors import UsageError
 from proxy.net.ports import BACKLOG
 from tests.conftest import require
@@ -37,7 +38,7 @@ def _uncommented(*patterns: re.Pattern[str]) -> dict[str, dict[str, Any]]:
 
 
 def _sections() -> dict[str, type[Section]]:
-    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
+    sections = {name: Settings.model_fields[name].annotation for name in SECTIONS}
     assert all(isinstance(kind, type) and issubclass(kind, Section) for kind in sections.values())
     return sections  # type: ignore[return-value]
 
@@ -86,6 +87,16 @@ def test_every_key_has_a_comment_above_it() -> None:
         assert block[0].startswith("# "), block
         keys = [line for line in block if DEFAULT.fullmatch(line) or EXAMPLE.fullmatch(line)]
         assert len(keys) == 1, block
+
+
+def test_every_key_of_a_route_is_explained_and_the_example_is_accepted() -> None:
+    first, *lines = TEXT[TEXT.index("# [[routes]]") :].splitlines()
+    kept = [line.removeprefix("# ") for line in lines if not line.startswith("#     ")]
+    written = tomllib.loads("\n".join(line for line in (first[2:], *kept) if line != "#"))
+    ada, bob = Settings.model_validate(written).routes
+    assert ada.model_fields_set == set(RouteSettings.model_fields)
+    assert bob.upstream.url == "unix:/run/bob/jupyter.sock"
+    assert Settings.model_validate(written).domains == ("ada.example.org", "bob.example.org")
 
 
 def _service() -> dict[str, list[str]]:

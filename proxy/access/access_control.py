@@ -30,6 +30,8 @@ class AccessControl:
         sessions: Issues and checks the session cookies; needed with ``htpasswd``.
         key: Keys the digests of passwords and tokens; the same in all workers.
         revoke: Ends a session in every worker; needed with ``sessions``.
+        name: Of the route. A success forgives failures for the same account of the same route, so
+            that the owner of one Jupyter cannot guess the password of another without limit.
     """
 
     def __init__(
@@ -39,10 +41,12 @@ class AccessControl:
         sessions: Sessions | None = None,
         key: bytes | None = None,
         revoke: Revoke | None = None,
+        *,
+        name: str = "",
     ) -> None:
         self.lockout = lockout
         self.verifier = PasswordVerifier(key)
-        self._jupyter = JupyterLogin(lockout, self._log_lockout, key)
+        self._jupyter = JupyterLogin(lockout, self._log_lockout, key, name)
         self._own: PasswordLogin | None = None
         if htpasswd is not None:
             self._own = PasswordLogin(
@@ -52,6 +56,7 @@ class AccessControl:
                 self.verifier,
                 sessions=sessions,
                 revoke=revoke,
+                name=name,
             )
 
     def check_now(self, head: RequestHead) -> Allow | Refuse | None:

@@ -28,12 +28,18 @@ class JupyterLogin:
         lockout: Counts the failures by address.
         on_lockout: Called with an address when a failure locks it out.
         key: Keys the digests of tokens; the same in all workers.
+        name: Of the route, which its logins are counted by.
     """
 
     def __init__(
-        self, lockout: Lockout, on_lockout: Callable[[str], None], key: bytes | None = None
+        self,
+        lockout: Lockout,
+        on_lockout: Callable[[str], None],
+        key: bytes | None = None,
+        name: str = "",
     ) -> None:
         self._lockout = lockout
+        self._name = name.encode()
         self._on_lockout = on_lockout
         self._token_guesses = TokenGuesses(lockout, on_lockout, key)
 
@@ -93,7 +99,8 @@ class JupyterLogin:
         except BaseException:
             lockout.release(address)
             raise
-        return Allow(allowed.fields, LoginAttempt(address, head.target.partition(b"?")[0]))
+        path = head.target.partition(b"?")[0]
+        return Allow(allowed.fields, LoginAttempt(address, self._name + path))
 
     def _check_token(self, head: RequestHead, allowed: Allow) -> Allow | Refuse:
         """Allow a token to reach Jupyter, unless the address guesses too many."""

@@ -42,6 +42,7 @@ class PasswordLogin:
         verifier: Checks passwords.
         sessions: Issues and checks the session cookies; None issues none.
         revoke: Ends a session in every worker.
+        name: Of the route, which its accounts are counted by.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class PasswordLogin:
         *,
         sessions: Sessions | None,
         revoke: Revoke | None,
+        name: str = "",
     ) -> None:
         self._lockout = lockout
         self._on_lockout = on_lockout
@@ -60,6 +62,7 @@ class PasswordLogin:
         self._verifier = verifier
         self._sessions = sessions
         self._revoke = revoke
+        self._name = name
         self._checks: dict[tuple[str, bytes], asyncio.Task[Refuse | None]] = {}
         self._waiting: Counter[str] = Counter()
 
@@ -208,12 +211,15 @@ class PasswordLogin:
             locked_out = lockout.locked_out_seconds(address, monotonic())
             return too_many_failures(locked_out) if locked_out else BUSY
         if not right:
-            if lockout.failed(address, credentials.user, digest, monotonic()):
+            if lockout.failed(address, self._account(credentials.user), digest, monotonic()):
                 self._on_lockout(address)
             return wrong_password(head)
         log.info("basic-auth: %s logged in from %s", credentials.user, head.arrival.peer)
-        lockout.succeeded(address, credentials.user)
+        lockout.succeeded(address, self._account(credentials.user))
         return None
+
+    def _account(self, user: str) -> str:
+        return f"{self._name} {user}" if self._name else user
 
 
 def _may_set_cookie(head: RequestHead) -> bool:

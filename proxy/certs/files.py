@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,8 +67,17 @@ def acme_pair(state_folder: Path, first_name: str) -> tuple[Path, Path]:
     return folder / "fullchain.pem", folder / "privkey.pem"
 
 
-def check_covered(pairs: Sequence[CertificatePair], hosts: Sequence[str]) -> None:
+def check_covered(
+    pairs: Sequence[CertificatePair],
+    hosts: Sequence[str],
+    key_of_host: Callable[[str], str] = lambda _host: "site.domains",
+) -> None:
     """Make sure that every host has a certificate.
+
+    Args:
+        pairs: The certificates.
+        hosts: The names.
+        key_of_host: The key of the configuration that has a name, for the message.
 
     Raises:
         StartError: Naming the first host that has none, and the remedy.
@@ -81,8 +90,9 @@ def check_covered(pairs: Sequence[CertificatePair], hosts: Sequence[str]) -> Non
                 if is_public_name(host)
                 else "No public CA certifies such a name; give a certificate of your own"
             )
+            files = ", ".join(str(pair.cert) for pair in pairs)
             raise StartError(
-                f"No certificate is for {host}: {', '.join(str(pair.cert) for pair in pairs)} "
+                f"No certificate is for {host} ({key_of_host(host)}): {files} "
                 f"names {named}. {obtain} with --cert and --key."
             )
 

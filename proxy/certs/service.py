@@ -125,6 +125,7 @@ class CertificateService:
             Handshakes(settings.tls.unknown_name, http2=settings.listen.speaks_http2),
             hosts_of(settings),
             None if self._is_worker else status_file(settings.state_folder),
+            key_of_host=settings.key_of_host,
         )
 
     def _apply(self, settings: Settings, new: CertificateStore | None) -> None:

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +52,7 @@ class CertificateStore:
         hosts: The names that each need a certificate.
         status_file: Written at every change after ``publish_status``; None in a process that
             leaves it to its supervisor.
+        key_of_host: The key of the configuration that has a name, for errors.
 
     Attributes:
         managed: One for each source.
@@ -63,7 +64,10 @@ class CertificateStore:
         handshakes: Handshakes,
         hosts: Sequence[str],
         status_file: Path | None = None,
+        *,
+        key_of_host: Callable[[str], str] = lambda _host: "site.domains",
     ) -> None:
+        self._key_of_host = key_of_host
         self.managed = [ManagedCertificate(source) for source in sources]
         self.handshakes = handshakes
         self._hosts = hosts
@@ -131,7 +135,7 @@ class CertificateStore:
     def succeed_with(self, other: CertificateStore) -> None:
         """From the next handshake on serve what ``other`` has loaded, which is not used after."""
         self.managed[:] = other.managed
-        self._hosts = other._hosts
+        self._hosts, self._key_of_host = other._hosts, other._key_of_host
         self.handshakes.refuse_unknown = other.handshakes.refuse_unknown
         self._serve()
         self._write_status()
@@ -181,7 +185,7 @@ class CertificateStore:
 
     def _check_covered(self) -> None:
         pairs = [certificate.pair for certificate in self.managed if certificate.pair is not None]
-        check_covered(pairs, self._hosts)
+        check_covered(pairs, self._hosts, self._key_of_host)
 
     def _serve(self) -> None:
         # A real certificate takes precedence over a temporary one for the same name.

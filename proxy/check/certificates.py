@@ -34,7 +34,7 @@ def check_certificates(settings: Settings, now: datetime | None = None) -> Itera
         yield _usable(source, pair, now)
     if pairs and not waits:
         try:
-            check_covered(pairs, hosts_of(settings))
+            check_covered(pairs, hosts_of(settings), settings.key_of_host)
         except StartError as error:
             yield fault(SUBJECT, error)
 

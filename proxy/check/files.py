@@ -1,4 +1,4 @@
-"""The state folder, the htpasswd file and the webroot: whether this user may use them."""
+"""The state folder, the htpasswd files and the webroot: whether this user may use them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from proxy.access.htpasswd import Htpasswd
 from proxy.check.verdict import Verdict, fault, remark
+from proxy.config.routes import route_configurations
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 
@@ -16,13 +17,14 @@ from proxy.errors import StartError
 def check_files(settings: Settings) -> Iterator[Verdict]:
     """Look at what labgate reads and writes, beside certificates."""
     yield _state_folder(settings.state_folder)
-    if settings.access.htpasswd is not None:
+    routes = route_configurations(settings)
+    for file in dict.fromkeys(one.htpasswd for one in routes if one.htpasswd is not None):
         try:
-            Htpasswd(settings.access.htpasswd)
+            Htpasswd(file)
         except StartError as error:
             yield fault("Passwords", error)
         else:
-            yield Verdict("Passwords", f"{settings.access.htpasswd} can be read.")
+            yield Verdict("Passwords", f"{file} can be read.")
     webroot = settings.acme.webroot
     if webroot is not None and not webroot.is_dir():
         yield remark("Webroot", f"{webroot} does not exist yet; certbot --webroot needs it.")

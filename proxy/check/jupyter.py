@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 import aiodocker
 
 from proxy.check.verdict import Verdict, fault, remark
+from proxy.config.route_settings import route_name
+from proxy.config.routes import RouteConfiguration, served_routes
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.jupyter.container_action import is_ours
@@ -20,7 +22,7 @@ from proxy.jupyter.engine import (
 from proxy.jupyter.foreign_container import foreign_container_error
 from proxy.jupyter.process import ProcessLauncher
 from proxy.jupyter.process_command import jupyter_program
-from proxy.jupyter.readiness import is_ready, is_silent
+from proxy.jupyter.readiness import answers, is_ready, is_silent
 from proxy.net.upstream_address import DEFAULT_UPSTREAM, UpstreamAddress
 
 ANSWER_SECONDS = 5.0
@@ -28,6 +30,10 @@ ANSWER_SECONDS = 5.0
 
 async def check_jupyter(settings: Settings) -> AsyncIterator[Verdict]:
     """Look at whatever the configuration launches or names."""
+    for number, route in enumerate(served_routes(settings)):
+        yield await _check_route(f"{route_name(number)} upstream", route)
+    if not settings.site_has_jupyter:
+        return
     if settings.upstream.url:
         yield await _check_upstream(settings.upstream.address)
         return
@@ -47,6 +53,30 @@ async def check_jupyter(settings: Settings) -> AsyncIterator[Verdict]:
                 yield verdict
             return
     yield _check_process(settings)
+
+
+async def _check_route(key: str, route: RouteConfiguration) -> Verdict:
+    """Look at the upstream of one of ``[[routes]]``; ``key`` names it in the file."""
+    address = route.address
+    assert address is not None, "each has one"
+    leads = f"{route.public_address} leads to {address}"
+    try:
+        address.check()
+    except StartError as error:
+        return fault("Route", f"{leads}. {key}: {error}")
+    if await answers(address, ANSWER_SECONDS, any_program=route.strip_prefix):
+        return Verdict("Route", f"{leads}, which answers.")
+    if await is_silent(address, ANSWER_SECONDS):
+        return fault(
+            "Route",
+            f"{leads}, where nothing answers. Start it there, or write where it is ({key}); until "
+            "then requests get 503.",
+        )
+    return fault(
+        "Route",
+        f"{leads}, which is no Jupyter, or has another base_url than {address.base_path}: start it "
+        f"with --ServerApp.base_url={address.base_path}, or correct {key}.",
+    )
 
 
 async def _check_upstream(address: UpstreamAddress) -> Verdict:

@@ -14,6 +14,7 @@
 - ``hub``            ``labgate hub``
 - ``side_listeners``  metrics and the admin socket, beside the public ports
 - ``ready_lines``    the lines that are printed when everything is ready
+- ``report_ready``   prints them, and tells the service manager
 - ``administration``  what a running labgate serves on its admin socket
 - ``check``          ``labgate check``
 - ``shown_settings``  the configuration in force

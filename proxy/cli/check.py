@@ -62,7 +62,7 @@ def _configuration(read: ValidPart, parsed: argparse.Namespace) -> list[Verdict]
     settings = read.settings
     if settings is not None:
         verdicts += [fault(SUBJECT, said) for said in ineffective_options(settings, parsed.typed)]
-        launches = not settings.upstream.url
+        launches = not settings.upstream.url and settings.site_has_jupyter
         remarks = ineffective_keys(settings, parsed.typed, launches=launches)
         verdicts += [remark(SUBJECT, said) for said in remarks]
         if launches_and_serves(settings):

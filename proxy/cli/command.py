@@ -175,6 +175,7 @@ def _prepare_bench(parsed: argparse.Namespace) -> None:
     }
     flags["inspector"] = {"enabled": True, "observe": True, "content": parsed.content}
     flags["access"] = {"htpasswd": None}
+    flags["routes"] = []
 
 
 def _needs_its_name(url: str) -> bool:

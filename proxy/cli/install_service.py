@@ -86,7 +86,7 @@ def service_files(
         typed: The keys that are written into it.
         machine: Where labgate and its configuration are.
     """
-    serve = bool(settings.upstream.url)
+    serve = bool(settings.upstream.url) or not settings.site_has_jupyter
     values: dict[str, dict[str, Any]] = {}
     for key in typed:
         section, name = key.split(".")

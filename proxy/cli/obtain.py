@@ -58,7 +58,7 @@ def _check(settings: Settings) -> None:
     Raises:
         StartError: It does not: why, and the remedy.
     """
-    domain = settings.site.domains[0]
+    domain = settings.domains[0]
     if not settings.listen.tls:
         raise UsageError("listen.tls is off, so labgate needs no certificate.")
     if settings.local:

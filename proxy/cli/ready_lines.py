@@ -14,6 +14,7 @@ from textwrap import wrap
 from typing import TextIO
 from urllib.parse import quote
 
+from proxy.config.routes import served_routes
 from proxy.config.settings import Settings
 from proxy.jupyter.launcher import Launched, Login
 from proxy.jupyter.login_token import FILE_NAME
@@ -42,9 +43,34 @@ class Reader:
 
 
 def ready_lines(
-    settings: Settings, jupyter: Launched, authority: Path | None, reader: Reader
+    settings: Settings, jupyter: Launched | None, authority: Path | None, reader: Reader
 ) -> list[tuple[str, str]]:
-    """Label and text of every line; a line without a label continues the previous one."""
+    """Label and text of every line; a line without a label continues the previous one.
+
+    Args:
+        settings: The configuration.
+        jupyter: The site's; None if all are in ``[[routes]]``.
+        authority: The development CA's certificate; None if there is none.
+        reader: Who reads them.
+    """
+    lines = _of_jupyter(settings, jupyter, reader) if jupyter is not None else []
+    lines += [
+        ("Route", f"{route.public_address} leads to {route.address}")
+        for route in served_routes(settings)
+    ]
+    if not settings.listen.tls:
+        where = f"plain HTTP on port {settings.http_port}; TLS ends in front of labgate"
+        lines.append(("Serving", where))
+    if authority is not None:
+        lines.append(("Trust", f"browsers warn until they trust {authority}"))
+        if reader.terminal:
+            lines += [("", line) for line in _how_to_trust(authority, reader.system)]
+    lines.append(("Stop", _stop(jupyter, reader)))
+    return lines
+
+
+def _of_jupyter(settings: Settings, jupyter: Launched, reader: Reader) -> list[tuple[str, str]]:
+    """The site's own Jupyter."""
     origin, base_path, login = settings.origins[0], jupyter.address.base_path, jupyter.login
     address = f"{origin}{base_path}lab"
     if login.kind == "token" and reader.terminal:
@@ -56,14 +82,6 @@ def ready_lines(
     ]
     if jupyter.work_location:
         lines.append(("Work", jupyter.work_location))
-    if not settings.listen.tls:
-        where = f"plain HTTP on port {settings.http_port}; TLS ends in front of labgate"
-        lines.append(("Serving", where))
-    if authority is not None:
-        lines.append(("Trust", f"browsers warn until they trust {authority}"))
-        if reader.terminal:
-            lines += [("", line) for line in _how_to_trust(authority, reader.system)]
-    lines.append(("Stop", _stop(jupyter, reader)))
     return lines
 
 
@@ -111,8 +129,10 @@ def _where(jupyter: Launched) -> str:
     return f"{jupyter.description}, at {jupyter.address}"
 
 
-def _stop(jupyter: Launched, reader: Reader) -> str:
+def _stop(jupyter: Launched | None, reader: Reader) -> str:
     how = "Ctrl-C" if reader.interactive else "SIGTERM"
+    if jupyter is None:
+        return f"{how} stops labgate; the Jupyters go on"
     if jupyter.stopped_with_labgate:
         ends = f"Jupyter ({jupyter.stopped_with_labgate})"
         if jupyter.outlives_labgate and not reader.interactive:

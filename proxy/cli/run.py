@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import ExitStack, asynccontextmanager, closing
 from typing import Any
 
 from proxy.app import Application
 from proxy.builders import bind_ports
-from proxy.certs.development_ca import authority_file
 from proxy.cli.confirm import confirm_on_terminal
-from proxy.cli.ready_lines import Reader, print_progress, print_ready, ready_lines
+from proxy.cli.ready_lines import print_progress
+from proxy.cli.report_ready import report_ready
 from proxy.cli.signals import runs_interactively, until_stopped
+from proxy.config.routes import served_routes
 from proxy.config.settings import Settings
 from proxy.jupyter.launcher import Launched, Launcher, Login
-from proxy.jupyter.readiness import is_silent
 from proxy.jupyter.supervision import Supervision
 from proxy.net.upstream_address import UpstreamAddress
+from proxy.routes.probes import silent_ones
 from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.tasks import spawn
@@ -64,7 +64,6 @@ async def serve(settings: Settings, read: Read, *, take_over: bool = False) -> i
         take_over: Whether to take over from the labgate that runs with this state folder.
     """
     address = upstream_of(settings, launches=False)
-    assert address is not None, "without one it raises"
     app = _application(settings, launches=False)
     configuration = LiveConfiguration(settings, read, "serve")
     lifetime = await _begin(settings, app, take_over=take_over)
@@ -151,18 +150,28 @@ async def _end(app: Serving, lifetime: Lifetime) -> None:
 
 
 async def _serve_running(
-    configuration: LiveConfiguration, app: Serving, address: UpstreamAddress, lifetime: Lifetime
+    configuration: LiveConfiguration,
+    app: Serving,
+    address: UpstreamAddress | None,
+    lifetime: Lifetime,
 ) -> None:
-    """Open ports and serve until cancelled."""
+    """Open ports and serve until cancelled; ``address`` is None if all are in ``[[routes]]``."""
     try:
-        app.connect_to(address)
-        app.jupyter.enter("not launched here")
-        probing = spawn(is_silent(address, UPSTREAM_PROBE_SECONDS), "jupyter: first look")
+        launched = None
+        addresses = [route.address for route in served_routes(configuration.settings)]
+        if address is not None:
+            app.connect_to(address)
+            app.jupyter.enter("not launched here")
+            launched = Launched(address, Login("unknown"), "")
+            addresses.insert(0, address)
+        probing = spawn(silent_ones(addresses, UPSTREAM_PROBE_SECONDS), "jupyter: first look")
         await _open_ports(configuration.settings, app, lifetime.takeover)
-        silent = f"nothing answers at {address} yet; requests get 503 until it does"
-        waiting = [silent] if await probing else []
+        waiting = [
+            f"nothing answers at {silent} yet; requests get 503 until it does"
+            for silent in await probing
+        ]
         await _complete(app, lifetime)
-        _report_ready(configuration, app, Launched(address, Login("unknown"), ""), waiting)
+        report_ready(configuration, app, launched, waiting)
         await asyncio.Event().wait()
     finally:
         await _end(app, lifetime)
@@ -224,7 +233,7 @@ async def _supervise(
         if now.address != known.address:
             app.connect_to(now.address)
         if reported and (now.address, now.login) != (known.address, known.login):
-            _report_ready(configuration, app, now)
+            report_ready(configuration, app, now)
         known = now
 
     supervision = Supervision(
@@ -237,7 +246,7 @@ async def _supervise(
     seconds = configuration.settings.jupyter.start_timeout_seconds
     launched = await supervision.wait_for_first_answer(launched, seconds)
     await _complete(app, lifetime)
-    _report_ready(configuration, app, launched)
+    report_ready(configuration, app, launched)
     reported = True
     ended = await supervision.run()
     print_progress(f"Jupyter was shut down ({ended.reason}); labgate stops too.")
@@ -253,37 +262,3 @@ async def _stop(launcher: Launcher, force: asyncio.Event) -> None:
     for task in (*unfinished, forcing):
         task.cancel()
     await asyncio.wait({stopping, forcing})
-
-
-def _report_ready(
-    configuration: LiveConfiguration,
-    app: Serving,
-    jupyter: Launched,
-    waiting: Sequence[str] = (),
-) -> None:
-    """Report to people and to the service manager that everything is ready.
-
-    Args:
-        configuration: The one in force.
-        app: The application or the supervisor.
-        jupyter: The Jupyter that is served.
-        waiting: Sentences about what is not available yet.
-    """
-    settings = configuration.settings
-    store = app.certificates
-    made = store is not None and store.managed[0].source.kind == "development"
-    authority = authority_file(settings.state_folder) if made else None
-    interactive = runs_interactively()
-    reader = Reader(terminal=interactive and os.isatty(2), interactive=interactive)
-    lines = ready_lines(settings, jupyter, authority, reader)
-    lines[-1:-1] = [("Waiting", wait) for wait in waiting]
-    for entry in store.managed if store is not None else ():
-        if entry.temporary:
-            place = f"a certificate at {entry.source.cert}"
-            if entry.source.kind == "ACME":
-                place = f"the certificate for {entry.name} from {settings.acme.directory}"
-            wait = f"for {place}; a temporary one serves until then"
-            lines.insert(-1, ("Waiting", wait))
-    print_ready(lines)
-    sd_notify("READY=1")
-    configuration.ready.set()

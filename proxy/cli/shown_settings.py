@@ -8,7 +8,8 @@ from typing import Any
 
 from proxy.config.load import COMMAND_LINE, Sources, source_of
 from proxy.config.problems import SECRETS
-from proxy.config.settings import Settings
+from proxy.config.sections import UpstreamSettings
+from proxy.config.settings import SECTIONS, Settings
 from proxy.config.toml_value import toml_value
 
 DEFAULT = "default"
@@ -24,7 +25,7 @@ def shown_settings(settings: Settings, sources: Sources) -> Iterator[str]:
         settings: The configuration.
         sources: Where its values come from.
     """
-    for section in Settings.model_fields:
+    for section in SECTIONS:
         yield f"[{section}]"
         written = [
             (f"{key} = {_value(settings, section, key)}", _source(section, key, sources))
@@ -33,6 +34,11 @@ def shown_settings(settings: Settings, sources: Sources) -> Iterator[str]:
         width = min(max(len(line) for line, _ in written), 60)
         for line, source in written:
             yield f"{line:<{width}}  # {source}"
+        yield ""
+    for route in settings.routes:
+        yield "[[routes]]"
+        for key in sorted(route.model_fields_set):
+            yield f"{key} = {_route_value(getattr(route, key))}"
         yield ""
 
 
@@ -63,3 +69,13 @@ def _derived(settings: Settings) -> dict[str, Any]:
         "listen.http_port": settings.http_port,
         "state.folder": settings.state_folder,
     }
+
+
+def _route_value(value: Any) -> str:
+    """A value of a route: its upstream is a table where it has more than an address."""
+    if not isinstance(value, UpstreamSettings):
+        return toml_value(value)
+    given = {key: getattr(value, key) for key in sorted(value.model_fields_set)}
+    if set(given) == {"url"}:
+        return toml_value(value.url)
+    return f"{{ {', '.join(f'{key} = {toml_value(one)}' for key, one in given.items())} }}"

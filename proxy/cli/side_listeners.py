@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import bind_private, remove_private
-from proxy.config.settings import Settings
+from proxy.config.routes import served_routes, site_route
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.inspector.explanation_log import ExplanationLog
 from proxy.jupyter.readiness import is_ready
 from proxy.net.ports import bind
+from proxy.routes.probes import routes_answer
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.tasks import spawn
 from proxy.service.handover import Handover
@@ -56,7 +57,7 @@ async def with_side_listeners(
         lifetime: Has the sockets of a predecessor, and gets those for a successor.
         work: Ends with labgate.
     """
-    serving = _with_metrics(configuration.settings, app, lifetime, work)
+    serving = _with_metrics(configuration, app, lifetime, work)
     await _with_admin(configuration, app, lifetime, serving)
 
 
@@ -143,9 +144,13 @@ async def _start_admin_later(
 
 
 async def _with_metrics(
-    settings: Settings, app: Serving, lifetime: Lifetime, work: Coroutine[Any, Any, None]
+    configuration: LiveConfiguration,
+    app: Serving,
+    lifetime: Lifetime,
+    work: Coroutine[Any, Any, None],
 ) -> None:
     """Run ``work``, and export metrics meanwhile if they are configured."""
+    settings = configuration.settings
     if not settings.listen.metrics:
         await work
         return
@@ -157,24 +162,36 @@ async def _with_metrics(
         if listening is None:
             (listening,) = bind([host], port, "--metrics", address_flag="--metrics")
         lifetime.handover.sockets["metrics"] = listening
-        async with serve_metrics(host, _scrape_of(app), listening):
+        async with serve_metrics(host, _scrape_of(configuration, app), listening):
             await work
 
 
-def _scrape_of(app: Serving) -> Callable[[], Awaitable[list[Metric]]]:
+def _scrape_of(
+    configuration: LiveConfiguration, app: Serving
+) -> Callable[[], Awaitable[list[Metric]]]:
     """What makes the metrics of this moment."""
     from proxy.observe.metrics import JupyterState, metrics_of  # noqa: PLC0415  see above
     from proxy.web.health import Readiness  # noqa: PLC0415
 
     async def answers() -> bool:
+        if not configuration.settings.site_has_jupyter:
+            return all((await up_by_name()).values())
         return app.upstream is not None and await is_ready(app.upstream)
+
+    async def up_by_name() -> dict[str, bool]:
+        routes = served_routes(configuration.settings)
+        each = await routes_answer(routes)
+        return {route.name: up for route, up in zip(routes, each, strict=True)}
 
     ready = Readiness(answers)
 
     async def scrape() -> list[Metric]:
-        (counts, now), is_up = await asyncio.gather(app.measured(), ready())
+        (counts, now), is_up, routes = await asyncio.gather(app.measured(), ready(), up_by_name())
+        settings = configuration.settings
+        if routes and settings.site_has_jupyter:
+            routes = {site_route(settings).name: is_up, **routes}
         jupyter = JupyterState(is_up, app.jupyter.phase, app.jupyter.restarts)
         certificates = app.certificates.managed if app.certificates is not None else ()
-        return metrics_of(counts, now, jupyter, certificates)
+        return metrics_of(counts, now, jupyter, certificates, routes)
 
     return scrape

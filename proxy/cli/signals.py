@@ -88,7 +88,8 @@ async def until_stopped(
 def longest_wait(settings: Settings) -> str:
     """What a stop waits for, and for how long at most."""
     seconds = f"{settings.listen.drain_seconds:g} s"
-    if settings.jupyter.launch == "none" or settings.upstream.url:
+    served_only = settings.upstream.url or not settings.site_has_jupyter
+    if settings.jupyter.launch == "none" or served_only:
         return f"open requests get {seconds}"
     return f"open requests get {seconds}, then Jupyter gets {JUPYTER_STOP_SECONDS:g} s"
 

@@ -48,7 +48,9 @@ def lines_of(status: Status, now: datetime) -> list[Line]:
         lines.append(("Reload", refused, "red"))
     if status["metrics"]:
         lines.append(("Metrics", f"http://{status['metrics']}/metrics", ""))
-    lines.append(_jupyter(status["jupyter"], now))
+    if status["jupyter"]["state"] != "in routes":
+        lines.append(_jupyter(status["jupyter"], now))
+    lines += _labelled("Routes", [_route(one) for one in status.get("routes", ())])
     lines.append(("Traffic", _traffic(status), ""))
     lines += _labelled("Certificate", [_certificate(one) for one in status["certificates"]])
     lines += _labelled("Locked out", [_lockout(one) for one in status["lockouts"]])
@@ -92,6 +94,14 @@ def _jupyter(jupyter: Status, now: datetime) -> Line:
     since = f", since {_since(jupyter['since'], now)}" if known else ""
     text = f"{jupyter['state']}{where}{reason}{since}{what}"
     return ("Jupyter", text, "green" if jupyter["state"] == "answers" else "yellow")
+
+
+def _route(route: Status) -> tuple[str, str]:
+    text = (
+        f"{route['address']} leads to {route['upstream']}, which {route['state']}; "
+        f"{count(route['websockets'], 'WebSocket')}"
+    )
+    return (text, "green" if route["state"] == "answers" else "yellow")
 
 
 def _traffic(status: Status) -> str:

@@ -3,6 +3,9 @@
 - ``load``                  reads file, environment and flags into one ``Settings``
 - ``settings``              the whole configuration, and values that follow from several keys
 - ``certificate_settings``  the sections ``tls`` and ``acme``: keys with their defaults
+- ``route_settings``        each of ``[[routes]]``
+- ``route_conflicts``       what two routes cannot have at once
+- ``routes``                what holds for the requests that go to one Jupyter
 - ``jupyter_settings``      the section ``jupyter``
 - ``delivery_settings``     the sections ``compression`` and ``cache``
 - ``log_settings``          the section ``log``

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from proxy.config.settings import Settings
+from proxy.config.settings import SECTIONS, Settings
 from proxy.config.types import is_public_name
 
 
@@ -61,6 +61,10 @@ def _several_names(settings: Settings) -> Obstacle | None:
     return Obstacle("site.domains", names[0]) if len(names) == 1 else None
 
 
+def _site_has_jupyter(settings: Settings) -> Obstacle | None:
+    return None if settings.site_has_jupyter else Obstacle("upstream.url", "")
+
+
 def _lockout(settings: Settings) -> Obstacle | None:
     off = settings.access.login_failures == 0
     return Obstacle("access.login_failures", "0") if off else None
@@ -88,10 +92,10 @@ _ACME = (_tls, _no_files, _public_name)
 
 NEEDS: dict[str, tuple[Need, ...]] = {
     "site.domains": (),
-    "site.rewrite": (),
-    "site.canonical_redirect": (_several_names,),
-    "site.websocket_without_origin": (),
-    "site.embed_in": (),
+    "site.rewrite": (_site_has_jupyter,),
+    "site.canonical_redirect": (_site_has_jupyter, _several_names),
+    "site.websocket_without_origin": (_site_has_jupyter,),
+    "site.embed_in": (_site_has_jupyter,),
     "site.hsts_seconds": (),  # sent behind an ingress that terminates TLS, too
     "listen.bind": (),
     "listen.https_port": (_tls,),
@@ -160,7 +164,7 @@ def keys_given(settings: Settings) -> list[str]:
     """The keys that were given by flags, environment or file."""
     return [
         f"{section}.{key}"
-        for section in Settings.model_fields
+        for section in SECTIONS
         if section in settings.model_fields_set
         for key in sorted(getattr(settings, section).model_fields_set)
     ]

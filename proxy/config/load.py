@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from proxy.config.problems import sentence
+from proxy.config.route_settings import route_name
 from proxy.config.settings import Settings
 from proxy.config.spelling import as_typed, with_full_stop
 from proxy.errors import UsageError
@@ -74,7 +75,7 @@ def merged(sources: Sources) -> dict[str, Any]:
     values_of: dict[str, Any] = {}
     for _, values in reversed(sources):
         for section, keys in values.items():
-            if not isinstance(keys, dict):
+            if not isinstance(keys, dict) or section == "routes":
                 values_of[section] = keys
             elif isinstance(values_of.setdefault(section, {}), dict):
                 values_of[section].update(keys)
@@ -124,13 +125,24 @@ def described(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
     location = [str(part) for part in problem["loc"] if not isinstance(part, int)]
     source = source_of(location, sources, value=problem["input"])
     spelled = ".".join(location)
+    if location[:1] == ["routes"]:
+        source = source_of(["routes"], sources, value=problem["input"])
+        spelled = route_key(problem["loc"])
     if source == COMMAND_LINE:
         spelled = typed.get(spelled, spelled)
     if source == ENVIRONMENT:
+        location = location[:1] if spelled.startswith("[[") else location
         spelled = PREFIX + "__".join(location).upper()
     message = sentence(problem, environment=source == ENVIRONMENT)
     message = with_full_stop(as_typed(message, typed))
     return f"{source}: {spelled}: {message}" if spelled else message
+
+
+def route_key(location: tuple[int | str, ...]) -> str:
+    """A key of ``[[routes]]``, as ``[[routes]] #2 upstream.url``."""
+    if len(location) == 1 or not isinstance(location[1], int):
+        return "routes"
+    return " ".join([route_name(location[1]), ".".join(map(str, location[2:]))]).rstrip()
 
 
 def source_of(location: list[str], sources: Sources, value: object) -> str:

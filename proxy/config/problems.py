@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from proxy.config.settings import Settings
+from proxy.config.route_settings import RouteSettings
+from proxy.config.settings import SECTIONS, Settings
 from proxy.config.spelling import did_you_mean
 
 SECRETS = {"jupyter.password", "acme.eab_hmac_key"}
@@ -49,6 +50,11 @@ EXAMPLES: dict[str, object] = {
     "log.access": True,
     "log.show_headers_filter": "status:4xx path:/api",
     "state.folder": "/var/lib/labgate",
+    "routes.domains": ["ada.example.org"],
+    "routes.upstream": "http://127.0.0.1:8888",
+    "routes.htpasswd": "/etc/labgate/ada.htpasswd",
+    "routes.allow": ["192.0.2.0/24"],
+    "routes.embed_in": ["https://portal.example.org"],
 }
 """Examples for keys whose default is not one."""
 
@@ -82,12 +88,19 @@ def sentence(problem: Any, environment: bool = False) -> str:
     kind, context = problem["type"], problem.get("ctx", {})
     location = [str(part) for part in problem["loc"] if not isinstance(part, int)]
     key = ".".join(location)
+    if key.startswith("routes.upstream."):
+        # Its keys are those of the section.
+        location = location[1:]
     value = shown(problem["input"], secret=key in SECRETS)
     if kind == "value_error":
         return str(problem["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":
         meant = _two_underscores(location) if environment else ""
         return "unknown key" + (meant or _near_miss(location))
+    if location == ["routes"]:
+        return _routes(environment)
+    if kind == "model_type" and key == "routes.upstream":
+        return f"{value} is neither an address nor a table; write for example {_example(location)}"
     if kind == "model_type":
         return _section(location[0], environment)
     if kind == "literal_error":
@@ -128,7 +141,7 @@ def example_of(section: str, key: str) -> object:
     return _keys_of(section)[key].default
 
 
-def _example(location: list[str], environment: bool) -> str:
+def _example(location: list[str], environment: bool = False) -> str:
     example = example_of(*location[:2])
     listed = list(example) if isinstance(example, list | tuple) else [example]
     if environment:
@@ -147,8 +160,14 @@ def _section(name: str, environment: bool) -> str:
     return f"{name} is a section, not a key; write [{name}], and its keys below"
 
 
+def _routes(environment: bool) -> str:
+    if environment:
+        return "routes are written in the file, as tables [[routes]]; variables cannot name them"
+    return "routes are tables; write [[routes]], with two brackets, above the keys of each"
+
+
 def _keys_of(section: str) -> dict[str, Any]:
-    kind = Settings.model_fields[section].annotation
+    kind = RouteSettings if section == "routes" else Settings.model_fields[section].annotation
     return dict(kind.model_fields) if isinstance(kind, type(BaseModel)) else {}
 
 
@@ -158,7 +177,7 @@ def _two_underscores(location: list[str]) -> str:
         return ""
     variables = {
         f"{section}_{key}": f"LABGATE_{section}__{key}".upper()
-        for section in Settings.model_fields
+        for section in SECTIONS
         for key in _keys_of(section)
     }
     close = difflib.get_close_matches(location[0], variables, n=1)
@@ -170,7 +189,7 @@ def _near_miss(location: list[str]) -> str:
     known = list(_keys_of(above[0])) if above else list(Settings.model_fields)
     if said := did_you_mean(name, known):
         return said
-    homes = [section for section in Settings.model_fields if name in _keys_of(section)]
+    homes = [section for section in SECTIONS if name in _keys_of(section)]
     if homes:
         return f"; it belongs in [{homes[0]}]"
     return f" (known: {', '.join(known)})"

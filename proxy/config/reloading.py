@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from proxy.config.problems import sentence
-from proxy.config.settings import Settings
+from proxy.config.routes import served_routes
+from proxy.config.settings import SECTIONS, Settings
 from proxy.errors import UsageError
 
 AT_RELOAD = frozenset(
@@ -32,6 +33,7 @@ AT_RELOAD = frozenset(
         *("log.level", "log.format", "log.access", "log.health"),
         *("log.show_headers", "log.show_headers_only", "log.show_headers_filter"),
         *("inspector.enabled", "inspector.content", "inspector.observe"),
+        "routes",
     }
 )
 """The keys whose new values are in force after a reload."""
@@ -81,6 +83,22 @@ def compare(old: Settings, new: Settings) -> Comparison:
     return Comparison(changed, tuple(key for key in differing if key not in AT_RELOAD))
 
 
+def route_changes(old: Settings, new: Settings) -> list[str]:
+    """What a reload does to routes, in sentences without a full stop."""
+    before, after = ({one.key: one for one in served_routes(each)} for each in (old, new))
+    said = [
+        f"{one.public_address} has no route any more: its WebSockets were cut"
+        for key, one in before.items()
+        if key not in after
+    ]
+    for key, one in after.items():
+        if key not in before:
+            said.append(f"{one.public_address} now leads to {one.address}")
+        elif before[key].address != one.address:
+            said.append(f"{one.public_address} leads to {one.address} from now on")
+    return said
+
+
 def in_force_after_reload(old: Settings, new: Settings) -> Settings:
     """The new configuration, with the old values of the keys that need a restart.
 
@@ -109,10 +127,11 @@ def effective_values(settings: Settings) -> dict[str, Any]:
     """Every key, as ``section.key``, with the value that it has or that stands for it."""
     values = {
         f"{section}.{key}": getattr(getattr(settings, section), key)
-        for section in Settings.model_fields
+        for section in SECTIONS
         for key in type(getattr(settings, section)).model_fields
     }
     return values | {
+        "routes": settings.routes,
         "site.hsts_seconds": settings.hsts_seconds,
         "listen.bind": settings.bind,
         "listen.https_port": settings.https_port,

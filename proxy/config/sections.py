@@ -30,6 +30,30 @@ from proxy.rules.site import WebOrigin
 DEFAULT_DOMAIN = "localhost"
 
 
+def distinct_domains(domains: tuple[str, ...]) -> tuple[str, ...]:
+    """The domains as they are, if each is well-formed.
+
+    Raises:
+        ValueError: One is not, or is there twice.
+    """
+    known: set[WebOrigin] = set()
+    for domain in domains:
+        origin = parse_domain(domain, 443)
+        if origin in known:
+            raise ValueError(f"{domain!r} is there twice; name it once")
+        known.add(origin)
+    return domains
+
+
+def web_origins(sites: tuple[str, ...]) -> tuple[str, ...]:
+    """The origins of sites, each in the form that browsers write.
+
+    Raises:
+        ValueError: One is malformed.
+    """
+    return tuple(str(parse_web_origin(site)) for site in sites)
+
+
 class SiteSettings(Section):
     """``[site]``: the public domains, and which requests are accepted."""
 
@@ -43,20 +67,14 @@ class SiteSettings(Section):
     @field_validator("embed_in")
     @classmethod
     def _origins(cls, sites: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(str(parse_web_origin(site)) for site in sites)
+        return web_origins(sites)
 
     @field_validator("domains")
     @classmethod
     def _well_formed(cls, domains: tuple[str, ...]) -> tuple[str, ...]:
         if not domains:
             raise ValueError("name at least one domain, for example localhost")
-        known: dict[WebOrigin, str] = {}
-        for domain in domains:
-            origin = parse_domain(domain, 443)
-            if origin in known:
-                raise ValueError(f"{domain!r} is there twice; name it once")
-            known[origin] = domain
-        return domains
+        return distinct_domains(domains)
 
 
 class ListenSettings(Section):

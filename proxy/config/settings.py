@@ -20,6 +20,8 @@ from proxy.config.certificate_settings import (
 from proxy.config.delivery_settings import CacheSettings, CompressionSettings
 from proxy.config.jupyter_settings import JupyterSettings
 from proxy.config.log_settings import LogSettings
+from proxy.config.route_conflicts import RouteClaim, check_conflicts
+from proxy.config.route_settings import RouteSettings, route_name
 from proxy.config.section import Section
 from proxy.config.sections import (
     AccessSettings,
@@ -38,7 +40,10 @@ DEFAULT_HSTS_SECONDS = 180 * 24 * 3600
 
 
 class Settings(Section):
-    """The whole configuration. ``config/labgate.toml`` explains every key."""
+    """The whole configuration: the sections, and ``routes``, of which there may be many.
+
+    ``config/labgate.toml`` explains every key.
+    """
 
     site: SiteSettings = SiteSettings()
     listen: ListenSettings = ListenSettings()
@@ -53,6 +58,7 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     inspector: InspectorSettings = InspectorSettings()
     state: StateSettings = StateSettings()
+    routes: tuple[RouteSettings, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
@@ -77,10 +83,27 @@ class Settings(Section):
         if self.inspector.observe:
             self._check_observing()
         if self.upstream.url:
-            self._check_upstream(self.upstream.address)
+            self._check_upstream("upstream.url", self.upstream.address)
+        for number, route in enumerate(self.routes):
+            self._check_upstream(f"{route_name(number)} upstream", route.upstream.address)
+        check_conflicts(self._claims())
         return self
 
-    def _check_upstream(self, upstream: UpstreamAddress) -> None:
+    def _claims(self) -> list[RouteClaim]:
+        """What each route takes, the site's first."""
+        htpasswd = self.access.htpasswd
+        claims = []
+        if self.routes and self.site_has_jupyter:
+            key = "upstream.url" if self.upstream.url else "jupyter.launch"
+            claims.append(RouteClaim(key, self.origins_of(self.site.domains), "/", htpasswd))
+        for number, route in enumerate(self.routes):
+            origins = self.origins_of(route.domains or self.site.domains)
+            claims.append(
+                RouteClaim(route_name(number), origins, route.path, route.login(htpasswd))
+            )
+        return claims
+
+    def _check_upstream(self, key: str, upstream: UpstreamAddress) -> None:
         """Refuse an upstream that is labgate itself."""
         ports = (self.https_port, self.http_port) if self.listen.tls else (self.http_port,)
         if upstream.path is not None or upstream.port not in ports:
@@ -92,7 +115,7 @@ class Settings(Section):
             own.add("::1")
         if upstream.host in own:
             raise ValueError(
-                f"upstream.url: {upstream} is where labgate itself listens; write where Jupyter "
+                f"{key}: {upstream} is where labgate itself listens; write where Jupyter "
                 "listens, for example http://127.0.0.1:8888"
             )
 
@@ -100,8 +123,9 @@ class Settings(Section):
         """Refuse to observe where strangers could come: nothing is refused there."""
         hosts = {origin.host for origin in self.origins}
         if strange := sorted(host for host in hosts if not is_loopback_name(host)):
+            key = self.key_of_host(strange[0])
             raise ValueError(
-                f"site.domains: {strange[0]} with inspector.observe: what would be refused is let "
+                f"{key}: {strange[0]} with inspector.observe: what would be refused is let "
                 "through then, so only localhost can be served"
             )
         if strange := sorted(address for address in self.bind if not is_loopback_name(address)):
@@ -115,24 +139,52 @@ class Settings(Section):
         if self.acme.directory not in (LETSENCRYPT_DIRECTORY, LETSENCRYPT_STAGING):
             return
         for host in (origin.host for origin in self.origins):
+            key = self.key_of_host(host)
             if not is_address(host):
                 if not is_public_name(host):
                     raise ValueError(
-                        f"site.domains: {host} is no name of the internet, and Let's Encrypt "
+                        f"{key}: {host} is no name of the internet, and Let's Encrypt "
                         "certifies no other: give --cert and --key, or name a public domain"
                     )
                 continue
             if self.acme.profile != "shortlived" or not ip_address(host).is_global:
                 raise ValueError(
-                    f"site.domains: {host} is an address, and an address needs a certificate of "
+                    f"{key}: {host} is an address, and an address needs a certificate of "
                     "your own: give --cert and --key; or name a domain. (Let's Encrypt issues for "
                     'public addresses, but only with acme.profile = "shortlived")'
                 )
 
     @property
+    def site_has_jupyter(self) -> bool:
+        """Whether a Jupyter is behind the site itself: ``upstream.url``, or one that is launched.
+
+        Without it every Jupyter is in ``[[routes]]``.
+        """
+        launch = "jupyter" in self.model_fields_set and self.jupyter.launch != "none"
+        return bool(self.upstream.url) or not self.routes or launch
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Every public domain, the canonical one first: those of the site, then of the routes.
+
+        Nobody has chosen the site's default where every route has a domain of its own.
+        """
+        chosen = "domains" in self.site.model_fields_set
+        on_site = chosen or self.site_has_jupyter or any(not one.domains for one in self.routes)
+        own = self.site.domains if on_site else ()
+        return tuple(dict.fromkeys((*own, *(name for one in self.routes for name in one.domains))))
+
+    def key_of_host(self, host: str) -> str:
+        """The key that names a public host."""
+        for number, route in enumerate(self.routes):
+            if any(parse_domain(domain, 443).host == host for domain in route.domains):
+                return f"{route_name(number)} domains"
+        return "site.domains"
+
+    @property
     def local(self) -> bool:
         """Whether the canonical domain is localhost or a loopback address."""
-        return is_loopback_name(parse_domain(self.site.domains[0], 443).host)
+        return is_loopback_name(parse_domain(self.domains[0], 443).host)
 
     @property
     def https_port(self) -> int:
@@ -159,15 +211,19 @@ class Settings(Section):
 
     @property
     def origins(self) -> tuple[WebOrigin, ...]:
-        """The public origins, the canonical one first; the default port is that of HTTPS.
+        """All public origins, the canonical one first."""
+        return self.origins_of(self.domains)
+
+    def origins_of(self, domains: tuple[str, ...]) -> tuple[WebOrigin, ...]:
+        """The public origins of domains; the default port is that of HTTPS.
 
         Without TLS another proxy terminates it, and only who observes sees labgate itself: with
         or without such a proxy in front.
         """
         if self.inspector.observe and not self.listen.tls:
-            behind_tls = [parse_domain(text, self.http_port) for text in self.site.domains]
+            behind_tls = [parse_domain(text, self.http_port) for text in domains]
             return (*(origin._replace(scheme="http") for origin in behind_tls), *behind_tls)
-        return tuple(parse_domain(text, self.https_port) for text in self.site.domains)
+        return tuple(parse_domain(text, self.https_port) for text in domains)
 
     @property
     def state_folder(self) -> Path:
@@ -178,3 +234,7 @@ class Settings(Section):
             return Path(system.split(":", 1)[0])
         base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         return Path(base) / "labgate"
+
+
+SECTIONS = tuple(name for name in Settings.model_fields if name != "routes")
+"""The sections that are there once."""

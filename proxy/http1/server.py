@@ -73,6 +73,10 @@ class Http1Server:
         """The same of a client that speaks plain HTTP to a port for HTTPS."""
         return MisdirectedConnection(self, Arrival(client), slot)
 
+    def dispatch_to(self, dispatch: Dispatch) -> None:
+        """Give it every request that comes from now on."""
+        self.dispatch = dispatch
+
     def change_limits(self, limits: Limits) -> None:
         """Use these limits from now on; ``connection_limit`` is changed before."""
         self.limits = limits

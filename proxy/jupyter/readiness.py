@@ -35,6 +35,13 @@ async def is_ready(address: UpstreamAddress, timeout_seconds: float = 2.0) -> bo
     return ok and isinstance(status, dict) and "version" in status
 
 
+async def answers(address: UpstreamAddress, timeout_seconds: float, *, any_program: bool) -> bool:
+    """Whether a Jupyter server answers at ``address``, or any program; never raises."""
+    if any_program:
+        return not await is_silent(address, timeout_seconds)
+    return await is_ready(address, timeout_seconds)
+
+
 async def is_silent(address: UpstreamAddress, timeout_seconds: float) -> bool:
     """Whether nothing answers at ``address``, not even an error; never raises."""
     try:

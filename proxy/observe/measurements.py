@@ -59,6 +59,22 @@ class Histogram:
 
 
 @dataclass(slots=True)
+class RouteCounts:
+    """What only grows, of one route; the attributes are those of ``Counts``."""
+
+    requests: dict[str, int] = field(default_factory=dict)
+    bytes_up: int = 0
+    bytes_down: int = 0
+
+    def add_all(self, other: RouteCounts) -> None:
+        """Add what another process has counted."""
+        for name, number in other.requests.items():
+            self.requests[name] = self.requests.get(name, 0) + number
+        self.bytes_up += other.bytes_up
+        self.bytes_down += other.bytes_down
+
+
+@dataclass(slots=True)
 class Counts:
     """What only grows.
 
@@ -73,6 +89,7 @@ class Counts:
         whole: From a request's head to the end of its response.
         own: Labgate's part of it: until the request goes up, or is answered here.
         jupyter: Jupyter's part: from the end of the request to the head of the response.
+        routes: Part of it, by the names of the routes.
     """
 
     requests: dict[str, int] = field(default_factory=dict)
@@ -85,6 +102,7 @@ class Counts:
     whole: Histogram = field(default_factory=Histogram)
     own: Histogram = field(default_factory=Histogram)
     jupyter: Histogram = field(default_factory=Histogram)
+    routes: dict[str, RouteCounts] = field(default_factory=dict)
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Self:
@@ -92,6 +110,7 @@ class Counts:
         counts = cls(**content)
         for name in ("whole", "own", "jupyter"):
             setattr(counts, name, Histogram(**content[name]))
+        counts.routes = {name: RouteCounts(**one) for name, one in content["routes"].items()}
         return counts
 
     def add_all(self, other: Counts) -> None:
@@ -110,6 +129,25 @@ class Counts:
             (self.jupyter, other.jupyter),
         ):
             one.add_all(more)
+        for name, route in other.routes.items():
+            self.routes.setdefault(name, RouteCounts()).add_all(route)
+
+
+@dataclass(slots=True)
+class RouteNow:
+    """What goes up and down, of one route; the attributes are those of ``Now``."""
+
+    websockets: int = 0
+    requests: int = 0
+    idle_connections: int = 0
+    busy_connections: int = 0
+
+    def add(self, other: RouteNow) -> None:
+        """Add those of another process."""
+        self.websockets += other.websockets
+        self.requests += other.requests
+        self.idle_connections += other.idle_connections
+        self.busy_connections += other.busy_connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +165,7 @@ class Now:
         loop_lag_seconds: The longest delay of the event loop within the last minute.
         cached_files: Static files that are kept in memory; each worker has its own.
         cached_bytes: What they take.
+        routes: Part of it, by the names of the routes.
     """
 
     connections: int = 0
@@ -139,6 +178,13 @@ class Now:
     loop_lag_seconds: float = 0.0
     cached_files: int = 0
     cached_bytes: int = 0
+    routes: dict[str, RouteNow] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Self:
+        """From ``dataclasses.asdict`` by way of JSON."""
+        routes = {name: RouteNow(**one) for name, one in content["routes"].items()}
+        return cls(**content | {"routes": routes})
 
 
 def sum_of(counted: Iterable[Counts]) -> Counts:
@@ -155,6 +201,10 @@ def all_of(processes: Iterable[Now]) -> Now:
     Each worker knows of every lockout.
     """
     each = list(processes)
+    routes: dict[str, RouteNow] = {}
+    for one in each:
+        for name, route in one.routes.items():
+            routes.setdefault(name, RouteNow()).add(route)
     return Now(
         connections=sum(one.connections for one in each),
         websockets=sum(one.websockets for one in each),
@@ -166,4 +216,5 @@ def all_of(processes: Iterable[Now]) -> Now:
         loop_lag_seconds=max((one.loop_lag_seconds for one in each), default=0.0),
         cached_files=sum(one.cached_files for one in each),
         cached_bytes=sum(one.cached_bytes for one in each),
+        routes=routes,
     )

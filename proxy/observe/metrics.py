@@ -5,9 +5,10 @@ Tested in tests/web/test_metrics.py, with the application that serves them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -21,6 +22,7 @@ from proxy.certs.managed_certificate import ManagedCertificate
 from proxy.observe.measurements import Counts, Histogram, Now
 
 DAY_SECONDS = 86_400.0
+NO_ROUTES: Mapping[str, bool] = MappingProxyType({})
 PHASES = ("starting", "running", "restarting", "not launched here")
 
 
@@ -40,7 +42,11 @@ class JupyterState:
 
 
 def metrics_of(
-    counts: Counts, now: Now, jupyter: JupyterState, certificates: Sequence[ManagedCertificate]
+    counts: Counts,
+    now: Now,
+    jupyter: JupyterState,
+    certificates: Sequence[ManagedCertificate],
+    routes: Mapping[str, bool] = NO_ROUTES,
 ) -> list[Metric]:
     """Every metric.
 
@@ -49,6 +55,8 @@ def metrics_of(
         now: Of all processes.
         jupyter: What is known of Jupyter.
         certificates: Empty without TLS.
+        routes: The names of all routes that there are now, and whether their Jupyters answer;
+            empty without ``[[routes]]``.
     """
     info = GaugeMetricFamily("labgate_build_info", "Its version.", labels=["version"])
     info.add_metric([__version__], 1)
@@ -58,6 +66,7 @@ def metrics_of(
         *_of_now(now),
         *_of_jupyter(jupyter),
         *(_of_certificates(certificates) if certificates else ()),
+        *(_of_routes(counts, now, routes) if routes else ()),
     ]
 
 
@@ -153,6 +162,44 @@ def _of_now(now: Now) -> Iterable[Metric]:
         pool,
         *(GaugeMetricFamily(f"labgate_{name}", text, value) for name, text, value in gauges),
     ]
+
+
+def _of_routes(counts: Counts, now: Now, routes: Mapping[str, bool]) -> Iterable[Metric]:
+    """What belongs to each of several routes; those that are gone have no series any more."""
+    up = GaugeMetricFamily(
+        "labgate_route_up", "1: its Jupyter answers a probe at this moment.", labels=["route"]
+    )
+    requests = CounterMetricFamily(
+        "labgate_route_requests",
+        "Finished requests of a route, by outcome and class of status.",
+        labels=["route", "outcome", "status"],
+    )
+    octets = CounterMetricFamily(
+        "labgate_route_bytes",
+        "As labgate_bytes, of a route.",
+        labels=["route", "direction"],
+    )
+    websockets = GaugeMetricFamily(
+        "labgate_route_websockets", "Open WebSockets of a route.", labels=["route"]
+    )
+    pool = GaugeMetricFamily(
+        "labgate_route_upstream_connections",
+        "Connections to a route's Jupyter, WebSockets not counted.",
+        labels=["route", "state"],
+    )
+    for name, answers in routes.items():
+        up.add_metric([name], answers)
+        counted, measured = counts.routes.get(name), now.routes.get(name)
+        if counted is not None:
+            for kind, number in counted.requests.items():
+                requests.add_metric([name, *kind.rsplit(" ", 1)], number)
+            octets.add_metric([name, "up"], counted.bytes_up)
+            octets.add_metric([name, "down"], counted.bytes_down)
+        if measured is not None:
+            websockets.add_metric([name], measured.websockets)
+            pool.add_metric([name, "idle"], measured.idle_connections)
+            pool.add_metric([name, "busy"], measured.busy_connections)
+    return [up, requests, octets, websockets, pool]
 
 
 def _of_jupyter(jupyter: JupyterState) -> Iterable[Metric]:

@@ -15,16 +15,18 @@ from urllib.parse import quote
 
 from proxy import __version__
 from proxy.app import Application
+from proxy.config.routes import served_routes
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.jupyter.readiness import is_ready
+from proxy.routes.probes import routes_answer
 from proxy.rules.authority import host_with_port
 from proxy.rules.networks import limit_key, parse_address
 from proxy.runtime.last_problems import last_problems
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.service.handover import Handover
 from proxy.service.live_configuration import LiveConfiguration, ReloadOutcome, Serving
-from proxy.service.status import JupyterStatus, Role, Status, status_of
+from proxy.service.status import JupyterStatus, Role, RouteStatus, Status, status_of
 from proxy.service.unit_name import unit_name
 from proxy.workers.process_report import ProcessReport, report_of
 from proxy.workers.supervisor import Supervisor
@@ -56,11 +58,14 @@ class Instance:
 
     async def status(self) -> Status:
         """Everything that ``labgate status`` shows (``proxy.service.status``)."""
-        processes, jupyter = await asyncio.gather(self._processes(), self._jupyter())
+        processes, jupyter, routes = await asyncio.gather(
+            self._processes(), self._jupyter(), self._routes()
+        )
         store = self._app.certificates
         certificates = store.statuses() if store is not None else []
         about = _about(self._configuration, self._since)
-        return status_of(about, jupyter, processes, certificates, datetime.now(UTC))
+        now = datetime.now(UTC)
+        return status_of(about, jupyter, processes, certificates, now, routes=routes)
 
     async def unlock(self, address: str) -> bool:
         """Lift a lockout in all processes; returns whether there was one.
@@ -154,8 +159,17 @@ class Instance:
         workers.sort(key=lambda report: report.pid)
         return [("supervisor", own), *(("worker", report) for report in workers)]
 
+    async def _routes(self) -> list[RouteStatus]:
+        routes = served_routes(self._configuration.settings)
+        return [
+            RouteStatus(route.name, route.public_address, str(route.address), answers)
+            for route, answers in zip(routes, await routes_answer(routes), strict=True)
+        ]
+
     async def _jupyter(self) -> JupyterStatus:
         known, upstream = self._app.jupyter, self._app.upstream
+        if not self._configuration.settings.site_has_jupyter:
+            return JupyterStatus("", "", "in routes", "", known.since)
         state: str = known.phase
         reason = known.reason
         if upstream is None:

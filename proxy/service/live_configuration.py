@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from proxy.app import Application
-from proxy.config.reloading import compare, in_force_after_reload
+from proxy.config.reloading import compare, in_force_after_reload, route_changes
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.runtime.logs import log_to_stderr
@@ -121,9 +121,10 @@ class LiveConfiguration:
         changed, restart = compare(self.settings, wanted)
         if not self.launches:
             restart = tuple(key for key in restart if not key.startswith("jupyter."))
+        told = route_changes(self.settings, in_force)
         self.settings = in_force
         log_to_stderr(in_force.log.level, in_force.log.format)
         apply()
         if upstream is not None and upstream != app.upstream:
             app.connect_to(upstream)
-        return ReloadOutcome("", changed, restart, tuple(app.reload_remarks()))
+        return ReloadOutcome("", changed, restart, (*told, *app.reload_remarks()))

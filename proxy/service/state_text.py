@@ -28,12 +28,16 @@ def state_text(status: Status) -> str:
 
 
 def _jupyter(status: Status) -> str:
-    jupyter = status["jupyter"]
+    jupyter, routes = status["jupyter"], status.get("routes", ())
+    silent = [route for route in routes if route["state"] != "answers"]
+    answer = f"{len(routes) - len(silent)} of {count(len(routes), 'route')} answer"
+    if jupyter["state"] == "in routes":
+        return answer
     where = f" at {jupyter['address']}" if jupyter["address"] else ""
     reason = f" ({jupyter['reason']})" if jupyter["reason"] else ""
     words = "is starting" if jupyter["state"] == "starting" else jupyter["state"]
     words = "is started again" if words == "restarting" else words
-    return f"Jupyter{where} {words}{reason}"
+    return f"Jupyter{where} {words}{reason}" + (f"; {answer}" if routes else "")
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

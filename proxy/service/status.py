@@ -15,6 +15,9 @@
                  "state": "answers",          # starting, answers, does not answer, restarting
                  "reason": "",
                  "since": "…"},               # when labgate last saw it begin or end
+     "routes": [{"address": "https://ada.example.org/", "upstream": "http://127.0.0.1:8901",
+                 "state": "answers",          # or: does not answer
+                 "websockets": 1, "requests": 0}],
      "connections": 3, "websockets": 2, "requests": 0,
      "certificates": [{"names": […], "source": "certbot", "not_after": "…", "days_left": 61,
                        "temporary": false, "problem": "", "next_renewal": null}],
@@ -35,6 +38,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from proxy.certs.status import CertificateStatus
+from proxy.observe.measurements import RouteNow, all_of
 from proxy.runtime.last_problems import MAX_PROBLEMS, LoggedProblem
 from proxy.workers.process_report import ProcessReport
 
@@ -43,6 +47,23 @@ DAY_SECONDS = 86_400
 
 Status = dict[str, Any]
 Role = Literal["main", "supervisor", "worker"]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStatus:
+    """One of ``[[routes]]``, as ``status`` shows it.
+
+    Attributes:
+        name: In the reports of processes.
+        address: Where people open it.
+        upstream: Where it leads.
+        answers: Whether there is an answer.
+    """
+
+    name: str
+    address: str
+    upstream: str
+    answers: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +91,8 @@ def status_of(
     processes: Sequence[tuple[Role, ProcessReport]],
     certificates: Sequence[CertificateStatus],
     now: datetime,
+    *,
+    routes: Sequence[RouteStatus] = (),
 ) -> Status:
     """The whole status.
 
@@ -79,6 +102,7 @@ def status_of(
         processes: What each process tells of itself.
         certificates: In service; empty without TLS.
         now: The current time.
+        routes: Those of ``[[routes]]``.
     """
     reports = [report for _, report in processes]
     return {
@@ -91,6 +115,7 @@ def status_of(
             "reason": jupyter.reason,
             "since": _iso(jupyter.since),
         },
+        "routes": [_route(route, reports) for route in routes],
         "connections": sum(report.connections for report in reports),
         "websockets": sum(report.websockets for report in reports),
         "requests": sum(report.requests for report in reports),
@@ -99,6 +124,17 @@ def status_of(
         "memory_bytes": sum(report.memory_bytes for report in reports),
         "processes": [_process(role, report) for role, report in processes],
         "problems": _problems(reports),
+    }
+
+
+def _route(route: RouteStatus, reports: Sequence[ProcessReport]) -> Status:
+    measured = all_of(report.now for report in reports).routes.get(route.name, RouteNow())
+    return {
+        "address": route.address,
+        "upstream": route.upstream,
+        "state": "answers" if route.answers else "does not answer",
+        "websockets": measured.websockets,
+        "requests": measured.requests,
     }
 
 

@@ -15,7 +15,7 @@ from proxy.net.upstream_address import DEFAULT_UPSTREAM, UpstreamAddress
 
 
 def upstream_of(settings: Settings, *, launches: bool) -> UpstreamAddress | None:
-    """Where Jupyter is; None if labgate launches it.
+    """Where the site's Jupyter is; None if labgate launches it, or if all are in ``[[routes]]``.
 
     Args:
         settings: The configuration.
@@ -26,6 +26,14 @@ def upstream_of(settings: Settings, *, launches: bool) -> UpstreamAddress | None
         StartError: A file of the upstream's TLS cannot be used.
     """
     url = settings.upstream.url
+    if not settings.site_has_jupyter:
+        if launches:
+            raise UsageError(
+                "[[routes]] names the Jupyters, and `up` would launch one more: `labgate serve` "
+                "serves those in the file. To have one more at site.domains, write "
+                'jupyter.launch = "auto".'
+            )
+        return None
     if not launches and not url:
         raise UsageError(
             "serve needs to know where Jupyter is: --upstream http://127.0.0.1:8888 "

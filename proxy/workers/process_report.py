@@ -49,7 +49,7 @@ class ProcessReport:
     def of(cls, content: dict[str, Any]) -> Self:
         """The report of a worker's message."""
         problems = tuple(LoggedProblem(**problem) for problem in content["problems"])
-        measured = {"now": Now(**content["now"]), "counts": Counts.of(content["counts"])}
+        measured = {"now": Now.of(content["now"]), "counts": Counts.of(content["counts"])}
         return cls(**content | {"problems": problems} | measured)
 
 

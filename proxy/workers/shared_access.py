@@ -14,6 +14,7 @@ from proxy.access.htpasswd import Htpasswd
 from proxy.access.login_state import LoginState
 from proxy.access.revoked_sessions import Revocation, RevokedFile
 from proxy.access.session import session_key
+from proxy.config.routes import route_configurations
 from proxy.config.settings import Settings
 
 from .channel import Message
@@ -39,14 +40,17 @@ class SharedAccess:
         self._revoked_file: RevokedFile | None = None
 
     def prepare(self, settings: Settings) -> None:
-        """Check the htpasswd file, and load what its logins need.
+        """Check the htpasswd file of each route, and load what their logins need.
 
         Raises:
             StartError: The file is invalid.
         """
-        if settings.access.htpasswd is None:
+        routes = route_configurations(settings)
+        files = {route.htpasswd for route in routes if route.htpasswd is not None}
+        if not files:
             return
-        Htpasswd(settings.access.htpasswd)
+        for file in files:
+            Htpasswd(file)
         if self._revoked_file is None:
             self.session_key = session_key(settings.state_folder)
             self._revoked_file = RevokedFile(settings.state_folder)

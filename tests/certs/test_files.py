@@ -57,6 +57,8 @@ def test_every_host_needs_a_certificate(tmp_path: Path) -> None:
     check_covered(pairs, ["a.example", "b.example"])
     with pytest.raises(StartError, match=r"No certificate is for c.example.*names a.example"):
         check_covered(pairs, ["c.example"])
+    with pytest.raises(StartError, match=r"is for c.example \(\[\[routes\]\] #1 domains\): "):
+        check_covered(pairs, ["c.example"], lambda _host: "[[routes]] #1 domains")
 
 
 def test_no_ca_is_advised_for_a_name_that_none_certifies(tmp_path: Path) -> None:

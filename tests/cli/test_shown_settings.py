@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.cli.shown_settings import shown_settings
-from proxy.config.settings import Settings
+from proxy.config.settings import SECTIONS, Settings
 from proxy.config.valid_part import valid_part
 from tests.config.test_password_hash import ARGON2 as HASH
 
@@ -60,6 +60,16 @@ def test_no_secret_is_shown(shown: list[str]) -> None:
 def test_it_is_toml_with_every_key(shown: list[str]) -> None:
     read = tomllib.loads("\n".join(shown))
     assert {section: set(keys) for section, keys in read.items()} == {
-        name: set(field.annotation.model_fields)  # type: ignore[union-attr]
-        for name, field in Settings.model_fields.items()
+        name: set(Settings.model_fields[name].annotation.model_fields)  # type: ignore[union-attr]
+        for name in SECTIONS
     }
+
+
+def test_each_route_is_shown_as_it_was_written() -> None:
+    route = {
+        "domains": ["ada.example.org"],
+        "upstream": {"url": "https://10.0.0.9:8888", "verify": False},
+    }
+    routes = [route, {"path": "/bob/", "upstream": "unix:/run/bob"}]
+    settings = Settings.model_validate({"routes": routes})
+    assert tomllib.loads("\n".join(shown_settings(settings, [])))["routes"] == routes

@@ -48,6 +48,17 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
+def test_what_is_for_the_site_has_no_effect_where_every_jupyter_is_in_routes(file: Path) -> None:
+    file.write_text(
+        "[site]\nembed_in = ['https://portal.example.org']\nwebsocket_without_origin = true\n"
+        "[[routes]]\ndomains = 'ada.example.org'\nupstream = 'unix:/run/ada'\n"
+    )
+    assert remarks_of("serve", {}, file) == (
+        [],
+        ['No effect with upstream.url = "": site.embed_in, site.websocket_without_origin.'],
+    )
+
+
 IDLE = [
     ("up --launch none --image x", "--image has no effect with --launch none"),
     ("up --launch process --image x", "--image has no effect with --launch process"),

@@ -7,19 +7,27 @@ from typing import Any
 
 import pytest
 
-from proxy.config.reloading import AT_RELOAD, AT_RESTART, compare, in_force_after_reload
+from proxy.config.reloading import (
+    AT_RELOAD,
+    AT_RESTART,
+    compare,
+    in_force_after_reload,
+    route_changes,
+)
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
 from tests.config.test_problems import keys
 
 
-def settings(**sections: dict[str, Any]) -> Settings:
+def settings(**sections: Any) -> Settings:
     return Settings.model_validate(sections)
 
 
 def test_every_key_is_in_one_table() -> None:
     """Whoever adds a key says when its change takes effect."""
-    assert sorted([*AT_RELOAD, *AT_RESTART]) == sorted(f"{one}.{key}" for one, key in keys())
+    assert sorted([*AT_RELOAD, *AT_RESTART]) == sorted(
+        ["routes", *(f"{one}.{key}" for one, key in keys())]
+    )
 
 
 def test_the_same_configuration_differs_in_nothing() -> None:
@@ -89,3 +97,18 @@ def test_what_fits_only_after_a_restart_is_refused() -> None:
         UsageError, match=r"listen\.tls can only change with a restart, .* tls\.key"
     ):
         in_force_after_reload(old, new)
+
+
+def test_a_reload_tells_what_becomes_of_each_route() -> None:
+    ada = {"domains": "ada.example.org", "upstream": "http://127.0.0.1:8901"}
+    bob = {"domains": "bob.example.org", "upstream": "unix:/run/bob"}
+    eve = {"domains": "eve.example.org", "upstream": "unix:/run/eve"}
+    moved = {**ada, "upstream": "http://127.0.0.1:8902"}
+    old, new = settings(routes=[ada, bob]), settings(routes=[moved, eve])
+    assert compare(old, new) == (("routes",), ())
+    assert route_changes(old, new) == [
+        "https://bob.example.org/ has no route any more: its WebSockets were cut",
+        "https://ada.example.org/ leads to http://127.0.0.1:8902 from now on",
+        "https://eve.example.org/ now leads to unix:/run/eve",
+    ]
+    assert route_changes(old, old) == []

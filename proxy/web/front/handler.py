@@ -50,6 +50,11 @@ class ProxyHandler:
         # Has the tunnels, which are none of aiohttp's connections any more.
         self._tunnels = Http1Server(dispatch, limits=limits)
 
+    def dispatch_to(self, dispatch: Dispatch) -> None:
+        """Give it every request that comes from now on."""
+        self._dispatch = dispatch
+        self._tunnels.dispatch_to(dispatch)
+
     def change_limits(self, limits: Limits) -> None:
         """Use these limits from now on."""
         self._limits = limits

@@ -89,6 +89,11 @@ class AiohttpServer:
         """A new connection that a listener accepted; the arguments are ``Http1Server``'s."""
         return AiohttpConnection(self, client, slot, client_known)
 
+    def dispatch_to(self, dispatch: Dispatch) -> None:
+        """Give it every request that comes from now on."""
+        self.upgraded.dispatch_to(dispatch)
+        self._handler.dispatch_to(dispatch)
+
     def change_limits(self, limits: Limits) -> None:
         """Use these limits from now on."""
         self.limits = limits

@@ -1,0 +1,41 @@
+"""Asks the upstreams of routes whether they answer.
+
+Tested by tests/e2e/test_routes.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from proxy.config.routes import RouteConfiguration
+from proxy.jupyter.readiness import answers, is_silent
+from proxy.net.upstream_address import UpstreamAddress
+
+PROBE_SECONDS = 2.0
+
+
+async def route_answers(route: RouteConfiguration, address: UpstreamAddress | None) -> bool:
+    """Whether the Jupyter of a route answers; behind a stripped prefix there may be any program.
+
+    Args:
+        route: The route.
+        address: Where its Jupyter is now; None if that is not known.
+    """
+    if address is None:
+        return False
+    return await answers(address, PROBE_SECONDS, any_program=route.strip_prefix)
+
+
+async def routes_answer(routes: Sequence[RouteConfiguration]) -> list[bool]:
+    """The same of several routes, all at once."""
+    return await asyncio.gather(*(route_answers(route, route.address) for route in routes))
+
+
+async def silent_ones(
+    addresses: Iterable[UpstreamAddress | None], seconds: float
+) -> list[UpstreamAddress]:
+    """Those where nothing answers within ``seconds``, not even with an error."""
+    probed = [one for one in addresses if one is not None]
+    silent = await asyncio.gather(*(is_silent(one, seconds) for one in probed))
+    return [one for one, nothing in zip(probed, silent, strict=True) if nothing]
