@@ -18,8 +18,9 @@ from pathlib import Path
 
 from proxy.cli.ask_secret import ask_secret
 from proxy.cli.confirm import confirm_on_terminal
-from proxy.cli.doctor_address import find_address
-from proxy.cli.doctor_report import Progress, print_report
+from proxy.cli.doctor_address import FoundAddress, find_address
+from proxy.cli.doctor_report import MendsShown, Progress, print_report
+from proxy.cli.doctor_servers import servers_here
 from proxy.config.load import load
 from proxy.doctor.browser import Browser
 from proxy.doctor.compare import compare
@@ -41,17 +42,27 @@ def doctor(parsed: argparse.Namespace) -> int:
     Raises:
         StartError: It cannot be examined.
     """
-    if not parsed.url:
-        _take_found_address(parsed)
+    found = None if parsed.url else _take_found_address(parsed)
     target, token = read_target(parsed.url)
     credentials = read_credentials(parsed, token, os.environ)
     direct = read_target(parsed.upstream)[0] if parsed.upstream else None
     trust = trust_of(parsed.ca, insecure=parsed.insecure)
-    examination = _Run(parsed, target, direct, credentials, trust)
+    examination = _Run(
+        parsed, target, direct, credentials, trust, shown=_mends_shown(parsed, found)
+    )
     return asyncio.run(examination.run())
 
 
-def _take_found_address(parsed: argparse.Namespace) -> None:
+def _mends_shown(parsed: argparse.Namespace, found: FoundAddress | None) -> MendsShown:
+    """Whose lines are printed; where nothing answers, those of what may stand there."""
+    if parsed.mend_for:
+        return MendsShown(parsed.mend_for)
+    if found is None:
+        return MendsShown(silent=servers_here(read_target(parsed.url)[0].host))
+    return MendsShown(silent=("labgate",) if found.runs else None)
+
+
+def _take_found_address(parsed: argparse.Namespace) -> FoundAddress:
     """Say which address is examined; its CA and token are used unless others are given.
 
     Raises:
@@ -65,6 +76,7 @@ def _take_found_address(parsed: argparse.Namespace) -> None:
     secrets = (parsed.token, parsed.token_file, parsed.password, parsed.password_file)
     if not any(secrets) and not {TOKEN_VARIABLE, PASSWORD_VARIABLE} & os.environ.keys():
         parsed.token_file = found.token_file
+    return found
 
 
 def read_credentials(
@@ -129,7 +141,10 @@ class _Run:
         direct: Target | None,
         credentials: Credentials,
         trust: ssl.SSLContext,
+        *,
+        shown: MendsShown,
     ) -> None:
+        self._shown = shown
         self._parsed, self._target, self._direct = parsed, target, direct
         self._credentials, self._trust = credentials, trust
         self._progress = Progress(visible=sys.stderr.isatty())
@@ -157,7 +172,7 @@ class _Run:
         if self._parsed.json:
             print(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
         else:
-            print_report(report, self._parsed.mend_for)
+            print_report(report, self._shown)
         return 1 if report.findings else 0
 
     async def _examined(self) -> Report:

@@ -22,12 +22,14 @@ class FoundAddress:
     Attributes:
         url: The address.
         said: Why this one, in a sentence.
+        runs: Whether a labgate runs here; if not, nothing may be there.
         authority: The development CA of this labgate, if it has made one.
         token_file: The file with the token of the Jupyter that it launched.
     """
 
     url: str
     said: str
+    runs: bool
     authority: Path | None = None
     token_file: Path | None = None
 
@@ -45,12 +47,12 @@ async def find_address(state_folder: Path) -> FoundAddress:
             about = (await client.get("state"))["about"]
     except NotRunning:
         said = f"no labgate with the state folder {state_folder} runs, so it is {DEFAULT_URL}"
-        return FoundAddress(DEFAULT_URL, f"No address was given, and {said}.", known)
+        return FoundAddress(DEFAULT_URL, f"No address was given, and {said}.", False, known)
     token_file = state_folder / FILE_NAME if about["own_token"] else None
     said = f"No address was given; the labgate that runs here serves {about['site']}"
     if token_file is not None:
         said += f", and its Jupyter's token is in {token_file}"
-    return FoundAddress(about["site"], f"{said}.", known, token_file)
+    return FoundAddress(about["site"], f"{said}.", True, known, token_file)
 
 
 def _is_there(file: Path) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.status import Status
@@ -86,19 +87,51 @@ class Progress:
     close = pause
 
 
-def print_report(report: Report, mend_for: str) -> None:
+@dataclass(frozen=True, slots=True)
+class MendsShown:
+    """Whose lines to paste are printed.
+
+    Attributes:
+        wanted: The server, ``all``, or empty for the one in front, which says who it is.
+        silent: Those that may be in front where nothing answers; empty if it may be any, and None
+            for the labgate of this machine, which does not run.
+    """
+
+    wanted: str = ""
+    silent: tuple[str, ...] | None = ()
+
+    def servers(self, finding: Finding, recognised: str) -> tuple[str, ...]:
+        """Those with lines for this finding; the others are named after them."""
+        wanted: tuple[str, ...] = (self.wanted or recognised,)
+        if finding.id == "unreachable" and not any(wanted):
+            if self.silent is None:
+                return ()
+            wanted = self.silent
+        if wanted != ("all",):
+            shown = tuple(name for name in (*wanted, "jupyter") if name in finding.mends)
+            if set(shown) & set(wanted):
+                return tuple(dict.fromkeys(shown))
+        return tuple(finding.mends)
+
+
+def print_report(report: Report, shown: MendsShown) -> None:
     """Print the findings; lines to paste are never folded, and begin at the margin.
 
     Args:
         report: What was found.
-        mend_for: The server whose lines are shown, ``all``, or empty for the one in front.
+        shown: Whose lines.
     """
     console = Console(highlight=False, soft_wrap=True)
     columns = min(shutil.get_terminal_size().columns, MAX_COLUMNS)
     console.print()
     for number, finding in enumerate(report.findings, 1):
         _print_finding(console, number, finding, columns)
-        _print_mends(console, finding, mend_for or report.server, columns)
+        servers = shown.servers(finding, report.server)
+        if servers:
+            _print_mends(console, finding, servers, columns)
+        else:
+            start = "Start one with `labgate up`, or name the address: `labgate doctor URL`."
+            console.print(Text(f"   Mend      {start}\n"))
     for sentence in _summary(report):
         for line in textwrap.wrap(sentence, columns, break_long_words=False):
             console.print(Text(line))
@@ -129,12 +162,9 @@ def _fault(finding: Finding) -> list[str]:
     return [f"at fault: {finding.field}"] if finding.field else []
 
 
-def _print_mends(console: Console, finding: Finding, server: str, columns: int) -> None:
-    """The lines for one server, and for Jupyter where it has a part in it; else for all."""
+def _print_mends(console: Console, finding: Finding, shown: tuple[str, ...], columns: int) -> None:
+    """The lines for some servers."""
     mends = finding.mends
-    shown = [name for name in (server, "jupyter") if name in mends and server != "all"]
-    if server not in shown:
-        shown = list(mends)
     for name in shown:
         how = joined(finding.id, name) if name != shown[0] else ""
         console.print(Text(f"   {how or 'Mend,'} in {NAMES.get(name, name)}:", "bold"))

@@ -39,7 +39,7 @@ async def running(sockets: Path, about: dict[str, Any]) -> AsyncIterator[AdminSe
 async def test_the_labgate_that_runs(running: AdminServer, sockets: Path) -> None:
     found = await find_address(sockets)
     said = f"No address was given; the labgate that runs here serves {SITE}."
-    assert found == FoundAddress(SITE, said)
+    assert found == FoundAddress(SITE, said, runs=True)
 
 
 async def test_with_its_ca_and_the_token_of_its_jupyter(
@@ -54,7 +54,7 @@ async def test_with_its_ca_and_the_token_of_its_jupyter(
 
 async def test_none_runs(sockets: Path) -> None:
     found = await find_address(sockets)
-    assert (found.url, found.token_file) == (DEFAULT_URL, None)
+    assert (found.url, found.token_file, found.runs) == (DEFAULT_URL, None, False)
     assert f"no labgate with the state folder {sockets} runs, so it is {DEFAULT_URL}" in found.said
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from proxy.cli.doctor_report import print_report
+from proxy.cli.doctor_report import MendsShown, print_report
 from proxy.doctor.finding import Finding, Report
 
 ORIGIN = Finding(
@@ -22,7 +24,7 @@ def columns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def printed(report: Report, capsys: pytest.CaptureFixture[str], mend_for: str = "") -> str:
-    print_report(report, mend_for)
+    print_report(report, MendsShown(mend_for))
     return capsys.readouterr().out
 
 
@@ -93,3 +95,23 @@ def test_it_says_whether_one_of_the_mends_is_enough(capsys: pytest.CaptureFixtur
     assert "   And, unless Jupyter knows this name already, in jupyter_server_config.py:" in out
     alone = printed(report(ORIGIN), capsys, "jupyter")
     assert "   Mend, in jupyter_server_config.py:" in alone
+
+
+@pytest.mark.parametrize(
+    ("silent", "named"),
+    [
+        (("caddy", "labgate"), ["the Caddyfile:", "labgate.toml:"]),
+        (("labgate",), ["labgate.toml:"]),
+        (None, []),
+    ],
+)
+def test_where_nothing_answers_the_lines_are_for_what_may_be_there(
+    silent: tuple[str, ...] | None, named: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    finding = Finding("unreachable", "the address", "a connection", "refused")
+    print_report(Report("https://localhost:8443/", [finding]), MendsShown(silent=silent))
+    text = capsys.readouterr().out
+    assert re.findall(r"in (.+:)$", text, re.MULTILINE) == named
+    assert ("labgate up" in text) == (silent is None)
+    for other in {"nginx", "traefik"} if silent else set():
+        assert re.search(rf"For others: --mend-for .*{other}", text)
