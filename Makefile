@@ -61,7 +61,7 @@ test-deployment: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) -n 2 --dist loadgroup -m deployment tests $(ARGS)
 
 # A JupyterHub whose users have containers, on one engine and on Docker Swarm, and rarer kinds of
-# Hub: six minutes that .ci/run has not. One after the other: an engine is in one swarm only.
+# Hub: minutes that .ci/run has not. One after the other: an engine is in one swarm only.
 test-jupyterhub: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest -m jupyterhub tests/deployment $(ARGS)
 
