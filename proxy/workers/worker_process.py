@@ -1,12 +1,10 @@
-"""A worker as the supervisor sees it: a process, and a channel to it.
-
-Tested by tests/e2e/test_workers.py.
-"""
+"""A worker as the supervisor sees it: a process, and a channel to it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
@@ -21,6 +19,8 @@ from proxy.runtime.tasks import spawn
 
 from .channel import Channel, Message, WorkerReload
 from .process_report import ProcessReport
+
+log = logging.getLogger("labgate")
 
 # With the supervisor's search path: the working folder must not be on it.
 _CODE = """\
@@ -38,9 +38,6 @@ REPORT_SECONDS = 2.0
 
 PREPARE_SECONDS = 30.0
 """How long all workers together may take to load another configuration."""
-
-UPDATES = frozenset({"login", "logout", "exchanges", "fault", "replayed"})
-"""Messages for the supervisor and the other workers."""
 
 
 class WorkerProcess:
@@ -84,7 +81,7 @@ class WorkerProcess:
 
         Args:
             sockets: Listening sockets to inherit; they stay open in the supervisor.
-            on_update: Called with its messages of ``UPDATES``.
+            on_update: Called with every message that is for the supervisor or the other workers.
 
         Raises:
             OSError: The process could not be started.
@@ -143,25 +140,33 @@ class WorkerProcess:
     async def _receive(self) -> None:
         """Receive messages until the exit, which closes the worker's end of the channel."""
         while (message := await self._channel.receive()) is not None:
-            if message.keys() & UPDATES:
-                self._on_update(self, message)
-            elif "report" in message:
-                self._reported(ProcessReport.of(message["report"]))
-            elif "ready" in message:
-                self.serves = True
-                self.ready.set()
-            elif "draining" in message:
-                self.draining.set()
-            elif "prepared" in message:
-                self._settle(message["prepared"])
-            elif "failed" in message:
-                self.failure = message["failed"]
+            try:
+                self._handle(message)
+            except Exception:
+                # Whatever it is: the worker's exit must be noticed.
+                log.exception("a message of worker process %d cannot be used", self.pid)
         await asyncio.to_thread(self._process.wait)
         self._channel.close()
         self._settle("")
         self.serves = False
         self.ready.set()
         self.draining.set()
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case {"report": report}:
+                self._reported(ProcessReport.of(report))
+            case {"ready": _}:
+                self.serves = True
+                self.ready.set()
+            case {"draining": _}:
+                self.draining.set()
+            case {"prepared": refusal}:
+                self._settle(refusal)
+            case {"failed": reason}:
+                self.failure = reason
+            case _:
+                self._on_update(self, message)
 
     def _reported(self, report: ProcessReport) -> None:
         self.counts = report.counts
