@@ -15,6 +15,8 @@ from proxy.jupyter.mounts import ContainerMount
 from proxy.jupyter.temporary_container import temporary_container
 
 _ABSENT = "bind source path does not exist"
+_NOT_IN_THIS_NAMESPACE = "65534:"
+"""The UID of an owner that the container's user namespace does not have."""
 # Asked inside: only there user namespaces, rootless engines, access lists and a remote engine
 # have the effect that they will have for Jupyter.
 _SCRIPT = """
@@ -86,9 +88,7 @@ async def require_writable(
 
 def _unwritable(mount: ContainerMount, answer: ProbeResult, owned_by: str) -> str:
     other = ""
-    if not is_root(owned_by) and not owned_by.startswith(
-        "65534:"
-    ):  # 65534: the owner is not in this namespace
+    if not is_root(owned_by) and not owned_by.startswith(_NOT_IN_THIS_NAMESPACE):
         other = f" Or run Jupyter as the folder's owner: --user {owned_by}"
     return (
         f"Folder {mount.source}, mounted at {mount.target}, cannot be written by the container's "

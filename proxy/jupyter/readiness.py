@@ -118,13 +118,9 @@ async def poll(address: UpstreamAddress, ended: asyncio.Task[object]) -> None:
         pause = min(pause * 1.5, MAX_POLL_DELAY_SECONDS)
 
 
-def _api(address: UpstreamAddress) -> str:
-    return f"{address.origin}{address.base_path}api"
-
-
 def _shown(address: UpstreamAddress) -> str:
     if address.path is None:
-        return _api(address)
+        return f"{address.origin}{address.base_path}api"
     return f"{address.base_path}api on {address}"
 
 

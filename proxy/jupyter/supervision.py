@@ -110,7 +110,7 @@ class Supervision:
             ended, answered_at = await self._until_exit(launched)
 
     async def _restart(self, ended: JupyterExit) -> Launched:
-        self._log_exit(ended, self._delay)
+        self._log_exit(ended)
         self._jupyter.enter("restarting", ended.reason)
         if self._may_restart is not None:
             await self._may_restart.wait()
@@ -154,10 +154,10 @@ class Supervision:
     def _delay(self) -> float:
         return self._restart_delays[min(self._starts, len(self._restart_delays) - 1)]
 
-    def _log_exit(self, ended: JupyterExit, delay: float) -> None:
+    def _log_exit(self, ended: JupyterExit) -> None:
         expected = ended.cause in (ExitCause.OUTSIDE, ExitCause.SHUT_DOWN)
         level = logging.WARNING if expected else logging.ERROR
-        log.log(level, "Jupyter ended: %s; starting it again in %g s", ended.reason, delay)
+        log.log(level, "Jupyter ended: %s; starting it again in %g s", ended.reason, self._delay)
         if not expected:
             for line in ended.last_lines[-MAX_LOGGED_LINES:]:
                 log.log(level, "  %s", line)

@@ -1,9 +1,8 @@
 """Standard output and standard error that never block and never fail.
 
 A pipe that nobody reads, a full disk, or a closed terminal must neither end labgate nor block it.
-So ``replace_standard_streams`` replaces ``sys.stdout`` and
-``sys.stderr`` by streams whose writes never fail and never wait. A thread writes the lines; a slow
-reader blocks only that thread.
+So ``replace_standard_streams`` puts streams in the place of ``sys.stdout`` and ``sys.stderr`` whose
+writes never fail and never wait. A thread writes the lines; a slow reader blocks only that thread.
 """
 
 from __future__ import annotations
@@ -105,8 +104,8 @@ class Output(io.RawIOBase):
                 ):
                     return
 
-    def _has_progressed(self, pieces: int) -> bool:
-        return self._written_batches > pieces
+    def _has_progressed(self, batches: int) -> bool:
+        return self._written_batches > batches
 
     def _run(self) -> None:
         while octets := self._next():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -36,9 +37,8 @@ def read_or_create_secret(path: Path, octets: int) -> str:
         temporary = _write_beside(path, f"{secrets.token_hex(octets)}\n".encode("ascii"), 0o600)
         try:
             # A rename would replace the file of another process; a link fails instead.
-            os.link(temporary, path)
-        except FileExistsError:
-            pass
+            with suppress(FileExistsError):
+                os.link(temporary, path)
         finally:
             temporary.unlink()
     return path.read_text("ascii").strip()

@@ -54,12 +54,14 @@ class DetachedProcess:
                 pass_fds=(output, alive),
                 check=False,
             )
+            if started.returncode:
+                raise OSError(f"{command[0]} cannot be started")
+        except OSError:
+            os.close(self._alive)
+            raise
         finally:
             os.close(output)
             os.close(alive)
-        if started.returncode:
-            os.close(self._alive)
-            raise OSError(f"{command[0]} cannot be started")
         self.pid = int(started.stdout)
 
     async def wait(self) -> None:

@@ -73,9 +73,10 @@ class Instance:
         Raises:
             StartError: That is no address.
         """
-        if parse_address(address.partition("/")[0]) is None:
+        alone = address.partition("/")[0]  # status shows the /64 of an IPv6 address
+        if parse_address(alone) is None:
             raise StartError(f"{address!r} is no IP address; `labgate status` lists the lockouts.")
-        key = limit_key(address.partition("/")[0])
+        key = limit_key(alone)
         known = {name for _, report in await self._processes() for name in report.locked_out}
         if isinstance(self._app, Supervisor):
             self._app.unlock(key)

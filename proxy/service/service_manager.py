@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from proxy.runtime.periodic import run_periodically
 from proxy.runtime.sd_notify import sd_notify
+from proxy.runtime.tasks import spawn
 from proxy.service.state_text import state_text
 from proxy.service.status import Status
 
@@ -28,7 +29,7 @@ async def keep_informed(
 
     Both run on the event loop that serves: when that does not turn, the watchdog is not fed.
     """
-    feeding = asyncio.ensure_future(feed_watchdog(watchdog_seconds()))
+    feeding = spawn(feed_watchdog(watchdog_seconds()), "watchdog")
     try:
         await _send_states(status, state_seconds)
     finally:
