@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from proxy.config.reloading import (
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
 from tests.config.test_problems import keys
+
+CONFIG = Path(__file__).parents[2] / "config"
 
 
 def settings(**sections: Any) -> Settings:
@@ -112,3 +115,13 @@ def test_a_reload_tells_what_becomes_of_each_route() -> None:
         "https://eve.example.org/ now leads to unix:/run/eve",
     ]
     assert route_changes(old, old) == []
+
+
+def test_labgate_toml_says_what_needs_a_restart() -> None:
+    text = (CONFIG / "labgate.toml").read_text("utf-8").replace("\n#", "")
+    sentence = text.partition("These need a restart")[2].partition("\n")[0]
+    sections, others = sentence.split("of the others")
+    kept = re.findall(r"\w+_seconds", sections)
+    whole = re.findall(r"\[(\w+)\]", sections)
+    said = {f"{one}.{key}" for one, key in keys() if one in whole and key not in kept}
+    assert said | set(re.findall(r"\w+\.\w+", others)) == AT_RESTART
