@@ -14,7 +14,9 @@ from proxy.net.ports import NoAddressError, bind, bind_error
 
 
 def test_a_taken_port_names_the_flag() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.socket() as taken:
+        # It does not listen, so asking whether it is a labgate ends at once.
+        taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=rf"127.0.0.1:{port} is taken.*--https-port"):
             bind(["127.0.0.1"], port, "--https-port")
