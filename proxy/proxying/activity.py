@@ -1,7 +1,4 @@
-"""When an upstream was last used.
-
-Tested by tests/hub/test_activity.py.
-"""
+"""When an upstream was last used."""
 
 from __future__ import annotations
 

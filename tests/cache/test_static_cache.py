@@ -479,7 +479,9 @@ async def test_a_client_that_reads_slowly_and_one_that_leaves() -> None:
         await until(lambda: it.edge.open_requests.count == 2)
         other.transport.abort()
         await until(lambda: it.outcomes == ["forwarded", "the client went away"])
-        assert it.edge.records[-1].bytes_down < len(content)
+        left = it.edge.records[-1]
+        assert (left.status, left.bytes_up) == (200, 0)
+        assert left.bytes_down < len(content)
         assert await reader.read() == content
         await until(lambda: it.outcomes[-1] == "cached")
         assert it.edge.records[-1].bytes_down == len(content)

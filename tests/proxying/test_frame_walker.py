@@ -28,6 +28,22 @@ def frame(first: int, payload: bytes, mask: bytes = b"") -> bytes:
     return head + mask + unmask(payload, mask)
 
 
+def test_only_the_beginning_of_a_pong_of_ours_is_held_back() -> None:
+    """Whatever else a client sends goes on at once, however little of it has come."""
+    pong = frame(0x8A, OURS, MASK)
+    for data, held in (
+        (pong[:1], pong[:1]),
+        (pong[:13], pong[:13]),
+        (frame(0x8A, b"hi", MASK), b""),
+        (frame(0x8A, b"", MASK), b""),
+        (frame(0x81, OURS, MASK)[:5], b""),
+        (frame(0x81, b"hi", MASK) + pong[:4], pong[:4]),
+    ):
+        walker = FrameWalker(masked=True)
+        assert walker.without_pongs(data, [OURS]) == data.removesuffix(held)
+        assert walker.held == held
+
+
 FIRST = st.sampled_from([0x81, 0x82, 0x01, 0x00, 0x80, 0xC1, 0x41, 0x89, 0x8A])
 
 

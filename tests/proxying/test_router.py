@@ -51,12 +51,12 @@ def test_a_path_of_labgates_own_goes_to_its_application(router: Router) -> None:
 
 def test_limits_may_change(router: Router) -> None:
     proxy = Networks([ip_network("192.0.2.0/28")])
-    router.change_limits(replace(DEFAULT_LIMITS, requests=3, requests_per_address=2), proxy)
+    router.change_limits(replace(DEFAULT_LIMITS, requests=5, requests_per_address=2), proxy)
     for route, address, most in (
         (router.jupyter, "203.0.113.7", 2),
         (router.web_app, "203.0.113.7", WEB_APP_REQUESTS_PER_ADDRESS),
         (router.web_app, "192.0.2.1", WEB_APP_REQUESTS - WEB_APP_REQUESTS_PER_ADDRESS),
-        (router.jupyter, "192.0.2.1", 1),
+        (router.jupyter, "192.0.2.1", 3),
     ):
         taken = [route.limit.acquire(address) for _ in range(most + 1)]
         assert [slot is not None for slot in taken] == [True] * most + [False]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from proxy.messages import TunnelEnd
-from proxy.proxying.tunnel import OpenTunnel
+from proxy.proxying.activity import Activity
+from proxy.proxying.tunnel import OpenTunnel, WatchedTunnel
+from proxy.proxying.tunnel_keepalive import TunnelKeepalive
 from tests.http1.memory_transport import MemoryTransport
+from tests.proxying.test_frame_walker import MASK, frame
 
 
 class Client:
@@ -76,6 +79,68 @@ def test_bytes_pass_and_are_counted() -> None:
     tunnel.feed_data(b"up")
     assert (client.written, upstream.written) == (b"earlydown", b"up")
     assert (tunnel.bytes_down, tunnel.bytes_up) == (9, 2)
+
+
+def test_a_hub_hears_of_bytes_in_either_direction() -> None:
+    upstream, client, closed = MemoryTransport(), Client(), list[OpenTunnel]()
+    activity = Activity(0.0)
+    tunnel = WatchedTunnel(upstream, client, closed.append, activity)
+    tunnel.open(b"")
+    assert activity.at == 0.0
+    tunnel.data_received(b"down")
+    assert activity.at > 0.0
+    activity.at = 0.0
+    tunnel.feed_data(b"up")
+    assert activity.at > 0.0
+    assert (client.written, upstream.written) == (b"down", b"up")
+    tunnel.connection_lost(None)
+    assert closed == [tunnel]
+
+
+def pinged(tunnel: OpenTunnel, client: Client) -> bool:
+    """Whether the client gets a ping after a long silence."""
+    assert tunnel.keepalive is not None
+    before = len(client.written)
+    tunnel.ping_if_silent(tunnel.keepalive._silent_since + 45.0, 45.0)
+    return client.written[before:].startswith(b"\x89\x08")
+
+
+def test_a_silent_client_is_pinged() -> None:
+    tunnel, _, client, _ = opened()
+    tunnel.keepalive = TunnelKeepalive()
+    assert pinged(tunnel, client)
+    tunnel.data_received(frame(0x81, b"hi"))
+    tunnel.feed_data(frame(0x8A, b"", MASK)[:4])
+    assert not pinged(tunnel, client), "as many bytes came down as went up"
+    assert pinged(tunnel, client)
+
+
+def test_who_is_not_pinged() -> None:
+    tunnel, _, client, _ = opened()
+    tunnel.ping_if_silent(1e9, 45.0)
+    assert client.written == b"", "no pings are wanted"
+    for end in (
+        lambda tunnel, _: tunnel.feed_eof(),
+        lambda tunnel, _: tunnel.eof_received(),
+        lambda tunnel, _: tunnel.client_congested(True),
+        lambda _, upstream: upstream.close(),
+    ):
+        tunnel, upstream, client, _ = opened()
+        tunnel.keepalive = TunnelKeepalive()
+        end(tunnel, upstream)
+        assert not pinged(tunnel, client)
+
+
+def test_what_was_held_for_a_pong_goes_up_before_the_end() -> None:
+    tunnel, upstream, client, _ = opened()
+    tunnel.keepalive = TunnelKeepalive()
+    assert pinged(tunnel, client)
+    begun = frame(0x8A, b"12345678", MASK)[:5]
+    tunnel.feed_data(begun)
+    assert upstream.written == b"", "it may become the pong"
+    tunnel.feed_eof()
+    assert upstream.written == begun
+    assert upstream.half_closed
 
 
 def test_the_client_ends_its_direction_first() -> None:

@@ -13,6 +13,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 
 from proxy.inspector.frames import Frame, FrameParser, Opcode
 from proxy.net.upstream_address import UpstreamAddress
+from proxy.proxying.open_requests import MAX_CHECK_SECONDS
 from proxy.proxying.tunnel_keepalive import MAX_UNANSWERED, TunnelKeepalive
 from tests.bench.frames import client_frame, server_frame
 from tests.edges import Edge, edge
@@ -69,6 +70,15 @@ def test_the_pongs_of_the_latest_pings_are_left_out() -> None:
     assert keepalive.without_pongs(b"".join(pongs)) == pongs[0]
     assert not keepalive.waiting
     assert keepalive.without_pongs(pongs[1]) == pongs[1], "it has been answered"
+
+
+def test_a_pong_may_come_behind_other_frames_and_later() -> None:
+    keepalive = TunnelKeepalive()
+    pong = frame(0x8A, silent_for(keepalive, 45.0)[2:], MASK)
+    assert keepalive.without_pongs(client_frame(5)) == client_frame(5)
+    assert keepalive.waiting, "for the pong"
+    assert keepalive.without_pongs(pong) == b""
+    assert not keepalive.waiting
 
 
 async def ping_all(labgate: Edge) -> None:
@@ -210,6 +220,21 @@ async def test_the_timer_looks_at_all_of_them_and_not_too_often() -> None:
         keepalive._silent_since -= SECONDS
         await labgate.open_requests.ping_silent()
         assert len(keepalive.unanswered) <= 1, "at most every few seconds"
+        labgate.open_requests._pings_checked_at -= MAX_CHECK_SECONDS
+        await labgate.open_requests.ping_silent()
+        assert len(keepalive.unanswered) == 2
+
+
+async def test_the_timer_looks_ten_times_in_a_short_silence() -> None:
+    async with opened() as (labgate, _, _):
+        (tunnel,) = labgate.open_requests.tunnels
+        labgate.open_requests.ping_seconds = MAX_CHECK_SECONDS
+        labgate.open_requests._pings_checked_at -= MAX_CHECK_SECONDS / 10
+        keepalive = tunnel.keepalive
+        assert keepalive is not None
+        keepalive._silent_since -= MAX_CHECK_SECONDS
+        await labgate.open_requests.ping_silent()
+        assert len(keepalive.unanswered) == 1
 
 
 async def test_no_pings_cost_nothing() -> None:
