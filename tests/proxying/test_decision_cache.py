@@ -111,6 +111,16 @@ def test_what_went_up_once_goes_up_again_for_the_same_client_only() -> None:
     assert record.changes_up
 
 
+def test_who_looks_now_and_then_sees_every_change() -> None:
+    cache, head = DecisionCache(), get(HOST, b"TE: x")
+    for record in (None, Record(head), None, Record(head)):
+        octets = cache.upstream_head(head, SITE, b"1", trace=record)
+        assert b"TE: x" not in octets
+        if record is not None:
+            assert serialize_fields(record.fields_up) in octets
+            assert ("hop-by-hop", b"TE", b"x", None) in record.changes_up
+
+
 def test_what_is_remembered_goes_with_the_fields() -> None:
     cache = DecisionCache()
     head = get(HOST)

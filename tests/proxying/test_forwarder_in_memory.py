@@ -27,6 +27,11 @@ class SlowFront(MemoryFront):
     """A client that may read slowly."""
 
     writable: Callable[[], None] | None = None
+    framing: Field = (b"Connection", b"close")
+
+    def send_head(self, status: int, reason: bytes, fields: list[Field], **_: bool) -> list[Field]:
+        super().send_head(status, reason, fields)
+        return [self.framing]
 
     def when_writable(self, callback: Callable[[], None] | None) -> None:
         self.writable = callback
@@ -160,14 +165,18 @@ async def test_a_client_that_leaves_is_told_of_nothing_more() -> None:
     assert forwarding.results == []
 
 
-async def test_what_labgate_adds_is_noted_with_its_rule() -> None:
+async def test_what_labgate_changes_in_a_response_is_noted_with_its_rule() -> None:
     record = Record(MemoryFront().head)
     forwarding = Forwarding(extra=((b"Set-Cookie", b"a=b"),), trace=record)
-    forwarding.connection.data_received(ANSWER)
+    forwarding.connection.data_received(ANSWER.replace(b"\r\n", b"\r\nKeep-Alive: x\r\n", 1))
     noted = [
         (change.rule, change.name, change.before, change.after) for change in record.changes_down
     ]
-    assert ("basic-auth", b"Set-Cookie", None, b"a=b") in noted
+    assert noted == [
+        ("hop-by-hop", b"Keep-Alive", b"x", None),
+        ("basic-auth", b"Set-Cookie", None, b"a=b"),
+        ("framing", b"Connection", None, b"close"),
+    ]
     assert record.upstream_request == forwarding.transport.written
     assert record.upstream_response is not None
     assert record.upstream_response.status == 200

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+
 import pytest
 
 from proxy.messages import TunnelEnd
@@ -206,6 +209,16 @@ def test_a_client_that_is_lost_ends_jupyters_side(error: Exception | None, state
     assert (upstream.state, closed) == (state, [tunnel])
     tunnel.connection_lost(None)
     assert closed == [tunnel], "once"
+
+
+async def test_a_jupyter_that_breaks_off_cuts_the_client_once_it_has_the_last_bytes() -> None:
+    with socket.socket() as channel:
+        tunnel, _, client, closed = opened(MemoryTransport(channel))
+        tunnel.connection_lost(ConnectionResetError())
+        assert client.calls == ["start"], "what was written in this turn is written first"
+        await asyncio.sleep(0)
+    assert client.calls == ["start", "abort"]
+    assert closed == [tunnel]
 
 
 def test_an_abort_cuts_both_sides() -> None:
