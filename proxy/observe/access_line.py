@@ -28,7 +28,7 @@ def format_line(record: Record) -> str:
     return (
         f'{head.arrival.peer} "{printable(head.method)} {target}{protocol}" {record.status} '
         f"{record.bytes_up} {record.bytes_down} {record.seconds:.3f} {outcome} "
-        f'[{record.request_id.decode("ascii")}] "{_quoted(user_agent(record))}"'
+        f'[{record.request_id.decode("ascii")}] "{_quoted_agent(_agent(record))}"'
     )
 
 
@@ -58,14 +58,19 @@ def facts_of(record: Record) -> tuple[str, Facts]:
 
 def user_agent(record: Record) -> str:
     """The client's User-Agent, fit to print; empty if it sent none."""
-    value = record.user_agent or b", ".join(record.head.values(b"user-agent"))
-    return _printable_agent(value) if value else ""
+    return _printable_agent(_agent(record))
+
+
+def _agent(record: Record) -> bytes:
+    values = record.head.values(b"user-agent")
+    return values[0] if len(values) == 1 else record.user_agent or b", ".join(values)
 
 
 @lru_cache(256)
 def _printable_agent(value: bytes) -> str:
-    return printable(redact(b"user-agent", value))
+    return printable(redact(b"user-agent", value)) if value else ""
 
 
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+@lru_cache(256)
+def _quoted_agent(value: bytes) -> str:
+    return _printable_agent(value).replace("\\", "\\\\").replace('"', '\\"')

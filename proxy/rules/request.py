@@ -19,7 +19,13 @@ X-Scheme to X-Forwarded-Proto and X-Real-IP to X-Forwarded-For (tornado ``_apply
 
 _REWRITTEN = frozenset({b"origin", b"referer"})
 _CREDENTIALS = frozenset({b"authorization", b"cookie"})
-_WITH_RULES = _REWRITTEN | CLIENT_CLAIMS | {b"host", b"via", b"content-length"}
+_WITH_RULES = frozenset(
+    {b"host", b"via", b"content-length"}
+    | _REWRITTEN
+    | _CREDENTIALS
+    | CLIENT_CLAIMS
+    | hop_by_hop.HOP_BY_HOP
+)
 
 
 def upstream_fields(
@@ -43,20 +49,16 @@ def upstream_fields(
         return hub_heads.fields_up(head, site, site.pass_through, websocket=websocket)
     hop_by_hop_fields = hop_by_hop.hop_by_hop_names(head.values(b"connection"))
     forwarded: list[Field] = []
+    only_known = hop_by_hop_fields is hop_by_hop.HOP_BY_HOP
     own = _CREDENTIALS if site.requires_login else frozenset()
-    with_rules = _WITH_RULES | own
     host = via = b""
     for field in head.fields:
-        name = field[0].lower()
-        if not (
-            name in with_rules
-            or name in hop_by_hop_fields
-            or b"_" in name
-            or name.startswith(b"x-forwarded-")
-        ):
+        if only_known and not _may_have_rule(field[0]):
             # Most fields: the checks below would find no rule for them.
             forwarded.append(field)
-        elif name in hop_by_hop_fields:
+            continue
+        name = field[0].lower()
+        if name in hop_by_hop_fields:
             note(changes, "hop-by-hop", field, None)
         elif name == b"host":
             host = field[1]
@@ -82,6 +84,13 @@ def upstream_fields(
         changes += noted
         changes += [Change("hop-by-hop", name, None, value) for name, value in own_fields]
     return [(b"Host", new_host), *forwarded, *added, *own_fields]
+
+
+@lru_cache(1024)
+def _may_have_rule(name: bytes) -> bool:
+    """Whether fields of this name may be changed although Connection does not list them."""
+    name = name.lower()
+    return name in _WITH_RULES or b"_" in name or name.startswith(b"x-forwarded-")
 
 
 def _added(
