@@ -31,6 +31,7 @@ ALLOWED = {
     "dataclasses",
     "enum",
     "functools",
+    "hashlib",
     "ipaddress",
     "re",
     "types",
