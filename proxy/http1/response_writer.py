@@ -58,7 +58,8 @@ class ResponseWriter:
     """Sends one response after the other (``messages.Responder``).
 
     Attributes:
-        draining: Whether the current request is the connection's last one.
+        draining: Whether the next head says that its request is the connection's last one.
+        ending: Whether the current request is the last one, whatever its head has said.
         facts: What follows from the current request's head.
         sent: Whether the client was sent anything for the current request.
     """
@@ -70,6 +71,7 @@ class ResponseWriter:
         "_persistent",
         "_pieces",
         "draining",
+        "ending",
         "facts",
         "sent",
     )
@@ -77,7 +79,7 @@ class ResponseWriter:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.facts = NOTHING_FOLLOWS
-        self.draining = self.sent = False
+        self.draining = self.ending = self.sent = False
         self._pieces: list[bytes] = []
         self._bodiless = self._chunked = self._persistent = False
 
@@ -144,7 +146,7 @@ class ResponseWriter:
         pieces, self._pieces = self._pieces, []
         self.sent = True
         self._connection.writable = None
-        persistent = self._persistent and not self.draining
+        persistent = self._persistent and not self.ending
         self._connection.end_response(b"".join(pieces), persistent=persistent)
 
     def upgrade(self, reason: bytes, fields: list[Field]) -> RawConnection:

@@ -277,7 +277,10 @@ class ServerConnection(AcceptedConnection):
 
     def drain(self, *, keep_idle: bool = False) -> None:
         self._writer.draining = True
-        if self._state in WITHOUT_REQUEST and not keep_idle:
+        if keep_idle:
+            return
+        self._writer.ending = True
+        if self._state in WITHOUT_REQUEST:
             self.finish()
 
     def end(self) -> None:

@@ -109,6 +109,42 @@ async def test_a_drain_may_leave_idle_clients_one_request_more() -> None:
     assert b"\r\nConnection: close\r\n" in transport.written
 
 
+async def test_a_drain_keeps_the_word_of_a_head_that_was_sent_before() -> None:
+    """It said nothing of an end, so the client may send its next request over the connection."""
+    site = Site()
+    server = Http1Server(site)
+    connection, transport = server.connection(CLIENT, slot(), True), MemoryTransport()
+    assert isinstance(connection, ServerConnection)
+    connection.connection_made(transport)
+    connection.data_received(GET)
+    begun = site.responders[-1]
+    begun.send_head(200, b"OK", [(b"Content-Length", b"2")], sized=True, dated=True)
+    begun.flush()
+    server.drain(keep_idle=True)
+    begun.send_body(b"ok")
+    begun.end()
+    assert transport.state == "open"
+    connection.data_received(GET)
+    site.answer()
+    assert b"\r\nConnection: close\r\n" in transport.written
+    assert transport.state == "closing"
+
+
+async def test_a_drain_that_waits_for_nobody_ends_a_response_that_has_begun() -> None:
+    site = Site()
+    server = Http1Server(site)
+    connection, transport = server.connection(CLIENT, slot(), True), MemoryTransport()
+    connection.connection_made(transport)
+    connection.data_received(GET)
+    begun = site.responders[-1]
+    begun.send_head(200, b"OK", [(b"Content-Length", b"2")], sized=True, dated=True)
+    server.drain()
+    begun.send_body(b"ok")
+    begun.end()
+    assert transport.written.endswith(b"ok")
+    assert transport.state == "closing"
+
+
 async def test_a_connection_that_is_made_during_a_drain_has_one_request() -> None:
     site = Site()
     server = Http1Server(site)
