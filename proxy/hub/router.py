@@ -125,7 +125,7 @@ class HubRouter:
             pool,
             site,
             self._limit,
-            outage=Outage(),
+            outage=Outage(f"the target of {route.path!r}"),
             adapt=adapt,
             activity=route.activity,
             error_route=self._down,

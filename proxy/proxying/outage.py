@@ -1,4 +1,4 @@
-"""Logs an outage of Jupyter once, and not for each request that fails during it."""
+"""Logs an outage of an upstream once, and not for each request that fails during it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ class Outage:
 
     Attributes:
         open: Whether there is an outage now.
+
+    Args:
+        upstream: What does not answer then, as the log calls it.
     """
 
-    __slots__ = ("_failed", "_logged", "_since", "_throttle", "open")
+    __slots__ = ("_failed", "_logged", "_since", "_throttle", "_upstream", "open")
 
-    def __init__(self) -> None:
+    def __init__(self, upstream: str = "Jupyter") -> None:
         self.open = False
+        self._upstream = upstream
         self._since = 0.0
         self._failed = 0
         self._logged = False
-        # Jupyter may respond to every other request only.
+        # It may respond to every other request only.
         self._throttle = LogThrottle()
 
     def failed(self, request: str, error: UpstreamError) -> None:
@@ -45,12 +49,13 @@ class Outage:
         self.open, self._since, self._failed = True, monotonic(), 1
         self._logged = self._throttle.due(self._since) is not None
         if self._logged:
-            message = "%s: %s; requests get 503 until Jupyter answers, without a line for each"
-            log.warning(message, request, error)
+            message = "%s: %s; requests get 503 until %s answers, without a line for each"
+            log.warning(message, request, error, self._upstream)
 
     def end(self) -> None:
-        """Jupyter has responded."""
+        """It has responded."""
         self.open = False
         if self._logged:
             seconds = monotonic() - self._since
-            log.warning("requests are answered again: %d got 503 in %.0f s", self._failed, seconds)
+            message = "%s answers again: %d requests got 503 in %.0f s"
+            log.warning(message, self._upstream, self._failed, seconds)
