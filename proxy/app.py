@@ -103,7 +103,7 @@ class Application:
             context = self._certificates.store.handshakes.context
         if ports is None:
             ports = bind_ports(self._settings) if self._shared is None else self._shared.ports
-        self._edge = edge = Edge(self._settings, self.dispatch)
+        self._edge = edge = Edge.of(self._settings, self.dispatch)
         self._memory = MemoryReclaimer(monotonic())
         # One timer enforces every timeout; a timer of its own would cost each request.
         routes = self._routes

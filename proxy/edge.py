@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from proxy.builders import build_server, fit_to_descriptors
 from proxy.config.settings import Settings
 from proxy.messages import Dispatch
-from proxy.net.limits import Limits, new_connection_limit
+from proxy.net.limits import ConcurrencyLimit, Limits, new_connection_limit
 from proxy.net.listener import Listener, listen
 from proxy.net.ports import BACKLOG, Ports
 from proxy.rules.networks import NO_NETWORKS, Networks
@@ -31,25 +31,43 @@ class Edge:
     """Accepts connections on every public port.
 
     Args:
-        settings: The configuration.
-        dispatch: Takes every request.
+        main: Serves the connections of the main port.
+        plain: Serves those of the port that redirects there.
+        connection_limit: Counts the connections of both.
+        senders: Whose connections begin with a header of the PROXY protocol.
     """
 
-    def __init__(self, settings: Settings, dispatch: Dispatch) -> None:
-        trusted = Networks(settings.access.trusted_proxies)
-        limits = _limits_of(settings)
-        self._connection_limit = new_connection_limit(limits, trusted)
-        self._main, self._plain = (
-            build_server(
-                settings, dispatch, limits, self._connection_limit, plain_redirects=redirects
-            )
-            for redirects in (False, True)
-        )
-        self._senders = _proxy_protocol_senders(settings)
+    def __init__(
+        self,
+        main: Http1Server | AiohttpServer,
+        plain: Http1Server | AiohttpServer,
+        connection_limit: ConcurrencyLimit,
+        senders: Networks = NO_NETWORKS,
+    ) -> None:
+        self._main, self._plain = main, plain
+        self._connection_limit = connection_limit
+        self._senders = senders
         self._listeners: list[Listener | asyncio.Server] = []
         self.ports = Ports([], [])
         """The open ones."""
         self._left_to_others = False
+
+    @classmethod
+    def of(cls, settings: Settings, dispatch: Dispatch) -> Self:
+        """With the servers that the configuration names.
+
+        Args:
+            settings: The configuration.
+            dispatch: Takes every request.
+        """
+        trusted = Networks(settings.access.trusted_proxies)
+        limits = _limits_of(settings)
+        limit = new_connection_limit(limits, trusted)
+        main, plain = (
+            build_server(settings, dispatch, limits, limit, plain_redirects=redirects)
+            for redirects in (False, True)
+        )
+        return cls(main, plain, limit, _proxy_protocol_senders(settings))
 
     @property
     def connections(self) -> int:

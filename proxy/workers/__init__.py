@@ -9,6 +9,7 @@ certificates and the listening sockets, and serves no requests itself.
 - ``restarts``        starts a worker again when it ends
 - ``worker_process``  one worker as the supervisor sees it
 - ``channel``         the messages between supervisor and worker
+- ``worker_program``  what every worker does first and last
 - ``worker``          the worker itself: a new interpreter with an ``Application``
 - ``limits``          divides limits between the workers
 - ``replays``         has a worker send the inspector's requests

@@ -24,8 +24,6 @@ from proxy.inspector.remote import CapturedHere
 from proxy.inspector.replay_front import send_through_rules
 from proxy.net.ports import Ports
 from proxy.net.upstream_address import upstream_from_json
-from proxy.runtime import output
-from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.tasks import spawn
@@ -36,6 +34,7 @@ from .process_report import report_of
 from .replays import read_message
 from .shared_lockout import SharedLockout
 from .shared_logout import SharedRevokedSessions
+from .worker_program import run_worker
 
 log = logging.getLogger("labgate")
 
@@ -49,19 +48,10 @@ def main(descriptor: int) -> int:
     Args:
         descriptor: The worker's end of the channel.
     """
-    output.replace_standard_streams()
-    ignored = (signal.SIGINT, signal.SIGHUP)
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ignored)
-    end = socket.socket(fileno=descriptor)
-    end.setblocking(False)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_work(end))
+    return run_worker(descriptor, _work)
 
 
-async def _work(end: socket.socket) -> int:
-    channel = await Channel.open(end)
+async def _work(channel: Channel) -> int:
     message = await channel.receive()
     if message is None:
         return 0

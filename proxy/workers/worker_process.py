@@ -25,9 +25,9 @@ log = logging.getLogger("labgate")
 # With the supervisor's search path: the working folder must not be on it.
 _CODE = """\
 import json, sys
+from importlib import import_module
 sys.path[:] = json.loads(sys.argv[2])
-from proxy.workers.worker import main
-sys.exit(main(int(sys.argv[1])))
+sys.exit(import_module(sys.argv[3]).main(int(sys.argv[1])))
 """
 
 BLOCKED_SIGNALS = (signal.SIGINT, signal.SIGHUP)
@@ -38,6 +38,9 @@ REPORT_SECONDS = 2.0
 
 PREPARE_SECONDS = 30.0
 """How long all workers together may take to load another configuration."""
+
+PROGRAM = "proxy.workers.worker"
+"""The module whose ``main`` is the worker."""
 
 
 class WorkerProcess:
@@ -76,12 +79,14 @@ class WorkerProcess:
         cls,
         sockets: Sequence[socket.socket],
         on_update: Callable[[WorkerProcess, Message], None],
+        program: str = PROGRAM,
     ) -> WorkerProcess:
-        """Start a worker, which waits for its ``WorkerSetup``.
+        """Start a worker, which waits for its first message: what it has to serve.
 
         Args:
             sockets: Listening sockets to inherit; they stay open in the supervisor.
-            on_update: Called with every message that is for the supervisor or the other workers.
+            on_update: Called with its messages that are not about the process itself.
+            program: The module whose ``main`` it runs.
 
         Raises:
             OSError: The process could not be started.
@@ -90,7 +95,7 @@ class WorkerProcess:
         with other:
             try:
                 own.setblocking(False)
-                process = _popen(other, sockets)
+                process = _popen(other, sockets, program)
                 channel = await Channel.open(own)
             except BaseException:
                 own.close()
@@ -198,12 +203,17 @@ async def start_failure(index: int, worker: WorkerProcess) -> str:
     return f"Worker {index + 1} ended as it started ({how}); the lines above may tell why."
 
 
-def _popen(channel: socket.socket, sockets: Sequence[socket.socket]) -> subprocess.Popen[bytes]:
+def _popen(
+    channel: socket.socket, sockets: Sequence[socket.socket], program: str
+) -> subprocess.Popen[bytes]:
     inherited = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED_SIGNALS)
     try:
         return subprocess.Popen(  # noqa: S603  ourselves
-            [sys.executable, "-P", "-c", _CODE, str(channel.fileno()), json.dumps(sys.path)],
+            [
+                *(sys.executable, "-P", "-c", _CODE),
+                *(str(channel.fileno()), json.dumps(sys.path), program),
+            ],
             stdin=subprocess.DEVNULL,
             pass_fds=[channel.fileno(), *(one.fileno() for one in sockets)],
             env=inherited,

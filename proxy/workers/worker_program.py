@@ -1,0 +1,40 @@
+"""What every worker does before its own work and after it: streams, signals, and its event loop.
+
+Tested by tests/e2e/test_workers.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from proxy.runtime import output
+from proxy.runtime.event_loop import loop_factory
+
+from .channel import Channel
+
+
+def run_worker(descriptor: int, work: Callable[[Channel], Coroutine[Any, Any, int]]) -> int:
+    """Run a worker's work; returns its exit code.
+
+    Args:
+        descriptor: The worker's end of the channel.
+        work: Gets the channel.
+    """
+    output.replace_standard_streams()
+    # The supervisor says what they mean: Ctrl-C sends SIGINT to all processes.
+    ignored = (signal.SIGINT, signal.SIGHUP)
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ignored)
+    end = socket.socket(fileno=descriptor)
+    end.setblocking(False)
+
+    async def run() -> int:
+        return await work(await Channel.open(end))
+
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(run())
