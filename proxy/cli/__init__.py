@@ -11,7 +11,8 @@
 - ``run``            ``labgate up`` and ``labgate serve``
 - ``signals``        what signals do to them
 - ``hub_options``    the options of ``labgate hub``
-- ``hub``            ``labgate hub``
+- ``hub``            what ``labgate hub`` is told
+- ``serve_hub``      ``labgate hub`` while it runs
 - ``side_listeners``  metrics and the admin socket, beside the public ports
 - ``ready_lines``    the lines that are printed when everything is ready
 - ``report_ready``   prints them, and tells the service manager

@@ -20,6 +20,7 @@ from proxy.net.upstream_address import parse_upstream
 from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
+from proxy.service.state_folder import configured_folder
 
 log = logging.getLogger("labgate")
 
@@ -118,13 +119,16 @@ def _cert(parsed: argparse.Namespace) -> int:
 
 def _hub(parsed: argparse.Namespace) -> int:
     """The proxy of a JupyterHub, whose configuration is its command line."""
-    from proxy.cli import hub  # noqa: PLC0415
+    from proxy.cli.hub import hub_options  # noqa: PLC0415
+    from proxy.cli.serve_hub import serve_hub  # noqa: PLC0415
 
-    options = hub.hub_options(parsed, os.environ)
+    options = hub_options(parsed, os.environ)
     log_to_stderr(options.log_level, options.log_format)
+    keep_last_problems()
+    folder = configured_folder(os.environ)
     _collect_garbage()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(hub.serve_hub(options))
+        return runner.run(serve_hub(options, folder, take_over=parsed.take_over))
 
 
 def _configured(parsed: argparse.Namespace) -> Settings:

@@ -1,32 +1,24 @@
-"""``labgate hub``, from its command line to its end.
+"""What ``labgate hub`` is told by its command line and the environment.
 
-Tested by tests/hub/test_command.py and tests/cli/test_hub_options.py.
+Tested by tests/cli/test_hub_options.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import logging
-import os
-import signal
 from collections.abc import Mapping
-from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
 from proxy.config.types import parse_domain
-from proxy.errors import StartError, UsageError
-from proxy.hub.hub_proxy import HubProxy
+from proxy.errors import UsageError
 from proxy.hub.options import Endpoint, HubOptions, TlsFiles
 from proxy.rules.head import Field
 from proxy.rules.site import WebOrigin
-from proxy.runtime.sd_notify import sd_notify
-
-log = logging.getLogger("labgate")
 
 DEFAULT_PORT = 8000
+MAX_WORKERS = 64
 ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -91,75 +83,9 @@ def hub_options(parsed: argparse.Namespace, environment: Mapping[str, str]) -> H
         keep_alive_timeout_ms=parsed.keep_alive_timeout,
         storage=parsed.storage,
         public_origin=_origin(parsed.public_origin),
+        workers=parsed.workers,
         warnings=tuple(warnings),
     )
-
-
-async def serve_hub(options: HubOptions) -> int:
-    """Run until SIGINT or SIGTERM; a second one ends the draining. SIGHUP reads certificates.
-
-    Raises:
-        StartError: It cannot start.
-    """
-    hub, stopping, force = HubProxy(options), asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    pid_written = False
-
-    def on_signal() -> None:
-        if stopping.is_set():
-            force.set()
-        stopping.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
-    loop.add_signal_handler(signal.SIGHUP, hub.reload)
-    try:
-        await hub.start()
-        _write_pid(options.pid_file)
-        pid_written = True
-        _report(options, hub.token)
-        sd_notify("READY=1")
-        await stopping.wait()
-    finally:
-        sd_notify("STOPPING=1")
-        await hub.stop(force)
-        if pid_written:
-            _remove_pid(options.pid_file)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
-            # Another signal during the exit must not change the exit code.
-            signal.signal(number, signal.SIG_IGN)
-    return 0
-
-
-def _report(options: HubOptions, token: str) -> None:
-    for warning in options.warnings:
-        log.warning("%s", warning)
-    scheme = "https" if options.tls is not None else "http"
-    target = options.default_target or "(no default target)"
-    log.info("Proxying %s://%s to %s", scheme, options.public, target)
-    scheme = "https" if options.api_tls is not None else "http"
-    log.info("The API is at %s://%s/api/routes", scheme, options.api)
-    if options.metrics is not None:
-        log.info("Metrics are at http://%s/metrics", options.metrics)
-    if not options.token:
-        log.warning("CONFIGPROXY_AUTH_TOKEN is not set; the API's token is now %s", token)
-
-
-def _write_pid(path: Path | None) -> None:
-    if path is None:
-        return
-    try:
-        path.write_text(str(os.getpid()), "ascii")
-    except OSError as error:
-        raise StartError(f"--pid-file {path} cannot be written: {error.strerror}.") from None
-
-
-def _remove_pid(path: Path | None) -> None:
-    """Remove the file, unless another process has written its own since."""
-    with suppress(OSError):
-        if path is not None and path.read_bytes() == str(os.getpid()).encode():
-            path.unlink()
 
 
 def _check_alternatives(parsed: argparse.Namespace) -> None:
@@ -175,11 +101,8 @@ def _check_alternatives(parsed: argparse.Namespace) -> None:
         raise UsageError("--error-target and --error-path exclude each other: drop one.")
     if parsed.redirect_port is not None and parsed.ssl_cert is None:
         raise UsageError("--redirect-port redirects to HTTPS: give --ssl-cert and --ssl-key, too.")
-    if parsed.workers != 1:
-        raise UsageError(
-            "--workers: the routes of a Hub are in one process; leave it out. One process serves "
-            "some thousands of requests a second."
-        )
+    if not 1 <= parsed.workers <= MAX_WORKERS:
+        raise UsageError(f"--workers {parsed.workers}: a number from 1 to {MAX_WORKERS}.")
     for name in ("timeout", "proxy_timeout", "keep_alive_timeout"):
         if getattr(parsed, name) < 0:
             raise UsageError(f"--{name.replace('_', '-')} is a number of milliseconds from 0 on.")

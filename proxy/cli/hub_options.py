@@ -155,7 +155,12 @@ def _add_running(command: Parser) -> None:
         choices=("text", "json"),
         help="of each line (default: LABGATE_LOG__FORMAT, or text)",
     )
-    add("--workers", type=int, default=1, metavar="NUMBER", help="1: routes are in one process")
+    add("--workers", type=int, default=1, metavar="NUMBER", help="processes (default 1)")
+    add(
+        "--take-over",
+        action="store_true",
+        help="take over from the labgate hub that runs: no request is lost",
+    )
     add("-V", action="version", version="labgate hub", help=argparse.SUPPRESS)
 
 

@@ -143,7 +143,8 @@ async def _stop(client: AdminClient) -> int:
     await client.wait_until_stopped()
     if unit:
         systemctl("stop", unit)
-    print(f"labgate (process {status['pid']}) has stopped{_and_jupyter(status['jupyter'])}.")
+    jupyter = "" if "hub_routes" in status else _and_jupyter(status["jupyter"])
+    print(f"labgate (process {status['pid']}) has stopped{jupyter}.")
     return 0
 
 

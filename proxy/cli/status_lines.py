@@ -48,7 +48,9 @@ def lines_of(status: Status, now: datetime) -> list[Line]:
         lines.append(("Reload", refused, "red"))
     if status["metrics"]:
         lines.append(("Metrics", f"http://{status['metrics']}/metrics", ""))
-    if status["jupyter"]["state"] != "in routes":
+    if "hub_routes" in status:  # the proxy of a JupyterHub
+        lines.append(("Routes", str(status["hub_routes"]), ""))
+    elif status["jupyter"]["state"] != "in routes":
         lines.append(_jupyter(status["jupyter"], now))
     lines += _labelled("Routes", [_route(one) for one in status.get("routes", ())])
     lines.append(("Traffic", _traffic(status), ""))

@@ -6,15 +6,23 @@ It has the flags, the API and the semantics of configurable-http-proxy (CHP), wh
 In the order of a start:
 
 - ``options``      what the command line says
+- ``hub_proxy``    starts, hands over and stops all of it
+- ``ports``        the listening sockets
 - ``api_tls``      TLS of the API's listener
 - ``targets``      where a route leads
 - ``journal``      the routes on the disk
 - ``route_table``  the routes, and the connections of those in use
+- ``shared_routes`` the same in all processes that serve
+- ``succession``   the routes where one process takes over from another
+- ``listeners``    the listener of the API, and that of the metrics
+- ``api``          the Hub's API: list, add and remove routes
+- ``application``  what one process serves clients with
 - ``sites``        what the rules and the limits are in front of a Hub
 - ``router``       the route of a request
 - ``error_pages``  the pages for what has no route or does not answer, and the health check
-- ``api``          the Hub's API: list, add and remove routes
+- ``counts``       what a process counted
 - ``metrics``      for Prometheus, under CHP's names and labgate's
-- ``listeners``    what is listened on, and the loops that serve it
-- ``hub_proxy``    starts and stops all of it
+- ``workers``      with ``--workers``: several processes with an application each
+- ``worker``       one of them
+- ``admin``        the admin socket: status, reload, upgrade, stop
 """

@@ -19,7 +19,8 @@ from urllib.parse import unquote
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from proxy.hub.route_table import HubRoute, RouteTable
+from proxy.hub.route_table import HubRoute
+from proxy.hub.shared_routes import SharedRoutes
 from proxy.web.security import hide_server
 
 log = logging.getLogger("labgate")
@@ -53,16 +54,17 @@ class RoutesApi:
     """``/api/routes`` as configurable-http-proxy has it.
 
     Args:
-        table: The routes.
+        shared: The routes of all processes.
         token: What ``Authorization: token …`` must have.
         counts: Counts what is asked for.
         by_host: Whether the first segment of a key is a host, which is listed as ``host``.
     """
 
     def __init__(
-        self, table: RouteTable, token: str, counts: ApiCounts, *, by_host: bool = False
+        self, shared: SharedRoutes, token: str, counts: ApiCounts, *, by_host: bool = False
     ) -> None:
-        self._table = table
+        self._shared = shared
+        self._table = shared.table
         self._token = token.encode("utf-8", "surrogateescape")
         self._counts = counts
         self._by_host = by_host
@@ -91,6 +93,7 @@ class RoutesApi:
         return compare_digest(given, self._token)
 
     async def _list(self, request: web.Request, path: str) -> web.Response:
+        await self._shared.refresh()
         if path != "/":
             route = self._table.get(path)
             return web.Response(status=404) if route is None else _json(described(route))
@@ -121,7 +124,7 @@ class RoutesApi:
         if self._by_host and path != "/":
             data["host"] = path.lstrip("/").partition("/")[0]
         try:
-            route = self._table.add(path, data)
+            route = await self._shared.add(path, data)
         except ValueError as error:
             return web.Response(status=400, text=str(error))
         self._counts.added += 1
@@ -129,7 +132,7 @@ class RoutesApi:
         return web.Response(status=201)
 
     async def _remove(self, _request: web.Request, path: str) -> web.Response:
-        route = self._table.remove(path)
+        route = await self._shared.remove(path)
         if route is None:
             return web.Response(status=404)
         self._counts.removed += 1

@@ -2,7 +2,7 @@
 
 A file of JSON lines, of which the last about a path counts. A change appends a line, which takes
 the same time for ten routes as for ten thousand; the file is written anew, in one step, when it has
-many lines that count no more.
+many lines that count no more. A thread does that, because a disk may take seconds.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import errno
 import json
 import logging
 import os
-from collections.abc import Iterable
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from proxy.errors import StartError
-from proxy.runtime.secret_files import write_atomically
+from proxy.runtime.daemon_thread import run_in_daemon_thread
+from proxy.runtime.secret_files import write_atomically, write_beside
 
 log = logging.getLogger("labgate")
 
@@ -52,6 +54,8 @@ class Journal:
         self._lines = 0
         self._descriptor: int | None = None
         self._failed = self._cut = False
+        # The lines since the file began to be written anew; None while it is not.
+        self._meanwhile: list[bytes] | None = None
 
     def load(self) -> list[StoredRoute]:
         """The routes that the file has; it is written anew.
@@ -83,7 +87,7 @@ class Journal:
             )
         stored = list(found.values())
         try:
-            self.rewrite(stored)
+            self.rewrite_now(stored)
         except OSError as error:
             raise StartError(
                 f"--storage {self._path} cannot be written: {error.strerror}. Name a file in a "
@@ -91,17 +95,41 @@ class Journal:
             ) from None
         return stored
 
-    def rewrite(self, routes: Iterable[StoredRoute]) -> None:
-        """Write the file anew, with these routes alone.
+    async def rewrite(self, routes: Sequence[StoredRoute]) -> None:
+        """Write the file anew, with these routes and what is added and removed meanwhile.
 
         Raises:
             OSError: It cannot be written; the old one is still there.
         """
-        lines = [_line(route._asdict()) for route in routes]
-        write_atomically(self._path, b"".join(lines), 0o600)
-        # What was open is no longer the file of this name. The next line opens the new one.
-        self.close()
-        self._lines, self._cut = len(lines), False
+        if self._meanwhile is not None:
+            return
+        meanwhile: list[bytes] = []
+        self._meanwhile = meanwhile
+        abandoned = threading.Event()
+
+        def write() -> Path:
+            written = write_beside(self._path, _lines(routes))
+            if abandoned.is_set():
+                written.unlink()
+            return written
+
+        try:
+            new = await run_in_daemon_thread("routes", write)
+            self._replace(new, meanwhile)
+        finally:
+            abandoned.set()
+            self._meanwhile = None
+        self._lines = len(routes) + len(meanwhile)
+
+    def rewrite_now(self, routes: Sequence[StoredRoute]) -> None:
+        """The same before anything is served, or after.
+
+        Raises:
+            OSError: It cannot be written; the old one is still there.
+        """
+        write_atomically(self._path, _lines(routes))
+        self._reopen()
+        self._lines = len(routes)
 
     def add(self, route: StoredRoute) -> None:
         """Keep a route, or its change."""
@@ -125,9 +153,33 @@ class Journal:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _append(self, entry: dict[str, Any]) -> None:
+    def _replace(self, new: Path, meanwhile: Sequence[bytes]) -> None:
+        """Put a new file in the place of the old one, complete at every moment.
+
+        Raises:
+            OSError: It cannot be; the old one is still there.
+        """
         try:
-            self._write(_line(entry))
+            if meanwhile:
+                with new.open("ab") as file:
+                    file.writelines(meanwhile)
+            new.replace(self._path)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
+        self._reopen()
+
+    def _reopen(self) -> None:
+        """What was open is no longer the file of this name; the next line opens the new one."""
+        self.close()
+        self._cut = False
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        line = _line(entry)
+        if self._meanwhile is not None:
+            self._meanwhile.append(line)
+        try:
+            self._write(line)
         except OSError as error:
             # The routes in memory are right; a full disk must not stop the Hub.
             if not self._failed:
@@ -153,6 +205,10 @@ class Journal:
             self._cut = written < len(line)
         if written < len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _lines(routes: Sequence[StoredRoute]) -> bytes:
+    return b"".join(_line(route._asdict()) for route in routes)
 
 
 def _line(entry: dict[str, Any]) -> bytes:

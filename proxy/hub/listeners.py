@@ -1,81 +1,76 @@
-"""What a hub's proxy listens on.
+"""The listener of an application that is no client's: the Hub's API, and the metrics.
 
-Tested by tests/hub/test_hub_proxy.py.
+Tested by tests/hub/test_hub_proxy.py and tests/hub/test_succession.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from proxy.errors import StartError
-from proxy.http1.server import Http1Server
-from proxy.hub.options import Endpoint
-from proxy.net.listener import Listener, listen
-from proxy.net.ports import BACKLOG, bind
+from proxy.net.listener import KEEPS_PATH
+from proxy.net.ports import BACKLOG
 
 SHUTDOWN_SECONDS = 0.5
 
-Close = Callable[[], Awaitable[None]]
 
-
-async def open_public(
-    endpoint: Endpoint, server: Http1Server, context: ssl.SSLContext | None, flag: str
-) -> list[Listener | asyncio.Server]:
-    """Listen for clients.
+class AppListener:
+    """Serves an aiohttp application on sockets.
 
     Args:
-        endpoint: Where.
-        server: Serves the connections.
+        make_app: Makes the application, each time that it is opened.
         context: For TLS; None serves plain HTTP.
-        flag: The option that would change it, named in errors.
-
-    Raises:
-        StartError: It is not possible there.
+        shutdown_seconds: How long requests in progress have when it is closed.
     """
-    if endpoint.socket is not None:
+
+    def __init__(
+        self,
+        make_app: Callable[[], web.Application],
+        context: ssl.SSLContext | None = None,
+        shutdown_seconds: float = SHUTDOWN_SECONDS,
+    ) -> None:
+        self._make_app = make_app
+        self._context = context
+        self._shutdown_seconds = shutdown_seconds
+        self._runner: web.AppRunner | None = None
+        self._servers: list[asyncio.Server] = []
+
+    async def open(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept connections.
+
+        Args:
+            sockets: They listen already, and are this object's from here on.
+        """
         loop = asyncio.get_running_loop()
-        try:
-            return [await loop.create_unix_server(server, str(endpoint.socket), ssl=context)]
-        except OSError as error:
-            raise StartError(_socket_error(endpoint, flag, error)) from None
-    sockets = bind(endpoint.addresses, endpoint.port or 0, flag, optional=endpoint.optional)
-    return [await listen(server, listening, context, BACKLOG) for listening in sockets]
+        self._runner = web.AppRunner(
+            self._make_app(),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=self._shutdown_seconds,
+        )
+        await self._runner.setup()
+        server = self._runner.server
+        assert server is not None, "setup makes it"
+        for one in sockets:
+            if one.family == socket.AF_UNIX:
+                listening = await loop.create_unix_server(
+                    server, sock=one, ssl=self._context, backlog=BACKLOG, **KEEPS_PATH
+                )
+            else:
+                listening = await loop.create_server(
+                    server, sock=one, ssl=self._context, backlog=BACKLOG
+                )
+            self._servers.append(listening)
 
-
-async def open_application(
-    endpoint: Endpoint, app: web.Application, context: ssl.SSLContext | None, flag: str
-) -> Close:
-    """Serve an aiohttp application; returns what ends it.
-
-    Raises:
-        StartError: It is not possible there.
-    """
-    runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
-    )
-    await runner.setup()
-    try:
-        if endpoint.socket is not None:
-            try:
-                await web.UnixSite(runner, endpoint.socket, ssl_context=context).start()
-            except OSError as error:
-                raise StartError(_socket_error(endpoint, flag, error)) from None
-            return runner.cleanup
-        sockets = bind(endpoint.addresses, endpoint.port or 0, flag, optional=endpoint.optional)
-        for listening in sockets:
-            await web.SockSite(runner, listening, ssl_context=context).start()
-    except BaseException:
-        await runner.cleanup()
-        raise
-    return runner.cleanup
-
-
-def _socket_error(endpoint: Endpoint, flag: str, error: OSError) -> str:
-    return (
-        f"{flag} {endpoint.socket}: it cannot be listened on: {error.strerror or error}. Name a "
-        "path in a folder that this user may write to."
-    )
+    async def close(self) -> None:
+        """Accept nothing new, and finish what is in progress; idle connections are closed."""
+        for listening in self._servers:
+            listening.close()
+        self._servers.clear()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from proxy.net.upstream_tls import UpstreamTls
 from proxy.rules.head import Field
 from proxy.rules.site import WebOrigin
 
@@ -91,6 +92,7 @@ class HubOptions:
         keep_alive_timeout_ms: How long a client's connection may be idle.
         storage: The file that routes are kept in; None for memory alone.
         public_origin: Check Host and Origin against it; None leaves that to the Hub.
+        workers: How many processes serve clients.
         drain_seconds: How long open requests have at the end.
         warnings: Sentences about flags that have no effect.
     """
@@ -126,8 +128,19 @@ class HubOptions:
     keep_alive_timeout_ms: int = 5000
     storage: Path | None = None
     public_origin: WebOrigin | None = None
+    workers: int = 1
     drain_seconds: float = 10.0
     warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def client_tls(self) -> UpstreamTls:
+        """TLS towards https targets."""
+        return UpstreamTls(
+            str(self.client_ca or ""),
+            str(self.client_cert or ""),
+            str(self.client_key or ""),
+            not self.insecure,
+        )
 
     @property
     def response_seconds(self) -> float:

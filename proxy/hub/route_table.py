@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import time
-from typing import Any
+from typing import Any, TypeAlias
 
 from proxy.hub.journal import Journal, StoredRoute
 from proxy.hub.targets import RouteTarget, parse_target
@@ -17,6 +17,9 @@ from proxy.proxying.router import Route
 from proxy.rules.prefixes import PrefixTree, segments
 
 log = logging.getLogger("labgate")
+
+Passed: TypeAlias = list[Any]
+"""A route on its way to another process: key, data, and the Unix time of its last activity."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +32,7 @@ class HubRoute:
         target: Where it leads.
         activity: When it was last used.
         used: For the requests; None until one comes.
+        told_at: The last activity that the process with the Hub's API was told.
     """
 
     path: str
@@ -36,6 +40,7 @@ class HubRoute:
     target: RouteTarget
     activity: Activity
     used: Route | None = None
+    told_at: float = 0.0
     _was_idle: bool = field(default=False)
 
     @property
@@ -52,21 +57,15 @@ class RouteTable:
 
     Args:
         tls: What holds for targets with ``https``.
-        open_route: Makes the connections of a route, at its first request.
         by_host: Whether the first segment of a key is a host.
         journal: Keeps them on the disk; None keeps them in memory.
     """
 
     def __init__(
-        self,
-        tls: UpstreamTls,
-        open_route: Callable[[HubRoute], Route],
-        *,
-        by_host: bool = False,
-        journal: Journal | None = None,
+        self, tls: UpstreamTls, *, by_host: bool = False, journal: Journal | None = None
     ) -> None:
         self._tls = tls
-        self._open_route = open_route
+        self._open_route: Callable[[HubRoute], Route] | None = None
         self._by_host = by_host
         self._unread_journal = journal
         # None until it is loaded: a file that was refused must stay as it is.
@@ -75,6 +74,10 @@ class RouteTable:
         self._tree: PrefixTree[HubRoute] = PrefixTree()
         self._in_use: dict[HubRoute, Pool] = {}
         self._leaving: list[Pool] = []
+
+    def use(self, open_route: Callable[[HubRoute], Route]) -> None:
+        """Make the connections of a route with this at its first request."""
+        self._open_route = open_route
 
     def load(self) -> int:
         """Take the routes from the disk; returns how many there are.
@@ -86,15 +89,37 @@ class RouteTable:
             return 0
         found = self._unread_journal.load()
         self._journal = self._unread_journal
-        for stored in found:
-            try:
-                target = parse_target(stored.data["target"], self._tls)
-            except ValueError as error:
-                log.warning("a stored route is left out: %s: %s", stored.path, error)
-                continue
-            activity = Activity(stored.last_activity)
-            self._set(HubRoute(stored.path, stored.data, target, activity))
+        self.take([[*stored] for stored in found])
         return len(self.by_path)
+
+    def take(self, passed: Iterable[Passed]) -> None:
+        """Take the routes of the disk or of another process, with their last activity."""
+        for path, data, last_activity in passed:
+            try:
+                target = parse_target(data["target"], self._tls)
+            except ValueError as error:
+                log.warning("a route is left out: %s: %s", path, error)
+                continue
+            self._set(HubRoute(path, data, target, Activity(last_activity), told_at=last_activity))
+
+    def passed(self) -> list[Passed]:
+        """All routes for another process."""
+        return [[route.path, route.data, route.activity.at] for route in self.by_path.values()]
+
+    def new_activity(self) -> dict[str, float]:
+        """When those routes were last used that were since the last call."""
+        found = {}
+        for route in self.by_path.values():
+            if route.activity.at != route.told_at:
+                found[route.path] = route.told_at = route.activity.at
+        return found
+
+    def note_activity(self, used: Mapping[str, float]) -> None:
+        """Routes were used in another process; the newest time of all counts."""
+        for path, at in used.items():
+            route = self.by_path.get(path)
+            if route is not None and at > route.activity.at:
+                route.activity.at = at
 
     def add(self, path: str, data: dict[str, Any]) -> HubRoute:
         """Add a route, or replace the one with this key.
@@ -145,6 +170,7 @@ class RouteTable:
         if route is None:
             return None
         if route.used is None:
+            assert self._open_route is not None, "whoever looks up has called use"
             route.used = self._open_route(route)
             self._in_use[route] = route.used.pool
         return route.used
@@ -168,30 +194,47 @@ class RouteTable:
                 route._was_idle = True
         self._leaving = [pool for pool in self._leaving if pool.connections]
 
-    def save(self) -> None:
+    async def save(self) -> None:
         """Write every route's last activity to the disk, if a file was loaded.
 
         Raises:
             OSError: It cannot be written.
         """
         if self._journal is not None:
-            self._journal.rewrite([route.stored for route in self.by_path.values()])
+            await self._journal.rewrite(self._stored())
 
-    def compact(self) -> None:
+    async def compact(self) -> None:
         """Write the file anew if most of its lines count no more.
 
         Raises:
             OSError: It cannot be written.
         """
         if self._journal is not None and self._journal.needs_rewriting(len(self.by_path)):
-            self.save()
+            await self.save()
 
-    def close(self) -> None:
-        """Close every idle connection, and the file."""
-        for pool in self.pools:
-            pool.close()
+    def leave_journal(self) -> None:
+        """Write nothing any more: a successor does."""
         if self._journal is not None:
             self._journal.close()
+            self._journal = None
+
+    def use_journal(self) -> None:
+        """Write the file anew with the routes that are here, and keep it from now on.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if self._unread_journal is not None:
+            self._unread_journal.rewrite_now(self._stored())
+            self._journal = self._unread_journal
+
+    def close_connections(self) -> None:
+        """Close every idle connection."""
+        for pool in self.pools:
+            pool.close()
+
+    def _stored(self) -> list[StoredRoute]:
+        return [route.stored for route in self.by_path.values()]
 
     def _set(self, route: HubRoute) -> None:
         self.by_path[route.path] = route

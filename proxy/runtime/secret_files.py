@@ -16,12 +16,34 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o600) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    temporary = _write_beside(path, content, mode)
+    temporary = write_beside(path, content, mode)
     try:
         temporary.replace(path)
     except OSError:
         temporary.unlink()
         raise
+
+
+def write_beside(path: Path, content: bytes, mode: int = 0o600) -> Path:
+    """Write a new file in the folder of ``path``, and wait until it is on the disk.
+
+    Raises:
+        OSError: It cannot be written; there is no new file then.
+    """
+    make_private_folder(path.parent)
+    # A random name: two processes may write the same file at the same time.
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        # Do not leave an incomplete file on a full disk.
+        temporary.unlink()
+        raise
+    return temporary
 
 
 def read_or_create_secret(path: Path, octets: int) -> str:
@@ -34,7 +56,7 @@ def read_or_create_secret(path: Path, octets: int) -> str:
         UnicodeDecodeError: It is not ASCII.
     """
     if not path.exists():
-        temporary = _write_beside(path, f"{secrets.token_hex(octets)}\n".encode("ascii"), 0o600)
+        temporary = write_beside(path, f"{secrets.token_hex(octets)}\n".encode("ascii"), 0o600)
         try:
             # A rename would replace the file of another process; a link fails instead.
             with suppress(FileExistsError):
@@ -53,21 +75,3 @@ def make_private_folder(folder: Path) -> None:
     for path in (*reversed(folder.parents), folder):
         if not path.exists():
             path.mkdir(mode=0o700, exist_ok=True)
-
-
-def _write_beside(path: Path, content: bytes, mode: int) -> Path:
-    """Write a new file in the folder of ``path``, and wait until it is on the disk."""
-    make_private_folder(path.parent)
-    # A random name: two processes may write the same file at the same time.
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        # Do not leave an incomplete file on a full disk.
-        temporary.unlink()
-        raise
-    return temporary

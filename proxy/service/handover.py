@@ -7,13 +7,16 @@ lines of JSON; both sides ignore keys that they do not know, so either may be th
 - here: ``{"protocol": 1, "version": "…", "pid": …, "names": […]}`` with a descriptor for each name
   (``https:443``, ``http:80`` with the configured port, ``admin``, ``metrics``, ``claim:…``, and
   ``logins``, a file with the ``LoginState``), or ``{"refused": "…"}``
+- successor, when it needs nothing else any more: ``{"state": true}``, if there is more to be had
+- here: ``{"state": true}`` with its descriptors; nothing changes from here on
 - successor, when it serves: ``{"serving": true}``
 - here, when everything is the successor's: ``{"released": true, "names": ["logins"]}``, again with
   that file: people have tried passwords meanwhile
 
 Until ``serving`` nothing is given away: descriptors are shared, and both accept connections. If the
 successor ends before or takes too long, this labgate goes on as it was; a successor that hears no
-``released`` may go on only if this process has ended. Tested by tests/e2e/test_takeover.py.
+``released`` may go on only if this process has ended. Only ``labgate hub`` has a state: its routes,
+with names such as ``public:8000`` for its sockets. Tested by tests/e2e/test_takeover.py.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,8 @@ PROTOCOL = 1
 CONNECT_SECONDS = 10.0
 SERVING_SECONDS = 300.0
 """Within this the successor must serve: its Jupyter may have to be started."""
+STATE_SECONDS = 20.0
+"""Within this it must serve once it has the state, because others wait meanwhile."""
 CLAIM = "claim:"
 LOGINS = "logins"
 _NOT_FOR_A_SUCCESSOR = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID")
@@ -61,6 +66,8 @@ class Handover:
         obstacle: Why nobody can take over; empty if somebody can.
         ports: The public listening sockets with their names.
         logins: What is known of failed logins.
+        freeze: Gives descriptors of the state, which does not change any more; None without one.
+        thaw: Called if the successor does not serve after that.
         on_serving: Called when a successor serves: accept nothing more, and renew nothing.
         on_released: Called when everything is the successor's.
         may_restart_jupyter: Clear while a successor looks after Jupyter.
@@ -80,6 +87,8 @@ class Handover:
         self.obstacle = ""
         self.ports: Callable[[], list[tuple[str, socket.socket]]] = list
         self.logins: Callable[[], LoginState] = LoginState
+        self.freeze: Callable[[], Awaitable[list[int]]] | None = None
+        self.thaw: Callable[[], Awaitable[None]] | None = None
         self.on_serving: Callable[[], None] = lambda: None
         self.on_released: Callable[[], None] = lambda: None
         self.may_restart_jupyter = asyncio.Event()
@@ -87,7 +96,7 @@ class Handover:
         self.successor = 0
         self.is_lost = False
         self._serving = asyncio.Event()
-        self._busy = False
+        self._busy = self._frozen = False
         self._connect_seconds = connect_seconds
         self._serving_seconds = serving_seconds
 
@@ -157,6 +166,7 @@ class Handover:
                 channel.close()
             if not self.successor:
                 self.may_restart_jupyter.set()
+                await self._thaw()
 
     async def _talk(self, channel: socket.socket) -> None:
         hello = await _receive(channel, self._connect_seconds)
@@ -174,6 +184,9 @@ class Handover:
         offer: dict[str, Any] = {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid()}
         self._send_with_logins(channel, offer, names, descriptors)
         answer = await _receive(channel, self._serving_seconds)
+        if answer.get("state"):
+            await self._pass_state(channel)
+            answer = await _receive(channel, STATE_SECONDS)
         if not answer.get("serving"):
             raise ConnectionError("the successor does not serve")
         self.successor = pid
@@ -203,6 +216,27 @@ class Handover:
             socket_passing.send(channel, named, [*descriptors, file])
         finally:
             os.close(file)
+
+    async def _pass_state(self, channel: socket.socket) -> None:
+        """Give the state to the successor.
+
+        Raises:
+            OSError: It cannot be.
+        """
+        if self.freeze is None:
+            raise ConnectionError("the successor asks for a state, and there is none")
+        self._frozen = True
+        descriptors = await self.freeze()
+        try:
+            socket_passing.send(channel, {"state": True}, descriptors)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    async def _thaw(self) -> None:
+        if self._frozen and self.thaw is not None:
+            self._frozen = False
+            await self.thaw()
 
 
 def _refusal(hello: dict[str, Any], pid: int) -> str:

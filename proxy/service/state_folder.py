@@ -24,13 +24,12 @@ def find_state_folder(file: Path | None, environment: Mapping[str, str] = os.env
         file: ``--config``.
         environment: Usually ``os.environ``.
     """
-    read = valid_part({}, environment, file, {})
-    settings = read.settings
-    if settings is None:  # the values contradict each other
-        settings = valid_part(
-            {"state": merged(read.sources).get("state", {})}, {}, None, {}
-        ).settings
-    return instance_folder(settings or Settings())
+    return instance_folder(_settings(file, environment))
+
+
+def configured_folder(environment: Mapping[str, str]) -> Path:
+    """The folder for a labgate whose configuration is its command line."""
+    return _settings(None, environment).state_folder
 
 
 def instance_folder(settings: Settings, service_folder: Path = SERVICE_FOLDER) -> Path:
@@ -39,6 +38,17 @@ def instance_folder(settings: Settings, service_folder: Path = SERVICE_FOLDER) -
     if settings.state.folder is not None or _has_socket(own) or not service_folder.is_dir():
         return own
     return service_folder if _has_socket(service_folder) else own
+
+
+def _settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """What can be read of the configuration."""
+    read = valid_part({}, environment, file, {})
+    settings = read.settings
+    if settings is None:  # the values contradict each other
+        settings = valid_part(
+            {"state": merged(read.sources).get("state", {})}, {}, None, {}
+        ).settings
+    return settings or Settings()
 
 
 def _has_socket(folder: Path) -> bool:

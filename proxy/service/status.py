@@ -11,6 +11,7 @@
      "addresses": ["https://lab.example.org"],  # the public ones, canonical first
      "listening": ["0.0.0.0:443", …],
      "metrics": "127.0.0.1:9464",             # empty: nowhere
+     "hub_routes": 12,                        # only where it is the proxy of a JupyterHub
      "jupyter": {"address": "http://127.0.0.1:8888", "description": "container jupyter (…)",
                  "state": "answers",          # starting, answers, does not answer, restarting
                  "reason": "",

@@ -26,14 +26,15 @@ log = logging.getLogger("labgate")
 ANSWER_SECONDS = 30.0
 ENDING_SECONDS = 2.0
 """A process that ends closes its sockets first, and is gone within this."""
-PUBLIC = ("https", "http")
+PORTS = ("https", "http", "public", "redirect", "api", "metrics")
+"""What comes before the configured port in a socket's name; the last four are a hub's."""
 
 
 class Takeover:
     """What was handed over; all of it is shared with the predecessor until ``complete``.
 
     Attributes:
-        ports: The public listening sockets, as ``https:443`` with the configured port.
+        ports: The listening sockets of ports, as ``https:443`` with the configured port.
         sockets: The other ones.
         claims: Descriptors of what the predecessor held, by ``Claim.place``.
         logins: What the predecessor knew of failed logins when it was last asked; None if it is
@@ -52,7 +53,8 @@ class Takeover:
         self.logins: LoginState | None = None
         self.is_complete = False
         for name, descriptor in passed:
-            if name.partition(":")[0] in PUBLIC:
+            role, colon, _ = name.partition(":")
+            if colon and role in PORTS:
                 self.ports.append((name, socket.socket(fileno=descriptor)))
             elif name.startswith(CLAIM):
                 self.claims[name.removeprefix(CLAIM)] = descriptor
@@ -111,6 +113,22 @@ class Takeover:
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise StartError(f"The running labgate did not hand over: {error}.") from None
         return cls(channel, predecessor, passed)
+
+    async def state(self) -> list[int]:
+        """The descriptors of the predecessor's state, which does not change from here on.
+
+        Raises:
+            StartError: It gave none.
+        """
+
+        def ask() -> list[int]:
+            socket_passing.send(self._channel, {"state": True})
+            return socket_passing.receive(self._channel)[1]
+
+        try:
+            return await run_in_daemon_thread("takeover", ask)
+        except (OSError, ValueError) as error:
+            raise StartError(f"The running labgate did not hand over: {error}.") from None
 
     async def complete(self) -> None:
         """Tell that this process serves, and wait until everything is its own.

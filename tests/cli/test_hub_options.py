@@ -111,7 +111,7 @@ WRONG = [
     (["--redirect-port", "80"], "--ssl-cert"),
     (["--ssl-key", "/k"], "--ssl-cert"),
     (["--api-ssl-key", "/k"], "--api-ssl-cert"),
-    (["--workers", "2"], "one process"),
+    (["--workers", "0"], "from 1 to 64"),
     (["--custom-header", "no colon"], "NAME:VALUE"),
     (["--custom-header", "a: \u2603"], "characters"),
     (["--public-origin", "hub.example.org"], "https://"),

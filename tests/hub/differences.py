@@ -33,7 +33,7 @@ DIFFERENCES = {
         200,
         403,
         "an API that is open by an oversight lets anybody on the machine move every user's route; "
-        "labgate makes a token and logs it",
+        "labgate makes a token and keeps it in a file of its user (hub.token, mode 0600)",
     ),
     "json before token": Difference(
         "broken JSON without a token", 400, 403, "nothing of a stranger's is parsed"
@@ -74,5 +74,24 @@ DIFFERENCES = {
         "/0b/x",
         "/x",
         "CHP cuts as many characters as the decoded prefix has",
+    ),
+    "nested json": Difference(
+        "POST of a route with data of more than 100 levels",
+        201,
+        400,
+        "what is nested deeper could be read, but not be listed, and no other route with it",
+    ),
+    "timeout": Difference(
+        "a target that does not answer within --timeout",
+        "the connection ends",
+        503,
+        "a client that gets no response cannot know whether to try again; both flags mean how "
+        "long a response may take to begin",
+    ),
+    "activity metric": Difference(
+        "last_activity_updating in the metrics",
+        True,
+        False,
+        "it times the writing of a date, which would take longer to count than to do",
     ),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import inspect
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from proxy.cli.arguments import parse_arguments
@@ -76,7 +78,13 @@ class ProxyProcess(RunningProxy):
     def __init__(self, command: Sequence[str], *flags: str, token: str = TOKEN) -> None:
         super().__init__(*flags)
         self.command = [*command, *self.flags]
-        self.environment = {**os.environ, "CONFIGPROXY_AUTH_TOKEN": token}
+        # Of the process alone: its admin socket, and its token if none is given.
+        self.state_folder = TemporaryDirectory(prefix="hub-")
+        self.environment = {
+            **os.environ,
+            "CONFIGPROXY_AUTH_TOKEN": token,
+            "LABGATE_STATE__FOLDER": self.state_folder.name,
+        }
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -115,7 +123,7 @@ class ProxyThread(RunningProxy):
 
     def read(self, flags: Sequence[str]) -> None:
         """Take this command line."""
-        self._options = hub_options(parse_arguments(["hub", *flags]), self._environment)
+        self.options = hub_options(parse_arguments(["hub", *flags]), self._environment)
 
     def start(self) -> None:
         """Start it, and wait until its ports are open."""
@@ -134,10 +142,11 @@ class ProxyThread(RunningProxy):
         self._thread.join(60)
 
     def call(self, what: Callable[[], Any]) -> Any:
-        """Call something on the proxy's own loop."""
+        """Call something on the proxy's own loop, and await what it gives."""
 
         async def call() -> Any:
-            return what()
+            result = what()
+            return await result if inspect.isawaitable(result) else result
 
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result(30)
 
@@ -149,7 +158,7 @@ class ProxyThread(RunningProxy):
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         hub = None
         try:
-            hub = HubProxy(self._options)
+            hub = HubProxy(self.options)
             await hub.start()
         except BaseException as error:
             if hub is not None:
@@ -187,11 +196,12 @@ def in_thread(*flags: str, token: str = TOKEN) -> Iterator[ProxyThread]:
 def as_process(command: Sequence[str], *flags: str, token: str = TOKEN) -> Iterator[ProxyProcess]:
     """Run a proxy as a process."""
     proxy = ProxyProcess(command, *flags, token=token)
-    try:
-        proxy.start()
-        yield proxy
-    finally:
-        proxy.kill()
+    with proxy.state_folder:
+        try:
+            proxy.start()
+            yield proxy
+        finally:
+            proxy.kill()
 
 
 def ask(

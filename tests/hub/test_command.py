@@ -21,27 +21,32 @@ def test_sigint_ends_it_and_a_second_signal_ends_the_wait() -> None:
         opened.close()
 
 
-def test_without_a_token_one_is_made_and_logged() -> None:
+def test_without_a_token_one_is_made_and_kept_in_a_file(tmp_path: Path) -> None:
     port, api_port = unused_port(), unused_port()
     environment = {name: value for name, value in os.environ.items() if "CONFIGPROXY" not in name}
     command = [*LABGATE, "--ip", "127.0.0.1", f"--port={port}", f"--api-port={api_port}"]
     with subprocess.Popen(
         [*command, "--api-ip", "0.0.0.0", "--ssl-ciphers", "x"],
-        env=environment,
+        env={**environment, "LABGATE_STATE__FOLDER": str(tmp_path)},
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stderr is not None
         try:
             said = ""
-            while "the API's token is now" not in said:
+            while "The API is at" not in said and process.poll() is None:
                 said += process.stderr.readline()
-            token = said.split()[-1]
+            file = tmp_path / "hub.token"
+            assert file.stat().st_mode & 0o777 == 0o600
+            token = file.read_text().strip()
             fields = {"Authorization": f"token {token}"}
             assert ask(api_port, "GET", "/api/routes", fields=fields).status == 200
             assert ask(api_port, "GET", "/api/routes").status == 403
         finally:
             process.terminate()
+        said += process.stderr.read()
+    assert f"the API's token is the content of {file}" in said
+    assert token not in said
     assert "the API listens on loopback only" in said
     assert "--ssl-ciphers has no effect" in said
     assert re.search(r"Proxying http://127\.0\.0\.1:\d+ to \(no default target\)", said)

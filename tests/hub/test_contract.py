@@ -6,6 +6,7 @@ they differ on purpose ``differences`` says why.
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 from collections.abc import Iterator, Sequence
@@ -431,3 +432,27 @@ def test_an_encoded_prefix_is_cut(command: Sequence[str], kind: str, target: str
         proxy.api("POST", "/a%20b", {"target": target})
         seen = proxy.get("/a%20b/x").json["target"]
         assert seen == expected(kind, "stripped encoded prefix")
+
+
+def test_data_that_nests_deep(proxy: RunningProxy, kind: str, target: str) -> None:
+    body = f'{{"target": "{target}", "x": {"[" * 200 + "]" * 200}}}'
+    assert proxy.api("POST", "/x", body).status == expected(kind, "nested json")
+
+
+def test_timeout(command: Sequence[str], kind: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with running(command, "--timeout", "300") as proxy:
+            proxy.api("POST", "/x", {"target": f"http://127.0.0.1:{port}"})
+            try:
+                seen: object = proxy.get("/x").status
+            except http.client.RemoteDisconnected:
+                seen = "the connection ends"
+    assert seen == expected(kind, "timeout")
+
+
+def test_the_metric_of_activity(command: Sequence[str], kind: str) -> None:
+    port = unused_port()
+    with running(command, "--metrics-ip", "127.0.0.1", "--metrics-port", str(port)):
+        text = ask(port, "GET", "/metrics").content.decode()
+    assert ("last_activity_updating" in text) is expected(kind, "activity metric")

@@ -13,6 +13,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 from tornado.netutil import bind_sockets
 
 from proxy.errors import StartError
+from proxy.hub.sites import hub_limits
 from tests.e2e.programs import until
 from tests.hub.running import (
     TOKEN,
@@ -274,7 +275,7 @@ def test_there_is_no_limit_for_one_address() -> None:
     """A balancer in front has one address for all users."""
     with echo_target() as target, in_thread() as proxy:
         proxy.api("POST", "/", {"target": target})
-        limits = proxy.hub._limits
+        limits = hub_limits(proxy.options)
         assert limits.connections_per_address == limits.connections
         assert limits.requests_per_address == limits.requests == limits.connections
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -132,7 +133,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         loaded(tmp_path / "file" / "routes")
 
 
-def test_it_is_written_anew_when_most_of_it_counts_no_more(tmp_path: Path) -> None:
+async def test_it_is_written_anew_when_most_of_it_counts_no_more(tmp_path: Path) -> None:
     path = tmp_path / "routes"
     journal = Journal(path)
     journal.load()
@@ -141,8 +142,39 @@ def test_it_is_written_anew_when_most_of_it_counts_no_more(tmp_path: Path) -> No
     assert not journal.needs_rewriting(1)
     journal.add(ADA)
     assert journal.needs_rewriting(1)
-    journal.rewrite([ADA])
+    await journal.rewrite([ADA])
     journal.add(BOB)
     journal.close()
     assert len(path.read_bytes().splitlines()) == 2
     assert loaded(path) == [ADA, BOB]
+
+
+async def test_what_changes_while_it_is_written_anew_is_kept(tmp_path: Path) -> None:
+    """A thread writes; this is what comes meanwhile, and a crash at any moment loses nothing."""
+    path = tmp_path / "routes"
+    journal = Journal(path)
+    journal.load()
+    journal.add(ADA)
+    writing = asyncio.ensure_future(journal.rewrite([ADA]))
+    await asyncio.sleep(0)
+    journal.add(BOB)
+    journal.remove("/user/ada")
+    assert b'"/user/bob"' in path.read_bytes(), "the old file has it, too"
+    await journal.rewrite([])
+    await writing
+    journal.add(BOB._replace(path="/user/cleo"))
+    assert [route.path for route in loaded(path)] == ["/user/bob", "/user/cleo"]
+    journal.close()
+
+
+async def test_the_old_file_stays_if_the_new_one_cannot_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "routes"
+    journal = Journal(path)
+    journal.load()
+    journal.add(ADA)
+    with limited(resource.RLIMIT_FSIZE, 1), pytest.raises(OSError, match="File too large"):
+        await journal.rewrite([ADA])
+    journal.add(BOB)
+    assert loaded(path) == [ADA, BOB]
+    assert [file.name for file in tmp_path.iterdir()] == ["routes"]
+    journal.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,9 @@ def opened(route: HubRoute) -> Route:
 
 
 def table(*, by_host: bool = False, journal: Journal | None = None) -> RouteTable:
-    return RouteTable(TLS, opened, by_host=by_host, journal=journal)
+    routes = RouteTable(TLS, by_host=by_host, journal=journal)
+    routes.use(opened)
+    return routes
 
 
 def test_connections_are_made_at_the_first_request() -> None:
@@ -106,21 +109,21 @@ def test_hosts_are_compared_without_their_case() -> None:
     assert routes.find(b"/ada.example.org/user/Ada/x") is None
 
 
-def test_routes_come_back_from_the_disk(tmp_path: Path) -> None:
+async def test_routes_come_back_from_the_disk(tmp_path: Path) -> None:
     path = tmp_path / "routes"
     first = table(journal=Journal(path))
     assert first.load() == 0
     first.add("/a", {"target": "http://h:1", "user": "ada"}).activity.at = 7.0
     first.add("/b", {"target": "http://h:2"})
     first.remove("/b")
-    first.save()
-    first.close()
+    await first.save()
+    first.leave_journal()
     second = table(journal=Journal(path))
     assert second.load() == 1
     assert second.by_path["/a"].data == {"target": "http://h:1", "user": "ada"}
     assert second.by_path["/a"].activity.at == 7.0
     assert second.find(b"/a/x") is not None
-    second.close()
+    second.leave_journal()
 
 
 @pytest.mark.parametrize(
@@ -160,3 +163,36 @@ def test_ten_thousand_routes_cost_a_look_up_nothing() -> None:
     assert found is not None
     assert "h:10000" in repr(found.pool)
     assert len(list(routes.pools)) == 1
+
+
+def test_routes_pass_to_another_process_and_their_activity_comes_back() -> None:
+    here, there = table(), table()
+    for name in ("a", "b"):
+        here.add(f"/{name}", {"target": "http://h:1", "user": name}).activity.at = 5.0
+    there.take(json.loads(json.dumps(here.passed())))
+    assert there.by_path["/a"].data == here.by_path["/a"].data
+    assert there.new_activity() == {}
+    there.by_path["/a"].activity.at = 9.0
+    there.by_path["/b"].activity.at = 3.0
+    told = there.new_activity()
+    assert there.new_activity() == {}
+    here.note_activity({**told, "/gone": 99.0})
+    assert {path: route.activity.at for path, route in here.by_path.items()} == {
+        "/a": 9.0,
+        "/b": 5.0,
+    }
+
+
+def test_who_left_the_file_to_a_successor_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "routes"
+    first = table(journal=Journal(path))
+    first.load()
+    first.add("/a", {"target": "http://h:1"})
+    first.leave_journal()
+    before = path.read_bytes()
+    first.add("/b", {"target": "http://h:1"})
+    assert path.read_bytes() == before
+    first.use_journal()
+    assert path.read_bytes().startswith(before)
+    assert b'"/b"' in path.read_bytes()
+    first.leave_journal()

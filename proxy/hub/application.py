@@ -1,0 +1,235 @@
+"""What one process serves clients with: a Hub's proxy has one, or one in each of its workers.
+
+Tested by tests/hub/test_hub_proxy.py and tests/hub/test_contract.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from aiohttp import web
+
+from proxy.certs.sources import CertificateSource
+from proxy.certs.status import CertificateStatus
+from proxy.certs.store import CertificateStore
+from proxy.edge import Edge
+from proxy.errors import UsageError
+from proxy.http1.server import Http1Server
+from proxy.hub.counts import HubNow, Measured, RequestCounter
+from proxy.hub.error_pages import ErrorPages, make_pages_app
+from proxy.hub.options import HubOptions
+from proxy.hub.route_table import HubRoute, RouteTable
+from proxy.hub.router import HubRouter, LookUps
+from proxy.hub.sites import hub_limits, hub_site
+from proxy.hub.targets import RouteTarget, parse_target
+from proxy.net.limits import new_connection_limit, new_request_limit
+from proxy.net.ports import Ports
+from proxy.observe.access_log import AccessLog
+from proxy.observe.record import Observer, Observers
+from proxy.proxying.dispatcher import Dispatcher
+from proxy.proxying.pool import Pool
+from proxy.proxying.router import Route
+from proxy.runtime.last_problems import last_problems
+from proxy.runtime.memory import MemoryReclaimer
+from proxy.runtime.periodic import run_periodically
+from proxy.runtime.resident_memory import resident_bytes
+from proxy.runtime.tasks import spawn
+from proxy.tls.context import Handshakes
+from proxy.web.in_process import InProcessUpstream
+from proxy.workers.process_report import ProcessReport
+
+log = logging.getLogger("labgate")
+
+CHECK_SECONDS = 0.5
+HOUSEKEEPING_SECONDS = 2.0
+PAGE_SECONDS = 30.0
+
+
+class HubApplication:
+    """Serves clients by the routes of a table.
+
+    Attributes:
+        limits: Towards clients.
+
+    Args:
+        options: What the command line says.
+        table: The routes; it gets its connections here.
+        ports: Gives the sockets to serve.
+
+    Raises:
+        StartError: Something of it cannot be.
+    """
+
+    def __init__(self, options: HubOptions, table: RouteTable, ports: Callable[[], Ports]) -> None:
+        self._options = options
+        self._ports = ports
+        self._table = table
+        self.limits = hub_limits(options)
+        look_ups = LookUps()
+        self._counter = RequestCounter(look_ups)
+        self._error_pages = ErrorPages(_error_target(options), options.error_path)
+        self._pages = InProcessUpstream(self._make_pages, self.limits)
+        self._pages_pool = Pool(
+            self._pages, connect_timeout_seconds=PAGE_SECONDS, response_seconds=PAGE_SECONDS
+        )
+        self._router = HubRouter(
+            hub_site(options),
+            self._pages_pool,
+            new_request_limit(self.limits),
+            by_host=options.host_routing,
+            include_prefix=options.include_prefix,
+            prepend_path=options.prepend_path,
+            look_ups=look_ups if options.metrics is not None else None,
+        )
+        self._router.use(table)
+        table.use(self._open_route)
+        self._access_log = AccessLog() if log.isEnabledFor(logging.DEBUG) else None
+        self._dispatcher = Dispatcher(
+            self._router, self._observers(), access_log=self._access_log is not None
+        )
+        self._certificates = _certificate_store(options)
+        limit = new_connection_limit(self.limits)
+        main, plain = (
+            Http1Server(
+                self._dispatcher,
+                limits=self.limits,
+                connection_limit=limit,
+                plain_redirects=redirects,
+            )
+            for redirects in (False, True)
+        )
+        self._edge = Edge(main, plain, limit)
+        self._memory = MemoryReclaimer(monotonic())
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def prepare(self) -> None:
+        """Whatever can be done before the routes are there.
+
+        Raises:
+            StartError: A certificate cannot be used.
+        """
+        if self._certificates is not None:
+            self._certificates.start()
+
+    async def open(self) -> None:
+        """Accept connections."""
+        if self._access_log is not None:
+            self._access_log.attach(log)
+        store = self._certificates
+        context = store.handshakes.context if store is not None else None
+        await self._edge.open(self._ports(), context)
+        checks = [self._edge.enforce_timeouts, self._check_targets, self._check_memory]
+        self._tasks = [
+            spawn(run_periodically(checks, CHECK_SECONDS), "timeouts"),
+            spawn(run_periodically([self._keep_house], HOUSEKEEPING_SECONDS), "housekeeping"),
+        ]
+        self._pages.start_soon()
+
+    def reload(self) -> None:
+        """Read the certificate again now."""
+        if self._certificates is not None:
+            self._certificates.reload()
+
+    def measured(self) -> Measured:
+        """What this process counted and measures."""
+        open_requests = self._dispatcher.services.open_requests
+        tunnels = len(open_requests.tunnels)
+        now = HubNow(
+            self._edge.connections,
+            tunnels,
+            open_requests.count - tunnels,
+            sum(pool.connections for pool in self._table.pools),
+        )
+        return Measured(self._counter.counts, now)
+
+    def report(self) -> ProcessReport:
+        """What this process tells of itself."""
+        now = self.measured().now
+        return ProcessReport(
+            os.getpid(),
+            memory_bytes=resident_bytes(os.getpid()),
+            connections=now.connections,
+            websockets=now.tunnels,
+            requests=now.requests_in_progress,
+            problems=last_problems(),
+        )
+
+    def certificates(self) -> Sequence[CertificateStatus]:
+        """Those in service."""
+        return self._certificates.statuses() if self._certificates is not None else ()
+
+    def leave_to_others(self) -> None:
+        """Accept nothing new: another process does that on the same sockets."""
+        self._edge.leave_to_others()
+
+    async def wait_for_clients(self, force: asyncio.Event) -> None:
+        """Wait until no client is connected, or until ``force`` is set."""
+        await self._edge.wait_for_clients(None, force)
+
+    async def stop(self, force: asyncio.Event) -> None:
+        """Accept nothing new, finish open requests within ``drain_seconds``, then abort the rest.
+
+        WebSockets are aborted without a close frame: Lab reconnects after that, but not
+        after a close frame with code 1000 or 1001. ``force`` ends the wait early.
+        """
+        await self._edge.drain(force)
+        open_requests = self._dispatcher.services.open_requests
+        await open_requests.drain(self._options.drain_seconds, force)
+        for task in self._tasks:
+            task.cancel()
+        for tunnel in list(open_requests.tunnels):
+            tunnel.abort()
+        await self._edge.shut_down()
+        self._table.close_connections()
+        self._pages_pool.close()
+        await self._pages.stop()
+        if self._access_log is not None:
+            self._access_log.flush()
+            self._access_log.detach(log)
+
+    def _observers(self) -> Observers:
+        end: list[Observer] = [self._access_log] if self._access_log is not None else []
+        if self._options.metrics is None:
+            return Observers(end=tuple(end))
+        return Observers(start=(self._counter.begun,), end=(*end, self._counter.ended))
+
+    def _open_route(self, route: HubRoute) -> Route:
+        pool = Pool(route.target.address, response_seconds=self._options.response_seconds)
+        return self._router.open_route(route, pool)
+
+    def _make_pages(self) -> web.Application:
+        return make_pages_app(self._error_pages)
+
+    async def _check_targets(self) -> None:
+        for pool in (self._pages_pool, *self._table.pools):
+            await pool.check_times()
+
+    async def _check_memory(self) -> None:
+        self._memory.check(self._edge.connections, monotonic())
+
+    async def _keep_house(self) -> None:
+        self.reload()
+        self._table.forget_idle()
+
+
+def _certificate_store(options: HubOptions) -> CertificateStore | None:
+    tls = options.tls
+    if tls is None:
+        return None
+    source = CertificateSource("", "files", tls.cert, tls.key, passphrase=tls.passphrase)
+    handshakes = Handshakes()
+    if tls.request_cert:
+        handshakes.ask_for_certificates(tls.ca, required=tls.require_cert)
+    return CertificateStore([source], handshakes, [])
+
+
+def _error_target(options: HubOptions) -> RouteTarget | None:
+    url = options.error_target
+    try:
+        return parse_target(url, options.client_tls) if url else None
+    except ValueError as error:
+        raise UsageError(f"--error-target: {error}") from None

@@ -1,0 +1,124 @@
+"""What a process counted and measures for the metrics; the sums are those of all processes.
+
+Tested by tests/hub/test_workers.py and tests/hub/test_contract.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from proxy.hub.router import LookUps
+from proxy.observe.record import Record
+from proxy.rules.hub_requests import HEALTH
+
+
+@dataclass(slots=True)
+class HubCounts:
+    """What only grows.
+
+    Attributes:
+        web: Requests that are no WebSockets.
+        websockets: Handshakes.
+        statuses: Responses that came from a target or were an error, by status.
+        look_ups: How often a route was looked up.
+        look_up_seconds: How long that took in all.
+    """
+
+    web: int = 0
+    websockets: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    look_ups: int = 0
+    look_up_seconds: float = 0.0
+
+    def add_all(self, other: HubCounts) -> None:
+        """Add what another process has counted."""
+        self.web += other.web
+        self.websockets += other.websockets
+        self.look_ups += other.look_ups
+        self.look_up_seconds += other.look_up_seconds
+        for status, number in other.statuses.items():
+            self.statuses[status] = self.statuses.get(status, 0) + number
+
+
+@dataclass(frozen=True, slots=True)
+class HubNow:
+    """What goes up and down.
+
+    Attributes:
+        connections: Open connections of clients.
+        tunnels: Open WebSockets.
+        requests_in_progress: Requests without a complete response, WebSockets not counted.
+        upstream_connections: Connections to targets, idle or busy, WebSockets not counted.
+    """
+
+    connections: int = 0
+    tunnels: int = 0
+    requests_in_progress: int = 0
+    upstream_connections: int = 0
+
+    def __add__(self, other: HubNow) -> Self:
+        names = [one.name for one in fields(self)]
+        return type(self)(*(getattr(self, name) + getattr(other, name) for name in names))
+
+
+@dataclass(slots=True)
+class Measured:
+    """Both, of one process or of several.
+
+    Attributes:
+        counts: What only grows.
+        now: What goes up and down.
+    """
+
+    counts: HubCounts = field(default_factory=HubCounts)
+    now: HubNow = field(default_factory=HubNow)
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Self:
+        """From ``dataclasses.asdict`` by way of JSON."""
+        return cls(HubCounts(**content["counts"]), HubNow(**content["now"]))
+
+    def add(self, other: Measured) -> None:
+        """Add what another process measured."""
+        self.counts.add_all(other.counts)
+        self.now += other.now
+
+
+class RequestCounter:
+    """Counts requests as configurable-http-proxy does (an ``Observer``).
+
+    Args:
+        look_ups: The router's.
+    """
+
+    def __init__(self, look_ups: LookUps) -> None:
+        self._counts = HubCounts()
+        self._look_ups = look_ups
+        self._statuses: dict[int, int] = {}
+
+    def begun(self, record: Record) -> None:
+        """A request came; tunnels drop their fields later."""
+        if record.head.target == HEALTH:
+            return
+        if record.head.values(b"sec-websocket-version"):
+            self._counts.websockets += 1
+        else:
+            self._counts.web += 1
+
+    def ended(self, record: Record) -> None:
+        """A request has its response."""
+        if record.status and record.head.target != HEALTH:
+            self._statuses[record.status] = self._statuses.get(record.status, 0) + 1
+
+    @property
+    def counts(self) -> HubCounts:
+        """What was counted so far."""
+        statuses = {str(status): number for status, number in self._statuses.items()}
+        return HubCounts(
+            self._counts.web,
+            self._counts.websockets,
+            statuses,
+            self._look_ups.count,
+            self._look_ups.seconds,
+        )

@@ -1,0 +1,183 @@
+"""The routes of all processes: whoever is told that a route was added may use it in each of them.
+
+Beside the process that has the Hub's API there are its workers (``workers``), and after an upgrade
+the one before it, until its last WebSocket has ended: they follow it. Tested by
+tests/hub/test_shared_routes.py and tests/hub/test_workers.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+from proxy.hub.counts import HubCounts, HubNow, Measured
+from proxy.hub.route_table import HubRoute, RouteTable
+
+log = logging.getLogger("labgate")
+
+ANSWER_SECONDS = 10.0
+"""A process that has not taken a change by then is cut off: its routes may be old ones."""
+
+Message: TypeAlias = dict[str, Any]
+
+
+class Follower:
+    """Another process that serves with these routes.
+
+    Attributes:
+        measured: What it counted and measures, as it told last.
+
+    Args:
+        name: For the log.
+        send: Sends it a message.
+        cut_off: Ends it, because its routes may be old ones.
+    """
+
+    def __init__(
+        self, name: str, send: Callable[[Message], None], cut_off: Callable[[], None]
+    ) -> None:
+        self.name = name
+        self.measured = Measured()
+        self._send = send
+        self._cut_off = cut_off
+        self._number = 0
+        self._unanswered: dict[int, asyncio.Future[None]] = {}
+
+    def ask(self, message: Message) -> asyncio.Future[None]:
+        """Send a message; the result is there when it has done what that says, or has gone."""
+        self._number += 1
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._unanswered[self._number] = done
+        self._send({**message, "number": self._number})
+        return done
+
+    def answered(self, number: int) -> None:
+        """It has done what a message says."""
+        done = self._unanswered.pop(number, None)
+        if done is not None and not done.done():
+            done.set_result(None)
+
+    def cut_off(self) -> None:
+        """End it."""
+        log.error("%s does not answer and is ended: its routes may be old ones", self.name)
+        self._cut_off()
+
+    def gone(self) -> None:
+        """It has ended: nobody need wait for it."""
+        for number in list(self._unanswered):
+            self.answered(number)
+
+
+class SharedRoutes:
+    """The routes here, and those who follow.
+
+    Attributes:
+        table: The routes here.
+        followers: The other processes.
+
+    Args:
+        table: The routes here.
+        measured: What this process counted and measures.
+    """
+
+    def __init__(self, table: RouteTable, measured: Callable[[], Measured] = Measured) -> None:
+        self.table = table
+        self.followers: set[Follower] = set()
+        self._measured = measured
+        self._ended = HubCounts()
+
+    async def add(self, path: str, data: dict[str, Any]) -> HubRoute:
+        """Add a route everywhere, or replace it; as ``RouteTable.add``.
+
+        Raises:
+            ValueError: The target cannot be one.
+        """
+        route = self.table.add(path, data)
+        if self.followers:
+            await self._tell({"add": [route.path, data]})
+        return route
+
+    async def remove(self, path: str) -> HubRoute | None:
+        """Remove a route everywhere; None if there is none with this key."""
+        route = self.table.remove(path)
+        if route is not None and self.followers:
+            await self._tell({"remove": route.path})
+        return route
+
+    async def refresh(self) -> None:
+        """Have every follower tell its activity and measurements of this moment."""
+        if self.followers:
+            await self._tell({"measure": True})
+
+    async def measured(self) -> Measured:
+        """What all processes measure, and what they and those before them have counted."""
+        await self.refresh()
+        total = Measured(HubCounts(), HubNow())
+        total.counts.add_all(self._ended)
+        for one in (self._measured(), *(follower.measured for follower in self.followers)):
+            total.add(one)
+        return total
+
+    def follow(self, follower: Follower) -> None:
+        """From now on it is told what changes; it has to know all routes of this moment."""
+        self.followers.add(follower)
+
+    def told(self, follower: Follower, message: Message) -> None:
+        """A follower tells its activity, its measurements, or that something is done."""
+        self.table.note_activity(message.get("activity", {}))
+        if "measured" in message:
+            follower.measured = Measured.of(message["measured"])
+        if "done" in message:
+            follower.answered(message["done"])
+
+    def forget(self, follower: Follower) -> None:
+        """A follower has ended; what it counted stays."""
+        if follower in self.followers:
+            self.followers.discard(follower)
+            self._ended.add_all(follower.measured.counts)
+        follower.gone()
+
+    async def _tell(self, message: Message) -> None:
+        """Have all followers do something; returns when each has, or has ended."""
+        # All are sent it before anything else happens, so that changes stay in their order.
+        asked = [(follower, follower.ask(message)) for follower in self.followers]
+        _, late = await asyncio.wait([done for _, done in asked], timeout=ANSWER_SECONDS)
+        for follower, done in asked:
+            if done in late:
+                follower.cut_off()
+        if late:
+            await asyncio.wait(late, timeout=ANSWER_SECONDS)
+
+
+class Following:
+    """The follower's side: does what the process with the API says.
+
+    Args:
+        routes: Of this process, and of those that follow it.
+        send: Sends a message to the process with the API.
+    """
+
+    def __init__(self, routes: SharedRoutes, send: Callable[[Message], None]) -> None:
+        self._routes = routes
+        self._send = send
+
+    async def take(self, message: Message) -> None:
+        """Do what a message says, and tell that it is done; others than these are left alone."""
+        match message:
+            case {"add": [path, data]}:
+                await self._routes.add(path, data)
+            case {"remove": path}:
+                await self._routes.remove(path)
+            case {"measure": _}:
+                await self.tell()
+            case _:
+                return
+        self._send({"done": message["number"]})
+
+    async def tell(self) -> None:
+        """Tell the activity and the measurements of this moment."""
+        measured = await self._routes.measured()
+        self._send({"activity": self._routes.table.new_activity(), "measured": asdict(measured)})

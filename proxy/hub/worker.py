@@ -1,0 +1,145 @@
+"""A worker of a hub's proxy: serves clients, by the routes of the process that has the API.
+
+Tested by tests/hub/test_workers.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import pickle
+import signal
+import socket
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from proxy.errors import StartError
+from proxy.hub.application import HubApplication
+from proxy.hub.options import HubOptions
+from proxy.hub.route_table import RouteTable
+from proxy.hub.shared_routes import Following, SharedRoutes
+from proxy.net.ports import Ports
+from proxy.runtime.last_problems import keep_last_problems
+from proxy.runtime.logs import log_to_stderr
+from proxy.runtime.periodic import run_periodically
+from proxy.runtime.tasks import spawn
+from proxy.workers.channel import Channel, Message
+from proxy.workers.worker_program import run_worker
+
+log = logging.getLogger("labgate")
+
+TELL_SECONDS = 2.0
+"""A worker that is killed takes what it has not told with it."""
+
+
+def setup_message(options: HubOptions, ports: Ports) -> Message:
+    """The first message to a worker."""
+    return {
+        "options": b64encode(pickle.dumps(options)).decode("ascii"),
+        "main": [one.fileno() for one in ports.main],
+        "plain": [one.fileno() for one in ports.plain],
+        "given": ports.given,
+    }
+
+
+def main(descriptor: int) -> int:
+    """Serve until the process with the API sends a stop or exits; returns the exit code.
+
+    Args:
+        descriptor: The worker's end of the channel.
+    """
+    return run_worker(descriptor, _work)
+
+
+async def _work(channel: Channel) -> int:
+    setup = await channel.receive()
+    if setup is None:
+        return 0
+    # From the process that started this one, over a socket that nobody else has.
+    options: HubOptions = pickle.loads(b64decode(setup["options"]))  # noqa: S301
+    log_to_stderr(options.log_level, options.log_format)
+    keep_last_problems()
+    ports = Ports(_sockets(setup["main"]), _sockets(setup["plain"]), setup["given"])
+    return await _Worker(options, ports, channel).run()
+
+
+class _Worker:
+    def __init__(self, options: HubOptions, ports: Ports, channel: Channel) -> None:
+        self._channel = channel
+        self._table = RouteTable(options.client_tls, by_host=options.host_routing)
+        self._app = HubApplication(options, self._table, lambda: ports)
+        routes = SharedRoutes(self._table, self._app.measured)
+        self._following = Following(routes, channel.send)
+        self._stop, self._force = asyncio.Event(), asyncio.Event()
+
+    async def run(self) -> int:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drain)
+        try:
+            await self._app.prepare()
+            if not await self._take_routes():
+                return 0
+            await self._app.open()
+        except StartError as error:
+            self._channel.send({"failed": str(error)})
+            await self._channel.flush()
+            return error.exit_code
+        self._channel.send({"ready": True})
+        telling = spawn(run_periodically([self._following.tell], TELL_SECONDS), "activity")
+        receiving = spawn(self._receive(), "supervisor")
+        await self._stop.wait()
+        await self._app.stop(self._force)
+        telling.cancel()
+        receiving.cancel()
+        # What happened since the last time, or it would be lost.
+        await self._following.tell()
+        await self._channel.flush()
+        return 0
+
+    async def _take_routes(self) -> bool:
+        """Ask for all routes, as late as possible; False if the other process has ended."""
+        self._channel.send({"wants": "routes"})
+        message = await self._channel.receive()
+        if message is None or "routes" not in message:
+            return False
+        self._table.take(message["routes"])
+        return True
+
+    def _drain(self) -> None:
+        """Handle SIGTERM for this worker alone: drain; a second one ends the draining."""
+        if self._stop.is_set():
+            self._force.set()
+        self._app.leave_to_others()
+        self._stop.set()
+        self._channel.send({"draining": True})
+
+    async def _receive(self) -> None:
+        while (message := await self._channel.receive()) is not None:
+            await self._take(message)
+        # A worker cannot run without the process that has the API.
+        self._stop.set()
+
+    async def _take(self, message: dict[str, Any]) -> None:
+        match message:
+            case {"report": _}:
+                self._channel.send({"report": asdict(self._app.report())})
+            case {"reload": _}:
+                self._app.reload()
+            case {"leave": _}:
+                self._app.leave_to_others()
+                spawn(self._wait_for_clients(), "clients")
+            case {"stop": _}:
+                self._stop.set()
+            case {"force": _}:
+                self._force.set()
+            case _:
+                await self._following.take(message)
+
+    async def _wait_for_clients(self) -> None:
+        await self._app.wait_for_clients(self._stop)
+        self._stop.set()
+
+
+def _sockets(descriptors: Sequence[int]) -> list[socket.socket]:
+    return [socket.socket(fileno=descriptor) for descriptor in descriptors]

@@ -1,0 +1,178 @@
+"""The workers of a hub's proxy: ``--workers N`` processes that serve the same ports and routes.
+
+Tested by tests/hub/test_workers.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from proxy.errors import StartError
+from proxy.hub.options import HubOptions
+from proxy.hub.ports import HubPorts
+from proxy.hub.shared_routes import Follower, Message, SharedRoutes
+from proxy.hub.worker import setup_message
+from proxy.net.ports import Ports
+from proxy.runtime.tasks import spawn
+from proxy.workers.process_report import ProcessReport
+from proxy.workers.restarts import keep_running
+from proxy.workers.sockets import KERNEL_BALANCES, sockets_per_worker
+from proxy.workers.worker_check import kill_hanging_workers
+from proxy.workers.worker_process import WorkerProcess, start_failure
+
+PROGRAM = "proxy.hub.worker"
+KILL_AFTER_SECONDS = 5.0
+"""A worker that runs longer than ``drain_seconds`` and this after a stop is killed."""
+
+
+class HubWorkers:
+    """Has the interface of ``HubApplication``, and runs several processes with one each.
+
+    Args:
+        options: What the command line says.
+        routes: What the workers follow.
+        ports: Gets the sockets of all workers.
+    """
+
+    def __init__(self, options: HubOptions, routes: SharedRoutes, ports: HubPorts) -> None:
+        self._options = options
+        self._routes = routes
+        self._all_ports = ports
+        self._ports: list[Ports] = []
+        self._followers: dict[WorkerProcess, Follower] = {}
+        self._wanting: dict[WorkerProcess, asyncio.Event] = {}
+        self._may_take_routes = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    async def prepare(self) -> None:
+        """Start them, and wait until all want their routes.
+
+        Raises:
+            StartError: One ended instead.
+        """
+        self._ports = _ports_per_worker(self._all_ports.originals(), self._options.workers)
+        self._all_ports.add_public(self._ports)
+        indexes = range(self._options.workers)
+        self._first = await asyncio.gather(*(self._launch(index) for index in indexes))
+        for index, worker in enumerate(self._first):
+            loaded = spawn(self._wanting[worker].wait(), "worker loads")
+            ended = spawn(worker.ready.wait(), "worker ends")
+            await asyncio.wait({loaded, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                raise StartError(await start_failure(index, worker))
+            ended.cancel()
+
+    async def open(self) -> None:
+        """Give them the routes, and wait until all serve.
+
+        Raises:
+            StartError: One does not.
+        """
+        self._may_take_routes.set()
+        for index, worker in enumerate(self._first):
+            await worker.ready.wait()
+            if not worker.serves:
+                raise StartError(await start_failure(index, worker))
+        for index, worker in enumerate(self._first):
+            running = keep_running(index, worker, self._launch, self._wait_for_exit)
+            self._tasks.append(spawn(running, f"worker {index + 1}"))
+        checking = kill_hanging_workers(lambda: list(self._followers))
+        self._tasks.append(spawn(checking, "worker check"))
+
+    def reload(self) -> None:
+        """Have them read the certificate again now."""
+        self._broadcast({"reload": True})
+
+    async def reports(self) -> list[ProcessReport]:
+        """What each worker tells of itself."""
+        return await asyncio.gather(*(worker.report() for worker in list(self._followers)))
+
+    def leave_to_others(self) -> None:
+        """Have no worker accept: a successor does."""
+        self._end_tasks()
+        self._broadcast({"leave": True})
+
+    async def wait_for_clients(self, force: asyncio.Event) -> None:
+        """Wait until all workers have ended, or until ``force`` is set."""
+        waiting = spawn(self._wait_for_all(), "workers")
+        forcing = spawn(force.wait(), "force")
+        await asyncio.wait({waiting, forcing}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        forcing.cancel()
+
+    async def stop(self, force: asyncio.Event) -> None:
+        """Have all workers drain; as ``HubApplication.stop``."""
+        self._end_tasks()
+        self._broadcast({"stop": True})
+        forcing = spawn(self._send_force(force), "force")
+        try:
+            async with asyncio.timeout(self._options.drain_seconds + KILL_AFTER_SECONDS):
+                await self._wait_for_all()
+        except TimeoutError:
+            for worker in self._followers:
+                worker.kill()
+            await self._wait_for_all()
+        finally:
+            forcing.cancel()
+
+    def _end_tasks(self) -> None:
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+
+    async def _launch(self, index: int) -> WorkerProcess:
+        ports = self._ports[index]
+        sockets = [*ports.main, *ports.plain]
+        worker = await WorkerProcess.start(sockets, self._on_message, PROGRAM)
+        worker.send(setup_message(self._options, ports))
+        self._wanting[worker] = asyncio.Event()
+        name = f"worker process {worker.pid}"
+        self._followers[worker] = Follower(name, worker.send, worker.kill)
+        return worker
+
+    def _on_message(self, worker: WorkerProcess, message: Message) -> None:
+        if "wants" in message:
+            self._wanting[worker].set()
+            spawn(self._give_routes(worker), "routes for a worker")
+        elif worker in self._followers:
+            self._routes.told(self._followers[worker], message)
+
+    async def _give_routes(self, worker: WorkerProcess) -> None:
+        await self._may_take_routes.wait()
+        # In one turn: whatever changes from here on is told.
+        worker.send({"routes": self._routes.table.passed()})
+        if worker in self._followers:
+            self._routes.follow(self._followers[worker])
+
+    async def _wait_for_exit(self, worker: WorkerProcess) -> str:
+        how = await worker.wait_for_exit()
+        self._wanting.pop(worker, None)
+        follower = self._followers.pop(worker, None)
+        if follower is not None:
+            self._routes.forget(follower)
+        return how
+
+    async def _wait_for_all(self) -> None:
+        while self._followers:
+            await asyncio.gather(*(self._wait_for_exit(worker) for worker in self._followers))
+
+    async def _send_force(self, force: asyncio.Event) -> None:
+        await force.wait()
+        self._broadcast({"force": True})
+
+    def _broadcast(self, message: Message) -> None:
+        for worker in self._followers:
+            worker.send(message)
+
+
+def _ports_per_worker(ports: Ports, workers: int) -> list[Ports]:
+    def each(bound: list[socket.socket]) -> list[list[socket.socket]]:
+        # Unix sockets have no balancing, and a given one must not be bound again.
+        on_network = all(one.family != socket.AF_UNIX for one in bound)
+        balanced = KERNEL_BALANCES and not ports.given and on_network
+        return sockets_per_worker(bound, workers, balanced=balanced)
+
+    pairs = zip(each(ports.main), each(ports.plain), strict=True)
+    return [Ports(main, plain, ports.given) for main, plain in pairs]

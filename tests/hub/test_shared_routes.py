@@ -1,0 +1,147 @@
+"""Who is told of a change, and when whoever made it gets the answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from proxy.hub import shared_routes
+from proxy.hub.counts import HubCounts, HubNow, Measured
+from proxy.hub.route_table import RouteTable
+from proxy.hub.shared_routes import Follower, Following, Message, SharedRoutes
+from proxy.net.upstream_tls import UpstreamTls
+
+TARGET = {"target": "http://h:1"}
+
+
+def shared(measured: Measured | None = None) -> SharedRoutes:
+    table = RouteTable(UpstreamTls())
+    return SharedRoutes(table) if measured is None else SharedRoutes(table, lambda: measured)
+
+
+class Pair:
+    """Routes, and others that follow them; a message passes when the test lets it."""
+
+    def __init__(self, measured: Measured | None = None) -> None:
+        self.here, self.there = shared(), shared(measured)
+        self.sent: list[Message] = []
+        self.cut = False
+        self.follower = Follower("the other", self.sent.append, self._cut_off)
+        self.following = Following(self.there, lambda said: self.here.told(self.follower, said))
+        self.here.follow(self.follower)
+
+    async def pass_on(self) -> None:
+        while self.sent:
+            await self.following.take(self.sent.pop(0))
+
+    def _cut_off(self) -> None:
+        self.cut = True
+        self.here.forget(self.follower)
+
+
+async def test_a_route_is_everywhere_before_it_is_acknowledged() -> None:
+    pair = Pair()
+    adding = asyncio.ensure_future(pair.here.add("/a", TARGET))
+    await asyncio.sleep(0)
+    assert not adding.done()
+    await pair.pass_on()
+    await adding
+    assert pair.there.table.by_path["/a"].data == TARGET
+    removing = asyncio.ensure_future(pair.here.remove("/a"))
+    await asyncio.sleep(0)
+    assert not removing.done()
+    await pair.pass_on()
+    assert await removing is not None
+    assert pair.there.table.by_path == {}
+
+
+async def test_changes_stay_in_their_order() -> None:
+    pair = Pair()
+    changes = [
+        asyncio.ensure_future(pair.here.add("/a", {"target": f"http://h:{port}"}))
+        for port in (1, 2, 3)
+    ]
+    await asyncio.sleep(0)
+    await pair.pass_on()
+    await asyncio.gather(*changes)
+    assert pair.there.table.by_path["/a"].data == {"target": "http://h:3"}
+
+
+async def test_a_follower_of_a_follower() -> None:
+    """A predecessor with workers: they know the route before the Hub gets its answer."""
+    pair, last = Pair(), shared()
+    sent: list[Message] = []
+    follower = Follower("the last", sent.append, lambda: None)
+    pair.there.follow(follower)
+    following = Following(last, lambda said: pair.there.told(follower, said))
+    adding = asyncio.ensure_future(pair.here.add("/a", TARGET))
+    await asyncio.sleep(0)
+    passing = asyncio.ensure_future(pair.pass_on())
+    await asyncio.sleep(0)
+    assert not adding.done()
+    await following.take(sent.pop())
+    await passing
+    await adding
+    assert "/a" in last.table.by_path
+
+
+async def test_a_target_that_is_none_is_told_nobody() -> None:
+    pair = Pair()
+    with pytest.raises(ValueError, match="scheme"):
+        await pair.here.add("/a", {"target": "x"})
+    assert await pair.here.remove("/nothing") is None
+    assert pair.sent == []
+
+
+async def test_the_newest_activity_of_all_counts() -> None:
+    pair = Pair()
+    for routes in (pair.here, pair.there):
+        for name in ("a", "b"):
+            routes.table.add(f"/{name}", TARGET).activity.at = 5.0
+    pair.there.table.new_activity()
+    pair.there.table.by_path["/a"].activity.at = 8.0
+    pair.there.table.by_path["/b"].activity.at = 2.0
+    refreshing = asyncio.ensure_future(pair.here.refresh())
+    await asyncio.sleep(0)
+    await pair.pass_on()
+    await refreshing
+    assert {path: one.activity.at for path, one in pair.here.table.by_path.items()} == {
+        "/a": 8.0,
+        "/b": 5.0,
+    }
+
+
+async def test_what_is_measured_is_summed_and_what_ended_is_kept() -> None:
+    counts = HubCounts(3, 1, {"200": 2, "503": 1}, 4, 0.5)
+    pair = Pair(Measured(counts, HubNow(7, 2, 1, 3)))
+    for _ in range(2):
+        measuring = asyncio.ensure_future(pair.here.measured())
+        await asyncio.sleep(0)
+        await pair.pass_on()
+        total = await measuring
+        assert (total.counts, total.now) == (counts, HubNow(7, 2, 1, 3))
+    pair.here.forget(pair.follower)
+    total = await pair.here.measured()
+    assert (total.counts, total.now) == (counts, HubNow())
+
+
+async def test_who_does_not_answer_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shared_routes, "ANSWER_SECONDS", 0.01)
+    pair = Pair()
+    async with asyncio.timeout(10):
+        await pair.here.add("/a", TARGET)
+    assert pair.cut
+    assert "its routes may be old ones" in caplog.text
+    assert pair.here.followers == set()
+
+
+async def test_nobody_waits_for_one_that_has_ended() -> None:
+    pair = Pair()
+    adding = asyncio.ensure_future(pair.here.add("/a", TARGET))
+    await asyncio.sleep(0)
+    pair.here.forget(pair.follower)
+    async with asyncio.timeout(10):
+        await adding

@@ -1,0 +1,100 @@
+"""Several processes with one table of routes: what each knows, and what is summed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.programs import until
+from tests.hub.running import ProxyThread, RawWebSocket, ask, echo_target, in_thread, unused_port
+
+WORKERS = 2
+SPREAD = 12
+"""New connections, which the kernel spreads over the workers by the client's port."""
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[str]:
+    with echo_target() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def metrics_port() -> int:
+    return unused_port()
+
+
+@pytest.fixture(scope="module")
+def proxy(metrics_port: int) -> Iterator[ProxyThread]:
+    flags = ("--metrics-ip", "127.0.0.1", "--metrics-port", str(metrics_port))
+    with in_thread("--workers", str(WORKERS), *flags) as running:
+        yield running
+
+
+def pids(proxy: ProxyThread) -> set[int]:
+    """The workers that answer."""
+    reports = proxy.call(proxy.hub.reports)
+    return {report.pid for role, report in reports if role == "worker" and report.answers}
+
+
+def test_an_acknowledged_route_is_known_to_every_worker(proxy: ProxyThread, target: str) -> None:
+    assert len(pids(proxy)) == WORKERS
+    for number in range(20):
+        path = f"/user/u{number}"
+        assert proxy.api("POST", path, {"target": target}).status == 201
+        assert {proxy.get(path).status for _ in range(SPREAD)} == {200}
+        assert proxy.api("DELETE", path).status == 204
+        assert {proxy.get(path).status for _ in range(SPREAD)} == {404}
+
+
+def test_activity_is_the_newest_of_all(proxy: ProxyThread, target: str) -> None:
+    proxy.api("POST", "/x", {"target": target})
+    # Open in some worker; the next request may be another's.
+    opened = RawWebSocket(proxy.port, "/x")
+    for use in [lambda: opened.say(b"data"), *[lambda: proxy.get("/x")] * 4]:
+        before = proxy.api("GET", "/x").json["last_activity"]
+        until(
+            lambda use=use, before=before: (  # type: ignore[misc]
+                use() and proxy.api("GET", "/x").json["last_activity"] > before
+            ),
+            "no activity",
+        )
+    opened.close()
+    proxy.api("DELETE", "/x")
+
+
+def measured(port: int) -> dict[str, float]:
+    text = ask(port, "GET", "/metrics").content.decode()
+    lines = [line.split(" ") for line in text.splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, value, *_ in lines}
+
+
+def test_metrics_are_the_sums_and_routes_outlive_a_worker(
+    proxy: ProxyThread, target: str, metrics_port: int
+) -> None:
+    for name in ("a", "b", "c"):
+        proxy.api("POST", f"/{name}", {"target": target, "name": name})
+    before = measured(metrics_port)
+    opened = [RawWebSocket(proxy.port, "/a") for _ in range(SPREAD)]
+    assert {proxy.get("/b").status for _ in range(SPREAD)} == {200}
+    after = measured(metrics_port)
+    assert after["requests_web"] - before["requests_web"] == SPREAD
+    assert after["requests_ws"] - before["requests_ws"] == SPREAD
+    assert after["labgate_tunnels"] == SPREAD
+    assert after["labgate_routes"] == len(proxy.api("GET").json) == 3
+    for one in opened:
+        one.close()
+
+    (killed, *_) = old = pids(proxy)
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: killed not in pids(proxy), "it lives")
+    assert proxy.api("POST", "/d", {"target": target}).status == 201
+    until(lambda: len(pids(proxy)) == WORKERS, "no new worker")
+    assert pids(proxy) != old
+    for name in ("a", "b", "c", "d"):
+        assert {proxy.get(f"/{name}").status for _ in range(SPREAD)} == {200}
+    again = measured(metrics_port)
+    assert again["requests_web"] >= after["requests_web"], "what the killed one had told counts on"
