@@ -7,6 +7,8 @@ labgate's Python, ``process`` starts and weighs them, ``clients`` and ``wrk`` ma
 ``measures`` are what is asked, ``run`` interleaves them, ``targets`` judges, ``table``,
 ``plot`` and ``results`` show it.
 
+``hub`` measures the proxy of a JupyterHub, ``page`` how long a page takes.
+
 Beside it, ``pair`` compares two checkouts on a busy machine, and ``request_profile`` finds the
 functions that a request spends its time in.
 """

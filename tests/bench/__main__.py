@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench import plot, results
+from tests.bench.hub.command import HUB, hub
 from tests.bench.machine import LOAD_CORE, PROXY_CORE, Watch, described
 from tests.bench.measures import FULL, MEASURES, QUICK, Measure
 from tests.bench.page.command import PAGE, page
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     if PAGE in options.measures:
         return page(console, arguments, options)
+    if HUB in options.measures:
+        return hub(console, arguments, options)
     measures = _chosen("measure", options.measures, {m.name: m for m in MEASURES})
     others = [_other_tree(path) for path in options.also]
     peers = _found([*labgates(), *PEERS, *others], options.peers)
@@ -57,7 +60,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='make bench ARGS="…"', description="labgate beside its alternatives."
     )
-    names = ", ".join([*(measure.name for measure in MEASURES), PAGE])
+    names = ", ".join([*(measure.name for measure in MEASURES), PAGE, HUB])
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"of: {names}")
     known = ", ".join(peer.name for peer in (*labgates(), *PEERS))
     parser.add_argument("--peers", default="", metavar="A,B", help=f"of: {known}")

@@ -95,14 +95,14 @@ class Asker(asyncio.Protocol):
         self._transport.write(self._question)
 
 
-def ask_http(address: Address, connections: int, seconds: float) -> Asked:
+def ask_http(address: Address, connections: int, seconds: float, target: str = "/small") -> Asked:
     """Requests for 1 KiB."""
 
     def complete(received: bytes) -> bool:
         end = received.find(b"\r\n\r\n")
         return end >= 0 and len(received) - end - 4 >= SMALL_BYTES
 
-    return run(_ask(address, connections, seconds, b"", address.get(b"/small"), complete))
+    return run(_ask(address, connections, seconds, b"", address.get(target.encode()), complete))
 
 
 def ask_websockets(address: Address, connections: int, seconds: float) -> Asked:

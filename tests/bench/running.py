@@ -58,15 +58,20 @@ class Running:
     first_byte_seconds: float
 
 
-def start(peer: Peer, behind: Behind) -> Running:
+def start(peer: Peer, behind: Behind, port: int = 0) -> Running:
     """Start a proxy and wait for its first answer.
+
+    Args:
+        peer: Which one.
+        behind: What stands behind it.
+        port: Where it listens; 0 for a free port.
 
     Raises:
         NotStartedError: With what it printed.
     """
-    port = free_port()
+    port = port or free_port()
     work = behind.work / f"{peer.name}-{port}"
-    work.mkdir()
+    work.mkdir(exist_ok=True)
     address = Address(port, behind.certificate.client)
     command = peer.command(port, behind.upstream_port, behind.certificate, work)
     since = time.perf_counter()

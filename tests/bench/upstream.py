@@ -2,7 +2,7 @@
 
 ``python -m tests.bench.upstream`` prints its port, then serves until it is ended.
 
-- ``GET /small``: 1 KiB
+- ``GET /small``: 1 KiB, and all of these below ``/user/NAME``
 - ``GET /bytes/N``: N bytes
 - ``PUT /sink``: reads the content, answers 1 KiB
 - ``GET /ws/echo/N`` (upgrade): answers every N bytes with one 200-byte message
@@ -84,6 +84,9 @@ class Connection(asyncio.Protocol):
     def _request(self, head: bytes, rest: bytes) -> None:
         target = head[: head.index(b"\r\n")].split(b" ")[1]
         self._close = b"\r\nconnection: close" in head.lower()
+        if target.startswith(b"/user/"):
+            # A Hub's proxy keeps the route in the path.
+            target = b"/" + target.split(b"/", 3)[3]
         if target == b"/small":
             self._write(_SMALL_ANSWER)
             self._end()

@@ -20,7 +20,7 @@ class LoadError(Exception):
     """The load was not answered as it should be."""
 
 
-def requests(address: Address, connections: int, seconds: float) -> int:
+def requests(address: Address, connections: int, seconds: float, target: str = "/small") -> int:
     """Ask for 1 KiB over kept-alive connections for so long; returns the answers.
 
     Raises:
@@ -28,12 +28,12 @@ def requests(address: Address, connections: int, seconds: float) -> int:
     """
     wrk = program("wrk")
     if wrk is None:
-        return ask_http(address, connections, seconds).answers
+        return ask_http(address, connections, seconds, target).answers
     command = [wrk, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
-    for line in address.get(b"/small").decode().splitlines()[1:]:
+    for line in address.get(target.encode()).decode().splitlines()[1:]:
         if line:
             command += ["-H", line]
-    command.append(f"https://127.0.0.1:{address.port}/small")
+    command.append(f"https://127.0.0.1:{address.port}{target}")
     limit = seconds + SPARE_SECONDS
     shown = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit)
     counted = _REQUESTS.search(shown.stdout)

@@ -1,0 +1,67 @@
+"""``make bench ARGS=hub``: the command line, and the report."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich.console import Console
+
+from tests.bench import plot, results
+from tests.bench.hub.figures import TARGETS
+from tests.bench.hub.measures import ManyRoutes, Restart
+from tests.bench.hub.peers import HubChp, HubLabgate
+from tests.bench.machine import Watch, described
+from tests.bench.measures import FULL, QUICK
+from tests.bench.peers import Peer
+from tests.bench.run import run
+from tests.bench.table import SUBJECT, print_tables
+
+HUB = "hub"
+SETTING = (
+    "Each proxy as a Hub starts it, with TLS 1.3 towards clients, and labgate with `--storage`. It "
+    "ran on one core alone, upstream, load and the caller of the API on another. Requests came "
+    "over 32 kept connections for 1 KiB at a route in the middle of the table; calls of the API "
+    "came one after the other over one connection. Memory is the proportional set size. For the "
+    "restart labgate was replaced by `labgate upgrade`, and configurable-http-proxy was stopped "
+    "and started again; two clients asked over kept connections and one over new ones."
+)
+REPORT = results.Report(
+    results.FILE.with_name("HUB.md"), "labgate and configurable-http-proxy", SETTING, TARGETS
+)
+SECONDS, REPETITIONS = 1.0, 3
+
+
+def hub(console: Console, arguments: Sequence[str], options: argparse.Namespace) -> int:
+    """Measure and show; 1 when labgate itself failed."""
+    names = [name for name in options.peers.split(",") if name]
+    peers: list[Peer] = []
+    for peer in (HubLabgate(), HubChp()):
+        if names and peer.name not in names:
+            continue
+        version = peer.version()
+        console.print(f"{peer.name}: {version or f'not found ({peer.absent})'}")
+        if version is not None:
+            peers.append(peer)
+    for line in described():
+        console.print(line)
+    commit = results.commit()
+    watch = Watch()
+    scale = QUICK if options.quick else FULL
+    scale = replace(scale, seconds=SECONDS, repetitions=min(REPETITIONS, scale.repetitions))
+    samples = run(
+        [ManyRoutes(), Restart()], peers, scale, lambda name: console.print(f"measuring {name} …")
+    )
+    quiet = watch.quiet()
+    print_tables(console, samples, TARGETS)
+    console.print(str(quiet))
+    picture = REPORT.picture if options.write else options.plot
+    drawn = plot.draw(samples, picture)
+    console.print(f"drawn: {picture}" if drawn else plot.ABSENT)
+    if options.write:
+        command = f'make bench ARGS="{shlex.join(arguments)}"'
+        results.write(samples, peers, quiet, command, commit, REPORT)
+        console.print(f"written: {REPORT.file}")
+    return 1 if any(f"{SUBJECT} failed" in remark for remark in samples.remarks) else 0
