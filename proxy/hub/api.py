@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
+from proxy.hub.journal import encoded
 from proxy.hub.route_table import HubRoute
 from proxy.hub.shared_routes import SharedRoutes
 from proxy.web.security import hide_server
@@ -68,20 +68,30 @@ class RoutesApi:
         self._token = token.encode("utf-8", "surrogateescape")
         self._counts = counts
         self._by_host = by_host
-
-    async def answer(self, request: web.Request) -> web.Response:
-        """Every request of the listener."""
-        path = request.raw_path.partition("?")[0]
-        if path != ROUTES and not path.startswith(f"{ROUTES}/"):
-            return web.Response(status=404, text="Not Found")
-        methods: dict[str, Callable[[web.Request, str], Awaitable[web.Response]]] = {
+        self._methods: dict[str, Callable[[web.Request, str], Awaitable[web.Response]]] = {
             "GET": self._list,
             "POST": self._add,
             "DELETE": self._remove,
         }
-        method = methods.get(request.method)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Every request of the listener; counts the responses."""
+        path = request.raw_path.partition("?")[0]
+        try:
+            response = await self._answer(request, path)
+        except web.HTTPException as error:
+            self._counts.statuses[error.status] += 1
+            raise
+        self._counts.statuses[response.status] += 1
+        log.debug("API: %d %s %s", response.status, request.method, path)
+        return response
+
+    async def _answer(self, request: web.Request, path: str) -> web.Response:
+        if path != ROUTES and not path.startswith(f"{ROUTES}/"):
+            return web.Response(status=404, text="Not Found")
+        method = self._methods.get(request.method)
         if method is None:
-            allow = {"Allow": ", ".join(methods)}
+            allow = {"Allow": ", ".join(self._methods)}
             return web.Response(status=405, text="Method not supported", headers=allow)
         if not self._authorized(request):
             return web.Response(status=403, text="Send Authorization: token TOKEN")
@@ -140,22 +150,9 @@ class RoutesApi:
         return web.Response(status=204)
 
 
-def make_api_app(api: RoutesApi, counts: ApiCounts) -> web.Application:
+def make_api_app(api: RoutesApi) -> web.Application:
     """The application of the API's listener."""
-
-    @web.middleware
-    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            response = await handler(request)
-        except web.HTTPException as error:
-            counts.statuses[error.status] += 1
-            raise
-        counts.statuses[response.status] += 1
-        path = request.raw_path.partition("?")[0]
-        log.debug("API: %d %s %s", response.status, request.method, path)
-        return response
-
-    app = web.Application(middlewares=[count], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(hide_server)
     app.router.add_route("*", "/{path:.*}", api.answer)
     return app
@@ -169,7 +166,7 @@ def described(route: HubRoute) -> dict[str, Any]:
 
 
 def _json(value: object) -> web.Response:
-    return web.Response(text=json.dumps(value), content_type="application/json")
+    return web.Response(text=encoded(value), content_type="application/json")
 
 
 def _nests_deeper(value: object, levels: int) -> bool:

@@ -198,8 +198,9 @@ class HubApplication:
         return Observers(start=(self._counter.begun,), end=(*end, self._counter.ended))
 
     def _open_route(self, route: HubRoute) -> Route:
-        pool = Pool(route.target.address, response_seconds=self._options.response_seconds)
-        return self._router.open_route(route, pool)
+        target = self._table.target(route)
+        pool = Pool(target.address, response_seconds=self._options.response_seconds)
+        return self._router.open_route(route, target, pool)
 
     def _make_pages(self) -> web.Application:
         return make_pages_app(self._error_pages)

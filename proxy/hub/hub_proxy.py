@@ -217,7 +217,7 @@ class HubProxy:
     def _make_api(self) -> web.Application:
         options, counts = self._options, self._api_counts
         api = RoutesApi(self.shared, self.token, counts, by_host=options.host_routing)
-        return make_api_app(api, counts)
+        return make_api_app(api)
 
     async def _collect(self) -> Iterable[Metric]:
         measured = await self.shared.measured()

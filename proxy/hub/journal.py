@@ -28,17 +28,21 @@ SPARE_LINES = 1000
 """So many lines that count no more are kept at least."""
 
 
+encoded = json.JSONEncoder(separators=(",", ":")).encode
+"""JSON without spaces and line ends."""
+
+
 class StoredRoute(NamedTuple):
     """A route as it is kept.
 
     Attributes:
         path: Its key, as ``/user/ada``.
-        data: What the Hub gave with it, the target included.
+        data: What the Hub gave with it, the target included: JSON of ``encoded``.
         last_activity: The Unix time in seconds.
     """
 
     path: str
-    data: dict[str, Any]
+    data: str
     last_activity: float
 
 
@@ -133,11 +137,11 @@ class Journal:
 
     def add(self, route: StoredRoute) -> None:
         """Keep a route, or its change."""
-        self._append(route._asdict())
+        self._append(_line(route))
 
     def remove(self, path: str) -> None:
         """Keep a route no more."""
-        self._append({"path": path, "removed": True})
+        self._append(encoded({"path": path, "removed": True}).encode("ascii") + b"\n")
 
     def needs_rewriting(self, routes: int) -> bool:
         """Whether most of the lines count no more.
@@ -174,8 +178,7 @@ class Journal:
         self.close()
         self._cut = False
 
-    def _append(self, entry: dict[str, Any]) -> None:
-        line = _line(entry)
+    def _append(self, line: bytes) -> None:
         if self._meanwhile is not None:
             self._meanwhile.append(line)
         try:
@@ -208,11 +211,12 @@ class Journal:
 
 
 def _lines(routes: Sequence[StoredRoute]) -> bytes:
-    return b"".join(_line(route._asdict()) for route in routes)
+    return b"".join(map(_line, routes))
 
 
-def _line(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry, separators=(",", ":")).encode("utf-8") + b"\n"
+def _line(route: StoredRoute) -> bytes:
+    path, data, at = encoded(route.path), route.data, route.last_activity
+    return f'{{"path":{path},"data":{data},"last_activity":{at!r}}}\n'.encode("ascii")
 
 
 def _read(content: bytes) -> tuple[dict[str, StoredRoute], list[int]]:
@@ -237,4 +241,4 @@ def _apply(entry: dict[str, Any], found: dict[str, StoredRoute]) -> None:
     data = dict(entry["data"])
     if not isinstance(data["target"], str):
         raise TypeError(path)
-    found[path] = StoredRoute(path, data, float(entry["last_activity"]))
+    found[path] = StoredRoute(path, encoded(data), float(entry["last_activity"]))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import time
 from typing import Any, TypeAlias
 
-from proxy.hub.journal import Journal, StoredRoute
+from proxy.hub.journal import Journal, StoredRoute, encoded
 from proxy.hub.targets import RouteTarget, parse_target
 from proxy.net.upstream_tls import UpstreamTls
 from proxy.proxying.activity import Activity
@@ -19,7 +20,7 @@ from proxy.rules.prefixes import PrefixTree, segments
 log = logging.getLogger("labgate")
 
 Passed: TypeAlias = list[Any]
-"""A route on its way to another process: key, data, and the Unix time of its last activity."""
+"""A route on its way to another process: key, content, and Unix time of its last activity."""
 
 
 @dataclass(slots=True, eq=False)
@@ -28,25 +29,32 @@ class HubRoute:
 
     Attributes:
         path: Its key: decoded, with a slash before and none behind.
-        data: What the Hub gave with it, the target included.
-        target: Where it leads.
+        content: What the Hub gave with it, the target included: JSON, because objects would take
+            four times the memory, for tens of thousands of routes of which few are in use.
+        url: The target.
         activity: When it was last used.
         used: For the requests; None until one comes.
         told_at: The last activity that the process with the Hub's API was told.
     """
 
     path: str
-    data: dict[str, Any]
-    target: RouteTarget
+    content: str
+    url: str
     activity: Activity
     used: Route | None = None
     told_at: float = 0.0
     _was_idle: bool = field(default=False)
 
     @property
+    def data(self) -> dict[str, Any]:
+        """What the Hub gave with it."""
+        found: dict[str, Any] = json.loads(self.content)
+        return found
+
+    @property
     def stored(self) -> StoredRoute:
         """The route as it is kept on the disk."""
-        return StoredRoute(self.path, self.data, self.activity.at)
+        return StoredRoute(self.path, self.content, self.activity.at)
 
 
 class RouteTable:
@@ -94,17 +102,19 @@ class RouteTable:
 
     def take(self, passed: Iterable[Passed]) -> None:
         """Take the routes of the disk or of another process, with their last activity."""
-        for path, data, last_activity in passed:
+        for path, content, last_activity in passed:
+            url = json.loads(content)["target"]
             try:
-                target = parse_target(data["target"], self._tls)
+                parse_target(url, self._tls)
             except ValueError as error:
                 log.warning("a route is left out: %s: %s", path, error)
                 continue
-            self._set(HubRoute(path, data, target, Activity(last_activity), told_at=last_activity))
+            activity = Activity(last_activity)
+            self._set(HubRoute(path, content, url, activity, told_at=last_activity))
 
     def passed(self) -> list[Passed]:
         """All routes for another process."""
-        return [[route.path, route.data, route.activity.at] for route in self.by_path.values()]
+        return [[route.path, route.content, route.activity.at] for route in self.by_path.values()]
 
     def new_activity(self) -> dict[str, float]:
         """When those routes were last used that were since the last call."""
@@ -133,18 +143,17 @@ class RouteTable:
         Raises:
             ValueError: The target cannot be one, with the reason.
         """
-        target = parse_target(data["target"], self._tls)
-        route = HubRoute(clean_path(path), data, target, Activity(time()))
-        before = self.by_path.get(route.path)
-        if before is not None and before.target == target:
-            # Requests in progress tell the activity that they began with.
-            route.used, route.activity = before.used, before.activity
-            route.activity.at = time()
-            if before in self._in_use:
-                self._in_use[route] = self._in_use.pop(before)
-        elif before is not None:
-            self._retire(before)
-        self._set(route)
+        url = data["target"]
+        target = parse_target(url, self._tls)
+        path = clean_path(path)
+        route = self.by_path.get(path)
+        if route is not None and parse_target(route.url, self._tls) == target:
+            route.content, route.activity.at = encoded(data), time()
+        else:
+            if route is not None:
+                self._retire(route)
+            route = HubRoute(path, encoded(data), url, Activity(time()))
+            self._set(route)
         if self._journal is not None:
             self._journal.add(route.stored)
         return route
@@ -174,6 +183,10 @@ class RouteTable:
             route.used = self._open_route(route)
             self._in_use[route] = route.used.pool
         return route.used
+
+    def target(self, route: HubRoute) -> RouteTarget:
+        """Where a route leads."""
+        return parse_target(route.url, self._tls)
 
     @property
     def pools(self) -> Iterator[Pool]:

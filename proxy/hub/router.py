@@ -11,6 +11,7 @@ from time import perf_counter
 from urllib.parse import quote_from_bytes
 
 from proxy.hub.route_table import HubRoute, RouteTable, prefix_segments
+from proxy.hub.targets import RouteTarget
 from proxy.net.limits import ConcurrencyLimit
 from proxy.proxying.outage import Outage
 from proxy.proxying.pool import Pool
@@ -103,14 +104,14 @@ class HubRouter:
         self._look_ups.seconds += perf_counter() - began
         return found or self._none
 
-    def open_route(self, route: HubRoute, pool: Pool) -> Route:
+    def open_route(self, route: HubRoute, target: RouteTarget, pool: Pool) -> Route:
         """What the requests of a route use from now on.
 
         Args:
             route: As the Hub added it.
+            target: Where it leads.
             pool: The connections to its target.
         """
-        target = route.target
         base = target.path if self._prepend_path else b""
         query = target.query if self._prepend_path else b""
         cut = 0 if self._include_prefix else prefix_segments(route.path, by_host=self._by_host)

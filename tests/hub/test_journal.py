@@ -13,8 +13,8 @@ import pytest
 from proxy.errors import StartError
 from proxy.hub.journal import SPARE_LINES, Journal, StoredRoute
 
-ADA = StoredRoute("/user/ada", {"target": "http://h:1", "user": "ada"}, 12.5)
-BOB = StoredRoute("/user/bob", {"target": "http://h:2"}, 3.0)
+ADA = StoredRoute("/user/ada", '{"target":"http://h:1","user":"ada"}', 12.5)
+BOB = StoredRoute("/user/bob", '{"target":"http://h:2"}', 3.0)
 
 
 def loaded(path: Path) -> list[StoredRoute]:

@@ -10,6 +10,7 @@ import pytest
 
 from proxy.hub.journal import Journal
 from proxy.hub.route_table import HubRoute, RouteTable, clean_path, prefix_segments
+from proxy.hub.targets import parse_target
 from proxy.net.limits import DEFAULT_LIMITS, new_request_limit
 from proxy.net.upstream_tls import UpstreamTls
 from proxy.proxying.outage import Outage
@@ -23,7 +24,7 @@ LIMIT = new_request_limit(DEFAULT_LIMITS)
 
 
 def opened(route: HubRoute) -> Route:
-    pool = Pool(route.target.address)
+    pool = Pool(parse_target(route.url, TLS).address)
     return Route(pool, SITE, LIMIT, outage=Outage(), activity=route.activity)
 
 
