@@ -98,13 +98,16 @@ class _Worker:
         return 0
 
     async def _take_routes(self) -> bool:
-        """Ask for all routes, as late as possible; False if the other process has ended."""
+        """Ask for all routes, as late as possible; False if it is not to serve any more."""
         self._channel.send({"wants": "routes"})
-        message = await self._channel.receive()
-        if message is None or "routes" not in message:
-            return False
-        self._table.take(message["routes"])
-        return True
+        while (message := await self._channel.receive()) is not None:
+            if "routes" in message:
+                self._table.take(message["routes"])
+                return True
+            if "stop" in message or "leave" in message:
+                break
+            await self._take(message)
+        return False
 
     def _drain(self) -> None:
         """Handle SIGTERM for this worker alone: drain; a second one ends the draining."""

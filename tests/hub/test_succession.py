@@ -30,6 +30,8 @@ from tests.hub.running import (
     echo_target,
 )
 
+pytestmark = pytest.mark.deployment
+
 FIRST_FREE = 60
 PASS_SOCKETS = (
     'exec 3<&"$1" 4<&"$2"; shift 2; '
@@ -137,11 +139,7 @@ def status(proxy: ProxyProcess) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     ("workers", "storage"),
-    [
-        (1, False),
-        pytest.param(1, True, marks=pytest.mark.deployment),
-        pytest.param(2, True, marks=pytest.mark.deployment),
-    ],
+    [(1, False), (1, True), (2, True)],
 )
 def test_an_upgrade_fails_no_request(
     workers: int, storage: bool, target: str, tmp_path: Path
@@ -233,7 +231,7 @@ class Activated(ProxyProcess):
         )
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.deployment)])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_a_restart_with_passed_sockets_fails_no_request(
     workers: int, target: str, tmp_path: Path
 ) -> None:

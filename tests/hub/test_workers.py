@@ -42,7 +42,7 @@ def pids(proxy: ProxyThread) -> set[int]:
 
 def test_an_acknowledged_route_is_known_to_every_worker(proxy: ProxyThread, target: str) -> None:
     assert len(pids(proxy)) == WORKERS
-    for number in range(20):
+    for number in range(5):
         path = f"/user/u{number}"
         assert proxy.api("POST", path, {"target": target}).status == 201
         assert {proxy.get(path).status for _ in range(SPREAD)} == {200}
@@ -72,6 +72,7 @@ def measured(port: int) -> dict[str, float]:
     return {name: float(value) for name, value, *_ in lines}
 
 
+@pytest.mark.deployment
 def test_metrics_are_the_sums_and_routes_outlive_a_worker(
     proxy: ProxyThread, target: str, metrics_port: int
 ) -> None:
