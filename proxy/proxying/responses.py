@@ -99,8 +99,7 @@ def after_error(
 def unavailable(record: Record, status: int) -> Response:
     """Jupyter gave no response. A page that a person looks at loads itself again after a 503."""
     if status != 503:
-        sentence = _SENTENCES.get(status, _SENTENCES[502])
-        return error(record, status, "upstream", sentence)
+        return error(record, status, "upstream", _SENTENCES[status])
     head = record.head
     if head.method in (b"GET", b"HEAD") and is_navigation(head):
         return html(503, WAITING, (_RETRY, (FIELD, record.request_id)))

@@ -1,7 +1,4 @@
-"""Sends a file of the cache to a client, as fast as the client reads.
-
-Tested by tests/cache/test_static_cache.py.
-"""
+"""Sends a file of the cache to a client, as fast as the client reads."""
 
 from __future__ import annotations
 

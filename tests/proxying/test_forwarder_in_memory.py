@@ -165,6 +165,14 @@ async def test_a_client_that_leaves_is_told_of_nothing_more() -> None:
     assert forwarding.results == []
 
 
+@pytest.mark.parametrize("fault", [None, ValueError("broken")])
+async def test_a_compression_that_fails_is_no_complete_response(fault: ValueError | None) -> None:
+    forwarding = Forwarding()
+    forwarding.forwarder._on_compressed(fault)
+    (result,) = forwarding.results
+    assert str(result.error or "") == ("could not be compressed: broken" if fault else "")
+
+
 async def test_what_labgate_changes_in_a_response_is_noted_with_its_rule() -> None:
     record = Record(MemoryFront().head)
     forwarding = Forwarding(extra=((b"Set-Cookie", b"a=b"),), trace=record)

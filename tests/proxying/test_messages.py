@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -177,6 +178,32 @@ async def test_observers_are_called_at_start_head_and_end(
     ]
     assert calls[0][2] == ""
     assert calls[2][2]
+
+
+async def test_an_upload_that_breaks_off_is_its_clients_affair() -> None:
+    class Broken(MemoryFront):
+        def take(self) -> bytes | None:
+            raise ConnectionResetError("the client ended in the middle")
+
+    async with proxying(says()) as (dispatcher, _, records):
+        client = Broken((b"Content-Length", b"9"), method=b"PUT", length=9)
+        client.ask(dispatcher)
+        assert await client.ended == "closed"
+    assert [record.outcome for record in records] == ["the client went away"]
+
+
+async def test_a_route_may_have_another_for_its_errors() -> None:
+    async with proxying(says(OK)) as (dispatcher, jupyter, records):
+        router = dispatcher.services.router
+        assert isinstance(router, Router)
+        gone = Pool(None)
+        router.jupyter = replace(router.jupyter, pool=gone, error_route=router.jupyter)
+        client = MemoryFront()
+        client.ask(dispatcher)
+        assert await client.ended == "complete"
+    assert client.statuses == [200]
+    assert jupyter.heads.startswith(b"GET /x HTTP/1.1\r\n")
+    assert [(record.status, record.warning) for record in records] == [(200, True)]
 
 
 async def test_a_drain_ends_with_the_last_response() -> None:

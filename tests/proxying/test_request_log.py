@@ -104,6 +104,9 @@ def test_a_failure_of_labgates_own_application_has_one_line(
     for _ in range(3):
         log.failed(Record(HEAD), UpstreamGarbage("no response"), own)
     assert caplog.messages == [f"{REQUEST}: no response"]
+    log._internal_failures._next = 0.0  # as if the minute were over
+    log.failed(Record(HEAD), UpstreamGarbage("no response"), own)
+    assert caplog.messages[1:] == [f"{REQUEST}: no response; 2 more since the last such line"]
 
 
 def test_a_line_in_json_names_client_and_request(caplog: pytest.LogCaptureFixture) -> None:
