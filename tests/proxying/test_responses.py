@@ -98,7 +98,6 @@ REASONS = [
         "Jupyter is not answering yet; try again in a moment.",
     ),
     (responses.unavailable(JSON, 504), "upstream", "Jupyter did not answer in time."),
-    (responses.unavailable(JSON, 599), "upstream", "Jupyter's answer could not be understood."),
 ]
 
 
