@@ -1,11 +1,11 @@
-"""Sends a captured request again, edited or not, to the configured upstream alone."""
+"""Sends a captured request again, edited or not, to the Jupyter that it was for alone."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic, time
 from typing import Any
 
@@ -21,6 +21,7 @@ from proxy.inspector.recorded_content import ContentRecorder
 from proxy.inspector.replay_front import TIMEOUT_SECONDS
 from proxy.inspector.replay_request import (
     SAFE_METHODS,
+    Destination,
     ReplayError,
     ReplayRefused,
     ReplayRequest,
@@ -49,16 +50,14 @@ class Replay:
     Attributes:
         inspector: Gets the new exchange.
         through_rules: For a request that the rules are to see.
-        upstream: Jupyter's address, when it is known.
-        authority: The public Host of a request that the rules see.
+        destination: Where a request belongs that came for this Host and this target.
         own_token: The token of the Jupyter that labgate launched; empty for
             another Jupyter.
     """
 
     inspector: Inspector
     through_rules: ThroughRules
-    upstream: Callable[[], UpstreamAddress | None]
-    authority: str
+    destination: Callable[[str, str], Destination]
     own_token: Callable[[], str]
 
     async def handle(self, request: web.Request, original: Exchange) -> web.Response:
@@ -87,12 +86,14 @@ class Replay:
             raise ReplayRefused("the inspector is off: nothing would be seen")
         shown = f"{wanted.method} {printable(redact_target(wanted.target.encode('ascii')))}"
         log.info("replaying exchange %d: %s", original.number, shown)
+        destination = self.destination(original.received.value("host"), wanted.target)
         send = self._through_rules if wanted.through_rules else self._to_upstream
-        return await send(wanted)
+        return await send(wanted, destination)
 
-    async def _through_rules(self, wanted: ReplayRequest) -> int:
+    async def _through_rules(self, wanted: ReplayRequest, destination: Destination) -> int:
         """Send it as if a client on this machine had."""
-        fields = ((b"Host", self.authority.encode("ascii")), *self._fields(wanted))
+        host = (b"Host", destination.authority.encode("ascii"))
+        fields = (host, *self._fields(wanted, destination))
         if wanted.content:
             fields += ((b"Content-Length", b"%d" % len(wanted.content)),)
         head = RequestHead(
@@ -104,12 +105,13 @@ class Replay:
         )
         return await self.through_rules(head, wanted.content)
 
-    async def _to_upstream(self, wanted: ReplayRequest) -> int:
-        """Send it to Jupyter as it is: no rule sees it."""
-        address = self.upstream()
+    async def _to_upstream(self, wanted: ReplayRequest, destination: Destination) -> int:
+        """Send it to its Jupyter as it is: no rule sees it."""
+        address = destination.address
         if address is None:
             raise ReplayRefused("Jupyter's address is not known yet")
-        fields = self._fields(wanted)
+        fields = self._fields(wanted, destination)
+        wanted = replace(wanted, target=destination.target)
         text_fields = _text_fields(fields)
         exchange, options = _exchange_of(wanted, address, fields), self.inspector.options
         assert options is not None, "it is on"
@@ -134,8 +136,9 @@ class Replay:
         self.inspector.ring.update(exchange)
         return exchange.number
 
-    def _fields(self, wanted: ReplayRequest) -> tuple[Field, ...]:
-        token = wanted.token or (self.own_token() if wanted.use_own_token else "")
+    def _fields(self, wanted: ReplayRequest, destination: Destination) -> tuple[Field, ...]:
+        own = wanted.use_own_token and destination.launched
+        token = wanted.token or (self.own_token() if own else "")
         if not token:
             return wanted.fields
         rest = tuple(field for field in wanted.fields if field[0].lower() != b"authorization")

@@ -14,15 +14,15 @@ from typing import Any
 
 from proxy.admin.replay import Replay, ThroughRules
 from proxy.admin.server import AdminServer
-from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.inspector.mends import facts_of
 from proxy.inspector.replay_front import send_through_rules
+from proxy.routes.destinations import destination_of
 from proxy.runtime.secret_files import read_or_create_secret
 from proxy.service.commands_api import command_routes
 from proxy.service.instance import Instance
-from proxy.service.live_configuration import Serving
+from proxy.service.live_configuration import LiveConfiguration, Serving
 from proxy.workers.supervisor import Supervisor
 
 log = logging.getLogger("labgate")
@@ -31,12 +31,16 @@ KEY_OCTETS = 24
 
 
 async def start_admin(
-    settings: Settings, app: Serving, instance: Instance, listening: socket.socket | None
+    configuration: LiveConfiguration,
+    app: Serving,
+    instance: Instance,
+    listening: socket.socket | None,
 ) -> AdminServer:
     """Serve the admin socket, if there is one.
 
     The page waits until somebody asks for it, unless it has a port of its own.
     """
+    settings = configuration.settings
     site = settings.origins[0]
     address = host_and_port(settings.inspector.address)
 
@@ -54,8 +58,7 @@ async def start_admin(
     replay = Replay(
         app.inspector,
         _through_rules(app),
-        lambda: app.upstream,
-        site.authority,
+        lambda host, target: destination_of(configuration.settings, app.upstream, host, target),
         lambda: app.jupyter.login.token,
     )
     server = AdminServer(

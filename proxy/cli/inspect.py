@@ -229,7 +229,7 @@ async def bench(settings: Settings, options: InspectOptions) -> int:
             configuration = LiveConfiguration(settings, lambda: settings, "inspect")
             instance = Instance(configuration, app, datetime.now(UTC))
             listening = bind_private(socket_path(settings.state_folder))
-            admin = await start_admin(settings, app, instance, listening)
+            admin = await start_admin(configuration, app, instance, listening)
             async with AdminClient.connect(settings.state_folder) as client:
                 await follow(client, options, await client.get("state"))
         finally:

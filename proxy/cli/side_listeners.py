@@ -140,7 +140,7 @@ async def _start_admin_later(
     if not configuration.settings.log.show_headers:
         # That shows the same, and the heads.
         app.inspector.ring.listen(ExplanationLog(), failures=True)
-    return await start_admin(configuration.settings, app, instance(), listening)
+    return await start_admin(configuration, app, instance(), listening)
 
 
 async def _with_metrics(

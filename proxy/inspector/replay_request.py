@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.head import Field
 
 MAX_CONTENT_BYTES = 1024 * 1024
@@ -33,6 +34,22 @@ class ReplayError(ValueError):
 
 class ReplayRefused(Exception):  # noqa: N818  reads as what happened
     """A well-formed request is not sent."""
+
+
+class Destination(NamedTuple):
+    """Where a captured request belongs, so that nobody else's Jupyter gets it.
+
+    Attributes:
+        authority: The public Host of a request that the rules see.
+        address: Of its Jupyter; None if there is none, or none yet.
+        target: What that Jupyter gets of the request target.
+        launched: Whether it is the one that labgate launched, if it launched one.
+    """
+
+    authority: str
+    address: UpstreamAddress | None
+    target: str
+    launched: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,5 +5,6 @@ Each is as if it were alone: it has its own rules, login, connections, cache and
 - ``logins``         who gets in where
 - ``probes``         whether their Jupyters answer
 - ``served_route``   one of them, with everything that belongs to it alone
+- ``destinations``   where a captured request belongs that is sent again
 - ``served_routes``  all of them: which one a request is for, and how they change
 """

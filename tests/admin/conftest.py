@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -15,7 +15,9 @@ from proxy.admin.replay import Replay
 from proxy.admin.sessions import AdminSessions
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorder import CaptureOptions, Recorder
+from proxy.inspector.replay_request import Destination
 from proxy.inspector.ring import Ring
+from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.head import RequestHead
 
 
@@ -72,9 +74,14 @@ def inspector(recorders: list[Recorder | None]) -> Inspector:
     return made
 
 
+def to(address: Callable[[], UpstreamAddress | None]) -> Callable[[str, str], Destination]:
+    """The destination of every request where there is one Jupyter."""
+    return lambda _host, target: Destination("lab.example.org", address(), target)
+
+
 @pytest.fixture
 def replay(inspector: Inspector) -> Replay:
-    return Replay(inspector, no_rules, lambda: None, "lab.example.org", lambda: "")
+    return Replay(inspector, no_rules, to(lambda: None), lambda: "")
 
 
 @pytest.fixture

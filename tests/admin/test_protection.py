@@ -14,7 +14,7 @@ from proxy.admin.protection import BASE, CSRF_FIELD, local_authorities, protect
 from proxy.admin.replay import Replay
 from proxy.admin.sessions import AdminSessions
 
-from .conftest import Page, no_rules
+from .conftest import Page, no_rules, to
 
 STATE = f"{BASE}api/state"
 
@@ -134,7 +134,7 @@ async def test_two_labgates_on_one_machine_have_a_cookie_each(page: Page) -> Non
     authorities = set[str]()
     app = make_admin_app(
         page.inspector,
-        Replay(page.inspector, no_rules, lambda: None, "lab", lambda: ""),
+        Replay(page.inspector, no_rules, to(lambda: None), lambda: ""),
         protect(other, authorities),
         dict,
         dict,

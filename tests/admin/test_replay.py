@@ -15,6 +15,7 @@ from proxy.inspector.exchange import Exchange
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorder import CaptureOptions
 from proxy.inspector.replay_front import send_through_rules
+from proxy.inspector.replay_request import Destination
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.net.upstream_tls import UpstreamTls
 from tests.certificates import AUTHORITY, pair
@@ -22,7 +23,7 @@ from tests.edges import edge
 from tests.inspector.exchanges import exchange
 from tests.upstreams import OK, Upstream, says, upstream
 
-from .conftest import Page, no_rules
+from .conftest import Page, no_rules, to
 
 GET: dict[str, Any] = {"method": "GET", "target": "/api/a%2Fb?x=1", "fields": [["X-A", "b"]]}
 PATH = "exchanges/1/replay"
@@ -37,9 +38,7 @@ async def jupyter() -> Any:
 @pytest.fixture
 def replay(inspector: Inspector, jupyter: Upstream) -> Replay:
     inspector.ring.add(exchange())
-    return Replay(
-        inspector, no_rules, lambda: jupyter.address, "lab.example.org", lambda: "own-token"
-    )
+    return Replay(inspector, no_rules, to(lambda: jupyter.address), lambda: "own-token")
 
 
 async def test_straight_to_jupyter(page: Page, jupyter: Upstream) -> None:
@@ -95,7 +94,7 @@ async def test_jupyter_that_is_away(page: Page, jupyter: Upstream) -> None:
 
 async def test_an_answer_that_is_no_http_stays_out_of_the_outcome(inspector: Inspector) -> None:
     async with upstream(says(b"HTTP/1.1 s3cret\r\nX: s3cret\r\n\r\n")) as jupyter:
-        sender = Replay(inspector, no_rules, lambda: jupyter.address, "lab", lambda: "")
+        sender = Replay(inspector, no_rules, to(lambda: jupyter.address), lambda: "")
         number = await sender.send(GET | {"target": "/lab?token=s3cret"}, exchange())
     one = inspector.ring.get(number)
     assert one is not None
@@ -123,8 +122,7 @@ async def test_through_the_rules(origin: str, status: int) -> None:
         sender = Replay(
             inspector,
             partial(send_through_rules, labgate.dispatcher, labgate.captured),
-            lambda: jupyter.address,
-            "lab.example.org",
+            to(lambda: jupyter.address),
             lambda: "",
         )
         body = GET | {"through": "rules", "fields": [["Origin", origin]]}
@@ -135,9 +133,25 @@ async def test_through_the_rules(origin: str, status: int) -> None:
         assert len(jupyter.visits) == (1 if status == 200 else 0)
 
 
+async def test_the_launched_jupyters_token_goes_to_that_jupyter_alone(
+    inspector: Inspector, jupyter: Upstream
+) -> None:
+    asked = []
+
+    def destination(host: str, target: str) -> Destination:
+        asked.append((host, target))
+        return Destination("bob.example.org", jupyter.address, "/below" + target, launched=False)
+
+    sender = Replay(inspector, no_rules, destination, lambda: "own-token")
+    await sender.send(GET | {"own_token": True}, exchange())
+    assert asked == [("lab.example.org", GET["target"])]
+    assert jupyter.heads.startswith(b"GET /below/api/a%2Fb?x=1 HTTP/1.1\r\n")
+    assert b"own-token" not in jupyter.heads
+
+
 async def test_to_a_unix_socket(inspector: Inspector, sockets: Path) -> None:
     async with upstream(says(OK), path=sockets / "jupyter.sock") as jupyter:
-        sender = Replay(inspector, no_rules, lambda: jupyter.address, "lab", lambda: "")
+        sender = Replay(inspector, no_rules, to(lambda: jupyter.address), lambda: "")
         number = await sender.send(GET, exchange())
     one = inspector.ring.get(number)
     assert one is not None
@@ -151,7 +165,7 @@ async def over_tls(folder: Path, inspector: Inspector, tls: UpstreamTls) -> Exch
     context.load_cert_chain(*pair(folder / "jupyter", "127.0.0.1"))
     async with upstream(says(OK), context=context) as jupyter:
         address = replace(jupyter.address, tls=tls)
-        sender = Replay(inspector, no_rules, lambda: address, "lab", lambda: "")
+        sender = Replay(inspector, no_rules, to(lambda: address), lambda: "")
         one = inspector.ring.get(await sender.send(GET, exchange()))
         assert one is not None
         host = f"Host: 127.0.0.1:{address.port}\r\n".encode()
@@ -186,7 +200,7 @@ REFUSED = b"HTTP/1.1 403 OK token=s3cret\r\nContent-Length: %d\r\n\r\n%b" % (len
 async def test_what_jupyter_refuses_is_explained(inspector: Inspector) -> None:
     put = GET | {"method": "PUT", "confirmed": True, "fields": [["Cookie", "_xsrf=a"]]}
     async with upstream(says(REFUSED)) as jupyter:
-        replay = Replay(inspector, no_rules, lambda: jupyter.address, "lab.example.org", lambda: "")
+        replay = Replay(inspector, no_rules, to(lambda: jupyter.address), lambda: "")
         number = await replay.send(put, exchange())
     one = inspector.ring.get(number)
     assert one is not None
@@ -198,7 +212,7 @@ async def test_what_jupyter_refuses_is_explained(inspector: Inspector) -> None:
 
 async def test_nobody_there_is_explained(inspector: Inspector) -> None:
     nobody = UpstreamAddress("127.0.0.1", 1)
-    replay = Replay(inspector, no_rules, lambda: nobody, "lab.example.org", lambda: "")
+    replay = Replay(inspector, no_rules, to(lambda: nobody), lambda: "")
     one = inspector.ring.get(await replay.send(GET, exchange()))
     assert one is not None
     assert (one.status, one.symptom) == (0, "upstream-down")

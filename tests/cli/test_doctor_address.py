@@ -16,7 +16,7 @@ from proxy.admin.unix_socket import bind_private
 from proxy.cli.doctor_address import DEFAULT_URL, FoundAddress, find_address
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.ring import Ring
-from tests.admin.conftest import no_rules
+from tests.admin.conftest import no_rules, to
 
 SITE = "https://lab.example.org"
 
@@ -29,7 +29,7 @@ def about() -> dict[str, Any]:
 @pytest.fixture
 async def running(sockets: Path, about: dict[str, Any]) -> AsyncIterator[AdminServer]:
     inspector = Inspector(Ring(), lambda recorder: None)
-    replay = Replay(inspector, no_rules, lambda: None, "lab.example.org", lambda: "")
+    replay = Replay(inspector, no_rules, to(lambda: None), lambda: "")
     server = AdminServer(inspector, replay, lambda: about, dict, ("127.0.0.1", 0))
     await server.serve_socket(bind_private(socket_path(sockets)))
     yield server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from proxy.app import Application
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.inspector.recorder import CaptureOptions
+from tests.certificates import AUTHORITY, pair
 from tests.e2e.programs import free_port
 from tests.passwords import write_htpasswd
 from tests.upstreams import Answer, Upstream, Visit, upstream
@@ -325,6 +327,49 @@ async def test_what_is_stripped_and_what_is_not(tmp_path: Path) -> None:
         assert b"GET /x?y HTTP/1.1" in heads
         assert b"X-Forwarded-Prefix: /app\r\n" in heads
         assert b"GET /ada/x HTTP/1.1" in heads
+
+
+async def test_an_upstream_over_tls_that_wants_a_certificate(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(str(authority))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*pair(tmp_path / "upstream", "127.0.0.1"))
+    tls.load_verify_locations(authority)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    cert, key = pair(tmp_path / "client", "labgate")
+    async with upstream(named("ada"), context=tls) as secured, behind(tmp_path, "bob") as it:
+        url = f"https://127.0.0.1:{secured.address.port}"
+        shown = {"cert": str(cert), "key": str(key)}
+        common = {"ca": str(authority)}
+        routes: list[dict[str, Any]] = [
+            {"path": "/ada", "upstream": {"url": url, **shown}},
+            BOB,
+        ]
+        await it.start(it.settings(routes, upstream=common))
+        assert await it.ask("lab.localhost", "/ada/") == (200, "ada")
+        # Without it the upstream lets nobody in.
+        await it.reload(it.settings([{"path": "/ada", "upstream": url}, BOB], upstream=common))
+        assert (await it.ask("lab.localhost", "/ada/"))[0] == 503
+        assert await it.ask("bob.localhost") == (200, "bob")
+
+
+@pytest.mark.parametrize("server", ["labgate", "aiohttp"])
+async def test_with_either_server_a_reload_adds_the_first_route(
+    tmp_path: Path, server: str
+) -> None:
+    async with behind(tmp_path, "site", "ada") as it:
+        site = {"upstream": {"url": it.url("site")}}
+
+        def served(routes: list[dict[str, Any]]) -> Settings:
+            made = it.settings(routes, **site)
+            listen = made.listen.model_copy(update={"server": server})
+            return made.model_copy(update={"listen": listen})
+
+        await it.start(served([]))
+        it.labgate.connect_to(it.upstreams["site"].address)
+        assert await it.ask("lab.localhost", "/ada/") == (200, "site")
+        await it.reload(served([ADA]))
+        assert await it.ask("lab.localhost", "/ada/") == (200, "ada")
 
 
 async def test_every_route_is_counted_by_its_name(tmp_path: Path) -> None:
