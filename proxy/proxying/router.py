@@ -86,6 +86,7 @@ class Router:
         web_app: The connections to labgate's web application.
         limit: How many requests may be forwarded to Jupyter at once.
         web_app_limit: The same for labgate's web application.
+        name: What the log calls Jupyter when it goes away.
     """
 
     def __init__(
@@ -95,8 +96,10 @@ class Router:
         web_app: Pool,
         limit: ConcurrencyLimit,
         web_app_limit: ConcurrencyLimit,
+        *,
+        name: str = "Jupyter",
     ) -> None:
-        self.jupyter = Route(jupyter, site, limit, outage=Outage())
+        self.jupyter = Route(jupyter, site, limit, outage=Outage(name))
         self.web_app = Route(web_app, site, web_app_limit, internal=True, outcome="answered here")
         self.use(site)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from proxy.admin.socket_path import socket_path
 from tests.e2e.programs import ROOT, TOKEN, Jupyter, Labgate, until
+from tests.e2e.test_reload import jupyter
 
 pytestmark = [
     pytest.mark.deployment,
@@ -147,3 +149,30 @@ def test_two_labs_in_one_browser_and_neither_page_reaches_the_other_name(
     )
     posted = '"POST /ada/api/terminals" 403 0 0'
     until(lambda: posted in routes.labgate.log, lambda: routes.labgate.log)
+
+
+def test_all_workers_have_the_routes_of_a_reload(tmp_path: Path) -> None:
+    with jupyter("ada's") as ada, jupyter("bob's") as bob:
+        file = tmp_path / "labgate.toml"
+        labgate = Labgate(tmp_path, "serve", "--config", str(file), "--workers", "2")
+        port = labgate.https_port
+
+        def write(*more: str) -> None:
+            first = f'[[routes]]\ndomains = ["localhost:{port}"]\nupstream = "{ada}"\n'
+            file.write_text(first + "".join(more))
+
+        def bodies(host: str) -> set[bytes]:
+            """Of enough connections that both workers have some."""
+            return {labgate.ask("GET", "/", Host=host).body for _ in range(12)}
+
+        write()
+        with labgate:
+            assert bodies(f"localhost:{port}") == {b"ada's"}
+            new = f"bob.localhost:{port}"
+            write(f'[[routes]]\ndomains = ["{new}"]\nupstream = "{bob}"\n')
+            labgate.running.send_signal(signal.SIGHUP)
+            leads = f"https://{new}/ now leads to {bob}."
+            until(lambda: leads in labgate.log, lambda: labgate.log)
+            # The workers are told at once, and say nothing back.
+            until(lambda: bodies(new) == {b"bob's"}, lambda: labgate.log)
+            assert bodies(f"localhost:{port}") == {b"ada's"}

@@ -34,12 +34,15 @@ UPGRADE = (
 )
 
 
-def named(name: str) -> Answer:
-    """Answers its name to each request, and echoes after an upgrade."""
+def named(name: str, waits: asyncio.Event | None = None) -> Answer:
+    """Answers its name to each request but one for ``/never``, and echoes after an upgrade."""
 
     async def answer(visit: Visit) -> None:
         while True:
             head = await visit.head()
+            if b"GET /never " in head and waits is not None:
+                waits.set()
+                await visit.reader.read()
             if b"Upgrade: websocket" in head:
                 await visit.say(SWITCHED)
                 while data := await visit.reader.read(100):
@@ -58,6 +61,7 @@ class Behind:
         self.port = free_port()
         self.upstreams = upstreams
         self._folder = folder
+        self.waits = asyncio.Event()
         self.labgate: Application
 
     def settings(self, routes: Sequence[dict[str, Any]], **sections: dict[str, Any]) -> Settings:
@@ -112,9 +116,13 @@ class Behind:
 
 @asynccontextmanager
 async def behind(folder: Path, *names: str) -> AsyncIterator[Behind]:
+    waits = asyncio.Event()
     async with asyncio.timeout(60), AsyncExitStack() as stack:
-        upstreams = {name: await stack.enter_async_context(upstream(named(name))) for name in names}
+        upstreams = {
+            name: await stack.enter_async_context(upstream(named(name, waits))) for name in names
+        }
         made = Behind(folder, upstreams)
+        made.waits = waits
         try:
             yield made
         finally:
@@ -275,11 +283,17 @@ async def test_a_reload_changes_one_and_the_others_keep_their_connections(tmp_pa
             assert await reader.readexactly(11) == b"still there"
 
         gone, writer = kept.pop()
-        await it.reload(it.settings([ADA], **site))
+        _, waits = await it.open("bob.localhost", "/never")
+        await it.waits.wait()
+        without = it.settings([ADA], **site)
+        patient = without.listen.model_copy(update={"drain_seconds": 3600.0})
+        await it.reload(without.model_copy(update={"listen": patient}))
         assert (await it.ask("bob.localhost"))[0] == 421
+        # At once, though a request beside it may take its time.
         with suppress(ConnectionResetError):
             assert not await gone.read()
-        writer.close()
+        for one in (writer, waits):
+            one.close()
         (reader, writer), *_ = kept
         writer.write(b"still there")
         assert await reader.readexactly(11) == b"still there"
@@ -305,7 +319,9 @@ async def test_a_reload_with_a_file_that_cannot_be_used_changes_nothing(tmp_path
             assert (await it.ask("new.localhost"))[0] == 421
 
 
-async def test_who_is_away_has_the_waiting_page_and_nobody_else(tmp_path: Path) -> None:
+async def test_who_is_away_has_the_waiting_page_and_nobody_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with behind(tmp_path, "ada") as it:
         away = {**BOB, "upstream": f"http://127.0.0.1:{free_port()}"}
         await it.start(it.settings([ADA, away]))
@@ -315,6 +331,7 @@ async def test_who_is_away_has_the_waiting_page_and_nobody_else(tmp_path: Path) 
         assert "<html" in content
         assert await it.ask("lab.localhost", "/ada/", *page) == (200, "ada")
         assert (await it.ask("bob.localhost", "/.labgate/ready"))[0] == 503
+    assert "get 503 until the Jupyter of bob.localhost/ answers" in caplog.text
 
 
 async def test_what_is_stripped_and_what_is_not(tmp_path: Path) -> None:
