@@ -23,6 +23,7 @@ DOCUMENTS = [
     ".github/CONTRIBUTING.md",
     ".github/JUPYTERHUB.md",
     ".github/MIGRATING.md",
+    ".github/OPERATING.md",
     ".github/SECURITY.md",
     ".github/STORAGE.md",
     ".github/TROUBLESHOOTING.md",
