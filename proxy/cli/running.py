@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.admin.client import AdminClient
-from proxy.cli.status_lines import facts_of, print_status
+from proxy.cli.status_lines import fact_lines, print_status
 from proxy.errors import StartError
 from proxy.runtime.secret_files import write_atomically
 from proxy.service.state_folder import find_state_folder
@@ -73,7 +73,7 @@ async def _status(client: AdminClient, *, as_json: bool) -> None:
     elif sys.stdout.isatty():
         print_status(status, datetime.now(UTC))
     else:
-        print("\n".join(facts_of(status)))
+        print("\n".join(fact_lines(status)))
 
 
 async def _reload(client: AdminClient) -> int:

@@ -61,7 +61,7 @@ def lines_of(status: Status, now: datetime) -> list[Line]:
     return lines
 
 
-def facts_of(status: Status) -> list[str]:
+def fact_lines(status: Status) -> list[str]:
     """A line ``key value`` for every fact, as ``certificates.0.days_left 61``."""
     return [f"{path} {_written(value)}".rstrip() for path, value in _facts("", status)]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from proxy.cli.status_lines import facts_of, lines_of, print_status
+from proxy.cli.status_lines import fact_lines, lines_of, print_status
 
 SINCE = "2026-01-01T00:00:00+00:00"
 NOW = datetime(2026, 1, 3, 4, 5, 6, tzinfo=UTC)
@@ -131,7 +131,7 @@ def test_a_worker_that_hangs_is_named() -> None:
 
 
 def test_facts_are_one_a_line() -> None:
-    facts = facts_of(STATUS | {"certificates": [CERTIFICATE]})
+    facts = fact_lines(STATUS | {"certificates": [CERTIFICATE]})
     assert "version 1.2.3" in facts
     assert "jupyter.state answers" in facts
     assert "addresses.0 https://lab.example.org" in facts
