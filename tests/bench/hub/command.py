@@ -24,7 +24,7 @@ SETTING = (
     "Each proxy as a Hub starts it, with TLS 1.3 towards clients, and labgate with `--storage`. It "
     "ran on one core alone, upstream, load and the caller of the API on another. Requests came "
     "over 32 kept connections for 1 KiB at a route in the middle of the table; calls of the API "
-    "came one after the other over one connection. Memory is the proportional set size. For the "
+    "came over eight connections. Memory is the proportional set size. For the "
     "restart labgate was replaced by `labgate upgrade`, and configurable-http-proxy was stopped "
     "and started again; two clients asked over kept connections and one over new ones."
 )
