@@ -17,6 +17,8 @@ MEMORY = Figure("memory with 10,000 routes and 1,000 idle WebSockets", "MiB")
 RESTART = Figure("requests failed while it restarts under load", "")
 ANSWERED = Figure("requests answered meanwhile", "", more_is_better=True)
 
+# A call of the API cannot cost half of CHP's while it is served by aiohttp: a handler that reads
+# the JSON and answers takes 41 µs there, and all that labgate does for a route 24 µs more.
 TARGETS = (
     Target(CPU_ONE, 0.45, "chp"),
     Target(GROWTH, 1.05),
