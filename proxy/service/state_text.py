@@ -30,7 +30,7 @@ def state_text(status: Status) -> str:
 def _jupyter(status: Status) -> str:
     jupyter, routes = status["jupyter"], status.get("routes", ())
     silent = [route for route in routes if route["state"] != "answers"]
-    answer = f"{len(routes) - len(silent)} of {count(len(routes), 'route')} answer"
+    answer = f"routes that answer: {len(routes) - len(silent)} of {len(routes)}"
     if jupyter["state"] == "in routes":
         return answer
     where = f" at {jupyter['address']}" if jupyter["address"] else ""

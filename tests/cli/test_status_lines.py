@@ -156,3 +156,23 @@ SPANS = [(0, "0 s"), (59, "59 s"), (3600, "1 h 0 min"), (90061, "1 d 1 h")]
 def test_spans_have_two_units(seconds: int, shown: str) -> None:
     lines = lines_of(STATUS, datetime.fromisoformat(SINCE) + timedelta(seconds=seconds))
     assert lines[0][1].endswith(f" ({shown})")
+
+
+def test_routes() -> None:
+    route = {
+        "address": "https://ada.example.org/",
+        "upstream": "http://127.0.0.1:8901",
+        "state": "answers",
+        "websockets": 1,
+        "requests": 0,
+    }
+    away = route | {"address": "https://lab.example.org/bob/", "state": "does not answer"}
+    alone = {"jupyter": STATUS["jupyter"] | {"state": "in routes"}, "routes": [route, away]}
+    lines = lines_of(STATUS | alone, NOW)
+    leads = "leads to http://127.0.0.1:8901, which"
+    assert ("Routes", f"https://ada.example.org/ {leads} answers; 1 WebSocket", "green") in lines
+    last = f"https://lab.example.org/bob/ {leads} does not answer; 1 WebSocket"
+    assert ("", last, "yellow") in lines
+    assert "Jupyter" not in [label for label, _, _ in lines]
+    beside = lines_of(STATUS | {"routes": [route]}, NOW)
+    assert {"Jupyter", "Routes"} <= {label for label, _, _ in beside}

@@ -27,6 +27,14 @@ TEXTS: list[tuple[dict[str, Any], str]] = [
     ),
     ({"websockets": 1}, f"{ANSWERS}; 1 WebSocket"),
     (
+        {"routes": [{"state": "answers"}, {"state": "does not answer"}]},
+        f"{ANSWERS}; routes that answer: 1 of 2; 2 WebSockets",
+    ),
+    (
+        {"jupyter": JUPYTER | {"state": "in routes"}, "routes": [{"state": "answers"}]},
+        "routes that answer: 1 of 1; 2 WebSockets",
+    ),
+    (
         {"certificates": [CERTIFICATE, CERTIFICATE | {"days_left": 1}]},
         f"{ANSWERS}; 2 WebSockets; certificate 1 day",
     ),

@@ -12,6 +12,7 @@ from proxy.net.upstream_address import DEFAULT_UPSTREAM, parse_upstream
 from proxy.service.upstream_choice import upstream_of, writes_access_log
 
 URL = "http://127.0.0.1:9999"
+DEFAULT_UPSTREAM_URL = "http://127.0.0.1:8888"
 
 
 def settings(url: str = "", launch: str = "auto", **log: Any) -> Settings:
@@ -32,6 +33,17 @@ def test_a_configuration_of_another_command() -> None:
         upstream_of(settings(), launches=False)
     with pytest.raises(UsageError, match="--launch none"):
         upstream_of(settings(URL), launches=True)
+
+
+def test_where_every_jupyter_is_in_routes_there_is_none_to_launch_and_none_of_the_site() -> None:
+    routes = {"routes": [{"domains": "ada.example.org", "upstream": URL}]}
+    assert upstream_of(Settings.model_validate(routes), launches=False) is None
+    with pytest.raises(UsageError, match=r"`labgate serve` serves those .* jupyter.launch ="):
+        upstream_of(Settings.model_validate(routes), launches=True)
+    both = Settings.model_validate(routes | {"jupyter": {"launch": "process"}})
+    assert upstream_of(both, launches=True) is None
+    beside = Settings.model_validate(routes | {"upstream": {"url": DEFAULT_UPSTREAM_URL}})
+    assert upstream_of(beside, launches=False) == DEFAULT_UPSTREAM
 
 
 @pytest.mark.parametrize(

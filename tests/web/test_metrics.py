@@ -21,7 +21,7 @@ from proxy.certs.files import load_pair
 from proxy.certs.managed_certificate import ManagedCertificate
 from proxy.certs.sources import CertificateSource
 from proxy.jupyter.served_jupyter import JupyterPhase
-from proxy.observe.measurements import Counts, Now
+from proxy.observe.measurements import Counts, Now, RouteCounts, RouteNow
 from proxy.observe.metrics import PHASES, JupyterState, metrics_of
 from proxy.observe.record import Record
 from proxy.observe.traffic import Traffic
@@ -217,3 +217,34 @@ async def test_times_and_bytes() -> None:
         assert seen[f"{metric}_count", frozenset()] == number, "a WebSocket is none"
         assert seen[f"{metric}_sum", frozenset()] == pytest.approx(total)
         assert seen[f"{metric}_bucket", frozenset({("le", "+Inf")})] == number
+
+
+def test_routes_have_a_label_for_as_long_as_they_are_configured() -> None:
+    """A name that is gone must not stay in the series, or reloads would add ever more."""
+    counted = RouteCounts({"forwarded 2xx": 3, "failed 5xx": 1}, 10, 20)
+    counts = Counts(routes={"ada.example.org/": counted, "gone.example.org/": counted})
+    now = Now(routes={"ada.example.org/": RouteNow(1, 0, 2, 3), "gone.example.org/": RouteNow()})
+    routes = {"ada.example.org/": True, "bob.example.org/": False}
+    made = metrics_of(counts, now, JupyterState(True, "running", 0), (), routes)
+    seen = {
+        (sample.name, *(f"{key}={value}" for key, value in sorted(sample.labels.items()))): (
+            sample.value
+        )
+        for metric in made
+        if metric.name.startswith("labgate_route")
+        for sample in metric.samples
+    }
+    ada = "route=ada.example.org/"
+    assert seen == {
+        ("labgate_route_up", ada): 1,
+        ("labgate_route_up", "route=bob.example.org/"): 0,
+        ("labgate_route_requests_total", "outcome=forwarded", ada, "status=2xx"): 3,
+        ("labgate_route_requests_total", "outcome=failed", ada, "status=5xx"): 1,
+        ("labgate_route_bytes_total", "direction=up", ada): 10,
+        ("labgate_route_bytes_total", "direction=down", ada): 20,
+        ("labgate_route_websockets", ada): 1,
+        ("labgate_route_upstream_connections", ada, "state=idle"): 2,
+        ("labgate_route_upstream_connections", ada, "state=busy"): 3,
+    }
+    without = metrics_of(counts, now, JupyterState(True, "running", 0), ())
+    assert not [metric for metric in without if metric.name.startswith("labgate_route")]
