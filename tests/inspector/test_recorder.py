@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 import proxy.inspector.captured_text as captured_text
 from proxy.inspector.captured_sections import CapturedSections
 from proxy.inspector.exchange import Exchange
@@ -89,6 +91,33 @@ async def test_observing_captures_what_would_be_refused_and_jupyters_answer() ->
     assert one.sent_up is not None
     assert one.sent_up.value("host") == "lab.example.org"
     assert one.sent_up.value("origin") == "https://evil.example"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (b"Host: evil.example:80", b"Origin: http://evil.example:80"),
+        (b"Host: LAB.example.org:443 ", b"Origin: https://evil.example"),
+        (b"Host: lab.example.org", b"Origin: null", b"Referer: https://evil.example/a?b=c"),
+        (b"Host: lab.example.org", b"Origin: https://evil.example", b"Referer: HTTPS://Lab.x/"),
+        (b"Host: evil.example", b"Referer: https://lab.example.org/lab"),
+    ],
+)
+async def test_observing_what_would_be_refused_goes_up_as_it_came(
+    fields: tuple[bytes, ...],
+) -> None:
+    async with upstream(says(OK)) as jupyter:
+        site = replace(make_site((PUBLIC,), jupyter.address.origin), observe=True)
+        async with edge(jupyter.address, site=site) as labgate:
+            labgate.inspect()
+            lines = [b"GET /api HTTP/1.1", *fields, b"Connection: close", b"", b""]
+            await labgate.ask(b"\r\n".join(lines))
+            assert only(labgate).would_refuse
+        lines = jupyter.heads.split(b"\r\n")
+    assert [line for line in lines if line.startswith((b"Host", b"Origin", b"Referer"))] == [
+        field.strip() for field in fields
+    ]
+    assert b"X-Forwarded-Host: " + fields[0].strip()[6:] in lines
 
 
 async def test_observing_while_jupyter_is_away_tells_both() -> None:

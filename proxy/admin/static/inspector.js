@@ -104,10 +104,12 @@ function arrive(batch) {
   if (batch.some((item) => item.number === list.chosen)) refresh();
 }
 
+const OBSERVING = "What the checks of Host, Origin and Referer would refuse goes up with these fields as they came. X-Forwarded-*, X-Real-IP, Via and X-Request-Id are labgate's own.";
+
 function showState() {
   const { about, on, content } = known;
   find("about").replaceChildren(about.site, " → ", about.upstream,
-    about.observe ? element("b", {}, " observing: nothing is refused") : "");
+    about.observe ? element("b", { title: OBSERVING }, " observing: nothing is refused") : "");
   find("capture").setAttribute("aria-pressed", String(on));
   find("capture").textContent = on ? "Capture: on" : "Capture: off";
   find("content").setAttribute("aria-pressed", String(content));
