@@ -19,6 +19,8 @@ SAFE_METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _WEBSOCKET_ENDS = (b"/channels", b"/api/events/subscribe")
 _WEBSOCKET_PATHS = (b"/terminals/websocket/", b"/lsp/ws/", b"/api/collaboration/room/")
 
+_API_PATHS = (b"api/", b"lab/api/", b"lsp/")
+"""Below the base_url."""
 _PROXY_FIELDS = (b"via", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-real-ip")
 
 
@@ -75,6 +77,18 @@ def authority_of(value: bytes) -> str:
         return urlsplit(value.decode("latin-1")).netloc
     except ValueError:
         return ""
+
+
+def origin_counts(head: RequestHead, base: str) -> bool:
+    """Whether Jupyter compares Origin with Host: in its API for reading, too.
+
+    ``APIHandler.prepare`` asks for all but OPTIONS, ``JupyterHandler`` with the XSRF cookie for
+    what changes something. JupyterLab sends no Origin with a GET of its own page.
+    """
+    if head.method not in SAFE_METHODS:
+        return True
+    path = path_of(head).removeprefix(base.encode("utf-8", "surrogateescape"))
+    return head.method != b"OPTIONS" and (path + b"/").startswith(_API_PATHS)
 
 
 def origin_matches_host(head: RequestHead) -> bool:

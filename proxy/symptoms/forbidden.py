@@ -24,6 +24,7 @@ from .evidence import (
     from_a_page,
     has_login_cookie,
     means_websocket,
+    origin_counts,
     origin_matches_host,
     passed_a_proxy,
     path_of,
@@ -66,7 +67,7 @@ def forbidden(evidence: Evidence) -> Explanation:
 def not_found(evidence: Evidence) -> Explanation:
     """404: Jupyter answers a failed check of Origin with it; else the path is not there."""
     head, base = evidence.sent or evidence.came, evidence.site.base_path
-    if head.method not in SAFE_METHODS and not tokens(head) and not origin_matches_host(head):
+    if origin_counts(head, base) and not tokens(head) and not origin_matches_host(head):
         return origin(evidence)
     target = shown_target(head)
     if not path_of(head).startswith(base.encode("utf-8", "surrogateescape")):

@@ -65,6 +65,27 @@ def test_observe_mode_tells_what_jupyter_said_of_what_labgate_would_have_refused
     assert told.sentence.startswith("Jupyter answered 404")
 
 
+EVIL = (b"Origin", b"https://evil.example")
+
+
+@pytest.mark.parametrize(
+    ("line", "symptom"),
+    [
+        ("GET /api/contents", "origin-refused"),
+        ("GET /api", "origin-refused"),
+        ("HEAD /lsp/status", "origin-refused"),
+        ("GET /lab/api/settings", "origin-refused"),
+        ("OPTIONS /api/contents", "not-found"),
+        ("GET /static/a.js", "not-found"),
+        ("GET /api/contents?token=a", "not-found"),
+    ],
+)
+def test_in_its_api_jupyter_looks_at_the_origin_of_a_get_too(line: str, symptom: str) -> None:
+    told = explain(answered(head(line, EVIL), 404))
+    assert told is not None
+    assert told.symptom.id == symptom, told.sentence
+
+
 SECRETS = [
     head("GET /api/me?token=S3CRET", (b"Cookie", b"username-x=S3CRET; _xsrf=S3CRET")),
     head("POST /api/kernels?token=S3CRET", (b"X-XSRFToken", b"S3CRET"), LOGIN),
