@@ -2,7 +2,9 @@
 
 ``python -m tests.bench.pair FOLDER [CASE …]`` runs both at the same time and gives them the same
 small batches in turn: what else the machine does then falls on both alike. The scheduler's own
-count of nanoseconds is read (proc_pid_schedstat), of the process that serves.
+count of nanoseconds is read (proc_pid_schedstat), of the process that serves. ``roundtrip`` is the
+time that a client waits for a WebSocket message, by the clock. Run it more than once: on a busy
+machine two runs of one case differ by up to 0.04.
 
 ``make bench ARGS="--also FOLDER"`` measures more, one after the other; it needs a quiet machine.
 """
