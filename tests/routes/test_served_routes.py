@@ -126,7 +126,10 @@ async def behind(folder: Path, *names: str) -> AsyncIterator[Behind]:
         try:
             yield made
         finally:
-            await made.labgate.stop()
+            # A test that failed may have left requests open.
+            forced = asyncio.Event()
+            forced.set()
+            await made.labgate.stop(forced)
 
 
 ADA = {"path": "/ada", "upstream": "ada"}
