@@ -142,8 +142,13 @@ class JupyterHub:
     @property
     def environment(self) -> dict[str, str]:
         path = f"{self.programs}:{os.environ['PATH']}"
-        own = {"PATH": path, "PYTHONPATH": str(ROOT), "CONFIGPROXY_AUTH_TOKEN": self.token}
-        return {**os.environ, **own}
+        return {
+            **os.environ,
+            "PATH": path,
+            "PYTHONPATH": str(ROOT),
+            "CONFIGPROXY_AUTH_TOKEN": self.token,
+            "LABGATE_STATE__FOLDER": str(self.folder / "state"),
+        }
 
     def start(self, *arguments: str) -> None:
         """Start it; returns when it runs, or has ended by itself."""
