@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.deployment.external_proxy import running_apart
 from tests.deployment.hub_users import chromium, local_hub, see_nothing_of, users_of, work
-from tests.deployment.jupyterhub import Kind, running_apart, running_hub
+from tests.deployment.jupyterhub import Kind, running_hub
 
 pytestmark = [pytest.mark.chromium, pytest.mark.jupyter]
 
