@@ -14,7 +14,7 @@ VENV ?= .venv
 ARGS ?=
 
 .DEFAULT_GOAL := up
-.PHONY: up test test-all test-proxies test-deployment test-jupyterhub test-aiohttp test-http1 check bench mutants lock
+.PHONY: up test test-all test-proxies test-deployment test-jupyterhub test-aiohttp test-http2 check bench mutants lock
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -45,12 +45,12 @@ ON_AIOHTTP := --front aiohttp -m "not slow and not load and not docker and not d
 # What labgate answers on the wire as a route of somebody else's aiohttp application.
 MOUNTED := --front mounted --ignore tests/wire/test_http2.py tests/wire
 
-# What a browser does, without HTTP/2.
-ON_HTTP1 := --front http1 -m "not slow and not load and not docker and not deployment" \
+# What a browser does, with listen.http2.
+ON_HTTP2 := --front http2 -m "not slow and not load and not docker and not deployment" \
     $(addprefix tests/e2e/test_,$(addsuffix .py,basic_auth bodies evil_page kosoku lab pages second \
     stop websocket))
 
-test-all: test test-proxies test-deployment test-jupyterhub test-aiohttp test-http1
+test-all: test test-proxies test-deployment test-jupyterhub test-aiohttp test-http2
 
 # What labgate doctor says of real proxies, and what becomes of the lines it gives.
 test-proxies: $(VENV)/dev.stamp
@@ -69,8 +69,8 @@ test-aiohttp: $(VENV)/dev.stamp
 	@$(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_AIOHTTP) $(ARGS)
 	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(MOUNTED) $(ARGS)
 
-test-http1: $(VENV)/dev.stamp
-	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_HTTP1) $(ARGS)
+test-http2: $(VENV)/dev.stamp
+	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_HTTP2) $(ARGS)
 
 check: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff check .

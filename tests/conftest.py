@@ -48,7 +48,7 @@ OCCUPIED = pytest.StashKey[socket.socket]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--front aiohttp``: clients meet aiohttp's server instead of labgate's own protocol.
 
-    With ``--front http1`` no labgate offers HTTP/2, which browsers take otherwise; with
+    With ``--front http2`` each labgate offers HTTP/2, and every browser takes it; with
     ``--front mounted`` it is a route of an aiohttp application.
     """
     help_text = "what speaks HTTP with clients in this run: tests/fronts.py"

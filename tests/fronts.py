@@ -64,8 +64,8 @@ class Mounted:
 
 FRONTS: dict[str, Callable[..., Any]] = {
     "labgate": Http1Server,
-    # In a process of its own without HTTP/2; in this one there is no TLS, and therefore none.
-    "http1": Http1Server,
+    # In a process of its own; in this one there is no TLS, and therefore no HTTP/2.
+    "http2": Http1Server,
     "aiohttp": AiohttpServer,
     "mounted": Mounted,
 }

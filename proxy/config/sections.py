@@ -85,7 +85,7 @@ class ListenSettings(Section):
     http_port: Port | None = None
     tls: bool = True
     server: Literal["labgate", "aiohttp"] = "labgate"
-    http2: bool = True
+    http2: bool = False
     drain_seconds: Seconds = 10.0
     handover_seconds: Seconds = 3600.0
     ping_seconds: Annotated[float, Field(ge=0)] = 45.0

@@ -97,10 +97,10 @@ class Labgate(Peer):
             self.tree, self.name, self._workers, self._foreign, self._server, configuration
         )
 
-    def without_http2(self) -> Labgate:
-        """The same in HTTP/1.1 alone."""
-        configuration = f"{self._configuration}[listen]\nhttp2 = false\n"
-        name = f"{self.name}:http1"
+    def with_http2(self) -> Labgate:
+        """The same with HTTP/2 for clients that choose it."""
+        configuration = f"{self._configuration}[listen]\nhttp2 = true\n"
+        name = f"{self.name}:http2"
         return Labgate(self.tree, name, self._workers, self._foreign, self._server, configuration)
 
     def version(self) -> str | None:

@@ -311,8 +311,8 @@ class Labgate(Program):
         if "process" in arguments:
             # One of the kernel's may be taken again before Jupyter, which is slow, listens.
             state["LABGATE_JUPYTER__PORT"] = str(free_port())
-        if front() == "http1":
-            state["LABGATE_LISTEN__HTTP2"] = "false"
+        if front() == "http2":
+            state["LABGATE_LISTEN__HTTP2"] = str(tls).lower()
         elif front() != "labgate":
             state["LABGATE_LISTEN__SERVER"] = front()
         super().__init__(folder, state | dict(environment or {}))

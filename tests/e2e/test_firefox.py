@@ -112,7 +112,8 @@ async def firefox(folder: Path) -> AsyncIterator[Firefox]:
 async def test_lab_in_firefox(tmp_path: Path) -> None:
     """Requests over HTTP/2, the kernel's WebSockets over HTTP/1.1."""
     jupyter = Jupyter(tmp_path)
-    labgate = Labgate(tmp_path, "serve", "--upstream", jupyter.upstream)
+    http2 = {"LABGATE_LISTEN__HTTP2": "true"}
+    labgate = Labgate(tmp_path, "serve", "--upstream", jupyter.upstream, environment=http2)
     await asyncio.to_thread(jupyter.start)
     try:
         await asyncio.to_thread(labgate.start)

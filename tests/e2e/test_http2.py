@@ -1,6 +1,6 @@
 """Clients of others over HTTP/2: curl, nghttp, h2load, and Chromium with a real JupyterLab.
 
-Everything else that a browser does is run over HTTP/2, too, and without it by ``make test-http1``.
+Everything else that a browser does is run over HTTP/2 by ``make test-http2``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from tests.e2e.origin import Origin
 from tests.e2e.programs import Jupyter, Labgate
 from tests.e2e.test_lab import open_notebook, run_cell
 
+HTTP_2 = {"LABGATE_LISTEN__HTTP2": "true"}
+
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Iterator[Origin]:
@@ -30,7 +32,7 @@ def origin(tmp_path: Path) -> Iterator[Origin]:
 
 @pytest.fixture
 def labgate(origin: Origin, tmp_path: Path) -> Iterator[Labgate]:
-    environment = {"LABGATE_UPSTREAM__URL": origin.address}
+    environment = HTTP_2 | {"LABGATE_UPSTREAM__URL": origin.address}
     with Labgate(tmp_path, "serve", environment=environment) as running:
         yield running
 
@@ -98,7 +100,7 @@ def test_lab_in_chromium(page: Page, tmp_path: Path) -> None:
     page.on("websocket", lambda opened: sockets.append(opened.url))
     with (
         Jupyter(tmp_path) as jupyter,
-        Labgate(tmp_path, "serve", "--upstream", jupyter.upstream) as labgate,
+        Labgate(tmp_path, "serve", "--upstream", jupyter.upstream, environment=HTTP_2) as labgate,
     ):
         open_notebook(page, labgate, jupyter, "http2.ipynb")
         run_cell(page, "print('over', 'HTTP/' + str(1 + 1))")

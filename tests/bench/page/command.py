@@ -25,7 +25,7 @@ SETTING = (
     "logged in and whose browser has nothing cached, until the launcher shows; the proxies had "
     "served one such load before, so that labgate's cache was filled. `nginx-tuned` has gzip for "
     "every type and HTTP/2, `caddy` zstd and gzip and HTTP/2, `labgate` its defaults, "
-    "`labgate:http1` no HTTP/2. Proxies, Jupyter and Chromium shared all cores."
+    "`labgate:http2` also `listen.http2`. Proxies, Jupyter and Chromium shared all cores."
 )
 TRIED = (
     "Tried beside this run, in HTTP/2, and not kept: a Link field (`rel=preload`) of `/lab` with "

@@ -108,6 +108,6 @@ class PageCaddy(Caddy):
 
 
 def page_peers() -> list[Peer]:
-    """labgate as it is by default and without HTTP/2; then its alternatives."""
+    """labgate as it is by default and with HTTP/2; then its alternatives."""
     labgate = labgates()[0]
-    return [labgate, labgate.without_http2(), PageNginx(), PageCaddy()]
+    return [labgate, labgate.with_http2(), PageNginx(), PageCaddy()]
