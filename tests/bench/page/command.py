@@ -29,12 +29,16 @@ SETTING = (
 )
 TRIED = (
     "Tried beside this run, in HTTP/2, and not kept: a Link field (`rel=preload`) of `/lab` with "
-    "the scripts that earlier loads had asked for. Medians of four cold loads with it and without "
-    "it, in turns on a busy machine: 3.10 s and 3.16 s with 20 Mbit/s and 40 ms (3.03 to 3.15, and "
-    "2.98 to 3.31), 4.59 s and 4.58 s with 5 Mbit/s and 80 ms, the second load 2.19 s and 2.16 s: "
-    "chance, because Chromium computes for most of that time. 103 Early Hints would bring the same "
-    "field earlier by what Jupyter takes for `/lab`: 5 ms. TLS sessions are resumed (200 of 200 "
-    "connections)."
+    "the scripts that earlier loads had asked for. On a busy machine, in turns, cold loads with "
+    "it took 3.15, 3.03 and 3.11 s with 20 Mbit/s and 40 ms, and without it 3.15, 3.18, 2.98 and "
+    "3.31 s; 4.33, 4.58, 4.62 and 4.59 s with 5 Mbit/s and 80 ms, and without it 4.59, 4.57, 4.67 "
+    "and 4.53 s. In a shorter run before, one load with it took 2.56 s where those without took "
+    "3.11 and 3.13 s, and nothing later repeated that; 4.68 and 4.72 s stood beside 4.61 and 4.77 "
+    "s. So few loads show no gain, and exclude no small one. That Chromium used what the field "
+    "named was not looked at. 103 Early Hints were not tried: they would bring the same field "
+    "earlier by what Jupyter takes for `/lab`, 5 ms in the one load whose log was read. TLS "
+    "sessions are resumed (200 of 200 connections of a client in Python); a pool of warm "
+    "connections to Jupyter was not measured."
 )
 REPORT = results.Report(
     results.FILE.with_name("PAGE.md"),
