@@ -164,8 +164,7 @@ class ServerConnection(AcceptedConnection):
         """The parser has read a head."""
         parser, section = self._parser, self._parser.section
         method, target, version = parser.request_line
-        self._timeouts.awaiting = Awaiting.NOTHING
-        self._state = ServerState.QUEUED
+        self._timeouts.awaiting, self._state = Awaiting.NOTHING, ServerState.QUEUED
         self._queued = head = RequestHead(
             method, target, version, section.fields, self._arrival, section
         )
@@ -258,9 +257,9 @@ class ServerConnection(AcceptedConnection):
         self._timeouts.begin(Awaiting.END)
         if self._half_closed:
             self.finish()
-            return
-        self.resume_reading()
-        self.write_eof()
+        else:
+            self.resume_reading()
+            self.write_eof()
 
     def _refuse(self, status: int, sentence: str) -> None:
         """Respond to what never became a request, and linger."""
@@ -277,11 +276,10 @@ class ServerConnection(AcceptedConnection):
 
     def drain(self, *, keep_idle: bool = False) -> None:
         self._writer.draining = True
-        if keep_idle:
-            return
-        self._writer.ending = True
-        if self._state in WITHOUT_REQUEST:
-            self.finish()
+        if not keep_idle:
+            self._writer.ending = True
+            if self._state in WITHOUT_REQUEST:
+                self.finish()
 
     def end(self) -> None:
         if self._state is ServerState.RESPONDING:
