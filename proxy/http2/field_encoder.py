@@ -15,14 +15,12 @@ from hpack import Encoder
 from hpack.hpack import INDEX_NEVER
 from hpack.huffman import HuffmanEncoder
 from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
-from hpack.table import HeaderTable
+from hpack.table import HeaderTable, table_entry_size
 
 from proxy.rules.head import Field
 
 FIRST_INDEX = 62
 """Of the dynamic table (RFC 7541 section 2.3.3)."""
-MAX_REMEMBERED = 512
-"""Fields; the table has room for fewer."""
 UNIQUE_FIELDS = {
     name: HeaderTable.STATIC_TABLE_MAPPING[name][0]
     for name in (b"age", b"content-length", b"content-range", b"etag")
@@ -41,7 +39,7 @@ class FieldEncoder(Encoder):
         super().__init__()
         self.huffman_coder = _CODER
         self._numbers: dict[Field, int] = {}
-        self._added = 0
+        self._remembered_bytes = self._added = 0
 
     def add(self, to_add: Field, sensitive: bool, huffman: bool = False) -> bytes:
         if sensitive:
@@ -58,10 +56,17 @@ class FieldEncoder(Encoder):
         encoded = super().add(to_add, sensitive, huffman)
         if not encoded[0] & _INDEXED:
             self._added += 1
-            if len(self._numbers) >= MAX_REMEMBERED:
-                self._numbers.clear()
             self._numbers[to_add] = self._added
+            self._remembered_bytes += table_entry_size(*to_add)
+            # What a stranger chooses, as in Location, may be large and new each time.
+            if self._remembered_bytes > 2 * self.header_table.maxsize:
+                self._forget_evicted()
         return encoded
+
+    def _forget_evicted(self) -> None:
+        entries = self.header_table.dynamic_entries
+        self._numbers = {field: self._added - age for age, field in enumerate(entries)}
+        self._remembered_bytes = sum(table_entry_size(*field) for field in entries)
 
 
 class _Coder(HuffmanEncoder):
