@@ -365,20 +365,6 @@ def test_what_does_not_fit_into_a_row_ends_with_an_ellipsis(
     )
 
 
-def test_with_several_workers_the_page_says_what_it_cannot_do(tmp_path: Path, page: Page) -> None:
-    upstream = f"http://127.0.0.1:{free_port()}"
-    labgate = Labgate(tmp_path, "serve", "--upstream", upstream, "--workers", "2", "--inspect")
-    with labgate:
-        with_socket(labgate)
-        with Inspect(tmp_path) as inspect:
-            page.goto(inspect.page)
-            labgate.ask("GET", "/api/of-a-worker")
-            page.locator(".row", has_text="/api/of-a-worker").click()
-            page.get_by_role("button", name="Send again").click()
-            expect(page.locator("#through-rules")).to_be_disabled()
-            expect(page.locator("#replay-dialog")).to_contain_text("they run in 2 workers")
-
-
 def test_the_page_lives_through_a_restart(tmp_path: Path, page: Page) -> None:
     labgate = Labgate(
         tmp_path,
