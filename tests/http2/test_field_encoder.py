@@ -62,6 +62,11 @@ def test_what_left_the_table_takes_no_memory(value_bytes: int) -> None:
     assert kept_bytes < 30_000
 
 
+def test_a_long_value_is_written_as_it_is() -> None:
+    value = 16_000 * b"/"
+    assert FieldEncoder().encode([(b"location", value)]).endswith(value)
+
+
 def test_a_secret_is_never_in_the_table() -> None:
     encoder, secret = FieldEncoder(), NeverIndexedHeaderTuple(b"set-cookie", b"secret")
     first = encoder.encode([secret])
