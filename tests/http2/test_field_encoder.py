@@ -54,8 +54,8 @@ def test_what_left_the_table_takes_no_memory(value_bytes: int) -> None:
     encoder = FieldEncoder()
     tracemalloc.start()
     try:
-        for number in range(2000):
-            encoder.encode([(b"location", b"%d" % number * (value_bytes // 4))])
+        for number in range(100):
+            encoder.encode([(b"location", b"%d" % number + value_bytes * b"/")])
         kept_bytes, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
