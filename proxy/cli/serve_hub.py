@@ -63,6 +63,7 @@ async def serve_hub(options: HubOptions, state_folder: Path, *, take_over: bool 
                 handover.claims[str(storage_claim(options.storage).place)] = hub.claim
             async with _admin(instance, state_folder, lifetime):
                 await _complete(hub, lifetime)
+                await hub.open_api()
                 _write_pid(options.pid_file)
                 _report(options)
                 sd_notify("READY=1")

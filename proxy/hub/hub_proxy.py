@@ -99,7 +99,7 @@ class HubProxy:
         passed: Sequence[tuple[str, socket.socket]] = (),
         takeover: Takeover | None = None,
     ) -> None:
-        """Load the routes and open every port.
+        """Load the routes, listen on every port, and serve clients.
 
         Args:
             passed: Sockets that the service manager opened.
@@ -128,9 +128,16 @@ class HubProxy:
                 raise UsageError(f"--default-target: {error}") from None
         housekeeping = run_periodically([self._keep_house], HOUSEKEEPING_SECONDS)
         self._tasks.append(spawn(housekeeping, "routes on the disk"))
-        # The API first: a Hub may come as soon as the public port answers.
-        await self._open_side_listeners()
         await self._serving.open()
+
+    async def open_api(self) -> None:
+        """Answer the API and the metrics, once no predecessor can go on with its own routes.
+
+        It would not know what the Hub changes here, and until it follows, each change and each
+        measurement would wait for it. Calls that come before wait in the queue of the socket.
+        """
+        await self._api.open(self.ports.duplicates(API))
+        await self._metrics.open(self.ports.duplicates(METRICS))
 
     def reload(self) -> None:
         """Read the certificates again now."""
@@ -209,10 +216,6 @@ class HubProxy:
             self.claim.close()
 
     # What is done meanwhile
-
-    async def _open_side_listeners(self) -> None:
-        await self._api.open(self.ports.duplicates(API))
-        await self._metrics.open(self.ports.duplicates(METRICS))
 
     def _make_api(self) -> web.Application:
         options, counts = self._options, self._api_counts

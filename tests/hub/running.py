@@ -160,6 +160,7 @@ class ProxyThread(RunningProxy):
         try:
             hub = HubProxy(self.options)
             await hub.start()
+            await hub.open_api()
         except BaseException as error:
             if hub is not None:
                 await hub.stop(asyncio.Event())

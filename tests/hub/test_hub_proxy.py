@@ -12,13 +12,19 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 from tornado.netutil import bind_sockets
 
+from proxy.cli.arguments import parse_arguments
+from proxy.cli.hub import hub_options
 from proxy.errors import StartError
+from proxy.hub.hub_proxy import HubProxy
 from proxy.hub.sites import hub_limits
+from proxy.service.takeover import Takeover
 from tests.e2e.programs import until
 from tests.hub.running import (
+    LABGATE,
     TOKEN,
     ProxyThread,
     RawWebSocket,
+    as_process,
     ask,
     echo_target,
     in_thread,
@@ -115,6 +121,34 @@ def test_routes_survive_a_restart(tmp_path: Path) -> None:
         with in_thread(*storage) as proxy:
             assert proxy.api("GET").json == {"/user/ada": before}
             assert proxy.get("/user/ada").status == 200
+
+
+async def test_a_takeover_that_fails_late_loses_no_change_of_the_hub(tmp_path: Path) -> None:
+    """A call that comes while nobody knows yet who goes on is answered by whoever does."""
+    storage = tmp_path / "routes"
+    with echo_target() as target, as_process(LABGATE, "--storage", str(storage)) as proxy:
+        await asyncio.to_thread(proxy.api, "POST", "/kept", {"target": target})
+        successor = HubProxy(
+            hub_options(parse_arguments(["hub", *proxy.flags]), {"CONFIGPROXY_AUTH_TOKEN": TOKEN})
+        )
+        takeover = await Takeover.begin(Path(proxy.state_folder.name))
+        assert takeover is not None
+        await successor.start((), takeover)
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.api_port)
+        body = f'{{"target": "{target}"}}'
+        fields = f"Authorization: token {TOKEN}\r\nContent-Length: {len(body)}\r\n"
+        writer.write(f"POST /api/routes/late HTTP/1.0\r\n{fields}\r\n{body}".encode())
+        # Both serve clients, and by then the successor would have taken the call.
+        assert (await asyncio.to_thread(proxy.get, "/kept")).status == 200
+        successor.table.leave_journal()
+        await successor.stop(asyncio.Event())
+        # As the end of its process does.
+        takeover._channel.close()
+        takeover.sockets["admin"].close()
+        assert b" 201 " in await reader.readline()
+        writer.close()
+        assert list((await asyncio.to_thread(proxy.api, "GET")).json) == ["/kept", "/late"]
+        assert b'"/late"' in storage.read_bytes()
 
 
 def test_a_file_that_is_refused_stays_as_it_is(tmp_path: Path) -> None:
