@@ -127,18 +127,23 @@ def special(
 def location(value: bytes, site: Site, public: WebOrigin) -> bytes:
     """Rewrite a Location that names the upstream, or a public name without TLS.
 
+    Of the latter only scheme and host: whoever knows the public name knows the public path.
+
     Not changed: a path, another site, a host or port that only starts with the same characters
     (``http://127.0.0.1:88880``), and an authority with userinfo.
     """
     lowered = value.lower()
     names = [site.upstream.authority, site.upstream.spelled_out]
-    wrong = [f"{site.upstream.scheme}://{name}" for name in names] + [f"//{name}" for name in names]
-    if site.https:
-        wrong += [f"http://{origin.authority}" for origin in site.domains]
-    for prefix in wrong:
+    of_upstream = [f"{site.upstream.scheme}://{name}" for name in names]
+    of_upstream += [f"//{name}" for name in names]
+    without_tls = [f"http://{origin.authority}" for origin in site.domains] if site.https else []
+    for prefix in of_upstream + without_tls:
         start = prefix.encode("ascii")
         if lowered.startswith(start) and value[len(start) : len(start) + 1] in _ENDS:
-            return str(public).encode("ascii") + public_path(value[len(start) :], site)
+            path = value[len(start) :]
+            if prefix in of_upstream:
+                path = public_path(path, site)
+            return str(public).encode("ascii") + path
     if value.startswith(b"/") and not value.startswith(b"//"):
         return public_path(value, site)
     return value

@@ -2,7 +2,8 @@
 
 Requests lose it on their way up. On the way down, what the upstream says of its own paths gets it
 back: Location, and the Path of cookies. Addresses inside of pages stay as they are, so only
-programs fit here whose pages name each other relatively, or that read X-Forwarded-Prefix.
+programs fit here whose pages name each other relatively, or that read X-Forwarded-Prefix: what
+these say of their own paths has it already.
 """
 
 from __future__ import annotations
@@ -39,7 +40,21 @@ class StrippedPrefix(NamedTuple):
         return replace(head, target=target)
 
     def path_down(self, path: bytes) -> bytes:
-        """A path of the upstream as clients see it; unchanged if it is none of those they reach."""
-        if path.startswith(self.upstream):
-            return self.public + path[len(self.upstream) :]
-        return self.forwarded if path and path == self.upstream.rstrip(b"/") else path
+        """A path of the upstream as clients see it; unchanged if it is none of those they reach.
+
+        One below the public path is of a program that reads X-Forwarded-Prefix, and unchanged, too.
+        """
+        below_upstream = _is_below(path, self.upstream)
+        if _is_below(path, self.public):
+            # Where one of the two begins with the other, the longer one counts.
+            below_upstream = below_upstream and len(self.upstream) > len(self.public)
+        return self.forwarded + path[len(self.upstream) - 1 :] if below_upstream else path
+
+
+def _is_below(path: bytes, folder: bytes) -> bool:
+    """Whether a path, perhaps with a query, is below a folder or is it without its slash."""
+    return path.startswith(folder) or (
+        path.startswith(b"/")
+        and path.startswith(folder[:-1])
+        and path[len(folder) - 1 : len(folder)] in (b"", b"?", b"#")
+    )
