@@ -129,6 +129,7 @@ def build_site(settings: Settings, route: RouteConfiguration, upstream: Upstream
         has_upstream=route.upstream is not None,
         folder=route.path.rstrip("/").encode(),
         stripped=stripped,
+        refuse_dot_segments=route.refuse_dot_segments,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from proxy.config.route_settings import RouteSettings
@@ -36,6 +36,7 @@ class RouteConfiguration:
         canonical_redirect: As in ``[site]``; so are the following.
         websocket_without_origin: Whether a WebSocket may have neither Origin nor token.
         embed_in: The sites that may show it in a frame.
+        refuse_dot_segments: As in ``rules.site.Site``: whether routes at its hosts have paths.
     """
 
     key: str
@@ -51,6 +52,7 @@ class RouteConfiguration:
     canonical_redirect: bool = False
     websocket_without_origin: bool = False
     embed_in: tuple[str, ...] = ()
+    refuse_dot_segments: bool = False
 
     @property
     def public_address(self) -> str:
@@ -73,7 +75,16 @@ def route_configurations(settings: Settings) -> list[RouteConfiguration]:
     elsewhere = RouteConfiguration(
         ELSEWHERE, ELSEWHERE, settings.origins, None, allow=settings.access.allow
     )
-    return [*found, *roots, elsewhere]
+    return [*_refusing_dot_segments(found), *roots, elsewhere]
+
+
+def _refusing_dot_segments(routes: list[RouteConfiguration]) -> list[RouteConfiguration]:
+    """The same; those at a host where paths have routes refuse dot segments."""
+    hosts = {origin.host for one in routes if one.path != "/" for origin in one.origins}
+    return [
+        replace(one, refuse_dot_segments=any(origin.host in hosts for origin in one.origins))
+        for one in routes
+    ]
 
 
 def served_routes(settings: Settings) -> list[RouteConfiguration]:

@@ -18,7 +18,7 @@ from proxy.rules.head import Field, FieldSection, RequestHead
 from proxy.rules.redirect import names_folder
 from proxy.rules.request import upstream_fields
 from proxy.rules.site import Site
-from proxy.rules.target import is_ordinary
+from proxy.rules.target import has_dot_segment, is_ordinary
 
 
 class Remembered(ref[FieldSection]):
@@ -63,6 +63,7 @@ class DecisionCache:
             and remembered.forwarded == key
             and (remembered.target == head.target or is_ordinary(head.target))
             and not (site.folder and names_folder(head.target, site))
+            and not (site.refuse_dot_segments and has_dot_segment(head.target))
         ):
             remembered.target = head.target
             return Forward(head)

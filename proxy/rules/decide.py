@@ -63,7 +63,7 @@ def decide(head: RequestHead, site: Site) -> Decision:
         return refusal
     if head.arrival.plain_redirects:
         return redirect.to_https(head, site)
-    refusal = origin.check_host(head, site)
+    refusal = origin.check_host(head, site) or target.check_dot_segments(head, site)
     if refusal is not None:
         return observed(refusal, head) if site.observe else refusal
     elsewhere = redirect.to_canonical(head, site) or redirect.to_folder(head, site)

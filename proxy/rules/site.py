@@ -69,6 +69,8 @@ class Site:
         folder: The path that all requests begin with, without a slash at its end; empty where they
             begin with any. A request for itself is redirected to the one with the slash.
         stripped: What the upstream does not get of the path; None if it gets all of it.
+        refuse_dot_segments: Refuse paths with ``.`` or ``..``, because paths decide which upstream
+            a request goes to: one that removes dot segments would serve another path.
     """
 
     domains: tuple[WebOrigin, ...]
@@ -91,6 +93,7 @@ class Site:
     has_upstream: bool = True
     folder: bytes = b""
     stripped: StrippedPrefix | None = None
+    refuse_dot_segments: bool = False
 
     @property
     def canonical(self) -> WebOrigin:
@@ -146,6 +149,7 @@ def make_site(
     has_upstream: bool = True,
     folder: bytes = b"",
     stripped: StrippedPrefix | None = None,
+    refuse_dot_segments: bool = False,
 ) -> Site:
     """Make a ``Site`` that accepts every spelling of ``domains``, and no other."""
     authorities: dict[bytes, WebOrigin] = {}
@@ -178,4 +182,5 @@ def make_site(
         has_upstream=has_upstream,
         folder=folder,
         stripped=stripped,
+        refuse_dot_segments=refuse_dot_segments,
     )

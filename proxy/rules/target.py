@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from urllib.parse import unquote_to_bytes
 
 from .authority import is_authority
 from .decision import Refuse
 from .head import RequestHead
+from .site import Site
+
+_DOT_SEGMENT = re.compile(rb"[/\\]\.\.?(?:[/\\;]|\Z)")
+"""A backslash ends a segment on Windows, and Java's servers leave out what a semicolon begins."""
+
+
+def has_dot_segment(target: bytes) -> bool:
+    """Whether its decoded path has a segment ``.`` or ``..`` (RFC 3986 section 5.2.4).
+
+    Encoded slashes end a segment, too.
+    """
+    return _DOT_SEGMENT.search(unquote_to_bytes(target.partition(b"?")[0])) is not None
+
+
+def check_dot_segments(head: RequestHead, site: Site) -> Refuse | None:
+    """Refuse dot segments where paths decide which upstream a request goes to."""
+    if not (site.refuse_dot_segments and has_dot_segment(head.target)):
+        return None
+    hint = "routes at this host are chosen by path, and an upstream may remove dot segments"
+    return Refuse(400, "target", "The path must not have the segments . and .. in it.", hint=hint)
 
 
 def is_ordinary(target: bytes) -> bool:

@@ -166,6 +166,27 @@ def test_without_routes_there_is_the_site_alone() -> None:
     assert (alone.key, alone.path, alone.htpasswd) == (SITE, "/", Path("/etc/users"))
 
 
+def test_dot_segments_are_refused_at_hosts_with_more_than_one_place() -> None:
+    made = settings(
+        site={"domains": ["lab.example.org", "www.example.org"]},
+        upstream={"url": "http://127.0.0.1:8888"},
+        routes=[
+            {"path": "/ada", "domains": "lab.example.org", "upstream": "unix:/ada"},
+            {"domains": "bob.example.org", "upstream": "unix:/bob"},
+            {
+                "path": "/app",
+                "domains": "app.example.org",
+                "strip_prefix": True,
+                "upstream": "unix:/app",
+            },
+        ],
+    )
+    refusing = [one.name for one in route_configurations(made) if one.refuse_dot_segments]
+    assert refusing == ["lab.example.org/", "lab.example.org/ada/", "app.example.org/app/"]
+    (alone,) = route_configurations(settings())
+    assert not alone.refuse_dot_segments
+
+
 def test_what_a_route_leaves_out_is_that_of_the_sections(tmp_path: Path) -> None:
     file = tmp_path / "labgate.toml"
     file.write_text(

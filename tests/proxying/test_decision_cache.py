@@ -43,6 +43,7 @@ SITES = [
     make_site((LOCAL,), JUPYTER),
     make_site((LAB,), JUPYTER, allow=Networks([ip_network("203.0.113.0/24")])),
     make_site((LOCAL, LAB), JUPYTER, canonical_redirect=True),
+    make_site((LAB,), JUPYTER, refuse_dot_segments=True),
 ]
 ARRIVALS = [
     Arrival("203.0.113.7"),
@@ -92,6 +93,14 @@ def test_the_path_of_a_route_is_redirected_though_paths_below_it_were_forwarded(
     for target in (b"/ada", b"/ada?x"):
         itself = replace(below, target=target)
         assert cache.decide(itself, site) == decide(itself, site) != Forward(itself)
+
+
+def test_dot_segments_are_refused_though_other_paths_were_forwarded() -> None:
+    site = make_site((LAB,), JUPYTER, refuse_dot_segments=True)
+    cache, before = DecisionCache(), get(HOST, target=b"/bob/lab")
+    assert cache.decide(before, site) == Forward(before)
+    dots = replace(before, target=b"/bob/%2e%2e/ada/lab")
+    assert cache.decide(dots, site) == decide(dots, site) != Forward(dots)
 
 
 def test_what_went_up_once_goes_up_again_for_the_same_client_only() -> None:

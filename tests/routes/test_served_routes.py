@@ -349,6 +349,38 @@ async def test_what_is_stripped_and_what_is_not(tmp_path: Path) -> None:
         assert b"GET /ada/x HTTP/1.1" in heads
 
 
+async def test_dot_segments_lead_to_no_other_route_and_out_of_no_prefix(tmp_path: Path) -> None:
+    async with behind(tmp_path, "site", "ada", "bob") as it:
+        site = {"upstream": {"url": it.url("site")}}
+        tool = {"path": "/tool", "upstream": f"{it.url('ada')}/app/", "strip_prefix": True}
+        await it.start(it.settings([], **site))
+        it.labgate.connect_to(it.upstreams["site"].address)
+        # Alone it gets every path as it was sent.
+        assert await it.ask("lab.localhost", "/x/../%2e%2E/y") == (200, "site")
+        assert b"GET /x/../%2e%2E/y HTTP/1.1" in it.upstreams["site"].heads
+        await it.reload(it.settings([ADA, BOB, tool], **site))
+        for target in (
+            "/ada/../lab",
+            "/ada/%2e%2e/tool/",
+            "/x/../ada/lab",
+            "/tool/../secret",
+            "/tool/..%2fsecret",
+            "/tool/%2e%2e/secret",
+            "/tool%2f..%5csecret",
+            "https://lab.localhost/tool/../secret",
+        ):
+            assert (await it.ask("lab.localhost", target))[0] == 400, target
+        own = "Origin: https://lab.localhost"
+        assert (await it.ask("lab.localhost", "/ada/../lab", own, *UPGRADE))[0] == 400
+        assert b".." not in it.upstreams["ada"].heads
+        assert b"secret" not in it.upstreams["ada"].heads
+        assert await it.ask("lab.localhost", "/tool/a..b") == (200, "ada")
+        assert b"GET /app/a..b HTTP/1.1" in it.upstreams["ada"].heads
+        # Nobody else is at that name.
+        assert await it.ask("bob.localhost", "/x/../y") == (200, "bob")
+        assert b"GET /x/../y HTTP/1.1" in it.upstreams["bob"].heads
+
+
 async def test_an_upstream_over_tls_that_wants_a_certificate(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     AUTHORITY.cert_pem.write_to_path(str(authority))

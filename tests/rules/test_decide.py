@@ -59,6 +59,12 @@ def test_forwarded(head: RequestHead) -> None:
     assert decide(head, SITE) == Forward(head)
 
 
+def test_dot_segments_are_the_upstreams_matter_where_it_is_alone_at_its_host() -> None:
+    dots, ordinary = get(HOST, target=b"/a/../%2e/b"), get(HOST, target=b"/a/b?c=/../d")
+    assert decide(dots, SITE) == Forward(dots)
+    assert decide(ordinary, replace(SITE, refuse_dot_segments=True)) == Forward(ordinary)
+
+
 REFUSED = [
     pytest.param(get(), 400, "host", id="no Host"),
     pytest.param(get(HOST, HOST), 400, "host", id="Host twice, even identical"),

@@ -20,6 +20,7 @@ from tests.heads import HOST, JUPYTER, LAB, SITE, get
 from tests.rules.test_decide import CROSS, NAVIGATES, OUT, OWN, UPGRADE, WITH_LOGIN
 
 ALLOWED = replace(SITE, allow=Networks([ip_network("192.0.2.0/24")]))
+BESIDE_OTHERS = replace(SITE, refuse_dot_segments=True)
 CHALLENGES = replace(SITE, challenges=True)
 CHUNKED = b"Transfer-Encoding: chunked"
 
@@ -40,6 +41,10 @@ def on_connection_for(name: str, head: RequestHead) -> RequestHead:
     return replace(head, arrival=replace(head.arrival, names=names))
 
 
+NO_DOTS = replace(
+    refuse(400, "target"),
+    hint="routes at this host are chosen by path, and an upstream may remove dot segments",
+)
 ABSOLUTE = b"http://lab.example.org/"
 REFUSALS = [
     (get(HOST), ALLOWED, refuse(403, "allow-list", close=True)),
@@ -108,6 +113,10 @@ REFUSALS = [
         refuse(400, "host", "Host", b"lab.example.org, x", close=True),
     ),
     (get(b"Host: a@x", target=ABSOLUTE), SITE, refuse(400, "host", "Host", b"a@x")),
+    (get(HOST, target=b"/ada/../bob"), BESIDE_OTHERS, NO_DOTS),
+    (get(HOST, OWN, *UPGRADE, target=b"/%2e%2e/x"), BESIDE_OTHERS, NO_DOTS),
+    (get(HOST, target=ABSOLUTE + b"./x"), BESIDE_OTHERS, NO_DOTS),
+    (get(HOST, target=b"/.."), replace(BESIDE_OTHERS, observe=True), NO_DOTS),
     # Host, Origin, Sec-Fetch-Site.
     (get(), SITE, refuse(400, "host", "Host", close=True)),
     (at((1, 0), get()), SITE, refuse(421, "host", "Host")),

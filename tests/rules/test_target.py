@@ -6,7 +6,7 @@ import pytest
 
 from proxy.rules.decision import Refuse
 from proxy.rules.head import RequestHead
-from proxy.rules.target import is_ordinary, origin_form
+from proxy.rules.target import has_dot_segment, is_ordinary, origin_form
 from tests.heads import HOST, get
 
 KEPT = [
@@ -70,6 +70,38 @@ def test_the_decision_about_an_ordinary_target_is_that_about_others(
     target: bytes, ordinary: bool
 ) -> None:
     assert is_ordinary(target) is ordinary
+
+
+DOT_SEGMENTS = [
+    (b"/bob/../ada/lab", True),
+    (b"/bob/..", True),
+    (b"/bob/./x", True),
+    (b"/..", True),
+    (b"/bob/%2e%2E/ada", True),
+    (b"/bob/.%2e?x", True),
+    (b"/bob/%2e", True),
+    (b"/tool/..%2fsecret", True),
+    (b"/tool%2F../secret", True),
+    (b"/tool/..%5Csecret", True),
+    (b"/tool\\..\\secret", True),
+    # Servers of Java leave out what begins with the semicolon.
+    (b"/tool/..;x=1/secret", True),
+    (b"/tool/..%3B/secret", True),
+    (b"/", False),
+    (b"*", False),
+    (b"/bob/.../x", False),
+    (b"/bob/.hidden/..x/x../y.", False),
+    (b"/bob/a..b/;..", False),
+    (b"/bob/x?y=/../z", False),
+    # Decoded once, as upstreams do.
+    (b"/bob/%252e%252e/x", False),
+    (b"/bob/..%0A/x", False),
+]
+
+
+@pytest.mark.parametrize(("target", "dots"), DOT_SEGMENTS)
+def test_dot_segments_are_found_in_every_encoding(target: bytes, dots: bool) -> None:
+    assert has_dot_segment(target) is dots
 
 
 REFUSED = [
