@@ -7,6 +7,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -170,10 +171,18 @@ def build_static_cache(
         return None
     max_bytes = settings.cache.memory_mib * 2**20 // max(1, len(settings.routes))
     # Others may share the state folder, and have another Jupyter behind their names.
-    name = f"{route.origins[0].spelled_out}{route.path.rstrip('/')}"
-    name = name.replace(":", "_").replace("/", "_")
-    disk = DiskStore(settings.state_folder / "static-files" / name, max_bytes)
-    return StaticCache(jupyter, disk, max_bytes)
+    folder = settings.state_folder / "static-files" / cache_folder_name(route)
+    return StaticCache(jupyter, DiskStore(folder, max_bytes), max_bytes)
+
+
+def cache_folder_name(route: RouteConfiguration) -> str:
+    """The name of the folder for its static files: readable, and no other route's."""
+    name, path = route.origins[0].spelled_out.replace(":", "_"), route.path.strip("/")
+    if not path:
+        return name
+    # Paths may be too long for a name, and may differ in slashes or, on some disks, in case alone.
+    digest = sha256(path.encode()).hexdigest()[:16]
+    return f"{name}_{path.replace('/', '_')[:64]}_{digest}"
 
 
 def build_web_app_pool(web_app: Upstream) -> Pool:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from proxy.access.lockout import Lockout
-from proxy.builders import bind_ports, build_site
-from proxy.config.routes import site_route
+from proxy.builders import bind_ports, build_site, cache_folder_name
+from proxy.config.routes import served_routes, site_route
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.net.upstream_address import UpstreamAddress
@@ -47,6 +47,18 @@ def test_each_port_has_its_sockets(listen: dict[str, Any], main: int, plain: int
     finally:
         for opened in (*ports.main, *ports.plain):
             opened.close()
+
+
+def test_no_two_routes_share_a_folder_of_the_disk_cache() -> None:
+    paths = ["/a/b", "/a_b", "/A/b", "/a", "/b", "/" + "long" * 100 + "/1", "/" + "long" * 100]
+    routes = [{"path": path, "upstream": "unix:/x"} for path in paths]
+    made = settings(site={"domains": "lab.example.org"}, routes=routes)
+    names = [cache_folder_name(route) for route in served_routes(made)]
+    assert len({name.lower() for name in names}) == len(routes)
+    assert all("/" not in name and len(name) < 200 for name in names)
+    assert names[0].startswith("lab.example.org_443_a_b_")
+    # Of a Jupyter with a name of its own, the name alone.
+    assert cache_folder_name(site_route(made)) == "lab.example.org_443"
 
 
 def test_nobody_is_asked_where_there_is_nothing_to_ask_or_count() -> None:
