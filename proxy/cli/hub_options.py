@@ -17,7 +17,8 @@ and API.
 
 In jupyterhub_config.py: c.ConfigurableHTTPProxy.command = ["labgate", "hub"]
 
-The API wants the token in CONFIGPROXY_AUTH_TOKEN. A passphrase of --ssl-key is
+The API wants the token in CONFIGPROXY_AUTH_TOKEN; without one labgate makes it,
+and the log names its file. A passphrase of --ssl-key is
 CONFIGPROXY_SSL_KEY_PASSPHRASE, of --api-ssl-key CONFIGPROXY_API_SSL_KEY_PASSPHRASE."""
 
 
