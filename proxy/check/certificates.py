@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from proxy.certs.files import CertificatePair, check_covered, load_pair
@@ -20,6 +20,7 @@ def check_certificates(settings: Settings, now: datetime | None = None) -> Itera
     if not settings.listen.tls:
         return
     now = now or datetime.now(UTC)
+    hosts = hosts_of(settings)
     pairs, waits = [], False
     for source in sources_of(settings):
         if source.optional and not source.present:
@@ -28,18 +29,22 @@ def check_certificates(settings: Settings, now: datetime | None = None) -> Itera
             pair = load_pair(source.cert, source.key, now)
         except StartError as error:
             waits |= (source.make is not None and not source.present) or source.deferred
-            yield _missing(source, error)
+            yield _no_pair(source, error)
+            continue
+        if source.make is not None and (missing := _missing_names(pair, hosts)):
+            waits = True
+            yield _made_anew(source, pair, missing)
             continue
         pairs.append(pair)
         yield _usable(source, pair, now)
     if pairs and not waits:
         try:
-            check_covered(pairs, hosts_of(settings), settings.key_of_host)
+            check_covered(pairs, hosts, settings.key_of_host)
         except StartError as error:
             yield fault(SUBJECT, error)
 
 
-def _missing(source: CertificateSource, error: StartError) -> Verdict:
+def _no_pair(source: CertificateSource, error: StartError) -> Verdict:
     if source.make is not None:
         return Verdict(SUBJECT, f"{source.name}: labgate makes a development certificate at start.")
     if source.kind == "ACME":
@@ -47,6 +52,18 @@ def _missing(source: CertificateSource, error: StartError) -> Verdict:
     if source.deferred:
         return remark(SUBJECT, f"{error} Until it is there, a temporary one serves.")
     return fault(SUBJECT, error)
+
+
+def _missing_names(pair: CertificatePair, hosts: Sequence[str]) -> str:
+    return ", ".join(host for host in hosts if not pair.covers(host))
+
+
+def _made_anew(source: CertificateSource, pair: CertificatePair, missing: str) -> Verdict:
+    return Verdict(
+        SUBJECT,
+        f"{', '.join(pair.names)} ({source.kind}): not for {missing}, {pair.cert}. At its start, "
+        f"or at a reload, labgate makes a new development certificate that also names {missing}.",
+    )
 
 
 def _usable(source: CertificateSource, pair: CertificatePair, now: datetime) -> Verdict:

@@ -6,6 +6,7 @@ from typing import Any
 
 import trustme
 
+from proxy.certs.development_ca import development_pair
 from proxy.check.certificates import check_certificates
 from proxy.check.verdict import Level, Verdict
 from proxy.config.settings import Settings
@@ -65,6 +66,25 @@ def test_what_labgate_makes_itself_is_not_made_by_a_check(tmp_path: Path) -> Non
     (verdict,) = checked(tmp_path, acme={"email": "ada@example.org"})
     assert "labgate obtains it while it serves" in verdict.text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_development_certificate_that_lacks_a_name_is_made_anew(tmp_path: Path) -> None:
+    made = development_pair(tmp_path, ["localhost"])
+    routes = [
+        {"domains": [name], "upstream": f"http://127.0.0.1:{port}"}
+        for port, name in enumerate(("alone.localhost", "other.localhost"), 8901)
+    ]
+    (verdict,) = checked(tmp_path, "localhost", routes=routes[:1])
+    assert verdict.level is Level.GOOD
+    assert verdict.text == (
+        f"localhost (development): not for alone.localhost, {made.cert}. At its start, or at a "
+        "reload, labgate makes a new development certificate that also names alone.localhost."
+    )
+    (verdict,) = checked(tmp_path, "localhost", routes=routes)
+    assert "also names alone.localhost, other.localhost." in verdict.text
+    development_pair(tmp_path, ["localhost", "alone.localhost"])
+    (verdict,) = checked(tmp_path, "localhost", routes=routes[:1])
+    assert verdict.text.startswith("localhost, alone.localhost (development): ")
 
 
 def test_without_tls_there_are_none(tmp_path: Path) -> None:
