@@ -162,6 +162,8 @@ def require_root(unit: str) -> None:
 
 
 def _and_jupyter(jupyter: dict[str, Any]) -> str:
+    if jupyter["state"] == "in routes":
+        return "; the Jupyters go on"
     if jupyter["description"]:
         return ", and so has its Jupyter"
     return f"; Jupyter at {jupyter['address']} goes on"

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.programs import ROOT, TOKEN, Jupyter, Labgate, until
+from tests.e2e.test_reload import jupyter as no_jupyter
 from tests.e2e.test_websocket import dial
 
 FAILURES = 3
@@ -130,6 +131,21 @@ def test_a_jupyter_that_does_not_answer(tmp_path: Path) -> None:
         assert status(labgate)["jupyter"]["state"] == "does not answer"
         jupyter.running.send_signal(signal.SIGCONT)
         until(lambda: status(labgate)["jupyter"]["state"] == "answers", "it answers again")
+
+
+def test_where_there_are_only_routes(tmp_path: Path) -> None:
+    with no_jupyter("404 page") as other:
+        file = tmp_path / "labgate.toml"
+        labgate = Labgate(tmp_path, "serve", "--config", str(file))
+        domains = f'domains = ["localhost:{labgate.https_port}"]'
+        file.write_text(
+            f'[[routes]]\n{domains}\npath = "/lab"\nupstream = "{other}"\n'
+            f'[[routes]]\n{domains}\npath = "/any"\nstrip_prefix = true\nupstream = "{other}"\n'
+        )
+        with labgate:
+            stopped = run(labgate, "stop")
+            pid = labgate.pid
+    assert stopped.stdout == f"labgate (process {pid}) has stopped; the Jupyters go on.\n"
 
 
 @pytest.mark.jupyter
