@@ -120,7 +120,8 @@ class HubProxy:
             await self._succession.take(await takeover.state())
             self._use_journal()
         elif stored := self.table.load():
-            log.info("%d routes are there from before (--storage %s)", stored, options.storage)
+            are = "1 route is" if stored == 1 else f"{stored} routes are"
+            log.info("%s there from before (--storage %s)", are, options.storage)
         if options.default_target:
             try:
                 self.table.add("/", {"target": options.default_target})

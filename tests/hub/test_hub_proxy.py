@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import logging
 import socket
 from pathlib import Path
 
@@ -121,6 +122,20 @@ def test_routes_survive_a_restart(tmp_path: Path) -> None:
         with in_thread(*storage) as proxy:
             assert proxy.api("GET").json == {"/user/ada": before}
             assert proxy.get("/user/ada").status == 200
+
+
+@pytest.mark.parametrize(("number", "said"), [(1, "1 route is"), (2, "2 routes are")])
+def test_how_many_routes_are_from_before_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, number: int, said: str
+) -> None:
+    caplog.set_level(logging.INFO, "labgate")
+    storage = tmp_path / "routes"
+    with in_thread("--storage", str(storage)) as proxy:
+        for user in range(number):
+            proxy.api("POST", f"/user/{user}", {"target": "http://127.0.0.1:9"})
+    with in_thread("--storage", str(storage)):
+        pass
+    assert f"{said} there from before (--storage {storage})" in caplog.messages
 
 
 async def test_a_takeover_that_fails_late_loses_no_change_of_the_hub(tmp_path: Path) -> None:
