@@ -22,8 +22,9 @@ from proxy.jupyter.engine import (
 from proxy.jupyter.foreign_container import foreign_container_error
 from proxy.jupyter.process import ProcessLauncher
 from proxy.jupyter.process_command import jupyter_program
-from proxy.jupyter.readiness import answers, is_ready, is_silent
+from proxy.jupyter.readiness import is_ready, is_silent
 from proxy.net.upstream_address import DEFAULT_UPSTREAM, UpstreamAddress
+from proxy.routes.probes import why_no_answer
 
 ANSWER_SECONDS = 5.0
 
@@ -64,19 +65,9 @@ async def _check_route(key: str, route: RouteConfiguration) -> Verdict:
         address.check()
     except StartError as error:
         return fault("Route", f"{leads}. {key}: {error}")
-    if await answers(address, ANSWER_SECONDS, any_program=route.strip_prefix):
-        return Verdict("Route", f"{leads}, which answers.")
-    if await is_silent(address, ANSWER_SECONDS):
-        return fault(
-            "Route",
-            f"{leads}, where nothing answers. Start it there, or write where it is ({key}); until "
-            "then requests get 503.",
-        )
-    return fault(
-        "Route",
-        f"{leads}, which is no Jupyter, or has another base_url than {address.base_path}: start it "
-        f"with --ServerApp.base_url={address.base_path}, or correct {key}.",
-    )
+    if reason := await why_no_answer(key, route, ANSWER_SECONDS):
+        return fault("Route", f"{leads}, which does not answer: {reason}.")
+    return Verdict("Route", f"{leads}, which answers.")
 
 
 async def _check_upstream(address: UpstreamAddress) -> Verdict:

@@ -99,8 +99,9 @@ def _jupyter(jupyter: Status, now: datetime) -> Line:
 
 
 def _route(route: Status) -> tuple[str, str]:
+    reason = f" ({route['reason']})" if route["reason"] else ""
     text = (
-        f"{route['address']} leads to {route['upstream']}, which {route['state']}; "
+        f"{route['address']} leads to {route['upstream']}, which {route['state']}{reason}; "
         f"{count(route['websockets'], 'WebSocket')}"
     )
     return (text, "green" if route["state"] == "answers" else "yellow")

@@ -1,6 +1,6 @@
 """Asks the upstreams of routes whether they answer.
 
-Tested by tests/e2e/test_routes.py.
+Tested by tests/e2e/test_routes.py, tests/e2e/test_status.py and tests/check/test_jupyter.py.
 """
 
 from __future__ import annotations
@@ -30,6 +30,30 @@ async def route_answers(route: RouteConfiguration, address: UpstreamAddress | No
 async def routes_answer(routes: Sequence[RouteConfiguration]) -> list[bool]:
     """The same of several routes, all at once."""
     return await asyncio.gather(*(route_answers(route, route.address) for route in routes))
+
+
+async def why_no_answer(key: str, route: RouteConfiguration, seconds: float) -> str:
+    """Why the upstream of a route does not answer, and what to do; empty if it answers.
+
+    Args:
+        key: Of the upstream, as ``[[routes]] #1 upstream``.
+        route: The route.
+        seconds: How long each of the two probes waits.
+    """
+    address = route.address
+    assert address is not None, "each of [[routes]] has one"
+    if await answers(address, seconds, any_program=route.strip_prefix):
+        return ""
+    if await is_silent(address, seconds):
+        return (
+            f"nothing answers there: start it, or write where it is ({key}); until then requests "
+            "get 503"
+        )
+    base = address.base_path
+    return (
+        f"it is no Jupyter, or has another base_url than {base}: start it with "
+        f"--ServerApp.base_url={base}, or correct {key}"
+    )
 
 
 async def silent_ones(

@@ -15,11 +15,12 @@ from urllib.parse import quote
 
 from proxy import __version__
 from proxy.app import Application
+from proxy.config.route_settings import route_name
 from proxy.config.routes import served_routes
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.jupyter.readiness import is_ready
-from proxy.routes.probes import routes_answer
+from proxy.routes.probes import PROBE_SECONDS, why_no_answer
 from proxy.rules.authority import host_with_port
 from proxy.rules.networks import limit_key, parse_address
 from proxy.runtime.last_problems import last_problems
@@ -162,9 +163,15 @@ class Instance:
 
     async def _routes(self) -> list[RouteStatus]:
         routes = served_routes(self._configuration.settings)
+        reasons = await asyncio.gather(
+            *(
+                why_no_answer(f"{route_name(number)} upstream", route, PROBE_SECONDS)
+                for number, route in enumerate(routes)
+            )
+        )
         return [
-            RouteStatus(route.name, route.public_address, str(route.address), answers)
-            for route, answers in zip(routes, await routes_answer(routes), strict=True)
+            RouteStatus(route.name, route.public_address, str(route.address), reason)
+            for route, reason in zip(routes, reasons, strict=True)
         ]
 
     async def _jupyter(self) -> JupyterStatus:

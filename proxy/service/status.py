@@ -18,6 +18,7 @@
                  "since": "…"},               # when labgate last saw it begin or end
      "routes": [{"address": "https://ada.example.org/", "upstream": "http://127.0.0.1:8901",
                  "state": "answers",          # or: does not answer
+                 "reason": "",                # why it does not, and what to do
                  "websockets": 1, "requests": 0}],
      "connections": 3, "websockets": 2, "requests": 0,
      "certificates": [{"names": […], "source": "certbot", "not_after": "…", "days_left": 61,
@@ -58,13 +59,13 @@ class RouteStatus:
         name: In the reports of processes.
         address: Where people open it.
         upstream: Where it leads.
-        answers: Whether there is an answer.
+        reason: Why it does not answer; empty if it does.
     """
 
     name: str
     address: str
     upstream: str
-    answers: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,8 @@ def _route(route: RouteStatus, reports: Sequence[ProcessReport]) -> Status:
     return {
         "address": route.address,
         "upstream": route.upstream,
-        "state": "answers" if route.answers else "does not answer",
+        "state": "does not answer" if route.reason else "answers",
+        "reason": route.reason,
         "websockets": measured.websockets,
         "requests": measured.requests,
     }

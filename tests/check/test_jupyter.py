@@ -70,3 +70,28 @@ async def test_a_container_of_somebody_else(docker: aiodocker.Docker, stand_in: 
         await container.delete(force=True)
     assert verdict.level is Level.FAULT
     assert f"Container {name} was not made by labgate" in verdict.text
+
+
+async def test_a_route_that_does_not_answer_has_a_reason() -> None:
+    async def answer(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(OK)
+
+    async with upstream(answer) as other:
+        nothing, wrong, any_program = await checked(
+            site={"domains": ["localhost"]},
+            routes=[
+                {"path": "/none", "upstream": f"http://127.0.0.1:{free_port()}"},
+                {"path": "/lab", "upstream": str(other.address)},
+                {"path": "/any", "upstream": str(other.address), "strip_prefix": True},
+            ],
+        )
+    assert [nothing.level, wrong.level] == [Level.FAULT, Level.FAULT]
+    assert "nothing answers there: start it, or write where it is ([[routes]] #1 upstream)" in (
+        nothing.text
+    )
+    assert wrong.text.endswith(
+        ", which does not answer: it is no Jupyter, or has another base_url than /lab/: start it "
+        "with --ServerApp.base_url=/lab/, or correct [[routes]] #2 upstream."
+    )
+    assert any_program.text.endswith(", which answers.")

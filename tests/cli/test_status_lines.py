@@ -163,15 +163,22 @@ def test_routes() -> None:
         "address": "https://ada.example.org/",
         "upstream": "http://127.0.0.1:8901",
         "state": "answers",
+        "reason": "",
         "websockets": 1,
         "requests": 0,
     }
-    away = route | {"address": "https://lab.example.org/bob/", "state": "does not answer"}
+    away = route | {
+        "address": "https://lab.example.org/bob/",
+        "state": "does not answer",
+        "reason": "nothing answers there",
+    }
     alone = {"jupyter": STATUS["jupyter"] | {"state": "in routes"}, "routes": [route, away]}
     lines = lines_of(STATUS | alone, NOW)
     leads = "leads to http://127.0.0.1:8901, which"
     assert ("Routes", f"https://ada.example.org/ {leads} answers; 1 WebSocket", "green") in lines
-    last = f"https://lab.example.org/bob/ {leads} does not answer; 1 WebSocket"
+    last = (
+        f"https://lab.example.org/bob/ {leads} does not answer (nothing answers there); 1 WebSocket"
+    )
     assert ("", last, "yellow") in lines
     assert "Jupyter" not in [label for label, _, _ in lines]
     beside = lines_of(STATUS | {"routes": [route]}, NOW)

@@ -143,6 +143,13 @@ def test_where_there_are_only_routes(tmp_path: Path) -> None:
             f'[[routes]]\n{domains}\npath = "/any"\nstrip_prefix = true\nupstream = "{other}"\n'
         )
         with labgate:
+            routes = status(labgate)["routes"]
+            assert [route["state"] for route in routes] == ["does not answer", "answers"]
+            assert routes[0]["reason"] == (
+                "it is no Jupyter, or has another base_url than /lab/: start it with "
+                "--ServerApp.base_url=/lab/, or correct [[routes]] #1 upstream"
+            )
+            assert routes[1]["reason"] == ""
             stopped = run(labgate, "stop")
             pid = labgate.pid
     assert stopped.stdout == f"labgate (process {pid}) has stopped; the Jupyters go on.\n"
