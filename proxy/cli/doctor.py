@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from proxy.certs.development_ca import authority_file
 from proxy.cli.ask_secret import ask_secret
 from proxy.cli.confirm import confirm_on_terminal
 from proxy.cli.doctor_address import FoundAddress, find_address
@@ -30,7 +31,7 @@ from proxy.doctor.finding import Finding, Report
 from proxy.doctor.plan import Probe
 from proxy.doctor.target import Target, read_target
 from proxy.errors import StartError, UsageError
-from proxy.service.state_folder import instance_folder
+from proxy.service.state_folder import find_state_folder, instance_folder
 
 TOKEN_VARIABLE = "LABGATE_DOCTOR_TOKEN"  # noqa: S105  its name
 PASSWORD_VARIABLE = "LABGATE_DOCTOR_PASSWORD"  # noqa: S105  its name
@@ -55,11 +56,11 @@ def doctor(parsed: argparse.Namespace) -> int:
 
 def _mends_shown(parsed: argparse.Namespace, found: FoundAddress | None) -> MendsShown:
     """Whose lines are printed; where nothing answers, those of what may stand there."""
-    if parsed.mend_for:
-        return MendsShown(parsed.mend_for)
-    if found is None:
-        return MendsShown(silent=servers_here(read_target(parsed.url)[0].host))
-    return MendsShown(silent=("labgate",) if found.runs else None)
+    if found is not None:
+        return MendsShown(parsed.mend_for, silent=("labgate",) if found.runs else None)
+    authority = authority_file(find_state_folder(parsed.config))
+    here = servers_here(read_target(parsed.url)[0].host)
+    return MendsShown(parsed.mend_for, silent=here, authority=authority)
 
 
 def _take_found_address(parsed: argparse.Namespace) -> FoundAddress:

@@ -9,11 +9,14 @@ import shutil
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
 
 from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from proxy.cli.doctor_authority import signed_by
 from proxy.doctor.finding import Finding, Report
 from proxy.doctor.plan import PLAIN_HTTP, Probe
 from proxy.symptoms.model import Severity, joined
@@ -95,14 +98,23 @@ class MendsShown:
         wanted: The server, ``all``, or empty for the one in front, which says who it is.
         silent: Those that may be in front where nothing answers; empty if it may be any, and None
             for the labgate of this machine, which does not run.
+        authority: Where the development CA of this machine is, if it has one.
     """
 
     wanted: str = ""
     silent: tuple[str, ...] | None = ()
+    authority: Path | None = None
+
+    def signs(self, finding: Finding) -> bool:
+        """Whether the certificate at fault is from the development CA of this machine."""
+        certificate = finding.facts.get("certificate", "")
+        return self.authority is not None and signed_by(self.authority, certificate)
 
     def servers(self, finding: Finding, recognised: str) -> tuple[str, ...]:
         """Those with lines for this finding; the others are named after them."""
         wanted: tuple[str, ...] = (self.wanted or recognised,)
+        if not self.wanted and self.signs(finding):
+            return ()
         if finding.id == "unreachable" and not any(wanted):
             if self.silent is None:
                 return ()
@@ -127,12 +139,18 @@ def print_report(report: Report, shown: MendsShown) -> None:
     for number, finding in enumerate(report.findings, 1):
         _print_finding(console, number, finding, columns)
         servers = shown.servers(finding, report.server)
+        signed = shown.signs(finding)
+        if signed:
+            trust = "Import the development CA of this labgate in browsers; to go on here:"
+            console.print(Text(f"   Mend      {trust}\n"))
+            console.out(f"--ca {quote(str(shown.authority))}\n", highlight=False)
         if servers:
             _print_mends(console, finding, servers, columns)
-        else:
+        elif not signed:
             start = "Start one with `labgate up`, or name the address: `labgate doctor URL`."
             console.print(Text(f"   Mend      {start}\n"))
-    for sentence in _summary(report):
+    trustable = any(shown.signs(finding) for finding in report.findings)
+    for sentence in _summary(report, trustable=trustable):
         for line in textwrap.wrap(sentence, columns, break_long_words=False):
             console.print(Text(line))
 
@@ -202,8 +220,13 @@ def _fitted(lines: str, columns: int) -> Iterator[str]:
         )
 
 
-def _summary(report: Report) -> list[str]:
-    """How much was tried, and what to do next."""
+def _summary(report: Report, *, trustable: bool) -> list[str]:
+    """How much was tried, and what to do next.
+
+    Args:
+        report: What was found.
+        trustable: Whether it was said already how to trust the certificate at fault.
+    """
     waiting = [name for name, why in report.untried.items() if why.startswith(NEEDS)]
     if not report.findings:
         lines = [f"Nothing is wrong at {report.url} ({len(report.passed)} probes)."]
@@ -215,7 +238,7 @@ def _summary(report: Report) -> list[str]:
         if waiting:
             more = "another probe waits" if len(waiting) == 1 else f"{len(waiting)} probes wait"
             lines.append(f"Mend that and run labgate doctor again: {more} until then.")
-        if "certificate" in ids:
+        if "certificate" in ids and not trustable:
             lines.append("To go on with this certificate: --ca FILE with its CA, or --insecure.")
     reasons = [why for why in report.untried.values() if why != PLAIN_HTTP]
     asked = [why for why in reasons if not why.startswith(NEEDS)]

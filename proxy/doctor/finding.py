@@ -19,7 +19,8 @@ class Finding:
         field: The header field, or the part of a request, that is at fault; empty if none is.
         sent: What was asked, without secrets.
         received: What came back, without secrets.
-        facts: What ``mend`` fills into its lines; see ``proxy.symptoms.model.mend``.
+        facts: What ``mend`` fills into its lines; see ``proxy.symptoms.model.mend``. And
+            ``certificate``, in PEM form, where only its issuer is not known.
     """
 
     id: str

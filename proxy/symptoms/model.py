@@ -6,9 +6,11 @@ Tested by tests/symptoms/test_model.py and tests/symptoms/test_mends.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 from .mends import LINES, filled
 from .mends.jupyter import BESIDE_A_PROXY, PUBLIC_NAME
+from .mends.labgate import TLS_FILES
 from .symptom import Severity, Symptom
 from .table import SYMPTOMS
 
@@ -34,7 +36,20 @@ def mend(id: str, facts: Mapping[str, str]) -> dict[str, str]:  # noqa: A002
     wanted = {server: lines[id] for server, lines in LINES.items() if id in lines}
     if wanted.get("jupyter") == PUBLIC_NAME and facts.get("domain") in _KNOWN_TO_JUPYTER:
         del wanted["jupyter"]
+    if id == "certificate" and not _is_public(facts.get("domain", "")):
+        wanted["labgate"] = TLS_FILES
     return {server: filled(lines, facts) for server, lines in wanted.items()}
+
+
+def _is_public(host: str) -> bool:
+    """Whether ACME may certify a host: it is neither a local name nor an address."""
+    if f".{host.lower().rstrip('.')}".endswith(".localhost"):
+        return False
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return True
+    return False
 
 
 def joined(id: str, server: str) -> str:  # noqa: A002

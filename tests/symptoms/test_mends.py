@@ -87,8 +87,9 @@ def test_jupyter_has_the_settings_that_a_mend_names(server: str, symptom: str) -
 @pytest.mark.parametrize(("server", "symptom"), rows("labgate"))
 def test_labgate_reads_its_mends(server: str, symptom: str, tmp_path: Path) -> None:
     file = tmp_path / "labgate.toml"
-    file.write_text(mend(symptom, {"domain": "lab.example.org"})[server])
-    load({}, {}, file)
+    for domain in ("lab.example.org", "localhost"):
+        file.write_text(mend(symptom, {"domain": domain})[server])
+        load({}, {}, file)
 
 
 @pytest.mark.parametrize(("server", "symptom"), rows("traefik"))

@@ -43,6 +43,16 @@ def test_jupyter_is_told_no_name_that_it_knows_already(symptom: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "domain", ["localhost", "lab.localhost", "127.0.0.1", "203.0.113.7", "::1"]
+)
+def test_acme_is_only_for_public_names(domain: str) -> None:
+    assert "[acme]" in mend("certificate", {"domain": "lab.example.org"})["labgate"]
+    lines = mend("certificate", {"domain": domain})["labgate"]
+    assert "acme" not in lines
+    assert "[tls]" in lines
+
+
 def test_jupyters_lines_say_how_they_go_with_those_of_a_proxy() -> None:
     both = {name for name in LINES["jupyter"] if name in LINES["nginx"]}
     assert both - set(BESIDE_A_PROXY) == set()

@@ -16,6 +16,8 @@ from proxy.doctor.raw import FAILURES, connect, exchange, hang_up, in_words
 from proxy.errors import StartError
 
 CONNECT_SECONDS = 10.0
+UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
+"""OpenSSL's codes (``X509_V_ERR_…``) where the certificates end in one that is not trusted."""
 
 
 async def try_address(examination: Examination) -> Finding | None:
@@ -39,8 +41,10 @@ async def try_certificate(examination: Examination) -> Finding | None:
         async with asyncio.timeout(CONNECT_SECONDS):
             _, writer = await connect(target, examination.browser.tls)
     except ssl.SSLCertVerificationError as error:
-        received = f"{error.verify_message}: {await _presented(examination)}"
-        return Finding("certificate", "the certificate", sent, received)
+        words, pem = await _presented(examination)
+        received = f"{error.verify_message}: {words}"
+        facts = {"certificate": pem} if error.verify_code in UNKNOWN_ISSUER else {}
+        return Finding("certificate", "the certificate", sent, received, facts)
     except FAILURES as error:
         received = in_words(error)
         if "WRONG_VERSION_NUMBER" in received or "RECORD_LAYER_FAILURE" in received:
@@ -50,15 +54,18 @@ async def try_certificate(examination: Examination) -> Finding | None:
     return None
 
 
-async def _presented(examination: Examination) -> str:
-    """The certificate that is presented, in words; the server is asked who it is, unsafely."""
+async def _presented(examination: Examination) -> tuple[str, str]:
+    """The certificate that is presented, in words and in PEM form, or why there is none.
+
+    The server is asked who it is, unsafely.
+    """
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             _, writer = await connect(examination.browser.target, context)
     except FAILURES as error:
-        return in_words(error)
+        return in_words(error), ""
     der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     await hang_up(writer)
     target = examination.browser.target
@@ -74,7 +81,8 @@ async def _presented(examination: Examination) -> str:
     except x509.ExtensionNotFound:
         covered = "no name"
     issuer = found.issuer.rfc4514_string() or "nobody"
-    return f"for {covered}, by {issuer}, until {found.not_valid_after_utc:%Y-%m-%d}"
+    words = f"for {covered}, by {issuer}, until {found.not_valid_after_utc:%Y-%m-%d}"
+    return words, ssl.DER_cert_to_PEM_cert(der)
 
 
 async def try_jupyter(examination: Examination) -> Finding | None:

@@ -16,6 +16,14 @@ _UPSTREAM = """\
 url = "http://@upstream@@path@"
 """
 
+TLS_FILES = """\
+# ACME certifies no local name and no address: give a certificate of your own.
+[tls]
+cert = ["/etc/labgate/fullchain.pem"]
+key = ["/etc/labgate/privkey.pem"]
+"""
+"""For ``certificate`` where ACME is of no use."""
+
 LINES: Mapping[str, str] = MappingProxyType(
     {
         "unreachable": """\
