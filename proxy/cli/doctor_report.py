@@ -17,6 +17,7 @@ from rich.status import Status
 from rich.text import Text
 
 from proxy.cli.doctor_authority import signed_by
+from proxy.cli.doctor_unreachable import remedy
 from proxy.doctor.finding import Finding, Report
 from proxy.doctor.plan import PLAIN_HTTP, Probe
 from proxy.symptoms.model import Severity, joined
@@ -146,6 +147,9 @@ def print_report(report: Report, shown: MendsShown) -> None:
             console.out(f"--ca {quote(str(shown.authority))}\n", highlight=False)
         if servers:
             _print_mends(console, finding, servers, columns)
+        elif finding.id == "unreachable" and shown.silent is not None:
+            lines = textwrap.wrap(remedy(finding.facts), columns - 13, break_on_hyphens=False)
+            console.print(Text("   Mend      " + f"\n{' ' * 13}".join(lines) + "\n"))
         elif not signed:
             start = "Start one with `labgate up`, or name the address: `labgate doctor URL`."
             console.print(Text(f"   Mend      {start}\n"))

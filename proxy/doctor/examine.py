@@ -83,6 +83,7 @@ def _complete(examination: Examination, found: Finding) -> Finding:
     """The finding with facts for its mends, and certainly without secrets."""
     target, secrets = examination.browser.target, examination.browser.secrets
     facts = {"domain": target.host, "port": str(target.port), "path": f"{target.base}/"}
+    facts["scheme"] = target.scheme
     if examination.direct is not None and not examination.direct.target.socket:
         facts["upstream"] = examination.direct.target.authority
     return replace(

@@ -6,11 +6,11 @@ Tested by tests/symptoms/test_model.py and tests/symptoms/test_mends.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from .mends import LINES, filled
 from .mends.jupyter import BESIDE_A_PROXY, PUBLIC_NAME
-from .mends.labgate import TLS_FILES
+from .mends.labgate import PORT, TLS_FILES
 from .symptom import Severity, Symptom
 from .table import SYMPTOMS
 
@@ -24,7 +24,8 @@ def mend(id: str, facts: Mapping[str, str]) -> dict[str, str]:  # noqa: A002
         id: The identifier of a symptom.
         facts: What is known: ``domain`` (the public name), ``port`` (the public one),
             ``upstream`` (Jupyter's address as the proxy dials it, HOST:PORT) and ``path``
-            (Jupyter's base_url). What is not known is filled in as an example.
+            (Jupyter's base_url). What is not known is filled in as an example. ``scheme`` (the
+            public one) and ``unknown_name`` (one that leads to no address) choose the lines.
 
     Returns:
         Only the servers that can cause it. ``jupyter`` stands for jupyter_server_config.py.
@@ -36,20 +37,36 @@ def mend(id: str, facts: Mapping[str, str]) -> dict[str, str]:  # noqa: A002
     wanted = {server: lines[id] for server, lines in LINES.items() if id in lines}
     if wanted.get("jupyter") == PUBLIC_NAME and facts.get("domain") in _KNOWN_TO_JUPYTER:
         del wanted["jupyter"]
+    if id == "unreachable":
+        if facts.get("unknown_name") or facts.get("scheme") == "http":
+            return {}
+        if _is_loopback(facts.get("domain", "")):
+            wanted["labgate"] = PORT
     if id == "certificate" and not _is_public(facts.get("domain", "")):
         wanted["labgate"] = TLS_FILES
     return {server: filled(lines, facts) for server, lines in wanted.items()}
 
 
+def _is_loopback(host: str) -> bool:
+    """Whether a host is this machine, as a local name or as an address."""
+    address = _address(host)
+    return _is_local(host) if address is None else address.is_loopback
+
+
 def _is_public(host: str) -> bool:
     """Whether ACME may certify a host: it is neither a local name nor an address."""
-    if f".{host.lower().rstrip('.')}".endswith(".localhost"):
-        return False
+    return _address(host) is None and not _is_local(host)
+
+
+def _is_local(name: str) -> bool:
+    return f".{name.lower().rstrip('.')}".endswith(".localhost")
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(host.strip("[]"))
+        return ip_address(host.strip("[]"))
     except ValueError:
-        return True
-    return False
+        return None
 
 
 def joined(id: str, server: str) -> str:  # noqa: A002

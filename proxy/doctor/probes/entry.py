@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from dataclasses import replace
 
@@ -28,7 +29,8 @@ async def try_address(examination: Examination) -> Finding | None:
         async with asyncio.timeout(CONNECT_SECONDS):
             _, writer = await connect(target, None)
     except FAILURES as error:
-        return Finding("unreachable", "the address", sent, in_words(error))
+        facts = {"unknown_name": target.host} if isinstance(error, socket.gaierror) else {}
+        return Finding("unreachable", "the address", sent, in_words(error), facts)
     await hang_up(writer)
     return None
 

@@ -16,6 +16,12 @@ _UPSTREAM = """\
 url = "http://@upstream@@path@"
 """
 
+PORT = """\
+[listen]
+https_port = @port@
+"""
+"""For ``unreachable`` on this machine: other machines are none of its business."""
+
 TLS_FILES = """\
 # ACME certifies no local name and no address: give a certificate of your own.
 [tls]
