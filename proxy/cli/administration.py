@@ -14,6 +14,8 @@ from typing import Any
 
 from proxy.admin.replay import Replay, ThroughRules
 from proxy.admin.server import AdminServer
+from proxy.config.routes import served_routes
+from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.inspector.mends import facts_of
@@ -53,6 +55,7 @@ async def start_admin(
             "workers": settings.listen.workers,
             "pid": os.getpid(),
             "own_token": bool(app.jupyter.login.token),
+            "routes": _instead_of_the_site(configuration.settings),
         }
 
     replay = Replay(
@@ -75,6 +78,13 @@ async def start_admin(
     if address[1]:
         await _open_page(server)
     return server
+
+
+def _instead_of_the_site(settings: Settings) -> list[str]:
+    """Where the Jupyters are if none is at the site itself."""
+    if settings.site_has_jupyter:
+        return []
+    return [route.public_address for route in served_routes(settings)]
 
 
 def _through_rules(app: Serving) -> ThroughRules:

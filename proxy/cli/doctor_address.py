@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.admin.client import AdminClient, NotRunning
+from proxy.errors import UsageError
 from proxy.jupyter.login_token import FILE_NAME
 
 DEFAULT_URL = "https://localhost:8443"
@@ -39,6 +40,7 @@ async def find_address(state_folder: Path) -> FoundAddress:
 
     Raises:
         StartError: One runs, and may not be asked.
+        UsageError: It has several Jupyters, and none at the site itself.
     """
     authority = state_folder / "ca.pem"
     known = authority if _is_there(authority) else None
@@ -48,11 +50,27 @@ async def find_address(state_folder: Path) -> FoundAddress:
     except NotRunning:
         said = f"no labgate with the state folder {state_folder} runs, so it is {DEFAULT_URL}"
         return FoundAddress(DEFAULT_URL, f"No address was given, and {said}.", False, known)
+    url = _only_address(about["site"], about.get("routes", []))
     token_file = state_folder / FILE_NAME if about["own_token"] else None
-    said = f"No address was given; the labgate that runs here serves {about['site']}"
+    said = f"No address was given; the labgate that runs here serves {url}"
     if token_file is not None:
         said += f", and its Jupyter's token is in {token_file}"
-    return FoundAddress(about["site"], f"{said}.", True, known, token_file)
+    return FoundAddress(url, f"{said}.", True, known, token_file)
+
+
+def _only_address(site: str, routes: list[str]) -> str:
+    """The site, or the one route that is there instead.
+
+    Raises:
+        UsageError: There are several.
+    """
+    if len(routes) > 1:
+        first, *others = routes
+        raise UsageError(
+            f"This labgate has several Jupyters; name one: labgate doctor {first} "
+            f"(the others: {', '.join(others)})."
+        )
+    return routes[0] if routes else site
 
 
 def _is_there(file: Path) -> bool:

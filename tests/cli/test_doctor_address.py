@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,11 @@ from proxy.admin.server import AdminServer
 from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import bind_private
 from proxy.cli.doctor_address import DEFAULT_URL, FoundAddress, find_address
+from proxy.errors import UsageError
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.ring import Ring
 from tests.admin.conftest import no_rules, to
+from tests.e2e.programs import Labgate
 
 SITE = "https://lab.example.org"
 
@@ -50,6 +55,46 @@ async def test_with_its_ca_and_the_token_of_its_jupyter(
     found = await find_address(sockets)
     assert (found.authority, found.token_file) == (sockets / "ca.pem", sockets / "token")
     assert f"token is in {sockets / 'token'}" in found.said
+
+
+async def test_one_of_several_routes_has_to_be_named(
+    running: AdminServer, sockets: Path, about: dict[str, Any]
+) -> None:
+    about["routes"] = [f"{SITE}/ada/", f"{SITE}/bob/"]
+    with pytest.raises(UsageError) as refused:
+        await find_address(sockets)
+    assert str(refused.value) == (
+        f"This labgate has several Jupyters; name one: labgate doctor {SITE}/ada/ "
+        f"(the others: {SITE}/bob/)."
+    )
+    assert refused.value.exit_code == 2
+
+
+async def test_the_only_route_is_examined(
+    running: AdminServer, sockets: Path, about: dict[str, Any]
+) -> None:
+    about["routes"] = [f"{SITE}/ada/"]
+    found = await find_address(sockets)
+    assert found.url == f"{SITE}/ada/"
+    assert f"serves {SITE}/ada/." in found.said
+
+
+def test_a_labgate_with_routes_alone_tells_them(tmp_path: Path, sockets: Path) -> None:
+    file = tmp_path / "labgate.toml"
+    route = '[[routes]]\npath = "/{0}"\nupstream = "http://127.0.0.1:9/{0}"\n'
+    file.write_text(route.format("ada") + route.format("bob"))
+    with Labgate(sockets, "serve", "--config", str(file)) as labgate:
+        ended = subprocess.run(
+            [sys.executable, "-m", "proxy", "doctor", "--config", str(file)],
+            env=os.environ | labgate.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+    assert ended.returncode == 2, ended.stderr
+    assert f"name one: labgate doctor {labgate.origin}/ada/ " in ended.stderr
+    assert f"{labgate.origin}/bob/" in ended.stderr
 
 
 async def test_none_runs(sockets: Path) -> None:
