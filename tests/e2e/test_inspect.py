@@ -221,6 +221,8 @@ def test_ended_while_labgate_does_not_answer(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         path = socket_path(folder)
         path.parent.mkdir(mode=0o700, exist_ok=True)
+        # Outside the folder, where the folder's path is long: an earlier run may have left it.
+        path.unlink(missing_ok=True)
         listening.bind(str(path))
         listening.listen()
         inspect = Inspect(tmp_path).spawn()
