@@ -28,6 +28,8 @@
 - ``doctor``         ``labgate doctor``
 - ``doctor_address``  what it examines where no address was given
 - ``doctor_servers`` which servers may be there, where nothing answers
+- ``doctor_unreachable``  what to do where nothing answers
+- ``doctor_authority``  whether the development CA signed a certificate
 - ``doctor_report``  what it shows
 - ``install_service``  ``labgate install-service`` and ``uninstall-service``
 - ``confirm``        asks a yes-or-no question at the terminal
