@@ -83,7 +83,8 @@ file that it makes are removed again. Exit code 0 if nothing is wrong, 1 if
 something is.
 
 Without URL it examines the labgate that runs with the same state folder, with
-its CA and the token of its Jupyter; if none runs, https://localhost:8443.
+its CA and the token of its Jupyter; if none runs, https://localhost:8443. Of
+several Jupyters behind it, one has to be named.
 
 The token or the password is asked for when it is needed, and sent to this
 address only. In scripts: --token-file, or LABGATE_DOCTOR_TOKEN or

@@ -5,7 +5,7 @@ this is and pins the cores, ``certificates`` makes one pair for everybody, ``ups
 the server behind every proxy, ``peers`` are the proxies, ``interpreter`` finds
 labgate's Python, ``process`` starts and weighs them, ``clients`` and ``wrk`` make the load,
 ``measures`` are what is asked, ``run`` interleaves them, ``targets`` judges, ``table``,
-``plot`` and ``results`` show it.
+``plot`` and ``results`` show it; ``report`` is what each bench does around that.
 
 ``hub`` measures the proxy of a JupyterHub, ``page`` how long a page takes.
 

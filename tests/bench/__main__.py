@@ -7,7 +7,6 @@ and left out.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,14 +14,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import plot, results
+from tests.bench import results
 from tests.bench.hub.command import HUB, hub
 from tests.bench.machine import LOAD_CORE, PROXY_CORE, Watch, described
 from tests.bench.measures import FULL, MEASURES, QUICK, Measure
 from tests.bench.page.command import PAGE, page
 from tests.bench.peers import PEERS, Labgate, Peer, labgates, program
+from tests.bench.report import find_peers, show
 from tests.bench.run import run
-from tests.bench.table import SUBJECT, print_tables
 
 console = Console(width=None if sys.stdout.isatty() else 240, highlight=False)
 
@@ -36,24 +35,18 @@ def main(arguments: Sequence[str]) -> int:
         return hub(console, arguments, options)
     measures = _chosen("measure", options.measures, {m.name: m for m in MEASURES})
     others = [_other_tree(path) for path in options.also]
-    peers = _found([*labgates(), *PEERS, *others], options.peers)
+    peers = find_peers(console, [*labgates(), *PEERS], options.peers, others)
+    load = "wrk" if program("wrk") else "an asyncio client (wrk is not found)"
+    console.print(
+        f"proxies on core {PROXY_CORE}; upstream and load on core {LOAD_CORE}, HTTP by {load}"
+    )
     for line in described():
         console.print(line)
     commit = results.commit()
     watch = Watch()
     scale = QUICK if options.quick else FULL
     samples = run(measures, peers, scale, lambda name: console.print(f"measuring {name} …"))
-    quiet = watch.quiet()
-    print_tables(console, samples)
-    console.print(str(quiet))
-    picture = results.PICTURE if options.write else options.plot
-    drawn = plot.draw(samples, picture)
-    console.print(f"drawn: {picture}" if drawn else plot.ABSENT)
-    if options.write:
-        command = f'make bench ARGS="{shlex.join(arguments)}"'
-        results.write(samples, peers, quiet, command, commit)
-        console.print(f"written: {results.FILE}")
-    return 1 if any(f"{SUBJECT} failed" in remark for remark in samples.remarks) else 0
+    return show(console, arguments, options, samples, peers, watch.quiet(), commit)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -88,31 +81,6 @@ def _chosen(kind: str, names: Sequence[str], known: dict[str, Measure]) -> list[
 
 def _other_tree(path: Path) -> Peer:
     return Labgate(path.resolve(), f"labgate:{path.resolve().name}")
-
-
-def _found(peers: Sequence[Peer], wanted: str) -> list[Peer]:
-    """The peers of this machine, each said with its version or how to get it."""
-    names = [name for name in wanted.split(",") if name]
-    unknown = set(names) - {peer.name for peer in peers}
-    if unknown:
-        known = ", ".join(peer.name for peer in peers)
-        sys.exit(f"There is no peer {', '.join(sorted(unknown))}: choose of {known}.")
-    present = []
-    for peer in peers:
-        # Another checkout was asked for by its own flag.
-        if names and peer.name not in names and not peer.name.startswith(f"{SUBJECT}:"):
-            continue
-        version = peer.version()
-        if version is None:
-            console.print(f"{peer.name}: not found ({peer.absent})")
-        else:
-            console.print(f"{peer.name}: {version}")
-            present.append(peer)
-    load = "wrk" if program("wrk") else "an asyncio client (wrk is not found)"
-    console.print(
-        f"proxies on core {PROXY_CORE}; upstream and load on core {LOAD_CORE}, HTTP by {load}"
-    )
-    return present
 
 
 if __name__ == "__main__":

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
 from rich.console import Console
 
-from tests.bench import plot, results
+from tests.bench import results
 from tests.bench.hub.figures import TARGETS
 from tests.bench.hub.measures import ManyRoutes, Restart
 from tests.bench.hub.peers import HubChp, HubLabgate
 from tests.bench.machine import Watch, described
 from tests.bench.measures import FULL, QUICK
-from tests.bench.peers import Peer
+from tests.bench.report import find_peers, show
 from tests.bench.run import run
-from tests.bench.table import SUBJECT, print_tables
 
 HUB = "hub"
 SETTING = (
@@ -36,15 +34,7 @@ SECONDS, REPETITIONS = 1.0, 3
 
 def hub(console: Console, arguments: Sequence[str], options: argparse.Namespace) -> int:
     """Measure and show; 1 when labgate itself failed."""
-    names = [name for name in options.peers.split(",") if name]
-    peers: list[Peer] = []
-    for peer in (HubLabgate(), HubChp()):
-        if names and peer.name not in names:
-            continue
-        version = peer.version()
-        console.print(f"{peer.name}: {version or f'not found ({peer.absent})'}")
-        if version is not None:
-            peers.append(peer)
+    peers = find_peers(console, [HubLabgate(), HubChp()], options.peers)
     for line in described():
         console.print(line)
     commit = results.commit()
@@ -54,14 +44,4 @@ def hub(console: Console, arguments: Sequence[str], options: argparse.Namespace)
     samples = run(
         [ManyRoutes(), Restart()], peers, scale, lambda name: console.print(f"measuring {name} …")
     )
-    quiet = watch.quiet()
-    print_tables(console, samples, TARGETS)
-    console.print(str(quiet))
-    picture = REPORT.picture if options.write else options.plot
-    drawn = plot.draw(samples, picture)
-    console.print(f"drawn: {picture}" if drawn else plot.ABSENT)
-    if options.write:
-        command = f'make bench ARGS="{shlex.join(arguments)}"'
-        results.write(samples, peers, quiet, command, commit, REPORT)
-        console.print(f"written: {REPORT.file}")
-    return 1 if any(f"{SUBJECT} failed" in remark for remark in samples.remarks) else 0
+    return show(console, arguments, options, samples, peers, watch.quiet(), commit, REPORT)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import plot, results
+from tests.bench import results
 from tests.bench.machine import Watch, described
 from tests.bench.page.figures import TARGETS
 from tests.bench.page.peers import page_peers
 from tests.bench.page.run import run
-from tests.bench.peers import Peer
-from tests.bench.table import print_tables
+from tests.bench.report import find_peers, show
 
 PAGE = "page"
 SETTING = (
@@ -51,15 +49,7 @@ REPETITIONS, QUICK_REPETITIONS = 5, 1
 
 def page(console: Console, arguments: Sequence[str], options: argparse.Namespace) -> int:
     """Measure and show."""
-    names = [name for name in options.peers.split(",") if name]
-    peers: list[Peer] = []
-    for peer in page_peers():
-        if names and peer.name not in names:
-            continue
-        version = peer.version()
-        console.print(f"{peer.name}: {version or f'not found ({peer.absent})'}")
-        if version is not None:
-            peers.append(peer)
+    peers = find_peers(console, page_peers(), options.peers)
     for line in described():
         console.print(line)
     commit = results.commit()
@@ -67,15 +57,5 @@ def page(console: Console, arguments: Sequence[str], options: argparse.Namespace
     repetitions = QUICK_REPETITIONS if options.quick else REPETITIONS
     pictures = Path(tempfile.gettempdir())
     samples = run(peers, repetitions, lambda said: console.print(f"{said} …"), pictures)
-    quiet = watch.quiet()
-    print_tables(console, samples, TARGETS)
-    console.print(str(quiet))
     console.print(f"what Chromium showed: {pictures}/labgate-page-*.png")
-    picture = REPORT.picture if options.write else options.plot
-    drawn = plot.draw(samples, picture)
-    console.print(f"drawn: {picture}" if drawn else plot.ABSENT)
-    if options.write:
-        command = f'make bench ARGS="{shlex.join(arguments)}"'
-        results.write(samples, peers, quiet, command, commit, REPORT)
-        console.print(f"written: {REPORT.file}")
-    return 0
+    return show(console, arguments, options, samples, peers, watch.quiet(), commit, REPORT)
