@@ -63,7 +63,8 @@ async def test_another_authority_is_not(url: str, state: Path, tmp_path: Path) -
     development_pair(tmp_path / "other", ["localhost"])
     for folder in (tmp_path / "other", tmp_path / "none"):
         out = await examined(url, folder)
-        assert "--ca FILE" in out
+        # A narrow terminal folds the line.
+        assert "--ca FILE" in " ".join(out.split())
         assert str(folder) not in out
         assert "acme" not in out
 

@@ -127,7 +127,8 @@ class Machine:
         return self.run("systemctl", "show", "--value", "--property", field, name).strip()
 
     def journal(self, unit: str = "labgate") -> str:
-        """The unit's log."""
+        """The unit's log, with all that the unit wrote before this call."""
+        self.run("journalctl", "--sync")
         return self.run("journalctl", "--no-pager", "--output", "cat", "--unit", unit)
 
     def booted(self) -> Self:
