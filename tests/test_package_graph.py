@@ -18,23 +18,27 @@ from tests.package_graph import (
     violations,
 )
 
-IMPORTS = imports_of()
+
+@pytest.fixture(scope="module")
+def imports() -> list[Import]:
+    """All imports inside ``proxy/``."""
+    return imports_of()
 
 
-def test_imports_point_one_way() -> None:
-    assert violations(IMPORTS, LAYERS) == []
+def test_imports_point_one_way(imports: list[Import]) -> None:
+    assert violations(imports, LAYERS) == []
 
 
-def test_no_file_imports_itself_in_a_circle() -> None:
-    assert circle(file_graph(IMPORTS)) == []
+def test_no_file_imports_itself_in_a_circle(imports: list[Import]) -> None:
+    assert circle(file_graph(imports)) == []
 
 
-def test_no_package_imports_itself_in_a_circle() -> None:
-    assert circle(package_graph(IMPORTS)) == []
+def test_no_package_imports_itself_in_a_circle(imports: list[Import]) -> None:
+    assert circle(package_graph(imports)) == []
 
 
-def test_every_layer_is_there() -> None:
-    present = {package_of(name) for found in IMPORTS for name in found}
+def test_every_layer_is_there(imports: list[Import]) -> None:
+    present = {package_of(name) for found in imports for name in found}
     assert set(LAYERS) == present
 
 

@@ -135,6 +135,7 @@ def test_logging_out_in_a_browser(browser: Browser, htpasswd: Path, tmp_path: Pa
         context.close()
 
 
+@pytest.mark.deployment
 def test_guessing_jupyters_password(htpasswd: Path, tmp_path: Path) -> None:
     with (
         Jupyter(tmp_path, hashed_password=hash_passphrase(PASSWORD)) as jupyter,

@@ -169,7 +169,7 @@ def serves_on_and_stops(
     ("command", "number"),
     [
         (("serve",), signal.SIGTERM),
-        (("serve", "--workers", "2"), signal.SIGTERM),
+        pytest.param(*(("serve", "--workers", "2"), signal.SIGTERM), marks=pytest.mark.deployment),
         (("up", "--launch", "none"), signal.SIGINT),
     ],
     ids=["serve", "workers", "up"],

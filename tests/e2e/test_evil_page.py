@@ -266,6 +266,7 @@ def test_a_foreign_page_writes_a_file(
     assert own(victim, "POST", f"/api/contents/{front.name}")["name"]
 
 
+@pytest.mark.deployment
 def test_a_foreign_page_logs_nobody_out(front: Front, victim: Page, attacker: Page) -> None:
     """Jupyter logs out by GET, and a link, or a redirect, is a GET."""
     attacker.evaluate("a => { location.href = a }", f"{front.origin}/logout?by={front.name}")

@@ -399,6 +399,7 @@ class TestPage:
         expect(page.locator("#details")).to_contain_text(hostile)
         assert page.title() == "labgate inspector"
 
+    @pytest.mark.deployment
     def test_keys_and_sending_again(self, bench: Inspect, page: Page) -> None:
         ask(bench, "GET", "/api/kernelspecs?mine")
         page.goto(bench.page)

@@ -365,6 +365,7 @@ def test_what_does_not_fit_into_a_row_ends_with_an_ellipsis(
     )
 
 
+@pytest.mark.deployment
 def test_the_page_lives_through_a_restart(tmp_path: Path, page: Page) -> None:
     labgate = Labgate(
         tmp_path,

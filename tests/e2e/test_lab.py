@@ -201,6 +201,7 @@ def test_a_big_file_goes_up_and_down_with_flat_memory(
     assert down < FLAT_BYTES
 
 
+@pytest.mark.deployment
 def test_labgate_restarts_under_an_open_page(
     page: Page, labgate: Labgate, jupyter: Jupyter
 ) -> None:
@@ -218,6 +219,7 @@ def test_labgate_restarts_under_an_open_page(
     shoot(page, "lab-10-labgate-is-back")
 
 
+@pytest.mark.deployment
 def test_jupyter_restarts_under_an_open_page(
     page: Page, labgate: Labgate, jupyter: Jupyter
 ) -> None:
@@ -245,6 +247,7 @@ def test_jupyter_restarts_under_an_open_page(
     shoot(page, "lab-13-new-kernel")
 
 
+@pytest.mark.deployment
 def test_a_page_opened_too_early_opens_by_itself(page: Page, tmp_path: Path) -> None:
     jupyter = Jupyter(tmp_path)
     complaints: list[str] = []

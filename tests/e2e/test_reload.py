@@ -129,7 +129,7 @@ def echoes(opened: ClientConnection) -> bool:
     return opened.recv(30) == "still there?"
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.deployment)])
 def test_under_load_nothing_is_lost(workers: int, first: str, second: str, tmp_path: Path) -> None:
     """The upstream, the certificate, logins: each by a reload, and all at once."""
     served = Served(tmp_path, first, workers)

@@ -137,6 +137,7 @@ def pair_flags(folder: Path) -> list[str]:
     return ["--cert", str(folder / "fullchain.pem"), "--key", str(folder / "privkey.pem")]
 
 
+@pytest.mark.deployment
 async def test_nobody_notices(tmp_path: Path) -> None:
     live = tmp_path / "live"
     live.mkdir()

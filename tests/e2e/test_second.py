@@ -57,6 +57,7 @@ LAUNCHED = ("up", "--launch", "process", "--folder", "/tmp")
 PLAIN = ("up", "--launch", "none", "--upstream", "http://127.0.0.1:9")
 
 
+@pytest.mark.deployment
 @pytest.mark.jupyter
 @pytest.mark.usefixtures("jupyterlab")
 def test_the_same_state_folder(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def activated(folder: Path, upstream: str, *more: str) -> Iterator[ActivatedLabg
         yield labgate
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.deployment)])
 def test_a_restart_loses_nothing(workers: str, behind: str, tmp_path: Path) -> None:
     """Over kept connections, and over those that come while no labgate runs."""
     with activated(tmp_path, behind, "--workers", workers) as labgate, labgate:

@@ -96,7 +96,7 @@ def test_what_runs(tmp_path: Path, jupyter: Jupyter, workers: int) -> None:
 
 @pytest.mark.jupyter
 @pytest.mark.usefixtures("jupyterlab")
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [2, pytest.param(1, marks=pytest.mark.deployment)])
 def test_a_lockout_is_lifted_in_all_workers(tmp_path: Path, jupyter: Jupyter, workers: int) -> None:
     with serving(tmp_path, jupyter, "--workers", str(workers)) as labgate:
         lock_out(labgate)

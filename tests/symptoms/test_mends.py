@@ -10,8 +10,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider
-from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
 
 from proxy.config.load import load
@@ -69,6 +67,13 @@ def test_the_server_accepts_its_mends(
 
 @pytest.mark.parametrize(("server", "symptom"), rows("jupyter"))
 def test_jupyter_has_the_settings_that_a_mend_names(server: str, symptom: str) -> None:
+    # It takes a second to import, and every worker of pytest-xdist imports this file.
+    from jupyter_server.auth.identity import (  # noqa: PLC0415
+        IdentityProvider,
+        PasswordIdentityProvider,
+    )
+    from jupyter_server.serverapp import ServerApp  # noqa: PLC0415
+
     config = Config()
     exec(mend(symptom, {**FACTS, "domain": "lab.example.org"})[server], {"c": config})
     known = {
