@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -81,10 +83,17 @@ def test_what_no_login_could_repeat(
     assert not passphrase or passphrase not in err
 
 
-def test_a_missing_file_stops_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_stops_the_start(tmp_path: Path) -> None:
     missing = str(tmp_path / "htpasswd")
     upstream = ["--upstream", "http://127.0.0.1:2", "--no-tls", "--http-port", "1"]
-    assert command(["serve", *upstream, "--htpasswd", missing]) == 1
-    err = capsys.readouterr().err
-    assert f"{missing} (access.htpasswd) cannot be read" in err
-    assert f"labgate password --htpasswd USER >> {missing}" in err
+    # A process of its own: labgate ignores SIGTERM from its end on, and so would this one.
+    ran = subprocess.run(
+        [sys.executable, "-m", "proxy", "serve", *upstream, "--htpasswd", missing],
+        env=os.environ | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert f"{missing} (access.htpasswd) cannot be read" in ran.stderr
+    assert f"labgate password --htpasswd USER >> {missing}" in ran.stderr
