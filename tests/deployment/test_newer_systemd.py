@@ -27,13 +27,14 @@ def test_a_reload_is_waited_for_and_done_once(newer_machine: Machine) -> None:
     change(machine, "limits", "keep_alive_seconds = 70")
     machine.run("systemctl", "reload", "labgate")
     done = "The configuration was reloaded: changed limits.keep_alive_seconds."
-    assert machine.unit("labgate", "StatusText") == done
+    assert done in machine.journal()
     assert machine.journal().count("the configuration is read again") == 1
     change(machine, "access", "allow = 'nowhere'")
     machine.run("systemctl", "reload", "labgate", codes=[1])
     refused = "access.allow: 'nowhere' is neither an address nor a range"
     said = machine.run("systemctl", "status", "--no-pager", "--lines=0", "labgate")
-    assert 'Status: "Reload refused, the configuration from before stays' in said
+    # labgate's state, which is sent two seconds later at most, begins with the same words.
+    assert 'status: "reload refused, the configuration from before stays' in said.lower()
     assert refused in said
     assert machine.journal().count("the configuration is read again") == 2
     assert machine.unit("labgate", "ActiveState") == "active"
