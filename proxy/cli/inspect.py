@@ -26,6 +26,7 @@ from proxy.app import Application
 from proxy.cli.administration import start_admin
 from proxy.config.settings import Settings
 from proxy.inspector.rows import escaped, json_line, row, whole, why
+from proxy.runtime import ending_signals
 from proxy.service.instance import Instance
 from proxy.service.live_configuration import LiveConfiguration
 from proxy.service.state_folder import instance_folder
@@ -190,8 +191,7 @@ async def inspect(settings: Settings, options: InspectOptions) -> int:
 
     def end() -> None:
         # Once: a second Ctrl-C must not keep the first from ending what was begun.
-        for number in signals:
-            loop.add_signal_handler(number, lambda: None)
+        ending_signals.ignore(signals)
         task.cancel()
 
     for number in signals:

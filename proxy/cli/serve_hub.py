@@ -22,6 +22,7 @@ from proxy.hub.admin import HubInstance, make_hub_admin_app
 from proxy.hub.hub_proxy import HubProxy
 from proxy.hub.listeners import AppListener
 from proxy.hub.options import HubOptions
+from proxy.runtime import ending_signals
 from proxy.runtime.instance_lock import name_owner, storage_claim
 from proxy.runtime.listen_fds import passed_sockets
 from proxy.runtime.sd_notify import sd_notify
@@ -146,10 +147,7 @@ def _signals(hub: HubProxy, stopping: asyncio.Event, force: asyncio.Event) -> It
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.remove_signal_handler(number)
-            # Another signal during the exit must not change the exit code.
-            signal.signal(number, signal.SIG_IGN)
+        ending_signals.ignore([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
 
 def _with_token(options: HubOptions, state_folder: Path) -> HubOptions:

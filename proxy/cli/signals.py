@@ -17,6 +17,7 @@ from proxy.cli.side_listeners import with_side_listeners
 from proxy.config.settings import Settings
 from proxy.jupyter.launcher import STOP_SECONDS as JUPYTER_STOP_SECONDS
 from proxy.jupyter.supervision import is_interactive
+from proxy.runtime import ending_signals
 from proxy.runtime.tasks import spawn
 from proxy.service.lifetime import Lifetime
 from proxy.service.live_configuration import LiveConfiguration, Serving
@@ -78,10 +79,7 @@ async def until_stopped(
             await app.wait_for_clients(limit, lifetime.force)
             await app.stop(lifetime.force)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-            # Another signal during the exit must not change the exit code.
-            signal.signal(number, signal.SIG_IGN)
+        ending_signals.ignore([signal.SIGINT, signal.SIGTERM])
     return 1 if lifetime.handover.is_lost else 0
 
 
