@@ -54,6 +54,7 @@ STATE_SECONDS = 20.0
 """Within this it must serve once it has the state, because others wait meanwhile."""
 CLAIM = "claim:"
 LOGINS = "logins"
+_BUSY = "Another process is taking over from this labgate. Wait for it."
 _NOT_FOR_A_SUCCESSOR = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID")
 
 
@@ -96,7 +97,7 @@ class Handover:
         self.successor = 0
         self.is_lost = False
         self._serving = asyncio.Event()
-        self._busy = self._frozen = False
+        self._busy = self._starting = self._frozen = False
         self._connect_seconds = connect_seconds
         self._serving_seconds = serving_seconds
 
@@ -106,10 +107,7 @@ class Handover:
         Raises:
             StartError: Nobody can take over, or somebody does already.
         """
-        if self.obstacle:
-            raise StartError(self.obstacle)
-        if self._busy:
-            raise StartError("Another process is taking over from this labgate. Wait for it.")
+        self._check_is_idle()
         path = socket_path(state_folder, f"takeover-{secrets.token_hex(4)}.sock")
         listening = bind_private(path)
         self._busy = True
@@ -117,13 +115,34 @@ class Handover:
         return path
 
     async def start_successor(self) -> int:
-        """Start labgate again as it was started, but to take over; returns its process id.
+        """Start labgate again as it was started, but to take over; returns the successor's id.
 
         Raises:
-            StartError: It did not; this labgate goes on.
+            StartError: It did not; this labgate goes on. Or another process takes over already.
+        """
+        self._check_is_idle()
+        if self._starting:
+            raise StartError(_BUSY)
+        self._starting = True
+        try:
+            return await self._start_successor()
+        finally:
+            self._starting = False
+
+    def _check_is_idle(self) -> None:
+        """Check that a successor may come.
+
+        Raises:
+            StartError: Nobody can take over, or somebody does or did already.
         """
         if self.obstacle:
             raise StartError(self.obstacle)
+        if self.successor:
+            raise StartError(f"Process {self.successor} serves already; this labgate ends.")
+        if self._busy:
+            raise StartError(_BUSY)
+
+    async def _start_successor(self) -> int:
         command = [*sys.orig_argv, *(() if "--take-over" in sys.argv else ("--take-over",))]
         inherited = {
             name: value for name, value in os.environ.items() if name not in _NOT_FOR_A_SUCCESSOR
@@ -149,7 +168,7 @@ class Handover:
                 "The new labgate has ended, and this one goes on; the log says why. "
                 "`labgate check` finds what is wrong with the configuration."
             )
-        return process.pid
+        return self.successor
 
     async def _hand_over(self, listening: socket.socket) -> None:
         channel = None

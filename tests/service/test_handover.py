@@ -142,6 +142,30 @@ async def test_a_successor_that_takes_too_long(sockets: Path) -> None:
     assert handover.successor == 0
 
 
+async def test_a_second_upgrade_is_refused_while_one_is_under_way(
+    monkeypatch: pytest.MonkeyPatch, sockets: Path
+) -> None:
+    """Its own process would be refused, and the first one's success would be taken for its."""
+    until_opened = sockets / "fifo"
+    os.mkfifo(until_opened)
+    monkeypatch.setattr(sys, "orig_argv", ["sh", "-c", 'read -r _ < "$0"', str(until_opened)])
+    handover = Handover()
+    upgrade = asyncio.ensure_future(handover.start_successor())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        with pytest.raises(StartError, match="is taking over"):
+            await handover.start_successor()
+    with connected(handover.offer(sockets)) as channel:
+        await exchanged(channel, NEWER)
+        await exchanged(channel, {"serving": True})
+    assert await upgrade == os.getpid()
+    until_opened.write_bytes(b"")
+    with pytest.raises(StartError, match=f"Process {os.getpid()} serves already"):
+        await handover.start_successor()
+    with pytest.raises(StartError, match=f"Process {os.getpid()} serves already"):
+        handover.offer(sockets)
+
+
 async def test_a_successor_that_never_serves_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
     monkeypatch.setattr(sys, "orig_argv", sleeping)
