@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from proxy.admin.json_body import bad_request, json_body
 from proxy.admin.protection import SESSION
 from proxy.inspector.curl import to_curl
 from proxy.inspector.exchange import Exchange
@@ -49,12 +50,12 @@ class ExchangesApi:
 
     async def switch(self, request: web.Request) -> web.Response:
         """``POST state``: ``{"on": …, "content": …}``."""
-        wanted = await _json(request)
+        wanted = await json_body(request)
         if not isinstance(wanted, Mapping):
-            raise _bad("the state is an object with on and content")
+            raise bad_request("the state is an object with on and content")
         on, content = wanted.get("on", True), wanted.get("content", False)
         if not isinstance(on, bool) or not isinstance(content, bool):
-            raise _bad("on and content are true or false")
+            raise bad_request("on and content are true or false")
         self.inspector.switch(CaptureOptions(content=content) if on else None)
         return web.json_response(self.capture_state())
 
@@ -64,7 +65,7 @@ class ExchangesApi:
         try:
             after = int(request.query.get("after", "0"))
         except ValueError:
-            raise _bad("after is the number of an exchange") from None
+            raise bad_request("after is the number of an exchange") from None
         found = [
             exchange.summary()
             for exchange in self.inspector.ring
@@ -105,9 +106,9 @@ class ExchangesApi:
         try:
             exchanges = await asyncio.to_thread(_exchanges_in, await request.text())
         except HarError as error:
-            raise _bad(str(error)) from None
+            raise bad_request(str(error)) from None
         except (ValueError, RecursionError):
-            raise _bad("this is no JSON") from None
+            raise bad_request("this is no JSON") from None
         for exchange in exchanges:
             self.inspector.ring.add(exchange)
         return web.json_response({"read": len(exchanges)})
@@ -147,7 +148,7 @@ def filter_of(request: web.Request) -> Filter:
     try:
         return parse_filter(request.query.get("filter", ""))
     except FilterError as error:
-        raise _bad(str(error)) from None
+        raise bad_request(str(error)) from None
 
 
 # These two take seconds for a large archive, and run in a thread: the proxying goes on meanwhile.
@@ -159,14 +160,3 @@ def _archive_of(exchanges: Sequence[Exchange]) -> str:
 
 def _exchanges_in(archive: str) -> Sequence[Exchange]:
     return from_har(json.loads(archive))
-
-
-async def _json(request: web.Request) -> Any:
-    try:
-        return await request.json()
-    except (ValueError, RecursionError):
-        raise _bad("this is no JSON") from None
-
-
-def _bad(sentence: str) -> web.HTTPBadRequest:
-    return web.HTTPBadRequest(text=json.dumps({"error": sentence}), content_type="application/json")

@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from proxy.admin.json_body import json_body
 from proxy.inspector.captured_text import captured_fields
 from proxy.inspector.exchange import CapturedHead, Exchange
 from proxy.inspector.failure import explain_replayed
@@ -63,13 +64,11 @@ class Replay:
     async def handle(self, request: web.Request, original: Exchange) -> web.Response:
         """``POST exchanges/NUMBER/replay``; the answer names the new exchange."""
         try:
-            number = await self.send(await request.json(), original)
+            number = await self.send(await json_body(request), original)
         except ReplayRefused as error:
             return web.json_response({"error": str(error)}, status=409)
         except ReplayError as error:
             return web.json_response({"error": str(error)}, status=400)
-        except ValueError:
-            return web.json_response({"error": "this is no JSON"}, status=400)
         return web.json_response({"number": number})
 
     async def send(self, given: Any, original: Exchange) -> int:

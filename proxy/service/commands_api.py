@@ -1,6 +1,7 @@
 """The calls of ``labgate status``, ``reload``, ``stop`` and others on the admin socket.
 
-Only the socket has them, never the inspector's page. Tested by tests/e2e/test_status.py.
+Only the socket has them, never the inspector's page. Tested by tests/service/test_commands_api.py
+and tests/e2e/test_status.py.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 
 from aiohttp import web
 
+from proxy.admin.json_body import bad_request, json_body
 from proxy.admin.protection import BASE
 from proxy.errors import StartError
 from proxy.service.instance import Instance
@@ -50,14 +52,13 @@ def command_routes(instance: Instance) -> list[web.RouteDef]:
 
     async def unlock(request: web.Request) -> web.Response:
         try:
-            lifted = await instance.unlock(str((await request.json())["address"]))
+            lifted = await instance.unlock(await _address(request))
         except StartError as error:
             return web.json_response({"error": str(error)}, status=400)
         return web.json_response({"lifted": lifted})
 
     async def log(request: web.Request) -> web.StreamResponse:
-        count = int(request.query.get("lines", "100"))
-        lines = instance.log(min(max(count, 0), MAX_LINES), follow="follow" in request.query)
+        lines = instance.log(_number_of_lines(request), follow="follow" in request.query)
         response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
         try:
             async for line in lines:
@@ -80,3 +81,20 @@ def command_routes(instance: Instance) -> list[web.RouteDef]:
         web.post(api + "upgrade", upgrade),
         web.post(api + "unlock", unlock),
     ]
+
+
+async def _address(request: web.Request) -> str:
+    """The address in ``{"address": …}``."""
+    body = await json_body(request)
+    address = body.get("address") if isinstance(body, dict) else None
+    if not isinstance(address, str):
+        raise bad_request('this call wants an IP address: {"address": "192.0.2.1"}')
+    return address
+
+
+def _number_of_lines(request: web.Request) -> int:
+    try:
+        count = int(request.query.get("lines", "100"))
+    except ValueError:
+        raise bad_request("lines is a number") from None
+    return min(max(count, 0), MAX_LINES)

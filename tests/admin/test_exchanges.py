@@ -62,6 +62,19 @@ async def test_on_and_off(page: Page, recorders: list[Recorder | None]) -> None:
         assert (await page.post("state", body, status=400))["error"]
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [("on", "application/json"), ("[" * 100_000, "application/json"), ("{}", "a/b; charset=none")],
+)
+async def test_what_is_no_json(page: Page, body: str, content_type: str) -> None:
+    page.inspector.ring.add(exchange())
+    fields = page.own | {"Content-Type": content_type}
+    for call in ("state", "exchanges/1/replay"):
+        async with page.client.post(f"{BASE}api/{call}", data=body, headers=fields) as response:
+            assert response.status == 400
+            assert (await response.json())["error"] == "this is no JSON"
+
+
 async def test_clear(page: Page) -> None:
     page.inspector.ring.add(exchange())
     assert (await page.post("clear", {}))["held"] == 0
