@@ -58,8 +58,7 @@ class Journal:
         self._lines = 0
         self._descriptor: int | None = None
         self._failed = self._cut = False
-        # The lines since the file began to be written anew; None while it is not.
-        self._meanwhile: list[bytes] | None = None
+        self._new: _NewFile | None = None
 
     def load(self) -> list[StoredRoute]:
         """The routes that the file has; it is written anew.
@@ -105,25 +104,18 @@ class Journal:
         Raises:
             OSError: It cannot be written; the old one is still there.
         """
-        if self._meanwhile is not None:
+        if self._new is not None:
             return
-        meanwhile: list[bytes] = []
-        self._meanwhile = meanwhile
-        abandoned = threading.Event()
-
-        def write() -> Path:
-            written = write_beside(self._path, _lines(routes))
-            if abandoned.is_set():
-                written.unlink()
-            return written
-
+        new = self._new = _NewFile(self._path, routes)
         try:
-            new = await run_in_daemon_thread("routes", write)
-            self._replace(new, meanwhile)
+            written = await run_in_daemon_thread("routes", new.write)
+            if not new.is_abandoned:
+                self._replace(written, new.meanwhile)
+                self._lines = len(routes) + len(new.meanwhile)
         finally:
-            abandoned.set()
-            self._meanwhile = None
-        self._lines = len(routes) + len(meanwhile)
+            new.abandon()
+            if self._new is new:
+                self._new = None
 
     def rewrite_now(self, routes: Sequence[StoredRoute]) -> None:
         """The same before anything is served, or after.
@@ -152,7 +144,13 @@ class Journal:
         return self._lines > 2 * routes + SPARE_LINES
 
     def close(self) -> None:
-        """Close the file."""
+        """Leave the file as it is from here on: another process may write it now."""
+        if self._new is not None:
+            self._new.abandon()
+            self._new = None
+        self._close()
+
+    def _close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -163,24 +161,20 @@ class Journal:
         Raises:
             OSError: It cannot be; the old one is still there.
         """
-        try:
-            if meanwhile:
-                with new.open("ab") as file:
-                    file.writelines(meanwhile)
-            new.replace(self._path)
-        except OSError:
-            new.unlink(missing_ok=True)
-            raise
+        if meanwhile:
+            with new.open("ab") as file:
+                file.writelines(meanwhile)
+        new.replace(self._path)
         self._reopen()
 
     def _reopen(self) -> None:
         """What was open is no longer the file of this name; the next line opens the new one."""
-        self.close()
+        self._close()
         self._cut = False
 
     def _append(self, line: bytes) -> None:
-        if self._meanwhile is not None:
-            self._meanwhile.append(line)
+        if self._new is not None:
+            self._new.meanwhile.append(line)
         try:
             self._write(line)
         except OSError as error:
@@ -208,6 +202,47 @@ class Journal:
             self._cut = written < len(line)
         if written < len(line):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class _NewFile:
+    """The file that is to take the old one's place, while a thread writes it.
+
+    Attributes:
+        meanwhile: The lines that came since it was begun.
+        is_abandoned: Whether nobody wants it any more.
+
+    Args:
+        path: Of the old one.
+        routes: What it has.
+    """
+
+    def __init__(self, path: Path, routes: Sequence[StoredRoute]) -> None:
+        self.meanwhile: list[bytes] = []
+        self.is_abandoned = False
+        self._path, self._routes = path, routes
+        self._written: Path | None = None
+        # Whichever comes last of the thread's end and ``abandon`` removes it.
+        self._lock = threading.Lock()
+
+    def write(self) -> Path:
+        """Write it, in a thread; returns where it is.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        written = write_beside(self._path, _lines(self._routes))
+        with self._lock:
+            self._written = written
+            if self.is_abandoned:
+                written.unlink()
+        return written
+
+    def abandon(self) -> None:
+        """Remove it, if it has not taken the old one's place."""
+        with self._lock:
+            self.is_abandoned = True
+            if self._written is not None:
+                self._written.unlink(missing_ok=True)
 
 
 def _lines(routes: Sequence[StoredRoute]) -> bytes:

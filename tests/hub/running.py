@@ -7,6 +7,7 @@ import http.client
 import inspect
 import json
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -349,3 +350,14 @@ def folder_of(tmp_path: Path, *files: tuple[str, str]) -> Path:
     for name, text in files:
         (tmp_path / name).write_text(text)
     return tmp_path
+
+
+@contextmanager
+def limited(kind: int, value: int) -> Iterator[None]:
+    """Let the system refuse this process more of something."""
+    soft, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (value, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, (soft, hard))

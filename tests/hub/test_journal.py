@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 from pathlib import Path
 
 import pytest
 
 from proxy.errors import StartError
 from proxy.hub.journal import SPARE_LINES, Journal, StoredRoute
+from tests.hub.running import limited
 
 ADA = StoredRoute("/user/ada", '{"target":"http://h:1","user":"ada"}', 12.5)
 BOB = StoredRoute("/user/bob", '{"target":"http://h:2"}', 3.0)
@@ -37,17 +37,6 @@ def test_what_was_added_is_there_again(tmp_path: Path) -> None:
     assert loaded(path) == [ADA._replace(last_activity=99.0)]
     assert path.stat().st_mode & 0o777 == 0o600
     journal.close()
-
-
-@contextmanager
-def limited(kind: int, value: int) -> Iterator[None]:
-    """Let the system refuse this process more of something."""
-    soft, hard = resource.getrlimit(kind)
-    resource.setrlimit(kind, (value, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(kind, (soft, hard))
 
 
 @pytest.mark.parametrize(
@@ -164,6 +153,43 @@ async def test_what_changes_while_it_is_written_anew_is_kept(tmp_path: Path) -> 
     await writing
     journal.add(BOB._replace(path="/user/cleo"))
     assert [route.path for route in loaded(path)] == ["/user/bob", "/user/cleo"]
+    journal.close()
+
+
+async def test_a_journal_that_is_left_while_it_is_written_anew(tmp_path: Path) -> None:
+    """As at a takeover: what the other process writes stays."""
+    path = tmp_path / "routes"
+    journal = Journal(path)
+    journal.load()
+    journal.add(ADA)
+    writing = asyncio.ensure_future(journal.rewrite([ADA]))
+    await asyncio.sleep(0)
+    journal.close()
+    other = Journal(path)
+    assert other.load() == [ADA]
+    other.add(BOB)
+    await writing
+    assert loaded(path) == [ADA, BOB]
+    assert [file.name for file in tmp_path.iterdir()] == ["routes"]
+    other.close()
+
+
+async def test_a_new_file_that_was_just_written_is_removed_if_nobody_wants_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "routes"
+    journal = Journal(path)
+    journal.load()
+    writing = asyncio.ensure_future(journal.rewrite([ADA]))
+    await asyncio.sleep(0)
+    for thread in threading.enumerate():
+        if thread.name == "routes":
+            thread.join()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert [file.name for file in tmp_path.iterdir()] == ["routes"]
+    assert loaded(path) == []
     journal.close()
 
 
