@@ -42,6 +42,7 @@ log = logging.getLogger("labgate")
 
 HOUSEKEEPING_SECONDS = 2.0
 SAVE_SECONDS = 60.0
+OPEN_AGAIN_SECONDS = 1.0
 
 Serving: TypeAlias = "HubApplication | HubWorkers"
 
@@ -177,7 +178,15 @@ class HubProxy:
         """Go on as before: the successor does not serve."""
         self._succession.withdraw()
         self._use_journal()
-        await self._api.open(self.ports.duplicates(API))
+        while True:
+            try:
+                await self._api.open(self.ports.duplicates(API))
+                return
+            except OSError as error:
+                # The Hub can do nothing without it; whoever calls waits in the socket's queue.
+                log.error("the API cannot be opened again yet: %s", error.strerror or error)
+                await self._api.close()
+            await asyncio.sleep(OPEN_AGAIN_SECONDS)
 
     def leave_to_others(self) -> None:
         """Accept nothing new, and follow the routes of the successor."""

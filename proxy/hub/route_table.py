@@ -235,11 +235,11 @@ class RouteTable:
         """Write the file anew with the routes that are here, and keep it from now on.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: It cannot be written yet; ``save`` tries it again.
         """
         if self._unread_journal is not None:
-            self._unread_journal.rewrite_now(self._stored())
             self._journal = self._unread_journal
+            self._journal.rewrite_now(self._stored())
 
     def close_connections(self) -> None:
         """Close every idle connection."""

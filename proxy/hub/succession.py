@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import Sequence
 
@@ -79,11 +80,15 @@ class Succession:
         """Descriptors for ``take``.
 
         Raises:
-            OSError: There is no room for the routes.
+            OSError: There is no room for the routes, or no descriptor is left.
         """
         routes = json.dumps(self._shared.table.passed()).encode("ascii")
         file = socket_passing.file_of(routes)
-        self._given, other = socket.socketpair()
+        try:
+            self._given, other = socket.socketpair()
+        except OSError:
+            os.close(file)
+            raise
         self._given.setblocking(False)
         return [file, other.detach()]
 

@@ -180,12 +180,12 @@ class Handover:
             log.warning("nobody takes over: %s; this labgate goes on", error or "it took too long")
         finally:
             remove_private(listening)
-            self._busy = False
             if channel is not None:
                 channel.close()
             if not self.successor:
                 self.may_restart_jupyter.set()
                 await self._thaw()
+            self._busy = False
 
     async def _talk(self, channel: socket.socket) -> None:
         hello = await _receive(channel, self._connect_seconds)

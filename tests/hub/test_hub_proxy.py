@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
+import os
+import resource
 import socket
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from tests.hub.running import (
     ask,
     echo_target,
     in_thread,
+    limited,
     unused_port,
 )
 
@@ -164,6 +167,20 @@ async def test_a_takeover_that_fails_late_loses_no_change_of_the_hub(tmp_path: P
         writer.close()
         assert list((await asyncio.to_thread(proxy.api, "GET")).json) == ["/kept", "/late"]
         assert b'"/late"' in storage.read_bytes()
+
+
+def test_the_api_opens_again_after_a_failed_takeover_although_no_descriptor_is_left(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with in_thread() as proxy:
+        keeping: list[asyncio.Task[None]] = []
+        for descriptor in proxy.call(proxy.hub.hand_over_routes):
+            os.close(descriptor)
+        with limited(resource.RLIMIT_NOFILE, 0):
+            proxy.call(lambda: keeping.append(asyncio.ensure_future(proxy.hub.keep_routes())))
+            until(lambda: keeping[0].done() or "cannot be opened again" in caplog.text, "neither")
+        assert not keeping[0].done()
+        assert proxy.api("GET").status == 200
 
 
 def test_a_file_that_is_refused_stays_as_it_is(tmp_path: Path) -> None:

@@ -197,3 +197,25 @@ def test_who_left_the_file_to_a_successor_writes_nothing(tmp_path: Path) -> None
     assert path.read_bytes().startswith(before)
     assert b'"/b"' in path.read_bytes()
     first.leave_journal()
+
+
+async def test_a_file_that_cannot_be_written_after_a_takeover_is_written_later(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "folder" / "routes"
+    first = table(journal=Journal(path))
+    first.load()
+    first.add("/a", {"target": "http://h:1"})
+    first.leave_journal()
+    away = path.parent.rename(tmp_path / "away")
+    path.parent.write_text("in the way")
+    with pytest.raises(OSError, match="Not a directory"):
+        first.use_journal()
+    path.parent.unlink()
+    away.rename(path.parent)
+    first.add("/b", {"target": "http://h:1"})
+    await first.save()
+    first.leave_journal()
+    again = table(journal=Journal(path))
+    assert again.load() == 2
+    again.leave_journal()
