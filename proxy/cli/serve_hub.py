@@ -27,6 +27,7 @@ from proxy.runtime.instance_lock import name_owner, storage_claim
 from proxy.runtime.listen_fds import passed_sockets
 from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.secret_files import read_or_create_secret
+from proxy.service.handover import Handover
 from proxy.service.lifetime import Lifetime
 from proxy.service.takeover import Takeover
 
@@ -51,7 +52,7 @@ async def serve_hub(options: HubOptions, state_folder: Path, *, take_over: bool 
         StartError: It cannot start.
     """
     options = _with_token(options, state_folder)
-    hub, lifetime = HubProxy(options), Lifetime()
+    hub, lifetime = HubProxy(options), Lifetime(handover=Handover("hub"))
     handover, stopping = lifetime.handover, asyncio.Event()
     handover.ports = hub.ports.named
     handover.freeze, handover.thaw = hub.hand_over_routes, hub.keep_routes
@@ -88,7 +89,7 @@ async def _start(hub: HubProxy, lifetime: Lifetime, state_folder: Path, *, take_
         StartError: It cannot start.
     """
     if take_over:
-        lifetime.takeover = await Takeover.begin(state_folder)
+        lifetime.takeover = await Takeover.begin(state_folder, "hub")
         if lifetime.takeover is None:
             log.info("no labgate runs with this state folder: nothing to take over")
     await hub.start(passed_sockets(), lifetime.takeover)

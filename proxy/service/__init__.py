@@ -6,6 +6,7 @@
 - ``lifetime`` what one labgate gets from the one before, and gives to the one after
 - ``takeover`` the successor's side of it
 - ``handover`` the predecessor's side of it
+- ``hello`` what both say first, and who may not take over from whom
 - ``detached_process`` the successor that the predecessor starts
 - ``status``       the facts of ``labgate status``; pure
 - ``unit_name``    the systemd unit that this process belongs to

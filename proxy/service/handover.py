@@ -3,8 +3,8 @@
 A successor asks on the admin socket, and is given a socket of its own to talk over. Messages are
 lines of JSON; both sides ignore keys that they do not know, so either may be the newer version.
 
-- successor: ``{"protocol": 1, "version": "…", "pid": …}``
-- here: ``{"protocol": 1, "version": "…", "pid": …, "names": […]}`` with a descriptor for each name
+- successor: ``{"protocol": 1, "version": "…", "pid": …, "kind": "site"}``, or ``"hub"``
+- here: the same (``service.hello``) with ``"names": […]``, and with a descriptor for each name
   (``https:443``, ``http:80`` with the configured port, ``admin``, ``metrics``, ``claim:…``, and
   ``logins``, a file with the ``LoginState``), or ``{"refused": "…"}``
 - successor, when it needs nothing else any more: ``{"state": true}``, if there is more to be had
@@ -32,7 +32,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from proxy import __version__
 from proxy.access.login_state import LoginState
 from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import bind_private, peer_pid, remove_private
@@ -43,10 +42,10 @@ from proxy.runtime.instance_lock import HeldClaim
 from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.tasks import spawn
 from proxy.service.detached_process import DetachedProcess
+from proxy.service.hello import PROTOCOL, Kind, hello, refusal
 
 log = logging.getLogger("labgate")
 
-PROTOCOL = 1
 CONNECT_SECONDS = 10.0
 SERVING_SECONDS = 300.0
 """Within this the successor must serve: its Jupyter may have to be started."""
@@ -76,12 +75,16 @@ class Handover:
         is_lost: Whether the successor ended before it owned everything, so that nobody serves.
 
     Args:
+        kind: What is served here.
         connect_seconds: Within this a successor must connect.
         serving_seconds: Within this it must serve then.
     """
 
     def __init__(
-        self, connect_seconds: float = CONNECT_SECONDS, serving_seconds: float = SERVING_SECONDS
+        self,
+        kind: Kind = "site",
+        connect_seconds: float = CONNECT_SECONDS,
+        serving_seconds: float = SERVING_SECONDS,
     ) -> None:
         self.claims: dict[str, HeldClaim] = {}
         self.sockets: dict[str, socket.socket] = {}
@@ -98,6 +101,7 @@ class Handover:
         self.is_lost = False
         self._serving = asyncio.Event()
         self._busy = self._starting = self._frozen = False
+        self._kind = kind
         self._connect_seconds = connect_seconds
         self._serving_seconds = serving_seconds
 
@@ -188,20 +192,19 @@ class Handover:
             self._busy = False
 
     async def _talk(self, channel: socket.socket) -> None:
-        hello = await _receive(channel, self._connect_seconds)
+        said = await _receive(channel, self._connect_seconds)
         # Where the system does not say who it is, the successor does.
-        pid = peer_pid(channel) or int(hello["pid"])
-        log.info("process %d (labgate %s) takes over", pid, hello.get("version", "?"))
-        if refusal := _refusal(hello, pid):
-            socket_passing.send(channel, {"protocol": PROTOCOL, "refused": refusal})
+        pid = peer_pid(channel) or int(said["pid"])
+        log.info("process %d (labgate %s) takes over", pid, said.get("version", "?"))
+        if refused := refusal(said, pid, self._kind):
+            socket_passing.send(channel, {"protocol": PROTOCOL, "refused": refused})
             return
         self.may_restart_jupyter.clear()
         shared = [*self.ports(), *self.sockets.items()]
         names = [name for name, _ in shared] + [f"{CLAIM}{place}" for place in self.claims]
         descriptors = [one.fileno() for _, one in shared]
         descriptors += [claim.fileno() for claim in self.claims.values()]
-        offer: dict[str, Any] = {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid()}
-        self._send_with_logins(channel, offer, names, descriptors)
+        self._send_with_logins(channel, hello(self._kind), names, descriptors)
         answer = await _receive(channel, self._serving_seconds)
         if answer.get("state"):
             await self._pass_state(channel)
@@ -256,29 +259,6 @@ class Handover:
         if self._frozen and self.thaw is not None:
             self._frozen = False
             await self.thaw()
-
-
-def _refusal(hello: dict[str, Any], pid: int) -> str:
-    """Why a process may not take over; empty if it may."""
-    if hello.get("protocol") != PROTOCOL:
-        return (
-            f"labgate {__version__}, which runs, hands over by protocol {PROTOCOL} only. Stop it, "
-            "and start the new one."
-        )
-    if os.environ.get("NOTIFY_SOCKET") and _group(pid) != _group(os.getpid()):
-        return (
-            "The running labgate is a service, and its manager would lose the new one: "
-            "`labgate upgrade` has the service start it."
-        )
-    return ""
-
-
-def _group(pid: int) -> str:
-    """The control group of a process (cgroups(7)); empty where there are none."""
-    try:
-        return Path(f"/proc/{pid}/cgroup").read_text("ascii")
-    except OSError:
-        return ""
 
 
 async def _receive(channel: socket.socket, seconds: float) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from proxy import __version__
 from proxy.access.login_state import LoginState
 from proxy.admin.unix_socket import peer_pid
 from proxy.errors import StartError
 from proxy.runtime import socket_passing
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.process_end import has_ended
-from proxy.service.handover import CLAIM, LOGINS, PROTOCOL
+from proxy.service.handover import CLAIM, LOGINS
+from proxy.service.hello import Kind, another_kind, hello
 
 log = logging.getLogger("labgate")
 
@@ -77,8 +77,12 @@ class Takeover:
         return kept
 
     @classmethod
-    async def begin(cls, state_folder: Path) -> Self | None:
+    async def begin(cls, state_folder: Path, kind: Kind = "site") -> Self | None:
         """Ask the running labgate; None if none runs with this state folder.
+
+        Args:
+            state_folder: The folder.
+            kind: What is to be served here.
 
         Raises:
             StartError: It does not hand over.
@@ -90,27 +94,34 @@ class Takeover:
                 path = (await client.post("takeover"))["socket"]
         except NotRunning:
             return None
-        return await run_in_daemon_thread("takeover", lambda: cls.connect(path))
+        return await run_in_daemon_thread("takeover", lambda: cls.connect(path, kind))
 
     @classmethod
-    def connect(cls, path: str) -> Self:
-        """Take what is handed over on a socket.
+    def connect(cls, path: str, kind: Kind = "site") -> Self:
+        """Take what is handed over on a socket; the arguments are as ``begin``'s.
 
         Raises:
             StartError: Nothing is.
         """
         channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         channel.settimeout(ANSWER_SECONDS)
-        hello = {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid()}
+        descriptors: list[int] = []
         try:
             channel.connect(path)
-            socket_passing.send(channel, hello)
+            socket_passing.send(channel, hello(kind))
             offer, descriptors = socket_passing.receive(channel)
             if refused := offer.get("refused"):
                 raise StartError(str(refused))
+            if (running := offer.get("kind", kind)) != kind:
+                raise StartError(another_kind(str(running), kind))
             predecessor = peer_pid(channel) or int(offer["pid"])
             passed = list(zip(offer.get("names", ()), descriptors, strict=True))
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, StartError) as error:
+            channel.close()
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if isinstance(error, StartError):
+                raise
             raise StartError(f"The running labgate did not hand over: {error}.") from None
         return cls(channel, predecessor, passed)
 

@@ -149,7 +149,7 @@ async def test_a_takeover_that_fails_late_loses_no_change_of_the_hub(tmp_path: P
         successor = HubProxy(
             hub_options(parse_arguments(["hub", *proxy.flags]), {"CONFIGPROXY_AUTH_TOKEN": TOKEN})
         )
-        takeover = await Takeover.begin(Path(proxy.state_folder.name))
+        takeover = await Takeover.begin(Path(proxy.state_folder.name), "hub")
         assert takeover is not None
         await successor.start((), takeover)
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.api_port)

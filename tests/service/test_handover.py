@@ -20,6 +20,7 @@ from proxy.errors import StartError
 from proxy.runtime import socket_passing
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.service.handover import Handover
+from proxy.service.hello import Kind
 from proxy.service.takeover import Takeover
 
 NEWER = {"protocol": 1, "version": "9.9", "pid": os.getpid(), "something": "new"}
@@ -90,6 +91,42 @@ async def test_another_protocol(sockets: Path) -> None:
     with connected(handover.offer(sockets)) as channel:
         answer = await exchanged(channel, {"protocol": 2})
     assert "by protocol 1 only" in answer["refused"]
+
+
+@pytest.mark.parametrize(
+    ("running", "starting", "said"),
+    [
+        ("site", "hub", r"is `labgate up` or .*, from which `labgate hub` cannot take over"),
+        ("hub", "site", r"is `labgate hub`, from which `labgate up` or .* cannot take over"),
+    ],
+)
+async def test_what_serves_something_else(
+    running: Kind, starting: Kind, said: str, sockets: Path
+) -> None:
+    """Each would end without the sockets that the other needs, or without its routes."""
+    handover = Handover(running)
+    path = str(handover.offer(sockets))
+    with pytest.raises(StartError, match=f"{said}.*LABGATE_STATE__FOLDER"):
+        await run_in_daemon_thread("test", lambda: Takeover.connect(path, starting))
+    assert handover.successor == 0
+
+
+@pytest.mark.parametrize("told", [{"kind": "hub"}, {"kind": "another"}])
+async def test_a_predecessor_that_lets_everybody_take_over(
+    told: dict[str, str], sockets: Path
+) -> None:
+    path = str(sockets / "takeover")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(path)
+        listening.listen()
+        taking = asyncio.ensure_future(run_in_daemon_thread("test", lambda: Takeover.connect(path)))
+        with (await run_in_daemon_thread("accept", listening.accept))[0] as channel:
+            hello, _ = await run_in_daemon_thread("hello", lambda: socket_passing.receive(channel))
+            assert hello["kind"] == "site"
+            offer = {"protocol": 1, "pid": 1, "names": ["public:8000"]} | told
+            socket_passing.send(channel, offer, [listening.fileno()])
+            with pytest.raises(StartError, match="cannot take over"):
+                await taking
 
 
 async def test_an_obstacle(sockets: Path) -> None:
