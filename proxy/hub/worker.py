@@ -12,7 +12,7 @@ import signal
 import socket
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from proxy.errors import StartError
@@ -35,9 +35,10 @@ TELL_SECONDS = 2.0
 
 
 def setup_message(options: HubOptions, ports: Ports) -> Message:
-    """The first message to a worker."""
+    """The first message to a worker, without the secrets of the API, which it does not serve."""
+    own = replace(options, token="", api_tls=None)
     return {
-        "options": b64encode(pickle.dumps(options)).decode("ascii"),
+        "options": b64encode(pickle.dumps(own)).decode("ascii"),
         "main": [one.fileno() for one in ports.main],
         "plain": [one.fileno() for one in ports.plain],
         "given": ports.given,

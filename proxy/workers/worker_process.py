@@ -33,6 +33,13 @@ sys.exit(import_module(sys.argv[3]).main(int(sys.argv[1])))
 BLOCKED_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 """Blocked in a worker until it ignores them: Ctrl-C sends SIGINT to all processes."""
 
+_NOT_FOR_A_WORKER = (
+    "NOTIFY_SOCKET",
+    *("CONFIGPROXY_AUTH_TOKEN", "CONFIGPROXY_API_SSL_KEY_PASSPHRASE"),
+    "CONFIGPROXY_SSL_KEY_PASSPHRASE",
+)
+"""What only the supervisor tells the service manager, and the secrets of ``labgate hub``."""
+
 REPORT_SECONDS = 2.0
 """A worker that does not answer in this time is busy, or hangs."""
 
@@ -206,7 +213,7 @@ async def start_failure(index: int, worker: WorkerProcess) -> str:
 def _popen(
     channel: socket.socket, sockets: Sequence[socket.socket], program: str
 ) -> subprocess.Popen[bytes]:
-    inherited = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_A_WORKER}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED_SIGNALS)
     try:
         return subprocess.Popen(  # noqa: S603  ourselves

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+from base64 import b64decode
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from proxy.hub.options import Endpoint, HubOptions, TlsFiles
+from proxy.hub.worker import setup_message
+from proxy.net.ports import Ports
 from tests.e2e.programs import until
 from tests.hub.running import ProxyThread, RawWebSocket, ask, echo_target, in_thread, unused_port
 
@@ -38,6 +44,17 @@ def pids(proxy: ProxyThread) -> set[int]:
     """The workers that answer."""
     reports = proxy.call(proxy.hub.reports)
     return {report.pid for role, report in reports if role == "worker" and report.answers}
+
+
+def test_a_worker_gets_no_secret_of_the_api() -> None:
+    """It does not serve it, and a fault in it should tell nothing of it."""
+    here = Endpoint(("127.0.0.1",), 0)
+    tls = TlsFiles(Path("/cert"), Path("/key"), passphrase="the passphrase")
+    options = HubOptions(public=here, api=here, token="the token", api_tls=tls)
+    given = b64decode(setup_message(options, Ports([], []))["options"])
+    assert b"the token" not in given
+    assert b"the passphrase" not in given
+    assert pickle.loads(given).public == here
 
 
 def test_an_acknowledged_route_is_known_to_every_worker(proxy: ProxyThread, target: str) -> None:

@@ -7,6 +7,7 @@ import logging
 import socket
 import subprocess
 
+import psutil
 import pytest
 
 from proxy.workers.channel import Channel, Message
@@ -34,3 +35,17 @@ async def test_a_message_that_cannot_be_used_costs_nothing_else(
     assert await worker.wait_for_exit() == "exit code 0"
     (record,) = caplog.records
     assert (record.levelno, record.exc_info is not None) == (logging.ERROR, True)
+
+
+async def test_a_worker_does_not_inherit_what_is_not_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A Hub's token is the API's, which workers do not serve."""
+    for name in ("NOTIFY_SOCKET", "CONFIGPROXY_AUTH_TOKEN", "CONFIGPROXY_SSL_KEY_PASSPHRASE"):
+        monkeypatch.setenv(name, "/secret")
+    worker = await WorkerProcess.start([], lambda _worker, _message: None, "proxy.hub.worker")
+    try:
+        assert "/secret" not in psutil.Process(worker.pid).environ().values()
+    finally:
+        worker.kill()
+        await worker.wait_for_exit()
