@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from ipaddress import ip_address
+from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
@@ -51,10 +52,14 @@ def hub_options(parsed: argparse.Namespace, environment: Mapping[str, str]) -> H
     passphrase = environment.get("CONFIGPROXY_SSL_KEY_PASSPHRASE", "")
     api_passphrase = environment.get("CONFIGPROXY_API_SSL_KEY_PASSPHRASE", "")
     redirects = parsed.redirect_port is not None and parsed.socket is None
+    public = _endpoint(parsed.ip, parsed.port or DEFAULT_PORT, parsed.socket)
+    metrics = _metrics_endpoint(parsed)
+    redirect = public._replace(port=parsed.redirect_port) if redirects else None
+    _check_places({"": public, "redirect-": redirect, "api-": api, "metrics-": metrics})
     return HubOptions(
-        public=_endpoint(parsed.ip, parsed.port or DEFAULT_PORT, parsed.socket),
+        public=public,
         api=api,
-        metrics=_metrics_endpoint(parsed),
+        metrics=metrics,
         tls=_tls_files(parsed, "ssl", passphrase),
         api_tls=_tls_files(parsed, "api_ssl", api_passphrase),
         client_ca=parsed.client_ssl_ca,
@@ -110,6 +115,22 @@ def _check_alternatives(parsed: argparse.Namespace) -> None:
         port = getattr(parsed, name)
         if port is not None and not 0 <= port < 65536:
             raise UsageError(f"--{name.replace('_', '-')} {port} is no port: 1 to 65535.")
+
+
+def _check_places(endpoints: Mapping[str, Endpoint | None]) -> None:
+    """No two things can listen at one place.
+
+    Args:
+        endpoints: By how the names of their flags begin.
+    """
+    places = [(name, place) for name, place in endpoints.items() if place is not None]
+    for (one, here), (other, there) in combinations(places, 2):
+        if here.overlaps(there):
+            kind = "port" if here.socket is None else "socket"
+            where = here.port if here.socket is None else here.socket
+            raise UsageError(
+                f"--{one}{kind} and --{other}{kind} are both {where}: give each another."
+            )
 
 
 def _api_endpoint(parsed: argparse.Namespace) -> Endpoint:

@@ -13,6 +13,8 @@ from proxy.net.upstream_tls import UpstreamTls
 from proxy.rules.head import Field
 from proxy.rules.site import WebOrigin
 
+_ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104  of the machine, one for each family
+
 
 class Endpoint(NamedTuple):
     """Where something listens.
@@ -28,6 +30,22 @@ class Endpoint(NamedTuple):
     port: int | None
     socket: Path | None = None
     optional: tuple[str, ...] = ()
+
+    def overlaps(self, other: Endpoint) -> bool:
+        """Whether the two cannot both be listened on."""
+        if self.socket is not None or other.socket is not None:
+            return self.socket == other.socket
+        if not self.port or self.port != other.port:
+            return False
+        return any(
+            one == another
+            or (
+                (one in _ANY_ADDRESS or another in _ANY_ADDRESS)
+                and (":" in one) == (":" in another)
+            )
+            for one in self.addresses
+            for another in other.addresses
+        )
 
     def __str__(self) -> str:
         if self.socket is not None:

@@ -7,15 +7,30 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from proxy.errors import StartError
 from proxy.hub.options import Endpoint, HubOptions
-from proxy.net.ports import BACKLOG, Ports, bind, set_options
+from proxy.net.ports import BACKLOG, Ports, bind, bind_error, set_options
 
 PUBLIC, REDIRECT, API, METRICS = "public", "redirect", "api", "metrics"
 """What a socket is for: also its name where others opened it (``FileDescriptorName=``)."""
 
-FLAGS = {PUBLIC: "port", REDIRECT: "redirect-port", API: "api-port", METRICS: "metrics-port"}
+
+class Flags(NamedTuple):
+    """The options that say where something listens."""
+
+    port: str
+    address: str
+    socket: str
+
+
+FLAGS = {
+    PUBLIC: Flags("--port", "--ip", "--socket"),
+    REDIRECT: Flags("--redirect-port", "--ip", "--socket"),
+    API: Flags("--api-port", "--api-ip", "--api-socket"),
+    METRICS: Flags("--metrics-port", "--metrics-ip", "--metrics-socket"),
+}
 
 Named = Sequence[tuple[str, socket.socket]]
 
@@ -80,9 +95,10 @@ class HubPorts:
         """
         for role, endpoint in self._endpoints.items():
             if not self._sockets[role]:
-                self._sockets[role] = _bound(endpoint, f"--{FLAGS[role]}")
-        for one in self._all():
-            one.listen(BACKLOG)
+                self._sockets[role] = _bound(endpoint, role)
+        for role, sockets in self._sockets.items():
+            for one in sockets:
+                _listen(one, role)
 
     def public(self) -> Ports:
         """New descriptors of the public sockets, and of those that redirect."""
@@ -134,9 +150,21 @@ def _place(one: socket.socket) -> str:
     return str(name if one.family == socket.AF_UNIX else name[1])
 
 
-def _bound(endpoint: Endpoint, flag: str) -> list[socket.socket]:
+def _bound(endpoint: Endpoint, role: str) -> list[socket.socket]:
+    """Bind what is configured for a role.
+
+    Raises:
+        StartError: It cannot be; with the flag that changes it.
+    """
+    flags = FLAGS[role]
     if endpoint.socket is None:
-        return bind(endpoint.addresses, endpoint.port or 0, flag, optional=endpoint.optional)
+        return bind(
+            endpoint.addresses,
+            endpoint.port or 0,
+            flags.port,
+            optional=endpoint.optional,
+            address_flag=flags.address,
+        )
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if endpoint.socket.is_socket():
@@ -145,9 +173,24 @@ def _bound(endpoint: Endpoint, flag: str) -> list[socket.socket]:
         listening.setblocking(False)
     except OSError as error:
         listening.close()
-        flag = flag.replace("port", "socket") if flag != "--port" else "--socket"
         raise StartError(
-            f"{flag} {endpoint.socket}: it cannot be listened on: {error.strerror or error}. Name "
-            "a path in a folder that this user may write to."
+            f"{flags.socket} {endpoint.socket}: it cannot be listened on: "
+            f"{error.strerror or error}. Name a path in a folder that this user may write to."
         ) from None
     return [listening]
+
+
+def _listen(one: socket.socket, role: str) -> None:
+    """Listen; another program may have begun to since the socket was bound.
+
+    Raises:
+        StartError: It cannot be; with the flag that changes it.
+    """
+    try:
+        one.listen(BACKLOG)
+    except OSError as error:
+        flags = FLAGS[role]
+        if one.family == socket.AF_UNIX:
+            raise StartError(f"{flags.socket} {_place(one)}: {error.strerror}.") from None
+        host, port = one.getsockname()[:2]
+        raise StartError(bind_error(error, host, port, flags.port, flags.address)) from None

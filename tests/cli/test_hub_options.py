@@ -118,6 +118,17 @@ WRONG = [
     (["--public-origin", "https://a b"], "--public-origin"),
     (["--port", "70000"], "no port"),
     (["--timeout", "-1"], "milliseconds"),
+    (["--port", "9000", "--api-port", "9000"], "--port and --api-port are both 9000"),
+    (["--metrics-port", "8001"], "--api-port and --metrics-port are both 8001"),
+    (
+        ["--ip", "::", "--port", "9000", "--metrics-ip", "::1", "--metrics-port", "9000"],
+        "--port and --metrics-port",
+    ),
+    (
+        ["--ssl-cert", "/c", "--port", "443", "--redirect-port", "443"],
+        "--port and --redirect-port are both 443",
+    ),
+    (["--socket", "/s", "--api-socket", "/s"], "--socket and --api-socket are both /s"),
 ]
 
 
@@ -132,3 +143,15 @@ def test_an_unknown_flag_is_an_error_with_a_suggestion(capsys: pytest.CaptureFix
         options("--default-traget", "http://h")
     assert ended.value.code == 2
     assert "--default-target" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--ip", "127.0.0.1", "--port", "9", "--api-ip", "127.0.0.2", "--api-port", "9"],
+        ["--ip", "0.0.0.0", "--port", "9", "--api-ip", "::1", "--api-port", "9"],
+        ["--api-port", "0", "--metrics-port", "0"],
+    ],
+)
+def test_places_that_are_not_one(flags: list[str]) -> None:
+    options(*flags)

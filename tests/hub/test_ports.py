@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from proxy.errors import StartError
 from proxy.hub.options import Endpoint, HubOptions
 from proxy.hub.ports import HubPorts
+from proxy.net import port_holder
 
 ANY = Endpoint(("127.0.0.1",), 0)
 
@@ -71,6 +73,31 @@ def test_of_a_predecessors_ports_those_that_are_still_configured_are_used(
         ports.bind()
         assert ports.given
         assert ports.named()[0] == ("public:0", first)
+
+
+@pytest.mark.parametrize(("role", "flag"), [("public", "--ip"), ("api", "--api-ip")])
+def test_an_address_of_another_machine_is_named_with_its_flag(role: str, flag: str) -> None:
+    elsewhere = Endpoint(("192.0.2.1",), 0)
+    given = replace(options(), **{role: elsewhere})  # type: ignore[arg-type]
+    with (
+        closing(HubPorts(given)) as ports,
+        pytest.raises(StartError, match=rf"^{flag} 192\.0\.2\.1: this is not an address"),
+    ):
+        ports.bind()
+
+
+def test_a_port_that_is_taken_while_it_is_bound_is_named_with_its_flag(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By another program, or as here by labgate itself: both are bound, and one listens first."""
+    monkeypatch.setattr(port_holder, "ANSWER_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        taken = Endpoint(("127.0.0.1",), port_of(free))
+    with (
+        closing(HubPorts(HubOptions(public=taken, api=taken))) as ports,
+        pytest.raises(StartError, match=rf"{taken.port} is taken by .*--api-port\."),
+    ):
+        ports.bind()
 
 
 def test_a_socket_that_a_dead_process_left_is_replaced(sockets: Path) -> None:
