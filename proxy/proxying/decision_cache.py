@@ -26,12 +26,14 @@ class Remembered(ref[FieldSection]):
 
     Attributes:
         identity: The section's ``id``.
-        forwarded: Site, arrival, method and version of a request that was forwarded unmodified.
+        forwarded: Site, arrival, method and version of a request that was forwarded unmodified;
+            None if there was none, and then there is no ``target``.
         target: That request's target, or a later one's.
         lines: The serialised fields that went up.
         fields: The same as pairs; None if they are not needed.
         changes: What the rules did to them.
-        sent_as: Site, arrival and version with which ``lines`` were made.
+        sent_as: Site, arrival and version with which ``lines`` were made; None if nothing went up,
+            and then there are no ``lines``, ``fields`` and ``changes``.
     """
 
     __slots__ = ("changes", "fields", "forwarded", "identity", "lines", "sent_as", "target")
@@ -117,9 +119,7 @@ class DecisionCache:
         if remembered is None:
             remembered = Remembered(section, self._forget)
             remembered.identity = id(section)
-            remembered.forwarded = remembered.sent_as = remembered.fields = None
-            remembered.changes = ()
-            remembered.target = remembered.lines = b""
+            remembered.forwarded = remembered.sent_as = None
             self._sections[id(section)] = remembered
         return remembered
 

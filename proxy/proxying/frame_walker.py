@@ -147,15 +147,15 @@ class FrameWalker:
         opcode, length = data[at] & 0x0F, data[at + 1] & 0x7F
         lasting = opcode < _CONTROL or (_CLOSE < opcode <= _PONG & 0x0F and length <= _MAX_SHORT)
         if bool(data[at + 1] & _MASKED) is not self._masked or not lasting:
-            return _LOST + at
+            return _LOST
         at += 2
         if length > _MAX_SHORT:
             size = 2 if length == _LENGTH_16_BITS else 8
             if len(data) < at + size:
                 return None
-            length = int.from_bytes(data[at : at + size], "big")
+            length = int.from_bytes(data[at : at + size])
             at += size
-        return min(at + length + (_MASK_BYTES if self._masked else 0), _LOST + at)
+        return min(at + length + (_MASK_BYTES if self._masked else 0), _LOST)
 
 
 def _begins_pong(data: bytes, at: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
 from typing import Any
 
 from proxy.messages import RawConnection
@@ -80,9 +79,13 @@ class OpenRequests:
         record.bytes_down += tunnel.bytes_down
         on_end()
 
-    async def ping_silent(self) -> None:
-        """Ping the clients of silent WebSockets; one timer calls this for all of them."""
-        now, seconds = monotonic(), self.ping_seconds
+    async def ping_silent(self, now: float) -> None:
+        """Ping the clients of silent WebSockets; one timer calls this for all of them.
+
+        Args:
+            now: ``time.monotonic()``.
+        """
+        seconds = self.ping_seconds
         if not seconds or now - self._pings_checked_at < min(seconds / 10, MAX_CHECK_SECONDS):
             return
         self._pings_checked_at = now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
+from time import monotonic
 
 from proxy.access.access_control import AccessControl
 from proxy.config.routes import SITE, RouteConfiguration, route_configurations
@@ -99,7 +100,7 @@ class ServedRoutes:
     async def ping_silent(self) -> None:
         """Ping the clients of silent WebSockets; call it twice a second."""
         for route in list(self):
-            await route.open_requests.ping_silent()
+            await route.open_requests.ping_silent(monotonic())
 
     async def drain(self, seconds: float, force: asyncio.Event | None = None) -> None:
         """Wait until only WebSockets are open, ``seconds`` at most, or until ``force`` is set."""

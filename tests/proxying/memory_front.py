@@ -24,8 +24,14 @@ class MemoryFront:
 
     congested = False
 
-    def __init__(self, *fields: Field, method: bytes = b"GET", length: int | None = 0) -> None:
-        self.head = RequestHead(method, b"/x", (1, 1), (HOST, *fields), Arrival("203.0.113.7"))
+    def __init__(
+        self,
+        *fields: Field,
+        method: bytes = b"GET",
+        target: bytes = b"/x",
+        length: int | None = 0,
+    ) -> None:
+        self.head = RequestHead(method, target, (1, 1), (HOST, *fields), Arrival("203.0.113.7"))
         self.length = length
         self.statuses: list[int] = []
         self.content = b""

@@ -130,6 +130,15 @@ def test_who_looks_now_and_then_sees_every_change() -> None:
             assert ("hop-by-hop", b"TE", b"x", None) in record.changes_up
 
 
+def test_what_went_up_is_shared_by_all_who_look() -> None:
+    cache, head = DecisionCache(), get(HOST, b"TE: x")
+    first, later = Record(head), Record(head)
+    for record in (first, None, later):
+        cache.upstream_head(head, SITE, b"1", trace=record)
+    assert later.fields_up is first.fields_up
+    assert later.changes_up is first.changes_up
+
+
 def test_what_is_remembered_goes_with_the_fields() -> None:
     cache = DecisionCache()
     head = get(HOST)

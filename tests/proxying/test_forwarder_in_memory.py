@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,9 @@ from proxy.proxying.request_log import RequestLog
 from proxy.proxying.result import Result
 from proxy.proxying.router import Router
 from proxy.proxying.services import Services
+from proxy.rules.compression import compressible_folders
 from proxy.rules.head import Field
+from proxy.rules.site import Site
 from tests.heads import SITE
 from tests.http1.memory_transport import MemoryTransport
 from tests.http1.test_client_connection_in_memory import ANSWER
@@ -46,17 +49,19 @@ class Forwarding:
         length: int | None = 0,
         *,
         reused: bool = False,
+        target: bytes = b"/x",
+        site: Site = SITE,
         extra: tuple[Field, ...] = (),
         trace: Record | None = None,
     ) -> None:
-        self.client = SlowFront(method=method, length=length)
+        self.client = SlowFront(method=method, target=target, length=length)
         self.transport = MemoryTransport()
         self.connection = UpstreamConnection(Released())
         self.connection.connection_made(self.transport)
         self.connection.reused = reused
         self.results: list[Result] = []
         limit = new_request_limit(DEFAULT_LIMITS)
-        router = Router(SITE, Pool(None), Pool(None), limit, new_web_app_limit())
+        router = Router(site, Pool(None), Pool(None), limit, new_web_app_limit())
         self.forwarder = Forwarder(
             self.client.head,
             self.client,
@@ -189,3 +194,19 @@ async def test_what_labgate_changes_in_a_response_is_noted_with_its_rule() -> No
     assert record.upstream_response is not None
     assert record.upstream_response.status == 200
     assert 0 < record.sent_up_at <= record.answered_at
+
+
+async def test_what_may_be_compressed_is_noted_beside_other_changes() -> None:
+    record = Record(MemoryFront().head)
+    site = replace(SITE, compressible=compressible_folders("/"))
+    forwarding = Forwarding(target=b"/static/lab.css", site=site, trace=record)
+    forwarding.connection.data_received(
+        b"HTTP/1.1 200 OK\r\nKeep-Alive: x\r\nContent-Type: text/css\r\n"
+        b"Content-Length: 9000\r\n\r\n"
+    )
+    forwarding.forwarder.abandon()
+    assert [(change.rule, change.name) for change in record.changes_down] == [
+        ("hop-by-hop", b"Keep-Alive"),
+        ("compression", b"Vary"),
+        ("framing", b"Connection"),
+    ]

@@ -37,6 +37,7 @@ def test_only_the_beginning_of_a_pong_of_ours_is_held_back() -> None:
         (frame(0x8A, b"hi", MASK), b""),
         (frame(0x8A, b"", MASK), b""),
         (frame(0x81, OURS, MASK)[:5], b""),
+        (frame(0x81, b"hi", MASK) + frame(0x8A, b"hi", MASK), b""),
         (frame(0x81, b"hi", MASK) + pong[:4], pong[:4]),
     ):
         walker = FrameWalker(masked=True)
@@ -117,9 +118,59 @@ def test_other_pongs_pass_and_pings_may_begin_in_a_frame(
     assert passed + walker.held == octets
 
 
+@pytest.mark.parametrize("mask", [b"", MASK])
+@pytest.mark.parametrize("size", [0, 5, 125, 126, 300])
+def test_a_few_bytes_less_or_more_are_no_whole_frame(mask: bytes, size: int) -> None:
+    whole, after = frame(0x82, bytes(size), mask), frame(0x82, bytes(20), mask)
+    for more in range(1 - min(9, len(whole)), 9):
+        walker = FrameWalker(masked=bool(mask))
+        walker.walk((whole + after)[: len(whole) + more])
+        assert walker.between_frames == (more == 0), more
+
+
+PIECES = [
+    pytest.param(b"", [b"\x82\x64\x08" + bytes(7)], False, id="content as a length of 7 bits"),
+    pytest.param(b"", [b"\x82\x64\0\x06" + bytes(6)], False, id="content as one of 16 bits"),
+    pytest.param(b"", [frame(0x82, b"\x10" * 300)[: 4 + 0x110]], False, id="as the half of one"),
+    pytest.param(b"", [frame(0x82, bytes(300))[: 4 + 44]], False, id="the low half alone"),
+    pytest.param(b"", [frame(0x82, bytes(513))[: 4 + 0x101]], False, id="the low half twice"),
+    pytest.param(
+        b"",
+        [frame(0x82, bytes(257)) + frame(0x82, bytes(900))[:256]],
+        False,
+        id="the high half twice as high",
+    ),
+    pytest.param(MASK, [frame(0x82, bytes(300), MASK)[:8]], False, id="a header alone"),
+    pytest.param(b"", [b"\x82\x7f\0\x01\0"], False, id="the half of a header"),
+    pytest.param(
+        b"",
+        [frame(0x81, b"") + frame(0x01, b"") + frame(0x80, bytes(900))[:256]],
+        False,
+        id="an empty frame and others",
+    ),
+    pytest.param(
+        b"", [frame(0x82, bytes(10))[:2], b"\x82\x08" + bytes(8)], True, id="content as a frame"
+    ),
+]
+
+
+@pytest.mark.parametrize(("mask", "pieces", "ended"), PIECES)
+def test_only_the_length_says_where_a_frame_ends(
+    mask: bytes, pieces: list[bytes], ended: bool
+) -> None:
+    walker = FrameWalker(masked=bool(mask))
+    for piece in pieces:
+        walker.walk(piece)
+    assert walker.between_frames is ended
+
+
 LOSING = [
     pytest.param(False, frame(0x81, b"x", MASK), id="masked by the server"),
     pytest.param(True, frame(0x81, b"x"), id="not masked by the client"),
+    pytest.param(False, frame(0x81, OURS, MASK)[:-4], id="masked, as long as if it were not"),
+    pytest.param(False, frame(0x81, OURS * 40, MASK)[:-4], id="the same with 16 bits of length"),
+    pytest.param(True, frame(0x81, OURS) + MASK, id="not masked, as long as if it were"),
+    pytest.param(True, frame(0x81, OURS * 40) + MASK, id="also the same with 16 bits"),
     pytest.param(False, b"\x89\x7e\x00\x80", id="a control frame that is long"),
     pytest.param(False, frame(0x8B, b""), id="an opcode that is reserved"),
     pytest.param(False, b"\x82\x7f" + b"\xff" * 8, id="a length of 64 bits that is negative"),

@@ -14,6 +14,7 @@ from proxy.observe.record import Observer, Observers, Record
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
+from proxy.rules.decide import HEALTH
 from proxy.rules.site import make_site
 from tests.edges import PUBLIC
 from tests.proxying.memory_front import MemoryFront
@@ -178,6 +179,45 @@ async def test_observers_are_called_at_start_head_and_end(
     ]
     assert calls[0][2] == ""
     assert calls[2][2]
+
+
+async def test_the_times_of_a_request_are_known_with_the_head_of_its_response() -> None:
+    times: list[tuple[float, float, float]] = []
+
+    def note(record: Record) -> None:
+        times.append((record.started_at, record.sent_up_at, record.request_ended_at))
+
+    async with proxying(says(OK)) as (dispatcher, _, _):
+        dispatcher.services.observers = Observers(head=(note,))
+        client = MemoryFront()
+        client.ask(dispatcher)
+        await client.ended
+    [(started_at, sent_up_at, request_ended_at)] = times
+    assert 0 < started_at <= sent_up_at <= request_ended_at
+
+
+@pytest.mark.parametrize(("target", "traced"), [(b"/x", True), (HEALTH, False)])
+async def test_what_labgate_itself_is_asked_is_not_traced(target: bytes, traced: bool) -> None:
+    async with proxying(says(OK)) as (dispatcher, _, records):
+        dispatcher.services.trace = True
+        router = dispatcher.services.router
+        assert isinstance(router, Router)
+        router.web_app = replace(router.web_app, pool=router.jupyter.pool)
+        client = MemoryFront(target=target)
+        client.ask(dispatcher)
+        assert await client.ended == "complete"
+    [record] = records
+    assert bool(record.upstream_request) is traced
+    assert bool(record.fields_up) is traced
+
+
+async def test_a_fault_of_labgates_own_pages_is_its_own() -> None:
+    async with proxying(says()) as (dispatcher, _, records):
+        client = MemoryFront(target=HEALTH)
+        client.ask(dispatcher)
+        assert await client.ended == "complete"
+    assert client.statuses == [500]
+    assert records[0].warning
 
 
 async def test_an_upload_that_breaks_off_is_its_clients_affair() -> None:

@@ -11,9 +11,12 @@ import pytest
 
 from proxy.messages import TunnelEnd
 from proxy.observe.record import Record
+from proxy.proxying.activity import Activity
 from proxy.proxying.open_requests import OpenRequests
 from proxy.proxying.result import Switched
+from proxy.proxying.tunnel import OpenTunnel
 from tests.heads import get
+from tests.http1.memory_transport import MemoryTransport
 from tests.proxying.memory_front import MemoryFront
 
 
@@ -90,19 +93,22 @@ async def test_a_drain_does_not_wait_for_tunnels() -> None:
         assert await settle(drain)
 
 
-async def test_a_tunnel_is_open_until_it_ends_and_then_counted() -> None:
-    requests, client, record = OpenRequests(), MemoryFront(), Record(get(), bytes_up=3)
+@pytest.mark.parametrize("activity", [None, Activity(0.0)])
+async def test_a_tunnel_is_open_until_it_ends_and_then_counted(activity: Activity | None) -> None:
+    requests, client = OpenRequests(), MemoryFront()
+    record = Record(get(), bytes_up=3, bytes_down=4)
     ended = asyncio.Event()
     async with upstream() as (transport, jupyter):
-        requests.open_tunnel(switched(transport, b"early"), client, record, ended.set)
+        requests.open_tunnel(switched(transport, b"early"), client, record, ended.set, activity)
         assert list(requests.tunnels.values()) == [record]
         (await client.tunnel).feed_data(b"up")
         assert jupyter.recv(9) == b"up"
         jupyter.close()
         async with asyncio.timeout(10):
             await ended.wait()
-    assert (record.bytes_up, record.bytes_down, client.content) == (5, 5, b"early")
+    assert (record.bytes_up, record.bytes_down, client.content) == (5, 9, b"early")
     assert not requests.tunnels
+    assert activity is None or activity.at
 
 
 async def test_a_tunnel_that_cannot_open_is_not_open() -> None:
@@ -115,6 +121,52 @@ async def test_a_tunnel_that_cannot_open_is_not_open() -> None:
         with pytest.raises(ConnectionError):
             requests.open_tunnel(switched(transport), Broken(), Record(get()), lambda: None)
     assert not requests.tunnels
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_tunnel_that_cannot_open_may_end_before_or_after(lost: bool) -> None:
+    class Leaves(MemoryFront):
+        def start(self, end: TunnelEnd) -> None:
+            if lost:
+                end.client_lost(ConnectionResetError())
+            raise ConnectionError("gone")
+
+    requests, transport, ends = OpenRequests(), MemoryTransport(), list[str]()
+    with pytest.raises(ConnectionError, match="^gone$"):
+        requests.open_tunnel(
+            switched(transport), Leaves(), Record(get()), lambda: ends.append("end")
+        )
+    assert isinstance(transport.protocol, OpenTunnel)
+    transport.protocol.connection_lost(None)
+    assert ends == ["end"]
+    assert not requests.tunnels
+
+
+LOOKS = [
+    pytest.param(20.0, 2.0, True, id="ten times in the silence"),
+    pytest.param(20.0, 1.99, False, id="not more often"),
+    pytest.param(600.0, 5.0, True, id="every five seconds in a long one"),
+    pytest.param(600.0, 4.99, False, id="not more often either"),
+    pytest.param(0.0, 3600.0, False, id="no pings are wanted"),
+]
+
+
+@pytest.mark.parametrize(("ping_seconds", "passed", "looks"), LOOKS)
+async def test_how_often_silent_tunnels_are_looked_for(
+    ping_seconds: float, passed: float, looks: bool
+) -> None:
+    class Looked(OpenTunnel):
+        def ping_if_silent(self, now: float, silent_seconds: float) -> None:
+            seen.append((now, silent_seconds))
+
+    seen: list[tuple[float, float]] = []
+    requests = OpenRequests()
+    requests.tunnels[Looked(MemoryTransport(), MemoryFront(), lambda _: None)] = Record(get())
+    requests.ping_seconds = ping_seconds
+    await requests.ping_silent(1000.0)
+    seen.clear()
+    await requests.ping_silent(1000.0 + passed)
+    assert seen == [(1000.0 + passed, ping_seconds)] * looks
 
 
 async def test_requests_that_ended_before_a_drain_do_not_end_it() -> None:

@@ -8,9 +8,15 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from proxy.net.upstream_address import UpstreamAddress
+import pytest
+
+from proxy.config.sections import UpstreamSettings
+from proxy.errors import UpstreamDown
 from proxy.proxying.pool import Pool
+from proxy.proxying.pool import Upstream as ConnectsTo
 from tests.edges import edge, request
+from tests.http1.memory_transport import MemoryTransport
+from tests.http1.test_client_connection_in_memory import Answer
 from tests.upstreams import OK, Visit, says, upstream
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -168,6 +174,58 @@ async def test_after_a_move_no_old_connection_is_used_again() -> None:
         assert len(before.visits) == 2
 
 
+class InMemory:
+    """An upstream without sockets."""
+
+    async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.BaseTransport, P]:
+        transport, protocol = MemoryTransport(), factory()
+        protocol.connection_made(transport)
+        return transport, protocol
+
+
+def test_what_is_not_set_is_as_in_the_configuration() -> None:
+    """The upstream of a route has no times of its own."""
+    pool, settings = Pool(None), UpstreamSettings()
+    assert pool._limits == (settings.idle_connections, settings.idle_seconds)
+    assert pool._connect_timeout == settings.connect_timeout_seconds
+    assert pool._head_seconds == settings.head_seconds
+    assert pool._response_seconds == settings.response_seconds
+
+
+TIMES = [
+    pytest.param(b"", 9.0, None, id="it may still begin"),
+    pytest.param(b"", 11.0, "no response within 10 s", id="it has not begun"),
+    pytest.param(b"HTTP/1.1 200 OK\r\n", 9.0, None, id="its head may still end"),
+    pytest.param(OK[:-1], 3600.0, None, id="its head has come"),
+]
+
+
+@pytest.mark.parametrize(("come", "passed", "failure"), TIMES)
+async def test_a_response_must_begin_in_time(come: bytes, passed: float, failure: str) -> None:
+    pool = Pool(InMemory(), head_seconds=LONG, response_seconds=10.0)
+    connection, answer = await pool.dial(), Answer()
+    connection.send(answer, b"GET", request(), b"")
+    if come:
+        connection.data_received(come)
+    assert connection.sent_at is not None
+    connection.sent_at -= passed
+    await pool.check_times()
+    assert [str(error) for error in answer.errors] == ([failure] if failure else [])
+
+
+async def test_a_watch_that_was_dialled_before_a_move_watches_nothing() -> None:
+    lost: list[str] = []
+    slow = SlowToReach(InMemory())
+    pool = Pool(slow)
+    watching = asyncio.ensure_future(pool.watch(lambda: lost.append("lost")))
+    await slow.reached.wait()
+    pool.move(InMemory())
+    slow.may_say.set()
+    with pytest.raises(UpstreamDown, match="^Jupyter has moved$"):
+        await watching
+    assert not lost, "the error says it"
+
+
 class SlowToReach:
     """It is connected to, and says so only when it may.
 
@@ -176,13 +234,13 @@ class SlowToReach:
         may_say: Lets ``connect`` return.
     """
 
-    def __init__(self, address: UpstreamAddress) -> None:
-        self._address = address
+    def __init__(self, upstream: ConnectsTo) -> None:
+        self._upstream = upstream
         self.reached = asyncio.Event()
         self.may_say = asyncio.Event()
 
     async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.BaseTransport, P]:
-        connected = await self._address.connect(factory)
+        connected = await self._upstream.connect(factory)
         self.reached.set()
         await self.may_say.wait()
         return connected

@@ -221,6 +221,16 @@ async def test_a_jupyter_that_breaks_off_cuts_the_client_once_it_has_the_last_by
     assert closed == [tunnel]
 
 
+async def test_the_last_words_of_a_jupyter_that_breaks_off_reach_the_client() -> None:
+    ours, jupyters = socket.socketpair()
+    with ours, jupyters:
+        tunnel, _, client, _ = opened(MemoryTransport(ours))
+        jupyters.send(b"last words")
+        tunnel.connection_lost(ConnectionResetError())
+    assert client.written == b"last words"
+    assert tunnel.bytes_down == 10
+
+
 def test_an_abort_cuts_both_sides() -> None:
     tunnel, upstream, client, _ = opened()
     tunnel.abort()

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -215,13 +216,13 @@ async def test_the_timer_looks_at_all_of_them_and_not_too_often() -> None:
         keepalive = tunnel.keepalive
         assert keepalive is not None
         keepalive._silent_since -= SECONDS
-        await labgate.open_requests.ping_silent()
+        await labgate.open_requests.ping_silent(monotonic())
         assert len(keepalive.unanswered) == 1
         keepalive._silent_since -= SECONDS
-        await labgate.open_requests.ping_silent()
+        await labgate.open_requests.ping_silent(monotonic())
         assert len(keepalive.unanswered) <= 1, "at most every few seconds"
         labgate.open_requests._pings_checked_at -= MAX_CHECK_SECONDS
-        await labgate.open_requests.ping_silent()
+        await labgate.open_requests.ping_silent(monotonic())
         assert len(keepalive.unanswered) == 2
 
 
@@ -233,14 +234,14 @@ async def test_the_timer_looks_ten_times_in_a_short_silence() -> None:
         keepalive = tunnel.keepalive
         assert keepalive is not None
         keepalive._silent_since -= MAX_CHECK_SECONDS
-        await labgate.open_requests.ping_silent()
+        await labgate.open_requests.ping_silent(monotonic())
         assert len(keepalive.unanswered) == 1
 
 
 async def test_no_pings_cost_nothing() -> None:
     async with opened() as (labgate, client, _):
         labgate.open_requests.ping_seconds = 0.0
-        await labgate.open_requests.ping_silent()
+        await labgate.open_requests.ping_silent(monotonic())
         await client.send("a")
         assert await client.recv() == "a"
         (tunnel,) = labgate.open_requests.tunnels

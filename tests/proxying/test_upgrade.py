@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from proxy.messages import TunnelEnd
 from proxy.net.reset import reset
+from proxy.proxying.activity import Activity
+from proxy.proxying.router import Router
 from proxy.rules.head import NO_FIELDS, Field
 from tests.proxying.memory_front import MemoryFront
 from tests.proxying.test_messages import SWITCH, WEBSOCKET, proxying
@@ -21,7 +24,7 @@ async def test_an_idle_websocket_holds_no_fields() -> None:
         await visit.reader.read()
 
     async with proxying(accept) as (dispatcher, _, records):
-        client = MemoryFront(*WEBSOCKET)
+        client = MemoryFront(*WEBSOCKET, (b"User-Agent", b"a"), (b"user-agent", b"b"))
         client.ask(dispatcher)
         tunnel = await client.tunnel
         client.leave()
@@ -31,7 +34,23 @@ async def test_an_idle_websocket_holds_no_fields() -> None:
     assert (record.head.method, record.head.target) == (b"GET", b"/x")
     assert record.head.arrival == client.head.arrival
     assert record.head.section is NO_FIELDS
+    assert record.user_agent == b"a, b", "the access log needs it"
     assert (record.outcome, record.status) == ("tunnelled", 101)
+
+
+async def test_what_passes_in_a_websocket_is_activity_of_its_route() -> None:
+    activity = Activity(0.0)
+    async with proxying(accept_and_wait) as (dispatcher, _, _):
+        router = dispatcher.services.router
+        assert isinstance(router, Router)
+        router.jupyter = replace(router.jupyter, activity=activity)
+        client = MemoryFront(*WEBSOCKET)
+        client.ask(dispatcher)
+        tunnel = await client.tunnel
+        activity.at = 0.0
+        tunnel.feed_data(b"ping")
+        tunnel.client_lost(None)
+    assert activity.at > 0.0
 
 
 async def test_a_client_is_cut_off_when_jupyter_is() -> None:
@@ -84,6 +103,9 @@ class FailsToStart(MemoryFront):
 
     def start(self, end: TunnelEnd) -> None:
         raise RuntimeError("a fault")
+
+    def finish(self) -> None:
+        """It has failed already."""
 
 
 async def accept_and_wait(visit: Visit) -> None:
