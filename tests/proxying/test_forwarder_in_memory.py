@@ -31,6 +31,10 @@ class SlowFront(MemoryFront):
 
     writable: Callable[[], None] | None = None
     framing: Field = (b"Connection", b"close")
+    whole: bytes | None = None
+
+    def arrived(self) -> bytes | None:
+        return super().arrived() if self.whole is None else self.whole
 
     def send_head(self, status: int, reason: bytes, fields: list[Field], **_: bool) -> list[Field]:
         super().send_head(status, reason, fields)
@@ -48,6 +52,7 @@ class Forwarding:
         method: bytes = b"GET",
         length: int | None = 0,
         *,
+        arrived: bytes | None = None,
         reused: bool = False,
         target: bytes = b"/x",
         site: Site = SITE,
@@ -55,6 +60,7 @@ class Forwarding:
         trace: Record | None = None,
     ) -> None:
         self.client = SlowFront(method=method, target=target, length=length)
+        self.client.whole = arrived
         self.transport = MemoryTransport()
         self.connection = UpstreamConnection(Released())
         self.connection.connection_made(self.transport)
@@ -82,22 +88,25 @@ class Forwarding:
 
 
 REPEATED = [
-    (b"GET", 0, True, True),
-    (b"DELETE", 0, True, True),
-    (b"GET", 0, False, False),
-    (b"POST", 0, True, False),
-    (b"PATCH", 0, True, False),
-    (b"PUT", 9, True, False),
-    (b"POST", 9, True, False),
+    (b"GET", 0, None, True, True),
+    (b"DELETE", 0, None, True, True),
+    (b"GET", 0, None, False, False),
+    (b"POST", 0, None, True, False),
+    (b"PATCH", 0, None, True, False),
+    (b"PUT", 9, None, True, False),
+    (b"POST", 9, None, True, False),
+    (b"PUT", 9, b"123456789", True, False),
+    (b"PUT", None, b"", True, True),
+    (b"POST", None, b"", True, False),
 ]
 
 
-@pytest.mark.parametrize(("method", "length", "reused", "retry"), REPEATED)
+@pytest.mark.parametrize(("method", "length", "arrived", "reused", "retry"), REPEATED)
 async def test_what_is_sent_once_more(
-    method: bytes, length: int, reused: bool, retry: bool
+    method: bytes, length: int | None, arrived: bytes | None, reused: bool, retry: bool
 ) -> None:
     """RFC 9112 section 9.3.1: on a connection used before, idempotent, and without content."""
-    forwarding = Forwarding(method, length, reused=reused)
+    forwarding = Forwarding(method, length, arrived=arrived, reused=reused)
     forwarding.connection.connection_lost(None)
     (result,) = forwarding.results
     assert result.retry is retry
@@ -110,6 +119,39 @@ async def test_a_response_that_began_is_not_asked_for_again() -> None:
     forwarding.connection.connection_lost(None)
     (result,) = forwarding.results
     assert (result.status, result.bytes_down, result.retry) == (200, 1, False)
+
+
+ARRIVED = [
+    pytest.param(9, b"123456789", b"123456789", id="its length is known"),
+    pytest.param(None, b"123", b"3\r\n123\r\n0\r\n\r\n", id="its length is not known"),
+    pytest.param(None, b"", b"0\r\n\r\n", id="it is empty"),
+]
+
+
+@pytest.mark.parametrize(("length", "content", "sent"), ARRIVED)
+async def test_content_that_came_with_its_head_goes_with_it(
+    length: int | None, content: bytes, sent: bytes
+) -> None:
+    forwarding = Forwarding(b"PUT", length, arrived=content)
+    assert forwarding.uploaded == sent
+    assert forwarding.client.more is None, "no more of it will come"
+    assert forwarding.forwarder.request_ended_at > 0.0
+    forwarding.connection.data_received(ANSWER)
+    (result,) = forwarding.results
+    assert (result.bytes_up, result.error) == (len(content), None)
+    assert forwarding.forwarder.request_ended_at == 0.0, "its connection is another's now"
+    assert forwarding.transport.state == "open"
+
+
+async def test_content_that_comes_after_a_failure_goes_nowhere() -> None:
+    forwarding = Forwarding(b"PUT", 9)
+    forwarding.client.upload(b"123")
+    forwarding.connection.connection_lost(None)
+    assert forwarding.client.more is None
+    forwarding.client.upload(b"456")
+    forwarding.forwarder._upload()
+    assert len(forwarding.results) == 1
+    assert forwarding.uploaded == b"123"
 
 
 async def test_an_upload_waits_for_the_upstream() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -53,6 +54,10 @@ async def test_a_get() -> None:
     assert jupyter.heads.startswith(b"GET /x HTTP/1.1\r\n")
     [record] = records
     assert (record.status, record.outcome, record.bytes_down) == (200, "forwarded", 2)
+    assert 0 <= record.seconds < 60
+    assert record.sent_up_at == 0.0, "nobody wants to know"
+    client.leave()
+    assert records == [record], "it had its response"
 
 
 @pytest.mark.parametrize(("length", "sent"), [(10, b"helloworld"), (None, b"5\r\nhello\r\n")])
@@ -102,6 +107,47 @@ async def test_a_refusal() -> None:
         assert not jupyter.visits
     assert client.statuses == [403]
     assert records[0].outcome == "refused (origin)"
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status", "content", "outcome"),
+    [
+        (b"GET", b"/ada", 301, b"", "redirected"),
+        (b"OPTIONS", b"/ada/lab", 200, b"Max-Forwards", "answered here"),
+    ],
+)
+async def test_what_needs_no_upstream(
+    method: bytes, target: bytes, status: int, content: bytes, outcome: str
+) -> None:
+    async with proxying(says()) as (dispatcher, jupyter, records):
+        router = dispatcher.services.router
+        assert isinstance(router, Router)
+        router.use(replace(router.site, base_path="/ada/", folder=b"/ada"))
+        client = MemoryFront((b"Max-Forwards", b"0"), method=method, target=target)
+        client.ask(dispatcher)
+        assert client.ended.result() == "complete"
+        assert not jupyter.visits
+    assert client.statuses == [status]
+    assert content in client.content
+    assert [(record.status, record.outcome) for record in records] == [(status, outcome)]
+
+
+async def test_a_name_for_each_request() -> None:
+    async with proxying(says()) as (dispatcher, _, records):
+        for _ in range(2):
+            MemoryFront((b"Origin", b"null")).ask(dispatcher)
+    names = [record.request_id for record in records]
+    start = dispatcher.services.process_id
+    assert names == [start + b"-1", start + b"-2"]
+    assert re.fullmatch(rb"[0-9a-f]{12}", start)
+
+
+async def test_what_is_not_asked_for_costs_nothing() -> None:
+    async with proxying(says()) as (dispatcher, _, _):
+        services = Dispatcher(dispatcher.services.router).services
+    assert (services.trace, services.log.access_log, services.recorder) == (False, False, None)
+    requests = services.open_requests
+    assert (requests.count, requests.ping_seconds, requests.draining) == (0, 0.0, False)
 
 
 async def test_a_retry() -> None:
@@ -207,6 +253,7 @@ async def test_what_labgate_itself_is_asked_is_not_traced(target: bytes, traced:
         client.ask(dispatcher)
         assert await client.ended == "complete"
     [record] = records
+    assert record.outcome == ("forwarded" if traced else "answered here")
     assert bool(record.upstream_request) is traced
     assert bool(record.fields_up) is traced
 

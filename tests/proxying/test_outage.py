@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from proxy.proxying.outage import Outage
 from tests.edges import edge, request
 from tests.upstreams import OK, Visit, says, upstream
 
@@ -47,6 +48,11 @@ async def test_one_line_for_an_outage_and_one_for_its_end(
         away = False
         await labgate.ask(request())
     assert len(caplog.messages) == 2
+
+
+def test_nothing_ends_that_has_not_begun(caplog: pytest.LogCaptureFixture) -> None:
+    Outage().end()
+    assert not caplog.messages
 
 
 async def test_a_fault_of_one_answer_is_logged_each_time(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from proxy.access.access_control import AccessControl
 from proxy.access.lockout import Lockout
+from proxy.cache.static_cache import StaticCache
+from proxy.errors import UpstreamDown
 from proxy.net.limits import (
     DEFAULT_LIMITS,
     WEB_APP_REQUESTS,
@@ -21,6 +23,7 @@ from proxy.proxying.router import Router
 from proxy.rules.decision import Forward, Internal, Refuse, Tunnel
 from proxy.rules.networks import Networks
 from proxy.rules.site import make_site
+from proxy.rules.stripped_prefix import StrippedPrefix
 from tests.edges import PUBLIC
 from tests.heads import JUPYTER, get
 
@@ -72,6 +75,42 @@ def test_a_new_configuration_is_that_of_every_route_made_from_then_on(router: Ro
     assert before.site is SITE, "a request that has begun keeps its own"
     assert router.jupyter.outage is before.outage
     assert router.jupyter.pool is before.pool
+
+
+def test_the_log_calls_an_upstream_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
+    limits = new_request_limit(DEFAULT_LIMITS), new_web_app_limit()
+    for router in (
+        Router(SITE, Pool(None), Pool(None), *limits),
+        Router(SITE, Pool(None), Pool(None), *limits, name="/ada"),
+    ):
+        assert router.jupyter.outage is not None
+        router.jupyter.outage.failed("GET /", UpstreamDown("refused"))
+    assert ["until Jupyter answers" in caplog.messages[0], "until /ada answers" in caplog.text] == [
+        True,
+        True,
+    ]
+
+
+def test_an_upstream_may_not_know_of_the_whole_path(router: Router) -> None:
+    for stripped, target in ((StrippedPrefix(b"/ada/"), b"/lab"), (None, b"/ada/lab")):
+        router.use(replace(SITE, stripped=stripped))
+        for refusal in (None, Refuse(403, "origin", "")):
+            route = router.route(Forward(get(), refusal))
+            head = get(target=b"/ada/lab")
+            assert (head if route.adapt is None else route.adapt(head)).target == target
+
+
+async def test_no_file_of_the_cache_is_for_what_would_be_refused(router: Router) -> None:
+    cache = StaticCache(router.jupyter.pool, None, 1000)
+    try:
+        router.keep_files(cache)
+        site = replace(SITE, observe=True)
+        router.use(site)
+        assert router.jupyter.cache is cache
+        assert cache._checks.site is site
+        assert router.route(Forward(get(), Refuse(403, "origin", ""))).cache is None
+    finally:
+        cache.close()
 
 
 def test_the_gate_asks_who_wants_to_reach_jupyter_alone(router: Router) -> None:
