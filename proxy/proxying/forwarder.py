@@ -47,7 +47,7 @@ class Forwarder:
         services: What all requests use.
         request_id: Goes up with it.
         report: Called once for each ``send``, with the result.
-        upgrade: Whether the request asks for a WebSocket.
+        upgrade: Whether the request asks for a WebSocket; then it has no content.
         extra: Fields added to the response.
         on_response: Called with the head of the final response.
         sent_up_at: When the request was sent, if there is an ``on_response``.
@@ -103,7 +103,7 @@ class Forwarder:
             connection.send(self, head.method, data, b"", upgrade=self.upgrade)
             return
         arrived, chunked = body.arrived(), body.length is None
-        connection.send(self, head.method, data, arrived, chunked=chunked, upgrade=self.upgrade)
+        connection.send(self, head.method, data, arrived, chunked=chunked)
         if arrived is not None:
             self._contentless = not arrived
             self._bytes_up = len(arrived)

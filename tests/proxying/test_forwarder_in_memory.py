@@ -123,6 +123,7 @@ async def test_a_response_that_began_is_not_asked_for_again() -> None:
 
 ARRIVED = [
     pytest.param(9, b"123456789", b"123456789", id="its length is known"),
+    pytest.param(1, b"1", b"1", id="it is one octet"),
     pytest.param(None, b"123", b"3\r\n123\r\n0\r\n\r\n", id="its length is not known"),
     pytest.param(None, b"", b"0\r\n\r\n", id="it is empty"),
 ]
@@ -143,15 +144,23 @@ async def test_content_that_came_with_its_head_goes_with_it(
     assert forwarding.transport.state == "open"
 
 
-async def test_content_that_comes_after_a_failure_goes_nowhere() -> None:
-    forwarding = Forwarding(b"PUT", 9)
-    forwarding.client.upload(b"123")
+@pytest.mark.parametrize("length", [1, 9, None])
+async def test_content_that_comes_after_a_failure_goes_nowhere(length: int | None) -> None:
+    forwarding = Forwarding(b"PUT", length)
     forwarding.connection.connection_lost(None)
     assert forwarding.client.more is None
-    forwarding.client.upload(b"456")
+    forwarding.client.upload(b"1")
     forwarding.forwarder._upload()
     assert len(forwarding.results) == 1
-    assert forwarding.uploaded == b"123"
+    assert forwarding.uploaded == b""
+
+
+@pytest.mark.parametrize("content", [b"", b"1"])
+async def test_a_response_to_head_has_a_length_and_no_content(content: bytes) -> None:
+    forwarding = Forwarding(b"HEAD", len(content), arrived=content or None)
+    forwarding.connection.data_received(ANSWER[:-2])
+    assert forwarding.client.ended.result() == "complete"
+    assert forwarding.transport.state == "open"
 
 
 async def test_an_upload_waits_for_the_upstream() -> None:
@@ -218,6 +227,8 @@ async def test_a_compression_that_fails_is_no_complete_response(fault: ValueErro
     forwarding.forwarder._on_compressed(fault)
     (result,) = forwarding.results
     assert str(result.error or "") == ("could not be compressed: broken" if fault else "")
+    forwarding.forwarder._on_compressed(None)
+    assert forwarding.results == [result], "it is reported once"
 
 
 async def test_what_labgate_changes_in_a_response_is_noted_with_its_rule() -> None:

@@ -88,12 +88,13 @@ async def test_an_upgrade() -> None:
         await visit.say(SWITCH + b"first ")
         await visit.say(await visit.exactly(4))
 
-    async with proxying(echo) as (dispatcher, _, records):
+    async with proxying(echo) as (dispatcher, jupyter, records):
         client = MemoryFront(*WEBSOCKET)
         client.ask(dispatcher)
         tunnel = await client.tunnel
         tunnel.feed_data(b"ping")
         assert await client.ended == "closed"
+    assert b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" in jupyter.heads
     assert (client.statuses, client.content) == ([101], b"first ping")
     [record] = records
     assert (record.outcome, record.bytes_up, record.bytes_down) == ("tunnelled", 4, 10)

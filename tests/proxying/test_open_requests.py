@@ -132,7 +132,7 @@ async def test_a_tunnel_that_cannot_open_may_end_before_or_after(lost: bool) -> 
             raise ConnectionError("gone")
 
     requests, transport, ends = OpenRequests(), MemoryTransport(), list[str]()
-    with pytest.raises(ConnectionError, match="^gone$"):
+    with pytest.raises(ConnectionError, match=r"^gone$"):
         requests.open_tunnel(
             switched(transport), Leaves(), Record(get()), lambda: ends.append("end")
         )

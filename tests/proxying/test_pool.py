@@ -221,7 +221,7 @@ async def test_a_watch_that_was_dialled_before_a_move_watches_nothing() -> None:
     await slow.reached.wait()
     pool.move(InMemory())
     slow.may_say.set()
-    with pytest.raises(UpstreamDown, match="^Jupyter has moved$"):
+    with pytest.raises(UpstreamDown, match=r"^Jupyter has moved$"):
         await watching
     assert not lost, "the error says it"
 
