@@ -5,6 +5,7 @@ It is chosen before anything is decided, because each has rules of its own.
 
 from __future__ import annotations
 
+import re
 from typing import Generic, TypeVar
 
 from .decision import Refuse
@@ -14,6 +15,8 @@ from .site import Site
 from .target import origin_form
 
 V = TypeVar("V")
+
+_SLASHES = re.compile(rb"//+")
 
 
 class RouteChoice(Generic[V]):
@@ -46,6 +49,16 @@ class RouteChoice(Generic[V]):
         if tree is None:
             return self._elsewhere
         path = routed_path(head, by_host=False)
-        # Behind more slashes no rule would find the paths below a prefix that it guards.
-        found = tree.find(b"/" if path.startswith(b"//") else path)
+        found = tree.find(path) if b"//" not in path else _found_without_doubt(tree, path)
         return self._elsewhere if found is None else found
+
+
+def _found_without_doubt(tree: PrefixTree[V], path: bytes) -> V | None:
+    """What a path with empty segments is for; None if upstreams may differ on that.
+
+    They count (RFC 3986 section 3.3), and Jupyter finds nothing at ``//ada/lab``. nginx and others
+    leave them out: ``/`` would serve what the route ``/ada`` guards.
+    """
+    # The tree itself leaves those at the beginning out.
+    as_sent = tree.find(b"/" if path.startswith(b"//") else path)
+    return as_sent if as_sent is tree.find(_SLASHES.sub(b"/", path)) else None

@@ -381,6 +381,21 @@ async def test_dot_segments_lead_to_no_other_route_and_out_of_no_prefix(tmp_path
         assert b"GET /x/../y HTTP/1.1" in it.upstreams["bob"].heads
 
 
+async def test_empty_segments_lead_past_no_route(tmp_path: Path) -> None:
+    """An upstream that merges slashes would serve at ``//ada`` what the route ``/ada`` guards."""
+    async with behind(tmp_path, "site", "ada", "bob") as it:
+        site = {"upstream": {"url": it.url("site")}}
+        guarded = {"path": "/ada", "upstream": it.url("site"), "allow": ["192.0.2.1"]}
+        await it.start(it.settings([guarded], **site))
+        it.labgate.connect_to(it.upstreams["site"].address)
+        for target in ("/ada/x", "//ada/x", "/%2fada/x", "//ada", "https://lab.localhost//ada/x"):
+            assert (await it.ask("lab.localhost", target))[0] in (403, 404), target
+        assert b"ada" not in it.upstreams["site"].heads
+        for target in ("//x/ada", "/x//ada", "//", "/%252Fada/x"):
+            assert await it.ask("lab.localhost", target) == (200, "site"), target
+            assert f"GET {target} HTTP/1.1".encode() in it.upstreams["site"].heads
+
+
 async def test_an_upstream_over_tls_that_wants_a_certificate(tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"
     AUTHORITY.cert_pem.write_to_path(str(authority))

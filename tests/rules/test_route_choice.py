@@ -42,8 +42,15 @@ LAB, BOB, EVE = b"Host: lab.example.org", b"Host: bob.example.org", b"Host: eve.
         pytest.param(get(LAB, target=b"/adam"), "lab", id="whole segments only"),
         pytest.param(get(LAB, target=b"/x?/ada/"), "lab", id="a path in the query"),
         pytest.param(get(LAB, target=b"/ada/deep/x"), "deep", id="the longest one"),
-        pytest.param(get(LAB, target=b"//ada/lab"), "lab", id="two slashes"),
-        pytest.param(get(LAB, target=b"/%2Fada/lab"), "lab", id="two slashes, one encoded"),
+        pytest.param(get(LAB, target=b"//ada/lab"), "elsewhere", id="two slashes"),
+        pytest.param(get(LAB, target=b"/%2Fada/lab"), "elsewhere", id="two slashes, one encoded"),
+        pytest.param(get(LAB, target=b"/ada///deep/x"), "elsewhere", id="three slashes between"),
+        pytest.param(get(LAB, target=b"//x//ada"), "lab", id="two slashes before another path"),
+        pytest.param(get(LAB, target=b"/ada//x//"), "ada", id="two slashes behind a route"),
+        pytest.param(get(LAB, target=b"//"), "lab", id="two slashes and nothing"),
+        pytest.param(get(EVE, target=b"//"), "elsewhere", id="the same with nothing at the root"),
+        pytest.param(get(BOB, target=b"//ada/"), "bob", id="two slashes at a name without routes"),
+        pytest.param(get(LAB, target=b"/%2561da/lab"), "lab", id="encoded twice"),
         pytest.param(get(b"Host: LAB.example.ORG:443", target=b"/ada/"), "ada", id="spelled out"),
         pytest.param(
             get(b"Host: www.example.org", target=b"/ada/"), "lab", id="another name of it"

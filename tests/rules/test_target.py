@@ -93,7 +93,7 @@ DOT_SEGMENTS = [
     (b"/bob/.hidden/..x/x../y.", False),
     (b"/bob/a..b/;..", False),
     (b"/bob/x?y=/../z", False),
-    # Decoded once, as upstreams do.
+    # Decoded once, as Jupyter does: it serves a folder of the name %2e%2e there.
     (b"/bob/%252e%252e/x", False),
     (b"/bob/..%0A/x", False),
 ]
