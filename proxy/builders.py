@@ -171,8 +171,13 @@ def build_static_cache(
         return None
     max_bytes = settings.cache.memory_mib * 2**20 // max(1, len(settings.routes))
     # Others may share the state folder, and have another Jupyter behind their names.
-    folder = settings.state_folder / "static-files" / cache_folder_name(route)
+    folder = static_files_folder(settings) / cache_folder_name(route)
     return StaticCache(jupyter, DiskStore(folder, max_bytes), max_bytes)
+
+
+def static_files_folder(settings: Settings) -> Path:
+    """Where each route has a folder with its static files."""
+    return settings.state_folder / "static-files"
 
 
 def cache_folder_name(route: RouteConfiguration) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import threading
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,10 @@ from proxy.runtime.secret_files import make_private_folder, write_atomically
 
 log = logging.getLogger("labgate")
 
+UNUSED_SECONDS = 30 * 86_400
+"""A folder that nothing was written to for so long belongs to no route any more, or is soon filled
+again."""
+
 FORMAT = 2
 """Of what stands in a file, also with which settings it was compressed; others are removed."""
 
@@ -25,15 +31,20 @@ FORMAT = 2
 class DiskStore:
     """Files below one folder. Every method may wait for the disk: call them in a thread.
 
+    Attributes:
+        folder: The folder.
+
     Args:
         folder: It is made when it is needed.
         max_bytes: What is read at most; what is beyond is removed.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
-        self._folder = folder
+        self.folder = folder
         self._max_bytes = max_bytes
-        self._failed = False
+        self._failed = self._ended = False
+        # A thread may still write for somebody who does not wait for it any more.
+        self._writing = threading.Lock()
 
     def read_all(self) -> list[StoredFile]:
         """Every file that is whole; the others are removed.
@@ -59,13 +70,16 @@ class DiskStore:
 
     def write(self, file: StoredFile) -> None:
         """Keep a file; that the disk cannot is only logged, and once."""
-        try:
-            make_private_folder(self._folder)
-            write_atomically(self._path(file.key), _serialized(file))
-        except OSError as error:
-            if not self._failed:
-                log.info("cannot keep static files on disk: %s", error.strerror or error)
-            self._failed = True
+        with self._writing:
+            if self._ended:
+                return
+            try:
+                make_private_folder(self.folder)
+                write_atomically(self._path(file.key), _serialized(file))
+            except OSError as error:
+                if not self._failed:
+                    log.info("cannot keep static files on disk: %s", error.strerror or error)
+                self._failed = True
 
     def remove(self, key: FileKey) -> None:
         """Forget a file, if it is there."""
@@ -78,13 +92,21 @@ class DiskStore:
             with suppress(OSError):
                 path.unlink()
 
+    def end(self) -> None:
+        """Remove every file, and the folder if nothing else is in it; nothing is kept any more."""
+        with self._writing:
+            self._ended = True
+            self.clear()
+            with suppress(OSError):
+                self.folder.rmdir()
+
     def _paths(self) -> list[Path]:
         """Files of this folder and no others: no links, and none of another user."""
         try:
-            owner = self._folder.stat().st_uid
+            owner = self.folder.stat().st_uid
             found = [
                 (entry.stat().st_mtime, entry)
-                for entry in self._folder.iterdir()
+                for entry in self.folder.iterdir()
                 if entry.is_file() and not entry.is_symlink() and entry.stat().st_uid == owner
             ]
         except OSError:
@@ -93,7 +115,24 @@ class DiskStore:
 
     def _path(self, key: FileKey) -> Path:
         name = hashlib.sha256(key.authority + b"\0" + key.target).hexdigest()
-        return self._folder / name
+        return self.folder / name
+
+
+def remove_unused(parent: Path, used: Collection[Path | None], now: float) -> None:
+    """Remove the folders of stores that are in use nowhere; call it in a thread.
+
+    Another labgate with this state folder may have them, and then writes into them now and then.
+
+    Args:
+        parent: Of the folders.
+        used: Those that stay.
+        now: The Unix time in seconds.
+    """
+    with suppress(OSError):
+        for folder in list(parent.iterdir()):
+            unused = folder not in used and folder.is_dir() and not folder.is_symlink()
+            if unused and now - folder.stat().st_mtime > UNUSED_SECONDS:
+                DiskStore(folder, 0).end()
 
 
 def _serialized(file: StoredFile) -> bytes:

@@ -15,6 +15,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
@@ -134,6 +135,16 @@ class StaticCache:
         for task in self._tasks:
             task.cancel()
         self._checks.close()
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the files on disk are; None if none are."""
+        return self._disk.folder if self._disk is not None else None
+
+    async def forget_disk(self) -> None:
+        """Keep nothing on disk, after ``close``."""
+        if self._disk is not None:
+            await _in_thread(self._disk.end)
 
     # In the background
 

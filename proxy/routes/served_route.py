@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from time import monotonic
 
 from proxy.access.access_control import AccessControl
@@ -146,6 +147,16 @@ class ServedRoute:
         await self.open_requests.drain(seconds)
         self.cut_tunnels()
         await self.close()
+
+    @property
+    def files_folder(self) -> Path | None:
+        """Where its static files are kept; None if they are not."""
+        return self._static_cache.folder if self._static_cache is not None else None
+
+    async def forget_files(self) -> None:
+        """Remove its static files from the disk, after its end."""
+        if self._static_cache is not None:
+            await self._static_cache.forget_disk()
 
     async def close(self) -> None:
         """Close every connection to its Jupyter; no client has one to it any more."""

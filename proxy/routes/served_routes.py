@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
-from time import monotonic
+from pathlib import Path
+from time import monotonic, time
 
 from proxy.access.access_control import AccessControl
+from proxy.builders import static_files_folder
+from proxy.cache.disk_store import remove_unused
 from proxy.config.routes import SITE, RouteConfiguration, route_configurations
 from proxy.config.settings import Settings
 from proxy.inspector.recorder import Recorder
@@ -19,6 +22,7 @@ from proxy.routes.logins import Logins
 from proxy.routes.served_route import ServedRoute, any_answers
 from proxy.rules.head import RequestHead
 from proxy.rules.route_choice import RouteChoice
+from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.tasks import spawn
 
 
@@ -37,6 +41,7 @@ class ServedRoutes:
         self._reporting: Reporting | None = None
         self._measures: Measures | None = None
         self._started = False
+        self._removing: asyncio.Task[None] | None = None
         self._leaving: dict[ServedRoute, asyncio.Task[None]] = {}
         self._by_key: dict[str, ServedRoute] = {}
         for configuration in route_configurations(settings):
@@ -78,6 +83,11 @@ class ServedRoutes:
         self._started = True
         for route in self:
             route.start()
+        if self._settings.cache.enabled:
+            parent = static_files_folder(self._settings)
+            remove = partial(remove_unused, parent, self._files_folders(), time())
+            removing = run_in_daemon_thread("static files", remove)
+            self._removing = spawn(removing, "static files of no route")
 
     def connect_to(self, address: UpstreamAddress) -> None:
         """Forward requests for the site to ``address``."""
@@ -113,8 +123,9 @@ class ServedRoutes:
 
     async def close(self) -> None:
         """Close every connection to a Jupyter."""
-        for task in list(self._leaving.values()):
-            task.cancel()
+        for task in (self._removing, *self._leaving.values()):
+            if task is not None:
+                task.cancel()
         for route in list(self):
             await route.close()
 
@@ -150,12 +161,18 @@ class ServedRoutes:
     async def _retire(self, route: ServedRoute, seconds: float) -> None:
         try:
             await route.retire(seconds)
+            # Meanwhile it may have come back.
+            if route.files_folder not in self._files_folders():
+                await route.forget_files()
         finally:
             self._leaving.pop(route, None)
             if self._measures is not None:
                 self._measures.ended(route)
             if self._reporting is not None:
                 self._reporting.forget(route.services)
+
+    def _files_folders(self) -> set[Path | None]:
+        return {route.files_folder for route in self._by_key.values()}
 
     async def _any_answers(self) -> bool:
         return await any_answers(list(self._by_key.values()))

@@ -11,7 +11,7 @@ from pathlib import Path
 import brotli  # type: ignore[import-untyped]
 import pytest
 
-from proxy.cache.disk_store import FORMAT, DiskStore
+from proxy.cache.disk_store import FORMAT, UNUSED_SECONDS, DiskStore, remove_unused
 from proxy.cache.stored_file import FileKey, StoredFile
 from proxy.rules.caching import Validators
 
@@ -153,3 +153,36 @@ def test_a_disk_that_is_full_or_closed_is_no_fault(
     for _ in range(2):
         store.write(stored())
     assert caplog.text.count("cannot keep static files on disk") == 1
+
+
+def test_an_ended_store_leaves_nothing_and_keeps_nothing(tmp_path: Path) -> None:
+    """Also what a thread is still about to write."""
+    folder = tmp_path / "route"
+    store = DiskStore(folder, 1000)
+    store.write(stored())
+    store.end()
+    store.write(stored())
+    assert list(tmp_path.iterdir()) == []
+    store.end()
+
+
+def test_what_is_not_labgates_stays_with_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "route"
+    (folder / "somebody's").mkdir(parents=True)
+    DiskStore(folder, 1000).end()
+    assert (folder / "somebody's").is_dir()
+
+
+def test_folders_of_no_route_are_removed_once_nobody_has_written_there_for_long(
+    tmp_path: Path,
+) -> None:
+    names = ("used", "left", "of another labgate")
+    for name in names:
+        DiskStore(tmp_path / name, 1000).write(stored())
+    (tmp_path / "link").symlink_to(tmp_path / "used")
+    now = (tmp_path / "used").stat().st_mtime + UNUSED_SECONDS + 60
+    os.utime(tmp_path / names[2], (now, now))
+    remove_unused(tmp_path, [tmp_path / "used", None], now)
+    assert {folder.name for folder in tmp_path.iterdir()} == {"used", names[2], "link"}
+    assert DiskStore(tmp_path / "used", 1000).read(KEY) is not None
+    remove_unused(tmp_path / "none", [], now)

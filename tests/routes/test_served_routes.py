@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import os
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 
 from proxy.app import Application
+from proxy.builders import cache_folder_name, static_files_folder
+from proxy.config.routes import served_routes
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.inspector.recorder import CaptureOptions
@@ -379,6 +382,35 @@ async def test_dot_segments_lead_to_no_other_route_and_out_of_no_prefix(tmp_path
         # Nobody else is at that name.
         assert await it.ask("bob.localhost", "/x/../y") == (200, "bob")
         assert b"GET /x/../y HTTP/1.1" in it.upstreams["bob"].heads
+
+
+async def end_of(*names: str) -> None:
+    """Wait for background tasks."""
+    if running := [one for one in asyncio.all_tasks() if one.get_name() in names]:
+        await asyncio.wait(running)
+
+
+async def test_the_static_files_of_a_removed_route_are_removed(tmp_path: Path) -> None:
+    async with behind(tmp_path, "ada", "bob") as it:
+        before = it.settings([ADA, BOB])
+        parent = static_files_folder(before)
+        ada, bob = (parent / cache_folder_name(route) for route in served_routes(before))
+        for folder in (ada, bob, parent / "of no route"):
+            folder.mkdir(parents=True)
+        os.utime(parent / "of no route", (0, 0))
+        await it.start(before)
+        await it.reload(it.settings([BOB]))
+        await end_of("route: end", "static files of no route")
+        assert list(parent.iterdir()) == [bob]
+        # A route that comes back while it ends has the same folder.
+        gone, back = [
+            await it.labgate.prepare(it.settings(routes), access_log=False)
+            for routes in ([], [BOB])
+        ]
+        gone()
+        back()
+        await end_of("route: end")
+        assert list(parent.iterdir()) == [bob]
 
 
 async def test_empty_segments_lead_past_no_route(tmp_path: Path) -> None:
