@@ -179,13 +179,14 @@ class RequestParser:
         if line < 0:
             if len(data) > limits.request_line + len(CRLF):
                 refusal = refusal or too_long_target()
-        elif not self._request_line_checked:
-            self._request_line_checked = True
-            request_line = read_request_line(data[:line])
-            if refusal is None and isinstance(request_line, Refuse):
-                refusal = request_line
-        if line >= 0 and len(data) - line > limits.head + len(END):
-            refusal = refusal or too_many_fields()
+        else:
+            if not self._request_line_checked:
+                self._request_line_checked = True
+                request_line = read_request_line(data[:line])
+                if refusal is None and isinstance(request_line, Refuse):
+                    refusal = request_line
+            if len(data) - line > limits.head + len(END):
+                refusal = refusal or too_many_fields()
         if refusal is not None:
             return self._refused(refusal)
         self.buffered, self._scanned_bytes = data, len(data)

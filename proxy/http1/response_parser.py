@@ -25,7 +25,7 @@ class ResponseParser:
         begun: Whether a first byte has arrived.
         head: The final head, or that of a 101.
         head_since: When the head that is arriving began.
-        delimited: False if the content ends with the connection.
+        delimited: False if the content ends with the connection; says nothing of HEAD.
         complete: Whether the response has ended.
         reusable: Whether another response may follow this one.
         switched: The bytes behind a 101; None if there was none.
@@ -47,8 +47,7 @@ class ResponseParser:
         self._bytes_since_content = 0
         self._reason = b""
         self._fields: list[Field] = []
-        self._surplus = False
-        self._keep_alive = True
+        self._keep_alive = False
         self.begun = False
         self.head: ResponseHead | None = None
         self.head_since: float | None = None
@@ -70,8 +69,6 @@ class ResponseParser:
                 self.fault = "the response is not HTTP"
                 return
         self._bytes_since_content += len(data)
-        if self.head is None and self.head_since is None:
-            self.head_since = monotonic()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -108,7 +105,7 @@ class ResponseParser:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.head is None:
             # After the head these are trailers, which labgate drops.
-            self._fields.append((name, value.rstrip(b" \t")))
+            self._fields.append((name, value.rstrip()))
 
     def on_headers_complete(self) -> None:
         if self.complete or self.receiver is None:
@@ -131,9 +128,10 @@ class ResponseParser:
             self.receiver.on_interim(head)
             return
         self.head = head
-        bodiless = self._method == b"HEAD" or status in (204, 304)
         self.delimited = (
-            bodiless or b"content-length" in head.names or b"transfer-encoding" in head.names
+            status in (204, 304)
+            or b"content-length" in head.names
+            or b"transfer-encoding" in head.names
         )
         self._keep_alive = self.delimited
         self.receiver.on_head(head)

@@ -221,8 +221,6 @@ class ServerConnection(AcceptedConnection):
             return
         self._state = ServerState.IDLE
         self._timeouts.awaiting, self._timeouts.since = Awaiting.REQUEST, monotonic()
-        if outstanding:
-            self._body = body
         if parser.buffered:
             asyncio.get_running_loop().call_soon(self._read_buffered)
         elif self._half_closed:

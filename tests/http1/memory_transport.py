@@ -16,13 +16,16 @@ class MemoryTransport(asyncio.Transport):
         reading: Whether bytes are wanted.
         half_closed: Whether a FIN was sent.
         protocol: Whom the event loop would call.
+        high_water_bytes: So many unread ones are congestion.
 
     Args:
         channel: A socket for whoever looks below the transport.
+        extra: What else ``get_extra_info`` knows.
     """
 
-    def __init__(self, channel: socket.socket | None = None) -> None:
-        super().__init__({"socket": channel})
+    def __init__(self, channel: socket.socket | None = None, **extra: object) -> None:
+        super().__init__({"socket": channel} | extra)
+        self.high_water_bytes: int | None = None
         self.written = b""
         self.unread = 0
         self.state = "open"
@@ -36,7 +39,8 @@ class MemoryTransport(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return self.unread
 
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.high_water_bytes = high
 
     def can_write_eof(self) -> bool:
         return True

@@ -7,6 +7,7 @@ from time import monotonic
 
 import pytest
 
+from proxy.http1.accepted_connection import MAX_WRITE_BYTES, SLICED_BYTES
 from proxy.http1.server import Http1Server
 from proxy.http1.server_connection import ServerConnection
 from proxy.http1.timeouts import LINGER_SECONDS, UNREAD_SECONDS
@@ -124,7 +125,7 @@ async def test_who_expects_100_need_not_send_before_it() -> None:
         if interim:
             responder.send_interim(100, b"Continue", [])
         # Time passes in steps, as the sweep sees it.
-        for seconds in range(0, 32, 4):
+        for seconds in range(0, 44, 4):
             if interim and seconds > LIMITS.content_grace_seconds:
                 break
             connection.enforce_timeouts(monotonic() + seconds)
@@ -229,6 +230,66 @@ async def test_whoever_writes_is_called_when_the_client_reads_again() -> None:
     assert congested == [False], "nobody writes any more"
 
 
+class Slices(MemoryTransport):
+    """Keeps the sizes of what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sizes.append(len(data))
+
+
+@pytest.mark.parametrize(("less", "sliced"), [(0, False), (1, True)])
+async def test_so_much_is_written_in_slices(less: int, sliced: bool) -> None:
+    connection, _ = await connected()
+    connection.transport = transport = Slices()
+    connection.write(bytes(SLICED_BYTES - less))
+    assert max(transport.sizes) == MAX_WRITE_BYTES
+    assert sum(transport.sizes) == SLICED_BYTES - less
+    transport.sizes.clear()
+    connection.write(bytes(MAX_WRITE_BYTES + 1))
+    assert transport.sizes == ([MAX_WRITE_BYTES, 1] if sliced else [MAX_WRITE_BYTES + 1])
+
+
+class CannotHalfClose(MemoryTransport):
+    """As over TLS."""
+
+    def can_write_eof(self) -> bool:
+        return False
+
+
+class Gone(MemoryTransport):
+    """Its client is gone already."""
+
+    def write_eof(self) -> None:
+        raise OSError(107, "Transport endpoint is not connected")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent"), [(MemoryTransport, True), (CannotHalfClose, False), (Gone, True)]
+)
+async def test_a_fin_is_sent_where_that_is_possible(
+    kind: type[MemoryTransport], sent: bool
+) -> None:
+    connection, _ = await connected()
+    connection.transport = transport = kind()
+    assert connection.write_eof() is sent
+    assert transport.half_closed is (kind is MemoryTransport)
+    assert transport.state == "open"
+
+
+async def test_a_connection_has_a_transport_while_it_lasts() -> None:
+    connection = Http1Server(Site()).connection(CLIENT, slot(), True)
+    assert isinstance(connection, ServerConnection)
+    transports: list[object] = [connection.transport]
+    connection.connection_made(transport := MemoryTransport())
+    transports.append(connection.transport)
+    connection.connection_lost(None)
+    assert [*transports, connection.transport] == [None, transport, None]
+
+
 async def test_reading_pauses_and_resumes_once() -> None:
     connection, transport = await connected()
     for pause in (connection.pause_reading, connection.pause_reading):
@@ -255,7 +316,7 @@ class Tunnel:
         self.calls.append("eof")
 
     def client_lost(self, exc: Exception | None) -> None:
-        self.calls.append("lost")
+        self.calls.append(exc)
 
     def client_congested(self, congested: bool) -> None:
         self.calls.append(congested)
@@ -277,6 +338,20 @@ async def upgraded(
     assert isinstance(tunnel, UpgradedConnection)
     assert transport.protocol is tunnel
     return tunnel, transport
+
+
+async def test_the_previous_object_still_ends_the_connection() -> None:
+    """Over TLS the event loop chooses whom to call before the 101."""
+    site = Site()
+    previous, transport = await connected(site)
+    previous.data_received(GET)
+    connection, tunnel = site.responders[0].upgrade(b"Switching Protocols", []), Tunnel()
+    connection.start(tunnel)
+    previous.abort()
+    assert transport.state == "aborted"
+    lost = ConnectionResetError()
+    previous.connection_lost(lost)
+    assert tunnel.calls == [lost]
 
 
 async def test_what_came_before_the_tunnel_reaches_it_in_order() -> None:
@@ -306,8 +381,10 @@ async def test_a_tunnel_learns_of_congestion_and_of_a_half_close() -> None:
     connection.resume_writing()
     assert [*seen, connection.congested] == [True, False]
     assert connection.eof_received() is True
+    lost = ConnectionResetError()
+    connection.connection_lost(lost)
     connection.connection_lost(None)
-    assert tunnel.calls == [True, False, "eof", "lost"]
+    assert tunnel.calls == [True, False, "eof", lost]
     assert connection.eof_received() is False, "it is lost"
 
 

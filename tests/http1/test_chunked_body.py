@@ -78,6 +78,7 @@ def test_so_many_trailers_may_come(trailers: int, refused: bool) -> None:
     content.feed(b"1\r\na\r\n0\r\n" + b"A: b\r\n" * trailers + b"\r\n")
     _check(content, refused)
     assert content.complete
+    assert (content.arrived() is None) is refused
 
 
 def _check(content: ChunkedBody, refused: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from time import monotonic
 
@@ -54,14 +55,16 @@ class Pool:
 
     def __init__(self) -> None:
         self.released: list[bool] = []
+        self.connection: UpstreamConnection | None = None
 
     def __call__(self, connection: UpstreamConnection, reusable: bool) -> None:
+        assert connection is self.connection
         self.released.append(reusable)
 
 
 def connected() -> tuple[UpstreamConnection, MemoryTransport, Pool]:
     pool, transport = Pool(), MemoryTransport()
-    connection = UpstreamConnection(pool)
+    pool.connection = connection = UpstreamConnection(pool)
     connection.connection_made(transport)
     return connection, transport, pool
 
@@ -202,6 +205,23 @@ async def test_content_is_framed_as_its_length_is_known(
     assert pool.released == [True]
 
 
+async def test_content_has_a_length_and_no_upgrade_is_wanted_unless_it_is_said() -> None:
+    connection, transport, _ = connected()
+    answer = Answer()
+    connection.send(answer, b"PUT", HEAD, b"data")
+    assert transport.written == HEAD + b"data"
+    connection.data_received(SWITCH)
+    assert [str(error) for error in answer.errors] == ["the upstream switched protocols unasked"]
+
+
+async def test_a_response_to_head_has_no_content() -> None:
+    connection, _, pool = connected()
+    answer = Answer()
+    connection.send(answer, b"HEAD", HEAD, b"")
+    connection.data_received(ANSWER.removesuffix(b"ok"))
+    assert (answer.calls, pool.released) == ([200, "end"], [True])
+
+
 async def test_a_response_before_the_end_of_the_request_ends_the_connection() -> None:
     connection, transport, pool, answer = sent(None)
     connection.data_received(ANSWER)
@@ -227,6 +247,61 @@ async def test_a_connection_is_used_again() -> None:
     assert reused == [False, True, True]
     assert pool.released == [True, True]
     assert connection.usable
+
+
+async def test_a_connection_that_is_not_made_yet_carries_nothing() -> None:
+    connection = UpstreamConnection(Pool())
+    assert not connection.usable
+    assert not connection.quiet
+    assert connection.sent_at is None
+    with pytest.raises(UpstreamDown):
+        connection.send(Answer(), b"GET", HEAD, b"")
+
+
+async def test_what_comes_before_the_first_request_ends_the_connection() -> None:
+    """RFC 9112 section 9.2: it belongs to no request."""
+    connection, transport, pool = connected()
+    connection.data_received(ANSWER)
+    assert (transport.state, pool.released) == ("aborted", [])
+
+
+async def test_a_peer_that_vanishes_is_noticed() -> None:
+    with socket.socket() as channel:
+        UpstreamConnection(Pool()).connection_made(MemoryTransport(channel))
+        assert channel.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+async def test_a_connection_is_quiet_until_jupyter_says_something() -> None:
+    ours, jupyters = socket.socketpair()
+    with ours, jupyters:
+        connection, transport = UpstreamConnection(Pool()), MemoryTransport(ours)
+        connection.connection_made(transport)
+        assert connection.quiet
+        jupyters.send(b"H")
+        assert not connection.quiet
+        ours.recv(1)
+        assert connection.quiet
+        jupyters.shutdown(socket.SHUT_WR)
+        assert not connection.quiet
+        transport.close()
+        assert not connection.quiet
+
+
+async def test_a_response_that_is_given_up_ends_the_connection_a_moment_later() -> None:
+    connection, transport, _, answer = sent()
+    connection.give_up()
+    assert transport.state == "open", "the transport may be the caller"
+    await asyncio.sleep(0)
+    assert transport.state == "aborted"
+    connection.connection_lost(None)
+    assert (answer.calls, answer.errors) == ([], [])
+
+
+async def test_congestion_ends_although_nobody_waits_for_it() -> None:
+    connection, _, _, _ = sent(None)
+    connection.pause_writing()
+    connection.resume_writing()
+    assert not connection.congested
 
 
 async def test_a_lost_connection_sends_nothing() -> None:
@@ -277,7 +352,8 @@ async def test_a_101_that_nobody_asked_for_fails_the_request() -> None:
 async def test_a_101_whose_connection_is_gone_fails_the_request() -> None:
     ours, jupyters = socket.socketpair()
     with ours, jupyters:
-        connection, answer = UpstreamConnection(Pool()), Answer()
+        pool, answer = Pool(), Answer()
+        pool.connection = connection = UpstreamConnection(pool)
         connection.connection_made(MemoryTransport(ours))
         connection.send(answer, b"GET", HEAD, b"", upgrade=True)
         jupyters.sendall(SWITCH)

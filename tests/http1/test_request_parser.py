@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.http1.connection_states import ClientState
-from proxy.http1.request_parser import RequestParser
+from proxy.http1.request_parser import MAX_REMEMBERED_BYTES, RequestParser
 from proxy.net.limits import DEFAULT_LIMITS, Limits
 from proxy.rules.decision import Refuse
+from proxy.rules.framing import NO_LENGTH
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"
@@ -72,11 +73,19 @@ EARLY = [
     (b"\x16\x03\x01\x02", b"", 400),
     (b"GET /\n", b"", 400),
     (b"\n", b"", 400),
+    (b"\r\n\n", b"", 400),
+    (b"\r\n", b"\r\n", 400),
+    (b"\r", b"x", 400),
+    (GET + b"\n", b"", 400),
     (b"GET /", b"\r\n", 400),
     (b"GET / HTTP/1.1\r\nA: \x00", b"", 400),
     (b"GET / HTTP/1.1\r\nA: b\r", b"c", 400),
     (b"GET /" + b"a" * 98, b"", 414),
-    (b"GET / HTTP/1.1\r\nA: " + b"a" * 1010, b"", 431),
+    (b"GET /" + b"a" * 98 + b" HTTP/1.1\r\nA", b"", 414),
+    (b"GET / HTTP/1.1\r\nA: " + b"a" * 1000, b"", 431),
+    (b"GET / HTTP/1.1 \r\nA: " + b"a" * 1000, b"", 400),
+    (b"GET / HTTP/1.1\r\nA: \0" + b"a" * 1000, b"", 400),
+    (b"GET /\0" + b"a" * 98, b"", 400),
 ]
 
 
@@ -86,6 +95,60 @@ def test_a_faulty_head_is_refused_before_it_is_whole(
 ) -> None:
     _, refused, parser = cut([first, second] if second else [first])
     assert (refused, parser.state, parser.buffered) == (status, ClientState.IGNORED, b"")
+
+
+WAITING = [
+    pytest.param(b"GET /" + b"a" * 97, id="a request line"),
+    pytest.param(b"GET /" + b"a" * 86 + b" HTTP/1.1\r", id="one that ends"),
+    pytest.param(b"GET /" + b"a" * 86 + b" HTTP/1.1\r\nA: " + b"a" * 999, id="fields behind it"),
+    pytest.param(b"GET / HTTP/1.1\r\nA: " + b"a" * 999, id="fields"),
+    pytest.param(b"GET / HTTP/1.1\r\nA: b\r\n\r", id="all but an octet"),
+]
+
+
+@pytest.mark.parametrize("data", WAITING)
+def test_of_a_head_that_may_be_well_formed_the_rest_is_awaited(data: bytes) -> None:
+    _, refused, parser = cut([data])
+    assert (refused, parser.state, parser.buffered) == (0, ClientState.HEAD, data)
+
+
+LINE = b"GET /" + b"a" * 86 + b" HTTP/1.1"
+
+
+@pytest.mark.parametrize(("more", "status"), [(b"", 0), (b"a", 414)])
+@pytest.mark.parametrize("fields", [b"\r\nHost: a\r\n\r\n", b"\r\n\r\n"])
+def test_a_request_line_is_bounded_although_the_fields_are_known(
+    fields: bytes, more: bytes, status: int
+) -> None:
+    first = b"GET / HTTP/1.1" + fields
+    second = LINE.replace(b"/a", b"/" + more + b"a") + fields
+    _, refused, _ = cut([first, second])
+    assert refused == status
+
+
+def test_a_length_that_is_none_is_refused_by_its_name() -> None:
+    """Behind it nobody knows where another request begins."""
+    refusal, rest = RequestParser(LIMITS).read(POST.replace(b"5", b"x") + GET)
+    assert refusal == Refuse(400, "content-length", NO_LENGTH, close=True)
+    assert rest == b""
+
+
+def test_a_request_line_is_read_for_every_request() -> None:
+    parser = RequestParser(LIMITS)
+    for target in (b"/", b"/second"):
+        parser.read(GET.replace(b"/ ", target + b" "))
+        assert parser.request_line == (b"GET", target, (1, 1))
+        parser.next_request()
+
+
+def test_nothing_of_a_request_is_held_behind_its_connection() -> None:
+    """An idle WebSocket would keep it for days."""
+    for forget in (RequestParser.switch_protocols, RequestParser.ignore):
+        parser = RequestParser(LIMITS)
+        parser.read(GET)
+        forget(parser)
+        assert parser.request_line.target == b""
+        assert parser.section.fields == ()
 
 
 def test_behind_a_refusal_nothing_is_read() -> None:
@@ -105,7 +168,12 @@ def test_behind_a_request_octets_wait_for_its_answer() -> None:
     kept = parser.take_buffered()
     parser.next_request()
     assert parser.read(kept) == (GET, POST)
-    assert parser.read(b"\x81\x00") == (None, b"")
+    parser.next_request()
+    assert parser.read(POST) == (POST, b"")
+    assert parser.read(b"12345") == (b"12345", b"")
+    assert parser.state is ClientState.DONE
+    assert parser.read(b"\x81") == (None, b"")
+    assert parser.read(b"\x00") == (None, b"")
     assert parser.switch_protocols() == b"\x81\x00"
     assert parser.state is ClientState.SWITCHED
 
@@ -152,12 +220,16 @@ def test_any_input_is_split_alike(data: bytes, at: int) -> None:
     assert (b"".join(whole), refused) == (b"".join(halves), refused_too)
 
 
-@pytest.mark.parametrize(("octets", "remembered"), [(100, True), (20_000, False)])
+LINES = b"\r\nHost: x\r\nCookie: %b\r\n\r\n"
+MOST = MAX_REMEMBERED_BYTES - len(LINES % b"")
+
+
+@pytest.mark.parametrize(("octets", "remembered"), [(MOST, True), (MOST + 1, False)])
 def test_large_field_lines_are_not_cached_for_the_next_request(
     octets: int, remembered: bool
 ) -> None:
     parser = RequestParser(DEFAULT_LIMITS)
-    head = b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"x" * octets + b"\r\n\r\n"
+    head = b"GET / HTTP/1.1" + LINES % (b"x" * octets)
     parser.read(head)
     first = parser.section
     parser.next_request()
