@@ -94,8 +94,33 @@ def test_content_that_may_never_come_ends_the_connection(outstanding: bool) -> N
     connection.body_outstanding = outstanding
     writer.send_head(417, b"R", [], sized=True, dated=True)
     writer.end()
-    assert connection.persistent is not outstanding
+    assert connection.persistent is (not outstanding)
     assert (b"Connection: close" in connection.written) is outstanding
+
+
+def test_a_response_may_be_the_last_one_by_itself() -> None:
+    writer, connection = writer_of()
+    writer.send_head(200, b"OK", [], sized=True, dated=True, close=True)
+    writer.end()
+    assert connection.written == b"HTTP/1.1 200 OK\r\n" + CLOSE + b"\r\n"
+    assert connection.persistent is False
+
+
+def test_chunks_have_their_size_in_hexadecimal() -> None:
+    writer, connection = writer_of()
+    writer.send_head(200, b"OK", [], sized=False, dated=True)
+    writer.flush()
+    connection.written = b""
+    for size in (26, 1):
+        writer.send_body(b"x" * size)
+    writer.flush()
+    assert connection.written == b"1a\r\n" + b"x" * 26 + b"\r\n1\r\nx\r\n"
+    writer.end()
+    # Another response may follow, and has a framing of its own.
+    writer.send_head(204, b"No Content", [], sized=False, dated=True)
+    connection.written = b""
+    writer.end()
+    assert connection.written == b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 def test_a_missing_date_is_added() -> None:
@@ -117,28 +142,44 @@ def test_what_comes_together_leaves_in_one_write() -> None:
 def test_interim_responses_are_not_for_http_1_0() -> None:
     for http_1_1 in (True, False):
         writer, connection = writer_of(http_1_1=http_1_1)
-        writer.send_interim(103, b"Early Hints", [])
-        assert bool(connection.written) is http_1_1
+        writer.send_interim(103, b"Early Hints", [(b"Link", b"<a>")])
+        sent = b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n" if http_1_1 else b""
+        assert connection.written == sent
         assert writer.sent is http_1_1
 
 
 def test_a_fault_is_answered_unless_something_was_sent(caplog: pytest.LogCaptureFixture) -> None:
     writer, connection = writer_of()
+    writer.when_writable(lambda: None)
     writer.send_head(200, b"OK", [], sized=True, dated=True)
-    writer.fail(ValueError("x"), plain(500, "Sorry.", close=True))
+    fault = ValueError("x")
+    writer.fail(fault, plain(500, "Sorry.", close=True))
     assert connection.written.startswith(b"HTTP/1.1 500 ")
-    assert connection.calls == ["linger"]
-    writer.fail(ValueError("x"), plain(500, "Sorry.", close=True))
+    assert connection.written.endswith(b"\r\n\r\nSorry.\n")
+    assert (connection.calls, connection.writable) == (["linger"], None)
+    written = connection.written
+    writer.fail(fault, plain(500, "Sorry.", close=True))
     assert connection.calls == ["linger", "abort"]
-    assert connection.written.count(b"HTTP/1.1 ") == 1
+    assert (connection.written, connection.persistent) == (written, False)
     assert caplog.messages == ["fault while answering 203.0.113.7"] * 2
+    assert [record.exc_info and record.exc_info[1] for record in caplog.records] == [fault] * 2
+
+
+def test_a_fault_behind_a_whole_response_breaks_the_connection() -> None:
+    writer, connection = writer_of()
+    writer.send_head(200, b"OK", [], sized=True, dated=True)
+    writer.end()
+    writer.fail(ValueError("x"), plain(500, "Sorry.", close=True))
+    assert connection.calls == ["abort"]
+    assert connection.written.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_close_sends_nothing_and_ends_the_connection() -> None:
     writer, connection = writer_of()
+    writer.when_writable(lambda: None)
     writer.send_head(200, b"OK", [], sized=True, dated=True)
     writer.close()
-    assert (connection.written, connection.persistent) == (b"", False)
+    assert (connection.written, connection.persistent, connection.writable) == (b"", False, None)
 
 
 def test_an_upgrade_is_sent_at_once_and_calls_nobody_back() -> None:
