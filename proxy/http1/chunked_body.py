@@ -32,7 +32,7 @@ class ChunkedBody(SizedBody):
         "_trailer_count",
     )
 
-    def __init__(self, source: Source, limits: Limits, *, expects_continue: bool = False) -> None:
+    def __init__(self, source: Source, limits: Limits, *, expects_continue: bool) -> None:
         super().__init__(source, limits, None, expects_continue=expects_continue)
         self._received_bytes = 0
         self._content_bytes = 0

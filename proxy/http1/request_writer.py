@@ -31,6 +31,6 @@ def chunk(data: bytes) -> bytes:
 def read_head(octets: bytes, arrival: Arrival) -> RequestHead:
     """The head at the beginning of what went up."""
     first, *lines = octets.partition(b"\r\n\r\n")[0].split(b"\r\n")
-    method, target, _ = first.split(b" ")
+    method, target, _ = first.split()
     fields = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
     return RequestHead(method, target, (1, 1), tuple(fields), arrival)

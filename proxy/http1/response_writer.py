@@ -141,7 +141,6 @@ class ResponseWriter:
 
     def end(self) -> None:
         if self._chunked:
-            self._chunked = False
             self._pieces.append(b"0\r\n\r\n")
         pieces, self._pieces = self._pieces, []
         self.sent = True

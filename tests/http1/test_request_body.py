@@ -260,7 +260,7 @@ def test_tiny_chunks_wait_as_what_they_contain() -> None:
             self.paused = False
 
     source = Source()
-    content = ChunkedBody(source, DEFAULT_LIMITS)
+    content = ChunkedBody(source, DEFAULT_LIMITS, expects_continue=False)
     segment = b"2\r\nab\r\n" * 1000
     tracemalloc.start()
     try:

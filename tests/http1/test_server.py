@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from time import monotonic
 
@@ -77,6 +78,36 @@ async def test_limits_may_change_while_a_client_is_connected() -> None:
     assert transport.state == "open"
     connection.enforce_timeouts(monotonic() + 1100)
     assert transport.state == "closing"
+
+
+async def test_requests_go_to_whom_they_are_dispatched_from_then_on() -> None:
+    first, second = Site(), Site()
+    server = Http1Server(first)
+    connection = server.connection(CLIENT, slot(), True)
+    assert isinstance(connection, ServerConnection)
+    connection.connection_made(MemoryTransport())
+    server.dispatch_to(second)
+    connection.data_received(GET)
+    assert (first.targets, second.targets) == ([], [b"/"])
+
+
+async def test_every_connection_is_looked_at() -> None:
+    server = Http1Server(Site(), limits=Limits(head_seconds=-1.0))
+    transports = []
+    for _ in range(3):
+        transports.append(transport := MemoryTransport())
+        server.connection(CLIENT, slot(), True).connection_made(transport)
+    await server.enforce_timeouts()
+    assert [transport.written[:13] for transport in transports] == [b"HTTP/1.1 408 "] * 3
+
+
+async def test_a_shutdown_does_not_wait_for_what_does_not_close() -> None:
+    server = Http1Server(Site())
+    connection, transport = server.connection(CLIENT, slot(), True), MemoryTransport()
+    connection.connection_made(transport)
+    async with asyncio.timeout(10):
+        await server.shutdown(0)
+    assert transport.state == "aborted"
 
 
 async def test_a_drain_closes_what_is_idle_and_lets_the_rest_end() -> None:

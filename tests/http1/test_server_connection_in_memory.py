@@ -9,8 +9,10 @@ from time import monotonic
 import pytest
 
 from proxy.http1.accepted_connection import MAX_WRITE_BYTES
+from proxy.http1.request_body import MAX_BUFFERED_BODY_BYTES
 from proxy.http1.server import Http1Server
 from proxy.http1.server_connection import MAX_BUFFERED_BYTES, ServerConnection
+from proxy.http1.upgraded_connection import UpgradedConnection
 from proxy.messages import RequestBody, RequestInProgress, Responder
 from proxy.net.limits import ConcurrencyLimit, Slot
 from proxy.rules.head import RequestHead
@@ -41,6 +43,16 @@ async def test_content_arrives_whole_however_it_is_cut() -> None:
     connection.data_received(b"789")
     assert body.arrived() == b"789"
     assert site.targets == [b"/"]
+
+
+async def test_content_that_nobody_takes_is_not_read_on() -> None:
+    site = Site()
+    connection, transport = await connected(site)
+    connection.data_received(PUT.replace(b"9", b"999999") + b"x" * (MAX_BUFFERED_BODY_BYTES + 1))
+    assert not transport.reading
+    (body,) = site.bodies
+    assert body.take() is not None
+    assert transport.reading
 
 
 async def test_a_request_without_content_has_an_empty_body() -> None:
@@ -362,6 +374,7 @@ async def test_a_connection_too_many_is_reset(caplog: pytest.LogCaptureFixture) 
     connections = []
     for _ in range(2):
         connection, transport = server(), MemoryTransport(peername=(CLIENT, 4711))
+        assert not caplog.messages
         connection.connection_made(transport)
         connections.append((connection, transport))
     (_, first), (turned_away, second) = connections
@@ -380,6 +393,7 @@ async def test_a_handshake_is_timed(over_tls: bool) -> None:
     connection.data_received(GET)
     (head,) = site.heads
     assert (head.arrival.peer, head.arrival.client_known) == (CLIENT, False)
+    assert head.arrival.plain_redirects is False
     seconds = head.arrival.tls_seconds
     assert (seconds is not None) is over_tls
     assert not seconds or 0 <= seconds < 60
@@ -401,3 +415,21 @@ async def test_a_lost_connection_counts_no_more() -> None:
     connection.connection_lost(None)
     assert len(limit) == 0
     assert not server.connections
+
+
+async def test_a_tunnel_counts_as_the_connection_it_was() -> None:
+    site, limit = Site(), ConcurrencyLimit(9, 9)
+    server = Http1Server(site, connection_limit=limit)
+    connection, transport = server.connection(CLIENT, slot_of(limit), True), MemoryTransport()
+    connection.connection_made(transport)
+    assert isinstance(connection, ServerConnection)
+    connection.data_received(GET)
+    tunnel = site.responders[0].upgrade(b"Switching Protocols", [])
+    assert isinstance(tunnel, UpgradedConnection)
+    assert (set(server.connections), len(limit)) == ({tunnel}, 1)
+    assert tunnel.client == CLIENT
+    transport.written = b""
+    tunnel.write(b"x" * (MAX_WRITE_BYTES + 1))
+    assert transport.written == b"x" * (MAX_WRITE_BYTES + 1)
+    tunnel.connection_lost(None)
+    assert (set(server.connections), len(limit)) == (set(), 0)

@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 
 from proxy.errors import ClientFault
-from proxy.http1.request_body import SizedBody
+from proxy.http1.request_body import EXPECT_CONTINUE_SECONDS, SizedBody
 from tests.http1.test_chunked_body import LIMITS, Source
 
 
@@ -96,3 +96,15 @@ def test_what_is_dropped_is_not_taken_and_not_awaited() -> None:
     content.feed(b"789")
     content.end()
     assert content.arrived() == b""
+
+
+def test_who_expects_100_has_all_its_time_behind_it() -> None:
+    content = SizedBody(Source(), LIMITS, 9, expects_continue=True)
+    assert content.take() is None
+    patience = monotonic() + EXPECT_CONTINUE_SECONDS
+    for seconds in (-1, LIMITS.content_grace_seconds - 2):
+        content.check_pace(patience + seconds, response_begun=False)
+    assert content.take() is None
+    content.check_pace(patience + LIMITS.content_grace_seconds + 1, response_begun=False)
+    with pytest.raises(ClientFault):
+        content.take()

@@ -54,6 +54,7 @@ def only(labgate: Edge) -> ServerConnection:
 def test_a_wait_ends_after_its_limit(awaiting: Awaiting, seconds: float) -> None:
     limits = Limits(head_seconds=20.0, keep_alive_seconds=75.0)
     timeouts = ConnectionTimeouts()
+    assert timeouts.awaiting is Awaiting.HEAD, "of a new connection"
     timeouts.begin(awaiting)
     timeouts.since = 1000.0
     assert not timeouts.expired(1000.0 + seconds, limits)
