@@ -276,14 +276,23 @@ async def test_a_connection_is_quiet_until_jupyter_says_something() -> None:
     with ours, jupyters:
         connection, transport = UpstreamConnection(Pool()), MemoryTransport(ours)
         connection.connection_made(transport)
-        assert connection.quiet
+        quiet = [connection.quiet]
         jupyters.send(b"H")
-        assert not connection.quiet
+        quiet.append(connection.quiet)
         ours.recv(1)
-        assert connection.quiet
-        jupyters.shutdown(socket.SHUT_WR)
-        assert not connection.quiet
+        quiet.append(connection.quiet)
         transport.close()
+        quiet.append(connection.quiet)
+    assert quiet == [True, False, True, False]
+
+
+@pytest.mark.parametrize("end", [socket.SHUT_WR, socket.SHUT_RDWR])
+async def test_a_connection_that_jupyter_has_ended_is_not_quiet(end: int) -> None:
+    ours, jupyters = socket.socketpair()
+    with ours, jupyters:
+        connection = UpstreamConnection(Pool())
+        connection.connection_made(MemoryTransport(ours))
+        jupyters.shutdown(end)
         assert not connection.quiet
 
 
