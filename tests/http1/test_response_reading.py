@@ -115,7 +115,8 @@ FAULTS = [
     pytest.param(b"\r\n" + response(204), NOT_HTTP, id="an empty line first"),
     pytest.param(b"hTTP/1.1 204 No\r\n\r\n", NOT_HTTP, id="a small letter"),
     pytest.param(response(200, b"A : b\r\n"), LLHTTP, id="a space"),
-    pytest.param(response(600, TWO, content=b"ok"), "the status 600 does not exist", id="a status"),
+    pytest.param(response(600, TWO), "the status 600 does not exist", id="a status"),
+    pytest.param(response(600, content=b"ok"), "the status 600 does not exist", id="its content"),
     pytest.param(
         response(200, TWO, b"Content-Length: 3\r\n", content=b"ok"),
         LLHTTP,
