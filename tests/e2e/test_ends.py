@@ -137,6 +137,7 @@ def is_running(name: str) -> bool:
     return asked.stdout.strip() == "true"
 
 
+@pytest.mark.deployment
 @pytest.mark.docker
 class TestContainer:
     @contextmanager

@@ -54,6 +54,7 @@ def status(labgate: Labgate, target: str, **fields: str) -> int:
     return labgate.ask("GET", target, **fields).status
 
 
+@pytest.mark.deployment
 def test_pages_get_the_waiting_page_and_programs_wait(name: str, labgate: Labgate) -> None:
     token = labgate.opens.partition("?")[2]
     with ThreadPoolExecutor(2 * PAGES + 1) as threads:

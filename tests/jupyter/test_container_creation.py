@@ -142,6 +142,7 @@ async def test_a_stopped_one_is_taken_along_too(place: Place) -> None:
     assert await listing(place) == before
 
 
+@pytest.mark.deployment
 @pytest.mark.parametrize(
     ("state", "size", "output"),
     [
@@ -179,6 +180,7 @@ async def test_a_copy_that_fails_changes_nothing(
     assert await listing(place) == before
 
 
+@pytest.mark.deployment
 async def test_a_copy_that_is_given_up_changes_nothing_and_is_made_later(place: Place) -> None:
     before = await first_version(place)
     await place.run(f"dd if=/dev/zero of={HOME}/zeros bs=1M count=400 2>&1")
@@ -205,6 +207,7 @@ async def test_a_copy_that_is_given_up_changes_nothing_and_is_made_later(place: 
     assert await listing(place) == before
 
 
+@pytest.mark.deployment
 async def test_an_unfinished_copy_is_finished_where_it_is(place: Place) -> None:
     """labgate was killed while it copied: the volume holds a part, a helper is left over."""
     before = await first_version(place)
@@ -296,6 +299,7 @@ async def other_image(place: Place) -> AsyncIterator[str]:
     await place.docker.images.delete(f"{place.name}:1", force=True)
 
 
+@pytest.mark.deployment
 async def test_the_home_survives_everything_that_replaces(place: Place, other_image: str) -> None:
     launcher, launched = await place.ready()
     await save(launched.address, launched.login.token, "saved where Lab opened.txt", "kept")
