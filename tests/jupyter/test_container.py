@@ -208,7 +208,7 @@ async def test_a_foreign_one_is_left_alone(place: Place, state: str) -> None:
 
 async def test_port_as_wanted_and_when_it_is_taken(place: Place) -> None:
     port = free_port()
-    listening = await asyncio.start_server(lambda *_: None, "127.0.0.1", port)
+    listening = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port)
     async with listening:
         launcher = await place.launcher(port=port)
         with pytest.raises(StartError, match=rf"{port}.*Free that port.*jupyter\.port"):
@@ -223,7 +223,9 @@ async def test_another_port_when_somebody_was_quicker(place: Place) -> None:
     launcher, first = await place.ready(port=0)
     container = place.docker.containers.container(place.name)
     await container.delete(force=True)
-    taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", first.address.port)
+    taken = await asyncio.start_server(
+        lambda _, writer: writer.close(), "127.0.0.1", first.address.port
+    )
     async with taken:
         second = await launcher.relaunch()
         assert second.address.port != first.address.port
