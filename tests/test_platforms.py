@@ -44,7 +44,7 @@ GUARDED = {
     "net/send_buffer.py": "if _OPTION is not None",
     "workers/sockets.py": 'KERNEL_BALANCES = sys.platform == "linux"',
     "runtime/resident_memory.py": "0 where there is no /proc",
-    "service/handover.py": "empty where there are none",
+    "service/hello.py": "empty where there are none",
     "service/unit_name.py": 'if not environment.get("NOTIFY_SOCKET")',
     "service/unit_files.py": "0 if there is none",
     "service/systemctl.py": "as on every system but Linux",

@@ -62,7 +62,8 @@ class Forwarding:
         self.client = SlowFront(method=method, target=target, length=length)
         self.client.whole = arrived
         self.transport = MemoryTransport()
-        self.connection = UpstreamConnection(Released())
+        released = Released()
+        released.connection = self.connection = UpstreamConnection(released)
         self.connection.connection_made(self.transport)
         self.connection.reused = reused
         self.results: list[Result] = []
