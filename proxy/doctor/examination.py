@@ -52,6 +52,7 @@ class Examination:
         has_terminal: Whether the terminal is there.
         saved: Whether the file is there.
         open_to_others: Whether pages of other sites are not refused.
+        besides: What the running probe found beside what it returns.
         left: What was made in Jupyter and could not be removed, in words.
     """
 
@@ -72,6 +73,7 @@ class Examination:
     has_terminal: bool = False
     saved: bool = False
     open_to_others: bool = False
+    besides: list[Finding] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

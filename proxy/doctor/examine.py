@@ -41,10 +41,10 @@ async def examine(
     """
     report = Report(str(examination.browser.target))
     blocked: set[str] = set()
-    answers = examination.browser.answers
     try:
         for probe in probes:
-            found, reason = None, probe.left_out(examination)
+            found: list[Finding] = []
+            reason = probe.left_out(examination)
             needs = [need for need in probe.needs if need in blocked]
             if report.findings and report.findings[-1].id == "rate-limited":
                 reason = "too many requests"
@@ -53,30 +53,44 @@ async def examine(
                 blocked.add(probe.name)
             elif not reason:
                 begins(probe)
-                before = len(answers)
-                try:
-                    found = await probe.run(examination)
-                    found = rate_limited(answers[before:]) or found
-                except Impossible as impossible:
-                    reason = examination.browser.secrets.removed_from(str(impossible))
+                found, reason = await _tried(probe, examination)
+                if found or reason:
                     blocked.add(probe.name)
-            if found is not None:
-                blocked.add(probe.name)
-                found = _complete(examination, found)
-                if found.id not in [one.id for one in report.findings]:
-                    report.findings.append(found)
-            elif reason:
+            if reason:
                 report.untried[probe.name] = reason
-            else:
+            elif not found:
                 report.passed.append(probe.name)
-            ended(probe, found, reason)
-        report.findings.sort(key=lambda found: SEVERITIES.index(found.symptom.severity))
+            for one in found:
+                if one.id not in [known.id for known in report.findings]:
+                    report.findings.append(one)
+                ended(probe, one, "")
+            if not found:
+                ended(probe, None, reason)
+        report.findings.sort(key=_rank)
         report.server = recognise(examination.browser.answers)
     finally:
         examination.left = await asyncio.shield(examination.belongings.remove())
         if examination.channel is not None:
             await examination.channel.close()
     return report
+
+
+async def _tried(probe: Probe, examination: Examination) -> tuple[list[Finding], str]:
+    """What a probe found, or why it could not be run."""
+    browser = examination.browser
+    before = len(browser.answers)
+    try:
+        found = await probe.run(examination)
+    except Impossible as impossible:
+        return [], browser.secrets.removed_from(str(impossible))
+    found = rate_limited(browser.answers[before:]) or found
+    besides, examination.besides = examination.besides, []
+    return [_complete(examination, one) for one in (*besides, found) if one is not None], ""
+
+
+def _rank(finding: Finding) -> tuple[bool, int]:
+    """What is to be mended first: what the person who asks got wrong, then the worst."""
+    return finding.id != "login-refused", SEVERITIES.index(finding.symptom.severity)
 
 
 def _complete(examination: Examination, found: Finding) -> Finding:

@@ -57,7 +57,8 @@ class Report:
 
     Attributes:
         url: The address that was examined, without secrets.
-        findings: The worst first, then as the probes ran; no identifier twice.
+        findings: A wrong token or password first, then the worst, then as the probes ran; no
+            identifier twice.
         passed: The names of the probes that found nothing.
         untried: The probes that were not run, with the reason.
         server: The proxy that was recognised, as ``mend`` names it; empty if none was.

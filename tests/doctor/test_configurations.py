@@ -7,10 +7,14 @@ else an nginx can do wrong is in ``test_nginx_configurations``, other servers ar
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from proxy.doctor.examination import Credentials
 from tests.doctor.configurations import NGINX, OF_FIELDS, WRONG
 from tests.doctor.conftest import Start
+from tests.doctor.examinations import examined, identifiers
 from tests.doctor.running import check, examine, mended
 
 pytestmark = [
@@ -70,4 +74,15 @@ def test_of_a_bare_nginx_the_worst_comes_first(start: Start) -> None:
         *("proxy_set_header Host", "proxy_set_header Upgrade", "proxy_set_header Connection"),
         *("client_max_body_size", "large_client_header_buffers"),
     )
-    assert examine(start(bare)).found == ["origin-refused", "header-limit"]
+    proxy = start(bare)
+    assert examine(proxy).found == ["origin-refused", "header-limit"]
+    # Whoever gave the wrong token would mend the proxy in vain.
+    wrong = asyncio.run(
+        examined(
+            proxy.url,
+            proxy.certificates.authority,
+            credentials=Credentials(token="wrong"),
+            http_port=proxy.http_port,
+        )
+    )
+    assert identifiers(wrong) == ["login-refused", "origin-refused", "header-limit"]

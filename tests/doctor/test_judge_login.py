@@ -16,6 +16,7 @@ from proxy.doctor.judge.login import (
     judge_login_page,
     judge_method,
     judge_readable_xsrf,
+    judge_secret,
 )
 
 CSP = ("Content-Security-Policy", "report-uri /api/security/csp-report")
@@ -58,6 +59,13 @@ LOGINS = [
 def test_login(given: Answer, without_origin: Answer | None, identifier: str | None) -> None:
     found = judge_login(given, without_origin)
     assert (found and found.id) == identifier
+
+
+def test_a_wrong_token_is_told_whatever_else_is_refused() -> None:
+    refused = judge_secret(answer(401))
+    assert refused is not None
+    assert (refused.id, refused.field) == ("login-refused", "the token or the password")
+    assert judge_secret(OK) is judge_secret(answer(403)) is None
 
 
 def test_a_refused_origin_tells_the_host_that_jupyter_received() -> None:

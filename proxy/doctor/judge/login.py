@@ -40,14 +40,21 @@ def judge_login(answer: Answer, without_origin: Answer | None) -> Finding | None
         return Finding(
             "cookies-lost", "Set-Cookie", answer.sent, f"{answer.received}, without Set-Cookie"
         )
-    if answer.status == 401:
-        return Finding("login-refused", "the token or the password", answer.sent, "401")
+    if refused := judge_secret(answer):
+        return refused
     if without_origin is not None and without_origin.status in (302, 303, 401):
         return origin_refused(answer, without_origin)
     if answer.status == 403 and XSRF_DIFFERS in answer.message:
         # The form holds the value of the cookie that came with it: the cookie did not arrive.
         return Finding("cookies-lost", "Cookie", answer.sent, answer.received)
     return judge_refusal(answer)
+
+
+def judge_secret(answer: Answer) -> Finding | None:
+    """Judge whether Jupyter took the token or the password, which it looks at last."""
+    if answer.status != 401:
+        return None
+    return Finding("login-refused", "the token or the password", answer.sent, "401")
 
 
 def judge_call(answer: Answer, without_origin: Answer | None) -> Finding | None:

@@ -46,6 +46,8 @@ async def try_login(examination: Examination) -> Finding | None:
     alone = None
     if answer.status in (403, 404):
         alone = await log_in(browser, examination.credentials, origin=False)
+        if refused := judge.judge_secret(alone):
+            examination.besides.append(refused)
     if found := judge.judge_login(answer, alone):
         return found
     examination.login = answer
