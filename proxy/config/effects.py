@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from proxy.config.settings import SECTIONS, Settings
-from proxy.config.types import is_public_name
+from proxy.config.types import is_address, is_loopback_name, is_public_name
 
 
 class Obstacle(NamedTuple):
@@ -211,7 +211,9 @@ def ineffective_keys(settings: Settings, typed: Mapping[str, str], *, launches: 
     keys = [key for key in keys_given(settings) if key not in typed]
     if not launches:
         keys = [key for key in keys if not key.startswith("jupyter.")]
-    remarks = [] if "listen.bind" in keys_given(settings) else _names_out_of_reach(settings)
+    remarks = untrusted_names(settings)
+    if "listen.bind" not in keys_given(settings):
+        remarks += _names_out_of_reach(settings)
     together: dict[Obstacle, list[str]] = {}
     for key, obstacle in without_effect(settings, keys).items():
         together.setdefault(obstacle, []).append(key)
@@ -222,16 +224,38 @@ def ineffective_keys(settings: Settings, typed: Mapping[str, str], *, launches: 
     return remarks
 
 
+def untrusted_names(settings: Settings) -> list[str]:
+    """Warn of a public domain after a local one: its certificate is one that nobody trusts."""
+    # Of an address nobody else makes one either.
+    public = [host for host in _public_after_local(settings) if not is_address(host)]
+    if not public or not settings.listen.tls or settings.tls.cert:
+        return []
+    have = "has" if len(public) == 1 else "have"
+    said = (
+        f"{', '.join(public)} {have} a development certificate, of which browsers warn, because "
+        f"{settings.site.domains[0]} comes first among the domains. Name a public one first for "
+        "certbot's certificate or one by ACME, or name files in tls.cert and tls.key."
+    )
+    return [said]
+
+
 def _names_out_of_reach(settings: Settings) -> list[str]:
     """Warn of a public domain after a local one: labgate is not reachable there."""
-    public = [origin.host for origin in settings.origins if is_public_name(origin.host)]
-    if not settings.local or not public:
+    public = _public_after_local(settings)
+    if not public:
         return []
     first = settings.site.domains[0]
     said = f"{first} comes first among the domains, so labgate listens on loopback alone, and other"
     return [
         f"{said} machines do not reach {', '.join(public)}. Name that first, or set listen.bind."
     ]
+
+
+def _public_after_local(settings: Settings) -> list[str]:
+    if not settings.local:
+        return []
+    hosts = dict.fromkeys(origin.host for origin in settings.origins)
+    return [host for host in hosts if is_public_name(host) and not is_loopback_name(host)]
 
 
 def _as_written(key: str, value: str, typed: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from proxy.app import Application
+from proxy.config.effects import untrusted_names
 from proxy.config.reloading import compare, in_force_after_reload, route_changes
 from proxy.config.settings import Settings
 from proxy.errors import StartError
@@ -122,6 +123,8 @@ class LiveConfiguration:
         if not self.launches:
             restart = tuple(key for key in restart if not key.startswith("jupyter."))
         told = route_changes(self.settings, in_force)
+        known = untrusted_names(self.settings)
+        told += [said.rstrip(".") for said in untrusted_names(in_force) if said not in known]
         self.settings = in_force
         log_to_stderr(in_force.log.level, in_force.log.format)
         apply()

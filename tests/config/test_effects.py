@@ -146,13 +146,23 @@ def test_a_key_of_the_file_without_an_effect_is_a_warning(
 
 def test_a_public_name_behind_a_local_one_is_a_warning(file: Path) -> None:
     names = "domains = ['localhost', 'lab.example.org']"
+    serve = "serve --upstream http://127.0.0.1:1"
     file.write_text(f"[site]\n{names}")
-    (remark,) = remarks_of("serve --upstream http://127.0.0.1:1", {}, file)[1]
-    assert remark.startswith("localhost comes first among the domains")
-    assert "do not reach lab.example.org" in remark
-    for text in (f"[site]\n{names}\n[listen]\nbind = '::'", "[site]\ndomains = ['localhost']"):
+    untrusted, out_of_reach = remarks_of(serve, {}, file)[1]
+    assert untrusted.startswith("lab.example.org has a development certificate, of which browsers")
+    assert "because localhost comes first among the domains" in untrusted
+    assert out_of_reach.startswith("localhost comes first among the domains")
+    assert "do not reach lab.example.org" in out_of_reach
+    file.write_text(f"[site]\n{names}\n[listen]\nbind = '::'")
+    assert remarks_of(serve, {}, file) == ([], [untrusted])
+    for text in (
+        f"[site]\n{names}\n[listen]\nbind = '::'\ntls = false",
+        f"[site]\n{names}\n[listen]\nbind = '::'\n[tls]\ncert = '/c'\nkey = '/k'",
+        "[site]\ndomains = ['localhost', '127.0.0.1', 'lab.localhost', 'lab.internal']",
+        "[site]\ndomains = ['lab.example.org', 'localhost']",
+    ):
         file.write_text(text)
-        assert remarks_of("serve --upstream http://127.0.0.1:1", {}, file) == ([], [])
+        assert remarks_of(serve, {}, file) == ([], [])
 
 
 def test_an_error_after_the_configuration_names_what_was_typed(

@@ -26,3 +26,23 @@ async def test_the_authority_of_the_upstream_was_replaced(tmp_path: Path) -> Non
     outcome = await configuration.reload(app, "the test")
     assert (outcome.refused, outcome.changed) == ("", ("upstream.ca",))
     assert app.upstream == trusting("after.pem").upstream.address
+
+
+async def test_a_public_name_that_comes_behind_a_local_one_is_warned_of(tmp_path: Path) -> None:
+    """Its certificate is the development CA's, which browsers do not know."""
+
+    def named(*domains: str) -> Settings:
+        return Settings.model_validate(
+            {
+                "site": {"domains": domains},
+                "state": {"folder": tmp_path},
+                "upstream": {"url": "http://127.0.0.1:8888"},
+            }
+        )
+
+    wanted = [named("localhost", "lab.example.org"), named("localhost", "lab.example.org")]
+    app = Application(named("localhost"), access_log=False)
+    configuration = LiveConfiguration(named("localhost"), wanted.pop, "serve")
+    (remark,) = (await configuration.reload(app, "the test")).remarks
+    assert remark.startswith("lab.example.org has a development certificate")
+    assert (await configuration.reload(app, "the test")).remarks == ()
