@@ -4,6 +4,7 @@ Nothing is changed, made or bound for longer than a moment; a labgate that runs 
 
 - ``verdict``       one thing that was looked at
 - ``everything``    all of them, one after the other
+- ``running``       the labgate that runs already
 - ``certificates``  files, dates, names
 - ``ports``         whether they can be opened, or who has them
 - ``files``         the state folder, the htpasswd file, the webroot

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import aiodocker
 
+from proxy.check.running import check_claim
 from proxy.check.verdict import Verdict, fault, remark
 from proxy.config.route_settings import route_name
 from proxy.config.routes import RouteConfiguration, served_routes
@@ -15,6 +16,7 @@ from proxy.jupyter.container_action import is_ours
 from proxy.jupyter.engine import (
     EngineError,
     EngineUnavailable,
+    address_of,
     connect,
     has_image,
     inspect_container,
@@ -25,12 +27,18 @@ from proxy.jupyter.process_command import jupyter_program
 from proxy.jupyter.readiness import is_ready, is_silent
 from proxy.net.upstream_address import DEFAULT_UPSTREAM, UpstreamAddress
 from proxy.routes.probes import why_no_answer
+from proxy.runtime.instance_lock import container_claim
 
 ANSWER_SECONDS = 5.0
 
 
-async def check_jupyter(settings: Settings) -> AsyncIterator[Verdict]:
-    """Look at whatever the configuration launches or names."""
+async def check_jupyter(settings: Settings, running: int = 0) -> AsyncIterator[Verdict]:
+    """Look at whatever the configuration launches or names.
+
+    Args:
+        settings: The configuration.
+        running: The process of the labgate that runs with this state folder; 0 if none does.
+    """
     for number, route in enumerate(served_routes(settings)):
         yield await _check_route(f"{route_name(number)} upstream", route)
     if not settings.site_has_jupyter:
@@ -50,7 +58,7 @@ async def check_jupyter(settings: Settings) -> AsyncIterator[Verdict]:
                 return
             yield remark("Engine", f"{error} Jupyter is launched as a local process.")
         else:
-            async for verdict in _check_container(docker, settings):
+            async for verdict in _check_container(docker, settings, running):
                 yield verdict
             return
     yield _check_process(settings)
@@ -86,10 +94,14 @@ async def _check_upstream(address: UpstreamAddress) -> Verdict:
     )
 
 
-async def _check_container(docker: aiodocker.Docker, settings: Settings) -> AsyncIterator[Verdict]:
+async def _check_container(
+    docker: aiodocker.Docker, settings: Settings, running: int
+) -> AsyncIterator[Verdict]:
     name, image = settings.jupyter.name, settings.jupyter.image
     try:
         yield Verdict("Engine", "The Docker Engine answers.")
+        for verdict in check_claim(container_claim(address_of(docker), name), running):
+            yield verdict
         existing = await inspect_container(docker, name)
         if existing is not None and not is_ours(existing):
             yield fault("Container", await foreign_container_error(existing))

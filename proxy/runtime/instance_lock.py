@@ -135,8 +135,25 @@ def acquire(claim: Claim, shared: Mapping[str, int] = MappingProxyType({})) -> H
     taken = _bind_socket(claim.place) if isinstance(claim.place, str) else _lock_file(claim)
     if not isinstance(taken, Owner):
         return taken
-    raise StartError(
-        f"Already running as {taken}, with {claim.subject}. Stop that one first, or {claim.remedy}."
+    raise StartError(already_running(claim, taken))
+
+
+def owner_of(claim: Claim) -> Owner | None:
+    """Who holds a claim; None if nobody does, or if that cannot be told. Nothing is changed."""
+    if isinstance(claim.place, str):
+        return _owner_of_socket(claim.place)
+    with suppress(OSError), claim.place.open(encoding="utf-8", errors="replace") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _owner_in(file.read())
+    return None
+
+
+def already_running(claim: Claim, owner: Owner) -> str:
+    """Why a claim cannot be acquired, and what to do."""
+    return (
+        f"Already running as {owner}, with {claim.subject}. Stop that one first, or {claim.remedy}."
     )
 
 
@@ -219,18 +236,23 @@ def _bind_socket(name: str) -> HeldClaim | Owner:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             held.close()
-            return _owner_of_socket(name)
+            return _owner_of_socket(name) or Owner()
         log.warning("socket @%s: %s; nothing keeps a second labgate out", name, error.strerror)
     return held
 
 
-def _owner_of_socket(name: str) -> Owner:
+def _owner_of_socket(name: str) -> Owner | None:
     peer = None
-    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         # The owner does not accept; a full queue must not block.
         asking.setblocking(False)
-        asking.connect(f"\0{name}")
-        peer = peer_of(asking)
+        try:
+            asking.connect(f"\0{name}")
+            peer = peer_of(asking)
+        except ConnectionRefusedError:
+            return None
+        except OSError:
+            pass
     return Owner() if peer is None else Owner(peer.pid, _started(peer.pid), _user(peer.uid))
 
 
