@@ -105,6 +105,13 @@ def test_who_expects_100_has_all_its_time_behind_it() -> None:
     for seconds in (-1, LIMITS.content_grace_seconds - 2):
         content.check_pace(patience + seconds, response_begun=False)
     assert content.take() is None
-    content.check_pace(patience + LIMITS.content_grace_seconds + 1, response_begun=False)
+
+
+def test_who_expects_100_is_not_waited_for_for_ever() -> None:
+    content = SizedBody(Source(), LIMITS, 9, expects_continue=True)
+    assert content.take() is None
+    patience = monotonic() + EXPECT_CONTINUE_SECONDS
+    for seconds in (-1, LIMITS.content_grace_seconds + 1):
+        content.check_pace(patience + seconds, response_begun=False)
     with pytest.raises(ClientFault):
         content.take()
