@@ -18,7 +18,7 @@ from proxy.config.settings import Settings
 from proxy.jupyter.launcher import Launched, Launcher, Login
 from proxy.jupyter.supervision import Supervision
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.routes.probes import silent_ones
+from proxy.routes.probes import FIRST_PROBE_SECONDS, awaited
 from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.tasks import spawn
@@ -33,7 +33,6 @@ from proxy.service.upstream_choice import (
 )
 
 STOP_REQUEST_SECONDS = 0.5
-UPSTREAM_PROBE_SECONDS = 0.5
 
 
 Read = Callable[[], Settings]
@@ -164,12 +163,9 @@ async def _serve_running(
             app.jupyter.enter("not launched here")
             launched = Launched(address, Login("unknown"), "")
             addresses.insert(0, address)
-        probing = spawn(silent_ones(addresses, UPSTREAM_PROBE_SECONDS), "jupyter: first look")
+        probing = spawn(awaited(addresses, FIRST_PROBE_SECONDS), "jupyter: first look")
         await _open_ports(configuration.settings, app, lifetime.takeover)
-        waiting = [
-            f"nothing answers at {silent} yet; requests get 503 until it does"
-            for silent in await probing
-        ]
+        waiting = await probing
         await _complete(app, lifetime)
         report_ready(configuration, app, launched, waiting)
         await asyncio.Event().wait()
@@ -245,8 +241,10 @@ async def _supervise(
     )
     seconds = configuration.settings.jupyter.start_timeout_seconds
     launched = await supervision.wait_for_first_answer(launched, seconds)
+    routes = served_routes(configuration.settings)
+    waiting = await awaited((route.address for route in routes), FIRST_PROBE_SECONDS)
     await _complete(app, lifetime)
-    report_ready(configuration, app, launched)
+    report_ready(configuration, app, launched, waiting)
     reported = True
     ended = await supervision.run()
     print_progress(f"Jupyter was shut down ({ended.reason}); labgate stops too.")

@@ -10,6 +10,7 @@ from proxy.config.problems import sentence
 from proxy.config.routes import served_routes
 from proxy.config.settings import SECTIONS, Settings
 from proxy.errors import UsageError
+from proxy.net.upstream_address import UpstreamAddress
 
 AT_RELOAD = frozenset(
     {
@@ -97,6 +98,17 @@ def route_changes(old: Settings, new: Settings) -> list[str]:
         elif before[key].address != one.address:
             said.append(f"{one.public_address} leads to {one.address} from now on")
     return said
+
+
+def moved_addresses(old: Settings, new: Settings) -> list[UpstreamAddress]:
+    """Where routes lead that led nowhere before, or elsewhere."""
+    before = {one.key: one.address for one in served_routes(old)}
+    after = {one.key: one.address for one in served_routes(new)}
+    return [
+        address
+        for key, address in after.items()
+        if address is not None and address != before.get(key)
+    ]
 
 
 def in_force_after_reload(old: Settings, new: Settings) -> Settings:

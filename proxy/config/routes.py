@@ -56,8 +56,11 @@ class RouteConfiguration:
 
     @property
     def public_address(self) -> str:
-        """Where people open it."""
-        return f"{self.origins[0]}{self.path}"
+        """Where people open it: a path that the upstream has and the route has not is kept."""
+        path = self.path
+        if path == "/" and self.address is not None:
+            path = self.address.base_path
+        return f"{self.origins[0]}{path}"
 
 
 def route_configurations(settings: Settings) -> list[RouteConfiguration]:

@@ -13,6 +13,8 @@ from proxy.jupyter.readiness import answers, is_silent
 from proxy.net.upstream_address import UpstreamAddress
 
 PROBE_SECONDS = 2.0
+FIRST_PROBE_SECONDS = 0.5
+"""At a start and at a reload, which do not wait for Jupyter."""
 
 
 async def route_answers(route: RouteConfiguration, address: UpstreamAddress | None) -> bool:
@@ -56,10 +58,17 @@ async def why_no_answer(key: str, route: RouteConfiguration, seconds: float) -> 
     )
 
 
-async def silent_ones(
-    addresses: Iterable[UpstreamAddress | None], seconds: float
-) -> list[UpstreamAddress]:
-    """Those where nothing answers within ``seconds``, not even with an error."""
+async def awaited(addresses: Iterable[UpstreamAddress | None], seconds: float) -> list[str]:
+    """A sentence without a full stop for each where nothing answers, not even with an error.
+
+    Args:
+        addresses: None where it is not known.
+        seconds: How long each is waited for.
+    """
     probed = [one for one in addresses if one is not None]
     silent = await asyncio.gather(*(is_silent(one, seconds) for one in probed))
-    return [one for one, nothing in zip(probed, silent, strict=True) if nothing]
+    return [
+        f"nothing answers at {one} yet; requests get 503 until it does"
+        for one, nothing in zip(probed, silent, strict=True)
+        if nothing
+    ]

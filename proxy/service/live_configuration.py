@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from proxy.app import Application
 from proxy.config.effects import untrusted_names
-from proxy.config.reloading import compare, in_force_after_reload, route_changes
+from proxy.config.reloading import (
+    compare,
+    in_force_after_reload,
+    moved_addresses,
+    route_changes,
+)
 from proxy.config.settings import Settings
 from proxy.errors import StartError
+from proxy.routes.probes import FIRST_PROBE_SECONDS, awaited
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.sd_notify import reloading, sd_notify
 from proxy.service.upstream_choice import upstream_of, writes_access_log
@@ -125,9 +131,12 @@ class LiveConfiguration:
         told = route_changes(self.settings, in_force)
         known = untrusted_names(self.settings)
         told += [said.rstrip(".") for said in untrusted_names(in_force) if said not in known]
+        moved = moved_addresses(self.settings, in_force)
         self.settings = in_force
         log_to_stderr(in_force.log.level, in_force.log.format)
         apply()
         if upstream is not None and upstream != app.upstream:
             app.connect_to(upstream)
+            moved.append(upstream)
+        told += await awaited(moved, FIRST_PROBE_SECONDS)
         return ReloadOutcome("", changed, restart, (*told, *app.reload_remarks()))

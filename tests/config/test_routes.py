@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from proxy.config.load import load
-from proxy.config.routes import ELSEWHERE, SITE, route_configurations
+from proxy.config.routes import ELSEWHERE, SITE, route_configurations, served_routes
 from proxy.config.settings import Settings
 from proxy.config.valid_part import valid_part
 from proxy.errors import UsageError
@@ -185,6 +185,25 @@ def test_dot_segments_are_refused_at_hosts_with_more_than_one_place() -> None:
     assert refusing == ["lab.example.org/", "lab.example.org/ada/", "app.example.org/app/"]
     (alone,) = route_configurations(settings())
     assert not alone.refuse_dot_segments
+
+
+def test_a_route_is_opened_where_its_jupyter_has_its_pages() -> None:
+    base = "http://127.0.0.1:8902/user/bob"
+    made = settings(
+        site={"domains": "lab.example.org"},
+        routes=[
+            {"domains": "bob.example.org", "upstream": base},
+            {"domains": "eve.example.org", "upstream": "unix:/eve"},
+            {"path": "/ada", "upstream": "http://127.0.0.1:8901/ada"},
+            {"path": "/app", "strip_prefix": True, "upstream": base},
+        ],
+    )
+    assert [one.public_address for one in served_routes(made)] == [
+        "https://bob.example.org/user/bob/",
+        "https://eve.example.org/",
+        "https://lab.example.org/ada/",
+        "https://lab.example.org/app/",
+    ]
 
 
 def test_what_a_route_leaves_out_is_that_of_the_sections(tmp_path: Path) -> None:

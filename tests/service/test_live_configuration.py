@@ -36,13 +36,35 @@ async def test_a_public_name_that_comes_behind_a_local_one_is_warned_of(tmp_path
             {
                 "site": {"domains": domains},
                 "state": {"folder": tmp_path},
-                "upstream": {"url": "http://127.0.0.1:8888"},
+                "upstream": {"url": "http://127.0.0.1:1"},
             }
         )
 
     wanted = [named("localhost", "lab.example.org"), named("localhost", "lab.example.org")]
     app = Application(named("localhost"), access_log=False)
     configuration = LiveConfiguration(named("localhost"), wanted.pop, "serve")
-    (remark,) = (await configuration.reload(app, "the test")).remarks
+    remark, _ = (await configuration.reload(app, "the test")).remarks
     assert remark.startswith("lab.example.org has a development certificate")
+    assert (await configuration.reload(app, "the test")).remarks == ()
+
+
+async def test_where_nothing_answers_yet_is_told() -> None:
+    """Of what leads elsewhere than before, as at a start."""
+
+    def leading(site: str, *routes: str) -> Settings:
+        made = [{"path": f"/{at}", "upstream": url} for at, url in enumerate(routes)]
+        return Settings.model_validate(
+            {"listen": {"tls": False}, "upstream": {"url": site}, "routes": made}
+        )
+
+    before = leading("unix:/before", "unix:/kept")
+    after = leading("unix:/after", "unix:/kept", "unix:/new")
+    app = Application(before, access_log=False)
+    app.connect_to(before.upstream.address)
+    configuration = LiveConfiguration(before, lambda: after, "serve")
+    remarks = (await configuration.reload(app, "the test")).remarks
+    assert [said for said in remarks if "nothing answers" in said] == [
+        f"nothing answers at {where} yet; requests get 503 until it does"
+        for where in ("unix:/new", "unix:/after")
+    ]
     assert (await configuration.reload(app, "the test")).remarks == ()
