@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from proxy.config.spelling import did_you_mean, with_full_stop
+from proxy.config.spelling import did_you_mean, not_among, with_full_stop
 
-# argparse's words; it has no exception of its own for this.
+# argparse's words; it has no exception of its own for these.
 _WITHOUT_VALUE = re.compile(r"(--[a-z-]+): expected one argument")
+_NO_CHOICE = re.compile(r"(--[a-z-]+): invalid choice: '?(.*?)'? \(choose from .*", re.DOTALL)
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,6 +52,10 @@ class Parser(argparse.ArgumentParser):
         if lack := _WITHOUT_VALUE.fullmatch(message):
             option = lack[1]
             message = f"{option} needs a value: {option} {self._metavar_of(option)}"
+        if wrong := _NO_CHOICE.fullmatch(message):
+            option, written = wrong.groups()
+            known = [str(one) for one in self._option_string_actions[option].choices or ()]
+            message = f"{option}: {not_among(written, known)}"
         usage = self.format_usage().rstrip()
         self.exit(
             2,
@@ -133,8 +138,7 @@ class Key(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         if self._known and values not in self._known:
-            known = f"{values!r} is none of {', '.join(self._known)}"
-            raise argparse.ArgumentError(self, known + did_you_mean(values, self._known))
+            raise argparse.ArgumentError(self, not_among(values, self._known))
         section = namespace.flags.setdefault(self._section, {})
         if self._value is not None:
             section[self._name] = self._value

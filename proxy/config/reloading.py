@@ -88,7 +88,7 @@ def route_changes(old: Settings, new: Settings) -> list[str]:
     """What a reload does to routes, in sentences without a full stop."""
     before, after = ({one.key: one for one in served_routes(each)} for each in (old, new))
     said = [
-        f"{one.public_address} has no route any more: its WebSockets were cut"
+        f"{one.public_address} has no route any more; the WebSockets that it had are cut"
         for key, one in before.items()
         if key not in after
     ]

@@ -71,7 +71,7 @@ class Settings(Section):
             message = (
                 "listen.http_port is 0, which is none, with listen.tls = false: no port is left"
             )
-            raise ValueError(f"{message}; give it a number, for example --http-port 8080")
+            raise ValueError(f"{message}; give it a number, for example 8080")
         if self.listen.tls and self.https_port == 0:
             message = "listen.https_port is 0, and no address can name that port"
             raise ValueError(f"{message}; give it a number, for example --https-port 8443")

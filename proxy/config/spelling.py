@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def did_you_mean(written: object, known: Iterable[str]) -> str:
     """``; did you mean X?`` if a known word is similar, otherwise empty."""
     close = difflib.get_close_matches(str(written).lower(), list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def not_among(written: object, known: Sequence[str]) -> str:
+    """What is said of a word that is none of the known ones."""
+    return f"{written!r} is none of {', '.join(known)}{did_you_mean(written, known)}"
 
 
 def with_full_stop(sentence: str) -> str:

@@ -25,7 +25,7 @@ WRONG_USAGE = [
     ("doctor https://ada:secret@lab.example.org", "may not hold a user or a password"),
     ("doctor h --ca /dev/null", "--ca /dev/null: no certificates in PEM form"),
     ("doctor h --upstream unix:lab.sock", "unix:lab.sock: a Unix socket needs an absolute path"),
-    ("doctor h --mend-for iis", "--mend-for: invalid choice: 'iis'"),
+    ("doctor h --mend-for iis", "--mend-for: 'iis' is none of nginx, caddy"),
     ("doctor h --http-port x", "--http-port: invalid int value"),
 ]
 

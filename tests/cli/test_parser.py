@@ -38,6 +38,13 @@ MISTYPED = [
         "--launch: 'dokcer' is none of auto, docker, process, none; did you mean docker?",
     ),
     ("serve --rewrite off", "--rewrite: 'off' is none of rewrite, preserve."),
+    (
+        "doctor h --mend-for ngnix",
+        (
+            "--mend-for: 'ngnix' is none of nginx, caddy, traefik, haproxy, apache, jupyter, "
+            "labgate, all; did you mean nginx?"
+        ),
+    ),
     ("doctor h --insecur", "unknown option --insecur; did you mean --insecure?"),
     ("up --domain", "--domain needs a value: --domain NAME[:PORT]."),
 ]

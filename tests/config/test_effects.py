@@ -165,6 +165,16 @@ def test_a_public_name_behind_a_local_one_is_a_warning(file: Path) -> None:
         assert remarks_of(serve, {}, file) == ([], [])
 
 
+def test_no_port_for_the_bench_is_told_with_its_option(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command(["inspect", "--upstream", "http://127.0.0.1:1", "--port", "0"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("labgate: --port is 0, which is none")
+    assert "give it a number, for example 8080" in said
+    assert "--http-port" not in said
+
+
 def test_an_error_after_the_configuration_names_what_was_typed(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -110,7 +110,7 @@ def test_a_reload_tells_what_becomes_of_each_route() -> None:
     old, new = settings(routes=[ada, bob]), settings(routes=[moved, eve])
     assert compare(old, new) == (("routes",), ())
     assert route_changes(old, new) == [
-        "https://bob.example.org/ has no route any more: its WebSockets were cut",
+        "https://bob.example.org/ has no route any more; the WebSockets that it had are cut",
         "https://ada.example.org/ leads to http://127.0.0.1:8902 from now on",
         "https://eve.example.org/ now leads to unix:/run/eve",
     ]
