@@ -148,7 +148,12 @@ def print_report(report: Report, shown: MendsShown) -> None:
         if servers:
             _print_mends(console, finding, servers, columns)
         elif finding.id == "unreachable" and shown.silent is not None:
-            lines = textwrap.wrap(remedy(finding.facts), columns - 13, break_on_hyphens=False)
+            lines = textwrap.wrap(
+                remedy(finding.facts),
+                columns - 13,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
             console.print(Text("   Mend      " + f"\n{' ' * 13}".join(lines) + "\n"))
         elif not signed:
             start = "Start one with `labgate up`, or name the address: `labgate doctor URL`."
