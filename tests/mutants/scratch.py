@@ -39,10 +39,10 @@ TESTS = {
         *("tests/inspector/test_guard.py", "tests/access/test_access_control.py"),
         *(f"--deselect=tests/{test}" for test in SLOW if not test.startswith("http1/")),
     ],
-    # Most of what http1 does is said in the corpus of tests/wire.
+    # Most of what http1 does is said in the corpus of tests/wire, whose HTTP/2 has another front.
     "http1": [
-        *("tests/http1", "tests/wire", "tests/net/test_pending_connection.py"),
-        "tests/proxying/test_page_deadline.py",
+        *("tests/http1", "tests/wire", "--ignore=tests/wire/test_http2.py"),
+        *("tests/net/test_pending_connection.py", "tests/proxying/test_page_deadline.py"),
         *(f"--deselect=tests/{test}" for test in SLOW if test.startswith("http1/")),
     ],
 }
@@ -67,6 +67,7 @@ QUICK_TESTS = {
                 *("response_writer", "server", "server_connection_in_memory", "sized_body"),
             )
         ),
+        "tests/http1/test_timeouts.py::test_a_wait_ends_after_its_limit",
         "--deselect=tests/http1/test_request_parser.py::test_cuts_do_not_matter",
         "--deselect=tests/http1/test_request_parser.py::test_any_input_is_split_alike",
     ],
