@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from weakref import ref
 
 from proxy.inspector.captured_text import captured_changes, captured_fields
-from proxy.inspector.exchange import Pair
-from proxy.inspector.snapshot import SentUp
+from proxy.inspector.exchange import Pair, octets_of
+from proxy.inspector.snapshot import SentUp, sent_up
 from proxy.observe.record import Record
 from proxy.rules.head import Field, FieldSection
 
@@ -22,12 +22,14 @@ class CapturedSection(ref[FieldSection]):
     Attributes:
         identity: The section's ``id``.
         received: The fields as they came.
+        octets: About what they hold in memory.
     """
 
-    __slots__ = ("_fields_up", "_sent_up", "identity", "received")
+    __slots__ = ("_fields_up", "_sent_up", "identity", "octets", "received")
 
     identity: int
     received: tuple[Pair, ...]
+    octets: int
     _fields_up: Sequence[Field] | None
     _sent_up: SentUp
 
@@ -35,7 +37,7 @@ class CapturedSection(ref[FieldSection]):
         """What went up of it, and what the rules did; ``record`` has both."""
         if self._fields_up is not record.fields_up:
             self._fields_up = record.fields_up
-            self._sent_up = SentUp(
+            self._sent_up = sent_up(
                 captured_fields(record.fields_up), captured_changes(record.changes_up)
             )
         return self._sent_up
@@ -57,6 +59,7 @@ class CapturedSections:
             captured = CapturedSection(section, self._forget)
             captured.identity = id(section)
             captured.received = captured_fields(section.fields)
+            captured.octets = octets_of(captured.received)
             captured._fields_up = None
             self._sections[id(section)] = captured
         return captured

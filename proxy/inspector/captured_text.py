@@ -41,15 +41,22 @@ def captured_target(target: bytes) -> str:
     return text
 
 
-def captured_response(status: int, reason: bytes, fields: tuple[Field, ...]) -> CapturedHead:
-    """A response's head as text, redacted; those to one client often repeat as a whole."""
+def captured_response(
+    status: int, reason: bytes, fields: tuple[Field, ...]
+) -> tuple[CapturedHead, int]:
+    """A response's head as text, redacted; those to one client often repeat as a whole.
+
+    Returns:
+        The head, and about what it holds in memory.
+    """
     key = hash((status, reason, fields))
-    head = _responses.get(key)
-    if head is None:
+    known = _responses.get(key)
+    if known is None:
         head = CapturedHead(status_line(status, reason), captured_fields(fields))
+        known = head, head.octets
         if sum([len(value) for _, value in head.fields]) <= MAX_REMEMBERED_CHARACTERS:
-            _remember(_responses, key, head)
-    return head
+            _remember(_responses, key, known)
+    return known
 
 
 def status_line(status: int, reason: bytes) -> str:
@@ -84,7 +91,7 @@ def _remember(known: dict[int, Value], key: int, value: Value) -> None:
 
 _fields: dict[int, Pair] = {}
 _targets: dict[int, str] = {}
-_responses: dict[int, CapturedHead] = {}
+_responses: dict[int, tuple[CapturedHead, int]] = {}
 _changes: dict[int, CapturedChange] = {}
 """What was captured of fields and changes that repeat from exchange to exchange, by their hash.
 

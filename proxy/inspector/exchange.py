@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-_OBJECT_OCTETS = 1800
+OBJECT_OCTETS = 1800
 """What an exchange weighs beside its texts, about."""
-_FIELD_OCTETS = 250
-"""What a field weighs, about; those that repeat are shared and weigh less."""
+_PAIR_OCTETS = 150
+"""What a field weighs beside its texts, about; those that repeat are shared and weigh less."""
 
 Pair = tuple[str, str]
 
@@ -32,6 +32,11 @@ class CapturedHead:
         """The first value of a field (lower-case name); empty without one."""
         return next((value for key, value in self.fields if key.lower() == name), "")
 
+    @property
+    def octets(self) -> int:
+        """About what its fields hold in memory."""
+        return octets_of(self.fields)
+
 
 @dataclass(slots=True)
 class CapturedChange:
@@ -41,6 +46,11 @@ class CapturedChange:
     name: str
     before: str | None
     after: str | None
+
+    @property
+    def octets(self) -> int:
+        """About what it holds in memory."""
+        return _PAIR_OCTETS + len(self.name) + len(self.before or "") + len(self.after or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +235,12 @@ class Exchange:
     @property
     def octets(self) -> int:
         """About what it holds in memory."""
-        fields = len(self.received.fields) + len(self.changes_up) + len(self.changes_down)
-        for head in (self.sent_up, self.answered, self.sent_down):
+        # The target stands in both request lines, too.
+        total = OBJECT_OCTETS + 3 * len(self.target) + len(self.explanation) + len(self.reason)
+        for head in (self.received, self.sent_up, self.answered, self.sent_down):
             if head is not None:
-                fields += len(head.fields)
-        total = octets_of(fields) + len(self.target) + len(self.explanation) + len(self.reason)
+                total += head.octets
+        total += sum([change.octets for change in (*self.changes_up, *self.changes_down)])
         for content in (self.content_up, self.content_down):
             if content is not None:
                 total += len(content.text)
@@ -248,6 +259,6 @@ _PLAIN = tuple(one.name for one in fields(Exchange) if one.name not in _STRUCTUR
 """The attributes of an exchange that JSON takes as they are."""
 
 
-def octets_of(fields: int) -> int:
-    """About what an exchange with this many fields, and changes of them, holds in memory."""
-    return _OBJECT_OCTETS + _FIELD_OCTETS * fields
+def octets_of(fields: tuple[Pair, ...]) -> int:
+    """About what fields hold in memory."""
+    return sum([_PAIR_OCTETS + len(name) + len(value) for name, value in fields])

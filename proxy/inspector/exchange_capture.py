@@ -16,13 +16,14 @@ from proxy.inspector.captured_text import (
     captured_target,
     status_line,
 )
-from proxy.inspector.exchange import CapturedHead, Exchange
+from proxy.inspector.exchange import OBJECT_OCTETS, CapturedChange, CapturedHead, Exchange
 from proxy.inspector.failure import explain_failure, reason_of
 from proxy.inspector.guard import Guard
 from proxy.inspector.recorded_content import ContentRecorder
 from proxy.inspector.recorded_tunnel import TunnelRecorder
 from proxy.inspector.ring import Ring
 from proxy.inspector.snapshot import Snapshot
+from proxy.messages import Responder
 from proxy.observe.record import Record
 from proxy.rules.decision import Refuse
 from proxy.rules.head import Field
@@ -61,6 +62,7 @@ class ExchangeCapture:
         context: Gets the exchange.
         record: What the proxying notes.
         site: What the rules decide by.
+        responder: The front's.
     """
 
     # Of most exchanges these stay as they are: to set them for each costs more.
@@ -68,7 +70,9 @@ class ExchangeCapture:
     content_down: ContentRecorder | None = None
     _exchange: Exchange | None = None
     _websocket: bool = False
-    _queue_seconds: float | None = None
+    _short: bool = True
+    """Whether nobody has seen it yet, and nothing but heads, times and sizes is wanted of it."""
+    _admitted_at: float = 0.0
     _dial_seconds: float | None = None
     _dialling_since: float = 0.0
     _refusal: Refuse | None = None
@@ -78,8 +82,11 @@ class ExchangeCapture:
     _sent_bytes: int = 0
     _reason: bytes = b""
 
-    def __init__(self, context: CaptureContext, record: Record, site: Site) -> None:
+    def __init__(
+        self, context: CaptureContext, record: Record, site: Site, responder: Responder
+    ) -> None:
         self._context = context
+        self._responder = responder
         self._record = record
         # A WebSocket's record loses it.
         self._head = record.head
@@ -93,22 +100,15 @@ class ExchangeCapture:
         Returns:
             What has to be given the request's.
         """
+        self._short = False
         self.content_up = ContentRecorder(max_bytes)
         self.content_down = ContentRecorder(max_bytes)
         return self.content_up
 
     # What the client gets
 
-    def head_sent(self, status: int, reason: bytes, fields: list[Field]) -> None:
-        """The head of the final response, or a 101."""
-        self._status = status
-        self._sent, self._sent_at = (reason, fields), monotonic()
-        if self._exchange is not None:
-            self.show()
-
     def content_sent(self, data: bytes) -> None:
-        """A piece of the response's content."""
-        self._sent_bytes += len(data)
+        """A piece of the response's content that is kept, or explains an error."""
         if self.content_down is not None:
             self.content_down.feed(data)
         if self._status >= FIRST_ERROR and len(self._reason) < MAX_REASON_BYTES:
@@ -117,7 +117,7 @@ class ExchangeCapture:
     def upgraded(self, reason: bytes, fields: list[Field]) -> TunnelRecorder:
         """A 101; returns what records the messages that follow."""
         self._websocket = True
-        self.head_sent(101, reason, fields)
+        self._status, self._sent, self._sent_at = 101, (reason, fields), monotonic()
         exchange = self.show()
         tunnel = TunnelRecorder(
             exchange,
@@ -137,11 +137,11 @@ class ExchangeCapture:
 
     def refused(self, refusal: Refuse) -> None:
         """It was refused; or let through, because labgate only observes."""
-        self._refusal = refusal
+        self._refusal, self._short = refusal, False
 
     def admitted(self) -> None:
         """A slot and access control let the request through."""
-        self._queue_seconds = monotonic() - self._record.started_at
+        self._admitted_at = monotonic()
 
     def dialling(self) -> None:
         """A connection to Jupyter is being opened for it."""
@@ -153,35 +153,36 @@ class ExchangeCapture:
 
     def show(self) -> Exchange:
         """Put the exchange into the ring, with what is known by now."""
+        self._short = False
         exchange = self._whole(self._snapshot())
         self._publish(exchange)
         return exchange
 
     def finish(self) -> None:
         """The record is complete."""
+        context = self._context
         try:
-            self._finish()
+            if self._short and self._status < FIRST_ERROR:
+                context.ring.keep(self._snapshot(monotonic()))
+                context.unseen.discard(self)
+            else:
+                self._finish()
         except Exception as error:
-            self._context.guard.caught(error)
+            context.guard.caught(error)
         # Break the reference cycle.
         self._record.recording = None
 
     def _finish(self) -> None:
+        """Make the whole exchange of what somebody sees already, or will want to see."""
         if self._websocket:
             self._finish_websocket()
             return
-        failed = self._status >= FIRST_ERROR or self._refusal is not None
-        snapshot = self._snapshot(ended_at=monotonic())
-        if self._exchange is None and self.content_up is None and not failed:
-            self._context.unseen.discard(self)
-            self._context.ring.keep(snapshot)
-            return
-        exchange = self._whole(snapshot)
+        exchange = self._whole(self._snapshot(monotonic()))
         if self.content_up is not None and exchange.sent_up is not None:
             exchange.content_up = self.content_up.captured(exchange.received)
         if self.content_down is not None and exchange.sent_down is not None:
             exchange.content_down = self.content_down.captured(exchange.sent_down)
-        if failed:
+        if self._status >= FIRST_ERROR or self._refusal is not None:
             # What observing let through failed for another reason.
             refusal = None if exchange.would_refuse else self._refusal
             explain_failure(exchange, self._record, refusal, self._site, self._reason)
@@ -221,41 +222,63 @@ class ExchangeCapture:
     def _snapshot(self, ended_at: float = 0.0) -> Snapshot:
         record, head = self._record, self._head
         section = self._context.sections.of(head.section)
+        target = captured_target(head.target)
+        octets = OBJECT_OCTETS + 3 * len(target) + section.octets
+        sent_up = None
+        if record.upstream_request:
+            sent_up = section.sent_up(record)
+            octets += sent_up.octets + 2 * len(record.request_id)
         answer, answered, sent_down = record.upstream_response, None, None
         if answer is not None:
-            answered = captured_response(answer.status, answer.reason, answer.fields)
+            answered, weight = captured_response(answer.status, answer.reason, answer.fields)
+            octets += weight
         if self._sent is not None:
             reason, fields = self._sent
-            came = None if answer is None else (answer.status, answer.reason, answer.fields)
-            if came == (self._status, reason, (*fields,)):
+            if (
+                answer is not None
+                and self._status == answer.status
+                and reason == answer.reason
+                and (*fields,) == answer.fields
+            ):
                 sent_down = answered
+                octets += weight
             else:
                 line = status_line(self._status, reason)
                 sent_down = CapturedHead(line, captured_fields(fields))
-        return Snapshot(
-            self._number,
-            self._started,
-            record.started_at,
-            head.arrival,
-            head.method,
-            captured_target(head.target),
-            head.version,
-            section.received,
-            self._site.https,
-            self._queue_seconds,
-            self._dial_seconds,
-            section.sent_up(record) if record.upstream_request else None,
-            record.sent_up_at,
-            record.request_id,
-            answered,
-            record.answered_at,
-            self._status,
-            sent_down,
-            self._sent_at,
-            captured_changes(record.changes_down) if record.changes_down else (),
-            record.outcome,
-            record.bytes_up,
-            # The record counts what came from Jupyter, not what labgate says itself.
-            record.bytes_down or self._sent_bytes,
-            ended_at,
+                octets += sent_down.octets
+        changes_down: tuple[CapturedChange, ...] = ()
+        if record.changes_down:
+            changes_down = captured_changes(record.changes_down)
+            octets += sum([change.octets for change in changes_down])
+        # Not by its own constructor, which is a function in Python.
+        return tuple.__new__(
+            Snapshot,
+            (
+                self._number,
+                self._started,
+                record.started_at,
+                head.arrival,
+                head.method,
+                target,
+                head.version,
+                section.received,
+                self._site,
+                self._admitted_at,
+                self._dial_seconds,
+                sent_up,
+                record.sent_up_at,
+                record.request_id,
+                answered,
+                record.answered_at,
+                self._status,
+                sent_down,
+                self._sent_at,
+                changes_down,
+                record.outcome,
+                record.bytes_up,
+                # The record counts what came from Jupyter, not what labgate says itself.
+                record.bytes_down or self._sent_bytes,
+                ended_at,
+                octets,
+            ),
         )

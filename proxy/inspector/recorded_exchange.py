@@ -6,15 +6,14 @@ Tested by tests/inspector/test_recorder.py.
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 
-from proxy.inspector.exchange_capture import CaptureContext, ExchangeCapture
+from proxy.inspector.exchange_capture import FIRST_ERROR, ExchangeCapture
 from proxy.inspector.guard import Guard
 from proxy.inspector.recorded_content import ContentRecorder
 from proxy.inspector.recorded_tunnel import RecordedConnection
-from proxy.messages import RawConnection, RequestBody, Responder
-from proxy.observe.record import Record
+from proxy.messages import RawConnection, RequestBody
 from proxy.rules.head import Field
-from proxy.rules.site import Site
 from proxy.short_response import Response
 
 
@@ -55,19 +54,7 @@ class RecordedResponder(ExchangeCapture):
     """The proxying's ``Responder`` while an exchange is recorded, and what is captured of it.
 
     One object, because each request needs it.
-
-    Args:
-        context: Gets the exchange.
-        record: What the proxying notes.
-        site: What the rules decide by.
-        responder: The front's.
     """
-
-    def __init__(
-        self, context: CaptureContext, record: Record, site: Site, responder: Responder
-    ) -> None:
-        super().__init__(context, record, site)
-        self._responder = responder
 
     @property
     def congested(self) -> bool:
@@ -92,17 +79,18 @@ class RecordedResponder(ExchangeCapture):
         added = self._responder.send_head(
             status, reason, fields, sized=sized, dated=dated, close=close
         )
-        try:
-            self.head_sent(status, reason, [*fields, *added] if added else fields)
-        except Exception as error:
-            self._context.guard.caught(error)
+        self._status, self._sent_at = status, monotonic()
+        self._sent = reason, [*fields, *added] if added else fields
+        if self._exchange is not None:
+            with self._context.guard:
+                self.show()
         return added
 
     def send_body(self, data: bytes) -> None:
-        try:
-            self.content_sent(data)
-        except Exception as error:
-            self._context.guard.caught(error)
+        self._sent_bytes += len(data)
+        if self.content_down is not None or self._status >= FIRST_ERROR:
+            with self._context.guard:
+                self.content_sent(data)
         self._responder.send_body(data)
 
     def flush(self) -> None:

@@ -89,14 +89,13 @@ class Ring:
 
         It becomes an ``Exchange`` when somebody looks.
         """
-        waiting = self._ended_well
-        waiting.append(snapshot)
+        self._ended_well.append(snapshot)
         if self._listeners:
             self._take_in()
             exchange = self._whole(snapshot)
             for listener in tuple(self._listeners):
                 listener(exchange)
-        elif len(waiting) == MAX_WAITING:
+        elif len(self._ended_well) == MAX_WAITING:
             self._take_in()
 
     def _take_in(self) -> None:
@@ -137,8 +136,8 @@ class Ring:
             len(exchanges) > self._max_exchanges or self._octets > self._max_octets
         ):
             number, oldest = exchanges.popitem(last=False)
-            weight = self._weights.pop(number, None)
-            self._octets -= oldest.octets if weight is None else weight
+            # Of a snapshot that nobody has looked at, its own.
+            self._octets -= self._weights.pop(number, 0) or oldest.octets
             self._dropped += 1
 
     def _tell(self, exchange: Exchange) -> None:

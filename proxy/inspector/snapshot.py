@@ -20,6 +20,7 @@ from proxy.inspector.exchange import (
 from proxy.rules.head import Arrival
 from proxy.rules.redaction import printable
 from proxy.rules.request_id import FIELD
+from proxy.rules.site import Site
 
 _ID = FIELD.decode("ascii")
 
@@ -31,10 +32,23 @@ class SentUp:
     Attributes:
         fields: The fields.
         changes: What the rules did.
+        octets: About what both hold in memory, with the id's field and its change.
     """
 
     fields: tuple[Pair, ...]
     changes: tuple[CapturedChange, ...]
+    octets: int
+
+
+def sent_up(fields: tuple[Pair, ...], changes: tuple[CapturedChange, ...]) -> SentUp:
+    """What goes up, with what it weighs."""
+    of_id = octets_of(((_ID, ""),)) + _change_of_id("").octets
+    octets = octets_of(fields) + sum([change.octets for change in changes])
+    return SentUp(fields, changes, octets + of_id)
+
+
+def _change_of_id(request_id: str) -> CapturedChange:
+    return CapturedChange("request-id", _ID, None, request_id)
 
 
 class Snapshot(NamedTuple):
@@ -46,8 +60,11 @@ class Snapshot(NamedTuple):
         arrival: Of the client's connection; nothing that the client wrote.
         method: A word without a secret; this and the request's version are not text yet.
         fields: Those of the request as it came.
+        site: What the rules decided by.
+        admitted_at: When a slot and access control let the request through.
         sent_up: What went up; None if nothing did.
         request_id: Went up with it.
+        octets: About what it holds in memory when somebody looks at it.
     """
 
     number: int
@@ -58,8 +75,8 @@ class Snapshot(NamedTuple):
     target: str
     version: tuple[int, int]
     fields: tuple[Pair, ...]
-    https: bool
-    queue_seconds: float | None
+    site: Site
+    admitted_at: float
     dial_seconds: float | None
     sent_up: SentUp | None
     sent_up_at: float
@@ -74,17 +91,7 @@ class Snapshot(NamedTuple):
     bytes_up: int
     bytes_down: int
     ended_at: float
-
-    @property
-    def octets(self) -> int:
-        """About what it holds in memory when somebody looks at it."""
-        fields = len(self.fields) + len(self.changes_down)
-        if self.sent_up is not None:
-            fields += len(self.sent_up.fields) + len(self.sent_up.changes) + 2
-        for head in (self.answered, self.sent_down):
-            if head is not None:
-                fields += len(head.fields)
-        return octets_of(fields) + len(self.target)
+    octets: int
 
     def exchange(self) -> Exchange:
         """The whole, for people."""
@@ -97,7 +104,7 @@ class Snapshot(NamedTuple):
             method=method,
             target=self.target,
             received=CapturedHead(line, self.fields),
-            scheme="https" if self.https else "http",
+            scheme="https" if self.site.https else "http",
             number=self.number,
             times=Times(self.arrival.tls_seconds),
         )
@@ -107,14 +114,14 @@ class Snapshot(NamedTuple):
     def write_to(self, exchange: Exchange) -> None:
         """What is known by now, into the exchange that was made of it earlier."""
         times, began = exchange.times, self.began
-        times.queue, times.dial = self.queue_seconds, self.dial_seconds
+        times.queue = self.admitted_at - began if self.admitted_at else None
+        times.dial = self.dial_seconds
         if self.sent_up is not None:
             name_and_id = (_ID, self.request_id.decode("ascii"))
             exchange.sent_up = CapturedHead(
                 f"{exchange.method} {self.target} HTTP/1.1", (*self.sent_up.fields, name_and_id)
             )
-            added = CapturedChange("request-id", _ID, None, name_and_id[1])
-            exchange.changes_up = (*self.sent_up.changes, added)
+            exchange.changes_up = (*self.sent_up.changes, _change_of_id(name_and_id[1]))
             times.sent_up = self.sent_up_at - began
         if self.answered is not None:
             exchange.answered = self.answered

@@ -348,3 +348,23 @@ async def test_own_paths_show_nothing_of_jupyter() -> None:
         await labgate.ask(request(b"/.labgate/health"))
         one = only(labgate)
     assert (one.status, one.outcome, one.sent_up) == (200, "answered here", None)
+
+
+async def test_the_ring_weighs_what_its_texts_hold() -> None:
+    """Also where values are long: a bound in octets that counted fields would be none."""
+    fields = b"".join(b"X-%d: %b\r\n" % (number, b"x" * 3000) for number in range(60))
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=b\r\n%b\r\nok" % fields
+    long = b"X-Long: " + b"y" * 3000
+    async with upstream(says(answer)) as jupyter, edge(jupyter.address) as labgate:
+        recorder = Recorder(labgate.captured)
+        labgate.dispatcher.services.use_recorder(recorder)
+        await labgate.ask(request(b"/?q=" + b"z" * 1000, long))
+        octets = labgate.captured.octets
+        one = only(labgate)
+    assert one.sent_up is not None
+    assert one.answered is not None
+    assert one.sent_down is not None
+    heads = (one.received, one.sent_up, one.answered, one.sent_down)
+    texts = sum(len(value) for head in heads for _, value in head.fields)
+    assert texts > 360_000
+    assert texts < octets == one.octets

@@ -13,8 +13,9 @@ from proxy.inspector.exchange import (
     Times,
 )
 from proxy.inspector.ring import Ring
-from proxy.inspector.snapshot import SentUp, Snapshot
+from proxy.inspector.snapshot import Snapshot, sent_up
 from proxy.rules.head import Arrival
+from tests.heads import SITE
 
 from .exchanges import exchange
 
@@ -104,13 +105,16 @@ def test_listeners() -> None:
 
 
 def ended_well(ring: Ring) -> Snapshot:
-    sent_up = SentUp((("Host", "127.0.0.1"),), (CapturedChange("host", "Host", "a", "b"),))
+    went_up = sent_up((("Host", "127.0.0.1"),), (CapturedChange("host", "Host", "a", "b"),))
     head = CapturedHead("HTTP/1.1 200 OK", (("Server", "x"),))
     client = Arrival("203.0.113.7", tls_seconds=0.5)
     fields = (("Host", "lab.example.org"),)
-    before = (ring.reserve(), 1_700_000_000.0, 10.0, client, b"GET", "/lab", (1, 0), fields, True)
-    up = (10.25, None, sent_up, 10.5, b"id")
-    return Snapshot(*before, *up, head, 11.0, 200, head, 11.5, (), "forwarded", 1, 2, 12.0)
+    before = (ring.reserve(), 1_700_000_000.0, 10.0, client, b"GET", "/lab", (1, 0), fields)
+    up = (SITE, 10.25, None, went_up, 10.5, b"id")
+    snapshot = Snapshot(
+        *before, *up, head, 11.0, 200, head, 11.5, (), "forwarded", 1, 2, 12.0, octets=0
+    )
+    return snapshot._replace(octets=snapshot.exchange().octets)
 
 
 def test_what_ended_well_becomes_an_exchange_when_somebody_looks() -> None:
@@ -128,7 +132,7 @@ def test_what_ended_well_becomes_an_exchange_when_somebody_looks() -> None:
     assert one.sent_up.fields[-1] == ("X-Request-Id", "id")
     assert [change.rule for change in one.changes_up] == ["host", "request-id"]
     assert (one.peer, one.scheme, one.status, one.open) == ("203.0.113.7", "https", 200, False)
-    assert one.times == Times(0.5, 10.25, None, 0.5, 1.0, 1.5, 2.0)
+    assert one.times == Times(0.5, 0.25, None, 0.5, 1.0, 1.5, 2.0)
     assert (one.outcome, one.bytes_up, one.bytes_down) == ("forwarded", 1, 2)
     assert not failures
 
