@@ -94,7 +94,12 @@ $(VENV)/mutmut/made.stamp: .ci/mutants.lock | $(VENV)/made.stamp
 	@$(INSTALL_LOCKED) .ci/mutants.lock --target $(VENV)/mutmut
 	@touch $@
 
+# The command line is read first, which needs none of what is installed: a mistyped option is told
+# at once and not after the minute.
+READ_ARGS = from sys import argv; from proxy.cli.arguments import parse_arguments; parse_arguments(argv[1:])
+
 $(VENV)/up.stamp: .ci/up.lock .ci/build.lock pyproject.toml | $(VENV)/made.stamp
+	@$(VENV)/bin/python -c '$(READ_ARGS)' up $(ARGS) >/dev/null
 	@echo 'Preparing $(VENV) (once, about a minute) …' >&2
 	@$(INSTALL_LOCKED) .ci/up.lock
 	@$(INSTALL_LABGATE)

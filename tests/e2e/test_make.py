@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -38,6 +39,25 @@ def test_ctrl_c_ends_it_with_0(tmp_path: Path) -> None:
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0, shown.decode()
     assert b"***" not in shown
+
+
+def test_a_mistyped_option_is_told_before_anything_is_installed(tmp_path: Path) -> None:
+    require(shutil.which("make"), "no make", "apt-get install make")
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "made.stamp").touch()
+    # Without the packages that are still to be installed.
+    program = venv / "bin" / "python"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    program.chmod(0o755)
+    command = ["make", "up", f"VENV={venv}", "ARGS=--launch process --domian lab.example.org"]
+    ran = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("labgate: unknown option --domian; did you mean --domain?\n")
+    assert "Preparing" not in ran.stderr
+    assert not (venv / "up.stamp").exists()
 
 
 def _until(terminal: int, text: bytes) -> bytes:
