@@ -18,6 +18,7 @@ class MemoryFront:
 
     Attributes:
         statuses: Of the responses, interim ones too.
+        fields: The final one's.
         content: What the final one contains, or what the tunnel brought.
         ended: How the response ended: ``complete``, ``closed`` or ``aborted``.
     """
@@ -34,6 +35,7 @@ class MemoryFront:
         self.head = RequestHead(method, target, (1, 1), (HOST, *fields), Arrival("203.0.113.7"))
         self.length = length
         self.statuses: list[int] = []
+        self.fields: list[Field] = []
         self.content = b""
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.tunnel: asyncio.Future[TunnelEnd] = asyncio.get_running_loop().create_future()
@@ -69,6 +71,7 @@ class MemoryFront:
 
     def send_head(self, status: int, reason: bytes, fields: list[Field], **_: bool) -> list[Field]:
         self.statuses.append(status)
+        self.fields = fields
         return []
 
     def send_body(self, data: bytes) -> None:

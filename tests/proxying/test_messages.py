@@ -10,13 +10,18 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.access.access_control import AccessControl
+from proxy.access.allow import Allow
+from proxy.access.lockout import Lockout
 from proxy.net.limits import DEFAULT_LIMITS, new_request_limit, new_web_app_limit
 from proxy.observe.record import Observer, Observers, Record
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
 from proxy.rules.decide import HEALTH
+from proxy.rules.head import RequestHead
 from proxy.rules.site import make_site
+from proxy.rules.stripped_prefix import StrippedPrefix
 from tests.edges import PUBLIC
 from tests.proxying.memory_front import MemoryFront
 from tests.upstreams import OK, Answer, Upstream, Visit, says, upstream
@@ -197,6 +202,72 @@ async def test_a_client_that_leaves(begun: bytes) -> None:
     [record] = records
     assert record.outcome == "the client went away"
     assert (record.status, record.bytes_down) == ((200, 4) if begun else (0, 0))
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_what_is_cut_off_before_it_began(leaves: bool) -> None:
+    """By its client, or by the end of the event loop."""
+    async with proxying(says()) as (dispatcher, jupyter, records):
+        client = MemoryFront()
+        client.ask(dispatcher)
+        [task] = [task for task in asyncio.all_tasks() if task.get_name() == "request"]
+        (client.leave if leaves else task.cancel)()
+        assert await client.ended == "closed"
+        assert not jupyter.visits
+        assert dispatcher.services.open_requests.count == 0
+    assert [record.outcome for record in records] == ["the client went away"]
+
+
+async def test_an_upstream_that_does_not_know_of_a_path_does_not_get_it() -> None:
+    async with proxying(says(OK)) as (dispatcher, jupyter, _):
+        router = dispatcher.services.router
+        assert isinstance(router, Router)
+        router.use(replace(router.site, stripped=StrippedPrefix(b"/ada/")))
+        client = MemoryFront(target=b"/ada/lab")
+        client.ask(dispatcher)
+        assert await client.ended == "complete"
+    assert jupyter.heads.startswith(b"GET /lab HTTP/1.1\r\n")
+
+
+async def test_labgates_own_pages_get_no_content() -> None:
+    async with proxying(says(OK)) as (dispatcher, jupyter, records):
+        router = dispatcher.services.router
+        assert isinstance(router, Router)
+        router.web_app = replace(router.web_app, pool=router.jupyter.pool)
+        client = MemoryFront((b"Content-Length", b"4"), method=b"PUT", target=HEALTH, length=4)
+        client.ask(dispatcher)
+        client.upload(b"1234", b"")
+        assert await client.ended == "complete"
+    assert jupyter.heads.endswith(b"\r\n\r\n")
+    assert records[0].bytes_up == 0
+
+
+class LetsIn(AccessControl):
+    """Gives everybody who asks a session."""
+
+    def check_now(self, head: RequestHead) -> Allow | None:
+        return Allow(fields=((b"Set-Cookie", b"s=1; SameSite=Lax"),))
+
+
+@pytest.mark.parametrize(
+    ("embed_in", "cookie"),
+    [
+        ((), b"s=1; SameSite=Lax"),
+        ((b"https://portal.example",), b"s=1; Secure; SameSite=None; Partitioned"),
+    ],
+)
+async def test_a_session_counts_in_a_frame_as_well(
+    embed_in: tuple[bytes, ...], cookie: bytes
+) -> None:
+    async with proxying(says(OK)) as (dispatcher, _, _):
+        router = dispatcher.services.router
+        assert isinstance(router, Router)
+        router.use(replace(router.site, embed_in=embed_in))
+        router.protect(LetsIn(Lockout(1, 900.0)))
+        client = MemoryFront()
+        client.ask(dispatcher)
+        assert await client.ended == "complete"
+    assert (b"Set-Cookie", cookie) in client.fields
 
 
 @pytest.mark.parametrize(
