@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
@@ -20,6 +21,7 @@ from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
 from proxy.rules.decide import HEALTH
 from proxy.rules.head import RequestHead
+from proxy.rules.networks import Networks
 from proxy.rules.site import make_site
 from proxy.rules.stripped_prefix import StrippedPrefix
 from tests.edges import PUBLIC
@@ -154,6 +156,35 @@ async def test_what_is_not_asked_for_costs_nothing() -> None:
     assert (services.trace, services.log.access_log, services.recorder) == (False, False, None)
     requests = services.open_requests
     assert (requests.count, requests.ping_seconds, requests.draining) == (0, 0.0, False)
+    services = Dispatcher(dispatcher.services.router, access_log=True, trace=True).services
+    assert (services.trace, services.log.access_log) == (True, True)
+
+
+async def test_a_trusted_proxy_names_the_client_and_the_request() -> None:
+    given = (b"X-Forwarded-For", b"198.51.100.9"), (b"X-Request-Id", b"0af7")
+    async with proxying(says(OK)) as (dispatcher, _, records):
+        router = dispatcher.services.router
+        assert isinstance(router, Router)
+        for proxies in ([ip_network("203.0.113.0/24")], []):
+            router.use(replace(router.site, trusted_proxies=Networks(proxies)))
+            MemoryFront(*given, (b"Origin", b"null")).ask(dispatcher)
+    named, unnamed = records
+    assert (named.head.arrival.peer, named.request_id) == ("198.51.100.9", b"0af7")
+    assert (unnamed.head.arrival.peer, unnamed.request_id) != ("198.51.100.9", b"0af7")
+
+
+async def test_a_fault_of_labgates_ends_the_request() -> None:
+    def broken(_: Record) -> None:
+        raise RuntimeError("a fault")
+
+    async with proxying(says()) as (dispatcher, _, records):
+        dispatcher.services.observers = Observers(start=(broken,), end=(records.append,))
+        client = MemoryFront()
+        client.ask(dispatcher)
+        with pytest.raises(RuntimeError, match="a fault"):
+            await client.ended
+        assert dispatcher.services.open_requests.count == 0
+    assert len(records) == 1
 
 
 async def test_a_retry() -> None:
@@ -375,8 +406,11 @@ async def test_a_drain_ends_with_the_last_response() -> None:
         await visit.say(OK)
 
     async with proxying(wait) as (dispatcher, _, _):
-        client = MemoryFront()
+        client, other = MemoryFront(), MemoryFront()
+        other.ask(dispatcher)
         client.ask(dispatcher)
+        assert dispatcher.services.open_requests.count == 2
+        other.leave()
         await asked.wait()
         drain = asyncio.ensure_future(dispatcher.services.open_requests.drained())
         await asyncio.sleep(0)
