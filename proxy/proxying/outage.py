@@ -23,7 +23,7 @@ class Outage:
 
     __slots__ = ("_failed", "_logged", "_since", "_throttle", "_upstream", "open")
 
-    def __init__(self, upstream: str = "Jupyter") -> None:
+    def __init__(self, upstream: str) -> None:
         self.open = False
         self._upstream = upstream
         self._since = 0.0

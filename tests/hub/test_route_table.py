@@ -25,7 +25,7 @@ LIMIT = new_request_limit(DEFAULT_LIMITS)
 
 def opened(route: HubRoute) -> Route:
     pool = Pool(parse_target(route.url, TLS).address)
-    return Route(pool, SITE, LIMIT, outage=Outage(), activity=route.activity)
+    return Route(pool, SITE, LIMIT, outage=Outage("Jupyter"), activity=route.activity)
 
 
 def table(*, by_host: bool = False, journal: Journal | None = None) -> RouteTable:

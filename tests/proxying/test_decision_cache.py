@@ -135,6 +135,7 @@ def test_what_went_up_is_shared_by_all_who_look() -> None:
     first, later = Record(head), Record(head)
     for record in (first, None, later):
         cache.upstream_head(head, SITE, b"1", trace=record)
+    assert (b"Host", b"127.0.0.1:8888") in first.fields_up
     assert later.fields_up is first.fields_up
     assert later.changes_up is first.changes_up
 
@@ -155,5 +156,11 @@ def test_a_handshake_is_not_remembered() -> None:
     cache = DecisionCache()
     head = get(HOST, OWN, *UPGRADE)
     cache.decide(head, SITE)
-    cache.upstream_head(head, SITE, b"1", websocket=True)
+    octets = cache.upstream_head(head, SITE, b"1", websocket=True)
+    record = Record(head)
+    assert cache.upstream_head(head, SITE, b"1", websocket=True, trace=record) == octets
     assert not len(cache)
+    assert b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" in octets
+    assert serialize_fields(record.fields_up) in octets
+    assert record.fields_up
+    assert record.changes_up

@@ -51,7 +51,7 @@ async def test_one_line_for_an_outage_and_one_for_its_end(
 
 
 def test_nothing_ends_that_has_not_begun(caplog: pytest.LogCaptureFixture) -> None:
-    Outage().end()
+    Outage("Jupyter").end()
     assert not caplog.messages
 
 

@@ -23,7 +23,7 @@ REQUEST = "GET /api?token=[redacted] from 203.0.113.7 [-]"
 
 
 def route(*, internal: bool = False, limit: ConcurrencyLimit | None = None) -> Route:
-    outage = None if internal else Outage()
+    outage = None if internal else Outage("Jupyter")
     limit = ConcurrencyLimit(0, 0) if limit is None else limit
     return Route(Pool(None), SITE, limit, outage=outage, internal=internal)
 
