@@ -19,6 +19,7 @@ class MemoryFront:
     Attributes:
         statuses: Of the responses, interim ones too.
         fields: The final one's.
+        faults: Those of labgate's, each with the response to send if none has begun.
         content: What the final one contains, or what the tunnel brought.
         ended: How the response ended: ``complete``, ``closed`` or ``aborted``.
     """
@@ -36,6 +37,7 @@ class MemoryFront:
         self.length = length
         self.statuses: list[int] = []
         self.fields: list[Field] = []
+        self.faults: list[tuple[Exception, Response]] = []
         self.content = b""
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.tunnel: asyncio.Future[TunnelEnd] = asyncio.get_running_loop().create_future()
@@ -89,7 +91,9 @@ class MemoryFront:
         self.ended.set_result("aborted")
 
     def fail(self, error: Exception, response: Response) -> None:
-        self.ended.set_exception(error)
+        self.faults.append((error, response))
+        if not self.ended.done():
+            self.ended.set_exception(error)
 
     def upgrade(self, reason: bytes, fields: list[Field]) -> MemoryFront:
         self.statuses.append(101)

@@ -18,8 +18,8 @@ from proxy.proxying.router import Router
 from proxy.proxying.services import Services
 from proxy.rules.compression import compressible_folders
 from proxy.rules.head import Field
-from proxy.rules.site import Site
-from tests.heads import SITE
+from proxy.rules.site import Site, make_site
+from tests.heads import JUPYTER, LAB, LOCAL, SITE
 from tests.http1.memory_transport import MemoryTransport
 from tests.http1.test_client_connection_in_memory import ANSWER
 from tests.http1.test_client_connection_in_memory import Pool as Released
@@ -248,6 +248,16 @@ async def test_what_labgate_changes_in_a_response_is_noted_with_its_rule() -> No
     assert record.upstream_response is not None
     assert record.upstream_response.status == 200
     assert 0 < record.sent_up_at <= record.answered_at
+
+
+@pytest.mark.parametrize("name", [b"Location", b"location"])
+async def test_a_redirect_of_jupyters_names_the_host_that_was_asked(name: bytes) -> None:
+    site = make_site((LOCAL, LAB), JUPYTER)
+    forwarding = Forwarding(site=site)
+    forwarding.connection.data_received(
+        b"HTTP/1.1 302 Found\r\n%b: http://127.0.0.1:8888/lab\r\nContent-Length: 0\r\n\r\n" % name
+    )
+    assert (name, b"https://lab.example.org/lab") in forwarding.client.fields
 
 
 async def test_what_may_be_compressed_is_noted_beside_other_changes() -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from ipaddress import ip_network
+from typing import TypeVar
 
 import pytest
 
 from proxy.access.access_control import AccessControl
 from proxy.access.allow import Allow
 from proxy.access.lockout import Lockout
-from proxy.net.limits import DEFAULT_LIMITS, new_request_limit, new_web_app_limit
+from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, new_request_limit, new_web_app_limit
 from proxy.observe.record import Observer, Observers, Record
+from proxy.proxying.activity import Activity
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
@@ -35,6 +37,7 @@ WEBSOCKET = (
 )
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 Running = tuple[Dispatcher, Upstream, list[Record]]
 
 
@@ -173,18 +176,64 @@ async def test_a_trusted_proxy_names_the_client_and_the_request() -> None:
     assert (unnamed.head.arrival.peer, unnamed.request_id) != ("198.51.100.9", b"0af7")
 
 
-async def test_a_fault_of_labgates_ends_the_request() -> None:
-    def broken(_: Record) -> None:
+def broken(_: Record) -> None:
+    raise RuntimeError("a fault")
+
+
+class Broken:
+    """An upstream that cannot be connected to because of a fault of labgate's."""
+
+    async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.BaseTransport, P]:
         raise RuntimeError("a fault")
 
+
+@pytest.mark.parametrize("when", ["start", "dial", "end"])
+async def test_a_fault_of_labgates_ends_the_request(when: str) -> None:
+    async with proxying(says()) as (dispatcher, _, _):
+        router = dispatcher.services.router
+        assert isinstance(router, Router)
+        if when == "dial":
+            router.jupyter = replace(router.jupyter, pool=Pool(Broken()))
+        else:
+            dispatcher.services.observers = replace(Observers(), **{when: (broken,)})
+        client = MemoryFront(*([] if when == "dial" else [(b"Origin", b"null")]))
+        client.ask(dispatcher)
+        if when == "end":
+            assert await client.ended == "complete", "the refusal was sent before"
+        else:
+            with pytest.raises(RuntimeError, match="a fault"):
+                await client.ended
+        assert dispatcher.services.open_requests.count == 0
+    [(error, response)] = client.faults
+    assert str(error) == "a fault"
+    assert response.status == 500
+    assert (b"X-Request-Id", dispatcher.services.process_id + b"-1") in response.fields
+
+
+async def test_too_many_requests_at_once(caplog: pytest.LogCaptureFixture) -> None:
     async with proxying(says()) as (dispatcher, _, records):
-        dispatcher.services.observers = Observers(start=(broken,), end=(records.append,))
+        router = dispatcher.services.router
+        assert isinstance(router, Router)
+        router.jupyter = replace(router.jupyter, limit=ConcurrencyLimit(0, 0))
         client = MemoryFront()
         client.ask(dispatcher)
-        with pytest.raises(RuntimeError, match="a fault"):
-            await client.ended
-        assert dispatcher.services.open_requests.count == 0
-    assert len(records) == 1
+    assert client.statuses == [503]
+    assert [record.outcome for record in records] == ["too many requests at once"]
+    [line] = caplog.messages
+    assert line.startswith("too many requests at once (limits.requests): 503 for 203.0.113.7, ")
+
+
+@pytest.mark.parametrize(("answer", "used"), [(OK, True), (b"?", False)])
+async def test_only_a_response_of_an_upstream_is_its_activity(answer: bytes, used: bool) -> None:
+    activity = Activity(0.0)
+    async with proxying(says(answer)) as (dispatcher, _, _):
+        router = dispatcher.services.router
+        assert isinstance(router, Router)
+        router.jupyter = replace(router.jupyter, activity=activity)
+        client = MemoryFront()
+        client.ask(dispatcher)
+        await client.ended
+    assert bool(activity.at) is used
 
 
 async def test_a_retry() -> None:
@@ -394,6 +443,7 @@ async def test_a_route_may_have_another_for_its_errors() -> None:
     assert client.statuses == [200]
     assert jupyter.heads.startswith(b"GET /x HTTP/1.1\r\n")
     assert [(record.status, record.warning) for record in records] == [(200, True)]
+    assert records[0].outcome == "Jupyter is being started"
 
 
 async def test_a_drain_ends_with_the_last_response() -> None:

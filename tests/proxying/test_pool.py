@@ -213,6 +213,23 @@ async def test_a_response_must_begin_in_time(come: bytes, passed: float, failure
     assert [str(error) for error in answer.errors] == ([failure] if failure else [])
 
 
+class Never:
+    """An upstream that accepts no connection."""
+
+    async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.BaseTransport, P]:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    def __str__(self) -> str:
+        return "192.0.2.1:8888"
+
+
+async def test_an_upstream_must_accept_in_time() -> None:
+    pool = Pool(Never(), connect_timeout_seconds=0.0)
+    with pytest.raises(UpstreamDown, match=r"^192\.0\.2\.1:8888 did not accept within 0 s$"):
+        await pool.dial()
+
+
 async def test_a_watch_that_was_dialled_before_a_move_watches_nothing() -> None:
     lost: list[str] = []
     slow = SlowToReach(InMemory())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -83,26 +84,38 @@ def test_too_many_at_once() -> None:
 
 
 JSON = Record(get(b"Accept: application/json"), request_id=b"0af7")
-REASONS = [
-    (responses.crowded(JSON), "limit", "Too many requests at once; try again in a moment."),
+FORBIDDEN = Refuse(403, "origin", "No.")
+REASONS: list[tuple[Callable[[], Response], str, str]] = [
     (
-        responses.failed(JSON),
+        lambda: responses.crowded(JSON),
+        "limit",
+        "Too many requests at once; try again in a moment.",
+    ),
+    (
+        lambda: responses.failed(JSON),
         "fault",
         "This server failed to answer the request; its log has the reason.",
     ),
-    (responses.refused(JSON, Refuse(403, "origin", "No.")), "origin", "No."),
-    (responses.unavailable(JSON, 502), "upstream", "Jupyter's answer could not be understood."),
+    (lambda: responses.refused(JSON, FORBIDDEN), "origin", "No."),
     (
-        responses.unavailable(JSON, 503),
+        lambda: responses.unavailable(JSON, 502),
+        "upstream",
+        "Jupyter's answer could not be understood.",
+    ),
+    (
+        lambda: responses.unavailable(JSON, 503),
         "upstream",
         "Jupyter is not answering yet; try again in a moment.",
     ),
-    (responses.unavailable(JSON, 504), "upstream", "Jupyter did not answer in time."),
+    (lambda: responses.unavailable(JSON, 504), "upstream", "Jupyter did not answer in time."),
 ]
 
 
-@pytest.mark.parametrize(("response", "reason", "message"), REASONS)
-def test_a_program_reads_the_reason(response: Response, reason: str, message: str) -> None:
+@pytest.mark.parametrize(("respond", "reason", "message"), REASONS)
+def test_a_program_reads_the_reason(
+    respond: Callable[[], Response], reason: str, message: str
+) -> None:
+    response = respond()
     assert json.loads(response.content) == {
         "message": message,
         "reason": reason,
