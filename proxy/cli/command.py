@@ -99,7 +99,7 @@ def _inspect(parsed: argparse.Namespace) -> int:
         json=parsed.json,
         content=parsed.content,
         off=parsed.off,
-        bench="upstream" in parsed.flags,
+        bench=_is_bench(parsed),
     )
     _collect_garbage()
     return run.run(lambda settings: inspect.inspect(settings, options), settings)
@@ -163,12 +163,9 @@ def _read(parsed: argparse.Namespace) -> Settings:
 
 def _prepare_bench(parsed: argparse.Namespace) -> None:
     """A bench observes on loopback in plain HTTP, whatever the file says."""
-    if "upstream" not in parsed.flags:
-        # The running labgate's upstream is not asked here.
-        if "site" in parsed.flags:
-            raise UsageError(
-                "--domain needs --upstream, too: a labgate that runs has its own names."
-            )
+    if not _is_bench(parsed):
+        for option in parsed.typed.values():
+            raise UsageError(f"{option} needs --upstream, too: the labgate that runs has its own.")
         return
     flags = parsed.flags
     flags.setdefault("listen", {}).update(tls=False, bind=["127.0.0.1", "::1"], workers=1)
@@ -180,6 +177,10 @@ def _prepare_bench(parsed: argparse.Namespace) -> None:
     flags["inspector"] = {"enabled": True, "observe": True, "content": parsed.content}
     flags["access"] = {"htpasswd": None}
     flags["routes"] = []
+
+
+def _is_bench(parsed: argparse.Namespace) -> bool:
+    return "upstream.url" in parsed.typed
 
 
 def _needs_its_name(url: str) -> bool:

@@ -125,7 +125,9 @@ async def test_a_state_folder_that_a_group_can_write(
         await server.stop()
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to somebody else")
+@pytest.mark.skipif(
+    os.getuid() != 0, reason="only root can give a folder to somebody else: run it as root"
+)
 async def test_a_socket_in_a_folder_of_another_user(server: AdminServer, sockets: Path) -> None:
     stranger = 54321
     os.chown(socket_path(sockets).parent, stranger, -1)

@@ -36,7 +36,7 @@ def test_a_file_in_its_way(tmp_path: Path) -> None:
     assert f"{tmp_path / 'state'} is no folder" in verdict.text
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere: run it as another user")
 def test_one_that_cannot_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     verdict = checked(state={"folder": tmp_path / "state"})["State"]

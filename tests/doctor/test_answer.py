@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from time import process_time
-
 import pytest
 
 from proxy.doctor.answer import Answer, set_cookies
+from tests.interruption import interrupted
 
 RECEIVED = [
     (Answer("GET /", failure="the connection was reset"), "the connection was reset"),
@@ -99,6 +98,5 @@ HOSTILE = [
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_a_hostile_page_costs_no_more_than_its_length(piece: bytes) -> None:
     answer = Answer("GET /", 500, body=piece * (MEGABYTE // len(piece)))
-    before = process_time()
-    assert answer.received.startswith("500 Internal Server Error")
-    assert process_time() - before < 5, "in CPU seconds; where it is quadratic, it takes minutes"
+    with interrupted():  # where it is quadratic, it takes minutes
+        assert answer.received.startswith("500 Internal Server Error")

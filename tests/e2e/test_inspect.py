@@ -345,9 +345,12 @@ def test_observing_is_for_this_machine_alone(
     [
         (["--upstream", "http://h:1", "--domain", "lab.example.org"], "--domain: lab.example.org"),
         (["--domain", "localhost:8443"], "--domain needs --upstream, too"),
+        (["--port", "8081"], "--port needs --upstream, too"),
+        (["--ca", "ca.pem"], "--ca needs --upstream, too"),
+        (["--insecure"], "--insecure needs --upstream, too"),
     ],
 )
-def test_only_a_bench_on_this_machine_has_names(
+def test_only_a_bench_on_this_machine_has_names_and_ports(
     tmp_path: Path, arguments: list[str], sentence: str
 ) -> None:
     inspect = Inspect(tmp_path, *arguments).spawn()

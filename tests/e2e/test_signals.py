@@ -22,10 +22,22 @@ def test_a_reload_ends_nothing(tmp_path: Path) -> None:
         assert "Traceback" not in labgate.log
 
 
-@pytest.mark.parametrize("where", ["in", "out", "everything"])
-def test_a_closed_terminal_ends_it(where: str, tmp_path: Path) -> None:
+UP = ("up", "--launch", "none")
+
+
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [
+        (UP, "in"),
+        (UP, "out"),
+        (UP, "everything"),
+        (("serve",), "everything"),
+        (("serve", "--workers", "2"), "everything"),
+    ],
+)
+def test_a_closed_terminal_ends_it(command: tuple[str, ...], where: str, tmp_path: Path) -> None:
     """Also where only its input or only its output is that terminal, and output breaks with it."""
-    labgate = Labgate(tmp_path, "up", "--launch", "none", *UPSTREAM)
+    labgate = Labgate(tmp_path, *command, *UPSTREAM)
     redirected = {
         "in": f'>/dev/null 2>"{labgate.stderr}"',
         "out": f'</dev/null 2>"{labgate.stderr}"',

@@ -99,7 +99,7 @@ def test_labgate_reads_its_mends(server: str, symptom: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("server", "symptom"), rows("traefik"))
 def test_what_is_for_traefik_is_yaml(server: str, symptom: str) -> None:
-    yaml = pytest.importorskip("yaml", reason="no PyYAML, which Jupyter brings")
+    yaml = pytest.importorskip("yaml", reason="no PyYAML: pip install jupyterlab")
     assert yaml.safe_load(mend(symptom, FACTS)[server])
 
 
