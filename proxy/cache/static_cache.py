@@ -25,11 +25,20 @@ from proxy.cache.candidates import QUIET_SECONDS, Candidates
 from proxy.cache.disk_store import DiskStore
 from proxy.cache.file_checks import FileChecks
 from proxy.cache.memory_store import MemoryStore
+from proxy.cache.preloads import Preloads
 from proxy.cache.stored_file import FileAnswer, FileKey, StoredFile, store
 from proxy.errors import UpstreamError
-from proxy.rules.caching import is_version_of, may_answer, may_be_kept, validators_of
+from proxy.rules.caching import (
+    head_bytes,
+    is_page,
+    is_script,
+    is_version_of,
+    may_answer,
+    may_be_kept,
+    validators_of,
+)
 from proxy.rules.compression import accepts, media_type
-from proxy.rules.head import RequestHead, ResponseHead
+from proxy.rules.head import Field, RequestHead, ResponseHead
 from proxy.rules.site import Site
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.memory import return_free_memory
@@ -39,6 +48,8 @@ log = logging.getLogger("labgate")
 
 CHECK_SECONDS = 10.0
 RETRY_SECONDS = 5.0
+LAB = b"lab"
+"""JupyterLab's page and its variants are below it."""
 
 T = TypeVar("T")
 
@@ -49,6 +60,7 @@ class StaticCache:
     Attributes:
         files: Those in memory.
         hits: Requests that were answered from here.
+        page_prefix: How the targets of JupyterLab's pages begin, and some others.
         saved_bytes: How many fewer bytes clients got than Jupyter would have sent to them.
 
     Args:
@@ -73,11 +85,13 @@ class StaticCache:
         self.files = MemoryStore(max_bytes)
         self.hits = 0
         self.saved_bytes = 0
+        self.page_prefix = LAB
         self._connections = connections
         self._disk = disk
         self._retry_seconds = retry_seconds
         self._checks = FileChecks(connections, self.files, check_seconds)
         self._candidates = Candidates(self.files, quiet_seconds)
+        self._preloads = Preloads()
         self._to_fetch = asyncio.Event()
         self._disk_read = asyncio.Event()
         self._drops = 0
@@ -95,11 +109,34 @@ class StaticCache:
             return None
         return file if accepts(file.coding, request) else None
 
-    def count(self, file: StoredFile, answer: FileAnswer) -> None:
-        """A request was answered with this file."""
+    def count(self, request: RequestHead, file: StoredFile, answer: FileAnswer) -> None:
+        """The request was answered with this file."""
         self.hits += 1
         if answer.content:
             self.saved_bytes += file.saved_bytes
+            if file.script:
+                self._script_sent(request, file.key, len(file.content))
+
+    def preload_fields(
+        self, request: RequestHead, response: ResponseHead, fields: list[Field]
+    ) -> list[Field]:
+        """What a response that is sent with ``fields`` says of the scripts that its page needs."""
+        hosts = request.values(b"host")
+        if response.status != 200 or request.method != b"GET" or not is_page(response):
+            return []
+        if len(hosts) != 1:
+            return []
+        authority = hosts[0].lower()
+        self._preloads.page_sent(request.arrival.peer, authority, monotonic())
+        value = self._preloads.link(authority, head_bytes(fields), self._is_usable)
+        return [(b"Link", value)] if value else []
+
+    def _script_sent(self, request: RequestHead, key: FileKey, size: int) -> None:
+        self._preloads.script_sent(request.arrival.peer, key, size, monotonic())
+
+    def _is_usable(self, key: FileKey) -> bool:
+        file = self.files.get(key)
+        return file is not None and self._checks.is_usable(file)
 
     def notice(self, request: RequestHead, response: ResponseHead) -> None:
         """A response was forwarded: fetch the file, too, if it may be kept."""
@@ -109,6 +146,8 @@ class StaticCache:
         key = FileKey(hosts[0].lower(), request.target)
         if key in self.files or not may_be_kept(request.target, response, site.base_path):
             return
+        if is_script(media_type(response)):
+            self._script_sent(request, key, int(response.values(b"content-length")[0]))
         if self._candidates.add(key, monotonic()):
             self._to_fetch.set()
 
@@ -125,6 +164,7 @@ class StaticCache:
 
     def use(self, site: Site) -> None:
         """From now on this is the configuration: nothing is used before it was checked."""
+        self.page_prefix = site.base_path.encode() + LAB
         self._checks.site = site
         self._checks.end_period()
         self._checks.to_do.set()
@@ -181,6 +221,7 @@ class StaticCache:
         self._drops += 1
         self.files.clear()
         self._candidates.clear()
+        self._preloads.clear()
         if self._disk is not None:
             await _in_thread(self._disk.clear)
 

@@ -16,6 +16,7 @@ from proxy.rules.caching import (
     has_content_hash,
     is_named_by,
     is_not_modified,
+    is_script,
     kept_fields,
 )
 from proxy.rules.head import Field, RequestHead, ResponseHead
@@ -75,6 +76,7 @@ class StoredFile:
         checked_at: ``time.monotonic()`` of then.
         period: During which it was checked: see ``StaticCache``; None for never.
         hashed: Whether its name changes with its content.
+        script: Whether it is JavaScript.
         etag: Of the octets that are sent (RFC 9110 section 8.8.3): another encoder, or another
             setting of it, makes others of the same content.
     """
@@ -89,10 +91,12 @@ class StoredFile:
     checked_at: float = 0.0
     period: int | None = None
     hashed: bool = field(init=False)
+    script: bool = field(init=False)
     etag: bytes = field(init=False)
 
     def __post_init__(self) -> None:
         self.hashed = has_content_hash(self.key.target)
+        self.script = is_script(self.validators.media)
         suffix = b"-" + self.coding if self.coding else b""
         digest = hashlib.sha256(self.content).hexdigest()[:32]
         self.etag = b'"%b%b"' % (digest.encode("ascii"), suffix)

@@ -23,9 +23,10 @@ FIRST_INDEX = 62
 """Of the dynamic table (RFC 7541 section 2.3.3)."""
 UNIQUE_FIELDS = {
     name: HeaderTable.STATIC_TABLE_MAPPING[name][0]
-    for name in (b"age", b"content-length", b"content-range", b"etag")
+    for name in (b"age", b"content-length", b"content-range", b"etag", b"link")
 }
-"""They hardly ever come twice on a connection with the same value; with the index of their name."""
+"""They hardly ever come twice on a connection with the same value, and a page's Link field would
+fill the table; with the index of their name."""
 MAX_CODED_BYTES = 128
 """Of a value in Huffman's code. hpack's time grows with the square of the length: 15 ms for 16 KiB,
 as a redirect's Location may have."""

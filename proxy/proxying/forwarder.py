@@ -10,7 +10,7 @@ Tested by tests/proxying/test_request_handler.py and tests/http1/test_endings.py
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -174,16 +174,17 @@ class Forwarder:
         self._status = head.status
         fields, dated = self._final_fields(head)
         sized = b"content-length" in head.names
-        if self.route.cache is not None and b"cache-control" in head.names:
-            self.route.cache.notice(self.head, head)
+        cache = self.route.cache
+        if cache is not None and b"cache-control" in head.names:
+            cache.notice(self.head, head)
+        if cache is not None and self.head.target.startswith(cache.page_prefix):
+            fields += self._traced("preload", cache.preload_fields(self.head, head, fields))
         if self.head.target.startswith(self.route.site.compressible):
             fields = self._compress(head, fields)
             sized = sized and is_sized(fields)
         added = self.responder.send_head(head.status, head.reason, fields, sized=sized, dated=dated)
-        if added and self.trace is not None:
-            self.trace.changes_down += [
-                Change("framing", name, None, value) for name, value in added
-            ]
+        if added:
+            self._traced("framing", added)
 
     def on_content(self, data: bytes) -> None:
         self._bytes_down += len(data)
@@ -250,12 +251,14 @@ class Forwarder:
             self.trace.upstream_response, self.trace.answered_at = head, monotonic()
         fields, dated = self._fields(head, self.trace.changes_down if self.trace else None)
         if self.extra:
-            fields += self.extra
-            if self.trace is not None:
-                self.trace.changes_down.extend(
-                    Change("basic-auth", name, None, value) for name, value in self.extra
-                )
+            fields += self._traced("basic-auth", self.extra)
         return fields, dated
+
+    def _traced(self, rule: str, added: Sequence[Field]) -> Sequence[Field]:
+        """The same fields; whoever looks learns which rule has added them."""
+        if self.trace is not None:
+            self.trace.changes_down += [Change(rule, name, None, value) for name, value in added]
+        return added
 
     def _fields(
         self, head: ResponseHead, changes: list[Change] | None = None

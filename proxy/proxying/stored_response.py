@@ -97,5 +97,5 @@ def find_stored(
         return None
     extra = allowed.fields and embedded(allowed.fields, route.site)
     answer = file.answer(request, route.site)
-    route.cache.count(file, answer)
+    route.cache.count(request, file, answer)
     return StoredResponse(responder, answer, extra, owner)

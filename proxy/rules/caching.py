@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .compression import is_static, media_type
@@ -78,6 +79,22 @@ def may_be_kept(target: bytes, response: ResponseHead, base_path: str) -> bool:
     if len(lengths) != 1 or not 0 < int(lengths[0]) <= MAX_FILE_BYTES:
         return False
     return _lives_long(target, response)
+
+
+def is_page(response: ResponseHead) -> bool:
+    """Whether the response is a page of HTML."""
+    return media_type(response) == b"text/html"
+
+
+def is_script(media: bytes) -> bool:
+    """Whether a Content-Type says that the content is JavaScript."""
+    return media.partition(b";")[0].strip().lower().endswith(b"/javascript")
+
+
+def head_bytes(fields: Sequence[Field]) -> int:
+    """What a response's head takes in HTTP/1.1, with its status line and the empty line."""
+    lines = sum(len(name) + len(b": \r\n") + len(value) for name, value in fields)
+    return len(b"HTTP/1.1 200 OK\r\n\r\n") + lines
 
 
 def has_content_hash(target: bytes) -> bool:

@@ -296,6 +296,66 @@ async def test_what_is_not_kept(target: bytes, file: File) -> None:
         assert target not in it.cache.files.targets
 
 
+# Preloads
+
+
+LINK = b"<" + SCRIPT + b">;rel=preload;as=script"
+FONT = b"/static/lab/a1b2c3d4e5f60718.woff2"
+
+
+def preloading() -> dict[bytes, File]:
+    """A page, scripts and what else stands beside them."""
+    listing = File(b"{}", cache_control=b"no-cache", media=b"application/json")
+    font = File(b"wOF2" * 400, media=b"font/woff2")
+    return {
+        **files(),
+        FONT: font,
+        b"/lab?reset": File(
+            b"<html>", cache_control=b"no-cache", media=b"text/html; charset=UTF-8"
+        ),
+        b"/lab/api/settings": listing,
+    }
+
+
+async def test_the_page_names_the_scripts_that_it_needed_before() -> None:
+    async with caching(preloading()) as it:
+        await it.fill(SCRIPT, FONT)
+        await it.get(SCRIPT, ACCEPT)
+        fields, _, _ = await it.get(b"/lab?reset")
+        assert b"link" not in fields, "nobody has loaded the page"
+        await it.get(SCRIPT, ACCEPT)
+        await it.get(FONT)
+        fields, _, _ = await it.get(b"/lab?reset")
+        assert fields[b"link"] == LINK
+        for target in (b"/lab/api/settings", b"/lab/tree/none", SCRIPT):
+            fields, _, _ = await it.get(target)
+            assert b"link" not in fields, target
+        fields, _, _ = await it.get(b"/lab?reset", method=b"HEAD")
+        assert b"link" not in fields
+    added = ("preload", b"Link", None, LINK)
+    assert [added in record.changes_down for record in it.edge.records].count(True) == 1
+
+
+async def test_the_first_load_teaches_the_second_one() -> None:
+    async with caching(preloading()) as it:
+        await it.get(b"/lab?reset")
+        await it.fill(SCRIPT)
+        fields, _, _ = await it.get(b"/lab?reset")
+        assert fields[b"link"] == LINK
+
+
+async def test_only_what_is_known_to_be_jupyters_is_named() -> None:
+    async with caching(preloading()) as it:
+        await it.get(b"/lab?reset")
+        await it.fill(SCRIPT)
+        it.jupyter.files[SCRIPT] = File(CONTENT_AFTER)
+        it.jupyter.files[PLAIN] = File(CONTENT_AFTER[:5000])
+        await it.jupyter.stop()
+        await it.jupyter.start()
+        fields, _, _ = await it.get(b"/lab?reset")
+        assert b"link" not in fields
+
+
 # Jupyter's ends
 
 

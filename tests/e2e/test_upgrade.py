@@ -7,6 +7,7 @@ immutable. Such are the entries of extensions whose builds put no hash into thei
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +86,14 @@ def version(page: Page) -> str:
     return found
 
 
+def named_by_the_page(page: Page) -> str:
+    """What Chromium has fetched because a Link field named it."""
+    entries = "performance.getEntriesByType('resource').filter(one => one.initiatorType == 'link')"
+    found = page.evaluate(f"{entries}.map(one => one.name).join(' ')")
+    assert isinstance(found, str)
+    return found
+
+
 def answered_from_memory(labgate: Labgate, target: str) -> bool:
     lines = [line for line in labgate.log.splitlines() if f'"GET {target}' in line]
     return bool(lines) and " cached " in lines[-1]
@@ -105,6 +114,7 @@ def test_the_first_page_after_an_upgrade_is_of_the_new_version(
     open_before = browser.new_context(ignore_https_errors=True).new_page()
     open_before.goto(f"{labgate.origin}/lab?reset&token={TOKEN}")
     assert version(open_before) == "1.0.0"
+    assert re.search(r"/main\.\w+\.js.* .*/jlab_core\.\w+\.js", named_by_the_page(open_before))
     jupyter.stop()
     install(jupyter, "2.0.0")
     jupyter.start()

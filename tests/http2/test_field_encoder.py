@@ -48,6 +48,13 @@ def test_what_differs_each_time_leaves_the_table_to_the_others() -> None:
     assert encoder.encode([(b"x-one", b"some value")]) == b"\xbe"
 
 
+def test_the_scripts_of_a_page_leave_the_table_to_the_others() -> None:
+    encoder = FieldEncoder()
+    encoder.encode([(b"x-one", b"some value")])
+    encoder.encode([(b"link", b",".join(b"</%d.js>;rel=preload" % one for one in range(180)))])
+    assert encoder.encode([(b"x-one", b"some value")]) == b"\xbe"
+
+
 @pytest.mark.parametrize("value_bytes", [500, 8000])
 def test_what_left_the_table_takes_no_memory(value_bytes: int) -> None:
     """8 KB are more than the table; a stranger can choose them, as in a redirect's Location."""

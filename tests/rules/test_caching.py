@@ -8,7 +8,10 @@ from proxy.rules.caching import (
     MAX_FILE_BYTES,
     fields_of_304,
     has_content_hash,
+    head_bytes,
     is_not_modified,
+    is_page,
+    is_script,
     kept_fields,
     may_answer,
     may_be_kept,
@@ -186,3 +189,29 @@ def test_the_fields_of_a_304() -> None:
     hsts = b"Strict-Transport-Security: max-age=1"
     whole = list(fields(SCRIPT[0], *kept, hsts, b"X-A: b"))
     assert fields_of_304(whole) == list(fields(*kept, hsts))
+
+
+@pytest.mark.parametrize(
+    ("media", "page"),
+    [(b"text/html; charset=UTF-8", True), (b"text/html-x", False), (b"application/json", False)],
+)
+def test_what_is_a_page(media: bytes, page: bool) -> None:
+    assert is_page(answered(b"Content-Type: " + media)) is page
+
+
+@pytest.mark.parametrize(
+    ("media", "script"),
+    [
+        (b"text/javascript; charset=UTF-8", True),
+        (b"Application/JavaScript", True),
+        (b"application/json", False),
+        (b"", False),
+    ],
+)
+def test_what_is_a_script(media: bytes, script: bool) -> None:
+    assert is_script(media) is script
+
+
+def test_the_length_of_a_head() -> None:
+    head = b"HTTP/1.1 200 OK\r\nA: b\r\nVary: *\r\n\r\n"
+    assert head_bytes([(b"A", b"b"), (b"Vary", b"*")]) == len(head)
