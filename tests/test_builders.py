@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from proxy.access.lockout import Lockout
-from proxy.builders import bind_ports, build_site, cache_folder_name
+from proxy.builders import bind_ports, build_site, build_static_cache, cache_folder_name
+from proxy.cache.static_cache import StaticCache
 from proxy.config.routes import served_routes, site_route
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.net.upstream_address import UpstreamAddress
+from proxy.proxying.pool import Pool
 from proxy.routes.logins import Logins
 from tests.e2e.programs import free_port
 
@@ -59,6 +61,19 @@ def test_no_two_routes_share_a_folder_of_the_disk_cache() -> None:
     assert names[0].startswith("lab.example.org_443_a_b_")
     # Of a Jupyter with a name of its own, the name alone.
     assert cache_folder_name(site_route(made)) == "lab.example.org_443"
+
+
+async def test_one_key_turns_the_cache_off_and_its_memory_is_bounded() -> None:
+    def kept(**sections: Any) -> StaticCache | None:
+        made = settings(**sections)
+        return build_static_cache(made, site_route(made), Pool(UPSTREAM))
+
+    by_default, smaller = kept(), kept(cache={"memory_mib": 1})
+    assert by_default is not None
+    assert smaller is not None
+    assert by_default.files.max_bytes == 32 * 2**20
+    assert smaller.files.max_bytes == 2**20
+    assert kept(cache={"enabled": False}) is None
 
 
 def test_nobody_is_asked_where_there_is_nothing_to_ask_or_count() -> None:

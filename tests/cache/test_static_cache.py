@@ -11,7 +11,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]
@@ -25,6 +25,11 @@ from proxy.access.session import Sessions
 from proxy.cache.disk_store import DiskStore
 from proxy.cache.static_cache import StaticCache
 from proxy.cache.stored_file import StoredFile
+from proxy.measures import Measures
+from proxy.observe.traffic import Traffic
+from proxy.proxying.open_requests import OpenRequests
+from proxy.proxying.pool import Pool
+from proxy.proxying.router import Router
 from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
 from proxy.rules.site import make_site
@@ -168,6 +173,30 @@ async def test_the_second_request_does_not_reach_jupyter() -> None:
     assert it.edge.records[-1].bytes_down == len(content)
     assert it.cache.hits == 1
     assert it.cache.saved_bytes == len(CONTENT) - len(content)
+
+
+@dataclass
+class CachedRoute:
+    """As much of a route as its figures need (``measures.MeasuredRoute``)."""
+
+    router: Router
+    pool: Pool
+    name: str = "lab.example.org/"
+    open_requests: OpenRequests = field(default_factory=OpenRequests)
+    traffic: Traffic | None = None
+
+
+async def test_metrics_have_hits_sizes_and_savings() -> None:
+    async with caching(files()) as it:
+        await it.fill(SCRIPT, PLAIN)
+        _, _, content = await it.get(SCRIPT, ACCEPT)
+        await it.get(SCRIPT, ACCEPT)
+        route = CachedRoute(it.edge.router, it.edge.pool)
+        measures = Measures(lambda: [route], Lockout(5, 60.0), lag=False)
+        counts, now = measures.counts(), measures.now(1)
+        assert counts.cache_hits == 2
+        assert counts.cache_saved_bytes == 2 * (len(CONTENT) - len(content))
+        assert (now.cached_files, now.cached_bytes) == (2, it.cache.files.size_bytes)
 
 
 async def test_without_content_no_octets_are_saved() -> None:
