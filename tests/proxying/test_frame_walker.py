@@ -141,6 +141,7 @@ PIECES = [
         id="the high half twice as high",
     ),
     pytest.param(MASK, [frame(0x82, bytes(300), MASK)[:8]], False, id="a header alone"),
+    pytest.param(b"", [frame(0x89, bytes(125))], True, id="the longest ping"),
     pytest.param(b"", [b"\x82\x7f\0\x01\0"], False, id="the half of a header"),
     pytest.param(
         b"",
