@@ -58,8 +58,9 @@ class Forwarding:
         site: Site = SITE,
         extra: tuple[Field, ...] = (),
         trace: Record | None = None,
+        fields: tuple[Field, ...] = (),
     ) -> None:
-        self.client = SlowFront(method=method, target=target, length=length)
+        self.client = SlowFront(*fields, method=method, target=target, length=length)
         self.client.whole = arrived
         self.transport = MemoryTransport()
         released = Released()
@@ -258,6 +259,19 @@ async def test_a_redirect_of_jupyters_names_the_host_that_was_asked(name: bytes)
         b"HTTP/1.1 302 Found\r\n%b: http://127.0.0.1:8888/lab\r\nContent-Length: 0\r\n\r\n" % name
     )
     assert (name, b"https://lab.example.org/lab") in forwarding.client.fields
+
+
+async def test_a_client_that_leaves_twice_has_left_once() -> None:
+    """Its connection may tell of it while a compressed response is given up."""
+    site = replace(SITE, compressible=compressible_folders("/"))
+    accepts = (b"Accept-Encoding", b"gzip")
+    forwarding = Forwarding(target=b"/static/lab.css", site=site, fields=(accepts,))
+    forwarding.connection.data_received(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: 9000\r\n\r\n"
+    )
+    assert (b"Content-Encoding", b"gzip") in forwarding.client.fields
+    for _ in range(2):
+        assert forwarding.forwarder.abandon().status == 200
 
 
 async def test_what_may_be_compressed_is_noted_beside_other_changes() -> None:

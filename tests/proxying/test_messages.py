@@ -21,7 +21,7 @@ from proxy.proxying.activity import Activity
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
-from proxy.rules.decide import HEALTH
+from proxy.rules.decide import HEALTH, Refuse
 from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
 from proxy.rules.site import make_site
@@ -253,6 +253,47 @@ async def test_a_retry() -> None:
             assert client.statuses == [200]
     assert len(jupyter.visits) == 2
     assert [record.outcome for record in records] == ["forwarded", "forwarded"]
+
+
+class Dials:
+    """Counts how often a connection was opened for a request (``observe.record.Recording``)."""
+
+    def __init__(self) -> None:
+        self.begun = self.ended = 0
+
+    def refused(self, refusal: Refuse) -> None: ...
+
+    def admitted(self) -> None: ...
+
+    def dialling(self) -> None:
+        self.begun += 1
+
+    def dialled(self) -> None:
+        self.ended += 1
+
+    def finish(self) -> None: ...
+
+
+async def test_a_capture_sees_the_connection_of_a_retry() -> None:
+    async def once(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(OK)
+        if len(jupyter.visits) == 1:
+            await visit.head()
+
+    dials = [Dials(), Dials()]
+    waiting = iter(dials)
+
+    def capture(record: Record) -> None:
+        record.recording = next(waiting)
+
+    async with proxying(once) as (dispatcher, jupyter, _):
+        dispatcher.services.observers = Observers(start=(capture,))
+        for _ in dials:
+            client = MemoryFront()
+            client.ask(dispatcher)
+            assert await client.ended == "complete"
+    assert [(one.begun, one.ended) for one in dials] == [(1, 1), (1, 1)]
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"])
