@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
@@ -94,7 +95,7 @@ def longest_wait(settings: Settings) -> str:
 
 def runs_interactively() -> bool:
     """Whether a person runs labgate in a terminal."""
-    return is_interactive(os.environ, (os.isatty(0), os.isatty(2)))
+    return is_interactive(os.environ, (os.isatty(0), os.isatty(2)), sys.argv)
 
 
 def _has_terminal() -> bool:

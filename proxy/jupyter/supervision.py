@@ -24,16 +24,22 @@ outside has it whenever Jupyter had answered before: it is no recurring fault of
 MAX_LOGGED_LINES = 10
 
 
-def is_interactive(environment: Mapping[str, str], terminals: Sequence[bool]) -> bool:
+def is_interactive(
+    environment: Mapping[str, str], terminals: Sequence[bool], arguments: Sequence[str]
+) -> bool:
     """Whether a person runs labgate in a terminal: then Jupyter's Shut Down ends labgate, too.
 
     A service manager is recognised by its readiness socket, or by SYSTEMD_EXEC_PID naming this
-    process (systemd.exec(5)); every program of a desktop session inherits INVOCATION_ID.
+    process (systemd.exec(5)); every program of a desktop session inherits INVOCATION_ID. After an
+    upgrade labgate runs behind the terminal of its predecessor, where Ctrl-C does not reach it.
 
     Args:
         environment: ``os.environ``.
         terminals: Whether standard input, and whether standard error is a terminal.
+        arguments: ``sys.argv``.
     """
+    if "--take-over" in arguments:
+        return False
     if environment.get("NOTIFY_SOCKET"):
         return False
     if environment.get("SYSTEMD_EXEC_PID") == str(os.getpid()):

@@ -112,8 +112,9 @@ def bind_error(
     shown = host_with_port(address, port)
     if error.errno == errno.EADDRINUSE and is_labgate(address, port):
         return (
-            f"{shown} is taken by a labgate that runs already: `labgate status` tells of it, "
-            f"`labgate stop` stops it. Or choose another port with {flag}."
+            f"{shown} is taken by a labgate that runs already. Where it has this state folder, "
+            "`labgate status` tells of it and `labgate stop` stops it. Or choose another port "
+            f"with {flag}."
         )
     if error.errno == errno.EADDRINUSE:
         return (

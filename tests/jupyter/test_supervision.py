@@ -251,4 +251,8 @@ INTERACTIVE = [
 def test_who_is_interactive(
     environment: dict[str, str], terminals: tuple[bool, bool], expected: bool
 ) -> None:
-    assert is_interactive(environment, terminals) is expected
+    assert is_interactive(environment, terminals, ["labgate", "up"]) is expected
+
+
+def test_a_successor_runs_behind_the_terminal() -> None:
+    assert not is_interactive({}, (False, True), ["labgate", "up", "--take-over"])

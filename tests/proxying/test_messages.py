@@ -21,7 +21,8 @@ from proxy.proxying.activity import Activity
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
-from proxy.rules.decide import HEALTH, Refuse
+from proxy.rules.decide import HEALTH
+from proxy.rules.decision import Refuse
 from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
 from proxy.rules.site import make_site
