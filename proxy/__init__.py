@@ -6,15 +6,15 @@ The life of a request, with the file that does each step::
      └ net.pending_connection           PROXY protocol; TLS, the certificate from tls.context
         └ http1.server_connection       the client's side of HTTP/1.1
            ├ http1.request_parser       finds one whole head at a time; rules.syntax checks it
-           ├ routes                     with [[routes]]: which Jupyter's it is, by Host and path
+           ├ routes.served_routes       with [[routes]] only: which Jupyter's, by Host and path
            └ proxying.dispatcher        every well-formed request of every listener
               └ proxying.request_handler      one request, from its head to the end
-                 └ rules.decide               what to do with it:
+                 └ rules.decide               what to do; kept in proxying.decision_cache:
                     ├ Redirect, Refuse, Respond   proxying.responses; for browsers a web.page
                     └ Forward, Tunnel, Internal   goes to an upstream:
                        ├ proxying.router            which one: Jupyter, or labgate's own web.app
                        ├ access.access_control      whether this client may
-                       ├ cache                      a static file: Jupyter need not be asked
+                       ├ proxying.stored_response   a static file of the cache, without Jupyter
                        ├ proxying.pool              a connection: idle, or a new one
                        └ proxying.forwarder         request and response, as they arrive:
                           ├ rules.request             the head that goes up
@@ -29,11 +29,10 @@ A Tunnel (WebSocket) takes the same way, always over a new connection; after the
 ``http1.upgraded_connection`` is the client's side, and ``proxying.tunnel`` passes bytes both ways.
 Internal is a path of labgate's own, such as ``/.labgate/health``: ``rules.decide.own_path`` finds
 it, and ``web.in_process`` is the upstream that leads to ``web.app`` and its ``web.health``. In the
-end, the
-``observe.record`` of the request goes to ``observe.access_log`` and ``observe.traffic``, which
-``measures`` reads for the metrics. While the
-inspector is on, ``inspector.recorder`` stands between the client's side and the dispatcher and
-keeps a copy of what passes; ``admin`` shows it, on listeners of its own.
+end, the ``observe.record`` of the request goes to ``observe.access_log`` and ``observe.traffic``,
+which ``measures`` reads for the metrics. While the inspector is on, ``inspector.recorder`` stands
+between the client's side and the dispatcher and keeps a copy of what passes; ``admin`` shows it, on
+listeners of its own. ``cache`` keeps static files, compressed.
 
 Between a client's side and ``proxying`` stand the interfaces of ``messages``: no bytes of HTTP/1.1
 cross them. So there can be other clients' sides: with ``listen.http2``,
@@ -44,10 +43,9 @@ with ``listen.server = "aiohttp"``, ``web.front`` has aiohttp's server in the pl
 
 - ``cli``, what people type; ``config``, what they configure
 - ``app``, which starts, reloads and stops everything; ``routes`` has what belongs to each Jupyter;
-  ``builders`` makes its parts from the
-  configuration, ``edge`` opens the public ports, ``own_paths`` has labgate's own, ``reporting``
-  writes logs and captures; ``workers`` runs it in several processes, ``mount`` in somebody else's
-  aiohttp application
+  ``builders`` makes its parts from the configuration, ``edge`` opens the public ports,
+  ``own_paths`` has labgate's own, ``reporting`` writes logs and captures; ``workers`` runs it in
+  several processes, ``mount`` in somebody else's aiohttp application
 - ``hub``, which puts the same parts together for the many upstreams of a JupyterHub
 - ``check``, what would keep labgate from serving; ``service``, what a running labgate tells of
   itself, and is told to do
