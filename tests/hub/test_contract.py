@@ -360,7 +360,7 @@ def test_a_pid_file(command: Sequence[str], tmp_path: Path) -> None:
     file = tmp_path / "proxy.pid"
     with as_process(command, "--pid-file", str(file)) as proxy:
         assert proxy.process is not None
-        until(file.exists, "no pid file")
+        until(lambda: file.exists() and file.read_text(), "no pid file")
         assert int(file.read_text()) == proxy.process.pid
         proxy.stop()
     assert not file.exists()
