@@ -115,3 +115,8 @@ def test_the_locks_that_are_installed_from_exist() -> None:
     named = set(re.findall(r"\.ci/\w+\.lock", README))
     assert named
     assert all((ROOT / lock).exists() for lock in named)
+
+
+def test_two_commands_of_the_readme_set_everything_up() -> None:
+    block = README.partition("## Two commands")[2].partition("```console\n")[2].partition("```")[0]
+    assert [line.split("  ")[0] for line in block.splitlines()[1:]] == ["$ make up", "$ make test"]
