@@ -162,9 +162,8 @@ _ALL = (
         "login-refused",
         Severity.ERROR,
         "Jupyter refuses the token or the password",
-        "IdentityProvider.get_user_token, PasswordIdentityProvider.passwd_check: is it the one in "
-        "force (`labgate open` or `jupyter server list` tells)? A token counts for nothing once a "
-        "password is set",
+        "IdentityProvider.get_user_token, PasswordIdentityProvider.passwd_check; `labgate open` "
+        "and `jupyter server list` show the token in force; none counts once a password is set",
     ),
     Symptom(
         "login-missing",
