@@ -76,27 +76,19 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes longest is best begun early: browsers, containers, then other programs.
-
-    A file that needs a container comes before them all: it builds the image that the others use.
-    """
+    """What takes longest is best begun early: browsers and containers, then other programs."""
     if markers := LEFT_OUT.get(front()):
         left_out = [item for item in items if any(map(item.get_closest_marker, markers))]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     ranks: dict[Path, int] = {}
     for item in items:
-        rank = 3
-        if item.get_closest_marker("chromium"):
+        rank = 2
+        if item.get_closest_marker("chromium") or item.get_closest_marker("docker"):
             rank = 0
-        elif item.get_closest_marker("docker"):
-            rank = 1
         elif item.get_closest_marker("jupyter") or item.path.parent.name == "e2e":
-            rank = 2
+            rank = 1
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
-    with_containers = [path for path, rank in ranks.items() if rank == 1]
-    if with_containers:
-        ranks[with_containers[0]] = -1
     items.sort(key=lambda item: ranks[item.path])
 
 

@@ -164,7 +164,8 @@ def _read(parsed: argparse.Namespace) -> Settings:
 def _prepare_bench(parsed: argparse.Namespace) -> None:
     """A bench observes on loopback in plain HTTP, whatever the file says."""
     if not _is_bench(parsed):
-        for option in parsed.typed.values():
+        if parsed.typed:
+            option = next(iter(parsed.typed.values()))
             raise UsageError(f"{option} needs --upstream, too: the labgate that runs has its own.")
         return
     flags = parsed.flags

@@ -104,7 +104,8 @@ class ResponseParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.head is None:
-            # After the head these are trailers, which labgate drops.
+            # After the head these are trailers, which labgate drops. llhttp leaves spaces and tabs
+            # at the end of a value, and lets no other white space through.
             self._fields.append((name, value.rstrip()))
 
     def on_headers_complete(self) -> None:

@@ -16,7 +16,7 @@ MAX_WAITING = 4
 """Exchanges that ended well, and are not counted yet.
 
 In a full ring as many old ones go at once, and malloc(3) keeps only seven free pieces of each size
-at hand: more would cost it twice the time.
+at hand: what goes beyond them is slower to free, and to get again.
 """
 
 Listener = Callable[[Exchange], None]

@@ -6,7 +6,9 @@ Tested by tests/symptoms/test_model.py and tests/symptoms/test_mends.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
+
+from proxy.rules.networks import parse_address
 
 from .mends import LINES, filled
 from .mends.jupyter import BESIDE_A_PROXY, PUBLIC_NAME
@@ -63,10 +65,7 @@ def _is_local(name: str) -> bool:
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(host.strip("[]"))
-    except ValueError:
-        return None
+    return parse_address(host.strip("[]"))
 
 
 def joined(id: str, server: str) -> str:  # noqa: A002

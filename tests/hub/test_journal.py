@@ -138,14 +138,20 @@ async def test_it_is_written_anew_when_most_of_it_counts_no_more(tmp_path: Path)
     assert loaded(path) == [ADA, BOB]
 
 
-async def test_what_changes_while_it_is_written_anew_is_kept(tmp_path: Path) -> None:
-    """A thread writes; this is what comes meanwhile, and a crash at any moment loses nothing."""
-    path = tmp_path / "routes"
+async def being_rewritten(path: Path) -> tuple[Journal, asyncio.Future[None]]:
+    """A journal with a route, while a thread writes it anew."""
     journal = Journal(path)
     journal.load()
     journal.add(ADA)
     writing = asyncio.ensure_future(journal.rewrite([ADA]))
     await asyncio.sleep(0)
+    return journal, writing
+
+
+async def test_what_changes_while_it_is_written_anew_is_kept(tmp_path: Path) -> None:
+    """A thread writes; this is what comes meanwhile, and a crash at any moment loses nothing."""
+    path = tmp_path / "routes"
+    journal, writing = await being_rewritten(path)
     journal.add(BOB)
     journal.remove("/user/ada")
     assert b'"/user/bob"' in path.read_bytes(), "the old file has it, too"
@@ -159,11 +165,7 @@ async def test_what_changes_while_it_is_written_anew_is_kept(tmp_path: Path) -> 
 async def test_a_journal_that_is_left_while_it_is_written_anew(tmp_path: Path) -> None:
     """As at a takeover: what the other process writes stays."""
     path = tmp_path / "routes"
-    journal = Journal(path)
-    journal.load()
-    journal.add(ADA)
-    writing = asyncio.ensure_future(journal.rewrite([ADA]))
-    await asyncio.sleep(0)
+    journal, writing = await being_rewritten(path)
     journal.close()
     other = Journal(path)
     assert other.load() == [ADA]

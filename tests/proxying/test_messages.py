@@ -237,16 +237,24 @@ async def test_only_a_response_of_an_upstream_is_its_activity(answer: bytes, use
     assert bool(activity.at) is used
 
 
-async def test_a_retry() -> None:
-    """The idle connection has become stale: the request goes out again over a new one."""
+def goes_stale() -> Answer:
+    """Answers over its first connection once, and ends it with the next request."""
+    first = True
 
-    async def once(visit: Visit) -> None:
+    async def answer(visit: Visit) -> None:
+        nonlocal first
         await visit.head()
         await visit.say(OK)
-        if len(jupyter.visits) == 1:
+        if first:
+            first = False
             await visit.head()
 
-    async with proxying(once) as (dispatcher, jupyter, records):
+    return answer
+
+
+async def test_a_retry() -> None:
+    """The idle connection has become stale: the request goes out again over a new one."""
+    async with proxying(goes_stale()) as (dispatcher, jupyter, records):
         for _ in range(2):
             client = MemoryFront()
             client.ask(dispatcher)
@@ -276,19 +284,13 @@ class Dials:
 
 
 async def test_a_capture_sees_the_connection_of_a_retry() -> None:
-    async def once(visit: Visit) -> None:
-        await visit.head()
-        await visit.say(OK)
-        if len(jupyter.visits) == 1:
-            await visit.head()
-
     dials = [Dials(), Dials()]
     waiting = iter(dials)
 
     def capture(record: Record) -> None:
         record.recording = next(waiting)
 
-    async with proxying(once) as (dispatcher, jupyter, _):
+    async with proxying(goes_stale()) as (dispatcher, _, _):
         dispatcher.services.observers = Observers(start=(capture,))
         for _ in dials:
             client = MemoryFront()
