@@ -153,7 +153,8 @@ class AcceptedConnection(asyncio.Protocol):
 
     def finish(self) -> None:
         """Send what is queued, then close; nothing more is read."""
-        # asyncio's TLS transport cannot be asked anything after a second close.
+        # asyncio's TLS transport cannot be asked anything after a second close, and on uvloop a FIN
+        # could still overtake the reset of a connection that was aborted.
         if self.transport is not None and not self.transport.is_closing():
             self.transport.close()
 

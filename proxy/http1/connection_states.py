@@ -15,9 +15,11 @@ time at all, but a client that does not read its responses gets no more of them.
 is ``RESPONDING`` the proxying has the request. After the response labgate is ``IDLE`` again if
 another request may follow. If not, it closes the connection, or it is ``LINGERING``: it has
 sent its FIN and reads on for a moment, so that a client which still sends can read the response
-(RFC 9112 section 9.6). After a 101 it has ``SWITCHED`` too.
+(RFC 9112 section 9.6). After a 101 it has ``SWITCHED`` too, and an ``upgraded_connection`` takes
+the connection over.
 
-The tests hold that every change of a state is in its table.
+The tests hold that every change of a state is in its table, and that every change of the tables
+happens.
 """
 
 from __future__ import annotations
@@ -47,6 +49,9 @@ class ServerState(Enum):
     CLOSED = auto()
 
 
+WITHOUT_REQUEST = (ServerState.IDLE, ServerState.LINGERING, ServerState.CLOSED)
+"""labgate works on no request."""
+
 CLIENT_TABLE = {
     ClientState.HEAD: {
         ClientState.BODY,
@@ -71,7 +76,7 @@ SERVER_TABLE = {
         ServerState.LINGERING,
         ServerState.CLOSED,
     },
-    ServerState.SWITCHED: {ServerState.CLOSED},
+    ServerState.SWITCHED: set[ServerState](),
     ServerState.LINGERING: {ServerState.CLOSED},
     ServerState.CLOSED: set[ServerState](),
 }

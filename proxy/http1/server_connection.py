@@ -1,7 +1,7 @@
 """A client's HTTP/1.1 connection: bytes become requests, one at a time, and responses go back.
 
-``connection_states`` describes the states in prose and as tables; each change of labgate's state is
-made by one method here, and the parser makes those of the client's.
+``connection_states`` describes the states in prose and as tables. One method here leads into each
+of labgate's; the parser changes the client's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import cast
 
 from proxy.http1.accepted_connection import MAX_WRITE_BYTES, AcceptedConnection, AcceptingServer
 from proxy.http1.chunked_body import open_body
-from proxy.http1.connection_states import ClientState, ServerState
+from proxy.http1.connection_states import WITHOUT_REQUEST, ClientState, ServerState
 from proxy.http1.request_body import NO_CONTENT, SizedBody
 from proxy.http1.request_parser import RequestParser
 from proxy.http1.response_writer import ResponseWriter
@@ -33,8 +33,6 @@ log = logging.getLogger("labgate")
 
 MAX_BUFFERED_BYTES = 64 * 1024
 """Of what may wait behind a request for its response."""
-
-WITHOUT_REQUEST = (ServerState.IDLE, ServerState.LINGERING, ServerState.CLOSED)
 
 
 class ServerConnection(AcceptedConnection):
@@ -149,7 +147,7 @@ class ServerConnection(AcceptedConnection):
             self._upgraded.connection_lost(exc)
             return
         self._leave()
-        self._state = ServerState.CLOSED
+        self._close()
         if self._body is not None:
             self._body.fail(ConnectionResetError("the client went away"))
         if self._in_progress is not None:
@@ -204,8 +202,7 @@ class ServerConnection(AcceptedConnection):
             # What is left of it is read, because requests come behind it, or the client's end.
             body.discard()
         if transport is None or transport.is_closing():
-            # Aborted: on uvloop a FIN could still overtake the reset.
-            self._state = ServerState.CLOSED
+            self._close()
             return
         if len(data) > MAX_WRITE_BYTES:
             self.write(data)
@@ -216,8 +213,7 @@ class ServerConnection(AcceptedConnection):
             if outstanding or parser.buffered:
                 self.linger()
             else:
-                self._state = ServerState.CLOSED
-                transport.close()
+                self._close()
             return
         self._state = ServerState.IDLE
         self._timeouts.awaiting, self._timeouts.since = Awaiting.REQUEST, monotonic()
@@ -248,6 +244,11 @@ class ServerConnection(AcceptedConnection):
         self._facts_key = None
         del self._writer, self._parser, self._timeouts
         return upgraded
+
+    def _close(self) -> None:
+        """Nothing more is sent."""
+        self._state = ServerState.CLOSED
+        self.finish()
 
     def linger(self) -> None:
         self._parser.ignore()

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.http1.watch_states import Change, is_in_table, watched
+from tests.http1.watch_states import Change, watched
 
 
 @pytest.fixture(autouse=True)
 def state_changes(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[Change]]:
     with watched(monkeypatch) as changes:
         yield changes
-    assert [change for change in changes if not is_in_table(change)] == []

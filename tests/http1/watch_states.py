@@ -27,7 +27,7 @@ def is_in_table(change: Change) -> bool:
 
 @contextmanager
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[Change]]:
-    """Collect every change of a state, of all connections."""
+    """Collect every change of a state, of all connections; in the end each must be in its table."""
     changes: set[Change] = set()
 
     def watch(kind: type, attribute: str) -> None:
@@ -41,3 +41,4 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[Change]]:
     watch(ServerConnection, "_state")
     watch(RequestParser, "state")
     yield changes
+    assert [change for change in changes if not is_in_table(change)] == []
