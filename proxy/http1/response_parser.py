@@ -129,11 +129,10 @@ class ResponseParser:
             self.receiver.on_interim(head)
             return
         self.head = head
-        self.delimited = (
-            status in (204, 304)
-            or b"content-length" in head.names
-            or b"transfer-encoding" in head.names
-        )
+        # No other coding is without a fault.
+        self._chunked = b"transfer-encoding" in head.names
+        sized = self._chunked or b"content-length" in head.names
+        self.delimited = sized or status in (204, 304)
         self._keep_alive = self.delimited
         self.receiver.on_head(head)
         if self._method == b"HEAD":
@@ -154,7 +153,7 @@ class ResponseParser:
             return
         if self.complete:
             # The last chunk of a response to HEAD, which has no content (RFC 9112 section 6.3).
-            if self.head.status not in (204, 304) and b"transfer-encoding" in self.head.names:
+            if self.head.status not in (204, 304) and self._chunked:
                 self._surplus = True
             return
         self.complete = True

@@ -1,7 +1,8 @@
-"""How the octets behind a request's head are to be read (RFC 9112 section 6).
+"""How the octets behind a head are to be read (RFC 9112 section 6).
 
-The one place where Content-Length and Transfer-Encoding of a request are understood. Whoever
-reads the content, forwards it, or lets another request follow it asks for the same ``Framing``.
+The one place where Content-Length and Transfer-Encoding are understood. Whoever reads a request's
+content, forwards it, or lets another request follow it asks for the same ``Framing``. llhttp finds
+the end of a response's content; ``response_faults`` asks here whether it may.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ UNKNOWN_CODING = "The only transfer coding known here is chunked, once."
 
 
 class FramingFault(NamedTuple):
-    """Why a request is not read (section 6.3).
+    """Why a message is not read (section 6.3).
 
     Attributes:
-        status: 501 for a coding that is not known here, else 400.
+        status: For a request: 501 for a coding that is not known here, else 400.
         field: The field at fault.
         sentence: What the client is told.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .framing import NO_CONTENT, Framing, read_framing
 from .head import ResponseHead
 
 MAX_RESPONSE_FIELDS = 1000
@@ -24,10 +25,8 @@ def response_fault(head: ResponseHead, version: str) -> str:
         return f"the status {head.status} does not exist"
     if version not in ("1.0", "1.1"):
         return f"an answer in HTTP/{version}"
-    if b"transfer-encoding" in head.names:
-        codings = [coding.lower() for coding in head.values(b"transfer-encoding")]
-        if version == "1.0" or codings != [b"chunked"]:
-            return "a transfer coding other than chunked"
+    if b"transfer-encoding" in head.names and (version == "1.0" or _framing(head).fault):
+        return "a transfer coding other than chunked"
     for name, (_, value) in zip(head.names, head.fields, strict=True):
         if name == b"content-length" and len(value) > MAX_LENGTH_DIGITS:
             return "a Content-Length that is too large"
@@ -40,13 +39,14 @@ def response_fault(head: ResponseHead, version: str) -> str:
 
 def switches_to_websocket(head: ResponseHead) -> bool:
     """Whether a 101 switches to exactly the requested protocol, and has no content."""
-    named, framed = [], False
-    for name, value in head.fields:
-        match name.lower():
-            case b"upgrade":
-                named.append(value.lower())
-            case b"transfer-encoding":
-                framed = True
-            case b"content-length":
-                framed = framed or value != b"0"
-    return named == [b"websocket"] and not framed
+    named = [value.lower() for value in head.values(b"upgrade")]
+    return named == [b"websocket"] and _framing(head) == NO_CONTENT
+
+
+def _framing(head: ResponseHead) -> Framing:
+    """How the two fields are read in a request.
+
+    In a response they say the same, but not always anything: behind a 204, a 304 and a response to
+    HEAD there is no content (RFC 9112 section 6.3).
+    """
+    return read_framing(head.values(b"content-length"), head.values(b"transfer-encoding"))

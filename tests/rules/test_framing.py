@@ -1,8 +1,8 @@
-"""How a request's content ends: one reading of Content-Length and Transfer-Encoding for all."""
+"""How content ends: one reading of Content-Length and Transfer-Encoding for all."""
 
 from __future__ import annotations
 
-import re
+import ast
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +21,11 @@ from proxy.rules.framing import (
     FramingFault,
     read_framing,
 )
+from proxy.rules.head import ResponseHead
 from proxy.rules.message import check_message, connection_facts
 from proxy.rules.origin import is_websocket
 from proxy.rules.request import upstream_fields
+from proxy.rules.response_faults import response_fault, switches_to_websocket
 from tests.heads import HOST, SITE, get
 
 NO_CONTENT = Framing()
@@ -82,7 +84,7 @@ def test_framing(lengths: list[bytes], codings: list[bytes], framing: Framing) -
 def test_everybody_reads_it_alike(
     lengths: list[bytes], codings: list[bytes], framing: Framing
 ) -> None:
-    """The policy, the connection, an upgrade and what goes up."""
+    """The policy, the connection, an upgrade, what goes up, and what comes back."""
     fields = tuple(
         [(b"content-LENGTH", value) for value in lengths]
         + [(b"transfer-ENCODING", value) for value in codings]
@@ -105,6 +107,10 @@ def test_everybody_reads_it_alike(
     if framing.fault is None:
         coded = (b"Transfer-Encoding", b"chunked") in upstream_fields(head, SITE)
         assert coded == framing.chunked
+    if codings:
+        assert bool(response_fault(ResponseHead(200, b"OK", fields), "1.1")) == bool(framing.fault)
+    switched = ResponseHead(101, b"", ((b"Upgrade", b"websocket"), *fields))
+    assert switches_to_websocket(switched) == (framing == NO_CONTENT)
 
 
 def test_http_1_0_has_no_transfer_encoding() -> None:
@@ -133,11 +139,44 @@ def test_parser(fields: bytes, expected: ClientState | int) -> None:
     assert (piece.status if isinstance(piece, Refuse) else parser.state) == expected
 
 
-def test_nobody_else_looks_at_the_codings() -> None:
-    """Only ``FieldSection`` hands a request's values over; responses have rules of their own."""
-    readers = {
-        file.name
-        for file in Path(next(iter(proxy.__path__))).rglob("*.py")
-        if re.search(r'(values|get)\(b"transfer-encoding"', file.read_text("utf-8"))
+NAMED = {
+    "doctor/raw.py": "reads what other servers answer",
+    "http1/response_parser.py": "asks whether it is there, when it has no fault",
+    "http1/response_writer.py": "writes it",
+    "http2/request_head.py": "refuses it from clients; adds it for content of unknown length",
+    "inspector/curl.py": "leaves it out",
+    "inspector/replay_request.py": "leaves it out",
+    "rules/caching.py": "leaves it out",
+    "rules/framing.py": "names the field at fault",
+    "rules/head.py": "hands over a request's values",
+    "rules/hop_by_hop.py": "leaves it out, and writes it",
+    "rules/message.py": "names the field at fault",
+    "rules/response_faults.py": "hands over a response's values",
+}
+"""Who has a use for the field's name."""
+
+
+def test_nobody_else_reads_the_codings() -> None:
+    root = Path(next(iter(proxy.__path__)))
+    texts = {str(file.relative_to(root)): file.read_text("utf-8") for file in root.rglob("*.py")}
+    assert NAMED.keys() == {
+        file for file, text in texts.items() if '"transfer-encoding"' in text.lower()
     }
-    assert readers == {"head.py", "response_faults.py"}
+    for file in NAMED:
+        calls = [node for node in ast.walk(ast.parse(texts[file])) if isinstance(node, ast.Call)]
+        taken = {id(call) for call in calls if "transfer-encoding" in values_taken(call)}
+        given = {
+            id(argument)
+            for call in calls
+            if isinstance(call.func, ast.Name) and call.func.id == "read_framing"
+            for argument in call.args
+        }
+        assert taken <= given, f"{file} must give every value to read_framing, and to nobody else"
+
+
+def values_taken(call: ast.Call) -> list[str]:
+    """The fields whose values are asked for: ``head.values(b"host")``, ``index.get(b"host")``."""
+    if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("values", "get"):
+        return []
+    names = [name.value for name in call.args if isinstance(name, ast.Constant)]
+    return [name.decode("latin-1").lower() for name in names if isinstance(name, bytes)]
