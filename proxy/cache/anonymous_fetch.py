@@ -14,7 +14,7 @@ from proxy import __version__
 from proxy.cache.stored_file import FileKey
 from proxy.errors import UpstreamError, UpstreamGarbage
 from proxy.http1.client_connection import UpstreamConnection
-from proxy.http1.request_writer import serialize_fields, serialize_head
+from proxy.http1.request_writer import serialize_fields
 from proxy.net.upstream_watch import UpstreamWatch
 from proxy.rules.caching import MAX_FILE_BYTES
 from proxy.rules.head import Arrival, RequestHead, ResponseHead
@@ -58,12 +58,12 @@ async def fetch(
     fields = ((b"Host", key.authority), (b"User-Agent", f"labgate/{__version__}".encode()))
     head = RequestHead(method, key.target, (1, 1), fields, HERE)
     lines = serialize_fields(upstream_fields(head, site))
-    data = serialize_head(head, lines, b"static-" + secrets.token_hex(8).encode("ascii"))
+    request_id = b"static-" + secrets.token_hex(8).encode("ascii")
     connection = connections.take() or await connections.dial()
     received = Received(connection)
     try:
         async with asyncio.timeout(FETCH_SECONDS):
-            connection.send(received, method, data, b"")
+            connection.send(received, head, lines, request_id, b"")
             return await received.complete
     except BaseException:
         if not received.over:

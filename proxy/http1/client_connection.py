@@ -9,11 +9,12 @@ from time import monotonic
 from typing import cast
 
 from proxy.errors import UpstreamDown, UpstreamError, UpstreamGarbage, UpstreamTimeout
-from proxy.http1.request_writer import LAST_CHUNK, chunk
+from proxy.http1.request_writer import LAST_CHUNK, REQUEST_HEAD, chunk
 from proxy.http1.response_parser import ResponseParser
 from proxy.messages import Receiver
 from proxy.net.keepalive import keep_alive
 from proxy.net.reset import unread
+from proxy.rules.head import RequestHead
 from proxy.rules.response_faults import switches_to_websocket
 
 STALLED_SECONDS = 600.0
@@ -49,8 +50,9 @@ class UpstreamConnection(asyncio.Protocol):
     def send(
         self,
         receiver: Receiver,
-        method: bytes,
-        head: bytes,
+        head: RequestHead,
+        field_lines: bytes,
+        request_id: bytes,
         content: bytes | None,
         *,
         chunked: bool = False,
@@ -60,8 +62,9 @@ class UpstreamConnection(asyncio.Protocol):
 
         Args:
             receiver: Receives the response.
-            method: The request's.
-            head: Its head.
+            head: Has its method and its target.
+            field_lines: Its fields, as ``request_writer.serialize_fields`` writes them.
+            request_id: Goes up behind them.
             content: All of its content; None if ``send_content`` and ``end_request`` follow.
             chunked: Whether the content's length is not known.
             upgrade: Whether the request asks for a WebSocket.
@@ -71,16 +74,18 @@ class UpstreamConnection(asyncio.Protocol):
         """
         if self._transport is None:
             raise UpstreamDown("the upstream closed the connection at once")
+        method = head.method
         self._reading.begin(receiver, method)
         self._upgrade_wanted = upgrade
         self._chunked = chunked
         self._request_complete = content is not None
         self.sent_at = None if content is None else monotonic()
+        octets = REQUEST_HEAD % (method, head.target, field_lines, request_id)
         if content:
-            head += chunk(content) if chunked else content
+            octets += chunk(content) if chunked else content
         if chunked and content is not None:
-            head += LAST_CHUNK
-        self._transport.write(head)
+            octets += LAST_CHUNK
+        self._transport.write(octets)
 
     def send_content(self, data: bytes) -> None:
         """Queue a piece of content; after the connection is lost it goes nowhere."""

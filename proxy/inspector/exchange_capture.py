@@ -225,7 +225,7 @@ class ExchangeCapture:
         target = captured_target(head.target)
         octets = OBJECT_OCTETS + 3 * len(target) + section.octets
         sent_up = None
-        if record.upstream_request:
+        if record.upstream_target:
             sent_up = section.sent_up(record)
             octets += sent_up.octets + 2 * len(record.request_id)
         answer, answered, sent_down = record.upstream_response, None, None

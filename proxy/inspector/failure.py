@@ -5,7 +5,6 @@ Tested by tests/inspector/test_recorder.py and tests/admin/test_replay.py.
 
 from __future__ import annotations
 
-from proxy.http1.request_writer import read_head
 from proxy.inspector.captured_text import captured_value
 from proxy.inspector.exchange import Exchange
 from proxy.net.upstream_address import UpstreamAddress
@@ -30,14 +29,13 @@ def explain_failure(
         site: What the rules decided by.
         content: The beginning of the response's content.
     """
-    sent = record.upstream_request
     explanation = explain(
         Evidence(
             site,
             record.head,
             exchange.status,
             refusal=refusal,
-            sent=read_head(sent, record.head.arrival) if sent else None,
+            sent=record.upstream_request,
             answered=record.upstream_response,
             content=content,
             outcome=record.outcome,

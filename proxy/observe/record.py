@@ -14,6 +14,7 @@ from typing import Protocol
 from proxy.rules.changes import Change
 from proxy.rules.decision import Refuse
 from proxy.rules.head import Field, RequestHead, ResponseHead
+from proxy.rules.request_id import FIELD
 
 log = logging.getLogger("labgate")
 
@@ -58,7 +59,7 @@ class Record:
         changes_up: What the rules did to the request's fields, but for adding that id; this and
             ``fields_up`` are shared by requests with the same fields.
         changes_down: What the rules did to the response's fields.
-        upstream_request: The request's head as it went up.
+        upstream_target: The request's target as it went up; empty if nothing did.
         upstream_response: The response's head as it came down.
         request_id: Names the request in logs, here and in those of other servers.
         user_agent: The client's, where ``head`` has lost its fields, as that of a tunnel has.
@@ -81,7 +82,7 @@ class Record:
     fields_up: Sequence[Field] = ()
     changes_up: Sequence[Change] = ()
     changes_down: list[Change] = field(default_factory=list)
-    upstream_request: bytes = b""
+    upstream_target: bytes = b""
     upstream_response: ResponseHead | None = None
     request_id: bytes = b"-"
     user_agent: bytes = b""
@@ -89,6 +90,14 @@ class Record:
     sent_up_at: float = 0.0
     request_ended_at: float = 0.0
     answered_at: float = 0.0
+
+    @property
+    def upstream_request(self) -> RequestHead | None:
+        """The request's head as it went up; None if nothing did, or if nobody traced it."""
+        if not self.upstream_target:
+            return None
+        head, fields = self.head, (*self.fields_up, (FIELD, self.request_id))
+        return RequestHead(head.method, self.upstream_target, (1, 1), fields, head.arrival)
 
 
 Observer = Callable[[Record], None]

@@ -5,7 +5,7 @@ In the order a request meets them:
 - ``dispatcher``       the entrance: gives every request of every listener a handler
 - ``services``         what the handlers of all requests use
 - ``request_handler``  the whole path of one request, from its head to the end of its response
-- ``decision_cache``   decisions and serialised heads of fields that came before
+- ``decision_cache``   decisions and serialised fields, if they came before
 - ``router``           which upstream it goes to, and what holds for it there
 - ``responses``        what labgate responds itself: refusals, redirects, errors
 - ``request_log``      why a request is refused or fails, in the log

@@ -1,4 +1,4 @@
-"""Decisions and serialised heads of requests whose fields came before.
+"""Decisions and serialised fields of requests whose fields came before.
 
 Most requests of a connection repeat the fields of the one before. Then the decision and the
 rewritten fields are the same, too. An entry ends with its field section.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from weakref import ref
 
-from proxy.http1.request_writer import REQUEST_HEAD, serialize_fields, serialize_head
+from proxy.http1.request_writer import serialize_fields
 from proxy.observe.record import Record
 from proxy.rules.changes import Change
 from proxy.rules.decide import decide, depends_on_target
@@ -75,21 +75,19 @@ class DecisionCache:
             remembered.forwarded, remembered.target = key, head.target
         return decision
 
-    def upstream_head(
+    def upstream_lines(
         self,
         head: RequestHead,
         site: Site,
-        request_id: bytes,
         *,
         websocket: bool = False,
         trace: Record | None = None,
     ) -> bytes:
-        """The head that goes up.
+        """The fields that go up, as ``http1.request_writer`` writes them, but for the request's id.
 
         Args:
             head: The request.
             site: The site.
-            request_id: Goes up with it.
             websocket: Whether this is a WebSocket handshake.
             trace: Gets the fields and the changes.
         """
@@ -98,7 +96,7 @@ class DecisionCache:
             fields = upstream_fields(head, site, websocket=True, changes=changes)
             if trace is not None:
                 trace.fields_up, trace.changes_up = fields, changes or ()
-            return serialize_head(head, serialize_fields(fields), request_id)
+            return serialize_fields(fields)
         remembered = self._of(head)
         key = (site, head.arrival, head.version)
         if remembered.sent_as != key or (trace is not None and remembered.fields is None):
@@ -110,8 +108,7 @@ class DecisionCache:
                 remembered.fields, remembered.changes = fields, changes
         if trace is not None:
             trace.fields_up, trace.changes_up = remembered.fields or (), remembered.changes
-        # As serialize_head: this is each request's way, and a call costs as much as the rest of it.
-        return REQUEST_HEAD % (head.method, head.target, remembered.lines, request_id)
+        return remembered.lines
 
     def _of(self, head: RequestHead) -> Remembered:
         section = head.section

@@ -88,22 +88,17 @@ class Forwarder:
             self.sent_up_at = monotonic()
         self._connection = connection
         self._reported = False
-        data = self.services.cache.upstream_head(
-            head,
-            self.route.site,
-            self.request_id,
-            websocket=self.upgrade,
-            trace=trace,
-        )
+        site, request_id, upgrade = self.route.site, self.request_id, self.upgrade
+        lines = self.services.cache.upstream_lines(head, site, websocket=upgrade, trace=trace)
         if trace is not None:
-            trace.upstream_request, trace.sent_up_at = data, monotonic()
+            trace.upstream_target, trace.sent_up_at = head.target, monotonic()
         body = self.body
         if body.length == 0:
             self._contentless = True
-            connection.send(self, head.method, data, b"", upgrade=self.upgrade)
+            connection.send(self, head, lines, request_id, b"", upgrade=upgrade)
             return
         arrived, chunked = body.arrived(), body.length is None
-        connection.send(self, head.method, data, arrived, chunked=chunked)
+        connection.send(self, head, lines, request_id, arrived, chunked=chunked)
         if arrived is not None:
             self._contentless = not arrived
             self._bytes_up = len(arrived)

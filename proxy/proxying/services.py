@@ -30,7 +30,7 @@ class Services:
         observers: Called at the start, the head and the end of each request.
         trace: Keep in each record what the rules change.
         recorder: Captures requests that begin from now on; None while the inspector is off.
-        cache: Remembers decisions and serialised heads.
+        cache: Remembers decisions and serialised fields.
         compressor: Compresses responses.
         open_requests: Counts the requests without a complete response.
         process_id: The beginning of the request ids that this process makes; no other's.

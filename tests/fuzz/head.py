@@ -9,7 +9,7 @@ import httptools
 
 from proxy.http1.connection_states import ClientState
 from proxy.http1.request_parser import RequestParser
-from proxy.http1.request_writer import serialize_fields, serialize_head
+from proxy.http1.request_writer import REQUEST_HEAD, serialize_fields
 from proxy.net.limits import DEFAULT_LIMITS
 from proxy.rules.decide import decide
 from proxy.rules.decision import Forward, Tunnel
@@ -92,7 +92,7 @@ def check_forwarded(octets: bytes, behind: ClientState, decision: Forward | Tunn
     """What goes up for one head that is let through."""
     head = decision.head
     fields = upstream_fields(head, SITE, websocket=isinstance(decision, Tunnel))
-    up = serialize_head(head, serialize_fields(fields), b"1")
+    up = REQUEST_HEAD % (head.method, head.target, serialize_fields(fields), b"1")
     received = Received(up)
     target = octets.split(b" ", 2)[1]
     assert HEAD.fullmatch(octets), "what is no head was let through"

@@ -9,6 +9,7 @@ from typing import Any
 from proxy.errors import UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.rules.head import ResponseHead
+from tests.heads import get
 
 GONE = socket.socket()
 GONE.close()
@@ -65,8 +66,7 @@ class Line:
     ) -> None:
         """A whole request."""
         self.reusable = None
-        data = method + b" / HTTP/1.1\r\n\r\n"
-        self.connection.send(receiver, method, data, b"", upgrade=upgrade)
+        self.connection.send(receiver, get(method=method), b"", b"1", b"", upgrade=upgrade)
 
     def feed(self, pieces: list[bytes]) -> None:
         """What Jupyter says, until labgate hangs up."""

@@ -12,9 +12,13 @@ from proxy.errors import UpstreamDown, UpstreamError, UpstreamGarbage, UpstreamT
 from proxy.http1.client_connection import STALLED_SECONDS, UpstreamConnection
 from proxy.http1.response_parser import MAX_HEAD_BYTES
 from proxy.rules.head import ResponseHead
+from tests.heads import get
 from tests.http1.memory_transport import MemoryTransport
 
-HEAD = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+GET, PUT = get(target=b"/x?y"), get(target=b"/x?y", method=b"PUT")
+FIELD_LINES, REQUEST_ID = b"Host: h\r\n", b"5f-1"
+SENT = b"GET /x?y HTTP/1.1\r\nHost: h\r\nX-Request-Id: 5f-1\r\n\r\n"
+PUT_SENT = SENT.replace(b"GET", b"PUT")
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 HEAD_SECONDS, RESPONSE_SECONDS = 60.0, 10.0
@@ -74,7 +78,7 @@ def sent(
 ) -> tuple[UpstreamConnection, MemoryTransport, Pool, Answer]:
     connection, transport, pool = connected()
     answer = Answer(for_page=for_page)
-    connection.send(answer, b"GET", HEAD, content, upgrade=upgrade)
+    connection.send(answer, GET, FIELD_LINES, REQUEST_ID, content, upgrade=upgrade)
     return connection, transport, pool, answer
 
 
@@ -195,12 +199,12 @@ async def test_content_is_framed_as_its_length_is_known(
     content: bytes | None, chunked: bool, written: bytes
 ) -> None:
     connection, transport, pool = connected()
-    connection.send(Answer(), b"PUT", HEAD, content, chunked=chunked)
+    connection.send(Answer(), PUT, FIELD_LINES, REQUEST_ID, content, chunked=chunked)
     if content is None:
-        assert transport.written == HEAD
+        assert transport.written == PUT_SENT
         connection.send_content(b"data")
         connection.end_request()
-    assert transport.written == HEAD + written
+    assert transport.written == PUT_SENT + written
     connection.data_received(ANSWER)
     assert pool.released == [True]
 
@@ -208,8 +212,8 @@ async def test_content_is_framed_as_its_length_is_known(
 async def test_content_has_a_length_and_no_upgrade_is_wanted_unless_it_is_said() -> None:
     connection, transport, _ = connected()
     answer = Answer()
-    connection.send(answer, b"PUT", HEAD, b"data")
-    assert transport.written == HEAD + b"data"
+    connection.send(answer, PUT, FIELD_LINES, REQUEST_ID, b"data")
+    assert transport.written == PUT_SENT + b"data"
     connection.data_received(SWITCH)
     assert [str(error) for error in answer.errors] == ["the upstream switched protocols unasked"]
 
@@ -217,7 +221,7 @@ async def test_content_has_a_length_and_no_upgrade_is_wanted_unless_it_is_said()
 async def test_a_response_to_head_has_no_content() -> None:
     connection, _, pool = connected()
     answer = Answer()
-    connection.send(answer, b"HEAD", HEAD, b"")
+    connection.send(answer, get(method=b"HEAD"), FIELD_LINES, REQUEST_ID, b"")
     connection.data_received(ANSWER.removesuffix(b"ok"))
     assert (answer.calls, pool.released) == ([200, "end"], [True])
 
@@ -243,7 +247,7 @@ async def test_a_connection_is_used_again() -> None:
     for _ in range(2):
         connection.data_received(ANSWER)
         reused.append(connection.reused)
-        connection.send(answer, b"GET", HEAD, b"")
+        connection.send(answer, GET, FIELD_LINES, REQUEST_ID, b"")
     assert reused == [False, True, True]
     assert pool.released == [True, True]
     assert connection.usable
@@ -255,7 +259,7 @@ async def test_a_connection_that_is_not_made_yet_carries_nothing() -> None:
     assert not connection.quiet
     assert connection.sent_at is None
     with pytest.raises(UpstreamDown):
-        connection.send(Answer(), b"GET", HEAD, b"")
+        connection.send(Answer(), GET, FIELD_LINES, REQUEST_ID, b"")
 
 
 async def test_what_comes_before_the_first_request_ends_the_connection() -> None:
@@ -322,11 +326,11 @@ async def test_a_lost_connection_sends_nothing() -> None:
     connection.pause_reading()
     connection.resume_reading()
     connection.abort()
-    assert (transport.written, transport.reading, transport.state) == (HEAD, True, "open")
+    assert (transport.written, transport.reading, transport.state) == (SENT, True, "open")
     assert not connection.usable
     assert not connection.quiet
     with pytest.raises(UpstreamDown, match=r"^the upstream closed the connection at once$"):
-        connection.send(answer, b"GET", HEAD, b"")
+        connection.send(answer, GET, FIELD_LINES, REQUEST_ID, b"")
 
 
 @pytest.mark.parametrize(
@@ -364,7 +368,7 @@ async def test_a_101_whose_connection_is_gone_fails_the_request() -> None:
         pool, answer = Pool(), Answer()
         pool.connection = connection = UpstreamConnection(pool)
         connection.connection_made(MemoryTransport(ours))
-        connection.send(answer, b"GET", HEAD, b"", upgrade=True)
+        connection.send(answer, GET, FIELD_LINES, REQUEST_ID, b"", upgrade=True)
         jupyters.sendall(SWITCH)
         connection.connection_lost(ConnectionResetError())
     (error,) = answer.errors

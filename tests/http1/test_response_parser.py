@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from proxy.errors import UpstreamDown, UpstreamTimeout
 from proxy.http1.client_connection import STALLED_SECONDS
+from tests.heads import get
 from tests.http1 import strict
 from tests.http1.scripted import Line, RecordingReceiver, cut
 
@@ -172,7 +173,7 @@ def test_nothing_more_is_read_behind_a_101_until_the_tunnel_is_open() -> None:
 
 def test_an_upload_that_jupyter_does_not_take_ends() -> None:
     line, received = Line(), RecordingReceiver()
-    line.connection.send(received, b"PUT", b"", None)
+    line.connection.send(received, get(method=b"PUT"), b"", b"1", None)
     line.connection.pause_writing()
     now = monotonic()
     line.connection.check_time(now + STALLED_SECONDS - 60, 1, 1)
@@ -184,7 +185,7 @@ def test_an_upload_that_jupyter_does_not_take_ends() -> None:
 
 def test_an_upload_that_moves_goes_on() -> None:
     line, received = Line(), RecordingReceiver()
-    line.connection.send(received, b"PUT", b"", None)
+    line.connection.send(received, get(method=b"PUT"), b"", b"1", None)
     line.connection.pause_writing()
     line.connection.resume_writing()
     line.connection.check_time(1e12, 1, 1)

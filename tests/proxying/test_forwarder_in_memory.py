@@ -234,7 +234,7 @@ async def test_a_compression_that_fails_is_no_complete_response(fault: ValueErro
 
 
 async def test_what_labgate_changes_in_a_response_is_noted_with_its_rule() -> None:
-    record = Record(MemoryFront().head)
+    record = Record(MemoryFront(target=b"/as/received").head, request_id=b"0af7")
     forwarding = Forwarding(extra=((b"Set-Cookie", b"a=b"),), trace=record)
     forwarding.connection.data_received(ANSWER.replace(b"\r\n", b"\r\nKeep-Alive: x\r\n", 1))
     noted = [
@@ -245,7 +245,13 @@ async def test_what_labgate_changes_in_a_response_is_noted_with_its_rule() -> No
         ("basic-auth", b"Set-Cookie", None, b"a=b"),
         ("framing", b"Connection", None, b"close"),
     ]
-    assert record.upstream_request == forwarding.transport.written
+    up = record.upstream_request
+    assert up is not None
+    assert (up.method, up.target, up.version) == (b"GET", b"/x", (1, 1))
+    assert up.arrival is record.head.arrival
+    first, *lines = forwarding.transport.written.split(b"\r\n")
+    assert first == b"GET /x HTTP/1.1"
+    assert [*map(b": ".join, up.fields), b"", b""] == lines
     assert record.upstream_response is not None
     assert record.upstream_response.status == 200
     assert 0 < record.sent_up_at <= record.answered_at

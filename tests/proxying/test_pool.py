@@ -15,6 +15,7 @@ from proxy.errors import UpstreamDown
 from proxy.proxying.pool import Pool
 from proxy.proxying.pool import Upstream as ConnectsTo
 from tests.edges import edge, request
+from tests.heads import get
 from tests.http1.memory_transport import MemoryTransport
 from tests.http1.test_client_connection_in_memory import Answer
 from tests.upstreams import OK, Visit, says, upstream
@@ -204,7 +205,7 @@ TIMES = [
 async def test_a_response_must_begin_in_time(come: bytes, passed: float, failure: str) -> None:
     pool = Pool(InMemory(), head_seconds=LONG, response_seconds=10.0)
     connection, answer = await pool.dial(), Answer()
-    connection.send(answer, b"GET", request(), b"")
+    connection.send(answer, get(), b"", b"1", b"")
     if come:
         connection.data_received(come)
     assert connection.sent_at is not None
