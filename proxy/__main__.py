@@ -6,6 +6,7 @@ import gc
 import sys
 
 from proxy.runtime import output
+from proxy.runtime.process_exit import exit_without_finalizing
 
 PRINTING = (["password"], ["cert", "show"], ["doctor"], ["status"], ["logs"], ["check"])
 """The commands whose purpose is their output: if it cannot be written, they fail."""
@@ -18,10 +19,18 @@ ENDED_BY_CTRL_C = ("inspect", "logs")
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit code, also when Ctrl-C comes before it is loaded."""
     # A caller that gives arguments keeps its own standard output and error.
-    if arguments is None:
-        output.open_standard_descriptors()
-        if not any(sys.argv[1 : 1 + len(words)] == words for words in PRINTING):
-            output.replace_standard_streams()
+    if arguments is not None:
+        return _run(arguments)
+    output.open_standard_descriptors()
+    if any(sys.argv[1 : 1 + len(words)] == words for words in PRINTING):
+        return _run(None)
+    output.replace_standard_streams()
+    code = _run(None)
+    exit_without_finalizing(code)
+    return code
+
+
+def _run(arguments: list[str] | None) -> int:
     # What is loaded stays, so searching it for unused cycles finds nothing; it takes 0.1 s.
     gc.disable()
     try:

@@ -19,6 +19,7 @@
 - ``listen_fds``       sockets that the service manager opened
 - ``socket_passing``   messages with open sockets
 - ``process_end``      whether another process has ended
+- ``process_exit``     ends this process while threads are at work
 - ``ending_signals``   signals that come while a process is already ending
 - ``sd_notify``        tells the service manager that labgate is ready, reloads or stops
 - ``system_commands``  the commands that error messages name, by system

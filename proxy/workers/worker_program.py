@@ -13,6 +13,7 @@ from typing import Any
 
 from proxy.runtime import output
 from proxy.runtime.event_loop import loop_factory
+from proxy.runtime.process_exit import exit_without_finalizing
 
 from .channel import Channel
 
@@ -37,4 +38,6 @@ def run_worker(descriptor: int, work: Callable[[Channel], Coroutine[Any, Any, in
         return await work(await Channel.open(end))
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(run())
+        code = runner.run(run())
+    exit_without_finalizing(code)
+    return code
