@@ -29,6 +29,7 @@ class UpstreamConnection(asyncio.Protocol):
             byte mean that it was stale (RFC 9112 section 9.3.1).
         sent_at: When all of the request was sent (``time.monotonic``); None if it is not yet.
         retired: Whether it ends with the request in progress, because Jupyter has moved.
+        wanted: Whether labgate would still use it: if it ends then, that is a loss.
     """
 
     def __init__(self, released: Callable[[UpstreamConnection, bool], None]) -> None:
@@ -44,6 +45,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._chunked = False
         self.reused = False
         self.retired = False
+        self.wanted = True
 
     # The request
 
@@ -158,9 +160,9 @@ class UpstreamConnection(asyncio.Protocol):
         asyncio.get_running_loop().call_soon(self.abort)
 
     def abort(self) -> None:
-        """Close at once."""
-        if self._transport is not None:
-            self._transport.abort()
+        """Close at once, because it is not needed any more."""
+        self.wanted = False
+        self._cut()
 
     @property
     def usable(self) -> bool:
@@ -187,6 +189,7 @@ class UpstreamConnection(asyncio.Protocol):
         transport = self._transport
         assert transport is not None, "see _on_upgrade"
         self._transport = self._reading.receiver = None
+        self.wanted = False
         self._released(self, False)
         return transport
 
@@ -200,7 +203,7 @@ class UpstreamConnection(asyncio.Protocol):
         reading = self._reading
         if reading.receiver is None:
             # RFC 9112 section 9.2: unsolicited bytes belong to no request of ours.
-            self.abort()
+            self._cut()
             return
         reading.feed(data)
         if reading.fault:
@@ -267,17 +270,23 @@ class UpstreamConnection(asyncio.Protocol):
         clean = self._reading.reusable and self._request_complete
         reusable = clean and self.usable and not self.retired
         self.reused = True
+        if not reusable:
+            self.wanted = False
         self._released(self, reusable)
         if not reusable:
             # Not close: it would wait for as long as Jupyter does not take the rest of an
             # upload that it has responded to already.
-            self.abort()
+            self._cut()
         if receiver is not None:
             receiver.on_end()
 
     def fail(self, error: UpstreamError) -> None:
         """End the request in progress with ``error``, and the connection."""
         receiver, self._reading.receiver = self._reading.receiver, None
-        self.abort()
+        self._cut()
         if receiver is not None:
             receiver.on_failure(error)
+
+    def _cut(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()

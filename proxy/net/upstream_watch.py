@@ -1,4 +1,4 @@
-"""A connection that carries nothing and ends when Jupyter does.
+"""A connection that carries nothing and ends when Jupyter does, or may have ended.
 
 Tested by tests/proxying/test_pool.py.
 """
@@ -16,7 +16,7 @@ class UpstreamWatch(asyncio.Protocol):
     """Open for as long as what listens at the upstream's address is the same process.
 
     Args:
-        on_lost: Called once when it ends, or when Jupyter moves; not after ``close``.
+        on_lost: Called once when it ends or is ended; not after ``close``.
     """
 
     def __init__(self, on_lost: Callable[[], None]) -> None:
@@ -39,7 +39,7 @@ class UpstreamWatch(asyncio.Protocol):
             on_lost()
 
     def end(self) -> None:
-        """Jupyter is elsewhere now."""
+        """Jupyter is elsewhere now, or another connection to it was lost."""
         on_lost = self._on_lost
         self.close()
         if on_lost is not None:

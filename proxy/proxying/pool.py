@@ -110,8 +110,7 @@ class Pool:
         for connection in self._open:
             connection.retired = True
         self._upstream = None
-        for watch in tuple(self._watches):
-            watch.end()
+        self._end_watches()
 
     def take(self) -> UpstreamConnection | None:
         """An idle connection, if there is one to be used."""
@@ -120,7 +119,9 @@ class Pool:
             del idle[connection]
             if connection.quiet:
                 return connection
+            # Jupyter has ended it, or says what nobody has asked for.
             connection.abort()
+            self._end_watches()
         if idle:
             self._close_expired()
         return None
@@ -142,7 +143,8 @@ class Pool:
         """Open a connection that carries nothing.
 
         Args:
-            on_lost: Called once when the upstream ends it, or when there is another upstream.
+            on_lost: Called once when the upstream ends it or any other connection, when one cannot
+                be opened, or when there is another upstream.
 
         Raises:
             UpstreamDown: With the reason.
@@ -161,12 +163,19 @@ class Pool:
         try:
             async with asyncio.timeout(self._connect_timeout):
                 _, connected = await upstream.connect(factory)
-        except TimeoutError:
-            seconds = f"{self._connect_timeout:g}"
-            raise UpstreamDown(f"{upstream} did not accept within {seconds} s") from None
         except OSError as error:
+            if upstream is self._upstream:
+                self._end_watches()
+            if isinstance(error, TimeoutError):
+                seconds = f"{self._connect_timeout:g}"
+                raise UpstreamDown(f"{upstream} did not accept within {seconds} s") from None
             raise UpstreamDown(f"{upstream}: {error.strerror or error}") from None
         return upstream, connected
+
+    def _end_watches(self) -> None:
+        """What they watch may have ended, or is elsewhere."""
+        for watch in tuple(self._watches):
+            watch.end()
 
     async def check_times(self) -> None:
         """Fail the requests whose responses take too long to begin; call it twice a second."""
@@ -188,6 +197,8 @@ class Pool:
         if not reusable:
             self._open.discard(connection)
             self._idle.pop(connection, None)
+            if connection.wanted and not connection.retired:
+                self._end_watches()
             return
         self._idle[connection] = monotonic()
         # Otherwise the timer is early enough.

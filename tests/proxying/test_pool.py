@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pytest
 
 from proxy.config.sections import UpstreamSettings
-from proxy.errors import UpstreamDown
+from proxy.errors import UpstreamDown, UpstreamTimeout
+from proxy.http1.client_connection import UpstreamConnection
 from proxy.proxying.pool import Pool
 from proxy.proxying.pool import Upstream as ConnectsTo
 from tests.edges import edge, request
 from tests.heads import get
 from tests.http1.memory_transport import MemoryTransport
+from tests.http1.scripted import GONE
 from tests.http1.test_client_connection_in_memory import Answer
 from tests.upstreams import OK, Visit, says, upstream
 
@@ -176,10 +178,13 @@ async def test_after_a_move_no_old_connection_is_used_again() -> None:
 
 
 class InMemory:
-    """An upstream without sockets."""
+    """An upstream without sockets, but for what looks below its transports."""
+
+    def __init__(self, channel: socket.socket | None = None) -> None:
+        self._channel = channel
 
     async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.BaseTransport, P]:
-        transport, protocol = MemoryTransport(), factory()
+        transport, protocol = MemoryTransport(self._channel), factory()
         protocol.connection_made(transport)
         return transport, protocol
 
@@ -322,3 +327,147 @@ async def test_one_that_is_lost_while_it_is_dialled_is_not_counted() -> None:
         connection = await pool.dial()
         assert not connection.usable
         assert pool.connections == 0
+
+
+async def fails(connection: UpstreamConnection) -> None:
+    connection.fail(UpstreamTimeout("no response within 10 s"))
+
+
+async def ends(connection: UpstreamConnection) -> None:
+    connection.connection_lost(None)
+
+
+async def breaks(connection: UpstreamConnection) -> None:
+    connection.connection_lost(ConnectionResetError())
+
+
+async def ends_in_the_middle(connection: UpstreamConnection) -> None:
+    connection.data_received(OK[:-1])
+    connection.connection_lost(None)
+
+
+async def ends_while_idle(connection: UpstreamConnection) -> None:
+    connection.data_received(OK)
+    connection.connection_lost(None)
+
+
+async def says_nonsense(connection: UpstreamConnection) -> None:
+    connection.data_received(b"nonsense")
+
+
+async def says_more(connection: UpstreamConnection) -> None:
+    connection.data_received(OK)
+    connection.data_received(OK)
+
+
+async def says_close(connection: UpstreamConnection) -> None:
+    connection.data_received(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+
+
+async def ends_with_its_content(connection: UpstreamConnection) -> None:
+    connection.data_received(b"HTTP/1.1 200 OK\r\n\r\nok")
+    connection.eof_received()
+
+
+async def is_given_up(connection: UpstreamConnection) -> None:
+    connection.give_up()
+    await asyncio.sleep(0)
+
+
+async def becomes_a_tunnel(connection: UpstreamConnection) -> None:
+    connection.detach()
+
+
+async def is_not_needed(connection: UpstreamConnection) -> None:
+    connection.data_received(OK)
+    connection.abort()
+
+
+async def was_the_former_jupyters(connection: UpstreamConnection) -> None:
+    connection.retired = True
+    connection.connection_lost(None)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [fails, ends, breaks, ends_in_the_middle, ends_while_idle, says_nonsense, says_more],
+)
+async def test_a_connection_that_is_lost_ends_the_watch(
+    happens: Callable[[UpstreamConnection], Awaitable[None]],
+) -> None:
+    assert await _watch_after(happens) == (["lost"], False)
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        says_close,
+        ends_with_its_content,
+        is_given_up,
+        becomes_a_tunnel,
+        is_not_needed,
+        was_the_former_jupyters,
+    ],
+)
+async def test_a_connection_that_is_not_needed_any_more_is_no_loss(
+    happens: Callable[[UpstreamConnection], Awaitable[None]],
+) -> None:
+    assert await _watch_after(happens) == ([], True)
+
+
+async def _watch_after(
+    happens: Callable[[UpstreamConnection], Awaitable[None]],
+) -> tuple[list[str], bool]:
+    """What a watch says of what happens to a connection that has sent a request; if it is open."""
+    lost: list[str] = []
+    pool = Pool(InMemory(GONE))
+    watch = await pool.watch(lambda: lost.append("lost"))
+    connection = await pool.dial()
+    connection.send(Answer(), get(), b"", b"1", b"")
+    transport = connection._transport
+    await happens(connection)
+    if isinstance(transport, MemoryTransport) and transport.state == "aborted":
+        # As the event loop would.
+        connection.connection_lost(None)
+    assert pool.connections == 0
+    return lost, watch.open
+
+
+class Refusing(InMemory):
+    """An upstream that accepts no second connection."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self._error = error
+        self._connected = False
+
+    async def connect(self, factory: Callable[[], P]) -> tuple[asyncio.BaseTransport, P]:
+        if self._connected:
+            raise self._error
+        self._connected = True
+        return await super().connect(factory)
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), TimeoutError()])
+async def test_a_connection_that_cannot_be_opened_ends_the_watch(error: OSError) -> None:
+    lost: list[str] = []
+    pool = Pool(Refusing(error))
+    watch = await pool.watch(lambda: lost.append("lost"))
+    with pytest.raises(UpstreamDown):
+        await pool.dial()
+    assert (lost, watch.open) == (["lost"], False)
+
+
+async def test_an_end_that_is_found_when_it_is_needed_ends_the_watch() -> None:
+    """Jupyter's FIN is there, and the event loop has not seen it."""
+    lost: list[str] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        pool = Pool(InMemory(ours))
+        watch = await pool.watch(lambda: lost.append("lost"))
+        connection = await pool.dial()
+        connection.send(Answer(), get(), b"", b"1", b"")
+        connection.data_received(OK)
+        theirs.close()
+        assert pool.take() is None
+    assert (lost, watch.open) == (["lost"], False)
