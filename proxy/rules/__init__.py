@@ -29,6 +29,7 @@ In the order a request meets them:
 - ``stripped_prefix``  a public path that the upstream does not know of
 - ``credentials``      finds labgate's own credentials and Jupyter's tokens
 - ``request``          the head that is forwarded to Jupyter
+- ``ranges``           which ranges Jupyter is not asked for
 - ``hub_heads``        the heads that pass between clients and a JupyterHub
 - ``hop_by_hop``       fields that are not forwarded
 - ``response_faults``  faults of a response head that the parser accepts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from . import credentials, hop_by_hop, hub_heads
+from . import credentials, hop_by_hop, hub_heads, ranges
 from .changes import Change, note
 from .head import Field, RequestHead
 from .origin import referer_is_public, referer_names_jupyter
@@ -24,6 +24,7 @@ _WITH_RULES = frozenset(
     | _REWRITTEN
     | _CREDENTIALS
     | CLIENT_CLAIMS
+    | ranges.RANGE_FIELDS
     | hop_by_hop.HOP_BY_HOP
 )
 
@@ -69,7 +70,7 @@ def upstream_fields(
             forwarded += _rewritten(field, name, site, changes)
         elif name in own:
             forwarded += _without_own(field, name, changes)
-        elif (rule := _dropped_by(name)) is not None:
+        elif (rule := _dropped_by(name, head)) is not None:
             note(changes, rule, field, None)
         elif name == b"content-length":
             forwarded.append(_normalized_length(field, changes))
@@ -138,10 +139,12 @@ def is_client_claim(name: bytes) -> bool:
     return name in CLIENT_CLAIMS or name.startswith(b"x-forwarded-")
 
 
-def _dropped_by(name: bytes) -> str | None:
-    """The rule that removes a field (lower-case name) whatever its value is; None for no rule."""
+def _dropped_by(name: bytes, head: RequestHead) -> str | None:
+    """The rule that removes a field (lower-case name); None for no rule."""
     if is_client_claim(name):
         return "client-claims"
+    if name in ranges.RANGE_FIELDS and ranges.continues_own(head):
+        return "if-range"
     return "underscores" if hop_by_hop.is_underscore_alias(name) else None
 
 

@@ -79,6 +79,18 @@ CASES = [
     ),
     pytest.param([b"Content-Length: 010"], [b"Content-Length: 10"], id="leading zeros"),
     pytest.param(
+        [b"A: 1", b"range: bytes=9-", b'if-range: "labgate-0-br"'],
+        [b"A: 1"],
+        id="the rest of what labgate has compressed",
+    ),
+    pytest.param([b"Range: bytes=9-", b'If-Range: W/"a"'], [], id="the rest by a weak tag"),
+    pytest.param(
+        [b"Range: bytes=9-", b'If-Range: "a"'],
+        [b"Range: bytes=9-", b'If-Range: "a"'],
+        id="the rest of what Jupyter has sent",
+    ),
+    pytest.param([b"Range: bytes=9-"], [b"Range: bytes=9-"], id="a range"),
+    pytest.param(
         [b"Connection: Expect", b"Expect: 100-continue"],
         [b"Expect: 100-continue"],
         id="Connection cannot strip an expectation",
