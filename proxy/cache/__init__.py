@@ -10,8 +10,10 @@ nothing; the disk is shared, so that a file is compressed once.
 - ``candidates``    the files that will be fetched, and when
 - ``anonymous_fetch``  requests of labgate's own, without credentials
 - ``best_coding``   compresses a file once, as small as can be, without disturbing anybody
+- ``gzip_copies``   the files in gzip, too, for clients that accept nothing smaller
 - ``preloads``      which scripts a page will ask for, learned from earlier loads
 - ``stored_file``   a file as it is kept, and the heads of its responses
 - ``memory_store``  the files in memory, as many as there is room for
 - ``disk_store``    the same across restarts
+- ``disk_access``   the disk for the event loop
 """

@@ -1,6 +1,7 @@
 """The files on disk, across restarts: in a folder that only labgate's user can read and write.
 
-What is read is verified, and Jupyter is asked about every file before it is used.
+Each is there in its best coding alone. What is read is verified, and Jupyter is asked about every
+file before it is used.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from proxy.cache.stored_file import FileKey, StoredFile
+from proxy.cache.stored_file import FileKey, StoredFile, coded_content
 from proxy.rules.caching import MAX_FILE_BYTES, Validators
 from proxy.runtime.secret_files import make_private_folder, write_atomically
 
@@ -55,8 +56,8 @@ class DiskStore:
         size_bytes = 0
         for path in self._paths():
             file = _read(path)
-            if file is not None and size_bytes + len(file.content) <= self._max_bytes:
-                size_bytes += len(file.content)
+            if file is not None and size_bytes + len(file.best.octets) <= self._max_bytes:
+                size_bytes += len(file.best.octets)
                 files.append(file)
             else:
                 with suppress(OSError):
@@ -143,9 +144,9 @@ def _serialized(file: StoredFile) -> bytes:
         "fields": [[part.decode("latin-1") for part in field] for field in file.fields],
         "validators": [part.decode("latin-1") for part in file.validators],
         "digest": file.digest,
-        "coding": file.coding.decode("ascii"),
+        "coding": file.best.coding.decode("ascii"),
     }
-    data = json.dumps(about).encode("ascii") + b"\n" + file.content
+    data = json.dumps(about).encode("ascii") + b"\n" + file.best.octets
     return hashlib.sha256(data).hexdigest().encode("ascii") + b"\n" + data
 
 
@@ -170,8 +171,7 @@ def _read(path: Path) -> StoredFile | None:
             ),
             validators,
             bytes.fromhex(about["digest"]).hex(),
-            about["coding"].encode("ascii"),
-            content,
+            coded_content(about["coding"].encode("ascii"), content),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -1,8 +1,9 @@
 """Whether the files that are kept are still Jupyter's.
 
-A *period* lasts as long as one connection to Jupyter, on which nothing is sent: its end may be the
-end of that Jupyter. Then every file is checked before it is used again. During a period the files
-in use are checked now and then, in case Jupyter is upgraded while it runs.
+A *period* lasts as long as one connection to Jupyter, on which nothing is sent, and no other one is
+lost and none cannot be opened: any of that may be the end of that Jupyter. Then every file is
+checked before it is used again. During a period the files in use are checked now and then, in case
+Jupyter is upgraded while it runs.
 
 Tested by tests/cache/test_static_cache.py, too.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 from proxy.cache.anonymous_fetch import Connections, fetch
@@ -43,28 +44,42 @@ class FileChecks:
         connections: To Jupyter, for requests.
         files: Those in memory.
         check_seconds: Files in use are checked this often at most.
+        pause_seconds: All files are checked this often at most: whoever can end connections again
+            and again must not have Jupyter asked for all of them as often.
+        clock: As ``time.monotonic``.
     """
 
-    def __init__(self, connections: Connections, files: MemoryStore, check_seconds: float) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        files: MemoryStore,
+        check_seconds: float,
+        pause_seconds: float,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self.site: Site | None = None
         self.period = 0
         self.to_do = asyncio.Event()
         self._connections = connections
         self._files = files
         self._check_seconds = check_seconds
+        self._pause_seconds = pause_seconds
+        self._clock = clock
         self._watch: UpstreamWatch | None = None
         self._watching_since = 0.0
         self._beginning = asyncio.Lock()
         self._used: dict[StoredFile, None] = {}
         self._next_at = 0.0
+        self._all_next_at = 0.0
 
     # For requests
 
     def is_usable(self, file: StoredFile) -> bool:
         """Whether the file may answer a request now, which is a use of it."""
-        now = monotonic()
+        now = self._clock()
         if file.period != self.period:
-            self.to_do.set()
+            if now >= self._all_next_at:
+                self.to_do.set()
             return False
         if now - file.checked_at <= self._check_seconds:
             return True
@@ -98,12 +113,12 @@ class FileChecks:
             if self.site is None:
                 raise UpstreamError("Jupyter is being started")
             self._watch = await self._connections.watch(self._on_watch_lost)
-            self._watching_since = monotonic()
+            self._watching_since = self._clock()
 
     def _on_watch_lost(self) -> None:
-        """Jupyter has ended, most likely, or moved."""
+        """Jupyter has ended, perhaps, or moved."""
         self.end_period()
-        if monotonic() - self._watching_since > MIN_WATCH_SECONDS:
+        if self._clock() - self._watching_since > MIN_WATCH_SECONDS:
             self.to_do.set()
 
     # In the background
@@ -121,8 +136,10 @@ class FileChecks:
         await self.begin_period()
         period = self.period
         unknown = [file for file in self._files if file.period != period]
-        if not unknown:
-            self._next_at = monotonic() + self._check_seconds
+        if unknown:
+            self._all_next_at = self._clock() + self._pause_seconds
+        else:
+            self._next_at = self._clock() + self._check_seconds
         for file in [*unknown, *sample(file for file in used if file.key in self._files)]:
             if not await self._still_holds(file, period):
                 return False
@@ -130,7 +147,7 @@ class FileChecks:
 
     def checked(self, file: StoredFile, head: ResponseHead, period: int) -> None:
         """Jupyter has just said that it would send this file."""
-        file.checked_at, file.period = monotonic(), period
+        file.checked_at, file.period = self._clock(), period
         file.date = next(iter(head.values(b"date")), b"")
 
     async def _still_holds(self, file: StoredFile, period: int) -> bool:

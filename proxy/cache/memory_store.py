@@ -6,7 +6,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import TypeVar
 
-from proxy.cache.stored_file import FileKey, StoredFile
+from proxy.cache.stored_file import CodedContent, FileKey, StoredFile
 
 OVERHEAD_BYTES = 2048
 """Of a file beside its content: its fields, and what holds them."""
@@ -19,7 +19,7 @@ class MemoryStore:
 
     Attributes:
         targets: The request targets of all files.
-        size_bytes: What they take.
+        size_bytes: What they take, in all their codings.
         max_bytes: What they may take.
     """
 
@@ -54,6 +54,17 @@ class MemoryStore:
         if file.key.unproven:
             self._versions[file.key.file] += 1
         self.size_bytes += _size(file)
+        return self._make_room()
+
+    def add_coding(self, file: StoredFile, added: CodedContent) -> list[StoredFile]:
+        """Keep a file in one more coding, if it is still kept; returns those that had to go."""
+        if self._files.get(file.key) is not file or added.coding in file.codings:
+            return []
+        file.codings[added.coding] = added
+        self.size_bytes += len(added.octets)
+        return self._make_room()
+
+    def _make_room(self) -> list[StoredFile]:
         gone = []
         while self.size_bytes > self.max_bytes:
             oldest = next(iter(self._files.values()))
@@ -94,4 +105,5 @@ def _take_one(counts: Counter[T], key: T) -> None:
 
 
 def _size(file: StoredFile) -> int:
-    return len(file.content) + OVERHEAD_BYTES
+    contents = (one.octets for one in file.codings.values())
+    return sum(map(len, contents)) + OVERHEAD_BYTES

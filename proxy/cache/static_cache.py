@@ -1,11 +1,12 @@
 """Finds static files for requests; fetches and checks them in the background.
 
 A file is used only in the *period* in which it was checked (``FileChecks``). A period begins when a
-connection to Jupyter is opened that carries nothing (``UpstreamWatch``), and ends with that
-connection, so at the latest with the Jupyter that was asked. Within it, of the files in use those
-without a hash of their content in their names, and a few of the others, are checked again every
-``CHECK_SECONDS`` at most, and one without is used only that long after a check. A request that
-finds no usable file is forwarded: nobody waits for a check, and no check for a new file.
+connection to Jupyter is opened that carries nothing (``UpstreamWatch``), and ends when that or any
+other connection is lost, so at the latest with the Jupyter that was asked. Within it, of the files
+in use those without a hash of their content in their names, and a few of the others, are checked
+again every ``CHECK_SECONDS`` at most, and one without is used only that long after a check. A
+request that finds no usable file is forwarded: nobody waits for a check, and no check for a new
+file.
 """
 
 from __future__ import annotations
@@ -14,33 +15,34 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import TypeVar
 
 from proxy.cache.anonymous_fetch import Connections, fetch
 from proxy.cache.best_coding import best_coding
 from proxy.cache.candidates import QUIET_SECONDS, Candidates
+from proxy.cache.disk_access import DiskAccess
 from proxy.cache.disk_store import DiskStore
 from proxy.cache.file_checks import FileChecks
+from proxy.cache.gzip_copies import GzipCopies
 from proxy.cache.memory_store import MemoryStore
 from proxy.cache.preloads import Preloads
-from proxy.cache.stored_file import FileAnswer, FileKey, StoredFile, store
+from proxy.cache.stored_file import CodedContent, FileAnswer, FileKey, StoredFile, store
 from proxy.errors import UpstreamError
 from proxy.rules.caching import (
+    Validators,
     head_bytes,
     is_page,
     is_script,
     is_version_of,
     may_answer,
+    may_be_compressed,
     may_be_kept,
     validators_of,
 )
-from proxy.rules.compression import accepts, media_type
+from proxy.rules.compression import media_type
 from proxy.rules.head import Field, RequestHead, ResponseHead
 from proxy.rules.site import Site
-from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.memory import return_free_memory
 from proxy.runtime.tasks import spawn
 
@@ -50,8 +52,6 @@ CHECK_SECONDS = 10.0
 RETRY_SECONDS = 5.0
 LAB = b"lab"
 """JupyterLab's page and its variants are below it."""
-
-T = TypeVar("T")
 
 
 class StaticCache:
@@ -69,7 +69,8 @@ class StaticCache:
         max_bytes: What the files in memory may take.
         check_seconds: Files in use are checked this often at most.
         quiet_seconds: How long after the last new one files are fetched.
-        retry_seconds: How long after Jupyter could not be reached it is asked again.
+        retry_seconds: How long after Jupyter could not be reached, or was asked about all files, it
+            is asked again.
     """
 
     def __init__(
@@ -87,35 +88,41 @@ class StaticCache:
         self.saved_bytes = 0
         self.page_prefix = LAB
         self._connections = connections
-        self._disk = disk
+        self._disk = DiskAccess(disk)
         self._retry_seconds = retry_seconds
-        self._checks = FileChecks(connections, self.files, check_seconds)
+        self._checks = FileChecks(connections, self.files, check_seconds, retry_seconds)
         self._candidates = Candidates(self.files, quiet_seconds)
+        self._gzip_copies = GzipCopies(self.files)
         self._preloads = Preloads()
         self._to_fetch = asyncio.Event()
         self._disk_read = asyncio.Event()
+        self._compresses = True
         self._drops = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     # For requests
 
-    def find(self, request: RequestHead) -> StoredFile | None:
-        """The file that answers the request, if it is known to be Jupyter's."""
+    def find(self, request: RequestHead) -> tuple[StoredFile, CodedContent] | None:
+        """What answers the request: a file that is known to be Jupyter's, in one coding."""
         hosts = request.values(b"host")
         if not may_answer(request) or len(hosts) != 1:
             return None
         file = self.files.get(FileKey(hosts[0].lower(), request.target))
         if file is None or not self._checks.is_usable(file):
             return None
-        return file if accepts(file.coding, request) else None
+        selected = file.select(request)
+        if selected is None:
+            self._gzip_copies.want(file, request)
+            return None
+        return file, selected
 
     def count(self, request: RequestHead, file: StoredFile, answer: FileAnswer) -> None:
         """The request was answered with this file."""
         self.hits += 1
         if answer.content:
-            self.saved_bytes += file.saved_bytes
+            self.saved_bytes += file.length - len(answer.content)
             if file.script:
-                self._script_sent(request, file.key, len(file.content))
+                self._script_sent(request, file.key, len(answer.content))
 
     def preload_fields(
         self, request: RequestHead, response: ResponseHead, fields: list[Field]
@@ -160,12 +167,19 @@ class StaticCache:
             # Apart: a check must not wait until a file is compressed, which may take minutes.
             spawn(self._repeat(self._check_files, self._checks.to_do), "checks of static files"),
             spawn(self._repeat(self._fetch_candidates, self._to_fetch), "new static files"),
+            spawn(self._repeat(self._copy, self._gzip_copies.to_do), "static files in gzip"),
         ]
 
     def use(self, site: Site) -> None:
         """From now on this is the configuration: nothing is used before it was checked."""
         self.page_prefix = site.base_path.encode() + LAB
         self._checks.site = site
+        if self._compresses != bool(site.compressible):
+            self._compresses = bool(site.compressible)
+            self._drops += 1
+            for file in self.files:
+                if not self._is_coded_well(file):
+                    self.files.remove(file.key)
         self._checks.end_period()
         self._checks.to_do.set()
         self._to_fetch.set()
@@ -179,12 +193,11 @@ class StaticCache:
     @property
     def folder(self) -> Path | None:
         """Where the files on disk are; None if none are."""
-        return self._disk.folder if self._disk is not None else None
+        return self._disk.folder
 
     async def forget_disk(self) -> None:
         """Keep nothing on disk, after ``close``."""
-        if self._disk is not None:
-            await _in_thread(self._disk.end)
+        await self._disk.end()
 
     # In the background
 
@@ -206,8 +219,8 @@ class StaticCache:
 
     async def _read_disk(self) -> None:
         try:
-            if self._disk is not None:
-                for file in reversed(await _in_thread(self._disk.read_all)):
+            for file in reversed(await self._disk.read_all()):
+                if self._is_coded_well(file):
                     self.files.add(file)
         except Exception:
             log.exception("cannot read the static files on disk; going on without them")
@@ -222,8 +235,7 @@ class StaticCache:
         self.files.clear()
         self._candidates.clear()
         self._preloads.clear()
-        if self._disk is not None:
-            await _in_thread(self._disk.clear)
+        await self._disk.clear()
 
     async def _fetch_candidates(self) -> None:
         if not self._candidates:
@@ -239,6 +251,10 @@ class StaticCache:
         # The threads that compressed leave heaps of several MiB behind.
         return_free_memory()
 
+    async def _copy(self) -> None:
+        await self._disk.remove(await self._gzip_copies.make())
+        return_free_memory()
+
     async def _fetch(self, key: FileKey) -> None:
         """Fetch a file without credentials, and keep it if it is the same for everybody."""
         site, period, drops = self._checks.site, self._checks.period, self._drops
@@ -250,30 +266,27 @@ class StaticCache:
         if not is_version_of(key.target, content):
             return
         digest = hashlib.sha256(content).hexdigest()
-        same = self.files.with_content(digest) or await self._kept_by_another_worker(key, digest)
-        if same is not None:
-            coded = same.coding, same.content
+        compress = self._may_compress(validators)
+        same = self.files.with_content(digest) or await self._disk.with_content(key, digest)
+        if same is not None and bool(same.best.coding) == compress:
+            best = same.best
         else:
-            coded = await best_coding(content, media_type(head))
+            best = await best_coding(content, compress=compress)
         if drops != self._drops:
-            # Meanwhile it turned out that Jupyter is another: this may be the former one's.
+            # Meanwhile it turned out that Jupyter is another, and this may be the former one's; or
+            # compression was switched on or off.
             return
-        file = store(key, head, validators, digest, coded)
+        file = store(key, head, validators, digest, best)
         self._checks.checked(file, head, period)
         gone = self.files.add(file)
         if period != self._checks.period:
             self._checks.to_do.set()
-        if self._disk is not None:
-            await _in_thread(partial(self._disk.write, file))
-            for other in gone:
-                await _in_thread(partial(self._disk.remove, other.key))
+        await self._disk.write(file)
+        await self._disk.remove(gone)
 
-    async def _kept_by_another_worker(self, key: FileKey, digest: str) -> StoredFile | None:
-        if self._disk is None:
-            return None
-        file = await _in_thread(partial(self._disk.read, key))
-        return file if file is not None and file.digest == digest else None
+    def _may_compress(self, validators: Validators) -> bool:
+        return self._compresses and may_be_compressed(validators)
 
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    return await run_in_daemon_thread("static files", work)
+    def _is_coded_well(self, file: StoredFile) -> bool:
+        """Whether it is compressed, or is not, as it would be if it came from Jupyter now."""
+        return bool(file.best.coding) == self._may_compress(file.validators)

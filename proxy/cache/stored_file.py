@@ -5,7 +5,6 @@ Tested by tests/cache/test_static_cache.py and test_disk_store.py.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple
@@ -19,7 +18,9 @@ from proxy.rules.caching import (
     is_script,
     kept_fields,
 )
+from proxy.rules.compression import preferred
 from proxy.rules.head import Field, RequestHead, ResponseHead
+from proxy.rules.ranges import own_etag
 from proxy.rules.response import downstream_fields
 from proxy.rules.site import Site
 
@@ -61,69 +62,88 @@ class FileAnswer(NamedTuple):
     content: bytes
 
 
+class CodedContent(NamedTuple):
+    """The content of a file in one coding.
+
+    Attributes:
+        coding: The content coding; empty for none.
+        octets: As they are sent.
+        etag: Of the octets.
+    """
+
+    coding: bytes
+    octets: bytes
+    etag: bytes
+
+
+def coded_content(coding: bytes, octets: bytes) -> CodedContent:
+    """What is sent with this coding."""
+    return CodedContent(coding, octets, own_etag(octets, coding))
+
+
 @dataclass(slots=True, eq=False)
 class StoredFile:
-    """One representation of one file.
+    """A file, in one coding or in several.
 
     Attributes:
         key: What it is found by.
         fields: Those of Jupyter's response that belong to the content.
         validators: What Jupyter's response must still say for the file to hold.
         digest: SHA-256 of the content as Jupyter sends it, in hexadecimal.
-        coding: The content coding of ``content``; empty for none.
-        content: As it is sent.
+        best: The content in the best coding that it may be kept in; the disk has no other.
         date: Jupyter's Date when it said so last.
         checked_at: ``time.monotonic()`` of then.
         period: During which it was checked: see ``StaticCache``; None for never.
         hashed: Whether its name changes with its content.
         script: Whether it is JavaScript.
-        etag: Of the octets that are sent (RFC 9110 section 8.8.3): another encoder, or another
-            setting of it, makes others of the same content.
+        codings: The content in each coding that there is.
     """
 
     key: FileKey
     fields: tuple[Field, ...]
     validators: Validators
     digest: str
-    coding: bytes
-    content: bytes
+    best: CodedContent
     date: bytes = b""
     checked_at: float = 0.0
     period: int | None = None
     hashed: bool = field(init=False)
     script: bool = field(init=False)
-    etag: bytes = field(init=False)
+    codings: dict[bytes, CodedContent] = field(init=False)
 
     def __post_init__(self) -> None:
         self.hashed = has_content_hash(self.key.target)
         self.script = is_script(self.validators.media)
-        suffix = b"-" + self.coding if self.coding else b""
-        digest = hashlib.sha256(self.content).hexdigest()[:32]
-        self.etag = b'"%b%b"' % (digest.encode("ascii"), suffix)
+        self.codings = {self.best.coding: self.best}
 
     @property
-    def saved_bytes(self) -> int:
-        """How many fewer bytes the client gets than Jupyter would send."""
-        return int(self.validators.length) - len(self.content)
+    def length(self) -> int:
+        """Of the content as Jupyter sends it, in bytes."""
+        return int(self.validators.length)
 
-    def answer(self, request: RequestHead, site: Site) -> FileAnswer:
-        """What the client gets."""
+    def select(self, request: RequestHead) -> CodedContent | None:
+        """The content in the coding that the client prefers; None if it accepts none of them."""
+        coding = preferred(self.codings, request)
+        return None if coding is None else self.codings[coding]
+
+    def answer(self, selected: CodedContent, request: RequestHead, site: Site) -> FileAnswer:
+        """What the client gets, with the content ``selected``."""
         head = ResponseHead(200, b"OK", self.fields)
         sent, _ = downstream_fields(head, site, site.canonical)
-        sent.append((b"ETag", self.etag))
+        sent.append((b"ETag", selected.etag))
         if self.date:
             sent.append((b"Date", self.date))
         sent.append((b"Vary", b"Accept-Encoding"))
-        if is_not_modified(request, self.etag, self.validators.last_modified):
+        if is_not_modified(request, selected.etag, self.validators.last_modified):
             return FileAnswer(304, fields_of_304(sent), b"")
         # RFC 9111 section 5.1
         sent.append((b"Age", b"%d" % max(0, monotonic() - self.checked_at)))
-        if self.coding:
-            sent.append((b"Content-Encoding", self.coding))
+        if selected.coding:
+            sent.append((b"Content-Encoding", selected.coding))
         # A range of these octets could not be continued with Jupyter's.
         sent.append((b"Accept-Ranges", b"none"))
-        sent.append((b"Content-Length", b"%d" % len(self.content)))
-        return FileAnswer(200, sent, b"" if request.method == b"HEAD" else self.content)
+        sent.append((b"Content-Length", b"%d" % len(selected.octets)))
+        return FileAnswer(200, sent, b"" if request.method == b"HEAD" else selected.octets)
 
 
 def store(
@@ -131,7 +151,7 @@ def store(
     head: ResponseHead,
     validators: Validators,
     digest: str,
-    coded: tuple[bytes, bytes],
+    best: CodedContent,
 ) -> StoredFile:
-    """A file that was just fetched; ``coded`` is its coding and its content in it."""
-    return StoredFile(key, kept_fields(head), validators, digest, coded[0], coded[1])
+    """A file that was just fetched."""
+    return StoredFile(key, kept_fields(head), validators, digest, best)

@@ -92,10 +92,11 @@ def find_stored(
     if route.cache is None or allowed.attempt is not None:
         # A password or token is for Jupyter to judge.
         return None
-    file = route.cache.find(request)
-    if file is None:
+    found = route.cache.find(request)
+    if found is None:
         return None
+    file, selected = found
     extra = allowed.fields and embedded(allowed.fields, route.site)
-    answer = file.answer(request, route.site)
+    answer = file.answer(selected, request, route.site)
     route.cache.count(request, file, answer)
     return StoredResponse(responder, answer, extra, owner)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .compression import is_static, media_type
+from .compression import MIN_BYTES, is_static, media_type, no_transform, shrinks
 from .head import Field, RequestHead, ResponseHead
 
 MIN_LIFE_SECONDS = 86_400
@@ -81,6 +81,13 @@ def may_be_kept(target: bytes, response: ResponseHead, base_path: str) -> bool:
     return _lives_long(target, response)
 
 
+def may_be_compressed(validators: Validators) -> bool:
+    """Whether a file may be kept in a content coding, and is worth it."""
+    if int(validators.length) < MIN_BYTES or no_transform((validators.cache_control,)):
+        return False
+    return shrinks(validators.media.partition(b";")[0].strip().lower())
+
+
 def is_page(response: ResponseHead) -> bool:
     """Whether the response is a page of HTML."""
     return media_type(response) == b"text/html"
@@ -124,12 +131,17 @@ def may_answer(request: RequestHead) -> bool:
     """Whether a response that is kept may answer the request.
 
     Not if the client wants it from Jupyter itself (RFC 9111 section 5.2.1), as a browser does
-    after Shift and Reload, and not if it wants a part.
+    after Shift and Reload, and not if it wants a part. With ``only-if-cached`` it gets what is kept
+    too, but never a 504 for what is not (section 5.2.1.7 leaves that to the cache): to clients,
+    labgate and Jupyter are one server, and that has the file.
     """
     if request.method not in (b"GET", b"HEAD"):
         return False
     index = request.section.index
-    return index.keys().isdisjoint((b"range", b"pragma", b"cache-control"))
+    if not index.keys().isdisjoint((b"range", b"pragma")):
+        return False
+    directives = index.get(b"cache-control")
+    return directives is None or b",".join(directives).strip().lower() == b"only-if-cached"
 
 
 def kept_fields(response: ResponseHead) -> tuple[Field, ...]:

@@ -17,7 +17,7 @@ An event stream has no media type of the list, so it is never held back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -96,7 +96,7 @@ def compressed_head(
     if not _is_compressible(request, response, base_path):
         return CompressedHead(None, fields)
     coding = accepted_coding(tuple(request.values(b"accept-encoding")))
-    if coding is None:
+    if coding is None or no_transform(request.values(b"cache-control")):
         return CompressedHead(None, varying(fields))
     return CompressedHead(coding, _encoded(fields, coding))
 
@@ -130,16 +130,29 @@ def accepted_coding(accept_encoding: tuple[bytes, ...]) -> bytes | None:
     return coding if weight > 0 and weight >= weights.get(b"identity", 0.0) else None
 
 
-def accepts(coding: bytes, request: RequestHead) -> bool:
-    """Whether the client accepts a coding at any weight; an empty one is none.
+def preferred(codings: Iterable[bytes], request: RequestHead) -> bytes | None:
+    """The coding that the client prefers of those that there are; None if it accepts none.
 
-    ``*`` is not enough for a coding that there is no other choice of.
+    Any weight is enough, but not ``*``: there is no choice of all codings.
+
+    Args:
+        codings: The first one of equal weight is preferred; an empty one is none, and accepted.
+        request: The client's.
     """
-    return not coding or _weights(tuple(request.values(b"accept-encoding"))).get(coding, 0.0) > 0
+    weights = _weights(tuple(request.values(b"accept-encoding")))
+    best, best_weight = None, 0.0
+    for coding in codings:
+        weight = weights.get(coding, 0.0) if coding else 1.0
+        if weight > best_weight:
+            best, best_weight = coding, weight
+    return best
 
 
 def no_transform(values: Sequence[bytes]) -> bool:
-    """Whether Cache-Control forbids to change the content (RFC 9111 section 5.2.2.6)."""
+    """Whether Cache-Control forbids to change the content.
+
+    A response's may (RFC 9111 section 5.2.2.6), and a request's (section 5.2.1.6).
+    """
     return any(part.strip().lower() == b"no-transform" for part in b",".join(values).split(b","))
 
 

@@ -22,6 +22,7 @@ class File:
     fields: bytes = b""
     private: bool = False
     media: bytes = b"application/javascript"
+    status: bytes = b"200 OK"
 
 
 @dataclass
@@ -33,6 +34,7 @@ class FileServer:
     port: int = 0
     _server: asyncio.Server | None = None
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _used: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def address(self) -> UpstreamAddress:
@@ -58,6 +60,12 @@ class FileServer:
                 await writer.wait_closed()
         self._writers.clear()
 
+    def end_used(self) -> None:
+        """End the connections that have carried a request, as a balancer may."""
+        for writer in self._used:
+            writer.close()
+        self._used.clear()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.append(writer)
         with suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -65,6 +73,7 @@ class FileServer:
                 head = await reader.readuntil(b"\r\n\r\n")
                 method, target, _ = head.split(b"\r\n", 1)[0].split(b" ")
                 self.asked.append((method, target, head))
+                self._used.add(writer)
                 writer.write(self._answer(method, target, head))
                 await writer.drain()
         writer.close()
@@ -74,7 +83,7 @@ class FileServer:
         if file is None or (file.private and b"\r\ncookie:" not in head.lower()):
             return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
         lines = [
-            b"HTTP/1.1 200 OK",
+            b"HTTP/1.1 " + file.status,
             b"Server: TornadoServer/6.6",
             b"Date: Sun, 06 Nov 2022 08:49:37 GMT",
             b"Content-Type: " + file.media,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import random
 import sys
+import zlib
 
 import brotli  # type: ignore[import-untyped]
 import pytest
 
-from proxy.cache.best_coding import best_coding
+from proxy.cache.best_coding import WINDOW, best_coding, in_gzip
+from proxy.cache.stored_file import coded_content
 from tests.runtime.interpreter import printed_numbers
 
 TEXT = b"function hello() { return 'hello'; }\n" * 100
@@ -17,16 +19,28 @@ TEXT = b"function hello() { return 'hello'; }\n" * 100
 
 async def test_text_is_compressed_and_nothing_else_gets_slower() -> None:
     niceness = os.nice(0)
-    coding, encoded = await best_coding(TEXT, b"text/javascript")
-    assert (coding, brotli.decompress(encoded)) == (b"br", TEXT)
-    assert os.nice(0) == niceness, "only the thread that compressed is nice"
+    best = await best_coding(TEXT, compress=True)
+    assert (best.coding, brotli.decompress(best.octets)) == (b"br", TEXT)
+    in_another = await in_gzip(best)
+    assert (in_another.coding, zlib.decompress(in_another.octets, 31)) == (b"gzip", TEXT)
+    assert os.nice(0) == niceness, "only the threads that compressed are nice"
+
+
+async def test_nothing_makes_it_smaller() -> None:
+    """It is done once, so it may take its time."""
+    words = [random.Random(n).randbytes(n % 7 + 2).hex().encode() for n in range(500)]
+    text = b" ".join(random.Random(1).choices(words, k=3000))
+    best = await best_coding(text, compress=True)
+    sizes = [len(brotli.compress(text, quality=level, lgwin=WINDOW)) for level in range(12)]
+    assert len(best.octets) == min(sizes) < sizes[9]
+    sizes = [len(zlib.compress(text, level, 31)) for level in range(10)]
+    assert len((await in_gzip(best)).octets) == min(sizes) < sizes[1]
 
 
 async def test_what_gains_nothing_stays_as_it_is() -> None:
     noise = random.Random(1).randbytes(5000)
-    assert await best_coding(noise, b"text/javascript") == (b"", noise)
-    assert await best_coding(TEXT, b"font/woff2") == (b"", TEXT)
-    assert await best_coding(TEXT[:1023], b"text/javascript") == (b"", TEXT[:1023])
+    assert await best_coding(noise, compress=True) == coded_content(b"", noise)
+    assert await best_coding(TEXT, compress=False) == coded_content(b"", TEXT)
 
 
 GROWN = """
@@ -38,7 +52,7 @@ words = [drawn.randbytes(4).hex().encode() for _ in range(3000)]
 script = b" ".join(drawn.choices(words, k=350_000))
 forget_peak_memory(os.getpid())
 before = resident_memory(os.getpid())
-asyncio.run(best_coding(script, b"text/javascript"))
+asyncio.run(best_coding(script, compress=True))
 print((peak_memory(os.getpid()) - before) // 2**20)
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.cache.memory_store import OVERHEAD_BYTES, MemoryStore
-from proxy.cache.stored_file import FileKey, StoredFile
+from proxy.cache.stored_file import FileKey, StoredFile, coded_content
 from proxy.rules.caching import Validators
 
 SIZE = 10_000
@@ -13,7 +13,7 @@ ROOM_FOR_THREE = 3 * (SIZE + OVERHEAD_BYTES)
 def stored(target: bytes, content: bytes = bytes(SIZE), authority: bytes = b"a") -> StoredFile:
     validators = Validators(b"", b"", b"%d" % len(content), b"text/css", b"")
     key = FileKey(authority, target)
-    return StoredFile(key, (), validators, target.decode(), b"", content)
+    return StoredFile(key, (), validators, target.decode(), coded_content(b"", content))
 
 
 def targets(files: list[StoredFile]) -> list[bytes]:
@@ -44,6 +44,42 @@ def test_another_version_takes_the_place_of_the_first() -> None:
     store.add(second)
     assert store.get(second.key) is second
     assert (len(store), store.size_bytes) == (1, 1 + OVERHEAD_BYTES)
+
+
+def test_a_file_in_two_codings_takes_the_room_of_both() -> None:
+    store = MemoryStore(ROOM_FOR_THREE)
+    for target in (b"1", b"2"):
+        store.add(stored(target))
+    file = store.get(FileKey(b"a", b"1"))
+    assert file is not None
+    half = coded_content(b"gzip", bytes(SIZE // 2))
+    assert store.add_coding(file, half) == []
+    assert store.add_coding(file, half) == [], "it has it already"
+    assert store.size_bytes == 2 * (SIZE + OVERHEAD_BYTES) + SIZE // 2
+    assert file.codings[b"gzip"] is half
+    assert targets(store.add(stored(b"3"))) == [b"2"]
+    store.remove(file.key)
+    assert store.size_bytes == SIZE + OVERHEAD_BYTES
+
+
+def test_the_second_coding_of_a_file_makes_room_for_itself() -> None:
+    store = MemoryStore(ROOM_FOR_THREE)
+    for target in (b"1", b"2", b"3"):
+        store.add(stored(target))
+    file = store.get(FileKey(b"a", b"3"))
+    assert file is not None
+    assert targets(store.add_coding(file, coded_content(b"gzip", b"x"))) == [b"1"]
+
+
+def test_a_file_that_is_gone_gets_no_second_coding() -> None:
+    store = MemoryStore(ROOM_FOR_THREE)
+    gone = stored(b"1")
+    for another in (False, True):
+        if another:
+            store.add(stored(b"1"))
+        size_bytes = store.size_bytes
+        assert store.add_coding(gone, coded_content(b"gzip", b"x")) == []
+        assert (set(gone.codings), store.size_bytes) == ({b""}, size_bytes)
 
 
 def test_a_target_stays_as_long_as_one_authority_has_it() -> None:

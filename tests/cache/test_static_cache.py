@@ -24,16 +24,18 @@ from proxy.access.revoked_sessions import RevokedFile
 from proxy.access.session import Sessions
 from proxy.cache.disk_store import DiskStore
 from proxy.cache.static_cache import StaticCache
-from proxy.cache.stored_file import StoredFile
+from proxy.cache.stored_file import FileKey, StoredFile, coded_content
 from proxy.measures import Measures
 from proxy.observe.traffic import Traffic
 from proxy.proxying.open_requests import OpenRequests
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
+from proxy.rules.caching import Validators
+from proxy.rules.compression import compressible_folders
 from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
 from proxy.rules.site import make_site
-from tests.cache.file_server import IMMUTABLE, NEW, File, FileServer
+from tests.cache.file_server import IMMUTABLE, NEW, OLD, File, FileServer
 from tests.e2e.programs import resident_memory
 from tests.edges import PUBLIC, Edge, edge, request
 from tests.heads import get
@@ -117,11 +119,13 @@ async def caching(
     max_bytes: int = 2**20,
     allow: Networks | None = None,
     jupyter: FileServer | None = None,
+    compresses: bool = True,
 ) -> AsyncIterator[Caching]:
     async with asyncio.timeout(60):
         jupyter = jupyter or FileServer(files)
         await jupyter.start()
-        site = make_site((PUBLIC,), jupyter.address.origin)
+        compressible = compressible_folders("/") if compresses else ()
+        site = make_site((PUBLIC,), jupyter.address.origin, compressible=compressible)
         if allow is not None:
             site = replace(site, allow=allow)
         async with edge(jupyter.address, site=site) as running:
@@ -288,6 +292,38 @@ async def test_what_jupyter_itself_must_answer(lines: tuple[bytes, ...]) -> None
         assert len(it.jupyter.requests(b"GET", SCRIPT)) == 1
 
 
+async def test_what_is_kept_is_enough_for_who_asks_for_no_more() -> None:
+    line = b"Cache-Control: only-if-cached"
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        for target, outcome in ((SCRIPT, "cached"), (PLAIN, "forwarded")):
+            _, status, _ = await it.get(target, ACCEPT, line)
+            assert (status, it.outcomes[-1]) == (b"HTTP/1.1 200 OK", outcome)
+
+
+async def test_a_file_is_as_old_as_what_jupyter_has_said_of_it() -> None:
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        (file,) = it.cache.files
+        file.checked_at -= 600
+        fields, _, _ = await it.get(SCRIPT, ACCEPT)
+        assert 600 <= int(fields[b"age"]) < 660
+
+
+async def test_what_the_cache_has_begun_is_not_continued_by_jupyter() -> None:
+    """These would be octets of another coding, and tornado does not look at If-Range."""
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        fields, _, _ = await it.get(SCRIPT, ACCEPT)
+        beginning = b"If-Range: " + fields[b"etag"]
+        _, status, content = await it.get(SCRIPT, b"Range: bytes=9-", beginning)
+        assert (status, content, it.outcomes[-1]) == (b"HTTP/1.1 200 OK", CONTENT, "forwarded")
+        await it.get(SCRIPT, b"Range: bytes=9-", b'If-Range: "of-jupyter"')
+        refused, allowed = it.jupyter.requests(b"GET", SCRIPT)
+        assert b"range:" not in refused.lower()
+        assert b"range:" in allowed.lower()
+
+
 async def test_only_what_jupyter_gives_to_everybody_is_kept() -> None:
     """What somebody with a cookie gets makes no difference: labgate asks without."""
     secret = b"/static/secret.0123456789abcdef.js"
@@ -314,6 +350,18 @@ NOT_KEPT = [
     pytest.param(b"/lab", File(CONTENT, media=b"text/html"), id="the page"),
     pytest.param(SCRIPT + b"&token=x", File(CONTENT), id="with a token"),
 ]
+
+
+async def test_what_must_not_be_changed_is_kept_as_it_is() -> None:
+    """RFC 9111 section 5.2.2.6; also if the same content may be compressed elsewhere."""
+    as_it_is = File(CONTENT, cache_control=IMMUTABLE + b", no-transform")
+    others = [b"/static/%d.0123456789abcdef.js" % number for number in range(2)]
+    async with caching(dict.fromkeys(others, File(CONTENT)) | {SCRIPT: as_it_is}) as it:
+        for target, coding in ((others[0], b"br"), (SCRIPT, None), (others[1], b"br")):
+            await it.fill(target)
+            fields, _, content = await it.get(target, ACCEPT)
+            assert (fields.get(b"content-encoding"), it.outcomes[-1]) == (coding, "cached")
+            assert content == CONTENT or coding
 
 
 @pytest.mark.parametrize(("target", "file"), NOT_KEPT)
@@ -365,6 +413,20 @@ async def test_the_page_names_the_scripts_that_it_needed_before() -> None:
     assert [added in record.changes_down for record in it.edge.records].count(True) == 1
 
 
+@pytest.mark.parametrize("status", [b"302 Found", b"401 Unauthorized", b"403 Forbidden"])
+async def test_who_is_not_logged_in_learns_no_names(status: bytes) -> None:
+    """Jupyter's answers to them are pages, too."""
+    async with caching(preloading()) as it:
+        await it.get(b"/lab?reset")
+        await it.fill(SCRIPT)
+        await it.get(SCRIPT, ACCEPT)
+        fields, _, _ = await it.get(b"/lab?reset")
+        assert fields[b"link"] == LINK
+        it.jupyter.files[b"/lab?reset"].status = status
+        fields, line, _ = await it.get(b"/lab?reset")
+        assert (line, b"link" in fields) == (b"HTTP/1.1 " + status, False)
+
+
 async def test_the_first_load_teaches_the_second_one() -> None:
     async with caching(preloading()) as it:
         await it.get(b"/lab?reset")
@@ -401,6 +463,18 @@ async def test_after_a_restart_nothing_is_used_before_it_was_checked() -> None:
         assert len(it.jupyter.requests(b"GET", PLAIN)) == 1, "no hash: its content is compared"
         await it.get(SCRIPT, ACCEPT)
         assert it.outcomes[-1] == "cached"
+
+
+async def test_a_connection_that_is_lost_is_reason_enough_to_ask() -> None:
+    """Behind a balancer there may be another Jupyter since then."""
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        assert it.cache.find(head_of(SCRIPT))
+        it.jupyter.end_used()
+        await until(lambda: not it.edge.pool.connections)
+        assert it.cache.find(head_of(SCRIPT)) is None
+        await until(lambda: it.cache.find(head_of(SCRIPT)))
+        assert len(it.jupyter.requests(b"HEAD", SCRIPT)) == 1
 
 
 CHANGES = [
@@ -608,6 +682,70 @@ async def test_names_that_anybody_can_write_keep_nothing_out() -> None:
             await it.get(target, ACCEPT)
         await it.fill(SCRIPT, PLAIN, PLAIN + version)
         assert set(it.cache.files.targets) == {SCRIPT, PLAIN, PLAIN + version}
+
+
+async def test_the_same_content_is_compressed_once() -> None:
+    async with caching({SCRIPT: File(CONTENT), PLAIN: File(CONTENT)}) as it:
+        await it.fill(SCRIPT, PLAIN)
+        one, other = it.cache.files
+        assert one.best is other.best
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_what_another_worker_has_compressed_is_used(tmp_path: Path, same: bool) -> None:
+    disk = DiskStore(tmp_path / "kept", 2**20)
+    kept = CONTENT if same else CONTENT_AFTER
+    # In octets that this labgate would not make.
+    other = coded_content(b"br", brotli.compress(kept, quality=1))
+    async with caching(files(), disk=disk) as it:
+        await it.cache._disk_read.wait()
+        length = b"%d" % len(kept)
+        validators = Validators(OLD, b"", length, b"application/javascript", IMMUTABLE)
+        digest = hashlib.sha256(kept).hexdigest()
+        key = FileKey(b"lab.example.org", SCRIPT)
+        disk.write(StoredFile(key, (), validators, digest, other))
+        await it.fill(SCRIPT)
+        _, _, content = await it.get(SCRIPT, ACCEPT)
+        assert (content == other.octets) == same
+        assert brotli.decompress(content) == CONTENT
+
+
+# Without compression
+
+
+async def test_what_is_not_to_be_compressed_is_kept_as_it_is() -> None:
+    async with caching(files(), compresses=False) as it:
+        await it.fill(SCRIPT)
+        fields, _, content = await it.get(SCRIPT, ACCEPT)
+        assert (content, it.outcomes[-1]) == (CONTENT, "cached")
+        assert b"content-encoding" not in fields
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_reload_switches_compression(before: bool) -> None:
+    async with caching(preloading(), compresses=before) as it:
+        await it.fill(SCRIPT, FONT)
+        compressible = () if before else compressible_folders("/")
+        it.edge.router.use(replace(it.edge.router.site, compressible=compressible))
+        assert set(it.cache.files.targets) == {FONT}, "it is the same in any case"
+        await it.fill(SCRIPT)
+        fields, _, _ = await it.get(SCRIPT, ACCEPT)
+        assert (b"content-encoding" in fields, it.outcomes[-1]) == (not before, "cached")
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_restart_switches_compression(before: bool, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    async with caching(files(), folder=folder, compresses=before) as it:
+        await it.fill(SCRIPT)
+        await until(lambda: folder.exists() and list(folder.iterdir()))
+        jupyter = it.jupyter
+    async with caching({}, folder=folder, jupyter=jupyter, compresses=not before) as it:
+        await it.cache._disk_read.wait()
+        assert SCRIPT not in it.cache.files.targets
+        await it.fill(SCRIPT)
+        fields, _, _ = await it.get(SCRIPT, ACCEPT)
+        assert (b"content-encoding" in fields, it.outcomes[-1]) == (not before, "cached")
 
 
 # Across restarts

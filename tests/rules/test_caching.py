@@ -14,9 +14,11 @@ from proxy.rules.caching import (
     is_script,
     kept_fields,
     may_answer,
+    may_be_compressed,
     may_be_kept,
     validators_of,
 )
+from proxy.rules.compression import MIN_BYTES
 from tests.heads import answered, fields, get
 
 IMMUTABLE = b"Cache-Control: public, max-age=31536000, immutable"
@@ -108,6 +110,22 @@ def test_content_of_unknown_length_or_type_is_not_kept() -> None:
     assert not may_be_kept(FILE, answered(SCRIPT[1], IMMUTABLE), "/")
 
 
+LONG = b"Content-Length: %d" % MIN_BYTES
+COMPRESSED = [
+    pytest.param((SCRIPT[0], LONG, IMMUTABLE), True, id="a script"),
+    pytest.param((b"Content-Type: Text/CSS ;a=b", LONG, IMMUTABLE), True, id="a style"),
+    pytest.param((b"Content-Type: font/woff2", LONG, IMMUTABLE), False, id="a font"),
+    pytest.param((SCRIPT[0], b"Content-Length: %d" % (MIN_BYTES - 1)), False, id="small"),
+    pytest.param((SCRIPT[0], LONG, IMMUTABLE + b", No-Transform"), False, id="no-transform"),
+    pytest.param((SCRIPT[0], LONG, IMMUTABLE, b"Cache-Control: no-transform"), False, id="two"),
+]
+
+
+@pytest.mark.parametrize(("lines", "compressed"), COMPRESSED)
+def test_what_is_kept_compressed(lines: tuple[bytes, ...], compressed: bool) -> None:
+    assert may_be_compressed(validators_of(answered(*lines))) is compressed
+
+
 HASHED = [
     (b"/static/lab/main.efd36b46f3b45eb8.js", True),
     (b"/static/lab/cd7322bf5a6e6fcf.svg", True),
@@ -143,10 +161,26 @@ def test_other_methods_are_jupyters(method: bytes) -> None:
     assert may_answer(get(method=b"HEAD"))
 
 
-@pytest.mark.parametrize("line", [b"Range: bytes=0-1", b"Pragma: no-cache", b"Cache-Control: x"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Range: bytes=0-1",
+        b"Pragma: no-cache",
+        b"Cache-Control: x",
+        b"Cache-Control: only-if-cached, max-age=0",
+        b"Cache-Control: no-transform",
+    ],
+)
 def test_what_is_asked_of_jupyter_itself(line: bytes) -> None:
     assert not may_answer(get(line))
     assert may_answer(get(b"X-" + line))
+
+
+def test_what_is_kept_is_enough_for_who_asks_for_no_more() -> None:
+    line = b"Cache-Control: Only-If-Cached"
+    assert may_answer(get(line))
+    assert not may_answer(get(line, b"Cache-Control: no-cache"))
+    assert not may_answer(get(line, b"Range: bytes=0-1"))
 
 
 def test_several_values_are_told_apart() -> None:

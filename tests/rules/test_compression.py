@@ -8,12 +8,12 @@ from proxy.rules.compression import (
     MIN_BYTES,
     CompressedHead,
     accepted_coding,
-    accepts,
     compressed_head,
     compressible_folders,
     is_sized,
     media_type,
     no_transform,
+    preferred,
     shrinks,
 )
 from proxy.rules.head import ResponseHead
@@ -66,13 +66,26 @@ def test_the_coding_is_the_one_that_the_client_prefers(
     assert accepted_coding(values) == coding
 
 
-def test_one_coding_is_accepted_or_not() -> None:
-    assert accepts(b"br", get(BROWSER))
-    assert accepts(b"br", get(b"Accept-Encoding: gzip, BR;q=0.001"))
-    assert not accepts(b"br", get(b"Accept-Encoding: gzip, br;q=0"))
-    assert not accepts(b"br", get(b"Accept-Encoding: *"))
-    assert not accepts(b"br", get())
-    assert accepts(b"", get())
+PREFERRED = [
+    pytest.param((b"br",), BROWSER, b"br", id="another would be better"),
+    pytest.param((b"br",), b"Accept-Encoding: gzip, BR;q=0.001", b"br", id="any weight"),
+    pytest.param((b"br",), b"Accept-Encoding: gzip, br;q=0", None, id="the weight 0"),
+    pytest.param((b"br",), b"Accept-Encoding: *", None, id="anything"),
+    pytest.param((b"br", b"gzip"), b"X: y", None, id="no field"),
+    pytest.param((b"br", b"gzip"), BROWSER, b"br", id="the first of equal weight"),
+    pytest.param((b"br", b"gzip"), b"Accept-Encoding: br;q=0.5, gzip", b"gzip", id="weights"),
+    pytest.param((b"br", b"gzip"), b"Accept-Encoding: gzip, deflate", b"gzip", id="plain HTTP"),
+    pytest.param((b"",), b"X: y", b"", id="as it is"),
+    pytest.param((b"",), b"Accept-Encoding: br", b"", id="as it is, though it need not be"),
+    pytest.param((), BROWSER, None, id="there is none"),
+]
+
+
+@pytest.mark.parametrize(("codings", "line", "coding"), PREFERRED)
+def test_the_client_prefers_one_of_those_that_there_are(
+    codings: tuple[bytes, ...], line: bytes, coding: bytes | None
+) -> None:
+    assert preferred(codings, get(line)) == coding
 
 
 def decided(
@@ -187,6 +200,14 @@ AS_IT_IS = [
 @pytest.mark.parametrize("lines", AS_IT_IS)
 def test_static_content_that_goes_as_it_is(lines: tuple[bytes, ...]) -> None:
     assert decided(*lines) == (None, list(answered(*lines).fields))
+
+
+@pytest.mark.parametrize("accept", [(BROWSER,), ()])
+def test_a_client_may_forbid_to_change_the_content(accept: tuple[bytes, ...]) -> None:
+    """RFC 9111 section 5.2.1.6; a cache must ask again for others all the same."""
+    asked = (*accept, b"Cache-Control: no-transform")
+    plain = answered(SCRIPT, LONG, b"Vary: Accept-Encoding")
+    assert decided(SCRIPT, LONG, request=asked) == (None, list(plain.fields))
 
 
 @pytest.mark.parametrize("status", [201, 203, 204, 206, 301, 304, 404, 500])
