@@ -27,6 +27,9 @@ SETTING = (
     "`.venv`."
 )
 
+BY_HAND = "## Measured by hand"
+"""From this heading on, a report is somebody's own text."""
+
 
 class Report(NamedTuple):
     """A file that a run is written to.
@@ -60,7 +63,7 @@ def write(
     commit: str,
     report: Report = PROXIES,
 ) -> None:
-    """Replace the report with this run."""
+    """Replace the report with this run; what was written by hand stays."""
     headings = ["measure", *samples.peers]
     versions = ", ".join(f"{peer.name} {peer.version()}" for peer in peers)
     parts = [
@@ -79,7 +82,16 @@ def write(
         parts.append(f"![The same figures as bars]({report.picture.name})")
     if samples.remarks:
         parts += ["## Left out", "\n".join(f"- {placeless(remark)}" for remark in samples.remarks)]
-    report.file.write_text("\n\n".join(parts) + "\n")
+    parts += by_hand(report.file)
+    report.file.write_text("\n\n".join(parts) + "\n", "utf-8")
+
+
+def by_hand(file: Path) -> list[str]:
+    """The part of a report that no run writes, if there is one."""
+    if not file.exists():
+        return []
+    _, heading, text = file.read_text("utf-8").partition(f"\n{BY_HAND}\n")
+    return [f"{BY_HAND}\n{text.rstrip()}"] if heading else []
 
 
 def placeless(text: str) -> str:

@@ -149,6 +149,25 @@ def test_the_results_say_where_and_how_quietly(tmp_path: Path) -> None:
     assert f"| {CPU.name}, µs | 70.0 (70.0 to 70.0) |" in written
 
 
+def test_what_was_written_by_hand_outlives_a_run(tmp_path: Path) -> None:
+    report = results.PROXIES._replace(file=tmp_path / "PAGE.md")
+    samples = Samples(["labgate"])
+    samples.add(CpuPerRequest(), "labgate", Outcome({CPU.name: 70.0, RATE.name: 9000.0}))
+
+    def write() -> str:
+        results.write(samples, [Labgate()], Quiet(0.1, 2.0, 0.015, 0.0), "make bench", "", report)
+        return report.file.read_text("utf-8")
+
+    assert results.BY_HAND not in write()
+    own = f"\n{results.BY_HAND}\n\nThrough a line of 40 ms: 2.9 s.\n\n### Handshakes\n\nTwo.\n"
+    report.file.write_text(f"# labgate\n\nOf a former run.\n{own}", "utf-8")
+    for _ in range(2):
+        written = write()
+        assert written.endswith(own)
+        assert written.count(results.BY_HAND) == 1
+        assert "a former run" not in written
+
+
 def test_the_published_results_name_no_folder_of_a_machine() -> None:
     text = results.FILE.read_text("utf-8")
     assert results.placeless(text) == text
