@@ -39,7 +39,8 @@ class Handshakes:
 
     All listeners share ``context``, which never changes. It has no certificate: each handshake
     is moved to the context of its certificate, so certificates can be replaced while listeners
-    run. ``context`` makes the tickets, so sessions are resumed across a replacement, too.
+    run. ``context`` makes the tickets, so sessions are resumed across a replacement, too; by the
+    same process alone, because ``ssl`` has no way to give a context the keys of another's tickets.
 
     Attributes:
         refuse_unknown: Whether ``unknown_name`` is ``refuse``.

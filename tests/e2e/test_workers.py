@@ -7,6 +7,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -134,6 +135,33 @@ def sockets(labgate: Labgate, pids: set[int]) -> Iterator[dict[int, ClientConnec
         pytest.fail(f"{MOST_DIALS} WebSockets reached only {set(found)} of {pids}")
 
 
+def resuming(labgate: Labgate, pids: set[int]) -> tuple[int, dict[int, bool]]:
+    """Which process began a TLS session, and for each whether it resumes it."""
+    context = labgate.trusting
+    request = f"GET / HTTP/1.1\r\nHost: localhost:{labgate.https_port}\r\n\r\n"
+
+    def visit(session: ssl.SSLSession | None) -> tuple[int, bool, ssl.SSLSession | None]:
+        with (
+            socket.create_connection(("127.0.0.1", labgate.https_port), 60) as channel,
+            context.wrap_socket(channel, server_hostname="localhost", session=session) as secure,
+        ):
+            assert secure.version() == "TLSv1.3"
+            secure.sendall(request.encode())
+            assert secure.recv(1000).startswith(b"HTTP/1.1 200 "), "the ticket came before it"
+            pid = served_by(secure.getsockname()[1], pids)
+            assert pid is not None
+            return pid, bool(secure.session_reused), secure.session
+
+    began, _, session = visit(None)
+    found: dict[int, bool] = {}
+    for _ in range(MOST_DIALS):
+        pid, resumed, _ = visit(session)
+        found[pid] = resumed
+        if found.keys() == pids:
+            return began, found
+    pytest.fail(f"{MOST_DIALS} connections reached only {set(found)} of {pids}")
+
+
 def echoes(opened: ClientConnection) -> bool:
     opened.send("still there?")
     return opened.recv(30) == "still there?"
@@ -165,6 +193,8 @@ def test_both_serve_and_sigterm_ends_everything(tmp_path: Path, behind: str) -> 
             for connection in connections.values():
                 connection.request("GET", "/tree")
                 assert connection.getresponse().read() == BODY.encode()
+        began, resumed = resuming(labgate, pids)
+        assert resumed == {pid: pid == began for pid in pids}
         assert labgate.ask("GET", "/.labgate/ready").status == 200
         assert labgate.stop() == 0
         gone(pids)
