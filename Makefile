@@ -138,7 +138,7 @@ lock: $(VENV)/lock/bin/uv
 	@$(COMPILE) pyproject.toml -c .ci/dev.lock --no-annotate -o .ci/runtime.lock
 	@printf 'hatchling\neditables\n' | $(COMPILE) - -c .ci/dev.lock --no-annotate -o .ci/build.lock
 	@printf 'mutmut\n' | $(COMPILE) - -c .ci/dev.lock --no-annotate -o .ci/mutants.lock
-	@printf 'sslyze\ncertbot\nmitmproxy\n' | $(COMPILE) - --no-annotate -o .ci/tools.lock
+	@printf 'sslyze\ncertbot\nmitmproxy\nnodejs-wheel-binaries\n' | $(COMPILE) - --no-annotate -o .ci/tools.lock
 
 $(VENV)/lock/bin/uv: | $(VENV)/made.stamp
 	@'$(PYTHON)' -m venv $(VENV)/lock
