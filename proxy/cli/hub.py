@@ -12,6 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
+from proxy.cli.hub_options import KEEP_ALIVE_MS
 from proxy.config.types import parse_domain
 from proxy.errors import UsageError
 from proxy.hub.options import Endpoint, HubOptions, TlsFiles
@@ -85,7 +86,7 @@ def hub_options(parsed: argparse.Namespace, environment: Mapping[str, str]) -> H
         log_format=_log_format(parsed, environment),
         timeout_ms=parsed.timeout,
         proxy_timeout_ms=parsed.proxy_timeout,
-        keep_alive_timeout_ms=parsed.keep_alive_timeout,
+        keep_alive_timeout_ms=parsed.keep_alive_timeout or KEEP_ALIVE_MS,
         storage=parsed.storage,
         public_origin=_origin(parsed.public_origin),
         workers=parsed.workers,
@@ -135,9 +136,8 @@ def _check_places(endpoints: Mapping[str, Endpoint | None]) -> None:
 
 def _api_endpoint(parsed: argparse.Namespace) -> Endpoint:
     default = (parsed.port or DEFAULT_PORT) + 1
-    port = default if parsed.api_port is None else parsed.api_port
     ip = "localhost" if parsed.api_ip is None else parsed.api_ip
-    return _endpoint(ip, port, parsed.api_socket)
+    return _endpoint(ip, parsed.api_port or default, parsed.api_socket)
 
 
 def _metrics_endpoint(parsed: argparse.Namespace) -> Endpoint | None:
@@ -170,15 +170,9 @@ def _tls_files(parsed: argparse.Namespace, group: str, passphrase: str) -> TlsFi
     if cert is None:
         flag = group.replace("_", "-")
         raise UsageError(f"--{flag}-key belongs to a certificate: give --{flag}-cert, too.")
-    requested = getattr(parsed, f"{group}_request_cert")
-    return TlsFiles(
-        cert,
-        key or cert,
-        getattr(parsed, f"{group}_ca"),
-        passphrase,
-        requested,
-        requested and getattr(parsed, f"{group}_reject_unauthorized"),
-    )
+    # Also without --…-reject-unauthorized: node refuses whoever it asks and cannot verify.
+    required = getattr(parsed, f"{group}_request_cert")
+    return TlsFiles(cert, key or cert, getattr(parsed, f"{group}_ca"), passphrase, required)
 
 
 def _log_format(

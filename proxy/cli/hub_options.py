@@ -9,7 +9,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from proxy import __version__
 from proxy.cli.parser import Parser
+
+KEEP_ALIVE_MS = 5000
 
 HUB = """\
 The proxy of a JupyterHub: configurable-http-proxy's flags, environment variables
@@ -69,12 +72,12 @@ def _add_tls(command: Parser) -> None:
         add(
             f"--{name}-request-cert",
             action="store_true",
-            help="targets always show one" if verified else "ask clients for certificates",
+            help="targets always show one" if verified else "refuse clients without a certificate",
         )
         add(
             f"--{name}-reject-unauthorized",
             action="store_true",
-            help="targets are always verified" if verified else "refuse clients without one",
+            help="targets are always verified" if verified else "--request-cert does this already",
         )
     command.add_argument("--insecure", action="store_true", help="trust any target's certificate")
 
@@ -136,9 +139,9 @@ def _add_forwarding(command: Parser) -> None:
     add(
         "--keep-alive-timeout",
         type=int,
-        default=5000,
+        default=KEEP_ALIVE_MS,
         metavar=milliseconds,
-        help="how long a client's connection may be idle (default 5000)",
+        help=f"how long a client's connection may be idle (default, and for 0: {KEEP_ALIVE_MS})",
     )
 
 
@@ -147,6 +150,7 @@ def _add_running(command: Parser) -> None:
     add("--pid-file", type=Path, metavar="FILE", help="has the process id while it runs")
     add(
         "--log-level",
+        type=str.lower,
         default="info",
         choices=("debug", "info", "warn", "error"),
         help="debug shows every request (default info)",
@@ -162,7 +166,7 @@ def _add_running(command: Parser) -> None:
         action="store_true",
         help="take over from the labgate hub that runs: no request is lost",
     )
-    add("-V", action="version", version="labgate hub", help=argparse.SUPPRESS)
+    add("-V", "--version", action="version", version=f"labgate {__version__}")
 
 
 def _add_without_effect(command: Parser) -> None:

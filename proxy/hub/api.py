@@ -1,6 +1,6 @@
 """The Hub's API: list, add and remove routes. On a listener of its own, with a token.
 
-Tested by tests/hub/test_contract.py.
+Tested by tests/hub/test_contract.py and tests/hub/test_api.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """TLS of the API's listener: its certificate, and those it asks clients for.
 
-Tested by tests/hub/test_hub_tls.py.
+Tested by tests/hub/test_hub_tls.py and tests/hub/test_contract_tls.py.
 """
 
 from __future__ import annotations
@@ -63,15 +63,14 @@ class ApiTls:
 
 
 def require_certificates(context: ssl.SSLContext, files: TlsFiles) -> None:
-    """Ask clients for certificates, if that is wanted.
+    """Refuse clients without a valid certificate, if that is wanted.
 
     Raises:
         OSError: The authorities cannot be loaded.
     """
-    if not files.request_cert:
-        return
-    load_authorities(context, files.ca)
-    context.verify_mode = ssl.CERT_REQUIRED if files.require_cert else ssl.CERT_OPTIONAL
+    if files.require_cert:
+        load_authorities(context, files.ca)
+        context.verify_mode = ssl.CERT_REQUIRED
 
 
 def load_authorities(context: ssl.SSLContext, ca: Path | None) -> None:

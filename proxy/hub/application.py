@@ -223,8 +223,8 @@ def _certificate_store(options: HubOptions) -> CertificateStore | None:
         return None
     source = CertificateSource("", "files", tls.cert, tls.key, passphrase=tls.passphrase)
     handshakes = Handshakes()
-    if tls.request_cert:
-        handshakes.ask_for_certificates(tls.ca, required=tls.require_cert)
+    if tls.require_cert:
+        handshakes.require_certificates(tls.ca)
     return CertificateStore([source], handshakes, [])
 
 

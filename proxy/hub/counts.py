@@ -1,6 +1,6 @@
 """What a process counted and measures for the metrics; the sums are those of all processes.
 
-Tested by tests/hub/test_workers.py and tests/hub/test_contract.py.
+Tested by tests/hub/test_workers.py and tests/hub/test_contract_flags.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Metrics for Prometheus: under the names of configurable-http-proxy, and labgate's own.
 
-Tested by tests/hub/test_contract.py.
+Tested by tests/hub/test_contract_flags.py.
 """
 
 from __future__ import annotations

@@ -62,15 +62,13 @@ class TlsFiles(NamedTuple):
         key: PEM file.
         ca: PEM file with the authorities of client certificates; None for the system's.
         passphrase: Of the key; empty for none.
-        request_cert: Ask clients for a certificate; one that is shown must be valid.
-        require_cert: Refuse clients that show none.
+        require_cert: Refuse clients without a valid certificate.
     """
 
     cert: Path
     key: Path
     ca: Path | None = None
     passphrase: str = ""
-    request_cert: bool = False
     require_cert: bool = False
 
 

@@ -90,20 +90,18 @@ class Handshakes:
         self._names = {context: tuple(map(str.lower, names)) for names, context in served}
         self._default = served[0][1] if served else None
 
-    def ask_for_certificates(self, ca: Path | None, *, required: bool) -> None:
-        """Ask clients for certificates from now on; one that is shown must be valid.
+    def require_certificates(self, ca: Path | None) -> None:
+        """Refuse clients without a valid certificate from now on.
 
         Args:
             ca: PEM file of the authorities; None for the system's.
-            required: Whether a client without one is refused.
 
         Raises:
             OSError: The file cannot be used.
         """
         self._authorities = _Authorities(ca)
         self._authorities.trust(self._listening_context)
-        mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
-        self._listening_context.verify_mode = mode
+        self._listening_context.verify_mode = ssl.CERT_REQUIRED
 
     def challenge(self, name: str, context: ssl.SSLContext | None) -> None:
         """Use ``context`` for handshakes for ``name`` that offer ``acme-tls/1`` (RFC 8737).

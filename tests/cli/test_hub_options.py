@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy import __version__
 from proxy.cli.arguments import parse_arguments
 from proxy.cli.hub import WITHOUT_EFFECT, hub_options
 from proxy.errors import UsageError
@@ -45,7 +46,7 @@ def test_what_a_hub_passes() -> None:
     assert given.public == Endpoint(ALL, 9000, optional=ALL)
     assert given.api == Endpoint(("127.0.0.1",), 9101)
     assert given.tls == TlsFiles(Path("/cert"), Path("/key"), passphrase="secret")
-    assert given.api_tls == TlsFiles(Path("/c"), Path("/k"), Path("/ca"), "", True, True)
+    assert given.api_tls == TlsFiles(Path("/c"), Path("/k"), Path("/ca"), "", True)
     assert (given.client_ca, given.client_cert) == (Path("/cca"), Path("/cc"))
     assert given.log_level == "warning"
     assert given.warnings == ()
@@ -86,6 +87,32 @@ def test_custom_headers_and_timeouts() -> None:
     given = options("--custom-header", " A: b:c ", "--timeout", "3000", "--proxy-timeout", "2000")
     assert given.custom_headers == ((b"A", b"b:c"),)
     assert given.response_seconds == 2.0
+
+
+def test_what_0_means() -> None:
+    given = options("--keep-alive-timeout", "0", "--api-port", "0", "--port", "0")
+    assert given.keep_alive_timeout_ms == 5000
+    assert (given.public.port, given.api.port) == (8000, 8001)
+
+
+@pytest.mark.parametrize("level", ["info", "INFO", "Info"])
+def test_levels_in_any_case(level: str) -> None:
+    assert options("--log-level", level).log_level == "info"
+
+
+@pytest.mark.parametrize("flag", ["-V", "--version"])
+def test_the_version(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        options(flag)
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"labgate {__version__}\n"
+
+
+def test_certificates_that_are_asked_for_are_required() -> None:
+    """Or who comes from configurable-http-proxy with that flag alone would let in everybody."""
+    given = options("--ssl-cert", "/c", "--ssl-key", "/k", "--ssl-request-cert").tls
+    assert given is not None
+    assert given.require_cert
 
 
 def test_the_public_origin() -> None:

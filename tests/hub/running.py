@@ -17,6 +17,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,6 +69,17 @@ class RunningProxy:
         fields = {} if token is None else {"Authorization": f"token {token}"}
         return ask(self.api_port, method, f"/api/routes{path}", body, fields)
 
+    def activity(self, path: str) -> str:
+        """When a route was last used, as the API lists it."""
+        return str(self.api("GET", path).json["last_activity"])
+
+    def past_activity(self, path: str) -> str:
+        """The same, once a later use would have another time: times have milliseconds."""
+        before = self.activity(path)
+        now = partial(datetime.now, UTC)
+        until(lambda: now().isoformat(timespec="milliseconds") > before.rstrip("Z"), "no time")
+        return before
+
     def get(self, path: str, method: str = "GET", body: str | None = None, **fields: str) -> Reply:
         """One request as a client."""
         named = {name.replace("_", "-"): value for name, value in fields.items()}
@@ -74,10 +87,22 @@ class RunningProxy:
 
 
 class ProxyProcess(RunningProxy):
-    """A proxy as a process."""
+    """A proxy as a process.
 
-    def __init__(self, command: Sequence[str], *flags: str, token: str = TOKEN) -> None:
+    Attributes:
+        log: What it says; None for the test's own standard error.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *flags: str,
+        token: str = TOKEN,
+        environment: Mapping[str, str] = {},
+        log: Path | None = None,
+    ) -> None:
         super().__init__(*flags)
+        self.log = log
         self.command = [*command, *self.flags]
         # Of the process alone: its admin socket, and its token if none is given.
         self.state_folder = TemporaryDirectory(prefix="hub-")
@@ -85,14 +110,19 @@ class ProxyProcess(RunningProxy):
             **os.environ,
             "CONFIGPROXY_AUTH_TOKEN": token,
             "LABGATE_STATE__FOLDER": self.state_folder.name,
+            **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, or start it again, and wait until both ports answer."""
-        self.process = process = subprocess.Popen(
-            self.command, env=self.environment, stdout=subprocess.DEVNULL
-        )
+        with open(self.log or os.devnull, "ab") as log:
+            self.process = process = subprocess.Popen(
+                self.command,
+                env=self.environment,
+                stdout=log,
+                stderr=log if self.log is not None else None,
+            )
         for port in (self.api_port, self.port):
             until(lambda port=port: process.poll() is not None or answers(port), "no port")  # type: ignore[misc]
         assert process.poll() is None, f"it ended with {process.returncode}"
@@ -173,20 +203,27 @@ class ProxyThread(RunningProxy):
 
 
 @contextmanager
-def running(command: Sequence[str], *flags: str, token: str = TOKEN) -> Iterator[RunningProxy]:
+def running(
+    command: Sequence[str],
+    *flags: str,
+    token: str = TOKEN,
+    environment: Mapping[str, str] = {},
+) -> Iterator[RunningProxy]:
     """Run a proxy: labgate's in a thread, any other as a process."""
     if command is LABGATE:
-        with in_thread(*flags, token=token) as proxy:
+        with in_thread(*flags, token=token, environment=environment) as proxy:
             yield proxy
     else:
-        with as_process(command, *flags, token=token) as process:
+        with as_process(command, *flags, token=token, environment=environment) as process:
             yield process
 
 
 @contextmanager
-def in_thread(*flags: str, token: str = TOKEN) -> Iterator[ProxyThread]:
+def in_thread(
+    *flags: str, token: str = TOKEN, environment: Mapping[str, str] = {}
+) -> Iterator[ProxyThread]:
     """Run labgate's proxy in a thread."""
-    proxy = ProxyThread(*flags, token=token)
+    proxy = ProxyThread(*flags, token=token, environment=environment)
     try:
         proxy.start()
         yield proxy
@@ -195,9 +232,15 @@ def in_thread(*flags: str, token: str = TOKEN) -> Iterator[ProxyThread]:
 
 
 @contextmanager
-def as_process(command: Sequence[str], *flags: str, token: str = TOKEN) -> Iterator[ProxyProcess]:
+def as_process(
+    command: Sequence[str],
+    *flags: str,
+    token: str = TOKEN,
+    environment: Mapping[str, str] = {},
+    log: Path | None = None,
+) -> Iterator[ProxyProcess]:
     """Run a proxy as a process."""
-    proxy = ProxyProcess(command, *flags, token=token)
+    proxy = ProxyProcess(command, *flags, token=token, environment=environment, log=log)
     with proxy.state_folder:
         try:
             proxy.start()

@@ -1,58 +1,19 @@
 """What a Hub and its users rely on, asked of labgate and of configurable-http-proxy.
 
 ``make test`` asks labgate; ``make test-deployment`` both. Written from CHP's documentation; where
-they differ on purpose ``differences`` says why.
+they differ on purpose ``differences`` says why. The flags are in ``test_contract_flags`` and
+``test_contract_tls``.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
-import socket
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.programs import until
-from tests.hub.differences import DIFFERENCES
-from tests.hub.running import (
-    RawWebSocket,
-    RunningProxy,
-    as_process,
-    ask,
-    echo_target,
-    folder_of,
-    running,
-    unused_port,
-)
-
-
-@pytest.fixture(scope="module")
-def target() -> Iterator[str]:
-    with echo_target() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def shared(command: Sequence[str], target: str) -> Iterator[RunningProxy]:
-    """A proxy with an error target, which a test leaves without routes."""
-    with running(command, "--error-target", f"{target}/hub/error") as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def proxy(shared: RunningProxy) -> Iterator[RunningProxy]:
-    yield shared
-    for path in shared.api("GET").json:
-        shared.api("DELETE", path)
-
-
-def expected(kind: str, name: str) -> object:
-    difference = DIFFERENCES[name]
-    return difference.chp if kind == "chp" else difference.labgate
-
+from tests.hub.raw import HANDSHAKE, SWITCHED, RawClient, raw_target, read_until
+from tests.hub.running import RawWebSocket, RunningProxy, ask, echo_target, unused_port
 
 # The API
 
@@ -202,29 +163,47 @@ def test_a_websocket(proxy: RunningProxy, target: str) -> None:
 # Activity
 
 
-def activity(proxy: RunningProxy, path: str) -> str:
-    return str(proxy.api("GET", path).json["last_activity"])
-
-
 def test_success_is_activity_and_errors_and_redirects_are_not(
     proxy: RunningProxy, target: str
 ) -> None:
     proxy.api("POST", "/x", {"target": target})
-    added = activity(proxy, "/x")
+    added = proxy.activity("/x")
     datetime.strptime(added, "%Y-%m-%dT%H:%M:%S.%fZ")
     for status in (302, 404, 500):
         assert proxy.get(f"/x?status={status}").status == status
-    assert activity(proxy, "/x") == added
-    until(lambda: proxy.get("/x").status == 200 and activity(proxy, "/x") > added, "no activity")
+    assert proxy.activity("/x") == added
+    until(lambda: proxy.get("/x").status == 200 and proxy.activity("/x") > added, "no activity")
 
 
-def test_a_websockets_data_is_activity(proxy: RunningProxy, target: str) -> None:
-    proxy.api("POST", "/x", {"target": target})
-    opened = RawWebSocket(proxy.port, "/x")
-    before = activity(proxy, "/x")
-    # Times have milliseconds, and the first data may come in the one that the route was made in.
-    until(lambda: opened.say(b"data") == b"data" and activity(proxy, "/x") > before, "no activity")
-    opened.close()
+def test_the_end_of_a_response_is_activity_and_its_begin_is_not(proxy: RunningProxy) -> None:
+    with raw_target() as target:
+        proxy.api("POST", "/x", {"target": target.url})
+        client = RawClient(proxy.port, b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
+        server, _ = target.accept()
+        before = proxy.past_activity("/x")
+        server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+        client.read_until(b"half")
+        assert proxy.activity("/x") == before
+        server.sendall(b"rest")
+        client.read_until(b"rest")
+        until(lambda: proxy.activity("/x") > before, "no activity")
+        client.close()
+        server.close()
+
+
+def test_what_a_client_sends_over_a_websocket_is_activity(proxy: RunningProxy) -> None:
+    with raw_target() as target:
+        proxy.api("POST", "/x", {"target": target.url})
+        client = RawClient(proxy.port, HANDSHAKE % b"/x")
+        server, _ = target.accept()
+        server.sendall(SWITCHED)
+        client.read_until(b"\r\n\r\n")
+        before = proxy.past_activity("/x")
+        client.connection.sendall(b"data")
+        read_until(server, b"data")
+        until(lambda: proxy.activity("/x") > before, "no activity")
+        client.close()
+        server.close()
 
 
 # Errors
@@ -262,197 +241,3 @@ def test_a_websocket_gets_the_bare_status(proxy: RunningProxy, path: str, status
 def test_health(proxy: RunningProxy) -> None:
     reply = proxy.get("/_chp_healthz")
     assert (reply.status, reply.json) == (200, {"status": "OK"})
-
-
-# Flags
-
-
-@pytest.mark.parametrize(
-    ("flags", "seen"),
-    [
-        (["--no-include-prefix"], {"target": "/base/y?z"}),
-        (["--no-prepend-path"], {"target": "/x/y?z"}),
-        (["--custom-header", "X-A: b:c", "--custom-header", "x-d:e"], {"x-a": "b:c", "x-d": "e"}),
-        (["--no-x-forward"], {"x-forwarded-for": None, "x-forwarded-host": None}),
-        (["--change-origin"], {"host": "TARGET"}),
-    ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
-)
-def test_flags_about_what_goes_up(
-    command: Sequence[str], target: str, flags: list[str], seen: dict[str, str | None]
-) -> None:
-    with running(command, *flags) as proxy:
-        proxy.api("POST", "/x", {"target": f"{target}/base"})
-        asked = proxy.get("/x/y?z").json
-    flat = {**asked["fields"], "target": asked["target"]}
-    authority = target.removeprefix("http://")
-    wanted = {name: authority if value == "TARGET" else value for name, value in seen.items()}
-    assert {name: flat.get(name) for name in wanted} == wanted
-
-
-def test_flags_about_redirects(command: Sequence[str], target: str) -> None:
-    with running(command, "--auto-rewrite", "--protocol-rewrite", "https") as proxy:
-        proxy.api("POST", "/", {"target": target})
-        moved = proxy.get("/?status=302", Host="hub.example.org:81").fields["location"]
-        assert moved == "https://hub.example.org:81/moved"
-
-
-def test_host_routing(command: Sequence[str]) -> None:
-    with (
-        echo_target("hub") as hub,
-        echo_target("ada") as ada,
-        running(command, "--host-routing", "--default-target", hub) as proxy,
-    ):
-        proxy.api("POST", "/ada.example.org/user/ada", {"target": ada})
-        assert proxy.api("GET").json["/ada.example.org/user/ada"]["host"] == "ada.example.org"
-        at_ada = {"Host": f"ada.example.org:{proxy.port}"}
-        assert proxy.get("/user/ada/x", **at_ada).json["server"] == "ada"
-        assert proxy.get("/user/ada/x", **at_ada).json["target"] == "/user/ada/x"
-        assert proxy.get("/other", **at_ada).json["server"] == "hub"
-        assert proxy.get("/user/ada/x", Host="bob.example.org").json["server"] == "hub"
-
-
-def test_error_path(command: Sequence[str], tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, ("404.html", "<p>nothing"), ("error.html", "<p>some error"))
-    with running(command, "--error-path", str(folder)) as proxy:
-        proxy.api("POST", "/x", {"target": f"http://127.0.0.1:{unused_port()}"})
-        missing, away = proxy.get("/y"), proxy.get("/x")
-    assert (missing.status, missing.content) == (404, b"<p>nothing")
-    assert (away.status, away.content) == (503, b"<p>some error")
-    assert missing.fields["content-type"].startswith("text/html")
-
-
-def test_an_error_target_that_is_away(command: Sequence[str]) -> None:
-    away = f"http://127.0.0.1:{unused_port()}"
-    with running(command, "--error-target", away) as proxy:
-        assert proxy.get("/y").status == 404
-
-
-def test_proxy_timeout(command: Sequence[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        with running(command, "--proxy-timeout", "300") as proxy:
-            proxy.api("POST", "/x", {"target": f"http://127.0.0.1:{port}"})
-            assert proxy.get("/x").status == 503
-
-
-def test_metrics(command: Sequence[str], target: str) -> None:
-    port = unused_port()
-    with running(command, "--metrics-ip", "127.0.0.1", "--metrics-port", str(port)) as proxy:
-        proxy.api("POST", "/x", {"target": target})
-        proxy.api("GET")
-        proxy.get("/x")
-        RawWebSocket(proxy.port, "/x").close()
-        proxy.api("DELETE", "/x")
-        text = ask(port, "GET", "/metrics").content.decode()
-        assert ask(port, "GET", "/other").status == 404
-    lines = [line.split(" ") for line in text.splitlines() if line and not line.startswith("#")]
-    values = {name: float(value) for name, value, *_ in lines}
-    for name in ("api_route_get", "api_route_add", "api_route_delete", "requests_ws"):
-        assert values[name] == 1, name
-    assert values["requests_web"] == 1
-    assert values['requests_proxy{status="200"}'] == 1
-    assert values['requests_api{status="201"}'] == 1
-    assert values["find_target_for_req_count"] == 2
-
-
-def test_a_pid_file(command: Sequence[str], tmp_path: Path) -> None:
-    file = tmp_path / "proxy.pid"
-    with as_process(command, "--pid-file", str(file)) as proxy:
-        assert proxy.process is not None
-        until(lambda: file.exists() and file.read_text(), "no pid file")
-        assert int(file.read_text()) == proxy.process.pid
-        proxy.stop()
-    assert not file.exists()
-
-
-# Differences
-
-
-def test_sigterm(command: Sequence[str], kind: str) -> None:
-    with as_process(command) as proxy:
-        assert proxy.stop() == expected(kind, "sigterm")
-
-
-def test_without_a_token(command: Sequence[str], kind: str) -> None:
-    with running(command, token="") as proxy:
-        assert proxy.api("GET", token=None).status == expected(kind, "no token")
-
-
-def test_broken_json_without_a_token(proxy: RunningProxy, kind: str) -> None:
-    status = proxy.api("POST", "/x", "{", token=None).status
-    assert status == expected(kind, "json before token")
-
-
-def test_a_target_that_is_none(proxy: RunningProxy, kind: str) -> None:
-    status = proxy.api("POST", "/x", {"target": "no url"}).status
-    assert status == expected(kind, "bad target")
-
-
-def test_fields_that_one_of_them_adds(proxy: RunningProxy, kind: str, target: str) -> None:
-    proxy.api("POST", "/", {"target": target})
-    seen = proxy.get("/").json["fields"]
-    assert seen.get("via") == expected(kind, "via")
-    assert ("x-request-id" in seen) is expected(kind, "request id")
-
-
-def test_what_a_client_says_of_itself(proxy: RunningProxy, kind: str, target: str) -> None:
-    proxy.api("POST", "/", {"target": target})
-    seen = proxy.get("/", X_Real_IP="192.0.2.1", X_Scheme="https").json["fields"]
-    claims = (seen.get("x-real-ip"), seen.get("x-scheme"))
-    assert claims == expected(kind, "real ip and scheme")
-
-
-def test_a_redirect_to_a_host_without_a_port(
-    command: Sequence[str], kind: str, target: str
-) -> None:
-    with running(command, "--auto-rewrite") as proxy:
-        proxy.api("POST", "/", {"target": target})
-        moved = proxy.get("/?status=302", Host="hub.example.org").fields["location"]
-    port = target.rpartition(":")[2]
-    assert moved.replace(port, "PORT") == expected(kind, "redirect without a port")
-
-
-def test_the_scheme_of_a_websocket(proxy: RunningProxy, kind: str, target: str) -> None:
-    proxy.api("POST", "/", {"target": target})
-    refused = RawWebSocket(proxy.port, "/?status=403")
-    while not refused.rest.endswith(b"}"):
-        refused.rest += refused.end()
-    seen = json.loads(refused.rest[refused.rest.index(b"{") :])["fields"]
-    refused.close()
-    assert seen["x-forwarded-proto"] == expected(kind, "websocket proto")
-
-
-def test_a_broken_encoding(proxy: RunningProxy, kind: str) -> None:
-    assert proxy.get("/x%zz").status == expected(kind, "broken encoding")
-
-
-def test_an_encoded_prefix_is_cut(command: Sequence[str], kind: str, target: str) -> None:
-    with running(command, "--no-include-prefix") as proxy:
-        proxy.api("POST", "/a%20b", {"target": target})
-        seen = proxy.get("/a%20b/x").json["target"]
-        assert seen == expected(kind, "stripped encoded prefix")
-
-
-def test_data_that_nests_deep(proxy: RunningProxy, kind: str, target: str) -> None:
-    body = f'{{"target": "{target}", "x": {"[" * 200 + "]" * 200}}}'
-    assert proxy.api("POST", "/x", body).status == expected(kind, "nested json")
-
-
-def test_timeout(command: Sequence[str], kind: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        with running(command, "--timeout", "300") as proxy:
-            proxy.api("POST", "/x", {"target": f"http://127.0.0.1:{port}"})
-            try:
-                seen: object = proxy.get("/x").status
-            except http.client.RemoteDisconnected:
-                seen = "the connection ends"
-    assert seen == expected(kind, "timeout")
-
-
-def test_the_metric_of_activity(command: Sequence[str], kind: str) -> None:
-    port = unused_port()
-    with running(command, "--metrics-ip", "127.0.0.1", "--metrics-port", str(port)):
-        text = ask(port, "GET", "/metrics").content.decode()
-    assert ("last_activity_updating" in text) is expected(kind, "activity metric")

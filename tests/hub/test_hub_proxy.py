@@ -22,6 +22,7 @@ from proxy.hub.hub_proxy import HubProxy
 from proxy.hub.sites import hub_limits
 from proxy.service.takeover import Takeover
 from tests.e2e.programs import until
+from tests.hub.raw import RawClient, over_unix
 from tests.hub.running import (
     LABGATE,
     TOKEN,
@@ -224,22 +225,12 @@ def test_everything_on_sockets(sockets: Path) -> None:
             lines = f"Authorization: token {TOKEN}\r\nContent-Length: {len(target) + 14}\r\n"
             body = f'{{"target": "{target}"}}'
             post = f"POST /api/routes/x HTTP/1.0\r\n{lines}\r\n{body}"
-            assert b" 201 " in over(names["api"], post)
-            assert b" 200 OK" in over(names["proxy"], "GET /x HTTP/1.0\r\nHost: h\r\n\r\n")
-            assert b"api_route_add 1.0" in over(names["metrics"], "GET /metrics HTTP/1.0\r\n\r\n")
+            assert b" 201 " in over_unix(names["api"], post.encode())
+            assert b" 200 OK" in over_unix(names["proxy"], b"GET /x HTTP/1.0\r\nHost: h\r\n\r\n")
+            measured = over_unix(names["metrics"], b"GET /metrics HTTP/1.0\r\n\r\n")
+            assert b"api_route_add 1.0" in measured
     finally:
         proxy.end()
-
-
-def over(path: str, request: str) -> bytes:
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(30)
-        connection.connect(path)
-        connection.sendall(request.encode())
-        received = b""
-        while data := connection.recv(65536):
-            received += data
-        return received
 
 
 def test_a_target_on_a_socket(sockets: Path) -> None:
@@ -256,23 +247,6 @@ def test_a_target_on_a_socket(sockets: Path) -> None:
         assert client.read_until(b"ok")
         server.close()
         client.close()
-
-
-class RawClient:
-    def __init__(self, port: int, data: bytes) -> None:
-        self.connection = socket.create_connection(("127.0.0.1", port), 30)
-        self.connection.sendall(data)
-
-    def read_until(self, end: bytes) -> bytes:
-        received = b""
-        while not received.endswith(end):
-            data = self.connection.recv(65536)
-            assert data, received
-            received += data
-        return received
-
-    def close(self) -> None:
-        self.connection.close()
 
 
 def test_a_response_in_progress_is_finished_and_websockets_are_cut() -> None:
