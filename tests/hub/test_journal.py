@@ -136,6 +136,7 @@ async def test_it_is_written_anew_when_most_of_it_counts_no_more(tmp_path: Path)
     journal.close()
     assert len(path.read_bytes().splitlines()) == 2
     assert loaded(path) == [ADA, BOB]
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 async def being_rewritten(path: Path) -> tuple[Journal, asyncio.Future[None]]:

@@ -14,7 +14,9 @@ import pytest
 from proxy.hub.options import Endpoint, HubOptions, TlsFiles
 from proxy.hub.worker import setup_message
 from proxy.net.ports import Ports
+from tests.certificates import pair
 from tests.e2e.programs import until
+from tests.hub.over_tls import serial
 from tests.hub.running import ProxyThread, RawWebSocket, ask, echo_target, in_thread, unused_port
 
 WORKERS = 2
@@ -81,6 +83,20 @@ def test_activity_is_the_newest_of_all(proxy: ProxyThread, target: str) -> None:
         )
     opened.close()
     proxy.api("DELETE", "/x")
+
+
+@pytest.mark.deployment
+def test_a_certificate_is_replaced_in_every_worker(tmp_path: Path) -> None:
+    cert, key = pair(tmp_path, "localhost")
+    flags = ["--ssl-cert", str(cert), "--ssl-key", str(key), "--workers", str(WORKERS)]
+    with in_thread(*flags) as proxy:
+        (before,) = {serial(proxy.port) for _ in range(SPREAD)}
+        pair(tmp_path, "localhost")
+        proxy.call(proxy.hub.reload)
+        until(
+            lambda: before not in {serial(proxy.port) for _ in range(SPREAD)},
+            "a worker has the old one",
+        )
 
 
 def measured(port: int) -> dict[str, float]:
