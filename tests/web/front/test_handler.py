@@ -13,18 +13,15 @@ from typing import Any, cast
 import pytest
 from aiohttp import StreamReader
 from aiohttp.base_protocol import BaseProtocol
-from prometheus_client.metrics_core import Metric
 
 from proxy.errors import ClientFault
 from proxy.net.limits import DEFAULT_LIMITS, Limits
 from proxy.net.reset import reset
-from proxy.rules.head import Arrival, Field, FieldSection, RequestHead
+from proxy.rules.head import Arrival, FieldSection, RequestHead
 from proxy.rules.message import NOTHING_FOLLOWS
 from proxy.rules.site import make_site
-from proxy.web.app import make_app
 from proxy.web.front.content_receiver import ContentReceiver
 from proxy.web.front.head_reader import ReadHead
-from proxy.web.metrics import make_metrics_app
 from tests import edges, fronts
 from tests.edges import PUBLIC, Edge, enforcing_timeouts, request
 from tests.heads import JUPYTER
@@ -496,7 +493,8 @@ async def test_a_response_that_breaks_off_is_a_truncation(edge: NewEdge) -> None
 # Public ports
 
 EVERY_FRONT = pytest.mark.parametrize("server_name", ["labgate", "aiohttp", "mounted"])
-OF_AN_ADMINISTRATOR = [b"/metrics", b"/.labgate/metrics", b"/.labgate/inspector"]
+OF_AN_ADMINISTRATOR = [b"/metrics", b"/inspector/", b"/inspector/api/state", b"/.labgate/metrics"]
+"""``tests/admin/test_app.py`` asks the rules about every path; this asks the fronts."""
 
 
 @EVERY_FRONT
@@ -512,26 +510,6 @@ async def test_an_administrators_path_is_an_unknown_one_on_a_public_port(
         assert (await lab.ask(request(target))).endswith(b"ok")
         assert jupyter.heads.startswith(b"GET " + target + b" HTTP/1.1\r\n")
         assert lab.router.web_app.pool.connections == 0
-
-
-def test_no_decision_can_name_what_an_administrator_has() -> None:
-    """``Internal`` is the one decision for an application, and this is all that has."""
-
-    async def nobody(_head: RequestHead) -> tuple[Field, ...]:
-        return ()
-
-    async def answers() -> bool:
-        return True
-
-    public = make_app(upstream_answers=answers, end_sessions=nobody)
-
-    async def nothing() -> list[Metric]:
-        return []
-
-    admin = make_metrics_app(nothing, "localhost")
-    paths = [{str(each.resource) for each in app.router.routes()} for app in (public, admin)]
-    assert not paths[0] & paths[1]
-    assert "<PlainResource  /metrics>" in paths[1]
 
 
 @EVERY_FRONT
