@@ -14,7 +14,7 @@ from proxy.rules.request import upstream_fields
 from proxy.rules.response import downstream_fields
 from proxy.rules.site import Site
 from tests.heads import HOST, LAB, SITE, answered, get
-from tests.rules import test_purity, test_request, test_response
+from tests.rules import every_rule, test_request, test_response
 
 ALL_SITES = [
     SITE,
@@ -23,7 +23,7 @@ ALL_SITES = [
     replace(SITE, hsts_seconds=60),
 ]
 REQUESTS = [
-    *(get(HOST, *lines) for lines in test_purity.column(test_request.CASES)),
+    *(get(HOST, *lines) for lines in every_rule.column(test_request.CASES)),
     *(get(HOST, b"Referer: " + row[2]) for row in test_request.REFERERS),
     get(HOST, b"Via: 1.0 a", b"via: 1.1 b"),
     get(HOST, b"Transfer-Encoding: chunked"),

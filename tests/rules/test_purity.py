@@ -5,25 +5,22 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Iterable
-from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import proxy.rules
-from proxy.rules.client import with_client_address
-from proxy.rules.decide import decide
-from proxy.rules.decision import Forward, Tunnel
 from proxy.rules.head import RequestHead, ResponseHead
-from proxy.rules.request import upstream_fields
-from proxy.rules.response import downstream_fields
-from proxy.rules.response_faults import response_fault, switches_to_websocket
-from proxy.rules.site import Site, make_site
-from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, answered, get
-from tests.rules import test_client, test_decide, test_request, test_response, test_target
+from tests.heads import HOST, answered, get
+from tests.rules.every_rule import (
+    ANSWERS,
+    HEADS,
+    SITES,
+    every_rule_for_answers,
+    every_rule_for_requests,
+    every_rule_once,
+)
+from tests.rules.watched_inputs import FOLDER, Changed, copied, watched
 
 ALLOWED = {
     "__future__",
@@ -38,7 +35,7 @@ ALLOWED = {
     "typing",
     "urllib",
 }
-FILES = sorted(Path(next(iter(proxy.rules.__path__))).glob("*.py"))
+FILES = sorted(FOLDER.glob("*.py"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -62,98 +59,99 @@ def test_there_is_something_to_check() -> None:
     assert len(FILES) > 5
 
 
-def column(rows: Iterable[Any]) -> list[Any]:
-    """The first value of every row of a table."""
-    return [row.values[0] for row in rows]
-
-
-HEADS: list[RequestHead] = [
-    *column((*test_decide.PASSES, *test_decide.REFUSED, *test_client.DECISIONS)),
-    *column((*test_target.KEPT, *test_target.REFUSED)),
-    *(get(HOST, target=target) for target, _, _ in test_target.ABSOLUTE),
-    *(get(HOST, *lines) for lines in column(test_request.CASES)),
-    get(HOST, test_decide.OWN, *test_decide.UPGRADE),
-    get(HOST, b"Via: 1.0 a", b"via: 1.1 b"),
-    get(HOST, b"X-Forwarded-For: 192.0.2.1"),
-    get(HOST, b"Authorization: Basic YTpi", b"Cookie: __Host-labgate=x; a=b", b"cookie: c=d"),
-]
-ANSWERS: list[ResponseHead] = [
-    *(answered(b"Location: " + value, status=302) for value, _ in test_response.LOCATIONS),
-    *(answered(b"Set-Cookie: " + value) for value, _ in test_response.COOKIES),
-    answered(*test_response.UPSTREAM_CORS, b"Vary: Origin", b"Date: today"),
-    answered(b"Connection: X-Mine", b"X-Mine: 1", b"Keep-Alive: x", b"Content-Length: 0"),
-    answered(b"Upgrade: websocket", b"Connection: Upgrade", status=101),
-]
-SITES = [
-    SITE,
-    replace(SITE, requires_login=True, preserve=True, hsts_seconds=1, base_path="/lab/"),
-    replace(SITE, canonical_redirect=True, challenges=True, websocket_without_origin=True),
-    make_site((LOCAL, LAB), JUPYTER, trusted_proxies=test_client.networks("203.0.113.7")),
-    test_client.CLOSED,
-]
-
-
-def every_rule_for_requests(head: RequestHead, site: Site) -> list[object]:
-    """What each of them says of the request."""
-    said: list[object] = [with_client_address(head, site.trusted_proxies), decide(head, site)]
-    if isinstance(decided := said[-1], Forward | Tunnel):
-        websocket = isinstance(decided, Tunnel)
-        up = decided.head
-        said += [
-            upstream_fields(up, site, websocket=websocket),
-            upstream_fields(up, site, websocket=websocket, changes=[]),
-        ]
-    return said
-
-
-def every_rule_for_answers(head: ResponseHead, site: Site) -> list[object]:
-    """What each of them says of the answer."""
-    websocket = switches_to_websocket(head)
-    return [
-        response_fault(head, "1.1"),
-        downstream_fields(head, site, LAB, websocket=websocket),
-        downstream_fields(head, site, LAB, websocket=websocket, changes=[]),
-    ]
-
-
-def contents(head: RequestHead | ResponseHead) -> tuple[object, ...]:
-    """A copy of all that a head says, down to its section, and of nothing that it shares."""
-    said = {name.name: getattr(head, name.name) for name in dataclasses.fields(head)}
-    section = said.pop("section", None)
-    index = dict(section.index) if section is not None else {}
-    assert section is None or section.fields is said["fields"]
-    return tuple(deepcopy([*said.items(), *index.items()]))
-
-
 @pytest.mark.parametrize("head", HEADS, ids=range(len(HEADS)))
 def test_a_request_is_left_as_it_is(head: RequestHead) -> None:
-    """A site needs no look: it is frozen, and so is all that it holds."""
-    given = contents(head)
+    """``test_no_rule_changes_what_it_is_given`` looks at the sites, too."""
+    given = copied(head)
     for site in SITES:
         said = every_rule_for_requests(head, site)
-        assert contents(head) == given
+        assert copied(head) == given
         assert every_rule_for_requests(head, site) == said, "the same again"
 
 
 @pytest.mark.parametrize("head", ANSWERS, ids=range(len(ANSWERS)))
 def test_an_answer_is_left_as_it_is(head: ResponseHead) -> None:
-    given = contents(head)
+    given = copied(head)
     for site in SITES:
         said = every_rule_for_answers(head, site)
-        assert contents(head) == given
+        assert copied(head) == given
         assert every_rule_for_answers(head, site) == said, "the same again"
+
+
+UNCHANGEABLE = {
+    *("bytes", "str", "int", "bool"),
+    *("bytes | None", "int | None", "tuple[bytes, ...]", "Validators"),
+}
+"""The types of what cannot change."""
+
+ADDED_TO = "changes"
+"""What the rules did, for those who look. The caller gives the list, and most times none: if the
+rules returned it, every request would make one, and every rule a second value."""
+
+BUILDERS = {
+    Changed("prefixes.PrefixTree.set", "self"),
+    Changed("prefixes.PrefixTree.remove", "self"),
+    Changed("route_choice.RouteChoice.add", "self"),
+}
+"""They decide nothing: what ``find`` reads is made and changed with them."""
+
+
+def test_no_rule_changes_what_it_is_given() -> None:
+    """But for two exceptions, none of all rules that are given what could change."""
+    with watched() as watch:
+        every_rule_once()
+    assert {changed for changed in watch.changed if changed.parameter != ADDED_TO} == BUILDERS
+    assert watch.replaced == BUILDERS, f"{ADDED_TO} only gets longer"
+    assert may_change_something() - watch.called == set(), "call them in every_rule.py"
+
+
+def may_change_something() -> set[str]:
+    """Every public function that is given more than octets, text and numbers; every method."""
+    names = set()
+    for file in FILES:
+        for node in ast.parse(file.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                given = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+                types = {ast.unparse(each.annotation) for each in given if each.annotation}
+                if types - UNCHANGEABLE:
+                    names.add(f"{file.stem}.{node.name}")
+            elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                methods = [each.name for each in node.body if isinstance(each, ast.FunctionDef)]
+                public = [name for name in methods if not name.startswith("_")]
+                names.update(f"{file.stem}.{node.name}.{name}" for name in public)
+    return names
 
 
 def test_a_change_would_be_noticed() -> None:
     """Of what a head says, only what was forced upon it can change."""
     request, answer = get(HOST, b"Cookie: a=b"), answered(b"Location: /")
-    before = contents(request), contents(answer)
+    before = copied(request), copied(answer)
     with pytest.raises(dataclasses.FrozenInstanceError):
         request.target = b"/x"  # type: ignore[misc]
     with pytest.raises(TypeError):
         request.section.index[b"cookie"] = ()  # type: ignore[index]
-    assert (contents(request), contents(answer)) == before
+    assert (copied(request), copied(answer)) == before
     object.__setattr__(request.section, "index", {b"cookie": (b"c=d",)})
     object.__setattr__(answer, "names", ())
-    assert contents(request) != before[0]
-    assert contents(answer) != before[1]
+    assert copied(request) != before[0]
+    assert copied(answer) != before[1]
+
+
+CHANGES = [
+    ("def rule(fields: list) -> None:\n    fields.sort()", "fields"),
+    ("def rule(fields: list) -> None:\n    fields[0] = (b'c', b'd')", "fields"),
+    ("def rule(head, _: list) -> None:\n    object.__setattr__(head, 'target', b'/x')", "head"),
+    ("def rule(head, fields: list) -> None:\n    del fields[:]", "fields"),
+]
+
+
+@pytest.mark.parametrize(("source", "parameter"), CHANGES)
+def test_a_rule_that_changes_something_is_found(source: str, parameter: str) -> None:
+    names: dict[str, Any] = {}
+    exec(compile(source, str(FOLDER / "planted.py"), "exec"), names)
+    given: list[Any] = [[(b"b", b""), (b"a", b"")]]
+    if "head" in source:
+        given.insert(0, get(HOST))
+    with watched() as watch:
+        names["rule"](*given)
+    assert watch.changed == watch.replaced == {Changed("planted.rule", parameter)}
