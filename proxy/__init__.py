@@ -49,7 +49,8 @@ with ``listen.server = "aiohttp"``, ``web.front`` has aiohttp's server in the pl
 - ``hub``, which puts the same parts together for the many upstreams of a JupyterHub
 - ``check``, what would keep labgate from serving; ``service``, what a running labgate tells of
   itself, and is told to do
-- ``certs``, certificates and their renewal; ``jupyter``, which launches and watches Jupyter
+- ``certs``, certificates and their renewal, which ``certificate_service`` looks after while labgate
+  runs; ``jupyter``, which launches and watches Jupyter
 - ``symptoms``, what goes wrong between a browser and Jupyter, in words; ``doctor``, which looks
   for it
 - ``errors`` and ``short_response``, which many of them raise and make; ``runtime``, what

@@ -10,7 +10,7 @@ from time import monotonic
 from proxy.access.lockout import Lockout
 from proxy.access.login_state import LoginState
 from proxy.builders import SharedResources, bind_ports
-from proxy.certs.service import CertificateService
+from proxy.certificate_service import CertificateService
 from proxy.certs.store import CertificateStore
 from proxy.config.settings import Settings
 from proxy.edge import Edge

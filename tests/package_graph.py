@@ -20,6 +20,7 @@ LAYERS = {
     "proxy": "the version, which anybody may show",
     "errors": "what ends a command, with its exit code: anybody may raise it",
     "rules": "pure decisions: values in, a value out",
+    "symptoms.mends": "what to change in other programs, in words",
     "symptoms": "what goes wrong with heads, in words, for whoever sees it",
     "runtime": "tasks, files, output and memory, as any program has them",
     "short_response": "an answer of labgate's own as a value",
@@ -33,9 +34,12 @@ LAYERS = {
     "cache": "static files of an upstream that http1 speaks to",
     "access": "who gets in; knows heads, but no connection",
     "certs": "certificates for tls, as the settings want them",
+    "certs.acme": "obtains some of them from a certificate authority",
+    "certificate_service": "watches and renews those in service while labgate runs",
     "observe": "what is reported: records, metrics of certificates, health by the settings",
     "inspector": "shows records to people",
     "web": "labgate's own pages: an upstream in this process, and the words of errors",
+    "web.front": "aiohttp's server towards clients, in the place of http1's",
     "proxying": "a request from its head to the end of its answer: access, upstream, records",
     "admin": "the inspector's page and API on listeners of its own; replays through the proxying",
     "jupyter": "launches Jupyter; nothing that serves requests needs it but app",
@@ -56,7 +60,14 @@ LAYERS = {
     "__main__": "starts cli",
 }
 """Packages, lowest first, each with the reason for its place; a module beside the packages is a
-package of one file. A package imports only those before it."""
+package of one file, and a folder in a package is one of its own. A package imports only those
+before it."""
+
+FOLDED = {
+    "doctor.judge": "reads the answers and makes the findings that doctor defines",
+    "doctor.probes": "asks with what doctor has for it; doctor.plan names every probe",
+}
+"""Folders that are one package with the one they are in, each with the reason."""
 
 
 class Import(NamedTuple):
@@ -68,8 +79,11 @@ class Import(NamedTuple):
 
 def package_of(module: str) -> str:
     """The package that a module belongs to, or the module itself where it is beside them."""
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 else module
+    name = module.removeprefix("proxy.")
+    folder = name.rpartition(".")[0]
+    if name in LAYERS or not folder:
+        return name
+    return folder.rpartition(".")[0] if folder in FOLDED else folder
 
 
 def imports_of(root: Path = ROOT) -> list[Import]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.package_graph import (
+    FOLDED,
     LAYERS,
     Import,
     circle,
@@ -35,6 +36,15 @@ def test_no_file_imports_itself_in_a_circle(imports: list[Import]) -> None:
 
 def test_no_package_imports_itself_in_a_circle(imports: list[Import]) -> None:
     assert circle(package_graph(imports)) == []
+
+
+def test_folders_of_one_package_would_be_a_circle(
+    imports: list[Import], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in list(FOLDED):
+        with monkeypatch.context() as patch:
+            patch.delitem(FOLDED, folder)
+            assert circle(package_graph(imports)), f"{folder} can be a package of its own"
 
 
 def test_every_layer_is_there(imports: list[Import]) -> None:
@@ -71,6 +81,8 @@ def test_a_new_package_needs_a_layer(tmp_path: Path) -> None:
     imports = imports_of(planted(tmp_path, {"new/file.py": "from proxy.low import x"}))
     assert imports == [Import("proxy.new.file", "proxy.low")]
     assert "new is in no layer yet" in violations(imports, ["low"])[0]
+    imports = imports_of(planted(tmp_path / "in", {"low/new/file.py": "from proxy.low import x"}))
+    assert "low.new is in no layer yet" in violations(imports, ["low"])[0]
 
 
 def test_circles_are_found(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Certificates: obtained, checked, put into service, replaced while labgate serves.
 
-In the order of a start:
+``proxy.certificate_service`` does that for a running labgate, with these, in the order of a start:
 
 - ``sources``             where the configuration says that certificates come from
 - ``development_ca``      a certificate authority for development on a laptop
@@ -10,7 +10,5 @@ In the order of a start:
 - ``store``               all certificates in service
 - ``status``              the status file for ``labgate cert show``
 - ``watch``               reloads files that have changed
-- ``renewal``             obtains and renews them while labgate serves
-- ``service``             looks after them while labgate runs, and replaces them at a reload
 - ``acme``                obtains and renews certificates by ACME
 """

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from proxy.access.login_state import LoginState
 from proxy.access.revoked_sessions import Revocation
 from proxy.builders import bind_ports
-from proxy.certs.service import CertificateService
+from proxy.certificate_service import CertificateService
 from proxy.certs.store import CertificateStore
 from proxy.config.settings import Settings
 from proxy.errors import StartError

@@ -1,6 +1,7 @@
 """The certificates of a running labgate: watched, renewed, and replaced by a reload.
 
-Tested by tests/certs/test_service.py and tests/certs/acme/test_maintain.py.
+Tested by tests/test_certificate_service.py, tests/certs/acme/test_maintain.py and
+tests/e2e/test_acme.py.
 """
 
 from __future__ import annotations
@@ -10,17 +11,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from proxy.certs.acme.certificate_request import certificate_request_of
+from proxy.certs.acme.solvers import TlsAlpnResponder
+from proxy.certs.sources import hosts_of, sources_of
+from proxy.certs.status import status_file
+from proxy.certs.store import CertificateStore
+from proxy.certs.watch import watch
 from proxy.config.settings import Settings
 from proxy.runtime.tasks import spawn
 from proxy.tls.context import Handshakes
-
-from .acme.certificate_request import certificate_request_of
-from .acme.solvers import TlsAlpnResponder
-from .renewal import renew_certificates
-from .sources import hosts_of, sources_of
-from .status import status_file
-from .store import CertificateStore
-from .watch import watch
 
 
 class CertificateService:
@@ -140,9 +139,16 @@ class CertificateService:
 
     def _start_renewal(self) -> None:
         if self._renews and self.is_running and self.store.managed[0].source.kind == "ACME":
-            self._renewal = spawn(renew_certificates(self._settings, self.store), "renewal")
+            self._renewal = spawn(_renew(self._settings, self.store), "renewal")
 
     def _cancel_renewal(self) -> None:
         if self._renewal is not None:
             self._renewal.cancel()
             self._renewal = None
+
+
+async def _renew(settings: Settings, store: CertificateStore) -> None:
+    """Obtain the certificate, and renew it from then on."""
+    from proxy.certs.acme.maintain import Renewer  # noqa: PLC0415  its libraries cost 0.3 s
+
+    await Renewer(certificate_request_of(settings), store).run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from proxy.certs.service import CertificateService
+from proxy.certificate_service import CertificateService
 from proxy.config.settings import Settings
 
 
