@@ -1,6 +1,6 @@
 """Asks for a secret at the terminal, without showing it and without blocking the event loop.
 
-Tested by tests/doctor.
+Tested by tests/cli/test_doctor.py.
 """
 
 from __future__ import annotations

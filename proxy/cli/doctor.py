@@ -1,6 +1,6 @@
 """``labgate doctor``: reads secrets, runs the examination, and prints what it found.
 
-Tested by tests/doctor.
+Tested by tests/cli/test_doctor.py and tests/doctor/test_servers.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What ``labgate doctor`` shows: each probe while it runs, then the findings.
 
-Tested by tests/doctor.
+Tested by tests/cli/test_doctor_report.py and tests/doctor/test_configurations.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``labgate doctor``: finds out why a Jupyter behind any proxy refuses requests.
 
-Tested by tests/doctor, mostly all together, on real proxies.
+Most of it is tested all together, on real proxies.
 
 - ``target``           the address that is examined, taken apart
 - ``examine``          runs the probes of the plan, and removes what they made

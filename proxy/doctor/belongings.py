@@ -1,4 +1,7 @@
-"""What the doctor makes in Jupyter to try things, and removes again whatever happens."""
+"""What the doctor makes in Jupyter to try things, and removes again whatever happens.
+
+Tested by tests/doctor/test_interrupted.py.
+"""
 
 from __future__ import annotations
 

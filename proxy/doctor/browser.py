@@ -1,6 +1,8 @@
 """Asks as the page of a Jupyter would: same Origin, Referer and cookies as a browser sends.
 
 Redirects are never followed, so secrets go to the address that was named and nowhere else.
+
+Tested by tests/doctor/test_secrets.py and tests/doctor/test_servers.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The state of one run: what the probes know of each other."""
+"""The state of one run: what the probes know of each other.
+
+Tested by tests/doctor/test_secrets.py and tests/doctor/test_servers.py.
+"""
 
 from __future__ import annotations
 

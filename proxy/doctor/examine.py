@@ -1,4 +1,7 @@
-"""Runs the probes one after another, and removes what they made."""
+"""Runs the probes one after another, and removes what they made.
+
+Tested by tests/doctor/test_secrets.py and tests/doctor/test_servers.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The WebSocket of a kernel, and questions to the kernel through it."""
+"""The WebSocket of a kernel, and questions to the kernel through it.
+
+Tested by tests/doctor/test_servers.py and tests/doctor/test_nginx.py.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 The binary form is ``v1.kernel.websocket.jupyter.org``: the number of offsets, the offsets (each
 in eight bytes, little-endian), then channel, header, parent header, metadata and content
 (``serialize_msg_to_ws_v1`` of jupyter_server).
+
+Tested by tests/doctor/test_servers.py and tests/doctor/test_nginx.py.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A probe whose need has found something, or could not be tried, is not tried: where Origin is
 refused, saving and kernels fail, too, and would only hide the one thing to mend.
+
+Tested by tests/doctor/test_nginx.py and tests/doctor/test_configurations.py.
 """
 
 from __future__ import annotations

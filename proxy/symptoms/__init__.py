@@ -14,6 +14,4 @@ looking at what passes; both tell it, and its mend, from here.
 - ``refused``      why labgate refused
 - ``forbidden``    which of Jupyter's checks answered 403 or 404
 - ``explain``      why a request got an error, whoever answered it
-
-Tested by tests/symptoms, all together.
 """

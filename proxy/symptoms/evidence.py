@@ -1,4 +1,7 @@
-"""What passed of one exchange, and what its heads say, read as Jupyter reads them."""
+"""What passed of one exchange, and what its heads say, read as Jupyter reads them.
+
+Tested by tests/symptoms/test_explain.py and tests/symptoms/test_forbidden.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Why something was refused: a symptom, and a sentence about this case."""
+"""Why something was refused: a symptom, and a sentence about this case.
+
+Tested by tests/symptoms/test_explain.py.
+"""
 
 from __future__ import annotations
 

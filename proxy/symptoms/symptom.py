@@ -1,4 +1,7 @@
-"""What a symptom is."""
+"""What a symptom is.
+
+Tested by tests/symptoms/test_model.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Uploads, downloads, buffers and compression."""
+"""Uploads, downloads, buffers and compression.
+
+Tested by tests/doctor/test_judge_transfers.py and tests/doctor/test_hostile.py.
+"""
 
 from __future__ import annotations
 

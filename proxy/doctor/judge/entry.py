@@ -1,4 +1,7 @@
-"""Whether Jupyter is there at all, judged by requests that need no login."""
+"""Whether Jupyter is there at all, judged by requests that need no login.
+
+Tested by tests/doctor/test_judge_entry.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The login, and the calls of a page that is logged in: Origin, XSRF, cookies."""
+"""The login, and the calls of a page that is logged in: Origin, XSRF, cookies.
+
+Tested by tests/doctor/test_judge_login.py.
+"""
 
 from __future__ import annotations
 

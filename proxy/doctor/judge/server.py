@@ -1,4 +1,7 @@
-"""Which proxy answers, as its own answers show, and whether it has had enough of them."""
+"""Which proxy answers, as its own answers show, and whether it has had enough of them.
+
+Tested by tests/doctor/test_judge_entry.py.
+"""
 
 from __future__ import annotations
 

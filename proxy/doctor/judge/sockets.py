@@ -1,4 +1,7 @@
-"""WebSockets: the handshake, the subprotocol, large messages and silence."""
+"""WebSockets: the handshake, the subprotocol, large messages and silence.
+
+Tested by tests/doctor/test_judge_transfers.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Uploads, downloads, and proxies that hold them back."""
+"""Uploads, downloads, and proxies that hold them back.
+
+Tested by tests/doctor/test_nginx.py and tests/doctor/test_hostile.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a page does: calls with Origin and the XSRF token, a session, a terminal, a file."""
+"""What a page does: calls with Origin and the XSRF token, a session, a terminal, a file.
+
+Tested by tests/doctor/test_configurations.py and tests/doctor/test_interrupted.py.
+"""
 
 from __future__ import annotations
 

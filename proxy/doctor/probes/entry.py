@@ -1,4 +1,7 @@
-"""Whether Jupyter is there at all: requests that need no login."""
+"""Whether Jupyter is there at all: requests that need no login.
+
+Tested by tests/doctor/test_nginx_configurations.py and tests/doctor/test_faults.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a page of another site may do with the login of whoever opens it."""
+"""What a page of another site may do with the login of whoever opens it.
+
+Tested by tests/doctor/test_configurations.py.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The login, its cookie, and the page that it opens."""
+"""The login, its cookie, and the page that it opens.
+
+Tested by tests/doctor/test_configurations.py and tests/doctor/test_hostile.py.
+"""
 
 from __future__ import annotations
 

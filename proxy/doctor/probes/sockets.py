@@ -1,4 +1,7 @@
-"""WebSockets: a kernel's, a terminal's, that of events; large messages, and silence."""
+"""WebSockets: a kernel's, a terminal's, that of events; large messages, and silence.
+
+Tested by tests/doctor/test_http2.py and tests/doctor/test_idle_timeout.py.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Lines for jupyter_server_config.py, checked with jupyter_server 2.21.
 
 In a container they are options: ``start-notebook.py --ServerApp.trust_xheaders=True``.
+
+Tested by tests/symptoms/test_mends.py.
 """
 
 from __future__ import annotations

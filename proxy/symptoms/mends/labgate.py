@@ -1,4 +1,7 @@
-"""Lines for labgate.toml, for the symptoms that labgate's own settings can cause."""
+"""Lines for labgate.toml, for the symptoms that labgate's own settings can cause.
+
+Tested by tests/symptoms/test_mends.py.
+"""
 
 from __future__ import annotations
 
