@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from h2 import events
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
+from hpack import HPACKError
 from hyperframe.frame import ExtensionFrame
 
 from proxy.http1.accepted_connection import AcceptingServer
@@ -140,7 +141,14 @@ class RequestReceiver:
         try:
             received = self._codec.receive_data(piece)
         except ProtocolError as error:
-            return Ending(None, str(error) or type(error).__name__)
+            reason = str(error) or type(error).__name__
+            if error.error_code == ErrorCodes.PROTOCOL_ERROR and isinstance(
+                error.__cause__, HPACKError
+            ):
+                # h2 has queued a GOAWAY with another code than RFC 9113 section 4.3 asks for.
+                self._codec.clear_outbound_data_buffer()
+                return Ending(ErrorCodes.COMPRESSION_ERROR, reason)
+            return Ending(None, reason)
         # h2 has closed these by now, whatever came before. A stream that was opened and reset
         # within these bytes never becomes a request.
         closed: set[int] = set()
