@@ -5,7 +5,9 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import trustme
 from cryptography import x509
@@ -14,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from proxy.certs.files import CertificatePair
+from proxy.certs.files import CertificatePair, load_pair
 from proxy.tls.context import Handshakes, pair_context
 
 AUTHORITY = trustme.CA()
@@ -35,6 +37,17 @@ def server_context(pairs: Sequence[CertificatePair], *, http2: bool = False) -> 
     handshakes = Handshakes(http2=http2)
     handshakes.serve([(pair.names, pair_context(pair.cert, pair.key)) for pair in pairs])
     return handshakes.context
+
+
+@cache
+def context_for(certificates: tuple[tuple[str, ...], ...]) -> ssl.SSLContext:
+    """A context with these certificates for both protocols; made once, because keys take time."""
+    with TemporaryDirectory() as folder:
+        pairs = [
+            load_pair(*pair(Path(folder) / str(index), *names))
+            for index, names in enumerate(certificates)
+        ]
+        return server_context(pairs, http2=True)
 
 
 def certificate_for(

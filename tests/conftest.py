@@ -48,8 +48,9 @@ OCCUPIED = pytest.StashKey[socket.socket]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--front aiohttp``: clients meet aiohttp's server instead of labgate's own protocol.
 
-    With ``--front http2`` each labgate offers HTTP/2, and every browser takes it; with
-    ``--front mounted`` it is a route of an aiohttp application.
+    With ``--front http2`` each labgate offers HTTP/2, which every browser takes, and tests that
+    write HTTP/1.1 to an edge in this process ask it through a gateway (tests/http2/gateway.py).
+    With ``--front mounted`` it is a route of an aiohttp application.
     """
     help_text = "what speaks HTTP with clients in this run: tests/fronts.py"
     parser.addoption("--front", choices=[*FRONTS], default=front(), help=help_text)

@@ -29,6 +29,7 @@ from proxy.rules.site import Site, WebOrigin, make_site
 from proxy.web.app import make_app
 from proxy.web.in_process import InProcessUpstream
 from tests.fronts import FRONTS, Mounted, front
+from tests.http2.gateway import Gateway
 
 PUBLIC = WebOrigin("https", "lab.example.org", 443)
 
@@ -150,7 +151,7 @@ async def edge(
     server: Http1Server = FRONTS[server_name or front()](
         dispatcher, plain_redirects=redirects, limits=limits
     )
-    if isinstance(server, Mounted):
+    if isinstance(server, (Mounted, Gateway)):
         await server.start()
     loop = asyncio.get_running_loop()
     listening = await loop.create_server(server, "127.0.0.1", 0)

@@ -13,6 +13,7 @@ from proxy.messages import Dispatch
 from proxy.net.limits import Limits
 from proxy.web.front.handler import ProxyHandler
 from proxy.web.front.server import AiohttpServer, server_options
+from tests.http2.gateway import Gateway
 
 
 class Mounted:
@@ -64,8 +65,7 @@ class Mounted:
 
 FRONTS: dict[str, Callable[..., Any]] = {
     "labgate": Http1Server,
-    # In a process of its own; in this one there is no TLS, and therefore no HTTP/2.
-    "http2": Http1Server,
+    "http2": Gateway,
     "aiohttp": AiohttpServer,
     "mounted": Mounted,
 }

@@ -14,7 +14,8 @@ from proxy.http2.request_receiver import MAX_EARLY_PRIORITIES
 from proxy.http2.settings import MAX_FRAME_BYTES
 from proxy.net.limits import DEFAULT_LIMITS
 from tests.http2 import frames
-from tests.http2.secured import RawClient, secured
+from tests.http2.raw_client import RawClient
+from tests.http2.secured import secured
 from tests.upstreams import OK, Visit, upstream
 
 OPEN = frames.PREFACE + frames.settings()

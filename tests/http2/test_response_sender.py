@@ -15,7 +15,8 @@ from proxy.net.limits import DEFAULT_LIMITS, new_request_limit
 from proxy.rules.decision import Refuse
 from proxy.rules.head import Field
 from tests.http2 import frames
-from tests.http2.secured import RawClient, secured
+from tests.http2.raw_client import RawClient
+from tests.http2.secured import secured
 from tests.upstreams import Visit, upstream
 
 SIZES = {b"/large": 200_000, b"/other": 200_000, b"/short": SHORT_BYTES}

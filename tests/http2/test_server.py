@@ -18,7 +18,8 @@ from proxy.rules.site import Site, WebOrigin, make_site
 from tests.certificates import AUTHORITY
 from tests.edges import edge, request
 from tests.http2 import frames
-from tests.http2.secured import NAME, SecuredEdge, secured
+from tests.http2.raw_client import NAME
+from tests.http2.secured import SecuredEdge, secured
 from tests.upstreams import OK, Upstream, says, upstream
 
 

@@ -17,7 +17,8 @@ from proxy.rules.head import RequestHead
 from proxy.short_response import plain
 from tests.edges import enforcing_timeouts
 from tests.http2 import frames
-from tests.http2.secured import LIMIT_SECONDS, SecuredEdge, secured
+from tests.http2.raw_client import LIMIT_SECONDS
+from tests.http2.secured import SecuredEdge, secured
 from tests.upstreams import OK, Visit, says, upstream
 from tests.wire.talk import Recorder
 

@@ -10,7 +10,8 @@ import pytest
 
 from proxy.http2.server_connection import Http2Connection
 from tests.http2 import frames
-from tests.http2.secured import RawClient, secured
+from tests.http2.raw_client import RawClient
+from tests.http2.secured import secured
 from tests.upstreams import upstream
 from tests.wire.corpus import filled, unescaped
 from tests.wire.http2_corpus import FramesCase, load
