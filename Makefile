@@ -1,7 +1,7 @@
 # make up      Jupyter on https://localhost:8443      (ARGS="--domain lab.example.org" for the real thing)
 # make test    the tests                               (ARGS="tests/rules -x" for some of them)
 # make test-all  the same, the doctor at many proxies, the image and whole services, and again
-#                with aiohttp's server in front
+#                with aiohttp's server in front, over HTTP/2 and in Firefox
 # make check   style and types
 # make bench   labgate beside nginx, Caddy, HAProxy …   (ARGS=--help for what it takes)
 # make mutants which changes of the code no test finds  (ARGS=rules for one folder; may take hours)
@@ -14,7 +14,7 @@ VENV ?= .venv
 ARGS ?=
 
 .DEFAULT_GOAL := up
-.PHONY: up test test-all test-proxies test-deployment test-jupyterhub test-aiohttp test-http2 check bench mutants lock
+.PHONY: up test test-all test-proxies test-deployment test-jupyterhub test-aiohttp test-http2 test-firefox check bench mutants lock
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
@@ -45,12 +45,14 @@ ON_AIOHTTP := --front aiohttp -m "not slow and not load and not docker and not d
 # What labgate answers on the wire as a route of somebody else's aiohttp application.
 MOUNTED := --front mounted --ignore tests/wire/test_http2.py tests/wire
 
-# What a browser does, with listen.http2.
-ON_HTTP2 := --front http2 -m "not slow and not load and not docker and not deployment" \
+# What a browser does, with listen.http2; and what tests ask in HTTP/1.1 that HTTP/2 can ask as
+# well, through a gateway.
+ON_HTTP2 := --front http2 -m "not slow and not load and not docker" \
+    tests/cache tests/compression tests/wire/test_responses.py \
     $(addprefix tests/e2e/test_,$(addsuffix .py,basic_auth bodies evil_page kosoku lab pages second \
-    stop websocket))
+    stop upgrade websocket))
 
-test-all: test test-proxies test-deployment test-jupyterhub test-aiohttp test-http2
+test-all: test test-proxies test-deployment test-jupyterhub test-aiohttp test-http2 test-firefox
 
 # What labgate doctor says of real proxies, and what becomes of the lines it gives. aiohttp's client
 # leaves a connection open in one of some hundred examinations, after its session was closed; why
@@ -76,6 +78,10 @@ test-aiohttp: $(VENV)/dev.stamp
 
 test-http2: $(VENV)/dev.stamp
 	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) $(ON_HTTP2) $(ARGS)
+
+# JupyterLab in Debian's firefox-esr, over HTTP/2 and HTTP/1.1; without it they are skipped.
+test-firefox: $(VENV)/dev.stamp
+	@exec $(VENV)/bin/python -m pytest -m firefox tests/e2e/test_firefox.py $(ARGS)
 
 check: $(VENV)/dev.stamp
 	@$(VENV)/bin/ruff check .

@@ -1,11 +1,12 @@
-"""JupyterLab in Firefox over HTTP/2: Debian's firefox-esr, spoken to in WebDriver BiDi.
+"""JupyterLab in Firefox: Debian's firefox-esr, spoken to in WebDriver BiDi.
 
-Run by name, because a browser more would take CI its time: ``pytest -m slow`` and this file.
+Run by name, because a browser more would take CI its time: ``make test-firefox``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -18,9 +19,12 @@ import aiohttp
 import pytest
 
 from tests.conftest import require
+from tests.e2e.conftest import SHOTS
 from tests.e2e.programs import TOKEN, Jupyter, Labgate, until
 
 PATIENCE_SECONDS = 120
+SHIFT, ENTER = "\ue008", "\ue007"
+"""https://w3c.github.io/webdriver/#keyboard-actions"""
 KERNELS = "fetch('/api/kernels').then(found => found.json())"
 OPEN = """
 all => new Promise(resolve => {
@@ -62,6 +66,20 @@ class Firefox:
         """Ask until it is true."""
         while not await self.evaluate(f"Promise.resolve({expression}).then(Boolean)"):  # noqa: ASYNC110  in a browser
             await asyncio.sleep(0.2)
+
+    async def type(self, text: str) -> None:
+        """Press the keys one after the other, and then Shift and Enter."""
+        pressed = [(kind, key) for key in text for kind in ("keyDown", "keyUp")]
+        pressed += [("keyDown", SHIFT), ("keyDown", ENTER), ("keyUp", ENTER), ("keyUp", SHIFT)]
+        keys = [{"type": kind, "value": key} for kind, key in pressed]
+        keyboard = {"type": "key", "id": "keyboard", "actions": keys}
+        await self.command("input.performActions", context=self._tab, actions=[keyboard])
+
+    async def shoot(self, name: str) -> None:
+        """A picture for people, in the folder git ignores."""
+        picture = await self.command("browsingContext.captureScreenshot", context=self._tab)
+        SHOTS.mkdir(exist_ok=True)
+        (SHOTS / f"{name}.png").write_bytes(base64.b64decode(picture["data"]))
 
     async def command(self, method: str, **params: Any) -> dict[str, Any]:
         number = next(self._numbers)
@@ -106,14 +124,15 @@ async def firefox(folder: Path) -> AsyncIterator[Firefox]:
         await process.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.firefox
 @pytest.mark.jupyter
 @pytest.mark.usefixtures("jupyterlab")
-async def test_lab_in_firefox(tmp_path: Path) -> None:
-    """Requests over HTTP/2, the kernel's WebSockets over HTTP/1.1."""
+@pytest.mark.parametrize(("http2", "protocol"), [("true", "h2"), ("false", "http/1.1")])
+async def test_lab_in_firefox(http2: str, protocol: str, tmp_path: Path) -> None:
+    """Requests over HTTP/2 where it is on, the kernel's WebSockets over HTTP/1.1."""
     jupyter = Jupyter(tmp_path)
-    http2 = {"LABGATE_LISTEN__HTTP2": "true"}
-    labgate = Labgate(tmp_path, "serve", "--upstream", jupyter.upstream, environment=http2)
+    environment = {"LABGATE_LISTEN__HTTP2": http2}
+    labgate = Labgate(tmp_path, "serve", "--upstream", jupyter.upstream, environment=environment)
     await asyncio.to_thread(jupyter.start)
     try:
         await asyncio.to_thread(labgate.start)
@@ -122,17 +141,21 @@ async def test_lab_in_firefox(tmp_path: Path) -> None:
             card = "document.querySelector('.jp-LauncherCard[data-category=Notebook]')"
             await browser.until(card)
             await browser.evaluate(f"{card}.click()")
-            await browser.until("document.querySelector('.jp-Notebook .jp-Cell')")
-            await browser.until(
-                "fetch('/api/kernels').then(found => found.json()).then(all => all[0])"
-            )
+            cell = "document.querySelector('.jp-Notebook .jp-Cell .cm-content')"
+            await browser.until(cell)
+            await browser.until(f"{KERNELS}.then(all => all[0]?.execution_state === 'idle')")
+            await browser.evaluate(f"{cell}.focus()")
+            await browser.type("6 * 7")
+            output = "document.querySelector('.jp-OutputArea-output')"
+            await browser.until(f"{output}?.innerText.trim() === '42'")
+            await browser.shoot(f"firefox-{protocol.replace('/', '-')}")
             opened = await browser.evaluate(f"{KERNELS}.then({OPEN})")
             assert opened == "open"
             spoken = await browser.evaluate(
                 "[...new Set(performance.getEntriesByType('resource')"
                 ".map(one => one.nextHopProtocol).filter(one => one))].join()"
             )
-            assert spoken == "h2"
+            assert spoken == protocol
         tunnel = re.compile(r'/api/kernels/\S+/channels\S*" 101 ')
         await asyncio.to_thread(until, lambda: tunnel.search(labgate.log), "no WebSocket ended")
         assert " ERROR " not in labgate.log

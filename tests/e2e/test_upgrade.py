@@ -1,5 +1,7 @@
 """A Jupyter that is upgraded behind a running labgate never leaves a page of two versions.
 
+``make test-http2`` runs it over HTTP/2 as well.
+
 The worst of an upgrade is a file of another content under the same name that Jupyter called
 immutable. Such are the entries of extensions whose builds put no hash into their names.
 """
@@ -16,6 +18,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.e2e.conftest import PATIENCE_MS, shoot
 from tests.e2e.programs import TOKEN, Jupyter, Labgate, until
+from tests.fronts import front
 
 pytestmark = [
     pytest.mark.deployment,
@@ -81,6 +84,9 @@ def visit(browser: Browser, labgate: Labgate) -> str:
 
 def version(page: Page) -> str:
     page.locator(".jp-LauncherCard").first.wait_for(timeout=PATIENCE_MS)
+    navigation = "performance.getEntriesByType('navigation')[0]"
+    spoken = page.evaluate(f"{navigation}.nextHopProtocol")
+    assert spoken == ("h2" if front() == "http2" else "http/1.1")
     found = page.evaluate("window.dated")
     assert isinstance(found, str)
     return found
