@@ -178,9 +178,9 @@ def test_success_is_activity_and_errors_and_redirects_are_not(
 def test_the_end_of_a_response_is_activity_and_its_begin_is_not(proxy: RunningProxy) -> None:
     with raw_target() as target:
         proxy.api("POST", "/x", {"target": target.url})
+        before = proxy.past_activity("/x")
         client = RawClient(proxy.port, b"GET /x HTTP/1.1\r\nHost: h\r\n\r\n")
         server, _ = target.accept()
-        before = proxy.past_activity("/x")
         server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
         client.read_until(b"half")
         assert proxy.activity("/x") == before
