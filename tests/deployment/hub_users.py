@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect, sync_playwright
 
 from tests.conftest import require
 from tests.deployment.jupyterhub import NAME, PASSWORD, PLAIN, JupyterHub, Kind
@@ -61,7 +61,9 @@ class User:
     Attributes:
         name: Also the Hub's name for them.
         page: Where they work.
+        origin: That of their server.
         server: The address of their server.
+        lost: The addresses of the WebSockets of the page that were closed.
 
     Args:
         browser: Any; the user gets cookies of their own in it.
@@ -77,7 +79,12 @@ class User:
         )
         context.set_default_timeout(PATIENCE_MS)
         self.name, self.page = name, context.new_page()
-        self._hub, self.server = hub, f"{server}/user/{name}"
+        self._hub, self.origin, self.server = hub, server, f"{server}/user/{name}"
+        self.lost: list[str] = []
+        self.page.on("websocket", lambda opened: opened.on("close", self._note_lost))
+
+    def _note_lost(self, closed: WebSocket) -> None:
+        self.lost.append(closed.url)
 
     def log_in(self) -> None:
         """By the Hub's form; the Hub begins to start the server."""
@@ -107,6 +114,10 @@ class User:
         type_and_run(self.page, f"print('{word}', kept + 1)")
         expect(self.page.get_by_text(f"{word} 42", exact=True)).to_be_visible()
 
+    def is_undisturbed(self) -> bool:
+        """Whether Lab has asked nothing, and no WebSocket was closed since ``lost`` was emptied."""
+        return self.page.locator(".jp-Dialog").count() == 0 and not self.lost
+
     def dismiss_questions(self) -> None:
         """From now on say no when Lab asks whether to start the server anew.
 
@@ -128,17 +139,17 @@ class User:
         self._type_in_terminal(word)
         expect(_terminal(self.page)).to_contain_text(f"{word}-42-{self.name}")
 
-    def use_terminal_again(self) -> None:
+    def use_terminal_again(self, word: str = "again") -> None:
         """After a cut: the same shell, once Lab has connected to it; until then keys are lost."""
         # A shell may give its tab any name.
         tabs = self.page.locator("#jp-main-dock-panel .lm-TabBar-tab")
         tabs.filter(has_not_text=WORK).click()
         deadline = monotonic() + PATIENCE_MS / 1000
         while True:
-            self._type_in_terminal("again")
+            self._type_in_terminal(word)
             try:
                 expect(_terminal(self.page)).to_contain_text(
-                    f"again-42-{self.name}", timeout=RETRY_MS
+                    f"{word}-42-{self.name}", timeout=RETRY_MS
                 )
             except AssertionError:
                 if monotonic() > deadline:

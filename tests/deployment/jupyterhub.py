@@ -20,12 +20,14 @@ import psutil
 
 from tests.certificates import pair
 from tests.conftest import require
-from tests.e2e.programs import ROOT, free_port, until
-from tests.hub.running import LABGATE
+from tests.e2e.programs import free_port, until
 
 START_SECONDS = 120.0
 PASSWORD = "two users, one password"
 NAME = "hub.example.test"
+LABGATE = Path(sys.executable).parent / "labgate"
+COMMAND = 'c.ConfigurableHTTPProxy.command = ["labgate", "hub"]'
+"""The line of .github/JUPYTERHUB.md."""
 PACKAGES = ("jupyterhub>=5,<7", "jupyterhub-idle-culler>=1.4", "dockerspawner>=13")
 
 CONFIGURATION = """
@@ -104,6 +106,9 @@ class JupyterHub:
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
+        require(LABGATE.exists(), f"no {LABGATE}", "make .venv/dev.stamp")
+        (self.folder / "bin").mkdir()
+        (self.folder / "bin/labgate").symlink_to(LABGATE)
         if self.kind.public_tls:
             self.cert, self.key = pair(self.folder / "public", NAME, f"*.{NAME}")
 
@@ -143,13 +148,17 @@ class JupyterHub:
 
     @property
     def environment(self) -> dict[str, str]:
-        path = f"{self.programs}:{os.environ['PATH']}"
+        """What an administrator has: the programs in ``PATH``, and a home; nothing of labgate's."""
+        others = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("LABGATE_", "PYTHON", "XDG_"))
+        }
         return {
-            **os.environ,
-            "PATH": path,
-            "PYTHONPATH": str(ROOT),
+            **others,
+            "PATH": f"{self.folder / 'bin'}:{self.programs}:{os.environ['PATH']}",
+            "HOME": str(self.folder),
             "CONFIGPROXY_AUTH_TOKEN": self.token,
-            "LABGATE_STATE__FOLDER": str(self.folder / "state"),
         }
 
     def start(self, *arguments: str) -> None:
@@ -225,7 +234,7 @@ class JupyterHub:
 @contextmanager
 def running_hub(hub: JupyterHub) -> Iterator[JupyterHub]:
     """The Hub until the end, with a proxy that it starts itself."""
-    hub.more.append(f"c.ConfigurableHTTPProxy.command = {list(LABGATE)}")
+    hub.more.append(COMMAND)
     hub.configure()
     try:
         hub.start()

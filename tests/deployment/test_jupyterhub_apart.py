@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.deployment.external_proxy import running_apart
-from tests.deployment.hub_users import chromium, local_hub, see_nothing_of, users_of, work
+from tests.deployment.external_proxy import ExternalProxy, running_apart
+from tests.deployment.hub_users import User, chromium, local_hub, see_nothing_of, users_of, work
 from tests.deployment.jupyterhub import Kind, running_hub
 
 pytestmark = [pytest.mark.chromium, pytest.mark.jupyter]
@@ -22,25 +22,56 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="module")
+def proxy(jupyterhub: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExternalProxy]:
+    """By subdomain, with TLS towards browsers and between all programs, and checks at the edge."""
+    hub = local_hub(
+        jupyterhub,
+        tmp_path_factory.mktemp("apart"),
+        Kind(by_host=True, public_tls=True, internal_tls=True),
+    )
+    with running_apart(hub, "--public-origin", hub.url()) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def users(proxy: ExternalProxy, browser: Browser) -> tuple[User, User]:
+    """Each with a notebook, in which a cell was run, and a terminal."""
+    users = users_of(proxy.hub, browser)
+    work(users)
+    return users
+
+
+@pytest.mark.deployment
+def test_nobody_is_let_into_the_server_of_another(users: tuple[User, User]) -> None:
+    ada, bob = users
+    see_nothing_of(bob, ada)
+
+
+@pytest.mark.deployment
+def test_an_upgrade_interrupts_nobody(proxy: ExternalProxy, users: tuple[User, User]) -> None:
+    for user in users:
+        user.lost.clear()
+    proxy.upgrade()
+    for user in users:
+        user.use_kernel_again("upgraded")
+        user.use_terminal_again("upgraded")
+        assert user.is_undisturbed(), user.lost
+
+
 @pytest.mark.deployment
 def test_a_proxy_that_crashed_needs_no_hub_to_go_on(
-    jupyterhub: Path, browser: Browser, tmp_path: Path
+    proxy: ExternalProxy, users: tuple[User, User]
 ) -> None:
-    """By subdomain, with TLS towards browsers and between all programs."""
-    hub = local_hub(jupyterhub, tmp_path, Kind(by_host=True, public_tls=True, internal_tls=True))
-    with running_apart(hub) as proxy:
-        ada, bob = users_of(hub, browser)
-        work([ada, bob])
-        see_nothing_of(bob, ada)
-        assert hub.process is not None
-        hub.process.send_signal(signal.SIGSTOP)
-        proxy.kill()
-        proxy.start()
-        for user in (ada, bob):
-            user.dismiss_questions()
-        for user in (ada, bob):
-            user.use_kernel_again()
-            user.use_terminal_again()
+    assert proxy.hub.process is not None
+    proxy.hub.process.send_signal(signal.SIGSTOP)
+    proxy.kill()
+    proxy.start()
+    for user in users:
+        user.dismiss_questions()
+    for user in users:
+        user.use_kernel_again()
+        user.use_terminal_again()
 
 
 @pytest.mark.jupyterhub
