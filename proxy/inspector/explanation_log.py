@@ -9,6 +9,7 @@ import logging
 from time import monotonic
 
 from proxy.inspector.exchange import Exchange
+from proxy.runtime.last_problems import OF_ONE_REQUEST
 from proxy.runtime.log_throttle import LogThrottle
 
 log = logging.getLogger("labgate")
@@ -38,4 +39,5 @@ class ExplanationLog:
             exchange.target,
             exchange.number,
             f"; {held_back} more since the last such line" if held_back else "",
+            extra=OF_ONE_REQUEST,
         )

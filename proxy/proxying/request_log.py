@@ -10,6 +10,7 @@ from proxy.observe.record import Record
 from proxy.proxying.router import Route
 from proxy.rules.decision import Refuse
 from proxy.rules.redaction import printable, redact, redact_target
+from proxy.runtime.last_problems import OF_ONE_REQUEST
 from proxy.runtime.log_format import Facts, facts
 from proxy.runtime.log_throttle import LogThrottle
 
@@ -50,7 +51,7 @@ class RequestLog:
             _request(record),
             hint,
             f"; {suppressed} more since the last such line" if suppressed else "",
-            extra={**_facts(record)},
+            extra={**_facts(record), **OF_ONE_REQUEST},
         )
 
     def rejected(self, peer: str, route: Route) -> None:

@@ -1,4 +1,4 @@
-"""The last warnings and errors that were logged, for ``labgate status``."""
+"""The last warnings and errors of labgate's own that were logged, for ``labgate status``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from dataclasses import dataclass
 
 MAX_PROBLEMS = 10
 MAX_TEXT_CHARACTERS = 500
+
+_ONE_REQUEST = "labgate_one_request"
+OF_ONE_REQUEST = {_ONE_REQUEST: True}
+"""For ``extra`` of a log call: it warns of one client's request, and nothing is wrong with labgate.
+
+Anybody can send such requests by the thousand, and ``labgate doctor`` does: they would push out
+what the operator has to know.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,8 @@ class LastProblems(logging.Handler):
         self.kept: deque[LoggedProblem] = deque(maxlen=MAX_PROBLEMS)
 
     def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, _ONE_REQUEST, False):
+            return
         try:
             text = record.getMessage().split("\n", 1)[0][:MAX_TEXT_CHARACTERS]
         except Exception:

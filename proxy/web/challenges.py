@@ -13,6 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from proxy.rules.decide import NO_CHALLENGE
+from proxy.runtime.last_problems import OF_ONE_REQUEST
 from proxy.web.errors import error_response
 from proxy.web.request_head import CLIENT_FIELD
 
@@ -36,7 +37,8 @@ def challenge_file(folders: Sequence[Path]) -> Handler:
         status, rule, sentence = NO_CHALLENGE.status, NO_CHALLENGE.rule, NO_CHALLENGE.sentence
         client = request.headers.get(CLIENT_FIELD, "")
         # The token is quoted: whoever asks may have written anything into it.
-        log.warning("refused %d by rule %s: no file for %r from %s", status, rule, token, client)
+        message = "refused %d by rule %s: no file for %r from %s"
+        log.warning(message, status, rule, token, client, extra=OF_ONE_REQUEST)
         return error_response(request, status, rule, sentence)
 
     return answer

@@ -16,6 +16,7 @@ from tests.doctor.conftest import Start
 from tests.doctor.examinations import examined, identifiers
 from tests.doctor.test_secrets import labgate_doctor
 from tests.e2e.programs import PASSWORD, Jupyter, Labgate, until
+from tests.e2e.test_status import status
 
 pytestmark = [
     pytest.mark.proxies,
@@ -49,8 +50,10 @@ async def test_nothing_is_found_at_labgate(jupyter: Jupyter, tmp_path: Path) -> 
             silence_seconds=1,
             upload_bytes=50_000_000,
         )
+        problems = status(labgate)["problems"]
     assert report.findings == []
     assert report.untried == {}
+    assert problems == []
 
 
 async def test_nothing_is_found_without_a_proxy(jupyter: Jupyter) -> None:

@@ -5,6 +5,7 @@ import logging
 from proxy.runtime.last_problems import (
     MAX_PROBLEMS,
     MAX_TEXT_CHARACTERS,
+    OF_ONE_REQUEST,
     keep_last_problems,
     last_problems,
 )
@@ -31,3 +32,11 @@ def test_the_last_ones_are_kept() -> None:
     kept = last_problems()
     assert len(kept) == MAX_PROBLEMS
     assert kept[-1].text == f"number {MAX_PROBLEMS + 2}"
+
+
+def test_what_is_wrong_with_one_request_pushes_no_problem_out() -> None:
+    keep_last_problems()
+    log.error("the certificate cannot be renewed")
+    for number in range(MAX_PROBLEMS):
+        log.warning("refused %d", number, extra=OF_ONE_REQUEST)
+    assert last_problems()[-1].text == "the certificate cannot be renewed"
