@@ -35,4 +35,5 @@
 - ``confirm``        asks a yes-or-no question at the terminal
 - ``ask_secret``     asks for a secret at the terminal
 - ``typed_line``     reads what is typed, without blocking the event loop
+- ``folded``         text for a terminal, folded between words
 """

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from proxy.cli.doctor_authority import signed_by
 from proxy.cli.doctor_unreachable import remedy
+from proxy.cli.folded import folded
 from proxy.doctor.finding import Finding, Report
 from proxy.doctor.plan import PLAIN_HTTP, Probe
 from proxy.symptoms.model import Severity, joined
@@ -25,7 +26,7 @@ from proxy.symptoms.model import Severity, joined
 NAMES = {
     "nginx": "nginx",
     "caddy": "the Caddyfile",
-    "traefik": "Traefik's dynamic configuration",
+    "traefik": "Traefik",
     "haproxy": "haproxy.cfg",
     "apache": "Apache",
     "jupyter": "jupyter_server_config.py",
@@ -143,46 +144,42 @@ def print_report(report: Report, shown: MendsShown) -> None:
         signed = shown.signs(finding)
         if signed:
             trust = "Import the development CA of this labgate in browsers; to go on here:"
-            console.print(Text(f"   Mend      {trust}\n"))
+            _print_labelled(console, "Mend", trust, columns)
+            console.print()
             console.out(f"--ca {quote(str(shown.authority))}\n", highlight=False)
         if servers:
             _print_mends(console, finding, servers, columns)
         elif finding.id == "unreachable" and shown.silent is not None:
-            lines = textwrap.wrap(
-                remedy(finding.facts),
-                columns - 13,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            console.print(Text("   Mend      " + f"\n{' ' * 13}".join(lines) + "\n"))
+            _print_labelled(console, "Mend", remedy(finding.facts), columns)
+            console.print()
         elif not signed:
             start = "Start one with `labgate up`, or name the address: `labgate doctor URL`."
-            console.print(Text(f"   Mend      {start}\n"))
+            _print_labelled(console, "Mend", start, columns)
+            console.print()
     trustable = any(shown.signs(finding) for finding in report.findings)
     for sentence in _summary(report, trustable=trustable):
-        for line in textwrap.wrap(sentence, columns, break_long_words=False):
+        for line in folded(sentence, columns):
             console.print(Text(line))
 
 
 def _print_finding(console: Console, number: int, finding: Finding, columns: int) -> None:
     style = _STYLES[finding.symptom.severity]
-    title = textwrap.fill(
-        finding.symptom.title + ".", columns, initial_indent=f"{number}. ", subsequent_indent="   "
-    )
-    console.print(Text(title, style))
+    title = f"\n{' ' * 3}".join(folded(f"{finding.symptom.title}.", columns - 3))
+    console.print(Text(f"{number}. {title}", style))
     for label, value in (
         ("Found", ", ".join([f"{finding.id} ({finding.symptom.severity})", *_fault(finding)])),
         ("Sent", finding.sent),
         ("Received", finding.received),
         ("Why", finding.symptom.check),
     ):
-        indent = " " * (3 + LABEL_COLUMNS)
-        lines = textwrap.wrap(value, max(columns - len(indent), 30), break_long_words=False)
-        first, *rest = lines or [""]
-        console.print(Text.assemble("   ", (f"{label:{LABEL_COLUMNS}}", "dim"), first))
-        for line in rest:
-            console.print(Text(indent + line))
+        _print_labelled(console, label, value, columns)
     console.print()
+
+
+def _print_labelled(console: Console, label: str, text: str, columns: int) -> None:
+    for line in folded(text, columns - 3 - LABEL_COLUMNS):
+        console.print(Text.assemble("   ", (f"{label:{LABEL_COLUMNS}}", "dim"), line))
+        label = ""
 
 
 def _fault(finding: Finding) -> list[str]:

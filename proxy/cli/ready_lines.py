@@ -10,10 +10,10 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
 from typing import TextIO
 from urllib.parse import quote
 
+from proxy.cli.folded import folded
 from proxy.config.routes import served_routes
 from proxy.config.settings import Settings
 from proxy.jupyter.launcher import Launched, Login
@@ -187,15 +187,13 @@ def ready_facts(lines: list[tuple[str, str]]) -> dict[str, str]:
 
 def _folded(lines: list[tuple[str, str]], columns: int) -> list[tuple[str, str]]:
     """The lines, none longer than the terminal is wide unless a single word is."""
-    width = max(columns - len(f"  {'':<8} "), 20)
-    folded: list[tuple[str, str]] = []
+    width = columns - len(f"  {'':<8} ")
+    shown: list[tuple[str, str]] = []
     for label, text in lines:
-        parts = wrap(text, width, break_long_words=False, break_on_hyphens=False)
-        if not label or not parts:
-            parts = [text]
-        folded.append((label, parts[0]))
-        folded += [("", part) for part in parts[1:]]
-    return folded
+        first, *rest = folded(text, width) if label else [text]
+        shown.append((label, first))
+        shown += [("", part) for part in rest]
+    return shown
 
 
 def _styled() -> bool:

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from proxy.certs.status import SOON_DAYS
+from proxy.cli.folded import folded
 from proxy.service.state_text import count
 
 Status = dict[str, Any]
@@ -22,14 +22,15 @@ Line = tuple[str, str, str]
 
 
 def print_status(status: Status, now: datetime, console: Console | None = None) -> None:
-    """Print the table."""
+    """Print the table; it is folded between words, so that an address can be copied whole."""
     console = console or Console(highlight=False)
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for label, text, style in lines_of(status, now):
-        table.add_row(label, Text(text, style))
-    console.print(table)
+    lines = lines_of(status, now)
+    indent = max(len(label) for label, _, _ in lines) + 2
+    for label, text, style in lines:
+        for number, part in enumerate(folded(text, console.width - indent)):
+            shown = "" if number else label
+            line = Text.assemble((f"{shown:<{indent}}", "bold"), (part, style))
+            console.print(line, soft_wrap=True)
 
 
 def lines_of(status: Status, now: datetime) -> list[Line]:

@@ -77,6 +77,19 @@ def test_all_servers(server: str, mend_for: str, capsys: pytest.CaptureFixture[s
     assert [server for server in ORIGIN.mends if not whole(server, out)] == []
 
 
+@pytest.mark.parametrize("width", [30, 40, 55])
+def test_no_name_is_broken_at_its_hyphens(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    sent = "GET /api/events/subscribe with Sec-WebSocket-Protocol, X-Forwarded-Proto: https"
+    finding = Finding("extended-connect", "Sec-WebSocket-Protocol", sent, "the stream was reset")
+    words = set(printed(report(finding, needed="needs http2-socket"), capsys).split())
+    for text in (finding.symptom.title, finding.symptom.check, sent):
+        assert set(text.split()) - words <= {finding.symptom.title.split()[-1]}
+    assert "extended-connect." in words
+
+
 def test_nothing_found(capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(report(silence="70 s: --long"), capsys)
     told = "Nothing is wrong at https://lab.example.org/ (2 probes). Not tried: 70 s: --long."

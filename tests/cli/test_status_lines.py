@@ -149,6 +149,17 @@ def test_the_table_fits_a_narrow_terminal() -> None:
     assert "Address    https://lab.example.org" in [line.rstrip() for line in lines]
 
 
+def test_no_word_is_broken_however_narrow_the_terminal_is() -> None:
+    folder = "/home/ada/.local/state/labgate-of-a-long-name/jupyter"
+    jupyter = STATUS["jupyter"] | {"reason": f"{folder} is full"}
+    for columns in (24, 40, 60):
+        stream = io.StringIO()
+        console = Console(file=stream, width=columns, highlight=False)
+        print_status(STATUS | {"jupyter": jupyter}, NOW, console)
+        words = stream.getvalue().split()
+        assert {f"({folder}", "https://lab.example.org", "labgate.service,"} <= set(words)
+
+
 SPANS = [(0, "0 s"), (59, "59 s"), (3600, "1 h 0 min"), (90061, "1 d 1 h")]
 
 
