@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from dataclasses import replace
 from functools import partial
@@ -52,6 +53,15 @@ async def test_straight_to_jupyter(page: Page, jupyter: Upstream) -> None:
     one = await page.get(f"exchanges/{answer['number']}")
     assert (one["status"], one["outcome"]) == (200, "replayed to Jupyter")
     assert "typed" not in str(one)
+
+
+async def test_it_is_logged_without_its_secrets(
+    page: Page, jupyter: Upstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "labgate")
+    await page.post(PATH, GET | {"target": "/api?token=typed", "token": "typed"})
+    assert caplog.messages == ["replaying exchange 1: GET /api?token=[redacted]"]
+    assert b"GET /api?token=typed " in jupyter.heads
 
 
 async def test_labgates_own_token(page: Page, jupyter: Upstream) -> None:
