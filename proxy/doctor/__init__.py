@@ -8,6 +8,7 @@ Most of it is tested all together, on real proxies.
 - ``examination``      the state of one run: what the probes know of each other
 - ``probes``           each asks, and hands the answer to its judgement
 - ``browser``          asks as the page of a Jupyter would
+- ``open_sockets``     its connections, none of which outlives it
 - ``secret_values``    removes secrets from what is shown; pure
 - ``raw``              requests byte by byte, which no client library would send
 - ``http2``            a WebSocket handshake over HTTP/2

@@ -7,7 +7,6 @@ Tested by tests/doctor/test_secrets.py and tests/doctor/test_servers.py.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from yarl import URL
 from proxy import __version__
 
 from .answer import Answer, set_cookies
+from .open_sockets import OpenSockets
 from .raw import FAILURES, exchange, in_words
 from .secret_values import SecretValues
 from .target import Target
@@ -53,6 +53,7 @@ class Browser:
         self.cookies: dict[str, str] = {}
         self.secrets = SecretValues()
         self.answers: list[Answer] = []
+        self.open_sockets = OpenSockets()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -72,7 +73,9 @@ class Browser:
     def _connector(self) -> aiohttp.BaseConnector:
         if self.target.socket:
             return aiohttp.UnixConnector(self.target.socket, limit=0)
-        return aiohttp.TCPConnector(ssl=self.tls or True, limit=0)
+        return aiohttp.TCPConnector(
+            ssl=self.tls or True, limit=0, socket_factory=self.open_sockets.make
+        )
 
     async def __aexit__(
         self,
@@ -81,8 +84,7 @@ class Browser:
         trace: TracebackType | None,
     ) -> None:
         await self.session.close()
-        # A transport is closed in the event loop's next turn, which may be its last.
-        await asyncio.sleep(0)
+        await self.open_sockets.close()
 
     @property
     def session(self) -> aiohttp.ClientSession:
