@@ -54,12 +54,9 @@ ON_HTTP2 := --front http2 -m "not slow and not load and not docker" \
 
 test-all: test test-proxies test-deployment test-jupyterhub test-aiohttp test-http2 test-firefox
 
-# What labgate doctor says of real proxies, and what becomes of the lines it gives. aiohttp's client
-# leaves a connection open in one of some hundred examinations, after its session was closed; why
-# is not known. The command ends then, but here the warning would be a failure.
+# What labgate doctor says of real proxies, and what becomes of the lines it gives.
 test-proxies: $(VENV)/dev.stamp
-	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) -m proxies \
-	    -W ignore::pytest.PytestUnraisableExceptionWarning tests/doctor $(ARGS)
+	@exec $(VENV)/bin/python -m pytest $(AT_ONCE) -m proxies tests/doctor $(ARGS)
 
 # What needs a Docker Engine: Jupyter in containers, the image, and labgate as a part of whole
 # services: systemd, compose, JupyterHub.
@@ -144,7 +141,7 @@ lock: $(VENV)/lock/bin/uv
 	@$(COMPILE) pyproject.toml -c .ci/dev.lock --no-annotate -o .ci/runtime.lock
 	@printf 'hatchling\neditables\n' | $(COMPILE) - -c .ci/dev.lock --no-annotate -o .ci/build.lock
 	@printf 'mutmut\n' | $(COMPILE) - -c .ci/dev.lock --no-annotate -o .ci/mutants.lock
-	@printf 'sslyze\ncertbot\nmitmproxy\nnodejs-wheel-binaries\n' | $(COMPILE) - --no-annotate -o .ci/tools.lock
+	@printf 'sslyze\ncertbot\nmitmproxy\nnodejs-wheel-binaries\ntraefik-bin\n' | $(COMPILE) - --no-annotate -o .ci/tools.lock
 
 $(VENV)/lock/bin/uv: | $(VENV)/made.stamp
 	@'$(PYTHON)' -m venv $(VENV)/lock

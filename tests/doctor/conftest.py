@@ -11,7 +11,8 @@ import pytest
 from tests.doctor.certificates import Certificates
 from tests.doctor.configuration import Configuration
 from tests.doctor.leftovers import leftovers
-from tests.doctor.proxies import Proxy, proxy
+from tests.doctor.proxies import proxy
+from tests.doctor.proxy_program import Proxy
 from tests.e2e.programs import Jupyter
 
 

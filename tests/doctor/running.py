@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from proxy.symptoms.mends import EXAMPLES
 from tests.doctor.configuration import Configuration
 from tests.doctor.configurations import WRONG, first_of_each_symptom
 from tests.doctor.conftest import Start
-from tests.doctor.proxies import Proxy
+from tests.doctor.proxy_program import Proxy
 from tests.e2e.programs import ROOT, TOKEN
 
 
@@ -29,10 +30,14 @@ class Run:
         return [finding["id"] for finding in self.report["findings"]]
 
     @property
+    def mends(self) -> list[dict[str, str]]:
+        """Of each finding."""
+        return [finding["mend"] for finding in self.report["findings"]]
+
+    @property
     def mend(self) -> dict[str, str]:
         """Of the first finding."""
-        mend: dict[str, str] = self.report["findings"][0]["mend"]
-        return mend
+        return self.mends[0]
 
     def __str__(self) -> str:
         return json.dumps(self.report, indent=2)
@@ -67,29 +72,44 @@ NOT_MENDED_BY_PASTING = {
 }
 
 
-def check(name: str, start: Start) -> None:
-    """A wrong configuration has its finding and no other, and none with the finding's lines."""
+def check(name: str, start: Start, *, mends: bool = True) -> None:
+    """A wrong configuration has its finding and no other, and none with the finding's lines.
+
+    Args:
+        name: Of the configuration.
+        start: The fixture.
+        mends: Whether the lines are pasted, too.
+    """
     configuration, symptom = WRONG[name]
     proxy = start(configuration)
     wrong = examine(proxy)
     assert wrong.found == [symptom], wrong
-    if symptom not in NOT_MENDED_BY_PASTING and name in first_of_each_symptom():
-        proxy.restart(mended(proxy, wrong))
+    if mends and symptom not in NOT_MENDED_BY_PASTING and name in first_of_each_symptom():
+        proxy.restart(mended(proxy, wrong.mend))
         right = examine(proxy)
         assert right.found == [], right
 
 
-def mended(proxy: Proxy, run: Run) -> Configuration:
-    """With the first finding's mend; its reader fills in what nobody else could know."""
+def mended(proxy: Proxy, *mends: Mapping[str, str]) -> Configuration:
+    """With these mends; their reader fills in what nobody else could know."""
+    configuration = proxy.configuration
+    for mend in mends:
+        configuration = configuration.pasted(filled_in(proxy, mend[proxy.name]))
+    return configuration
+
+
+def filled_in(proxy: Proxy, lines: str) -> str:
+    """A mend with the addresses and the files of this machine."""
     certificates = proxy.certificates
     there = {
         EXAMPLES["upstream"]: proxy.upstream,
         "listen 80;": f"listen 127.0.0.1:{proxy.http_port};",
         "listen [::]:80;": f"listen [::1]:{proxy.http_port};",
+        'address: ":80"': f'address: "127.0.0.1:{proxy.http_port}"',
+        f'address: ":{proxy.port}"': f'address: "127.0.0.1:{proxy.port}"',
         "/etc/letsencrypt/live/localhost/fullchain.pem": str(certificates.cert("good")),
         "/etc/letsencrypt/live/localhost/privkey.pem": str(certificates.key("good")),
     }
-    lines = run.mend[proxy.name]
     for example, real in there.items():
         lines = lines.replace(example, real)
-    return proxy.configuration.pasted(lines)
+    return lines

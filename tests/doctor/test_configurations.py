@@ -58,12 +58,12 @@ def test_the_afternoon_of_the_author(start: Start) -> None:
     assert first.found == ["origin-refused"]
     assert "proxy_set_header Host $http_host;" in first.mend["nginx"]
 
-    proxy.restart(mended(proxy, first))
+    proxy.restart(mended(proxy, first.mend))
     second = examine(proxy)
     assert second.found == ["websocket-not-upgraded"]
     assert "proxy_set_header Upgrade $http_upgrade;" in second.mend["nginx"]
 
-    proxy.restart(mended(proxy, second))
+    proxy.restart(mended(proxy, second.mend))
     third = examine(proxy)
     assert third.found == [], third
 

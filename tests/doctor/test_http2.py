@@ -26,8 +26,8 @@ from proxy.doctor.http2 import (
 from proxy.doctor.probes.sockets import try_http2_socket
 from proxy.doctor.target import Target, read_target
 from tests.doctor.certificates import Certificates
-from tests.doctor.configurations import HAPROXY
 from tests.doctor.examinations import examined
+from tests.doctor.other_configurations import HAPROXY
 from tests.doctor.proxies import Haproxy
 from tests.e2e.programs import Jupyter
 

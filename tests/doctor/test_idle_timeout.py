@@ -10,9 +10,10 @@ from websockets.sync.client import connect
 
 from proxy.symptoms.model import mend
 from tests.doctor.configuration import Configuration
-from tests.doctor.configurations import APACHE, DEFAULTS, HAPROXY, LOCATION, NGINX, VIRTUAL_HOST
+from tests.doctor.configurations import LOCATION, NGINX
 from tests.doctor.conftest import Start
-from tests.doctor.proxies import Proxy
+from tests.doctor.other_configurations import APACHE, DEFAULTS, HAPROXY, VIRTUAL_HOST
+from tests.doctor.proxy_program import Proxy
 from tests.e2e.programs import TOKEN
 
 pytestmark = [pytest.mark.proxies, pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]

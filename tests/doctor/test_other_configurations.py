@@ -1,4 +1,7 @@
-"""As ``test_configurations``: Caddy, HAProxy, Apache, labgate, and what is wrong in Jupyter."""
+"""As ``test_configurations``: Caddy, HAProxy, Apache, labgate, and what is wrong in Jupyter.
+
+Traefik's are in ``test_traefik``.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,21 @@ from tests.doctor.certificates import Certificates
 from tests.doctor.configuration import Configuration
 from tests.doctor.configurations import NGINX, RIGHT, WRONG
 from tests.doctor.conftest import Start
+from tests.doctor.other_configurations import WRONG_OTHERS
 from tests.doctor.proxies import proxy
 from tests.doctor.running import check, doctor, examine
 from tests.e2e.programs import Jupyter, Labgate
 
 pytestmark = [pytest.mark.proxies, pytest.mark.jupyter, pytest.mark.usefixtures("jupyterlab")]
 
-OTHERS = [server for server in RIGHT if server != "nginx"]
-ROWS = [name for name, (configuration, _) in WRONG.items() if configuration.server in OTHERS]
-
 
 @pytest.mark.usefixtures("nothing_stays")
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", WRONG_OTHERS)
 def test_one_thing_is_wrong(name: str, start: Start) -> None:
     check(name, start)
 
 
-@pytest.mark.parametrize("server", OTHERS)
+@pytest.mark.parametrize("server", [server for server in RIGHT if server != "nginx"])
 def test_nothing_is_wrong(server: str, start: Start) -> None:
     right = examine(start(RIGHT[server]))
     assert right.found == [], right

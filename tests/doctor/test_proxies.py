@@ -1,4 +1,7 @@
-"""The configurations that the doctor is tried on are ones that their servers accept."""
+"""The configurations that the doctor is tried on are ones that their servers accept.
+
+Traefik has no command that checks one: ``test_traefik`` starts it with each.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ from tests.doctor.configurations import NGINX, RIGHT, WRONG
 from tests.doctor.proxies import proxy
 
 ALL = RIGHT | {name: configuration for name, (configuration, _) in WRONG.items()}
+CHECKED = {name: one for name, one in ALL.items() if one.server != "traefik"}
 
 
-@pytest.mark.parametrize("configuration", ALL.values(), ids=ALL)
+@pytest.mark.parametrize("configuration", CHECKED.values(), ids=CHECKED)
 def test_the_server_accepts_it(
     configuration: Configuration, tmp_path: Path, certificates: Certificates
 ) -> None:

@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.doctor.proxies import Proxy
+from tests.doctor.proxy_program import Proxy
 from tests.e2e.programs import TOKEN
 
 

@@ -27,7 +27,11 @@ _BY_PAGE = (
     (b"Your browser sent an invalid request.", "haproxy"),
     (b"Apache/2", "apache"),
 )
-"""Beginnings of the pages that a proxy makes by itself; HAProxy names itself nowhere else."""
+"""Words of the pages that a proxy makes by itself; HAProxy names itself nowhere else."""
+
+_GO_TEXT = b"400 Bad Request"
+"""How Go's ``net/http`` begins its answer to a malformed request. Traefik is built with it and
+names itself nowhere; Caddy is, too, but says its name in fields."""
 
 
 def recognise(answers: Iterable[Answer]) -> str:
@@ -36,9 +40,11 @@ def recognise(answers: Iterable[Answer]) -> str:
     for name, word, server in _BY_FIELD:
         if any(word in value.lower() for answer in known for value in answer.values(name)):
             return server
-    for beginning, server in _BY_PAGE:
-        if any(beginning in answer.body for answer in known if answer.status >= 400):
+    for words, server in _BY_PAGE:
+        if any(words in answer.body for answer in known if answer.status >= 400):
             return server
+    if any(answer.status == 400 and answer.body.startswith(_GO_TEXT) for answer in known):
+        return "traefik"
     return ""
 
 

@@ -1,8 +1,9 @@
-"""Lines for Traefik's file provider (YAML), written from the reference of Traefik 3.
+"""Lines for Traefik's file provider (YAML), tried with Traefik 3.7 by tests/doctor/test_traefik.py.
 
-No Traefik was there to check them with: tests/symptoms/test_mends.py holds only that they are
-YAML. ``jupyter`` is the name of the router, the service and the middleware, ``websecure`` that of
-the entry point.
+``jupyter`` is the name of the router and of the service, ``websecure`` that of the entry point.
+Traefik passes Host and the other fields on, upgrades WebSockets and sends X-Forwarded-Proto by
+itself: mostly a line has to go. ``Take out:`` names a key by the last parts of its path, whatever
+the middleware that has it is called.
 """
 
 from __future__ import annotations
@@ -12,14 +13,20 @@ from types import MappingProxyType
 
 _AS_SENT = """\
 # Dynamic configuration. Jupyter compares Origin and Referer with Host: all three must arrive as
-# the browser sent them. Take Host, Origin and Referer out of customRequestHeaders.
+# the browser sent them. A middleware without any other line goes out of the router, too.
+# Take out: customRequestHeaders.Host
+# Take out: customRequestHeaders.Origin
+# Take out: customRequestHeaders.Referer
 http:
   services:
     jupyter:
       loadBalancer:
         passHostHeader: true
-        servers:
-          - url: "http://@upstream@"
+"""
+
+_BY_ITSELF = """\
+# Dynamic configuration: Traefik does it right by itself. A middleware without any other line
+# goes out of the router, too.
 """
 
 _ENTRY_POINT = """\
@@ -31,26 +38,19 @@ entryPoints:
       tls: {}
 """
 
-_PATIENT = """\
-# Static configuration: 0 is no timeout.
-entryPoints:
-  websecure:
-    transport:
-      respondingTimeouts:
-        readTimeout: 0
-        writeTimeout: 0
-"""
-
 _SERVER = """\
-# Dynamic configuration: the address without a path, and no stripPrefix or replacePath among the
-# router's middlewares.
+# Dynamic configuration: the address without a path, and nothing that changes the path. The name
+# of a middleware without any other line goes out of the router, too.
+# Take out: stripPrefix
+# Take out: stripPrefixRegex
+# Take out: replacePath
+# Take out: replacePathRegex
+# Take out: addPrefix
 http:
   routers:
     jupyter:
       rule: "Host(`@domain@`) && PathPrefix(`@path@`)"
-      entryPoints: ["websecure"]
       service: jupyter
-      tls: {}
   services:
     jupyter:
       loadBalancer:
@@ -80,38 +80,74 @@ entryPoints:
           scheme: https
           permanent: true
 """,
-        "duplicate-host": _AS_SENT,
+        "host-refused": _AS_SENT,
         "origin-refused": _AS_SENT,
         "referer-refused": _AS_SENT,
         "cross-origin-open": _AS_SENT,
-        "idle-timeout": _PATIENT,
-        "upstream-timeout": _PATIENT,
-        "download-cut": _PATIENT,
+        "xsrf-lost": _BY_ITSELF
+        + """\
+# Take out: customRequestHeaders.X-XSRFToken
+# Take out: customRequestHeaders.Cookie
+""",
+        "cookies-lost": _BY_ITSELF
+        + """\
+# Take out: customRequestHeaders.Cookie
+# Take out: customResponseHeaders.Set-Cookie
+""",
+        "websocket-not-upgraded": _BY_ITSELF
+        + """\
+# Take out: customRequestHeaders.Upgrade
+# Take out: customRequestHeaders.Connection
+""",
+        "websocket-refused": _AS_SENT.replace(
+            "http:\n", "# Take out: customRequestHeaders.Cookie\nhttp:\n"
+        ),
+        "websocket-version": _BY_ITSELF
+        + """\
+# Take out: customRequestHeaders.Sec-WebSocket-Version
+""",
+        "subprotocol-lost": _BY_ITSELF
+        + """\
+# Take out: customRequestHeaders.Sec-WebSocket-Protocol
+# Take out: customResponseHeaders.Sec-WebSocket-Protocol
+""",
+        "body-limit": """\
+# Dynamic configuration: Traefik has no limit by itself. A middleware without any other line goes
+# out of the router, too.
+# Take out: buffering
+# Static configuration: an upload must be complete within this time, 60 s unless it is set; 0 is
+# no timeout.
+entryPoints:
+  websecure:
+    transport:
+      respondingTimeouts:
+        readTimeout: 0
+""",
         "buffered": """\
-# Dynamic configuration: no buffering among the router's middlewares, and answers go out at once.
+# Dynamic configuration: answers go out at once. A middleware without any other line goes out of
+# the router, too.
+# Take out: buffering
 http:
   services:
     jupyter:
       loadBalancer:
         responseForwarding:
           flushInterval: "-1ms"
-        servers:
-          - url: "http://@upstream@"
 """,
-        "body-limit": """\
-# Dynamic configuration: no buffering among the router's middlewares, or without a limit.
-http:
-  middlewares:
-    jupyter:
-      buffering:
-        maxRequestBodyBytes: 0
+        "download-cut": """\
+# Static configuration: an answer must be complete within this time; 0 is no timeout.
+entryPoints:
+  websecure:
+    transport:
+      respondingTimeouts:
+        writeTimeout: 0
 """,
         "path-decoded": """\
-# Static configuration: Traefik 3.6 and newer may refuse %2F and %25 in paths with 400.
+# Static configuration: what is false here is refused with 400; in 3.6.4 to 3.6.6 all of it was
+# unless it was set.
 entryPoints:
   websecure:
     http:
-      sanitizePath: false
       encodedCharacters:
         allowEncodedSlash: true
         allowEncodedPercent: true
@@ -119,24 +155,75 @@ entryPoints:
         allowEncodedQuestionMark: true
         allowEncodedHash: true
 """,
+        "header-limit": """\
+# Static configuration, in bytes: 1 MiB unless it is set.
+entryPoints:
+  websecure:
+    http:
+      maxHeaderBytes: 1048576
+""",
         "forwarded-proto": """\
-# Dynamic configuration: no X-Forwarded-Proto in customRequestHeaders. Static configuration, where
-# another proxy in front terminates TLS, with its address:
+# Dynamic configuration: Traefik sets it by itself. A middleware without any other line goes out
+# of the router, too.
+# Take out: customRequestHeaders.X-Forwarded-Proto
+# Static configuration, where another proxy in front terminates TLS, with its address:
 entryPoints:
   websecure:
     forwardedHeaders:
       trustedIPs: ["127.0.0.1/32"]
 """,
-        "upstream-down": _SERVER,
-        "base-url": _SERVER,
-        "rate-limited": """\
-# Dynamic configuration: the page of JupyterLab alone asks for 81 files.
+        "lab-cached": _BY_ITSELF
+        + """\
+# Take out: customResponseHeaders.Cache-Control
+""",
+        "sso-redirect": """\
+# Dynamic configuration: only pages are sent to the login, calls get 401. /oauth2/auth of
+# oauth2-proxy answers so, and redirects nobody.
 http:
+  routers:
+    jupyter-calls:
+      rule: "Host(`@domain@`) && !Header(`Sec-Fetch-Mode`, `navigate`)"
+      priority: 1000
+      service: jupyter
+      middlewares: ["login-for-calls"]
   middlewares:
+    login-for-calls:
+      forwardAuth:
+        address: "http://127.0.0.1:4180/oauth2/auth"
+        trustForwardHeader: false
+""",
+        "upstream-down": _SERVER,
+        "upstream-timeout": """\
+# Dynamic configuration, in the serversTransport of Jupyter's service: 0 is no timeout.
+http:
+  serversTransports:
     jupyter:
-      rateLimit:
-        average: 100
-        burst: 500
+      forwardingTimeouts:
+        responseHeaderTimeout: 0
+""",
+        "base-url": _SERVER,
+        "login-refused": _BY_ITSELF
+        + """\
+# Take out: customRequestHeaders.Authorization
+# Take out: basicAuth
+""",
+        "access-refused": """\
+# Dynamic configuration. A middleware without any other line goes out of the router, too.
+# Take out: ipAllowList
+# Take out: ipWhiteList
+""",
+        "method-refused": _SERVER,
+        "login-in-front": """\
+# Dynamic configuration: Jupyter has a login of its own. A middleware without any other line goes
+# out of the router, too.
+# Take out: basicAuth
+# Take out: digestAuth
+""",
+        "rate-limited": """\
+# Dynamic configuration: the page of JupyterLab alone asks for 81 files. A middleware without any
+# other line goes out of the router, too.
+# Take out: rateLimit
+# Take out: inFlightReq
 """,
     }
 )
