@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -12,7 +13,7 @@ import pytest
 
 from proxy.compression.compressed_response import THREAD_BYTES
 from proxy.compression.compressor import MAX_AT_ONCE, MAX_AT_ONCE_PER_ADDRESS
-from proxy.compression.encoders import ZstdEncoder
+from proxy.compression.encoders import ENCODERS, ZstdEncoder
 from proxy.rules.compression import CODINGS, compressible_folders
 from proxy.rules.site import make_site
 from tests.compression.test_encoders import DECODERS
@@ -78,6 +79,23 @@ async def test_a_file_arrives_whole(coding: bytes, content: bytes) -> None:
     )
     [record] = running.records
     assert (record.outcome, record.bytes_down) == ("forwarded", len(encoded))
+
+
+async def test_what_takes_long_is_compressed_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop serves others meanwhile; what is small would be slower that way."""
+    here, seen = threading.get_ident(), set[tuple[bool, bool]]()
+
+    class Watched(ZstdEncoder):
+        def encode(self, data: bytes) -> bytes:
+            seen.add((len(data) > THREAD_BYTES, threading.get_ident() != here))
+            return super().encode(data)
+
+    monkeypatch.setitem(ENCODERS, b"zstd", Watched)
+    async with compressing(says(sized(LARGE))) as (running, _):
+        await running.ask(request(FILE, accept(b"zstd")))
+    async with compressing(says(sized(LARGE[:THREAD_BYTES]))) as (running, _):
+        await running.ask(request(FILE, accept(b"zstd")))
+    assert seen == {(True, True), (False, False)}
 
 
 @pytest.mark.parametrize("content", [LARGE[:THREAD_BYTES], LARGE], ids=["small", "large"])

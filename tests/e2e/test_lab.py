@@ -9,11 +9,13 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Response, expect
 
 from proxy.config.password_hash import hash_passphrase
+from proxy.rules.compression import CODINGS, MIN_BYTES
 from tests.e2e.conftest import shoot
 from tests.e2e.programs import (
     PASSWORD,
@@ -35,7 +37,9 @@ FLAT_BYTES = 16 * MEBIBYTE
 NOTEBOOK = {
     "cells": [],
     "metadata": {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        # Shorter content is not compressed.
+        "remark": "long " * (MIN_BYTES // 5),
     },
     "nbformat": 4,
     "nbformat_minor": 5,
@@ -92,6 +96,12 @@ def type_and_run(page: Page, code: str) -> None:
 def test_a_notebook_runs_is_saved_and_survives_a_reload(
     page: Page, labgate: Labgate, jupyter: Jupyter
 ) -> None:
+    responses: list[Response] = []
+
+    def note(response: Response) -> None:
+        responses.append(response)
+
+    page.on("response", note)
     open_notebook(page, labgate, jupyter, "story.ipynb")
     shoot(page, "lab-1-logged-in")
     run_cell(page, "print('the answer is', 6 * 7)")
@@ -103,6 +113,18 @@ def test_a_notebook_runs_is_saved_and_survives_a_reload(
     page.reload()
     expect(page.get_by_text("the answer is 42")).to_be_visible()
     shoot(page, "lab-3-reloaded")
+
+    codings: dict[str, set[str]] = {}
+    for response in responses:
+        path, coding = urlsplit(response.url).path, response.headers.get("content-encoding")
+        codings.setdefault(path, set()).add(coding or "")
+    for secret in ("/login", "/lab/tree/story.ipynb"):
+        assert codings[secret] == {""}, "its length would tell what is in it"
+    ours = {coding.decode() for coding in CODINGS}
+    assert codings["/api/contents/story.ipynb"] & ours
+    scripts = {path for path in codings if path.startswith("/static/lab/jlab_core.")}
+    assert scripts
+    assert all(codings[path] <= ours for path in scripts), codings
 
 
 def test_lab_shows_what_labgate_refuses_and_why(

@@ -168,6 +168,8 @@ NOW = Now(
     locked_out=6,
     memory_bytes=7,
     loop_lag_seconds=8,
+    cached_files=9,
+    cached_bytes=10,
 )
 
 
@@ -182,6 +184,8 @@ async def test_what_goes_up_and_down() -> None:
         "labgate_locked_out_addresses": 6,
         "labgate_resident_memory_bytes": 7,
         "labgate_event_loop_lag_seconds": 8,
+        "labgate_cached_files": 9,
+        "labgate_cached_bytes": 10,
         "labgate_upstream_up": 0,
         "labgate_jupyter_restarts_total": 3,
     }.items():
@@ -194,6 +198,15 @@ async def test_what_goes_up_and_down() -> None:
     version = frozenset({("version", __version__)})
     assert seen["labgate_build_info", version] == 1
     assert not [name for name, _ in seen if "certificate" in name], "without TLS there is none"
+
+
+async def test_what_the_cache_has_done() -> None:
+    counts = Counts(lockouts=1, cache_hits=2, cache_saved_bytes=3)
+    async with serving(scrape_of(counts)) as port:
+        seen = await scraped(port)
+    assert seen["labgate_lockouts_total", frozenset()] == 1
+    assert seen["labgate_cache_hits_total", frozenset()] == 2
+    assert seen["labgate_cache_saved_bytes_total", frozenset()] == 3
 
 
 async def test_times_and_bytes() -> None:
