@@ -125,6 +125,7 @@ def test_a_pid_file(command: Sequence[str], tmp_path: Path) -> None:
     assert not file.exists()
 
 
+@pytest.mark.deployment
 @pytest.mark.parametrize("usual", [[], ["--keep-alive-timeout", "0"]], ids=["default", "0"])
 def test_keep_alive_timeout(command: Sequence[str], usual: list[str]) -> None:
     """Of two idle connections, the one of the shorter timeout ends; none and 0 mean 5 s."""
