@@ -7,10 +7,11 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import brotli  # type: ignore[import-untyped]
 import psutil
 import pytest
 
@@ -137,6 +138,14 @@ def is_running(name: str) -> bool:
     return asked.stdout.strip() == "true"
 
 
+def on_disk(folder: Path) -> bytes:
+    """What the cache has of the one file that it keeps; empty for nothing."""
+    for path in (folder / "labgate" / "static-files").glob("*/*"):
+        with suppress(FileNotFoundError):
+            return path.read_bytes()
+    return b""
+
+
 @pytest.mark.deployment
 @pytest.mark.docker
 class TestContainer:
@@ -181,6 +190,31 @@ class TestContainer:
                 comes_back(labgate)
             goes_on_after_its_menu(labgate)
             assert is_running(name), "a stopped service leaves the kernels running"
+
+    def test_files_of_a_removed_one_are_not_sent_any_more(self, name: str, tmp_path: Path) -> None:
+        """Its names and its port are those of the next one, and so are the names of its files."""
+        with self.up(tmp_path, name, terminal=NO_TERMINAL) as labgate:
+            page = labgate.ask("GET", f"/lab?{token_of(labgate)}").body.decode()
+            (script,) = set(re.findall(r"/static/lab/main\.\w+\.js", page))
+            path = script.replace("/static/lab/", "/opt/conda/share/jupyter/lab/static/")
+            docker("exec", "--user", "root", name, "sh", "-c", f"echo '// former' >> {path}")
+            assert self.file(labgate, script).endswith(b"// former\n")
+            until(lambda: on_disk(tmp_path), "it is not kept")
+            assert self.file(labgate, script, kept=True).endswith(b"// former\n")
+            docker("rm", "--force", name)
+            comes_back(labgate)
+            assert b"// former" not in self.file(labgate, script)
+            until(lambda: not on_disk(tmp_path), "the former one is still kept")
+            assert b"// former" not in self.file(labgate, script)
+            until(lambda: on_disk(tmp_path), "the new one is not kept")
+            assert b"// former" not in self.file(labgate, script, kept=True)
+
+    def file(self, labgate: Labgate, target: str, *, kept: bool = False) -> bytes:
+        """A static file as a browser gets it; ``kept`` says that it comes from the cache."""
+        answer = labgate.ask("GET", target, Accept_Encoding="br")
+        assert (answer.status, "Age" in answer.fields) == (200, kept)
+        content: bytes = brotli.decompress(answer.body)
+        return content
 
     def test_paused(self, name: str, tmp_path: Path) -> None:
         with self.up(tmp_path, name, terminal=TERMINAL) as labgate:
