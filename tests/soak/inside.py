@@ -22,6 +22,7 @@ from proxy.config.settings import Settings
 from proxy.http1.accepted_connection import AcceptedConnection
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.proxying.request_handler import RequestHandler
+from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.tasks import spawn
 
 SAMPLE_SECONDS = float(os.environ.get("SAMPLE_SECONDS", "10"))
@@ -68,4 +69,7 @@ def sample() -> dict[str, object]:
 
 if __name__ == "__main__":
     arguments = parse_arguments(sys.argv[1:])
-    sys.exit(run(serve_and_tell, load(arguments.flags, file=arguments.config)))
+    settings = load(arguments.flags, file=arguments.config)
+    # The test waits for the line that says where labgate serves.
+    log_to_stderr(settings.log.level, settings.log.format)
+    sys.exit(run(serve_and_tell, settings))
