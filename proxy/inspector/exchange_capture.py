@@ -71,7 +71,8 @@ class ExchangeCapture:
     _exchange: Exchange | None = None
     _websocket: bool = False
     _short: bool = True
-    """Whether nobody has seen it yet, and nothing but heads, times and sizes is wanted of it."""
+    """Whether it may be captured with others, a little after its end: nobody has seen it yet, and
+    only heads, times and sizes are wanted."""
     _admitted_at: float = 0.0
     _dial_seconds: float | None = None
     _dialling_since: float = 0.0
@@ -81,6 +82,7 @@ class ExchangeCapture:
     _sent_at: float = 0.0
     _sent_bytes: int = 0
     _reason: bytes = b""
+    _ended_at: float = 0.0
 
     def __init__(
         self, context: CaptureContext, record: Record, site: Site, responder: Responder
@@ -104,6 +106,10 @@ class ExchangeCapture:
         self.content_up = ContentRecorder(max_bytes)
         self.content_down = ContentRecorder(max_bytes)
         return self.content_up
+
+    def capture_at_end(self) -> None:
+        """Capture it as soon as it ends, and not with others later."""
+        self._short = False
 
     # What the client gets
 
@@ -163,14 +169,23 @@ class ExchangeCapture:
         context = self._context
         try:
             if self._short and self._status < FIRST_ERROR:
-                context.ring.keep(self._snapshot(monotonic()))
+                self._ended_at = monotonic()
                 context.unseen.discard(self)
+                context.ring.keep(self)
             else:
                 self._finish()
         except Exception as error:
             context.guard.caught(error)
         # Break the reference cycle.
         self._record.recording = None
+
+    def snapshot(self) -> Snapshot | None:
+        """What is captured of it, now that it has ended well; None after a fault."""
+        try:
+            return self._snapshot(self._ended_at)
+        except Exception as error:
+            self._context.guard.caught(error)
+            return None
 
     def _finish(self) -> None:
         """Make the whole exchange of what somebody sees already, or will want to see."""

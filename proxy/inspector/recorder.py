@@ -1,8 +1,8 @@
 """Captures exchanges between a front and the proxying; both see only what they know.
 
 The front gives the proxying a body and a responder (``proxy.messages``). While the inspector is
-on, each exchange has a ``RecordedResponder`` that stands between. What is captured is made when an
-exchange ends, at once; one that takes longer is shown while it runs.
+on, each exchange has a ``RecordedResponder`` that stands between. What is captured is made after an
+exchange has ended, for several at once; one that takes longer is shown while it runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from proxy.observe.record import Record
 from proxy.rules.site import Site
 
 SHOW_OPEN_SECONDS = 0.2
-"""An exchange that takes longer is shown before it ends."""
+"""An exchange that takes longer is shown before it ends, and after this time at the latest what has
+ended is captured: until then its secrets are in memory, as those of a request under way."""
 COUNT_SECONDS = 1.0
 """How often the octets of WebSockets are read that were open before."""
 
@@ -100,6 +101,10 @@ class Recorder:
 
     def stop(self) -> None:
         """Show no more of what is open; each exchange that was begun is still completed."""
+        # No timer will capture what ends from now on.
+        self.ring.take_in()
+        for capture in self._context.unseen:
+            capture.capture_at_end()
         for timer in (self._show_timer, self._count_timer):
             if timer is not None:
                 timer.cancel()
@@ -107,6 +112,7 @@ class Recorder:
 
     def _show_open(self) -> None:
         self._show_timer = None
+        self.ring.take_in()
         with self.guard:
             for capture in tuple(self._context.unseen):
                 capture.show()

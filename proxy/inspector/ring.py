@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from operator import attrgetter
 from secrets import token_hex
+from typing import Protocol
 
 from proxy.inspector.exchange import Exchange
 from proxy.inspector.snapshot import Snapshot
 
 MAX_EXCHANGES = 5000
 MAX_OCTETS = 64 * 1024 * 1024
-MAX_WAITING = 4
-"""Exchanges that ended well, and are not counted yet.
+MAX_UNCAPTURED = 64
+"""Exchanges that ended well and wait to be captured: many at once find what it takes in the CPU's
+caches. Beyond some hundred, they themselves no longer fit in."""
 
-In a full ring as many old ones go at once, and malloc(3) keeps only seven free pieces of each size
-at hand: what goes beyond them is slower to free, and to get again.
-"""
+
+class Ended(Protocol):
+    """An exchange that ended well, and is not captured yet."""
+
+    def snapshot(self) -> Snapshot | None:
+        """What is captured of it; None after a fault."""
+
 
 Listener = Callable[[Exchange], None]
 
@@ -36,28 +41,33 @@ class Ring:
     def __init__(self, max_exchanges: int = MAX_EXCHANGES, max_octets: int = MAX_OCTETS) -> None:
         self.run = token_hex(3)
         self._max_exchanges, self._max_octets = max_exchanges, max_octets
-        self._exchanges: OrderedDict[int, Exchange | Snapshot] = OrderedDict()
+        self._exchanges: OrderedDict[int, Exchange] = OrderedDict()
+        """By their numbers; those that are to be discarded first are the first."""
         self._weights: dict[int, int] = {}
-        """Of those that may change."""
+        """The octets of each as they were counted; an exchange may grow."""
+        self._snapshots: deque[Snapshot] = deque()
+        """What ended well, and nobody has looked at yet."""
+        self._uncaptured: list[Ended] = []
         self._octets = 0
-        self._ended_well: list[Snapshot] = []
         self._last = self._dropped = 0
         self._listeners: list[Listener] = []
         self._failure_listeners: list[Listener] = []
 
     def __len__(self) -> int:
-        self._take_in()
-        return len(self._exchanges)
+        self.take_in()
+        return len(self._exchanges) + len(self._snapshots)
 
     def __iter__(self) -> Iterator[Exchange]:
-        self._take_in()
-        for kept in sorted(self._exchanges.values(), key=attrgetter("number")):
-            yield self._whole(kept)
+        self.take_in()
+        while self._snapshots:
+            self._look_at(self._snapshots.popleft())
+        for _, exchange in sorted(self._exchanges.items()):
+            yield exchange
 
     @property
     def octets(self) -> int:
         """About what the exchanges take."""
-        self._take_in()
+        self.take_in()
         return self._octets
 
     @property
@@ -67,8 +77,8 @@ class Ring:
 
     @property
     def dropped(self) -> int:
-        """How many had to go."""
-        self._take_in()
+        """How many exchanges were discarded."""
+        self.take_in()
         return self._dropped
 
     def reserve(self) -> int:
@@ -78,37 +88,38 @@ class Ring:
 
     def add(self, exchange: Exchange) -> None:
         """Keep an exchange, and give it its number unless it has one that was reserved."""
-        self._take_in()
-        number = exchange.number
-        if not number:
-            number = exchange.number = self.reserve()
-        self._exchanges[number] = exchange
-        self._weights[number] = octets = exchange.octets
-        self._octets += octets
+        if not exchange.number:
+            exchange.number = self.reserve()
+        self._insert(exchange, exchange.octets)
+        self._octets += exchange.octets
         self._make_room()
         self._tell(exchange)
 
-    def keep(self, snapshot: Snapshot) -> None:
+    def keep(self, ended: Ended) -> None:
         """Keep an exchange that ended well, with the number that was reserved for it.
 
-        It becomes an ``Exchange`` when somebody looks.
+        It is captured with others, at once if somebody listens, and with the next ``take_in`` at
+        the latest. It becomes an ``Exchange`` when somebody looks.
         """
-        self._ended_well.append(snapshot)
-        if self._listeners:
-            self._take_in()
-            exchange = self._whole(snapshot)
+        self._uncaptured.append(ended)
+        if len(self._uncaptured) == MAX_UNCAPTURED or self._listeners:
+            self.take_in()
+
+    def take_in(self) -> None:
+        """Capture what has ended well since the last time."""
+        uncaptured, self._uncaptured = self._uncaptured, []
+        for ended in uncaptured:
+            snapshot = ended.snapshot()
+            if snapshot is None:
+                continue
+            self._octets += snapshot.octets
+            if not self._listeners:
+                self._snapshots.append(snapshot)
+                continue
+            exchange = self._look_at(snapshot)
             for listener in tuple(self._listeners):
                 listener(exchange)
-        elif len(self._ended_well) == MAX_WAITING:
-            self._take_in()
-
-    def _take_in(self) -> None:
-        """Count what has ended well: for many at once it is cheaper than for each."""
-        waiting, self._ended_well = self._ended_well, []
-        for snapshot in waiting:
-            self._exchanges[snapshot.number] = snapshot
-            self._octets += snapshot.octets
-        if waiting:
+        if uncaptured:
             self._make_room()
 
     def update(self, exchange: Exchange) -> None:
@@ -135,42 +146,48 @@ class Ring:
         self._tell(exchange)
 
     def _make_room(self) -> None:
-        exchanges = self._exchanges
-        while len(exchanges) > 1 and (
-            len(exchanges) > self._max_exchanges or self._octets > self._max_octets
+        exchanges, snapshots = self._exchanges, self._snapshots
+        surplus = len(exchanges) + len(snapshots) - self._max_exchanges
+        while surplus > 0 or (
+            self._octets > self._max_octets and len(exchanges) + len(snapshots) > 1
         ):
-            number, oldest = exchanges.popitem(last=False)
-            # Of a snapshot that nobody has looked at, its own.
-            self._octets -= self._weights.pop(number, 0) or oldest.octets
+            if snapshots and not (exchanges and next(iter(exchanges)) < snapshots[0].number):
+                self._octets -= snapshots.popleft().octets
+            else:
+                number, _ = exchanges.popitem(last=False)
+                self._octets -= self._weights.pop(number)
             self._dropped += 1
+            surplus -= 1
 
     def _tell(self, exchange: Exchange) -> None:
         for listener in (*self._listeners, *self._failure_listeners):
             listener(exchange)
 
-    def _whole(self, kept: Exchange | Snapshot) -> Exchange:
-        if isinstance(kept, Exchange):
-            return kept
-        number, exchange = kept.number, kept.exchange()
-        if self._exchanges.get(number) is not kept:
-            # It had to go, or somebody else has looked at it meanwhile.
-            return exchange
-        self._exchanges[number] = exchange
-        self._weights[number] = kept.octets
+    def _insert(self, exchange: Exchange, octets: int) -> None:
+        self._exchanges[exchange.number] = exchange
+        self._weights[exchange.number] = octets
+
+    def _look_at(self, snapshot: Snapshot) -> Exchange:
+        """Make an exchange of a snapshot that is counted already."""
+        exchange = snapshot.exchange()
+        self._insert(exchange, snapshot.octets)
         return exchange
 
     def get(self, number: int) -> Exchange | None:
         """The exchange of this number, unless it had to go."""
-        self._take_in()
-        kept = self._exchanges.get(number)
-        return None if kept is None else self._whole(kept)
+        self.take_in()
+        for snapshot in self._snapshots:
+            if snapshot.number == number:
+                self._snapshots.remove(snapshot)
+                return self._look_at(snapshot)
+        return self._exchanges.get(number)
 
     def clear(self) -> None:
         """Forget everything; numbers go on."""
-        self._take_in()
-        self._dropped += len(self._exchanges)
+        self._dropped += len(self)
         self._exchanges.clear()
         self._weights.clear()
+        self._snapshots.clear()
         self._octets = 0
 
     def listen(self, listener: Listener, *, failures: bool = False) -> Callable[[], None]:

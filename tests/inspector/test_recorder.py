@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from weakref import ref
 
 import pytest
 
@@ -13,6 +14,7 @@ import proxy.inspector.captured_text as captured_text
 from proxy.inspector.captured_sections import CapturedSections
 from proxy.inspector.exchange import Exchange
 from proxy.inspector.recorder import Recorder
+from proxy.inspector.ring import Ended, Ring
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.site import make_site
 from tests.edges import PUBLIC, Edge, edge, request
@@ -289,6 +291,43 @@ async def test_a_finished_recording_is_no_garbage_cycle() -> None:
         await labgate.ask(request())
         [record] = labgate.records
         assert record.recording is None
+
+
+class WatchedRing(Ring):
+    """Has the last exchange that ended well, as long as anybody else has it."""
+
+    ended: Callable[[], Ended | None] = staticmethod(lambda: None)
+
+    def keep(self, ended: Ended) -> None:
+        self.ended = ref(ended)
+        super().keep(ended)
+
+
+async def test_what_has_ended_is_captured_soon() -> None:
+    """And nothing holds its secrets any more."""
+    ring = WatchedRing()
+    async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
+        labgate.dispatcher.services.use_recorder(Recorder(ring))
+        await labgate.ask(request())
+        labgate.records.clear()
+        assert ring.ended() is not None
+        await until(lambda: ring.ended() is None)
+        assert len(ring) == 1
+
+
+async def test_what_ends_after_the_end_of_the_capture_is_captured_at_once() -> None:
+    ring = WatchedRing()
+
+    async def slow(visit: Visit) -> None:
+        await visit.head()
+        labgate.dispatcher.services.use_recorder(None)
+        await visit.say(OK)
+
+    async with upstream(slow) as jupyter, edge(jupyter.address) as labgate:
+        labgate.dispatcher.services.use_recorder(Recorder(ring))
+        await labgate.ask(request())
+        assert ring.ended() is None
+        assert len(ring) == 1
 
 
 async def test_no_secret_is_remembered_when_the_section_has_gone() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+
+import pytest
 
 from proxy.inspector.exchange import (
     CapturedChange,
@@ -12,7 +15,7 @@ from proxy.inspector.exchange import (
     Exchange,
     Times,
 )
-from proxy.inspector.ring import Ring
+from proxy.inspector.ring import MAX_UNCAPTURED, Ring
 from proxy.inspector.snapshot import Snapshot, sent_up
 from proxy.rules.head import Arrival
 from tests.heads import SITE
@@ -104,7 +107,19 @@ def test_listeners() -> None:
     assert seen == [one, one, one]
 
 
-def ended_well(ring: Ring) -> Snapshot:
+class EndedWell:
+    """An exchange that is captured when the ring asks for it; None stands for a fault."""
+
+    def __init__(self, captured: Snapshot | None) -> None:
+        self._captured = captured
+        self.asked = 0
+
+    def snapshot(self) -> Snapshot | None:
+        self.asked += 1
+        return self._captured
+
+
+def ended_well(ring: Ring) -> EndedWell:
     went_up = sent_up((("Host", "127.0.0.1"),), (CapturedChange("host", "Host", "a", "b"),))
     head = CapturedHead("HTTP/1.1 200 OK", (("Server", "x"),))
     client = Arrival("203.0.113.7", tls_seconds=0.5)
@@ -114,7 +129,7 @@ def ended_well(ring: Ring) -> Snapshot:
     snapshot = Snapshot(
         *before, *up, head, 11.0, 200, head, 11.5, (), "forwarded", 1, 2, 12.0, octets=0
     )
-    return snapshot._replace(octets=snapshot.exchange().octets)
+    return EndedWell(snapshot._replace(octets=snapshot.exchange().octets))
 
 
 def test_what_ended_well_becomes_an_exchange_when_somebody_looks() -> None:
@@ -135,6 +150,55 @@ def test_what_ended_well_becomes_an_exchange_when_somebody_looks() -> None:
     assert one.times == Times(0.5, 0.25, None, 0.5, 1.0, 1.5, 2.0)
     assert (one.outcome, one.bytes_up, one.bytes_down) == ("forwarded", 1, 2)
     assert not failures
+
+
+def test_what_ended_well_is_captured_with_others() -> None:
+    ring = Ring()
+    first, *more = [ended_well(ring) for _ in range(MAX_UNCAPTURED)]
+    ring.keep(first)
+    assert first.asked == 0
+    for one in more:
+        ring.keep(one)
+    assert {one.asked for one in (first, *more)} == {1}
+    assert (len(ring), first.asked) == (MAX_UNCAPTURED, 1)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        len,
+        list,
+        lambda ring: ring.get(1),
+        lambda ring: ring.octets,
+        lambda ring: ring.dropped,
+        Ring.clear,
+        Ring.take_in,
+    ],
+)
+def test_who_looks_sees_what_ended_well(look: Callable[[Ring], object]) -> None:
+    ring = Ring()
+    one = ended_well(ring)
+    ring.keep(one)
+    look(ring)
+    assert one.asked == 1
+
+
+def test_a_fault_of_one_leaves_the_others() -> None:
+    ring = Ring()
+    for one in (ended_well(ring), EndedWell(None), ended_well(ring)):
+        ring.keep(one)
+    assert numbers(ring) == [1, 2]
+
+
+def test_one_that_is_looked_at_goes_when_it_is_the_oldest() -> None:
+    ring = Ring(max_exchanges=3)
+    for _ in range(3):
+        ring.keep(ended_well(ring))
+    assert ring.get(2) is not None
+    for expected in ([2, 3, 4], [3, 4, 5], [4, 5, 6]):
+        ring.keep(ended_well(ring))
+        len(ring)
+        assert [number for number in range(1, 7) if ring.get(number)] == expected
 
 
 def test_who_listens_to_everything_hears_of_what_ended_well() -> None:
