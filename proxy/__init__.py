@@ -44,8 +44,8 @@ with ``listen.server = "aiohttp"``, ``web.front`` has aiohttp's server in the pl
 - ``cli``, what people type; ``config``, what they configure
 - ``app``, which starts, reloads and stops everything; ``routes`` has what belongs to each Jupyter;
   ``builders`` makes its parts from the configuration, ``edge`` opens the public ports,
-  ``own_paths`` has labgate's own, ``reporting`` writes logs and captures; ``workers`` runs it in
-  several processes, ``mount`` in somebody else's aiohttp application
+  ``web_app_upstream`` runs labgate's own application, ``reporting`` writes logs and captures;
+  ``workers`` runs it in several processes, ``mount`` in somebody else's aiohttp application
 - ``hub``, which puts the same parts together for the many upstreams of a JupyterHub
 - ``check``, what would keep labgate from serving; ``service``, what a running labgate tells of
   itself, and is told to do

@@ -29,7 +29,7 @@ from proxy.runtime.memory import MemoryReclaimer
 from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
 
-CHECK_SECONDS = 0.5
+TIMEOUT_CHECK_SECONDS = 0.5
 WORKER_RING_OCTETS = 4 * 1024 * 1024
 DIGEST_KEY_BYTES = 32
 
@@ -109,7 +109,7 @@ class Application:
         routes = self._routes
         checks = [edge.enforce_timeouts, routes.check_upstreams, self._check_memory]
         checks.append(routes.ping_silent)
-        self._checks_task = spawn(run_periodically(checks, CHECK_SECONDS), "timeouts")
+        self._checks_task = spawn(run_periodically(checks, TIMEOUT_CHECK_SECONDS), "timeouts")
         await edge.open(ports, context)
         if self._certificates is not None:
             self._certificates.run()

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from proxy.app import CHECK_SECONDS, Application
+from proxy.app import TIMEOUT_CHECK_SECONDS, Application
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
 from proxy.net.limits import Limits
@@ -79,7 +79,8 @@ class Mount:
         if self._upstream is not None:
             self._application.connect_to(self._upstream)
         checks = spawn(
-            run_periodically([self._front.enforce_timeouts], CHECK_SECONDS), "timeouts of a mount"
+            run_periodically([self._front.enforce_timeouts], TIMEOUT_CHECK_SECONDS),
+            "timeouts of a mount",
         )
         try:
             yield

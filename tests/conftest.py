@@ -18,7 +18,7 @@ import pytest
 import uvloop
 from hypothesis import HealthCheck, settings
 
-from proxy.jupyter.engine import EngineUnavailable, connect
+from proxy.jupyter.engine import EngineUnavailable, connect_engine
 from proxy.jupyter.port import DEFAULT_PORT, LOOPBACK
 from tests.fronts import FRONTS, choose, front
 from tests.jupyter import image
@@ -126,7 +126,7 @@ async def docker() -> AsyncIterator[aiodocker.Docker]:
     """A Docker Engine that has the test image."""
     client = None
     try:
-        client = await connect()
+        client = await connect_engine()
     except EngineUnavailable:
         require(False, "no Docker Engine answers", INSTALL_DOCKER)
     assert client is not None

@@ -46,7 +46,7 @@ LAYERS = {
     "measures": "reads counts and measurements from the parts above",
     "builders": "makes the parts above from the settings",
     "edge": "accepts on the public ports, with servers that builders makes",
-    "own_paths": "the application of labgate's own paths, as one more upstream",
+    "web_app_upstream": "the application of labgate's own paths, as one more upstream",
     "reporting": "access log and captures of one app, as the settings want them",
     "routes": "all that belongs to each Jupyter behind one labgate",
     "app": "puts the parts together, starts and stops them",

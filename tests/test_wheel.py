@@ -37,7 +37,9 @@ def test_it_has_every_file_of_the_package(installed: Path) -> None:
 
 
 def test_its_pages_are_those_of_this_checkout(installed: Path) -> None:
-    program = "import proxy.web.page as page; print(page.__file__, page.WAITING, page.LOGOUT)"
+    program = (
+        "import proxy.web.page as page; print(page.__file__, page.WAITING_PAGE, page.LOGOUT_PAGE)"
+    )
     shown = [_run(folder, "-c", program).replace(str(folder), "") for folder in (installed, ROOT)]
     assert shown[0] == shown[1]
 

@@ -11,7 +11,7 @@ from proxy.access.jupyter_login import JupyterLogin
 from proxy.access.lockout import Lockout
 from proxy.access.password_login import PasswordLogin
 from proxy.access.password_verifier import PasswordVerifier
-from proxy.access.refusals import CHALLENGE
+from proxy.access.refusals import BASIC_CHALLENGE
 from proxy.access.revoked_sessions import Revoke
 from proxy.access.session import CLEAR_SESSION_COOKIE, Sessions
 from proxy.rules.decision import Refuse
@@ -92,7 +92,7 @@ class AccessControl:
         """
         if self._own is not None:
             await self._own.log_out(head)
-        return (CHALLENGE, CLEAR_SESSION_COOKIE)
+        return (BASIC_CHALLENGE, CLEAR_SESSION_COOKIE)
 
     def _log_lockout(self, address: str) -> None:
         self.lockout.caused += 1

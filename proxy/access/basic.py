@@ -25,7 +25,7 @@ def basic_values(authorization: Sequence[bytes]) -> list[bytes]:
     return [value for value in authorization if is_basic(value)]
 
 
-def parse(values: Sequence[bytes]) -> BasicCredentials | None:
+def parse_basic(values: Sequence[bytes]) -> BasicCredentials | None:
     """Decode the result of ``basic_values``; None if it cannot be valid.
 
     Not valid are: several values, no base64, no colon, an empty user or password, octets that are

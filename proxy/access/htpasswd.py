@@ -71,7 +71,7 @@ class Htpasswd:
             log.info("%s: %d user(s) from now on", self._path, len(self.users))
 
 
-def parse(text: str, path: Path) -> Mapping[str, str]:
+def parse_htpasswd(text: str, path: Path) -> Mapping[str, str]:
     """Parse lines of ``USER:HASH``, with an optional ``:COMMENT``; ``#`` begins a comment.
 
     Raises:
@@ -194,7 +194,7 @@ def _load(path: Path) -> tuple[Mapping[str, str], Signature]:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise StartError(f"{path}:{line}: this is not UTF-8; {_REMEDY}.") from None
-    users = parse(text, path)
+    users = parse_htpasswd(text, path)
     if status.st_mode & stat.S_IROTH:
         log.warning("%s is readable by everybody on this machine: chmod o-r %s", path, path)
     return users, _signed(status)

@@ -118,7 +118,7 @@ class PasswordLogin:
         locked_out = self._lockout.locked_out_seconds(address, monotonic())
         if locked_out:
             return too_many_failures(locked_out)
-        credentials = basic.parse(basic.basic_values(head.values(b"authorization")))
+        credentials = basic.parse_basic(basic.basic_values(head.values(b"authorization")))
         if credentials is None:
             return challenge(head, "The user and password cannot be read; log in again.")
         users = self._htpasswd.users

@@ -7,7 +7,7 @@ import math
 from proxy.rules.decision import Refuse
 from proxy.rules.head import Field, RequestHead
 
-CHALLENGE: Field = (b"WWW-Authenticate", b'Basic realm="Jupyter", charset="UTF-8"')
+BASIC_CHALLENGE: Field = (b"WWW-Authenticate", b'Basic realm="Jupyter", charset="UTF-8"')
 BUSY = Refuse(
     429,
     "lockout",
@@ -26,7 +26,7 @@ def challenge(head: RequestHead, sentence: str) -> Refuse:
     """401: the browser asks for a user and password (RFC 7617 section 2)."""
     values = head.values(b"authorization")
     shown = b", ".join(values) if values else None
-    return Refuse(401, "basic-auth", sentence, "Authorization", shown, fields=(CHALLENGE,))
+    return Refuse(401, "basic-auth", sentence, "Authorization", shown, fields=(BASIC_CHALLENGE,))
 
 
 def wrong_password(head: RequestHead) -> Refuse:

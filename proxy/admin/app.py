@@ -23,7 +23,7 @@ STATIC = Path(__file__).with_name("static")
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 """Archives are large."""
 
-POLICY = (
+PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
@@ -86,7 +86,7 @@ def _file(content: bytes, content_type: str) -> Handler:
             body=content,
             content_type=content_type,
             charset="utf-8",
-            headers={"Content-Security-Policy": POLICY},
+            headers={"Content-Security-Policy": PAGE_POLICY},
         )
 
     return answer

@@ -17,7 +17,7 @@ from proxy.inspector.recorder import CaptureOptions
 
 SECONDS_BETWEEN = 0.1
 """What happens within this time is sent together: a page of Lab is a hundred exchanges."""
-MAX_WAITING = 5000
+MAX_QUEUED_EXCHANGES = 5000
 
 
 async def live(
@@ -67,7 +67,7 @@ class WaitingExchanges:
         exchanges = self._exchanges
         exchanges.pop(exchange.number, None)
         exchanges[exchange.number] = exchange
-        if len(exchanges) > MAX_WAITING:
+        if len(exchanges) > MAX_QUEUED_EXCHANGES:
             # The ring forgets, too, while a page does not read.
             del exchanges[next(iter(exchanges))]
         self._arrived.set()

@@ -19,9 +19,9 @@ from proxy.inspector.exchange import CapturedHead, Exchange
 from proxy.inspector.failure import explain_replayed
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorded_content import ContentRecorder
-from proxy.inspector.replay_front import TIMEOUT_SECONDS
+from proxy.inspector.replay_front import REPLAY_SECONDS
 from proxy.inspector.replay_request import (
-    SAFE_METHODS,
+    UNCONFIRMED_METHODS,
     Destination,
     ReplayError,
     ReplayRefused,
@@ -79,7 +79,7 @@ class Replay:
             ReplayRefused: It is not sent, with the reason.
         """
         wanted = parse_replay(given)
-        if wanted.method not in SAFE_METHODS and not wanted.confirmed:
+        if wanted.method not in UNCONFIRMED_METHODS and not wanted.confirmed:
             raise ReplayRefused(f"{wanted.method} may change something: confirm it")
         if self.inspector.options is None:
             raise ReplayRefused("the inspector is off: nothing would be seen")
@@ -119,7 +119,7 @@ class Replay:
         self.inspector.ring.add(exchange)
         began = monotonic()
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(REPLAY_SECONDS):
                 await _send(wanted, address, text_fields, exchange, content)
             exchange.outcome = "replayed to Jupyter"
         except TimeoutError:

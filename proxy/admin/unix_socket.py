@@ -12,7 +12,7 @@ from proxy.errors import StartError
 from proxy.runtime.peer import peer_of
 from proxy.runtime.secret_files import make_private_folder
 
-PROBE_SECONDS = 1.0
+SOCKET_PROBE_SECONDS = 1.0
 
 
 def bind_private(path: Path) -> socket.socket:
@@ -82,7 +82,7 @@ def _check_private(folder: Path) -> None:
 
 def _answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(PROBE_SECONDS)
+        probe.settimeout(SOCKET_PROBE_SECONDS)
         try:
             probe.connect(str(path))
         except OSError as error:

@@ -16,7 +16,7 @@ from proxy.errors import UpstreamError, UpstreamGarbage
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.http1.request_writer import serialize_fields
 from proxy.net.upstream_watch import UpstreamWatch
-from proxy.rules.caching import MAX_FILE_BYTES
+from proxy.rules.caching import MAX_CACHED_FILE_BYTES
 from proxy.rules.head import Arrival, RequestHead, ResponseHead
 from proxy.rules.request import upstream_fields
 from proxy.rules.site import Site
@@ -103,7 +103,7 @@ class Received:
         """Not requested."""
 
     def on_pause(self) -> None:
-        if len(self._content) > MAX_FILE_BYTES and not self.over:
+        if len(self._content) > MAX_CACHED_FILE_BYTES and not self.over:
             self._connection.give_up()
             self.on_failure(UpstreamGarbage("the file is larger than its head says"))
 

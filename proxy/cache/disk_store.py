@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.cache.stored_file import FileKey, StoredFile, coded_content
-from proxy.rules.caching import MAX_FILE_BYTES, Validators
+from proxy.rules.caching import MAX_CACHED_FILE_BYTES, Validators
 from proxy.runtime.secret_files import make_private_folder, write_atomically
 
 log = logging.getLogger("labgate")
@@ -153,7 +153,7 @@ def _serialized(file: StoredFile) -> bytes:
 def _read(path: Path) -> StoredFile | None:
     """The file in ``path``; None if it is not whole."""
     try:
-        if path.stat().st_size > 2 * MAX_FILE_BYTES:
+        if path.stat().st_size > 2 * MAX_CACHED_FILE_BYTES:
             return None
         digest, _, data = path.read_bytes().partition(b"\n")
         if hashlib.sha256(data).hexdigest().encode("ascii") != digest:

@@ -17,7 +17,7 @@ from proxy.jupyter.engine import (
     EngineError,
     EngineUnavailable,
     address_of,
-    connect,
+    connect_engine,
     has_image,
     inspect_container,
 )
@@ -51,7 +51,7 @@ async def check_jupyter(settings: Settings, running: int = 0) -> AsyncIterator[V
         return
     if settings.jupyter.launch in ("auto", "docker"):
         try:
-            docker = await connect()
+            docker = await connect_engine()
         except EngineUnavailable as error:
             if settings.jupyter.launch == "docker":
                 yield fault("Engine", error)

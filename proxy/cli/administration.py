@@ -18,7 +18,7 @@ from proxy.config.routes import served_routes
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
-from proxy.inspector.mends import facts_of
+from proxy.inspector.mends import mend_facts
 from proxy.inspector.replay_front import send_through_rules
 from proxy.routes.destinations import destination_of
 from proxy.runtime.secret_files import read_or_create_secret
@@ -68,7 +68,7 @@ async def start_admin(
         app.inspector,
         replay,
         about,
-        lambda: facts_of(site, app.upstream),
+        lambda: mend_facts(site, app.upstream),
         address,
         key=_session_key(settings.state_folder),
         commands=command_routes(instance),

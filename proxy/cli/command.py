@@ -47,7 +47,7 @@ def _run(parsed: argparse.Namespace) -> int:
         case "status" | "reload" | "upgrade" | "logs" | "open" | "unlock" | "stop":
             from proxy.cli import running  # noqa: PLC0415
 
-            return asyncio.run(running.run(parsed))
+            return asyncio.run(running.run_command(parsed))
         case "inspect":
             return _inspect(parsed)
         case "cert":
@@ -81,7 +81,7 @@ def _serve(parsed: argparse.Namespace) -> int:
         log.warning("%s", remark)
     _collect_garbage()
     serving = run.up if launches else run.serve
-    return run.run(
+    return run.run_in_event_loop(
         lambda settings: serving(settings, lambda: _read(parsed), take_over=parsed.take_over),
         settings,
     )
@@ -102,7 +102,7 @@ def _inspect(parsed: argparse.Namespace) -> int:
         bench=_is_bench(parsed),
     )
     _collect_garbage()
-    return run.run(lambda settings: inspect.inspect(settings, options), settings)
+    return run.run_in_event_loop(lambda settings: inspect.inspect(settings, options), settings)
 
 
 def _cert(parsed: argparse.Namespace) -> int:

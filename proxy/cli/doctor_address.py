@@ -10,7 +10,7 @@ from pathlib import Path
 
 from proxy.admin.client import AdminClient, NotRunning
 from proxy.errors import UsageError
-from proxy.jupyter.login_token import FILE_NAME
+from proxy.jupyter.login_token import TOKEN_FILE_NAME
 
 DEFAULT_URL = "https://localhost:8443"
 """Where ``labgate up`` serves without any option."""
@@ -51,7 +51,7 @@ async def find_address(state_folder: Path) -> FoundAddress:
         said = f"no labgate with the state folder {state_folder} runs, so it is {DEFAULT_URL}"
         return FoundAddress(DEFAULT_URL, f"No address was given, and {said}.", False, known)
     url = _only_address(about["site"], about.get("routes", []))
-    token_file = state_folder / FILE_NAME if about["own_token"] else None
+    token_file = state_folder / TOKEN_FILE_NAME if about["own_token"] else None
     said = f"No address was given; the labgate that runs here serves {url}"
     if token_file is not None:
         said += f", and its Jupyter's token is in {token_file}"

@@ -22,7 +22,7 @@ from proxy.rules.site import WebOrigin
 DEFAULT_PORT = 8000
 MAX_WORKERS = 64
 ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104
-LOOPBACK = ("127.0.0.1", "::1")
+LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
 
 _MOZILLA = "labgate speaks TLS 1.2 and 1.3 with Mozilla's intermediate profile"
 WITHOUT_EFFECT = {
@@ -49,7 +49,7 @@ def hub_options(parsed: argparse.Namespace, environment: Mapping[str, str]) -> H
         warnings.append(
             f"Without CONFIGPROXY_AUTH_TOKEN the API listens on loopback only, not on {api}."
         )
-        api = Endpoint(LOOPBACK, api.port, optional=("::1",))
+        api = Endpoint(LOOPBACK_ADDRESSES, api.port, optional=("::1",))
     passphrase = environment.get("CONFIGPROXY_SSL_KEY_PASSPHRASE", "")
     api_passphrase = environment.get("CONFIGPROXY_API_SSL_KEY_PASSPHRASE", "")
     redirects = parsed.redirect_port is not None and parsed.socket is None
@@ -152,7 +152,7 @@ def _endpoint(ip: str | None, port: int, socket: Path | None) -> Endpoint:
     if ip in (None, "", "*"):
         return Endpoint(ALL_ADDRESSES, port, optional=ALL_ADDRESSES)
     if ip == "localhost":
-        return Endpoint(LOOPBACK, port, optional=LOOPBACK)
+        return Endpoint(LOOPBACK_ADDRESSES, port, optional=LOOPBACK_ADDRESSES)
     return Endpoint((str(ip).strip("[]"),), port)
 
 

@@ -22,7 +22,7 @@ from proxy.errors import StartError, UsageError
 from proxy.net.port_holder import reachable
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 
-from .run import run
+from .run import run_in_event_loop
 
 LOCK_TIMEOUT_SECONDS = 600.0
 """How long to wait for another process that asks the CA."""
@@ -44,7 +44,9 @@ def obtain(settings: Settings, *, due_only: bool, force: bool) -> int:
     """
     _check(settings)
     try:
-        return run(lambda asked: _obtain(asked, due_only=due_only, force=force), settings)
+        return run_in_event_loop(
+            lambda asked: _obtain(asked, due_only=due_only, force=force), settings
+        )
     except OSError as error:
         raise StartError(explain_files(settings.state_folder, error)) from None
     except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from proxy.cli.folded import folded
 from proxy.config.routes import served_routes
 from proxy.config.settings import Settings
 from proxy.jupyter.launcher import Launched, Login
-from proxy.jupyter.login_token import FILE_NAME
+from proxy.jupyter.login_token import TOKEN_FILE_NAME
 from proxy.runtime.log_format import facts
 
 log = logging.getLogger("labgate")
@@ -93,7 +93,7 @@ def _login(login: Login, state_folder: Path, reader: Reader) -> str:
             return "with what this Jupyter was started with"
     if reader.terminal:
         return "with the token in that address"
-    file = state_folder / FILE_NAME
+    file = state_folder / TOKEN_FILE_NAME
     try:
         kept = file.read_text("ascii").strip() == login.token
     except (OSError, UnicodeDecodeError):

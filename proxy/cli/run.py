@@ -38,7 +38,9 @@ STOP_REQUEST_SECONDS = 0.5
 Read = Callable[[], Settings]
 
 
-def run(command: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings) -> int:
+def run_in_event_loop(
+    command: Callable[[Settings], Coroutine[Any, Any, int]], settings: Settings
+) -> int:
     """Run a command in a new event loop; returns its exit code."""
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(command(settings))

@@ -40,7 +40,7 @@ OPEN_PAGE = """<!DOCTYPE html>
 """
 
 
-async def run(parsed: argparse.Namespace) -> int:
+async def run_command(parsed: argparse.Namespace) -> int:
     """Run one of them; returns the exit code.
 
     Raises:

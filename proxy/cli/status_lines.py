@@ -16,12 +16,12 @@ from proxy.certs.status import SOON_DAYS
 from proxy.cli.folded import folded
 from proxy.service.state_text import count
 
-Status = dict[str, Any]
+StatusJson = dict[str, Any]
 Line = tuple[str, str, str]
 """Label, text, and rich's style of the text."""
 
 
-def print_status(status: Status, now: datetime, console: Console | None = None) -> None:
+def print_status(status: StatusJson, now: datetime, console: Console | None = None) -> None:
     """Print the table; it is folded between words, so that an address can be copied whole."""
     console = console or Console(highlight=False)
     lines = lines_of(status, now)
@@ -33,7 +33,7 @@ def print_status(status: Status, now: datetime, console: Console | None = None) 
             console.print(line, soft_wrap=True)
 
 
-def lines_of(status: Status, now: datetime) -> list[Line]:
+def lines_of(status: StatusJson, now: datetime) -> list[Line]:
     """The lines for people, in their time zone."""
     service = f", service {status['service']}" if status["service"] else ""
     command = f"labgate {status['command']}{service}"
@@ -62,7 +62,7 @@ def lines_of(status: Status, now: datetime) -> list[Line]:
     return lines
 
 
-def fact_lines(status: Status) -> list[str]:
+def fact_lines(status: StatusJson) -> list[str]:
     """A line ``key value`` for every fact, as ``certificates.0.days_left 61``."""
     return [f"{path} {_written(value)}".rstrip() for path, value in _facts("", status)]
 
@@ -88,7 +88,7 @@ def _labelled(label: str, texts: list[tuple[str, str]]) -> list[Line]:
     return [(label if not number else "", *text) for number, text in enumerate(texts)]
 
 
-def _jupyter(jupyter: Status, now: datetime) -> Line:
+def _jupyter(jupyter: StatusJson, now: datetime) -> Line:
     where = f" at {jupyter['address']}" if jupyter["address"] else ""
     reason = f" ({jupyter['reason']})" if jupyter["reason"] else ""
     what = f"; {jupyter['description']}" if jupyter["description"] else ""
@@ -99,7 +99,7 @@ def _jupyter(jupyter: Status, now: datetime) -> Line:
     return ("Jupyter", text, "green" if jupyter["state"] == "answers" else "yellow")
 
 
-def _route(route: Status) -> tuple[str, str]:
+def _route(route: StatusJson) -> tuple[str, str]:
     reason = f" ({route['reason']})" if route["reason"] else ""
     text = (
         f"{route['address']} leads to {route['upstream']}, which {route['state']}{reason}; "
@@ -108,7 +108,7 @@ def _route(route: Status) -> tuple[str, str]:
     return (text, "green" if route["state"] == "answers" else "yellow")
 
 
-def _traffic(status: Status) -> str:
+def _traffic(status: StatusJson) -> str:
     sockets, requests, connections = (
         status[name] for name in ("websockets", "requests", "connections")
     )
@@ -118,7 +118,7 @@ def _traffic(status: Status) -> str:
     )
 
 
-def _certificate(certificate: Status) -> tuple[str, str]:
+def _certificate(certificate: StatusJson) -> tuple[str, str]:
     days = certificate["days_left"]
     text = f"{', '.join(certificate['names'])} ({certificate['source']}): {count(days, 'day')} left"
     if certificate["temporary"]:
@@ -128,13 +128,13 @@ def _certificate(certificate: Status) -> tuple[str, str]:
     return (text, "yellow" if days < SOON_DAYS else "")
 
 
-def _lockout(lockout: Status) -> tuple[str, str]:
+def _lockout(lockout: StatusJson) -> tuple[str, str]:
     left = timedelta(seconds=lockout["seconds_left"])
     address = lockout["address"]
     return (f"{address}, for {_span(left)} more; labgate unlock {address} lets it in", "yellow")
 
 
-def _memory(status: Status) -> list[tuple[str, str]]:
+def _memory(status: StatusJson) -> list[tuple[str, str]]:
     processes = status["processes"]
     whole = (_megabytes(status["memory_bytes"]), "")
     if len(processes) == 1:
@@ -142,7 +142,7 @@ def _memory(status: Status) -> list[tuple[str, str]]:
     return [whole, *(_process(process) for process in processes)]
 
 
-def _process(process: Status) -> tuple[str, str]:
+def _process(process: StatusJson) -> tuple[str, str]:
     text = f"{process['role']} {process['pid']}: {_megabytes(process['memory_bytes'])}"
     if not process["answers"]:
         return (f"{text}, does not answer", "red")
@@ -151,7 +151,7 @@ def _process(process: Status) -> tuple[str, str]:
     return (text, "")
 
 
-def _problem(problem: Status) -> tuple[str, str]:
+def _problem(problem: StatusJson) -> tuple[str, str]:
     at = datetime.fromisoformat(problem["time"]).astimezone()
     style = "red" if problem["level"] == "error" else "yellow"
     return (f"{at:%Y-%m-%d %H:%M:%S} {problem['text']}", style)

@@ -16,9 +16,9 @@ from proxy.net.limits import ConcurrencyLimit
 from proxy.rules.compression import compressed_head, varying
 from proxy.rules.head import Field, RequestHead, ResponseHead
 
-MAX_AT_ONCE = 32
+MAX_CONCURRENT_RESPONSES = 32
 """An encoder takes 1 to 4 MiB, and anybody may ask for static files."""
-MAX_AT_ONCE_PER_ADDRESS = 12
+MAX_CONCURRENT_RESPONSES_PER_ADDRESS = 12
 """A client that reads nothing keeps its encoders for minutes."""
 THREADS = 2
 
@@ -31,7 +31,9 @@ class Compressor:
     """
 
     def __init__(self) -> None:
-        self.limit = ConcurrencyLimit(MAX_AT_ONCE, MAX_AT_ONCE_PER_ADDRESS)
+        self.limit = ConcurrencyLimit(
+            MAX_CONCURRENT_RESPONSES, MAX_CONCURRENT_RESPONSES_PER_ADDRESS
+        )
         self._threads: ThreadPoolExecutor | None = None
 
     def begin(

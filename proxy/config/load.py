@@ -58,7 +58,7 @@ def load(
     try:
         return Settings.model_validate(merged(sources))
     except ValidationError as error:
-        problems = [described(problem, sources, typed) for problem in error.errors()]
+        problems = [describe_problem(problem, sources, typed) for problem in error.errors()]
         raise UsageError("\n".join(problems)) from None
 
 
@@ -120,7 +120,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def described(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
+def describe_problem(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
     """One validation error as a line: source, key's path, what is wrong."""
     location = [str(part) for part in problem["loc"] if not isinstance(part, int)]
     source = source_of(location, sources, value=problem["input"])

@@ -91,7 +91,7 @@ def sentence(problem: Any, environment: bool = False) -> str:
     if key.startswith("routes.upstream."):
         # Its keys are those of the section.
         location = location[1:]
-    value = shown(problem["input"], secret=key in SECRETS)
+    value = shown_value(problem["input"], secret=key in SECRETS)
     if kind == "value_error":
         return str(problem["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":
@@ -117,7 +117,7 @@ def sentence(problem: Any, environment: bool = False) -> str:
     return f"{value} is not {expected}; write for example {_example(location, environment)}"
 
 
-def shown(value: object, *, secret: bool = False) -> str:
+def shown_value(value: object, *, secret: bool = False) -> str:
     """A value as it is shown in an error message."""
     if secret:
         return "the value (a secret, not shown)"
@@ -148,7 +148,9 @@ def _example(location: list[str], environment: bool = False) -> str:
         return ",".join(
             str(part).lower() if isinstance(part, bool) else str(part) for part in listed
         )
-    written = ", ".join(f'"{part}"' if isinstance(part, str) else shown(part) for part in listed)
+    written = ", ".join(
+        f'"{part}"' if isinstance(part, str) else shown_value(part) for part in listed
+    )
     return f"[{written}]" if isinstance(example, list | tuple) else written
 
 

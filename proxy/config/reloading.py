@@ -73,7 +73,7 @@ class Comparison(NamedTuple):
     restart: tuple[str, ...]
 
 
-def compare(old: Settings, new: Settings) -> Comparison:
+def compare_settings(old: Settings, new: Settings) -> Comparison:
     """Which keys differ between the configuration in force and another one.
 
     Defaults that follow from other keys count: with another domain the ports may be others.
@@ -117,7 +117,7 @@ def in_force_after_reload(old: Settings, new: Settings) -> Settings:
     Raises:
         UsageError: The two do not fit together; only a restart helps.
     """
-    restart = compare(old, new).restart
+    restart = compare_settings(old, new).restart
     if not restart:
         return new
     values = new.model_dump(exclude_unset=True)

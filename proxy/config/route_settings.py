@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, field_validator, model_validator
 
 from proxy.config.section import Section
 from proxy.config.sections import UpstreamSettings, distinct_domains, web_origins
-from proxy.config.types import Names, Networks
+from proxy.config.types import Names, NetworkList
 from proxy.net.upstream_address import UpstreamAddress
 
 _PATH = re.compile(r"/|(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/")
@@ -44,7 +44,7 @@ class RouteSettings(Section):
     strip_prefix: bool = False
     upstream: Annotated[UpstreamSettings, BeforeValidator(_url_alone)] = UpstreamSettings()
     htpasswd: str | None = None
-    allow: Networks | None = None
+    allow: NetworkList | None = None
     rewrite: Literal["rewrite", "preserve"] = "rewrite"
     canonical_redirect: bool = False
     websocket_without_origin: bool = False

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from proxy.config.section import Section
 from proxy.config.types import (
     Names,
-    Networks,
+    NetworkList,
     Port,
     Seconds,
     host_and_port,
@@ -109,8 +109,8 @@ class AccessSettings(Section):
     """``[access]``: logins, the allow-list, and the trusted proxies."""
 
     htpasswd: Path | None = None
-    allow: Networks = ()
-    trusted_proxies: Networks = ()
+    allow: NetworkList = ()
+    trusted_proxies: NetworkList = ()
     proxy_protocol: bool = False
     login_failures: Annotated[int, Field(ge=0)] = 10
     lockout_seconds: Seconds = 900.0

@@ -207,4 +207,4 @@ def memory_bytes(text: str) -> int:
     return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}[match[2].lower()]
 
 
-Networks = Annotated[tuple[Network, ...], BeforeValidator(_networks)]
+NetworkList = Annotated[tuple[Network, ...], BeforeValidator(_networks)]

@@ -13,7 +13,7 @@ from proxy.config.load import (
     ENVIRONMENT,
     Sources,
     configuration_file_of,
-    described,
+    describe_problem,
     from_environment,
     from_file,
     merged,
@@ -71,7 +71,7 @@ def valid_part(
         try:
             return ValidPart(Settings.model_validate(values), problems, sources)
         except ValidationError as error:
-            problems += [described(problem, sources, typed) for problem in error.errors()]
+            problems += [describe_problem(problem, sources, typed) for problem in error.errors()]
             locations = [problem["loc"] for problem in error.errors()]
         left_out = [_leave_out(values, location) for location in locations]
         if not all(left_out):

@@ -16,7 +16,7 @@ from .target import Target
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADERS, RST_STREAM, SETTINGS, GOAWAY, CONTINUATION = 1, 3, 4, 7, 9
-END_HEADERS, ACKNOWLEDGED, PADDED, PRIORITY = 0x4, 0x1, 0x8, 0x20
+_END_HEADERS, _ACKNOWLEDGED, _PADDED, _PRIORITY = 0x4, 0x1, 0x8, 0x20
 ENABLE_CONNECT_PROTOCOL = 8
 _STATUSES = {8: 200, 9: 204, 10: 206, 11: 304, 12: 400, 13: 404, 14: 500}
 """Indices of HPACK's static table (RFC 7541 appendix A)."""
@@ -51,7 +51,7 @@ async def websocket_status(
         writer.write(PREFACE + frame(SETTINGS, 0, 0, b""))
         while True:
             kind, flags, _, payload = await _next_frame(reader)
-            if kind == SETTINGS and not flags & ACKNOWLEDGED:
+            if kind == SETTINGS and not flags & _ACKNOWLEDGED:
                 break
         if not announces_connect(payload):
             return None
@@ -65,7 +65,9 @@ async def websocket_status(
             *fields,
         ]
         block = b"".join(literal(name, value) for name, value in request)
-        writer.write(frame(SETTINGS, ACKNOWLEDGED, 0, b"") + frame(HEADERS, END_HEADERS, 1, block))
+        writer.write(
+            frame(SETTINGS, _ACKNOWLEDGED, 0, b"") + frame(HEADERS, _END_HEADERS, 1, block)
+        )
         while True:
             kind, flags, stream, payload = await _next_frame(reader)
             if kind == HEADERS and stream == 1:
@@ -116,9 +118,9 @@ def _string(text: str) -> bytes:
 
 def _without_padding(flags: int, payload: bytes) -> bytes:
     padding = 0
-    if flags & PADDED:
+    if flags & _PADDED:
         padding, payload = payload[0], payload[1:]
-    if flags & PRIORITY:
+    if flags & _PRIORITY:
         payload = payload[5:]
     return payload[: len(payload) - padding]
 

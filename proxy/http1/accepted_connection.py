@@ -96,13 +96,13 @@ class AcceptedConnection(asyncio.Protocol):
             self._server.log_rejection(self.client)
         return self._slot is not None
 
-    def _enter(self, transport: asyncio.Transport) -> None:
+    def _register(self, transport: asyncio.Transport) -> None:
         """The connection is open, and has its slot."""
         self.transport = transport
         self._server.connections.add(self)
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
 
-    def _leave(self) -> None:
+    def _unregister(self) -> None:
         """The connection is lost: it counts no more."""
         self.transport = None
         slot, self._slot = self._slot, None

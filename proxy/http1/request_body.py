@@ -48,7 +48,7 @@ class EmptyBody:
         """Never call it."""
 
 
-NO_CONTENT = EmptyBody()
+EMPTY_BODY = EmptyBody()
 
 
 class SizedBody:

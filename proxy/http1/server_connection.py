@@ -16,7 +16,7 @@ from typing import cast
 from proxy.http1.accepted_connection import MAX_WRITE_BYTES, AcceptedConnection, AcceptingServer
 from proxy.http1.chunked_body import open_body
 from proxy.http1.connection_states import WITHOUT_REQUEST, ClientState, ServerState
-from proxy.http1.request_body import NO_CONTENT, SizedBody
+from proxy.http1.request_body import EMPTY_BODY, SizedBody
 from proxy.http1.request_parser import RequestParser
 from proxy.http1.response_writer import ResponseWriter
 from proxy.http1.timeouts import Awaiting, ConnectionTimeouts
@@ -93,7 +93,7 @@ class ServerConnection(AcceptedConnection):
             self._arrival = replace(self._arrival, tls_seconds=monotonic() - self._accepted_at)
         self._timeouts.begin(Awaiting.HEAD)
         self._writer.draining = self._server.draining
-        self._enter(transport)
+        self._register(transport)
 
     def data_received(self, data: bytes) -> None:
         parser = self._parser
@@ -146,7 +146,7 @@ class ServerConnection(AcceptedConnection):
             # Over TLS the event loop had chosen whom to call before the 101 was sent.
             self._upgraded.connection_lost(exc)
             return
-        self._leave()
+        self._unregister()
         self._close()
         if self._body is not None:
             self._body.fail(ConnectionResetError("the client went away"))
@@ -184,7 +184,7 @@ class ServerConnection(AcceptedConnection):
             return
         self._queued = None
         self._state, self._writer.sent = ServerState.RESPONDING, False
-        in_progress = self._server.dispatch(head, self._body or NO_CONTENT, self._writer)
+        in_progress = self._server.dispatch(head, self._body or EMPTY_BODY, self._writer)
         if self._state is ServerState.RESPONDING:
             self._in_progress = in_progress
 

@@ -71,7 +71,7 @@ class UpgradedConnection(AcceptedConnection):
             self._tunnel_end.client_congested(congested)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._leave()
+        self._unregister()
         end, self._tunnel_end = self._tunnel_end, None
         if end is not None:
             end.client_lost(exc)

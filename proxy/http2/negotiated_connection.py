@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from proxy.tls.context import HTTP_2
+from proxy.tls.context import ALPN_HTTP_2
 
 
 class NegotiatedConnection(asyncio.Protocol):
@@ -30,7 +30,7 @@ class NegotiatedConnection(asyncio.Protocol):
         """Take the protocol that was negotiated; a client that offered none gets HTTP/1.1."""
         tls = transport.get_extra_info("ssl_object")
         chosen = self._http1
-        if tls is not None and tls.selected_alpn_protocol() == HTTP_2:
+        if tls is not None and tls.selected_alpn_protocol() == ALPN_HTTP_2:
             chosen = self._new_http2()
         cast(asyncio.Transport, transport).set_protocol(chosen)
         chosen.connection_made(transport)

@@ -233,7 +233,7 @@ class RequestReceiver:
         stream = self.streams.pop(event.stream_id, None)
         if stream is not None:
             self._sender.forget(stream)
-            stream.leave()
+            stream.cancel()
             if stream in self.waiting:
                 # While the client reads nothing, none is dispatched.
                 self.waiting.remove(stream)

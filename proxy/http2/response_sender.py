@@ -58,14 +58,14 @@ class ResponseSender:
             and (none_sent or codec.streams[stream.id].outbound_flow_control_window <= 0)
         ]
 
-    def fill(self, most_bytes: int, now: float) -> list[Stream]:
+    def fill(self, max_bytes: int, now: float) -> list[Stream]:
         """Give the codec frames of about so many bytes; return the streams that they are of."""
         sent: list[Stream] = []
-        while most_bytes > 0 and (stream := self._next()) is not None:
+        while max_bytes > 0 and (stream := self._next()) is not None:
             count = self._send_frame(stream, now)
             if count is None:
                 continue
-            most_bytes -= count
+            max_bytes -= count
             sent.append(stream)
         return sent
 

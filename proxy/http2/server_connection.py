@@ -17,7 +17,7 @@ from typing import cast
 from h2.errors import ErrorCodes
 
 from proxy.http1.accepted_connection import AcceptedConnection
-from proxy.http1.request_body import NO_CONTENT
+from proxy.http1.request_body import EMPTY_BODY
 from proxy.http1.timeouts import UNREAD_SECONDS, Awaiting, ConnectionTimeouts
 from proxy.http2.request_receiver import CLIENT_ENDED, Ending, RequestReceiver, StreamServer
 from proxy.http2.responder import StreamResponder
@@ -91,7 +91,7 @@ class Http2Connection(AcceptedConnection):
         self._receiver = RequestReceiver(self, self._codec, self._sender, self._streaming, arrival)
         self._streams = self._receiver.streams
         self._timeouts.begin(Awaiting.HEAD)
-        self._enter(transport)
+        self._register(transport)
         limit_unsent(transport, UNSENT_BYTES)
         self.write(greeting)
         if self._server.draining:
@@ -122,7 +122,7 @@ class Http2Connection(AcceptedConnection):
         self.flush_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._leave()
+        self._unregister()
         self._ended = True
         self._close_streams()
 
@@ -144,7 +144,7 @@ class Http2Connection(AcceptedConnection):
                 send_response(responder, plain(head.status, head.sentence, head.fields))
                 continue
             responder = StreamResponder(stream, is_head=head.method == b"HEAD")
-            in_progress = self._server.dispatch(head, stream.body or NO_CONTENT, responder)
+            in_progress = self._server.dispatch(head, stream.body or EMPTY_BODY, responder)
             if not (stream.response_ended or stream.closed):
                 stream.in_progress = in_progress
 
@@ -237,7 +237,7 @@ class Http2Connection(AcceptedConnection):
         self._receiver.waiting.clear()
         for stream in streams:
             self._sender.forget(stream)
-            stream.leave()
+            stream.cancel()
 
     def _choose_timeout(self) -> None:
         """What the client is waited for, now that it has sent something or got a response."""
@@ -285,6 +285,6 @@ class Http2Connection(AcceptedConnection):
             # Its window stays closed. The client may want the others.
             self._codec.reset_stream(stream.id, ErrorCodes.CANCEL)
             self._forget(stream)
-            stream.leave()
+            stream.cancel()
         self.flush()
         super().enforce_timeouts(now)

@@ -241,7 +241,7 @@ class Stream:
         if body is not None:
             body.discard()
 
-    def leave(self) -> None:
+    def cancel(self) -> None:
         """The client has closed it: end the request, too."""
         in_progress, body = self.in_progress, self.body
         self.in_progress = self.writable = None

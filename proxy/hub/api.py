@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from proxy.hub.journal import encoded
+from proxy.hub.journal import to_json
 from proxy.hub.route_table import HubRoute
 from proxy.hub.shared_routes import SharedRoutes
 from proxy.web.security import hide_server
@@ -106,7 +106,7 @@ class RoutesApi:
         await self._shared.refresh()
         if path != "/":
             route = self._table.get(path)
-            return web.Response(status=404) if route is None else _json(described(route))
+            return web.Response(status=404) if route is None else _json(describe_route(route))
         routes = self._table.by_path
         text = request.query.get("inactiveSince") or request.query.get("inactive_since")
         before = float("inf")
@@ -118,7 +118,9 @@ class RoutesApi:
                 return web.Response(status=400, text=reason)
         self._counts.listed += 1
         listed = {
-            key: described(route) for key, route in routes.items() if route.activity.at < before
+            key: describe_route(route)
+            for key, route in routes.items()
+            if route.activity.at < before
         }
         return _json(listed)
 
@@ -158,7 +160,7 @@ def make_api_app(api: RoutesApi) -> web.Application:
     return app
 
 
-def described(route: HubRoute) -> dict[str, Any]:
+def describe_route(route: HubRoute) -> dict[str, Any]:
     """A route as it is listed."""
     at = datetime.fromtimestamp(route.activity.at, UTC)
     shown = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -166,7 +168,7 @@ def described(route: HubRoute) -> dict[str, Any]:
 
 
 def _json(value: object) -> web.Response:
-    return web.Response(text=encoded(value), content_type="application/json")
+    return web.Response(text=to_json(value), content_type="application/json")
 
 
 def _nests_deeper(value: object, levels: int) -> bool:

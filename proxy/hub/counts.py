@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from proxy.hub.router import LookUps
 from proxy.observe.record import Record
-from proxy.rules.hub_requests import HEALTH
+from proxy.rules.hub_requests import HUB_HEALTH_PATH
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ class RequestCounter:
 
     def begun(self, record: Record) -> None:
         """A request came; tunnels drop their fields later."""
-        if record.head.target == HEALTH:
+        if record.head.target == HUB_HEALTH_PATH:
             return
         if record.head.values(b"sec-websocket-version"):
             self._counts.websockets += 1
@@ -108,7 +108,7 @@ class RequestCounter:
 
     def ended(self, record: Record) -> None:
         """A request has its response."""
-        if record.status and record.head.target != HEALTH:
+        if record.status and record.head.target != HUB_HEALTH_PATH:
             self._statuses[record.status] = self._statuses.get(record.status, 0) + 1
 
     @property

@@ -16,7 +16,7 @@ import aiohttp
 from aiohttp import web
 
 from proxy.hub.targets import RouteTarget
-from proxy.rules.hub_requests import HEALTH
+from proxy.rules.hub_requests import HUB_HEALTH_PATH
 from proxy.runtime.log_throttle import LogThrottle
 from proxy.web.errors import error_response
 from proxy.web.security import hide_server
@@ -95,7 +95,7 @@ def make_pages_app(pages: ErrorPages) -> web.Application:
     app = web.Application()
     app.cleanup_ctx.append(pages.run)
     app.on_response_prepare.append(hide_server)
-    app.router.add_get(HEALTH.decode("ascii"), _health)
+    app.router.add_get(HUB_HEALTH_PATH.decode("ascii"), _health)
     app.router.add_get(r"/{status:\d{3}}", pages.answer)
     return app
 

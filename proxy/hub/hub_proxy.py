@@ -25,7 +25,7 @@ from proxy.hub.metrics import hub_metrics, make_hub_metrics_app
 from proxy.hub.options import HubOptions
 from proxy.hub.ports import API, METRICS, HubPorts
 from proxy.hub.route_table import RouteTable
-from proxy.hub.shared_routes import ANSWER_SECONDS, SharedRoutes
+from proxy.hub.shared_routes import WORKER_ANSWER_SECONDS, SharedRoutes
 from proxy.hub.succession import Succession
 from proxy.runtime.instance_lock import HeldClaim, acquire, storage_claim
 from proxy.runtime.periodic import run_periodically
@@ -44,7 +44,7 @@ HOUSEKEEPING_SECONDS = 2.0
 SAVE_SECONDS = 60.0
 OPEN_AGAIN_SECONDS = 1.0
 
-Serving: TypeAlias = "HubApplication | HubWorkers"
+ServingHub: TypeAlias = "HubApplication | HubWorkers"
 
 
 class HubProxy:
@@ -76,14 +76,14 @@ class HubProxy:
         self._api_tls = ApiTls(options.api_tls) if options.api_tls is not None else None
         api_context = self._api_tls.context if self._api_tls is not None else None
         # A change waits for the followers so long.
-        self._api = AppListener(self._make_api, api_context, 2 * ANSWER_SECONDS)
+        self._api = AppListener(self._make_api, api_context, 2 * WORKER_ANSWER_SECONDS)
         self._metrics = AppListener(lambda: make_hub_metrics_app(self._collect))
         self._serving = self._make_serving()
         self._succession = Succession(self.shared)
         self._tasks: list[asyncio.Task[None]] = []
         self._saved_at = monotonic()
 
-    def _make_serving(self) -> Serving:
+    def _make_serving(self) -> ServingHub:
         if self._options.workers == 1:
             application = HubApplication(self._options, self.table, self.ports.public)
             self.shared = SharedRoutes(self.table, application.measured)

@@ -28,7 +28,7 @@ SPARE_LINES = 1000
 """So many lines that count no more are kept at least."""
 
 
-encoded = json.JSONEncoder(separators=(",", ":")).encode
+to_json = json.JSONEncoder(separators=(",", ":")).encode
 """JSON without spaces and line ends."""
 
 
@@ -37,7 +37,7 @@ class StoredRoute(NamedTuple):
 
     Attributes:
         path: Its key, as ``/user/ada``.
-        data: What the Hub gave with it, the target included: JSON of ``encoded``.
+        data: What the Hub gave with it, the target included: JSON of ``to_json``.
         last_activity: The Unix time in seconds.
     """
 
@@ -133,7 +133,7 @@ class Journal:
 
     def remove(self, path: str) -> None:
         """Keep a route no more."""
-        self._append(encoded({"path": path, "removed": True}).encode("ascii") + b"\n")
+        self._append(to_json({"path": path, "removed": True}).encode("ascii") + b"\n")
 
     def needs_rewriting(self, routes: int) -> bool:
         """Whether most of the lines count no more.
@@ -250,7 +250,7 @@ def _lines(routes: Sequence[StoredRoute]) -> bytes:
 
 
 def _line(route: StoredRoute) -> bytes:
-    path, data, at = encoded(route.path), route.data, route.last_activity
+    path, data, at = to_json(route.path), route.data, route.last_activity
     return f'{{"path":{path},"data":{data},"last_activity":{at!r}}}\n'.encode("ascii")
 
 
@@ -276,4 +276,4 @@ def _apply(entry: dict[str, Any], found: dict[str, StoredRoute]) -> None:
     data = dict(entry["data"])
     if not isinstance(data["target"], str):
         raise TypeError(path)
-    found[path] = StoredRoute(path, encoded(data), float(entry["last_activity"]))
+    found[path] = StoredRoute(path, to_json(data), float(entry["last_activity"]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from time import time
 from typing import Any, TypeAlias
 
-from proxy.hub.journal import Journal, StoredRoute, encoded
+from proxy.hub.journal import Journal, StoredRoute, to_json
 from proxy.hub.targets import RouteTarget, parse_target
 from proxy.net.upstream_tls import UpstreamTls
 from proxy.proxying.activity import Activity
@@ -148,11 +148,11 @@ class RouteTable:
         path = clean_path(path)
         route = self.by_path.get(path)
         if route is not None and parse_target(route.url, self._tls) == target:
-            route.content, route.activity.at = encoded(data), time()
+            route.content, route.activity.at = to_json(data), time()
         else:
             if route is not None:
                 self._retire(route)
-            route = HubRoute(path, encoded(data), url, Activity(time()))
+            route = HubRoute(path, to_json(data), url, Activity(time()))
             self._set(route)
         if self._journal is not None:
             self._journal.add(route.stored)

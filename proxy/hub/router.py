@@ -18,7 +18,7 @@ from proxy.proxying.pool import Pool
 from proxy.proxying.router import Route
 from proxy.rules.decision import Forward, Internal, Tunnel
 from proxy.rules.head import RequestHead
-from proxy.rules.hub_requests import HEALTH
+from proxy.rules.hub_requests import HUB_HEALTH_PATH
 from proxy.rules.pass_through import PassThrough
 from proxy.rules.prefixes import at_target, routed_path
 from proxy.rules.site import Site
@@ -92,7 +92,7 @@ class HubRouter:
     def route(self, decision: Forward | Tunnel | Internal, /) -> Route:
         """The route for what the rules decided."""
         head = decision.head
-        if head.target == HEALTH:
+        if head.target == HUB_HEALTH_PATH:
             return self._health
         if self._table is None:
             return self._none
@@ -135,7 +135,7 @@ class HubRouter:
 
 def health_request(head: RequestHead) -> RequestHead:
     """The health check for the application with the pages."""
-    return _page_request(head, HEALTH)
+    return _page_request(head, HUB_HEALTH_PATH)
 
 
 def error_request(status: int, head: RequestHead) -> RequestHead:

@@ -18,10 +18,10 @@ from proxy.hub.route_table import HubRoute, RouteTable
 
 log = logging.getLogger("labgate")
 
-ANSWER_SECONDS = 10.0
+WORKER_ANSWER_SECONDS = 10.0
 """A process that has not taken a change by then is cut off: its routes may be old ones."""
 
-Message: TypeAlias = dict[str, Any]
+RouteMessage: TypeAlias = dict[str, Any]
 
 
 class Follower:
@@ -37,7 +37,7 @@ class Follower:
     """
 
     def __init__(
-        self, name: str, send: Callable[[Message], None], cut_off: Callable[[], None]
+        self, name: str, send: Callable[[RouteMessage], None], cut_off: Callable[[], None]
     ) -> None:
         self.name = name
         self.measured = Measured()
@@ -46,7 +46,7 @@ class Follower:
         self._number = 0
         self._unanswered: dict[int, asyncio.Future[None]] = {}
 
-    def ask(self, message: Message) -> asyncio.Future[None]:
+    def ask(self, message: RouteMessage) -> asyncio.Future[None]:
         """Send a message; the result is there when it has done what that says, or has gone."""
         self._number += 1
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -125,7 +125,7 @@ class SharedRoutes:
         """From now on it is told what changes; it has to know all routes of this moment."""
         self.followers.add(follower)
 
-    def told(self, follower: Follower, message: Message) -> None:
+    def told(self, follower: Follower, message: RouteMessage) -> None:
         """A follower tells its activity, its measurements, or that something is done."""
         self.table.note_activity(message.get("activity", {}))
         if "measured" in message:
@@ -140,16 +140,16 @@ class SharedRoutes:
             self._ended.add_all(follower.measured.counts)
         follower.gone()
 
-    async def _tell(self, message: Message) -> None:
+    async def _tell(self, message: RouteMessage) -> None:
         """Have all followers do something; returns when each has, or has ended."""
         # All are sent it before anything else happens, so that changes stay in their order.
         asked = [(follower, follower.ask(message)) for follower in self.followers]
-        _, late = await asyncio.wait([done for _, done in asked], timeout=ANSWER_SECONDS)
+        _, late = await asyncio.wait([done for _, done in asked], timeout=WORKER_ANSWER_SECONDS)
         for follower, done in asked:
             if done in late:
                 follower.cut_off()
         if late:
-            await asyncio.wait(late, timeout=ANSWER_SECONDS)
+            await asyncio.wait(late, timeout=WORKER_ANSWER_SECONDS)
 
 
 class Following:
@@ -160,11 +160,11 @@ class Following:
         send: Sends a message to the process with the API.
     """
 
-    def __init__(self, routes: SharedRoutes, send: Callable[[Message], None]) -> None:
+    def __init__(self, routes: SharedRoutes, send: Callable[[RouteMessage], None]) -> None:
         self._routes = routes
         self._send = send
 
-    async def take(self, message: Message) -> None:
+    async def take(self, message: RouteMessage) -> None:
         """Do what a message says, and tell that it is done; others than these are left alone."""
         match message:
             case {"add": [path, data]}:

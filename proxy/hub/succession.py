@@ -83,7 +83,7 @@ class Succession:
             OSError: There is no room for the routes, or no descriptor is left.
         """
         routes = json.dumps(self._shared.table.passed()).encode("ascii")
-        file = socket_passing.file_of(routes)
+        file = socket_passing.unnamed_file(routes)
         try:
             self._given, other = socket.socketpair()
         except OSError:

@@ -25,7 +25,7 @@ from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
-from proxy.workers.channel import Channel, Message
+from proxy.workers.channel import Channel, WorkerMessage
 from proxy.workers.worker_program import run_worker
 
 log = logging.getLogger("labgate")
@@ -34,7 +34,7 @@ TELL_SECONDS = 2.0
 """A worker that is killed takes what it has not told with it."""
 
 
-def setup_message(options: HubOptions, ports: Ports) -> Message:
+def setup_message(options: HubOptions, ports: Ports) -> WorkerMessage:
     """The first message to a worker, without the secrets of the API, which it does not serve."""
     own = replace(options, token="", api_tls=None)
     return {

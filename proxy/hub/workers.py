@@ -11,7 +11,7 @@ import socket
 from proxy.errors import StartError
 from proxy.hub.options import HubOptions
 from proxy.hub.ports import HubPorts
-from proxy.hub.shared_routes import Follower, Message, SharedRoutes
+from proxy.hub.shared_routes import Follower, RouteMessage, SharedRoutes
 from proxy.hub.worker import setup_message
 from proxy.net.ports import Ports
 from proxy.runtime.tasks import spawn
@@ -132,7 +132,7 @@ class HubWorkers:
         self._followers[worker] = Follower(name, worker.send, worker.kill)
         return worker
 
-    def _on_message(self, worker: WorkerProcess, message: Message) -> None:
+    def _on_message(self, worker: WorkerProcess, message: RouteMessage) -> None:
         if "wants" in message:
             self._wanting[worker].set()
             spawn(self._give_routes(worker), "routes for a worker")
@@ -162,7 +162,7 @@ class HubWorkers:
         await force.wait()
         self._broadcast({"force": True})
 
-    def _broadcast(self, message: Message) -> None:
+    def _broadcast(self, message: RouteMessage) -> None:
         for worker in self._followers:
             worker.send(message)
 

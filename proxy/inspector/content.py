@@ -20,7 +20,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
-MAX_CONTENT_BYTES = 32 * 1024
+MAX_CAPTURED_BYTES = 32 * 1024
 MAX_ZSTD_WINDOW = 23
 """8 MiB, as in browsers (RFC 9659): a frame must not choose how much memory it takes."""
 
@@ -41,7 +41,7 @@ def is_text(content_type: str) -> bool:
 
 
 def decode(
-    data: bytes, coding: str, max_bytes: int = MAX_CONTENT_BYTES
+    data: bytes, coding: str, max_bytes: int = MAX_CAPTURED_BYTES
 ) -> tuple[bytes, bool] | None:
     """Undo a content coding.
 

@@ -29,7 +29,7 @@ from proxy.rules.decision import Refuse
 from proxy.rules.head import Field
 from proxy.rules.site import Site
 
-FIRST_ERROR = 400
+FIRST_ERROR_STATUS = 400
 MAX_REASON_BYTES = 1024
 """Of an error's content: Jupyter's reason stands there. It explains, and is not shown itself."""
 
@@ -117,7 +117,7 @@ class ExchangeCapture:
         """A piece of the response's content that is kept, or explains an error."""
         if self.content_down is not None:
             self.content_down.feed(data)
-        if self._status >= FIRST_ERROR and len(self._reason) < MAX_REASON_BYTES:
+        if self._status >= FIRST_ERROR_STATUS and len(self._reason) < MAX_REASON_BYTES:
             self._reason += data[:MAX_REASON_BYTES]
 
     def upgraded(self, reason: bytes, fields: list[Field]) -> TunnelRecorder:
@@ -168,7 +168,7 @@ class ExchangeCapture:
         """The record is complete."""
         context = self._context
         try:
-            if self._short and self._status < FIRST_ERROR:
+            if self._short and self._status < FIRST_ERROR_STATUS:
                 self._ended_at = monotonic()
                 context.unseen.discard(self)
                 context.ring.keep(self)
@@ -197,7 +197,7 @@ class ExchangeCapture:
             exchange.content_up = self.content_up.captured(exchange.received)
         if self.content_down is not None and exchange.sent_down is not None:
             exchange.content_down = self.content_down.captured(exchange.sent_down)
-        if self._status >= FIRST_ERROR or self._refusal is not None:
+        if self._status >= FIRST_ERROR_STATUS or self._refusal is not None:
             # What observing let through failed for another reason.
             refusal = None if exchange.would_refuse else self._refusal
             explain_failure(exchange, self._record, refusal, self._site, self._reason)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-SUBPROTOCOL = b"v1.kernel.websocket.jupyter.org"
+BINARY_SUBPROTOCOL = b"v1.kernel.websocket.jupyter.org"
 
 _CHANNELS = re.compile(rb"/api/kernels/[^/?#]+/channels(?:[?#]|\Z)")
 _MAX_OFFSETS = 1024
@@ -56,12 +56,14 @@ def carries_kernel_messages(target: bytes) -> bool:
     return _CHANNELS.search(target) is not None
 
 
-def parse(content: bytes, *, binary: bool, subprotocol: bytes) -> KernelMessageSummary | None:
+def parse_kernel_message(
+    content: bytes, *, binary: bool, subprotocol: bytes
+) -> KernelMessageSummary | None:
     """Read a message; None if it is cut short or is no kernel message."""
     try:
         if not binary:
             return _of_json(json.loads(content))
-        if subprotocol == SUBPROTOCOL:
+        if subprotocol == BINARY_SUBPROTOCOL:
             return _of_v1(content)
         return _of_json(json.loads(_first_part(content)))
     except (ValueError, struct.error, RecursionError):

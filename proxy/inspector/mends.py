@@ -35,7 +35,7 @@ NAMES = {
 """As people write them, by the names in ``proxy.symptoms``."""
 
 
-def facts_of(site: WebOrigin, upstream: UpstreamAddress | None) -> dict[str, str]:
+def mend_facts(site: WebOrigin, upstream: UpstreamAddress | None) -> dict[str, str]:
     """What stands in the lines: the public address, and Jupyter's when it is known."""
     facts = {"domain": site.host, "port": str(site.port)}
     if upstream is not None:

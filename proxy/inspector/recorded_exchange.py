@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
-from proxy.inspector.exchange_capture import FIRST_ERROR, ExchangeCapture
+from proxy.inspector.exchange_capture import FIRST_ERROR_STATUS, ExchangeCapture
 from proxy.inspector.guard import Guard
 from proxy.inspector.recorded_content import ContentRecorder
 from proxy.inspector.recorded_tunnel import RecordedConnection
@@ -88,7 +88,7 @@ class RecordedResponder(ExchangeCapture):
 
     def send_body(self, data: bytes) -> None:
         self._sent_bytes += len(data)
-        if self.content_down is not None or self._status >= FIRST_ERROR:
+        if self.content_down is not None or self._status >= FIRST_ERROR_STATUS:
             with self._context.guard:
                 self.content_sent(data)
         self._responder.send_body(data)

@@ -12,7 +12,7 @@ from proxy.inspector.content import redacted_text
 from proxy.inspector.exchange import CapturedMessage, Exchange
 from proxy.inspector.frames import Opcode
 from proxy.inspector.guard import Guard
-from proxy.inspector.kernel_messages import carries_kernel_messages, parse
+from proxy.inspector.kernel_messages import carries_kernel_messages, parse_kernel_message
 from proxy.inspector.ring import Ring
 from proxy.inspector.websocket_messages import Message, MessageReader, negotiated_deflate
 from proxy.messages import RawConnection, TunnelEnd
@@ -97,7 +97,9 @@ class TunnelRecorder:
         # Of binary messages only the kernels' are text inside.
         shown = message.content if message.opcode == Opcode.TEXT else b""
         if self._kernel and message.opcode in (Opcode.TEXT, Opcode.BINARY):
-            kernel_message = parse(message.content, binary=binary, subprotocol=self._subprotocol)
+            kernel_message = parse_kernel_message(
+                message.content, binary=binary, subprotocol=self._subprotocol
+            )
             if kernel_message is not None:
                 words, shown = (
                     str(kernel_message),

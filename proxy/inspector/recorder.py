@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from proxy.inspector.content import MAX_CONTENT_BYTES
+from proxy.inspector.content import MAX_CAPTURED_BYTES
 from proxy.inspector.counted_tunnel import ByteCounts, CountedTunnel
 from proxy.inspector.exchange_capture import CaptureContext
 from proxy.inspector.guard import Guard
@@ -38,7 +38,7 @@ class CaptureOptions:
     """
 
     content: bool = False
-    max_content_bytes: int = MAX_CONTENT_BYTES
+    max_content_bytes: int = MAX_CAPTURED_BYTES
 
 
 class Recorder:

@@ -13,7 +13,7 @@ from proxy.messages import Dispatch, RawConnection, TunnelEnd
 from proxy.rules.head import Field, RequestHead
 from proxy.short_response import Response
 
-TIMEOUT_SECONDS = 30.0
+REPLAY_SECONDS = 30.0
 
 
 async def send_through_rules(
@@ -34,7 +34,7 @@ async def send_through_rules(
     begun = dispatch(head, front, front)
     number = ring.last_number
     try:
-        await asyncio.wait_for(front.wait(), TIMEOUT_SECONDS)
+        await asyncio.wait_for(front.wait(), REPLAY_SECONDS)
     except TimeoutError:
         begun.cancel()
     return number

@@ -11,9 +11,9 @@ from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.head import Field
 
 MAX_CONTENT_BYTES = 1024 * 1024
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+UNCONFIRMED_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """RFC 9110 section 9.2.1: they change nothing; TRACE is not sent."""
-METHODS = (*SAFE_METHODS, "POST", "PUT", "PATCH", "DELETE")
+METHODS = (*UNCONFIRMED_METHODS, "POST", "PUT", "PATCH", "DELETE")
 
 _TARGET = re.compile(r"/[\x21-\x7e]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -24,7 +24,7 @@ class Ended(Protocol):
         """What is captured of it; None after a fault."""
 
 
-Listener = Callable[[Exchange], None]
+ExchangeListener = Callable[[Exchange], None]
 
 
 class Ring:
@@ -50,8 +50,8 @@ class Ring:
         self._uncaptured: list[Ended] = []
         self._octets = 0
         self._last = self._dropped = 0
-        self._listeners: list[Listener] = []
-        self._failure_listeners: list[Listener] = []
+        self._listeners: list[ExchangeListener] = []
+        self._failure_listeners: list[ExchangeListener] = []
 
     def __len__(self) -> int:
         self.take_in()
@@ -190,7 +190,7 @@ class Ring:
         self._snapshots.clear()
         self._octets = 0
 
-    def listen(self, listener: Listener, *, failures: bool = False) -> Callable[[], None]:
+    def listen(self, listener: ExchangeListener, *, failures: bool = False) -> Callable[[], None]:
         """Call ``listener`` with every exchange that is added or changes; returns the end of it.
 
         Args:

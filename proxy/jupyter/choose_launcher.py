@@ -12,7 +12,7 @@ from rich.console import Console
 from proxy.config.effects import ignored_jupyter_keys
 from proxy.config.jupyter_settings import JupyterSettings
 from proxy.jupyter.container import Confirm, ContainerLauncher
-from proxy.jupyter.engine import EngineUnavailable, address_of, connect
+from proxy.jupyter.engine import EngineUnavailable, address_of, connect_engine
 from proxy.jupyter.launcher import Launcher
 from proxy.jupyter.process import ProcessLauncher
 from proxy.runtime.logs import LogLines
@@ -49,10 +49,10 @@ async def choose_launcher(
         case "process":
             return _process_launcher(settings, state_folder)
         case "docker":
-            docker = await connect()
+            docker = await connect_engine()
         case "auto":
             try:
-                docker = await connect()
+                docker = await connect_engine()
             except EngineUnavailable as error:
                 log.info("Jupyter is run as a process. %s", error)
                 _warn_of_ignored_keys(settings, "process")

@@ -56,7 +56,7 @@ def choose_action(existing: Inspected | None, wanted: ContainerSpec) -> Choice:
     if not is_ours(existing):
         return Choice(ContainerAction.REPORT, "labgate did not make it")
     if _labels(existing).get(SETTINGS_LABEL) != wanted.fingerprint:
-        differing = "; ".join(differences(existing, wanted))
+        differing = "; ".join(container_differences(existing, wanted))
         return Choice(ContainerAction.REPLACE, differing or "made by another version of labgate")
     state = existing["State"]
     if not state["Running"]:
@@ -71,7 +71,7 @@ def is_ours(existing: Inspected) -> bool:
     return OURS_LABEL in _labels(existing)
 
 
-def differences(existing: Inspected, wanted: ContainerSpec) -> Iterator[str]:
+def container_differences(existing: Inspected, wanted: ContainerSpec) -> Iterator[str]:
     """The differences, each a clause: ``memory limit: was none, will be 2 GiB``."""
     was, will = public_settings_of(existing, wanted), wanted.public_settings
     if _full_name(str(was["image"])) != _full_name(wanted.image):

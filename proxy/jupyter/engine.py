@@ -54,7 +54,7 @@ _REMEDIES = (
 )
 
 
-async def connect(timeout_seconds: float = ENGINE_TIMEOUT_SECONDS) -> aiodocker.Docker:
+async def connect_engine(timeout_seconds: float = ENGINE_TIMEOUT_SECONDS) -> aiodocker.Docker:
     """Connect to the engine that the docker command uses (DOCKER_HOST, context, sockets).
 
     Raises:

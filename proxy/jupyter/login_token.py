@@ -12,7 +12,7 @@ from pathlib import Path
 from proxy.errors import StartError
 from proxy.runtime.secret_files import read_or_create_secret
 
-FILE_NAME = "token"
+TOKEN_FILE_NAME = "token"  # noqa: S105  no password
 TOKEN_BYTES = 24
 
 _TOKEN = re.compile(r"[!-~]+")
@@ -24,7 +24,7 @@ def login_token(folder: Path) -> str:
     Raises:
         StartError: It can be neither read nor written, or is malformed.
     """
-    path = folder / FILE_NAME
+    path = folder / TOKEN_FILE_NAME
     try:
         token = read_or_create_secret(path, TOKEN_BYTES)
     except OSError as error:

@@ -20,7 +20,7 @@ from proxy.jupyter.launcher import STOP_SECONDS, JupyterExit, Launched, Login
 from proxy.jupyter.login_token import login_token
 from proxy.jupyter.port import LOOPBACK, default_or_free_port, require_free_port
 from proxy.jupyter.process_command import (
-    INSTALL,
+    INSTALL_COMMAND,
     arguments,
     environment,
     jupyter_program,
@@ -173,7 +173,7 @@ class ProcessLauncher:
             os.close(reading)
             raise StartError(
                 f"{self._command[0]} cannot be started: {error.strerror}. "
-                f"Install Jupyter anew: {INSTALL}."
+                f"Install Jupyter anew: {INSTALL_COMMAND}."
             ) from None
         finally:
             os.close(writing)

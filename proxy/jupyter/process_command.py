@@ -18,7 +18,7 @@ from proxy.jupyter.port import LOOPBACK
 from proxy.runtime.secret_files import write_atomically
 from proxy.runtime.system_commands import COMMANDS
 
-INSTALL = f"{sys.executable} -m pip install jupyterlab"
+INSTALL_COMMAND = f"{sys.executable} -m pip install jupyterlab"
 """Installs Jupyter into labgate's own environment."""
 
 _NOT_INHERITED = (
@@ -51,7 +51,7 @@ def jupyter_program() -> list[str]:
     if found := shutil.which("jupyter"):
         return [found, "lab"]
     raise StartError(
-        f"There is no Jupyter to launch. Install one: {INSTALL}; "
+        f"There is no Jupyter to launch. Install one: {INSTALL_COMMAND}; "
         f"or start a Docker Engine: {COMMANDS.start_engine}."
     )
 

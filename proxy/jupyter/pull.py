@@ -75,7 +75,7 @@ class PullState:
         return f"{downloaded}/{count} layers downloaded, {unpacked}/{count} unpacked"
 
 
-Show = Callable[[PullState], None]
+ShowPull = Callable[[PullState], None]
 
 
 async def ensure_image(docker: aiodocker.Docker, image: str, console: Console) -> None:
@@ -109,7 +109,7 @@ async def ensure_image(docker: aiodocker.Docker, image: str, console: Console) -
 
 
 @contextlib.contextmanager
-def _bar(console: Console, image: str) -> Iterator[Show]:
+def _bar(console: Console, image: str) -> Iterator[ShowPull]:
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -139,7 +139,7 @@ def _bar(console: Console, image: str) -> Iterator[Show]:
 @contextlib.contextmanager
 def _lines(
     console: Console, image: str, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Show]:
+) -> Iterator[ShowPull]:
     """Print a line every few seconds, for a log."""
     printed_at = clock()
     _print(console, f"Pulling {image} …")

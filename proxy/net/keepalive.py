@@ -10,7 +10,7 @@ from contextlib import suppress
 
 IDLE_SECONDS = 60
 INTERVAL_SECONDS = 15
-PROBES = 4
+UNANSWERED_PROBES = 4
 """After two minutes of silence the kernel ends the connection. Nothing else does, because
 an open WebSocket or a slow download may be silent for as long as it likes."""
 
@@ -27,7 +27,7 @@ def options(system: object) -> list[tuple[int, int]]:
             ("TCP_KEEPIDLE", IDLE_SECONDS),
             ("TCP_KEEPALIVE", IDLE_SECONDS),  # macOS' name for it
             ("TCP_KEEPINTVL", INTERVAL_SECONDS),
-            ("TCP_KEEPCNT", PROBES),
+            ("TCP_KEEPCNT", UNANSWERED_PROBES),
         )
         if hasattr(system, name)
     ]

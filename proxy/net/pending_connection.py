@@ -16,7 +16,7 @@ from typing import Protocol
 
 from proxy.net.limits import ConcurrencyLimit, Limits, Slot
 from proxy.net.peeked_socket import PeekedSocket
-from proxy.rules.proxy_protocol import V2_MAX_OCTETS, Fault, Header, parse
+from proxy.rules.proxy_protocol import V2_MAX_OCTETS, Fault, Header, parse_proxy_header
 from proxy.rules.redaction import printable, redact_octets
 from proxy.tls.client_hello import HANDSHAKE, MAX_HELLO_BYTES, PartialHello
 
@@ -152,7 +152,7 @@ class PendingConnection(PeekedSocket):
         if not seen:
             # Many balancers connect and close to see whether the port is open: no log line.
             return
-        verdict = parse(self._header + seen)
+        verdict = parse_proxy_header(self._header + seen)
         if isinstance(verdict, Fault):
             self._refuse_header(f"{_redacted(self._header + seen)} ({verdict.reason})")
         elif verdict is None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 _OPTION: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 
 
-def limit_unsent(transport: asyncio.BaseTransport, most_bytes: int) -> None:
+def limit_unsent(transport: asyncio.BaseTransport, max_bytes: int) -> None:
     """Let the kernel take no more than so many bytes that it has not sent yet.
 
     It would take megabytes, and something more urgent could not overtake them any more. Does
@@ -21,4 +21,4 @@ def limit_unsent(transport: asyncio.BaseTransport, most_bytes: int) -> None:
     channel = transport.get_extra_info("socket")
     if _OPTION is not None and channel is not None:
         with suppress(OSError):
-            channel.setsockopt(socket.IPPROTO_TCP, _OPTION, most_bytes)
+            channel.setsockopt(socket.IPPROTO_TCP, _OPTION, max_bytes)

@@ -14,8 +14,8 @@ from typing import TextIO
 
 from proxy.observe.access_line import facts_of, format_line
 from proxy.observe.record import Record
-from proxy.rules.decide import HEALTH, READY
-from proxy.runtime.log_format import STANDARD_ERROR, LogFormat
+from proxy.rules.decide import HEALTH_PATH, READY_PATH
+from proxy.runtime.log_format import STANDARD_ERROR_FORMAT, LogFormat
 
 FLUSH_SECONDS = 0.2
 MAX_WAITING_LINES = 1000
@@ -39,7 +39,7 @@ class AccessLog:
         self,
         stream: TextIO | None = None,
         *,
-        log_format: LogFormat = STANDARD_ERROR,
+        log_format: LogFormat = STANDARD_ERROR_FORMAT,
         health: bool = True,
     ) -> None:
         self._stream = stream if stream is not None else sys.stderr
@@ -97,6 +97,6 @@ def _is_probe(record: Record) -> bool:
     target = record.head.target
     return (
         target.startswith(b"/.")
-        and target.partition(b"?")[0] in (HEALTH, READY)
+        and target.partition(b"?")[0] in (HEALTH_PATH, READY_PATH)
         and not record.warning
     )

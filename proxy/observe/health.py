@@ -16,20 +16,20 @@ from proxy.config.load import load
 from proxy.config.settings import Settings
 from proxy.errors import UsageError
 from proxy.net.port_holder import reachable
-from proxy.rules.decide import HEALTH
+from proxy.rules.decide import HEALTH_PATH
 from proxy.rules.networks import Networks
 
 TIMEOUT_SECONDS = 2.0
 
 
-def check(settings: Settings) -> str:
+def why_unhealthy(settings: Settings) -> str:
     """Why labgate is not healthy; empty if it is."""
     host = reachable(settings.bind[0])
     port = settings.https_port if settings.listen.tls else settings.http_port
     connection = http.client.HTTPConnection(host, port)
     try:
         connection.sock = _channel(settings, host, port)
-        connection.request("GET", HEALTH.decode("ascii"))
+        connection.request("GET", HEALTH_PATH.decode("ascii"))
         status = connection.getresponse().status
     except OSError as error:
         return f"labgate does not answer on {host}: {error}"
@@ -57,7 +57,7 @@ def _channel(settings: Settings, host: str, port: int) -> socket.socket:
 def main() -> int:
     """Exit code 0 when healthy, 1 when not, 2 for a configuration that cannot be read."""
     try:
-        problem = check(load({}))
+        problem = why_unhealthy(load({}))
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2

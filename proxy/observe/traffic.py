@@ -9,7 +9,7 @@ from typing import NamedTuple
 from proxy.observe.measurements import Counts
 from proxy.observe.record import Record
 
-MAX_WAITING = 2048
+MAX_UNCOUNTED_REQUESTS = 2048
 
 OUTCOMES = frozenset({"forwarded", "tunnelled", "redirected", "answered here", "cached"})
 REFUSED = "refused ("
@@ -51,7 +51,7 @@ class Traffic:
                 record.answered_at - ended_at if ended_at else -1.0,
             )
         )
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= MAX_UNCOUNTED_REQUESTS:
             self._count_waiting()
 
     @property

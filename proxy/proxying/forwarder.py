@@ -89,7 +89,8 @@ class Forwarder:
         self._connection = connection
         self._reported = False
         site, request_id, upgrade = self.route.site, self.request_id, self.upgrade
-        lines = self.services.cache.upstream_lines(head, site, websocket=upgrade, trace=trace)
+        decision_cache = self.services.decision_cache
+        lines = decision_cache.upstream_lines(head, site, websocket=upgrade, trace=trace)
         if trace is not None:
             trace.upstream_target, trace.sent_up_at = head.target, monotonic()
         body = self.body

@@ -11,7 +11,7 @@ from proxy.runtime.tasks import spawn
 
 LONGEST_PROBE_SECONDS = 5.0
 
-Probe = Callable[[float], Awaitable[bool]]
+ProbeUpstream = Callable[[float], Awaitable[bool]]
 """Whether Jupyter responds to a simple request within so many seconds."""
 
 
@@ -28,7 +28,7 @@ class PageDeadline:
         probe: Sends Jupyter a simple request.
     """
 
-    def __init__(self, pool: Pool, seconds: float, probe: Probe) -> None:
+    def __init__(self, pool: Pool, seconds: float, probe: ProbeUpstream) -> None:
         self._pool = pool
         self._seconds = seconds
         self._probe = probe

@@ -12,7 +12,7 @@ from typing import Any
 from proxy.access.access_control import AccessControl
 from proxy.access.allow import ALLOW, Allow, LoginAttempt
 from proxy.errors import ClientFault, UpstreamError
-from proxy.http1.request_body import NO_CONTENT
+from proxy.http1.request_body import EMPTY_BODY
 from proxy.messages import RequestBody, Responder, send_response
 from proxy.net.limits import Slot
 from proxy.net.reset import reset
@@ -61,14 +61,14 @@ class RequestHandler:
         services = self.services
         if services.observers.start:
             notify_observers(services.observers.start, self.record)
-        decision = services.cache.decide(self.head, services.router.site)
+        decision = services.decision_cache.decide(self.head, services.router.site)
         match decision:
             case Forward() | Tunnel() | Internal():
                 self._admit(decision)
             case Refuse():
                 self._refuse(decision)
             case Redirect(status, location):
-                self._respond(responses.redirect(status, location), "redirected")
+                self._respond(responses.redirect_response(status, location), "redirected")
             case Respond(status, sentence):
                 self._respond(plain(status, sentence), "answered here")
 
@@ -89,7 +89,7 @@ class RequestHandler:
         peer = self.head.arrival.peer
         self._slot = route.limit.acquire(peer)
         if self._slot is None:
-            self.services.log.rejected(peer, route)
+            self.services.log.log_rejection(peer, route)
             self._respond(responses.crowded(self.record), "too many requests at once")
         elif route.access_control is None:
             self._forward(decision, ALLOW)
@@ -124,7 +124,7 @@ class RequestHandler:
         head = allowed.head or decision.head
         self._sender = forwarder = Forwarder(
             head if route.adapt is None else route.adapt(head),
-            NO_CONTENT if route.internal else self.body,
+            EMPTY_BODY if route.internal else self.body,
             self.responder,
             route,
             services,
@@ -186,7 +186,7 @@ class RequestHandler:
         record.outcome = CLIENT_LEFT if isinstance(error, ConnectionError) else str(error)
         if isinstance(error, UpstreamError):
             record.warning = True
-            self.services.log.failed(record, error, route)
+            self.services.log.log_failure(record, error, route)
             if route.error_route is not None and not begun:
                 self._route = route.error_route
                 self._forward(Forward(self.head), ALLOW)
@@ -229,8 +229,8 @@ class RequestHandler:
     def _refuse(self, refusal: Refuse) -> None:
         if self.record.recording is not None:
             self.record.recording.refused(refusal)
-        self.services.log.refused(self.record, refusal)
-        self._respond(responses.refused(self.record, refusal), f"refused ({refusal.rule})")
+        self.services.log.log_refusal(self.record, refusal)
+        self._respond(responses.refusal_response(self.record, refusal), f"refused ({refusal.rule})")
 
     def _respond(self, response: Response, outcome: str) -> None:
         self.record.outcome = outcome

@@ -33,7 +33,7 @@ class RequestLog:
         self._lockouts = LogThrottle()
         self._internal_failures = LogThrottle()
 
-    def refused(self, record: Record, refusal: Refuse) -> None:
+    def log_refusal(self, record: Record, refusal: Refuse) -> None:
         """Log the field and the value at fault, and the rule that refused the request."""
         hint = f" ({refusal.hint})" if refusal.hint else ""
         if self.access_log:
@@ -54,7 +54,7 @@ class RequestLog:
             extra={**_facts(record), **OF_ONE_REQUEST},
         )
 
-    def rejected(self, peer: str, route: Route) -> None:
+    def log_rejection(self, peer: str, route: Route) -> None:
         """Log that a client's request exceeded the limit of its route."""
         suppressed = self._rejections.due(monotonic())
         if suppressed is None:
@@ -65,7 +65,7 @@ class RequestLog:
         message = "too many requests at once (%s): 503 for %s, %d more since then"
         log.warning(message, limit, peer, suppressed)
 
-    def failed(self, record: Record, error: UpstreamError, route: Route) -> None:
+    def log_failure(self, record: Record, error: UpstreamError, route: Route) -> None:
         """Log why there is no complete response."""
         if self.access_log:
             return

@@ -15,14 +15,14 @@ from proxy.rules.negotiation import is_navigation
 from proxy.rules.request_id import FIELD
 from proxy.short_response import Response, plain, response
 from proxy.web.error_content import error_content
-from proxy.web.page import WAITING, Page
+from proxy.web.page import WAITING_PAGE, Page
 
 RETRY_AFTER_SECONDS = 2
 
 _RETRY: Field = (b"Retry-After", b"%d" % RETRY_AFTER_SECONDS)
 
 
-def redirect(status: int, location: str) -> Response:
+def redirect_response(status: int, location: str) -> Response:
     """A redirect, with a sentence for people who use curl."""
     field = (b"Location", location.encode("ascii"))
     return plain(status, f"This is at {location}", (field,))
@@ -62,7 +62,7 @@ def error(
     return response(status, shown.content, shown.content_type, named, close=close)
 
 
-def refused(record: Record, refusal: Refuse) -> Response:
+def refusal_response(record: Record, refusal: Refuse) -> Response:
     """The response to a refused request."""
     return error(
         record,
@@ -102,7 +102,7 @@ def unavailable(record: Record, status: int) -> Response:
         return error(record, status, "upstream", _SENTENCES[status])
     head = record.head
     if head.method in (b"GET", b"HEAD") and is_navigation(head):
-        return html(503, WAITING, (_RETRY, (FIELD, record.request_id)))
+        return html(503, WAITING_PAGE, (_RETRY, (FIELD, record.request_id)))
     return error(record, 503, "upstream", _SENTENCES[503], fields=(_RETRY,))
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from proxy.errors import ClientFault, UpstreamError
 from proxy.rules.head import Field
 
-Failure = TypeVar("Failure", bound=Exception)
+AnyError = TypeVar("AnyError", bound=Exception)
 
 CLIENT_LEFT = "the client went away"
 """The outcome of a request whose client did not wait for its response."""
@@ -56,7 +56,7 @@ class Result(NamedTuple):
     outcome: str = ""
 
 
-def without_traceback(error: Failure) -> Failure:
+def without_traceback(error: AnyError) -> AnyError:
     """The error without its traceback: break the reference cycle.
 
     The frames of the traceback refer to the body that holds the error. Only the garbage collector

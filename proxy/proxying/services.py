@@ -30,7 +30,7 @@ class Services:
         observers: Called at the start, the head and the end of each request.
         trace: Keep in each record what the rules change.
         recorder: Captures requests that begin from now on; None while the inspector is off.
-        cache: Remembers decisions and serialised fields.
+        decision_cache: Remembers decisions and serialised fields.
         compressor: Compresses responses.
         open_requests: Counts the requests without a complete response.
         process_id: The beginning of the request ids that this process makes; no other's.
@@ -42,7 +42,7 @@ class Services:
     observers: Observers = NO_OBSERVERS
     trace: bool = False
     recorder: Recorder | None = None
-    cache: DecisionCache = field(default_factory=DecisionCache)
+    decision_cache: DecisionCache = field(default_factory=DecisionCache)
     compressor: Compressor = field(default_factory=Compressor)
     open_requests: OpenRequests = field(default_factory=OpenRequests)
     process_id: bytes = field(default_factory=lambda: secrets.token_hex(6).encode("ascii"))

@@ -24,7 +24,6 @@ from proxy.jupyter.readiness import is_silent
 from proxy.net.limits import Limits
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.traffic import Traffic
-from proxy.own_paths import OwnPaths
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.open_requests import OpenRequests
 from proxy.proxying.page_deadline import PageDeadline
@@ -32,6 +31,7 @@ from proxy.proxying.pool import Pool
 from proxy.proxying.services import Services
 from proxy.routes.probes import route_answers
 from proxy.rules.networks import Networks
+from proxy.web_app_upstream import WebAppUpstream
 
 
 class ServedRoute:
@@ -63,10 +63,10 @@ class ServedRoute:
         limits = Limits(**settings.limits.model_dump())
         self.pool = Pool(route.address)
         ready = any_answers if route.upstream is None else self.answers
-        self._own_paths = OwnPaths(
+        self._web_app = WebAppUpstream(
             settings, limits, ready, lambda: self.router.jupyter.access_control
         )
-        self.router = build_router(settings, route, limits, self.pool, self._own_paths.pool)
+        self.router = build_router(settings, route, limits, self.pool, self._web_app.pool)
         self._static_cache = build_static_cache(settings, route, self.pool)
         self.router.keep_files(self._static_cache)
         self.dispatcher = Dispatcher(self.router)
@@ -98,7 +98,7 @@ class ServedRoute:
 
     def start(self) -> None:
         """Begin what goes on in the background."""
-        self._own_paths.start_soon()
+        self._web_app.start_soon()
         if self._static_cache is not None:
             self._static_cache.start()
 
@@ -123,7 +123,7 @@ class ServedRoute:
         if route.upstream is not None:
             change_jupyter_pool(self.pool, route.upstream)
         self._page_deadline = self._new_page_deadline()
-        self._own_paths.change(settings)
+        self._web_app.change(settings)
         if route.address is not None and route.address != self.address:
             self.connect_to(settings, route.address)
         else:
@@ -164,7 +164,7 @@ class ServedRoute:
             self._static_cache.close()
         self.services.compressor.close()
         self.pool.close()
-        await self._own_paths.stop()
+        await self._web_app.stop()
 
     def _new_page_deadline(self) -> PageDeadline:
         upstream = self.configuration.upstream

@@ -17,7 +17,7 @@ from .head import Field, RequestHead, ResponseHead
 
 MIN_LIFE_SECONDS = 86_400
 """A response to ``?v=`` that claims less is not kept; tornado claims ten years."""
-MAX_FILE_BYTES = 8 * 1024 * 1024
+MAX_CACHED_FILE_BYTES = 8 * 1024 * 1024
 
 _NAME = re.compile(rb"(?:/(?!\.)[^/?#%]+)+(?:\?v=[0-9a-fA-F]{1,128})?")
 """Of a file below the base path: without segments that are empty or begin with a dot (Jupyter shows
@@ -76,7 +76,7 @@ def may_be_kept(target: bytes, response: ResponseHead, base_path: str) -> bool:
     if media_type(response) in (b"", b"text/html"):
         return False
     lengths = response.values(b"content-length")
-    if len(lengths) != 1 or not 0 < int(lengths[0]) <= MAX_FILE_BYTES:
+    if len(lengths) != 1 or not 0 < int(lengths[0]) <= MAX_CACHED_FILE_BYTES:
         return False
     return _lives_long(target, response)
 

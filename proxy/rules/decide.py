@@ -16,12 +16,12 @@ from .decision import (
 from .head import RequestHead
 from .site import Site
 
-HEALTH = b"/.labgate/health"
-READY = b"/.labgate/ready"
-LOGOUT = b"/.labgate/logout"
+HEALTH_PATH = b"/.labgate/health"
+READY_PATH = b"/.labgate/ready"
+LOGOUT_PATH = b"/.labgate/logout"
 """Ends a session of labgate's own login."""
 
-CHALLENGE = b"/.well-known/acme-challenge/"
+CHALLENGE_PREFIX = b"/.well-known/acme-challenge/"
 
 NO_CHALLENGE = Refuse(404, "challenge", "There is no such certificate challenge here.")
 
@@ -78,7 +78,7 @@ def decide(head: RequestHead, site: Site) -> Decision:
     )
     if refusal is not None:
         return observed(refusal, head) if site.observe else refusal
-    if head.target.partition(b"?")[0] == LOGOUT:
+    if head.target.partition(b"?")[0] == LOGOUT_PATH:
         return logout(head, site)
     if not site.has_upstream:
         return NO_ROUTE
@@ -162,17 +162,17 @@ def web_app_head(head: RequestHead) -> RequestHead:
 def is_own_path(target: bytes) -> bool:
     """Whether the request target is one of ``own_path``'s, or is refused there."""
     path = target.partition(b"?")[0]
-    return path in (HEALTH, READY) or path.startswith(CHALLENGE)
+    return path in (HEALTH_PATH, READY_PATH) or path.startswith(CHALLENGE_PREFIX)
 
 
 def own_path(head: RequestHead, site: Site) -> Internal | Refuse | None:
     """The decision on a path that labgate answers itself; None for other paths."""
     path = head.target.partition(b"?")[0]
-    if path in (HEALTH, READY):
+    if path in (HEALTH_PATH, READY_PATH):
         return Internal(web_app_head(head))
-    if not path.startswith(CHALLENGE):
+    if not path.startswith(CHALLENGE_PREFIX):
         return None
-    token = path[len(CHALLENGE) :]
+    token = path[len(CHALLENGE_PREFIX) :]
     if not site.challenges:
         return replace(NO_CHALLENGE, hint="acme.webroot is not set")
     if not token or not _TOKEN_CHARACTERS.issuperset(token):

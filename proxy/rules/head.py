@@ -110,9 +110,9 @@ class RequestHead:
 
     def from_peer(self, peer: str) -> RequestHead:
         """The same head with another client's address."""
-        came = self.arrival
+        arrival = self.arrival
         arrival = Arrival(
-            peer, came.plain_redirects, came.client_known, came.tls_seconds, came.names
+            peer, arrival.plain_redirects, arrival.client_known, arrival.tls_seconds, arrival.names
         )
         return RequestHead(
             self.method, self.target, self.version, self.fields, arrival, self.section

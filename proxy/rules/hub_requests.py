@@ -10,7 +10,7 @@ from .pass_through import PassThrough
 from .redirect import location_path
 from .site import Site
 
-HEALTH = b"/_chp_healthz"
+HUB_HEALTH_PATH = b"/_chp_healthz"
 """Answered to anybody, before any route: probes have an address as Host, not the public name."""
 
 
@@ -19,14 +19,14 @@ def decide_passing(
 ) -> Forward | Tunnel | Internal | Redirect | Refuse:
     """Decide on a well-formed request in origin-form.
 
-    Every path but ``HEALTH`` belongs to the Hub and its users.
+    Every path but ``HUB_HEALTH_PATH`` belongs to the Hub and its users.
     """
     refusal = client.check_allowed(head, site) or check_host_syntax(head)
     if refusal is not None:
         return refusal
     if head.arrival.plain_redirects:
-        return to_https(head, site)
-    if head.target == HEALTH:
+        return to_https_at_same_host(head, site)
+    if head.target == HUB_HEALTH_PATH:
         # Not Forward, whose decision would stand for other targets with the same fields.
         return Internal(head)
     websocket = origin.is_websocket(head)
@@ -51,7 +51,7 @@ def check_host_syntax(head: RequestHead) -> Refuse | None:
     return Refuse(400, "host", sentence, "Host", value, close=True)
 
 
-def to_https(head: RequestHead, site: Site) -> Redirect | Refuse:
+def to_https_at_same_host(head: RequestHead, site: Site) -> Redirect | Refuse:
     """The redirect from plain HTTP to HTTPS at the same host, on the site's port."""
     hosts = head.values(b"host")
     if not hosts or not hosts[0]:

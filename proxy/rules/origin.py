@@ -26,10 +26,10 @@ NO_SUCH_SITE = "The name or the port in the address is not one that is served he
 
 OTHER_CONNECTION = "This connection is for another name; open one for this name."
 
-LOGOUT = b"logout"
+LOGOUT_SEGMENT = b"logout"
 """The path below base_url where a GET logs out of Jupyter (``LogoutHandler``)."""
 
-NO_LINKS_FROM_OTHER_SITES = frozenset({b"api", b"files", b"nbconvert", LOGOUT})
+NO_LINKS_FROM_OTHER_SITES = frozenset({b"api", b"files", b"nbconvert", LOGOUT_SEGMENT})
 """First path segments below base_url that links of other sites must not open."""
 
 
@@ -164,7 +164,7 @@ def check_logout(head: RequestHead, site: Site) -> Refuse | None:
 
 def is_logout(target: bytes, site: Site) -> bool:
     """Whether Jupyter would log out; tornado compares the path without decoding it."""
-    return LOGOUT in target and first_segment(target, site.base_path) == LOGOUT
+    return LOGOUT_SEGMENT in target and first_segment(target, site.base_path) == LOGOUT_SEGMENT
 
 
 def is_same_site(head: RequestHead) -> bool:

@@ -50,7 +50,7 @@ class Fault:
     reason: str
 
 
-def parse(data: bytes) -> Header | Fault | None:
+def parse_proxy_header(data: bytes) -> Header | Fault | None:
     """Parse the header at the start of ``data``; None if more octets are needed.
 
     With None, all octets so far belong to the header. It never raises, and further octets do

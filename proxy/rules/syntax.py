@@ -28,19 +28,21 @@ _FIELD = re.compile(rb"\r\n([^:\r\n]++):[ \t]*+([^\r\n]*+)")
 _CONTROLS = bytes(octet for octet in (*range(0x20), 0x7F) if octet not in b"\t\r\n")
 
 
-def check_head(head: bytes, most_line: int, most_head: int, most_fields: int) -> Refuse | None:
+def check_head(
+    head: bytes, max_line_bytes: int, max_head_bytes: int, max_fields: int
+) -> Refuse | None:
     """Refuse a malformed or too long head.
 
     Args:
         head: From the request line to the empty line, both included.
-        most_line: The limit of octets of the request line.
-        most_head: The limit of octets of all field lines together.
-        most_fields: The limit of field lines.
+        max_line_bytes: The limit of octets of the request line.
+        max_head_bytes: The limit of octets of all field lines together.
+        max_fields: The limit of field lines.
     """
     line = head.find(b"\r\n")
-    if line > most_line:
+    if line > max_line_bytes:
         return too_long_target()
-    if len(head) - line > most_head or head.count(b"\n") - 2 > most_fields:
+    if len(head) - line > max_head_bytes or head.count(b"\n") - 2 > max_fields:
         return too_many_fields()
     if _HEAD.fullmatch(head) is None or head.startswith(b"PRI "):
         sentence = "A header field of this request is not well-formed."

@@ -74,14 +74,14 @@ def _escaped(text: str) -> str:
     )
 
 
-STANDARD_ERROR = LogFormat()
+STANDARD_ERROR_FORMAT = LogFormat()
 """Of this process. A reload of the configuration sets its ``name``."""
 
 
 class LineFormatter(logging.Formatter):
-    """Formats what ``logging`` gets, by ``STANDARD_ERROR`` or another format."""
+    """Formats what ``logging`` gets, by ``STANDARD_ERROR_FORMAT`` or another format."""
 
-    def __init__(self, log_format: LogFormat = STANDARD_ERROR) -> None:
+    def __init__(self, log_format: LogFormat = STANDARD_ERROR_FORMAT) -> None:
         super().__init__()
         self._format = log_format
 

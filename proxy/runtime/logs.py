@@ -9,7 +9,7 @@ import io
 import logging
 import sys
 
-from proxy.runtime.log_format import STANDARD_ERROR, FormatName, LineFormatter
+from proxy.runtime.log_format import STANDARD_ERROR_FORMAT, FormatName, LineFormatter
 
 log = logging.getLogger("labgate")
 
@@ -33,7 +33,7 @@ def log_to_stderr(level: str, log_format: FormatName = "text") -> None:
         level: ``debug``, ``info``, ``warning`` or ``error``.
         log_format: The form of every line.
     """
-    STANDARD_ERROR.name = log_format
+    STANDARD_ERROR_FORMAT.name = log_format
     root = logging.getLogger()
     if not root.handlers:
         handler = logging.StreamHandler(sys.stderr)

@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TextIO
 
-from proxy.runtime.log_format import STANDARD_ERROR
+from proxy.runtime.log_format import STANDARD_ERROR_FORMAT
 
 MAX_WAITING_BYTES = 1024 * 1024
 """The limit of unwritten output; further lines are dropped and counted."""
@@ -218,5 +218,7 @@ def _same(one: int, other: int) -> bool:
 
 
 def _notice(lines: int, why: str) -> bytes:
-    line = STANDARD_ERROR.line(time.time(), "WARNING", f"{lines} lines were lost here: {why}")
+    line = STANDARD_ERROR_FORMAT.line(
+        time.time(), "WARNING", f"{lines} lines were lost here: {why}"
+    )
     return line.encode()

@@ -15,7 +15,7 @@ MAX_SOCKETS = 253
 """That the kernel passes in a message (SCM_MAX_FD)."""
 
 
-def file_of(content: bytes) -> int:
+def unnamed_file(content: bytes) -> int:
     """The descriptor of a file without a name, for what is too long for a message.
 
     Raises:

@@ -232,7 +232,7 @@ class Handover:
         names: Sequence[str] = (),
         descriptors: Sequence[int] = (),
     ) -> None:
-        file = socket_passing.file_of(self.logins().octets())
+        file = socket_passing.unnamed_file(self.logins().octets())
         try:
             named = message | {"names": [*names, LOGINS]}
             socket_passing.send(channel, named, [*descriptors, file])

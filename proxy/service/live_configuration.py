@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from proxy.app import Application
 from proxy.config.effects import untrusted_names
 from proxy.config.reloading import (
-    compare,
+    compare_settings,
     in_force_after_reload,
     moved_addresses,
     route_changes,
@@ -125,7 +125,7 @@ class LiveConfiguration:
         except Exception as error:
             log.exception("the reload failed")
             return ReloadOutcome(refused=f"the reload failed: {error!r}; the log has more.")
-        changed, restart = compare(self.settings, wanted)
+        changed, restart = compare_settings(self.settings, wanted)
         if not self.launches:
             restart = tuple(key for key in restart if not key.startswith("jupyter."))
         told = route_changes(self.settings, in_force)

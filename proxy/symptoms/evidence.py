@@ -33,17 +33,17 @@ class Evidence:
 
     Attributes:
         site: The site.
-        came: The request head as it came.
+        received: The request head as labgate received it.
         status: The status that the client got.
         refusal: What labgate refused, or in observe mode would have refused.
-        sent: The request head as Jupyter received it; None when it received none.
+        sent: The request head as Jupyter got it; None when it got none.
         answered: Jupyter's response head; None without one.
         content: The beginning of an error's content, as Jupyter sent it, where it is known.
         outcome: As in the access log: why there is no answer of Jupyter's.
     """
 
     site: Site
-    came: RequestHead
+    received: RequestHead
     status: int
     refusal: Refuse | None = None
     sent: RequestHead | None = None

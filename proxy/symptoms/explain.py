@@ -33,14 +33,14 @@ def explain(evidence: Evidence) -> Explanation | None:
 
 
 def _bad_request(evidence: Evidence) -> Explanation:
-    for found in in_front(evidence.came, evidence.site):
+    for found in in_front(evidence.received, evidence.site):
         if found.symptom.id in ("websocket-not-upgraded", "duplicate-host"):
             return explained(
                 found.symptom.id, f"Jupyter answered 400. {found.sentence}", found.field
             )
     sentence = (
-        f"Jupyter answered 400 to {shown_target(evidence.came)}: it could not read the request; "
-        "its log says why."
+        f"Jupyter answered 400 to {shown_target(evidence.received)}: it could not read the "
+        "request; its log says why."
     )
     return explained("malformed-request", sentence)
 
@@ -62,10 +62,10 @@ def _misdirected(evidence: Evidence) -> Explanation:
 
 
 def _version(evidence: Evidence) -> Explanation:
-    versions = evidence.came.values(b"sec-websocket-version")
-    came = versions[0].decode("latin-1", "replace")[:10] if versions else "missing"
+    versions = evidence.received.values(b"sec-websocket-version")
+    version = versions[0].decode("latin-1", "replace")[:10] if versions else "missing"
     sentence = (
-        f"Jupyter answered 426 because Sec-WebSocket-Version is {came}, and only 13 is spoken: "
+        f"Jupyter answered 426 because Sec-WebSocket-Version is {version}, and only 13 is spoken: "
         "every browser sends 13, so a proxy in front changed it."
     )
     return explained("websocket-version", sentence, "Sec-WebSocket-Version")
@@ -90,17 +90,17 @@ def _head_too_large(evidence: Evidence) -> Explanation:
 
 def _octets(evidence: Evidence) -> int:
     """The size of the fields that came."""
-    return sum(len(name) + len(value) + 4 for name, value in evidence.came.fields)
+    return sum(len(name) + len(value) + 4 for name, value in evidence.received.fields)
 
 
 def _failed(evidence: Evidence) -> Explanation:
     for words, why in _OF_THE_SYSTEM.items():
         if words in evidence.content:
-            what = shown_target(evidence.came)
+            what = shown_target(evidence.received)
             symptom = "not-found" if words == NO_SUCH_FILE else "files-refused"
             return explained(symptom, f"Jupyter answered {evidence.status} to {what}: {why}.")
     sentence = (
-        f"Jupyter answered {evidence.status} to {shown_target(evidence.came)}: an exception in "
+        f"Jupyter answered {evidence.status} to {shown_target(evidence.received)}: an exception in "
         "Jupyter or one of its extensions; its log has the traceback."
     )
     return explained("jupyter-error", sentence)
@@ -140,7 +140,7 @@ def _late(evidence: Evidence) -> Explanation:
 def _other(evidence: Evidence) -> Explanation:
     if evidence.status >= 500:
         return _failed(evidence)
-    sentence = f"Jupyter answered {evidence.status} to {shown_target(evidence.came)}."
+    sentence = f"Jupyter answered {evidence.status} to {shown_target(evidence.received)}."
     return explained("malformed-request", sentence)
 
 
@@ -175,7 +175,7 @@ def _unanswered(evidence: Evidence) -> Explanation:
             )
             return explained("malformed-response", sentence)
         case 404:
-            sentence = f"labgate answered 404: it has nothing at {shown_target(evidence.came)}."
+            sentence = f"labgate answered 404: it has nothing at {shown_target(evidence.received)}."
             return explained("not-found", sentence)
         case status if status < 500:
             sentence = f"labgate answered {status} because of the request's content{reason}."

@@ -50,7 +50,7 @@ def forbidden(evidence: Evidence) -> Explanation:
         return _xsrf(evidence)
     if b"Cross origin websockets" in content:
         return origin(evidence)
-    head = evidence.sent or evidence.came
+    head = evidence.sent or evidence.received
     if _is_page(evidence) and not _is_local(first(head.values(b"host"))):
         return _host(evidence)
     if means_websocket(head):
@@ -66,7 +66,7 @@ def forbidden(evidence: Evidence) -> Explanation:
 
 def not_found(evidence: Evidence) -> Explanation:
     """404: Jupyter answers a failed check of Origin with it; else the path is not there."""
-    head, base = evidence.sent or evidence.came, evidence.site.base_path
+    head, base = evidence.sent or evidence.received, evidence.site.base_path
     if origin_counts(head, base) and not tokens(head) and not origin_matches_host(head):
         return origin(evidence)
     target = shown_target(head)
@@ -101,7 +101,7 @@ def _method(head: RequestHead) -> str:
 
 def origin(evidence: Evidence) -> Explanation:
     """Origin is not Host: who made them differ?"""
-    head = evidence.sent or evidence.came
+    head = evidence.sent or evidence.received
     host, value = shown(head, b"host"), value_of(head, b"origin") or b""
     because = (
         f"Jupyter answered {evidence.status} because Origin {shown(head, b'origin')} is not "
@@ -110,7 +110,8 @@ def origin(evidence: Evidence) -> Explanation:
     if value == b"null":
         return explained("origin-refused", f"{because}. {NULL_ORIGIN}", "Origin")
     blamed = next(
-        (found for found in in_front(evidence.came, evidence.site) if found.field == "Host"), None
+        (found for found in in_front(evidence.received, evidence.site) if found.field == "Host"),
+        None,
     )
     if blamed is not None:
         return explained("origin-refused", f"{because}. {blamed.sentence}", "Origin")
@@ -131,7 +132,7 @@ def _difference(page: str, host: str, evidence: Evidence) -> str:
             "and that was right to refuse"
         )
     if port_only(octets) or octets in evidence.site.authorities:
-        if passed_a_proxy(evidence.came):
+        if passed_a_proxy(evidence.received):
             return (
                 "the proxy in front rewrites Host and not Origin; or a page at another port of "
                 "this name asked, and that was right to refuse"
@@ -144,7 +145,7 @@ def _difference(page: str, host: str, evidence: Evidence) -> str:
 
 
 def _host(evidence: Evidence) -> Explanation:
-    head = evidence.sent or evidence.came
+    head = evidence.sent or evidence.received
     sentence = (
         f"Jupyter answered {evidence.status} because Host {shown(head, b'host')} is neither a "
         "loopback address nor in ServerApp.local_hostnames."
@@ -166,7 +167,7 @@ def _is_page(evidence: Evidence) -> bool:
 
     So a 403 is of ``check_host``, which comes first.
     """
-    head = evidence.sent or evidence.came
+    head = evidence.sent or evidence.received
     if path_of(head) == f"{evidence.site.base_path}api".encode("utf-8", "surrogateescape"):
         return True
     segment = first_segment(head.target, evidence.site.base_path)
@@ -175,7 +176,7 @@ def _is_page(evidence: Evidence) -> bool:
 
 def _websocket(evidence: Evidence) -> Explanation:
     """``WebSocketMixin.check_origin``, and the login, which is a cookie here."""
-    head = evidence.sent or evidence.came
+    head = evidence.sent or evidence.received
     if tokens(head):
         return _token(evidence)
     if head.values(b"sec-fetch-site") and not head.values(b"origin"):
@@ -202,7 +203,7 @@ def _token(evidence: Evidence) -> Explanation:
 
 def _xsrf(evidence: Evidence) -> Explanation:
     """``check_xsrf_cookie``: the cookie _xsrf against X-XSRFToken."""
-    head = evidence.sent or evidence.came
+    head = evidence.sent or evidence.received
     because = f"Jupyter answered {evidence.status} because"
     known = cookie(head, b"_xsrf")
     given = value_of(head, b"x-xsrftoken") or value_of(head, b"x-csrftoken")
@@ -233,14 +234,18 @@ def _xsrf(evidence: Evidence) -> Explanation:
 
 
 def _referer(evidence: Evidence) -> Explanation:
-    head = evidence.sent or evidence.came
+    head = evidence.sent or evidence.received
     if not head.values(b"referer"):
         why = "there is no Referer: a Referrer-Policy or the proxy in front takes it away"
     else:
         referer = authority_of(value_of(head, b"referer") or b"")
         why = f"Referer's {referer} is not Host {shown(head, b'host')}"
         host = next(
-            (found for found in in_front(evidence.came, evidence.site) if found.field == "Host"),
+            (
+                found
+                for found in in_front(evidence.received, evidence.site)
+                if found.field == "Host"
+            ),
             None,
         )
         why += f". {host.sentence[:-1]}" if host else ""
@@ -249,19 +254,19 @@ def _referer(evidence: Evidence) -> Explanation:
 
 
 def _login(evidence: Evidence) -> Explanation:
-    head = evidence.sent or evidence.came
+    head = evidence.sent or evidence.received
     return _expired(evidence) if has_login_cookie(head) else _no_login(evidence, "cookies-lost")
 
 
 def _no_login(evidence: Evidence, id: str) -> Explanation:  # noqa: A002
     """No login came: lost on the way, or there never was one."""
-    head = evidence.sent or evidence.came
+    head = evidence.sent or evidence.received
     if not head.values(b"cookie") and not from_a_page(head):
         sentence = (
             f"Jupyter answered {evidence.status} because this client sent neither Cookie nor "
             "token: it has not logged in. A program may send Authorization: token …"
         )
-        if passed_a_proxy(evidence.came):
+        if passed_a_proxy(evidence.received):
             sentence += "; if it does, the proxy in front takes it away"
         return explained("login-missing", f"{sentence}.{_perhaps_host(head)}", "Cookie")
     if not head.values(b"cookie"):
@@ -283,7 +288,7 @@ def _expired(evidence: Evidence) -> Explanation:
         "server's of this name (Jupyter's log: Clearing invalid/expired login cookie). Log in "
         "again; where two servers share a name, set IdentityProvider.cookie_name."
     )
-    sentence += _perhaps_host(evidence.sent or evidence.came)
+    sentence += _perhaps_host(evidence.sent or evidence.received)
     return explained("login-refused", sentence, "Cookie")
 
 

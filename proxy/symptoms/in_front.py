@@ -46,10 +46,10 @@ def _upgrade(head: RequestHead, _: Site) -> Explanation | None:
         )
         return explained("websocket-not-upgraded", sentence, "Upgrade")
     if "upgrade" not in connection.lower():
-        came = f"with Connection: {connection}" if connection else "without Connection"
+        option = f"with Connection: {connection}" if connection else "without Connection"
         sentence = (
-            f"The request for a WebSocket came with Upgrade, but {came}: the proxy in front has to "
-            "send Connection: upgrade (nginx: proxy_set_header Connection $connection_upgrade)."
+            f"The request for a WebSocket came with Upgrade, but {option}: the proxy in front has "
+            "to send Connection: upgrade (nginx: proxy_set_header Connection $connection_upgrade)."
         )
         return explained("websocket-not-upgraded", sentence, "Connection")
     if head.version < (1, 1):

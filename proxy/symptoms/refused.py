@@ -20,7 +20,7 @@ def explain_refusal(evidence: Evidence, refusal: Refuse) -> Explanation:
         return _too_large(evidence, refusal)
     if refusal.status in (429, 503):
         return _too_many(evidence, refusal)
-    field = f" {refusal.field}: {shown(evidence.came, refusal.field.lower().encode())}."
+    field = f" {refusal.field}: {shown(evidence.received, refusal.field.lower().encode())}."
     sentence = f"{_said(refusal)} because of its rule {refusal.rule}. {refusal.sentence}"
     return explained(
         "malformed-request", sentence + (field if refusal.field else ""), refusal.field
@@ -32,7 +32,7 @@ def _said(refusal: Refuse) -> str:
 
 
 def _host(evidence: Evidence, refusal: Refuse) -> Explanation:
-    head, site = evidence.came, evidence.site
+    head, site = evidence.received, evidence.site
     if len(head.values(b"host")) != 1:
         blamed = next(in_front(head, site), None)
         if blamed is not None and blamed.field == "Host":
@@ -52,7 +52,7 @@ def _host(evidence: Evidence, refusal: Refuse) -> Explanation:
 
 
 def _origin(evidence: Evidence, refusal: Refuse) -> Explanation:
-    head, site = evidence.came, evidence.site
+    head, site = evidence.received, evidence.site
     origins = ", ".join(str(domain) for domain in site.domains)
     value = value_of(head, b"origin") or b""
     because = f"{_said(refusal)} because Origin {shown(head, b'origin')} is not {origins}"
@@ -89,11 +89,11 @@ def printable_scheme(origin: bytes) -> str:
 
 
 def _fetch_site(evidence: Evidence, refusal: Refuse) -> Explanation:
-    value = shown(evidence.came, b"sec-fetch-site")
+    value = shown(evidence.received, b"sec-fetch-site")
     sentence = (
         f"{_said(refusal)} because the browser says with Sec-Fetch-Site: {value} that a page of "
-        f"another site asked for {shown_target(evidence.came)}; links to pages are let in, calls "
-        "are not."
+        f"another site asked for {shown_target(evidence.received)}; links to pages are let in, "
+        "calls are not."
     )
     return explained("foreign-page", sentence, "Sec-Fetch-Site")
 
@@ -121,9 +121,9 @@ def _login(evidence: Evidence, refusal: Refuse) -> Explanation:
 
 
 def _address(evidence: Evidence, refusal: Refuse) -> Explanation:
-    peer = evidence.came.arrival.peer
+    peer = evidence.received.arrival.peer
     sentence = f"{_said(refusal)} because {peer} is not in access.allow."
-    if evidence.came.values(b"x-forwarded-for"):
+    if evidence.received.values(b"x-forwarded-for"):
         sentence += (
             " It came with X-Forwarded-For: where it is a proxy in front, name it in "
             "access.trusted_proxies."
@@ -132,7 +132,7 @@ def _address(evidence: Evidence, refusal: Refuse) -> Explanation:
 
 
 def _nothing_here(evidence: Evidence, refusal: Refuse) -> Explanation:
-    sentence = f"{_said(refusal)} to {shown_target(evidence.came)}. {refusal.sentence}"
+    sentence = f"{_said(refusal)} to {shown_target(evidence.received)}. {refusal.sentence}"
     return explained("not-found", sentence)
 
 
@@ -150,7 +150,7 @@ def _too_many(evidence: Evidence, refusal: Refuse) -> Explanation:
 
 def _blame(evidence: Evidence, field: str) -> str:
     """What a proxy in front did to a field, as a sentence; empty if nothing is seen."""
-    found = in_front(evidence.came, evidence.site)
+    found = in_front(evidence.received, evidence.site)
     return next((one.sentence for one in found if one.field == field), "")
 
 

@@ -24,8 +24,8 @@ CIPHERS = ":".join(
 """Mozilla's server-side TLS guidelines, intermediate, for TLS 1.2; 1.3 has its own."""
 
 ACME_TLS = b"acme-tls/1"
-HTTP_1_1 = "http/1.1"
-HTTP_2 = "h2"
+ALPN_HTTP_1_1 = "http/1.1"
+ALPN_HTTP_2 = "h2"
 """Application protocols (RFC 7301), as IANA registers them."""
 
 RECORD_BYTES = 16 * 1024
@@ -54,7 +54,7 @@ class Handshakes:
 
     def __init__(self, unknown_name: UnknownName = "default", *, http2: bool = False) -> None:
         self.refuse_unknown = unknown_name == "refuse"
-        self._protocols = [HTTP_2, HTTP_1_1] if http2 else [HTTP_1_1]
+        self._protocols = [ALPN_HTTP_2, ALPN_HTTP_1_1] if http2 else [ALPN_HTTP_1_1]
         self._default: ssl.SSLContext | None = None
         self._by_name: dict[str, ssl.SSLContext] = {}
         self._names: dict[ssl.SSLContext, tuple[str, ...]] = {}
@@ -164,7 +164,7 @@ def _profile(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols([HTTP_1_1])
+    context.set_alpn_protocols([ALPN_HTTP_1_1])
 
 
 class _Authorities(NamedTuple):

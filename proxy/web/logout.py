@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler
 
 from proxy.rules.head import Field, RequestHead
 from proxy.web.errors import error_response
-from proxy.web.page import LOGOUT
+from proxy.web.page import LOGOUT_PAGE
 from proxy.web.request_head import request_head
 
 EndSessions = Callable[[RequestHead], Awaitable[tuple[Field, ...]]]
@@ -18,9 +18,9 @@ EndSessions = Callable[[RequestHead], Awaitable[tuple[Field, ...]]]
 
 async def logout_page(_request: web.Request) -> web.Response:
     """``GET /.labgate/logout``: the page that asks."""
-    policy = {"Content-Security-Policy": LOGOUT.policy.decode("ascii")}
+    policy = {"Content-Security-Policy": LOGOUT_PAGE.policy.decode("ascii")}
     return web.Response(
-        body=LOGOUT.content, content_type="text/html", charset="utf-8", headers=policy
+        body=LOGOUT_PAGE.content, content_type="text/html", charset="utf-8", headers=policy
     )
 
 

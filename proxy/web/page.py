@@ -111,7 +111,7 @@ _SELF, _NONE = "'self'", "'none'"
 _FRAME, _ERROR = _template("page.html"), _template("error.html")
 _STYLE = _read("static/page.css")
 
-WAITING = _page(
+WAITING_PAGE = _page(
     _template("waiting.html"),
     "Jupyter is not answering yet",
     refresh=_read("templates/waiting_refresh.html"),
@@ -119,5 +119,5 @@ WAITING = _page(
 )
 """While Jupyter is away; for a GET, because it loads its address again."""
 
-LOGOUT = _page(_template("logout.html"), "Log out here?", form=True)
+LOGOUT_PAGE = _page(_template("logout.html"), "Log out here?", form=True)
 """Asks before it ends a session."""

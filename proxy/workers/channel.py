@@ -39,7 +39,7 @@ import socket
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-Message = dict[str, Any]
+WorkerMessage = dict[str, Any]
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
@@ -71,10 +71,10 @@ class WorkerSetup:
     session_key: str
     digest_key: str
     upstream: dict[str, Any] | None
-    logins: list[Message]
+    logins: list[WorkerMessage]
     logouts: list[list[Any]]
 
-    def message(self) -> Message:
+    def message(self) -> WorkerMessage:
         """The message for the channel."""
         return asdict(self)
 
@@ -87,7 +87,7 @@ class WorkerReload:
     access_log: bool
     session_key: str
 
-    def message(self) -> Message:
+    def message(self) -> WorkerMessage:
         """The message for the channel."""
         return {"prepare": asdict(self)}
 
@@ -106,7 +106,7 @@ class Channel:
         """Create a channel that owns the socket ``end``."""
         return cls(*await asyncio.open_connection(sock=end, limit=MAX_MESSAGE_BYTES))
 
-    async def receive(self) -> Message | None:
+    async def receive(self) -> WorkerMessage | None:
         """The next message; None if the other process has exited."""
         try:
             line = await self._reader.readline()
@@ -114,10 +114,10 @@ class Channel:
             return None
         if not line.endswith(b"\n"):
             return None
-        message: Message = json.loads(line)
+        message: WorkerMessage = json.loads(line)
         return message
 
-    def send(self, message: Message) -> None:
+    def send(self, message: WorkerMessage) -> None:
         """Send a message; does nothing if the other process has exited."""
         if not self._writer.is_closing():
             self._writer.write(json.dumps(message).encode("ascii") + b"\n")

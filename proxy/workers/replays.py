@@ -11,11 +11,11 @@ from itertools import count
 from typing import Any
 
 from proxy.inspector.remote import CapturedElsewhere
-from proxy.inspector.replay_front import TIMEOUT_SECONDS
+from proxy.inspector.replay_front import REPLAY_SECONDS
 from proxy.inspector.replay_request import ReplayRefused
 from proxy.rules.head import Arrival, RequestHead
 
-from .channel import Message
+from .channel import WorkerMessage
 from .worker_process import WorkerProcess
 
 SPARE_SECONDS = 5.0
@@ -50,14 +50,14 @@ class Replays:
         self._waiting[number] = answer
         worker.send({"replay": message_of(number, head, content)})
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS + SPARE_SECONDS):
+            async with asyncio.timeout(REPLAY_SECONDS + SPARE_SECONDS):
                 return await answer
         except TimeoutError:
             raise ReplayRefused(f"worker process {worker.pid} did not answer") from None
         finally:
             del self._waiting[number]
 
-    def answered(self, process: int, message: Message) -> None:
+    def answered(self, process: int, message: WorkerMessage) -> None:
         """A worker has sent a request, and tells its exchange, if it captures any."""
         exchange = message["exchange"]
         numbers = self._captured.take(process, [] if exchange is None else [exchange])
@@ -70,7 +70,7 @@ class Replays:
             waiting.set_exception(ReplayRefused("the worker that sent it captures nothing"))
 
 
-def message_of(number: int, head: RequestHead, content: bytes) -> Message:
+def message_of(number: int, head: RequestHead, content: bytes) -> WorkerMessage:
     """A request as JSON takes it."""
     return {
         "number": number,

@@ -17,7 +17,7 @@ from proxy.access.session import session_key
 from proxy.config.routes import route_configurations
 from proxy.config.settings import Settings
 
-from .channel import Message
+from .channel import WorkerMessage
 
 DIGEST_KEY_BYTES = 32
 MAX_REPLAYED_LOGINS = 10_000
@@ -36,7 +36,7 @@ class SharedAccess:
     def __init__(self) -> None:
         self.session_key = b""
         self.digest_key = secrets.token_bytes(DIGEST_KEY_BYTES)
-        self.logins: deque[Message] = deque(maxlen=MAX_REPLAYED_LOGINS)
+        self.logins: deque[WorkerMessage] = deque(maxlen=MAX_REPLAYED_LOGINS)
         self._revoked_file: RevokedFile | None = None
 
     def prepare(self, settings: Settings) -> None:
@@ -60,7 +60,7 @@ class SharedAccess:
         kept = [login for login in self.logins if login["address"] != address]
         self.logins = deque(kept, maxlen=MAX_REPLAYED_LOGINS)
 
-    def continue_logins(self, state: LoginState) -> list[Message]:
+    def continue_logins(self, state: LoginState) -> list[WorkerMessage]:
         """Take over what a predecessor knows; returns the updates that are new here."""
         self.digest_key = bytes.fromhex(state.digest_key)
         known = {json.dumps(login, sort_keys=True) for login in self.logins}

@@ -27,7 +27,7 @@ from proxy.rules.head import RequestHead
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
 
-from .channel import Message, WorkerReload, WorkerSetup
+from .channel import WorkerMessage, WorkerReload, WorkerSetup
 from .process_report import ProcessReport
 from .replays import Replays
 from .restarts import keep_running
@@ -269,7 +269,7 @@ class Supervisor:
             self._ended.add_all(worker.counts)
         return how
 
-    def _on_update(self, sender: WorkerProcess, message: Message) -> None:
+    def _on_update(self, sender: WorkerProcess, message: WorkerMessage) -> None:
         """Send a worker's update to the other workers."""
         if "logout" in message:
             spawn(self._save_logout(Revocation(*message["logout"])), "logout")
@@ -292,6 +292,6 @@ class Supervisor:
         await self._access.save_logout(revocation)
         self._broadcast({"logout": list(revocation)})
 
-    def _broadcast(self, message: Message) -> None:
+    def _broadcast(self, message: WorkerMessage) -> None:
         for worker in self._workers:
             worker.send(message)

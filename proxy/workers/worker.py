@@ -28,7 +28,7 @@ from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.tasks import spawn
 
-from .channel import Channel, Message, WorkerReload, WorkerSetup
+from .channel import Channel, WorkerMessage, WorkerReload, WorkerSetup
 from .limits import divide_limits
 from .process_report import report_of
 from .replays import read_message
@@ -204,7 +204,7 @@ class _Worker:
             self._app.inspector.listen(self._tell_fault)
         self._app.inspector.switch(CaptureOptions(**options) if options is not None else None)
 
-    async def _replay(self, asked: Message) -> None:
+    async def _replay(self, asked: WorkerMessage) -> None:
         """Send a request of the inspector's, and tell the supervisor its exchange."""
         exchange = None
         number = await send_through_rules(

@@ -17,7 +17,7 @@ from proxy.observe.measurements import Counts, Now
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
 
-from .channel import Channel, Message, WorkerReload
+from .channel import Channel, WorkerMessage, WorkerReload
 from .process_report import ProcessReport
 
 log = logging.getLogger("labgate")
@@ -66,7 +66,7 @@ class WorkerProcess:
         self,
         process: subprocess.Popen[bytes],
         channel: Channel,
-        on_update: Callable[[WorkerProcess, Message], None],
+        on_update: Callable[[WorkerProcess, WorkerMessage], None],
     ) -> None:
         self.pid = process.pid
         self.ready = asyncio.Event()
@@ -85,7 +85,7 @@ class WorkerProcess:
     async def start(
         cls,
         sockets: Sequence[socket.socket],
-        on_update: Callable[[WorkerProcess, Message], None],
+        on_update: Callable[[WorkerProcess, WorkerMessage], None],
         program: str = PROGRAM,
     ) -> WorkerProcess:
         """Start a worker, which waits for its first message: what it has to serve.
@@ -109,7 +109,7 @@ class WorkerProcess:
                 raise
         return cls(process, channel, on_update)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: WorkerMessage) -> None:
         """Send a message."""
         self._channel.send(message)
 
@@ -164,7 +164,7 @@ class WorkerProcess:
         self.ready.set()
         self.draining.set()
 
-    def _handle(self, message: Message) -> None:
+    def _handle(self, message: WorkerMessage) -> None:
         match message:
             case {"report": report}:
                 self._reported(ProcessReport.of(report))

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from proxy.access.basic import MAX_OCTETS, BasicCredentials, basic_values, parse
+from proxy.access.basic import MAX_OCTETS, BasicCredentials, basic_values, parse_basic
 
 
 def basic(pair: bytes, scheme: bytes = b"Basic ") -> bytes:
@@ -27,7 +27,7 @@ def basic(pair: bytes, scheme: bytes = b"Basic ") -> bytes:
     ],
 )
 def test_read(value: bytes, user: str, password: bytes) -> None:
-    assert parse([value]) == BasicCredentials(user, password)
+    assert parse_basic([value]) == BasicCredentials(user, password)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_read(value: bytes, user: str, password: bytes) -> None:
     ],
 )
 def test_not_to_be_read(value: bytes) -> None:
-    assert parse([value]) is None
+    assert parse_basic([value]) is None
 
 
 def test_one_is_enough() -> None:
-    assert parse([basic(b"ada:sesame"), basic(b"ada:sesame")]) is None
-    assert parse([]) is None
+    assert parse_basic([basic(b"ada:sesame"), basic(b"ada:sesame")]) is None
+    assert parse_basic([]) is None
 
 
 def test_only_basic_is_ours() -> None:

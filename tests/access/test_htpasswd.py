@@ -18,7 +18,7 @@ from proxy.access.htpasswd import (
     CHECK_INTERVAL_SECONDS,
     Htpasswd,
     matches,
-    parse,
+    parse_htpasswd,
     problem_with_user,
 )
 from proxy.errors import StartError
@@ -48,7 +48,7 @@ APR1 = known.apr_md5_crypt.hash("sesame")
     ids=count(),
 )
 def test_kinds_that_are_taken(hashed: str) -> None:
-    assert parse(f"ada:{hashed}\n", PATH) == {"ada": hashed}
+    assert parse_htpasswd(f"ada:{hashed}\n", PATH) == {"ada": hashed}
     right = b"myPassword" if "r31" in hashed else b"sesame"
     assert matches(right, hashed)
     assert not matches(b"barley", hashed)
@@ -65,7 +65,7 @@ def test_bcrypt_knows_72_octets() -> None:
 
 def test_comments_and_empty_lines() -> None:
     text = f"# staff\r\n\r\n  \nada:{SESAME}\r\n  # more\nb\u00f6b c:{APR1}:since 2024\n"
-    assert parse(text, PATH) == {"ada": SESAME, "b\u00f6b c": APR1}
+    assert parse_htpasswd(text, PATH) == {"ada": SESAME, "b\u00f6b c": APR1}
 
 
 MAKE_IT = "make the line with `labgate password --htpasswd USER`"
@@ -111,7 +111,7 @@ TOO_LONG = f"hash would take too long; {MAKE_IT}"
 def test_lines_that_are_refused(line: str, problem: str) -> None:
     """The message never quotes a hash, which may be a password by mistake."""
     with pytest.raises(StartError) as caught:
-        parse(f"bob:{SESAME}\n\n{line}\n", PATH)
+        parse_htpasswd(f"bob:{SESAME}\n\n{line}\n", PATH)
     assert str(caught.value) == f"{PATH}:3: {problem}."
 
 
@@ -124,7 +124,7 @@ COSTS = [
 
 @pytest.mark.parametrize("hashed", COSTS, ids=["rounds", "memory", "passes"])
 def test_the_highest_costs_that_are_taken(hashed: str) -> None:
-    assert parse(f"ada:{hashed}", PATH) == {"ada": hashed}
+    assert parse_htpasswd(f"ada:{hashed}", PATH) == {"ada": hashed}
 
 
 NAMES = [
@@ -145,7 +145,7 @@ def test_names_that_can_log_in(user: str, problem: str) -> None:
 
 def test_nobody_in_it() -> None:
     with pytest.raises(StartError) as caught:
-        parse("# nobody yet\n", PATH)
+        parse_htpasswd("# nobody yet\n", PATH)
     assert str(caught.value) == (
         "/etc/labgate/htpasswd (access.htpasswd) holds no user, so nobody could get in. "
         "Add one: labgate password --htpasswd USER >> /etc/labgate/htpasswd"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.access.refusals import CHALLENGE, challenge, too_many_failures, wrong_password
+from proxy.access.refusals import BASIC_CHALLENGE, challenge, too_many_failures, wrong_password
 from proxy.rules.decision import Refuse
 from tests.heads import HOST, get
 
@@ -42,7 +42,7 @@ def test_a_browser_is_asked_for_a_password(lines: tuple[bytes, ...], shown: byte
     head = get(HOST, *lines)
     refusal = challenge(head, "Log in.")
     assert refusal == Refuse(
-        401, "basic-auth", "Log in.", "Authorization", shown, fields=(CHALLENGE,)
+        401, "basic-auth", "Log in.", "Authorization", shown, fields=(BASIC_CHALLENGE,)
     )
     wrong = wrong_password(head)
     assert replace(wrong, sentence="Log in.") == refusal

@@ -23,7 +23,14 @@ from proxy.admin.replay import Replay
 from proxy.admin.server import same_user
 from proxy.hub.admin import HubInstance, make_hub_admin_app
 from proxy.inspector.inspector import Inspector
-from proxy.rules.decide import CHALLENGE, HEALTH, LOGOUT, READY, decide, is_own_path
+from proxy.rules.decide import (
+    CHALLENGE_PREFIX,
+    HEALTH_PATH,
+    LOGOUT_PATH,
+    READY_PATH,
+    decide,
+    is_own_path,
+)
 from proxy.rules.decision import Internal
 from proxy.rules.head import Field, RequestHead
 from proxy.service.commands_api import command_routes
@@ -88,7 +95,7 @@ def asked(app: web.Application) -> set[Asked]:
 def spellings(path: bytes) -> Iterator[bytes]:
     """Ways to write a path that something behind labgate may take for the same."""
     yield from (path, path + b"?token=x", b"/" + path, b"/." + path, path.replace(b"i", b"%69"))
-    for beginning in (b"/.labgate", b"/.labgate/health", CHALLENGE + b"x", b"/lab"):
+    for beginning in (b"/.labgate", b"/.labgate/health", CHALLENGE_PREFIX + b"x", b"/lab"):
         yield from (beginning + path, beginning + b"/.." + path, beginning + b"/%2e%2e" + path)
     yield b"http://lab.example.org" + path
     yield path.rstrip(b"/") or b"*"
@@ -111,10 +118,12 @@ async def test_no_decision_reaches_what_an_administrator_has(
             for (site, host), lines in product(SITES, LINES):
                 head = get(host, *lines, target=target, method=method.encode())
                 assert not isinstance(decide(head, site), Internal), target
-            assert not is_own_path(target) or target.startswith(CHALLENGE)
+            assert not is_own_path(target) or target.startswith(CHALLENGE_PREFIX)
 
 
-@pytest.mark.parametrize("path", [HEALTH, READY, LOGOUT, CHALLENGE + b"token"])
+@pytest.mark.parametrize(
+    "path", [HEALTH_PATH, READY_PATH, LOGOUT_PATH, CHALLENGE_PREFIX + b"token"]
+)
 async def test_what_is_decided_for_labgates_own_paths_is_in_the_public_application_alone(
     path: bytes, administrators: list[web.Application], public: web.Application
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from proxy.admin.live import MAX_WAITING, WaitingExchanges
+from proxy.admin.live import MAX_QUEUED_EXCHANGES, WaitingExchanges
 from proxy.admin.protection import BASE
 from proxy.inspector.har import to_har
 from proxy.inspector.recorder import CaptureOptions, Recorder
@@ -172,11 +172,11 @@ async def test_live_tells_who_else_switches_and_captures_as_long_as_it_is_there(
 
 async def test_of_too_many_for_a_page_that_does_not_read_the_latest_wait() -> None:
     waiting = WaitingExchanges()
-    for number in range(1, MAX_WAITING + 11):
+    for number in range(1, MAX_QUEUED_EXCHANGES + 11):
         waiting.note(exchange(number=number))
         waiting.note(exchange(number=1))
-    assert len(waiting) == MAX_WAITING
+    assert len(waiting) == MAX_QUEUED_EXCHANGES
     batch, _ = await waiting.take()
     assert [one["number"] for one in batch[:2]] == [1, 12]
-    assert batch[-1]["number"] == MAX_WAITING + 10
+    assert batch[-1]["number"] == MAX_QUEUED_EXCHANGES + 10
     assert len(waiting) == 0

@@ -69,7 +69,7 @@ class _Interleaved:
                 samples.remarks.append(f"{measure.name}: {peer.name} skipped, {reason}")
 
     def run(self) -> None:
-        repetitions = min(self._scale.repetitions, self._measure.most_repetitions)
+        repetitions = min(self._scale.repetitions, self._measure.max_repetitions)
         try:
             for repetition in range(repetitions):
                 turn = repetition % max(1, len(self._peers))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.access.htpasswd import matches, parse
+from proxy.access.htpasswd import matches, parse_htpasswd
 from proxy.cli.command import command
 from proxy.config.password_hash import problem_with_jupyter_hash
 
@@ -46,7 +46,7 @@ def test_a_line_of_an_htpasswd_file(
     assert command(["password", "--htpasswd", user]) == 0
     out = capsys.readouterr().out
     assert out.startswith(f"{user}:$2b$12$")
-    users = parse(out, Path("f"))
+    users = parse_htpasswd(out, Path("f"))
     assert matches("öpen: sesame".encode(), users[user])
     assert not matches(b"open: sesame", users[user])
 

@@ -12,7 +12,10 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from proxy.compression.compressed_response import THREAD_BYTES
-from proxy.compression.compressor import MAX_AT_ONCE, MAX_AT_ONCE_PER_ADDRESS
+from proxy.compression.compressor import (
+    MAX_CONCURRENT_RESPONSES,
+    MAX_CONCURRENT_RESPONSES_PER_ADDRESS,
+)
 from proxy.compression.encoders import ENCODERS, ZstdEncoder
 from proxy.rules.compression import CODINGS, compressible_folders
 from proxy.rules.site import make_site
@@ -236,8 +239,8 @@ async def test_a_client_that_leaves_ends_the_work() -> None:
 
 
 CROWDS = [
-    pytest.param([f"192.0.2.{number}" for number in range(MAX_AT_ONCE)], id="in all"),
-    pytest.param(["127.0.0.1"] * MAX_AT_ONCE_PER_ADDRESS, id="of one address"),
+    pytest.param([f"192.0.2.{number}" for number in range(MAX_CONCURRENT_RESPONSES)], id="in all"),
+    pytest.param(["127.0.0.1"] * MAX_CONCURRENT_RESPONSES_PER_ADDRESS, id="of one address"),
 ]
 
 

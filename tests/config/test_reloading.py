@@ -11,7 +11,7 @@ import pytest
 from proxy.config.reloading import (
     AT_RELOAD,
     AT_RESTART,
-    compare,
+    compare_settings,
     in_force_after_reload,
     route_changes,
 )
@@ -34,7 +34,7 @@ def test_every_key_is_in_one_table() -> None:
 
 
 def test_the_same_configuration_differs_in_nothing() -> None:
-    assert compare(settings(), settings(limits={"connections": 10_000})) == ((), ())
+    assert compare_settings(settings(), settings(limits={"connections": 10_000})) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_the_same_configuration_differs_in_nothing() -> None:
 def test_what_differs(
     old: dict[str, Any], new: dict[str, Any], changed: tuple[str, ...], restart: tuple[str, ...]
 ) -> None:
-    assert compare(settings(**old), settings(**new)) == (changed, restart)
+    assert compare_settings(settings(**old), settings(**new)) == (changed, restart)
 
 
 def test_what_waits_keeps_its_value() -> None:
@@ -108,7 +108,7 @@ def test_a_reload_tells_what_becomes_of_each_route() -> None:
     eve = {"domains": "eve.example.org", "upstream": "unix:/run/eve"}
     moved = {**ada, "upstream": "http://127.0.0.1:8902"}
     old, new = settings(routes=[ada, bob]), settings(routes=[moved, eve])
-    assert compare(old, new) == (("routes",), ())
+    assert compare_settings(old, new) == (("routes",), ())
     assert route_changes(old, new) == [
         "https://bob.example.org/ has no route any more; the WebSockets that it had are cut",
         "https://ada.example.org/ leads to http://127.0.0.1:8902 from now on",

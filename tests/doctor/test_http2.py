@@ -13,7 +13,7 @@ import pytest
 from proxy.doctor.browser import Browser
 from proxy.doctor.examination import Credentials, Examination
 from proxy.doctor.http2 import (
-    END_HEADERS,
+    _END_HEADERS,
     HEADERS,
     RST_STREAM,
     SETTINGS,
@@ -100,12 +100,12 @@ def trust(certificates: Certificates, *protocols: str) -> ssl.SSLContext:
 ANSWERS = [
     ((frame(SETTINGS, 0, 0, b""),), None),
     ((frame(SETTINGS, 0, 0, ANNOUNCED), frame(RST_STREAM, 0, 1, b"\0\0\0\1")), 0),
-    ((frame(SETTINGS, 0, 0, ANNOUNCED), frame(HEADERS, END_HEADERS, 1, b"\x8c")), 400),
-    ((frame(SETTINGS, 0, 0, ANNOUNCED), frame(HEADERS, END_HEADERS, 1, b"\x88")), 200),
+    ((frame(SETTINGS, 0, 0, ANNOUNCED), frame(HEADERS, _END_HEADERS, 1, b"\x8c")), 400),
+    ((frame(SETTINGS, 0, 0, ANNOUNCED), frame(HEADERS, _END_HEADERS, 1, b"\x88")), 200),
     (
         (
             frame(SETTINGS, 0, 0, ANNOUNCED),
-            frame(HEADERS, END_HEADERS | 0x28, 1, b"\x02\0\0\0\0\x10\x88pp"),
+            frame(HEADERS, _END_HEADERS | 0x28, 1, b"\x02\0\0\0\0\x10\x88pp"),
         ),
         200,
     ),
@@ -127,7 +127,7 @@ async def test_without_http2_there_is_nothing_to_try(certificates: Certificates)
 
 
 async def test_a_refusal_is_found(certificates: Certificates) -> None:
-    refused = (frame(SETTINGS, 0, 0, ANNOUNCED), frame(HEADERS, END_HEADERS, 1, b"\x8c"))
+    refused = (frame(SETTINGS, 0, 0, ANNOUNCED), frame(HEADERS, _END_HEADERS, 1, b"\x8c"))
     async with (
         server(certificates, *refused) as target,
         Browser(target, trust(certificates, "http/1.1")) as browser,

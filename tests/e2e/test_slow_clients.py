@@ -252,7 +252,7 @@ async def asked(streams: Streams, fields: bytes) -> float:
     return time.perf_counter() - since
 
 
-def until_calm(labgate: Labgate, before: int, most_bytes: int) -> tuple[int, int]:
+def until_calm(labgate: Labgate, before: int, max_bytes: int) -> tuple[int, int]:
     """Descriptors and memory once everybody is gone."""
     # Connections to the upstream may be kept for the next request (upstream.idle_connections).
     until(
@@ -262,8 +262,8 @@ def until_calm(labgate: Labgate, before: int, most_bytes: int) -> tuple[int, int
     )
     # Memory is given back by a timer.
     until(
-        lambda: resident_memory(labgate.pid) <= most_bytes,
-        lambda: f"{resident_memory(labgate.pid)} bytes are kept, {most_bytes} may be",
+        lambda: resident_memory(labgate.pid) <= max_bytes,
+        lambda: f"{resident_memory(labgate.pid)} bytes are kept, {max_bytes} may be",
         CALM_SECONDS,
     )
     return descriptors(labgate.pid), resident_memory(labgate.pid)

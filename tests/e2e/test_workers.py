@@ -28,7 +28,7 @@ from tests.e2e.programs import ROOT, Labgate, free_port, until
 from tests.e2e.steady_load import SteadyLoad
 from tests.passwords import write_htpasswd
 
-MOST_DIALS = 200
+MAX_DIALS = 200
 """Connections until one has reached a given worker: each reaches it with even odds."""
 
 BODY = '{"version": "behind"}'
@@ -102,14 +102,14 @@ def through_each(
     """An open connection through every one of the processes."""
     with ExitStack() as stack:
         found: dict[int, http.client.HTTPConnection] = {}
-        for _ in range(MOST_DIALS):
+        for _ in range(MAX_DIALS):
             connection = labgate.connection()
             stack.callback(connection.close)
             found.setdefault(reaches(connection, pids), connection)
             if found.keys() == pids:
                 yield found
                 return
-        pytest.fail(f"{MOST_DIALS} connections reached only {set(found)} of {pids}")
+        pytest.fail(f"{MAX_DIALS} connections reached only {set(found)} of {pids}")
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def sockets(labgate: Labgate, pids: set[int]) -> Iterator[dict[int, ClientConnec
     """An open WebSocket through every one of the processes."""
     with ExitStack() as stack:
         found: dict[int, ClientConnection] = {}
-        for _ in range(MOST_DIALS):
+        for _ in range(MAX_DIALS):
             opened = stack.enter_context(
                 connect(
                     f"wss://localhost:{labgate.https_port}/echo",
@@ -132,7 +132,7 @@ def sockets(labgate: Labgate, pids: set[int]) -> Iterator[dict[int, ClientConnec
             if found.keys() == pids:
                 yield found
                 return
-        pytest.fail(f"{MOST_DIALS} WebSockets reached only {set(found)} of {pids}")
+        pytest.fail(f"{MAX_DIALS} WebSockets reached only {set(found)} of {pids}")
 
 
 def resuming(labgate: Labgate, pids: set[int]) -> tuple[int, dict[int, bool]]:

@@ -16,7 +16,7 @@ from tests.wire.talk import Taps
 
 PIECE = 16 * 1024
 HEAD_SECONDS = 60.0
-MOST_TAKEN = 64 * 2**20
+MAX_TAKEN_BYTES = 64 * 2**20
 """Octets an endless answer may get rid of before it is cut: kernel buffers and a read each way."""
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -48,7 +48,7 @@ async def test_what_has_no_end_is_ended(first: bytes, then: bytes) -> None:
             for piece in chain([first], repeat(then)):
                 await visit.say(piece)
                 written += len(piece)
-                if written > MOST_TAKEN:
+                if written > MAX_TAKEN_BYTES:
                     break
         finally:
             taken.set_result(written)
@@ -58,7 +58,7 @@ async def test_what_has_no_end_is_ended(first: bytes, then: bytes) -> None:
             answer = await labgate.ask(request())
         except ConnectionResetError:
             answer = b"reset"
-        assert await taken < MOST_TAKEN
+        assert await taken < MAX_TAKEN_BYTES
         assert b"ok" in await labgate.ask(request()), "the next client is served"
     assert answer == b"reset" or answer.startswith((b"HTTP/1.1 502 ", b"HTTP/1.1 100 "))
     assert not answer.endswith(b"0\r\n\r\n"), "it looks complete"

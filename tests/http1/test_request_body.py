@@ -13,9 +13,9 @@ import pytest
 from proxy.errors import ClientFault
 from proxy.http1.chunked_body import ChunkedBody
 from proxy.http1.request_body import (
+    EMPTY_BODY,
     EXPECT_CONTINUE_SECONDS,
     MAX_BUFFERED_BODY_BYTES,
-    NO_CONTENT,
     SizedBody,
 )
 from proxy.http1.server_connection import MAX_BUFFERED_BYTES, ServerConnection
@@ -244,7 +244,7 @@ def test_the_pace_is_judged_by_the_time_that_labgate_waits() -> None:
 
 
 def test_no_content_is_complete_from_the_beginning() -> None:
-    assert (NO_CONTENT.arrived(), NO_CONTENT.take()) == (b"", b"")
+    assert (EMPTY_BODY.arrived(), EMPTY_BODY.take()) == (b"", b"")
 
 
 def test_tiny_chunks_wait_as_what_they_contain() -> None:

@@ -88,7 +88,7 @@ async def test_a_client_that_reads_nothing_at_all_is_let_go() -> None:
         assert connection.is_unresponsive(now + UNREAD_SECONDS + 1)
 
 
-async def test_an_idle_connection_is_no_lost_cause() -> None:
+async def test_an_idle_connection_is_not_unresponsive() -> None:
     async with upstream(says(OK, OK)) as jupyter, edge(jupyter.address) as labgate:
         reader, writer = await labgate.connect()
         writer.write(GET)

@@ -150,9 +150,9 @@ STALLED = [
 ]
 
 
-@pytest.mark.parametrize(("settings", "sent_at", "most_bytes", "stalled"), STALLED)
+@pytest.mark.parametrize(("settings", "sent_at", "max_bytes", "stalled"), STALLED)
 def test_who_waits_in_vain(
-    settings: bytes, sent_at: float, most_bytes: int, stalled: list[int]
+    settings: bytes, sent_at: float, max_bytes: int, stalled: list[int]
 ) -> None:
     """Of an urgent response and another; both have had something to send from 0.0 on."""
     codec, _ = begin(DEFAULT_LIMITS)
@@ -165,5 +165,5 @@ def test_who_waits_in_vain(
         refused = Refuse(400, "test", "")
         stream = Stream(Queues(sender), number, refused, Priority(urgency), slot=slot, now=0.0)
         stream.queue(bytes(100_000))
-    sender.fill(most_bytes, sent_at)
+    sender.fill(max_bytes, sent_at)
     assert [stream.id for stream in sender.stalled(500.0)] == stalled

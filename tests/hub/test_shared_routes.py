@@ -9,7 +9,7 @@ import pytest
 from proxy.hub import shared_routes
 from proxy.hub.counts import HubCounts, HubNow, Measured
 from proxy.hub.route_table import RouteTable
-from proxy.hub.shared_routes import Follower, Following, Message, SharedRoutes
+from proxy.hub.shared_routes import Follower, Following, RouteMessage, SharedRoutes
 from proxy.net.upstream_tls import UpstreamTls
 
 TARGET = {"target": "http://h:1"}
@@ -25,7 +25,7 @@ class Pair:
 
     def __init__(self, measured: Measured | None = None) -> None:
         self.here, self.there = shared(), shared(measured)
-        self.sent: list[Message] = []
+        self.sent: list[RouteMessage] = []
         self.cut = False
         self.follower = Follower("the other", self.sent.append, self._cut_off)
         self.following = Following(self.there, lambda said: self.here.told(self.follower, said))
@@ -71,7 +71,7 @@ async def test_changes_stay_in_their_order() -> None:
 async def test_a_follower_of_a_follower() -> None:
     """A predecessor with workers: they know the route before the Hub gets its answer."""
     pair, last = Pair(), shared()
-    sent: list[Message] = []
+    sent: list[RouteMessage] = []
     follower = Follower("the last", sent.append, lambda: None)
     pair.there.follow(follower)
     following = Following(last, lambda said: pair.there.told(follower, said))
@@ -129,7 +129,7 @@ async def test_what_is_measured_is_summed_and_what_ended_is_kept() -> None:
 async def test_who_does_not_answer_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(shared_routes, "ANSWER_SECONDS", 0.01)
+    monkeypatch.setattr(shared_routes, "WORKER_ANSWER_SECONDS", 0.01)
     pair = Pair()
     async with asyncio.timeout(10):
         await pair.here.add("/a", TARGET)

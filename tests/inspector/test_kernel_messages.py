@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from proxy.inspector.kernel_messages import (
-    SUBPROTOCOL,
+    BINARY_SUBPROTOCOL,
     KernelMessageSummary,
     carries_kernel_messages,
-    parse,
+    parse_kernel_message,
 )
 
 HEADER = {"msg_id": "1", "msg_type": "execute_input", "session": "s"}
@@ -52,19 +52,19 @@ EXPECTED = KernelMessageSummary("iopub", "execute_input", 3, "", "execute_reques
     ("content", "binary", "subprotocol"),
     [
         (json.dumps(MESSAGE).encode(), False, b""),
-        (v1("iopub", HEADER, PARENT, MESSAGE["content"]), True, SUBPROTOCOL),
-        (v1("iopub", HEADER, PARENT, MESSAGE["content"], b"\x00\xff"), True, SUBPROTOCOL),
+        (v1("iopub", HEADER, PARENT, MESSAGE["content"]), True, BINARY_SUBPROTOCOL),
+        (v1("iopub", HEADER, PARENT, MESSAGE["content"], b"\x00\xff"), True, BINARY_SUBPROTOCOL),
         (older_binary(MESSAGE), True, b""),
         (older_binary(MESSAGE, b"\x00\xff", b"b"), True, b""),
     ],
 )
 def test_formats(content: bytes, binary: bool, subprotocol: bytes) -> None:
-    assert parse(content, binary=binary, subprotocol=subprotocol) == EXPECTED
+    assert parse_kernel_message(content, binary=binary, subprotocol=subprotocol) == EXPECTED
 
 
 def test_one_that_is_cut_off_in_its_content() -> None:
     whole = v1("shell", HEADER, PARENT, {"code": "x" * 1000, "execution_count": 3})
-    message = parse(whole[:-500], binary=True, subprotocol=SUBPROTOCOL)
+    message = parse_kernel_message(whole[:-500], binary=True, subprotocol=BINARY_SUBPROTOCOL)
     assert message == KernelMessageSummary("shell", "execute_input", None, "", "execute_request")
 
 
@@ -89,16 +89,16 @@ def test_words(message: KernelMessageSummary, words: str) -> None:
         (b'{"header": {"msg_type": 7}}', False, b""),
         (b"\xff\xfe", False, b""),
         (b"[" * 100_000, False, b""),
-        (b"", True, SUBPROTOCOL),
-        (struct.pack("<Q", 1 << 60), True, SUBPROTOCOL),
-        (struct.pack("<7Q", 6, 9, 8, 7, 6, 5, 4), True, SUBPROTOCOL),
+        (b"", True, BINARY_SUBPROTOCOL),
+        (struct.pack("<Q", 1 << 60), True, BINARY_SUBPROTOCOL),
+        (struct.pack("<7Q", 6, 9, 8, 7, 6, 5, 4), True, BINARY_SUBPROTOCOL),
         (struct.pack("!I", 1 << 31), True, b""),
         (struct.pack("!I", 0), True, b""),
         (b"\x00\x00\x00\x01\x00\x00\xff\xff{}", True, b""),
     ],
 )
 def test_anything_else_is_none(content: bytes, binary: bool, subprotocol: bytes) -> None:
-    assert parse(content, binary=binary, subprotocol=subprotocol) is None
+    assert parse_kernel_message(content, binary=binary, subprotocol=subprotocol) is None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.inspector.exchange import CapturedHead, Pair
-from proxy.inspector.mends import NAMES, cause_and_mends, facts_of, recognised
+from proxy.inspector.mends import NAMES, cause_and_mends, mend_facts, recognised
 from proxy.net.upstream_address import UpstreamAddress, parse_upstream
 from proxy.rules.site import WebOrigin
 from proxy.symptoms.mends import LINES
@@ -63,12 +63,12 @@ def test_every_server_has_a_name() -> None:
 
 def test_the_facts() -> None:
     site = WebOrigin("https", "lab.example.org", 8443)
-    assert facts_of(site, None) == {"domain": "lab.example.org", "port": "8443"}
-    assert facts_of(site, parse_upstream("http://127.0.0.1:8889/base")) == {
+    assert mend_facts(site, None) == {"domain": "lab.example.org", "port": "8443"}
+    assert mend_facts(site, parse_upstream("http://127.0.0.1:8889/base")) == {
         "domain": "lab.example.org",
         "port": "8443",
         "path": "/base/",
         "upstream": "127.0.0.1:8889",
     }
     socket = UpstreamAddress("localhost", 80, "/run/jupyter.sock")
-    assert "upstream" not in facts_of(site, socket)
+    assert "upstream" not in mend_facts(site, socket)

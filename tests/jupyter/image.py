@@ -11,7 +11,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from proxy.jupyter.engine import connect
+from proxy.jupyter.engine import connect_engine
 from tests.engine_names import new_name
 
 # A health check would run programs in the containers, for which nobody asks here.
@@ -48,7 +48,7 @@ async def build(base: str) -> str:
     One at a time: for all who come later the engine has it already.
     """
     name = f"{new_name()}:stand-in"
-    docker = await connect()
+    docker = await connect_engine()
     try:
         with SCRIPT.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -59,7 +59,7 @@ async def build(base: str) -> str:
 
 
 async def remove(name: str) -> None:
-    docker = await connect()
+    docker = await connect_engine()
     try:
         await docker.images.delete(name, force=True)
     finally:

@@ -15,7 +15,7 @@ from rich.console import Console
 from proxy.config.jupyter_settings import JupyterSettings
 from proxy.jupyter.container import Confirm, ContainerLauncher
 from proxy.jupyter.container_spec import OURS_LABEL, SETTINGS_LABEL
-from proxy.jupyter.engine import connect
+from proxy.jupyter.engine import connect_engine
 from proxy.jupyter.launcher import STOP_SECONDS, Launched
 from proxy.jupyter.readiness import wait_until_ready
 from tests.e2e.programs import free_port
@@ -60,7 +60,7 @@ class Place:
         launcher = ContainerLauncher(
             JupyterSettings.model_validate(keys | settings),
             self.state_folder,
-            await connect(),
+            await connect_engine(),
             Console(file=self.progress),
             self.confirm,
             stop_seconds=stop_seconds,

@@ -14,7 +14,7 @@ from proxy.config.jupyter_settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter.choose_launcher import choose_launcher
 from proxy.jupyter.container import ContainerLauncher
-from proxy.jupyter.engine import EngineUnavailable, connect
+from proxy.jupyter.engine import EngineUnavailable, connect_engine
 from proxy.jupyter.process import ProcessLauncher
 from tests.conftest import require
 
@@ -106,13 +106,13 @@ async def test_an_engine_that_keeps_silent(sockets: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("DOCKER_HOST", f"unix://{sockets}/docker.sock")
     silence = pytest.raises(EngineUnavailable, match=r"no answer within 0\.1 s")
     with listening(sockets / "docker.sock"), silence:
-        await connect(0.1)
+        await connect_engine(0.1)
 
 
 async def test_an_address_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "the blue whale")
     with pytest.raises(EngineUnavailable, match="not reachable"):
-        await connect()
+        await connect_engine()
 
 
 async def test_not_allowed(sockets: Path) -> None:

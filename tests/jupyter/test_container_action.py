@@ -10,7 +10,7 @@ from proxy.jupyter.container_action import (
     Choice,
     ContainerAction,
     choose_action,
-    differences,
+    container_differences,
     login_of,
 )
 from proxy.jupyter.container_spec import ContainerSpec
@@ -215,7 +215,7 @@ def test_the_action(
 )
 def test_one_image_under_two_names(there: str, wanted: str, same: bool) -> None:
     existing = made_from(replace(WANTED, image=there))
-    differing = list(differences(existing, replace(WANTED, image=wanted)))
+    differing = list(container_differences(existing, replace(WANTED, image=wanted)))
     assert (differing == []) is same
 
 

@@ -1,4 +1,4 @@
-"""Clients that a load balancer announces, over real sockets.
+"""Clients that a load balancer names in a PROXY protocol header, over real sockets.
 
 127.0.0.1 is the trusted sender, 127.0.0.2 a stranger.
 """
@@ -199,7 +199,7 @@ def tls(request: pytest.FixtureRequest, context: ssl.SSLContext) -> ssl.SSLConte
     return context if request.param == "tls" else None
 
 
-ANNOUNCED = [
+PROXY_HEADERS = [
     pytest.param(v1("192.0.2.1"), b"192.0.2.1", id="v1"),
     pytest.param(v1("2001:db8::1"), b"2001:db8::1", id="v1-ipv6"),
     pytest.param(v2("192.0.2.1"), b"192.0.2.1", id="v2"),
@@ -212,8 +212,8 @@ ANNOUNCED = [
 
 
 @pytest.mark.parametrize("split", [whole, octets, torn])
-@pytest.mark.parametrize(("header", "client"), ANNOUNCED)
-async def test_the_announced_address_is_the_clients(
+@pytest.mark.parametrize(("header", "client"), PROXY_HEADERS)
+async def test_the_address_in_the_proxy_header_is_the_clients(
     header: bytes, client: bytes, split: Split, tls: ssl.SSLContext | None
 ) -> None:
     async with upstream(says(OK)) as jupyter, behind(jupyter.address, tls) as labgate:
@@ -228,14 +228,14 @@ async def test_the_announced_address_is_the_clients(
 
 FORWARDED = [
     pytest.param(v1("192.0.2.1"), b"192.0.2.1", id="a client's claim"),
-    pytest.param(v1("198.51.100.7"), b"203.0.113.9", id="announced: a trusted proxy"),
-    pytest.param(LOCAL, b"127.0.0.1", id="LOCAL announces nobody"),
-    pytest.param(UNKNOWN, b"127.0.0.1", id="UNKNOWN announces nobody"),
+    pytest.param(v1("198.51.100.7"), b"203.0.113.9", id="a trusted proxy in the header"),
+    pytest.param(LOCAL, b"127.0.0.1", id="LOCAL names nobody"),
+    pytest.param(UNKNOWN, b"127.0.0.1", id="UNKNOWN names nobody"),
 ]
 
 
 @pytest.mark.parametrize(("header", "client"), FORWARDED)
-async def test_x_forwarded_for_is_believed_from_a_trusted_announced_address(
+async def test_x_forwarded_for_is_believed_from_a_trusted_address_in_the_proxy_header(
     header: bytes, client: bytes
 ) -> None:
     asked = request(b"/", b"X-Forwarded-For: 6.6.6.6, 203.0.113.9")
@@ -255,7 +255,7 @@ async def test_x_forwarded_for_of_a_trusted_proxy_without_the_protocol() -> None
     assert labgate.records[0].head.arrival.peer == "192.0.2.1"
 
 
-async def test_the_access_log_and_the_allow_list_take_the_announced_address(
+async def test_the_access_log_and_the_allow_list_take_the_address_in_the_proxy_header(
     tls: ssl.SSLContext | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -383,7 +383,7 @@ async def held(labgate: Behind, header: bytes, source: str = SENDER) -> bytes:
             return b"turned away"
 
 
-async def test_connections_count_by_announced_address() -> None:
+async def test_connections_count_by_the_address_in_the_proxy_header() -> None:
     limits = replace(DEFAULT_LIMITS, connections_per_address=1)
     async with behind(None, limits=limits) as labgate:
         seen = [await held(labgate, v1(f"192.0.2.{last}")) for last in (1, 1, 2, 2, 3)]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from proxy.observe.record import Record
-from proxy.observe.traffic import MAX_WAITING, Traffic
+from proxy.observe.traffic import MAX_UNCOUNTED_REQUESTS, Traffic
 from tests.heads import get
 
 
 def test_they_do_not_pile_up() -> None:
     traffic = Traffic()
-    for _ in range(MAX_WAITING + 1):
+    for _ in range(MAX_UNCOUNTED_REQUESTS + 1):
         traffic(Record(get(), status=200, outcome="forwarded"))
     assert len(traffic._waiting) == 1
-    assert traffic.counts.requests == {"forwarded 2xx": MAX_WAITING + 1}
+    assert traffic.counts.requests == {"forwarded 2xx": MAX_UNCOUNTED_REQUESTS + 1}
     assert traffic._waiting == []
 
 

@@ -21,7 +21,7 @@ from proxy.proxying.activity import Activity
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
-from proxy.rules.decide import HEALTH
+from proxy.rules.decide import HEALTH_PATH
 from proxy.rules.decision import Refuse
 from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
@@ -358,7 +358,7 @@ async def test_labgates_own_pages_get_no_content() -> None:
         router = dispatcher.services.router
         assert isinstance(router, Router)
         router.web_app = replace(router.web_app, pool=router.jupyter.pool)
-        client = MemoryFront((b"Content-Length", b"4"), method=b"PUT", target=HEALTH, length=4)
+        client = MemoryFront((b"Content-Length", b"4"), method=b"PUT", target=HEALTH_PATH, length=4)
         client.ask(dispatcher)
         client.upload(b"1234", b"")
         assert await client.ended == "complete"
@@ -438,7 +438,7 @@ async def test_the_times_of_a_request_are_known_with_the_head_of_its_response() 
     assert 0 < started_at <= sent_up_at <= request_ended_at
 
 
-@pytest.mark.parametrize(("target", "traced"), [(b"/x", True), (HEALTH, False)])
+@pytest.mark.parametrize(("target", "traced"), [(b"/x", True), (HEALTH_PATH, False)])
 async def test_what_labgate_itself_is_asked_is_not_traced(target: bytes, traced: bool) -> None:
     async with proxying(says(OK)) as (dispatcher, _, records):
         dispatcher.services.trace = True
@@ -456,7 +456,7 @@ async def test_what_labgate_itself_is_asked_is_not_traced(target: bytes, traced:
 
 async def test_a_fault_of_labgates_own_pages_is_its_own() -> None:
     async with proxying(says()) as (dispatcher, _, records):
-        client = MemoryFront(target=HEALTH)
+        client = MemoryFront(target=HEALTH_PATH)
         client.ask(dispatcher)
         assert await client.ended == "complete"
     assert client.statuses == [500]

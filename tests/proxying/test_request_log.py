@@ -32,7 +32,7 @@ def test_each_refusal_has_a_line(caplog: pytest.LogCaptureFixture) -> None:
     log = RequestLog()
     for _ in range(2):
         record = Record(HEAD)
-        log.refused(record, REFUSAL)
+        log.log_refusal(record, REFUSAL)
         assert not record.detail
     line = f"refused 403 by rule origin: Origin 'null'; {REQUEST} (do this)"
     assert caplog.messages == [line, line]
@@ -40,17 +40,17 @@ def test_each_refusal_has_a_line(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_with_an_access_log_the_reason_is_in_its_line(caplog: pytest.LogCaptureFixture) -> None:
     log, record = RequestLog(access_log=True), Record(HEAD)
-    log.refused(record, REFUSAL)
+    log.log_refusal(record, REFUSAL)
     assert (record.warning, record.detail) == (True, "Origin 'null' (do this)")
-    log.failed(Record(HEAD), UpstreamDown("refused"), route())
-    log.failed(Record(HEAD), UpstreamDown("refused"), route(internal=True))
+    log.log_failure(Record(HEAD), UpstreamDown("refused"), route())
+    log.log_failure(Record(HEAD), UpstreamDown("refused"), route(internal=True))
     assert not caplog.messages
 
 
 def test_an_address_that_is_locked_out_has_one_line(caplog: pytest.LogCaptureFixture) -> None:
     log = RequestLog()
     for refusal in (LOCKOUT, LOCKOUT, REFUSAL, LOCKOUT):
-        log.refused(Record(HEAD), refusal)
+        log.log_refusal(Record(HEAD), refusal)
     first, second = caplog.messages
     assert first == f"refused 429 by rule lockout: Try again in 5 s; {REQUEST}"
     assert second.startswith("refused 403")
@@ -61,9 +61,9 @@ def test_the_next_line_of_a_crowd_says_how_many_there_were(
 ) -> None:
     log = RequestLog()
     for _ in range(3):
-        log.refused(Record(HEAD), LOCKOUT)
+        log.log_refusal(Record(HEAD), LOCKOUT)
     log._lockouts._next = 0.0  # as if the minute were over
-    log.refused(Record(HEAD), LOCKOUT)
+    log.log_refusal(Record(HEAD), LOCKOUT)
     assert caplog.messages[-1].endswith("; 2 more since the last such line")
 
 
@@ -82,7 +82,7 @@ def test_an_exceeded_limit_has_one_line(
 ) -> None:
     log = RequestLog()
     for _ in range(3):
-        log.rejected("203.0.113.7", exceeded)
+        log.log_rejection("203.0.113.7", exceeded)
     (line,) = caplog.messages
     assert line == (f"too many requests at once ({named}): 503 for 203.0.113.7, 0 more since then")
 
@@ -90,7 +90,7 @@ def test_an_exceeded_limit_has_one_line(
 def test_a_failure_of_jupyter_is_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     log, jupyter = RequestLog(), route()
     for _ in range(2):
-        log.failed(Record(HEAD), UpstreamDown("refused"), jupyter)
+        log.log_failure(Record(HEAD), UpstreamDown("refused"), jupyter)
     assert jupyter.outage is not None
     assert jupyter.outage.open
     (line,) = caplog.messages
@@ -102,16 +102,16 @@ def test_a_failure_of_labgates_own_application_has_one_line(
 ) -> None:
     log, own = RequestLog(), route(internal=True)
     for _ in range(3):
-        log.failed(Record(HEAD), UpstreamGarbage("no response"), own)
+        log.log_failure(Record(HEAD), UpstreamGarbage("no response"), own)
     assert caplog.messages == [f"{REQUEST}: no response"]
     log._internal_failures._next = 0.0  # as if the minute were over
-    log.failed(Record(HEAD), UpstreamGarbage("no response"), own)
+    log.log_failure(Record(HEAD), UpstreamGarbage("no response"), own)
     assert caplog.messages[1:] == [f"{REQUEST}: no response; 2 more since the last such line"]
 
 
 def test_a_line_in_json_names_client_and_request(caplog: pytest.LogCaptureFixture) -> None:
     log = RequestLog()
-    log.refused(Record(HEAD, request_id=b"0af7"), REFUSAL)
-    log.failed(Record(HEAD, request_id=b"0af7"), UpstreamGarbage("x"), route(internal=True))
+    log.log_refusal(Record(HEAD, request_id=b"0af7"), REFUSAL)
+    log.log_failure(Record(HEAD, request_id=b"0af7"), UpstreamGarbage("x"), route(internal=True))
     known = facts(client="203.0.113.7", request_id="0af7").items()
     assert [known <= vars(line).items() for line in caplog.records] == [True, True]

@@ -12,7 +12,7 @@ from proxy.observe.record import Record
 from proxy.proxying import responses
 from proxy.rules.decision import Refuse
 from proxy.short_response import Response
-from proxy.web.page import WAITING
+from proxy.web.page import WAITING_PAGE
 from tests.heads import get
 
 RECORD = Record(get(b"Accept: */*"), request_id=b"0af7")
@@ -20,7 +20,7 @@ PAGE = Record(get(b"Accept: text/html", b"Sec-Fetch-Mode: navigate"), request_id
 
 
 def test_a_redirect_says_where() -> None:
-    redirect = responses.redirect(308, "https://lab.example.org/")
+    redirect = responses.redirect_response(308, "https://lab.example.org/")
     assert redirect.status == 308
     assert (b"Location", b"https://lab.example.org/") in redirect.fields
     assert redirect.content == b"This is at https://lab.example.org/\n"
@@ -29,18 +29,18 @@ def test_a_redirect_says_where() -> None:
 
 @pytest.mark.parametrize("close", [True, False])
 def test_a_page_brings_its_policy(close: bool) -> None:
-    page = responses.html(503, WAITING, ((b"A", b"b"),), close=close)
-    assert (page.status, page.content, page.close) == (503, WAITING.content, close)
+    page = responses.html(503, WAITING_PAGE, ((b"A", b"b"),), close=close)
+    assert (page.status, page.content, page.close) == (503, WAITING_PAGE.content, close)
     assert (b"Content-Type", b"text/html; charset=utf-8") in page.fields
-    assert (b"Content-Security-Policy", WAITING.policy) in page.fields
+    assert (b"Content-Security-Policy", WAITING_PAGE.policy) in page.fields
     assert (b"A", b"b") in page.fields
-    assert not responses.html(503, WAITING).close
+    assert not responses.html(503, WAITING_PAGE).close
 
 
 @pytest.mark.parametrize("close", [True, False])
 def test_a_refusal_says_whether_the_connection_ends(close: bool) -> None:
     refusal = Refuse(401, "basic-auth", "Log in.", fields=((b"A", b"b"),), close=close)
-    refused = responses.refused(RECORD, refusal)
+    refused = responses.refusal_response(RECORD, refusal)
     assert (refused.status, refused.content, refused.close) == (401, b"Log in.\n", close)
     assert {(b"A", b"b"), (b"X-Request-Id", b"0af7")} <= set(refused.fields)
 
@@ -72,9 +72,9 @@ def test_nobody_gets_a_response_who_has_gone() -> None:
 
 def test_a_page_that_waits_loads_itself_again() -> None:
     waiting = responses.unavailable(PAGE, 503)
-    assert waiting.content == WAITING.content
+    assert waiting.content == WAITING_PAGE.content
     assert (b"Retry-After", b"2") in waiting.fields
-    assert responses.unavailable(PAGE, 502).content != WAITING.content
+    assert responses.unavailable(PAGE, 502).content != WAITING_PAGE.content
 
 
 def test_too_many_at_once() -> None:
@@ -96,7 +96,7 @@ REASONS: list[tuple[Callable[[], Response], str, str]] = [
         "fault",
         "This server failed to answer the request; its log has the reason.",
     ),
-    (lambda: responses.refused(JSON, FORBIDDEN), "origin", "No."),
+    (lambda: responses.refusal_response(JSON, FORBIDDEN), "origin", "No."),
     (
         lambda: responses.unavailable(JSON, 502),
         "upstream",

@@ -113,7 +113,7 @@ async def test_no_file_of_the_cache_is_for_what_would_be_refused(router: Router)
         cache.close()
 
 
-def test_the_gate_asks_who_wants_to_reach_jupyter_alone(router: Router) -> None:
+def test_access_control_protects_jupyter_alone(router: Router) -> None:
     access_control = AccessControl(Lockout(1, 900.0))
     router.protect(access_control)
     assert router.jupyter.access_control is access_control

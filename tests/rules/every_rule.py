@@ -11,7 +11,7 @@ from proxy.rules.changes import differences
 from proxy.rules.client import with_client_address
 from proxy.rules.compression import compressed_head, is_sized, preferred
 from proxy.rules.connection_names import ConnectionNames
-from proxy.rules.decide import HEALTH, LOGOUT, decide, depends_on_target
+from proxy.rules.decide import HEALTH_PATH, LOGOUT_PATH, decide, depends_on_target
 from proxy.rules.decision import Forward, Tunnel
 from proxy.rules.head import RequestHead, ResponseHead
 from proxy.rules.message import connection_facts
@@ -57,8 +57,8 @@ HEADS: list[RequestHead] = [
     get(HOST, b"Authorization: Basic YTpi", b"Cookie: __Host-labgate=x; a=b", b"cookie: c=d"),
 ]
 EVERYWHERE = [
-    get(HOST, target=HEALTH),
-    get(HOST, test_decide.OWN, target=LOGOUT),
+    get(HOST, target=HEALTH_PATH),
+    get(HOST, test_decide.OWN, target=LOGOUT_PATH),
     get(HOST, *test_decide.UPGRADE),
     get(HOST, b"X-Forwarded-For: 192.0.2.1"),
 ]

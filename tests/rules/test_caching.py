@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.rules.caching import (
-    MAX_FILE_BYTES,
+    MAX_CACHED_FILE_BYTES,
     fields_of_304,
     has_content_hash,
     head_bytes,
@@ -90,8 +90,8 @@ def test_a_base_path_is_what_it_is() -> None:
 
 CONTENT = [
     pytest.param(200, b"text/css", b"1", True, id="small"),
-    pytest.param(200, b"text/css", b"%d" % MAX_FILE_BYTES, True, id="as large as may be"),
-    pytest.param(200, b"text/css", b"%d" % (MAX_FILE_BYTES + 1), False, id="too large"),
+    pytest.param(200, b"text/css", b"%d" % MAX_CACHED_FILE_BYTES, True, id="as large as may be"),
+    pytest.param(200, b"text/css", b"%d" % (MAX_CACHED_FILE_BYTES + 1), False, id="too large"),
     pytest.param(200, b"text/css", b"0", False, id="nothing"),
     pytest.param(200, b"text/html", b"9", False, id="a page"),
     pytest.param(203, b"text/css", b"9", False, id="changed by somebody"),

@@ -9,7 +9,7 @@ import pytest
 from proxy.rules.decide import decide
 from proxy.rules.decision import Forward, Internal, Redirect, Refuse, Tunnel
 from proxy.rules.head import Arrival, RequestHead
-from proxy.rules.hub_requests import HEALTH
+from proxy.rules.hub_requests import HUB_HEALTH_PATH
 from proxy.rules.pass_through import PassThrough
 from proxy.rules.site import Site, WebOrigin, make_site
 from tests.heads import JUPYTER, get
@@ -58,9 +58,9 @@ def test_a_host_that_is_none_is_refused(lines: tuple[bytes, ...]) -> None:
 @pytest.mark.parametrize("site", [OPEN, CHECKED, SUBDOMAINS], ids=["open", "checked", "subdomains"])
 def test_the_health_check_needs_no_public_host(site: Site) -> None:
     """A kubelet probes the pod's address."""
-    probe = get(b"Host: 10.1.2.3:8000", target=HEALTH)
+    probe = get(b"Host: 10.1.2.3:8000", target=HUB_HEALTH_PATH)
     assert decide(probe, site) == Internal(probe)
-    assert isinstance(decide(get(target=HEALTH), site), Refuse), "no Host at all"
+    assert isinstance(decide(get(target=HUB_HEALTH_PATH), site), Refuse), "no Host at all"
 
 
 REDIRECTS = [

@@ -13,7 +13,7 @@ from proxy.rules.proxy_protocol import (
     V2_SIGNATURE,
     Fault,
     Header,
-    parse,
+    parse_proxy_header,
 )
 
 V4 = bytes([192, 0, 2, 1, 10, 0, 0, 5]) + b"\x12\x34\x01\xbb"
@@ -187,28 +187,28 @@ def shown(data: bytes) -> str:
 @pytest.mark.parametrize(("data", "source"), HEADERS, ids=[shown(row[0]) for row in HEADERS])
 @pytest.mark.parametrize("behind", [b"", b"GET / HTTP/1.1\r\n", b"\r\n", b"\x16\x03", b"PROXY "])
 def test_headers(data: bytes, source: str | None, behind: bytes) -> None:
-    assert parse(data + behind) == Header(len(data), source)
+    assert parse_proxy_header(data + behind) == Header(len(data), source)
     for end in range(len(data)):
-        assert parse(data[:end]) is None, data[:end]
+        assert parse_proxy_header(data[:end]) is None, data[:end]
 
 
 @pytest.mark.parametrize(
     ("data", "reason"), [(data, reason) for reason, rows in FAULTS.items() for data in rows]
 )
 def test_faults(data: bytes, reason: str) -> None:
-    assert parse(data) == Fault(reason)
-    assert isinstance(parse(data + b"more\r\n"), Fault)
+    assert parse_proxy_header(data) == Fault(reason)
+    assert isinstance(parse_proxy_header(data + b"more\r\n"), Fault)
 
 
 @pytest.mark.parametrize("data", PARTS, ids=shown)
 def test_more_is_needed(data: bytes) -> None:
-    assert parse(data) is None
+    assert parse_proxy_header(data) is None
 
 
 def test_what_cannot_become_a_header_is_refused_at_its_first_octet() -> None:
-    assert isinstance(parse(b"G"), Fault)
-    assert isinstance(parse(b"\x16"), Fault)
-    assert isinstance(parse(b"PROXX"), Fault)
+    assert isinstance(parse_proxy_header(b"G"), Fault)
+    assert isinstance(parse_proxy_header(b"\x16"), Fault)
+    assert isinstance(parse_proxy_header(b"PROXX"), Fault)
 
 
 lines = st.lists(
@@ -238,15 +238,17 @@ anything = st.one_of(
 @given(anything)
 def test_a_verdict_comes_once_and_stands(data: bytes) -> None:
     """It never raises, and how the octets are split makes no difference."""
-    verdict = parse(data)
-    first = next((seen for end in range(len(data) + 1) if (seen := parse(data[:end]))), None)
+    verdict = parse_proxy_header(data)
+    first = next(
+        (seen for end in range(len(data) + 1) if (seen := parse_proxy_header(data[:end]))), None
+    )
     assert (first is None) == (verdict is None)
     assert type(first) is type(verdict)
     if isinstance(verdict, Header):
         assert first == verdict
         assert 15 <= verdict.length <= min(len(data), V2_MAX_OCTETS)
-        assert parse(data[: verdict.length]) == verdict
-        assert parse(data[: verdict.length - 1]) is None
+        assert parse_proxy_header(data[: verdict.length]) == verdict
+        assert parse_proxy_header(data[: verdict.length - 1]) is None
         if verdict.source is not None:
             assert str(ipaddress.ip_address(verdict.source)) == verdict.source
     if verdict is None:

@@ -241,7 +241,7 @@ async def test_a_predecessor_that_ends_instead(sockets: Path) -> None:
 
 @contextmanager
 def newer_logins() -> Iterator[int]:
-    file = socket_passing.file_of(b'{"another": "format"}')
+    file = socket_passing.unnamed_file(b'{"another": "format"}')
     yield file
     os.close(file)
 

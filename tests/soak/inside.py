@@ -16,7 +16,7 @@ import time
 from collections import Counter
 
 from proxy.cli.arguments import parse_arguments
-from proxy.cli.run import run, serve
+from proxy.cli.run import run_in_event_loop, serve
 from proxy.config.load import load
 from proxy.config.settings import Settings
 from proxy.http1.accepted_connection import AcceptedConnection
@@ -72,4 +72,4 @@ if __name__ == "__main__":
     settings = load(arguments.flags, file=arguments.config)
     # The test waits for the line that says where labgate serves.
     log_to_stderr(settings.log.level, settings.log.format)
-    sys.exit(run(serve_and_tell, settings))
+    sys.exit(run_in_event_loop(serve_and_tell, settings))

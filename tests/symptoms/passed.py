@@ -32,7 +32,7 @@ def head(line: str, *fields: Field, host: bytes | None = b"lab.example.org") -> 
 
 
 def answered(
-    came: RequestHead,
+    received: RequestHead,
     status: int,
     *,
     sent: RequestHead | None = None,
@@ -40,9 +40,9 @@ def answered(
     site: Site = SITE,
 ) -> Evidence:
     """Jupyter answered, to what labgate sends up: in observe mode also what it would refuse."""
-    decision = decide(came, site)
+    decision = decide(received, site)
     if sent is None and isinstance(decision, Forward | Tunnel):
         websocket = isinstance(decision, Tunnel)
-        sent = replace(came, fields=tuple(upstream_fields(came, site, websocket=websocket)))
+        sent = replace(received, fields=tuple(upstream_fields(received, site, websocket=websocket)))
     response = ResponseHead(status, b"", ())
-    return Evidence(site, came, status, None, sent or came, response, content)
+    return Evidence(site, received, status, None, sent or received, response, content)

@@ -29,11 +29,11 @@ TAKEN_AWAY = [
 ]
 
 
-@pytest.mark.parametrize(("came", "status", "content", "symptom", "words"), TAKEN_AWAY)
+@pytest.mark.parametrize(("received", "status", "content", "symptom", "words"), TAKEN_AWAY)
 def test_it_is_named(
-    came: RequestHead, status: int, content: bytes, symptom: str, words: str
+    received: RequestHead, status: int, content: bytes, symptom: str, words: str
 ) -> None:
-    told = explain(answered(came, status, content=content))
+    told = explain(answered(received, status, content=content))
     assert told is not None
     assert (told.symptom.id, words in told.sentence) == (symptom, True), told.sentence
 
@@ -46,11 +46,11 @@ IN_FRONT = [
 ]
 
 
-@pytest.mark.parametrize(("came", "status", "content", "symptom"), IN_FRONT)
+@pytest.mark.parametrize(("received", "status", "content", "symptom"), IN_FRONT)
 def test_what_labgate_did_not_send_was_lost_elsewhere(
-    came: RequestHead, status: int, content: bytes, symptom: str
+    received: RequestHead, status: int, content: bytes, symptom: str
 ) -> None:
-    told = explain(answered(came, status, content=content))
+    told = explain(answered(received, status, content=content))
     assert told is not None
     assert told.symptom.id == symptom
     assert BEHIND not in told.sentence

@@ -34,8 +34,8 @@ def test_nothing_came_from_jupyter(status: int, outcome: str, symptom: str, word
 
 
 def test_jupyter_hangs_up_on_a_large_head() -> None:
-    came = head("GET /a", (b"Cookie", b"x" * 62_000))
-    told = explain(Evidence(SITE, came, 503, outcome="closed before it answered"))
+    received = head("GET /a", (b"Cookie", b"x" * 62_000))
+    told = explain(Evidence(SITE, received, 503, outcome="closed before it answered"))
     assert told is not None
     assert told.symptom.id == "header-limit"
 
@@ -49,17 +49,17 @@ def test_what_is_no_error_is_not_explained(status: int) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 @pytest.mark.parametrize("by_jupyter", [True, False])
 def test_every_error_is_explained(status: int, method: str, by_jupyter: bool) -> None:
-    came = head(f"{method} /api/contents/a")
-    told = explain(answered(came, status) if by_jupyter else Evidence(SITE, came, status))
+    received = head(f"{method} /api/contents/a")
+    told = explain(answered(received, status) if by_jupyter else Evidence(SITE, received, status))
     assert told is not None
     assert told.sentence.endswith((".", ")."))
 
 
 def test_observe_mode_tells_what_jupyter_said_of_what_labgate_would_have_refused() -> None:
-    came = head("PUT /api/contents/a", OWN, LOGIN, host=b"127.0.0.1:8000")
-    refusal = decide(came, SITE)
+    received = head("PUT /api/contents/a", OWN, LOGIN, host=b"127.0.0.1:8000")
+    refusal = decide(received, SITE)
     assert isinstance(refusal, Refuse)
-    told = explain(replace(answered(came, 404), refusal=refusal))
+    told = explain(replace(answered(received, 404), refusal=refusal))
     assert told is not None
     assert told.symptom.id == "origin-refused"
     assert told.sentence.startswith("Jupyter answered 404")
@@ -95,17 +95,20 @@ SECRETS = [
 ]
 
 
-@pytest.mark.parametrize("came", SECRETS)
+@pytest.mark.parametrize("received", SECRETS)
 @pytest.mark.parametrize("status", [400, 403, 404, 500])
-def test_no_secret_and_no_control_character_is_shown(came: RequestHead, status: int) -> None:
-    for evidence in (answered(came, status), Evidence(SITE, came, status, decided(came))):
+def test_no_secret_and_no_control_character_is_shown(received: RequestHead, status: int) -> None:
+    for evidence in (
+        answered(received, status),
+        Evidence(SITE, received, status, decided(received)),
+    ):
         told = explain(evidence)
         assert told is not None
         assert not re.search(r"[\x00-\x1f\x7f]", told.sentence)
-        if b"Connection" not in dict(came.fields):
+        if b"Connection" not in dict(received.fields):
             assert "S3CRET" not in told.sentence
 
 
-def decided(came: RequestHead) -> Refuse:
-    decision = decide(came, SITE)
+def decided(received: RequestHead) -> Refuse:
+    decision = decide(received, SITE)
     return decision if isinstance(decision, Refuse) else Refuse(400, "framing", "Malformed.")

@@ -136,7 +136,7 @@ def test_jupyters_answer_is_explained(
     assert evidence.status == status
     if not with_content:
         evidence = Evidence(
-            evidence.site, evidence.came, status, None, evidence.sent, evidence.answered
+            evidence.site, evidence.received, status, None, evidence.sent, evidence.answered
         )
         # Only its content tells why Jupyter failed.
         symptom = "jupyter-error" if status == 500 else symptom

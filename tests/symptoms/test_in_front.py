@@ -31,6 +31,6 @@ IN_FRONT = [
 ]
 
 
-@pytest.mark.parametrize(("came", "fields"), IN_FRONT)
-def test_what_a_proxy_in_front_did(came: RequestHead, fields: list[str]) -> None:
-    assert [found.field for found in in_front(came, SITE)] == fields
+@pytest.mark.parametrize(("received", "fields"), IN_FRONT)
+def test_what_a_proxy_in_front_did(received: RequestHead, fields: list[str]) -> None:
+    assert [found.field for found in in_front(received, SITE)] == fields

@@ -65,11 +65,11 @@ LABGATE_REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("came", "site", "symptom", "words"), LABGATE_REFUSED)
-def test_labgate_refused(came: RequestHead, site: Site, symptom: str, words: str) -> None:
-    refusal = decide(came, site)
+@pytest.mark.parametrize(("received", "site", "symptom", "words"), LABGATE_REFUSED)
+def test_labgate_refused(received: RequestHead, site: Site, symptom: str, words: str) -> None:
+    refusal = decide(received, site)
     assert isinstance(refusal, Refuse)
-    told = explain(Evidence(site, came, refusal.status, refusal))
+    told = explain(Evidence(site, received, refusal.status, refusal))
     assert told is not None
     assert (told.symptom.id, words in told.sentence) == (symptom, True), told.sentence
 

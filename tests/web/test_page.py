@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from proxy.web.page import LOGOUT, WAITING, Page, error_page
+from proxy.web.page import LOGOUT_PAGE, WAITING_PAGE, Page, error_page
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -52,8 +52,8 @@ def test_what_is_filled_in_stays_text(text: str) -> None:
 
 PAGES = [
     pytest.param(error_page(421, "host", "Not here.", "5f-1"), id="error"),
-    pytest.param(LOGOUT, id="logout"),
-    pytest.param(WAITING, id="waiting"),
+    pytest.param(LOGOUT_PAGE, id="logout"),
+    pytest.param(WAITING_PAGE, id="waiting"),
 ]
 
 
@@ -101,7 +101,7 @@ def luminance(colour: str) -> float:
 )
 def test_contrast(front: str, back: str) -> None:
     """WCAG 2.2, success criterion 1.4.3: at least 4.5 to 1, in the light and in the dark."""
-    schemes = re.findall(rb":root \{(.*?)\}", WAITING.content, re.DOTALL)
+    schemes = re.findall(rb":root \{(.*?)\}", WAITING_PAGE.content, re.DOTALL)
     assert len(schemes) == 2
     for scheme in schemes:
         colours = dict(re.findall(r"--([\w-]+): #(\w+)", scheme.decode()))
@@ -110,4 +110,4 @@ def test_contrast(front: str, back: str) -> None:
 
 
 def test_the_wait_may_be_for_one_that_is_paused() -> None:
-    assert b"paused" in WAITING.content
+    assert b"paused" in WAITING_PAGE.content

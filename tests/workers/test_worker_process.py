@@ -10,7 +10,7 @@ import subprocess
 import psutil
 import pytest
 
-from proxy.workers.channel import Channel, Message
+from proxy.workers.channel import Channel, WorkerMessage
 from proxy.workers.worker_process import WorkerProcess
 
 
@@ -19,7 +19,7 @@ async def test_a_message_that_cannot_be_used_costs_nothing_else(
 ) -> None:
     """As what a fault of the inspector has captured: the worker's end must be noticed."""
 
-    def on_update(_worker: WorkerProcess, _message: Message) -> None:
+    def on_update(_worker: WorkerProcess, _message: WorkerMessage) -> None:
         raise ValueError("what is that?")
 
     ours, theirs = socket.socketpair()

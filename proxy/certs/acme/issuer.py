@@ -22,12 +22,12 @@ from proxy.errors import StartError
 from .account import Account, account_folder
 from .certificate_request import CertificateRequest
 from .client import AcmeHttpClient, Stopped, connect_to_ca, problem_of, status_problem
-from .order import ChallengesFailed, IssuedChain, OrderClient, Report
+from .order import ChallengesFailed, IssuedChain, OrderClient, ReportProgress
 from .problems import (
     ObtainError,
     Problem,
-    explain,
     explain_files,
+    explain_problem,
     explain_skew,
     merge_problems,
     sanitized,
@@ -46,7 +46,9 @@ RATE_LIMIT_PAUSE = timedelta(hours=1)
 """After a rate limit whose answer does not say how long it lasts."""
 
 
-def issue(request: CertificateRequest, report: Report, stop: threading.Event) -> CertificatePair:
+def issue(
+    request: CertificateRequest, report: ReportProgress, stop: threading.Event
+) -> CertificatePair:
     """Obtain the certificate and put its files into service.
 
     The caller holds the storage's lock. A failure is saved in the renewal state.
@@ -93,7 +95,7 @@ def _obtain(
     request: CertificateRequest,
     storage: CertificateStorage,
     state: RenewalState,
-    report: Report,
+    report: ReportProgress,
     stop: threading.Event,
 ) -> tuple[CertificatePair, str]:
     settings = request.acme
@@ -152,7 +154,7 @@ def _obtain(
 def _with_account(
     acme: client.ClientV2,
     account: Account,
-    report: Report,
+    report: ReportProgress,
     url: str,
     place_order: Callable[[str], IssuedChain],
 ) -> IssuedChain:
@@ -191,7 +193,7 @@ def _failure(
 ) -> ObtainError:
     """An error with a sentence for each problem, and when to ask the CA again."""
     sentences = [
-        explain(
+        explain_problem(
             problem,
             names=request.names,
             directory=request.acme.directory,

@@ -25,7 +25,7 @@ MAX_RETRY_AFTER_SECONDS = 60.0
 """Between two polls of an order, whatever Retry-After says; the next attempt resumes an order
 that takes longer."""
 
-Report = Callable[[str], None]
+ReportProgress = Callable[[str], None]
 """Called with one step of an issuance, in words for people."""
 
 
@@ -74,7 +74,7 @@ class OrderClient:
         *,
         challenge_types: Sequence[str],
         stop: Callable[[float], bool],
-        report: Report,
+        report: ReportProgress,
     ) -> None:
         self._acme, self._http, self._solver = acme, http, solver
         self._challenge_types, self._stop, self._report = challenge_types, stop, report

@@ -163,7 +163,7 @@ _SAME_FOR_ALL_CHALLENGES = frozenset(
 """Problems that no other challenge avoids; trying one would count as one more failure."""
 
 
-def explain(
+def explain_problem(
     problem: Problem,
     *,
     names: tuple[str, ...] = (),

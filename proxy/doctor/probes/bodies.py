@@ -21,7 +21,7 @@ from proxy.doctor.judge.server import recognise
 from proxy.doctor.raw import FAILURES, connect, hang_up
 
 PIECE_BYTES = 64 * 1024
-UNREAD_SECONDS = 2.0
+NOT_READING_SECONDS = 2.0
 OTHERS_SECONDS = 1.0
 """Within it Jupyter counts the requests that others made at the same time."""
 HEAD_SECONDS = 3.0
@@ -125,10 +125,10 @@ async def _finishes_unread(browser: Browser, path: str, fields: Mapping[str, str
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PIECE_BYTES)
         writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
         with suppress(*FAILURES, asyncio.LimitOverrunError):
-            async with asyncio.timeout(UNREAD_SECONDS):
+            async with asyncio.timeout(NOT_READING_SECONDS):
                 await reader.readuntil(b"\r\n\r\n")
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + UNREAD_SECONDS
+        deadline = loop.time() + NOT_READING_SECONDS
         while loop.time() < deadline:
             if await _finished_downloads(browser) > before:
                 return True

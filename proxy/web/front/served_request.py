@@ -12,7 +12,7 @@ from contextlib import suppress
 from aiohttp import web
 from aiohttp.http import StreamWriter
 
-from proxy.http1.request_body import NO_CONTENT
+from proxy.http1.request_body import EMPTY_BODY
 from proxy.http1.response_writer import ResponseWriter
 from proxy.messages import Dispatch, RawConnection, RequestInProgress
 from proxy.net.reset import reset
@@ -149,7 +149,7 @@ class ServedRequest:
     def begin(self, dispatch: Dispatch, read: ReadHead) -> None:
         """Have the proxying respond."""
         self.responder.facts = read.facts
-        body = NO_CONTENT if self.receiver is None else self.receiver.body
+        body = EMPTY_BODY if self.receiver is None else self.receiver.body
         under_way = dispatch(read.head, body, self.responder)
         if not self._over:
             self._in_progress = under_way
@@ -173,14 +173,14 @@ class ServedRequest:
                 # aiohttp reads the rest of the content itself, and nobody beside it may.
                 receiving.cancel()
                 await asyncio.wait({receiving})
-            self.leave()
+            self.cancel()
 
     @property
     def sent_response(self) -> SentResponse:
         """The response as aiohttp gets it."""
         return SentResponse(self.responder.status, self.sent_bytes, persistent=self.persistent)
 
-    def leave(self) -> None:
+    def cancel(self) -> None:
         """The client has gone; nothing happens when the response is complete."""
         in_progress, self._in_progress = self._in_progress, None
         if self._over:
@@ -203,7 +203,7 @@ class ServedRequest:
     def enforce_timeouts(self, now: float) -> None:
         """Refuse content that is malformed or too slow, and notice a client that has gone."""
         if self._connection.transport is None:
-            self.leave()
+            self.cancel()
         elif self.receiver is not None:
             self.look_for_faults()
             self.receiver.body.check_pace(now, response_begun=self.responder.sent)

@@ -165,7 +165,7 @@ class AiohttpConnection(web.RequestHandler):
         super().connection_lost(exc)
         serving, self._serving = self._serving, None
         if serving is not None:
-            serving.leave()
+            serving.cancel()
         if self._slot is not None:
             # Otherwise the connection has become a tunnel.
             self._slot.release()

@@ -22,7 +22,7 @@ class Body(Measure):
     """
 
     fresh = True
-    most_repetitions = 3
+    max_repetitions = 3
     direction: str
     throughput: Figure
     per_cpu: Figure

@@ -18,7 +18,7 @@ class IdleWebSockets(Measure):
     name = "idle-websockets"
     figures = (MEMORY,)
     fresh = True
-    most_repetitions = 3
+    max_repetitions = 3
 
     def run(self, stage: Stage) -> Outcome:
         more = stage.scale.sockets - 1

@@ -30,7 +30,7 @@ class InspectorOn(Measure):
 
     name = "inspector"
     figures = (COST,)
-    most_repetitions = 5
+    max_repetitions = 5
 
     def unfit(self, peer: Peer) -> str:
         if not isinstance(peer, Labgate):

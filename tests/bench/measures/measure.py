@@ -117,13 +117,13 @@ class Measure(ABC):
         name: As on the command line.
         figures: The rows it fills.
         fresh: Whether every repetition wants a newly started proxy.
-        most_repetitions: Fewer than the scale's where one takes long.
+        max_repetitions: Fewer than the scale's where one takes long.
     """
 
     name: str
     figures: tuple[Figure, ...]
     fresh = False
-    most_repetitions = 100
+    max_repetitions = 100
 
     def unfit(self, peer: Peer) -> str:
         """Why this peer cannot be asked; empty when it can."""

@@ -23,7 +23,7 @@ class WebSocketMessages(Measure):
     """Messages of one size down, then as many up, over one connection."""
 
     name = "websocket-messages"
-    most_repetitions = 3
+    max_repetitions = 3
     figures = (*THROUGHPUT.values(), *PER_CPU.values())
 
     def run(self, stage: Stage) -> Outcome:

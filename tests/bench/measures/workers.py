@@ -37,7 +37,7 @@ class TwoWorkers(Measure):
 
     name = "workers"
     figures = (GAIN, COST)
-    most_repetitions = 3
+    max_repetitions = 3
 
     def unfit(self, peer: Peer) -> str:
         if not isinstance(peer, Labgate):

@@ -12,9 +12,9 @@ from acme.messages import ERROR_CODES
 from proxy.certs.acme.problems import (
     SENTENCES,
     Problem,
-    explain,
     explain_files,
     explain_no_directory,
+    explain_problem,
     explain_skew,
     explain_unreachable,
     explain_untrusted,
@@ -56,7 +56,7 @@ NAME = "lab.example.org"
     ],
 )
 def test_sentences(problem: Problem, said: tuple[str, ...]) -> None:
-    sentence = explain(
+    sentence = explain_problem(
         problem,
         names=(NAME,),
         directory="https://ca.example/dir",
@@ -74,7 +74,9 @@ def test_every_type_has_a_sentence() -> None:
     none_of_ours = {"alreadyRevoked", "badRevocationReason", "compound"}
     assert set(ERROR_CODES) - none_of_ours <= set(SENTENCES)
     for code in SENTENCES:
-        sentence = explain(Problem(code, "detail", NAME, "http-01"), directory="d", account="a")
+        sentence = explain_problem(
+            Problem(code, "detail", NAME, "http-01"), directory="d", account="a"
+        )
         assert "detail" in sentence, code
         assert len(sentence) < 400, code
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
-class OwnPaths:
+class WebAppUpstream:
     """The web application behind the public ports, as an upstream in this process.
 
     Attributes:
