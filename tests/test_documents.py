@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from proxy.cli.arguments import parse_arguments
 from tests.config.test_problems import keys
@@ -77,38 +78,26 @@ def test_the_commands_of_contributing_exist() -> None:
     assert [name for name in modules if importlib.util.find_spec(name) is None] == []
 
 
+def test_the_workflow_runs_all_that_test_all_does() -> None:
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))["jobs"]
+    matrix = jobs["linux"]["strategy"]["matrix"]
+    run = {*matrix["target"], *(further["target"] for further in matrix["include"])}
+    test_all = re.search(r"(?m)^test-all: (.*)$", (ROOT / "Makefile").read_text("utf-8"))
+    assert test_all is not None
+    assert run == set(test_all[1].split())
+
+
+TEMPLATES = ("pull_request_template.md", "ISSUE_TEMPLATE/bug.yml")
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_templates_ask_for_what_helps(template: str) -> None:
+    text = (ROOT / ".github" / template).read_text("utf-8")
+    assert "labgate check" in text
+    assert "--show-headers" in text
+
+
 README = (ROOT / "README.md").read_text("utf-8")
-
-
-@pytest.mark.parametrize(
-    ("document", "least"),
-    [
-        ("README.md", 3),
-        (".github/JUPYTERHUB.md", 1),
-        (".github/STORAGE.md", 3),
-        (".github/TROUBLESHOOTING.md", 3),
-    ],
-)
-def test_the_commands_of_the_documents_are_understood(document: str, least: int) -> None:
-    joined = (ROOT / document).read_text("utf-8").replace("\\\n", " ")
-    lines = re.findall(r"(?m)^[#$] (?:LABGATE_\S+ )*labgate (.*)$", joined)
-    assert len(lines) >= least
-    for line in lines:
-        parse_arguments(shlex.split(line.partition(" >> ")[0], comments=True))
-
-
-@pytest.mark.parametrize(
-    "document",
-    ["README.md", ".github/CLIENTS.md", ".github/MIGRATING.md", ".github/TROUBLESHOOTING.md"],
-)
-def test_the_keys_that_are_named_exist(document: str) -> None:
-    known = {f"{section}.{key}" for section, key in keys()}
-    sections = "|".join(sorted({key.partition(".")[0] for key in known}))
-    named = set(
-        re.findall(rf"`((?:{sections})\.[a-z_]+)(?: = [^`]*)?`", (ROOT / document).read_text())
-    )
-    assert len(named) > 3
-    assert named <= known | {"upstream.pool", "upstream.relay", "upstream.tunnel"}
 
 
 def test_the_locks_that_are_installed_from_exist() -> None:
