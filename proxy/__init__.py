@@ -1,45 +1,71 @@
 """labgate: one Jupyter server on its own domain.
 
-The life of a request, with the file that does each step::
+The life of a request, in order. Each line names the file that does the step::
 
-    net.listener                        accepts the client's connection
-     └ net.pending_connection           PROXY protocol; TLS, the certificate from tls.context
-        └ http1.server_connection       the client's side of HTTP/1.1
-           ├ http1.request_parser       finds one whole head at a time; rules.syntax checks it
-           ├ routes.served_routes       with [[routes]] only: which Jupyter's, by Host and path
-           └ proxying.dispatcher        every well-formed request of every listener
-              └ proxying.request_handler      one request, from its head to the end
-                 └ rules.decide               what to do; kept in proxying.decision_cache:
-                    ├ Redirect, Refuse, Respond   proxying.responses; for browsers a web.page
-                    └ Forward, Tunnel, Internal   goes to an upstream:
-                       ├ proxying.router            which one: Jupyter, or labgate's own web.app
-                       ├ access.access_control      whether this client may
-                       ├ proxying.stored_response   a static file of the cache, without Jupyter
-                       ├ proxying.pool              a connection: idle, or a new one
-                       └ proxying.forwarder         request and response, as they arrive:
-                          ├ rules.request             the head that goes up
-                          ├ http1.request_body        its content (http1.chunked_body)
-                          ├ http1.client_connection   the upstream's side of HTTP/1.1
-                          ├ http1.response_parser     reads the response
-                          ├ rules.response            the head that goes down
-                          ├ compression               content in a coding that the client accepts
-                          └ http1.response_writer     writes it to the client
+    1. A client connects.
+       net.listener                 accepts; the event loop does where plain HTTP follows at once
+       net.limits                   counts the connection, or resets one too many
+       net.pending_connection       reads the PROXY protocol's header; starts TLS with tls.context
+       http1.server                 makes the connection's object; its dispatch gets every request
+       http2.negotiated_connection  with listen.http2: HTTP/2 or HTTP/1.1, as the handshake chose
+    2. A request arrives.
+       http1.server_connection      speaks HTTP/1.1 with the client
+       http1.request_parser         finds one whole head at a time; rules.syntax checks its octets
+       rules.head                   the head as a value; rules.framing tells how the content ends
+       http1.request_body           the content as it arrives; http1.chunked_body if in chunks
+       routes.served_routes         makes that dispatch: the dispatcher of the only Jupyter, or with
+                                    [[routes]] of the one that rules.route_choice finds
+       proxying.dispatcher          makes a record (observe.record) and a handler for the request
+       inspector.recorder           while the inspector is on: wraps the body and the response
+       proxying.request_handler     leads the request from here to its end
+    3. labgate decides. What every handler uses for that is in proxying.services.
+       proxying.decision_cache      returns its decision on the same fields before, or asks
+       rules.decide                 which returns one of these:
+         Redirect, Refuse           proxying.responses makes the response, for people a web.page
+         Respond                    short_response makes it; http1.response_writer sends all three
+         Forward, Tunnel, Internal  the request goes to an upstream:
+       proxying.router              which one: Jupyter, or labgate's own web.app
+       net.limits                   counts the request; one too many gets 503
+       access.access_control        lets the client in, or refuses the request
+       proxying.stored_response     sends a static file of the cache; the way ends here
+       proxying.pool                takes the idle connection that proxying.pool_rules choose,
+       http1.client_connection      if it is still usable; or dials a new one
+    4. The request goes up, the response comes down.
+       proxying.forwarder           sends the request
+       proxying.decision_cache      returns the field lines of the same fields before, or asks
+       rules.request                which fields go up; http1.request_writer makes lines of them
+       http1.client_connection      writes head and content to the upstream
+       http1.response_parser        reads the response; rules.response_faults checks its head
+       proxying.forwarder           receives head, content and end (messages.Receiver)
+       rules.response               what goes down
+       compression                  compresses the content if the client accepts that
+       http1.response_writer        frames the response and writes it to the client
+    5. The request ends.
+       proxying.result              what the forwarder reports to the handler
+       proxying.request_handler     completes the record and calls the observers:
+       observe.access_log           writes a line
+       observe.traffic              counts; measures reads it for the metrics
 
-A Tunnel (WebSocket) takes the same way, always over a new connection; after the response 101
-``http1.upgraded_connection`` is the client's side, and ``proxying.tunnel`` passes bytes both ways.
-Internal is a path of labgate's own, such as ``/.labgate/health``: ``rules.decide.own_path`` finds
-it, and ``web.in_process`` is the upstream that leads to ``web.app`` and its ``web.health``. In the
-end, the ``observe.record`` of the request goes to ``observe.access_log`` and ``observe.traffic``,
-which ``measures`` reads for the metrics. While the inspector is on, ``inspector.recorder`` stands
-between the client's side and the dispatcher and keeps a copy of what passes; ``admin`` shows it, on
-listeners of its own. ``cache`` keeps static files, compressed.
+A Tunnel (WebSocket) takes the same way with a new connection. When the upstream responds 101,
+``proxying.forwarder`` reports a ``proxying.result`` with the upstream's transport.
+``proxying.request_handler`` then sends the 101, which makes ``http1.upgraded_connection`` the
+client's side, and has ``proxying.open_requests`` open a ``proxying.tunnel``, which passes bytes
+both ways.
 
-Between a client's side and ``proxying`` stand the interfaces of ``messages``: no bytes of HTTP/1.1
-cross them. So there can be other clients' sides: with ``listen.http2``,
-``http2.server_connection`` speaks HTTP/2 with the clients that choose it in their TLS handshake;
-with ``listen.server = "aiohttp"``, ``web.front`` has aiohttp's server in the place of
-``http1.server_connection``, and an aiohttp application of somebody else can mount the proxy.
-``rules`` decides and does no I/O. Beside the way of a request are
+Internal is a path of labgate's own. ``rules.decide.own_path`` finds ``/.labgate/health`` and those
+of readiness and certificate challenges, ``rules.decide.logout`` the logout. The upstream is
+``web.in_process``, which leads to ``web.app``, and there for example to ``web.health``.
+
+``edge`` gives each ``http1.server`` its dispatch, ``reporting`` the handlers their observers.
+``admin`` shows what ``inspector.recorder`` captured, on listeners of its own. ``cache`` keeps
+static files, compressed.
+
+Between a front, which speaks with clients, and ``proxying`` stand the interfaces of ``messages``:
+no bytes of HTTP/1.1 cross them. So there are more fronts: with ``listen.http2``,
+``http2.server_connection`` serves the clients that chose HTTP/2; with ``listen.server =
+"aiohttp"``, ``web.front`` has aiohttp's server in the place of ``http1``, and an aiohttp
+application of somebody else can mount the proxy. ``rules`` decides and does no I/O. Beside the way
+of a request are
 
 - ``cli``, what people type; ``config``, what they configure
 - ``app``, which starts, reloads and stops everything; ``routes`` has what belongs to each Jupyter;

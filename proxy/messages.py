@@ -1,9 +1,9 @@
-"""The seam between a front, which speaks to clients, and the proxying.
+"""The interfaces between a front, which speaks to clients, and the proxying.
 
-A front (``http1``; ``web.front``; ``inspector.replay_front``, which has no client) gives the
-proxying a head, a ``RequestBody`` and a ``Responder``, and calls ``cancel()`` on what it gets back
-when the client leaves. How a response is framed, and whether the client's connection carries
-another request, is the front's business alone.
+A front (``http1``; ``http2``; ``web.front``; ``inspector.replay_front``, which has no client) gives
+the proxying a head, a ``RequestBody`` and a ``Responder``, and calls ``cancel()`` on the
+``RequestInProgress`` that it gets back when the client leaves. The front alone decides how a
+response is framed, and whether the client's connection carries another request.
 
 Tested by tests/proxying/test_messages.py, with a front in memory.
 """

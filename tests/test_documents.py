@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+import proxy
 from proxy.cli.arguments import parse_arguments
 from tests.config.test_problems import keys
 
@@ -98,6 +99,46 @@ def test_the_templates_ask_for_what_helps(template: str) -> None:
 
 
 README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_readme_shows_the_way_of_a_request_in_six_lines() -> None:
+    shown = README.split("\n## How it works\n", 1)[1].split("```\n", 2)[1]
+    assert len(shown.splitlines()) <= 6
+    names = re.compile(r"\b[a-z]\w*\.[a-z]\w*")
+    every_step = iter(names.findall(str(proxy.__doc__)))
+    # In the order of proxy/__init__.py: membership in an iterator looks only further on.
+    assert [step for step in names.findall(shown) if step not in every_step] == []
+
+
+@pytest.mark.parametrize(
+    ("document", "least"),
+    [
+        ("README.md", 3),
+        (".github/JUPYTERHUB.md", 1),
+        (".github/STORAGE.md", 3),
+        (".github/TROUBLESHOOTING.md", 3),
+    ],
+)
+def test_the_commands_of_the_documents_are_understood(document: str, least: int) -> None:
+    joined = (ROOT / document).read_text("utf-8").replace("\\\n", " ")
+    lines = re.findall(r"(?m)^[#$] (?:LABGATE_\S+ )*labgate (.*)$", joined)
+    assert len(lines) >= least
+    for line in lines:
+        parse_arguments(shlex.split(line.partition(" >> ")[0], comments=True))
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["README.md", ".github/CLIENTS.md", ".github/MIGRATING.md", ".github/TROUBLESHOOTING.md"],
+)
+def test_the_keys_that_are_named_exist(document: str) -> None:
+    known = {f"{section}.{key}" for section, key in keys()}
+    sections = "|".join(sorted({key.partition(".")[0] for key in known}))
+    named = set(
+        re.findall(rf"`((?:{sections})\.[a-z_]+)(?: = [^`]*)?`", (ROOT / document).read_text())
+    )
+    assert len(named) > 3
+    assert named <= known | {"upstream.pool", "upstream.relay", "upstream.tunnel"}
 
 
 def test_the_locks_that_are_installed_from_exist() -> None:

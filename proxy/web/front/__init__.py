@@ -1,8 +1,8 @@
-"""The whole proxy as an aiohttp handler: a second front on the seam of ``proxy.messages``.
+"""The whole proxy as an aiohttp handler: a front of its own beside ``http1`` and ``http2``.
 
 aiohttp parses the requests, keeps the connections and calls the handler; the rules judge once more
-what it read, and ``http1.response_writer`` frames the responses, so that clients of both fronts
-are sent the same octets.
+what it read, and ``http1.response_writer`` frames the responses, so that clients get the same
+octets as from ``http1``. All fronts speak ``proxy.messages`` with the proxying.
 
 In the order a request meets them:
 

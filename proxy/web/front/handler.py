@@ -1,4 +1,4 @@
-"""The whole proxy as an aiohttp handler: a second front on the seam of ``proxy.messages``."""
+"""The whole proxy as an aiohttp handler: a front of its own beside ``http1`` and ``http2``."""
 
 from __future__ import annotations
 
