@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
-    # What is loaded stays, so searching it for unused cycles finds nothing; it takes 0.1 s.
+    # The garbage collector would search the loaded modules, which stay, in vain for 0.1 s.
     gc.disable()
     try:
         from proxy.cli.command import command  # noqa: PLC0415  see above

@@ -59,10 +59,10 @@ class Application:
         self._settings = settings
         self._shared = shared
         self.jupyter = ServedJupyter()
-        """What is known of the Jupyter that is served."""
+        """Facts about the Jupyter that labgate serves."""
         access = settings.access
         self.lockout = Lockout(access.login_failures, access.lockout_seconds)
-        """Who is locked out."""
+        """The addresses that are locked out."""
         self._digest_key = secrets.token_bytes(DIGEST_KEY_BYTES)
         if shared is not None:
             self.lockout, self._digest_key = shared.lockout, shared.digest_key
@@ -117,7 +117,7 @@ class Application:
         routes.start()
 
     async def measured(self) -> tuple[Counts, Now]:
-        """What only grows, and what goes up and down."""
+        """The counters and gauges of this process."""
         return self.measures.counts(), self.measures.now(self.connections)
 
     @property
@@ -194,7 +194,7 @@ class Application:
         return [self._edge.ports] if self._edge is not None else []
 
     def login_state(self) -> LoginState:
-        """What is known of failed logins, for a successor."""
+        """Failed logins and lockouts, for a successor."""
         return LoginState(self._digest_key.hex(), self.lockout.updates())
 
     def continue_logins(self, state: LoginState) -> None:

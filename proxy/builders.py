@@ -59,7 +59,7 @@ WEB_APP_RESPONSE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class SharedResources:
-    """What the processes of ``--workers`` have in common; a process that is alone makes its own.
+    """Shared by the processes of ``--workers``; a single process makes its own.
 
     Attributes:
         ports: They listen already.
@@ -109,7 +109,7 @@ def build_site(settings: Settings, route: RouteConfiguration, upstream: Upstream
     stripped = None
     if route.strip_prefix:
         stripped = StrippedPrefix(route.path.encode(), upstream.base_path.encode())
-    # What is behind a stripped prefix has no path of Jupyter's.
+    # An upstream behind a stripped prefix has none of Jupyter's paths.
     compressed = settings.compression.enabled and stripped is None
     return make_site(
         route.origins,
@@ -246,7 +246,7 @@ def build_server(
     *,
     plain_redirects: bool = False,
 ) -> Http1Server | AiohttpServer:
-    """What speaks HTTP on a port, as ``listen.server`` names it.
+    """The server of a port, as ``listen.server`` names it.
 
     Args:
         settings: The configuration.
@@ -274,7 +274,7 @@ def build_server(
 
 
 def build_header_printer(settings: Settings) -> HeaderPrinter:
-    """What prints ``--show-headers``.
+    """The printer of ``--show-headers``.
 
     Raises:
         UsageError: Its filter means nothing.

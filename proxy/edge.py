@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SHUTDOWN_SECONDS = COUNT_SECONDS = 0.5
 LAST_REQUEST_SECONDS = 0.5
-"""How long an idle connection may bring a last request, where others take those that come."""
+"""How long an idle connection may send a last request while another process accepts."""
 
 
 class Edge:
@@ -145,7 +145,7 @@ class Edge:
         """Accept nothing new; idle connections are closed, the others after their response.
 
         Args:
-            force: Set when nobody wants to wait.
+            force: Ends the wait when it is set.
         """
         if self.ports.given or self._left_to_others:
             self.leave_to_others()

@@ -166,7 +166,7 @@ class RequestInProgress(Protocol):
 
 
 class Dispatch(Protocol):
-    """Responds to one request now, or starts what will."""
+    """Responds to one request now or starts a task."""
 
     def __call__(
         self, head: RequestHead, body: RequestBody, responder: Responder, /

@@ -140,7 +140,7 @@ class Lockout:
         return True
 
     def _latest(self, address: str) -> AddressFailures:
-        """What is known of an address, now the last to be forgotten."""
+        """The record of an address, moved to the end: the first record is forgotten first."""
         known = self._by_address.setdefault(address, AddressFailures())
         self._by_address.move_to_end(address)
         while len(self._by_address) > self._max_addresses:

@@ -1,4 +1,4 @@
-"""What is known of failed logins, for the labgate that takes over from this one.
+"""Failed logins and lockouts, handed to the labgate that takes over from this one.
 
 Tested by tests/access/test_lockout.py and tests/e2e/test_takeover.py.
 """

@@ -10,7 +10,7 @@ In the order a request meets them:
 - ``app``           ``make_admin_app``: the routes
 - ``protection``    who may ask: the address, the session, the page's own requests
 - ``sessions``      a token in an address becomes a cookie
-- ``json_body``     what a request brings
+- ``json_body``     reads a JSON body
 - ``exchanges``     the list, one exchange, archives in and out, on and off
 - ``live``          new exchanges as they come, over a WebSocket
 - ``replay``        sends a request again

@@ -107,7 +107,7 @@ class AdminClient:
     async def live(self, **query: str) -> AsyncIterator[dict[str, Any]]:
         """Batches of summaries of new and changed exchanges, until labgate stops.
 
-        What is captured for them (``?capture=…``) is so until the iterator is closed.
+        With ``?capture=…`` the capture stays on until the iterator is closed.
 
         Raises:
             StartError: labgate refused it, or does not run any more.

@@ -117,7 +117,7 @@ class ExchangesApi:
         """The exchange that the address names.
 
         Raises:
-            web.HTTPNotFound: It had to go, or never was.
+            web.HTTPNotFound: The ring has discarded it, or it never existed.
         """
         number = int(request.match_info["number"])
         exchange = self.inspector.ring.get(number)

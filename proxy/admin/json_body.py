@@ -1,4 +1,4 @@
-"""What a request to the admin API brings, and what is answered if that makes no sense.
+"""Reads a JSON body; answers 400 if it is invalid.
 
 Tested by tests/admin/test_exchanges.py and tests/service/test_commands_api.py.
 """
@@ -15,11 +15,11 @@ async def json_body(request: web.Request) -> Any:
     """The content, read as JSON.
 
     Raises:
-        web.HTTPBadRequest: It is none.
+        web.HTTPBadRequest: It is not JSON.
     """
     try:
         return await request.json()
-    # A LookupError names a charset that nobody knows.
+    # A LookupError means an unknown charset.
     except (ValueError, LookupError, RecursionError):
         raise bad_request("this is no JSON") from None
 

@@ -16,7 +16,7 @@ from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorder import CaptureOptions
 
 SECONDS_BETWEEN = 0.1
-"""What happens within this time is sent together: a page of Lab is a hundred exchanges."""
+"""Changes within this time are sent in one message: a page of Lab makes a hundred exchanges."""
 MAX_QUEUED_EXCHANGES = 5000
 
 
@@ -52,7 +52,7 @@ async def live(
 
 
 class WaitingExchanges:
-    """What is not sent yet; of too many, what changed first is left out."""
+    """The exchanges not sent yet; beyond the limit the one that changed first is dropped."""
 
     def __init__(self) -> None:
         self._exchanges: dict[int, Exchange] = {}
@@ -68,7 +68,7 @@ class WaitingExchanges:
         exchanges.pop(exchange.number, None)
         exchanges[exchange.number] = exchange
         if len(exchanges) > MAX_QUEUED_EXCHANGES:
-            # The ring forgets, too, while a page does not read.
+            # The ring discards old exchanges, too, while a page does not read.
             del exchanges[next(iter(exchanges))]
         self._arrived.set()
 

@@ -1,7 +1,7 @@
 """Who may ask the admin listener.
 
-Whoever can read this machine's loopback can connect to it, and so can every page in a browser
-on it. So a request needs the listener's own Host (else a page could make its own name point
+Every user of this machine can connect to it over loopback, and so can every page in a browser on
+it. So a request needs the listener's own Host (else a page could make its own name point
 here: DNS rebinding), the session's cookie, and, for what changes something and for WebSockets, the
 page's own Origin and the session's token.
 """

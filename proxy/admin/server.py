@@ -74,7 +74,7 @@ class AdminServer:
         """Serve the page, if nobody has asked for it yet; returns its address, with the token.
 
         Raises:
-            StartError: The port is not to be had.
+            StartError: The port is not available.
         """
         async with self._opening:
             if not self._page:

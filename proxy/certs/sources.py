@@ -1,4 +1,4 @@
-"""Which files the configuration names, and who looks after them."""
+"""The certificate files that the configuration names, and the program that renews each."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from typing import Any
 from proxy.runtime.secret_files import write_atomically
 
 SOON_DAYS = 15
-"""With fewer days left, whoever renews a certificate is late."""
+"""With fewer days left, the renewal is late."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@
     store.report_renewal(name, next_renewal=, last_error=)   # shown by `labgate cert show`
     store.managed                  # each certificate, for metrics
 
-All calls are made on the event loop's thread. Whoever obtains a certificate writes its files
-(``acme.storage``) and then calls ``store.reload()``, or leaves it to ``watch``. A reload while
+All calls are made on the event loop's thread. Code that obtains a certificate writes its files
+(``acme.storage``) and then calls ``store.reload()``, or leaves that to ``watch``. A reload while
 files are being written finds a pair that does not match: the old certificate stays in
 service, and only the second reload in a row that finds the same fault logs it.
 

@@ -17,7 +17,7 @@ OWN_ADDRESS = ("--metrics", "inspector.address")
 
 
 def check_ports(settings: Settings, own: Collection[str] = ()) -> Iterator[Verdict]:
-    """Open every port for a moment; nobody is accepted on it.
+    """Open every port for a moment; no connection is accepted.
 
     Args:
         settings: The configuration.

@@ -9,14 +9,14 @@
 - ``installation_options``  those of ``labgate install-service`` and ``uninstall-service``
 - ``debugging_options``  those of ``labgate inspect`` and ``doctor``
 - ``run``            ``labgate up`` and ``labgate serve``
-- ``signals``        what signals do to them
+- ``signals``        stops or reloads them on signals
 - ``hub_options``    the options of ``labgate hub``
-- ``hub``            what ``labgate hub`` is told
+- ``hub``            parses the flags and variables of ``labgate hub``
 - ``serve_hub``      ``labgate hub`` while it runs
 - ``side_listeners``  metrics and the admin socket, beside the public ports
 - ``ready_lines``    the lines that are printed when everything is ready
 - ``report_ready``   prints them, and tells the service manager
-- ``administration``  what a running labgate serves on its admin socket
+- ``administration``  serves the admin socket of a running labgate
 - ``check``          ``labgate check``
 - ``shown_settings``  the configuration in force
 - ``running``        ``labgate status``, ``reload``, ``stop`` and others that ask a running one

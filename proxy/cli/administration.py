@@ -1,4 +1,4 @@
-"""The admin socket of a running labgate: what it tells, and what it can do.
+"""Serves the admin socket of a running labgate: its status and its commands.
 
 Tested by tests/e2e/test_inspect.py.
 """
@@ -40,7 +40,7 @@ async def start_admin(
 ) -> AdminServer:
     """Serve the admin socket, if there is one.
 
-    The page waits until somebody asks for it, unless it has a port of its own.
+    The page is opened with the first request for it, unless it has a port of its own.
     """
     settings = configuration.settings
     site = settings.origins[0]
@@ -95,7 +95,7 @@ def _through_rules(app: Serving) -> ThroughRules:
 
 
 async def _open_page(server: AdminServer) -> None:
-    """A page at a known address goes on after labgate was started again."""
+    """A page at a known address works again after labgate was restarted."""
     try:
         await server.open_page()
     except StartError as error:
@@ -103,9 +103,9 @@ async def _open_page(server: AdminServer) -> None:
 
 
 def _session_key(state_folder: Path) -> str:
-    """The key of the page's sessions; without a folder to keep it, one for this time."""
+    """The key of the page's sessions; a temporary one if it cannot be stored."""
     try:
         return read_or_create_secret(state_folder / "inspector.key", KEY_OCTETS)
     except (OSError, UnicodeDecodeError) as error:
-        log.warning("the page of the inspector will not know its browsers again: %s", error)
+        log.warning("inspector logins will not survive a restart: %s", error)
         return ""

@@ -1,4 +1,4 @@
-"""What ``labgate hub`` is told by its command line and the environment.
+"""Parses the flags and the environment variables of ``labgate hub``.
 
 Tested by tests/cli/test_hub_options.py.
 """
@@ -36,10 +36,10 @@ WITHOUT_EFFECT = {
 
 
 def hub_options(parsed: argparse.Namespace, environment: Mapping[str, str]) -> HubOptions:
-    """What the command line and the environment say.
+    """The options from the command line and the environment.
 
     Raises:
-        UsageError: Something of it cannot be, or not together.
+        UsageError: An option is invalid, or two contradict each other.
     """
     _check_alternatives(parsed)
     warnings = [text for name, text in WITHOUT_EFFECT.items() if getattr(parsed, name)]
@@ -119,7 +119,7 @@ def _check_alternatives(parsed: argparse.Namespace) -> None:
 
 
 def _check_places(endpoints: Mapping[str, Endpoint | None]) -> None:
-    """No two things can listen at one place.
+    """Refuse two listeners at one address and port.
 
     Args:
         endpoints: By how the names of their flags begin.

@@ -182,7 +182,7 @@ async def inspect(settings: Settings, options: InspectOptions) -> int:
     """Attach to a running labgate, or with an upstream start a bench; Ctrl-C is no error.
 
     Raises:
-        StartError: No labgate runs, or a port is not to be had.
+        StartError: No labgate runs, or a port is not available.
     """
     task = asyncio.current_task()
     assert task is not None, "asyncio.Runner made one"
@@ -213,7 +213,7 @@ async def bench(settings: Settings, options: InspectOptions) -> int:
     """Serve an upstream on loopback in plain HTTP, observing, and show every exchange.
 
     Raises:
-        StartError: A port is not to be had, or a CA is none.
+        StartError: A port is not available, or the CA's file holds no certificate.
     """
     with TemporaryDirectory(prefix="labgate-") as folder:
         state = settings.state.model_copy(update={"folder": Path(folder)})

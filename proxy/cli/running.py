@@ -77,7 +77,7 @@ async def _status(client: AdminClient, *, as_json: bool) -> None:
 
 
 async def _reload(client: AdminClient) -> int:
-    """Print what came of it; 1 if the configuration was refused."""
+    """Reload, and print the result; 1 if the configuration was refused."""
     outcome = await client.post("reload", seconds=RELOAD_SECONDS)
     if outcome["refused"]:
         print(f"labgate: reload refused: {outcome['refused']}", file=sys.stderr)

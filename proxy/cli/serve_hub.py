@@ -99,7 +99,7 @@ async def _complete(hub: HubProxy, lifetime: Lifetime) -> None:
     """Own what was taken over.
 
     Raises:
-        StartError: The predecessor goes on.
+        StartError: The predecessor keeps serving.
     """
     if lifetime.takeover is not None:
         await lifetime.takeover.complete()

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("labgate")
 
 ADMIN_DELAY_SECONDS = 1.0
-"""Loading aiohttp would slow down whoever waits for the ports, by milliseconds."""
+"""Loading aiohttp earlier would delay the opening of the ports by milliseconds."""
 
 
 async def with_side_listeners(
@@ -69,7 +69,7 @@ async def _with_admin(
 ) -> None:
     """Run ``work``, and serve the admin socket meanwhile.
 
-    It listens from the beginning: whoever asks too early waits for the answer.
+    It listens from the beginning: a command that comes too early waits for its answer.
     """
     listening = lifetime.passed_socket("admin")
     if listening is None:
@@ -169,7 +169,7 @@ async def _with_metrics(
 def _scrape_of(
     configuration: LiveConfiguration, app: Serving
 ) -> Callable[[], Awaitable[list[Metric]]]:
-    """What makes the metrics of this moment."""
+    """The function that collects the current metrics."""
     from proxy.observe.metrics import JupyterState, metrics_of  # noqa: PLC0415  see above
     from proxy.web.health import Readiness  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What signals do to a labgate that serves: stop it, or reload its configuration.
+"""Signals of a labgate that serves: stop it, or reload its configuration.
 
 Tested by tests/e2e/test_signals.py, tests/e2e/test_reload.py and tests/cli/test_run.py.
 """
@@ -85,7 +85,7 @@ async def until_stopped(
 
 
 def longest_wait(settings: Settings) -> str:
-    """What a stop waits for, and for how long at most."""
+    """Describe what a stop waits for, and for how long at most."""
     seconds = f"{settings.listen.drain_seconds:g} s"
     served_only = settings.upstream.url or not settings.site_has_jupyter
     if settings.jupyter.launch == "none" or served_only:

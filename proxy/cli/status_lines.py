@@ -92,7 +92,7 @@ def _jupyter(jupyter: StatusJson, now: datetime) -> Line:
     where = f" at {jupyter['address']}" if jupyter["address"] else ""
     reason = f" ({jupyter['reason']})" if jupyter["reason"] else ""
     what = f"; {jupyter['description']}" if jupyter["description"] else ""
-    # Nobody knows when a Jupyter that was not launched here began or ceased to answer.
+    # labgate does not know since when a Jupyter that it did not launch answers, or does not.
     known = jupyter["description"] and jupyter["state"] != "does not answer"
     since = f", since {_since(jupyter['since'], now)}" if known else ""
     text = f"{jupyter['state']}{where}{reason}{since}{what}"

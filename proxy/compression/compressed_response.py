@@ -18,8 +18,8 @@ THREAD_BYTES = 32 * 1024
 class CompressedResponse:
     """The content of one response (``messages.Responder``).
 
-    Pieces keep their order: while a thread compresses, what comes is kept, and the response says
-    that it is congested. So no more waits than what was on its way.
+    Pieces keep their order: while a thread compresses, new pieces are queued, and the response
+    reports congestion. So no more is queued than was already on its way.
 
     Attributes:
         bytes_sent: Of compressed content.
@@ -153,7 +153,7 @@ class CompressedResponse:
 
     def _on_work_done(self, work: asyncio.Future[bytes]) -> None:
         if self._work is not work or work.cancelled():
-            # Stopped meanwhile: the client's side has gone, or serves another request.
+            # Stopped before: the client has gone, or its connection serves another request.
             return
         self._work = None
         if (error := work.exception()) is not None:

@@ -1,4 +1,4 @@
-"""Begins to compress responses, as many at once as the memory allows.
+"""Starts to compress responses, within limits of how many at once.
 
 Tested by tests/compression/test_compressed_response.py.
 """
@@ -17,7 +17,7 @@ from proxy.rules.compression import compressed_head, varying
 from proxy.rules.head import Field, RequestHead, ResponseHead
 
 MAX_CONCURRENT_RESPONSES = 32
-"""An encoder takes 1 to 4 MiB, and anybody may ask for static files."""
+"""An encoder takes 1 to 4 MiB, and anybody may request static files."""
 MAX_CONCURRENT_RESPONSES_PER_ADDRESS = 12
 """A client that reads nothing keeps its encoders for minutes."""
 THREADS = 2
@@ -57,8 +57,8 @@ class Compressor:
             ended: Called once after the response is complete, or with what made it fail.
 
         Returns:
-            The fields to send, and what takes the content in place of ``responder``; None if
-            that takes it itself.
+            The fields to send, and the responder to use in place of ``responder``; None if the
+            content stays as it is.
         """
         coding, sent = compressed_head(request, response, fields, base_path)
         if coding is None or request.method == b"HEAD":
@@ -66,7 +66,7 @@ class Compressor:
         slot = self.limit.acquire(request.arrival.peer)
         if slot is None:
             return varying(fields), None
-        # Of a known length, all comes as fast as Jupyter can send it.
+        # Content of known length arrives as fast as Jupyter can send it: no need to flush.
         compressed = CompressedResponse(
             responder,
             ENCODERS[coding](),

@@ -53,7 +53,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """Everything that one run of the doctor can tell.
+    """The result of one run of the doctor.
 
     Attributes:
         url: The address that was examined, without secrets.

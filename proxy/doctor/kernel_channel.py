@@ -65,7 +65,7 @@ class KernelChannel:
 
 
 async def open_channel(browser: Browser, kernel: str, session: str) -> KernelChannel | None:
-    """A channel to a kernel; None if it is not to be had."""
+    """A channel to a kernel; None if it cannot be opened."""
     path = f"/api/kernels/{kernel}/channels?session_id={session}"
     answer, socket = await browser.socket(
         path, origin=browser.target.origin, protocols=(SUBPROTOCOL,)

@@ -13,7 +13,7 @@ Towards the client, in the order a request meets them:
 - ``response_writer``        frames the responses; whether another request may follow
 - ``upgraded_connection``    the client's connection after a 101
 - ``misdirected_connection`` a client that speaks plain HTTP to a port for HTTPS
-- ``timeouts``               what a connection is waited for, and for how long
+- ``timeouts``               what labgate waits for, and how long
 
 Towards Jupyter:
 

@@ -28,7 +28,7 @@ tenth less."""
 
 
 class AcceptingServer(Protocol):
-    """What a connection needs of its port's server; ``Http1Server`` is one.
+    """The part of a port's server that its connections use; ``Http1Server`` is one.
 
     Attributes:
         limits: For each connection.
@@ -36,7 +36,7 @@ class AcceptingServer(Protocol):
         connections: Those that are open.
         dispatch: Takes every request.
         plain_redirects: As in ``rules.head.Arrival``.
-        draining: Whether a connection takes one request more at most.
+        draining: Whether each connection ends after its next response.
     """
 
     limits: Limits
@@ -88,7 +88,7 @@ class AcceptedConnection(asyncio.Protocol):
         self._unread_since = 0.0
 
     def _acquire_slot(self, transport: asyncio.Transport) -> bool:
-        """Count a connection that the event loop accepted; False if it is one too many."""
+        """Acquire a slot for a connection that the event loop accepted; False if there is none."""
         peer = transport.get_extra_info("peername")
         self.client = plain_address(str(peer[0])) if isinstance(peer, tuple) else "local"
         self._slot = self._server.connection_limit.acquire(self.client)
@@ -97,13 +97,13 @@ class AcceptedConnection(asyncio.Protocol):
         return self._slot is not None
 
     def _register(self, transport: asyncio.Transport) -> None:
-        """The connection is open, and has its slot."""
+        """Add the open connection to those of its server."""
         self.transport = transport
         self._server.connections.add(self)
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
 
     def _unregister(self) -> None:
-        """The connection is lost: it counts no more."""
+        """Remove the lost connection from those of its server, and release its slot."""
         self.transport = None
         slot, self._slot = self._slot, None
         if slot is not None:
@@ -116,7 +116,7 @@ class AcceptedConnection(asyncio.Protocol):
         """Queue bytes for the client; never waits."""
         transport = self.transport
         if transport is None or transport.is_closing():
-            # Into a connection that is ending, uvloop would log each write.
+            # uvloop would log every write to a connection that is closing.
             return
         if len(data) <= MAX_WRITE_BYTES or self._sliced_bytes_left <= 0:
             transport.write(data)
@@ -164,14 +164,18 @@ class AcceptedConnection(asyncio.Protocol):
             reset(self.transport)
 
     def drain(self, *, keep_idle: bool = False) -> None:
-        """Close as soon as nothing is in progress; an idle one may bring a request before."""
+        """Close once no request is in progress.
+
+        Args:
+            keep_idle: An idle connection stays open for one more request.
+        """
 
     def end(self) -> None:
         """Close now; the client sees if something in progress is truncated."""
         self.abort()
 
     def enforce_timeouts(self, now: float) -> None:
-        """End the connection if it takes too long or leads nowhere; called twice a second.
+        """End the connection if it has timed out or its client is gone; called twice a second.
 
         Args:
             now: ``time.monotonic()``.
@@ -183,7 +187,7 @@ class AcceptedConnection(asyncio.Protocol):
         """Whether the client reads nothing at all, while its kernel keeps the connection."""
         if self.transport is None:
             return False
-        # Only then may something wait; to ask every transport would cost more.
+        # Only then can bytes be unsent; asking every transport would cost more.
         waiting = self.congested or self.transport.is_closing()
         unread_bytes = self.transport.get_write_buffer_size() if waiting else 0
         if unread_bytes != self._unread_bytes or not unread_bytes:

@@ -37,7 +37,7 @@ class ChunkedBody(SizedBody):
         self._received_bytes = 0
         self._content_bytes = 0
         self._bytes_since_content = 0
-        # It refers to this object, so it goes as soon as it is done: no reference cycle is left.
+        # The parser refers to this object: drop it when it is done, to break the reference cycle.
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._trailer_count = -_CHUNKED_HEAD_FIELDS
         self._parser.feed_data(_CHUNKED_HEAD)
@@ -87,7 +87,7 @@ class ChunkedBody(SizedBody):
     # llhttp's callbacks
 
     def on_message_begin(self) -> None:
-        # Behind the last chunk: another request, which is not read any more.
+        # Bytes after the last chunk: another request, which labgate does not read.
         self._surplus = self.complete
 
     def on_header(self, name: bytes, value: bytes) -> None:

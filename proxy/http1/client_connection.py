@@ -18,7 +18,7 @@ from proxy.rules.head import RequestHead
 from proxy.rules.response_faults import switches_to_websocket
 
 STALLED_SECONDS = 600.0
-"""A Jupyter that reads nothing of an upload for so long will not read on."""
+"""Fail an upload of which Jupyter has read nothing for this long."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -90,7 +90,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport.write(octets)
 
     def send_content(self, data: bytes) -> None:
-        """Queue a piece of content; after the connection is lost it goes nowhere."""
+        """Queue a piece of content; dropped if the connection is lost."""
         if self._transport is not None:
             self._transport.write(chunk(data) if self._chunked else data)
 
@@ -155,8 +155,7 @@ class UpstreamConnection(asyncio.Protocol):
     def give_up(self) -> None:
         """The response is not needed any more; close, because the rest of it may still come."""
         self._reading.receiver = None
-        # Not at once: asyncio's own transport must not be aborted by what it calls to say that
-        # it can be written to.
+        # In the next turn: asyncio's transport must not be aborted within resume_writing.
         asyncio.get_running_loop().call_soon(self.abort)
 
     def abort(self) -> None:
@@ -224,8 +223,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._writable = None
         self._released(self, False)
         if self._reading.receiver and exc and transport and (rest := unread(transport)):
-            # A write into a reset ended it, while an early response waits to be read
-            # (RFC 9112 section 9.6).
+            # A write failed, but an early response may still be unread (RFC 9112 section 9.6).
             self.data_received(rest)
         self._reading.close()
         if self._reading.receiver is None:
@@ -261,7 +259,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._transport is None:
             self.fail(UpstreamDown("the upstream closed right after its 101"))
             return
-        # What follows is the tunnel's, whenever it takes over.
+        # The tunnel reads what follows, once it has taken over.
         self.pause_reading()
         receiver.on_upgrade(head, rest)
 
@@ -274,8 +272,8 @@ class UpstreamConnection(asyncio.Protocol):
             self.wanted = False
         self._released(self, reusable)
         if not reusable:
-            # Not close: it would wait for as long as Jupyter does not take the rest of an
-            # upload that it has responded to already.
+            # close() would wait until Jupyter has read the rest of an upload that it has already
+            # responded to.
             self._cut()
         if receiver is not None:
             receiver.on_end()

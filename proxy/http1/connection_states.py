@@ -5,8 +5,8 @@ The client and labgate each have a state; only both together determine what may 
 The client sends a ``HEAD``, then either nothing more or a body. A ``BODY`` of known length ends
 by itself. A ``CHUNKED_BODY`` is the last thing that is read from a connection: only a parser
 knows its end, and one that reads it in another way would find another request there. Behind
-both the client is ``DONE``: bytes that arrive now are another request or another protocol, and
-nobody knows which before labgate has responded, so they wait as bytes. After the response they
+both the client is ``DONE``: bytes that arrive now are another request or another protocol. Only
+labgate's response decides which, so until then they are buffered as bytes. After the response they
 are a ``HEAD``; after a 101 the client has ``SWITCHED``. Behind a refused request everything is
 ``IGNORED``.
 

@@ -1,6 +1,6 @@
 """A request's body as it arrives (``messages.RequestBody``).
 
-The connection feeds it, the forwarder takes from it, and both may be faster than the other one.
+The connection feeds it, and the forwarder takes from it; either may be the faster one.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from proxy.errors import ClientFault
 from proxy.net.limits import Limits
 
 MAX_BUFFERED_BODY_BYTES = 128 * 1024
-"""Bytes that may wait for a Jupyter that reads slowly."""
+"""Bytes buffered while Jupyter reads slowly."""
 
 EXPECT_CONTINUE_SECONDS = 30.0
-"""For so long a client that expects 100 Continue may wait for it while Jupyter is silent. RFC 9110
-section 10.1.1: it must not wait for ever. Those that people use begin after 1 second (curl, Go) to
-3 (Apache's), and a client that never does would keep a request in progress."""
+"""How long a client may wait for 100 Continue while Jupyter is silent.
+
+RFC 9110 section 10.1.1: it must not wait for ever. Common clients send after 1 second (curl, Go) to
+3 (Apache's). One that never sends would keep its request in progress."""
 
 
 class Source(Protocol):
-    """Where content comes from."""
+    """Pauses and resumes reading from the client."""
 
     def pause_reading(self) -> None:
         """Take no more bytes from the client for now."""
@@ -32,7 +33,7 @@ class Source(Protocol):
 
 
 class EmptyBody:
-    """What most requests have."""
+    """The body of a request without content."""
 
     __slots__ = ()
     complete = True
@@ -56,13 +57,13 @@ class SizedBody:
 
     Attributes:
         complete: Whether all of it has arrived.
-        length: Its bytes; None when only its end will tell.
+        length: In bytes; None if it is known only at the end.
 
     Args:
-        source: Pauses while too much waits.
-        limits: With the pace.
+        source: Paused while too many bytes are buffered.
+        limits: Set the minimum pace.
         length: As the attribute.
-        expects_continue: Whether the client may wait for 100 Continue before it begins.
+        expects_continue: Whether the client may wait for 100 Continue before it sends.
     """
 
     __slots__ = (
@@ -131,8 +132,8 @@ class SizedBody:
             return None
         piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._clear()
-        # Only the time that labgate waits for the client counts, never a slow Jupyter's; and
-        # what arrived quickly buys no long silence later.
+        # Only the time that labgate waits for the client counts, not that of a slow Jupyter. The
+        # maximum keeps content that arrived quickly from paying for a long silence later.
         seconds_left = self._seconds_left + len(piece) / self._limits.content_pace
         self._seconds_left = min(seconds_left, self._limits.content_grace_seconds)
         return piece

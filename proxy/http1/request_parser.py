@@ -38,8 +38,8 @@ class RequestParser:
 
     Attributes:
         state: What the client's next bytes are.
-        buffered: Bytes of a head that is not complete; in the state ``DONE`` bytes of which
-            nobody knows yet what they are.
+        buffered: Bytes of an incomplete head; in the state ``DONE`` bytes that are not
+            interpreted yet.
         request_line: Of the last head.
         section: The field lines of the last head.
     """
@@ -75,8 +75,7 @@ class RequestParser:
         """Read a head, or a piece of content, depending on ``state``.
 
         Returns:
-            The piece and the bytes behind it. No piece: nothing is complete yet, and nothing is
-            behind it.
+            The piece and the bytes after it. Without a complete piece, None and no bytes.
         """
         match self.state:
             case ClientState.HEAD:
@@ -170,7 +169,10 @@ class RequestParser:
         return None
 
     def _buffer_partial_head(self, data: bytes) -> Refuse | None:
-        """Refuse as soon as it is certain; scan only new bytes."""
+        """Buffer an incomplete head, or refuse it as soon as it cannot become valid.
+
+        Only new bytes are scanned.
+        """
         # A CR at the end may have been waiting for its LF.
         new = max(0, self._scanned_bytes - data.endswith(b"\r", 0, self._scanned_bytes))
         refusal = check_lines(data[new:])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from proxy.rules.head import Field
 
 LAST_CHUNK = b"0\r\n\r\n"
-"""It ends chunked content; trailers are not forwarded (RFC 9112 section 7.1)."""
+"""Ends chunked content; trailers are not forwarded (RFC 9112 section 7.1)."""
 
 REQUEST_HEAD = b"%b %b HTTP/1.1\r\n%bX-Request-Id: %b\r\n\r\n"
 """Of a method, a target, the field lines that many requests share, and the request's own id."""

@@ -75,7 +75,7 @@ class ResponseParser:
             self.switched = data[upgrade.args[0] :]
             return
         except httptools.HttpParserError as error:
-            # Behind a complete response it is surplus, and no fault of that response.
+            # After a complete response these bytes are surplus, and no fault of that response.
             self._surplus = self.complete
             if not self.complete:
                 self.fault = f"the response is not HTTP: {error}"
@@ -136,7 +136,7 @@ class ResponseParser:
         self._keep_alive = self.delimited
         self.receiver.on_head(head)
         if self._method == b"HEAD":
-            # There is no way to tell llhttp that no content follows: it would wait for it.
+            # llhttp would wait for content, and cannot be told that a response to HEAD has none.
             self.complete = True
             self._keep_alive = self._parser.should_keep_alive()
             self._parser = httptools.HttpResponseParser(self)

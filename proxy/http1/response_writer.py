@@ -20,7 +20,7 @@ log = logging.getLogger("labgate")
 
 
 class Connection(Protocol):
-    """What the bytes go to.
+    """The connection that the responses are written to.
 
     Attributes:
         client: The client's address, for the log.
@@ -165,14 +165,14 @@ class ResponseWriter:
     def fail(self, error: Exception, response: Response) -> None:
         log.error("fault while answering %s", self._connection.client, exc_info=error)
         if self.sent:
-            # Behind what was written it would be taken for the next request's response.
+            # After the bytes already sent, the client would take it for the next response.
             self.abort()
         else:
             self._drop()
             self.refuse(response)
 
     def refuse(self, response: Response) -> None:
-        """Send a response behind which nothing is read, also where there was no request."""
+        """Send a response and read no further request; the refused one may be malformed."""
         queue_response(self, response)
         self.flush()
         self._connection.linger()

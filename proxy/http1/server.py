@@ -28,7 +28,7 @@ class Http1Server:
         connection_limit: How many there may be on all ports, with those that are pending.
         dispatch: Takes every request.
         plain_redirects: As in ``rules.head.Arrival``.
-        draining: Whether a connection takes one request more at most.
+        draining: Whether each connection ends after its next response.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Http1Server:
     def misdirected_connection(
         self, client: str, slot: Slot, _client_known: bool
     ) -> MisdirectedConnection:
-        """The same of a client that speaks plain HTTP to a port for HTTPS."""
+        """A new connection of a client that speaks plain HTTP to a port for HTTPS."""
         return MisdirectedConnection(self, Arrival(client), slot)
 
     def dispatch_to(self, dispatch: Dispatch) -> None:
@@ -78,7 +78,7 @@ class Http1Server:
         self.dispatch = dispatch
 
     def change_limits(self, limits: Limits) -> None:
-        """Use these limits from now on; ``connection_limit`` is changed before."""
+        """Use these limits from now on; the caller changes ``connection_limit`` first."""
         self.limits = limits
 
     def log_rejection(self, client: str) -> None:
@@ -89,7 +89,7 @@ class Http1Server:
             log.warning(message, key, client, more)
 
     async def enforce_timeouts(self) -> None:
-        """End the connections that take too long or lead nowhere; call it twice a second."""
+        """End the connections that have timed out or lost their client; call it twice a second."""
         async for connection in yielding_to_others(self.connections):
             connection.enforce_timeouts(monotonic())
 

@@ -32,7 +32,7 @@ from proxy.short_response import plain
 log = logging.getLogger("labgate")
 
 MAX_BUFFERED_BYTES = 64 * 1024
-"""Of what may wait behind a request for its response."""
+"""Bytes buffered while an earlier request has no response yet."""
 
 
 class ServerConnection(AcceptedConnection):
@@ -89,7 +89,7 @@ class ServerConnection(AcceptedConnection):
                 return
             self._arrival = Arrival(self.client, plain_redirects=self._server.plain_redirects)
         elif transport.get_extra_info("sslcontext") is not None:
-            # The event loop made the connection before the handshake, and reports it after.
+            # The event loop creates the protocol before the handshake and calls this after it.
             self._arrival = replace(self._arrival, tls_seconds=monotonic() - self._accepted_at)
         self._timeouts.begin(Awaiting.HEAD)
         self._writer.draining = self._server.draining
@@ -143,7 +143,7 @@ class ServerConnection(AcceptedConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._upgraded is not None:
-            # Over TLS the event loop had chosen whom to call before the 101 was sent.
+            # Over TLS the event loop chose the protocol to call before the 101 was sent.
             self._upgraded.connection_lost(exc)
             return
         self._unregister()
@@ -199,7 +199,7 @@ class ServerConnection(AcceptedConnection):
         self._body = self._in_progress = None
         outstanding = body is not None and body.outstanding
         if body is not None:
-            # What is left of it is read, because requests come behind it, or the client's end.
+            # Read the rest of it: requests follow it, or the client's FIN.
             body.discard()
         if transport is None or transport.is_closing():
             self._close()
@@ -225,12 +225,12 @@ class ServerConnection(AcceptedConnection):
             parser.next_request()
 
     def _read_buffered(self) -> None:
-        """After a response that was no 101, the bytes behind the request are requests."""
+        """Read the bytes buffered behind the request: without a 101 they are further requests."""
         if self.transport is None or self.transport.is_closing():
             return
         buffered = self._parser.take_buffered()
         self._parser.next_request()
-        # First, because the next request or its content may ask for a pause again.
+        # Before reading, because the next request or its content may pause it again.
         self.resume_reading()
         self.data_received(buffered)
         if self._half_closed and self._parser.state is ClientState.HEAD:
@@ -261,7 +261,7 @@ class ServerConnection(AcceptedConnection):
             self.write_eof()
 
     def _refuse(self, status: int, sentence: str) -> None:
-        """Respond to what never became a request, and linger."""
+        """Respond to a malformed or late head, and linger."""
         self._facts_key, self._writer.facts = None, NOTHING_FOLLOWS
         self._writer.refuse(plain(status, sentence))
 
@@ -288,7 +288,7 @@ class ServerConnection(AcceptedConnection):
 
     def enforce_timeouts(self, now: float) -> None:
         if self.transport is None:
-            # It was lost, or upgraded, while the sweep let others go on.
+            # The connection was lost or upgraded while the sweep yielded to other tasks.
             return
         if self._timeouts.expired(now, self._server.limits):
             if self._timeouts.awaiting is Awaiting.HEAD:

@@ -1,4 +1,4 @@
-"""What a client's connection is waited for, and for how long."""
+"""Connection timeouts: what labgate waits for, and how long."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from time import monotonic
 from proxy.net.limits import Limits
 
 LINGER_SECONDS = 2.0
-"""So long a client that still sends may read its response (RFC 9112 section 9.6)."""
+"""How long a client that is still sending may read its response (RFC 9112 section 9.6)."""
 UNREAD_SECONDS = 600.0
 """A client that reads nothing at all for this long is not slow but gone."""
 
 
 class Awaiting(Enum):
-    """What has to come next."""
+    """What labgate waits for next."""
 
     NOTHING = auto()
     """A request is in progress; its body checks the pace."""
@@ -30,8 +30,8 @@ class ConnectionTimeouts:
     """Timeouts of one connection, checked twice a second: thousands of timers would cost more.
 
     Attributes:
-        awaiting: What is waited for.
-        since: From when on, by ``time.monotonic()``.
+        awaiting: What labgate waits for.
+        since: When that wait began, by ``time.monotonic()``.
     """
 
     __slots__ = ("awaiting", "since")

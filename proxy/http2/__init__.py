@@ -5,10 +5,10 @@ In the order a request meets them:
 - ``server``                 makes a port's connections
 - ``negotiated_connection``  one until its TLS handshake has chosen the protocol
 - ``server_connection``      a client's connection: bytes in, frames out, and how it ends
-- ``settings``               what each client is told at the start, and h2's set-up
+- ``settings``               the settings that each client gets at the start, and h2's set-up
 - ``field_encoder``          response fields in HPACK
 - ``frame_reader``           the headers of the frames that arrive
-- ``flood_limits``           how much a client may send of what costs it nothing
+- ``flood_limits``           limits frames that cost labgate more than the client
 - ``request_receiver``       frames become streams, requests and content
 - ``request_head``           a decoded header list becomes the head that HTTP/1.1 would have
 - ``stream``                 one request and its response; the states of RFC 9113 section 5.1

@@ -1,4 +1,4 @@
-"""How much of what costs labgate more than its sender a client may send; no I/O.
+"""Limits frames that cost labgate more than the client; no I/O.
 
 HTTP/1.1 has nothing like it: its requests come one after the other, and each costs its client a
 response. Here a client can open and reset streams without end (CVE-2023-44487), have labgate reset

@@ -1,4 +1,4 @@
-"""What one process serves clients with: a Hub's proxy has one, or one in each of its workers.
+"""Serves clients in one process: a Hub's proxy has one application, or one in each worker.
 
 Tested by tests/hub/test_hub_proxy.py and tests/hub/test_contract.py.
 """
@@ -61,7 +61,7 @@ class HubApplication:
         ports: Gives the sockets to serve.
 
     Raises:
-        StartError: Something of it cannot be.
+        StartError: An option cannot be used.
     """
 
     def __init__(self, options: HubOptions, table: RouteTable, ports: Callable[[], Ports]) -> None:
@@ -107,7 +107,7 @@ class HubApplication:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def prepare(self) -> None:
-        """Whatever can be done before the routes are there.
+        """Prepare everything that does not need the routes.
 
         Raises:
             StartError: A certificate cannot be used.
@@ -135,7 +135,7 @@ class HubApplication:
             self._certificates.reload()
 
     def measured(self) -> Measured:
-        """What this process counted and measures."""
+        """The counts and measurements of this process."""
         open_requests = self._dispatcher.services.open_requests
         tunnels = len(open_requests.tunnels)
         now = HubNow(
@@ -147,7 +147,7 @@ class HubApplication:
         return Measured(self._counter.counts, now)
 
     def report(self) -> ProcessReport:
-        """What this process tells of itself."""
+        """The report of this process, for ``labgate status``."""
         now = self.measured().now
         return ProcessReport(
             os.getpid(),

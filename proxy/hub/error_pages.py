@@ -56,7 +56,7 @@ class ErrorPages:
         """The page of one error."""
         status = int(request.match_info["status"])
         if "Sec-WebSocket-Version" in request.headers:
-            # Nobody sees a page there.
+            # A WebSocket handshake: no person sees the response.
             return web.Response(status=status)
         if self._target is not None:
             fetched = await self._fetch(self._target, status, request.query.get("url", ""))
@@ -110,7 +110,7 @@ def _session(target: RouteTarget) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=FETCH_SECONDS),
-        # Content passes as it comes, for whoever asked.
+        # Content passes as it comes, compressed or not.
         auto_decompress=False,
         headers={"Accept-Encoding": "identity"},
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -60,7 +60,7 @@ class HubProxy:
         options: What the command line says.
 
     Raises:
-        StartError: Something of it cannot be.
+        StartError: An option cannot be used.
     """
 
     def __init__(self, options: HubOptions) -> None:
@@ -75,7 +75,7 @@ class HubProxy:
         self._api_counts = ApiCounts()
         self._api_tls = ApiTls(options.api_tls) if options.api_tls is not None else None
         api_context = self._api_tls.context if self._api_tls is not None else None
-        # A change waits for the followers so long.
+        # A change waits this long for the followers.
         self._api = AppListener(self._make_api, api_context, 2 * WORKER_ANSWER_SECONDS)
         self._metrics = AppListener(lambda: make_hub_metrics_app(self._collect))
         self._serving = self._make_serving()
@@ -90,7 +90,7 @@ class HubProxy:
             return application
         from proxy.hub.workers import HubWorkers  # noqa: PLC0415  only where it is wanted
 
-        # What cannot be is found before a process is started for it.
+        # Report an unusable option before starting a process.
         HubApplication(self._options, RouteTable(self._options.client_tls), self.ports.public)
         self.shared = SharedRoutes(self.table)
         return HubWorkers(self._options, self.shared, self.ports)
@@ -152,7 +152,7 @@ class HubProxy:
         return serving.certificates() if isinstance(serving, HubApplication) else ()
 
     async def reports(self) -> list[tuple[Role, ProcessReport]]:
-        """What each process tells of itself."""
+        """The report of each process, for ``labgate status``."""
         if isinstance(self._serving, HubApplication):
             return [("main", self._serving.report())]
         own = ProcessReport(os.getpid(), memory_bytes=resident_bytes(os.getpid()))
@@ -164,7 +164,7 @@ class HubProxy:
     async def hand_over_routes(self) -> list[int]:
         """Give descriptors of the routes, which do not change from here on.
 
-        Whoever calls the API waits in the queue of its socket.
+        Calls of the API wait in the queue of its socket.
 
         Raises:
             OSError: They cannot be given.
@@ -175,7 +175,7 @@ class HubProxy:
         return self._succession.give()
 
     async def keep_routes(self) -> None:
-        """Go on as before: the successor does not serve."""
+        """Serve again: the takeover failed."""
         self._succession.withdraw()
         self._use_journal()
         while True:
@@ -183,7 +183,7 @@ class HubProxy:
                 await self._api.open(self.ports.duplicates(API))
                 return
             except OSError as error:
-                # The Hub can do nothing without it; whoever calls waits in the socket's queue.
+                # The Hub needs the API; its calls wait in the socket's queue.
                 log.error("the API cannot be opened again yet: %s", error.strerror or error)
                 await self._api.close()
             await asyncio.sleep(OPEN_AGAIN_SECONDS)

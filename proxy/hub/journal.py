@@ -25,7 +25,7 @@ log = logging.getLogger("labgate")
 _BEGINNING = b'{"path":"'
 """How each line begins, by which a line that was cut is told from another file's."""
 SPARE_LINES = 1000
-"""So many lines that count no more are kept at least."""
+"""The file may always have this many superseded lines."""
 
 
 to_json = json.JSONEncoder(separators=(",", ":")).encode
@@ -47,7 +47,7 @@ class StoredRoute(NamedTuple):
 
 
 class Journal:
-    """Keeps routes in a file that only its user may read: targets are nobody else's business.
+    """Keeps routes in a file that only its user may read: targets are private.
 
     Args:
         path: The file. Its folder is made if it is missing.
@@ -209,7 +209,7 @@ class _NewFile:
 
     Attributes:
         meanwhile: The lines that came since it was begun.
-        is_abandoned: Whether nobody wants it any more.
+        is_abandoned: Whether it is no longer needed.
 
     Args:
         path: Of the old one.

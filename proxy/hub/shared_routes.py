@@ -1,4 +1,4 @@
-"""The routes of all processes: whoever is told that a route was added may use it in each of them.
+"""The routes of all processes: once the API has answered, a new route works in each of them.
 
 Beside the process that has the Hub's API there are its workers (``workers``), and after an upgrade
 the one before it, until its last WebSocket has ended: they follow it. Tested by
@@ -28,7 +28,7 @@ class Follower:
     """Another process that serves with these routes.
 
     Attributes:
-        measured: What it counted and measures, as it told last.
+        measured: Its latest counts and measurements.
 
     Args:
         name: For the log.
@@ -55,7 +55,7 @@ class Follower:
         return done
 
     def answered(self, number: int) -> None:
-        """It has done what a message says."""
+        """It has carried out a message."""
         done = self._unanswered.pop(number, None)
         if done is not None and not done.done():
             done.set_result(None)
@@ -66,7 +66,7 @@ class Follower:
         self._cut_off()
 
     def gone(self) -> None:
-        """It has ended: nobody need wait for it."""
+        """It has ended: complete everything that waits for it."""
         for number in list(self._unanswered):
             self.answered(number)
 
@@ -80,7 +80,7 @@ class SharedRoutes:
 
     Args:
         table: The routes here.
-        measured: What this process counted and measures.
+        measured: The counts and measurements of this process.
     """
 
     def __init__(self, table: RouteTable, measured: Callable[[], Measured] = Measured) -> None:

@@ -111,7 +111,7 @@ class Succession:
             telling.cancel()
 
     async def tell_the_last(self) -> None:
-        """Tell the successor, if there is one, what happened since it was told last."""
+        """Send the successor, if there is one, the changes since the last message."""
         if self._channel is not None and self._following is not None:
             await self._following.tell()
             await self._channel.flush()

@@ -31,7 +31,7 @@ from proxy.workers.worker_program import run_worker
 log = logging.getLogger("labgate")
 
 TELL_SECONDS = 2.0
-"""A worker that is killed takes what it has not told with it."""
+"""A killed worker loses the counts of at most this long."""
 
 
 def setup_message(options: HubOptions, ports: Ports) -> WorkerMessage:

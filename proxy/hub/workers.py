@@ -86,7 +86,7 @@ class HubWorkers:
         self._broadcast({"reload": True})
 
     async def reports(self) -> list[ProcessReport]:
-        """What each worker tells of itself."""
+        """The report of each worker, for ``labgate status``."""
         return await asyncio.gather(*(worker.report() for worker in list(self._followers)))
 
     def leave_to_others(self) -> None:

@@ -6,12 +6,12 @@ In the order a connection meets them:
 - ``ports``               bound sockets, with errors that say what to do
 - ``port_holder``         whether a labgate has a port that is taken
 - ``listener``            accepts a port's connections and counts each from its first moment on
-- ``peeked_socket``       a socket that is looked into before a transport owns it
+- ``peeked_socket``       peeks at a socket before a transport takes it over
 - ``pending_connection``  from an accepted socket to HTTP: PROXY protocol, ClientHello, TLS
 - ``limits``              how many connections and requests there may be, in all and per client
 - ``upstream_address``    where Jupyter is
-- ``upstream_tls``        TLS towards it: whom labgate trusts, and its own certificate
-- ``send_buffer``         what the kernel takes before it can send it
+- ``upstream_tls``        TLS to it: trusted CAs and labgate's client certificate
+- ``send_buffer``         limits the unsent bytes that the kernel buffers
 - ``upstream_watch``      a connection that carries nothing and ends when Jupyter does
 - ``keepalive``           TCP keep-alive: detects a peer that vanished
 - ``reset``               closes with a reset, so that the other end sees a truncation

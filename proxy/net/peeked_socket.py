@@ -1,6 +1,6 @@
-"""A connected socket that is looked into before a transport of the event loop owns it.
+"""Peeks at a socket before a transport takes it over.
 
-Until then a client that sends nothing, or not everything, costs no more than a descriptor.
+Until then a client that sends nothing, or only a part, costs no more than a descriptor.
 Tested by tests/net/test_pending_connection.py and tests/net/test_proxy_protocol.py.
 """
 

@@ -1,4 +1,4 @@
-"""What the kernel takes before it can send it.
+"""Limits the unsent bytes that the kernel buffers.
 
 Tested by tests/http2/test_server.py.
 """
@@ -13,10 +13,10 @@ _OPTION: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 
 
 def limit_unsent(transport: asyncio.BaseTransport, max_bytes: int) -> None:
-    """Let the kernel take no more than so many bytes that it has not sent yet.
+    """Let the kernel buffer at most ``max_bytes`` that it has not sent yet.
 
-    It would take megabytes, and something more urgent could not overtake them any more. Does
-    nothing where the kernel cannot do that.
+    By default it buffers megabytes, which more urgent data could not overtake. Does nothing where
+    the kernel has no such option.
     """
     channel = transport.get_extra_info("socket")
     if _OPTION is not None and channel is not None:

@@ -1,4 +1,4 @@
-"""TLS towards an upstream: whom labgate trusts there, and how it shows who it is itself."""
+"""TLS to an upstream: trusted CAs and labgate's client certificate."""
 
 from __future__ import annotations
 

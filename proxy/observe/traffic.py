@@ -1,4 +1,4 @@
-"""Counts requests and measures their times, many at once: so each costs half a microsecond."""
+"""Counts requests and measures their times, in batches: each costs half a microsecond."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Traffic:
 
 
 def _kind(outcome: str) -> str:
-    """A word of few: other outcomes name rules and errors, and a metric must have few labels."""
+    """One of a few fixed words, because a metric must have few label values."""
     if outcome in OUTCOMES:
         return outcome
     return "refused" if outcome.startswith(REFUSED) else "failed"

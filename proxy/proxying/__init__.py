@@ -12,10 +12,10 @@ In the order a request meets them:
 - ``outage``           one line in the log when Jupyter goes away, and one when it is back
 - ``forwarder``        an allowed request up to its upstream, the response down
 - ``stored_response``  a static file of the cache on its way to the client
-- ``result``           what became of it
+- ``result``           the outcome of a forwarded request
 - ``pool``             the connections to an upstream, kept open for the requests that follow
 - ``pool_rules``       which of them a request takes, which are closed, and when to look again
-- ``page_deadline``    which waiting requests get the waiting page
+- ``page_deadline``    fails requests for pages when Jupyter is silent
 - ``activity``         when an upstream was last used
 - ``tunnel``           raw bytes both ways after a 101
 - ``tunnel_keepalive`` pings on a silent one

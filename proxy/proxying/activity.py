@@ -6,7 +6,7 @@ from time import time
 
 
 class Activity:
-    """Is told what passes; a Hub culls servers by it.
+    """Stores when an upstream was last used; a JupyterHub stops idle servers by this time.
 
     Attributes:
         at: The Unix time in seconds of the last use.
@@ -18,10 +18,10 @@ class Activity:
         self.at = at
 
     def on_data(self) -> None:
-        """A WebSocket carried something, in either direction."""
+        """A WebSocket carried data, in either direction."""
         self.at = time()
 
     def on_response(self, status: int) -> None:
-        """A response is complete, or a 101; that, redirects and errors are no use."""
+        """A response is complete. Only 2xx counts as use: not 101, redirects and errors."""
         if 200 <= status < 300:
             self.at = time()

@@ -22,7 +22,7 @@ from proxy.rules.target import has_dot_segment, is_ordinary
 
 
 class Remembered(ref[FieldSection]):
-    """What is known of one field section, which it does not keep alive.
+    """The decision and the serialised head of one field section, which it does not keep alive.
 
     Attributes:
         identity: The section's ``id``.
@@ -31,7 +31,7 @@ class Remembered(ref[FieldSection]):
         target: That request's target, or a later one's.
         lines: The serialised fields that went up.
         fields: The same as pairs; None if they are not needed.
-        changes: What the rules did to them.
+        changes: The rules' changes to them.
         sent_as: Site, arrival and version with which ``lines`` were made; None if nothing went up,
             and then there are no ``lines``, ``fields`` and ``changes``.
     """

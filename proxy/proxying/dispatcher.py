@@ -42,7 +42,7 @@ class Dispatcher:
     def __call__(
         self, head: RequestHead, body: RequestBody, responder: Responder
     ) -> RequestInProgress:
-        """Respond to one request now, or start what will."""
+        """Respond to one request now or start a task."""
         services = self.services
         router = services.router
         known_id = b""
@@ -56,7 +56,7 @@ class Dispatcher:
             request_id=known_id or b"%b-%x" % (services.process_id, next(services.numbers)),
         )
         if services.recorder is not None:
-            # What it gives stands for both, and hands everything on.
+            # The recorder wraps both and passes every call on.
             body, responder = services.recorder.begin(record, body, responder, router.site)
         handler = RequestHandler(services, head, body, responder, record)
         try:

@@ -43,16 +43,16 @@ class Forwarder:
         head: The request as it was allowed.
         body: The request's content.
         responder: The client's side.
-        route: Where it goes, and what holds for it there.
+        route: The upstream, with its site, limit and access control.
         services: What all requests use.
-        request_id: Goes up with it.
+        request_id: Sent to the upstream with the request.
         report: Called once for each ``send``, with the result.
         upgrade: Whether the request asks for a WebSocket; then it has no content.
         extra: Fields added to the response.
         on_response: Called with the head of the final response.
         sent_up_at: When the request was sent, if there is an ``on_response``.
-        trace: Receives the heads on Jupyter's side and what the rules changed; None if nobody
-            looks.
+        trace: Receives the heads on Jupyter's side and the changes by the rules; None without
+            tracing.
     """
 
     head: RequestHead
@@ -205,7 +205,7 @@ class Forwarder:
             self.responder.end()
             self._finish()
         else:
-            # The connection may carry another request before a thread is done.
+            # The connection may carry another request before the compressing thread is done.
             self._connection = None
             self._compressed.when_writable(None)
             self._compressed.end()
@@ -251,7 +251,7 @@ class Forwarder:
         return fields, dated
 
     def _traced(self, rule: str, added: Sequence[Field]) -> Sequence[Field]:
-        """The same fields; whoever looks learns which rule has added them."""
+        """Return the fields, and trace which rule added them."""
         if self.trace is not None:
             self.trace.changes_down += [Change(rule, name, None, value) for name, value in added]
         return added
@@ -262,7 +262,7 @@ class Forwarder:
         site = self.route.site
         public = site.domains[0]
         if b"location" in head.names:
-            # Nothing else needs it.
+            # Only Location needs the origin of this request.
             public = site.public_origin(self.head)
         return downstream_fields(head, site, public, websocket=self.upgrade, changes=changes)
 

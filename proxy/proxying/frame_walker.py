@@ -23,7 +23,7 @@ _CONTROL = _CLOSE = 8
 
 _IN_HEADER = -1
 _LOST = 1 << 62
-"""To skip so many bytes takes forever."""
+"""More bytes than any connection transfers."""
 
 
 def ping(payload: bytes) -> bytes:
@@ -34,7 +34,7 @@ def ping(payload: bytes) -> bytes:
 class FrameWalker:
     """Knows whether one direction is between two frames.
 
-    A frame that breaks the rules, and a close frame, lose it for good: nothing may follow.
+    After a malformed frame or a close frame it stops for good: no frame may follow.
 
     Args:
         masked: Whether the frames are masked: those of a client are, those of a server are not.
@@ -59,12 +59,12 @@ class FrameWalker:
 
     @property
     def lost(self) -> bool:
-        """Whether that will never be known again."""
+        """Whether the frames can no longer be followed."""
         return self._skip > _LOST // 2
 
     @property
     def held(self) -> bytes:
-        """What ``without_pongs`` holds back."""
+        """The bytes that ``without_pongs`` holds back."""
         return self._header if self._holding else b""
 
     def walk(self, data: bytes) -> None:
@@ -100,18 +100,18 @@ class FrameWalker:
     def without_pongs(self, data: bytes, payloads: list[bytes]) -> bytes:
         """Follow the next bytes of a client, and leave out the pongs with one of these payloads.
 
-        The beginning of what may be one is held back until it is whole.
+        An incomplete pong is held back until the rest arrives.
 
         Args:
             data: The bytes.
             payloads: Each of ``PAYLOAD_BYTES``; what is left out is removed from it.
 
         Returns:
-            What goes on.
+            The bytes to pass on.
         """
         at, begun = self._skip, 0
         if at == _IN_HEADER:
-            # What was not held has gone on, and belongs to another frame.
+            # Header bytes that were not held back have been passed on already.
             at, begun = 0, 0 if self._holding else len(self._header)
             data = self._header + data
         self._holding = False

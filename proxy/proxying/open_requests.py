@@ -16,11 +16,11 @@ from proxy.proxying.tunnel_keepalive import TunnelKeepalive
 from proxy.runtime.tasks import yielding_to_others
 
 MAX_CHECK_SECONDS = 5.0
-"""So much later than configured a ping may be; to look at thousands of tunnels costs something."""
+"""How late a ping may be: checking thousands of tunnels more often would cost CPU time."""
 
 
 class OpenRequests:
-    """Counts what is open, and tells when a drain is over.
+    """Counts open requests and tunnels; a drain waits for the requests.
 
     Attributes:
         count: The open requests, tunnels included. Their handlers change it themselves, because a
@@ -54,7 +54,7 @@ class OpenRequests:
             client: The client's side.
             record: Gets the bytes that passed.
             on_end: Called when the tunnel is closed and they are known.
-            activity: Told when something passes; None if nobody wants to know.
+            activity: Records when data passes; None records nothing.
         """
         closed = partial(self._on_tunnel_closed, record, on_end)
         tunnel = OpenTunnel(switched.upstream, client, closed)
@@ -67,7 +67,7 @@ class OpenRequests:
         try:
             tunnel.open(switched.rest)
         except BaseException:
-            # A drain would take it for one of the open requests that need no waiting for.
+            # drained() would count it as a tunnel, and end before this request has.
             self.tunnels.pop(tunnel, None)
             raise
 

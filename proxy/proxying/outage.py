@@ -18,7 +18,7 @@ class Outage:
         open: Whether there is an outage now.
 
     Args:
-        upstream: What does not answer then, as the log calls it.
+        upstream: Its name in the log.
     """
 
     __slots__ = ("_failed", "_logged", "_since", "_throttle", "_upstream", "open")
@@ -29,7 +29,7 @@ class Outage:
         self._since = 0.0
         self._failed = 0
         self._logged = False
-        # It may respond to every other request only.
+        # An upstream that responds only now and then must not fill the log.
         self._throttle = LogThrottle()
 
     def failed(self, request: str, error: UpstreamError) -> None:

@@ -32,7 +32,7 @@ class PageDeadline:
         self._pool = pool
         self._seconds = seconds
         self._probe = probe
-        # The probe's time is the last part of the page's.
+        # The probe runs in the last part of the page's time.
         self._probe_seconds = min(LONGEST_PROBE_SECONDS, seconds / 3)
         self._not_before = 0.0
         self._probing: asyncio.Task[None] | None = None
@@ -57,7 +57,7 @@ class PageDeadline:
         try:
             if await self._probe(self._probe_seconds):
                 return
-            # The probe may have failed at once.
+            # A probe that failed at once must not shorten the page's time.
             await asyncio.sleep(end - loop.time())
             silent = UpstreamSilent(
                 f"no answer within {self._seconds:g} s, and a probe beside it had none either"

@@ -18,7 +18,7 @@ P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
 class Upstream(Protocol):
-    """Whatever can be connected to; its text names it in errors."""
+    """An address to connect to; ``str`` of it names it in errors."""
 
     async def connect(self, factory: Callable[[], P], /) -> tuple[asyncio.BaseTransport, P]:
         """Connect a protocol that ``factory`` makes.
@@ -96,7 +96,7 @@ class Pool:
 
     @property
     def open(self) -> Set[UpstreamConnection]:
-        """Those that are."""
+        """The open connections, idle or busy."""
         return self._open
 
     def move(self, upstream: Upstream) -> None:
@@ -133,7 +133,7 @@ class Pool:
             UpstreamDown: With the reason.
         """
         upstream, connection = await self._connect(self._make)
-        # Whoever asked has chosen the upstream of then; what follows goes to the one of now.
+        # If the upstream moved during the dial, use this connection for one request only.
         connection.retired = upstream is not self._upstream
         if connection.usable:
             self._open.add(connection)
@@ -201,7 +201,7 @@ class Pool:
                 self._end_watches()
             return
         self._idle[connection] = monotonic()
-        # Otherwise the timer is early enough.
+        # With fewer connections the running timer closes the oldest in time.
         if self._timer is None or len(self._idle) > self._limits.connections:
             self._close_expired()
 

@@ -57,7 +57,7 @@ class RequestHandler:
     _finished: bool = field(default=False, init=False)
 
     def begin(self) -> None:
-        """Respond at once, or start what will."""
+        """Respond now or start a task."""
         services = self.services
         if services.observers.start:
             notify_observers(services.observers.start, self.record)
@@ -180,7 +180,7 @@ class RequestHandler:
         self.record.status = result.status or self.record.status
 
     def _on_error(self, error: UpstreamError | ClientFault | ConnectionError) -> None:
-        """There will be no complete response; a part of one must not be taken for all of it."""
+        """Respond with an error, or break off the response if it has begun."""
         record, route = self.record, self._route
         begun = bool(record.status)
         record.outcome = CLIENT_LEFT if isinstance(error, ConnectionError) else str(error)
@@ -199,7 +199,7 @@ class RequestHandler:
         self._end()
 
     def _try_tunnel(self, switched: Switched) -> None:
-        """Open the tunnel, or end both sides: nobody else has the upstream's any more."""
+        """Open the tunnel. On an error close both sides: nothing else owns the upstream's now."""
         try:
             self._open_tunnel(switched)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""What labgate responds itself: refusals, redirects, the page while Jupyter is away.
+"""Builds labgate's own responses: refusals, redirects, the page while Jupyter is away.
 
 They show no version and not labgate's name: an attacker learns nothing from an error.
 
@@ -49,9 +49,9 @@ def error(
     """An error in the form that the client prefers: a page, JSON or the sentence.
 
     Args:
-        record: The request's; its identifier is shown, for whoever asks the operator.
+        record: The request's; its identifier is shown, so that an operator can find the log line.
         status: The response's status.
-        reason: The rule that refused, or another word for what is the matter.
+        reason: The rule that refused, or another short name of the error.
         sentence: What happened.
         fields: Further fields of the response.
         close: Whether the client's connection must end with it.

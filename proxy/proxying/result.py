@@ -1,4 +1,4 @@
-"""What became of a request that was forwarded.
+"""The outcome of a forwarded request.
 
 Tested by tests/proxying/test_forwarder.py and tests/proxying/test_upgrade.py.
 """
@@ -24,7 +24,7 @@ class Switched(NamedTuple):
         upstream: Its side of the connection.
         reason: The 101's reason phrase.
         fields: The 101's fields, for the client.
-        rest: What the upstream has sent in the other protocol already.
+        rest: Bytes of the other protocol that the upstream has already sent.
     """
 
     upstream: asyncio.Transport
@@ -34,7 +34,7 @@ class Switched(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of a forwarded request. Without an error the response is complete.
+    """The outcome of a forwarded request. Without an error the response is complete.
 
     Attributes:
         status: The final response's; 0 when its head was not sent.

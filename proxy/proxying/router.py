@@ -1,4 +1,4 @@
-"""Which upstream a request goes to, and what holds for it there."""
+"""Chooses the upstream of a request, with its limits, access control and cache."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class Route:
         pool: The connections to it.
         site: What the rules rewrite by, in requests to it and in its responses.
         limit: How many requests it may have at once; a tunnel is not counted any more.
-        access_control: Decides who may reach it; None lets everybody.
-        cache: Static files that need not be asked for; None keeps none.
-        outage: Logs when it goes away and when it comes back; labgate's web application has none.
+        access_control: Decides which clients may reach it; None allows all.
+        cache: Answers static files without Jupyter; None sends every request to it.
+        outage: Logs when it goes away and comes back; None for labgate's web application.
         internal: It is labgate's web application: requests go there without content, and
             ``--show-headers`` does not show what the rules change.
         outcome: What the records of complete requests say.
-        adapt: Makes of a request what the upstream gets, as another target; None changes nothing.
-        activity: Told when it is used; None if nobody wants to know.
-        error_route: Where the page for an upstream that gives no response comes from; None for
-            labgate's own (``responses``).
+        adapt: Changes the request for the upstream, for example its target; None changes nothing.
+        activity: Records each use; None records nothing.
+        error_route: Serves the error page when the upstream gives no response; None for labgate's
+            own page (``responses``).
     """
 
     pool: Pool

@@ -33,8 +33,8 @@ class Services:
         decision_cache: Remembers decisions and serialised fields.
         compressor: Compresses responses.
         open_requests: Counts the requests without a complete response.
-        process_id: The beginning of the request ids that this process makes; no other's.
-        numbers: Their ends.
+        process_id: Begins the request ids of this process, and of no other process.
+        numbers: End the request ids.
     """
 
     router: Routing

@@ -14,11 +14,11 @@ from proxy.rules.embedding import embedded
 from proxy.rules.head import Field, RequestHead
 
 PIECE_BYTES = 256 * 1024
-"""What is given to the client's connection at once."""
+"""Passed to the client's connection at once."""
 
 
 class StoredResponseOwner(Protocol):
-    """Who is told about it."""
+    """Receives the status and the result of a stored response."""
 
     def on_status(self, status: int) -> None:
         """Its head is about to be sent."""
@@ -28,13 +28,13 @@ class StoredResponseOwner(Protocol):
 
 
 class StoredResponse:
-    """One response. What is not sent yet is the cache's memory, and no copy.
+    """One response. The content is sent from the cache's memory, without a copy.
 
     Args:
         responder: The client's side.
         answer: What is sent.
         extra: Fields added to it.
-        owner: Is told about it.
+        owner: Receives the status and the result.
     """
 
     def __init__(
@@ -88,9 +88,9 @@ def find_stored(
     responder: Responder,
     owner: StoredResponseOwner,
 ) -> StoredResponse | None:
-    """The response to a request that Jupyter need not be asked about; None if there is none."""
+    """The response from the cache; None if the request must go to Jupyter."""
     if route.cache is None or allowed.attempt is not None:
-        # A password or token is for Jupyter to judge.
+        # Jupyter has to check this password or token.
         return None
     found = route.cache.find(request)
     if found is None:

@@ -1,6 +1,6 @@
 """Raw bytes both ways after a 101: frames pass unparsed (the inspector reads a copy).
 
-Only where a frame ends is followed, for the pings of ``tunnel_keepalive``.
+labgate only follows where frames end, for the pings of ``tunnel_keepalive``.
 
 Close codes, pings, fragmentation and extensions pass unchanged, and so do FIN and RST, both
 ways. There is no idle timeout, because Jupyter's sockets for events and collaboration are
@@ -28,7 +28,7 @@ class OpenTunnel(asyncio.Protocol):
         keepalive: Pings the client where nothing passes; None for no pings.
 
     Args:
-        upstream: Jupyter's side; it is this object's from here on.
+        upstream: Jupyter's side; this object owns it from now on.
         client: The client's side.
         closed: Called once, when both sides are done.
     """
@@ -53,7 +53,7 @@ class OpenTunnel(asyncio.Protocol):
         closed: Callable[[OpenTunnel], None],
     ) -> None:
         self._upstream = upstream
-        # TLS has no way to end one direction alone (RFC 8446 section 6.1 has, OpenSSL's users not).
+        # TLS allows a half-close (RFC 8446 section 6.1), but Python's TLS transport does not.
         self._half_closes = upstream.can_write_eof()
         self._client = client
         self._closed: Callable[[OpenTunnel], None] | None = closed
@@ -109,10 +109,10 @@ class OpenTunnel(asyncio.Protocol):
         if exc is None:
             self._client.finish()
         else:
-            # A failed write ends a transport at once, with Jupyter's last words still unread.
+            # A failed write closes the transport at once, even if data from Jupyter is unread.
             if rest := unread(self._upstream):
                 self.data_received(rest)
-            # In the next turn, when the transport has written what it was given in this one.
+            # In the next turn, after the transport has written the data passed to it in this one.
             asyncio.get_running_loop().call_soon(self._client.abort)
         self._settle()
 
@@ -132,7 +132,7 @@ class OpenTunnel(asyncio.Protocol):
             else:
                 keepalive.up.walk(data)
         self.bytes_up += len(data)
-        # uvloop would raise for one that is closed.
+        # uvloop raises on a write to a closed transport.
         if data and not self._upstream.is_closing():
             self._upstream.write(data)
 
@@ -177,13 +177,13 @@ class OpenTunnel(asyncio.Protocol):
 
 
 class WatchedTunnel(OpenTunnel):
-    """A tunnel that tells when something passes.
+    """A tunnel that records when data passes.
 
     Args:
         upstream: As for ``OpenTunnel``.
         client: The same.
         closed: The same.
-        activity: Is told.
+        activity: Records it.
     """
 
     __slots__ = ("_activity",)

@@ -1,8 +1,8 @@
-"""Keeps a silent WebSocket open: what stands between forgets a connection without bytes.
+"""Pings the clients of silent WebSockets, so that no network in between drops the connection.
 
-Mobile networks and load balancers do so after a minute or so, and neither side is told. A ping of
-labgate's own to the client, between two frames, and its pong are bytes (RFC 6455 section 5.5.2).
-Jupyter gets nothing of it. Tested by tests/proxying/test_tunnel_keepalive.py.
+Mobile networks and load balancers drop a connection after a minute or so without data, and tell
+neither side. labgate sends the client a ping between two frames (RFC 6455 section 5.5.2) and
+removes its pong, so that Jupyter sees neither. Tested by tests/proxying/test_tunnel_keepalive.py.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from time import monotonic
 from proxy.proxying.frame_walker import PAYLOAD_BYTES, FrameWalker, ping
 
 MAX_UNANSWERED = 4
-"""Pings whose pongs are still left out; a pong that comes later than that goes to Jupyter, which
-ignores it (section 5.5.3)."""
+"""Pings whose pongs labgate still removes. A later pong goes to Jupyter, which ignores it (section
+5.5.3)."""
 
 
 class TunnelKeepalive:
@@ -23,7 +23,7 @@ class TunnelKeepalive:
     Attributes:
         down: Follows what Jupyter sends.
         up: Follows what the client sends.
-        waiting: Whether a pong may come, so that ``without_pongs`` must have what comes.
+        waiting: Whether a pong may arrive; then pass the client's bytes to ``without_pongs``.
         unanswered: The payloads of the pings without a pong, the oldest first.
     """
 

@@ -31,7 +31,7 @@ class ServedRoutes:
 
     Args:
         settings: The configuration.
-        on_dispatch: Told what takes the requests of clients, when that is something else.
+        on_dispatch: Called with the new dispatcher when it changes.
     """
 
     def __init__(self, settings: Settings, on_dispatch: Callable[[Dispatch], None]) -> None:

@@ -122,7 +122,8 @@ class Handover:
         """Start labgate again as it was started, but to take over; returns the successor's id.
 
         Raises:
-            StartError: It did not; this labgate goes on. Or another process takes over already.
+            StartError: The takeover failed, and this labgate keeps serving; or another process is
+                taking over already.
         """
         self._check_is_idle()
         if self._starting:
@@ -155,7 +156,7 @@ class Handover:
         try:
             process = await run_in_daemon_thread("successor", start)
         except OSError as error:
-            raise StartError(f"{error}; this labgate goes on.") from None
+            raise StartError(f"{error}; this labgate keeps serving.") from None
         ended = spawn(process.wait(), "successor")
         serving = spawn(self._serving.wait(), "successor serves")
         limit = self._connect_seconds + self._serving_seconds
@@ -181,7 +182,8 @@ class Handover:
                 channel, _ = await asyncio.get_running_loop().sock_accept(listening)
             await self._talk(channel)
         except (OSError, ValueError, LookupError, TypeError, TimeoutError) as error:
-            log.warning("nobody takes over: %s; this labgate goes on", error or "it took too long")
+            reason = error or "it took too long"
+            log.warning("takeover failed: %s; this labgate keeps serving", reason)
         finally:
             remove_private(listening)
             if channel is not None:

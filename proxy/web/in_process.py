@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 START_DELAY_SECONDS = 1.0
-"""Loading aiohttp would slow down whoever waits for the ports to open, by milliseconds."""
+"""Loading aiohttp earlier would delay the opening of the ports by milliseconds."""
 SHUTDOWN_SECONDS = 0.5
 ADDED_FIELDS, ADDED_BYTES = 16, 1024
 """Room for the fields that labgate adds to a request, such as X-Real-IP and Via."""
@@ -62,14 +62,14 @@ class InProcessUpstream:
         await run_in_daemon_thread("aiohttp", lambda: import_module("aiohttp.web"))
         from aiohttp import web  # noqa: PLC0415  see above
 
-        # Whoever forwards to it writes the access log, and drains.
+        # The forwarding side writes the access log, and drains.
         runner = web.AppRunner(
             self._make_app(),
             access_log=None,
             handle_signals=False,
             shutdown_timeout=SHUTDOWN_SECONDS,
             auto_decompress=False,
-            # Whatever labgate's own parser lets through is let through here.
+            # No stricter than labgate's own parser.
             max_line_size=self._limits.request_line + ADDED_BYTES,
             max_field_size=self._limits.head + ADDED_BYTES,
             max_headers=self._limits.fields + ADDED_FIELDS,
@@ -96,7 +96,7 @@ class InProcessUpstream:
                 left for a socketpair.
         """
         if not self._stopped and self._runner is None:
-            # Others may be waiting for the same start when this one is cancelled.
+            # Cancelling this wait must not cancel the start, for which others may wait.
             await asyncio.wait({self._begin()})
         server = self._runner.server if self._runner is not None else None
         if server is None:

@@ -167,7 +167,7 @@ def test_a_successor_that_cannot_start_changes_nothing(behind: str, tmp_path: Pa
         assert "/none" in failing.log
         assert first.ask("GET", "/").body == b"here"
         assert echoes(opened)
-        assert "this labgate goes on" in first.log
+        assert "this labgate keeps serving" in first.log
         status = json.loads(labgate_says(first, "status", "--json"))
         assert status["pid"] == first.pid
         another = Labgate(tmp_path, "up", "--launch", "none", environment=first.environment)

@@ -154,12 +154,12 @@ def resuming(labgate: Labgate, pids: set[int]) -> tuple[int, dict[int, bool]]:
 
     began, _, session = visit(None)
     found: dict[int, bool] = {}
-    for _ in range(MOST_DIALS):
+    for _ in range(MAX_DIALS):
         pid, resumed, _ = visit(session)
         found[pid] = resumed
         if found.keys() == pids:
             return began, found
-    pytest.fail(f"{MOST_DIALS} connections reached only {set(found)} of {pids}")
+    pytest.fail(f"{MAX_DIALS} connections reached only {set(found)} of {pids}")
 
 
 def echoes(opened: ClientConnection) -> bool:

@@ -62,7 +62,7 @@ class ContentReceiver:
             self._refuse()
 
     def refuse_unless_received(self) -> None:
-        """What the client sent is not well-formed, where aiohttp has not received all of it."""
+        """Fail the body as malformed unless aiohttp has received all of it."""
         if not self._content.is_eof():
             self._refuse()
 

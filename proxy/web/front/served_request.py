@@ -192,10 +192,10 @@ class ServedRequest:
         self._end(persistent=False)
 
     def look_for_faults(self) -> None:
-        """Notice what can follow a request whose content is not complete: an error, and no other.
+        """Find the parse error that aiohttp queues behind malformed content.
 
-        aiohttp keeps the error of malformed chunks behind the request that has them, which would
-        wait for its content until the client leaves.
+        The request would otherwise wait for its content until the client leaves. Nothing else can
+        be in the queue while content is outstanding.
         """
         if self.receiver is not None and self._connection._messages:
             self.receiver.refuse_unless_received()
