@@ -1,4 +1,4 @@
-"""What one process counts and measures, read from its parts.
+"""Reads the counts and measurements of one process from its parts.
 
 Tested by tests/web/test_metrics.py and tests/e2e/test_status.py.
 """
@@ -29,7 +29,7 @@ class MeasuredRoute(Protocol):
 
     @property
     def router(self) -> Router:
-        """Has the cache."""
+        """Its router, which has the cache."""
 
     @property
     def pool(self) -> Pool:
@@ -37,7 +37,7 @@ class MeasuredRoute(Protocol):
 
     @property
     def open_requests(self) -> OpenRequests:
-        """Those that came to it."""
+        """Its requests in progress."""
 
     @property
     def traffic(self) -> Traffic | None:
@@ -68,16 +68,16 @@ class Measures:
             self._lag.start()
 
     def stop(self) -> None:
-        """Measure it no more."""
+        """Stop measuring the event loop."""
         self._lag.stop()
 
     def ended(self, route: MeasuredRoute) -> None:
-        """Keep what a route has counted that there will not be any more."""
+        """Keep the counts of a route that ends."""
         self._ended.add_all(_counts_of(route))
         self._ended.routes.pop(route.name, None)
 
     def now(self, connections: int) -> Now:
-        """What goes up and down.
+        """The gauges.
 
         Args:
             connections: Open ones of clients.
@@ -107,7 +107,7 @@ class Measures:
         )
 
     def counts(self) -> Counts:
-        """What only grows; nothing where there are no metrics."""
+        """The counters; empty without metrics."""
         counts = sum_of([self._ended, *map(_counts_of, self._routes())])
         counts.lockouts = self._lockout.caused
         return counts

@@ -29,10 +29,10 @@ class RequestBody(Protocol):
     length: int | None
 
     def arrived(self) -> bytes | None:
-        """All of the content, once, when it is here already (b"" for none), else None."""
+        """All of the content if it has already arrived (b"" for none), else None; call it once."""
 
     def take(self) -> bytes | None:
-        """What has arrived since the last call; None when that is nothing, b"" at the end.
+        """The content that arrived since the last call: None if none did, b"" at the end.
 
         Raises:
             ConnectionError: The client went away in the middle.
@@ -44,7 +44,7 @@ class RequestBody(Protocol):
 
 
 class TunnelEnd(Protocol):
-    """What receives the client's bytes after an upgrade."""
+    """Receives the client's bytes after an upgrade."""
 
     def feed_data(self, data: bytes) -> None:
         """Receive bytes from the client."""
@@ -95,7 +95,7 @@ class Responder(Protocol):
         """Call ``callback`` each time congestion ends."""
 
     def send_interim(self, status: int, reason: bytes, fields: list[Field]) -> None:
-        """Send a 1xx response other than 101; the client may be too old to get it."""
+        """Send a 1xx response other than 101; HTTP/1.0 clients are sent none."""
 
     def send_head(
         self,
@@ -111,7 +111,7 @@ class Responder(Protocol):
 
         Args:
             status: 200 or more.
-            reason: The reason phrase; a front may have no place for it.
+            reason: The reason phrase; HTTP/2 has none.
             fields: Without those that frame the content, except Content-Length.
             sized: Whether Content-Length is among them.
             dated: Whether Date is among them.
@@ -140,7 +140,7 @@ class Responder(Protocol):
         """Break the response off, so that the client sees a truncation and not an end."""
 
     def fail(self, error: Exception, response: Response) -> None:
-        """Log a fault of labgate's; send ``response``, or break off what was begun."""
+        """Log a fault of labgate's; send ``response``, or break off a response that has begun."""
 
 
 def send_response(responder: Responder, response: Response) -> None:
@@ -178,7 +178,7 @@ class Receiver(Protocol):
 
     @property
     def for_page(self) -> bool:
-        """Whether a person waits for a page."""
+        """Whether the response is a page that a person waits for."""
 
     def on_interim(self, head: ResponseHead) -> None:
         """A 1xx other than 101."""
@@ -193,7 +193,7 @@ class Receiver(Protocol):
         """A 101 that was requested, and the bytes that came with it."""
 
     def on_pause(self) -> None:
-        """Write what the calls since the last pause have queued."""
+        """Write the data queued since the last pause."""
 
     def on_end(self) -> None:
         """The response is complete."""

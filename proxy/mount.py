@@ -30,8 +30,8 @@ class Mount:
     The application's server must be started with ``**server_options()``.
 
     Args:
-        settings: As for ``labgate serve``; ``[listen]``, ``[tls]`` and ``[acme]`` are the host's
-            affair.
+        settings: As for ``labgate serve``; the host decides about ``[listen]``, ``[tls]`` and
+            ``[acme]``.
         access_log: Whether to log every request.
 
     Raises:
@@ -44,7 +44,7 @@ class Mount:
             message = "upstream.url: name the Jupyter to forward to, as http://127.0.0.1:8888"
             raise UsageError(message)
         if settings.inspector.observe:
-            # The addresses are the host's: nobody here knows whether strangers reach them.
+            # The host owns the addresses: labgate cannot know whether strangers reach them.
             message = (
                 "inspector.observe: an application that labgate is mounted in may be open to "
                 "strangers, and nothing would be refused; observe with labgate serve on loopback"
@@ -60,7 +60,7 @@ class Mount:
         self._front = ProxyHandler(self._application.dispatch, limits)
 
     def setup(self, app: web.Application) -> None:
-        """Route to Jupyter what no route takes that ``app`` has by now.
+        """Route to Jupyter every request that matches no route of ``app`` so far.
 
         labgate starts and stops with the application.
         """

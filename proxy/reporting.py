@@ -1,4 +1,4 @@
-"""What an application reports: its access log, ``--show-headers`` and the inspector's capture.
+"""Writes the reports of an application: access log, ``--show-headers``, the inspector's capture.
 
 Tested by tests/test_app.py and tests/e2e/test_reload.py.
 """
@@ -44,7 +44,7 @@ class Reporting:
             self._access_log.attach(log)
 
     def observe(self, services: Services, traffic: Traffic | None) -> None:
-        """Write of the requests of these handlers, too.
+        """Report the requests of these handlers, too.
 
         Args:
             services: Gets the observers.
@@ -54,7 +54,7 @@ class Reporting:
         self._equip(services, traffic)
 
     def forget(self, services: Services) -> None:
-        """There are no more requests of these handlers."""
+        """Stop reporting the requests of these handlers, which have ended."""
         self._observed = [one for one in self._observed if one[0] is not services]
 
     def prepare(self, settings: Settings, *, access_log: bool) -> Callable[[], None]:

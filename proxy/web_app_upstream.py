@@ -1,4 +1,4 @@
-"""The paths that labgate answers itself: their application, and the connections to it.
+"""Labgate's own web application as an upstream in this process, and the connections to it.
 
 Tested by tests/test_app.py and tests/web/test_app.py.
 """
@@ -28,7 +28,7 @@ class WebAppUpstream:
     Args:
         settings: The configuration.
         limits: Of the application.
-        upstream_answers: Whether Jupyter does.
+        upstream_answers: Asks whether Jupyter answers.
         access_control: The one in force; None if there is none.
     """
 
@@ -45,7 +45,7 @@ class WebAppUpstream:
         self.pool = build_web_app_pool(self._in_process)
 
     def start_soon(self) -> None:
-        """Start when nobody waits for the ports to open any more."""
+        """Start in the background, some time after the ports have opened."""
         self._in_process.start_soon()
 
     def change(self, settings: Settings) -> None:

@@ -132,7 +132,7 @@ async def _start_admin_later(
     instance: Callable[[], Instance],
     listening: socket.socket | None,
 ) -> AdminServer:
-    """Serve the admin socket when nobody waits for the ports to open any more."""
+    """Serve the admin socket, some time after the ports have opened."""
     await asyncio.sleep(ADMIN_DELAY_SECONDS)
     await run_in_daemon_thread("aiohttp", lambda: import_module("aiohttp.web"))
     from proxy.cli.administration import start_admin  # noqa: PLC0415  see above

@@ -115,7 +115,7 @@ class SizedBody:
         return content
 
     def take(self) -> bytes | None:
-        """What has arrived since the last call; None when that is nothing, b"" at the end.
+        """The content that arrived since the last call: None if none did, b"" at the end.
 
         After None labgate waits for the client.
 

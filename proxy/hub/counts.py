@@ -15,7 +15,7 @@ from proxy.rules.hub_requests import HUB_HEALTH_PATH
 
 @dataclass(slots=True)
 class HubCounts:
-    """What only grows.
+    """Counters: they only grow.
 
     Attributes:
         web: Requests that are no WebSockets.
@@ -43,7 +43,7 @@ class HubCounts:
 
 @dataclass(frozen=True, slots=True)
 class HubNow:
-    """What goes up and down.
+    """Gauges: they go up and down.
 
     Attributes:
         connections: Open connections of clients.
@@ -67,8 +67,8 @@ class Measured:
     """Both, of one process or of several.
 
     Attributes:
-        counts: What only grows.
-        now: What goes up and down.
+        counts: The counters.
+        now: The gauges.
     """
 
     counts: HubCounts = field(default_factory=HubCounts)

@@ -34,13 +34,13 @@ A process:
 
 - ``process``             launches, watches and stops it
 - ``process_command``     the command, its environment, the file with the login
-- ``process_log``         its last lines, and new ones for whoever follows
+- ``process_log``         its last lines, and new ones for followers
 - ``exec_wrapper``        ties the process to labgate, then executes Jupyter
 - ``process_tree``        finds and kills the descendants of a process
 
 Afterwards:
 
-- ``served_jupyter``      what is known of it, for those who ask labgate
+- ``served_jupyter``      the state of Jupyter, as labgate knows it
 - ``readiness``           waits until Jupyter answers
 - ``supervision``         restarts Jupyter when it exits
 - ``engine_events``       the engine's events about one container

@@ -1,4 +1,4 @@
-"""Says when the container is paused: Jupyter then takes requests and answers none.
+"""Logs when the container is paused: Jupyter then accepts requests and answers none.
 
 Tested by tests/jupyter/test_container_exits.py and tests/jupyter/test_pauses.py.
 """

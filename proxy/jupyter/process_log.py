@@ -1,4 +1,4 @@
-"""The last lines that a local Jupyter wrote, and new ones for whoever follows."""
+"""The last lines that a local Jupyter wrote, and new ones for those who follow the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log = logging.getLogger("labgate.jupyter")
 
 MAX_LOG_LINES = 1000
 MAX_WAITING_LINES = 10_000
-"""Whoever follows and does not read loses the oldest ones."""
+"""A follower that does not read loses the oldest ones."""
 
 
 class ProcessLog:

@@ -17,7 +17,7 @@ UNKNOWN_LOGIN = Login("unknown")
 
 @dataclass(slots=True)
 class ServedJupyter:
-    """What labgate knows of the Jupyter behind it.
+    """The state of the Jupyter behind labgate.
 
     Attributes:
         phase: ``running`` means that it answered and has not exited since.
@@ -26,7 +26,7 @@ class ServedJupyter:
         restarts: How often it had to be started again.
         description: ``container jupyter (image …), adopted``; empty if it was not launched here.
         login: Who can log in.
-        launcher: It can tell Jupyter's log; None if it was not launched here.
+        launcher: Reads Jupyter's log; None if it was not launched here.
     """
 
     phase: JupyterPhase = "starting"
@@ -43,5 +43,5 @@ class ServedJupyter:
         self.phase, self.reason, self.since = phase, reason, datetime.now(UTC)
 
     def launched(self, launched: Launched) -> None:
-        """Keep what a start told."""
+        """Store the results of a start."""
         self.description, self.login = launched.description, launched.login

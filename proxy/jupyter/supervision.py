@@ -54,7 +54,7 @@ class Supervision:
         launcher: The launcher, after its ``launch``.
         interactive: Whether Jupyter's Shut Down ends labgate as well.
         on_relaunch: Called after every further start; Jupyter may have another address then.
-        jupyter: Told of every change.
+        jupyter: Records every change.
         may_restart: Clear while another labgate looks after Jupyter.
         restart_delays_seconds: The delay before each restart; the last one is repeated.
     """

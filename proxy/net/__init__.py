@@ -1,4 +1,4 @@
-"""Sockets: what stands below HTTP.
+"""Sockets: the layer below HTTP.
 
 In the order a connection meets them:
 
@@ -12,7 +12,7 @@ In the order a connection meets them:
 - ``upstream_address``    where Jupyter is
 - ``upstream_tls``        TLS to it: trusted CAs and labgate's client certificate
 - ``send_buffer``         limits the unsent bytes that the kernel buffers
-- ``upstream_watch``      a connection that carries nothing and ends when Jupyter does
+- ``upstream_watch``      an idle connection that ends when Jupyter does
 - ``keepalive``           TCP keep-alive: detects a peer that vanished
 - ``reset``               closes with a reset, so that the other end sees a truncation
 """

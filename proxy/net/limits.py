@@ -28,7 +28,7 @@ class Limits:
         head_seconds: From the first byte (or the handshake) to the end of the head.
         keep_alive_seconds: Idle between two requests.
         content_grace_seconds: A request's content may keep us waiting this long; every
-            ``content_pace`` bytes that come win back a second of it.
+            ``content_pace`` bytes that arrive add a second to that.
         content_pace: The slowest pace of a request's content, bytes a second.
     """
 
@@ -87,7 +87,7 @@ class ConcurrencyLimit:
     def change(
         self, maximum: int, maximum_per_address: int, shared_addresses: Networks = NO_NETWORKS
     ) -> None:
-        """Limit what begins from now on by other numbers; what exists stays, and counts."""
+        """Use other maximums from now on; existing slots remain, and count."""
         self._maximum = maximum
         self._maximum_per_address = maximum_per_address
         self.shared_addresses = shared_addresses
@@ -98,7 +98,7 @@ class ConcurrencyLimit:
         return self._count >= self._maximum
 
     def acquire(self, client: str) -> Slot | None:
-        """Count one more; None when that is one too many, and nothing is counted."""
+        """Acquire a slot; None if the limit is reached."""
         address = limit_key(client)
         count = self._by_address.get(address, 0)
         if self._count >= self._maximum or (
@@ -110,7 +110,7 @@ class ConcurrencyLimit:
         return Slot(self, address)
 
     def release(self, address: str) -> None:
-        """Count one less; only ``Slot`` calls it, and only once."""
+        """Release a slot; called only by ``Slot``, and once."""
         self._count -= 1
         count = self._by_address[address] - 1
         if count:
@@ -120,7 +120,7 @@ class ConcurrencyLimit:
 
 
 class Slot:
-    """Is counted until ``release``."""
+    """Occupies the limit until ``release``."""
 
     __slots__ = ("_address", "_limit")
 
@@ -129,7 +129,7 @@ class Slot:
         self._address = address
 
     def release(self) -> None:
-        """Count it no more; a second call does nothing."""
+        """Release the slot; a second call does nothing."""
         limit, self._limit = self._limit, None
         if limit is not None:
             limit.release(self._address)

@@ -25,11 +25,11 @@ log = logging.getLogger("labgate")
 
 ACCEPT_RETRY_SECONDS = 1.0
 CROWDED_SECONDS = 0.001
-"""Connections that follow one another faster are accepted several at a time."""
+"""Accept several connections per turn if they arrive in quicker succession than this."""
 MAX_ACCEPTS_PER_TURN = 64
 """Connections accepted before the event loop serves the others again."""
 KEEPS_PATH: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
-"""Another process may listen at the path of a Unix socket that is closed here."""
+"""Keep the path of a closed Unix socket: another process may listen there."""
 
 
 async def listen(
@@ -66,7 +66,7 @@ class Listener:
 
     Args:
         server: Serves the connections.
-        listening: A bound socket; it is this object's from here on.
+        listening: A bound socket; this object owns it from now on.
         context: For TLS; None serves plain HTTP.
         backlog: Connections that the kernel keeps waiting.
     """
@@ -93,7 +93,7 @@ class Listener:
         self._loop.add_reader(listening, self._accept)
 
     def stop_accepting(self) -> None:
-        """Accept nothing new; what is pending goes on."""
+        """Accept nothing new; pending connections continue."""
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -114,7 +114,7 @@ class Listener:
 
     def _accept(self) -> None:
         now = self._loop.time()
-        # An accept that finds nothing costs as much as another, so only in a crowd more are tried.
+        # An accept without a connection costs as much as one with it: try several only in a crowd.
         crowded = now - self._accepted_at < CROWDED_SECONDS
         self._accepts = min(2 * self._accepts, MAX_ACCEPTS_PER_TURN) if crowded else 1
         self._accepted_at = now

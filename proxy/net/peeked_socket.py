@@ -20,7 +20,7 @@ class PeekedSocket:
     """Waits for bytes and looks at them, but leaves them in the socket.
 
     Args:
-        channel: Does not block; it is this object's from here on.
+        channel: Non-blocking; this object owns it from now on.
     """
 
     __slots__ = ("_callback", "_channel", "_loop", "_wake_bytes")
@@ -63,7 +63,7 @@ class PeekedSocket:
             self._set_wake_bytes(1)
 
     def _set_wake_bytes(self, size: int) -> bool:
-        """Have the socket readable from ``size`` bytes on; False if the kernel cannot do that."""
+        """Make the socket readable only from ``size`` bytes on; False if the kernel cannot."""
         try:
             self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
         except OSError:

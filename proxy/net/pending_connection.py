@@ -26,7 +26,7 @@ MAX_LOGGED_OCTETS = 40
 
 
 class FrontServer(Protocol):
-    """Serves what a pending connection becomes; ``Http1Server`` is one."""
+    """Serves a connection once it is no longer pending; ``Http1Server`` is one."""
 
     @property
     def limits(self) -> Limits: ...
@@ -41,7 +41,7 @@ class FrontServer(Protocol):
         ...
 
     def connection(self, client: str, slot: Slot, client_known: bool, /) -> asyncio.Protocol:
-        """A connection of ``client``; the slot is the connection's from here on."""
+        """A connection of ``client``, which owns the slot from now on."""
         ...
 
     def misdirected_connection(
@@ -59,12 +59,12 @@ NewConnection = Callable[[str, Slot, bool], asyncio.Protocol]
 
 
 class PendingConnection(PeekedSocket):
-    """One of them, from ``start`` until it is served or closed.
+    """A connection from ``start`` until it is served or closed.
 
     Args:
-        server: Serves what it becomes.
+        server: Serves the connection afterwards.
         pending: The listener's set, which contains it as long as it is pending.
-        channel: Does not block; it is this object's from here on.
+        channel: Non-blocking; this object owns it from now on.
         peer: The address of the other end.
         slot: Counts the connection.
         context: For TLS; None for plain HTTP.
@@ -199,7 +199,7 @@ class PendingConnection(PeekedSocket):
         if arrived[0] != HANDSHAKE:
             self._stop_waiting()
             if arrived[:1].isupper():
-                # A method begins like this; nothing more of it is read.
+                # An HTTP method begins with an upper-case letter; read no more of it.
                 self._hand_over(self._server.misdirected_connection, None)
             else:
                 self._reset()
@@ -213,7 +213,7 @@ class PendingConnection(PeekedSocket):
         elif wanted and not woken_early and self._set_wake_bytes(wanted):
             self._wait(self._read_hello)
         else:
-            # Complete, or this kernel cannot wait for a number of bytes: then TLS waits.
+            # Complete; or the kernel cannot wait for a number of bytes, and TLS has to wait.
             self._stop_waiting()
             self._hand_over(self._server.connection, self._context)
 
@@ -252,7 +252,7 @@ class PendingConnection(PeekedSocket):
             self._slot.release()
         if not self._handed_over:
             self._channel.close()
-        # A failed handshake (an OSError) is the client's affair: no log line.
+        # A failed handshake (an OSError) is the client's fault: no log line.
         if error is not None and not isinstance(error, OSError):
             log.error("cannot serve %s", self._client, exc_info=error)
 

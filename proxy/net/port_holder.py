@@ -13,7 +13,7 @@ _ANSWER = b"\r\n\r\nserving\n"
 
 
 def reachable(address: str) -> str:
-    """Where a program of this machine reaches what listens on ``address``: all are one of them."""
+    """The address to connect to for a listener on ``address``, which may mean all addresses."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
 
 

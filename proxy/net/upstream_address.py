@@ -74,7 +74,7 @@ class UpstreamAddress:
 
 
 DEFAULT_UPSTREAM = UpstreamAddress("127.0.0.1", 8888)
-"""Where Jupyter listens unless it is told otherwise."""
+"""The address where Jupyter listens by default."""
 
 
 def upstream_from_json(fields: Mapping[str, Any]) -> UpstreamAddress:

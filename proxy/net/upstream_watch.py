@@ -1,4 +1,4 @@
-"""A connection that carries nothing and ends when Jupyter does, or may have ended.
+"""An idle connection that ends when Jupyter does, or may have ended.
 
 Tested by tests/proxying/test_pool.py.
 """
@@ -39,14 +39,14 @@ class UpstreamWatch(asyncio.Protocol):
             on_lost()
 
     def end(self) -> None:
-        """Jupyter is elsewhere now, or another connection to it was lost."""
+        """End it because Jupyter has moved, or because another connection to it was lost."""
         on_lost = self._on_lost
         self.close()
         if on_lost is not None:
             on_lost()
 
     def close(self) -> None:
-        """Nobody wants to know any more."""
+        """Close it without calling ``on_lost``."""
         self._on_lost = None
         if self._transport is not None:
             self._transport.abort()

@@ -19,7 +19,7 @@ BUCKETS_SECONDS = (
 
 @dataclass(slots=True)
 class Histogram:
-    """How often something took how long.
+    """A histogram of durations.
 
     Attributes:
         counts: For each of ``BUCKETS_SECONDS`` how many took at most so long, and more than the
@@ -60,7 +60,7 @@ class Histogram:
 
 @dataclass(slots=True)
 class RouteCounts:
-    """What only grows, of one route; the attributes are those of ``Counts``."""
+    """The counters of one route; the attributes are those of ``Counts``."""
 
     requests: dict[str, int] = field(default_factory=dict)
     bytes_up: int = 0
@@ -76,7 +76,7 @@ class RouteCounts:
 
 @dataclass(slots=True)
 class Counts:
-    """What only grows.
+    """Counters: they only grow.
 
     Attributes:
         requests: Finished requests, by outcome and class of status: ``forwarded 2xx``.
@@ -135,7 +135,7 @@ class Counts:
 
 @dataclass(slots=True)
 class RouteNow:
-    """What goes up and down, of one route; the attributes are those of ``Now``."""
+    """The gauges of one route; the attributes are those of ``Now``."""
 
     websockets: int = 0
     requests: int = 0
@@ -152,7 +152,7 @@ class RouteNow:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What goes up and down.
+    """Gauges: they go up and down.
 
     Attributes:
         connections: Open connections of clients.
@@ -196,7 +196,7 @@ def sum_of(counted: Iterable[Counts]) -> Counts:
 
 
 def all_of(processes: Iterable[Now]) -> Now:
-    """The same of what goes up and down: the sum, but the worst of the delays.
+    """The gauges over processes: the sums, but the maximum of the delays.
 
     Each worker knows of every lockout.
     """

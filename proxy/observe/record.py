@@ -53,12 +53,12 @@ class Record:
         seconds: From the complete request head to the end of the response.
         warning: It was refused or failed; its line in the log is a warning.
         detail: Why it was refused: the field and value at fault; secrets redacted.
-        recording: What the inspector captures of it; ``finish`` is called when everything is known.
+        recording: The inspector's capture; its ``finish`` is called when the record is complete.
         fields_up: The fields that went up, but for the request's id, which is the last. This and
             the following are known if the request is traced.
-        changes_up: What the rules did to the request's fields, but for adding that id; this and
-            ``fields_up`` are shared by requests with the same fields.
-        changes_down: What the rules did to the response's fields.
+        changes_up: The rules' changes to the request's fields, except adding that id; requests
+            with the same fields share this and ``fields_up``.
+        changes_down: The rules' changes to the response's fields.
         upstream_target: The request's target as it went up; empty if nothing did.
         upstream_response: The response's head as it came down.
         request_id: Names the request in logs, here and in those of other servers.
@@ -105,13 +105,13 @@ Observer = Callable[[Record], None]
 
 @dataclass(frozen=True, slots=True)
 class Observers:
-    """Who is called with the record of a request, and when.
+    """The functions called with the record of a request, by the moment of the call.
 
     Attributes:
         start: When the request's head is complete.
         head: When the head of the final response, or a 101, is about to be sent: ``status`` is
             known. Not called when there is no response.
-        end: When everything is known.
+        end: When the record is complete.
     """
 
     start: tuple[Observer, ...] = ()

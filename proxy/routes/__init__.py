@@ -2,9 +2,9 @@
 
 Each is as if it were alone: it has its own rules, login, connections, cache and counts.
 
-- ``logins``         who gets in where
-- ``probes``         whether their Jupyters answer
+- ``logins``         the access control of each route
+- ``probes``         asks whether their Jupyters answer
 - ``served_route``   one of them, with everything that belongs to it alone
-- ``destinations``   where a captured request belongs that is sent again
+- ``destinations``   the Jupyter to which a captured request is sent again
 - ``served_routes``  all of them: which one a request is for, and how they change
 """

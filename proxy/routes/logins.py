@@ -1,4 +1,4 @@
-"""Who gets in where: the access control of each route.
+"""The access control of each route.
 
 Tested by tests/routes/test_served_routes.py.
 """

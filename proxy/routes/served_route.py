@@ -35,20 +35,20 @@ from proxy.web_app_upstream import WebAppUpstream
 
 
 class ServedRoute:
-    """What one route consists of; also one without a Jupyter, at which only labgate responds.
+    """One route and its parts; without a Jupyter only labgate responds there.
 
     Attributes:
         configuration: In force.
         address: Where Jupyter is; None if that is not known yet.
         pool: The connections to it.
-        router: What holds for requests to it, and for those to labgate's own paths.
+        router: Chooses between Jupyter and labgate's own web application.
         dispatcher: Takes its requests.
         traffic: Counts them; None without metrics.
 
     Args:
         settings: The configuration as a whole.
         route: That of the route.
-        any_answers: Whether a Jupyter of any route does; asked where this one has none.
+        any_answers: Whether a Jupyter of any route answers; used if this route has none.
     """
 
     def __init__(
@@ -89,15 +89,15 @@ class ServedRoute:
 
     @property
     def open_requests(self) -> OpenRequests:
-        """Those that came to it."""
+        """Its requests in progress."""
         return self.services.open_requests
 
     async def answers(self) -> bool:
-        """Whether its Jupyter does."""
+        """Whether its Jupyter answers."""
         return await route_answers(self.configuration, self.address)
 
     def start(self) -> None:
-        """Begin what goes on in the background."""
+        """Start the background work."""
         self._web_app.start_soon()
         if self._static_cache is not None:
             self._static_cache.start()
@@ -130,7 +130,7 @@ class ServedRoute:
             self.router.use(build_site(settings, route, self.address or UNKNOWN_UPSTREAM))
 
     async def check_upstreams(self) -> None:
-        """End what waits for too long; call it twice a second."""
+        """Fail requests that wait too long for Jupyter; call it twice a second."""
         for route in self.router.routes:
             await route.pool.check_times()
         self._page_deadline.look(monotonic())
@@ -159,7 +159,7 @@ class ServedRoute:
             await self._static_cache.forget_disk()
 
     async def close(self) -> None:
-        """Close every connection to its Jupyter; no client has one to it any more."""
+        """Close every connection to its Jupyter, when no client uses it any more."""
         if self._static_cache is not None:
             self._static_cache.close()
         self.services.compressor.close()

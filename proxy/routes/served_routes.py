@@ -66,7 +66,7 @@ class ServedRoutes:
             reporting.observe(route.services, route.traffic)
 
     def prepare(self, settings: Settings, logins: Logins) -> Callable[[], None]:
-        """Load what another configuration needs; the result puts it into force.
+        """Load the files of another configuration; call the result to put it into force.
 
         Raises:
             StartError: A file that it names cannot be used.
@@ -79,7 +79,7 @@ class ServedRoutes:
         return partial(self._apply, settings, wanted)
 
     def start(self) -> None:
-        """Begin what goes on in the background."""
+        """Start the background work."""
         self._started = True
         for route in self:
             route.start()
@@ -103,7 +103,7 @@ class ServedRoutes:
             recorder.guard.switch_off = partial(self._record_no_more, recorder)
 
     async def check_upstreams(self) -> None:
-        """End what waits for too long; call it twice a second."""
+        """Fail requests that wait too long for a Jupyter; call it twice a second."""
         for route in list(self):
             await route.check_upstreams()
 

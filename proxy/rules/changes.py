@@ -1,4 +1,4 @@
-"""What the rules changed in a head, for ``--show-headers`` and the inspector."""
+"""The rules' changes to a head, for ``--show-headers`` and the inspector."""
 
 from __future__ import annotations
 

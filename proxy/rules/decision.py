@@ -29,7 +29,7 @@ class Respond:
 
 @dataclass(frozen=True, slots=True)
 class Internal:
-    """Send ``head`` to labgate's web application (``proxy.web``) and relay its response."""
+    """Send ``head`` to labgate's web application (``proxy.web``) and forward its response."""
 
     head: RequestHead
 
@@ -61,7 +61,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Send ``head``, in origin-form or asterisk-form, to Jupyter and relay its response.
+    """Send ``head``, in origin-form or asterisk-form, to Jupyter and forward its response.
 
     ``would_refuse`` is the refusal that was not carried out, because labgate only observes: then
     Host, Origin and Referer go up as they came.
@@ -73,7 +73,7 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """Send the WebSocket handshake to Jupyter; after its 101, relay raw bytes both ways.
+    """Send the WebSocket handshake to Jupyter; after its 101, forward raw bytes both ways.
 
     ``would_refuse`` as with ``Forward``.
     """

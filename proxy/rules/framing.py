@@ -1,8 +1,8 @@
 """How the octets behind a head are to be read (RFC 9112 section 6).
 
-The one place where Content-Length and Transfer-Encoding are understood. Whoever reads a request's
-content, forwards it, or lets another request follow it asks for the same ``Framing``. llhttp finds
-the end of a response's content; ``response_faults`` asks here whether it may.
+The one place where Content-Length and Transfer-Encoding are understood. Code that reads a
+request's content, forwards it, or lets another request follow it uses the same ``Framing``. llhttp
+finds the end of a response's content; ``response_faults`` asks here whether it may.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class FramingFault(NamedTuple):
     Attributes:
         status: For a request: 501 for a coding that is not known here, else 400.
         field: The field at fault.
-        sentence: What the client is told.
+        sentence: The explanation for the client.
     """
 
     status: Literal[400, 501]

@@ -1,6 +1,6 @@
 """The heads that pass between clients and a JupyterHub.
 
-Everything passes as it is but the fields of the connection and what is said of the client:
+Everything passes unchanged except the connection's fields and those that describe the client:
 X-Forwarded-* are appended to, because a balancer in front may have begun them, and the Hub decides
 whom it trusts; X-Real-IP and X-Scheme are removed.
 """

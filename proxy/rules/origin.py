@@ -84,7 +84,7 @@ def port_hint(host: bytes, site: Site) -> str:
 
 
 def unnamed_hint(host: bytes) -> str:
-    """What somebody who observes should know of a name that labgate would refuse."""
+    """The hint, in observe mode, for a name that labgate would refuse."""
     name = printable(host)
     return (
         f"labgate lets it in where it is named with --domain {name}, as `labgate serve` takes it; "

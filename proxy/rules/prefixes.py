@@ -1,4 +1,4 @@
-"""The longest prefix of a path, in whole segments, that something is known of.
+"""Finds the longest known prefix of a path, in whole segments.
 
 The time of a look-up depends on the segments of the path, not on how many prefixes there are.
 Tested by tests/rules/test_prefixes.py.
@@ -20,7 +20,7 @@ _LEADING_SLASHES = re.compile(rb"^(?:/|%2[fF])+")
 
 
 class _Node(Generic[V]):
-    """What is known of one prefix, and the segments that may follow it."""
+    """The value of one prefix, and the segments that may follow it."""
 
     __slots__ = ("following", "value")
 
@@ -66,7 +66,7 @@ class PrefixTree(Generic[V]):
             del above.following[segment]
 
     def find(self, path: bytes) -> V | None:
-        """What belongs to the longest prefix of ``path``; None if nothing does."""
+        """The value of the longest prefix of ``path``; None if there is none."""
         node = self._root
         found = node.value
         for segment in segments(path):

@@ -36,7 +36,7 @@ class RouteChoice(Generic[V]):
             self._by_authority.setdefault(authority, PrefixTree()).set(path.encode(), value)
 
     def find(self, head: RequestHead) -> V:
-        """What the request is for."""
+        """The value for the request's name and path."""
         if not head.target.startswith(b"/"):
             normal = origin_form(head)
             if isinstance(normal, Refuse):

@@ -139,7 +139,7 @@ def acquire(claim: Claim, shared: Mapping[str, int] = MappingProxyType({})) -> H
 
 
 def owner_of(claim: Claim) -> Owner | None:
-    """Who holds a claim; None if nobody does, or if that cannot be told. Nothing is changed."""
+    """The process that holds a claim; None if there is none or it is unknown. Changes nothing."""
     if isinstance(claim.place, str):
         return _owner_of_socket(claim.place)
     with suppress(OSError), claim.place.open(encoding="utf-8", errors="replace") as file:

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 
 FormatName = Literal["text", "json"]
 Facts: TypeAlias = Mapping[str, "str | int | float | bool"]
-"""What a program may want to select lines by; a log call passes them as ``extra=facts(…)``."""
+"""Keys by which a program can select lines; a log call passes them as ``extra=facts(…)``."""
 
 _FACTS = "labgate_facts"
 

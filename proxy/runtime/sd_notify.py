@@ -1,4 +1,4 @@
-"""Tells the service manager how labgate is: the protocol of ``sd_notify(3)``.
+"""Sends labgate's state to the service manager: the protocol of ``sd_notify(3)``.
 
 A state is one datagram to the socket that NOTIFY_SOCKET names. Without a service manager nothing
 is sent. ``libsystemd`` is not needed: the protocol is documented to be implemented anew.

@@ -1,12 +1,12 @@
-"""labgate as a service that runs for long: what it tells, and what it does when it is told to.
+"""labgate as a long-running service: its status, its commands, and its handover to a successor.
 
 - ``instance``     the labgate of this process: its status, and what can be asked of it
 - ``live_configuration`` the configuration in force, and its reload
 - ``upstream_choice`` what follows from the configuration and the command together
-- ``lifetime`` what one labgate gets from the one before, and gives to the one after
+- ``lifetime`` what one labgate takes over from a predecessor, and hands to a successor
 - ``takeover`` the successor's side of it
 - ``handover`` the predecessor's side of it
-- ``hello`` what both say first, and who may not take over from whom
+- ``hello`` their first messages, and the reasons to refuse a takeover
 - ``detached_process`` the successor that the predecessor starts
 - ``status``       the facts of ``labgate status``; pure
 - ``unit_name``    the systemd unit that this process belongs to

@@ -14,7 +14,7 @@ lines of JSON; both sides ignore keys that they do not know, so either may be th
   that file: people have tried passwords meanwhile
 
 Until ``serving`` nothing is given away: descriptors are shared, and both accept connections. If the
-successor ends before or takes too long, this labgate goes on as it was; a successor that hears no
+successor ends before or takes too long, this labgate keeps serving; a successor that hears no
 ``released`` may go on only if this process has ended. Only ``labgate hub`` has a state: its routes,
 with names such as ``public:8000`` for its sockets. Tested by tests/e2e/test_takeover.py.
 """
@@ -61,11 +61,11 @@ class Handover:
     """What this labgate can hand over, and the successor that has it.
 
     Attributes:
-        claims: What it holds, by ``Claim.place``.
+        claims: Descriptors of its claims, by ``Claim.place``.
         sockets: Listening sockets beside the public ones, by name.
-        obstacle: Why nobody can take over; empty if somebody can.
+        obstacle: Why no takeover is possible; empty if one is.
         ports: The public listening sockets with their names.
-        logins: What is known of failed logins.
+        logins: Failed logins and lockouts.
         freeze: Gives descriptors of the state, which does not change any more; None without one.
         thaw: Called if the successor does not serve after that.
         on_serving: Called when a successor serves: accept nothing more, and renew nothing.
@@ -219,7 +219,7 @@ class Handover:
         try:
             self._send_with_logins(channel, {"released": True})
         except OSError as error:
-            # This process accepts nothing any more, so it can only end.
+            # This process no longer accepts connections, so it can only end.
             self.is_lost = True
             log.error("process %d ended while it took over: %s; this labgate ends", pid, error)
         else:

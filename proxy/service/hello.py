@@ -1,4 +1,4 @@
-"""What both sides of a takeover say first, and why one may not take over from the other.
+"""The first messages of a takeover, and the reasons to refuse it.
 
 Tested by tests/service/test_handover.py.
 """
@@ -21,7 +21,7 @@ _COMMANDS = {"site": "`labgate up` or `labgate serve`", "hub": "`labgate hub`"}
 
 
 def hello(kind: Kind) -> dict[str, Any]:
-    """What this process says of itself."""
+    """The first message of this process."""
     return {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid(), "kind": kind}
 
 
@@ -29,7 +29,7 @@ def refusal(said: Mapping[str, Any], pid: int, kind: Kind) -> str:
     """Why a successor may not take over; empty if it may.
 
     Args:
-        said: What it says of itself.
+        said: Its first message.
         pid: Its process id.
         kind: What is served here.
     """
@@ -38,7 +38,7 @@ def refusal(said: Mapping[str, Any], pid: int, kind: Kind) -> str:
             f"labgate {__version__}, which runs, hands over by protocol {PROTOCOL} only. Stop it, "
             "and start the new one."
         )
-    # A version that does not tell is believed to serve the same.
+    # A version without ``kind`` serves the same kind.
     if (other := said.get("kind", kind)) != kind:
         return another_kind(running=kind, starting=str(other))
     if os.environ.get("NOTIFY_SOCKET") and _group(pid) != _group(os.getpid()):
@@ -50,7 +50,7 @@ def refusal(said: Mapping[str, Any], pid: int, kind: Kind) -> str:
 
 
 def another_kind(running: str, starting: str) -> str:
-    """Why nobody takes over from a labgate that serves something else."""
+    """Why a labgate cannot take over from one that serves something else."""
     return (
         f"The labgate that runs with this state folder is {_COMMANDS.get(running, running)}, from "
         f"which {_COMMANDS.get(starting, starting)} cannot take over. Name another folder with "

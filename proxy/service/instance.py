@@ -1,4 +1,4 @@
-"""The labgate of this process: its status, and what can be asked of it.
+"""The labgate of this process: its status and its commands.
 
 Tested by tests/e2e/test_status.py.
 """
@@ -36,13 +36,13 @@ FOLLOW_AGAIN_SECONDS = 0.5
 
 
 class Instance:
-    """What runs here.
+    """The running labgate, as commands see it.
 
     Args:
         configuration: In force.
         app: What serves.
         since: When it was started.
-        handover: To a successor; None where nobody takes over.
+        handover: To a successor; None if no takeover is possible.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Instance:
             Its process id.
 
         Raises:
-            StartError: It does not serve, and this labgate goes on.
+            StartError: It does not serve, and this labgate keeps serving.
         """
         if self._handover is None:
             raise StartError("Nobody can take over from this labgate.")

@@ -1,4 +1,4 @@
-"""What one labgate gets from the one before, and gives to the one after.
+"""What one labgate takes over from a predecessor, and hands to a successor.
 
 Tested by tests/service/test_handover.py and tests/e2e/test_takeover.py.
 """
@@ -15,7 +15,7 @@ from proxy.service.takeover import Takeover
 
 
 def obstacle_of(launched: Launched) -> str:
-    """Why nobody can take over with this Jupyter; empty if somebody can."""
+    """Why no takeover is possible with this Jupyter; empty if one is."""
     if launched.outlives_labgate:
         return ""
     return (
@@ -32,7 +32,7 @@ class Lifetime:
     Attributes:
         takeover: What a predecessor handed over; None without one.
         handover: What a successor gets.
-        force: Set when nobody wants to wait any longer.
+        force: Ends every wait when it is set.
         jupyter_too: Whether a Jupyter that outlives labgate is stopped as well. Ctrl-C says so;
             SIGTERM, a closed terminal, and a crash of a service leave its kernels running.
     """

@@ -34,7 +34,7 @@ Serving: TypeAlias = "Application | Supervisor"
 
 @dataclass(frozen=True, slots=True)
 class ReloadOutcome:
-    """What came of a reload.
+    """The result of a reload.
 
     Attributes:
         refused: Why the configuration was refused as a whole, a problem a line; empty if it is in
@@ -51,7 +51,7 @@ class ReloadOutcome:
 
     @property
     def sentences(self) -> list[str]:
-        """What to tell people of a configuration that is in force."""
+        """The lines that describe the result to people."""
         first = f"changed {', '.join(self.changed)}" if self.changed else "nothing has changed"
         told = [f"The configuration was reloaded: {first}."]
         if self.restart:
@@ -92,7 +92,7 @@ class LiveConfiguration:
 
         Args:
             app: What serves with it.
-            why: Who wants that, for the log.
+            why: The cause of the reload, for the log.
         """
         async with self._reloading:
             log.info("%s: the configuration is read again.", why)

@@ -18,7 +18,7 @@ from proxy.service.status import Status
 
 STATE_SECONDS = 2.0
 PARTS_OF_THE_WATCHDOG = 3
-"""So often within its time the service manager is told; systemd advises two at least."""
+"""Watchdog messages within its time; systemd advises two at least."""
 STANDARD_ERROR = 2
 
 

@@ -31,14 +31,14 @@ PORTS = ("https", "http", "public", "redirect", "api", "metrics")
 
 
 class Takeover:
-    """What was handed over; all of it is shared with the predecessor until ``complete``.
+    """The resources of a predecessor, shared with it until ``complete``.
 
     Attributes:
         ports: The listening sockets of ports, as ``https:443`` with the configured port.
         sockets: The other ones.
         claims: Descriptors of what the predecessor held, by ``Claim.place``.
-        logins: What the predecessor knew of failed logins when it was last asked; None if it is
-            of a version that does not tell.
+        logins: The predecessor's failed logins and lockouts, as of its last message; None if its
+            version sends none.
         is_complete: Whether everything is this process's.
     """
 

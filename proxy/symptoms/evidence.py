@@ -1,4 +1,4 @@
-"""What passed of one exchange, and what its heads say, read as Jupyter reads them.
+"""The heads of one exchange, read as Jupyter reads them.
 
 Tested by tests/symptoms/test_explain.py and tests/symptoms/test_forbidden.py.
 """
@@ -29,7 +29,7 @@ _PROXY_FIELDS = (b"via", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto",
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What passed of one exchange.
+    """The heads and the result of one exchange.
 
     Attributes:
         site: The site.

@@ -156,7 +156,7 @@ def pair_context(cert: Path, key: Path, passphrase: str = "") -> ssl.SSLContext:
 
 
 def names_of(connection: ssl.SSLObject | None) -> ConnectionNames | None:
-    """What the handshake of a connection was about; None if it was not made by ``Handshakes``."""
+    """The names of a connection's handshake; None if ``Handshakes`` did not make it."""
     return connection.names if isinstance(connection, _Connection) else None
 
 

@@ -36,7 +36,7 @@ def challenge_file(folders: Sequence[Path]) -> Handler:
             return web.Response(body=content, content_type="application/octet-stream")
         status, rule, sentence = NO_CHALLENGE.status, NO_CHALLENGE.rule, NO_CHALLENGE.sentence
         client = request.headers.get(CLIENT_FIELD, "")
-        # The token is quoted: whoever asks may have written anything into it.
+        # Quote the token: a client may have written anything into it.
         message = "refused %d by rule %s: no file for %r from %s"
         log.warning(message, status, rule, token, client, extra=OF_ONE_REQUEST)
         return error_response(request, status, rule, sentence)

@@ -1,4 +1,4 @@
-"""An error as whoever asks can make most of it: a page, JSON or one sentence."""
+"""An error in the form that suits the client: a page, JSON or one sentence."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class ErrorContent(NamedTuple):
 def error_content(
     head: RequestHead, status: int, reason: str, sentence: str, request_id: str
 ) -> ErrorContent:
-    """The content of an error for whoever sent ``head``.
+    """The content of an error for the client that sent ``head``.
 
     Args:
         head: The request.
         status: The answer's status.
-        reason: The rule that refused, or another word for what is the matter.
+        reason: The rule that refused, or another short name of the error.
         sentence: What happened.
         request_id: The request's name in the log.
     """

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Words(NamedTuple):
-    """What a page says beside the sentence that programs get too."""
+    """The texts of a page beside the sentence that programs get, too."""
 
     heading: str
     advice: str
@@ -17,8 +17,8 @@ def error_words(status: int, reason: str) -> Words:
 
     Args:
         status: The answer's status.
-        reason: The rule that refused, or another word for what is the matter; one that is not
-            in the table gets the words of its status.
+        reason: The rule that refused, or another short name of the error; one that is not in the
+            table gets the words of its status.
     """
     return _WORDS.get((status, reason)) or _WORDS.get((status, ""), _NOT_UNDERSTOOD)
 

@@ -24,12 +24,12 @@ _SENTENCES = {
 def error_response(
     request: web.Request, status: int, reason: str, sentence: str, fields: Iterable[Field] = ()
 ) -> web.Response:
-    """An error as whoever asks can make most of it.
+    """An error in the form that suits the client.
 
     Args:
         request: The request.
         status: The answer's status.
-        reason: What is the matter, in a word (``page.error_page``).
+        reason: A short name of the error (``page.error_page``).
         sentence: What happened.
         fields: Further fields of the answer.
     """

@@ -36,7 +36,7 @@ class Readiness:
             if asyncio.get_running_loop().time() - self._answered_at <= self._ready_for:
                 return self._ready
             self._asking = spawn(self._ask_now(), "jupyter: is it ready")
-        # Whoever asked first may go away before the others know.
+        # The first client may leave before the others have their answer.
         return await asyncio.shield(self._asking)
 
     async def _ask_now(self) -> bool:

@@ -48,7 +48,7 @@ class InProcessUpstream:
         return "labgate's web application"
 
     def start_soon(self) -> None:
-        """Start in the background, when nobody waits for the ports to open any more."""
+        """Start in the background, some time after the ports have opened."""
         self._timer = asyncio.get_running_loop().call_later(START_DELAY_SECONDS, self._begin)
 
     def _begin(self) -> asyncio.Task[None]:

@@ -1,4 +1,4 @@
-"""The end of a session that stands for a password of labgate's own."""
+"""Ends a session of labgate's own login."""
 
 from __future__ import annotations
 

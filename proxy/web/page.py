@@ -33,9 +33,9 @@ def error_page(status: int, reason: str, sentence: str, request_id: str) -> Page
 
     Args:
         status: The answer's status.
-        reason: The rule that refused, or another word for what is the matter.
+        reason: The rule that refused, or another short name of the error.
         sentence: What programs get.
-        request_id: What whoever runs this server finds it by in the log.
+        request_id: Identifies the request in the log of this server.
     """
     words = error_words(status, reason)
     return _page(

@@ -13,7 +13,7 @@ certificates and the listening sockets, and serves no requests itself.
 - ``worker``          the worker itself: a new interpreter with an ``Application``
 - ``limits``          divides limits between the workers
 - ``replays``         has a worker send the inspector's requests
-- ``process_report``  what one process tells of itself
+- ``process_report``  the report of one process
 - ``shared_access``   what all workers share about logins
 - ``shared_lockout``  counts failed logins as if there were one process
 - ``shared_logout``   shares revoked sessions

@@ -1,4 +1,4 @@
-"""What one process tells of itself, for ``labgate status`` and the service manager.
+"""The report of one process, for ``labgate status`` and the service manager.
 
 Tested by tests/e2e/test_status.py.
 """
@@ -30,8 +30,8 @@ class ProcessReport:
         requests: Requests without a complete response, WebSockets not counted.
         locked_out: Addresses, each with the seconds that remain.
         problems: The last warnings and errors, oldest first.
-        now: What goes up and down, for the metrics.
-        counts: What only grows, for the metrics.
+        now: Gauges for the metrics.
+        counts: Counters for the metrics.
     """
 
     pid: int

@@ -51,7 +51,7 @@ class Supervisor:
         self.upstream: UpstreamAddress | None = None
         """Jupyter's address; None if it is not known yet."""
         self.jupyter = ServedJupyter()
-        """What is known of the Jupyter that is served."""
+        """Facts about the Jupyter that labgate serves."""
         self.inspector = Inspector(Ring(), self._use_recorder)
         self._captured = CapturedElsewhere(self.inspector.ring)
         self._replays = Replays(self._captured)
@@ -61,7 +61,7 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self._ended = Counts()
-        """What workers had counted that have ended."""
+        """The counts of workers that have ended."""
         self._certificates: CertificateService | None = None
         if settings.listen.tls:
             self._certificates = CertificateService(settings, answers_challenges=False)
@@ -145,7 +145,7 @@ class Supervisor:
         self._broadcast({"upstream": asdict(address)})
 
     async def reports(self) -> list[ProcessReport]:
-        """What each worker tells of itself."""
+        """The report of each worker."""
         return await asyncio.gather(*(worker.report() for worker in self._workers))
 
     async def replay(self, head: RequestHead, content: bytes) -> int:
@@ -153,7 +153,7 @@ class Supervisor:
         return await self._replays.send(self._workers, head, content)
 
     async def measured(self) -> tuple[Counts, Now]:
-        """What only grows, and what goes up and down, of all processes."""
+        """The counters and gauges of all processes."""
         reports = await self.reports()
         own = Now(memory_bytes=resident_bytes(os.getpid()))
         counts = sum_of([self._ended, *(report.counts for report in reports)])
@@ -165,7 +165,7 @@ class Supervisor:
         self._broadcast({"unlock": address})
 
     def login_state(self) -> LoginState:
-        """What is known of failed logins, for a successor."""
+        """Failed logins and lockouts, for a successor."""
         return LoginState(self._access.digest_key.hex(), list(self._access.logins))
 
     def continue_logins(self, state: LoginState) -> None:

@@ -38,7 +38,7 @@ _NOT_FOR_A_WORKER = (
     *("CONFIGPROXY_AUTH_TOKEN", "CONFIGPROXY_API_SSL_KEY_PASSPHRASE"),
     "CONFIGPROXY_SSL_KEY_PASSPHRASE",
 )
-"""What only the supervisor tells the service manager, and the secrets of ``labgate hub``."""
+"""Variables for talking to the service manager, and the secrets of ``labgate hub``."""
 
 REPORT_SECONDS = 2.0
 """A worker that does not answer in this time is busy, or hangs."""
@@ -58,7 +58,7 @@ class WorkerProcess:
         ready: Set when it serves or has exited.
         draining: Set when it accepts no new requests or has exited.
         serves: Whether it is ready and has not exited.
-        counts: What it has counted, as it told last.
+        counts: Its counts, as of its last report.
         failure: Why it could not start; empty if it did not say.
     """
 
@@ -114,7 +114,7 @@ class WorkerProcess:
         self._channel.send(message)
 
     async def report(self) -> ProcessReport:
-        """What it tells of itself; only its memory if it does not answer in time."""
+        """Its report; only its memory if it does not answer in time."""
         told: asyncio.Future[ProcessReport] = asyncio.get_running_loop().create_future()
         self._asked.append(told)
         self.send({"report": True})

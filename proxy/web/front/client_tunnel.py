@@ -19,10 +19,10 @@ class ClientTunnel(UpgradedConnection):
     """The protocol of the transport from the 101 on (``messages.RawConnection``).
 
     Args:
-        server: Has the connection from here on.
-        connection: aiohttp's protocol, which had it.
+        server: Owns the connection from now on.
+        connection: aiohttp's protocol, which owned it.
         client: The client's address.
-        slot: Counts the connection; None where nobody counts.
+        slot: Counts the connection; None if it is not counted.
         half_closed: Whether the client has sent its last byte.
     """
 
@@ -57,7 +57,7 @@ class ClientTunnel(UpgradedConnection):
 
 
 class _EarlyBytes:
-    """Keeps what the client sent right behind its handshake, which aiohttp did not parse."""
+    """Keeps the bytes that followed the handshake, which aiohttp did not parse."""
 
     def __init__(self) -> None:
         self.octets = b""

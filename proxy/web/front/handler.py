@@ -47,7 +47,7 @@ class ProxyHandler:
         self._dispatch = dispatch
         self._limits = limits
         self._requests: set[ServedRequest] = set()
-        # Has the tunnels, which are none of aiohttp's connections any more.
+        # Owns the tunnels, which are no longer connections of aiohttp's.
         self._tunnels = Http1Server(dispatch, limits=limits)
 
     def dispatch_to(self, dispatch: Dispatch) -> None:
@@ -75,7 +75,7 @@ class ProxyHandler:
         return served.sent_response
 
     def add_to(self, app: web.Application) -> None:
-        """Handle every request that no route takes which ``app`` has by now."""
+        """Handle every request that matches no route of ``app`` so far."""
         app.router.add_route("*", "/{path:.*}", self.handle, expect_handler=_expect)
         app.middlewares.append(self._take_what_has_no_route)
 
@@ -96,9 +96,9 @@ class ProxyHandler:
     def begin(
         self, served: ServedRequest, request: web.BaseRequest, read: ReadHead | Refuse
     ) -> None:
-        """Have the proxying respond, or refuse what no request can be made of."""
+        """Dispatch the request, or refuse it if it is malformed."""
         if not isinstance(read, Refuse) and read.head.section.framing.has_content:
-            # Not the content as it came: what the host's server makes of it is unknown.
+            # Without the content: the host's server may have changed it.
             if request.content.total_compressed_bytes is not None:
                 read = DECOMPRESSED
             else:
@@ -111,7 +111,7 @@ class ProxyHandler:
             served.begin(self._dispatch, read)
 
     async def enforce_timeouts(self) -> None:
-        """End what takes too long, and what nobody waits for any more; call it twice a second.
+        """End requests that take too long or have lost their client; call it twice a second.
 
         aiohttp does not tell a handler that its client has gone.
         """
@@ -121,4 +121,4 @@ class ProxyHandler:
 
 
 async def _expect(_request: web.Request) -> None:
-    """Say nothing: aiohttp's own would say 100 Continue before Jupyter does."""
+    """Send nothing: aiohttp's handler would send 100 Continue before Jupyter does."""

@@ -91,7 +91,7 @@ class AiohttpResponder(ResponseWriter):
 
 
 class ServedRequest:
-    """What the response writer writes to (``response_writer.Connection``).
+    """The connection that the response writer writes to (``response_writer.Connection``).
 
     The bytes go straight to aiohttp's transport, framed as on labgate's own front. Written by
     ``StreamResponse`` a response would gain fields (Content-Type, Server) and lose the octets of
@@ -108,7 +108,7 @@ class ServedRequest:
     Args:
         connection: aiohttp's protocol.
         client: The client's address.
-        new_tunnel: Makes what the connection becomes by an upgrade.
+        new_tunnel: Creates the tunnel after an upgrade.
     """
 
     __slots__ = (
@@ -155,7 +155,7 @@ class ServedRequest:
             self._in_progress = under_way
 
     def refuse(self, response: Response) -> None:
-        """Respond to what no request can be made of, and close the connection."""
+        """Respond to a malformed request, and close the connection."""
         self.responder.facts = NOTHING_FOLLOWS
         self.responder.refuse(response)
 
@@ -170,7 +170,7 @@ class ServedRequest:
                 await self._waiter
         finally:
             if receiving is not None:
-                # aiohttp reads the rest of the content itself, and nobody beside it may.
+                # aiohttp itself reads the rest of the content; no second reader is allowed.
                 receiving.cancel()
                 await asyncio.wait({receiving})
             self.cancel()
@@ -253,7 +253,7 @@ class ServedRequest:
             reset(self._connection.transport)
 
     async def _drain(self) -> None:
-        """Call ``writable`` when congestion ends; aiohttp only lets wait for it."""
+        """Call ``writable`` when congestion ends, which aiohttp only lets a task wait for."""
         with suppress(ConnectionError):
             await StreamWriter(self._connection, asyncio.get_running_loop()).drain()
         self._draining = None
@@ -266,7 +266,7 @@ class ServedRequest:
         self._over, self.persistent = True, persistent
         self._in_progress = None
         if self.receiver is not None:
-            # Nobody wants the rest any more.
+            # The rest of the response is not needed any more.
             self.receiver.body.discard()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

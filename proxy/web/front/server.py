@@ -57,7 +57,7 @@ class AiohttpServer:
         aiohttp: aiohttp's part of the server.
         options: aiohttp's, for each connection.
         connections: Those that are open.
-        upgraded: Has what they became by an upgrade.
+        upgraded: Owns the connections after an upgrade.
 
     Args:
         dispatch: Takes every request.
@@ -118,7 +118,7 @@ class AiohttpServer:
         self._handler.begin(served, request, read)
 
     async def enforce_timeouts(self) -> None:
-        """End the connections that take too long or lead nowhere; call it twice a second."""
+        """End the connections that have timed out or lost their client; call it twice a second."""
         await self.upgraded.enforce_timeouts()
         async for connection in yielding_to_others(self.connections):
             connection.enforce_timeouts(monotonic())

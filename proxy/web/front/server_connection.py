@@ -29,7 +29,7 @@ log = logging.getLogger("labgate")
 
 
 class RequestServer(Protocol):
-    """What a connection needs of its server.
+    """The part of the server that its connections use.
 
     Attributes:
         limits: Of connections and requests.
@@ -38,7 +38,7 @@ class RequestServer(Protocol):
         aiohttp: aiohttp's part of the server.
         options: aiohttp's, for each connection.
         connections: Those that are open.
-        upgraded: Has what they became by an upgrade.
+        upgraded: Owns the connections after an upgrade.
     """
 
     limits: Limits
@@ -211,7 +211,7 @@ class AiohttpConnection(web.RequestHandler):
             self.force_close()
 
     def enforce_timeouts(self, now: float) -> None:
-        """End the connection if it takes too long or leads nowhere; called twice a second.
+        """End the connection if it has timed out or its client is gone; called twice a second.
 
         Args:
             now: ``time.monotonic()``.
