@@ -20,7 +20,7 @@ from proxy.inspector.inspector import Inspector
 from proxy.inspector.mends import cause_and_mends
 from proxy.inspector.recorder import CaptureOptions
 
-MAX_LIST = 10_000
+MAX_LISTED_EXCHANGES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class ExchangesApi:
             if exchange.number > after and matches(exchange)
         ]
         return web.json_response(
-            {"exchanges": found[-MAX_LIST:], "dropped": self.inspector.ring.dropped}
+            {"exchanges": found[-MAX_LISTED_EXCHANGES:], "dropped": self.inspector.ring.dropped}
         )
 
     async def one(self, request: web.Request) -> web.Response:

@@ -26,7 +26,7 @@ from proxy.rules.site import Site
 
 MIN_WATCH_SECONDS = 60.0
 """A Jupyter that ends an idle connection sooner is asked again only when a file is wanted."""
-HASHED_AT_ONCE = 4
+MAX_HASHED_FILES = 4
 """Of the files in use whose names have a hash in them. Such a name stands for one content, so that
 a few of them tell as well as all whether Jupyter is another; all would be some forty requests more
 for a load of JupyterLab's page."""
@@ -172,4 +172,4 @@ def sample(used: Iterable[StoredFile]) -> list[StoredFile]:
     """Those without a hash in their names, and a few with: the ones checked longest ago."""
     by_age = sorted(used, key=lambda file: file.checked_at)
     hashed = [file for file in by_age if file.hashed]
-    return [file for file in by_age if not file.hashed] + hashed[:HASHED_AT_ONCE]
+    return [file for file in by_age if not file.hashed] + hashed[:MAX_HASHED_FILES]

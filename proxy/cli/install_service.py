@@ -30,7 +30,7 @@ from proxy.service.unit_files import (
 
 UNITS = Path("/etc/systemd/system")
 SERVICE, SOCKET = UNITS / "labgate.service", UNITS / "labgate.socket"
-UNSEEN = ("/tmp/", "/var/tmp/")  # noqa: S108  PrivateTmp=yes
+PRIVATE_FOLDERS = ("/tmp/", "/var/tmp/")  # noqa: S108  PrivateTmp=yes
 
 PURPOSES = {
     SERVICE: "tells systemd how to start labgate, when to start it again, and what it may touch.",
@@ -163,7 +163,7 @@ def _machine(configuration: Path) -> Machine:
     command = Path(sys.argv[0]).absolute()
     if command.name != "labgate":  # python -m proxy
         command = Path(sys.executable).absolute().with_name("labgate")
-    if str(command).startswith(UNSEEN):
+    if str(command).startswith(PRIVATE_FOLDERS):
         raise StartError(
             f"{command} is in a folder for temporary files, which the service does not see. "
             "Install labgate elsewhere, for example in /opt/labgate."

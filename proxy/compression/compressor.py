@@ -20,7 +20,7 @@ MAX_CONCURRENT_RESPONSES = 32
 """An encoder takes 1 to 4 MiB, and anybody may request static files."""
 MAX_CONCURRENT_RESPONSES_PER_ADDRESS = 12
 """A client that reads nothing keeps its encoders for minutes."""
-THREADS = 2
+COMPRESSION_THREADS = 2
 
 
 class Compressor:
@@ -84,5 +84,5 @@ class Compressor:
 
     def _in_thread(self, work: Callable[[], bytes]) -> asyncio.Future[bytes]:
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(THREADS, "compress")
+            self._threads = ThreadPoolExecutor(COMPRESSION_THREADS, "compress")
         return asyncio.get_running_loop().run_in_executor(self._threads, work)

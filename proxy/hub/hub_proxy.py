@@ -216,7 +216,7 @@ class HubProxy:
             task.cancel()
         await self._api.close()
         await self._metrics.close()
-        await self._succession.tell_the_last()
+        await self._succession.report_last()
         try:
             await self.table.save()
         except OSError as error:

@@ -34,7 +34,7 @@ class HubRoute:
         url: The target.
         activity: When it was last used.
         used: For the requests; None until one comes.
-        told_at: The last activity that the process with the Hub's API was told.
+        reported_at: The last activity that the process with the Hub's API knows.
     """
 
     path: str
@@ -42,7 +42,7 @@ class HubRoute:
     url: str
     activity: Activity
     used: Route | None = None
-    told_at: float = 0.0
+    reported_at: float = 0.0
     _was_idle: bool = field(default=False)
 
     @property
@@ -110,7 +110,7 @@ class RouteTable:
                 log.warning("a route is left out: %s: %s", path, error)
                 continue
             activity = Activity(last_activity)
-            self._set(HubRoute(path, content, url, activity, told_at=last_activity))
+            self._set(HubRoute(path, content, url, activity, reported_at=last_activity))
 
     def passed(self) -> list[Passed]:
         """All routes for another process."""
@@ -120,8 +120,8 @@ class RouteTable:
         """When those routes were last used that were since the last call."""
         found = {}
         for route in self.by_path.values():
-            if route.activity.at != route.told_at:
-                found[route.path] = route.told_at = route.activity.at
+            if route.activity.at != route.reported_at:
+                found[route.path] = route.reported_at = route.activity.at
         return found
 
     def note_activity(self, used: Mapping[str, float]) -> None:

@@ -97,20 +97,20 @@ class SharedRoutes:
         """
         route = self.table.add(path, data)
         if self.followers:
-            await self._tell({"add": [route.path, data]})
+            await self._send_to_all({"add": [route.path, data]})
         return route
 
     async def remove(self, path: str) -> HubRoute | None:
         """Remove a route everywhere; None if there is none with this key."""
         route = self.table.remove(path)
         if route is not None and self.followers:
-            await self._tell({"remove": route.path})
+            await self._send_to_all({"remove": route.path})
         return route
 
     async def refresh(self) -> None:
-        """Have every follower tell its activity and measurements of this moment."""
+        """Ask every follower for its current activity and measurements."""
         if self.followers:
-            await self._tell({"measure": True})
+            await self._send_to_all({"measure": True})
 
     async def measured(self) -> Measured:
         """What all processes measure, and what they and those before them have counted."""
@@ -122,11 +122,11 @@ class SharedRoutes:
         return total
 
     def follow(self, follower: Follower) -> None:
-        """From now on it is told what changes; it has to know all routes of this moment."""
+        """Send it every change from now on; it must have all current routes."""
         self.followers.add(follower)
 
-    def told(self, follower: Follower, message: RouteMessage) -> None:
-        """A follower tells its activity, its measurements, or that something is done."""
+    def on_message(self, follower: Follower, message: RouteMessage) -> None:
+        """Handle a follower's message: its activity, its measurements, or a change that is done."""
         self.table.note_activity(message.get("activity", {}))
         if "measured" in message:
             follower.measured = Measured.of(message["measured"])
@@ -140,9 +140,9 @@ class SharedRoutes:
             self._ended.add_all(follower.measured.counts)
         follower.gone()
 
-    async def _tell(self, message: RouteMessage) -> None:
-        """Have all followers do something; returns when each has, or has ended."""
-        # All are sent it before anything else happens, so that changes stay in their order.
+    async def _send_to_all(self, message: RouteMessage) -> None:
+        """Send a message to all followers; return when each has carried it out or has ended."""
+        # Send it to all before yielding, so that changes stay in their order.
         asked = [(follower, follower.ask(message)) for follower in self.followers]
         _, late = await asyncio.wait([done for _, done in asked], timeout=WORKER_ANSWER_SECONDS)
         for follower, done in asked:
@@ -153,7 +153,7 @@ class SharedRoutes:
 
 
 class Following:
-    """The follower's side: does what the process with the API says.
+    """The follower's side: carries out the messages of the process with the API.
 
     Args:
         routes: Of this process, and of those that follow it.
@@ -165,19 +165,19 @@ class Following:
         self._send = send
 
     async def take(self, message: RouteMessage) -> None:
-        """Do what a message says, and tell that it is done; others than these are left alone."""
+        """Carry out a message, and confirm it; ignore unknown ones."""
         match message:
             case {"add": [path, data]}:
                 await self._routes.add(path, data)
             case {"remove": path}:
                 await self._routes.remove(path)
             case {"measure": _}:
-                await self.tell()
+                await self.report()
             case _:
                 return
         self._send({"done": message["number"]})
 
-    async def tell(self) -> None:
-        """Tell the activity and the measurements of this moment."""
+    async def report(self) -> None:
+        """Send the current activity and measurements."""
         measured = await self._routes.measured()
         self._send({"activity": self._routes.table.new_activity(), "measured": asdict(measured)})

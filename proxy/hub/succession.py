@@ -2,7 +2,7 @@
 
 They pass as a file without a name, because messages to a successor are short ones, and with them a
 channel for the time when both run, until the last WebSocket of the predecessor has ended: over it
-the predecessor follows the routes and tells what is used (``shared_routes``). Tested by
+the predecessor follows the routes and reports what is used (``shared_routes``). Tested by
 tests/hub/test_succession.py.
 """
 
@@ -21,7 +21,7 @@ from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
 from proxy.workers.channel import Channel
 
-TELL_SECONDS = 2.0
+REPORT_SECONDS = 2.0
 
 
 class Succession:
@@ -70,7 +70,7 @@ class Succession:
 
     async def _listen(self, channel: Channel, follower: Follower) -> None:
         while (message := await channel.receive()) is not None:
-            self._shared.told(follower, message)
+            self._shared.on_message(follower, message)
         self._shared.forget(follower)
         channel.close()
 
@@ -103,16 +103,16 @@ class Succession:
         assert self._given is not None, "it has the routes"
         self._channel = channel = await Channel.open(self._given)
         self._following = following = Following(self._shared, channel.send)
-        telling = spawn(run_periodically([following.tell], TELL_SECONDS), "activity")
+        reporting = spawn(run_periodically([following.report], REPORT_SECONDS), "activity")
         try:
             while (message := await channel.receive()) is not None:
                 await following.take(message)
         finally:
-            telling.cancel()
+            reporting.cancel()
 
-    async def tell_the_last(self) -> None:
+    async def report_last(self) -> None:
         """Send the successor, if there is one, the changes since the last message."""
         if self._channel is not None and self._following is not None:
-            await self._following.tell()
+            await self._following.report()
             await self._channel.flush()
             self._channel.close()

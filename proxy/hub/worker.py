@@ -30,7 +30,7 @@ from proxy.workers.worker_program import run_worker
 
 log = logging.getLogger("labgate")
 
-TELL_SECONDS = 2.0
+REPORT_SECONDS = 2.0
 """A killed worker loses the counts of at most this long."""
 
 
@@ -87,14 +87,14 @@ class _Worker:
             await self._channel.flush()
             return error.exit_code
         self._channel.send({"ready": True})
-        telling = spawn(run_periodically([self._following.tell], TELL_SECONDS), "activity")
+        reporting = spawn(run_periodically([self._following.report], REPORT_SECONDS), "activity")
         receiving = spawn(self._receive(), "supervisor")
         await self._stop.wait()
         await self._app.stop(self._force)
-        telling.cancel()
+        reporting.cancel()
         receiving.cancel()
-        # What happened since the last time, or it would be lost.
-        await self._following.tell()
+        # Otherwise the counts since the last report would be lost.
+        await self._following.report()
         await self._channel.flush()
         return 0
 

@@ -137,7 +137,7 @@ class HubWorkers:
             self._wanting[worker].set()
             spawn(self._give_routes(worker), "routes for a worker")
         elif worker in self._followers:
-            self._routes.told(self._followers[worker], message)
+            self._routes.on_message(self._followers[worker], message)
 
     async def _give_routes(self, worker: WorkerProcess) -> None:
         await self._may_take_routes.wait()

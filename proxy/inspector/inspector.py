@@ -64,7 +64,7 @@ class Inspector:
     def failed(self, fault: str) -> None:
         """Note that the capture, or that of one worker, has ended by itself."""
         self.fault = fault
-        self._tell()
+        self._notify()
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` when ``options`` or ``fault`` change; returns the end of it."""
@@ -89,11 +89,11 @@ class Inspector:
             self.fault = ""
             self._recorder.guard.failed = self._guard_failed
         self._use(self._recorder)
-        self._tell()
+        self._notify()
 
     def _guard_failed(self, error: Exception) -> None:
         self.failed(f"The capture has ended with a fault ({type(error).__name__}).")
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in tuple(self._listeners):
             listener()

@@ -93,7 +93,7 @@ class Ring:
         self._insert(exchange, exchange.octets)
         self._octets += exchange.octets
         self._make_room()
-        self._tell(exchange)
+        self._notify(exchange)
 
     def keep(self, ended: Ended) -> None:
         """Keep an exchange that ended well, with the number that was reserved for it.
@@ -143,7 +143,7 @@ class Ring:
         self._octets += more
         self._weights[exchange.number] += more
         self._make_room()
-        self._tell(exchange)
+        self._notify(exchange)
 
     def _make_room(self) -> None:
         exchanges, snapshots = self._exchanges, self._snapshots
@@ -159,7 +159,7 @@ class Ring:
             self._dropped += 1
             surplus -= 1
 
-    def _tell(self, exchange: Exchange) -> None:
+    def _notify(self, exchange: Exchange) -> None:
         for listener in (*self._listeners, *self._failure_listeners):
             listener(exchange)
 

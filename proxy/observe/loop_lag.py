@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 INTERVAL_SECONDS = 0.5
-REMEMBERED = 120
+MAX_DELAYS = 120
 """Measurements of one minute: a scrape every 15 s or 30 s misses none."""
 
 
@@ -14,7 +14,7 @@ class LoopLag:
     """Measures how much later than asked for a timer is called."""
 
     def __init__(self) -> None:
-        self._delays: deque[float] = deque(maxlen=REMEMBERED)
+        self._delays: deque[float] = deque(maxlen=MAX_DELAYS)
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:

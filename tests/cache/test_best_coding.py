@@ -10,7 +10,7 @@ import zlib
 import brotli  # type: ignore[import-untyped]
 import pytest
 
-from proxy.cache.best_coding import WINDOW, best_coding, in_gzip
+from proxy.cache.best_coding import BROTLI_WINDOW_BITS, best_coding, in_gzip
 from proxy.cache.stored_file import coded_content
 from tests.runtime.interpreter import printed_numbers
 
@@ -31,7 +31,9 @@ async def test_nothing_makes_it_smaller() -> None:
     words = [random.Random(n).randbytes(n % 7 + 2).hex().encode() for n in range(500)]
     text = b" ".join(random.Random(1).choices(words, k=3000))
     best = await best_coding(text, compress=True)
-    sizes = [len(brotli.compress(text, quality=level, lgwin=WINDOW)) for level in range(12)]
+    sizes = [
+        len(brotli.compress(text, quality=level, lgwin=BROTLI_WINDOW_BITS)) for level in range(12)
+    ]
     assert len(best.octets) == min(sizes) < sizes[9]
     sizes = [len(zlib.compress(text, level, 31)) for level in range(10)]
     assert len((await in_gzip(best)).octets) == min(sizes) < sizes[1]

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from proxy.cache.anonymous_fetch import fetch
-from proxy.cache.file_checks import HASHED_AT_ONCE, MIN_WATCH_SECONDS, FileChecks, sample
+from proxy.cache.file_checks import MAX_HASHED_FILES, MIN_WATCH_SECONDS, FileChecks, sample
 from proxy.cache.memory_store import MemoryStore
 from proxy.cache.static_cache import CHECK_SECONDS
 from proxy.cache.stored_file import FileKey, StoredFile, coded_content, store
@@ -30,7 +30,7 @@ def test_a_few_files_with_hashes_are_checked_for_all() -> None:
     others = [stored(b"/%d.js" % number) for number in range(12)]
     for age, file in enumerate(hashed):
         file.checked_at = -age
-    assert sample([*hashed, *others]) == [*others, *hashed[: -HASHED_AT_ONCE - 1 : -1]]
+    assert sample([*hashed, *others]) == [*others, *hashed[: -MAX_HASHED_FILES - 1 : -1]]
 
 
 @dataclass

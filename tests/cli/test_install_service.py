@@ -150,7 +150,7 @@ def test_a_command_that_somebody_may_change(
     labgate.touch()
     labgate.chmod(0o777)
     monkeypatch.setattr(sys, "argv", [str(labgate)])
-    monkeypatch.setattr(install_service, "UNSEEN", ())
+    monkeypatch.setattr(install_service, "PRIVATE_FOLDERS", ())
     assert install(tmp_path / "root", "--dry-run", *DOMAIN) == 0
     said = capsys.readouterr().err
     assert "the service would run as root what " in said

@@ -28,7 +28,9 @@ class Pair:
         self.sent: list[RouteMessage] = []
         self.cut = False
         self.follower = Follower("the other", self.sent.append, self._cut_off)
-        self.following = Following(self.there, lambda said: self.here.told(self.follower, said))
+        self.following = Following(
+            self.there, lambda said: self.here.on_message(self.follower, said)
+        )
         self.here.follow(self.follower)
 
     async def pass_on(self) -> None:
@@ -74,7 +76,7 @@ async def test_a_follower_of_a_follower() -> None:
     sent: list[RouteMessage] = []
     follower = Follower("the last", sent.append, lambda: None)
     pair.there.follow(follower)
-    following = Following(last, lambda said: pair.there.told(follower, said))
+    following = Following(last, lambda said: pair.there.on_message(follower, said))
     adding = asyncio.ensure_future(pair.here.add("/a", TARGET))
     await asyncio.sleep(0)
     passing = asyncio.ensure_future(pair.pass_on())

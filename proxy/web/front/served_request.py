@@ -266,7 +266,7 @@ class ServedRequest:
         self._over, self.persistent = True, persistent
         self._in_progress = None
         if self.receiver is not None:
-            # The rest of the response is not needed any more.
+            # The rest of the request's content is not needed any more.
             self.receiver.body.discard()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
