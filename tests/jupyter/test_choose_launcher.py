@@ -119,9 +119,10 @@ async def test_not_allowed(sockets: Path) -> None:
     require(os.geteuid() == 0, "only root can become somebody else", "run it as root")
     sockets.chmod(0o755)
     code = (
-        "import asyncio, os, sys; from proxy.jupyter.engine import connect, EngineUnavailable\n"
+        "import asyncio, os\n"
+        "from proxy.jupyter.engine import connect_engine, EngineUnavailable\n"
         "os.setuid(65534)\n"
-        "try: asyncio.run(connect())\n"
+        "try: asyncio.run(connect_engine())\n"
         "except EngineUnavailable as error: print(error)\n"
     )
     with listening(sockets / "docker.sock") as path:
