@@ -145,7 +145,7 @@ def build_router(
         web_app,
         new_request_limit(limits, trusted_proxies),
         new_web_app_limit(trusted_proxies),
-        name=f"the Jupyter of {route.name}" if settings.routes else "Jupyter",
+        name=route.name if settings.routes else "",
     )
 
 

@@ -86,6 +86,12 @@ class Replay:
         shown = f"{wanted.method} {printable(redact_target(wanted.target.encode('ascii')))}"
         log.info("replaying exchange %d: %s", original.number, shown)
         destination = self.destination(original.received.value("host"), wanted.target)
+        if original.route and destination.route != original.route:
+            where = f"the route {destination.route}" if destination.route else "no route"
+            raise ReplayRefused(
+                f"this Host and target belong to {where}, and the exchange to {original.route}: "
+                "it is sent again to its own Jupyter alone"
+            )
         send = self._through_rules if wanted.through_rules else self._to_upstream
         return await send(wanted, destination)
 
@@ -108,11 +114,12 @@ class Replay:
         """Send it to its Jupyter as it is: no rule sees it."""
         address = destination.address
         if address is None:
-            raise ReplayRefused("Jupyter's address is not known yet")
+            raise ReplayRefused(destination.nowhere)
         fields = self._fields(wanted, destination)
         wanted = replace(wanted, target=destination.target)
         text_fields = _text_fields(fields)
         exchange, options = _exchange_of(wanted, address, fields), self.inspector.options
+        exchange.route = destination.route
         assert options is not None, "it is on"
         # Of an error its reason is read, whether or not content is shown.
         content = ContentRecorder(options.max_content_bytes)

@@ -5,6 +5,7 @@ Tested by tests/hub/test_contract.py and tests/hub/test_route_table.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -49,6 +50,7 @@ class HubRouter:
     Attributes:
         site: What the rules decide by.
         behind_proxies: Whether it has trusted proxies, which name the client.
+        name: Empty: requests here are for many.
 
     Args:
         site: The configuration.
@@ -73,6 +75,7 @@ class HubRouter:
     ) -> None:
         self.site = site
         self.behind_proxies = bool(site.trusted_proxies)
+        self.name = ""
         self._limit = limit
         self._by_host = by_host
         self._include_prefix = include_prefix
@@ -112,12 +115,13 @@ class HubRouter:
             target: Where it leads.
             pool: The connections to its target.
         """
-        base = target.path if self._prepend_path else b""
-        query = target.query if self._prepend_path else b""
-        cut = 0 if self._include_prefix else prefix_segments(route.path, by_host=self._by_host)
-        adapt = None
-        if base or query or cut:
-            adapt = partial(_adapted, base or b"/", query, cut)
+        adapt = adaptation(
+            route.path,
+            target,
+            by_host=self._by_host,
+            include_prefix=self._include_prefix,
+            prepend_path=self._prepend_path,
+        )
         site, policy = self.site, self.site.pass_through
         if not site.preserve or (policy and (policy.location_host or policy.location_scheme)):
             # Otherwise all routes share one site, and what is cached for it.
@@ -130,7 +134,25 @@ class HubRouter:
             adapt=adapt,
             activity=route.activity,
             error_route=self._down,
+            name=route.path,
         )
+
+
+def adaptation(
+    path: str, target: RouteTarget, *, by_host: bool, include_prefix: bool, prepend_path: bool
+) -> Callable[[RequestHead], RequestHead] | None:
+    """Makes of a request what the target of a route gets; None if that is the same.
+
+    Args:
+        path: The route's key.
+        target: Where it leads.
+        by_host: As in ``HubRouter``; so are the following.
+        include_prefix: Whether the target gets the route's prefix.
+        prepend_path: Whether its own path is put before the request's.
+    """
+    base, query = (target.path, target.query) if prepend_path else (b"", b"")
+    cut = 0 if include_prefix else prefix_segments(path, by_host=by_host)
+    return partial(_adapted, base or b"/", query, cut) if base or query or cut else None
 
 
 def health_request(head: RequestHead) -> RequestHead:

@@ -53,6 +53,7 @@ class CountedTunnel:
             target=target,
             received=CapturedHead(f"{method} {target} HTTP/1.1", ()),
             scheme="https" if site.https else "http",
+            route=record.route,
             status=101,
             outcome=OPEN_BEFORE,
             websocket=True,

@@ -134,6 +134,7 @@ class Exchange:
         target: The request target.
         received: The request head as the client sent it.
         scheme: ``https`` or ``http``, as the client sees it.
+        route: The name of its route where there are several; empty for none.
         sent_up: The request head as Jupyter received it.
         answered: The response head as Jupyter sent it.
         sent_down: The response head as the client received it.
@@ -157,6 +158,7 @@ class Exchange:
     target: str
     received: CapturedHead
     scheme: str = "https"
+    route: str = ""
     number: int = 0
     sent_up: CapturedHead | None = None
     answered: CapturedHead | None = None
@@ -195,6 +197,7 @@ class Exchange:
             "peer": self.peer,
             "method": self.method,
             "target": self.target,
+            "route": self.route,
             "status": self.status,
             "outcome": self.outcome,
             "rule": self.rule,

@@ -239,10 +239,12 @@ class ExchangeCapture:
         section = self._context.sections.of(head.section)
         target = captured_target(head.target)
         octets = OBJECT_OCTETS + 3 * len(target) + section.octets
-        sent_up = None
-        if record.upstream_target:
+        sent_up, target_up = None, target
+        if went_up := record.upstream_target:
             sent_up = section.sent_up(record)
             octets += sent_up.octets + 2 * len(record.request_id)
+            if went_up != head.target:
+                target_up = captured_target(went_up)
         answer, answered, sent_down = record.upstream_response, None, None
         if answer is not None:
             answered, weight = captured_response(answer.status, answer.reason, answer.fields)
@@ -278,9 +280,11 @@ class ExchangeCapture:
                 head.version,
                 section.received,
                 self._site,
+                record.route,
                 self._admitted_at,
                 self._dial_seconds,
                 sent_up,
+                target_up,
                 record.sent_up_at,
                 record.request_id,
                 answered,

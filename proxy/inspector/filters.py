@@ -1,4 +1,4 @@
-"""The filter above a list of exchanges: ``status:4xx path:/api rule:origin ws text``."""
+"""The filter above a list of exchanges: ``status:4xx path:/api route:/user/ada is:ws text``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Test = Callable[[Exchange], bool]
 _TERM = re.compile(r'(-?)(?:([a-z]+):)?(?:"([^"]*)"|(\S+))')
 _STATUS = re.compile(r"[1-5](?:\d\d|xx)", re.IGNORECASE)
 
-KEYS = ("status", "path", "method", "rule", "symptom", "peer", "is")
+KEYS = ("status", "path", "route", "method", "rule", "symptom", "peer", "is")
 STATES = ("ws", "error", "refused", "open", "changed")
 
 
@@ -57,6 +57,12 @@ def _test_of(key: str, value: str) -> Test:
             return _status(wanted)
         case "path":
             return lambda exchange: exchange.target.lower().startswith(wanted)
+        case "route":
+            # Names of [[routes]] end with a slash, those of a Hub do not.
+            name = wanted.rstrip("/")
+            return lambda exchange: (
+                bool(exchange.route) and (exchange.route.lower().rstrip("/") == name)
+            )
         case "method":
             return lambda exchange: exchange.method.lower() == wanted
         case "rule":

@@ -132,8 +132,8 @@ def _headers(head: CapturedHead) -> list[dict[str, str]]:
 
 def _extension(exchange: Exchange) -> dict[str, Any]:
     details = exchange.details()
-    names = ("peer", "outcome", "rule", "reason", "symptom", "explanation", "sent_up", "answered")
-    return {name: details[name] for name in names if details[name]}
+    names = ("peer", "route", "outcome", "rule", "reason", "symptom", "explanation")
+    return {name: details[name] for name in (*names, "sent_up", "answered") if details[name]}
 
 
 def _milliseconds(seconds: float) -> float:

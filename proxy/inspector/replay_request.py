@@ -44,12 +44,16 @@ class Destination(NamedTuple):
         address: Of its Jupyter; None if there is none, or none yet.
         target: What that Jupyter gets of the request target.
         launched: Whether it is the one that labgate launched, if it launched one.
+        route: The name of its route where there are several.
+        nowhere: Why there is no address.
     """
 
     authority: str
     address: UpstreamAddress | None
     target: str
     launched: bool = True
+    route: str = ""
+    nowhere: str = "Jupyter's address is not known yet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,10 @@ class Snapshot(NamedTuple):
         method: A word without a secret; this and the request's version are not text yet.
         fields: Those of the request as it came.
         site: What the rules decided by.
+        route: The name of its route, by now.
         admitted_at: When a slot and access control let the request through.
         sent_up: What went up; None if nothing did.
+        target_up: The request target that went up: a route may strip a prefix, or add one.
         request_id: Went up with it.
         octets: About what it holds in memory when somebody looks at it.
     """
@@ -76,9 +78,11 @@ class Snapshot(NamedTuple):
     version: tuple[int, int]
     fields: tuple[Pair, ...]
     site: Site
+    route: str
     admitted_at: float
     dial_seconds: float | None
     sent_up: SentUp | None
+    target_up: str
     sent_up_at: float
     request_id: bytes
     answered: CapturedHead | None
@@ -119,7 +123,7 @@ class Snapshot(NamedTuple):
         if self.sent_up is not None:
             name_and_id = (_ID, self.request_id.decode("ascii"))
             exchange.sent_up = CapturedHead(
-                f"{exchange.method} {self.target} HTTP/1.1", (*self.sent_up.fields, name_and_id)
+                f"{exchange.method} {self.target_up} HTTP/1.1", (*self.sent_up.fields, name_and_id)
             )
             exchange.changes_up = (*self.sent_up.changes, _change_of_id(name_and_id[1]))
             times.sent_up = self.sent_up_at - began
@@ -129,6 +133,7 @@ class Snapshot(NamedTuple):
         if self.sent_down is not None:
             exchange.sent_down = self.sent_down
             times.sent_down = self.sent_down_at - began
+        exchange.route = self.route
         exchange.status = self.status
         exchange.changes_down = self.changes_down
         exchange.outcome = self.outcome

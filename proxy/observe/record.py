@@ -54,6 +54,8 @@ class Record:
         warning: It was refused or failed; its line in the log is a warning.
         detail: Why it was refused: the field and value at fault; secrets redacted.
         recording: The inspector's capture; its ``finish`` is called when the record is complete.
+        route: The name of its route where there are several; known if it is recorded, and of each
+            tunnel.
         fields_up: The fields that went up, but for the request's id, which is the last. This and
             the following are known if the request is traced.
         changes_up: The rules' changes to the request's fields, except adding that id; requests
@@ -79,6 +81,7 @@ class Record:
     warning: bool = False
     detail: str = ""
     recording: Recording | None = None
+    route: str = ""
     fields_up: Sequence[Field] = ()
     changes_up: Sequence[Change] = ()
     changes_down: list[Change] = field(default_factory=list)

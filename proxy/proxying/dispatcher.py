@@ -56,6 +56,7 @@ class Dispatcher:
             request_id=known_id or b"%b-%x" % (services.process_id, next(services.numbers)),
         )
         if services.recorder is not None:
+            record.route = router.name
             # The recorder wraps both and passes every call on.
             body, responder = services.recorder.begin(record, body, responder, router.site)
         handler = RequestHandler(services, head, body, responder, record)

@@ -113,6 +113,7 @@ class RequestHandler:
         self._attempt = attempt = allowed.attempt
         traced = (services.trace or record.recording is not None) and not route.internal
         if record.recording is not None:
+            record.route = route.name or record.route
             record.recording.admitted()
             if not isinstance(decision, Internal) and decision.would_refuse is not None:
                 record.recording.refused(decision.would_refuse)
@@ -216,7 +217,7 @@ class RequestHandler:
         self._sender = self._task = None
         self._release_slot()
         record = self.record
-        record.outcome = "tunnelled"
+        record.outcome, record.route = "tunnelled", self._route.name
         if not self.services.trace:
             record.user_agent = b", ".join(record.head.values(b"user-agent"))
             self.head = record.head = replace(self.head, fields=(), section=NO_FIELDS)

@@ -41,6 +41,7 @@ class Route:
         activity: Records each use; None records nothing.
         error_route: Serves the error page when the upstream gives no response; None for labgate's
             own page (``responses``).
+        name: Its name where there are several; empty otherwise.
     """
 
     pool: Pool
@@ -54,6 +55,7 @@ class Route:
     adapt: Callable[[RequestHead], RequestHead] | None = None
     activity: Activity | None = None
     error_route: Route | None = None
+    name: str = ""
 
 
 class Routing(Protocol):
@@ -62,10 +64,13 @@ class Routing(Protocol):
     Attributes:
         site: What the rules decide by.
         behind_proxies: Whether it has trusted proxies, which name the client.
+        name: Of the route that all requests here are for, if there are others elsewhere; empty
+            if there are none, or if requests here are for many.
     """
 
     site: Site
     behind_proxies: bool
+    name: str
 
     def route(self, decision: Forward | Tunnel | Internal, /) -> Route:
         """The route for what the rules decided."""
@@ -77,6 +82,7 @@ class Router:
     Attributes:
         site: What the rules decide by.
         behind_proxies: Whether it has trusted proxies, which name the client.
+        name: As in ``Routing``.
         jupyter: The route to Jupyter.
         web_app: The route to labgate's web application, for ``rules.decision.Internal``.
 
@@ -86,7 +92,7 @@ class Router:
         web_app: The connections to labgate's web application.
         limit: How many requests may be forwarded to Jupyter at once.
         web_app_limit: The same for labgate's web application.
-        name: What the log calls Jupyter when it goes away.
+        name: As in ``Routing``.
     """
 
     def __init__(
@@ -97,10 +103,14 @@ class Router:
         limit: ConcurrencyLimit,
         web_app_limit: ConcurrencyLimit,
         *,
-        name: str = "Jupyter",
+        name: str = "",
     ) -> None:
-        self.jupyter = Route(jupyter, site, limit, outage=Outage(name))
-        self.web_app = Route(web_app, site, web_app_limit, internal=True, outcome="answered here")
+        self.name = name
+        outage = Outage(f"the Jupyter of {name}" if name else "Jupyter")
+        self.jupyter = Route(jupyter, site, limit, outage=outage, name=name)
+        self.web_app = Route(
+            web_app, site, web_app_limit, internal=True, outcome="answered here", name=name
+        )
         self.use(site)
 
     def route(self, decision: Forward | Tunnel | Internal) -> Route:

@@ -13,6 +13,8 @@ from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.head import Arrival, RequestHead
 from proxy.rules.route_choice import RouteChoice
 
+NOWHERE = "there is no Jupyter at this name and path"
+
 
 def destination_of(
     settings: Settings, site_address: UpstreamAddress | None, host: str, target: str
@@ -37,11 +39,12 @@ def destination_of(
     fields = ((b"Host", host.encode("ascii", "replace")),)
     head = RequestHead(b"GET", target.encode("ascii"), (1, 1), fields, Arrival("127.0.0.1"))
     found = choice.find(head)
+    name = found.name if settings.routes else ""
     if found.key == SITE:
-        return Destination(authority, site_address, target)
+        return Destination(authority, site_address, target, route=name)
     if found.upstream is None:
-        return Destination(authority, None, target, launched=False)
+        return Destination(authority, None, target, launched=False, route=name, nowhere=NOWHERE)
     stripped = sites[found.key].stripped
     up = head if stripped is None else stripped.head_up(head)
-    public = found.origins[0].authority
-    return Destination(public, found.address, up.target.decode("ascii"), launched=False)
+    public, target = found.origins[0].authority, up.target.decode("ascii")
+    return Destination(public, found.address, target, launched=False, route=name)

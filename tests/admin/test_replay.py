@@ -16,7 +16,7 @@ from proxy.inspector.exchange import Exchange
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorder import CaptureOptions
 from proxy.inspector.replay_front import send_through_rules
-from proxy.inspector.replay_request import Destination
+from proxy.inspector.replay_request import Destination, ReplayRefused
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.net.upstream_tls import UpstreamTls
 from tests.certificates import AUTHORITY, pair
@@ -157,6 +157,29 @@ async def test_the_launched_jupyters_token_goes_to_that_jupyter_alone(
     assert asked == [("lab.example.org", GET["target"])]
     assert jupyter.heads.startswith(b"GET /below/api/a%2Fb?x=1 HTTP/1.1\r\n")
     assert b"own-token" not in jupyter.heads
+
+
+async def test_what_belongs_to_another_route_is_not_sent(
+    inspector: Inspector, jupyter: Upstream
+) -> None:
+    """Its secrets were typed for another Jupyter."""
+
+    def destination(_host: str, target: str) -> Destination:
+        route = "/user/ada" if target.startswith("/user/ada/") else ""
+        return Destination("lab.example.org", jupyter.address, target, route=route)
+
+    sender = Replay(inspector, no_rules, destination, lambda: "")
+    adas = exchange(route="/user/ada")
+    for target, route, where in (
+        ("/user/bob/api", "/user/ada", "belong to no route, and the exchange to /user/ada"),
+        ("/user/ada/api", "/user/bob", "belong to the route /user/ada, and the exchange to"),
+    ):
+        with pytest.raises(ReplayRefused, match=where):
+            await sender.send(GET | {"target": target}, exchange(route=route))
+    assert not jupyter.visits
+    one = inspector.ring.get(await sender.send(GET | {"target": "/user/ada/api"}, adas))
+    assert one is not None
+    assert (one.status, one.route) == (200, "/user/ada")
 
 
 async def test_to_a_unix_socket(inspector: Inspector, sockets: Path) -> None:

@@ -11,8 +11,17 @@ from .exchanges import exchange
 
 REFUSED = exchange("POST", "/api/contents", 403, rule="origin", reason="Origin 'https://evil'")
 CHANGED = exchange(changes_up=(CapturedChange("host", "Host", "a", "b"),))
-SOCKET = exchange("GET", "/api/kernels/1/channels", 101, websocket=True, open=True)
-FAILED = exchange("PUT", "/api/contents/A", 404, symptom="origin-refused", peer="::1")
+SOCKET = exchange(
+    "GET", "/api/kernels/1/channels", 101, websocket=True, open=True, route="/user/Ada"
+)
+FAILED = exchange(
+    "PUT",
+    "/api/contents/A",
+    404,
+    symptom="origin-refused",
+    peer="::1",
+    route="lab.example.org/ada/",
+)
 OBSERVED = exchange(rule="host", would_refuse=True)
 UNANSWERED = exchange(status=0, sent_down=None)
 
@@ -25,6 +34,12 @@ UNANSWERED = exchange(status=0, sent_down=None)
         ("status:4XX", [REFUSED, FAILED]),
         ("path:/api/kernels", [SOCKET]),
         ("method:put", [FAILED]),
+        ("route:/user/ada", [SOCKET]),
+        ("route:/user/ada/", [SOCKET]),
+        ("route:/user", []),
+        ("route:/", []),
+        ("route:lab.example.org/ada", [FAILED]),
+        ("-route:/user/ada is:ws", []),
         ("rule:origin", [REFUSED]),
         ("rule:host", [CHANGED]),
         ("symptom:origin-refused", [FAILED]),

@@ -125,7 +125,7 @@ def ended_well(ring: Ring) -> EndedWell:
     client = Arrival("203.0.113.7", tls_seconds=0.5)
     fields = (("Host", "lab.example.org"),)
     before = (ring.reserve(), 1_700_000_000.0, 10.0, client, b"GET", "/lab", (1, 0), fields)
-    up = (SITE, 10.25, None, went_up, 10.5, b"id")
+    up = (SITE, "/user/ada", 10.25, None, went_up, "/below/lab", 10.5, b"id")
     snapshot = Snapshot(
         *before, *up, head, 11.0, 200, head, 11.5, (), "forwarded", 1, 2, 12.0, octets=0
     )
@@ -143,7 +143,8 @@ def test_what_ended_well_becomes_an_exchange_when_somebody_looks() -> None:
     assert ring.get(1) is one
     assert one.received == CapturedHead("GET /lab HTTP/1.0", (("Host", "lab.example.org"),))
     assert one.sent_up is not None
-    assert one.sent_up.line == "GET /lab HTTP/1.1"
+    assert one.sent_up.line == "GET /below/lab HTTP/1.1"
+    assert one.route == "/user/ada"
     assert one.sent_up.fields[-1] == ("X-Request-Id", "id")
     assert [change.rule for change in one.changes_up] == ["host", "request-id"]
     assert (one.peer, one.scheme, one.status, one.open) == ("203.0.113.7", "https", 200, False)

@@ -68,6 +68,14 @@ def test_lines_are_never_folded() -> None:
     assert text.count("\n") == 1
 
 
+def test_a_row_names_the_route_where_there_are_several() -> None:
+    for route, shown in (("/user/ada", "  route /user/ada"), ("", ""), (EVIL, "\\x1b")):
+        text = printed(row({**details(route=route), "messages": 0, "seconds": None}))
+        assert ("route" in text) is bool(route)
+        assert shown in text
+        assert text.rstrip("\n").isprintable()
+
+
 def test_text_of_people_stays_as_it_is() -> None:
     assert escaped("Grüße, 日本語") == "Grüße, 日本語"
     assert escaped("a\tb") == "a   b"

@@ -85,7 +85,10 @@ def test_the_log_calls_an_upstream_by_its_name(caplog: pytest.LogCaptureFixture)
     ):
         assert router.jupyter.outage is not None
         router.jupyter.outage.failed("GET /", UpstreamDown("refused"))
-    assert ["until Jupyter answers" in caplog.messages[0], "until /ada answers" in caplog.text] == [
+    assert [
+        "until Jupyter answers" in caplog.messages[0],
+        "until the Jupyter of /ada answers" in caplog.text,
+    ] == [
         True,
         True,
     ]

@@ -7,8 +7,9 @@ import pytest
 from proxy.config.settings import Settings
 from proxy.inspector.replay_request import Destination
 from proxy.net.upstream_address import UpstreamAddress
-from proxy.routes.destinations import destination_of
+from proxy.routes.destinations import NOWHERE, destination_of
 
+LAB = "lab.example.org"
 LAUNCHED = UpstreamAddress("127.0.0.1", 7777)
 ADA = UpstreamAddress("127.0.0.1", 8901, base_path="/ada/")
 BOB = UpstreamAddress("localhost", 80, "/run/bob")
@@ -33,15 +34,27 @@ def settings() -> Settings:
 @pytest.mark.parametrize(
     ("host", "target", "destination"),
     [
-        ("lab.example.org", "/api", Destination("lab.example.org", LAUNCHED, "/api")),
+        ("lab.example.org", "/api", Destination(LAB, LAUNCHED, "/api", route=f"{LAB}/")),
         (
             "lab.example.org",
             "/ada/api?x",
-            Destination("lab.example.org", ADA, "/ada/api?x", launched=False),
+            Destination(LAB, ADA, "/ada/api?x", launched=False, route=f"{LAB}/ada/"),
         ),
-        ("bob.example.org", "/api", Destination("bob.example.org", BOB, "/api", launched=False)),
-        ("lab.example.org", "/app/x", Destination("lab.example.org", APP, "/x", launched=False)),
-        ("eve.example.org", "/", Destination("lab.example.org", None, "/", launched=False)),
+        (
+            "bob.example.org",
+            "/api",
+            Destination("bob.example.org", BOB, "/api", launched=False, route="bob.example.org/"),
+        ),
+        (
+            "lab.example.org",
+            "/app/x",
+            Destination(LAB, APP, "/x", launched=False, route=f"{LAB}/app/"),
+        ),
+        (
+            "eve.example.org",
+            "/",
+            Destination(LAB, None, "/", launched=False, route="elsewhere", nowhere=NOWHERE),
+        ),
     ],
 )
 def test_where_it_belongs(

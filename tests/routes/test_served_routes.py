@@ -508,6 +508,32 @@ async def test_the_inspector_sees_all_of_them_and_those_that_come_later(tmp_path
         assert sorted(targets) == ["/", "/ada/"]
 
 
+async def test_the_inspector_knows_the_route_of_each(tmp_path: Path) -> None:
+    async with behind(tmp_path, "ada", "bob") as it:
+        await it.start(it.settings([BOB, ADA | {"strip_prefix": True}]))
+        inspector = it.labgate.inspector
+        _, before = await it.open_websocket("bob.localhost", "/before")
+        inspector.switch(CaptureOptions())
+        _, opened = await it.open_websocket("bob.localhost", "/opened")
+        await it.ask("lab.localhost", "/ada/lab?token=s3cret")
+        await it.ask("bob.localhost", "/refused", "Origin: https://eve.localhost")
+        await it.ask("eve.localhost")
+        seen = {one.target: one for one in inspector.ring}
+        for one in (before, opened):
+            one.close()
+    assert {target: one.route for target, one in seen.items()} == {
+        "/before": "bob.localhost/",
+        "/opened": "bob.localhost/",
+        "/ada/lab?token=[redacted]": "lab.localhost/ada/",
+        "/refused": "bob.localhost/",
+        "/": "elsewhere",
+    }
+    stripped = seen["/ada/lab?token=[redacted]"]
+    assert stripped.sent_up is not None
+    assert stripped.sent_up.line == "GET /lab?token=[redacted] HTTP/1.1"
+    assert stripped.received.line == "GET /ada/lab?token=[redacted] HTTP/1.1"
+
+
 @pytest.fixture(autouse=True)
 def _logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "labgate")

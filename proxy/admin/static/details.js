@@ -31,7 +31,7 @@ export function details(exchange, actions) {
 function facts(exchange) {
   const known = [
     `#${exchange.number}`, clock(exchange.started), `from ${exchange.peer || "an archive"}`,
-    exchange.outcome, exchange.open ? "still open" : "",
+    exchange.route && `route ${exchange.route}`, exchange.outcome, exchange.open ? "still open" : "",
     `${octets(exchange.bytes_up)} up, ${octets(exchange.bytes_down)} down`,
   ];
   return known.filter(Boolean).join(" · ");

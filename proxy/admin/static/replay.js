@@ -20,7 +20,7 @@ export function openReplay(dialog, exchange, about, send) {
   const error = element("p", { class: "error", role: "alert" });
   const form = element("form", { class: "replay" },
     element("h2", {}, "Send again"),
-    element("p", {}, "It goes to the configured Jupyter only. Secrets were never captured: a field or parameter with [redacted] is left out or must be replaced."),
+    element("p", {}, "It goes to the Jupyter that it was for, and to no other. Secrets were never captured: a field or parameter with [redacted] is left out or must be replaced."),
     element("label", { for: "replay-method" }, "Method"), method,
     element("label", { for: "replay-target" }, "Target"), target,
     element("label", { for: "replay-fields" }, "Fields, one a line"), fields,
