@@ -146,7 +146,9 @@ def _other(evidence: Evidence) -> Explanation:
 
 def _unanswered(evidence: Evidence) -> Explanation:
     """Nothing came from Jupyter: labgate answered in its place (``proxy.errors.STATUS_OF``)."""
-    upstream = evidence.site.upstream
+    # In front of a Hub the route has the address, and the reason names it.
+    of_a_hub = evidence.site.pass_through is not None
+    upstream = "the target of the route" if of_a_hub else str(evidence.site.upstream)
     reason = f" ({evidence.outcome})" if evidence.outcome else ""
     match evidence.status:
         case 503 if evidence.outcome == TOO_MANY:

@@ -36,6 +36,7 @@ from .evidence import (
 )
 from .explanation import Explanation, explained
 from .in_front import in_front
+from .of_a_hub import refused_by_a_hub
 from .refused import NULL_ORIGIN
 
 _ENCODED_TWICE = re.compile(rb"%25[0-9A-Fa-f]{2}")
@@ -50,6 +51,8 @@ def forbidden(evidence: Evidence) -> Explanation:
         return _xsrf(evidence)
     if b"Cross origin websockets" in content:
         return origin(evidence)
+    if evidence.site.pass_through is not None:
+        return refused_by_a_hub(evidence)
     head = evidence.sent or evidence.received
     if _is_page(evidence) and not _is_local(first(head.values(b"host"))):
         return _host(evidence)

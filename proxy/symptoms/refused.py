@@ -45,9 +45,18 @@ def _host(evidence: Evidence, refusal: Refuse) -> Explanation:
         return explained("host-refused", f"{because}. {blame}", "Host")
     return explained(
         "host-refused",
-        f"{because}: where it is a name of this site, add it to site.domains; where a proxy in "
+        f"{because}: where it is a name of this site, {_named(evidence)}; where a proxy in "
         "front rewrites Host, let it through (nginx: proxy_set_header Host $http_host).",
         "Host",
+    )
+
+
+def _named(evidence: Evidence) -> str:
+    """What to do with a name of the site that labgate does not know."""
+    return (
+        "add it to site.domains"
+        if evidence.site.pass_through is None
+        else "give it as --public-origin"
     )
 
 
@@ -70,7 +79,7 @@ def _origin(evidence: Evidence, refusal: Refuse) -> Explanation:
     return explained(
         "origin-refused",
         f"{because}. A page of another site asked, and that was right to refuse; unless it is a "
-        "name of this site: then add it to site.domains, and let a proxy in front leave Origin "
+        f"name of this site: then {_named(evidence)}, and let a proxy in front leave Origin "
         "as it is.",
         "Origin",
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from proxy.rules.decide import decide
 from proxy.rules.decision import Forward, Tunnel
 from proxy.rules.head import Arrival, Field, RequestHead, ResponseHead
+from proxy.rules.pass_through import PassThrough
 from proxy.rules.request import upstream_fields
 from proxy.rules.site import Site, WebOrigin, make_site
 from proxy.symptoms.evidence import Evidence
@@ -17,6 +18,8 @@ PORT = make_site((WebOrigin("https", "lab.example.org", 8443),), UPSTREAM)
 BENCH = make_site((WebOrigin("http", "localhost", 8080),), UPSTREAM)
 """As of ``labgate inspect --upstream``, perhaps behind another proxy."""
 PRESERVED = replace(SITE, preserve=True)
+HUB = replace(SITE, preserve=True, pass_through=PassThrough())
+"""In front of a JupyterHub."""
 LOGIN = (b"Cookie", b"username-lab-example-org=2|1:0; _xsrf=2|abc")
 XSRF = (b"X-XSRFToken", b"2|abc")
 OWN = (b"Origin", b"https://lab.example.org")

@@ -12,7 +12,7 @@ from proxy.rules.decision import Refuse
 from proxy.rules.head import RequestHead
 from proxy.symptoms.evidence import Evidence
 from proxy.symptoms.explain import TOO_MANY, explain
-from tests.symptoms.passed import KERNEL, KEY, LOGIN, OWN, SITE, answered, head
+from tests.symptoms.passed import HUB, KERNEL, KEY, LOGIN, OWN, SITE, answered, head
 
 UNANSWERED = [
     (503, "connection refused", "upstream-down", "did not answer (connection refused)"),
@@ -31,6 +31,14 @@ def test_nothing_came_from_jupyter(status: int, outcome: str, symptom: str, word
     told = explain(Evidence(SITE, head("GET /a"), status, outcome=outcome))
     assert told is not None
     assert (told.symptom.id, words in told.sentence) == (symptom, True), told.sentence
+
+
+def test_in_front_of_a_hub_the_address_is_that_of_the_route() -> None:
+    reason = "127.0.0.1:4711: Connection refused"
+    told = explain(Evidence(HUB, head("GET /user/ada/a"), 503, outcome=reason))
+    assert told is not None
+    assert str(HUB.upstream) not in told.sentence
+    assert f"Jupyter at the target of the route did not answer ({reason})" in told.sentence
 
 
 def test_jupyter_hangs_up_on_a_large_head() -> None:

@@ -10,6 +10,7 @@ from proxy.symptoms.evidence import Evidence
 from proxy.symptoms.explain import explain
 from tests.symptoms.passed import (
     BENCH,
+    HUB,
     KERNEL,
     KEY,
     LOGIN,
@@ -24,6 +25,32 @@ from tests.symptoms.passed import (
 )
 
 JUPYTER_ANSWERED = [
+    # A Hub, whose servers serve any Host
+    (
+        answered(head("GET /user/ada/lab", (b"Cookie", b"jupyterhub-user-bob=x")), 403, site=HUB),
+        "login-refused",
+        "/user/ada/lab: the Hub, or the server of this route, does not let this user",
+    ),
+    (
+        answered(head("GET /hub/api/users", (b"Authorization", b"token x")), 403, site=HUB),
+        "login-refused",
+        "a role without the scope",
+    ),
+    (
+        answered(head("GET /user/ada/api/contents"), 403, site=HUB),
+        "login-missing",
+        "neither Cookie nor token",
+    ),
+    (
+        answered(
+            head("POST /hub/login", (b"Cookie", b"a=b")),
+            403,
+            site=HUB,
+            content=b"'_xsrf' argument missing from POST",
+        ),
+        "xsrf-lost",
+        "the cookie _xsrf is missing",
+    ),
     # Origin
     (
         answered(head("PUT /api/contents/a", OWN, LOGIN, host=b"127.0.0.1:8888"), 404),

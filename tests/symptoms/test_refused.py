@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.rules.decide import decide
 from proxy.rules.decision import Refuse
 from proxy.rules.head import RequestHead
+from proxy.rules.pass_through import PassThrough
 from proxy.rules.site import Site
 from proxy.symptoms.evidence import Evidence
 from proxy.symptoms.explain import explain
-from tests.symptoms.passed import KERNEL, KEY, OWN, PORT, SITE, head
+from tests.symptoms.passed import HUB, KERNEL, KEY, OWN, PORT, SITE, head
 
+CHECKED_HUB = replace(HUB, pass_through=PassThrough(check_origins=True))
 LABGATE_REFUSED = [
+    (
+        head("GET /", host=b"a.example"),
+        CHECKED_HUB,
+        "host-refused",
+        "give it as --public-origin; where a proxy in front",
+    ),
+    (
+        head("POST /user/ada/api/kernels", (b"Origin", b"https://evil.example")),
+        CHECKED_HUB,
+        "origin-refused",
+        "then give it as --public-origin, and let",
+    ),
     (
         head("GET /", host=b"a.example"),
         SITE,
