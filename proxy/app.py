@@ -15,7 +15,7 @@ from proxy.certs.store import CertificateStore
 from proxy.config.settings import Settings
 from proxy.edge import Edge
 from proxy.inspector.inspector import Inspector
-from proxy.inspector.ring import Ring
+from proxy.inspector.ring import WORKER_RING_OCTETS, Ring
 from proxy.jupyter.served_jupyter import ServedJupyter
 from proxy.measures import Measures
 from proxy.messages import Dispatch
@@ -30,7 +30,6 @@ from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
 
 TIMEOUT_CHECK_SECONDS = 0.5
-WORKER_RING_OCTETS = 4 * 1024 * 1024
 DIGEST_KEY_BYTES = 32
 
 

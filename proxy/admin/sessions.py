@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
 
+from proxy.runtime.secret_files import read_or_create_secret
+
+log = logging.getLogger("labgate")
+
+KEY_FILE = "inspector.key"
+KEY_OCTETS = 24
 _SECRET_BYTES = 24
 
 
@@ -60,6 +68,15 @@ class AdminSessions:
     def _derived(self, purpose: str, identifier: str) -> str:
         text = f"{purpose} {identifier}".encode("utf-8", "surrogateescape")
         return hmac.new(self._key, text, hashlib.sha256).hexdigest()[: 2 * _SECRET_BYTES]
+
+
+def kept_key(state_folder: Path) -> str:
+    """The key of the sessions; without a folder to keep it, an empty one."""
+    try:
+        return read_or_create_secret(state_folder / KEY_FILE, KEY_OCTETS)
+    except (OSError, UnicodeDecodeError) as error:
+        log.warning("the page of the inspector will not know its browsers again: %s", error)
+        return ""
 
 
 def _equal(one: str, other: str) -> bool:

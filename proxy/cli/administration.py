@@ -9,11 +9,11 @@ import logging
 import os
 import socket
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from proxy.admin.replay import Replay, ThroughRules
 from proxy.admin.server import AdminServer
+from proxy.admin.sessions import kept_key
 from proxy.config.routes import served_routes
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
@@ -21,15 +21,12 @@ from proxy.errors import StartError
 from proxy.inspector.mends import mend_facts
 from proxy.inspector.replay_front import send_through_rules
 from proxy.routes.destinations import destination_of
-from proxy.runtime.secret_files import read_or_create_secret
 from proxy.service.commands_api import command_routes
 from proxy.service.instance import Instance
 from proxy.service.live_configuration import LiveConfiguration, Serving
 from proxy.workers.supervisor import Supervisor
 
 log = logging.getLogger("labgate")
-
-KEY_OCTETS = 24
 
 
 async def start_admin(
@@ -70,7 +67,7 @@ async def start_admin(
         about,
         lambda: mend_facts(site, app.upstream),
         address,
-        key=_session_key(settings.state_folder),
+        key=kept_key(settings.state_folder),
         commands=command_routes(instance),
     )
     if listening is not None:
@@ -100,12 +97,3 @@ async def _open_page(server: AdminServer) -> None:
         await server.open_page()
     except StartError as error:
         log.warning("no page of the inspector: %s", error)
-
-
-def _session_key(state_folder: Path) -> str:
-    """The key of the page's sessions; a temporary one if it cannot be stored."""
-    try:
-        return read_or_create_secret(state_folder / "inspector.key", KEY_OCTETS)
-    except (OSError, UnicodeDecodeError) as error:
-        log.warning("inspector logins will not survive a restart: %s", error)
-        return ""

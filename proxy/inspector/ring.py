@@ -12,6 +12,8 @@ from proxy.inspector.snapshot import Snapshot
 
 MAX_EXCHANGES = 5000
 MAX_OCTETS = 64 * 1024 * 1024
+WORKER_RING_OCTETS = 4 * 1024 * 1024
+"""In a worker, whose supervisor holds them."""
 MAX_UNCAPTURED = 64
 """Exchanges that ended well and wait to be captured: many at once find what it takes in the CPU's
 caches. Beyond some hundred, they themselves no longer fit in."""

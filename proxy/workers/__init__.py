@@ -12,6 +12,7 @@ certificates and the listening sockets, and serves no requests itself.
 - ``worker_program``  what every worker does first and last
 - ``worker``          the worker itself: a new interpreter with an ``Application``
 - ``limits``          divides limits between the workers
+- ``captures``        what the workers capture for the inspector, shown by the supervisor
 - ``replays``         has a worker send the inspector's requests
 - ``process_report``  the report of one process
 - ``shared_access``   what all workers share about logins

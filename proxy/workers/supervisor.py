@@ -15,10 +15,6 @@ from proxy.certificate_service import CertificateService
 from proxy.certs.store import CertificateStore
 from proxy.config.settings import Settings
 from proxy.errors import StartError
-from proxy.inspector.inspector import Inspector
-from proxy.inspector.recorder import Recorder
-from proxy.inspector.remote import CapturedElsewhere
-from proxy.inspector.ring import Ring
 from proxy.jupyter.served_jupyter import ServedJupyter
 from proxy.net.ports import Ports
 from proxy.net.upstream_address import UpstreamAddress
@@ -27,9 +23,9 @@ from proxy.rules.head import RequestHead
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
 
+from .captures import CapturesOfWorkers
 from .channel import WorkerMessage, WorkerReload, WorkerSetup
 from .process_report import ProcessReport
-from .replays import Replays
 from .restarts import keep_running
 from .shared_access import SharedAccess
 from .sockets import ports_per_worker
@@ -52,9 +48,8 @@ class Supervisor:
         """Jupyter's address; None if it is not known yet."""
         self.jupyter = ServedJupyter()
         """Facts about the Jupyter that labgate serves."""
-        self.inspector = Inspector(Ring(), self._use_recorder)
-        self._captured = CapturedElsewhere(self.inspector.ring)
-        self._replays = Replays(self._captured)
+        self._captures = CapturesOfWorkers(lambda: self._workers)
+        self.inspector = self._captures.inspector
         self._ports: list[Ports] = []
         self._access = SharedAccess()
         self._workers: set[WorkerProcess] = set()
@@ -149,8 +144,8 @@ class Supervisor:
         return await asyncio.gather(*(worker.report() for worker in self._workers))
 
     async def replay(self, head: RequestHead, content: bytes) -> int:
-        """As ``Replays.send``."""
-        return await self._replays.send(self._workers, head, content)
+        """As ``CapturesOfWorkers.replay``."""
+        return await self._captures.replay(head, content)
 
     async def measured(self) -> tuple[Counts, Now]:
         """The counters and gauges of all processes."""
@@ -172,10 +167,6 @@ class Supervisor:
         """Count on where a predecessor was; the first time before ``start``."""
         for update in self._access.continue_logins(state):
             self._broadcast({"login": update})
-
-    def _use_recorder(self, recorder: Recorder | None) -> None:
-        """Have all workers capture the exchanges that begin from now on, or none."""
-        self._broadcast({"inspect": None if recorder is None else asdict(recorder.options)})
 
     @property
     def ports(self) -> list[Ports]:
@@ -258,8 +249,7 @@ class Supervisor:
             logouts=self._access.logouts,
         )
         worker.send(setup.message())
-        if self.inspector.options is not None:
-            worker.send({"inspect": asdict(self.inspector.options)})
+        self._captures.begin(worker)
         return worker
 
     async def _wait_for_exit(self, worker: WorkerProcess) -> str:
@@ -274,14 +264,7 @@ class Supervisor:
         if "logout" in message:
             spawn(self._save_logout(Revocation(*message["logout"])), "logout")
             return
-        if "exchanges" in message:
-            self._captured.take(sender.pid, message["exchanges"])
-            return
-        if "replayed" in message:
-            self._replays.answered(sender.pid, message["replayed"])
-            return
-        if "fault" in message:
-            self.inspector.failed(f"Worker process {sender.pid}: {message['fault']}")
+        if self._captures.told(sender, message):
             return
         self._access.logins.append(message["login"])
         for worker in self._workers - {sender}:

@@ -19,19 +19,16 @@ from proxy.app import Application
 from proxy.builders import SharedResources
 from proxy.config.settings import Settings
 from proxy.errors import StartError
-from proxy.inspector.recorder import CaptureOptions
-from proxy.inspector.remote import CapturedHere
-from proxy.inspector.replay_front import send_through_rules
 from proxy.net.ports import Ports
 from proxy.net.upstream_address import upstream_from_json
 from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.tasks import spawn
 
+from .captures import CaptureInWorker
 from .channel import Channel, WorkerMessage, WorkerReload, WorkerSetup
 from .limits import divide_limits
 from .process_report import report_of
-from .replays import read_message
 from .shared_lockout import SharedLockout
 from .shared_logout import SharedRevokedSessions
 from .worker_program import run_worker
@@ -109,7 +106,7 @@ class _Worker:
         self._lockout = lockout
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
-        self._sender: CapturedHere | None = None
+        self._capture = CaptureInWorker(app.inspector, lambda: app.dispatch, channel.send)
         self._prepare_reload = prepare
         self._apply: Callable[[], None] | None = None
 
@@ -170,10 +167,6 @@ class _Worker:
                 apply, self._apply = self._apply, None
                 if apply is not None and wanted:
                     apply()
-            case {"replay": asked}:
-                spawn(self._replay(asked), "replay")
-            case {"inspect": options}:
-                self._inspect(options)
             case {"leave": _}:
                 self._app.leave_to_others()
                 spawn(self._wait_for_clients(), "clients")
@@ -181,6 +174,8 @@ class _Worker:
                 self._stop.set()
             case {"force": _}:
                 self._force.set()
+            case _:
+                self._capture.take(message)
 
     async def _prepare(self, reload: WorkerReload) -> None:
         """Load another configuration, and tell the supervisor whether it can be used."""
@@ -193,30 +188,6 @@ class _Worker:
             log.exception("the configuration cannot be prepared")
             refusal = f"a worker failed: {error!r}; the log has more."
         self._channel.send({"prepared": refusal})
-
-    def _inspect(self, options: dict[str, Any] | None) -> None:
-        """Capture what passes here for the supervisor, or stop that."""
-        if self._sender is None:
-            self._sender = CapturedHere(
-                self._app.inspector.ring,
-                lambda exchanges: self._channel.send({"exchanges": exchanges}),
-            )
-            self._app.inspector.listen(self._tell_fault)
-        self._app.inspector.switch(CaptureOptions(**options) if options is not None else None)
-
-    async def _replay(self, asked: WorkerMessage) -> None:
-        """Send a request of the inspector's, and tell the supervisor its exchange."""
-        exchange = None
-        number = await send_through_rules(
-            self._app.dispatch, self._app.inspector.ring, *read_message(asked)
-        )
-        if self._sender is not None:
-            exchange = self._sender.take_out(number)
-        self._channel.send({"replayed": {"number": asked["number"], "exchange": exchange}})
-
-    def _tell_fault(self) -> None:
-        if fault := self._app.inspector.fault:
-            self._channel.send({"fault": fault})
 
 
 def _with_log_level(settings: Settings, apply: Callable[[], None]) -> None:
