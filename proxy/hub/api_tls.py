@@ -6,17 +6,17 @@ Tested by tests/hub/test_hub_tls.py and tests/hub/test_contract_tls.py.
 from __future__ import annotations
 
 import ssl
-from pathlib import Path
 
 from proxy.errors import StartError
 from proxy.hub.options import TlsFiles
+from proxy.runtime.file_version import FileVersion, file_version
 
 
 class ApiTls:
-    """A context whose certificate is loaded again when its files change.
+    """Contexts of the files as they were when one of them changed last.
 
     Attributes:
-        context: To listen with; it stays the same.
+        context: To listen with; it stays the same, and moves each handshake to the newest one.
 
     Args:
         files: What to load.
@@ -27,59 +27,58 @@ class ApiTls:
 
     def __init__(self, files: TlsFiles) -> None:
         self._files = files
-        # Not the profile towards browsers: a Hub's own authority may leave out extensions.
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
-            self._version = self._read_version()
-            self._load()
-            require_certificates(self.context, files)
+            self._versions = self._read_versions()
+            self._newest = self._load()
         except OSError as error:
             raise StartError(
-                f"--api-ssl-cert {files.cert} and --api-ssl-key {files.key} cannot be used: "
-                f"{error.strerror or error}. Give PEM files of one pair."
+                f"--api-ssl-cert {files.cert} and --api-ssl-key {files.key} cannot be used"
+                f"{f', or --api-ssl-ca {files.ca}' if files.ca is not None else ''}: "
+                f"{error.strerror or error}. Give PEM files, the first two of one pair."
             ) from None
+        self.context = self._new_context()
+        self.context.sni_callback = self._move
 
     def reload(self) -> bool:
-        """Load the certificate if a file has changed; False if there is nothing new.
+        """Load the files if one has changed; False if there is nothing new.
 
         Raises:
-            OSError: The files cannot be used; the certificate before stays.
+            OSError: The files cannot be used; what was loaded before stays.
         """
-        version = self._read_version()
-        if version == self._version:
+        versions = self._read_versions()
+        if versions == self._versions:
             return False
-        self._load()
-        self._version = version
+        self._newest = self._load()
+        self._versions = versions
         return True
 
-    def _load(self) -> None:
+    def _move(self, connection: ssl.SSLObject | ssl.SSLSocket, *_: object) -> None:
+        """Use the newest context for a handshake, also without a server name."""
+        connection.context = self._newest
+
+    def _load(self) -> ssl.SSLContext:
+        files, context = self._files, self._new_context()
+        context.load_cert_chain(files.cert, files.key, password=lambda: files.passphrase)
+        if files.require_cert:
+            # A handshake is verified with what the context trusts that it was moved to.
+            if files.ca is None:
+                context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+            else:
+                context.load_verify_locations(files.ca)
+        return context
+
+    def _new_context(self) -> ssl.SSLContext:
+        # Not the profile towards browsers: a Hub's own authority may leave out extensions.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self._files.require_cert:
+            context.verify_mode = ssl.CERT_REQUIRED
+            # A session that is resumed would not be verified again.
+            context.num_tickets = 0
+            context.options |= ssl.OP_NO_TICKET
+        return context
+
+    def _read_versions(self) -> list[FileVersion]:
         files = self._files
-        self.context.load_cert_chain(files.cert, files.key, password=lambda: files.passphrase)
-
-    def _read_version(self) -> tuple[tuple[int, int], ...]:
-        states = [path.stat() for path in (self._files.cert, self._files.key)]
-        return tuple((state.st_ino, state.st_mtime_ns) for state in states)
-
-
-def require_certificates(context: ssl.SSLContext, files: TlsFiles) -> None:
-    """Refuse clients without a valid certificate, if that is wanted.
-
-    Raises:
-        OSError: The authorities cannot be loaded.
-    """
-    if files.require_cert:
-        load_authorities(context, files.ca)
-        context.verify_mode = ssl.CERT_REQUIRED
-
-
-def load_authorities(context: ssl.SSLContext, ca: Path | None) -> None:
-    """Trust the authorities of a file, or the system's.
-
-    Raises:
-        OSError: The file cannot be used.
-    """
-    if ca is None:
-        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
-    else:
-        context.load_verify_locations(ca)
+        ca = [files.ca] if files.require_cert and files.ca is not None else []
+        return [file_version(path) for path in (files.cert, files.key, *ca)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from proxy.errors import StartError
+from proxy.runtime.file_version import FileVersion, file_version
 
 REMEMBERED_CONTEXTS = 16
 
@@ -80,11 +81,8 @@ def _context(tls: UpstreamTls, _versions: tuple[object, ...]) -> ssl.SSLContext:
     return context
 
 
-def _version(path: str) -> tuple[int, int, int] | None:
-    if not path:
-        return None
-    state = Path(path).stat()
-    return state.st_ino, state.st_mtime_ns, state.st_size
+def _version(path: str) -> FileVersion | None:
+    return file_version(Path(path)) if path else None
 
 
 def _reason(error: OSError) -> str:

@@ -3,6 +3,7 @@
 - ``tasks``            named background tasks whose errors are logged
 - ``event_loop``       uvloop, or asyncio's own loop
 - ``daemon_thread``    blocking work that does not delay the exit
+- ``file_version``     whether a file has changed
 - ``secret_files``     files that only labgate's user can read, written atomically
 - ``peer``             who is at the other end of a Unix socket
 - ``instance_lock``    locks that only one process can hold
