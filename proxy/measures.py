@@ -123,11 +123,17 @@ def _now_of(route: MeasuredRoute) -> RouteNow:
     )
 
 
-def _counts_of(route: MeasuredRoute) -> Counts:
-    counts = sum_of([] if route.traffic is None else [route.traffic.counts])
-    for tunnel in route.open_requests.tunnels:
+def traffic_counts(traffic: Traffic | None, open_requests: OpenRequests) -> Counts:
+    """What was counted of requests, and what open WebSockets have carried up to now."""
+    counts = sum_of([] if traffic is None else [traffic.counts])
+    for tunnel in open_requests.tunnels:
         counts.bytes_up += tunnel.bytes_up
         counts.bytes_down += tunnel.bytes_down
+    return counts
+
+
+def _counts_of(route: MeasuredRoute) -> Counts:
+    counts = traffic_counts(route.traffic, route.open_requests)
     if (cache := route.router.jupyter.cache) is not None:
         counts.cache_hits, counts.cache_saved_bytes = cache.hits, cache.saved_bytes
     counts.routes = {

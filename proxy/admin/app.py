@@ -5,7 +5,7 @@ Tested by tests/admin/test_exchanges.py and tests/admin/test_protection.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ def make_admin_app(
     protection: Middleware,
     about: Callable[[], dict[str, Any]],
     facts: Callable[[], Mapping[str, str]],
+    *,
+    no_lines_for: Collection[str] = (),
 ) -> web.Application:
     """The inspector's page and its API.
 
@@ -45,12 +47,13 @@ def make_admin_app(
         protection: Who may ask.
         about: Facts for the page's head.
         facts: What is filled into the lines that mend something.
+        no_lines_for: Servers that are not configured by such lines.
     """
     app = web.Application(
         middlewares=[security_fields, protection], client_max_size=MAX_REQUEST_BYTES
     )
     app.on_response_prepare.append(hide_server)
-    exchanges = ExchangesApi(inspector, about, facts)
+    exchanges = ExchangesApi(inspector, about, facts, no_lines_for)
 
     async def stream(request: web.Request) -> web.WebSocketResponse:
         return await live(request, inspector, exchanges.capture_state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,11 +31,13 @@ class ExchangesApi:
         inspector: Captures, and holds what was captured.
         about: Facts for the page's head: what is proxied, in which mode.
         facts: What is filled into the lines that mend something (``inspector.mends``).
+        no_lines_for: Servers that are not configured by such lines.
     """
 
     inspector: Inspector
     about: Callable[[], dict[str, Any]]
     facts: Callable[[], Mapping[str, str]]
+    no_lines_for: Collection[str] = ()
 
     async def state(self, request: web.Request) -> web.Response:
         """``GET state``: what is on, how much is held, and the page's token."""
@@ -81,7 +83,7 @@ class ExchangesApi:
         return web.json_response(
             {
                 **exchange.details(),
-                **cause_and_mends(exchange, self.facts()),
+                **cause_and_mends(exchange, self.facts(), self.no_lines_for),
                 "curl": to_curl(exchange),
             }
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class AdminServer:
         address: A loopback address and a port for the page; port 0 takes any.
         key: Of the page's sessions; a random one if it is empty.
         commands: Calls that only the socket has.
+        no_lines_for: Servers that are not configured by lines.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class AdminServer:
         *,
         key: str = "",
         commands: Sequence[web.RouteDef] = (),
+        no_lines_for: Collection[str] = (),
     ) -> None:
         self._inspector = inspector
         self._replay = replay
@@ -55,6 +57,7 @@ class AdminServer:
         self._facts = facts
         self._address = address
         self._commands = commands
+        self._no_lines_for = no_lines_for
         self._runners: list[web.AppRunner] = []
         self._sockets: list[socket.socket] = []
         self._path: Path | None = None
@@ -102,7 +105,14 @@ class AdminServer:
             self._path.unlink(missing_ok=True)
 
     def _app(self, protection: Middleware) -> web.Application:
-        return make_admin_app(self._inspector, self._replay, protection, self._about, self._facts)
+        return make_admin_app(
+            self._inspector,
+            self._replay,
+            protection,
+            self._about,
+            self._facts,
+            no_lines_for=self._no_lines_for,
+        )
 
     async def _serve(self, app: web.Application, listening: socket.socket) -> None:
         runner = web.AppRunner(

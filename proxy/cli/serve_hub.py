@@ -16,15 +16,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from proxy.admin.socket_path import socket_path
-from proxy.admin.unix_socket import bind_private, remove_private
+from proxy.admin.unix_socket import bind_private
 from proxy.errors import StartError
-from proxy.hub.admin import HubInstance, make_hub_admin_app
+from proxy.hub.admin import HubInstance, make_hub_admin
 from proxy.hub.hub_proxy import HubProxy
-from proxy.hub.listeners import AppListener
 from proxy.hub.options import HubOptions
 from proxy.runtime import ending_signals
 from proxy.runtime.instance_lock import name_owner, storage_claim
 from proxy.runtime.listen_fds import passed_sockets
+from proxy.runtime.log_format import facts
 from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.secret_files import read_or_create_secret
 from proxy.service.handover import Handover
@@ -120,16 +120,12 @@ async def _admin(
         yield
         return
     lifetime.handover.sockets["admin"] = listening
-    listener = AppListener(lambda: make_hub_admin_app(instance))
-    await listener.open([listening.dup()])
+    server = make_hub_admin(instance)
+    await server.serve_socket(listening)
     try:
         yield
     finally:
-        await listener.close()
-        if lifetime.is_shared:
-            listening.close()
-        else:
-            remove_private(listening)
+        await server.stop(keep_socket=lifetime.is_shared)
 
 
 @contextmanager
@@ -171,11 +167,14 @@ def _report(options: HubOptions) -> None:
         log.warning("%s", warning)
     scheme = "https" if options.tls is not None else "http"
     target = options.default_target or "(no default target)"
-    log.info("Proxying %s://%s to %s", scheme, options.public, target)
+    known = facts(open=f"{scheme}://{options.public}", default_target=options.default_target)
+    log.info("Proxying %s://%s to %s", scheme, options.public, target, extra=known)
     scheme = "https" if options.api_tls is not None else "http"
-    log.info("The API is at %s://%s/api/routes", scheme, options.api)
+    api = f"{scheme}://{options.api}/api/routes"
+    log.info("The API is at %s", api, extra=facts(api=api))
     if options.metrics is not None:
-        log.info("Metrics are at http://%s/metrics", options.metrics)
+        metrics = f"http://{options.metrics}/metrics"
+        log.info("Metrics are at %s", metrics, extra=facts(metrics=metrics))
 
 
 def _write_pid(path: Path | None) -> None:

@@ -9,6 +9,7 @@ In the order of a start:
 - ``hub_proxy``    starts, hands over and stops all of it
 - ``ports``        the listening sockets
 - ``api_tls``      TLS of the API's listener
+- ``public_tls``   TLS towards clients
 - ``targets``      where a route leads
 - ``journal``      the routes on the disk
 - ``route_table``  the routes, and the connections of those in use
@@ -19,10 +20,11 @@ In the order of a start:
 - ``application``  what one process serves clients with
 - ``sites``        what the rules and the limits are in front of a Hub
 - ``router``       the route of a request
+- ``destinations`` where a captured request belongs that is to be sent again
 - ``error_pages``  the pages for what has no route or does not answer, and the health check
 - ``counts``       what a process counted
 - ``metrics``      for Prometheus, under CHP's names and labgate's
 - ``workers``      with ``--workers``: several processes with an application each
 - ``worker``       one of them
-- ``admin``        the admin socket: status, reload, upgrade, stop
+- ``admin``        the admin socket: status, the inspector, reload, upgrade, stop
 """

@@ -1,6 +1,6 @@
-"""The admin socket of a hub's proxy: ``labgate status``, ``reload``, ``upgrade`` and ``stop``.
+"""The admin socket of a hub's proxy: ``labgate status``, ``inspect``, ``reload`` and others.
 
-Tested by tests/hub/test_succession.py.
+Tested by tests/hub/test_admin.py, tests/e2e/test_hub_inspect.py and tests/hub/test_succession.py.
 """
 
 from __future__ import annotations
@@ -11,15 +11,22 @@ import pwd
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from proxy import __version__
 from proxy.admin.protection import BASE
-from proxy.admin.server import same_user
+from proxy.admin.replay import Replay
+from proxy.admin.server import AdminServer
+from proxy.admin.sessions import kept_key
 from proxy.errors import StartError
+from proxy.hub.destinations import destination_of
 from proxy.hub.hub_proxy import HubProxy
 from proxy.hub.options import HubOptions
+from proxy.hub.sites import public_origin
+from proxy.inspector.explanation_log import ExplanationLog
+from proxy.inspector.mends import mend_facts
 from proxy.service.handover import Handover
 from proxy.service.status import JupyterStatus, Status, status_of
 from proxy.service.unit_name import unit_name
@@ -27,33 +34,45 @@ from proxy.service.unit_name import unit_name
 STOP_AFTER_SECONDS = 0.05
 """The answer is sent first."""
 
+PAGE_ADDRESS = ("127.0.0.1", 0)
+"""Of the inspector's page: any port, when somebody asks for it."""
+
 NO_JUPYTER = "This labgate is the proxy of a JupyterHub: ask the Hub for that."
 
 
 class HubInstance:
     """The proxy of a Hub that runs here, as commands see it.
 
-    Args:
+    Attributes:
         options: What the command line says.
         state_folder: Where commands look for it.
         hub: What runs.
+
+    Args:
+        options: The attribute.
+        state_folder: The attribute.
+        hub: The attribute.
         handover: To a successor.
     """
 
     def __init__(
         self, options: HubOptions, state_folder: Path, hub: HubProxy, handover: Handover
     ) -> None:
-        self._options = options
-        self._state_folder = state_folder
-        self._hub = hub
+        self.options = options
+        self.state_folder = state_folder
+        self.hub = hub
         self._handover = handover
         self._since = datetime.now(UTC)
 
+    @property
+    def address(self) -> str:
+        """Where people open it, as far as that is known."""
+        scheme = "https" if self.options.tls is not None else "http"
+        return str(self.options.public_origin or f"{scheme}://{self.options.public}")
+
     async def status(self) -> Status:
         """What ``labgate status`` shows (``proxy.service.status``), with the number of routes."""
-        options = self._options
-        scheme = "https" if options.tls is not None else "http"
-        origin = options.public_origin or f"{scheme}://{options.public}"
+        options = self.options
         about = {
             "version": __version__,
             "command": "hub",
@@ -62,19 +81,19 @@ class HubInstance:
             "since": self._since.isoformat(timespec="seconds"),
             "service": unit_name(),
             "reload_refused": "",
-            "state_folder": str(self._state_folder.absolute()),
-            "addresses": [str(origin)],
+            "state_folder": str(self.state_folder.absolute()),
+            "addresses": [self.address],
             "listening": [str(options.public), f"{options.api} (API)"],
             "metrics": str(options.metrics or ""),
-            "hub_routes": len(self._hub.table.by_path),
+            "hub_routes": len(self.hub.table.by_path),
         }
         none = JupyterStatus("", "", "", "", self._since)
         return status_of(
-            about, none, await self._hub.reports(), self._hub.certificates(), datetime.now(UTC)
+            about, none, await self.hub.reports(), self.hub.certificates(), datetime.now(UTC)
         )
 
-    def routes(self) -> list[web.RouteDef]:
-        """What the admin socket answers."""
+    def commands(self) -> list[web.RouteDef]:
+        """What the admin socket alone answers."""
         api = f"{BASE}api/"
 
         async def status(_request: web.Request) -> web.Response:
@@ -86,13 +105,13 @@ class HubInstance:
             return web.json_response({})
 
         async def reload(_request: web.Request) -> web.Response:
-            self._hub.reload()
+            self.hub.reload()
             said = "certificates are read again; everything else is on the command line"
             return web.json_response({"refused": "", "sentences": [said]})
 
         async def takeover(_request: web.Request) -> web.Response:
             try:
-                return web.json_response({"socket": str(self._handover.offer(self._state_folder))})
+                return web.json_response({"socket": str(self._handover.offer(self.state_folder))})
             except StartError as error:
                 return web.json_response({"error": str(error)}, status=409)
 
@@ -115,11 +134,42 @@ class HubInstance:
         ]
 
 
-def make_hub_admin_app(instance: HubInstance) -> web.Application:
-    """The application of the admin socket."""
-    app = web.Application(middlewares=[same_user])
-    app.add_routes(instance.routes())
-    return app
+def make_hub_admin(instance: HubInstance) -> AdminServer:
+    """What answers on the admin socket, and has the inspector's page."""
+    options, hub = instance.options, instance.hub
+    site = public_origin(options)
+
+    def about() -> dict[str, Any]:
+        count = len(hub.table.by_path)
+        return {
+            "site": instance.address,
+            "upstream": f"{count} route{'s' * (count != 1)} of the Hub",
+            "observe": False,
+            "listens": "",
+            "workers": options.workers,
+            "pid": os.getpid(),
+            "own_token": False,
+            "routes": [],
+        }
+
+    replay = Replay(
+        hub.inspector,
+        hub.replay,
+        lambda host, target: destination_of(options, hub.table, host, target),
+        lambda: "",
+    )
+    hub.inspector.ring.listen(ExplanationLog(), failures=True)
+    return AdminServer(
+        hub.inspector,
+        replay,
+        about,
+        lambda: mend_facts(site, None),
+        PAGE_ADDRESS,
+        key=kept_key(instance.state_folder),
+        commands=instance.commands(),
+        # A hub's proxy reads no labgate.toml.
+        no_lines_for={"labgate"},
+    )
 
 
 def _user() -> str:

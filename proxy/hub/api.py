@@ -1,6 +1,6 @@
 """The Hub's API: list, add and remove routes. On a listener of its own, with a token.
 
-Tested by tests/hub/test_contract.py and tests/hub/test_api.py.
+Tested by tests/hub/test_contract.py, tests/hub/test_api.py and tests/hub/test_logs.py.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from aiohttp import web
 from proxy.hub.journal import to_json
 from proxy.hub.route_table import HubRoute
 from proxy.hub.shared_routes import SharedRoutes
+from proxy.runtime.log_format import facts
 from proxy.web.security import hide_server
 
 log = logging.getLogger("labgate")
@@ -83,7 +84,8 @@ class RoutesApi:
             self._counts.statuses[error.status] += 1
             raise
         self._counts.statuses[response.status] += 1
-        log.debug("API: %d %s %s", response.status, request.method, path)
+        known = facts(method=request.method, path=path, status=response.status)
+        log.debug("API: %d %s %s", response.status, request.method, path, extra=known)
         return response
 
     async def _answer(self, request: web.Request, path: str) -> web.Response:
@@ -140,7 +142,8 @@ class RoutesApi:
         except ValueError as error:
             return web.Response(status=400, text=str(error))
         self._counts.added += 1
-        log.info("route %r leads to %r", route.path, data["target"])
+        known = facts(change="added", route=route.path, upstream=route.url)
+        log.info("route %r leads to %r", route.path, route.url, extra=known)
         return web.Response(status=201)
 
     async def _remove(self, _request: web.Request, path: str) -> web.Response:
@@ -148,7 +151,8 @@ class RoutesApi:
         if route is None:
             return web.Response(status=404)
         self._counts.removed += 1
-        log.info("route %r is removed", route.path)
+        known = facts(change="removed", route=route.path, upstream=route.url)
+        log.info("route %r is removed", route.path, extra=known)
         return web.Response(status=204)
 
 

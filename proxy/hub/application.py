@@ -8,37 +8,42 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import monotonic
 
 from aiohttp import web
 
-from proxy.certs.sources import CertificateSource
-from proxy.certs.status import CertificateStatus
-from proxy.certs.store import CertificateStore
 from proxy.edge import Edge
 from proxy.errors import UsageError
 from proxy.http1.server import Http1Server
-from proxy.hub.counts import HubNow, Measured, RequestCounter
+from proxy.hub.counts import Measured, RequestCounter
 from proxy.hub.error_pages import ErrorPages, make_pages_app
 from proxy.hub.options import HubOptions
+from proxy.hub.public_tls import PublicTls
 from proxy.hub.route_table import HubRoute, RouteTable
 from proxy.hub.router import HubRouter, LookUps
 from proxy.hub.sites import hub_limits, hub_site
 from proxy.hub.targets import RouteTarget, parse_target
+from proxy.inspector.inspector import Inspector
+from proxy.inspector.replay_front import send_through_rules
+from proxy.inspector.ring import Ring
+from proxy.measures import traffic_counts
 from proxy.net.limits import new_connection_limit, new_request_limit
 from proxy.net.ports import Ports
 from proxy.observe.access_log import AccessLog
+from proxy.observe.loop_lag import LoopLag
+from proxy.observe.measurements import Now
 from proxy.observe.record import Observer, Observers
+from proxy.observe.traffic import Traffic
 from proxy.proxying.dispatcher import Dispatcher
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Route
+from proxy.rules.head import RequestHead
 from proxy.runtime.last_problems import last_problems
 from proxy.runtime.memory import MemoryReclaimer
 from proxy.runtime.periodic import run_periodically
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
-from proxy.tls.context import Handshakes
 from proxy.web.in_process import InProcessUpstream
 from proxy.workers.process_report import ProcessReport
 
@@ -54,23 +59,35 @@ class HubApplication:
 
     Attributes:
         limits: Towards clients.
+        inspector: Captures what passes here; off until somebody switches it on.
+        dispatch: Takes every request, also those that labgate sends itself.
+        tls: Towards clients; None for plain HTTP.
 
     Args:
         options: What the command line says.
         table: The routes; it gets its connections here.
         ports: Gives the sockets to serve.
+        ring: Gets what the inspector captures.
 
     Raises:
         StartError: An option cannot be used.
     """
 
-    def __init__(self, options: HubOptions, table: RouteTable, ports: Callable[[], Ports]) -> None:
+    def __init__(
+        self,
+        options: HubOptions,
+        table: RouteTable,
+        ports: Callable[[], Ports],
+        ring: Ring | None = None,
+    ) -> None:
         self._options = options
         self._ports = ports
         self._table = table
         self.limits = hub_limits(options)
         look_ups = LookUps()
         self._counter = RequestCounter(look_ups)
+        self._traffic = Traffic() if options.metrics is not None else None
+        self._lag = LoopLag()
         self._error_pages = ErrorPages(_error_target(options), options.error_path)
         self._pages = InProcessUpstream(self._make_pages, self.limits)
         self._pages_pool = Pool(
@@ -88,14 +105,16 @@ class HubApplication:
         self._router.use(table)
         table.use(self._open_route)
         self._access_log = AccessLog() if log.isEnabledFor(logging.DEBUG) else None
-        self._dispatcher = Dispatcher(
+        self.dispatch = Dispatcher(
             self._router, self._observers(), access_log=self._access_log is not None
         )
-        self._certificates = _certificate_store(options)
+        use_recorder = self.dispatch.services.use_recorder
+        self.inspector = Inspector(ring if ring is not None else Ring(), use_recorder)
+        self.tls = PublicTls(options.tls) if options.tls is not None else None
         limit = new_connection_limit(self.limits)
         main, plain = (
             Http1Server(
-                self._dispatcher,
+                self.dispatch,
                 limits=self.limits,
                 connection_limit=limit,
                 plain_redirects=redirects,
@@ -112,15 +131,14 @@ class HubApplication:
         Raises:
             StartError: A certificate cannot be used.
         """
-        if self._certificates is not None:
-            self._certificates.start()
+        if self.tls is not None:
+            self.tls.start()
 
     async def open(self) -> None:
         """Accept connections."""
         if self._access_log is not None:
             self._access_log.attach(log)
-        store = self._certificates
-        context = store.handshakes.context if store is not None else None
+        context = self.tls.store.handshakes.context if self.tls is not None else None
         await self._edge.open(self._ports(), context)
         checks = [self._edge.enforce_timeouts, self._check_targets, self._check_memory]
         self._tasks = [
@@ -128,39 +146,46 @@ class HubApplication:
             spawn(run_periodically([self._keep_house], HOUSEKEEPING_SECONDS), "housekeeping"),
         ]
         self._pages.start_soon()
+        if self._traffic is not None:
+            self._lag.start()
 
     def reload(self) -> None:
-        """Read the certificate again now."""
-        if self._certificates is not None:
-            self._certificates.reload()
+        """Read the certificates again now."""
+        if self.tls is not None:
+            self.tls.reload()
+
+    async def replay(self, head: RequestHead, content: bytes) -> int:
+        """Send a request as if a client had; gives the exchange's number."""
+        return await send_through_rules(self.dispatch, self.inspector.ring, head, content)
 
     def measured(self) -> Measured:
         """The counts and measurements of this process."""
-        open_requests = self._dispatcher.services.open_requests
-        tunnels = len(open_requests.tunnels)
-        now = HubNow(
-            self._edge.connections,
-            tunnels,
-            open_requests.count - tunnels,
-            sum(pool.connections for pool in self._table.pools),
+        open_requests = self.dispatch.services.open_requests
+        websockets = len(open_requests.tunnels)
+        pools = list(self._table.pools)
+        idle = sum(pool.idle for pool in pools)
+        now = Now(
+            connections=self._edge.connections,
+            websockets=websockets,
+            requests=open_requests.count - websockets,
+            idle_connections=idle,
+            busy_connections=sum(pool.connections for pool in pools) - idle,
+            memory_bytes=resident_bytes(os.getpid()),
+            loop_lag_seconds=self._lag.seconds,
         )
-        return Measured(self._counter.counts, now)
+        return Measured(self._counter.counts, traffic_counts(self._traffic, open_requests), now)
 
     def report(self) -> ProcessReport:
         """The report of this process, for ``labgate status``."""
         now = self.measured().now
         return ProcessReport(
             os.getpid(),
-            memory_bytes=resident_bytes(os.getpid()),
+            memory_bytes=now.memory_bytes,
             connections=now.connections,
-            websockets=now.tunnels,
-            requests=now.requests_in_progress,
+            websockets=now.websockets,
+            requests=now.requests,
             problems=last_problems(),
         )
-
-    def certificates(self) -> Sequence[CertificateStatus]:
-        """Those in service."""
-        return self._certificates.statuses() if self._certificates is not None else ()
 
     def leave_to_others(self) -> None:
         """Accept nothing new: another process does that on the same sockets."""
@@ -177,8 +202,9 @@ class HubApplication:
         after a close frame with code 1000 or 1001. ``force`` ends the wait early.
         """
         await self._edge.drain(force)
-        open_requests = self._dispatcher.services.open_requests
+        open_requests = self.dispatch.services.open_requests
         await open_requests.drain(self._options.drain_seconds, force)
+        self._lag.stop()
         for task in self._tasks:
             task.cancel()
         for tunnel in list(open_requests.tunnels):
@@ -193,9 +219,12 @@ class HubApplication:
 
     def _observers(self) -> Observers:
         end: list[Observer] = [self._access_log] if self._access_log is not None else []
-        if self._options.metrics is None:
+        traffic = self._traffic
+        if traffic is None:
             return Observers(end=tuple(end))
-        return Observers(start=(self._counter.begun,), end=(*end, self._counter.ended))
+        return Observers(
+            (self._counter.begun,), (traffic.on_head,), (*end, self._counter.ended, traffic)
+        )
 
     def _open_route(self, route: HubRoute) -> Route:
         target = self._table.target(route)
@@ -215,17 +244,6 @@ class HubApplication:
     async def _keep_house(self) -> None:
         self.reload()
         self._table.forget_idle()
-
-
-def _certificate_store(options: HubOptions) -> CertificateStore | None:
-    tls = options.tls
-    if tls is None:
-        return None
-    source = CertificateSource("", "files", tls.cert, tls.key, passphrase=tls.passphrase)
-    handshakes = Handshakes()
-    if tls.require_cert:
-        handshakes.require_certificates(tls.ca)
-    return CertificateStore([source], handshakes, [])
 
 
 def _error_target(options: HubOptions) -> RouteTarget | None:

@@ -5,10 +5,11 @@ Tested by tests/hub/test_workers.py and tests/hub/test_contract_flags.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from proxy.hub.router import LookUps
+from proxy.observe.measurements import Counts, Now, all_of
 from proxy.observe.record import Record
 from proxy.rules.hub_requests import HUB_HEALTH_PATH
 
@@ -41,48 +42,36 @@ class HubCounts:
             self.statuses[status] = self.statuses.get(status, 0) + number
 
 
-@dataclass(frozen=True, slots=True)
-class HubNow:
-    """Gauges: they go up and down.
-
-    Attributes:
-        connections: Open connections of clients.
-        tunnels: Open WebSockets.
-        requests_in_progress: Requests without a complete response, WebSockets not counted.
-        upstream_connections: Connections to targets, idle or busy, WebSockets not counted.
-    """
-
-    connections: int = 0
-    tunnels: int = 0
-    requests_in_progress: int = 0
-    upstream_connections: int = 0
-
-    def __add__(self, other: HubNow) -> Self:
-        names = [one.name for one in fields(self)]
-        return type(self)(*(getattr(self, name) + getattr(other, name) for name in names))
-
-
 @dataclass(slots=True)
 class Measured:
-    """Both, of one process or of several.
+    """What one process counted and measures, or several.
 
     Attributes:
-        counts: The counters.
+        counts: The counters of configurable-http-proxy.
+        traffic: labgate's own counters, the same for all that it serves; empty without metrics.
         now: The gauges.
     """
 
     counts: HubCounts = field(default_factory=HubCounts)
-    now: HubNow = field(default_factory=HubNow)
+    traffic: Counts = field(default_factory=Counts)
+    now: Now = field(default_factory=Now)
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Self:
         """From ``dataclasses.asdict`` by way of JSON."""
-        return cls(HubCounts(**content["counts"]), HubNow(**content["now"]))
+        return cls(
+            HubCounts(**content["counts"]), Counts.of(content["traffic"]), Now.of(content["now"])
+        )
 
     def add(self, other: Measured) -> None:
         """Add what another process measured."""
+        self.add_counts(other)
+        self.now = all_of((self.now, other.now))
+
+    def add_counts(self, other: Measured) -> None:
+        """Add what another process had counted when it ended."""
         self.counts.add_all(other.counts)
-        self.now += other.now
+        self.traffic.add_all(other.traffic)
 
 
 class RequestCounter:

@@ -19,14 +19,18 @@ from proxy.errors import UsageError
 from proxy.hub.api import ApiCounts, RoutesApi, make_api_app
 from proxy.hub.api_tls import ApiTls
 from proxy.hub.application import HubApplication
+from proxy.hub.counts import Measured
 from proxy.hub.journal import Journal
 from proxy.hub.listeners import AppListener
-from proxy.hub.metrics import hub_metrics, make_hub_metrics_app
+from proxy.hub.metrics import chp_metrics, make_hub_metrics_app, number_of_routes
 from proxy.hub.options import HubOptions
 from proxy.hub.ports import API, METRICS, HubPorts
 from proxy.hub.route_table import RouteTable
 from proxy.hub.shared_routes import WORKER_ANSWER_SECONDS, SharedRoutes
 from proxy.hub.succession import Succession
+from proxy.inspector.inspector import Inspector
+from proxy.observe.metrics import metrics_of_serving
+from proxy.rules.head import RequestHead
 from proxy.runtime.instance_lock import HeldClaim, acquire, storage_claim
 from proxy.runtime.periodic import run_periodically
 from proxy.runtime.resident_memory import resident_bytes
@@ -78,6 +82,7 @@ class HubProxy:
         # A change waits this long for the followers.
         self._api = AppListener(self._make_api, api_context, 2 * WORKER_ANSWER_SECONDS)
         self._metrics = AppListener(lambda: make_hub_metrics_app(self._collect))
+        self.shared = SharedRoutes(self.table, self._measured)
         self._serving = self._make_serving()
         self._succession = Succession(self.shared)
         self._tasks: list[asyncio.Task[None]] = []
@@ -85,14 +90,11 @@ class HubProxy:
 
     def _make_serving(self) -> ServingHub:
         if self._options.workers == 1:
-            application = HubApplication(self._options, self.table, self.ports.public)
-            self.shared = SharedRoutes(self.table, application.measured)
-            return application
+            return HubApplication(self._options, self.table, self.ports.public)
         from proxy.hub.workers import HubWorkers  # noqa: PLC0415  only where it is wanted
 
         # Report an unusable option before starting a process.
         HubApplication(self._options, RouteTable(self._options.client_tls), self.ports.public)
-        self.shared = SharedRoutes(self.table)
         return HubWorkers(self._options, self.shared, self.ports)
 
     async def start(
@@ -141,15 +143,28 @@ class HubProxy:
         await self._api.open(self.ports.duplicates(API))
         await self._metrics.open(self.ports.duplicates(METRICS))
 
+    @property
+    def inspector(self) -> Inspector:
+        """What passes, in all processes that serve."""
+        return self._serving.inspector
+
+    async def replay(self, head: RequestHead, content: bytes) -> int:
+        """Send a request as if a client had; gives the exchange's number.
+
+        Raises:
+            ReplayRefused: Nobody serves it.
+        """
+        return await self._serving.replay(head, content)
+
     def reload(self) -> None:
         """Read the certificates again now."""
         self._serving.reload()
         self._reload_api_certificate()
 
     def certificates(self) -> Sequence[CertificateStatus]:
-        """Those in service towards clients, if this process has them."""
-        serving = self._serving
-        return serving.certificates() if isinstance(serving, HubApplication) else ()
+        """Those in service towards clients."""
+        tls = self._serving.tls
+        return tls.store.statuses() if tls is not None else ()
 
     async def reports(self) -> list[tuple[Role, ProcessReport]]:
         """The report of each process, for ``labgate status``."""
@@ -232,17 +247,26 @@ class HubProxy:
         api = RoutesApi(self.shared, self.token, counts, by_host=options.host_routing)
         return make_api_app(api)
 
+    def _measured(self) -> Measured:
+        return self._serving.measured()
+
     async def _collect(self) -> Iterable[Metric]:
         measured = await self.shared.measured()
-        return hub_metrics(self._api_counts, measured, len(self.table.by_path))
+        tls = self._serving.tls
+        certificates = tls.store.managed if tls is not None else ()
+        return [
+            *chp_metrics(self._api_counts, measured.counts),
+            number_of_routes(len(self.table.by_path)),
+            *metrics_of_serving(measured.traffic, measured.now, certificates),
+        ]
 
     def _reload_api_certificate(self) -> None:
         if self._api_tls is not None:
             try:
                 if self._api_tls.reload():
-                    log.info("The API has a new certificate.")
+                    log.info("The API's certificates were read again: a file has changed.")
             except OSError as error:
-                log.debug("the API keeps its certificate: %s", error)
+                log.debug("the API keeps its certificates: %s", error)
 
     async def _keep_house(self) -> None:
         """What need not be done at once."""

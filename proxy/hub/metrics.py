@@ -1,6 +1,6 @@
 """Metrics for Prometheus: under the names of configurable-http-proxy, and labgate's own.
 
-Tested by tests/hub/test_contract_flags.py.
+Tested by tests/hub/test_contract_flags.py and tests/hub/test_metrics.py.
 """
 
 from __future__ import annotations
@@ -9,42 +9,21 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from proxy.hub.api import ApiCounts
-from proxy.hub.counts import Measured
+from proxy.hub.counts import HubCounts
+from proxy.web.metrics import exposed
 from proxy.web.security import hide_server
 
-GAUGES = {
-    "connections": "Open connections.",
-    "tunnels": "Open WebSockets.",
-    "requests_in_progress": "Requests without a complete response, WebSockets not counted.",
-    "upstream_connections": "Connections to targets, idle or busy, WebSockets not counted.",
-}
 
-
-class _Of(Collector):
-    """Metrics that are there already."""
-
-    def __init__(self, metrics: Iterable[Metric]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics
-
-
-def hub_metrics(api: ApiCounts, measured: Measured, routes: int) -> Iterator[Metric]:
-    """What configurable-http-proxy exports, with its names and without a suffix; and more.
+def chp_metrics(api: ApiCounts, counts: HubCounts) -> Iterator[Metric]:
+    """What configurable-http-proxy exports, with its names and without a suffix.
 
     Args:
         api: What the API was asked for.
-        measured: Of all processes.
-        routes: How many there are.
+        counts: Of all processes.
     """
-    counts = measured.counts
     yield _count("api_route_get", "Times that all routes were listed.", api.listed)
     yield _count("api_route_add", "Routes that were added.", api.added)
     yield _count("api_route_delete", "Routes that were removed.", api.removed)
@@ -56,9 +35,11 @@ def hub_metrics(api: ApiCounts, measured: Measured, routes: int) -> Iterator[Met
     summary.add_sample("find_target_for_req_count", {}, counts.look_ups)
     summary.add_sample("find_target_for_req_sum", {}, counts.look_up_seconds)
     yield summary
-    yield _gauge("routes", "Routes.", routes)
-    for name, text in GAUGES.items():
-        yield _gauge(name, text, getattr(measured.now, name))
+
+
+def number_of_routes(routes: int) -> Metric:
+    """Labgate's own beside those of ``observe.metrics``."""
+    return GaugeMetricFamily("labgate_routes", "Routes of the Hub.", routes)
 
 
 def make_hub_metrics_app(collect: Callable[[], Awaitable[Iterable[Metric]]]) -> web.Application:
@@ -69,21 +50,12 @@ def make_hub_metrics_app(collect: Callable[[], Awaitable[Iterable[Metric]]]) -> 
     """
 
     async def metrics(_request: web.Request) -> web.Response:
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Of(list(await collect())))
-        text = generate_latest(registry)
-        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return exposed(await collect())
 
     app = web.Application()
     app.on_response_prepare.append(hide_server)
     app.router.add_get("/metrics", metrics)
     return app
-
-
-def _gauge(name: str, text: str, value: int) -> Metric:
-    gauge = Metric(f"labgate_{name}", text, "gauge")
-    gauge.add_sample(f"labgate_{name}", {}, value)
-    return gauge
 
 
 def _count(name: str, text: str, value: int) -> Metric:

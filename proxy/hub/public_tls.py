@@ -1,6 +1,6 @@
 """TLS towards clients: the certificate, and whose certificates clients may show.
 
-Tested by tests/hub/test_hub_tls.py.
+Tested by tests/hub/test_public_tls.py.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class PublicTls:
         files, handshakes = self._files, Handshakes()
         if files.require_cert:
             try:
-                handshakes.ask_for_certificates(files.ca)
+                handshakes.require_certificates(files.ca)
             except OSError as error:
                 raise StartError(
                     f"--ssl-ca {files.ca} cannot be used: {error.strerror or error}. Give a PEM "

@@ -173,6 +173,10 @@ class RouteTable:
         """The route with this key."""
         return self.by_path.get(clean_path(path))
 
+    def look_up(self, path: bytes) -> HubRoute | None:
+        """The route of a decoded path, as the Hub added it."""
+        return self._tree.find(path)
+
     def find(self, path: bytes) -> Route | None:
         """The route of a request, by its decoded path."""
         route = self._tree.find(path)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from proxy.hub.counts import HubCounts, HubNow, Measured
+from proxy.hub.counts import Measured
 from proxy.hub.route_table import HubRoute, RouteTable
 
 log = logging.getLogger("labgate")
@@ -87,7 +88,7 @@ class SharedRoutes:
         self.table = table
         self.followers: set[Follower] = set()
         self._measured = measured
-        self._ended = HubCounts()
+        self._ended = Measured()
 
     async def add(self, path: str, data: dict[str, Any]) -> HubRoute:
         """Add a route everywhere, or replace it; as ``RouteTable.add``.
@@ -115,8 +116,8 @@ class SharedRoutes:
     async def measured(self) -> Measured:
         """What all processes measure, and what they and those before them have counted."""
         await self.refresh()
-        total = Measured(HubCounts(), HubNow())
-        total.counts.add_all(self._ended)
+        total = Measured()
+        total.add_counts(self._ended)
         for one in (self._measured(), *(follower.measured for follower in self.followers)):
             total.add(one)
         return total
@@ -129,7 +130,9 @@ class SharedRoutes:
         """Handle a follower's message: its activity, its measurements, or a change that is done."""
         self.table.note_activity(message.get("activity", {}))
         if "measured" in message:
-            follower.measured = Measured.of(message["measured"])
+            # A predecessor of another version may measure something else.
+            with suppress(LookupError, TypeError):
+                follower.measured = Measured.of(message["measured"])
         if "done" in message:
             follower.answered(message["done"])
 
@@ -137,7 +140,7 @@ class SharedRoutes:
         """A follower has ended; what it counted stays."""
         if follower in self.followers:
             self.followers.discard(follower)
-            self._ended.add_all(follower.measured.counts)
+            self._ended.add_counts(follower.measured)
         follower.gone()
 
     async def _send_to_all(self, message: RouteMessage) -> None:

@@ -18,11 +18,16 @@ CONNECTIONS = 100_000
 OTHER_DESCRIPTORS = 256
 
 
-def hub_site(options: HubOptions) -> Site:
-    """What the rules decide by: nothing is checked unless the public origin is known."""
+def public_origin(options: HubOptions) -> WebOrigin:
+    """Where clients come; without a host if nobody has said which."""
     scheme = "https" if options.tls is not None else "http"
     port = options.redirect_to or options.public.port or (443 if scheme == "https" else 80)
-    public = options.public_origin or WebOrigin("https" if scheme == "https" else "http", "", port)
+    return options.public_origin or WebOrigin("https" if scheme == "https" else "http", "", port)
+
+
+def hub_site(options: HubOptions) -> Site:
+    """What the rules decide by: nothing is checked unless the public origin is known."""
+    public = public_origin(options)
     policy = PassThrough(
         check_origins=options.public_origin is not None,
         subdomains=options.host_routing,

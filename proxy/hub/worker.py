@@ -20,11 +20,13 @@ from proxy.hub.application import HubApplication
 from proxy.hub.options import HubOptions
 from proxy.hub.route_table import RouteTable
 from proxy.hub.shared_routes import Following, SharedRoutes
+from proxy.inspector.ring import WORKER_RING_OCTETS, Ring
 from proxy.net.ports import Ports
 from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
+from proxy.workers.captures import CaptureInWorker
 from proxy.workers.channel import Channel, WorkerMessage
 from proxy.workers.worker_program import run_worker
 
@@ -70,7 +72,9 @@ class _Worker:
     def __init__(self, options: HubOptions, ports: Ports, channel: Channel) -> None:
         self._channel = channel
         self._table = RouteTable(options.client_tls, by_host=options.host_routing)
-        self._app = HubApplication(options, self._table, lambda: ports)
+        ring = Ring(max_octets=WORKER_RING_OCTETS)
+        self._app = app = HubApplication(options, self._table, lambda: ports, ring)
+        self._capture = CaptureInWorker(app.inspector, lambda: app.dispatch, channel.send)
         routes = SharedRoutes(self._table, self._app.measured)
         self._following = Following(routes, channel.send)
         self._stop, self._force = asyncio.Event(), asyncio.Event()
@@ -138,7 +142,8 @@ class _Worker:
             case {"force": _}:
                 self._force.set()
             case _:
-                await self._following.take(message)
+                if not self._capture.take(message):
+                    await self._following.take(message)
 
     async def _wait_for_clients(self) -> None:
         await self._app.wait_for_clients(self._stop)

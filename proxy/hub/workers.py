@@ -6,15 +6,24 @@ Tested by tests/hub/test_workers.py.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 
 from proxy.errors import StartError
+from proxy.hub.counts import Measured
 from proxy.hub.options import HubOptions
 from proxy.hub.ports import HubPorts
+from proxy.hub.public_tls import PublicTls
 from proxy.hub.shared_routes import Follower, RouteMessage, SharedRoutes
 from proxy.hub.worker import setup_message
 from proxy.net.ports import Ports
+from proxy.observe.loop_lag import LoopLag
+from proxy.observe.measurements import Now
+from proxy.rules.head import RequestHead
+from proxy.runtime.periodic import run_periodically
+from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
+from proxy.workers.captures import CapturesOfWorkers
 from proxy.workers.process_report import ProcessReport
 from proxy.workers.restarts import keep_running
 from proxy.workers.sockets import KERNEL_BALANCES, sockets_per_worker
@@ -22,12 +31,17 @@ from proxy.workers.worker_check import kill_hanging_workers
 from proxy.workers.worker_process import WorkerProcess, start_failure
 
 PROGRAM = "proxy.hub.worker"
+HOUSEKEEPING_SECONDS = 2.0
 KILL_AFTER_SECONDS = 5.0
 """A worker that runs longer than ``drain_seconds`` and this after a stop is killed."""
 
 
 class HubWorkers:
     """Has the interface of ``HubApplication``, and runs several processes with one each.
+
+    Attributes:
+        inspector: Shows what all workers capture.
+        tls: Towards clients, as the workers load it, too; None for plain HTTP.
 
     Args:
         options: What the command line says.
@@ -42,6 +56,10 @@ class HubWorkers:
         self._ports: list[Ports] = []
         self._followers: dict[WorkerProcess, Follower] = {}
         self._wanting: dict[WorkerProcess, asyncio.Event] = {}
+        self._captures = CapturesOfWorkers(lambda: self._followers)
+        self.inspector = self._captures.inspector
+        self.tls = PublicTls(options.tls) if options.tls is not None else None
+        self._lag = LoopLag()
         self._may_take_routes = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -50,8 +68,10 @@ class HubWorkers:
         """Start them, and wait until all want their routes.
 
         Raises:
-            StartError: One ended instead.
+            StartError: One ended instead, or a certificate cannot be used.
         """
+        if self.tls is not None:
+            self.tls.start()
         self._ports = _ports_per_worker(self._all_ports.originals(), self._options.workers)
         self._all_ports.add_public(self._ports)
         indexes = range(self._options.workers)
@@ -80,10 +100,29 @@ class HubWorkers:
             self._tasks.append(spawn(running, f"worker {index + 1}"))
         checking = kill_hanging_workers(lambda: list(self._followers))
         self._tasks.append(spawn(checking, "worker check"))
+        housekeeping = run_periodically([self._keep_house], HOUSEKEEPING_SECONDS)
+        self._tasks.append(spawn(housekeeping, "certificates"))
+        if self._options.metrics is not None:
+            self._lag.start()
 
     def reload(self) -> None:
-        """Have them read the certificate again now."""
+        """Read the certificates again now, in the workers too."""
+        if self.tls is not None:
+            self.tls.reload()
         self._broadcast({"reload": True})
+
+    def measured(self) -> Measured:
+        """What the process with the API measures, which serves no clients."""
+        memory_bytes = resident_bytes(os.getpid())
+        return Measured(now=Now(memory_bytes=memory_bytes, loop_lag_seconds=self._lag.seconds))
+
+    async def replay(self, head: RequestHead, content: bytes) -> int:
+        """As ``HubApplication.replay``, in one of the workers.
+
+        Raises:
+            ReplayRefused: None of them does.
+        """
+        return await self._captures.replay(head, content)
 
     async def reports(self) -> list[ProcessReport]:
         """The report of each worker, for ``labgate status``."""
@@ -117,8 +156,14 @@ class HubWorkers:
         finally:
             forcing.cancel()
 
+    async def _keep_house(self) -> None:
+        # The workers look for themselves.
+        if self.tls is not None:
+            self.tls.reload()
+
     def _end_tasks(self) -> None:
         self._stopping = True
+        self._lag.stop()
         for task in self._tasks:
             task.cancel()
 
@@ -130,13 +175,14 @@ class HubWorkers:
         self._wanting[worker] = asyncio.Event()
         name = f"worker process {worker.pid}"
         self._followers[worker] = Follower(name, worker.send, worker.kill)
+        self._captures.begin(worker)
         return worker
 
     def _on_message(self, worker: WorkerProcess, message: RouteMessage) -> None:
         if "wants" in message:
             self._wanting[worker].set()
             spawn(self._give_routes(worker), "routes for a worker")
-        elif worker in self._followers:
+        elif not self._captures.on_message(worker, message) and worker in self._followers:
             self._routes.on_message(self._followers[worker], message)
 
     async def _give_routes(self, worker: WorkerProcess) -> None:

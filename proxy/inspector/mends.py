@@ -5,7 +5,7 @@ Tested by tests/inspector/test_mends.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from proxy.inspector.exchange import CapturedHead, Exchange
@@ -45,18 +45,26 @@ def mend_facts(site: WebOrigin, upstream: UpstreamAddress | None) -> dict[str, s
     return facts
 
 
-def cause_and_mends(exchange: Exchange, facts: Mapping[str, str]) -> dict[str, Any]:
+def cause_and_mends(
+    exchange: Exchange, facts: Mapping[str, str], no_lines_for: Collection[str] = ()
+) -> dict[str, Any]:
     """``title`` and ``check`` of its symptom, and its ``mends``, for JSON.
 
     A mend has ``server``, ``name``, ``lines``, ``joined`` (how it goes with the others; empty for
     a proxy's own) and ``recognised``: whether the exchange names this server as one that it
     passed. Such a one comes first.
+
+    Args:
+        exchange: What was captured.
+        facts: What stands in the lines.
+        no_lines_for: Servers that are not configured by lines here.
     """
     symptom = SYMPTOMS.get(exchange.symptom)
     if symptom is None:
         return {"title": "", "check": "", "mends": []}
     passed = recognised(exchange)
-    lines_by_server = mend(symptom.id, facts)
+    found = mend(symptom.id, facts).items()
+    lines_by_server = {server: lines for server, lines in found if server not in no_lines_for}
     mends = [
         {
             "server": server,

@@ -58,15 +58,26 @@ def metrics_of(
         routes: The names of all routes that there are now, and whether their Jupyters answer;
             empty without ``[[routes]]``.
     """
+    return [
+        *metrics_of_serving(counts, now, certificates),
+        *_of_lockouts(counts, now),
+        *_of_cache(counts, now),
+        *_of_jupyter(jupyter),
+        *(_of_routes(counts, now, routes) if routes else ()),
+    ]
+
+
+def metrics_of_serving(
+    counts: Counts, now: Now, certificates: Sequence[ManagedCertificate]
+) -> list[Metric]:
+    """Those of whatever is served, also of a JupyterHub; the arguments are as above."""
     info = GaugeMetricFamily("labgate_build_info", "Its version.", labels=["version"])
     info.add_metric([__version__], 1)
     return [
         info,
         *_of_traffic(counts),
         *_of_now(now),
-        *_of_jupyter(jupyter),
         *(_of_certificates(certificates) if certificates else ()),
-        *(_of_routes(counts, now, routes) if routes else ()),
     ]
 
 
@@ -91,26 +102,10 @@ def _of_traffic(counts: Counts) -> Iterable[Metric]:
     )
     octets.add_metric(["up"], counts.bytes_up)
     octets.add_metric(["down"], counts.bytes_down)
-    lockouts = CounterMetricFamily(
-        "labgate_lockouts", "Addresses that were locked out.", value=counts.lockouts
-    )
-    hits = CounterMetricFamily(
-        "labgate_cache_hits",
-        "Requests for static files that Jupyter was not asked about.",
-        value=counts.cache_hits,
-    )
-    saved = CounterMetricFamily(
-        "labgate_cache_saved_bytes",
-        "How many fewer bytes their clients got than Jupyter would have sent.",
-        value=counts.cache_saved_bytes,
-    )
     return [
         requests,
         refusals,
         octets,
-        lockouts,
-        hits,
-        saved,
         _histogram("request", "From a request's head to the end of its response.", counts.whole),
         _histogram(
             "own", "labgate's part: until a request goes up, or is answered here.", counts.own
@@ -148,19 +143,46 @@ def _of_now(now: Now) -> Iterable[Metric]:
             "Requests without a complete response, WebSockets not counted.",
             now.requests,
         ),
-        ("locked_out_addresses", "Addresses that are locked out.", now.locked_out),
         ("resident_memory_bytes", "Resident memory of all processes.", now.memory_bytes),
         (
             "event_loop_lag_seconds",
             "The longest delay of an event loop within the last minute.",
             now.loop_lag_seconds,
         ),
-        ("cached_files", "Static files that are kept in memory.", now.cached_files),
-        ("cached_bytes", "What they take.", now.cached_bytes),
     ]
     return [
         pool,
         *(GaugeMetricFamily(f"labgate_{name}", text, value) for name, text, value in gauges),
+    ]
+
+
+def _of_lockouts(counts: Counts, now: Now) -> Iterable[Metric]:
+    return [
+        CounterMetricFamily(
+            "labgate_lockouts", "Addresses that were locked out.", value=counts.lockouts
+        ),
+        GaugeMetricFamily(
+            "labgate_locked_out_addresses", "Addresses that are locked out.", now.locked_out
+        ),
+    ]
+
+
+def _of_cache(counts: Counts, now: Now) -> Iterable[Metric]:
+    return [
+        CounterMetricFamily(
+            "labgate_cache_hits",
+            "Requests for static files that Jupyter was not asked about.",
+            value=counts.cache_hits,
+        ),
+        CounterMetricFamily(
+            "labgate_cache_saved_bytes",
+            "How many fewer bytes their clients got than Jupyter would have sent.",
+            value=counts.cache_saved_bytes,
+        ),
+        GaugeMetricFamily(
+            "labgate_cached_files", "Static files that are kept in memory.", now.cached_files
+        ),
+        GaugeMetricFamily("labgate_cached_bytes", "What they take.", now.cached_bytes),
     ]
 
 

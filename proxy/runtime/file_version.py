@@ -1,6 +1,6 @@
 """Tells whether a file has changed since it was read.
 
-Tested by tests/net/test_upstream_tls.py and tests/hub/test_hub_tls.py.
+Tested by tests/net/test_upstream_tls.py and tests/hub/test_public_tls.py.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from .explanation import Explanation, explained
 
 def refused_by_a_hub(evidence: Evidence) -> Explanation:
     """What is missing, or who knows what is."""
-    head = evidence.sent or evidence.came
+    head = evidence.sent or evidence.received
     because = f"Jupyter answered {evidence.status} to {shown_target(head)}"
     if not head.values(b"cookie") and not tokens(head):
         sentence = f"{because}: this client sent neither Cookie nor token, so nobody has logged in."

@@ -6,7 +6,7 @@ It is an administrator's: nothing of it can be reached by way of the public port
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
@@ -29,11 +29,19 @@ Scrape = Callable[[], Awaitable[list[Metric]]]
 class _Scraped(Collector):
     """Metrics that are there already."""
 
-    def __init__(self, metrics: list[Metric]) -> None:
+    def __init__(self, metrics: Iterable[Metric]) -> None:
         self._metrics = metrics
 
-    def collect(self) -> list[Metric]:
+    def collect(self) -> Iterable[Metric]:
         return self._metrics
+
+
+def exposed(metrics: Iterable[Metric]) -> web.Response:
+    """The response with these metrics in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Scraped(metrics))
+    text = generate_latest(registry)
+    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def make_metrics_app(scrape: Scrape, host: str) -> web.Application:
@@ -46,10 +54,7 @@ def make_metrics_app(scrape: Scrape, host: str) -> web.Application:
     """
 
     async def metrics(_request: web.Request) -> web.Response:
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Scraped(await scrape()))
-        text = generate_latest(registry)
-        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return exposed(await scrape())
 
     app = web.Application(middlewares=[security_fields, _only_for(host)])
     app.on_response_prepare.append(hide_server)

@@ -18,7 +18,7 @@ from proxy.messages import Dispatch
 from proxy.rules.head import RequestHead
 from proxy.runtime.tasks import spawn
 
-from .channel import Message
+from .channel import WorkerMessage
 from .replays import Replays, read_message
 from .worker_process import WorkerProcess
 
@@ -44,7 +44,7 @@ class CapturesOfWorkers:
         if self.inspector.options is not None:
             worker.send({"inspect": asdict(self.inspector.options)})
 
-    def told(self, worker: WorkerProcess, message: Message) -> bool:
+    def on_message(self, worker: WorkerProcess, message: WorkerMessage) -> bool:
         """Take a worker's message; returns whether it was about this."""
         match message:
             case {"exchanges": batch}:
@@ -81,14 +81,14 @@ class CaptureInWorker:
         self,
         inspector: Inspector,
         dispatch: Callable[[], Dispatch],
-        send: Callable[[Message], None],
+        send: Callable[[WorkerMessage], None],
     ) -> None:
         self._inspector = inspector
         self._dispatch = dispatch
         self._send = send
         self._sender: CapturedHere | None = None
 
-    def take(self, message: Message) -> bool:
+    def take(self, message: WorkerMessage) -> bool:
         """Do what a message of the supervisor says; returns whether it was about this."""
         match message:
             case {"inspect": options}:
@@ -108,7 +108,7 @@ class CaptureInWorker:
             self._inspector.listen(self._tell_fault)
         self._inspector.switch(CaptureOptions(**options) if options is not None else None)
 
-    async def _replay(self, asked: Message) -> None:
+    async def _replay(self, asked: WorkerMessage) -> None:
         """Send a request of the inspector's, and tell the supervisor its exchange."""
         exchange = None
         ring = self._inspector.ring

@@ -264,7 +264,7 @@ class Supervisor:
         if "logout" in message:
             spawn(self._save_logout(Revocation(*message["logout"])), "logout")
             return
-        if self._captures.told(sender, message):
+        if self._captures.on_message(sender, message):
             return
         self._access.logins.append(message["login"])
         for worker in self._workers - {sender}:

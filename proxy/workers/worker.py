@@ -26,7 +26,7 @@ from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.tasks import spawn
 
 from .captures import CaptureInWorker
-from .channel import Channel, WorkerMessage, WorkerReload, WorkerSetup
+from .channel import Channel, WorkerReload, WorkerSetup
 from .limits import divide_limits
 from .process_report import report_of
 from .shared_lockout import SharedLockout

@@ -21,7 +21,7 @@ from proxy.admin.app import make_admin_app
 from proxy.admin.protection import BASE
 from proxy.admin.replay import Replay
 from proxy.admin.server import same_user
-from proxy.hub.admin import HubInstance, make_hub_admin_app
+from proxy.hub.admin import HubInstance
 from proxy.inspector.inspector import Inspector
 from proxy.rules.decide import (
     CHALLENGE_PREFIX,
@@ -68,7 +68,8 @@ def administrators(inspector: Inspector, replay: Replay) -> list[web.Application
 
     inspectors = make_admin_app(inspector, replay, same_user, dict, dict)
     inspectors.add_routes(command_routes(cast(Instance, None)))
-    of_the_hub = make_hub_admin_app(object.__new__(HubInstance))
+    of_the_hub = web.Application()
+    of_the_hub.add_routes(object.__new__(HubInstance).commands())
     return [inspectors, of_the_hub, make_metrics_app(nothing, "localhost")]
 
 

@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 from proxy.hub import shared_routes
-from proxy.hub.counts import HubCounts, HubNow, Measured
+from proxy.hub.counts import HubCounts, Measured
 from proxy.hub.route_table import RouteTable
 from proxy.hub.shared_routes import Follower, Following, RouteMessage, SharedRoutes
 from proxy.net.upstream_tls import UpstreamTls
+from proxy.observe.measurements import Counts, Now
 
 TARGET = {"target": "http://h:1"}
 
@@ -116,16 +117,29 @@ async def test_the_newest_activity_of_all_counts() -> None:
 
 async def test_what_is_measured_is_summed_and_what_ended_is_kept() -> None:
     counts = HubCounts(3, 1, {"200": 2, "503": 1}, 4, 0.5)
-    pair = Pair(Measured(counts, HubNow(7, 2, 1, 3)))
+    traffic, now = Counts({"forwarded 2xx": 2}, {"host": 1}, bytes_up=5), Now(7, 2, 1, 3)
+    traffic.whole.add([0.1, 0.2])
+    pair = Pair(Measured(counts, traffic, now))
     for _ in range(2):
         measuring = asyncio.ensure_future(pair.here.measured())
         await asyncio.sleep(0)
         await pair.pass_on()
         total = await measuring
-        assert (total.counts, total.now) == (counts, HubNow(7, 2, 1, 3))
+        assert (total.counts, total.traffic, total.now) == (counts, traffic, now)
     pair.here.forget(pair.follower)
     total = await pair.here.measured()
-    assert (total.counts, total.now) == (counts, HubNow())
+    assert (total.counts, total.traffic, total.now) == (counts, traffic, Now())
+
+
+async def test_a_predecessor_of_another_version_is_followed_all_the_same() -> None:
+    pair = Pair()
+    pair.here.table.add("/a", TARGET)
+    older = {"counts": {"web": 1}, "now": {"tunnels": 1}}
+    asking = pair.follower.ask({"measure": True})
+    pair.here.on_message(pair.follower, {"activity": {"/a": 9e9}, "measured": older, "done": 1})
+    assert asking.done()
+    assert pair.here.table.by_path["/a"].activity.at == 9e9
+    assert pair.follower.measured == Measured()
 
 
 async def test_who_does_not_answer_is_cut_off(

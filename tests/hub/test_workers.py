@@ -13,11 +13,16 @@ import pytest
 
 from proxy.hub.options import Endpoint, HubOptions, TlsFiles
 from proxy.hub.worker import setup_message
+from proxy.inspector.exchange import Exchange
+from proxy.inspector.filters import parse_filter
+from proxy.inspector.recorder import CaptureOptions
 from proxy.net.ports import Ports
+from proxy.rules.head import Arrival, RequestHead
 from tests.certificates import pair
 from tests.e2e.programs import until
 from tests.hub.over_tls import serial
-from tests.hub.running import ProxyThread, RawWebSocket, ask, echo_target, in_thread, unused_port
+from tests.hub.running import ProxyThread, RawWebSocket, echo_target, in_thread, unused_port
+from tests.hub.test_metrics import scraped
 
 WORKERS = 2
 SPREAD = 12
@@ -99,10 +104,50 @@ def test_a_certificate_is_replaced_in_every_worker(tmp_path: Path) -> None:
         )
 
 
-def measured(port: int) -> dict[str, float]:
-    text = ask(port, "GET", "/metrics").content.decode()
-    lines = [line.split(" ") for line in text.splitlines() if line and not line.startswith("#")]
-    return {name: float(value) for name, value, *_ in lines}
+def test_the_inspector_shows_what_passes_in_every_worker(proxy: ProxyThread, target: str) -> None:
+    inspector = proxy.hub.inspector
+    proxy.api("POST", "/user/ada", {"target": target})
+    opened = [RawWebSocket(proxy.port, "/user/ada/before") for _ in range(SPREAD)]
+    proxy.call(lambda: inspector.switch(CaptureOptions()))
+
+    def shown(words: str) -> list[Exchange]:
+        matches = parse_filter(words)
+        found: list[Exchange] = proxy.call(lambda: [one for one in inspector.ring if matches(one)])
+        return found
+
+    # In one of the workers the capture may begin a moment later.
+    until(lambda: len(shown("is:ws route:/user/ada")) == SPREAD, "not all are shown")
+    assert {proxy.get("/user/ada/x").status for _ in range(SPREAD)} == {200}
+    assert proxy.get("/nowhere").status == 404
+    until(lambda: len(shown("path:/user/ada/x")) == SPREAD, "not all are shown")
+    assert {one.route for one in shown("path:/user")} == {"/user/ada"}
+    until(lambda: [one.route for one in shown("path:/nowhere")] == [""], "it is not shown")
+
+    again = RequestHead(
+        b"GET", b"/user/ada/again", (1, 1), ((b"Host", b"hub"),), Arrival("127.0.0.1")
+    )
+    number = proxy.call(lambda: proxy.hub.replay(again, b""))
+    sent = proxy.call(lambda: inspector.ring.get(number))
+    assert (sent.status, sent.route, sent.target) == (200, "/user/ada", "/user/ada/again")
+
+    proxy.call(lambda: inspector.switch(None))
+    for one in opened:
+        one.close()
+    proxy.api("DELETE", "/user/ada")
+
+
+@pytest.mark.deployment
+def test_a_worker_that_is_started_later_captures_too(proxy: ProxyThread, target: str) -> None:
+    inspector = proxy.hub.inspector
+    proxy.api("POST", "/user/ada", {"target": target})
+    proxy.call(lambda: inspector.switch(CaptureOptions()))
+    killed = min(pids(proxy))
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: killed not in pids(proxy) and len(pids(proxy)) == WORKERS, "no new worker")
+    assert {proxy.get("/user/ada/new").status for _ in range(SPREAD)} == {200}
+    until(lambda: proxy.call(lambda: len(inspector.ring)) == SPREAD, "not all are shown")
+    proxy.call(lambda: inspector.switch(None))
+    proxy.api("DELETE", "/user/ada")
 
 
 @pytest.mark.deployment
@@ -111,13 +156,16 @@ def test_metrics_are_the_sums_and_routes_outlive_a_worker(
 ) -> None:
     for name in ("a", "b", "c"):
         proxy.api("POST", f"/{name}", {"target": target, "name": name})
-    before = measured(metrics_port)
+    before = scraped(metrics_port)
     opened = [RawWebSocket(proxy.port, "/a") for _ in range(SPREAD)]
     assert {proxy.get("/b").status for _ in range(SPREAD)} == {200}
-    after = measured(metrics_port)
+    after = scraped(metrics_port)
     assert after["requests_web"] - before["requests_web"] == SPREAD
     assert after["requests_ws"] - before["requests_ws"] == SPREAD
-    assert after["labgate_tunnels"] == SPREAD
+    assert after["labgate_websockets"] == SPREAD
+    assert after["labgate_request_duration_seconds_count"] >= SPREAD
+    assert after["labgate_resident_memory_bytes"] > WORKERS * 10_000_000
+    assert after["labgate_event_loop_lag_seconds"] >= 0
     assert after["labgate_routes"] == len(proxy.api("GET").json) == 3
     for one in opened:
         one.close()
@@ -130,5 +178,6 @@ def test_metrics_are_the_sums_and_routes_outlive_a_worker(
     assert pids(proxy) != old
     for name in ("a", "b", "c", "d"):
         assert {proxy.get(f"/{name}").status for _ in range(SPREAD)} == {200}
-    again = measured(metrics_port)
-    assert again["requests_web"] >= after["requests_web"], "what the killed one had told counts on"
+    again = scraped(metrics_port)
+    for name in ("requests_web", 'labgate_requests_total{outcome="forwarded",status="2xx"}'):
+        assert again[name] >= after[name], "what the killed one had told counts on"
