@@ -63,7 +63,7 @@ class User:
         page: Where they work.
         origin: That of their server.
         server: The address of their server.
-        lost: The addresses of the WebSockets of the page that were closed.
+        lost: The addresses of the page's WebSockets to the server that were closed.
 
     Args:
         browser: Any; the user gets cookies of their own in it.
@@ -84,7 +84,8 @@ class User:
         self.page.on("websocket", lambda opened: opened.on("close", self._note_lost))
 
     def _note_lost(self, closed: WebSocket) -> None:
-        self.lost.append(closed.url)
+        if closed.url.partition("://")[2].startswith(self.server.partition("://")[2]):
+            self.lost.append(closed.url)
 
     def log_in(self) -> None:
         """By the Hub's form; the Hub begins to start the server."""

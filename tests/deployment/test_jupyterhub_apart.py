@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Response
 
 from tests.deployment.external_proxy import ExternalProxy, running_apart
 from tests.deployment.hub_users import User, chromium, local_hub, see_nothing_of, users_of, work
 from tests.deployment.jupyterhub import Kind, running_hub
+from tests.e2e.programs import until
 
 pytestmark = [pytest.mark.chromium, pytest.mark.jupyter]
+
+METHODS = ("GET", "POST")
+REFUSED = re.compile(r"refused 403 by rule .*; (\w+) /user/bob/api/(\w+)")
+FETCH = """async ([method, url]) => {
+    await fetch(url, {method, mode: "no-cors", credentials: "include"});
+    return true;
+}"""
+OPEN_WEBSOCKET = """url => new Promise(done => {
+    const socket = new WebSocket(url);
+    socket.onopen = () => done("open");
+    socket.onerror = () => done("refused");
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +60,29 @@ def users(proxy: ExternalProxy, browser: Browser) -> tuple[User, User]:
 def test_nobody_is_let_into_the_server_of_another(users: tuple[User, User]) -> None:
     ada, bob = users
     see_nothing_of(bob, ada)
+
+
+@pytest.mark.deployment
+def test_a_page_at_one_users_name_reaches_no_server_at_anothers(
+    proxy: ExternalProxy, users: tuple[User, User]
+) -> None:
+    """Whatever is on Ada's page, her notebooks included, and whoever looks at it."""
+    ada, bob = users
+    answers: list[tuple[str, int]] = []
+
+    def note(answer: Response) -> None:
+        if answer.url.startswith(bob.server):
+            answers.append((answer.request.method, answer.status))
+
+    ada.page.on("response", note)
+    assert all(ada.page.evaluate(FETCH, [one, f"{bob.server}/api/terminals"]) for one in METHODS)
+    assert answers == [(method, 403) for method in METHODS]
+    where = f"{bob.server.replace('https', 'wss')}/api/events/subscribe"
+    assert ada.page.evaluate(OPEN_WEBSOCKET, where) == "refused"
+    # Jupyter would have refused some of it, too, but was not asked.
+    expected = [*((method, "terminals") for method in METHODS), ("GET", "events")]
+    until(lambda: REFUSED.findall(proxy.log) == expected, lambda: proxy.log)
+    ada.page.remove_listener("response", note)
 
 
 @pytest.mark.deployment
