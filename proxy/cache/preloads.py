@@ -5,9 +5,9 @@ most after three round trips. A Link field of the page tells it at once (RFC 828
 ``preload``). Learned is only from a client that Jupyter has just given the page, only of files in
 the cache, which everybody may have, and it is said in responses with the page alone.
 
-In Chromium, with 20 Mbit/s and 40 ms, the launcher is there after 2.73 s instead of 2.95 s, and
-with 5 Mbit/s and 80 ms after 4.29 s instead of 4.52 s (medians of 3 and 2 cold loads in turns, over
-HTTP/1.1). The first script has to be among those that are named: a browser asks for it with a lower
+Through a line of 20 Mbit/s and 40 ms, Chromium shows the launcher after 2.95 s instead of 3.13 s,
+and with 5 Mbit/s and 80 ms after 4.66 s instead of 4.82 s (HTTP/1.1, medians of 8 or 9 cold loads
+in turns). The first script has to be among those that are named: a browser asks for it with a lower
 priority than for those, and over HTTP/1.1 it would come last.
 """
 
