@@ -21,7 +21,7 @@ from proxy.admin.replay import Replay
 from proxy.admin.server import AdminServer
 from proxy.admin.sessions import kept_key
 from proxy.errors import StartError
-from proxy.hub.destinations import destination_of
+from proxy.hub.destinations import hub_destination_of
 from proxy.hub.hub_proxy import HubProxy
 from proxy.hub.options import HubOptions
 from proxy.hub.sites import public_origin
@@ -155,7 +155,7 @@ def make_hub_admin(instance: HubInstance) -> AdminServer:
     replay = Replay(
         hub.inspector,
         hub.replay,
-        lambda host, target: destination_of(options, hub.table, host, target),
+        lambda host, target: hub_destination_of(options, hub.table, host, target),
         lambda: "",
     )
     hub.inspector.ring.listen(ExplanationLog(), failures=True)

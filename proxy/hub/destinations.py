@@ -17,7 +17,9 @@ from proxy.rules.prefixes import routed_path
 NOWHERE = "no route is for this Host and target (any more)"
 
 
-def destination_of(options: HubOptions, table: RouteTable, host: str, target: str) -> Destination:
+def hub_destination_of(
+    options: HubOptions, table: RouteTable, host: str, target: str
+) -> Destination:
     """The destination of a request by the routes of this moment.
 
     Args:

@@ -219,8 +219,6 @@ class ExchangeCapture:
         else:
             ring.update(exchange)
 
-    # What is captured; nothing of it holds a secret
-
     def _whole(self, snapshot: Snapshot) -> Exchange:
         """The exchange as far as it is known by now."""
         if self._exchange is None:
@@ -240,11 +238,10 @@ class ExchangeCapture:
         target = captured_target(head.target)
         octets = OBJECT_OCTETS + 3 * len(target) + section.octets
         sent_up, target_up = None, target
-        if went_up := record.upstream_target:
+        if record.upstream_target:
             sent_up = section.sent_up(record)
+            target_up = captured_target(record.upstream_target)
             octets += sent_up.octets + 2 * len(record.request_id)
-            if went_up != head.target:
-                target_up = captured_target(went_up)
         answer, answered, sent_down = record.upstream_response, None, None
         if answer is not None:
             answered, weight = captured_response(answer.status, answer.reason, answer.fields)

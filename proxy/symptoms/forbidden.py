@@ -85,21 +85,18 @@ def not_found(evidence: Evidence) -> Explanation:
             "front encodes a path that is encoded already."
         )
         return explained("path-decoded", sentence)
+    method = printable(head.method, 20)
     if evidence.status == 405:
-        sentence = f"Jupyter answered 405: nothing at {target} takes {_method(head)}."
+        sentence = f"Jupyter answered 405: nothing at {target} takes {method}."
         return explained("not-found", sentence)
     if head.method not in SAFE_METHODS:
         sentence = (
-            f"Jupyter answered {evidence.status} to {_method(head)} {target}: what it names, or "
+            f"Jupyter answered {evidence.status} to {method} {target}: what it names, or "
             "the folder that it should go to, is not there."
         )
         return explained("not-found", sentence)
     sentence = f"Jupyter answered {evidence.status}: it has nothing at {target}."
     return explained("not-found", sentence)
-
-
-def _method(head: RequestHead) -> str:
-    return printable(head.method, 20)
 
 
 def origin(evidence: Evidence) -> Explanation:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.hub.destinations import NOWHERE, destination_of
+from proxy.hub.destinations import NOWHERE, hub_destination_of
 from proxy.hub.options import Endpoint, HubOptions
 from proxy.hub.route_table import RouteTable
 from proxy.inspector.replay_request import Destination
@@ -37,7 +37,7 @@ def table(*, by_host: bool = False, **routes: str) -> RouteTable:
 )
 def test_to_the_target_of_its_route(changes: dict[str, Any], target: str, up: str) -> None:
     routes = table(_user_ada="http://10.0.0.7:8888/below", _="http://hub:1")
-    found = destination_of(replace(OPTIONS, **changes), routes, HOST, target)
+    found = hub_destination_of(replace(OPTIONS, **changes), routes, HOST, target)
     assert found == Destination(HOST, ADA, up, launched=False, route="/user/ada")
     assert list(routes.pools) == [], "nothing is opened for it"
 
@@ -45,19 +45,19 @@ def test_to_the_target_of_its_route(changes: dict[str, Any], target: str, up: st
 def test_by_host() -> None:
     by_host = replace(OPTIONS, host_routing=True)
     routes = table(by_host=True, _ada="http://10.0.0.7:8888")
-    found = destination_of(by_host, routes, "Ada:8000", "/x")
+    found = hub_destination_of(by_host, routes, "Ada:8000", "/x")
     assert found == Destination("Ada:8000", ADA, "/x", launched=False, route="/ada")
-    assert destination_of(by_host, routes, "bob", "/x").address is None
+    assert hub_destination_of(by_host, routes, "bob", "/x").address is None
 
 
 def test_where_no_route_is() -> None:
     expected = Destination(HOST, None, "/x", launched=False, nowhere=NOWHERE)
-    assert destination_of(OPTIONS, table(), HOST, "/x") == expected
+    assert hub_destination_of(OPTIONS, table(), HOST, "/x") == expected
 
 
 @pytest.mark.parametrize("host", ["", "gr\xfc\xdfe", "a b"])
 def test_a_host_that_is_none_is_not_sent(host: str) -> None:
     """An archive that was read in may have anything there."""
     public = replace(OPTIONS, public_origin=WebOrigin("https", "hub.example.org", 443))
-    assert destination_of(public, table(), host, "/x").authority == "hub.example.org"
-    assert destination_of(OPTIONS, table(), host, "/x").authority == "localhost:8000"
+    assert hub_destination_of(public, table(), host, "/x").authority == "hub.example.org"
+    assert hub_destination_of(OPTIONS, table(), host, "/x").authority == "localhost:8000"
