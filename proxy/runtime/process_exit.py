@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 
 
 def exit_without_finalizing(code: int) -> None:
-    """Run the functions of ``atexit``, then end this process with this exit code.
+    """Run the functions of ``atexit``, flush the output, end this process with this exit code.
 
     Finalizing ends a daemon thread (``daemon_thread``) where it next asks for the GIL, even if
     that is in the middle of an import or within the code of an extension that holds a lock. Now
@@ -20,5 +21,8 @@ def exit_without_finalizing(code: int) -> None:
     main = threading.main_thread()
     if any(not one.daemon for one in threading.enumerate() if one is not main):
         return
+    # os._exit does neither.
     atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
     os._exit(code)
