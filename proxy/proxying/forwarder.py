@@ -232,7 +232,12 @@ class Forwarder:
         return sent
 
     def _on_compressed(self, error: BaseException | None) -> None:
-        self._finish(None if error is None else UpstreamError(f"could not be compressed: {error}"))
+        if error is None:
+            self._finish()
+            return
+        if self._connection is not None:
+            self._connection.give_up()
+        self._finish(UpstreamError(f"could not be compressed: {error}"))
 
     def _stop_compressing(self) -> None:
         if self._compressed is not None:

@@ -192,8 +192,8 @@ class RequestHandler:
                 self._route = route.error_route
                 self._forward(Forward(self.head), ALLOW)
                 return
-        response = responses.after_error(record, error, internal=route.internal)
-        if response is not None and not begun:
+        response = None if begun else responses.after_error(record, error, internal=route.internal)
+        if response is not None:
             self._respond(response, record.outcome)
             return
         (self.responder.abort if begun else self.responder.close)()

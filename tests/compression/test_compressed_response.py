@@ -84,6 +84,26 @@ async def test_a_file_arrives_whole(coding: bytes, content: bytes) -> None:
     assert (record.outcome, record.bytes_down) == ("forwarded", len(encoded))
 
 
+async def test_a_fault_while_compressing_breaks_the_response_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The client sees that it is not complete, and Jupyter's connection is not used again."""
+
+    class Faulty(ZstdEncoder):
+        def encode(self, data: bytes) -> bytes:
+            raise MemoryError("no memory left")
+
+    monkeypatch.setitem(ENCODERS, b"zstd", Faulty)
+    async with compressing(says(sized(LARGE))) as (labgate, jupyter):
+        with suppress(ConnectionResetError):
+            assert not (await labgate.ask(request(FILE, accept(b"zstd")))).endswith(ENDS_HERE)
+        (record,) = labgate.records
+        assert record.outcome == "could not be compressed: no memory left"
+        assert labgate.services.open_requests.count == 0
+        assert (await labgate.ask(request(b"/x"))).startswith(b"HTTP/1.1 200 OK")
+        assert len(jupyter.visits) == 2
+
+
 async def test_what_takes_long_is_compressed_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """The event loop serves others meanwhile; what is small would be slower that way."""
     here, seen = threading.get_ident(), set[tuple[bool, bool]]()
