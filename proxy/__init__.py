@@ -4,30 +4,30 @@ The life of a request, in order. Each line names the file that does the step::
 
     1. A client connects.
        net.listener                 accepts; the event loop does where plain HTTP follows at once
-       net.limits                   counts the connection, or resets one too many
+       net.limits                   counts the connection; one too many is reset
        net.pending_connection       reads the PROXY protocol's header; starts TLS with tls.context
        http1.server                 makes the connection's object; its dispatch gets every request
        http2.negotiated_connection  with listen.http2: HTTP/2 or HTTP/1.1, as the handshake chose
     2. A request arrives.
-       http1.server_connection      speaks HTTP/1.1 with the client
+       http1.server_connection      speaks HTTP/1.1; gives a malformed head its 400
        http1.request_parser         finds one whole head at a time; rules.syntax checks its octets
        rules.head                   the head as a value; rules.framing tells how the content ends
        http1.request_body           the content as it arrives; http1.chunked_body if in chunks
        routes.served_routes         makes that dispatch: the dispatcher of the only Jupyter, or with
                                     [[routes]] of the one that rules.route_choice finds
        proxying.dispatcher          makes a record (observe.record) and a handler for the request
-       inspector.recorder           while the inspector is on: wraps the body and the response
+       inspector.recorder           while the inspector is on: puts a recording responder between
        proxying.request_handler     leads the request from here to its end
     3. labgate decides. What every handler uses for that is in proxying.services.
        proxying.decision_cache      returns its decision on the same fields before, or asks
        rules.decide                 which returns one of these:
-         Redirect, Refuse           proxying.responses makes the response, for people a web.page
+         Redirect, Refuse           proxying.responses makes it; a refusal is a web.page for people
          Respond                    short_response makes it; http1.response_writer sends all three
          Forward, Tunnel, Internal  the request goes to an upstream:
        proxying.router              which one: Jupyter, or labgate's own web.app
        net.limits                   counts the request; one too many gets 503
-       access.access_control        lets the client in, or refuses the request
-       proxying.stored_response     sends a static file of the cache; the way ends here
+       access.access_control        lets the client in, or refuses as the rules do
+       proxying.stored_response     sends a static file of the cache; then step 5
        proxying.pool                takes the idle connection that proxying.pool_rules choose,
        http1.client_connection      if it is still usable; or dials a new one
     4. The request goes up, the response comes down.
