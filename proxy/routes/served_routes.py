@@ -99,8 +99,7 @@ class ServedRoutes:
         self._recorder = recorder
         for route in self:
             route.services.use_recorder(recorder)
-        if recorder is not None:
-            recorder.guard.switch_off = partial(self._record_no_more, recorder)
+        self._own_the_switch()
 
     async def check_upstreams(self) -> None:
         """Fail requests that wait too long for a Jupyter; call it twice a second."""
@@ -156,6 +155,7 @@ class ServedRoutes:
             self._reporting.observe(route.services, route.traffic)
         if self._recorder is not None:
             route.services.use_recorder(self._recorder)
+            self._own_the_switch()
         return route
 
     async def _retire(self, route: ServedRoute, seconds: float) -> None:
@@ -194,6 +194,11 @@ class ServedRoutes:
             return find(head)(head, body, responder)
 
         return dispatch
+
+    def _own_the_switch(self) -> None:
+        """After a fault switch the capture of every route off; a route alone would its own."""
+        if self._recorder is not None:
+            self._recorder.guard.switch_off = partial(self._record_no_more, self._recorder)
 
     def _record_no_more(self, faulty: Recorder) -> None:
         """Switch the capture off, unless another recorder has taken its place."""

@@ -19,6 +19,7 @@ from proxy.builders import cache_folder_name, static_files_folder
 from proxy.config.routes import served_routes
 from proxy.config.settings import Settings
 from proxy.errors import StartError
+from proxy.inspector.exchange import Exchange
 from proxy.inspector.recorder import CaptureOptions
 from tests.certificates import AUTHORITY, pair
 from tests.e2e.programs import free_port
@@ -506,6 +507,26 @@ async def test_the_inspector_sees_all_of_them_and_those_that_come_later(tmp_path
         await it.ask("lab.localhost", "/ada/")
         targets = [exchange.target for exchange in it.labgate.inspector.ring]
         assert sorted(targets) == ["/", "/ada/"]
+
+
+async def test_a_fault_of_the_inspector_switches_it_off_for_all(tmp_path: Path) -> None:
+    """Also when it comes from a route that was added later."""
+
+    def faulty(_: Exchange) -> None:
+        raise LookupError("on purpose")
+
+    async with behind(tmp_path, "ada", "bob") as it:
+        await it.start(it.settings([BOB]))
+        inspector = it.labgate.inspector
+        inspector.switch(CaptureOptions())
+        await it.reload(it.settings([BOB, ADA]))
+        stop = inspector.ring.listen(faulty)
+        await it.ask("lab.localhost", "/ada/")
+        stop()
+        assert inspector.fault
+        captured = len(inspector.ring)
+        await it.ask("bob.localhost")
+        assert len(inspector.ring) == captured
 
 
 async def test_the_inspector_knows_the_route_of_each(tmp_path: Path) -> None:
