@@ -283,12 +283,12 @@ class RequestHandler:
         self._sender = self._task = None
         self._release_slot()
         record, services = self.record, self.services
-        if self._attempt is not None and self._route.access_control is not None:
-            self._route.access_control.on_response_end(self._attempt, record.status)
-        record.seconds = monotonic() - record.started_at
         services.open_requests.count -= 1
         if services.open_requests.draining:
             services.open_requests.check_drained()
+        if self._attempt is not None and self._route.access_control is not None:
+            self._route.access_control.on_response_end(self._attempt, record.status)
+        record.seconds = monotonic() - record.started_at
         if services.observers.end:
             notify_observers(services.observers.end, record)
         if record.recording is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from proxy.access.access_control import AccessControl
+from proxy.access.allow import Allow, LoginAttempt
 from proxy.access.lockout import Lockout
 from proxy.observe.record import Observers
 from proxy.proxying.dispatcher import Dispatcher
@@ -17,7 +19,7 @@ from proxy.proxying.router import Router
 from proxy.rules.head import RequestHead
 from tests.proxying.memory_front import MemoryFront
 from tests.proxying.test_messages import proxying
-from tests.upstreams import says
+from tests.upstreams import OK, says
 
 TOKEN = (b"Authorization", b"token x")
 PEER = "203.0.113.7"
@@ -113,3 +115,28 @@ async def test_a_fault_of_ours_is_the_responders_to_end(faulty: Faulty | FaultyA
         assert not jupyter.visits
     assert len(records) == 1
     assert dispatcher.services.open_requests.count == 0
+
+
+class FaultyAtTheEnd:
+    """Access control with a fault of ours, when it hears of the response's end."""
+
+    def check_now(self, head: RequestHead) -> Allow:
+        return Allow(attempt=cast(LoginAttempt, object()))
+
+    def on_response_head(self, *_: object) -> None:
+        return None
+
+    def on_response_end(self, *_: object) -> None:
+        raise ZeroDivisionError
+
+
+async def test_a_fault_at_the_end_leaves_no_request_counted() -> None:
+    """A drain would wait for it."""
+    async with proxying(says(OK)) as (dispatcher, _, _):
+        protect(dispatcher, cast(AccessControl, FaultyAtTheEnd()))
+        client = MemoryFront()
+        client.ask(dispatcher)
+        with suppress(ZeroDivisionError):
+            await client.ended
+        assert client.statuses == [200]
+        assert dispatcher.services.open_requests.count == 0
