@@ -17,16 +17,20 @@ ENDED_BY_CTRL_C = ("inspect", "logs")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns its exit code, also when Ctrl-C comes before it is loaded."""
+    """Run a command; returns its exit code, also when Ctrl-C comes before it is loaded.
+
+    Without ``arguments`` this is the whole process, and most commands end it here.
+    """
     # A caller that gives arguments keeps its own standard output and error.
     if arguments is not None:
         return _run(arguments)
     output.open_standard_descriptors()
-    if any(sys.argv[1 : 1 + len(words)] == words for words in PRINTING):
-        return _run(None)
-    output.replace_standard_streams()
+    prints = any(sys.argv[1 : 1 + len(words)] == words for words in PRINTING)
+    if not prints:
+        output.replace_standard_streams()
     code = _run(None)
-    exit_without_finalizing(code)
+    if not prints:
+        exit_without_finalizing(code)
     return code
 
 

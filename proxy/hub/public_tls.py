@@ -32,7 +32,7 @@ class PublicTls:
 
     def __init__(self, files: TlsFiles) -> None:
         self._files = files
-        self._authorities = self._authorities_version()
+        self._authorities = self._refused = self._authorities_version()
         self.store = self._load()
 
     def start(self) -> None:
@@ -49,13 +49,15 @@ class PublicTls:
         version = self._authorities_version()
         if version == self._authorities:
             return
-        self._authorities = version
         try:
             anew = self._load()
             anew.start()
         except StartError as error:
-            log.warning("%s The authorities in service stay.", error)
+            if version != self._refused:
+                self._refused = version
+                log.warning("%s The authorities in service stay.", error)
             return
+        self._authorities = version
         # A context can be told to trust more, but not to trust less.
         self.store.succeed_with(anew)
         log.info("The authorities of clients' certificates were read again.")

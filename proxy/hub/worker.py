@@ -13,7 +13,7 @@ import socket
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from proxy.errors import StartError
 from proxy.hub.application import HubApplication
@@ -47,13 +47,13 @@ def setup_message(options: HubOptions, ports: Ports) -> WorkerMessage:
     }
 
 
-def main(descriptor: int) -> int:
-    """Serve until the process with the API sends a stop or exits; returns the exit code.
+def main(descriptor: int) -> NoReturn:
+    """Serve until the process with the API sends a stop or exits, then end the process.
 
     Args:
         descriptor: The worker's end of the channel.
     """
-    return run_worker(descriptor, _work)
+    run_worker(descriptor, _work)
 
 
 async def _work(channel: Channel) -> int:

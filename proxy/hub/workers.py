@@ -144,6 +144,7 @@ class HubWorkers:
     async def stop(self, force: asyncio.Event) -> None:
         """Have all workers drain; as ``HubApplication.stop``."""
         self._end_tasks()
+        self._lag.stop()
         self._broadcast({"stop": True})
         forcing = spawn(self._send_force(force), "force")
         try:
@@ -163,7 +164,6 @@ class HubWorkers:
 
     def _end_tasks(self) -> None:
         self._stopping = True
-        self._lag.stop()
         for task in self._tasks:
             task.cancel()
 

@@ -102,7 +102,8 @@ class Recorder:
     def stop(self) -> None:
         """Show no more of what is open; each exchange that was begun is still completed."""
         # No timer will capture what ends from now on.
-        self.ring.take_in()
+        with self.guard:
+            self.ring.take_in()
         for capture in self._context.unseen:
             capture.capture_at_end()
         for timer in (self._show_timer, self._count_timer):
@@ -112,8 +113,8 @@ class Recorder:
 
     def _show_open(self) -> None:
         self._show_timer = None
-        self.ring.take_in()
         with self.guard:
+            self.ring.take_in()
             for capture in tuple(self._context.unseen):
                 capture.show()
 

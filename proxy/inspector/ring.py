@@ -44,7 +44,7 @@ class Ring:
         self.run = token_hex(3)
         self._max_exchanges, self._max_octets = max_exchanges, max_octets
         self._exchanges: OrderedDict[int, Exchange] = OrderedDict()
-        """By their numbers; those that are to be discarded first are the first."""
+        """By their numbers; the first are discarded first."""
         self._weights: dict[int, int] = {}
         """The octets of each as they were counted; an exchange may grow."""
         self._snapshots: deque[Snapshot] = deque()
@@ -63,8 +63,8 @@ class Ring:
         self.take_in()
         while self._snapshots:
             self._look_at(self._snapshots.popleft())
-        for _, exchange in sorted(self._exchanges.items()):
-            yield exchange
+        self._exchanges = OrderedDict(sorted(self._exchanges.items()))
+        yield from tuple(self._exchanges.values())
 
     @property
     def octets(self) -> int:

@@ -55,7 +55,7 @@ def row(exchange: Json) -> Text:
         escaped(f"{exchange['method']:<6} {exchange['target']}"),
         (f"  {_size(exchange['bytes_down'])} {_seconds(exchange['seconds'])}", "dim"),
     )
-    if exchange["route"]:
+    if exchange.get("route"):
         text.append(escaped(f"  route {exchange['route']}"), "dim")
     if exchange["websocket"]:
         text.append(f"  ws {exchange['messages']}", "cyan")

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from proxy.access.revoked_sessions import Revocation
 from proxy.app import Application
@@ -39,13 +39,13 @@ Prepare = Callable[[WorkerReload], Awaitable[Callable[[], None]]]
 """Loads another configuration; the result puts it into force."""
 
 
-def main(descriptor: int) -> int:
-    """Serve until the supervisor sends a stop or exits; returns the exit code.
+def main(descriptor: int) -> NoReturn:
+    """Serve until the supervisor sends a stop or exits, then end the process.
 
     Args:
         descriptor: The worker's end of the channel.
     """
-    return run_worker(descriptor, _work)
+    run_worker(descriptor, _work)
 
 
 async def _work(channel: Channel) -> int:

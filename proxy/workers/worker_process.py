@@ -27,7 +27,7 @@ _CODE = """\
 import json, sys
 from importlib import import_module
 sys.path[:] = json.loads(sys.argv[2])
-sys.exit(import_module(sys.argv[3]).main(int(sys.argv[1])))
+import_module(sys.argv[3]).main(int(sys.argv[1]))
 """
 
 BLOCKED_SIGNALS = (signal.SIGINT, signal.SIGHUP)

@@ -9,7 +9,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
 from proxy.runtime import output
 from proxy.runtime.event_loop import loop_factory
@@ -18,8 +18,8 @@ from proxy.runtime.process_exit import exit_without_finalizing
 from .channel import Channel
 
 
-def run_worker(descriptor: int, work: Callable[[Channel], Coroutine[Any, Any, int]]) -> int:
-    """Run a worker's work; returns its exit code.
+def run_worker(descriptor: int, work: Callable[[Channel], Coroutine[Any, Any, int]]) -> NoReturn:
+    """Run a worker's work, and end the process with the exit code that it returns.
 
     Args:
         descriptor: The worker's end of the channel.
@@ -40,4 +40,3 @@ def run_worker(descriptor: int, work: Callable[[Channel], Coroutine[Any, Any, in
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         code = runner.run(run())
     exit_without_finalizing(code)
-    return code

@@ -116,9 +116,13 @@ def test_the_authorities_of_clients_are_replaced(tmp_path: Path, group: str) -> 
         file.write_text("no certificate")
         proxy.call(proxy.hub.reload)
         assert let_in(second), "a file that cannot be used leaves those before"
+        key = tmp_path / "own" / "privkey.pem"
+        right, _ = key.read_text(), key.write_text("no key")
         third = authority(file)
         proxy.call(proxy.hub.reload)
-        assert let_in(third)
+        key.write_text(right)
+        proxy.call(proxy.hub.reload)
+        assert let_in(third), "they were new while the key could not be used"
         assert handshake(port, client_of(third))[0] == shown, "the certificate is the same"
 
 

@@ -202,6 +202,16 @@ def test_one_that_is_looked_at_goes_when_it_is_the_oldest() -> None:
         assert [number for number in range(1, 7) if ring.get(number)] == expected
 
 
+def test_a_failure_stays_as_long_as_its_neighbours_when_all_are_looked_at() -> None:
+    ring = Ring(max_exchanges=3)
+    for _ in range(2):
+        ring.keep(ended_well(ring))
+    ring.add(exchange())
+    assert numbers(ring) == [1, 2, 3]
+    ring.keep(ended_well(ring))
+    assert numbers(ring) == [2, 3, 4]
+
+
 def test_who_listens_to_everything_hears_of_what_ended_well() -> None:
     ring, seen = Ring(), list[Exchange]()
     for _ in range(2):
