@@ -135,6 +135,12 @@ class Router:
         if self.jupyter.cache is not None:
             self.jupyter.cache.use(site)
 
+    def rename(self, name: str) -> None:
+        """From the next request on, this is its name; call ``use`` after it."""
+        self.name = name
+        self.jupyter = replace(self.jupyter, name=name)
+        self.web_app = replace(self.web_app, name=name)
+
     def change_limits(self, limits: Limits, trusted_proxies: Networks) -> None:
         """From the next request on, this many may be forwarded at once."""
         self.jupyter.limit.change(limits.requests, limits.requests_per_address, trusted_proxies)

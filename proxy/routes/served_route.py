@@ -116,6 +116,7 @@ class ServedRoute:
     ) -> None:
         """Use another configuration from the next request on; what is open lives on."""
         self.configuration = route
+        self.router.rename(route.name if settings.routes else "")
         self.router.protect(access_control)
         limits = Limits(**settings.limits.model_dump())
         self.router.change_limits(limits, Networks(settings.access.trusted_proxies))

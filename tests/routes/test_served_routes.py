@@ -509,6 +509,20 @@ async def test_the_inspector_sees_all_of_them_and_those_that_come_later(tmp_path
         assert sorted(targets) == ["/", "/ada/"]
 
 
+async def test_a_reload_names_the_route_of_what_was_served_before(tmp_path: Path) -> None:
+    """A request that is sent again is looked up by that name."""
+    async with behind(tmp_path, "site", "ada") as it:
+        site = {"upstream": {"url": it.url("site")}}
+        await it.start(it.settings([], **site))
+        it.labgate.connect_to(it.upstreams["site"].address)
+        inspector = it.labgate.inspector
+        inspector.switch(CaptureOptions())
+        for routes in ([], [ADA], []):
+            await it.reload(it.settings(routes, **site))
+            await it.ask("lab.localhost", "/x")
+        assert [one.route for one in inspector.ring] == ["", "lab.localhost/", ""]
+
+
 async def test_a_fault_of_the_inspector_switches_it_off_for_all(tmp_path: Path) -> None:
     """Also when it comes from a route that was added later."""
 
