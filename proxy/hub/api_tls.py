@@ -73,9 +73,10 @@ class ApiTls:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self._files.require_cert:
             context.verify_mode = ssl.CERT_REQUIRED
-            # A session that is resumed would not be verified again.
+            # A session that is resumed would not be verified again. TLS 1.2 resumes without
+            # tickets, too, and Python cannot keep it from that.
             context.num_tickets = 0
-            context.options |= ssl.OP_NO_TICKET
+            context.minimum_version = ssl.TLSVersion.TLSv1_3
         return context
 
     def _read_versions(self) -> list[FileVersion]:

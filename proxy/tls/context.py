@@ -103,8 +103,9 @@ class Handshakes:
         self._authorities.trust(self._listening_context)
         self._listening_context.verify_mode = ssl.CERT_REQUIRED
         # A session that is resumed would not be verified again, by authorities that have changed.
+        # TLS 1.2 resumes without tickets, too, and Python cannot keep it from that.
         self._listening_context.num_tickets = 0
-        self._listening_context.options |= ssl.OP_NO_TICKET
+        self._listening_context.minimum_version = ssl.TLSVersion.TLSv1_3
 
     def challenge(self, name: str, context: ssl.SSLContext | None) -> None:
         """Use ``context`` for handshakes for ``name`` that offer ``acme-tls/1`` (RFC 8737).

@@ -109,6 +109,10 @@ def test_the_authorities_of_clients_are_replaced(tmp_path: Path, group: str) -> 
                 return False
 
         assert let_in(first)
+        older = client_of(first)
+        older.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(ssl.SSLError):
+            handshake(port, older)
         second = authority(file)
         proxy.call(proxy.hub.reload)
         assert let_in(second)
