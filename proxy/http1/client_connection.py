@@ -29,7 +29,8 @@ class UpstreamConnection(asyncio.Protocol):
             byte mean that it was stale (RFC 9112 section 9.3.1).
         sent_at: When all of the request was sent (``time.monotonic``); None if it is not yet.
         retired: Whether it ends with the request in progress, because Jupyter has moved.
-        wanted: Whether labgate would still use it: if it ends then, that is a loss.
+        wanted: Whether labgate may still use it. If the upstream ends it then, the pool ends its
+            watches, too.
     """
 
     def __init__(self, released: Callable[[UpstreamConnection, bool], None]) -> None:

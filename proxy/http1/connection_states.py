@@ -10,8 +10,8 @@ labgate's response decides which, so until then they are buffered as bytes. Afte
 are a ``HEAD``; after a 101 the client has ``SWITCHED``. Behind a refused request everything is
 ``IGNORED``.
 
-labgate is ``IDLE`` until a head is complete. Then the request is ``QUEUED``: most times for no
-time at all, but a client that does not read its responses gets no more of them. While labgate
+labgate is ``IDLE`` until a head is complete. Then the request is ``QUEUED``, usually
+for a moment, but a client that does not read its responses gets no more of them. While labgate
 is ``RESPONDING`` the proxying has the request. After the response labgate is ``IDLE`` again if
 another request may follow. If not, it closes the connection, or it is ``LINGERING``: it has
 sent its FIN and reads on for a moment, so that a client which still sends can read the response

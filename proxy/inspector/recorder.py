@@ -22,8 +22,8 @@ from proxy.observe.record import Record
 from proxy.rules.site import Site
 
 SHOW_OPEN_SECONDS = 0.2
-"""An exchange that takes longer is shown before it ends, and after this time at the latest what has
-ended is captured: until then its secrets are in memory, as those of a request under way."""
+"""An exchange that takes longer is shown before it ends. One that has ended is captured within this
+time; until then its secrets are in memory, as those of a request in progress."""
 COUNT_SECONDS = 1.0
 """How often the octets of WebSockets are read that were open before."""
 

@@ -28,7 +28,7 @@ class Limits:
         head_seconds: From the first byte (or the handshake) to the end of the head.
         keep_alive_seconds: Idle between two requests.
         content_grace_seconds: A request's content may keep us waiting this long; every
-            ``content_pace`` bytes that arrive add a second to that.
+            ``content_pace`` bytes that arrive add a second to what is left of it, up to the whole.
         content_pace: The slowest pace of a request's content, bytes a second.
     """
 

@@ -42,7 +42,7 @@ async def listen(
     """Accept the connections of ``listening``; the arguments are those of ``Listener``.
 
     Where HTTP follows at once, without TLS and the PROXY protocol, the event loop accepts, in
-    half the time; also on a Unix socket, whose path stays.
+    half the time; also on a Unix socket, even with TLS, and the socket's path stays.
     """
     loop = asyncio.get_running_loop()
     if listening.family == socket.AF_UNIX:

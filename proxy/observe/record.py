@@ -23,7 +23,7 @@ class Recording(Protocol):
     """A copy of a request and its response."""
 
     def refused(self, refusal: Refuse) -> None:
-        """It was refused; or let through, because labgate only observes."""
+        """A rule refused it; if labgate only observes, it still goes up."""
 
     def admitted(self) -> None:
         """A slot and access control let the request through."""

@@ -39,10 +39,10 @@ _TOKEN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 def decide(head: RequestHead, site: Site) -> Decision:
     """Decide on a request as it was received.
 
-    Where a JupyterHub decides itself, ``hub_requests`` does it. Otherwise labgate's own paths come
-    before the allow-list and the Host check: health probes and
-    certificate authorities use IP addresses as Host, and come from any address. Jupyter gets
-    only requests that pass every check.
+    In front of a JupyterHub, which makes most of these checks itself, ``hub_requests`` decides.
+    Otherwise labgate's own paths, but for the logout, come before the allow-list and the Host
+    check: health probes and certificate authorities use IP addresses as Host, and come from any
+    address. Jupyter gets only requests that pass every check, unless labgate only observes.
     """
     refusal = message.check_message(head)
     if refusal is not None:
