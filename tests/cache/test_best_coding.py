@@ -62,6 +62,9 @@ print((peak_memory(os.getpid()) - before) // 2**20)
 @pytest.mark.deployment
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in /proc: run it on Linux")
 def test_a_large_file_takes_little_memory() -> None:
-    """3 MB here; somebody's small machine holds kernels, too."""
+    """3 MB here; somebody's small machine holds kernels, too.
+
+    brotli alone takes 33 MiB; the digest of what it made is counted, too.
+    """
     (grown_mib,) = printed_numbers(GROWN)
-    assert 8 < grown_mib < 36
+    assert 8 < grown_mib < 44
