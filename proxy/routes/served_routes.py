@@ -99,7 +99,7 @@ class ServedRoutes:
         self._recorder = recorder
         for route in self:
             route.services.use_recorder(recorder)
-        self._own_the_switch()
+        self._end_all_after_a_fault()
 
     async def check_upstreams(self) -> None:
         """Fail requests that wait too long for a Jupyter; call it twice a second."""
@@ -155,7 +155,7 @@ class ServedRoutes:
             self._reporting.observe(route.services, route.traffic)
         if self._recorder is not None:
             route.services.use_recorder(self._recorder)
-            self._own_the_switch()
+            self._end_all_after_a_fault()
         return route
 
     async def _retire(self, route: ServedRoute, seconds: float) -> None:
@@ -195,8 +195,8 @@ class ServedRoutes:
 
         return dispatch
 
-    def _own_the_switch(self) -> None:
-        """After a fault switch the capture of every route off; a route alone would its own."""
+    def _end_all_after_a_fault(self) -> None:
+        """Have a fault end the capture of every route: each route has it end its own alone."""
         if self._recorder is not None:
             self._recorder.guard.switch_off = partial(self._record_no_more, self._recorder)
 

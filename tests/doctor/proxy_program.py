@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import textwrap
 from pathlib import Path
 
 from tests.conftest import require
 from tests.doctor.certificates import PUBLIC, Certificates
 from tests.doctor.configuration import Configuration
-from tests.e2e.programs import Program, free_port
+from tests.e2e.programs import Listening, free_port
 
 LOGIN = "At the top of the location that redirects to the login"
 """A place of nginx's; empty, nothing redirects."""
 
 
-class Proxy(Program):
+class Proxy(Listening):
     """A proxy on a free port of both loopback addresses, over HTTPS; plain HTTP redirects to it.
 
     Args:
@@ -89,10 +88,3 @@ class Proxy(Program):
         for name, value in known.items():
             entries = entries.replace(f"@{name}@", str(value))
         return textwrap.indent(entries, " " * depth).lstrip()
-
-    def ready(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-        except OSError:
-            return False
-        return True

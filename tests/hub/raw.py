@@ -66,6 +66,20 @@ def raw_target() -> Iterator[RawTarget]:
         yield RawTarget(listening)
 
 
+@contextmanager
+def open_websocket(port: int, target: RawTarget) -> Iterator[tuple[RawClient, socket.socket]]:
+    """A WebSocket over the route ``/x`` of a proxy, and its end at the target."""
+    client = RawClient(port, HANDSHAKE % b"/x")
+    server, _ = target.accept()
+    server.sendall(SWITCHED)
+    client.read_until(b"\r\n\r\n")
+    try:
+        yield client, server
+    finally:
+        client.close()
+        server.close()
+
+
 def status_of(port: int, request: bytes, address: str = "127.0.0.1") -> object:
     """The status that a request gets; what happened instead, if it gets none."""
     received = b""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.e2e.programs import until
-from tests.hub.raw import HANDSHAKE, SWITCHED, RawClient, raw_target, read_until
+from tests.hub.raw import RawClient, open_websocket, raw_target, read_until
 from tests.hub.running import RawWebSocket, RunningProxy, ask, echo_target, unused_port
 
 # The API
@@ -194,16 +194,11 @@ def test_the_end_of_a_response_is_activity_and_its_begin_is_not(proxy: RunningPr
 def test_what_a_client_sends_over_a_websocket_is_activity(proxy: RunningProxy) -> None:
     with raw_target() as target:
         proxy.api("POST", "/x", {"target": target.url})
-        client = RawClient(proxy.port, HANDSHAKE % b"/x")
-        server, _ = target.accept()
-        server.sendall(SWITCHED)
-        client.read_until(b"\r\n\r\n")
-        before = proxy.past_activity("/x")
-        client.connection.sendall(b"data")
-        read_until(server, b"data")
-        until(lambda: proxy.activity("/x") > before, "no activity")
-        client.close()
-        server.close()
+        with open_websocket(proxy.port, target) as (client, server):
+            before = proxy.past_activity("/x")
+            client.connection.sendall(b"data")
+            read_until(server, b"data")
+            until(lambda: proxy.activity("/x") > before, "no activity")
 
 
 # Errors

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.hub.differences import expected
-from tests.hub.raw import HANDSHAKE, SWITCHED, RawClient, raw_target, status_of
+from tests.hub.raw import HANDSHAKE, RawClient, open_websocket, raw_target, status_of
 from tests.hub.running import RunningProxy, running
 
 GET = b"GET /x HTTP/1.1\r\nHost: hub.example.org\r\n"
@@ -156,17 +156,12 @@ def test_a_redirect_to_a_host_without_a_port(
 def test_what_a_target_sends_over_a_websocket(proxy: RunningProxy, kind: str) -> None:
     with raw_target() as target:
         proxy.api("POST", "/x", {"target": target.url})
-        client = RawClient(proxy.port, HANDSHAKE % b"/x")
-        server, _ = target.accept()
-        server.sendall(SWITCHED)
-        client.read_until(b"\r\n\r\n")
-        before = proxy.past_activity("/x")
-        server.sendall(b"data")
-        client.read_until(b"data")
-        moved = proxy.activity("/x") > before
+        with open_websocket(proxy.port, target) as (client, server):
+            before = proxy.past_activity("/x")
+            server.sendall(b"data")
+            client.read_until(b"data")
+            moved = proxy.activity("/x") > before
         assert moved is expected(kind, "activity of the target")
-        client.close()
-        server.close()
 
 
 def test_the_content_of_a_request_that_fails(proxy: RunningProxy, kind: str, target: str) -> None:
