@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import threading
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,9 @@ log = logging.getLogger("labgate")
 UNUSED_SECONDS = 30 * 86_400
 """A folder that nothing was written to for so long belongs to no route any more, or is soon filled
 again."""
+
+MAX_WRITE_SECONDS = 600
+"""A file that is written has a temporary name meanwhile; older ones are of a process that ended."""
 
 FORMAT = 2
 """Of what stands in a file, also with which settings it was compressed; others are removed."""
@@ -102,7 +106,10 @@ class DiskStore:
                 self.folder.rmdir()
 
     def _paths(self) -> list[Path]:
-        """Files of this folder and no others: no links, and none of another user."""
+        """Files of this folder and no others: no links, and none of another user.
+
+        Nor those that are being written, perhaps by another worker.
+        """
         try:
             owner = self.folder.stat().st_uid
             found = [
@@ -112,7 +119,12 @@ class DiskStore:
             ]
         except OSError:
             return []
-        return [path for _, path in sorted(found, reverse=True)]
+        written_before = time.time() - MAX_WRITE_SECONDS
+        return [
+            path
+            for changed_at, path in sorted(found, reverse=True)
+            if not path.suffix or changed_at < written_before
+        ]
 
     def _path(self, key: FileKey) -> Path:
         name = hashlib.sha256(key.authority + b"\0" + key.target).hexdigest()

@@ -11,9 +11,16 @@ from pathlib import Path
 import brotli  # type: ignore[import-untyped]
 import pytest
 
-from proxy.cache.disk_store import FORMAT, UNUSED_SECONDS, DiskStore, remove_unused
+from proxy.cache.disk_store import (
+    FORMAT,
+    MAX_WRITE_SECONDS,
+    UNUSED_SECONDS,
+    DiskStore,
+    remove_unused,
+)
 from proxy.cache.stored_file import FileKey, StoredFile, coded_content
 from proxy.rules.caching import Validators
+from proxy.runtime.secret_files import write_beside
 
 KEY = FileKey(b"lab.example.org", b"/static/\xff.js?v=1")
 
@@ -66,6 +73,19 @@ def test_files_are_removed(tmp_path: Path) -> None:
     assert {file.key for file in store.read_all()} == {others[1].key, others[2].key}
     store.clear()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_another_worker_writes_is_left_alone(tmp_path: Path) -> None:
+    """Unless it has written it for so long that it must have ended before it was done."""
+    temporary = write_beside(tmp_path / "0f", b"a part")
+    store = DiskStore(tmp_path, 1000)
+    assert store.read_all() == []
+    store.clear()
+    assert temporary.exists()
+    now = temporary.stat().st_mtime
+    os.utime(temporary, (now - MAX_WRITE_SECONDS - 1,) * 2)
+    assert store.read_all() == []
+    assert not temporary.exists()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,16 @@ import zlib
 from pathlib import Path
 
 from tests.cache.file_server import File
-from tests.cache.test_static_cache import ACCEPT, CONTENT, PLAIN, SCRIPT, caching, files, until
+from tests.cache.test_static_cache import (
+    ACCEPT,
+    CONTENT,
+    PLAIN,
+    SCRIPT,
+    caching,
+    files,
+    until,
+    written,
+)
 from tests.heads import HOST, get
 
 GZIP = b"Accept-Encoding: gzip, deflate"
@@ -60,9 +69,9 @@ async def test_it_has_its_part_of_the_room(tmp_path: Path) -> None:
     both = {target: File(text) for target, text in zip((SCRIPT, PLAIN), texts, strict=True)}
     async with caching(both, folder=folder, max_bytes=30_000) as it:
         await it.fill(SCRIPT, PLAIN)
-        await until(lambda: len(list(folder.iterdir())) == 2)
+        await until(lambda: len(written(folder)) == 2)
         await it.get(SCRIPT, GZIP)
         await until(lambda: it.cache.find(OLDER))
         assert set(it.cache.files.targets) == {SCRIPT}
         assert it.cache.files.size_bytes < 30_000
-        await until(lambda: len(list(folder.iterdir())) == 1)
+        await until(lambda: len(written(folder)) == 1)

@@ -56,6 +56,11 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(0.005)
 
 
+def written(folder: Path) -> list[Path]:
+    """The files that are whole: while it is written, a file has a temporary name with a suffix."""
+    return [path for path in folder.iterdir() if not path.suffix] if folder.exists() else []
+
+
 def head_of(target: bytes) -> RequestHead:
     return get(b"Host: lab.example.org", ACCEPT, target=target)
 
@@ -494,7 +499,7 @@ async def test_one_other_file_drops_all_of_them(
     """An upgraded Jupyter: what belongs together must not come from two versions."""
     async with caching(files(), folder=tmp_path / "kept") as it:
         await it.fill(SCRIPT, PLAIN)
-        await until(lambda: len(list((tmp_path / "kept").iterdir())) == 2)
+        await until(lambda: len(written(tmp_path / "kept")) == 2)
         await it.jupyter.stop()
         if file is None:
             del it.jupyter.files[target]
@@ -657,7 +662,7 @@ async def test_what_there_is_no_room_for_goes(tmp_path: Path) -> None:
     async with caching(both, max_bytes=500_000, folder=tmp_path / "kept") as it:
         await it.fill(one)
         await it.fill(two)
-        await until(lambda: len(list((tmp_path / "kept").iterdir())) == 1)
+        await until(lambda: len(written(tmp_path / "kept")) == 1)
         assert set(it.cache.files.targets) == {two}
 
 
@@ -738,7 +743,7 @@ async def test_a_restart_switches_compression(before: bool, tmp_path: Path) -> N
     folder = tmp_path / "kept"
     async with caching(files(), folder=folder, compresses=before) as it:
         await it.fill(SCRIPT)
-        await until(lambda: folder.exists() and list(folder.iterdir()))
+        await until(lambda: written(folder))
         jupyter = it.jupyter
     async with caching({}, folder=folder, jupyter=jupyter, compresses=not before) as it:
         await it.cache._disk_read.wait()
@@ -755,7 +760,7 @@ async def test_a_restart_of_labgate_keeps_the_files(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     async with caching(files(), folder=folder) as it:
         await it.fill(SCRIPT)
-        await until(lambda: folder.exists() and list(folder.iterdir()))
+        await until(lambda: written(folder))
         jupyter = it.jupyter
     assert folder.stat().st_mode & 0o777 == 0o700
     async with caching({}, folder=folder, jupyter=jupyter) as it:
