@@ -34,6 +34,7 @@ A process:
 
 - ``process``             launches, watches and stops it
 - ``process_command``     the command, its environment, the file with the login
+- ``port_watch``          notices that it listens no more, though it has not exited
 - ``process_log``         its last lines, and new ones for followers
 - ``exec_wrapper``        ties the process to labgate, then executes Jupyter
 - ``process_tree``        finds and kills the descendants of a process

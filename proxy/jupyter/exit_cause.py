@@ -140,6 +140,20 @@ def process_exit(exit_code: int, lines: Sequence[str]) -> ExitReason:
     return _logged_reason(lines) or ExitReason(ExitCause.UNKNOWN, _status(exit_code))
 
 
+def hung_exit(closed_seconds: float, lines: Sequence[str]) -> ExitReason:
+    """Why a process was killed that had stopped to listen and did not exit.
+
+    Args:
+        closed_seconds: How long nothing had listened on its port.
+        lines: Jupyter's log since its start.
+    """
+    logged = _logged_reason(lines)
+    return ExitReason(
+        logged.cause if logged else ExitCause.CRASHED,
+        f"hung while it ended: it was killed {closed_seconds:g} s after it had closed its port",
+    )
+
+
 def _logged_reason(lines: Sequence[str]) -> ExitReason | None:
     """The last reason that Jupyter logged."""
     for line in reversed(lines):

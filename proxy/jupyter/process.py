@@ -15,10 +15,11 @@ from shlex import quote
 from proxy.config.jupyter_settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter import exec_wrapper, process_tree
-from proxy.jupyter.exit_cause import process_exit
+from proxy.jupyter.exit_cause import hung_exit, process_exit
 from proxy.jupyter.launcher import STOP_SECONDS, JupyterExit, Launched, Login
 from proxy.jupyter.login_token import login_token
 from proxy.jupyter.port import LOOPBACK, default_or_free_port, require_free_port
+from proxy.jupyter.port_watch import wait_until_closed
 from proxy.jupyter.process_command import (
     INSTALL_COMMAND,
     arguments,
@@ -32,6 +33,10 @@ from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
 
+CLOSED_SECONDS = 20.0
+"""A Jupyter that does not listen for so long is ending, and hangs: a thread of its own may keep it.
+Ending its kernels takes a few seconds."""
+WATCH_INTERVAL_SECONDS = 5.0
 FINAL_OUTPUT_SECONDS = 0.5
 MAX_JUDGED_LINES = 200
 
@@ -45,10 +50,12 @@ class ProcessLauncher:
         token_folder: Path,
         *,
         stop_seconds: float = STOP_SECONDS,
+        closed_seconds: float = CLOSED_SECONDS,
     ) -> None:
         self._settings = settings
         self._token_folder = token_folder
         self._stop_seconds = stop_seconds
+        self._closed_seconds = closed_seconds
         self._folder = (settings.folder or Path.cwd()).expanduser().absolute()
         self._log = ProcessLog()
         self._command: list[str] = []
@@ -95,12 +102,35 @@ class ProcessLauncher:
 
     async def wait_for_exit(self) -> JupyterExit:
         process = self._running
+        hung = not await self._exits(process)
+        if hung:
+            await _kill(process)
         exit_code = await process.wait()
         await self._read_final_output()
-        why = process_exit(exit_code, self._log.last(MAX_JUDGED_LINES))
+        lines = self._log.last(MAX_JUDGED_LINES)
+        why = hung_exit(self._closed_seconds, lines) if hung else process_exit(exit_code, lines)
         return JupyterExit(
             exit_code, f"the process {why.description}", await self.last_lines(), why.cause
         )
+
+    async def _exits(self, process: asyncio.subprocess.Process) -> bool:
+        """Wait until it has exited; False if it hangs, with its port closed."""
+        exited = spawn(process.wait(), "jupyter: exit of the process")
+        closed = spawn(
+            wait_until_closed(
+                LOOPBACK,
+                self._port,
+                closed_seconds=self._closed_seconds,
+                interval_seconds=min(WATCH_INTERVAL_SECONDS, self._closed_seconds),
+            ),
+            "jupyter: port of the process",
+        )
+        try:
+            await asyncio.wait({exited, closed}, return_when=asyncio.FIRST_COMPLETED)
+            return process.returncode is not None
+        finally:
+            exited.cancel()
+            closed.cancel()
 
     async def relaunch(self) -> Launched:
         await self.stop()

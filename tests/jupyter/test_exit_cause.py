@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from proxy.jupyter.exit_cause import Event, ExitCause, container_exit, event_of, process_exit
+from proxy.jupyter.exit_cause import (
+    Event,
+    ExitCause,
+    container_exit,
+    event_of,
+    hung_exit,
+    process_exit,
+)
 
 SHUT_DOWN, OUTSIDE = ExitCause.SHUT_DOWN, ExitCause.OUTSIDE
 CRASHED, UNKNOWN = ExitCause.CRASHED, ExitCause.UNKNOWN
@@ -166,6 +173,17 @@ def test_a_process(code: int, lines: Any, cause: ExitCause, what: str) -> None:
     why = process_exit(code, lines)
     assert why.cause is cause
     assert what in why.description
+
+
+@pytest.mark.parametrize(
+    ("lines", "cause"),
+    [((), CRASHED), ((SIGNAL_LINE,), OUTSIDE), ((MENU_LINE,), SHUT_DOWN)],
+)
+def test_a_process_that_hangs(lines: Any, cause: ExitCause) -> None:
+    why = hung_exit(20.0, lines)
+    assert why.cause is cause
+    expected = "hung while it ended: it was killed 20 s after it had closed its port"
+    assert why.description == expected
 
 
 def test_an_event_as_the_engine_tells_it() -> None:

@@ -41,12 +41,17 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
     made: list[ProcessLauncher] = []
     (tmp_path / "work").mkdir()
 
-    def launcher(stop_seconds: float = 10.0, **settings: object) -> ProcessLauncher:
+    def launcher(
+        stop_seconds: float = 10.0, closed_seconds: float = 60.0, **settings: object
+    ) -> ProcessLauncher:
         # Not the usual port: who has it may change while a test runs.
         port = {"port": free_port()}
         keys = {"launch": "process", "folder": tmp_path / "work"} | port | settings
         launcher = ProcessLauncher(
-            JupyterSettings.model_validate(keys), tmp_path / "state", stop_seconds=stop_seconds
+            JupyterSettings.model_validate(keys),
+            tmp_path / "state",
+            stop_seconds=stop_seconds,
+            closed_seconds=closed_seconds,
         )
         made.append(launcher)
         return launcher
@@ -205,6 +210,27 @@ async def test_ended_from_its_own_menu_and_by_a_signal_that_it_handles(make: Mak
     os.kill(pid_of(now), signal.SIGTERM)
     end = await launcher.wait_for_exit()
     assert (end.cause, end.reason) == (ExitCause.OUTSIDE, "the process was ended by SIGTERM")
+
+
+async def test_one_that_hangs_while_it_ends_is_killed(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python waits for threads at its end; AnyIO's may be in the middle of a save."""
+    (tmp_path / "jupyter_server_config.py").write_text(
+        "import threading\nthreading.Thread(target=threading.Event().wait).start()\n"
+    )
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+    launcher = make(closed_seconds=0.5)
+    launched = await ready(launcher)
+    kernel = await start_kernel(launched)
+    ended = asyncio.ensure_future(launcher.wait_for_exit())
+    os.kill(pid_of(launched), signal.SIGTERM)
+    end = await ended
+    assert (end.cause, end.exit_code) == (ExitCause.OUTSIDE, -signal.SIGKILL)
+    assert end.reason == (
+        "the process hung while it ended: it was killed 0.5 s after it had closed its port"
+    )
+    assert await gone(kernel)
 
 
 async def test_relaunch_keeps_port_token_and_work(make: Make) -> None:

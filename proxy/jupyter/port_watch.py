@@ -1,0 +1,43 @@
+"""Notices that nothing listens any more on a port that was open."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+
+async def wait_until_closed(
+    host: str, port: int, *, closed_seconds: float, interval_seconds: float
+) -> None:
+    """Return when a port that was open has refused connections for some time.
+
+    A server that is only busy or stopped (SIGSTOP) refuses none: the kernel accepts them for it.
+
+    Args:
+        host: Its address.
+        port: Its number.
+        closed_seconds: For how long connections must be refused, without one that is accepted.
+        interval_seconds: How often one is tried.
+    """
+    loop = asyncio.get_running_loop()
+    while not await is_open(host, port):  # noqa: ASYNC110  a port has no event
+        await asyncio.sleep(interval_seconds)
+    open_at = loop.time()
+    while loop.time() - open_at < closed_seconds:
+        await asyncio.sleep(interval_seconds)
+        if await is_open(host, port):
+            open_at = loop.time()
+
+
+async def is_open(host: str, port: int) -> bool:
+    """Whether a connection is not refused."""
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except ConnectionRefusedError:
+        return False
+    except OSError:
+        return True  # no descriptor, for example: that says nothing of the port
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return True
