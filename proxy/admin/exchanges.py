@@ -124,7 +124,11 @@ class ExchangesApi:
         number = int(request.match_info["number"])
         exchange = self.inspector.ring.get(number)
         if exchange is None:
-            raise web.HTTPNotFound(text=f"Exchange {number} is not held (any more).\n")
+            numbers = [one.number for one in self.inspector.ring]
+            held = f"{min(numbers)} to {max(numbers)}" if numbers else "none yet"
+            raise web.HTTPNotFound(
+                text=f"The inspector does not hold exchange {number}; it holds {held}.\n"
+            )
         return exchange
 
     def capture_state(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class ExplanationLog:
         log.warning(
             "%s: %s; %s %s, `labgate inspect %d`%s",
             exchange.symptom,
-            exchange.explanation,
+            exchange.explanation.removesuffix("."),
             exchange.method,
             exchange.target,
             exchange.number,

@@ -42,11 +42,18 @@ async def test_commands_need_no_token(
         assert (await client.post("state", {"on": False}))["on"] is False
 
 
-async def test_what_is_refused_has_a_sentence(server: AdminServer, sockets: Path) -> None:
+async def test_what_is_refused_has_a_sentence(
+    server: AdminServer, inspector: Inspector, sockets: Path
+) -> None:
     async with AdminClient.connect(sockets) as client:
         with pytest.raises(StartError, match="there is no key 'x'"):
             await client.get("exchanges", filter="x:1")
-        with pytest.raises(StartError, match=r"Exchange 9 is not held \(any more\)\."):
+        missing = "The inspector does not hold exchange 9; it holds"
+        with pytest.raises(StartError, match=f"{missing} none yet"):
+            await client.get("exchanges/9")
+        for _ in range(2):
+            inspector.ring.add(exchange())
+        with pytest.raises(StartError, match=f"{missing} 1 to 2"):
             await client.get("exchanges/9")
 
 

@@ -34,3 +34,4 @@ def test_a_flood_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     for symptom in ("not-found", "not-found", "not-found", "xsrf-lost"):
         ring.add(exchange(status=404, symptom=symptom, explanation="Because."))
     assert [line.partition(":")[0] for line in lines(caplog)] == ["not-found", "xsrf-lost"]
+    assert lines(caplog)[0].startswith("not-found: Because; ")
