@@ -37,6 +37,7 @@ A process:
 - ``port_watch``          notices that it listens no more, though it has not exited
 - ``process_log``         its last lines, and new ones for followers
 - ``exec_wrapper``        ties the process to labgate, then executes Jupyter
+- ``leftover_process``    ends one that a killed labgate has left behind
 - ``process_tree``        finds and kills the descendants of a process
 
 Afterwards:

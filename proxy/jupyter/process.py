@@ -17,6 +17,7 @@ from proxy.errors import StartError
 from proxy.jupyter import exec_wrapper, process_tree
 from proxy.jupyter.exit_cause import hung_exit, process_exit
 from proxy.jupyter.launcher import STOP_SECONDS, JupyterExit, Launched, Login
+from proxy.jupyter.leftover_process import end_leftover, remember_process
 from proxy.jupyter.login_token import login_token
 from proxy.jupyter.port import LOOPBACK, default_or_free_port, require_free_port
 from proxy.jupyter.port_watch import wait_until_closed
@@ -84,6 +85,7 @@ class ProcessLauncher:
         program = jupyter_program()
         if not self._settings.password:
             self._login = Login("token", login_token(self._token_folder))
+        await end_leftover(self._token_folder, self._stop_seconds)
         if self._settings.port:
             require_free_port(self._settings.port)
         self._port = self._settings.port or default_or_free_port()
@@ -207,6 +209,7 @@ class ProcessLauncher:
             ) from None
         finally:
             os.close(writing)
+        remember_process(self._token_folder, self._process.pid)
         self._reading = spawn(self._read(reading), "jupyter: log")
 
     async def _read(self, descriptor: int) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROC = Path("/proc")
+STATE, PARENT, STARTED = 0, 1, 19
+"""Places in the result of ``_stat``."""
 
 
 class ProcessId(NamedTuple):
@@ -27,9 +29,10 @@ def descendants(ancestor: int) -> frozenset[ProcessId]:
     """Every process below ``ancestor``, at any depth."""
     children: dict[int, list[ProcessId]] = {}
     for folder in PROC.glob("[0-9]*"):
-        if (found := _parent_of(int(folder.name))) is not None:
-            parent, process = found
-            children.setdefault(parent, []).append(process)
+        pid = int(folder.name)
+        if fields := _stat(pid):
+            process = ProcessId(pid, int(fields[STARTED]))
+            children.setdefault(int(fields[PARENT]), []).append(process)
     found_below: set[ProcessId] = set()
     unvisited = [ancestor]
     while unvisited:
@@ -40,22 +43,33 @@ def descendants(ancestor: int) -> frozenset[ProcessId]:
     return frozenset(found_below)
 
 
+def identity(pid: int) -> ProcessId | None:
+    """The process with this number; None if there is none, or not on Linux."""
+    fields = _stat(pid)
+    return ProcessId(pid, int(fields[STARTED])) if fields else None
+
+
+def has_exited(process: ProcessId) -> bool:
+    """Whether it has ended, though nobody may have asked for its exit code yet."""
+    fields = _stat(process.pid)
+    return not fields or int(fields[STARTED]) != process.started or fields[STATE] == b"Z"
+
+
 def kill(processes: Iterable[ProcessId]) -> None:
     """Send SIGKILL to those that still run."""
     for process in processes:
-        found = _parent_of(process.pid)
-        if found is not None and found[1] == process:
+        if identity(process.pid) == process:
             try:
                 os.kill(process.pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 continue
 
 
-def _parent_of(pid: int) -> tuple[int, ProcessId] | None:
+def _stat(pid: int) -> list[bytes]:
+    """The fields of proc_pid_stat(5) from the third one; none if there is no such process."""
     try:
         line = (PROC / str(pid) / "stat").read_bytes()
     except OSError:
-        return None
+        return []
     # The second field is the program's name in parentheses, and may contain any character.
-    fields = line.rpartition(b")")[2].split()
-    return int(fields[1]), ProcessId(pid, int(fields[19]))
+    return line.rpartition(b")")[2].split()

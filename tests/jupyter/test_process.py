@@ -20,6 +20,7 @@ from proxy.config.password_hash import hash_passphrase
 from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import Launched
+from proxy.jupyter.leftover_process import end_leftover
 from proxy.jupyter.port import default_or_free_port
 from proxy.jupyter.process import ProcessLauncher
 from proxy.jupyter.process_command import environment, jupyter_program
@@ -212,14 +213,18 @@ async def test_ended_from_its_own_menu_and_by_a_signal_that_it_handles(make: Mak
     assert (end.cause, end.reason) == (ExitCause.OUTSIDE, "the process was ended by SIGTERM")
 
 
+def hanging_at_its_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python waits for threads at its end; AnyIO's may be in the middle of a save."""
+    (folder / "jupyter_server_config.py").write_text(
+        "import threading\nthreading.Thread(target=threading.Event().wait).start()\n"
+    )
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(folder))
+
+
 async def test_one_that_hangs_while_it_ends_is_killed(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python waits for threads at its end; AnyIO's may be in the middle of a save."""
-    (tmp_path / "jupyter_server_config.py").write_text(
-        "import threading\nthreading.Thread(target=threading.Event().wait).start()\n"
-    )
-    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+    hanging_at_its_end(tmp_path, monkeypatch)
     launcher = make(closed_seconds=0.5)
     launched = await ready(launcher)
     kernel = await start_kernel(launched)
@@ -293,7 +298,8 @@ def test_jupyter_from_path_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert jupyter_program() == [str(tmp_path / "jupyter"), "lab"]
 
 
-async def test_dies_with_a_labgate_that_is_killed(tmp_path: Path) -> None:
+async def killed_labgate(state: Path) -> psutil.Process:
+    """The Jupyter of a labgate that was killed."""
     code = (
         "import asyncio, sys, pathlib\n"
         "from proxy.config.jupyter_settings import JupyterSettings\n"
@@ -309,7 +315,7 @@ async def test_dies_with_a_labgate_that_is_killed(tmp_path: Path) -> None:
         "asyncio.run(main())\n"
     )
     labgate = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", code, str(tmp_path), str(free_port())),
+        *(sys.executable, "-c", code, str(state), str(free_port())),
         stdout=asyncio.subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": os.getcwd()},
     )
@@ -317,7 +323,33 @@ async def test_dies_with_a_labgate_that_is_killed(tmp_path: Path) -> None:
     jupyter = psutil.Process(int(await labgate.stdout.readline()))
     labgate.kill()
     await labgate.wait()
+    return jupyter
+
+
+async def test_dies_with_a_labgate_that_is_killed(tmp_path: Path) -> None:
+    assert await gone(await killed_labgate(tmp_path))
+
+
+async def test_one_that_hangs_after_its_labgate_was_killed_ends_with_the_next_start(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hanging_at_its_end(tmp_path, monkeypatch)
+    jupyter = await killed_labgate(tmp_path / "state")
+    assert jupyter.is_running()
+    await make(stop_seconds=0.5).launch()
     assert await gone(jupyter)
+    said = f"An earlier Jupyter (process {jupyter.pid}) did not end within 0.5 s and was killed."
+    assert said in caplog.messages
+
+
+async def test_another_process_with_the_number_of_an_earlier_jupyter_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    own = os.getpid()
+    (tmp_path / "jupyter.pid").write_text(f"{own} 1\n")
+    await end_leftover(tmp_path, 0.0)
+    (tmp_path / "jupyter.pid").write_text("not a number\n")
+    await end_leftover(tmp_path, 0.0)
 
 
 def test_environment_leaves_out_what_is_labgates(
