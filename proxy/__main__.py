@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
+from contextlib import suppress
 
 from proxy.runtime import output
 from proxy.runtime.process_exit import exit_without_finalizing
@@ -11,6 +13,7 @@ from proxy.runtime.process_exit import exit_without_finalizing
 PRINTING = (["password"], ["cert", "show"], ["doctor"], ["status"], ["logs"], ["check"])
 """The commands whose purpose is their output: if it cannot be written, they fail."""
 
+OUTPUT_FAILURES = (errno.EPIPE, errno.ENOSPC, errno.EIO)
 
 ENDED_BY_CTRL_C = ("inspect", "logs")
 """Commands that have no other end: with Ctrl-C they have done what they were asked to."""
@@ -28,10 +31,25 @@ def main(arguments: list[str] | None = None) -> int:
     prints = any(sys.argv[1 : 1 + len(words)] == words for words in PRINTING)
     if not prints:
         output.replace_standard_streams()
-    code = _run(None)
     if not prints:
-        exit_without_finalizing(code)
+        exit_without_finalizing(_run(None))
+    try:
+        code = _run(None)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in OUTPUT_FAILURES:
+            raise
+        return _output_failed(error)
     return code
+
+
+def _output_failed(error: OSError) -> int:
+    """Whoever reads has seen enough, as ``head`` has; a full disk is worth a sentence."""
+    output.discard_standard_output()
+    if error.errno != errno.EPIPE:
+        with suppress(OSError):
+            print(f"labgate: cannot write the output: {error.strerror}.", file=sys.stderr)
+    return 1
 
 
 def _run(arguments: list[str] | None) -> int:

@@ -183,6 +183,13 @@ def open_standard_descriptors() -> None:
             setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r", closefd=False))
 
 
+def discard_standard_output() -> None:
+    """Nothing more is written to standard output, not even what waits in its buffer."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+
+
 def replace_standard_streams() -> None:
     """Replace stdout and stderr by streams that never fail and never block.
 

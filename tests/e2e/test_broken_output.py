@@ -8,6 +8,7 @@ import pty
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -257,5 +258,34 @@ def test_more_signals_do_not_change_the_exit_code(tmp_path: Path) -> None:
 
             until(ended, "it does not end")
             assert labgate.running.returncode == 0
+        finally:
+            labgate.kill()
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [(gone, ""), (full_disk, "labgate: cannot write the output: No space left on device.\n")],
+    ids=["closed pipe", "full disk"],
+)
+def test_a_command_that_prints_says_so_in_a_sentence(
+    place: Callable[[], AbstractContextManager[Place]], said: str, tmp_path: Path
+) -> None:
+    """``labgate status | head`` is no fault."""
+    labgate = Labgate(tmp_path, "serve", *UPSTREAM, "--no-tls", tls=False)
+    with place() as broken:
+        try:
+            labgate.start()
+            for command in (("status",), ("status", "--json"), ("check", "--no-tls")):
+                ended = subprocess.run(
+                    [sys.executable, "-m", "proxy", *command],
+                    stdout=broken.descriptor,
+                    stderr=subprocess.PIPE,
+                    env={"PATH": os.environ["PATH"], **labgate.environment},
+                    cwd=ROOT,
+                    text=True,
+                    timeout=START_SECONDS,
+                    check=False,
+                )
+                assert (ended.returncode, ended.stderr) == (1, said), command
         finally:
             labgate.kill()
