@@ -62,6 +62,15 @@ class StreamBody(SizedBody):
         if self._discarding:
             self._windows.open_windows(len(data))
 
+    def wait_for_window(self, now: float) -> None:
+        """The client may send nothing until others' content was taken: its wait does not count.
+
+        Args:
+            now: ``time.monotonic()``.
+        """
+        if self._waiting_since is not None:
+            self._waiting_since = now
+
     def end(self) -> None:
         if self.length is not None and self._received_bytes != self.length:
             # Never let a request look complete that is not (RFC 9113 section 8.1.1).

@@ -278,8 +278,13 @@ class Http2Connection(AcceptedConnection):
                 self.finish()
             else:
                 self._end(Ending(ErrorCodes.NO_ERROR))
+        window_used_up = self._codec.inbound_flow_control_window <= 0
         for stream in list(self._streams.values()):
-            if stream.body is not None:
+            if stream.body is None:
+                continue
+            if window_used_up:
+                stream.body.wait_for_window(now)
+            else:
                 stream.body.check_pace(now, response_begun=stream.response_begun)
         for stream in self._sender.stalled(now - UNREAD_SECONDS):
             # Its window stays closed. The client may want the others.

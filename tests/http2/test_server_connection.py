@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 
+from proxy.errors import ClientFault
 from proxy.http1 import timeouts
 from proxy.http2 import server_connection
-from proxy.http2.settings import MAX_STREAMS, STREAM_WINDOW_BYTES
+from proxy.http2.settings import CONNECTION_WINDOW_BYTES, MAX_STREAMS, STREAM_WINDOW_BYTES
 from proxy.messages import RequestBody, Responder
 from proxy.net.limits import DEFAULT_LIMITS, Limits
 from proxy.rules.head import RequestHead
@@ -503,6 +505,46 @@ async def test_content_that_comes_too_slowly_is_refused() -> None:
         client.send(frames.headers(1, POST, end=False), frames.data(1, b"x"))
         await sweep(running, lambda: client.ended(1))
         assert client.streams[1].statuses == [408]
+
+
+async def test_content_for_which_there_is_no_window_is_not_slow() -> None:
+    """Content that no upstream takes has used up the connection's window."""
+    limits = replace(DEFAULT_LIMITS, content_grace_seconds=0.05)
+    bodies: list[RequestBody] = []
+
+    def dispatch(head: RequestHead, body: RequestBody, responder: Responder) -> Unfinished:
+        bodies.append(body)
+        return Unfinished()
+
+    async with secured(None, limits=limits) as running:
+        running.server.dispatch = dispatch
+        client = await running.connect()
+        number = 1
+        for _ in range(0, CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES):
+            client.send(frames.headers(number, POST, end=False))
+            for _ in range(0, STREAM_WINDOW_BYTES, 16_384):
+                client.send(frames.data(number, b"x" * 16_384))
+            number += 2
+        client.send(frames.headers(number, POST, end=False))
+        await client.pong()
+        *taken_later, body = bodies
+        assert body.take() is None, "labgate waits for the client from now on"
+        passed = monotonic() + 0.1
+        await sweep(running, lambda: monotonic() > passed)
+        assert body.take() is None
+        for one in taken_later:
+            assert one.take()
+        faults: list[ClientFault] = []
+
+        def refused() -> bool:
+            try:
+                assert body.take() is None
+            except ClientFault as fault:
+                faults.append(fault)
+            return bool(faults)
+
+        await sweep(running, refused)
+        assert faults[0].status == 408
 
 
 async def test_a_response_that_nobody_takes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
