@@ -21,6 +21,7 @@ from proxy.rules.syntax import (
     field_lines,
     malformed,
     read_request_line,
+    tls_handshake,
     too_long_target,
     too_many_fields,
 )
@@ -137,7 +138,7 @@ class RequestParser:
         self._empty_line_skipped = self._request_line_checked = False
         refusal = self._check(head)
         if refusal is not None:
-            return self._refused(refusal), b""
+            return self._refused(refusal, head), b""
         self._response_sent = False
         length, chunked, _ = self.section.framing
         self._body_bytes_left = length
@@ -190,10 +191,10 @@ class RequestParser:
             if len(data) - line > limits.head + len(END):
                 refusal = refusal or too_many_fields()
         if refusal is not None:
-            return self._refused(refusal)
+            return self._refused(refusal, data)
         self.buffered, self._scanned_bytes = data, len(data)
         return None
 
-    def _refused(self, refusal: Refuse) -> Refuse:
+    def _refused(self, refusal: Refuse, octets: bytes) -> Refuse:
         self.ignore()
-        return refusal
+        return tls_handshake(octets) or refusal

@@ -103,7 +103,8 @@ class ServerConnection(AcceptedConnection):
             if piece is None:
                 break
             if isinstance(piece, Refuse):
-                log.info("%s from %s: %s", piece.status, self.client, piece.rule)
+                hint = f" ({piece.hint})" if piece.hint else ""
+                log.info("%s from %s: %s%s", piece.status, self.client, piece.rule, hint)
                 self._refuse(piece.status, piece.sentence)
             elif state is ClientState.HEAD:
                 self._queue_request()

@@ -25,6 +25,8 @@ _HEAD = re.compile(
 )
 """RFC 9112 sections 3 and 5; possessive, so that no octet is matched twice."""
 _FIELD = re.compile(rb"\r\n([^:\r\n]++):[ \t]*+([^\r\n]*+)")
+_TLS_HANDSHAKE = re.compile(rb"\x16(?:\x03|\Z)")
+"""How the first record of a TLS connection begins: type and version (RFC 8446 section 5.1)."""
 _CONTROLS = bytes(octet for octet in (*range(0x20), 0x7F) if octet not in b"\t\r\n")
 
 
@@ -90,6 +92,20 @@ def check_lines(octets: bytes) -> Refuse | None:
     if alone or len(octets.translate(None, _CONTROLS)) != len(octets):
         return malformed("This is not a well-formed HTTP/1.1 request.", "control-characters")
     return None
+
+
+def tls_handshake(octets: bytes) -> Refuse | None:
+    """Refuse a client that begins a TLS handshake where a request line is expected."""
+    if _TLS_HANDSHAKE.match(octets) is None:
+        return None
+    return Refuse(
+        400,
+        "tls",
+        "This port speaks plain HTTP: open the same address with http:// in front.",
+        close=True,
+        hint="TLS where plain HTTP is spoken; the client, or a proxy in front, must use http:// "
+        "for this port",
+    )
 
 
 def field_lines(octets: bytes) -> tuple[Field, ...]:

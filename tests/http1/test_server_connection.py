@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import ssl
 
 import pytest
 
@@ -41,6 +43,20 @@ async def test_a_refusal_survives_what_is_still_coming(data: bytes, status: int)
         answer = await labgate.ask(data)
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert answer.count(b"Connection: close") == 1
+
+
+@pytest.mark.own_protocol("aiohttp's parser refuses it, without a look at what it is")
+async def test_tls_to_a_port_for_plain_http_is_called_so(caplog: pytest.LogCaptureFixture) -> None:
+    """People see it when they type https:// for the wrong port, or a proxy in front does."""
+    caplog.set_level(logging.INFO, "labgate")
+    async with asyncio.timeout(SECONDS), edge(None) as labgate:
+        # What came is no record of TLS: it is not the certificate that is refused.
+        with pytest.raises(ssl.SSLError, match="WRONG_VERSION_NUMBER"):
+            await asyncio.open_connection("127.0.0.1", labgate.port, ssl=ssl.create_default_context())
+    assert caplog.messages == [
+        "400 from 127.0.0.1: tls (TLS where plain HTTP is spoken; the client, or a proxy in front, "
+        "must use http:// for this port)"
+    ]
 
 
 async def test_pipelined_requests_wait_as_octets() -> None:

@@ -15,7 +15,7 @@ from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
 from proxy.rules.origin import unnamed_hint
 from proxy.rules.site import Site, make_site
-from proxy.rules.syntax import check_head, check_lines
+from proxy.rules.syntax import check_head, check_lines, tls_handshake
 from tests.heads import HOST, JUPYTER, LAB, SITE, get
 from tests.rules.test_decide import CROSS, NAVIGATES, OUT, OWN, UPGRADE, WITH_LOGIN
 
@@ -216,6 +216,24 @@ def test_control_characters_are_refused() -> None:
     assert refusal is not None
     assert replace(refusal, sentence="") == refuse(400, "control-characters", close=True)
     assert_is_a_sentence(refusal.sentence)
+
+
+HELLO = b"\x16\x03\x01\x00\xf5\x01\x00\x00\xf1\x03\x03"
+NO_HELLO = [b"", b"\x16\x02\x01", b"\x15\x03\x03", b"GET / HTTP/1.1\r\n", b"\r\n" + HELLO]
+
+
+@pytest.mark.parametrize("octets", [HELLO, HELLO[:1], HELLO[:2], HELLO + b"\r\n\r\n"])
+def test_a_tls_handshake_is_recognised(octets: bytes) -> None:
+    refusal = tls_handshake(octets)
+    assert refusal is not None
+    assert (refusal.status, refusal.rule, refusal.close) == (400, "tls", True)
+    assert refusal.hint.startswith("TLS where plain HTTP is spoken")
+    assert_is_a_sentence(refusal.sentence)
+
+
+@pytest.mark.parametrize("octets", NO_HELLO)
+def test_what_is_no_tls_handshake(octets: bytes) -> None:
+    assert tls_handshake(octets) is None
 
 
 def test_what_is_wrong_with_host_is_said() -> None:
