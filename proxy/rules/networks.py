@@ -15,6 +15,7 @@ MAX_ADDRESS_CHARACTERS = 45
 MAX_CACHED_ADDRESSES = 4096
 
 _MAPPED = IPv6Network("::ffff:0:0/96")
+_LOCALHOST = "127.0.0.1"
 
 
 class Networks:
@@ -60,10 +61,13 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 def limit_key(peer: str) -> str:
     """The key for limits of a client: its IPv4 address, or its IPv6 /64, which one customer has.
 
-    The IPv6 loopback address is its own key.
+    ``::1`` is 127.0.0.1: a client of localhost chooses either, and would otherwise have twice as
+    many attempts.
     """
     address = parse_address(peer)
-    if isinstance(address, IPv6Address) and not address.is_loopback:
+    if isinstance(address, IPv6Address):
+        if address.is_loopback:
+            return _LOCALHOST
         return str(IPv6Network((address, 64), strict=False))
     return peer if address is None else str(address)
 

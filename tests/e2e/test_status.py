@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -55,6 +56,27 @@ def lock_out(labgate: Labgate) -> None:
     raise AssertionError(labgate.log)
 
 
+def status_by_address(labgate: Labgate) -> set[int]:
+    """What a right token gets, by each of this machine's own addresses that labgate listens on."""
+    found = set()
+    for listening in status(labgate)["listening"]:
+        host, _, port = listening.rpartition(":")
+        if int(port) != labgate.https_port:
+            continue
+        connection = http.client.HTTPSConnection(
+            host.strip("[]"), labgate.https_port, timeout=60, context=labgate.trusting
+        )
+        try:
+            connection.connect()
+        except OSError:
+            continue  # a machine without IPv6
+        public = {"Host": labgate.origin.removeprefix("https://")}
+        connection.request("GET", f"/api/status?token={TOKEN}", headers=public)
+        found.add(connection.getresponse().status)
+        connection.close()
+    return found
+
+
 @pytest.fixture(scope="module")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     with Jupyter(tmp_path_factory.mktemp("jupyter")) as running:
@@ -102,6 +124,8 @@ def test_a_lockout_is_lifted_in_all_workers(tmp_path: Path, jupyter: Jupyter, wo
         lock_out(labgate)
         (lockout,) = status(labgate)["lockouts"]
         address = lockout["address"]
+        assert address == "127.0.0.1"
+        assert status_by_address(labgate) == {429}, "this machine is one client, also as ::1"
         assert 0 < lockout["seconds_left"] <= 900
         # A worker reports its lines now and then.
         until(
