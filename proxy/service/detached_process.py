@@ -70,8 +70,15 @@ class DetachedProcess:
 
     def terminate(self) -> None:
         """Ask it to end."""
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        self._send(signal.SIGKILL)
+
+    def _send(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGTERM)
+            os.kill(self.pid, number)
 
     def _wait(self) -> None:
         with open(self._alive, "rb") as pipe:

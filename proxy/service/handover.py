@@ -51,6 +51,8 @@ SERVING_SECONDS = 300.0
 """Within this the successor must serve: its Jupyter may have to be started."""
 STATE_SECONDS = 20.0
 """Within this it must serve once it has the state, because others wait meanwhile."""
+ENDING_SECONDS = 30.0
+"""A successor that was told to end may serve open requests for as long as this (it accepts, too)."""
 CLAIM = "claim:"
 LOGINS = "logins"
 _BUSY = "Another process is taking over from this labgate. Wait for it."
@@ -78,6 +80,7 @@ class Handover:
         kind: What is served here.
         connect_seconds: Within this a successor must connect.
         serving_seconds: Within this it must serve then.
+        ending_seconds: One that does not serve is told to end, and killed after this.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Handover:
         kind: Kind = "site",
         connect_seconds: float = CONNECT_SECONDS,
         serving_seconds: float = SERVING_SECONDS,
+        ending_seconds: float = ENDING_SECONDS,
     ) -> None:
         self.claims: dict[str, HeldClaim] = {}
         self.sockets: dict[str, socket.socket] = {}
@@ -104,6 +108,7 @@ class Handover:
         self._kind = kind
         self._connect_seconds = connect_seconds
         self._serving_seconds = serving_seconds
+        self._ending_seconds = ending_seconds
 
     def offer(self, state_folder: Path) -> Path:
         """The path of a private socket for one successor.
@@ -164,9 +169,13 @@ class Handover:
         serving.cancel()
         if not self._serving.is_set() and not ended.done():
             process.terminate()
+            await asyncio.wait({ended}, timeout=self._ending_seconds)
+            if not ended.done():
+                process.kill()
             raise StartError(
-                f"The new labgate does not serve after {limit:g} s and is stopped; this one goes "
-                "on. The log says what it waited for."
+                f"The new labgate does not serve after {limit:g} s and is "
+                f"{'stopped' if ended.done() else 'killed, because it does not end'}; this one "
+                "goes on. The log says what it waited for."
             )
         if not self._serving.is_set():
             raise StartError(

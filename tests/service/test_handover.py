@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -210,6 +211,23 @@ async def test_a_successor_that_never_serves_is_stopped(monkeypatch: pytest.Monk
         await handover.start_successor()
     (ended,) = [task for task in asyncio.all_tasks() if task.get_name() == "successor"]
     # To start it takes a busy machine many seconds, and to end it some; it would sleep for longer.
+    async with asyncio.timeout(40):
+        await ended
+
+
+async def test_a_successor_that_does_not_end_either_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has the sockets, and would go on accepting connections that nobody answers."""
+    monkeypatch.setattr(sys, "orig_argv", ["sh", "-c", "exec sleep 60"])
+    handover = Handover(connect_seconds=0.1, serving_seconds=0.1, ending_seconds=0.1)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what it starts ignores it, too
+    try:
+        with pytest.raises(StartError, match="and is killed, because it does not end; this one"):
+            await handover.start_successor()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    (ended,) = [task for task in asyncio.all_tasks() if task.get_name() == "successor"]
     async with asyncio.timeout(40):
         await ended
 
