@@ -67,7 +67,10 @@ class Application:
             self.lockout, self._digest_key = shared.lockout, shared.digest_key
         self._routes = ServedRoutes(settings, self._dispatch_to)
         self.measures = Measures(
-            lambda: self._routes, self.lockout, lag=bool(settings.listen.metrics)
+            lambda: self._routes,
+            self.lockout,
+            refused_heads=lambda: self._edge.refused_heads if self._edge is not None else {},
+            lag=bool(settings.listen.metrics),
         )
         # A worker's supervisor holds what it captured.
         ring = Ring() if shared is None else Ring(max_octets=WORKER_RING_OCTETS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
@@ -73,6 +74,11 @@ class Edge:
     def connections(self) -> int:
         """How many are open on all ports, pending ones too."""
         return len(self._connection_limit)
+
+    @property
+    def refused_heads(self) -> Counter[tuple[str, int]]:
+        """How many requests were refused before there was a head, by rule and status."""
+        return self._main.refused_heads.counts + self._plain.refused_heads.counts
 
     async def open(self, ports: Ports, context: ssl.SSLContext | None) -> None:
         """Accept connections.

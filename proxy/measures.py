@@ -6,7 +6,7 @@ Tested by tests/web/test_metrics.py and tests/e2e/test_status.py.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import Protocol
 
@@ -50,13 +50,21 @@ class Measures:
     Args:
         routes: Those that there are now.
         lockout: Who is locked out.
+        refused_heads: How many requests were refused before there was a head, by rule and status:
+            they belong to no route.
         lag: Whether to measure the event loop, for metrics.
     """
 
     def __init__(
-        self, routes: Callable[[], Iterable[MeasuredRoute]], lockout: Lockout, *, lag: bool
+        self,
+        routes: Callable[[], Iterable[MeasuredRoute]],
+        lockout: Lockout,
+        *,
+        refused_heads: Callable[[], Mapping[tuple[str, int], int]] = dict,
+        lag: bool,
     ) -> None:
         self._routes = routes
+        self._refused_heads = refused_heads
         self._lockout = lockout
         self._measures_lag = lag
         self._lag = LoopLag()
@@ -107,8 +115,9 @@ class Measures:
         )
 
     def counts(self) -> Counts:
-        """The counters; empty without metrics."""
+        """The counters; without metrics only of requests that were refused without a head."""
         counts = sum_of([self._ended, *map(_counts_of, self._routes())])
+        counts.add_refused_heads(self._refused_heads())
         counts.lockouts = self._lockout.caused
         return counts
 

@@ -124,6 +124,35 @@ async def test_labgates_own_application_has_the_limits_of_the_configuration() ->
         await labgate.stop()
 
 
+@pytest.mark.parametrize(
+    ("server", "rules"),
+    [
+        ("labgate", {"control-characters": 1, "request-line": 1, "tls": 1}),
+        ("aiohttp", {"BadHttpMethod": 1, "BadStatusLine": 1, "InvalidHeader": 1}),
+    ],
+)
+async def test_what_is_refused_without_a_head_is_counted(
+    server: str, rules: dict[str, int]
+) -> None:
+    """No route gets it, and no record is made of it, but whoever is scanned wants to see it."""
+    port = free_port()
+    listen = {"bind": "127.0.0.1", "http_port": port, "tls": False, "server": server}
+    labgate = Application(
+        Settings.model_validate({"listen": listen}), access_log=False, renew=False
+    )
+    await labgate.start()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for octets in (b"G@T / HTTP/1.1\r\n\r\n", b"GET /\0 HTTP/1.1\r\n\r\n", b"\x16\x03\x01\r\n\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(octets)
+            assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+            writer.close()
+        counts, _ = await labgate.measured()
+        assert counts.refusals == rules
+        assert counts.requests == {"refused 4xx": 3}
+        await labgate.stop()
+
+
 async def ok(visit: Visit) -> None:
     """Answers every request of a connection."""
     while await visit.head():

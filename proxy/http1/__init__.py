@@ -8,6 +8,7 @@ Towards the client, in the order a request meets them:
 - ``server_connection``      speaks HTTP/1.1 over it: bytes become requests, responses go back
 - ``connection_states``      what the client sends and what labgate does, as two tables
 - ``request_parser``         where one request ends and the next begins
+- ``refused_heads``          counts and logs requests that are refused without one
 - ``request_body``           a request's body as it arrives
 - ``chunked_body``           one in chunks
 - ``response_writer``        frames the responses; whether another request may follow

@@ -10,6 +10,7 @@ from collections.abc import MutableSet
 from contextlib import suppress
 from typing import Protocol
 
+from proxy.http1.refused_heads import RefusedHeads
 from proxy.http1.timeouts import UNREAD_SECONDS
 from proxy.messages import Dispatch
 from proxy.net.limits import ConcurrencyLimit, Limits, Slot
@@ -37,6 +38,7 @@ class AcceptingServer(Protocol):
         dispatch: Takes every request.
         plain_redirects: As in ``rules.head.Arrival``.
         draining: Whether each connection ends after its next response.
+        refused_heads: Counts the requests that are refused before there is a head.
     """
 
     limits: Limits
@@ -44,6 +46,7 @@ class AcceptingServer(Protocol):
     plain_redirects: bool
     draining: bool
     dispatch: Dispatch
+    refused_heads: RefusedHeads
 
     @property
     def connections(self) -> MutableSet[AcceptedConnection]: ...

@@ -6,11 +6,17 @@ Tested by tests/net/test_pending_connection.py and tests/wire/test_tls_end.py.
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from proxy.http1.server_connection import ServerConnection
+from proxy.rules.decision import Refuse
 
-log = logging.getLogger("labgate")
+PLAIN_HTTP = Refuse(
+    400,
+    "plain-http",
+    "This port speaks HTTPS: open the same address with https:// in front.",
+    close=True,
+    hint="plain HTTP on a port for HTTPS",
+)
 
 
 class MisdirectedConnection(ServerConnection):
@@ -23,6 +29,5 @@ class MisdirectedConnection(ServerConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        sentence = "This port speaks HTTPS: open the same address with https:// in front."
-        log.info("400 from %s: plain HTTP on a port for HTTPS", self.client)
-        self._refuse(400, sentence)
+        self._server.refused_heads.add(self.client, PLAIN_HTTP)
+        self._refuse(PLAIN_HTTP.status, PLAIN_HTTP.sentence)

@@ -9,6 +9,7 @@ from time import monotonic
 from proxy.http1.accepted_connection import AcceptedConnection
 from proxy.http1.misdirected_connection import MisdirectedConnection
 from proxy.http1.open_connections import OpenConnections
+from proxy.http1.refused_heads import RefusedHeads
 from proxy.http1.server_connection import ServerConnection
 from proxy.messages import Dispatch
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, Limits, Slot, new_connection_limit
@@ -29,6 +30,7 @@ class Http1Server:
         dispatch: Takes every request.
         plain_redirects: As in ``rules.head.Arrival``.
         draining: Whether each connection ends after its next response.
+        refused_heads: Counts the requests that are refused before there is a head.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Http1Server:
         self.dispatch = dispatch
         self.plain_redirects = plain_redirects
         self.draining = False
+        self.refused_heads = RefusedHeads()
         self.limits = limits
         self.connection_limit = (
             connection_limit if connection_limit is not None else new_connection_limit(limits)

@@ -7,7 +7,6 @@ of labgate's; the parser changes the client's.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
@@ -28,8 +27,6 @@ from proxy.rules.decision import Refuse
 from proxy.rules.head import Arrival, RequestHead
 from proxy.rules.message import NOTHING_FOLLOWS, connection_facts
 from proxy.short_response import plain
-
-log = logging.getLogger("labgate")
 
 MAX_BUFFERED_BYTES = 64 * 1024
 """Bytes buffered while an earlier request has no response yet."""
@@ -103,8 +100,7 @@ class ServerConnection(AcceptedConnection):
             if piece is None:
                 break
             if isinstance(piece, Refuse):
-                hint = f" ({piece.hint})" if piece.hint else ""
-                log.info("%s from %s: %s%s", piece.status, self.client, piece.rule, hint)
+                self._server.refused_heads.add(self.client, piece)
                 self._refuse(piece.status, piece.sentence)
             elif state is ClientState.HEAD:
                 self._queue_request()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from typing import NamedTuple, Protocol
 
@@ -26,8 +25,6 @@ from proxy.rules.decide import is_own_path
 from proxy.rules.decision import Refuse
 from proxy.rules.head import Arrival, RequestHead
 from proxy.rules.message import expects_continue
-
-log = logging.getLogger("labgate")
 
 MAX_EARLY_PRIORITIES = MAX_STREAMS
 """PRIORITY_UPDATE frames kept for streams that are not open yet (RFC 9218 section 7.1)."""
@@ -88,6 +85,7 @@ class RequestReceiver:
         "_limits",
         "_max_block_bytes",
         "_own_path_limit",
+        "_refused_heads",
         "_sender",
         "_stream_limit",
         "draining",
@@ -107,6 +105,7 @@ class RequestReceiver:
         self._codec = codec
         self._sender = sender
         self._limits = server.limits
+        self._refused_heads = server.refused_heads
         self._max_block_bytes = header_list_bytes(server.limits)
         self._stream_limit = server.stream_limit
         self._own_path_limit = server.own_path_limit
@@ -223,7 +222,7 @@ class RequestReceiver:
         stream.request_ended = ended
         self.streams[number] = stream
         if isinstance(head, Refuse):
-            log.info("%s from %s: %s", head.status, self._connection.client, head.rule)
+            self._refused_heads.add(self._connection.client, head)
         elif not ended and head.framing.has_content:
             stream.body = self._new_body(stream, head)
         self.waiting.append(stream)

@@ -173,7 +173,9 @@ class HubApplication:
             memory_bytes=resident_bytes(os.getpid()),
             loop_lag_seconds=self._lag.seconds,
         )
-        return Measured(self._counter.counts, traffic_counts(self._traffic, open_requests), now)
+        counts = traffic_counts(self._traffic, open_requests)
+        counts.add_refused_heads(self._edge.refused_heads)
+        return Measured(self._counter.counts, counts, now)
 
     def report(self) -> ProcessReport:
         """The report of this process, for ``labgate status``."""

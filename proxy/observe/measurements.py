@@ -6,7 +6,7 @@ A worker sends its measurements to the supervisor as JSON.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -112,6 +112,13 @@ class Counts:
             setattr(counts, name, Histogram(**content[name]))
         counts.routes = {name: RouteCounts(**one) for name, one in content["routes"].items()}
         return counts
+
+    def add_refused_heads(self, numbers: Mapping[tuple[str, int], int]) -> None:
+        """Add requests that were refused before there was a head, by rule and status."""
+        for (rule, status), number in numbers.items():
+            name = f"refused {status // 100}xx"
+            self.requests[name] = self.requests.get(name, 0) + number
+            self.refusals[rule] = self.refusals.get(rule, 0) + number
 
     def add_all(self, other: Counts) -> None:
         """Add what another process has counted."""

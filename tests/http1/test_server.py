@@ -50,7 +50,8 @@ async def test_plain_http_on_a_port_for_https_gets_no_name(
     )
     assert transport.half_closed
     assert not site.targets
-    assert caplog.messages == [f"400 from {CLIENT}: plain HTTP on a port for HTTPS"]
+    assert caplog.messages == [f"400 from {CLIENT}: plain-http (plain HTTP on a port for HTTPS)"]
+    assert connection.refused_heads.counts == {("plain-http", 400): 1}
 
 
 @pytest.mark.parametrize(("maximum", "key"), [(1, "connections"), (9, "connections_per_address")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from dataclasses import replace
 from ipaddress import ip_network
@@ -79,6 +80,16 @@ async def test_plain_http_on_the_port_is_told_to_use_https() -> None:
         writer.write(request())
         assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
         writer.close()
+
+
+async def test_a_malformed_request_is_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "labgate")
+    async with secured(None) as running:
+        client = await running.connect()
+        client.send(frames.headers(1, ((b":method", b"CONNECT"), *frames.GET[1:])))
+        await client.response(1)
+        assert running.server.refused_heads.counts == {("target", 405): 1}
+    assert "405 from 127.0.0.1: target" in caplog.messages
 
 
 async def test_connections_of_both_protocols_are_counted_until_they_end() -> None:

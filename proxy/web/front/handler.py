@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from time import monotonic
@@ -22,8 +21,6 @@ from proxy.web.front.content_receiver import ContentReceiver
 from proxy.web.front.head_reader import HeadReader, ReadHead
 from proxy.web.front.served_request import SentResponse, ServedRequest
 
-log = logging.getLogger("labgate")
-
 DECOMPRESSED = Refuse(
     415,
     "content-encoding",
@@ -38,6 +35,9 @@ DECOMPRESSED = Refuse(
 class ProxyHandler:
     """Handles every request of an ``aiohttp.web`` application by ``handle``.
 
+    Attributes:
+        refused_heads: Counts the requests that are refused before the proxying gets them.
+
     Args:
         dispatch: Takes every request.
         limits: Of heads and content.
@@ -49,6 +49,7 @@ class ProxyHandler:
         self._requests: set[ServedRequest] = set()
         # Owns the tunnels, which are no longer connections of aiohttp's.
         self._tunnels = Http1Server(dispatch, limits=limits)
+        self.refused_heads = self._tunnels.refused_heads
 
     def dispatch_to(self, dispatch: Dispatch) -> None:
         """Give it every request that comes from now on."""
@@ -104,8 +105,7 @@ class ProxyHandler:
             else:
                 served.receiver = ContentReceiver(request.content, read, self._limits)
         if isinstance(read, Refuse):
-            hint = f" ({read.hint})" if read.hint else ""
-            log.info("%d from %s: %s%s", read.status, served.client, read.rule, hint)
+            self.refused_heads.add(served.client, read)
             served.refuse(plain(read.status, read.sentence, read.fields, close=True))
         else:
             served.begin(self._dispatch, read)

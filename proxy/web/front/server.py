@@ -54,6 +54,7 @@ class AiohttpServer:
         connection_limit: How many there may be on all ports, with those that are pending.
         plain_redirects: As in ``rules.head.Arrival``.
         draining: Whether it takes no more requests.
+        refused_heads: Counts the requests that are refused before there is a head.
         aiohttp: aiohttp's part of the server.
         options: aiohttp's, for each connection.
         connections: Those that are open.
@@ -79,6 +80,7 @@ class AiohttpServer:
         self.upgraded = Http1Server(dispatch, limits=limits, connection_limit=connection_limit)
         self.connection_limit = self.upgraded.connection_limit
         self._handler = ProxyHandler(dispatch, limits)
+        self.refused_heads = self.upgraded.refused_heads = self._handler.refused_heads
         self.options: dict[str, Any] = {}
         self.change_limits(limits)
 

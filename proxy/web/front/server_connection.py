@@ -13,6 +13,7 @@ from aiohttp import web
 
 from proxy.http1.accepted_connection import WRITE_BUFFER_BYTES
 from proxy.http1.open_connections import OpenConnections
+from proxy.http1.refused_heads import RefusedHeads
 from proxy.http1.server import Http1Server
 from proxy.http1.timeouts import UNREAD_SECONDS, Awaiting, ConnectionTimeouts
 from proxy.net.limits import ConcurrencyLimit, Limits, Slot
@@ -39,6 +40,7 @@ class RequestServer(Protocol):
         options: aiohttp's, for each connection.
         connections: Those that are open.
         upgraded: Owns the connections after an upgrade.
+        refused_heads: Counts the requests that are refused before there is a head.
     """
 
     limits: Limits
@@ -49,6 +51,7 @@ class RequestServer(Protocol):
     connections: OpenConnections[AiohttpConnection]
     upgraded: Http1Server
     connection_limit: ConcurrencyLimit
+    refused_heads: RefusedHeads
 
     def log_rejection(self, client: str, /) -> None:
         """Log that there is no slot left for ``client``."""
@@ -187,7 +190,8 @@ class AiohttpConnection(web.RequestHandler):
             log.error("fault while answering %s", self._client, exc_info=exc)
             sentence = "This server failed to answer the request; its log has the reason."
         else:
-            log.info("%d from %s: %s", status, self._client, type(exc).__name__)
+            refusal = Refuse(status, type(exc).__name__, sentence, close=True)
+            self._server.refused_heads.add(self._client, refusal)
         return self._refuse(status, sentence)
 
     # For the server
