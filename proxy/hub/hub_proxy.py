@@ -113,7 +113,10 @@ class HubProxy:
         """
         options = self._options
         if options.storage is not None:
-            self.claim = acquire(storage_claim(options.storage), claims_of(takeover))
+            claim, passed_claims = storage_claim(options.storage), claims_of(takeover)
+            self.claim = acquire(claim, passed_claims)
+            if takeover is not None and str(claim.place) not in passed_claims:
+                self.table.check_new_journal()
         self.ports.take_passed(passed)
         if takeover is not None:
             self.ports.take_over(takeover.ports)

@@ -98,6 +98,25 @@ class Journal:
             ) from None
         return stored
 
+    def check_is_new(self) -> None:
+        """Check that the file has no routes yet, before those of a predecessor are written there.
+
+        Raises:
+            StartError: It has, or cannot be looked at.
+        """
+        try:
+            if not self._path.stat().st_size:
+                return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StartError(f"--storage {self._path} cannot be read: {error.strerror}.") from None
+        raise StartError(
+            f"--storage {self._path} has content, but the labgate that runs keeps its routes "
+            "elsewhere, and they would replace it. Name a file that is not there yet, or move this "
+            "one away."
+        )
+
     async def rewrite(self, routes: Sequence[StoredRoute]) -> None:
         """Write the file anew, with these routes and what is added and removed meanwhile.
 

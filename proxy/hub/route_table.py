@@ -100,6 +100,15 @@ class RouteTable:
         self.take([[*stored] for stored in found])
         return len(self.by_path)
 
+    def check_new_journal(self) -> None:
+        """Check that the disk has no routes yet; ``use_journal`` would write over them.
+
+        Raises:
+            StartError: It has.
+        """
+        if self._unread_journal is not None:
+            self._unread_journal.check_is_new()
+
     def take(self, passed: Iterable[Passed]) -> None:
         """Take the routes of the disk or of another process, with their last activity."""
         for path, content, last_activity in passed:

@@ -114,6 +114,19 @@ def test_another_file_is_not_overwritten(tmp_path: Path, line: str) -> None:
         assert path.read_text() == content
 
 
+def test_whether_there_are_routes_of_another_proxy(tmp_path: Path) -> None:
+    path = tmp_path / "routes"
+    Journal(path).check_is_new()
+    path.write_bytes(b"")
+    Journal(path).check_is_new()
+    Journal(path).rewrite_now([ADA])
+    with pytest.raises(StartError, match=r"has content, .* Name a file that is not there yet"):
+        Journal(path).check_is_new()
+    with pytest.raises(StartError, match="cannot be read"):
+        Journal(path / "file").check_is_new()
+    assert loaded(path) == [ADA]
+
+
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="cannot be read"):
         loaded(tmp_path)

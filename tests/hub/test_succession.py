@@ -212,6 +212,28 @@ def test_a_successor_that_cannot_serve_changes_nothing(target: str, tmp_path: Pa
         assert list(again.api("GET").json) == ["/x", "/y"]
 
 
+def test_a_successor_writes_over_no_other_routes(target: str, tmp_path: Path) -> None:
+    """Started with another file, it has the predecessor's routes, and the file those of before."""
+    before, now = tmp_path / "before", tmp_path / "now"
+    before.write_text('{"path":"/old","data":{"target":"http://127.0.0.1:9"},"last_activity":1}\n')
+    content = before.read_bytes()
+    with as_process(LABGATE, "--storage", str(now)) as proxy:
+        proxy.api("POST", "/x", {"target": target})
+        ran = subprocess.run(
+            [*proxy.command, "--take-over", "--storage", str(before)],
+            env=proxy.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert ran.returncode == 1
+        assert f"--storage {before} has content" in ran.stderr
+        assert before.read_bytes() == content
+        assert proxy.api("POST", "/y", {"target": target}).status == 201
+        assert proxy.stop() == 0
+
+
 class Activated(ProxyProcess):
     """A proxy that gets its sockets as systemd passes them."""
 
