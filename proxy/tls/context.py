@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 from proxy.rules.connection_names import ConnectionNames
 from proxy.tls.client_hello import offered_protocols
@@ -99,7 +99,7 @@ class Handshakes:
         Raises:
             OSError: The file cannot be used.
         """
-        self._authorities = _Authorities(ca)
+        self._authorities = _Authorities.of(ca)
         self._authorities.trust(self._listening_context)
         self._listening_context.verify_mode = ssl.CERT_REQUIRED
         # A session that is resumed would not be verified again, by authorities that have changed.
@@ -172,15 +172,24 @@ def _profile(context: ssl.SSLContext) -> None:
 
 
 class _Authorities(NamedTuple):
-    """Whose client certificates are trusted: those of a file, or the system's."""
+    """Whose client certificates are trusted: those of a file as it was read, or the system's.
 
-    ca: Path | None
+    Every new certificate gets a context that must trust them, and by then the file may be gone.
+    """
+
+    pem: str | None
+
+    @classmethod
+    def of(cls, ca: Path | None) -> Self:
+        # What is not ASCII is a comment between the certificates.
+        return cls(ca.read_text("ascii", errors="ignore") if ca is not None else None)
 
     def trust(self, context: ssl.SSLContext) -> None:
-        if self.ca is None:
+        if self.pem is None:
             context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
         else:
-            context.load_verify_locations(self.ca)
+            # No text at all would be a ValueError.
+            context.load_verify_locations(cadata=self.pem or "\n")
 
 
 class _ListeningContext(ssl.SSLContext):

@@ -104,6 +104,7 @@ def test_the_longest_prefix_of_whole_segments(proxy: RunningProxy) -> None:
             "/user/ada/": "ada",
             "/user/ada/x?y=/user/ada/lab": "ada",
             "/user/adam": "hub",
+            "/user/ada;x/": "hub",
             "/user%2Fada/x": "ada",
             "/user/%61da/x": "ada",
             "/user/ada/lab/x": "lab",

@@ -15,7 +15,7 @@ import trustme
 from proxy.errors import StartError
 from tests.certificates import pair
 from tests.e2e.programs import until
-from tests.hub.over_tls import handshake, https, serial, trusting
+from tests.hub.over_tls import handshake, https, lets_in, serial, trusting
 from tests.hub.running import LABGATE, as_process, in_thread
 
 
@@ -127,6 +127,36 @@ def test_the_authorities_of_clients_are_replaced(tmp_path: Path, group: str) -> 
         proxy.call(proxy.hub.reload)
         assert let_in(third), "they were new while the key could not be used"
         assert handshake(port, client_of(third))[0] == shown, "the certificate is the same"
+
+
+def test_a_new_certificate_is_served_while_the_authorities_file_is_away(tmp_path: Path) -> None:
+    """As where a renewal replaces a whole folder: those in service are trusted on."""
+    file, own = tmp_path / "clients.pem", tmp_path / "own"
+    trusted = authority(file)
+    file.write_text("# für Ada\n" + file.read_text(), "utf-8")
+    flags = [*ssl_flags("ssl", own), "--ssl-ca", str(file)]
+    with in_thread(*flags, "--ssl-request-cert", "--ssl-reject-unauthorized") as proxy:
+        before = handshake(proxy.port, client_of(trusted))[0]
+        file.unlink()
+        pair(own, "localhost")
+        proxy.call(proxy.hub.reload)
+        assert handshake(proxy.port, client_of(trusted))[0] != before
+        assert lets_in(proxy.port, "/_chp_healthz", client_of(trusted))
+        assert not lets_in(proxy.port, "/_chp_healthz", client_of(trustme.CA()))
+        [shown] = proxy.hub.certificates()
+        assert shown.fault == ""
+
+
+@pytest.mark.parametrize("content", ["", "\n", "no certificate"])
+def test_a_file_without_authorities_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "clients.pem"
+    file.write_text(content)
+    flags = [*ssl_flags("ssl", tmp_path / "own"), "--ssl-ca", str(file), "--ssl-request-cert"]
+    with (
+        pytest.raises(StartError, match=f"--ssl-ca {file} cannot be used"),
+        in_thread(*flags, "--ssl-reject-unauthorized"),
+    ):
+        pass
 
 
 def test_authorities_that_cannot_be_used_are_named(tmp_path: Path) -> None:
