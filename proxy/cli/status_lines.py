@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from proxy import __version__
 from proxy.certs.status import SOON_DAYS
 from proxy.cli.folded import folded
 from proxy.service.state_text import count
@@ -44,6 +45,9 @@ def lines_of(status: StatusJson, now: datetime) -> list[Line]:
         ("Address", ", ".join(status["addresses"]), "cyan"),
         ("Listening", ", ".join(status["listening"]), ""),
     ]
+    if status["version"] != __version__:
+        installed = f"this command is of labgate {__version__}: `labgate upgrade` replaces what runs"
+        lines.append(("Upgrade", installed, "yellow"))
     if status["reload_refused"]:
         refused = f"refused, the configuration from before stays: {status['reload_refused']}"
         lines.append(("Reload", refused, "red"))

@@ -12,7 +12,8 @@ import signal
 import socket
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, is_dataclass, replace
+from io import BytesIO
 from typing import Any, NoReturn
 
 from proxy.errors import StartError
@@ -40,7 +41,7 @@ def setup_message(options: HubOptions, ports: Ports) -> WorkerMessage:
     """The first message to a worker, without the secrets of the API, which it does not serve."""
     own = replace(options, token="", api_tls=None)
     return {
-        "options": b64encode(pickle.dumps(own)).decode("ascii"),
+        "options": b64encode(_pickled(own)).decode("ascii"),
         "main": [one.fileno() for one in ports.main],
         "plain": [one.fileno() for one in ports.plain],
         "given": ports.given,
@@ -152,3 +153,30 @@ class _Worker:
 
 def _sockets(descriptors: Sequence[int]) -> list[socket.socket]:
     return [socket.socket(fileno=descriptor) for descriptor in descriptors]
+
+
+class _NamedFields(pickle.Pickler):
+    """Writes dataclasses and named tuples by the names of their fields.
+
+    Pickle writes tuples, and dataclasses with slots, by position: a worker that is started from the
+    files of another version would take one option for another.
+    """
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, type):
+            return NotImplemented
+        if is_dataclass(value):
+            return _made, (type(value), {one.name: getattr(value, one.name) for one in fields(value)})
+        if isinstance(value, tuple) and hasattr(value, "_asdict"):
+            return _made, (type(value), value._asdict())
+        return NotImplemented
+
+
+def _made(kind: type[Any], named: dict[str, Any]) -> Any:
+    return kind(**named)
+
+
+def _pickled(options: HubOptions) -> bytes:
+    written = BytesIO()
+    _NamedFields(written).dump(options)
+    return written.getvalue()

@@ -17,6 +17,7 @@ The supervisor first sends the ``WorkerSetup``, then
 
 and the worker sends
 
+- ``{"version": "…"}``     first of all: labgate's, as it is installed now
 - ``{"ready": true}``      it serves
 - ``{"failed": "…"}``      it cannot start, with the reason
 - ``{"prepared": "…"}``    why the configuration cannot be used; empty if it can

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from proxy import __version__
 from proxy.observe.measurements import Counts, Now
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
@@ -166,6 +167,8 @@ class WorkerProcess:
 
     def _handle(self, message: WorkerMessage) -> None:
         match message:
+            case {"version": version}:
+                self._check_version(version)
             case {"report": report}:
                 self._reported(ProcessReport.of(report))
             case {"ready": _}:
@@ -179,6 +182,16 @@ class WorkerProcess:
                 self.failure = reason
             case _:
                 self._on_update(self, message)
+
+    def _check_version(self, version: str) -> None:
+        """Say what to do if labgate was installed anew while this process runs."""
+        if version != __version__:
+            log.warning(
+                "worker process %d is labgate %s, which was installed while labgate %s runs here, "
+                "and may not understand it: `labgate upgrade` replaces all processes, and no "
+                "request is lost",
+                *(self.pid, version, __version__),
+            )
 
     def _reported(self, report: ProcessReport) -> None:
         self.counts = report.counts

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
+from proxy import __version__
 from proxy.runtime import output
 from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.process_exit import exit_without_finalizing
@@ -35,7 +36,10 @@ def run_worker(descriptor: int, work: Callable[[Channel], Coroutine[Any, Any, in
     end.setblocking(False)
 
     async def run() -> int:
-        return await work(await Channel.open(end))
+        channel = await Channel.open(end)
+        # First, because the rest may fail if it is not the supervisor's.
+        channel.send({"version": __version__})
+        return await work(channel)
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         code = runner.run(run())

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from proxy import __version__
 from proxy.cli.status_lines import fact_lines, lines_of, print_status
 
 SINCE = "2026-01-01T00:00:00+00:00"
@@ -73,6 +74,15 @@ def test_what_runs_since_when() -> None:
         "1.2.3, process 4711 of ada, labgate up, service labgate.service, since "
     )
     assert text.endswith(" (2 d 4 h)")
+
+
+def test_another_version_than_the_command_names_the_upgrade() -> None:
+    assert text_of("Upgrade") == (
+        f"this command is of labgate {__version__}: `labgate upgrade` replaces what runs",
+        "yellow",
+    )
+    same = lines_of(STATUS | {"version": __version__}, NOW)
+    assert "Upgrade" not in [label for label, _, _ in same]
 
 
 def test_a_refused_reload_is_said_until_one_succeeds() -> None:

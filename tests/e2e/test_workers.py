@@ -6,6 +6,7 @@ import base64
 import http.client
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -24,6 +25,7 @@ from websockets.http11 import Request, Response
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
+from proxy import __version__
 from tests.e2e.programs import ROOT, Labgate, free_port, until
 from tests.e2e.steady_load import SteadyLoad
 from tests.passwords import write_htpasswd
@@ -275,6 +277,64 @@ def test_a_worker_that_cannot_start_is_tried_again(tmp_path: Path, behind: str) 
         with through_each(labgate, workers(labgate)) as connections:
             assert spared in connections
         assert labgate.stop() == 0
+
+
+class Installed(Labgate):
+    """Runs a copy of the package, which may be installed anew while it runs."""
+
+    def __init__(self, folder: Path, behind: str) -> None:
+        options = ("--upstream", behind, "--bind", "127.0.0.1", "--workers", "2")
+        super().__init__(folder, "serve", *options, environment={"PYTHONPATH": str(folder / "site")})
+        unwanted = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "proxy", folder / "site" / "proxy", ignore=unwanted)
+
+    def command(self) -> list[str]:
+        python, *words = super().command()
+        return [python, "-P", *words]
+
+    def install(self, version: str, *edits: tuple[str, str, str]) -> None:
+        """Another version: in each file a text is replaced."""
+        for file, before, after in (("__init__.py", f'"{__version__}"', f'"{version}"'), *edits):
+            path = self.folder / "site" / "proxy" / file
+            text = path.read_text("utf-8")
+            assert before in text
+            path.write_text(text.replace(before, after), "utf-8")
+
+    def run(self, command: str) -> str:
+        environment = os.environ | self.environment
+        words = [sys.executable, "-P", "-m", "proxy", command]
+        ran = subprocess.run(
+            words, env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+
+@pytest.mark.deployment
+@pytest.mark.parametrize("understood", [True, False])
+def test_a_worker_that_ends_after_another_version_was_installed(
+    understood: bool, tmp_path: Path, behind: str
+) -> None:
+    """It is started from the new files; whether or not that goes well, it is said what to do."""
+    field = ("workers/channel.py", "    access_log: bool\n", "    access_log: bool\n    new: bool\n")
+    with Installed(tmp_path, behind) as labgate:
+        before = workers(labgate)
+        killed, _ = before
+        labgate.install("99.9", *(() if understood else (field,)))
+        os.kill(killed, signal.SIGKILL)
+        came_back = "worker 1 is process", "worker 2 is process"
+        if understood:
+            until(lambda: any(said in labgate.log for said in came_back), lambda: labgate.log)
+            assert len(workers(labgate)) == 2
+        else:
+            until(lambda: "ended: exit code 1; starting it" in labgate.log, lambda: labgate.log)
+        assert "is labgate 99.9, which was installed while labgate" in labgate.log
+        assert "is labgate 99.9, which was installed while labgate" in labgate.run("status")
+        assert "serves now" in labgate.run("upgrade")
+        assert labgate.running.wait(30) == 0
+        assert labgate.ask("GET", "/").body == BODY.encode()
+        assert labgate.run("status").splitlines()[1] == "version 99.9"
+        labgate.run("stop")
 
 
 def test_a_reload_and_ctrl_c(tmp_path: Path, behind: str) -> None:

@@ -64,6 +64,16 @@ def test_a_worker_gets_no_secret_of_the_api() -> None:
     assert pickle.loads(given).public == here
 
 
+def test_a_worker_of_another_version_gets_options_by_their_names() -> None:
+    """By position, as slots are pickled, it would take one for another, and say nothing."""
+    here = Endpoint(("127.0.0.1",), 0)
+    tls = TlsFiles(Path("/cert"), Path("/key"), ca=Path("/ca"), require_cert=True)
+    options = HubOptions(here, here, tls=tls, custom_headers=((b"A", b"b"),))
+    given = b64decode(setup_message(options, Ports([], []))["options"])
+    assert pickle.loads(given) == options
+    assert given.count(b"require_cert") == given.count(b"custom_headers") == 1
+
+
 def test_an_acknowledged_route_is_known_to_every_worker(proxy: ProxyThread, target: str) -> None:
     assert len(pids(proxy)) == WORKERS
     for number in range(5):

@@ -10,6 +10,7 @@ import subprocess
 import psutil
 import pytest
 
+from proxy import __version__
 from proxy.workers.channel import Channel, WorkerMessage
 from proxy.workers.worker_process import WorkerProcess
 
@@ -35,6 +36,25 @@ async def test_a_message_that_cannot_be_used_costs_nothing_else(
     assert await worker.wait_for_exit() == "exit code 0"
     (record,) = caplog.records
     assert (record.levelno, record.exc_info is not None) == (logging.ERROR, True)
+
+
+@pytest.mark.parametrize("version", [__version__, "99.9"])
+async def test_a_worker_of_a_version_that_was_installed_meanwhile(
+    version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours, theirs = socket.socketpair()
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as process:
+        worker = WorkerProcess(process, await Channel.open(ours), lambda _worker, _message: None)
+        channel = await Channel.open(theirs)
+        channel.send({"version": version})
+        channel.close()
+    await worker.wait_for_exit()
+    said = [
+        f"worker process {process.pid} is labgate 99.9, which was installed while labgate "
+        f"{__version__} runs here, and may not understand it: `labgate upgrade` replaces all "
+        "processes, and no request is lost"
+    ]
+    assert caplog.messages == (said if version == "99.9" else [])
 
 
 async def test_a_worker_does_not_inherit_what_is_not_for_it(
