@@ -35,7 +35,7 @@ def make_admin_app(
     replay: Replay,
     protection: Middleware,
     about: Callable[[], dict[str, Any]],
-    facts: Callable[[], Mapping[str, str]],
+    facts: Callable[[str], Mapping[str, str]],
     *,
     no_lines_for: Collection[str] = (),
 ) -> web.Application:
@@ -46,7 +46,7 @@ def make_admin_app(
         replay: Sends requests again.
         protection: Who may ask.
         about: Facts for the page's head.
-        facts: What is filled into the lines that mend something.
+        facts: As ``ExchangesApi``'s.
         no_lines_for: Servers that are not configured by such lines.
     """
     app = web.Application(

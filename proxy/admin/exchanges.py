@@ -30,13 +30,14 @@ class ExchangesApi:
     Attributes:
         inspector: Captures, and holds what was captured.
         about: Facts for the page's head: what is proxied, in which mode.
-        facts: What is filled into the lines that mend something (``inspector.mends``).
+        facts: What is filled into the lines that mend something (``inspector.mends``), for the
+            exchanges of a route; its name is empty where there is only one.
         no_lines_for: Servers that are not configured by such lines.
     """
 
     inspector: Inspector
     about: Callable[[], dict[str, Any]]
-    facts: Callable[[], Mapping[str, str]]
+    facts: Callable[[str], Mapping[str, str]]
     no_lines_for: Collection[str] = ()
 
     async def state(self, request: web.Request) -> web.Response:
@@ -83,7 +84,7 @@ class ExchangesApi:
         return web.json_response(
             {
                 **exchange.details(),
-                **cause_and_mends(exchange, self.facts(), self.no_lines_for),
+                **cause_and_mends(exchange, self.facts(exchange.route), self.no_lines_for),
                 "curl": to_curl(exchange),
             }
         )

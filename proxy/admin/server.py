@@ -32,7 +32,7 @@ class AdminServer:
         inspector: Captures, and holds what was captured.
         replay: Sends requests again.
         about: Facts for the page's head.
-        facts: What is filled into the lines that mend something.
+        facts: As ``ExchangesApi``'s.
         address: A loopback address and a port for the page; port 0 takes any.
         key: Of the page's sessions; a random one if it is empty.
         commands: Calls that only the socket has.
@@ -44,7 +44,7 @@ class AdminServer:
         inspector: Inspector,
         replay: Replay,
         about: Callable[[], dict[str, Any]],
-        facts: Callable[[], Mapping[str, str]],
+        facts: Callable[[str], Mapping[str, str]],
         address: tuple[str, int],
         *,
         key: str = "",

@@ -14,7 +14,7 @@ from typing import Any
 from proxy.admin.replay import Replay, ThroughRules
 from proxy.admin.server import AdminServer
 from proxy.admin.sessions import kept_key
-from proxy.config.routes import served_routes
+from proxy.config.routes import SITE, served_routes
 from proxy.config.settings import Settings
 from proxy.config.types import host_and_port
 from proxy.errors import StartError
@@ -52,6 +52,7 @@ async def start_admin(
             "workers": settings.listen.workers,
             "pid": os.getpid(),
             "own_token": bool(app.jupyter.login.token),
+            "launched": app.jupyter.launcher is not None,
             "routes": _instead_of_the_site(configuration.settings),
         }
 
@@ -65,7 +66,7 @@ async def start_admin(
         app.inspector,
         replay,
         about,
-        lambda: mend_facts(site, app.upstream),
+        lambda route: _mend_facts(configuration.settings, app, route),
         address,
         key=kept_key(settings.state_folder),
         commands=command_routes(instance),
@@ -75,6 +76,15 @@ async def start_admin(
     if address[1]:
         await _open_page(server)
     return server
+
+
+def _mend_facts(settings: Settings, app: Serving, route: str) -> dict[str, str]:
+    """What stands in the lines for an exchange of a route; its name is empty without routes."""
+    for one in served_routes(settings):
+        if one.name == route and one.key != SITE:
+            return mend_facts(one.origins[0], one.address)
+    launched = app.jupyter.launcher is not None
+    return mend_facts(settings.origins[0], app.upstream, launched=launched)
 
 
 def _instead_of_the_site(settings: Settings) -> list[str]:

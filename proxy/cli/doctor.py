@@ -19,7 +19,7 @@ from pathlib import Path
 from proxy.certs.development_ca import authority_file
 from proxy.cli.ask_secret import ask_secret
 from proxy.cli.confirm import confirm_on_terminal
-from proxy.cli.doctor_address import FoundAddress, find_address
+from proxy.cli.doctor_address import FoundAddress, facts_of, find_address
 from proxy.cli.doctor_report import MendsShown, Progress, print_report
 from proxy.cli.doctor_servers import servers_here
 from proxy.config.load import load
@@ -47,11 +47,17 @@ def doctor(parsed: argparse.Namespace) -> int:
     target, token = read_target(parsed.url)
     credentials = read_credentials(parsed, token, os.environ)
     direct = read_target(parsed.upstream)[0] if parsed.upstream else None
+    facts = found.facts if found is not None else _known_facts(parsed.config, target)
     trust = trust_of(parsed.ca, insecure=parsed.insecure)
     examination = _Run(
-        parsed, target, direct, credentials, trust, shown=_mends_shown(parsed, found)
+        parsed, target, direct, credentials, trust, facts, shown=_mends_shown(parsed, found)
     )
     return asyncio.run(examination.run())
+
+
+def _known_facts(config: Path | None, target: Target) -> Mapping[str, str]:
+    """What the labgate that runs here knows, if the address is its own."""
+    return asyncio.run(facts_of(find_state_folder(config), target))
 
 
 def _mends_shown(parsed: argparse.Namespace, found: FoundAddress | None) -> MendsShown:
@@ -142,12 +148,13 @@ class _Run:
         direct: Target | None,
         credentials: Credentials,
         trust: ssl.SSLContext,
+        facts: Mapping[str, str],
         *,
         shown: MendsShown,
     ) -> None:
         self._shown = shown
         self._parsed, self._target, self._direct = parsed, target, direct
-        self._credentials, self._trust = credentials, trust
+        self._credentials, self._trust, self._facts = credentials, trust, facts
         self._progress = Progress(visible=sys.stderr.isatty())
         self._signal = 0
 
@@ -219,6 +226,7 @@ class _Run:
             trusted=not parsed.insecure,
             silence_seconds=LONG_SILENCE_SECONDS if parsed.long else 0,
             ask=self._ask if confirm_on_terminal() is not None else None,
+            facts=self._facts,
         )
 
     async def _ask(self) -> str:

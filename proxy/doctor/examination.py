@@ -5,7 +5,7 @@ Tested by tests/doctor/test_secrets.py and tests/doctor/test_servers.py.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,6 +47,8 @@ class Examination:
         ask: Asks for a token or a password that was not given; None if nobody can answer.
         silence_seconds: How long to be silent on a WebSocket; 0 to leave that out.
         upload_bytes: The length of the upload and of the download.
+        facts: What is known of this Jupyter beside what is examined, for mends
+            (``symptoms.model.mend``).
         needs_login: Whether Jupyter asks strangers for a login.
         login: The answer that set the login cookie.
         lab: The page of JupyterLab, or of the classic interface.
@@ -67,6 +69,7 @@ class Examination:
     ask: Callable[[], Awaitable[str]] | None = None
     silence_seconds: float = 0
     upload_bytes: int = 50_000_000
+    facts: Mapping[str, str] = field(default_factory=dict)
     belongings: Belongings = field(init=False)
     needs_login: bool = True
     login: Answer = field(default_factory=lambda: Answer(""))

@@ -101,6 +101,7 @@ def _complete(examination: Examination, found: Finding) -> Finding:
     target, secrets = examination.browser.target, examination.browser.secrets
     facts = {"domain": target.host, "port": str(target.port), "path": f"{target.base}/"}
     facts["scheme"] = target.scheme
+    facts.update(examination.facts)
     if examination.direct is not None and not examination.direct.target.socket:
         facts["upstream"] = examination.direct.target.authority
     return replace(

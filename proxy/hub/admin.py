@@ -163,7 +163,7 @@ def make_hub_admin(instance: HubInstance) -> AdminServer:
         hub.inspector,
         replay,
         about,
-        lambda: mend_facts(site, None),
+        lambda _route: mend_facts(site, None),
         PAGE_ADDRESS,
         key=kept_key(instance.state_folder),
         commands=instance.commands(),

@@ -35,9 +35,19 @@ NAMES = {
 """As people write them, by the names in ``proxy.symptoms``."""
 
 
-def mend_facts(site: WebOrigin, upstream: UpstreamAddress | None) -> dict[str, str]:
-    """What stands in the lines: the public address, and Jupyter's when it is known."""
+def mend_facts(
+    site: WebOrigin, upstream: UpstreamAddress | None, *, launched: bool = False
+) -> dict[str, str]:
+    """What stands in the lines.
+
+    Args:
+        site: The public address.
+        upstream: Jupyter's; None if it is not known.
+        launched: Whether labgate launches it.
+    """
     facts = {"domain": site.host, "port": str(site.port)}
+    if launched:
+        facts["launched"] = "yes"
     if upstream is not None:
         facts["path"] = upstream.base_path
         if upstream.path is None:

@@ -12,7 +12,7 @@ from proxy.rules.networks import parse_address
 
 from .mends import LINES, filled
 from .mends.jupyter import BESIDE_A_PROXY, PUBLIC_NAME
-from .mends.labgate import PORT, TLS_FILES
+from .mends.labgate import LAUNCHED, PORT, TLS_FILES
 from .symptom import Severity, Symptom
 from .table import SYMPTOMS
 
@@ -27,7 +27,8 @@ def mend(id: str, facts: Mapping[str, str]) -> dict[str, str]:  # noqa: A002
         facts: What is known: ``domain`` (the public name), ``port`` (the public one),
             ``upstream`` (Jupyter's address as the proxy dials it, HOST:PORT) and ``path``
             (Jupyter's base_url). What is not known is filled in as an example. ``scheme`` (the
-            public one) and ``unknown_name`` (one that leads to no address) choose the lines.
+            public one), ``unknown_name`` (one that leads to no address) and ``launched`` (by
+            labgate: Jupyter) choose the lines.
 
     Returns:
         Only the servers that can cause it. ``jupyter`` stands for jupyter_server_config.py.
@@ -44,6 +45,8 @@ def mend(id: str, facts: Mapping[str, str]) -> dict[str, str]:  # noqa: A002
             return {}
         if _is_loopback(facts.get("domain", "")):
             wanted["labgate"] = PORT
+    if id == "upstream-down" and facts.get("launched"):
+        wanted["labgate"] = LAUNCHED
     if id == "certificate" and not _is_public(facts.get("domain", "")):
         wanted["labgate"] = TLS_FILES
     return {server: filled(lines, facts) for server, lines in wanted.items()}

@@ -79,6 +79,11 @@ def to(address: Callable[[], UpstreamAddress | None]) -> Callable[[str, str], De
     return lambda _host, target: Destination("lab.example.org", address(), target)
 
 
+def no_facts(_route: str) -> dict[str, str]:
+    """Of what stands in mends nothing is known."""
+    return {}
+
+
 @pytest.fixture
 def replay(inspector: Inspector) -> Replay:
     return Replay(inspector, no_rules, to(lambda: None), lambda: "")
@@ -95,7 +100,7 @@ async def stranger(
         replay,
         protect(sessions, authorities),
         lambda: {"site": "https://lab"},
-        lambda: {"domain": "lab.example.org"},
+        lambda _route: {"domain": "lab.example.org"},
     )
     server = TestServer(app)
     async with TestClient(server) as client:

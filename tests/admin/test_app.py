@@ -66,7 +66,7 @@ def administrators(inspector: Inspector, replay: Replay) -> list[web.Application
     async def nothing() -> list[Metric]:
         return []
 
-    inspectors = make_admin_app(inspector, replay, same_user, dict, dict)
+    inspectors = make_admin_app(inspector, replay, same_user, dict, no_facts)
     inspectors.add_routes(command_routes(cast(Instance, None)))
     of_the_hub = web.Application()
     of_the_hub.add_routes(object.__new__(HubInstance).commands())

@@ -14,7 +14,7 @@ from proxy.admin.protection import BASE, CSRF_FIELD, local_authorities, protect
 from proxy.admin.replay import Replay
 from proxy.admin.sessions import AdminSessions
 
-from .conftest import Page, no_rules, to
+from .conftest import Page, no_facts, no_rules, to
 
 STATE = f"{BASE}api/state"
 
@@ -137,7 +137,7 @@ async def test_two_labgates_on_one_machine_have_a_cookie_each(page: Page) -> Non
         Replay(page.inspector, no_rules, to(lambda: None), lambda: ""),
         protect(other, authorities),
         dict,
-        dict,
+        no_facts,
     )
     async with TestServer(app) as server:
         authorities.add(f"127.0.0.1:{server.port}")

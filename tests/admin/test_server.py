@@ -25,7 +25,7 @@ from tests.inspector.exchanges import exchange
 
 @pytest.fixture
 async def server(inspector: Inspector, replay: Replay, sockets: Path) -> AsyncIterator[AdminServer]:
-    running = AdminServer(inspector, replay, lambda: {"pid": 7}, dict, ("127.0.0.1", 0))
+    running = AdminServer(inspector, replay, lambda: {"pid": 7}, no_facts, ("127.0.0.1", 0))
     await running.serve_socket(bind_private(socket_path(sockets)))
     yield running
     await running.stop()
@@ -94,7 +94,7 @@ async def test_live(server: AdminServer, inspector: Inspector, sockets: Path) ->
 async def test_two_who_ask_at_once_get_one_page(
     inspector: Inspector, replay: Replay, sockets: Path
 ) -> None:
-    running = AdminServer(inspector, replay, dict, dict, ("127.0.0.1", 0))
+    running = AdminServer(inspector, replay, dict, no_facts, ("127.0.0.1", 0))
     first, second = await asyncio.gather(running.open_page(), running.open_page())
     assert first == second
     await running.stop()
@@ -123,7 +123,7 @@ async def test_a_state_folder_that_a_group_can_write(
 ) -> None:
     """As in a container of OpenShift; the folder of the socket is private all the same."""
     sockets.chmod(0o770)
-    server = AdminServer(inspector, replay, lambda: {"pid": 7}, dict, ("127.0.0.1", 0))
+    server = AdminServer(inspector, replay, lambda: {"pid": 7}, no_facts, ("127.0.0.1", 0))
     await server.serve_socket(bind_private(socket_path(sockets)))
     try:
         async with AdminClient.connect(sockets) as client:
@@ -164,7 +164,7 @@ async def test_only_the_socket_has_the_commands(
         return web.json_response({"told": True})
 
     commands = [web.post(f"{BASE}api/stop", answer)]
-    server = AdminServer(inspector, replay, dict, dict, ("127.0.0.1", 0), commands=commands)
+    server = AdminServer(inspector, replay, dict, no_facts, ("127.0.0.1", 0), commands=commands)
     await server.serve_socket(bind_private(socket_path(sockets)))
     try:
         async with AdminClient.connect(sockets) as client:

@@ -16,12 +16,13 @@ from proxy.admin.replay import Replay
 from proxy.admin.server import AdminServer
 from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import bind_private
-from proxy.cli.doctor_address import DEFAULT_URL, FoundAddress, find_address
+from proxy.cli.doctor_address import DEFAULT_URL, FoundAddress, facts_of, find_address
+from proxy.doctor.target import read_target
 from proxy.errors import UsageError
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.ring import Ring
-from tests.admin.conftest import no_rules, to
-from tests.e2e.programs import Labgate
+from tests.admin.conftest import no_facts, no_rules, to
+from tests.e2e.programs import Labgate, free_port
 
 SITE = "https://lab.example.org"
 
@@ -35,7 +36,7 @@ def about() -> dict[str, Any]:
 async def running(sockets: Path, about: dict[str, Any]) -> AsyncIterator[AdminServer]:
     inspector = Inspector(Ring(), lambda recorder: None)
     replay = Replay(inspector, no_rules, to(lambda: None), lambda: "")
-    server = AdminServer(inspector, replay, lambda: about, dict, ("127.0.0.1", 0))
+    server = AdminServer(inspector, replay, lambda: about, no_facts, ("127.0.0.1", 0))
     await server.serve_socket(bind_private(socket_path(sockets)))
     yield server
     await server.stop()
@@ -55,6 +56,54 @@ async def test_with_its_ca_and_the_token_of_its_jupyter(
     found = await find_address(sockets)
     assert (found.authority, found.token_file) == (sockets / "ca.pem", sockets / "token")
     assert f"token is in {sockets / 'token'}" in found.said
+
+
+FACTS = [
+    ({}, {}),
+    ({"upstream": "no Jupyter yet"}, {}),
+    ({"upstream": "unix:/run/jupyter.sock"}, {}),
+    ({"upstream": "http://127.0.0.1:39211/base"}, {"upstream": "127.0.0.1:39211"}),
+    (
+        {"upstream": "http://127.0.0.1:39211", "launched": True},
+        {"upstream": "127.0.0.1:39211", "launched": "yes"},
+    ),
+    ({"upstream": "http://127.0.0.1:39211", "routes": [f"{SITE}/ada/"]}, {}),
+]
+
+
+@pytest.mark.parametrize(("said", "facts"), FACTS)
+async def test_what_it_knows_of_its_jupyter(
+    running: AdminServer,
+    sockets: Path,
+    about: dict[str, Any],
+    said: dict[str, Any],
+    facts: dict[str, str],
+) -> None:
+    about |= said
+    assert (await find_address(sockets)).facts == facts
+    assert await facts_of(sockets, read_target(f"{SITE}/lab?token=x")[0]) == facts
+    assert await facts_of(sockets, read_target("https://other.example.org")[0]) == {}
+
+
+async def test_nothing_is_known_where_none_runs(sockets: Path) -> None:
+    assert await facts_of(sockets, read_target(SITE)[0]) == {}
+
+
+def test_a_jupyter_that_is_away_is_named_by_its_own_port(tmp_path: Path) -> None:
+    """And not by the one that most have; with an address, too."""
+    with Labgate(tmp_path, "serve", "--upstream", f"http://127.0.0.1:{free_port()}") as labgate:
+        upstream = labgate._arguments[2]
+        for words in ([], [labgate.origin, "--ca", str(labgate.authority)]):
+            ended = subprocess.run(
+                [sys.executable, "-m", "proxy", "doctor", "--mend-for", "labgate", *words],
+                env=os.environ | labgate.environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+            assert ended.returncode == 1, ended.stderr
+            assert f'url = "{upstream}/"' in ended.stdout, ended.stdout
 
 
 async def test_one_of_several_routes_has_to_be_named(

@@ -70,5 +70,6 @@ def test_the_facts() -> None:
         "path": "/base/",
         "upstream": "127.0.0.1:8889",
     }
+    assert mend_facts(site, None, launched=True)["launched"] == "yes"
     socket = UpstreamAddress("localhost", 80, "/run/jupyter.sock")
     assert "upstream" not in mend_facts(site, socket)

@@ -53,6 +53,16 @@ def test_acme_is_only_for_public_names(domain: str) -> None:
     assert "[tls]" in lines
 
 
+def test_a_jupyter_that_labgate_launches_needs_no_address() -> None:
+    """With one in labgate.toml labgate would not launch it any more."""
+    facts = {"upstream": "127.0.0.1:39211", "domain": "localhost"}
+    assert 'url = "http://127.0.0.1:39211/"' in mend("upstream-down", facts)["labgate"]
+    lines = mend("upstream-down", facts | {"launched": "yes"})
+    assert "`labgate logs`" in lines["labgate"]
+    assert all(line.startswith("#") for line in lines["labgate"].splitlines())
+    assert "proxy_pass http://127.0.0.1:39211;" in lines["nginx"]
+
+
 def test_jupyters_lines_say_how_they_go_with_those_of_a_proxy() -> None:
     both = {name for name in LINES["jupyter"] if name in LINES["nginx"]}
     assert both - set(BESIDE_A_PROXY) == set()

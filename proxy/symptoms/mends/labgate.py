@@ -19,6 +19,12 @@ _UPSTREAM = """\
 url = "http://@upstream@@path@"
 """
 
+LAUNCHED = """\
+# labgate launches this Jupyter itself, and knows where it is: no line is missing.
+# `labgate status` tells what it does, and `labgate logs` why it does not answer.
+"""
+"""For ``upstream-down``, where an address would only keep labgate from launching it."""
+
 PORT = """\
 [listen]
 https_port = @port@
