@@ -41,6 +41,8 @@ from tests.heads import HOST, SITE, get
 from tests.rules.test_decide import OWN, UPGRADE
 from tests.rules.test_hub_requests import CHECKED, OPEN, SUBDOMAINS
 
+from .conftest import no_facts
+
 OPEN_TO_ALL = replace(SITE, requires_login=True, challenges=True)
 """Each path of labgate's own is answered there."""
 SITES = [

@@ -22,6 +22,8 @@ from proxy.errors import StartError
 from proxy.inspector.inspector import Inspector
 from tests.inspector.exchanges import exchange
 
+from .conftest import no_facts
+
 
 @pytest.fixture
 async def server(inspector: Inspector, replay: Replay, sockets: Path) -> AsyncIterator[AdminServer]:
