@@ -136,7 +136,7 @@ class CertificateStore:
         """From the next handshake on serve what ``other`` has loaded, which is not used after."""
         self.managed[:] = other.managed
         self._hosts, self._key_of_host = other._hosts, other._key_of_host
-        self.handshakes.refuse_unknown = other.handshakes.refuse_unknown
+        self.handshakes.follow(other.handshakes)
         self._serve()
         self._write_status()
 

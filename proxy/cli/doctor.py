@@ -49,10 +49,9 @@ def doctor(parsed: argparse.Namespace) -> int:
     direct = read_target(parsed.upstream)[0] if parsed.upstream else None
     facts = found.facts if found is not None else _known_facts(parsed.config, target)
     trust = trust_of(parsed.ca, insecure=parsed.insecure)
-    examination = _Run(
-        parsed, target, direct, credentials, trust, facts, shown=_mends_shown(parsed, found)
-    )
-    return asyncio.run(examination.run())
+    shown = _mends_shown(parsed, found)
+    run = _Run(parsed, target, direct, credentials, trust, facts=facts, shown=shown)
+    return asyncio.run(run.run())
 
 
 def _known_facts(config: Path | None, target: Target) -> Mapping[str, str]:
@@ -148,8 +147,8 @@ class _Run:
         direct: Target | None,
         credentials: Credentials,
         trust: ssl.SSLContext,
-        facts: Mapping[str, str],
         *,
+        facts: Mapping[str, str],
         shown: MendsShown,
     ) -> None:
         self._shown = shown

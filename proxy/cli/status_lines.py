@@ -46,7 +46,9 @@ def lines_of(status: StatusJson, now: datetime) -> list[Line]:
         ("Listening", ", ".join(status["listening"]), ""),
     ]
     if status["version"] != __version__:
-        installed = f"this command is of labgate {__version__}: `labgate upgrade` replaces what runs"
+        installed = (
+            f"this command is of labgate {__version__}: `labgate upgrade` replaces what runs"
+        )
         lines.append(("Upgrade", installed, "yellow"))
     if status["reload_refused"]:
         refused = f"refused, the configuration from before stays: {status['reload_refused']}"

@@ -166,7 +166,10 @@ class _NamedFields(pickle.Pickler):
         if isinstance(value, type):
             return NotImplemented
         if is_dataclass(value):
-            return _made, (type(value), {one.name: getattr(value, one.name) for one in fields(value)})
+            return _made, (
+                type(value),
+                {one.name: getattr(value, one.name) for one in fields(value)},
+            )
         if isinstance(value, tuple) and hasattr(value, "_asdict"):
             return _made, (type(value), value._asdict())
         return NotImplemented

@@ -107,6 +107,10 @@ class Handshakes:
         self._listening_context.num_tickets = 0
         self._listening_context.minimum_version = ssl.TLSVersion.TLSv1_3
 
+    def follow(self, other: Handshakes) -> None:
+        """From the next ``serve`` on refuse names and trust clients as ``other`` does."""
+        self.refuse_unknown, self._authorities = other.refuse_unknown, other._authorities
+
     def challenge(self, name: str, context: ssl.SSLContext | None) -> None:
         """Use ``context`` for handshakes for ``name`` that offer ``acme-tls/1`` (RFC 8737).
 

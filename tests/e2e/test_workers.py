@@ -284,7 +284,9 @@ class Installed(Labgate):
 
     def __init__(self, folder: Path, behind: str) -> None:
         options = ("--upstream", behind, "--bind", "127.0.0.1", "--workers", "2")
-        super().__init__(folder, "serve", *options, environment={"PYTHONPATH": str(folder / "site")})
+        super().__init__(
+            folder, "serve", *options, environment={"PYTHONPATH": str(folder / "site")}
+        )
         unwanted = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "proxy", folder / "site" / "proxy", ignore=unwanted)
 
@@ -316,7 +318,11 @@ def test_a_worker_that_ends_after_another_version_was_installed(
     understood: bool, tmp_path: Path, behind: str
 ) -> None:
     """It is started from the new files; whether or not that goes well, it is said what to do."""
-    field = ("workers/channel.py", "    access_log: bool\n", "    access_log: bool\n    new: bool\n")
+    field = (
+        "workers/channel.py",
+        "    access_log: bool\n",
+        "    access_log: bool\n    new: bool\n",
+    )
     with Installed(tmp_path, behind) as labgate:
         before = workers(labgate)
         killed, _ = before

@@ -52,11 +52,14 @@ async def test_tls_to_a_port_for_plain_http_is_called_so(caplog: pytest.LogCaptu
     async with asyncio.timeout(SECONDS), edge(None) as labgate:
         # What came is no record of TLS: it is not the certificate that is refused.
         with pytest.raises(ssl.SSLError, match="WRONG_VERSION_NUMBER"):
-            await asyncio.open_connection("127.0.0.1", labgate.port, ssl=ssl.create_default_context())
-    assert caplog.messages == [
+            await asyncio.open_connection(
+                "127.0.0.1", labgate.port, ssl=ssl.create_default_context()
+            )
+    (said,) = caplog.messages
+    assert said == (
         "400 from 127.0.0.1: tls (TLS where plain HTTP is spoken; the client, or a proxy in front, "
         "must use http:// for this port)"
-    ]
+    )
 
 
 async def test_pipelined_requests_wait_as_octets() -> None:

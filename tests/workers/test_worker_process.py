@@ -49,12 +49,12 @@ async def test_a_worker_of_a_version_that_was_installed_meanwhile(
         channel.send({"version": version})
         channel.close()
     await worker.wait_for_exit()
-    said = [
+    said = (
         f"worker process {process.pid} is labgate 99.9, which was installed while labgate "
         f"{__version__} runs here, and may not understand it: `labgate upgrade` replaces all "
         "processes, and no request is lost"
-    ]
-    assert caplog.messages == (said if version == "99.9" else [])
+    )
+    assert caplog.messages == ([said] if version == "99.9" else [])
 
 
 async def test_a_worker_does_not_inherit_what_is_not_for_it(
