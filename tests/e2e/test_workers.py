@@ -318,15 +318,14 @@ def test_a_worker_that_ends_after_another_version_was_installed(
     understood: bool, tmp_path: Path, behind: str
 ) -> None:
     """It is started from the new files; whether or not that goes well, it is said what to do."""
-    field = (
-        "workers/channel.py",
-        "    access_log: bool\n",
-        "    access_log: bool\n    new: bool\n",
+    setup = (
+        ("workers/channel.py", "    access_log: bool\n", "    access_log: bool\n    added: bool\n"),
+        ("workers/supervisor.py", "given=ports.given,", "given=ports.given, added=True,"),
     )
     with Installed(tmp_path, behind) as labgate:
         before = workers(labgate)
         killed, _ = before
-        labgate.install("99.9", *(() if understood else (field,)))
+        labgate.install("99.9", *(() if understood else setup))
         os.kill(killed, signal.SIGKILL)
         came_back = "worker 1 is process", "worker 2 is process"
         if understood:
