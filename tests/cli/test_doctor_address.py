@@ -89,6 +89,7 @@ async def test_nothing_is_known_where_none_runs(sockets: Path) -> None:
     assert await facts_of(sockets, read_target(SITE)[0]) == {}
 
 
+@pytest.mark.deployment
 def test_a_jupyter_that_is_away_is_named_by_its_own_port(tmp_path: Path) -> None:
     """And not by the one that most have; with an address, too."""
     with Labgate(tmp_path, "serve", "--upstream", f"http://127.0.0.1:{free_port()}") as labgate:
