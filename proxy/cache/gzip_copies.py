@@ -1,7 +1,8 @@
 """Files in gzip, for clients that accept it and not br, as browsers do over plain HTTP.
 
 They are made when the first such client has asked, in the background, and only in memory: that
-takes much less time than the best coding, so that a restart may do it again.
+takes much less time than the best coding, so that a restart may do it again. They are extras: they
+take the room that no file needs, and none is made twice for nothing.
 """
 
 from __future__ import annotations
@@ -32,15 +33,24 @@ class GzipCopies:
 
     def want(self, file: StoredFile, request: RequestHead) -> None:
         """A client asked for a file and accepts none of its codings."""
-        if file.best.coding == b"br" and preferred((b"gzip",), request) is not None:
+        if file.best.coding != b"br" or preferred((b"gzip",), request) is None:
+            return
+        if self._files.has_room(_least_size(file)):
             self._wanted[file] = None
             self.to_do.set()
 
-    async def make(self) -> list[StoredFile]:
-        """Compress them; returns the files that had to go from the memory for them."""
-        gone: list[StoredFile] = []
+    async def make(self) -> None:
+        """Compress those that are still kept, and that there is still room for."""
         while self._wanted:
             file, _ = self._wanted.popitem()
-            if b"gzip" not in file.codings:
-                gone += self._files.add_coding(file, await in_gzip(file.best))
-        return gone
+            if not self._files.holds(file) or b"gzip" in file.codings:
+                continue
+            if self._files.has_room(_least_size(file)):
+                copy = await in_gzip(file.best)
+                file.gzip_bytes = len(copy.octets)
+                self._files.add_coding(file, copy)
+
+
+def _least_size(file: StoredFile) -> int:
+    """In gzip, in bytes: known once that was made, and taken to be no less than in br."""
+    return file.gzip_bytes or len(file.best.octets)

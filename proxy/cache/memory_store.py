@@ -1,4 +1,7 @@
-"""The files in memory, as many as there is room for: the least recently used ones go first."""
+"""The files in memory, as many as there is room for: the least recently used ones go first.
+
+A second coding of a file is only an extra, and goes before any file does.
+"""
 
 from __future__ import annotations
 
@@ -54,23 +57,37 @@ class MemoryStore:
         if file.key.unproven:
             self._versions[file.key.file] += 1
         self.size_bytes += _size(file)
-        return self._make_room()
-
-    def add_coding(self, file: StoredFile, added: CodedContent) -> list[StoredFile]:
-        """Keep a file in one more coding, if it is still kept; returns those that had to go."""
-        if self._files.get(file.key) is not file or added.coding in file.codings:
-            return []
-        file.codings[added.coding] = added
-        self.size_bytes += len(added.octets)
-        return self._make_room()
-
-    def _make_room(self) -> list[StoredFile]:
+        self._remove_extras()
         gone = []
         while self.size_bytes > self.max_bytes:
             oldest = next(iter(self._files.values()))
             gone.append(oldest)
             self.remove(oldest.key)
         return gone
+
+    def holds(self, file: StoredFile) -> bool:
+        """Whether it is this very file that is kept, and not a later one in its place."""
+        return self._files.get(file.key) is file
+
+    def has_room(self, octets: int) -> bool:
+        """Whether so many fit beside what is kept."""
+        return self.size_bytes + octets <= self.max_bytes
+
+    def add_coding(self, file: StoredFile, added: CodedContent) -> None:
+        """Keep a file in one more coding, if it is still kept and there is room."""
+        wanted = self.holds(file) and added.coding not in file.codings
+        if wanted and self.has_room(len(added.octets)):
+            file.codings[added.coding] = added
+            self.size_bytes += len(added.octets)
+
+    def _remove_extras(self) -> None:
+        """Make room by the codings that are not the best of their files."""
+        for file in self._files.values():
+            if self.size_bytes <= self.max_bytes:
+                return
+            size_bytes = _size(file)
+            file.codings = {file.best.coding: file.best}
+            self.size_bytes -= size_bytes - _size(file)
 
     def remove(self, key: FileKey) -> None:
         """Forget a file, if it is there."""

@@ -252,7 +252,7 @@ class StaticCache:
         return_free_memory()
 
     async def _copy(self) -> None:
-        await self._disk.remove(await self._gzip_copies.make())
+        await self._gzip_copies.make()
         return_free_memory()
 
     async def _fetch(self, key: FileKey) -> None:

@@ -94,6 +94,7 @@ class StoredFile:
         date: Jupyter's Date when it said so last.
         checked_at: ``time.monotonic()`` of then.
         period: During which it was checked: see ``StaticCache``; None for never.
+        gzip_bytes: What the content takes in gzip, if that was made once; 0 if not.
         hashed: Whether its name changes with its content.
         script: Whether it is JavaScript.
         codings: The content in each coding that there is.
@@ -107,6 +108,7 @@ class StoredFile:
     date: bytes = b""
     checked_at: float = 0.0
     period: int | None = None
+    gzip_bytes: int = 0
     hashed: bool = field(init=False)
     script: bool = field(init=False)
     codings: dict[bytes, CodedContent] = field(init=False)

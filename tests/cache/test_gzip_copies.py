@@ -62,8 +62,8 @@ async def test_only_who_accepts_it_and_nothing_better_has_it_made() -> None:
             assert to_do.is_set() is wanted, line
 
 
-async def test_it_has_its_part_of_the_room(tmp_path: Path) -> None:
-    """Hexadecimal digits take half of their octets in any coding."""
+async def test_no_file_goes_for_a_copy(tmp_path: Path) -> None:
+    """Neither from the memory nor from the disk. Hexadecimal digits shrink to a half at best."""
     folder = tmp_path / "kept"
     texts = [random.Random(seed).randbytes(10_000).hex().encode() for seed in range(2)]
     both = {target: File(text) for target, text in zip((SCRIPT, PLAIN), texts, strict=True)}
@@ -71,7 +71,33 @@ async def test_it_has_its_part_of_the_room(tmp_path: Path) -> None:
         await it.fill(SCRIPT, PLAIN)
         await until(lambda: len(written(folder)) == 2)
         await it.get(SCRIPT, GZIP)
+        await it.cache._copy()
+        assert set(it.cache.files.targets) == {SCRIPT, PLAIN}
+        assert len(written(folder)) == 2
+        fields, _, _ = await it.get(SCRIPT, GZIP)
+        assert (fields[b"content-encoding"], it.outcomes[-1]) == (b"gzip", "forwarded")
+
+
+async def test_a_copy_that_found_no_room_is_made_again_only_when_there_is_some() -> None:
+    text = random.Random(1).randbytes(10_000).hex().encode()
+    async with caching({SCRIPT: File(text)}) as it:
+        await it.fill(SCRIPT)
+        (file,) = it.cache.files
+        it.cache.files.max_bytes = it.cache.files.size_bytes + len(file.best.octets)
+        assert it.cache.find(OLDER) is None
+        await until(lambda: file.gzip_bytes)
+        assert (set(file.codings), it.cache.find(OLDER)) == ({b"br"}, None)
+        assert not it.cache._gzip_copies.to_do.is_set(), "it would be compressed for nothing"
+        it.cache.files.max_bytes *= 2
+        assert it.cache.find(OLDER) is None
         await until(lambda: it.cache.find(OLDER))
-        assert set(it.cache.files.targets) == {SCRIPT}
-        assert it.cache.files.size_bytes < 30_000
-        await until(lambda: len(written(folder)) == 1)
+
+
+async def test_what_has_gone_meanwhile_is_not_compressed() -> None:
+    async with caching(files()) as it:
+        await it.fill(SCRIPT)
+        (file,) = it.cache.files
+        assert it.cache.find(OLDER) is None
+        it.cache.files.remove(file.key)
+        await it.cache._copy()
+        assert file.gzip_bytes == 0

@@ -53,22 +53,38 @@ def test_a_file_in_two_codings_takes_the_room_of_both() -> None:
     file = store.get(FileKey(b"a", b"1"))
     assert file is not None
     half = coded_content(b"gzip", bytes(SIZE // 2))
-    assert store.add_coding(file, half) == []
-    assert store.add_coding(file, half) == [], "it has it already"
-    assert store.size_bytes == 2 * (SIZE + OVERHEAD_BYTES) + SIZE // 2
+    for _ in range(2):
+        store.add_coding(file, half)
+        assert store.size_bytes == 2 * (SIZE + OVERHEAD_BYTES) + SIZE // 2
     assert file.codings[b"gzip"] is half
-    assert targets(store.add(stored(b"3"))) == [b"2"]
     store.remove(file.key)
     assert store.size_bytes == SIZE + OVERHEAD_BYTES
 
 
-def test_the_second_coding_of_a_file_makes_room_for_itself() -> None:
+def test_a_second_coding_takes_the_room_of_no_file() -> None:
+    store = MemoryStore(ROOM_FOR_THREE + 10)
+    kept = [stored(b"%d" % number) for number in range(3)]
+    for file in kept:
+        assert store.add(file) == []
+    store.add_coding(kept[0], coded_content(b"gzip", bytes(11)))
+    store.add_coding(kept[1], coded_content(b"gzip", bytes(10)))
+    assert [set(file.codings) for file in kept] == [{b""}, {b"", b"gzip"}, {b""}]
+    assert (len(store), store.size_bytes) == (3, ROOM_FOR_THREE + 10)
+
+
+def test_second_codings_go_before_any_file() -> None:
+    """Those of the least recently used files at first."""
     store = MemoryStore(ROOM_FOR_THREE)
-    for target in (b"1", b"2", b"3"):
-        store.add(stored(target))
-    file = store.get(FileKey(b"a", b"3"))
-    assert file is not None
-    assert targets(store.add_coding(file, coded_content(b"gzip", b"x"))) == [b"1"]
+    kept = [stored(b"%d" % number) for number in range(2)]
+    for file in kept:
+        store.add(file)
+        store.add_coding(file, coded_content(b"gzip", bytes(SIZE // 2)))
+    assert store.add(stored(b"2", bytes(SIZE // 2))) == []
+    assert [set(file.codings) for file in kept] == [{b""}, {b"", b"gzip"}]
+    assert store.size_bytes == ROOM_FOR_THREE
+    assert targets(store.add(stored(b"3"))) == [b"0"]
+    assert set(kept[1].codings) == {b""}
+    assert store.size_bytes == ROOM_FOR_THREE - SIZE // 2
 
 
 def test_a_file_that_is_gone_gets_no_second_coding() -> None:
@@ -78,8 +94,9 @@ def test_a_file_that_is_gone_gets_no_second_coding() -> None:
         if another:
             store.add(stored(b"1"))
         size_bytes = store.size_bytes
-        assert store.add_coding(gone, coded_content(b"gzip", b"x")) == []
+        store.add_coding(gone, coded_content(b"gzip", b"x"))
         assert (set(gone.codings), store.size_bytes) == ({b""}, size_bytes)
+        assert not store.holds(gone)
 
 
 def test_a_target_stays_as_long_as_one_authority_has_it() -> None:
