@@ -16,7 +16,7 @@ from proxy.rules.decide import decide, depends_on_target
 from proxy.rules.decision import Decision, Forward
 from proxy.rules.head import Field, FieldSection, RequestHead
 from proxy.rules.redirect import names_folder
-from proxy.rules.request import upstream_fields
+from proxy.rules.request import fields_depend_on_target, upstream_fields
 from proxy.rules.site import Site
 from proxy.rules.target import has_dot_segment, is_ordinary
 
@@ -32,8 +32,9 @@ class Remembered(ref[FieldSection]):
         lines: The serialised fields that went up.
         fields: The same as pairs; None if they are not needed.
         changes: The rules' changes to them.
-        sent_as: Site, arrival and version with which ``lines`` were made; None if nothing went up,
-            and then there are no ``lines``, ``fields`` and ``changes``.
+        sent_as: Site, arrival and version with which ``lines`` were made; None if they hold for no
+            other request, or nothing went up, and then there are no ``lines``, ``fields`` and
+            ``changes``.
     """
 
     __slots__ = ("changes", "fields", "forwarded", "identity", "lines", "sent_as", "target")
@@ -102,7 +103,7 @@ class DecisionCache:
         if remembered.sent_as != key or (trace is not None and remembered.fields is None):
             fields = upstream_fields(head, site, changes=changes)
             remembered.lines = serialize_fields(fields)
-            remembered.sent_as = key
+            remembered.sent_as = None if fields_depend_on_target(head) else key
             remembered.fields, remembered.changes = None, ()
             if changes is not None:
                 remembered.fields, remembered.changes = fields, changes

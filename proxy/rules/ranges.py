@@ -29,10 +29,29 @@ def own_etag(content: bytes, coding: bytes) -> bytes:
     return b'%b%b-%b"' % (_OWN, digest, coding) if coding else b'%b%b"' % (_OWN, digest)
 
 
-def continues_own(request: RequestHead) -> bool:
-    """Whether the client wants to continue what it has from labgate, not from Jupyter.
+def may_be_continued(request: RequestHead, compressible: tuple[bytes, ...]) -> bool:
+    """Whether Jupyter may answer the request's Range, as far as that depends on If-Range.
 
-    Weak tags are among those that ``rules.compression`` makes; nothing can be continued by any of
-    them.
+    An entity tag matches by strong comparison only, and of the strong ones those of labgate are not
+    Jupyter's: what the client has from labgate is other octets, or was.
+
+    A date is the same one for the content as Jupyter sends it and for what labgate has made of it,
+    compressed with this or that coding. So it is no strong validator for a target that may be
+    compressed (section 8.8.2.2). Elsewhere it is Jupyter's own, and Jupyter's to judge.
+
+    Args:
+        request: The client's. Without If-Range, its Range has no condition.
+        compressible: How the targets begin whose content may be compressed.
     """
-    return any(tag.startswith((_OWN, b"W/")) for tag in request.values(b"if-range"))
+    conditions = request.values(b"if-range")
+    if len(conditions) != 1:
+        return not conditions
+    condition = conditions[0]
+    if _is_date(condition):
+        return not request.target.startswith(compressible)
+    return not condition.startswith(b"W/") and _OWN not in condition
+
+
+def _is_date(condition: bytes) -> bool:
+    """As section 13.1.5 tells a date from an entity tag: that has a quote at its beginning."""
+    return b'"' not in condition[:3]

@@ -70,7 +70,7 @@ def upstream_fields(
             forwarded += _rewritten(field, name, site, changes)
         elif name in own:
             forwarded += _without_own(field, name, changes)
-        elif (rule := _dropped_by(name, head)) is not None:
+        elif (rule := _dropped_by(name, head, site)) is not None:
             note(changes, rule, field, None)
         elif name == b"content-length":
             forwarded.append(_normalized_length(field, changes))
@@ -139,11 +139,16 @@ def is_client_claim(name: bytes) -> bool:
     return name in CLIENT_CLAIMS or name.startswith(b"x-forwarded-")
 
 
-def _dropped_by(name: bytes, head: RequestHead) -> str | None:
+def fields_depend_on_target(head: RequestHead) -> bool:
+    """Whether a request with the same fields for another target may have other ones forwarded."""
+    return b"if-range" in head.section.index
+
+
+def _dropped_by(name: bytes, head: RequestHead, site: Site) -> str | None:
     """The rule that removes a field (lower-case name); None for no rule."""
     if is_client_claim(name):
         return "client-claims"
-    if name in ranges.RANGE_FIELDS and ranges.continues_own(head):
+    if name in ranges.RANGE_FIELDS and not ranges.may_be_continued(head, site.compressible):
         return "if-range"
     return "underscores" if hop_by_hop.is_underscore_alias(name) else None
 

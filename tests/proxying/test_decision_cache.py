@@ -12,6 +12,7 @@ import pytest
 from proxy.http1.request_writer import serialize_fields
 from proxy.observe.record import Record
 from proxy.proxying.decision_cache import DecisionCache
+from proxy.rules.compression import compressible_folders
 from proxy.rules.decide import decide
 from proxy.rules.decision import Forward
 from proxy.rules.head import Arrival, FieldSection, RequestHead
@@ -101,6 +102,16 @@ def test_dot_segments_are_refused_though_other_paths_were_forwarded() -> None:
     assert cache.decide(before, site) == Forward(before)
     dots = replace(before, target=b"/bob/%2e%2e/ada/lab")
     assert cache.decide(dots, site) == decide(dots, site) != Forward(dots)
+
+
+def test_a_condition_on_a_range_is_judged_for_each_target() -> None:
+    """A date may match a download, and no file that is compressed."""
+    site = make_site((LAB,), JUPYTER, compressible=compressible_folders("/"))
+    lines = (HOST, b"Range: bytes=9-", b"If-Range: Sun, 06 Nov 1994 08:49:37 GMT")
+    cache, section = DecisionCache(), FieldSection(fields(*lines))
+    for target, expected in ((b"/files/a", True), (b"/static/a.js", False), (b"/files/b", True)):
+        head = RequestHead(b"GET", target, (1, 1), section.fields, ARRIVALS[0], section)
+        assert (b"Range:" in cache.upstream_lines(head, site)) is expected, target
 
 
 def test_what_went_up_once_goes_up_again_for_the_same_client_only() -> None:

@@ -17,7 +17,7 @@ from proxy.rules.head import RequestHead, ResponseHead
 from proxy.rules.message import connection_facts
 from proxy.rules.negotiation import is_navigation, representation
 from proxy.rules.prefixes import PrefixTree, routed_path
-from proxy.rules.request import upstream_fields
+from proxy.rules.request import fields_depend_on_target, upstream_fields
 from proxy.rules.request_id import request_id
 from proxy.rules.response import downstream_fields, names_upstream
 from proxy.rules.response_faults import response_fault, switches_to_websocket
@@ -113,6 +113,7 @@ def every_rule_for_requests(head: RequestHead, site: Site) -> list[object]:
         up = decided.head
         said += [
             depends_on_target(decided, head),
+            fields_depend_on_target(head),
             upstream_fields(up, site, websocket=websocket),
             upstream_fields(up, site, websocket=websocket, changes=[]),
         ]
