@@ -54,7 +54,10 @@ words = [drawn.randbytes(4).hex().encode() for _ in range(3000)]
 script = b" ".join(drawn.choices(words, k=350_000))
 forget_peak_memory(os.getpid())
 before = resident_memory(os.getpid())
-asyncio.run(best_coding(script, compress=True))
+async def compress():
+    # It returns nothing: asyncio.run would make a text of that, several times as large.
+    await best_coding(script, compress=True)
+asyncio.run(compress())
 print((peak_memory(os.getpid()) - before) // 2**20)
 """
 
@@ -62,9 +65,6 @@ print((peak_memory(os.getpid()) - before) // 2**20)
 @pytest.mark.deployment
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in /proc: run it on Linux")
 def test_a_large_file_takes_little_memory() -> None:
-    """3 MB here; somebody's small machine holds kernels, too.
-
-    brotli alone takes 33 MiB; the digest of what it made is counted, too.
-    """
+    """3 MB here; somebody's small machine holds kernels, too. brotli takes 33 MiB."""
     (grown_mib,) = printed_numbers(GROWN)
-    assert 8 < grown_mib < 44
+    assert 8 < grown_mib < 36
