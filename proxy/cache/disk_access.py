@@ -43,10 +43,14 @@ class DiskAccess:
         file = await _in_thread(partial(self._store.read, key))
         return file if file is not None and file.digest == digest else None
 
-    async def write(self, file: StoredFile) -> None:
-        """Keep a file."""
+    async def generation(self) -> str:
+        """Of the files that are kept now."""
+        return await _in_thread(self._store.generation) if self._store is not None else ""
+
+    async def write(self, file: StoredFile, generation: str) -> None:
+        """Keep a file that was fetched during a generation."""
         if self._store is not None:
-            await _in_thread(partial(self._store.write, file))
+            await _in_thread(partial(self._store.write, file, generation))
 
     async def remove(self, files: Iterable[StoredFile]) -> None:
         """Forget some files."""
@@ -54,10 +58,11 @@ class DiskAccess:
             for file in files:
                 await _in_thread(partial(self._store.remove, file.key))
 
-    async def clear(self) -> None:
-        """Forget every file."""
-        if self._store is not None:
-            await _in_thread(self._store.clear)
+    async def drop(self, generation: str) -> str:
+        """Forget every file of a generation; returns the one from now on."""
+        if self._store is None:
+            return ""
+        return await _in_thread(partial(self._store.drop, generation))
 
     async def end(self) -> None:
         """Forget every file, and keep none any more."""

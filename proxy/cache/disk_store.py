@@ -2,6 +2,12 @@
 
 Each is there in its best coding alone. What is read is verified, and Jupyter is asked about every
 file before it is used.
+
+Several processes have the same folder: the workers, and for a while those that an upgrade replaces.
+Each notices by itself that Jupyter has other files than before, and then one of them may still be
+fetching, compressing or writing what another has just dropped. So there is a *generation* of files:
+all that were fetched between one drop and the next. Who drops begins another, and files of an
+earlier one are none any more, whenever they are written.
 """
 
 from __future__ import annotations
@@ -9,9 +15,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import secrets
+import stat
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,8 +37,11 @@ again."""
 MAX_WRITE_SECONDS = 600
 """A file that is written has a temporary name meanwhile; older ones are of a process that ended."""
 
-FORMAT = 2
+FORMAT = 3
 """Of what stands in a file, also with which settings it was compressed; others are removed."""
+
+GENERATION_FILE = "generation.txt"
+"""Beside the files; there is none before the first drop."""
 
 
 class DiskStore:
@@ -47,84 +58,113 @@ class DiskStore:
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self.folder = folder
         self._max_bytes = max_bytes
-        self._failed = self._ended = False
+        self._ended = False
+        self._failure = ""
         # A thread may still write for somebody who does not wait for it any more.
         self._writing = threading.Lock()
 
+    def generation(self) -> str:
+        """Of the files that are kept now; another process may begin the next one at any time."""
+        try:
+            return (self.folder / GENERATION_FILE).read_text("ascii")
+        except (OSError, UnicodeDecodeError):
+            return ""
+
     def read_all(self) -> list[StoredFile]:
-        """Every file that is whole; the others are removed.
+        """Every file that is whole, of this generation; the others are removed.
 
         The most recently written ones come first, and they are what there is room for.
         """
         files: list[StoredFile] = []
+        others: list[Path] = []
         size_bytes = 0
+        generation = self.generation()
         for path in self._paths():
-            file = _read(path)
+            file = _read(path, generation)
+            if file is not None and path != self._path(file.key):
+                # Its writer has ended before it could give it its name.
+                file = None
             if file is not None and size_bytes + len(file.best.octets) <= self._max_bytes:
                 size_bytes += len(file.best.octets)
                 files.append(file)
             else:
-                with suppress(OSError):
-                    path.unlink()
+                others.append(path)
+        if self.generation() == generation:
+            _remove(others)
         return files
 
     def read(self, key: FileKey) -> StoredFile | None:
-        """The file; None if it is not there, or not whole."""
+        """The file, also of an earlier generation; None if it is not there, or not whole."""
         file = _read(self._path(key))
         return file if file is not None and file.key == key else None
 
-    def write(self, file: StoredFile) -> None:
-        """Keep a file; that the disk cannot is only logged, and once."""
+    def write(self, file: StoredFile, generation: str) -> None:
+        """Keep a file; that the disk cannot is only logged, and once for each time it begins.
+
+        Args:
+            file: It.
+            generation: That was the present one before Jupyter was asked for the file.
+        """
         with self._writing:
-            if self._ended:
+            if self._ended or self.generation() != generation:
                 return
             try:
                 make_private_folder(self.folder)
-                write_atomically(self._path(file.key), _serialized(file))
+                write_atomically(self._path(file.key), _serialized(file, generation))
             except OSError as error:
-                if not self._failed:
-                    log.info("cannot keep static files on disk: %s", error.strerror or error)
-                self._failed = True
+                failure = error.strerror or str(error)
+                if failure != self._failure:
+                    log.info("cannot keep static files on disk: %s", failure)
+                self._failure = failure
+            else:
+                self._failure = ""
 
     def remove(self, key: FileKey) -> None:
         """Forget a file, if it is there."""
-        with suppress(OSError):
-            self._path(key).unlink()
+        _remove([self._path(key)])
 
-    def clear(self) -> None:
-        """Forget every file."""
-        for path in self._paths():
+    def drop(self, generation: str) -> str:
+        """Forget every file, unless another process has; returns the generation from now on.
+
+        Args:
+            generation: The last one whose files were Jupyter's. If it is over, who has ended it has
+                noticed the same, and what is here now was fetched after that.
+        """
+        if self.generation() == generation:
+            _remove(self._paths())
+            # What is written from now on by somebody who does not know it yet does not count.
             with suppress(OSError):
-                path.unlink()
+                write_atomically(
+                    self.folder / GENERATION_FILE, secrets.token_hex(8).encode("ascii")
+                )
+        return self.generation()
 
     def end(self) -> None:
         """Remove every file, and the folder if nothing else is in it; nothing is kept any more."""
         with self._writing:
             self._ended = True
-            self.clear()
+            _remove([*self._paths(), self.folder / GENERATION_FILE])
             with suppress(OSError):
                 self.folder.rmdir()
 
     def _paths(self) -> list[Path]:
-        """Files of this folder and no others: no links, and none of another user.
+        """The files in this folder, the most recently written one first.
 
-        Nor those that are being written, perhaps by another worker.
+        No links, none of another user, and none that is being written, perhaps by another process.
         """
-        try:
-            owner = self.folder.stat().st_uid
-            found = [
-                (entry.stat().st_mtime, entry)
-                for entry in self.folder.iterdir()
-                if entry.is_file() and not entry.is_symlink() and entry.stat().st_uid == owner
-            ]
-        except OSError:
-            return []
+        found: list[tuple[float, Path]] = []
         written_before = time.time() - MAX_WRITE_SECONDS
-        return [
-            path
-            for changed_at, path in sorted(found, reverse=True)
-            if not path.suffix or changed_at < written_before
-        ]
+        with suppress(OSError):
+            owner = self.folder.stat().st_uid
+            for path in self.folder.iterdir():
+                # Meanwhile it may have been removed, or got its name.
+                with suppress(OSError):
+                    about = path.lstat()
+                    own = stat.S_ISREG(about.st_mode) and about.st_uid == owner
+                    written = not path.suffix or about.st_mtime < written_before
+                    if own and written and path.name != GENERATION_FILE:
+                        found.append((about.st_mtime, path))
+        return [path for _, path in sorted(found, reverse=True)]
 
     def _path(self, key: FileKey) -> Path:
         name = hashlib.sha256(key.authority + b"\0" + key.target).hexdigest()
@@ -143,27 +183,37 @@ def remove_unused(parent: Path, used: Collection[Path | None], now: float) -> No
     """
     with suppress(OSError):
         for folder in list(parent.iterdir()):
-            unused = folder not in used and folder.is_dir() and not folder.is_symlink()
-            if unused and now - folder.stat().st_mtime > UNUSED_SECONDS:
-                DiskStore(folder, 0).end()
+            # Another worker does the same, so that it may be gone.
+            with suppress(OSError):
+                unused = folder not in used and folder.is_dir() and not folder.is_symlink()
+                if unused and now - folder.stat().st_mtime > UNUSED_SECONDS:
+                    DiskStore(folder, 0).end()
 
 
-def _serialized(file: StoredFile) -> bytes:
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _serialized(file: StoredFile, generation: str) -> bytes:
     """A line of JSON, then the content; before both the digest of both."""
     about = {
         "format": FORMAT,
+        "generation": generation,
         "key": [part.decode("latin-1") for part in file.key],
         "fields": [[part.decode("latin-1") for part in field] for field in file.fields],
         "validators": [part.decode("latin-1") for part in file.validators],
         "digest": file.digest,
         "coding": file.best.coding.decode("ascii"),
+        "compression_tried": file.compression_tried,
     }
     data = json.dumps(about).encode("ascii") + b"\n" + file.best.octets
     return hashlib.sha256(data).hexdigest().encode("ascii") + b"\n" + data
 
 
-def _read(path: Path) -> StoredFile | None:
-    """The file in ``path``; None if it is not whole."""
+def _read(path: Path, generation: str | None = None) -> StoredFile | None:
+    """The file in ``path``; None if it is not whole, or of another than the given generation."""
     try:
         if path.stat().st_size > 2 * MAX_CACHED_FILE_BYTES:
             return None
@@ -172,7 +222,7 @@ def _read(path: Path) -> StoredFile | None:
             return None
         line, _, content = data.partition(b"\n")
         about: dict[str, Any] = json.loads(line)
-        if about["format"] != FORMAT:
+        if about["format"] != FORMAT or generation not in (None, about["generation"]):
             return None
         validators = Validators(*(part.encode("latin-1") for part in about["validators"]))
         int(validators.length)
@@ -184,6 +234,7 @@ def _read(path: Path) -> StoredFile | None:
             validators,
             bytes.fromhex(about["digest"]).hex(),
             coded_content(about["coding"].encode("ascii"), content),
+            about["compression_tried"] is True,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -27,7 +27,7 @@ from proxy.cache.file_checks import FileChecks
 from proxy.cache.gzip_copies import GzipCopies
 from proxy.cache.memory_store import MemoryStore
 from proxy.cache.preloads import Preloads
-from proxy.cache.stored_file import CodedContent, FileAnswer, FileKey, StoredFile, store
+from proxy.cache.stored_file import CodedContent, FileAnswer, FileKey, StoredFile
 from proxy.errors import UpstreamError
 from proxy.rules.caching import (
     Validators,
@@ -35,6 +35,7 @@ from proxy.rules.caching import (
     is_page,
     is_script,
     is_version_of,
+    kept_fields,
     may_answer,
     may_be_compressed,
     may_be_kept,
@@ -98,6 +99,7 @@ class StaticCache:
         self._disk_read = asyncio.Event()
         self._compresses = True
         self._drops = 0
+        self._generation = ""
         self._tasks: list[asyncio.Task[None]] = []
 
     # For requests
@@ -219,6 +221,7 @@ class StaticCache:
 
     async def _read_disk(self) -> None:
         try:
+            self._generation = await self._disk.generation()
             for file in reversed(await self._disk.read_all()):
                 if self._is_coded_well(file):
                     self.files.add(file)
@@ -228,14 +231,16 @@ class StaticCache:
             self._disk_read.set()
 
     async def _check_files(self) -> None:
+        generation = await self._disk.generation()
         if await self._checks.all_hold():
+            self._generation = generation
             return
         log.info("Jupyter has other static files than before; what was kept is dropped")
         self._drops += 1
         self.files.clear()
         self._candidates.clear()
         self._preloads.clear()
-        await self._disk.clear()
+        self._generation = await self._disk.drop(self._generation)
 
     async def _fetch_candidates(self) -> None:
         if not self._candidates:
@@ -259,6 +264,7 @@ class StaticCache:
         """Fetch a file without credentials, and keep it if it is the same for everybody."""
         site, period, drops = self._checks.site, self._checks.period, self._drops
         assert site is not None, "a period has begun"
+        generation = await self._disk.generation()
         head, content = await fetch(self._connections, site, b"GET", key)
         validators = validators_of(head)
         if not may_be_kept(key.target, head, site.base_path):
@@ -268,7 +274,7 @@ class StaticCache:
         digest = hashlib.sha256(content).hexdigest()
         compress = self._may_compress(validators)
         same = self.files.with_content(digest) or await self._disk.with_content(key, digest)
-        if same is not None and bool(same.best.coding) == compress:
+        if same is not None and same.is_coded_well(compress=compress):
             best = same.best
         else:
             best = await best_coding(content, compress=compress)
@@ -276,17 +282,16 @@ class StaticCache:
             # Meanwhile it turned out that Jupyter is another, and this may be the former one's; or
             # compression was switched on or off.
             return
-        file = store(key, head, validators, digest, best)
+        file = StoredFile(key, kept_fields(head), validators, digest, best, compress)
         self._checks.checked(file, head, period)
         gone = self.files.add(file)
         if period != self._checks.period:
             self._checks.to_do.set()
-        await self._disk.write(file)
+        await self._disk.write(file, generation)
         await self._disk.remove(gone)
 
     def _may_compress(self, validators: Validators) -> bool:
         return self._compresses and may_be_compressed(validators)
 
     def _is_coded_well(self, file: StoredFile) -> bool:
-        """Whether it is compressed, or is not, as it would be if it came from Jupyter now."""
-        return bool(file.best.coding) == self._may_compress(file.validators)
+        return file.is_coded_well(compress=self._may_compress(file.validators))

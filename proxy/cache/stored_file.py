@@ -16,7 +16,6 @@ from proxy.rules.caching import (
     is_named_by,
     is_not_modified,
     is_script,
-    kept_fields,
 )
 from proxy.rules.compression import preferred
 from proxy.rules.head import Field, RequestHead, ResponseHead
@@ -91,6 +90,7 @@ class StoredFile:
         validators: What Jupyter's response must still say for the file to hold.
         digest: SHA-256 of the content as Jupyter sends it, in hexadecimal.
         best: The content in the best coding that it may be kept in; the disk has no other.
+        compression_tried: Whether it is as small as it can be; without a coding if none helped.
         date: Jupyter's Date when it said so last.
         checked_at: ``time.monotonic()`` of then.
         period: During which it was checked: see ``StaticCache``; None for never.
@@ -105,6 +105,7 @@ class StoredFile:
     validators: Validators
     digest: str
     best: CodedContent
+    compression_tried: bool
     date: bytes = b""
     checked_at: float = 0.0
     period: int | None = None
@@ -122,6 +123,14 @@ class StoredFile:
     def length(self) -> int:
         """Of the content as Jupyter sends it, in bytes."""
         return int(self.validators.length)
+
+    def is_coded_well(self, *, compress: bool) -> bool:
+        """Whether it is in the coding that it would be kept in now.
+
+        Args:
+            compress: Whether it would be compressed, if that makes it smaller.
+        """
+        return self.compression_tried if compress else not self.best.coding
 
     def select(self, request: RequestHead) -> CodedContent | None:
         """The content in the coding that the client prefers; None if it accepts none of them."""
@@ -146,14 +155,3 @@ class StoredFile:
         sent.append((b"Accept-Ranges", b"none"))
         sent.append((b"Content-Length", b"%d" % len(selected.octets)))
         return FileAnswer(200, sent, b"" if request.method == b"HEAD" else selected.octets)
-
-
-def store(
-    key: FileKey,
-    head: ResponseHead,
-    validators: Validators,
-    digest: str,
-    best: CodedContent,
-) -> StoredFile:
-    """A file that was just fetched."""
-    return StoredFile(key, kept_fields(head), validators, digest, best)

@@ -7,15 +7,19 @@ import json
 import os
 import random
 from pathlib import Path
+from shutil import rmtree
+from threading import Event, Thread
 
 import brotli  # type: ignore[import-untyped]
 import pytest
 
 from proxy.cache.disk_store import (
     FORMAT,
+    GENERATION_FILE,
     MAX_WRITE_SECONDS,
     UNUSED_SECONDS,
     DiskStore,
+    _serialized,
     remove_unused,
 )
 from proxy.cache.stored_file import FileKey, StoredFile, coded_content
@@ -23,22 +27,26 @@ from proxy.rules.caching import Validators
 from proxy.runtime.secret_files import write_beside
 
 KEY = FileKey(b"lab.example.org", b"/static/\xff.js?v=1")
+FIRST = ""
+"""The generation before the first drop."""
 
 
 def stored(key: FileKey = KEY, content: bytes = b"compressed\n\x00") -> StoredFile:
     validators = Validators(b"day", b'"\xe4"', b"9", b"text/css", b"immutable")
     best = coded_content(b"br", content)
-    return StoredFile(key, ((b"Server", b"x\xe4"),), validators, "abcd", best)
+    fields = ((b"Server", b"x\xe4"),)
+    return StoredFile(key, fields, validators, "abcd", best, compression_tried=True)
 
 
 def essence(file: StoredFile) -> tuple[object, ...]:
-    return (file.key, file.fields, file.validators, file.digest, file.best)
+    what = (file.key, file.fields, file.validators, file.digest)
+    return (*what, file.best, file.compression_tried)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     store = DiskStore(tmp_path / "a" / "b", 1000)
     assert store.read_all() == []
-    store.write(stored())
+    store.write(stored(), FIRST)
     [read] = DiskStore(tmp_path / "a" / "b", 1000).read_all()
     assert essence(read) == essence(stored())
     assert read.period is None, "nobody has checked it yet"
@@ -67,12 +75,13 @@ def test_files_are_removed(tmp_path: Path) -> None:
     store = DiskStore(tmp_path, 1000)
     others = [stored(FileKey(b"a", target)) for target in (b"1", b"2", b"3")]
     for file in others:
-        store.write(file)
+        store.write(file, FIRST)
     store.remove(others[0].key)
     store.remove(others[0].key)
     assert {file.key for file in store.read_all()} == {others[1].key, others[2].key}
-    store.clear()
-    assert list(tmp_path.iterdir()) == []
+    store.drop(store.generation())
+    assert store.read_all() == []
+    assert [path.name for path in tmp_path.iterdir()] == [GENERATION_FILE]
 
 
 def test_what_another_worker_writes_is_left_alone(tmp_path: Path) -> None:
@@ -80,12 +89,76 @@ def test_what_another_worker_writes_is_left_alone(tmp_path: Path) -> None:
     temporary = write_beside(tmp_path / "0f", b"a part")
     store = DiskStore(tmp_path, 1000)
     assert store.read_all() == []
-    store.clear()
+    store.drop(FIRST)
     assert temporary.exists()
     now = temporary.stat().st_mtime
     os.utime(temporary, (now - MAX_WRITE_SECONDS - 1,) * 2)
     assert store.read_all() == []
     assert not temporary.exists()
+
+
+def test_files_are_found_while_another_worker_writes(tmp_path: Path) -> None:
+    """One that gets its name, or goes, between two looks of ours hides no other."""
+    store, over = DiskStore(tmp_path, 100_000), Event()
+    store.write(stored(), FIRST)
+
+    def write() -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            temporary = tmp_path / f"{number:x}"
+            temporary.write_bytes(b"")
+            temporary.unlink()
+
+    writer = Thread(target=write)
+    writer.start()
+    try:
+        found = [store._path(KEY) in store._paths() for _ in range(2000)]
+    finally:
+        over.set()
+        writer.join()
+    assert all(found)
+
+
+def test_a_file_of_a_dropped_jupyter_does_not_come_back(tmp_path: Path) -> None:
+    """Another worker was still writing it: after it had asked, before or after its last look."""
+    one, other = DiskStore(tmp_path, 1000), DiskStore(tmp_path, 1000)
+    asked_during = other.generation()
+    other.write(stored(), asked_during)
+    now = one.drop(FIRST)
+    assert now != FIRST
+    other.write(stored(), asked_during)
+    assert other.read(KEY) is None
+    path = other._path(KEY)
+    path.write_bytes(_serialized(stored(), asked_during))
+    assert other.read(KEY) is not None, "its content is right for who knows the digest"
+    assert DiskStore(tmp_path, 1000).read_all() == []
+    assert not path.exists()
+    other.write(stored(), other.generation())
+    assert len(DiskStore(tmp_path, 1000).read_all()) == 1
+
+
+def test_who_notices_later_leaves_what_is_there_since(tmp_path: Path) -> None:
+    one, other = DiskStore(tmp_path, 1000), DiskStore(tmp_path, 1000)
+    one.write(stored(), FIRST)
+    second = one.drop(FIRST)
+    one.write(stored(), second)
+    assert other.drop(FIRST) == second
+    assert one.read(KEY) is not None
+    assert other.drop(second) not in (FIRST, second)
+    assert one.read(KEY) is None
+
+
+def test_a_whole_file_without_its_name_is_none(tmp_path: Path) -> None:
+    """Who wrote it has ended just before: nobody would ever remove it by its key."""
+    store = DiskStore(tmp_path, 1000)
+    store.write(stored(), FIRST)
+    path = store._path(KEY)
+    temporary = path.rename(path.with_suffix(".0123abcd"))
+    long_ago = temporary.stat().st_mtime - MAX_WRITE_SECONDS - 1
+    os.utime(temporary, (long_ago, long_ago))
+    assert store.read_all() == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -100,7 +173,7 @@ def test_what_another_worker_writes_is_left_alone(tmp_path: Path) -> None:
 )
 def test_what_is_not_whole_is_removed(tmp_path: Path, spoil: object) -> None:
     store = DiskStore(tmp_path, 1000)
-    store.write(stored())
+    store.write(stored(), FIRST)
     [path] = tmp_path.iterdir()
     assert callable(spoil)
     path.write_bytes(spoil(path.read_bytes()))
@@ -134,7 +207,7 @@ def test_what_is_not_whole_is_removed(tmp_path: Path, spoil: object) -> None:
 )
 def test_what_has_other_types_is_removed(tmp_path: Path, about: str | dict[str, object]) -> None:
     store = DiskStore(tmp_path, 1000)
-    store.write(stored())
+    store.write(stored(), FIRST)
     [path] = tmp_path.iterdir()
     _, line, content = path.read_bytes().split(b"\n", 2)
     spoilt = about if isinstance(about, str) else json.dumps(json.loads(line) | about)
@@ -150,7 +223,7 @@ def test_what_is_beyond_the_bound_is_removed(tmp_path: Path) -> None:
     store = DiskStore(tmp_path, 250)
     for number, target in enumerate((b"old", b"new", b"newest")):
         file = stored(FileKey(b"a", target), bytes(100))
-        store.write(file)
+        store.write(file, FIRST)
         os.utime(store._path(file.key), (number, number))
     assert [file.key.target for file in store.read_all()] == [b"newest", b"new"]
     assert len(list(tmp_path.iterdir())) == 2
@@ -158,7 +231,7 @@ def test_what_is_beyond_the_bound_is_removed(tmp_path: Path) -> None:
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
     store = DiskStore(tmp_path / "kept", 1000)
-    store.write(stored())
+    store.write(stored(), FIRST)
     [path] = (tmp_path / "kept").iterdir()
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
@@ -172,17 +245,24 @@ def test_a_disk_that_is_full_or_closed_is_no_fault(
     caplog.set_level("INFO")
     store = DiskStore(tmp_path / "file" / "below", 1000)
     for _ in range(2):
-        store.write(stored())
+        store.write(stored(), FIRST)
     assert caplog.text.count("cannot keep static files on disk") == 1
+    (tmp_path / "file").unlink()
+    store.write(stored(), FIRST)
+    assert len(store.read_all()) == 1
+    rmtree(tmp_path / "file")
+    (tmp_path / "file").write_text("")
+    store.write(stored(), FIRST)
+    assert caplog.text.count("cannot keep static files on disk") == 2, "it is another failure"
 
 
 def test_an_ended_store_leaves_nothing_and_keeps_nothing(tmp_path: Path) -> None:
     """Also what a thread is still about to write."""
     folder = tmp_path / "route"
     store = DiskStore(folder, 1000)
-    store.write(stored())
+    store.write(stored(), FIRST)
     store.end()
-    store.write(stored())
+    store.write(stored(), FIRST)
     assert list(tmp_path.iterdir()) == []
     store.end()
 
@@ -199,7 +279,7 @@ def test_folders_of_no_route_are_removed_once_nobody_has_written_there_for_long(
 ) -> None:
     names = ("used", "left", "of another labgate")
     for name in names:
-        DiskStore(tmp_path / name, 1000).write(stored())
+        DiskStore(tmp_path / name, 1000).write(stored(), FIRST)
     (tmp_path / "link").symlink_to(tmp_path / "used")
     now = (tmp_path / "used").stat().st_mtime + UNUSED_SECONDS + 60
     os.utime(tmp_path / names[2], (now, now))

@@ -12,9 +12,9 @@ from proxy.cache.anonymous_fetch import fetch
 from proxy.cache.file_checks import MAX_HASHED_FILES, MIN_WATCH_SECONDS, FileChecks, sample
 from proxy.cache.memory_store import MemoryStore
 from proxy.cache.static_cache import CHECK_SECONDS
-from proxy.cache.stored_file import FileKey, StoredFile, coded_content, store
+from proxy.cache.stored_file import FileKey, StoredFile, coded_content
 from proxy.proxying.pool import Pool
-from proxy.rules.caching import validators_of
+from proxy.rules.caching import kept_fields, validators_of
 from proxy.rules.site import make_site
 from tests.cache.file_server import File, FileServer
 from tests.cache.test_memory_store import stored
@@ -68,8 +68,9 @@ async def checking() -> AsyncIterator[Checking]:
         for target in (ONE, OTHER):
             key = FileKey(b"lab.example.org", target)
             head, content = await fetch(pool, checks.site, b"GET", key)
-            digest = hashlib.sha256(content).hexdigest()
-            files.add(store(key, head, validators_of(head), digest, coded_content(b"", content)))
+            digest, best = hashlib.sha256(content).hexdigest(), coded_content(b"", content)
+            fields, validators = kept_fields(head), validators_of(head)
+            files.add(StoredFile(key, fields, validators, digest, best, compression_tried=False))
         it = Checking(checks, jupyter, pool, *files)
         assert await it.check() == [ONE, OTHER]
         yield it

@@ -13,7 +13,8 @@ ROOM_FOR_THREE = 3 * (SIZE + OVERHEAD_BYTES)
 def stored(target: bytes, content: bytes = bytes(SIZE), authority: bytes = b"a") -> StoredFile:
     validators = Validators(b"", b"", b"%d" % len(content), b"text/css", b"")
     key = FileKey(authority, target)
-    return StoredFile(key, (), validators, target.decode(), coded_content(b"", content))
+    best = coded_content(b"", content)
+    return StoredFile(key, (), validators, target.decode(), best, compression_tried=False)
 
 
 def targets(files: list[StoredFile]) -> list[bytes]:

@@ -9,6 +9,7 @@ import os
 import platform
 import random
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -57,7 +58,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def written(folder: Path) -> list[Path]:
-    """The files that are whole: while it is written, a file has a temporary name with a suffix."""
+    """The files that are whole: while it is written, one has a temporary name, with a suffix."""
     return [path for path in folder.iterdir() if not path.suffix] if folder.exists() else []
 
 
@@ -108,10 +109,10 @@ class BrokenDisk(DiskStore):
     def read_all(self) -> list[StoredFile]:
         raise RuntimeError("of the disk")
 
-    def write(self, file: StoredFile) -> None:
+    def write(self, file: StoredFile, generation: str) -> None:
         if file.key.target == SCRIPT:
             raise RuntimeError("of the first file")
-        super().write(file)
+        super().write(file, generation)
 
 
 @asynccontextmanager
@@ -509,7 +510,7 @@ async def test_one_other_file_drops_all_of_them(
         _, _, content = await it.get(target)
         assert content == (file.content if file is not None else b"")
         await until(lambda: not it.cache.files.targets)
-        await until(lambda: not list((tmp_path / "kept").iterdir()))
+        await until(lambda: not written(tmp_path / "kept"))
 
 
 async def test_a_jupyter_that_is_upgraded_while_it_runs() -> None:
@@ -696,6 +697,26 @@ async def test_the_same_content_is_compressed_once() -> None:
         assert one.best is other.best
 
 
+async def test_what_no_compression_makes_smaller_is_tried_once(tmp_path: Path) -> None:
+    """Neither after a restart nor under another name is it compressed again."""
+    noise = File(random.Random(1).randbytes(5000))
+    folder = tmp_path / "kept"
+    async with caching({SCRIPT: noise}, folder=folder) as it:
+        await it.fill(SCRIPT)
+        await until(lambda: written(folder))
+        jupyter = it.jupyter
+    async with caching({}, folder=folder, jupyter=jupyter) as it:
+        await until(lambda: it.cache.find(head_of(SCRIPT)))
+        assert jupyter.requests(b"GET", SCRIPT) == [], "it was read from the disk"
+        jupyter.files[PLAIN] = noise
+        await it.fill(PLAIN)
+        one, other = it.cache.files
+        assert (one.best.coding, one.best.octets) == (b"", noise.content)
+        assert one.best is other.best
+        it.edge.router.use(replace(it.edge.router.site, compressible=()))
+        assert len(it.cache.files) == 2, "it is the same in any case"
+
+
 @pytest.mark.parametrize("same", [True, False])
 async def test_what_another_worker_has_compressed_is_used(tmp_path: Path, same: bool) -> None:
     disk = DiskStore(tmp_path / "kept", 2**20)
@@ -708,11 +729,60 @@ async def test_what_another_worker_has_compressed_is_used(tmp_path: Path, same: 
         validators = Validators(OLD, b"", length, b"application/javascript", IMMUTABLE)
         digest = hashlib.sha256(kept).hexdigest()
         key = FileKey(b"lab.example.org", SCRIPT)
-        disk.write(StoredFile(key, (), validators, digest, other))
+        file = StoredFile(key, (), validators, digest, other, compression_tried=True)
+        disk.write(file, disk.generation())
         await it.fill(SCRIPT)
         _, _, content = await it.get(SCRIPT, ACCEPT)
         assert (content == other.octets) == same
         assert brotli.decompress(content) == CONTENT
+
+
+async def test_a_worker_that_is_behind_leaves_what_others_have_kept_since(tmp_path: Path) -> None:
+    """It drops its own files when it notices the upgrade, and none of the upgraded Jupyter."""
+    folder = tmp_path / "kept"
+    async with caching(files(), folder=folder) as one, caching(files(), folder=folder) as behind:
+        await one.fill(SCRIPT, PLAIN)
+        await behind.fill(SCRIPT, PLAIN)
+        for it in (one, behind):
+            await it.jupyter.stop()
+            it.jupyter.files[PLAIN] = File(CONTENT_AFTER)
+            await it.jupyter.start()
+        await one.get(PLAIN)
+        await until(lambda: DiskStore(folder, 1).generation())
+        await one.fill(SCRIPT, PLAIN)
+        await until(lambda: len(written(folder)) == 2)
+        await behind.get(PLAIN)
+        await until(lambda: not behind.cache.files.targets)
+        await behind.fill(SCRIPT)
+    async with caching({}, folder=folder, jupyter=one.jupyter) as it:
+        await it.cache._disk_read.wait()
+        assert set(it.cache.files.targets) == {SCRIPT, PLAIN}
+
+
+async def test_what_was_being_written_when_all_was_dropped_is_not_read_again(
+    tmp_path: Path,
+) -> None:
+    """Also in one process: what a thread writes is waited for by nobody else."""
+    folder = tmp_path / "kept"
+
+    class SlowDisk(DiskStore):
+        dropped = threading.Event()
+
+        def write(self, file: StoredFile, generation: str) -> None:
+            self.dropped.wait()
+            super().write(file, generation)
+
+    async with caching(files(), disk=SlowDisk(folder, 2**20)) as it:
+        await it.fill(SCRIPT)
+        it.jupyter.files[SCRIPT] = File(CONTENT_AFTER)
+        it.edge.router.use(it.edge.router.site)
+        await until(lambda: not it.cache.files.targets)
+        await until(lambda: DiskStore(folder, 1).generation())
+        SlowDisk.dropped.set()
+        await it.fill(SCRIPT)
+        await until(lambda: written(folder))
+        (file,) = DiskStore(folder, 2**20).read_all()
+    assert file.digest == hashlib.sha256(CONTENT_AFTER).hexdigest()
 
 
 # Without compression
