@@ -11,7 +11,7 @@ import random
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -62,6 +62,15 @@ def written(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if not path.suffix] if folder.exists() else []
 
 
+def versions(folder: Path) -> set[tuple[str, int]]:
+    """The files that are whole, each with the time at which it was written."""
+    found = set()
+    for path in written(folder):
+        with suppress(FileNotFoundError):
+            found.add((path.name, path.stat().st_mtime_ns))
+    return found
+
+
 def head_of(target: bytes) -> RequestHead:
     return get(b"Host: lab.example.org", ACCEPT, target=target)
 
@@ -82,6 +91,7 @@ class Caching:
 
     def __init__(self, running: Edge, cache: StaticCache, jupyter: FileServer) -> None:
         self.edge, self.cache, self.jupyter = running, cache, jupyter
+        self.kept: list[StoredFile] = []
 
     async def get(self, target: bytes, *lines: bytes, method: bytes = b"GET") -> Answered:
         """Fields by their names in lower case, the status line, and the content."""
@@ -96,7 +106,12 @@ class Caching:
         for target in targets:
             await self.get(target, ACCEPT)
         await until(lambda: all(target in self.cache.files.targets for target in targets))
+        self.kept = list(self.cache.files)
         self.jupyter.asked.clear()
+
+    async def until_dropped(self) -> None:
+        """Wait until nothing is left of what was kept; a new version may be kept by then."""
+        await until(lambda: not any(file in self.kept for file in self.cache.files))
 
     @property
     def outcomes(self) -> list[str]:
@@ -501,6 +516,7 @@ async def test_one_other_file_drops_all_of_them(
     async with caching(files(), folder=tmp_path / "kept") as it:
         await it.fill(SCRIPT, PLAIN)
         await until(lambda: len(written(tmp_path / "kept")) == 2)
+        before = versions(tmp_path / "kept")
         await it.jupyter.stop()
         if file is None:
             del it.jupyter.files[target]
@@ -509,8 +525,8 @@ async def test_one_other_file_drops_all_of_them(
         await it.jupyter.start()
         _, _, content = await it.get(target)
         assert content == (file.content if file is not None else b"")
-        await until(lambda: not it.cache.files.targets)
-        await until(lambda: not written(tmp_path / "kept"))
+        await it.until_dropped()
+        await until(lambda: before.isdisjoint(versions(tmp_path / "kept")))
 
 
 async def test_a_jupyter_that_is_upgraded_while_it_runs() -> None:
@@ -523,7 +539,7 @@ async def test_a_jupyter_that_is_upgraded_while_it_runs() -> None:
         assert it.outcomes[-1] == "forwarded"
         _, _, content = await it.get(PLAIN)
         assert content == CONTENT_AFTER
-        await until(lambda: not it.cache.files.targets)
+        await it.until_dropped()
 
 
 async def test_files_in_use_are_checked_while_they_are_used() -> None:
@@ -558,7 +574,7 @@ async def test_a_jupyter_that_moves_is_asked_again() -> None:
         assert it.cache.find(head_of(SCRIPT)) is None
         _, _, content = await it.get(SCRIPT)
         assert content == CONTENT_AFTER
-        await until(lambda: not it.cache.files.targets)
+        await it.until_dropped()
         await other.stop()
 
 
