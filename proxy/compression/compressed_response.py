@@ -126,25 +126,40 @@ class CompressedResponse:
         encoder = self._encoder
         if encoder is None:
             return
-        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        if len(data) > THREAD_BYTES:
-            self._work = work = self._in_thread(partial(self._encode, encoder, data))
-            work.add_done_callback(self._on_work_done)
+        try:
+            encoded = self._encoded(encoder)
+        except Exception as error:
+            # There is no memory, or no thread can be started. The client would wait for ever.
+            self._fail(error)
             return
-        if data:
-            self._send(self._encode(encoder, data))
+        if encoded is None:
+            return
+        self._send(encoded)
         if self._complete:
-            self._send(encoder.finish())
             self._release()
             self._responder.when_writable(None)
             self._responder.end()
             self._ended(None)
 
+    def _encoded(self, encoder: Encoder) -> bytes | None:
+        """What has come, compressed; None if a thread compresses it."""
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        if len(data) > THREAD_BYTES:
+            self._work = self._in_thread(partial(self._encode, encoder, data))
+            self._work.add_done_callback(self._on_work_done)
+            return None
+        encoded = self._encode(encoder, data) if data else b""
+        return encoded + encoder.finish() if self._complete else encoded
+
     def _encode(self, encoder: Encoder, data: bytes) -> bytes:
         """Runs in a thread, too: never two at once."""
         encoded = encoder.encode(data)
         return encoded + encoder.flush() if self._prompt else encoded
+
+    def _fail(self, error: BaseException) -> None:
+        self.stop()
+        self._ended(error)
 
     def _send(self, encoded: bytes) -> None:
         if encoded:
@@ -157,8 +172,7 @@ class CompressedResponse:
             return
         self._work = None
         if (error := work.exception()) is not None:
-            self.stop()
-            self._ended(error)
+            self._fail(error)
             return
         self._send(work.result())
         self._responder.flush()

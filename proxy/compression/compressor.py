@@ -58,7 +58,7 @@ class Compressor:
 
         Returns:
             The fields to send, and the responder to use in place of ``responder``; None if the
-            content stays as it is.
+            content stays as it is, for example because there is no memory for an encoder.
         """
         coding, sent = compressed_head(request, response, fields, base_path)
         if coding is None or request.method == b"HEAD":
@@ -66,10 +66,15 @@ class Compressor:
         slot = self.limit.acquire(request.arrival.peer)
         if slot is None:
             return varying(fields), None
+        try:
+            encoder = ENCODERS[coding]()
+        except Exception:  # the libraries have errors of their own for too little memory
+            slot.release()
+            return varying(fields), None
         # Content of known length arrives as fast as Jupyter can send it: no need to flush.
         compressed = CompressedResponse(
             responder,
-            ENCODERS[coding](),
+            encoder,
             self._in_thread,
             ended,
             slot.release,

@@ -21,13 +21,15 @@ from proxy.rules.compression import CODINGS, compressible_folders
 from proxy.rules.site import make_site
 from tests.compression.test_encoders import DECODERS
 from tests.edges import PUBLIC, Edge, edge, request
-from tests.upstreams import Answer, Upstream, Visit, says, upstream
+from tests.upstreams import OK, Answer, Upstream, Visit, says, upstream
 
 SCRIPT = b"Content-Type: text/javascript"
 HEAD = b"HTTP/1.1 200 OK\r\n" + SCRIPT + b"\r\n"
 FILE = b"/static/lab/main.js"
 LARGE = random.Random(2).randbytes(50_000).hex().encode() * 20
 ENDS_HERE = b"0\r\n\r\n"
+LARGER_THAN_ANY_MEMORY = 1 << 47
+"""Bytes: no thread with a stack of this size can be started."""
 
 
 @asynccontextmanager
@@ -46,6 +48,10 @@ def sized(content: bytes, *lines: bytes) -> bytes:
 
 def accept(coding: bytes) -> bytes:
     return b"Accept-Encoding: " + coding
+
+
+def in_chunks(content: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(content), content) + ENDS_HERE
 
 
 def unchunked(body: bytes) -> bytes:
@@ -84,24 +90,54 @@ async def test_a_file_arrives_whole(coding: bytes, content: bytes) -> None:
     assert (record.outcome, record.bytes_down) == ("forwarded", len(encoded))
 
 
+def no_memory(*_: object) -> bytes:
+    raise MemoryError("no memory left")
+
+
+@pytest.mark.parametrize("content", [LARGE[:THREAD_BYTES], LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("step", ["encode", "flush", "finish"])
 async def test_a_fault_while_compressing_breaks_the_response_off(
-    monkeypatch: pytest.MonkeyPatch,
+    step: str, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The client sees that it is not complete, and Jupyter's connection is not used again."""
-
-    class Faulty(ZstdEncoder):
-        def encode(self, data: bytes) -> bytes:
-            raise MemoryError("no memory left")
-
-    monkeypatch.setitem(ENCODERS, b"zstd", Faulty)
-    async with compressing(says(sized(LARGE))) as (labgate, jupyter):
+    """The client sees that it is not complete; labgate goes on, and serves the next one."""
+    faulty = type("Faulty", (ZstdEncoder,), {step: no_memory})
+    monkeypatch.setitem(ENCODERS, b"zstd", faulty)
+    answer = says(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + in_chunks(content), OK)
+    async with compressing(answer) as (labgate, _):
         with suppress(ConnectionResetError):
             assert not (await labgate.ask(request(FILE, accept(b"zstd")))).endswith(ENDS_HERE)
         (record,) = labgate.records
         assert record.outcome == "could not be compressed: no memory left"
         assert labgate.services.open_requests.count == 0
         assert (await labgate.ask(request(b"/x"))).startswith(b"HTTP/1.1 200 OK")
-        assert len(jupyter.visits) == 2
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["at its end", "before"])
+async def test_where_no_thread_can_be_started_the_response_is_broken_off(ended: bool) -> None:
+    """As with a limit on tasks (``TasksMax``): the client does not wait for what never comes."""
+    content = LARGE[: 2 * THREAD_BYTES]
+    pieces = in_chunks(content) if ended else in_chunks(content).removesuffix(ENDS_HERE)
+    answer = says(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + pieces)
+    async with compressing(answer) as (labgate, _):
+        before = threading.stack_size(LARGER_THAN_ANY_MEMORY)
+        try:
+            with suppress(ConnectionResetError):
+                assert not (await labgate.ask(request(FILE, accept(b"zstd")))).endswith(ENDS_HERE)
+        finally:
+            threading.stack_size(before)
+        (record,) = labgate.records
+        assert record.outcome == "could not be compressed: can't start new thread"
+        assert labgate.services.open_requests.count == 0
+
+
+async def test_without_memory_for_an_encoder_the_content_stays_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(ENCODERS, b"zstd", no_memory)
+    async with compressing(says(sized(LARGE))) as (labgate, _):
+        answer = await labgate.ask(request(FILE, accept(b"zstd")))
+    assert answer.endswith(LARGE)
+    assert b"\r\nVary: Accept-Encoding\r\n" in answer, "a cache must ask again for others"
 
 
 async def test_what_takes_long_is_compressed_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
