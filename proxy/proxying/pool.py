@@ -11,7 +11,7 @@ from weakref import WeakSet
 from proxy.errors import UpstreamDown
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.net.upstream_watch import UpstreamWatch
-from proxy.proxying.pool_rules import IdleLimits, next_check, to_close, to_take
+from proxy.proxying.pool_rules import IdleLimits, may_have_ended, next_check, to_close, to_take
 from proxy.runtime.tasks import yielding_to_others
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -143,8 +143,8 @@ class Pool:
         """Open a connection that carries nothing.
 
         Args:
-            on_lost: Called once when the upstream ends it or any other connection, when one cannot
-                be opened, or when there is another upstream.
+            on_lost: Called once when the upstream ends it or any other connection, when it does
+                not take a new one, or when there is another upstream.
 
         Raises:
             UpstreamDown: With the reason.
@@ -164,7 +164,7 @@ class Pool:
             async with asyncio.timeout(self._connect_timeout):
                 _, connected = await upstream.connect(factory)
         except OSError as error:
-            if upstream is self._upstream:
+            if upstream is self._upstream and may_have_ended(error):
                 self._end_watches()
             if isinstance(error, TimeoutError):
                 seconds = f"{self._connect_timeout:g}"

@@ -1,16 +1,29 @@
 """Which idle connection a request takes, which ones are closed, and when to look again.
 
-No I/O: the pool does what these rules say. The idle connections are a dict from each of them
-to the time since when it has been idle, in the order of these times.
+Also what it means if none can be opened. No I/O: the pool does what these rules say. The idle
+connections are a dict from each of them to the time since when it has been idle, in the order of
+these times.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Hashable
 from itertools import islice
+from socket import gaierror
 from typing import NamedTuple, TypeVar
 
 C = TypeVar("C", bound=Hashable)
+
+NOT_OF_THE_UPSTREAM = frozenset(
+    {
+        *(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM),
+        errno.EADDRNOTAVAIL,
+        errno.EAGAIN,
+    }
+)
+"""Errors of ``connect(2)``: no descriptor or memory for another connection here, no local port, or
+too many connections that a Unix socket's owner has not accepted yet."""
 
 
 class IdleLimits(NamedTuple):
@@ -49,3 +62,12 @@ def next_check(idle: dict[C, float], limits: IdleLimits) -> float | None:
     for since in idle.values():
         return since + limits.seconds
     return None
+
+
+def may_have_ended(error: OSError) -> bool:
+    """Whether the upstream may have ended, as no connection to it could be opened.
+
+    Not if labgate lacks something, and not if a name was not found: without descriptors no name
+    is.
+    """
+    return error.errno not in NOT_OF_THE_UPSTREAM and not isinstance(error, gaierror)

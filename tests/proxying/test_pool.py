@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import pytest
@@ -456,6 +459,31 @@ async def test_a_connection_that_cannot_be_opened_ends_the_watch(error: OSError)
     with pytest.raises(UpstreamDown):
         await pool.dial()
     assert (lost, watch.open) == (["lost"], False)
+
+
+async def test_without_descriptors_the_watch_goes_on() -> None:
+    """That says nothing of Jupyter, and in a crowd its static files are needed most."""
+    lost: list[str] = []
+    async with upstream(says(OK)) as jupyter:
+        pool = Pool(jupyter.address)
+        watch = await pool.watch(lambda: lost.append("lost"))
+        with no_descriptors(), pytest.raises(UpstreamDown, match="Too many open files"):
+            await pool.dial()
+        assert (lost, watch.open) == ([], True)
+        watch.close()
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """This process can open no file and no socket."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 async def test_an_end_that_is_found_when_it_is_needed_ends_the_watch() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+
 import pytest
 
-from proxy.proxying.pool_rules import IdleLimits, next_check, to_close, to_take
+from proxy.proxying.pool_rules import IdleLimits, may_have_ended, next_check, to_close, to_take
 
 LIMITS = IdleLimits(connections=2, seconds=30.0)
 NOW = 100.0
@@ -66,3 +69,22 @@ def test_at_that_time_one_is_too_old() -> None:
     assert at is not None
     assert to_close(idle, at, LIMITS) == ["a"]
     assert not to_close(idle, at - 0.001, LIMITS)
+
+
+ERRORS = [
+    (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), True),
+    (OSError(errno.EHOSTUNREACH, "no route"), True),
+    (FileNotFoundError(errno.ENOENT, "no socket"), True),
+    (TimeoutError(), True),
+    (OSError("Multiple exceptions: refused twice"), True),
+    *((OSError(code, "here"), False) for code in (errno.EMFILE, errno.ENFILE)),
+    *((OSError(code, "here"), False) for code in (errno.ENOBUFS, errno.ENOMEM)),
+    (OSError(errno.EADDRNOTAVAIL, "no port"), False),
+    (BlockingIOError(errno.EAGAIN, "a full backlog"), False),
+    (socket.gaierror(socket.EAI_NONAME, "not known"), False),
+]
+
+
+@pytest.mark.parametrize(("error", "ended"), ERRORS, ids=repr)
+def test_whether_the_upstream_may_have_ended(error: OSError, ended: bool) -> None:
+    assert may_have_ended(error) is ended
