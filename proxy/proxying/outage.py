@@ -16,16 +16,14 @@ class Outage:
 
     Attributes:
         open: Whether there is an outage now.
-
-    Args:
         upstream: Its name in the log.
     """
 
-    __slots__ = ("_failed", "_logged", "_since", "_throttle", "_upstream", "open")
+    __slots__ = ("_failed", "_logged", "_since", "_throttle", "open", "upstream")
 
     def __init__(self, upstream: str) -> None:
         self.open = False
-        self._upstream = upstream
+        self.upstream = upstream
         self._since = 0.0
         self._failed = 0
         self._logged = False
@@ -50,7 +48,7 @@ class Outage:
         self._logged = self._throttle.due(self._since) is not None
         if self._logged:
             message = "%s: %s; requests get 503 until %s answers, without a line for each"
-            log.warning(message, request, error, self._upstream)
+            log.warning(message, request, error, self.upstream)
 
     def end(self) -> None:
         """It has responded."""
@@ -58,4 +56,4 @@ class Outage:
         if self._logged:
             seconds = monotonic() - self._since
             message = "%s answers again: %d requests got 503 in %.0f s"
-            log.warning(message, self._upstream, self._failed, seconds)
+            log.warning(message, self.upstream, self._failed, seconds)

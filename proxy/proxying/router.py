@@ -106,8 +106,8 @@ class Router:
         name: str = "",
     ) -> None:
         self.name = name
-        outage = Outage(f"the Jupyter of {name}" if name else "Jupyter")
-        self.jupyter = Route(jupyter, site, limit, outage=outage, name=name)
+        self._outage = Outage(_jupyter_of(name))
+        self.jupyter = Route(jupyter, site, limit, outage=self._outage, name=name)
         self.web_app = Route(
             web_app, site, web_app_limit, internal=True, outcome="answered here", name=name
         )
@@ -138,6 +138,7 @@ class Router:
     def rename(self, name: str) -> None:
         """From the next request on, this is its name; call ``use`` after it."""
         self.name = name
+        self._outage.upstream = _jupyter_of(name)
         self.jupyter = replace(self.jupyter, name=name)
         self.web_app = replace(self.web_app, name=name)
 
@@ -154,3 +155,8 @@ class Router:
     def keep_files(self, cache: StaticCache | None) -> None:
         """From the next request on, Jupyter's static files come from ``cache`` if it has them."""
         self.jupyter = replace(self.jupyter, cache=cache)
+
+
+def _jupyter_of(name: str) -> str:
+    """What the log calls the Jupyter of a route."""
+    return f"the Jupyter of {name}" if name else "Jupyter"

@@ -79,19 +79,20 @@ def test_a_new_configuration_is_that_of_every_route_made_from_then_on(router: Ro
 
 def test_the_log_calls_an_upstream_by_its_name(caplog: pytest.LogCaptureFixture) -> None:
     limits = new_request_limit(DEFAULT_LIMITS), new_web_app_limit()
-    for router in (
-        Router(SITE, Pool(None), Pool(None), *limits),
-        Router(SITE, Pool(None), Pool(None), *limits, name="/ada"),
-    ):
+    alone, named, renamed = (
+        Router(SITE, Pool(None), Pool(None), *limits, name=name) for name in ("", "/ada", "/ada")
+    )
+    renamed.rename("/bob")
+    for router in (alone, named, renamed):
         assert router.jupyter.outage is not None
         router.jupyter.outage.failed("GET /", UpstreamDown("refused"))
-    assert [
-        "until Jupyter answers" in caplog.messages[0],
-        "until the Jupyter of /ada answers" in caplog.text,
-    ] == [
-        True,
-        True,
+    names = [
+        message.partition(" until ")[2].partition(" answers")[0] for message in caplog.messages
     ]
+    assert names == ["Jupyter", "the Jupyter of /ada", "the Jupyter of /bob"]
+    renamed.rename("")
+    renamed.jupyter.outage.end()
+    assert caplog.messages[-1].startswith("Jupyter answers again")
 
 
 def test_an_upstream_may_not_know_of_the_whole_path(router: Router) -> None:
