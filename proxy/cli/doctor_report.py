@@ -148,7 +148,8 @@ def print_report(report: Report, shown: MendsShown) -> None:
             console.print()
             console.out(f"--ca {quote(str(shown.authority))}\n", highlight=False)
         if servers:
-            _print_mends(console, finding, servers, columns)
+            doubtful = report.server if report.perhaps and not shown.wanted else ""
+            _print_mends(console, finding, servers, columns, doubtful)
         elif finding.id == "unreachable" and shown.silent is not None:
             _print_labelled(console, "Mend", remedy(finding.facts), columns)
             console.print()
@@ -186,12 +187,15 @@ def _fault(finding: Finding) -> list[str]:
     return [f"at fault: {finding.field}"] if finding.field else []
 
 
-def _print_mends(console: Console, finding: Finding, shown: tuple[str, ...], columns: int) -> None:
-    """The lines for some servers."""
+def _print_mends(
+    console: Console, finding: Finding, shown: tuple[str, ...], columns: int, doubtful: str
+) -> None:
+    """The lines for some servers, of which ``doubtful`` may not be the one in front."""
     mends = finding.mends
     for name in shown:
         how = joined(finding.id, name) if name != shown[0] else ""
-        console.print(Text(f"   {how or 'Mend,'} in {NAMES.get(name, name)}:", "bold"))
+        where = f"if this is {NAMES[name]}" if name == doubtful else f"in {NAMES.get(name, name)}"
+        console.print(Text(f"   {how or 'Mend,'} {where}:", "bold"))
         console.print()
         # At the margin, because Python and YAML would mind spaces in front.
         for line in _fitted(mends[name].rstrip(), columns):

@@ -70,7 +70,8 @@ async def examine(
             if not found:
                 ended(probe, None, reason)
         report.findings.sort(key=_rank)
-        report.server = recognise(examination.browser.answers)
+        recognised = recognise(examination.browser.answers)
+        report.server, report.perhaps = recognised.server, recognised.perhaps
     finally:
         examination.left = await asyncio.shield(examination.belongings.remove())
         if examination.channel is not None:

@@ -62,6 +62,7 @@ class Report:
         passed: The names of the probes that found nothing.
         untried: The probes that were not run, with the reason.
         server: The proxy that was recognised, as ``mend`` names it; empty if none was.
+        perhaps: Whether it may be another one.
     """
 
     url: str
@@ -69,6 +70,7 @@ class Report:
     passed: list[str] = dataclasses.field(default_factory=list)
     untried: dict[str, str] = dataclasses.field(default_factory=dict)
     server: str = ""
+    perhaps: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """As ``labgate doctor --json`` prints it."""

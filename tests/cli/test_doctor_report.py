@@ -64,6 +64,24 @@ def test_lines_to_paste_stand_alone_and_whole(capsys: pytest.CaptureFixture[str]
     assert "[bold]and no markup[/bold]" in out
 
 
+@pytest.mark.parametrize(
+    ("perhaps", "mend_for", "heading"),
+    [
+        (True, "", "Mend, if this is Traefik:"),
+        (True, "traefik", "Mend, in Traefik:"),
+        (False, "", "Mend, in Traefik:"),
+    ],
+)
+def test_a_server_that_may_be_another_one(
+    perhaps: bool, mend_for: str, heading: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = report(ORIGIN, server="traefik")
+    found.perhaps = perhaps
+    out = printed(found, capsys, mend_for)
+    assert f"   {heading}\n" in out
+    assert whole("traefik", out)
+
+
 @pytest.mark.parametrize("mend_for", ["caddy", "haproxy"])
 def test_another_server(mend_for: str, capsys: pytest.CaptureFixture[str]) -> None:
     out = printed(report(ORIGIN), capsys, mend_for)

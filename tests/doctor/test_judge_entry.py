@@ -18,7 +18,7 @@ from proxy.doctor.judge.entry import (
     judge_two_hosts,
     moved_to,
 )
-from proxy.doctor.judge.server import rate_limited, recognise
+from proxy.doctor.judge.server import Recognised, rate_limited, recognise
 from proxy.doctor.target import Target
 
 LAB = Target("https", "lab.example.org", 443)
@@ -153,8 +153,7 @@ SERVERS = [
     ([answer(200, Server="Apache/2.4.71 (Debian)")], "apache"),
     ([answer(200, Server="nginx", Via="1.1 labgate")], "labgate"),
     ([answer(400, b"<h1>400</h1>\nYour browser sent an invalid request.\n")], "haproxy"),
-    ([answer(400, b"400 Bad Request")], "traefik"),
-    ([answer(400, b"400 Bad Request: too many Host headers")], "traefik"),
+    ([answer(200, Server="Traefik")], "traefik"),
     ([answer(400, b"<h1>400 Bad Request</h1>")], ""),
     ([answer(400, b"400 Bad Request"), answer(200, Server="Caddy")], "caddy"),
     ([answer(400, b"<hr><center>nginx</center>")], "nginx"),
@@ -166,7 +165,12 @@ SERVERS = [
 
 @pytest.mark.parametrize(("answers", "server"), SERVERS)
 def test_recognise(answers: list[Answer], server: str) -> None:
-    assert recognise(answers) == server
+    assert recognise(answers) == Recognised(server)
+
+
+@pytest.mark.parametrize("text", [b"400 Bad Request", b"400 Bad Request: too many Host headers"])
+def test_a_server_written_in_go_that_does_not_say_its_name_may_be_traefik(text: bytes) -> None:
+    assert recognise([answer(400, text)]) == Recognised("traefik", perhaps=True)
 
 
 def test_any_answer_may_say_that_there_were_too_many_requests() -> None:

@@ -6,6 +6,7 @@ Tested by tests/doctor/test_judge_entry.py.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from proxy.doctor.answer import Answer
 from proxy.doctor.finding import Finding
@@ -31,21 +32,33 @@ _BY_PAGE = (
 
 _GO_TEXT = b"400 Bad Request"
 """How Go's ``net/http`` begins its answer to a malformed request. Traefik is built with it and
-names itself nowhere; Caddy is, too, but says its name in fields."""
+names itself nowhere, but so are others; Caddy is, too, but says its name in fields."""
 
 
-def recognise(answers: Iterable[Answer]) -> str:
-    """The proxy, as ``mend`` names it; empty if no answer tells."""
+class Recognised(NamedTuple):
+    """The proxy that answers.
+
+    Attributes:
+        server: As ``mend`` names it; empty if no answer tells.
+        perhaps: Whether it may be another one.
+    """
+
+    server: str = ""
+    perhaps: bool = False
+
+
+def recognise(answers: Iterable[Answer]) -> Recognised:
+    """The proxy, as its own answers show it."""
     known = list(answers)
     for name, word, server in _BY_FIELD:
         if any(word in value.lower() for answer in known for value in answer.values(name)):
-            return server
+            return Recognised(server)
     for words, server in _BY_PAGE:
         if any(words in answer.body for answer in known if answer.status >= 400):
-            return server
+            return Recognised(server)
     if any(answer.status == 400 and answer.body.startswith(_GO_TEXT) for answer in known):
-        return "traefik"
-    return ""
+        return Recognised("traefik", perhaps=True)
+    return Recognised()
 
 
 def rate_limited(answers: Iterable[Answer]) -> Finding | None:

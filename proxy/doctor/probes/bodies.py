@@ -68,7 +68,7 @@ async def try_upload_head(examination: Examination) -> Finding | None:
 
     A little content is sent, which fits into the smallest buffer for a whole body.
     """
-    if recognise(examination.browser.answers) == "apache":
+    if recognise(examination.browser.answers).server == "apache":
         raise Impossible("Apache reads an upload to its end before it answers, whatever it does")
     head, sent = _put(
         examination.browser, f"/api/contents/{examination.belongings.label}-long", TOO_LONG_BYTES
