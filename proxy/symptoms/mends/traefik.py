@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-_AS_SENT = """\
+_NAME_TOO = "# If a middleware has no other line, remove its name from the router, too.\n"
+
+_AS_SENT = f"""\
 # Dynamic configuration. Jupyter compares Origin and Referer with Host: all three must arrive as
-# the browser sent them. A middleware without any other line goes out of the router, too.
+# the browser sent them.
+{_NAME_TOO}\
 # Take out: customRequestHeaders.Host
 # Take out: customRequestHeaders.Origin
 # Take out: customRequestHeaders.Referer
@@ -24,10 +27,9 @@ http:
         passHostHeader: true
 """
 
-_BY_ITSELF = """\
-# Dynamic configuration: Traefik does it right by itself. A middleware without any other line
-# goes out of the router, too.
-"""
+_BY_ITSELF = f"""\
+# Dynamic configuration: Traefik does it right by itself.
+{_NAME_TOO}"""
 
 _ENTRY_POINT = """\
 # Static configuration:
@@ -38,9 +40,9 @@ entryPoints:
       tls: {}
 """
 
-_SERVER = """\
-# Dynamic configuration: the address without a path, and nothing that changes the path. The name
-# of a middleware without any other line goes out of the router, too.
+_SERVER = f"""\
+# Dynamic configuration: the address without a path, and nothing that changes the path.
+{_NAME_TOO}\
 # Take out: stripPrefix
 # Take out: stripPrefixRegex
 # Take out: replacePath
@@ -111,9 +113,9 @@ entryPoints:
 # Take out: customRequestHeaders.Sec-WebSocket-Protocol
 # Take out: customResponseHeaders.Sec-WebSocket-Protocol
 """,
-        "body-limit": """\
-# Dynamic configuration: Traefik has no limit by itself. A middleware without any other line goes
-# out of the router, too.
+        "body-limit": f"""\
+# Dynamic configuration: Traefik has no limit by itself.
+{_NAME_TOO}\
 # Take out: buffering
 # Static configuration: an upload must be complete within this time, 60 s unless it is set; 0 is
 # no timeout.
@@ -123,9 +125,9 @@ entryPoints:
       respondingTimeouts:
         readTimeout: 0
 """,
-        "buffered": """\
-# Dynamic configuration: answers go out at once. A middleware without any other line goes out of
-# the router, too.
+        "buffered": f"""\
+# Dynamic configuration: answers go out at once.
+{_NAME_TOO}\
 # Take out: buffering
 http:
   services:
@@ -162,9 +164,9 @@ entryPoints:
     http:
       maxHeaderBytes: 1048576
 """,
-        "forwarded-proto": """\
-# Dynamic configuration: Traefik sets it by itself. A middleware without any other line goes out
-# of the router, too.
+        "forwarded-proto": f"""\
+# Dynamic configuration: Traefik sets it by itself.
+{_NAME_TOO}\
 # Take out: customRequestHeaders.X-Forwarded-Proto
 # Static configuration, where another proxy in front terminates TLS, with its address:
 entryPoints:
@@ -207,21 +209,22 @@ http:
 # Take out: customRequestHeaders.Authorization
 # Take out: basicAuth
 """,
-        "access-refused": """\
-# Dynamic configuration. A middleware without any other line goes out of the router, too.
+        "access-refused": f"""\
+# Dynamic configuration.
+{_NAME_TOO}\
 # Take out: ipAllowList
 # Take out: ipWhiteList
 """,
         "method-refused": _SERVER,
-        "login-in-front": """\
-# Dynamic configuration: Jupyter has a login of its own. A middleware without any other line goes
-# out of the router, too.
+        "login-in-front": f"""\
+# Dynamic configuration: Jupyter has a login of its own.
+{_NAME_TOO}\
 # Take out: basicAuth
 # Take out: digestAuth
 """,
-        "rate-limited": """\
-# Dynamic configuration: the page of JupyterLab alone asks for 81 files. A middleware without any
-# other line goes out of the router, too.
+        "rate-limited": f"""\
+# Dynamic configuration: the page of JupyterLab alone asks for 81 files.
+{_NAME_TOO}\
 # Take out: rateLimit
 # Take out: inFlightReq
 """,
