@@ -134,7 +134,16 @@ class Apache(Proxy):
     package = "apache2"
 
     MODULES = (
-        *("mpm_event", "authz_core", "alias", "headers", "reqtimeout", "rewrite", "setenvif"),
+        *(
+            "mpm_event",
+            "authz_core",
+            "authz_host",
+            "alias",
+            "headers",
+            "reqtimeout",
+            "rewrite",
+            "setenvif",
+        ),
         *("socache_shmcb", "ssl", "proxy", "proxy_http", "proxy_wstunnel", "expires"),
     )
 

@@ -109,6 +109,8 @@ def filled_in(proxy: Proxy, lines: str) -> str:
         f'address: ":{proxy.port}"': f'address: "127.0.0.1:{proxy.port}"',
         "/etc/letsencrypt/live/localhost/fullchain.pem": str(certificates.cert("good")),
         "/etc/letsencrypt/live/localhost/privkey.pem": str(certificates.key("good")),
+        "192.0.2.0/24": "127.0.0.0/8",
+        "2001:db8::/32": "::1/128",
     }
     for example, real in there.items():
         lines = lines.replace(example, real)

@@ -131,6 +131,21 @@ def test_no_mend_lets_other_sites_in(server: str, symptom: str) -> None:
     assert [line for line in pasted for open_ in OPENS_JUPYTER if re.search(open_, line)] == []
 
 
+def test_a_router_that_a_mend_adds_is_for_this_name_and_path_alone() -> None:
+    """Or what else has this name would lose the middlewares of its own router."""
+    for lines in LINES["traefik"].values():
+        for rule in re.findall("rule: (.*)", lines):
+            assert "Host(`@domain@`) && PathPrefix(`@path@`)" in rule
+
+
+@pytest.mark.parametrize(
+    "server", [server for server in LINES if "access-refused" in LINES[server]]
+)
+def test_an_allow_list_is_not_taken_away(server: str) -> None:
+    lines = LINES[server]["access-refused"].splitlines()
+    assert any("192.0.2.0/24" in line for line in lines if not line.startswith("#"))
+
+
 FILLED = [
     ("@origin@", {}, "https://lab.example.org"),
     ("@origin@", {"domain": "a.example", "port": "8443"}, "https://a.example:8443"),

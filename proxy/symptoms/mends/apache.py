@@ -129,9 +129,14 @@ RequestHeader set X-Forwarded-Proto expr=%{REQUEST_SCHEME}
         "upstream-timeout": _PATIENT,
         "base-url": _WHOLE_PATH,
         "access-refused": """\
-# In the VirtualHost:
+# In the VirtualHost, at its end: the networks of your clients. Behind another proxy Apache sees
+# that one's address, unless RemoteIPInternalProxy names it.
 # Take out: Require ip …
 # Take out: Require not …
+<Location "@path@">
+    AuthMerging And
+    Require ip 192.0.2.0/24 2001:db8::/32
+</Location>
 """,
         "method-refused": """\
 # In the VirtualHost:

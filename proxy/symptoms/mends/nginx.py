@@ -193,9 +193,14 @@ location @jupyter_is_away {
 proxy_set_header Authorization $http_authorization;
 """,
         "access-refused": """\
-# In the location of Jupyter, and in the server block:
-# Take out: deny …
+# In the location of Jupyter: the networks of your clients. With these lines, allow and deny of the
+# server block do not count here. Behind another proxy nginx sees that one's address, unless
+# set_real_ip_from names it.
 # Take out: allow …
+# Take out: deny …
+allow 192.0.2.0/24;
+allow 2001:db8::/32;
+deny all;
 """,
         "method-refused": """\
 # In the location of Jupyter:

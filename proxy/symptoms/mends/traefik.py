@@ -180,11 +180,12 @@ entryPoints:
 """,
         "sso-redirect": """\
 # Dynamic configuration: only pages are sent to the login, calls get 401. /oauth2/auth of
-# oauth2-proxy answers so, and redirects nobody.
+# oauth2-proxy answers so, and redirects nobody. Anybody can send a request as a call: give this
+# router the entryPoints, the tls and the other middlewares of the router jupyter, too.
 http:
   routers:
     jupyter-calls:
-      rule: "Host(`@domain@`) && !Header(`Sec-Fetch-Mode`, `navigate`)"
+      rule: "Host(`@domain@`) && PathPrefix(`@path@`) && !Header(`Sec-Fetch-Mode`, `navigate`)"
       priority: 1000
       service: jupyter
       middlewares: ["login-for-calls"]
@@ -209,11 +210,15 @@ http:
 # Take out: customRequestHeaders.Authorization
 # Take out: basicAuth
 """,
-        "access-refused": f"""\
-# Dynamic configuration.
-{_NAME_TOO}\
-# Take out: ipAllowList
-# Take out: ipWhiteList
+        "access-refused": """\
+# Dynamic configuration, in the middleware that has the list already (ipWhiteList in Traefik 2): the
+# networks of your clients. Behind another proxy Traefik sees that one's address, unless ipStrategy
+# says which address in X-Forwarded-For is the client's.
+http:
+  middlewares:
+    jupyter-clients:
+      ipAllowList:
+        sourceRange: ["192.0.2.0/24", "2001:db8::/32"]
 """,
         "method-refused": _SERVER,
         "login-in-front": f"""\
