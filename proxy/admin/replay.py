@@ -1,4 +1,7 @@
-"""Sends a captured request again, edited or not, to the Jupyter that it was for alone."""
+"""Sends a captured request again, edited or not.
+
+It goes to its own Jupyter, or to another one to which somebody agreed.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from proxy.inspector.recorded_content import ContentRecorder
 from proxy.inspector.replay_front import REPLAY_SECONDS
 from proxy.inspector.replay_request import (
     UNCONFIRMED_METHODS,
+    AnotherRoute,
     Destination,
     ReplayError,
     ReplayRefused,
@@ -65,6 +69,8 @@ class Replay:
         """``POST exchanges/NUMBER/replay``; the answer names the new exchange."""
         try:
             number = await self.send(await json_body(request), original)
+        except AnotherRoute as error:
+            return web.json_response({"error": str(error), "route": error.route}, status=409)
         except ReplayRefused as error:
             return web.json_response({"error": str(error)}, status=409)
         except ReplayError as error:
@@ -76,6 +82,7 @@ class Replay:
 
         Raises:
             ReplayError: It is malformed.
+            AnotherRoute: It leads to another route, to which nobody has agreed.
             ReplayRefused: It is not sent, with the reason.
         """
         wanted = parse_replay(given)
@@ -86,12 +93,8 @@ class Replay:
         shown = f"{wanted.method} {printable(redact_target(wanted.target.encode('ascii')))}"
         log.info("replaying exchange %d: %s", original.number, shown)
         destination = self.destination(original.received.value("host"), wanted.target)
-        if original.route and destination.route != original.route:
-            where = f"the route {destination.route}" if destination.route else "no route"
-            raise ReplayRefused(
-                f"this Host and target belong to {where}, and the exchange to {original.route}: "
-                "it is sent again to its own Jupyter alone"
-            )
+        if destination.route not in (original.route, wanted.route):
+            raise _another_route(original, destination)
         send = self._through_rules if wanted.through_rules else self._to_upstream
         return await send(wanted, destination)
 
@@ -149,6 +152,19 @@ class Replay:
             return wanted.fields
         rest = tuple(field for field in wanted.fields if field[0].lower() != b"authorization")
         return (*rest, (b"Authorization", f"token {token}".encode("latin-1")))
+
+
+def _another_route(original: Exchange, destination: Destination) -> AnotherRoute:
+    where = "no route" if destination.address is None else "the only Jupyter"
+    if destination.route:
+        where = f"the route {destination.route}"
+    if original.route:
+        message = (
+            f"This Host and target now lead to {where}, but the exchange is of {original.route}."
+        )
+    else:
+        message = f"This Host and target lead to {where}, but the exchange is of no route."
+    return AnotherRoute(message, destination.route)
 
 
 def _text_fields(fields: tuple[Field, ...]) -> list[tuple[str, str]]:

@@ -36,6 +36,18 @@ class ReplayRefused(Exception):  # noqa: N818  reads as what happened
     """A well-formed request is not sent."""
 
 
+class AnotherRoute(ReplayRefused):
+    """It leads to another route than that of its exchange, to which nobody has agreed.
+
+    Attributes:
+        route: The name of that route; empty if it leads to none.
+    """
+
+    def __init__(self, message: str, route: str) -> None:
+        super().__init__(message)
+        self.route = route
+
+
 class Destination(NamedTuple):
     """Where a captured request belongs, so that nobody else's Jupyter gets it.
 
@@ -69,6 +81,7 @@ class ReplayRequest:
         token: Jupyter's, as it was typed in; empty for none.
         use_own_token: Send the token of the Jupyter that labgate launched.
         confirmed: Whether somebody agreed to a method that changes something.
+        route: The name of the route to which somebody agreed; None for that of the exchange.
     """
 
     method: str
@@ -79,6 +92,7 @@ class ReplayRequest:
     token: str
     use_own_token: bool
     confirmed: bool
+    route: str | None = None
 
 
 def parse_replay(given: Any) -> ReplayRequest:
@@ -102,6 +116,9 @@ def parse_replay(given: Any) -> ReplayRequest:
         raise ReplayError(f"content: text of at most {MAX_CONTENT_BYTES} characters")
     if not isinstance(token, str) or not _VALUE.fullmatch(token):
         raise ReplayError("token: text in one line")
+    route = given.get("route")
+    if route is not None and not isinstance(route, str):
+        raise ReplayError("route: the name of a route")
     return ReplayRequest(
         method=method,
         target=target,
@@ -111,6 +128,7 @@ def parse_replay(given: Any) -> ReplayRequest:
         token=token,
         use_own_token=given.get("own_token") is True,
         confirmed=given.get("confirmed") is True,
+        route=route,
     )
 
 

@@ -16,7 +16,7 @@ from proxy.inspector.exchange import Exchange
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorder import CaptureOptions
 from proxy.inspector.replay_front import send_through_rules
-from proxy.inspector.replay_request import Destination, ReplayRefused
+from proxy.inspector.replay_request import AnotherRoute, Destination
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.net.upstream_tls import UpstreamTls
 from tests.certificates import AUTHORITY, pair
@@ -159,27 +159,59 @@ async def test_the_launched_jupyters_token_goes_to_that_jupyter_alone(
     assert b"own-token" not in jupyter.heads
 
 
-async def test_what_belongs_to_another_route_is_not_sent(
-    inspector: Inspector, jupyter: Upstream
+ROUTES = [
+    ("/user/ada", "/user/ada/api", None, ""),
+    ("/user/bob", "/user/ada/api", None, "now lead to the route /user/ada, but .* /user/bob"),
+    ("", "/user/ada/api", None, "lead to the route /user/ada, but the exchange is of no route"),
+    ("", "/user/ada/api", "/user/bob", "lead to the route /user/ada"),
+    ("", "/user/ada/api", "/user/ada", ""),
+    ("/user/bob", "/user/ada/api", "/user/ada", ""),
+    ("/user/ada", "/api", None, "now lead to the only Jupyter, but .* /user/ada"),
+    ("/user/ada", "/api", "", ""),
+    ("", "/api", None, ""),
+    ("/user/ada", "/nowhere", None, "now lead to no route, but .* /user/ada"),
+]
+"""The route of an exchange, where it is to go, to what somebody agreed, and why not."""
+
+
+@pytest.mark.parametrize(("own", "target", "agreed", "refused"), ROUTES)
+async def test_what_leads_to_another_route_is_only_sent_if_somebody_agrees(
+    inspector: Inspector,
+    jupyter: Upstream,
+    own: str,
+    target: str,
+    agreed: str | None,
+    refused: str,
 ) -> None:
-    """Its secrets were typed for another Jupyter."""
+    """Secrets are typed for one Jupyter; an archive that was read in has no route."""
 
     def destination(_host: str, target: str) -> Destination:
         route = "/user/ada" if target.startswith("/user/ada/") else ""
-        return Destination("lab.example.org", jupyter.address, target, route=route)
+        address = jupyter.address if target != "/nowhere" else None
+        return Destination("lab.example.org", address, target, route=route)
 
     sender = Replay(inspector, no_rules, destination, lambda: "")
-    adas = exchange(route="/user/ada")
-    for target, route, where in (
-        ("/user/bob/api", "/user/ada", "belong to no route, and the exchange to /user/ada"),
-        ("/user/ada/api", "/user/bob", "belong to the route /user/ada, and the exchange to"),
-    ):
-        with pytest.raises(ReplayRefused, match=where):
-            await sender.send(GET | {"target": target}, exchange(route=route))
+    sent = GET | {"target": target, "route": agreed}
+    if refused:
+        with pytest.raises(AnotherRoute, match=refused):
+            await sender.send(sent, exchange(route=own))
+        assert not jupyter.visits
+    else:
+        one = inspector.ring.get(await sender.send(sent, exchange(route=own)))
+        assert one is not None
+        assert (one.status, one.route) == (200, destination("", target).route)
+
+
+async def test_the_page_is_told_to_which_route_somebody_must_agree(
+    page: Page, jupyter: Upstream
+) -> None:
+    page.inspector.ring.add(exchange(route="/user/bob"))
+    answer = await page.post("exchanges/2/replay", GET, status=409)
+    assert answer["route"] == ""
+    assert "the only Jupyter" in answer["error"]
     assert not jupyter.visits
-    one = inspector.ring.get(await sender.send(GET | {"target": "/user/ada/api"}, adas))
-    assert one is not None
-    assert (one.status, one.route) == (200, "/user/ada")
+    await page.post("exchanges/2/replay", GET | {"route": answer["route"]})
+    assert len(jupyter.visits) == 1
 
 
 async def test_to_a_unix_socket(inspector: Inspector, sockets: Path) -> None:

@@ -134,17 +134,8 @@ class Apache(Proxy):
     package = "apache2"
 
     MODULES = (
-        *(
-            "mpm_event",
-            "authz_core",
-            "authz_host",
-            "alias",
-            "headers",
-            "reqtimeout",
-            "rewrite",
-            "setenvif",
-        ),
-        *("socache_shmcb", "ssl", "proxy", "proxy_http", "proxy_wstunnel", "expires"),
+        *("mpm_event", "authz_core", "authz_host", "alias", "headers", "reqtimeout", "rewrite"),
+        *("setenvif", "socache_shmcb", "ssl", "proxy", "proxy_http", "proxy_wstunnel", "expires"),
     )
 
     def text(self) -> str:

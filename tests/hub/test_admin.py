@@ -169,11 +169,28 @@ async def test_a_request_is_sent_again_to_its_own_route(
     one = await it.client.get(f"exchanges/{number}")
     assert (one["status"], one["route"]) == (200, "/user/ada")
     assert b"GET /user/ada/again HTTP/1.1\r\n" in ada.heads
-    with pytest.raises(StartError, match="belong to the route /user/bob, and the exchange to"):
+    with pytest.raises(StartError, match=r"lead to the route /user/bob, but .* is of /user/ada"):
         await it.client.post("exchanges/1/replay", again | {"target": "/user/bob/x"})
     it.hub.table.remove("/user/ada")
-    with pytest.raises(StartError, match="belong to no route"):
+    with pytest.raises(StartError, match="lead to no route"):
         await it.client.post("exchanges/1/replay", again)
+
+
+@pytest.mark.parametrize("through", ["rules", "upstream"])
+async def test_what_had_no_route_goes_to_one_that_somebody_agrees_to(
+    it: Administered, ada: Upstream, through: str
+) -> None:
+    """What no route was for, what was refused, and what an archive had."""
+    await it.client.post("state", {"on": True})
+    assert await it.ask("/user/ada/x") == 404
+    it.hub.table.add("/user/ada", {"target": str(ada.address)})
+    again = {"method": "GET", "target": "/user/ada/x", "fields": [], "through": through}
+    with pytest.raises(StartError, match=r"lead to the route /user/ada, but .* of no route"):
+        await it.client.post("exchanges/1/replay", again | {"token": "typed"})
+    assert not ada.heads
+    agreed = again | {"route": "/user/ada"}
+    number = (await it.client.post("exchanges/1/replay", agreed))["number"]
+    assert (await it.client.get(f"exchanges/{number}"))["status"] == 200
 
 
 async def test_a_reload_reads_the_certificates_at_once(sockets: Path) -> None:

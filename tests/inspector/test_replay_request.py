@@ -21,11 +21,14 @@ def test_a_request() -> None:
             "through": "rules",
             "token": "abc",
             "confirmed": True,
+            "route": "/user/ada",
         }
     )
     assert wanted.fields == ((b"Accept", b"*/*"),)
     assert (wanted.method, wanted.target, wanted.content) == ("POST", "/api/contents?x=%2F", b"{}")
     assert (wanted.through_rules, wanted.token, wanted.confirmed) == (True, "abc", True)
+    assert wanted.route == "/user/ada"
+    assert parse_replay(GET).route is None
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,7 @@ def test_a_request() -> None:
         ({"fields": [["A", "c\r\nX: y"]]}, "fields"),
         ({"content": 3}, "content"),
         ({"token": "a\nb"}, "token"),
+        ({"route": ["/user/ada"]}, "route"),
     ],
 )
 def test_what_is_malformed(change: dict[str, Any], at_fault: str) -> None:

@@ -91,6 +91,7 @@ def test_the_log_calls_an_upstream_by_its_name(caplog: pytest.LogCaptureFixture)
     ]
     assert names == ["Jupyter", "the Jupyter of /ada", "the Jupyter of /bob"]
     renamed.rename("")
+    assert renamed.jupyter.outage is not None
     renamed.jupyter.outage.end()
     assert caplog.messages[-1].startswith("Jupyter answers again")
 

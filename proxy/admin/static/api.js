@@ -9,6 +9,7 @@ async function call(path, options = {}) {
   if (!response.ok) {
     const problem = new Error(body.error || String(body).trim() || `status ${response.status}`);
     problem.status = response.status;
+    problem.route = body.route;
     throw problem;
   }
   return body;

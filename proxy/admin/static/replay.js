@@ -20,7 +20,7 @@ export function openReplay(dialog, exchange, about, send) {
   const error = element("p", { class: "error", role: "alert" });
   const form = element("form", { class: "replay" },
     element("h2", {}, "Send again"),
-    element("p", {}, "It goes to the Jupyter that it was for, and to no other. Secrets were never captured: a field or parameter with [redacted] is left out or must be replaced."),
+    element("p", {}, "If there are several Jupyters, it goes to the one that it was for, and this page asks before it goes to another. Secrets were never captured: a field or parameter with [redacted] is left out or must be replaced."),
     element("label", { for: "replay-method" }, "Method"), method,
     element("label", { for: "replay-target" }, "Target"), target,
     element("label", { for: "replay-fields" }, "Fields, one a line"), fields,
@@ -39,7 +39,7 @@ export function openReplay(dialog, exchange, about, send) {
     const changes = !SAFE.includes(method.value);
     if (changes && !confirm(`${method.value} may change something in Jupyter. Send it?`)) return;
     try {
-      await send({
+      await sendOrAsk(send, {
         method: method.value, target: target.value, fields: lines(fields.value),
         content: body.value, token: token.value, own_token: own.checked,
         through: rules.checked ? "rules" : "upstream", confirmed: changes,
@@ -51,6 +51,15 @@ export function openReplay(dialog, exchange, about, send) {
   });
   dialog.replaceChildren(form);
   dialog.showModal();
+}
+
+async function sendOrAsk(send, request) {
+  try {
+    await send(request);
+  } catch (problem) {
+    if (problem.route === undefined || !confirm(`${problem.message} Send it there?`)) throw problem;
+    await send({ ...request, route: problem.route });
+  }
 }
 
 function lines(text) {
