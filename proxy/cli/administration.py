@@ -1,6 +1,6 @@
 """Serves the admin socket of a running labgate: its status and its commands.
 
-Tested by tests/e2e/test_inspect.py.
+Tested by tests/cli/test_administration.py and tests/e2e/test_inspect.py.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ async def start_admin(
         app.inspector,
         replay,
         about,
-        lambda route: _mend_facts(configuration.settings, app, route),
+        lambda route: mend_facts_of(configuration.settings, app, route),
         address,
         key=kept_key(settings.state_folder),
         commands=command_routes(instance),
@@ -78,7 +78,7 @@ async def start_admin(
     return server
 
 
-def _mend_facts(settings: Settings, app: Serving, route: str) -> dict[str, str]:
+def mend_facts_of(settings: Settings, app: Serving, route: str) -> dict[str, str]:
     """What stands in the lines for an exchange of a route; its name is empty without routes."""
     for one in served_routes(settings):
         if one.name == route and one.key != SITE:
