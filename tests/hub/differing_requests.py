@@ -66,6 +66,25 @@ REQUESTS = {
         '/x?a="b"',
         "a request target passes as it came",
     ),
+    "dot segments": Difference(
+        "the route and the target of `/user/ada/../bob/x`",
+        ("/user/bob", "/user/bob/x"),
+        ("/user/ada", "/user/ada/../bob/x"),
+        "a request target passes as it came, and is routed as it passes; browsers resolve such "
+        "segments before",
+    ),
+    "two slashes": Difference(
+        "the route of `//user/ada/x`",
+        "/",
+        "/user/ada",
+        "CHP takes the first segment for a host",
+    ),
+    "backslash": Difference(
+        "the route of `/user\\ada/x`",
+        "/user/ada",
+        "/",
+        "only a slash ends a segment (RFC 3986 section 3.3)",
+    ),
     "stripped encoded prefix": Difference(
         "the target of `/a%20b/x` for the route `/a b` with `--no-include-prefix`",
         "/0b/x",

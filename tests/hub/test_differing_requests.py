@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 
 import pytest
 
 from tests.hub.differences import expected
 from tests.hub.raw import HANDSHAKE, RawClient, open_websocket, raw_target, status_of
-from tests.hub.running import RunningProxy, running
+from tests.hub.running import RunningProxy, echo_target, running
 
 GET = b"GET /x HTTP/1.1\r\nHost: hub.example.org\r\n"
 HEALTH = b"GET /_chp_healthz HTTP/1.1\r\nHost: hub.example.org\r\n"
@@ -104,6 +105,29 @@ def test_the_server_as_a_whole(proxy: RunningProxy, kind: str) -> None:
 def test_quotes_in_a_target(proxy: RunningProxy, kind: str) -> None:
     line, _ = head_at_target(proxy, GET.replace(b"/x", b'/x?a="b"') + b"\r\n")
     assert line.split()[1] == expected(kind, "quotes")
+
+
+@pytest.fixture
+def routed(proxy: RunningProxy) -> Iterator[Callable[[str], tuple[str, str]]]:
+    """The route of a request target, and the target that its server gets."""
+    with ExitStack() as stack:
+        for path in ("/", "/user/ada", "/user/bob"):
+            proxy.api("POST", path, {"target": stack.enter_context(echo_target(path))})
+
+        def ask(target: str) -> tuple[str, str]:
+            seen = proxy.get(target).json
+            return seen["server"], seen["target"]
+
+        yield ask
+
+
+def test_dot_segments_in_a_target(routed: Callable[[str], tuple[str, str]], kind: str) -> None:
+    assert routed("/user/ada/../bob/x") == expected(kind, "dot segments")
+
+
+def test_what_else_may_be_a_segment(routed: Callable[[str], tuple[str, str]], kind: str) -> None:
+    assert routed("//user/ada/x")[0] == expected(kind, "two slashes")
+    assert routed("/user\\ada/x")[0] == expected(kind, "backslash")
 
 
 def test_fields_of_one_connection(proxy: RunningProxy, kind: str) -> None:
