@@ -13,6 +13,9 @@ MIN_COLUMNS = 20
 
 
 def folded(text: str, columns: int) -> list[str]:
-    """The lines of a text, at least one; none is longer than ``columns`` unless by its one word."""
+    """The lines of a text, at least one.
+
+    A line is longer than ``columns`` only if it is a single word.
+    """
     lines = wrap(text, max(columns, MIN_COLUMNS), break_long_words=False, break_on_hyphens=False)
     return lines or [""]

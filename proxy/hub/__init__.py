@@ -20,7 +20,7 @@ In the order of a start:
 - ``application``  what one process serves clients with
 - ``sites``        what the rules and the limits are in front of a Hub
 - ``router``       the route of a request
-- ``destinations`` where a captured request belongs that is to be sent again
+- ``destinations`` the target to which a captured request is sent again
 - ``error_pages``  the pages for what has no route or does not answer, and the health check
 - ``counts``       what a process counted
 - ``metrics``      for Prometheus, under CHP's names and labgate's

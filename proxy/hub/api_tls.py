@@ -13,7 +13,7 @@ from proxy.runtime.file_version import FileVersion, file_version
 
 
 class ApiTls:
-    """Contexts of the files as they were when one of them changed last.
+    """TLS contexts made from the files; when a file changes, a new context is made.
 
     Attributes:
         context: To listen with; it stays the same, and moves each handshake to the newest one.
@@ -60,7 +60,8 @@ class ApiTls:
         files, context = self._files, self._new_context()
         context.load_cert_chain(files.cert, files.key, password=lambda: files.passphrase)
         if files.require_cert:
-            # A handshake is verified with what the context trusts that it was moved to.
+            # The client's certificate is verified with the authorities of the context to which the
+            # handshake was moved.
             if files.ca is None:
                 context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
             else:

@@ -1,4 +1,4 @@
-"""Where a captured request belongs that is to be sent again: to the target of its route.
+"""The target to which a captured request is sent again: that of its route.
 
 Tested by tests/hub/test_destinations.py.
 """

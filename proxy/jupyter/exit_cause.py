@@ -141,7 +141,7 @@ def process_exit(exit_code: int, lines: Sequence[str]) -> ExitReason:
 
 
 def hung_exit(closed_seconds: float, lines: Sequence[str]) -> ExitReason:
-    """Why a process was killed that had stopped to listen and did not exit.
+    """Why a process was killed that no longer listened and had not exited.
 
     Args:
         closed_seconds: How long nothing had listened on its port.

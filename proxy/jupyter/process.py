@@ -35,8 +35,8 @@ from proxy.runtime.tasks import spawn
 log = logging.getLogger("labgate.jupyter")
 
 CLOSED_SECONDS = 20.0
-"""A Jupyter that does not listen for so long is ending, and hangs: a thread of its own may keep it.
-Ending its kernels takes a few seconds."""
+"""A Jupyter whose port has been closed for this long was about to exit and hangs, for example
+because a thread of its own does not end. Ending its kernels takes a few seconds."""
 WATCH_INTERVAL_SECONDS = 5.0
 FINAL_OUTPUT_SECONDS = 0.5
 MAX_JUDGED_LINES = 200

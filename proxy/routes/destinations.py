@@ -1,4 +1,4 @@
-"""Where a captured request belongs that is to be sent again: to the Jupyter of its name and path.
+"""The Jupyter to which a captured request is sent again: that of its name and path.
 
 Tested by tests/routes/test_destinations.py.
 """

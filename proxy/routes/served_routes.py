@@ -196,7 +196,10 @@ class ServedRoutes:
         return dispatch
 
     def _end_all_after_a_fault(self) -> None:
-        """Have a fault end the capture of every route: each route has it end its own alone."""
+        """Make a fault end the capture of all routes.
+
+        ``Services.use_recorder`` made it end that of one route only.
+        """
         if self._recorder is not None:
             self._recorder.guard.switch_off = partial(self._record_no_more, self._recorder)
 

@@ -131,9 +131,11 @@ def may_answer(request: RequestHead) -> bool:
     """Whether a response that is kept may answer the request.
 
     Not if the client wants it from Jupyter itself (RFC 9111 section 5.2.1), as a browser does
-    after Shift and Reload, and not if it wants a part. With ``only-if-cached`` it gets what is kept
-    too, but never a 504 for what is not (section 5.2.1.7 leaves that to the cache): to clients,
-    labgate and Jupyter are one server, and that has the file.
+    after Shift and Reload, and not if it wants a part.
+
+    ``only-if-cached`` is answered from the cache, too. If the file is not there, the request goes
+    to Jupyter instead of getting a 504: to clients, labgate and Jupyter are one server, and section
+    5.2.1.7 leaves that to the cache.
     """
     if request.method not in (b"GET", b"HEAD"):
         return False

@@ -133,10 +133,12 @@ def accepted_coding(accept_encoding: tuple[bytes, ...]) -> bytes | None:
 def preferred(codings: Iterable[bytes], request: RequestHead) -> bytes | None:
     """The coding that the client prefers of those that there are; None if it accepts none.
 
-    Any weight is enough, but not ``*``: there is no choice of all codings.
+    Any weight above 0 counts. ``*`` does not, because it does not say that the client can decode
+    this coding.
 
     Args:
-        codings: The first one of equal weight is preferred; an empty one is none, and accepted.
+        codings: With equal weights the first one wins. An empty name means no coding, which every
+            client accepts.
         request: The client's.
     """
     weights = _weights(tuple(request.values(b"accept-encoding")))

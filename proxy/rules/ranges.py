@@ -1,10 +1,10 @@
 """Entity tags of labgate's own, and which ranges Jupyter is not asked for.
 
 A client that has the beginning of a response asks for the rest with Range, and with If-Range only
-if the representation is still the one that it has (RFC 9110 section 13.1.5). If it has it from
-labgate, compressed, Jupyter cannot know: tornado answers Range whatever If-Range says
-(``web.StaticFileHandler.get``), and its octets would continue others. Then the client gets the
-whole, as Range may always be ignored (section 14.2).
+if the representation is still the one that it has (RFC 9110 section 13.1.5). If labgate sent that
+beginning compressed, Jupyter cannot know it. tornado answers Range whatever If-Range says
+(``web.StaticFileHandler.get``), so the client would join octets of two representations. labgate
+removes Range, and the client gets the whole file, which is always allowed (section 14.2).
 """
 
 from __future__ import annotations

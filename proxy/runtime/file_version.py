@@ -11,9 +11,9 @@ FileVersion = tuple[int, int, int]
 
 
 def file_version(path: Path) -> FileVersion:
-    """Inode, time of the last change in nanoseconds, and size: together another one for each state.
+    """Inode, time of the last change in nanoseconds, and size.
 
-    Looking costs microseconds.
+    If the file changes, at least one of the three changes. Looking costs microseconds.
 
     Raises:
         OSError: There is no such file.

@@ -17,8 +17,8 @@ def exit_without_finalizing(code: int) -> NoReturn:
 
     Finalizing ends a daemon thread (``daemon_thread``) where it next asks for the GIL, even if
     that is in the middle of an import or within the code of an extension that holds a lock. Now
-    and then the process crashed or hung then. What else finalizing does is the system's business:
-    memory and descriptors are released by the exit.
+    and then the process crashed or hung then. Nothing else that finalizing does is needed: the
+    system releases memory and descriptors.
     """
     for thread in threading.enumerate():
         if thread is not threading.main_thread() and not thread.daemon:
