@@ -103,17 +103,17 @@ def test_files_are_found_while_another_worker_writes(tmp_path: Path) -> None:
     store.write(stored(), FIRST)
 
     def write() -> None:
-        number = 0
         while not over.is_set():
-            number += 1
-            temporary = tmp_path / f"{number:x}"
-            temporary.write_bytes(b"")
-            temporary.unlink()
+            written = [tmp_path / f"{number:x}" for number in range(20)]
+            for path in written:
+                path.write_bytes(b"")
+            for path in written:
+                path.unlink()
 
     writer = Thread(target=write)
     writer.start()
     try:
-        found = [store._path(KEY) in store._paths() for _ in range(2000)]
+        found = [store._path(KEY) in store._paths() for _ in range(500)]
     finally:
         over.set()
         writer.join()

@@ -775,6 +775,36 @@ async def test_a_worker_that_is_behind_leaves_what_others_have_kept_since(tmp_pa
         assert set(it.cache.files.targets) == {SCRIPT, PLAIN}
 
 
+async def test_a_worker_drops_its_files_as_often_as_jupyter_is_upgraded(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    async with caching(files(), folder=folder) as it:
+        generations = {""}
+        for number in range(3):
+            await it.fill(SCRIPT)
+            await until(lambda: written(folder))
+            it.jupyter.files[SCRIPT] = File(CONTENT_AFTER[number:])
+            it.edge.router.use(it.edge.router.site)
+            await until(lambda: DiskStore(folder, 1).generation() not in generations)
+            generations.add(DiskStore(folder, 1).generation())
+            assert not written(folder)
+
+
+async def test_what_another_worker_has_dropped_for_nothing_is_dropped_again(tmp_path: Path) -> None:
+    """Jupyter has confirmed our files since, and then it is upgraded."""
+    folder = tmp_path / "kept"
+    async with caching(files(), folder=folder) as it:
+        await it.fill(SCRIPT)
+        await until(lambda: written(folder))
+        DiskStore(folder, 1).drop("")
+        it.edge.router.use(it.edge.router.site)
+        await until(lambda: it.cache.find(head_of(SCRIPT)))
+        await it.fill(PLAIN)
+        await until(lambda: written(folder))
+        it.jupyter.files[SCRIPT] = File(CONTENT_AFTER)
+        it.edge.router.use(it.edge.router.site)
+        await until(lambda: not written(folder))
+
+
 async def test_what_was_being_written_when_all_was_dropped_is_not_read_again(
     tmp_path: Path,
 ) -> None:
