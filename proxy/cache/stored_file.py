@@ -145,10 +145,10 @@ class StoredFile:
         if self.date:
             sent.append((b"Date", self.date))
         sent.append((b"Vary", b"Accept-Encoding"))
-        if is_not_modified(request, selected.etag, self.validators.last_modified):
-            return FileAnswer(304, fields_of_304(sent), b"")
         # RFC 9111 section 5.1
         sent.append((b"Age", b"%d" % max(0, monotonic() - self.checked_at)))
+        if is_not_modified(request, selected.etag, self.validators.last_modified):
+            return FileAnswer(304, fields_of_304(sent), b"")
         if selected.coding:
             sent.append((b"Content-Encoding", selected.coding))
         # A range of these octets could not be continued with Jupyter's.

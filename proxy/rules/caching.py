@@ -12,8 +12,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .compression import MIN_BYTES, is_static, media_type, no_transform, shrinks
+from .compression import CONTENT_DIGESTS, MIN_BYTES, is_static, media_type, no_transform, shrinks
 from .head import Field, RequestHead, ResponseHead
+from .hop_by_hop import hop_by_hop_names
 
 MIN_LIFE_SECONDS = 86_400
 """A response to ``?v=`` that claims less is not kept; tornado claims ten years."""
@@ -25,22 +26,34 @@ no hidden files), and in no other octets than Jupyter's pages write it."""
 _CONTENT_HASH = re.compile(rb"(?:[.\-/_]|\?v=)[0-9a-f]{16,128}(?:[.?]|\Z)")
 _HASHES_OF_NAME = re.compile(rb"[.\-/_]([0-9a-f]{16,128})(?=[.]|\Z)")
 _MAX_AGE = re.compile(r"max-age=\"?(\d{1,10})\"?\Z")
-_DROPPED = frozenset(
+_NEW = frozenset({b"accept-ranges", b"content-length", b"date", b"etag", b"vary"})
+"""Fields of Jupyter's response that are made anew."""
+_IN_304 = frozenset(
     {
-        b"accept-ranges",
         b"age",
-        b"connection",
-        b"content-length",
+        b"cache-control",
+        b"content-location",
         b"date",
         b"etag",
-        b"keep-alive",
-        b"transfer-encoding",
+        b"expires",
+        b"last-modified",
+        b"strict-transport-security",
         b"vary",
     }
 )
-"""Fields of Jupyter's response that are made anew, or that were about its connection."""
-_IN_304 = frozenset({b"cache-control", b"expires", b"last-modified"})
-"""RFC 9110 section 15.4.5, beside ETag, Date and Vary."""
+"""RFC 9110 section 15.4.5, and RFC 9111 section 5.1: it comes from the cache, too."""
+_NOT_TO_KEEP = frozenset(
+    {
+        b"age",
+        b"content-encoding",
+        b"content-range",
+        b"set-cookie",
+        b"vary",
+        b"www-authenticate",
+    }
+)
+"""Fields of no response that is kept. With Age it would be another cache's, and so would be what
+that says of it later."""
 
 
 class Validators(NamedTuple):
@@ -70,8 +83,7 @@ def may_be_kept(target: bytes, response: ResponseHead, base_path: str) -> bool:
     if _NAME.fullmatch(target, len(base_path.encode()) - 1) is None:
         # Another query may mean anything, and a stranger can write as many as they like.
         return False
-    names = set(response.names)
-    if names & {b"set-cookie", b"content-encoding", b"content-range", b"vary", b"www-authenticate"}:
+    if not _NOT_TO_KEEP.isdisjoint(response.names):
         return False
     if media_type(response) in (b"", b"text/html"):
         return False
@@ -147,9 +159,10 @@ def may_answer(request: RequestHead) -> bool:
 
 
 def kept_fields(response: ResponseHead) -> tuple[Field, ...]:
-    """Those of Jupyter's fields that belong to the content."""
+    """Those of Jupyter's fields that belong to the content, in whatever coding it is sent."""
+    dropped = _NEW | CONTENT_DIGESTS | hop_by_hop_names(response.values(b"connection"))
     pairs = zip(response.names, response.fields, strict=True)
-    return tuple(field for name, field in pairs if name not in _DROPPED)
+    return tuple(field for name, field in pairs if name not in dropped)
 
 
 def is_not_modified(request: RequestHead, etag: bytes, last_modified: bytes) -> bool:
@@ -171,17 +184,15 @@ def is_not_modified(request: RequestHead, etag: bytes, last_modified: bytes) -> 
 
 def fields_of_304(fields: list[Field]) -> list[Field]:
     """The fields that the response with 304 has in common with the one with 200."""
-    return [
-        field
-        for field in fields
-        if field[0].lower() in _IN_304 | {b"etag", b"date", b"vary", b"strict-transport-security"}
-    ]
+    return [field for field in fields if field[0].lower() in _IN_304]
 
 
 def _lives_long(target: bytes, response: ResponseHead) -> bool:
     text = ",".join(value.decode("latin-1") for value in response.values(b"cache-control"))
     directives = {part.strip().lower() for part in text.split(",")}
-    if directives & {"no-store", "private", "no-cache"}:
+    # Also with names of fields, or for shared caches alone (RFC 9111 section 5.2.2).
+    names = {part.partition("=")[0] for part in directives}
+    if names & {"no-store", "private", "no-cache", "s-maxage"}:
         return False
     ages = [int(found[1]) for part in directives if (found := _MAX_AGE.match(part))]
     if len(ages) != 1 or ages[0] < MIN_LIFE_SECONDS:

@@ -38,6 +38,9 @@ STATIC_FOLDERS = (
 API_FOLDERS = ("api/contents", "api/kernelspecs", "lab/api/", "lsp/status")
 """Below base_url: JSON without secrets."""
 
+CONTENT_DIGESTS = frozenset({b"content-digest", b"content-md5", b"digest", b"repr-digest"})
+"""Fields that hold for the octets in one coding alone (RFC 9530)."""
+
 _JSON = b"application/json"
 _TYPES = frozenset(
     {
@@ -92,7 +95,10 @@ def compressed_head(
         base_path: Jupyter's ``base_url``, with a slash at both ends.
     """
     if response.status == 304:
-        return CompressedHead(None, _as_compared(request, fields))
+        compared = _as_compared(request, fields)
+        # As the 200 would have it (RFC 9110 section 15.4.5); its media type is not known.
+        varies = _is_in_list(request, base_path)
+        return CompressedHead(None, varying(compared) if varies else compared)
     if not _is_compressible(request, response, base_path):
         return CompressedHead(None, fields)
     coding = accepted_coding(tuple(request.values(b"accept-encoding")))
@@ -227,9 +233,14 @@ def _is_compressible(request: RequestHead, response: ResponseHead, base_path: st
         return False
     if is_static(request.target, base_path):
         return True
-    if media != _JSON or not _is_below(request.target, base_path, API_FOLDERS):
-        return False
-    return _asked_by_own_page(request)
+    return media == _JSON and _is_in_list(request, base_path)
+
+
+def _is_in_list(request: RequestHead, base_path: str) -> bool:
+    """Whether the target, and who asks for it, are in the list; the media type has to be, too."""
+    if is_static(request.target, base_path):
+        return True
+    return _is_below(request.target, base_path, API_FOLDERS) and _asked_by_own_page(request)
 
 
 def _asked_by_own_page(request: RequestHead) -> bool:
@@ -242,7 +253,9 @@ def _encoded(fields: list[Field], coding: bytes) -> list[Field]:
     sent: list[Field] = []
     for name, value in fields:
         match name.lower():
-            case b"content-length" | b"accept-ranges" | b"content-md5" | b"digest":
+            case b"content-length" | b"accept-ranges":
+                continue
+            case digest if digest in CONTENT_DIGESTS:
                 continue
             case b"etag":
                 # RFC 9110 section 8.8.1: the octets are others than those that it was made for.

@@ -289,6 +289,7 @@ async def test_a_browser_that_has_it_gets_no_content(condition: bytes, expected:
         assert content == b""
         same = (b"etag", b"vary", b"cache-control", b"last-modified", b"date")
         assert {name: fields[name] for name in same} == {name: whole[name] for name in same}
+        assert b"age" in fields, "RFC 9111 section 5.1"
         assert b"content-length" not in fields
 
 

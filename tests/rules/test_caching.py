@@ -45,6 +45,10 @@ NOT_KEPT = [
     pytest.param(FILE, (IMMUTABLE + b", private",), id="private"),
     pytest.param(FILE, (IMMUTABLE + b", no-cache",), id="no-cache"),
     pytest.param(FILE, (IMMUTABLE, b"Cache-Control: private"), id="private in another field"),
+    pytest.param(FILE, (IMMUTABLE + b', private="x-a, x-b"',), id="two fields are private"),
+    pytest.param(FILE, (IMMUTABLE + b', no-cache="x-a"',), id="a field may change"),
+    pytest.param(FILE, (IMMUTABLE + b", s-maxage=0",), id="of no life in shared caches"),
+    pytest.param(FILE, (IMMUTABLE, b"Age: 0"), id="from another cache"),
     pytest.param(FILE, (IMMUTABLE, b"Cache-Control: max-age=1"), id="two lives"),
     pytest.param(FILE, (IMMUTABLE, b"Set-Cookie: a=b"), id="a cookie"),
     pytest.param(FILE, (IMMUTABLE, b"Vary: Cookie"), id="varies"),
@@ -212,14 +216,25 @@ def test_without_a_date_nothing_is_compared_with_it() -> None:
 
 
 def test_the_fields_that_are_kept() -> None:
-    response = answered(
-        *SCRIPT, IMMUTABLE, b"Date: x", b"ETag: y", b"Age: 1", b"X-A: b", b"Vary: *"
-    )
-    assert list(kept_fields(response)) == list(fields(SCRIPT[0], IMMUTABLE, b"X-A: b"))
+    kept = (SCRIPT[0], IMMUTABLE, b"X-A: b")
+    response = answered(*SCRIPT, IMMUTABLE, b"Date: x", b"ETag: y", b"X-A: b", b"Vary: *")
+    assert list(kept_fields(response)) == list(fields(*kept))
+    of_connection = (b"Connection: X-B", b"X-B: c", b"Keep-Alive: 5", b"Upgrade: h2c")
+    of_octets = (b"Content-Digest: x", b"Repr-Digest: x", b"Digest: x", b"Content-MD5: x")
+    assert list(kept_fields(answered(*of_connection, *of_octets, *kept))) == list(fields(*kept))
 
 
 def test_the_fields_of_a_304() -> None:
-    kept = (IMMUTABLE, b"Last-Modified: x", b"Expires: y", b"ETag: z", b"Vary: v", b"Date: d")
+    kept = (
+        IMMUTABLE,
+        b"Last-Modified: x",
+        b"Expires: y",
+        b"ETag: z",
+        b"Vary: v",
+        b"Date: d",
+        b"Age: 7",
+        b"Content-Location: /x",
+    )
     hsts = b"Strict-Transport-Security: max-age=1"
     whole = list(fields(SCRIPT[0], *kept, hsts, b"X-A: b"))
     assert fields_of_304(whole) == list(fields(*kept, hsts))

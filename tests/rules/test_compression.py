@@ -210,7 +210,7 @@ def test_a_client_may_forbid_to_change_the_content(accept: tuple[bytes, ...]) ->
     assert decided(SCRIPT, LONG, request=asked) == (None, list(plain.fields))
 
 
-@pytest.mark.parametrize("status", [201, 203, 204, 206, 301, 304, 404, 500])
+@pytest.mark.parametrize("status", [201, 203, 204, 206, 301, 404, 500])
 def test_other_statuses_go_as_they_are(status: int) -> None:
     lines = (SCRIPT, LONG)
     assert decided(*lines, status=status) == (None, list(answered(*lines).fields))
@@ -242,7 +242,8 @@ def test_the_head_that_is_sent() -> None:
 
 
 def test_digests_of_the_content_are_left_out() -> None:
-    lines = (SCRIPT, b"Content-MD5: x", b"Digest: sha-256=x")
+    digests = (b"Content-Digest: x", b"Repr-Digest: x", b"Digest: sha-256=x")
+    lines = (SCRIPT, b"Content-MD5: x", *digests)
     assert {name for name, _ in decided(*lines).fields} == {
         *(b"Content-Type", b"Content-Encoding", b"Accept-Ranges", b"Vary")
     }
@@ -329,4 +330,21 @@ COMPARED = [
 @pytest.mark.parametrize(("line", "etag"), COMPARED)
 def test_a_304_names_what_the_client_has(line: bytes, etag: bytes) -> None:
     head = decided(b'Etag: "a"', status=304, request=(BROWSER, line))
-    assert head == (None, [(b"Etag", etag)])
+    assert head == (None, [(b"Etag", etag), (b"Vary", b"Accept-Encoding")])
+
+
+UNCHANGED = [
+    pytest.param(b"/static/lab/main.js", (), True, id="a static file"),
+    pytest.param(b"/api/contents/a.ipynb", OWN_PAGE, True, id="a notebook"),
+    pytest.param(b"/api/contents/a.ipynb", (), False, id="a notebook for somebody else"),
+    pytest.param(b"/files/a.ipynb", OWN_PAGE, False, id="a download"),
+]
+
+
+@pytest.mark.parametrize(("target", "lines", "varies"), UNCHANGED)
+def test_a_304_varies_as_the_200_does(
+    target: bytes, lines: tuple[bytes, ...], varies: bool
+) -> None:
+    """RFC 9110 section 15.4.5."""
+    head = decided(b"A: b", status=304, target=target, request=(BROWSER, *lines))
+    assert ((b"Vary", b"Accept-Encoding") in head.fields) is varies

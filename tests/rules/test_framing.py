@@ -146,7 +146,6 @@ NAMED = {
     "http2/request_head.py": "refuses it from clients; adds it for content of unknown length",
     "inspector/curl.py": "leaves it out",
     "inspector/replay_request.py": "leaves it out",
-    "rules/caching.py": "leaves it out",
     "rules/framing.py": "names the field at fault",
     "rules/head.py": "hands over a request's values",
     "rules/hop_by_hop.py": "leaves it out, and writes it",
