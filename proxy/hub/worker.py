@@ -124,10 +124,12 @@ class _Worker:
         self._channel.send({"draining": True})
 
     async def _receive(self) -> None:
-        while (message := await self._channel.receive()) is not None:
-            await self._take(message)
-        # A worker cannot run without the process that has the API.
-        self._stop.set()
+        try:
+            while (message := await self._channel.receive()) is not None:
+                await self._take(message)
+        finally:
+            # It cannot run without the process that has the API.
+            self._stop.set()
 
     async def _take(self, message: dict[str, Any]) -> None:
         match message:

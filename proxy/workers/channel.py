@@ -108,7 +108,12 @@ class Channel:
         return cls(*await asyncio.open_connection(sock=end, limit=MAX_MESSAGE_BYTES))
 
     async def receive(self) -> WorkerMessage | None:
-        """The next message; None if the other process has exited."""
+        """The next message; None if the other process has exited.
+
+        Raises:
+            ValueError: What came is no message, or longer than ``MAX_MESSAGE_BYTES``; nothing
+                more can be received.
+        """
         try:
             line = await self._reader.readline()
         except ConnectionError:

@@ -142,14 +142,16 @@ class _Worker:
         self._stop.set()
 
     async def _receive(self) -> None:
-        while (message := await self._channel.receive()) is not None:
-            if "prepare" in message:
-                # The messages behind it are about its outcome.
-                await self._prepare(WorkerReload(**message["prepare"]))
-            else:
-                self._handle(message)
-        # The supervisor has exited: a worker cannot run without it.
-        self._stop.set()
+        try:
+            while (message := await self._channel.receive()) is not None:
+                if "prepare" in message:
+                    # The messages behind it are about its outcome.
+                    await self._prepare(WorkerReload(**message["prepare"]))
+                else:
+                    self._handle(message)
+        finally:
+            # The supervisor has exited or cannot be understood: a worker cannot run without it.
+            self._stop.set()
 
     def _handle(self, message: dict[str, Any]) -> None:
         match message:

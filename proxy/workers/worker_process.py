@@ -44,6 +44,9 @@ _NOT_FOR_A_WORKER = (
 REPORT_SECONDS = 2.0
 """A worker that does not answer in this time is busy, or hangs."""
 
+EXIT_SECONDS = 5.0
+"""A process that runs longer than this without its channel is killed: nobody can stop it."""
+
 PREPARE_SECONDS = 30.0
 """How long all workers together may take to load another configuration."""
 
@@ -68,6 +71,7 @@ class WorkerProcess:
         process: subprocess.Popen[bytes],
         channel: Channel,
         on_update: Callable[[WorkerProcess, WorkerMessage], None],
+        exit_seconds: float = EXIT_SECONDS,
     ) -> None:
         self.pid = process.pid
         self.ready = asyncio.Event()
@@ -77,6 +81,7 @@ class WorkerProcess:
         self._process = process
         self._channel = channel
         self._on_update = on_update
+        self._exit_seconds = exit_seconds
         self.counts = Counts()
         self._asked: list[asyncio.Future[ProcessReport]] = []
         self._answer: asyncio.Future[str] | None = None
@@ -152,18 +157,36 @@ class WorkerProcess:
 
     async def _receive(self) -> None:
         """Receive messages until the exit, which closes the worker's end of the channel."""
-        while (message := await self._channel.receive()) is not None:
-            try:
-                self._handle(message)
-            except Exception:
-                # Whatever it is: the worker's exit must be noticed.
-                log.exception("a message of worker process %d cannot be used", self.pid)
-        await asyncio.to_thread(self._process.wait)
+        try:
+            while (message := await self._channel.receive()) is not None:
+                self._try_to_handle(message)
+        except Exception as error:
+            log.error(
+                "worker process %d sent what cannot be read (%s); it is ended", self.pid, error
+            )
+        # A worker drains and exits without a supervisor.
         self._channel.close()
+        await asyncio.to_thread(self._wait_or_kill)
         self._settle("")
         self.serves = False
         self.ready.set()
         self.draining.set()
+
+    def _try_to_handle(self, message: WorkerMessage) -> None:
+        try:
+            self._handle(message)
+        except Exception:
+            # Whatever it is: the worker's exit must be noticed.
+            log.exception("a message of worker process %d cannot be used", self.pid)
+
+    def _wait_or_kill(self) -> None:
+        """Wait for the exit of a process that has no channel any more; in a thread."""
+        try:
+            self._process.wait(self._exit_seconds)
+        except subprocess.TimeoutExpired:
+            log.error("worker process %d does not end; killing it", self.pid)
+            self._process.kill()
+            self._process.wait()
 
     def _handle(self, message: WorkerMessage) -> None:
         match message:

@@ -1,9 +1,11 @@
-"""The messages between supervisor and worker, where the other end reads late."""
+"""The messages between supervisor and worker, where the other end does what it should not."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+
+import pytest
 
 from proxy.runtime.tasks import spawn
 from proxy.workers.channel import Channel
@@ -29,3 +31,14 @@ async def test_flush_waits_until_everything_was_taken() -> None:
             await flushed
         channel.close()
         await channel.flush()
+
+
+@pytest.mark.parametrize("line", [b"x" * 2000 + b"\n", b"x" * 2000, b"no JSON\n"])
+async def test_what_is_no_message(line: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        channel = Channel(*await asyncio.open_connection(sock=ours, limit=1000))
+        theirs.sendall(line)
+        with pytest.raises(ValueError, match=r"."):
+            await channel.receive()
+        channel.close()

@@ -57,6 +57,29 @@ async def test_a_worker_of_a_version_that_was_installed_meanwhile(
     assert caplog.messages == ([said] if version == "99.9" else [])
 
 
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_a_worker_that_cannot_be_understood_is_ended(
+    caplog: pytest.LogCaptureFixture, hangs: bool
+) -> None:
+    """It would serve on, and nobody could reload, stop or replace it."""
+    ours, theirs = socket.socketpair()
+    # A worker ends when its supervisor closes the channel; this one does not if it hangs.
+    program = ["/bin/sleep", "60"] if hangs else ["/bin/cat"]
+    with theirs, subprocess.Popen(program, stdin=theirs.fileno()) as process:
+        try:
+            channel = await Channel.open(ours)
+            worker = WorkerProcess(process, channel, lambda *_: None, 0.05 if hangs else 10)
+            theirs.sendall(b"no JSON\n")
+            async with asyncio.timeout(10):
+                how = await worker.wait_for_exit()
+        finally:
+            process.kill()
+    assert worker.ready.is_set()
+    assert worker.draining.is_set()
+    assert how == ("SIGKILL" if hangs else "exit code 0")
+    assert len(caplog.records) == (2 if hangs else 1)
+
+
 async def test_a_worker_does_not_inherit_what_is_not_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
