@@ -195,6 +195,7 @@ class HubWorkers:
     async def _wait_for_exit(self, worker: WorkerProcess) -> str:
         how = await worker.wait_for_exit()
         self._wanting.pop(worker, None)
+        self._captures.ended(worker)
         follower = self._followers.pop(worker, None)
         if follower is not None:
             self._routes.forget(follower)

@@ -1,13 +1,11 @@
-"""Exchanges that another process captured: its ring's changes, sent in batches.
-
-Tested by tests/e2e/test_inspect.py.
-"""
+"""Exchanges that another process captured: its ring's changes, sent in batches."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from time import time
 from typing import Any
 
 from proxy.inspector.exchange import (
@@ -21,6 +19,9 @@ from proxy.inspector.exchange import (
 from proxy.inspector.ring import Ring
 
 BATCH_SECONDS = 0.2
+
+PROCESS_ENDED = "its worker process ended"
+"""The outcome of exchanges whose end nobody has seen."""
 
 
 class CapturedHere:
@@ -64,31 +65,42 @@ class CapturedElsewhere:
 
     def __init__(self, ring: Ring) -> None:
         self._ring = ring
-        self._numbers: dict[tuple[int, int], int] = {}
+        self._open: dict[object, dict[int, int]] = {}
+        """By process: the numbers of its open exchanges there, and here."""
 
-    def take(self, process: int, batch: Sequence[dict[str, Any]]) -> list[int]:
+    def take(self, process: object, batch: Sequence[dict[str, Any]]) -> list[int]:
         """Add or replace exchanges; their numbers are those of the process until then.
 
         Returns:
             Their numbers in the ring that is shown.
         """
         numbers = []
+        known = self._open.setdefault(process, {})
         for details in batch:
             exchange = from_details(details)
-            key = (process, exchange.number)
-            known = self._numbers.get(key)
-            if known is None:
+            number_there = exchange.number
+            if number_there in known:
+                exchange.number = known[number_there]
+                self._ring.replace(exchange)
+            else:
                 exchange.number = 0
                 self._ring.add(exchange)
-            else:
-                exchange.number = known
-                self._ring.replace(exchange)
             if exchange.open:
-                self._numbers[key] = exchange.number
+                known[number_there] = exchange.number
             else:
-                self._numbers.pop(key, None)
+                known.pop(number_there, None)
             numbers.append(exchange.number)
         return numbers
+
+    def ended(self, process: object) -> None:
+        """A process has ended, and with it the exchanges that were open there."""
+        for number in self._open.pop(process, {}).values():
+            exchange = self._ring.get(number)
+            if exchange is None:
+                continue
+            exchange.open, exchange.outcome = False, PROCESS_ENDED
+            exchange.times.last_octet = max(0.0, time() - exchange.started)
+            self._ring.update(exchange)
 
 
 def from_details(details: dict[str, Any]) -> Exchange:

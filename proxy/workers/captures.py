@@ -44,13 +44,17 @@ class CapturesOfWorkers:
         if self.inspector.options is not None:
             worker.send({"inspect": asdict(self.inspector.options)})
 
+    def ended(self, worker: WorkerProcess) -> None:
+        """Show the open exchanges of a worker that has exited as what has ended."""
+        self._captured.ended(worker)
+
     def on_message(self, worker: WorkerProcess, message: WorkerMessage) -> bool:
         """Take a worker's message; returns whether it was about this."""
         match message:
             case {"exchanges": batch}:
-                self._captured.take(worker.pid, batch)
+                self._captured.take(worker, batch)
             case {"replayed": answer}:
-                self._replays.answered(worker.pid, answer)
+                self._replays.answered(worker, answer)
             case {"fault": fault}:
                 self.inspector.failed(f"Worker process {worker.pid}: {fault}")
             case _:

@@ -57,10 +57,10 @@ class Replays:
         finally:
             del self._waiting[number]
 
-    def answered(self, process: int, message: WorkerMessage) -> None:
+    def answered(self, worker: WorkerProcess, message: WorkerMessage) -> None:
         """A worker has sent a request, and tells its exchange, if it captures any."""
         exchange = message["exchange"]
-        numbers = self._captured.take(process, [] if exchange is None else [exchange])
+        numbers = self._captured.take(worker, [] if exchange is None else [exchange])
         waiting = self._waiting.get(message["number"])
         if waiting is None or waiting.done():
             return

@@ -257,6 +257,7 @@ class Supervisor:
         if worker in self._workers:
             self._workers.discard(worker)
             self._ended.add_all(worker.counts)
+            self._captures.ended(worker)
         return how
 
     def _on_update(self, sender: WorkerProcess, message: WorkerMessage) -> None:

@@ -7,6 +7,7 @@ import pickle
 import signal
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -147,17 +148,38 @@ def test_the_inspector_shows_what_passes_in_every_worker(proxy: ProxyThread, tar
 
 
 @pytest.mark.deployment
-def test_a_worker_that_is_started_later_captures_too(proxy: ProxyThread, target: str) -> None:
+def test_what_the_inspector_shows_when_a_worker_is_killed(proxy: ProxyThread, target: str) -> None:
+    """What was open there has ended, and the worker in its place captures, too."""
     inspector = proxy.hub.inspector
     proxy.api("POST", "/user/ada", {"target": target})
     proxy.call(lambda: inspector.switch(CaptureOptions()))
+
+    def shown(words: str) -> list[Exchange]:
+        matches = parse_filter(words)
+        found: list[Exchange] = proxy.call(lambda: [one for one in inspector.ring if matches(one)])
+        return found
+
+    sockets = [RawWebSocket(proxy.port, "/user/ada/socket") for _ in range(SPREAD)]
+    until(lambda: len(shown("path:/user/ada/socket is:open")) == SPREAD, "not all are shown")
     killed = min(pids(proxy))
     os.kill(killed, signal.SIGKILL)
     until(lambda: killed not in pids(proxy) and len(pids(proxy)) == WORKERS, "no new worker")
+    ended = [one for one in shown("path:/user/ada/socket") if not one.open]
+    assert {one.outcome for one in ended} == {"its worker process ended"}
+    alive = [one for one in sockets if echoes(one)]
+    assert len(alive) + len(ended) == SPREAD
     assert {proxy.get("/user/ada/new").status for _ in range(SPREAD)} == {200}
-    until(lambda: proxy.call(lambda: len(inspector.ring)) == SPREAD, "not all are shown")
+    until(lambda: len(shown("path:/user/ada/new")) == SPREAD, "not all are shown")
     proxy.call(lambda: inspector.switch(None))
+    for one in sockets:
+        one.close()
     proxy.api("DELETE", "/user/ada")
+
+
+def echoes(opened: RawWebSocket) -> bool:
+    with suppress(OSError):
+        return opened.say(b"data") == b"data"
+    return False
 
 
 @pytest.mark.deployment
