@@ -19,6 +19,9 @@ from proxy.inspector.exchange import (
 from proxy.inspector.ring import Ring
 
 BATCH_SECONDS = 0.2
+BATCH_OCTETS = 2 * 1024 * 1024
+"""About what the exchanges of a batch may hold, and one more. As JSON they take up to six times as
+much, and one line of a channel is read as a whole."""
 
 PROCESS_ENDED = "its worker process ended"
 """The outcome of exchanges whose end nobody has seen."""
@@ -50,8 +53,15 @@ class CapturedHere:
         self._changed[exchange.number] = exchange
 
     def _flush(self) -> None:
-        batch = [exchange.details() for exchange in self._changed.values()]
-        self._changed.clear()
+        changed, self._changed = self._changed, {}
+        batch: list[dict[str, Any]] = []
+        octets = 0
+        for exchange in changed.values():
+            batch.append(exchange.details())
+            octets += exchange.octets
+            if octets >= BATCH_OCTETS:
+                self._send(batch)
+                batch, octets = [], 0
         if batch:
             self._send(batch)
 

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
-from proxy.inspector.exchange import Exchange
+from proxy.inspector.exchange import CapturedContent, Exchange
 from proxy.inspector.filters import parse_filter
-from proxy.inspector.remote import CapturedElsewhere
+from proxy.inspector.remote import CapturedElsewhere, CapturedHere
 from proxy.inspector.ring import Ring
+from proxy.workers.channel import MAX_MESSAGE_BYTES
 from tests.inspector.exchanges import exchange
+
+
+async def test_no_batch_is_too_long_for_a_channel() -> None:
+    """Content that JSON takes six octets for each of, in one turn."""
+    here, there = Ring(), Ring()
+    elsewhere = CapturedElsewhere(there)
+    sent: list[int] = []
+    done = asyncio.Event()
+
+    def send(batch: list[dict[str, Any]]) -> None:
+        line = json.dumps({"exchanges": batch})
+        sent.append(len(line))
+        elsewhere.take("a worker", json.loads(line)["exchanges"])
+        if len(there) == number:
+            done.set()
+
+    CapturedHere(here, send)
+    text, number = "\x01" * 512 * 1024, 8
+    for _ in range(number):
+        here.add(exchange(content_down=CapturedContent(text, len(text), whole=True)))
+    async with asyncio.timeout(10):
+        await done.wait()
+    assert max(sent) < MAX_MESSAGE_BYTES / 4 < sum(sent)
+    assert [one.number for one in there] == [*range(1, number + 1)]
 
 
 def opened(number: int) -> dict[str, Any]:
