@@ -126,6 +126,9 @@ async def _admin(
         yield
     finally:
         await server.stop(keep_socket=lifetime.is_shared)
+        if lifetime.is_shared:
+            # Who looks, looks at the other one; WebSockets may be open here for hours.
+            instance.hub.inspector.end()
 
 
 @contextmanager

@@ -1,7 +1,4 @@
-"""What is served beside the public ports: metrics, and the admin socket.
-
-Tested by tests/e2e/test_inspect.py, tests/e2e/test_takeover.py and tests/web/test_metrics.py.
-"""
+"""What is served beside the public ports: metrics, and the admin socket."""
 
 from __future__ import annotations
 
@@ -91,6 +88,9 @@ async def _with_admin(
             listening.close()
         elif listening is not None:
             remove_private(listening)
+        if lifetime.is_shared and not configuration.settings.log.show_headers:
+            # Who looks, looks at the other one; WebSockets may be open here for hours.
+            app.inspector.end()
 
 
 def _bind_admin_socket(configuration: LiveConfiguration) -> socket.socket | None:

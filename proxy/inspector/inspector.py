@@ -46,6 +46,11 @@ class Inspector:
         self._wanted = dict.fromkeys(others, options) if options is not None else {}
         self._record(options)
 
+    def end(self) -> None:
+        """Capture no more, and forget what was captured: nobody can look any more."""
+        self.switch(None)
+        self.ring.clear()
+
     def want(self, options: CaptureOptions) -> Callable[[], None]:
         """Capture as long as somebody looks; returns the end of that, which may come twice.
 

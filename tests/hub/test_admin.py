@@ -17,10 +17,12 @@ from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import bind_private
 from proxy.cli.arguments import parse_arguments
 from proxy.cli.hub import hub_options
+from proxy.cli.serve_hub import _admin
 from proxy.errors import StartError
 from proxy.hub.admin import NO_JUPYTER, HubInstance, make_hub_admin
 from proxy.hub.hub_proxy import HubProxy
 from proxy.service.handover import Handover
+from proxy.service.lifetime import Lifetime
 from tests.certificates import pair
 from tests.e2e.programs import free_port
 from tests.upstreams import OK, Upstream, Visit, says, upstream
@@ -122,6 +124,22 @@ async def test_who_looks_switches_it_on_meanwhile(it: Administered, ada: Upstrea
     await it.ask("/user/ada/x")
     assert [one["route"] for one in (await anext(live))["exchanges"]] == ["/user/ada"]
     await live.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("successor", [0, 4711])
+async def test_after_a_handover_nobody_can_look(
+    it: Administered, sockets: Path, successor: int
+) -> None:
+    folder = sockets / "other"
+    folder.mkdir()
+    lifetime = Lifetime(handover=Handover("hub"))
+    instance = HubInstance(it.hub._options, folder, it.hub, lifetime.handover)
+    async with _admin(instance, folder, lifetime), AdminClient.connect(folder) as client:
+        await client.post("state", {"on": True})
+        assert await it.ask("/nowhere") == 404
+        lifetime.handover.successor = successor
+    assert (it.hub.inspector.options is None) is bool(successor)
+    assert len(it.hub.inspector.ring) == (0 if successor else 1)
 
 
 async def test_a_target_of_its_own_and_one_that_is_away(sockets: Path, ada: Upstream) -> None:

@@ -7,6 +7,7 @@ import pytest
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorder import CaptureOptions, Recorder
 from proxy.inspector.ring import Ring
+from tests.inspector.exchanges import exchange
 
 HEADS, CONTENT = CaptureOptions(), CaptureOptions(content=True)
 
@@ -58,6 +59,16 @@ def test_who_switches_it_decides_for_all(inspector: Inspector) -> None:
     inspector.switch(None)
     leave()
     assert inspector.options is None
+
+
+def test_at_its_end_nothing_is_kept_or_wanted(inspector: Inspector) -> None:
+    inspector.switch(HEADS)
+    leave = inspector.want(CONTENT)
+    inspector.ring.add(exchange())
+    inspector.end()
+    leave()
+    assert inspector.options is None
+    assert not inspector.ring
 
 
 def test_changes_and_faults_are_told_until_it_is_switched_on_again(inspector: Inspector) -> None:
