@@ -34,8 +34,10 @@ def test_labgates_own_metrics(tmp_path: Path) -> None:
         assert https(proxy.port, "/none", trusting())[0] == 404
         assert ask(proxy.port, "GET", "/").status == 400
         seen = scraped(port)
-    assert seen['labgate_refusals_total{rule="plain-http"}'] == 1
-    assert seen['labgate_requests_total{outcome="refused",status="4xx"}'] == 1
+        proxy.api("POST", "/user/ada", {"target": target, "user": "ada"})
+        assert https(proxy.port, "/user/ada/lab", trusting())[0] == 200
+        told = " ".join(scraped(port))
+    assert not any(word in told for word in ("/x", "ada", "127.0.0.1")), "routes or clients"
     assert seen[f'labgate_build_info{{version="{__version__}"}}'] == 1
     assert seen['labgate_requests_total{outcome="forwarded",status="2xx"}'] == 1
     assert seen['labgate_requests_total{outcome="answered here",status="4xx"}'] == 1
