@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import secrets
 import stat
 import threading
@@ -31,8 +32,8 @@ from proxy.runtime.secret_files import make_private_folder, write_atomically
 log = logging.getLogger("labgate")
 
 UNUSED_SECONDS = 30 * 86_400
-"""A folder that nothing was written to for so long belongs to no route any more, or is soon filled
-again."""
+"""A folder that no labgate has read at its start or written to for so long belongs to no route any
+more, or is soon filled again."""
 
 MAX_WRITE_SECONDS = 600
 """A file that is written has a temporary name meanwhile; older ones are of a process that ended."""
@@ -79,6 +80,9 @@ class DiskStore:
         others: list[Path] = []
         size_bytes = 0
         generation = self.generation()
+        with suppress(OSError):
+            # Nothing is written for months where Jupyter stays the same: see ``remove_unused``.
+            os.utime(self.folder)
         for path in self._paths():
             file = _read(path, generation)
             if file is not None and path != self._path(file.key):
@@ -174,7 +178,7 @@ class DiskStore:
 def remove_unused(parent: Path, used: Collection[Path | None], now: float) -> None:
     """Remove the folders of stores that are in use nowhere; call it in a thread.
 
-    Another labgate with this state folder may have them, and then writes into them now and then.
+    Another labgate with this state folder may have them, and then reads or writes now and then.
 
     Args:
         parent: Of the folders.

@@ -287,3 +287,15 @@ def test_folders_of_no_route_are_removed_once_nobody_has_written_there_for_long(
     assert {folder.name for folder in tmp_path.iterdir()} == {"used", names[2], "link"}
     assert DiskStore(tmp_path / "used", 1000).read(KEY) is not None
     remove_unused(tmp_path / "none", [], now)
+
+
+def test_a_folder_that_is_read_is_in_use(tmp_path: Path) -> None:
+    """By another labgate, whose Jupyter stays the same for longer than that."""
+    folder = tmp_path / "of another labgate"
+    store = DiskStore(folder, 1000)
+    store.write(stored(), FIRST)
+    now = folder.stat().st_mtime
+    os.utime(folder, (now - UNUSED_SECONDS - 60,) * 2)
+    store.read_all()
+    remove_unused(tmp_path, [], now)
+    assert store.read(KEY) is not None
