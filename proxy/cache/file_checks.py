@@ -1,9 +1,9 @@
 """Whether the files that are kept are still Jupyter's.
 
-A *period* lasts as long as one connection to Jupyter, on which nothing is sent, and no other one is
-lost and none cannot be opened: any of that may be the end of that Jupyter. Then every file is
-checked before it is used again. During a period the files in use are checked now and then, in case
-Jupyter is upgraded while it runs.
+A *period* begins when labgate opens a connection on which it sends nothing. It ends when that one
+or any other is lost, or when Jupyter takes no new one: each may mean that Jupyter has ended. Then
+every file is checked before it is used again. During a period the files in use are checked now and
+then, in case Jupyter is upgraded while it runs.
 
 Tested by tests/cache/test_static_cache.py, too.
 """

@@ -50,7 +50,7 @@ class MemoryStore:
         return file
 
     def add(self, file: StoredFile) -> list[StoredFile]:
-        """Keep a file; returns those that had to go for it."""
+        """Keep a file; returns the files that were evicted to make room."""
         self.remove(file.key)
         self._files[file.key] = file
         self.targets[file.key.target] += 1
