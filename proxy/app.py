@@ -73,7 +73,7 @@ class Application:
             lag=bool(settings.listen.metrics),
         )
         # A worker's supervisor holds what it captured.
-        ring = Ring() if shared is None else Ring(max_octets=WORKER_RING_OCTETS)
+        ring = Ring() if shared is None else Ring(max_octets=WORKER_RING_OCTETS, relays=True)
         self.inspector = Inspector(ring, self._routes.use_recorder)
         """Off, unless the configuration switches it on."""
         self._reporting = Reporting(self.inspector)

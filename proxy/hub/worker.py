@@ -73,7 +73,7 @@ class _Worker:
     def __init__(self, options: HubOptions, ports: Ports, channel: Channel) -> None:
         self._channel = channel
         self._table = RouteTable(options.client_tls, by_host=options.host_routing)
-        ring = Ring(max_octets=WORKER_RING_OCTETS)
+        ring = Ring(max_octets=WORKER_RING_OCTETS, relays=True)
         self._app = app = HubApplication(options, self._table, lambda: ports, ring)
         self._capture = CaptureInWorker(app.inspector, lambda: app.dispatch, channel.send)
         routes = SharedRoutes(self._table, self._app.measured)

@@ -38,11 +38,19 @@ class Ring:
     Args:
         max_exchanges: How many are kept.
         max_octets: About how much memory they may take.
+        relays: Whether a listener keeps what had to go here, and so is told how that goes on.
     """
 
-    def __init__(self, max_exchanges: int = MAX_EXCHANGES, max_octets: int = MAX_OCTETS) -> None:
+    def __init__(
+        self,
+        max_exchanges: int = MAX_EXCHANGES,
+        max_octets: int = MAX_OCTETS,
+        *,
+        relays: bool = False,
+    ) -> None:
         self.run = token_hex(3)
         self._max_exchanges, self._max_octets = max_exchanges, max_octets
+        self._relays = relays
         self._exchanges: OrderedDict[int, Exchange] = OrderedDict()
         """By their numbers; the first are discarded first."""
         self._weights: dict[int, int] = {}
@@ -126,9 +134,10 @@ class Ring:
 
     def update(self, exchange: Exchange) -> None:
         """Weigh an exchange that has changed, and tell the listeners."""
-        if exchange.number not in self._exchanges:
-            return
-        self._weigh(exchange, exchange.octets - self._weights[exchange.number])
+        if exchange.number in self._exchanges:
+            self._weigh(exchange, exchange.octets - self._weights[exchange.number])
+        elif self._relays:
+            self._notify(exchange)
 
     def replace(self, exchange: Exchange) -> None:
         """Put a newer state of an exchange in the place of the older one."""
@@ -140,6 +149,8 @@ class Ring:
         """Count what an exchange got more; ``update`` would weigh all of it."""
         if exchange.number in self._exchanges:
             self._weigh(exchange, octets)
+        elif self._relays:
+            self._notify(exchange)
 
     def _weigh(self, exchange: Exchange, more: int) -> None:
         self._octets += more

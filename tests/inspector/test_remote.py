@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from proxy.inspector.exchange import CapturedContent, Exchange
+from proxy.inspector.exchange import CapturedContent, CapturedMessage, Exchange
 from proxy.inspector.filters import parse_filter
 from proxy.inspector.remote import CapturedElsewhere, CapturedHere
 from proxy.inspector.ring import Ring
@@ -81,3 +81,30 @@ def test_what_had_to_go_is_not_missed() -> None:
     elsewhere.take("a worker", [opened(1), opened(2)])
     elsewhere.ended("a worker")
     assert [(one.number, one.open) for one in ring] == [(2, False)]
+
+
+async def test_what_had_to_go_in_the_worker_is_told_to_its_end() -> None:
+    """A worker keeps little, and its supervisor much: a WebSocket outlives a thousand requests."""
+    there = Ring()
+    elsewhere = CapturedElsewhere(there)
+    sent = asyncio.Event()
+
+    def send(batch: list[dict[str, Any]]) -> None:
+        elsewhere.take("a worker", json.loads(json.dumps(batch)))
+        sent.set()
+
+    here = Ring(max_exchanges=1, relays=True)
+    CapturedHere(here, send)
+    websocket = exchange(websocket=True, open=True)
+    here.add(websocket)
+    here.add(exchange())
+    await sent.wait()
+    sent.clear()
+    websocket.messages.append(CapturedMessage(0.0, up=True, kind="text", frames=1, octets=1))
+    here.grow(websocket, 1)
+    websocket.open = False
+    here.update(websocket)
+    async with asyncio.timeout(10):
+        await sent.wait()
+    (ended, _) = there
+    assert (ended.open, len(ended.messages)) == (False, 1)
