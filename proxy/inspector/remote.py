@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from time import time
 from typing import Any
 
@@ -16,6 +16,7 @@ from proxy.inspector.exchange import (
     Exchange,
     Times,
 )
+from proxy.inspector.recorded_tunnel import MAX_MESSAGES
 from proxy.inspector.ring import Ring
 
 BATCH_SECONDS = 0.2
@@ -32,13 +33,15 @@ class CapturedHere:
 
     Args:
         ring: The ring of this process.
-        send: Sends a batch of ``Exchange.details``.
+        send: Sends a batch of ``Exchange.details``; a WebSocket's have only its new messages.
     """
 
     def __init__(self, ring: Ring, send: Callable[[list[dict[str, Any]]], None]) -> None:
         self._ring = ring
         self._send = send
         self._changed: dict[int, Exchange] = {}
+        self._sent_messages: dict[int, int] = {}
+        """How many messages of each open WebSocket were sent: all of them may be megabytes."""
         ring.listen(self._note)
 
     def take_out(self, number: int) -> dict[str, Any] | None:
@@ -57,13 +60,27 @@ class CapturedHere:
         batch: list[dict[str, Any]] = []
         octets = 0
         for exchange in changed.values():
-            batch.append(exchange.details())
-            octets += exchange.octets
+            news = self._news_of(exchange)
+            batch.append(news.details())
+            octets += news.octets
             if octets >= BATCH_OCTETS:
                 self._send(batch)
                 batch, octets = [], 0
         if batch:
             self._send(batch)
+
+    def _news_of(self, exchange: Exchange) -> Exchange:
+        """The exchange without the messages that were sent before."""
+        if not exchange.websocket:
+            return exchange
+        number, messages = exchange.number, exchange.messages
+        counted = exchange.messages_dropped + len(messages)
+        new = min(counted - self._sent_messages.pop(number, 0), len(messages))
+        if exchange.open:
+            self._sent_messages[number] = counted
+        return replace(
+            exchange, messages=messages[len(messages) - new :], messages_dropped=counted - new
+        )
 
 
 class CapturedElsewhere:
@@ -91,6 +108,7 @@ class CapturedElsewhere:
             number_there = exchange.number
             if number_there in known:
                 exchange.number = known[number_there]
+                self._continue_messages(exchange)
                 self._ring.replace(exchange)
             else:
                 exchange.number = 0
@@ -101,6 +119,15 @@ class CapturedElsewhere:
                 known.pop(number_there, None)
             numbers.append(exchange.number)
         return numbers
+
+    def _continue_messages(self, exchange: Exchange) -> None:
+        """Put the earlier messages before those that have come since."""
+        earlier = self._ring.get(exchange.number)
+        if earlier is None or not earlier.messages:
+            return
+        counted = exchange.messages_dropped + len(exchange.messages)
+        exchange.messages = [*earlier.messages, *exchange.messages][-MAX_MESSAGES:]
+        exchange.messages_dropped = counted - len(exchange.messages)
 
     def ended(self, process: object) -> None:
         """A process has ended, and with it the exchanges that were open there."""
