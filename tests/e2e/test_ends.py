@@ -141,8 +141,10 @@ def is_running(name: str) -> bool:
 def on_disk(folder: Path) -> bytes:
     """What the cache has of the one file that it keeps; empty for nothing."""
     for path in (folder / "labgate" / "static-files").glob("*/*"):
-        with suppress(FileNotFoundError):
-            return path.read_bytes()
+        # With a suffix it is being written, or says which files are kept.
+        if not path.suffix:
+            with suppress(FileNotFoundError):
+                return path.read_bytes()
     return b""
 
 
