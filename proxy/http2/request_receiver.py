@@ -18,7 +18,14 @@ from proxy.http2.priorities import Priority, parse_priority_update
 from proxy.http2.request_body import StreamBody
 from proxy.http2.request_head import RequestHeadReader, check_trailers
 from proxy.http2.response_sender import ResponseSender
-from proxy.http2.settings import MAX_STREAMS, Http2Codec, bound_header_table, header_list_bytes
+from proxy.http2.settings import (
+    MAX_STREAMS,
+    STREAM_WINDOW_BYTES,
+    WIDE_WINDOW_BYTES,
+    Http2Codec,
+    bound_header_table,
+    header_list_bytes,
+)
 from proxy.http2.stream import Stream, StreamConnection
 from proxy.net.limits import ConcurrencyLimit
 from proxy.rules.decide import is_own_path
@@ -52,10 +59,12 @@ class StreamServer(AcceptingServer, Protocol):
     Attributes:
         stream_limit: For all streams together.
         own_path_limit: For those for labgate's own paths, of which there may be so many more.
+        wide_window_limit: For those with a wide window.
     """
 
     stream_limit: ConcurrencyLimit
     own_path_limit: ConcurrencyLimit
+    wide_window_limit: ConcurrencyLimit
 
 
 class RequestReceiver:
@@ -88,6 +97,7 @@ class RequestReceiver:
         "_refused_heads",
         "_sender",
         "_stream_limit",
+        "_wide_window_limit",
         "draining",
         "streams",
         "waiting",
@@ -109,6 +119,7 @@ class RequestReceiver:
         self._max_block_bytes = header_list_bytes(server.limits)
         self._stream_limit = server.stream_limit
         self._own_path_limit = server.own_path_limit
+        self._wide_window_limit = server.wide_window_limit
         self._heads = RequestHeadReader(server.limits, arrival)
         self._frames = FrameReader()
         self._floods = FloodLimits()
@@ -169,6 +180,15 @@ class RequestReceiver:
         if not self._floods.late_data(frames, data_frames, now):
             return too_many(Flood.LATE_DATA)
         return None
+
+    def content_taken(self, stream: Stream, count: int) -> None:
+        """Open the windows for so many bytes, and wide for a client that has more to send."""
+        self._codec.acknowledge_received_data(count, stream.id)
+        if stream.wide_window is None and not (stream.request_ended or stream.closed):
+            stream.wide_window = self._wide_window_limit.acquire(self._connection.client)
+            if stream.wide_window is not None:
+                more = WIDE_WINDOW_BYTES - STREAM_WINDOW_BYTES
+                self._codec.increment_flow_control_window(more, stream.id)
 
     def count_sent(self, now: float) -> Ending | None:
         """Count what was sent since the last call."""

@@ -20,6 +20,9 @@ from proxy.net.limits import (
 )
 from proxy.rules.head import Arrival
 
+MAX_WIDE_WINDOWS = 32
+MAX_WIDE_WINDOWS_PER_ADDRESS = 12
+
 
 class Http2Server(Http1Server):
     """Speaks the protocol that the client has chosen in its TLS handshake (RFC 9113 section 3.2).
@@ -31,6 +34,8 @@ class Http2Server(Http1Server):
         stream_limit: How many streams there may be: as many as requests, in all and for one
             address. A connection costs little until it has a stream.
         own_path_limit: How many more for labgate's own paths, so that a health check gets through.
+        wide_window_limit: How many streams may have a wide window at once: an upstream may stop to
+            take content, which then waits in memory.
 
     Args:
         dispatch: Takes every request.
@@ -49,6 +54,9 @@ class Http2Server(Http1Server):
         shared_addresses = self.connection_limit.shared_addresses
         self.stream_limit = new_request_limit(limits, shared_addresses)
         self.own_path_limit = new_web_app_limit(shared_addresses)
+        self.wide_window_limit = ConcurrencyLimit(
+            MAX_WIDE_WINDOWS, MAX_WIDE_WINDOWS_PER_ADDRESS, shared_addresses
+        )
 
     def change_limits(self, limits: Limits) -> None:
         super().change_limits(limits)

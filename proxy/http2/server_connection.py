@@ -170,7 +170,7 @@ class Http2Connection(AcceptedConnection):
 
     def open_windows(self, stream: Stream, count: int) -> None:
         if not self._ended:
-            self._codec.acknowledge_received_data(count, stream.id)
+            self._receiver.content_taken(stream, count)
             self.flush()
 
     def flush(self) -> None:

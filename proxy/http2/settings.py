@@ -20,7 +20,10 @@ MAX_STREAMS = 100
 """Requests at once on one connection; RFC 9113 section 6.5.2 asks for no fewer."""
 STREAM_WINDOW_BYTES = 256 * 1024
 """Of a request's content that may wait for its upstream."""
-CONNECTION_WINDOW_BYTES = 1024 * 1024
+WIDE_WINDOW_BYTES = 2 * 1024 * 1024
+"""The same where the upstream takes what comes. A client sends a window in each round trip at most:
+a piece of one of JupyterLab's uploads (1.4 MB) would take seven of them with the one above."""
+CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024
 """Of all requests' content on one connection together."""
 DEFAULT_WINDOW_BYTES = 65_535
 HEADER_TABLE_BYTES = 4096

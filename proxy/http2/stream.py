@@ -92,6 +92,7 @@ class Stream:
         progress_at: When content was sent the last time, or began to wait, by
             ``time.monotonic()``.
         slot: Counts the stream.
+        wide_window: Counts it where its window is a wide one.
     """
 
     __slots__ = (
@@ -113,6 +114,7 @@ class Stream:
         "sent_bytes",
         "slot",
         "turn",
+        "wide_window",
         "writable",
     )
 
@@ -130,6 +132,7 @@ class Stream:
         self.id = number
         self.priority = priority
         self.slot = slot
+        self.wide_window: Slot | None = None
         self.head = head
         self.body: StreamBody | None = None
         self.in_progress: RequestInProgress | None = None
@@ -237,6 +240,8 @@ class Stream:
         self._queue.clear()
         self.queued_bytes = 0
         self.slot.release()
+        if self.wide_window is not None:
+            self.wide_window.release()
         body, self.body = self.body, None
         if body is not None:
             body.discard()

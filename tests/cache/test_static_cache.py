@@ -769,7 +769,7 @@ async def test_a_worker_that_is_behind_leaves_what_others_have_kept_since(tmp_pa
         await one.fill(SCRIPT, PLAIN)
         await until(lambda: len(written(folder)) == 2)
         await behind.get(PLAIN)
-        await until(lambda: not behind.cache.files.targets)
+        await behind.until_dropped()
         await behind.fill(SCRIPT)
     async with caching({}, folder=folder, jupyter=one.jupyter) as it:
         await it.cache._disk_read.wait()

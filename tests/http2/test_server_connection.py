@@ -12,7 +12,12 @@ import pytest
 from proxy.errors import ClientFault
 from proxy.http1 import timeouts
 from proxy.http2 import server_connection
-from proxy.http2.settings import CONNECTION_WINDOW_BYTES, MAX_STREAMS, STREAM_WINDOW_BYTES
+from proxy.http2.settings import (
+    CONNECTION_WINDOW_BYTES,
+    MAX_STREAMS,
+    STREAM_WINDOW_BYTES,
+    WIDE_WINDOW_BYTES,
+)
 from proxy.messages import RequestBody, Responder
 from proxy.net.limits import DEFAULT_LIMITS, Limits
 from proxy.rules.head import RequestHead
@@ -161,6 +166,41 @@ async def test_the_window_stays_closed_while_jupyter_reads_nothing() -> None:
             await client.writer.drain()
         assert release.is_set(), "labgate took everything"
         assert (await client.response(1)).statuses == [200]
+
+
+async def test_who_uploads_gets_a_wide_window_as_long_as_there_are_some() -> None:
+    """With the first one an upload would take a round trip for each 256 KiB."""
+    bodies: list[RequestBody] = []
+
+    def dispatch(head: RequestHead, body: RequestBody, responder: Responder) -> Unfinished:
+        bodies.append(body)
+        return Unfinished()
+
+    async with secured(None) as running:
+        running.server.dispatch = dispatch
+        wide = running.server.wide_window_limit
+        wide.change(1, 1)
+        client = await running.connect()
+        for number in (1, 3, 5):
+            client.send(frames.headers(number, POST, end=False), frames.data(number, b"x" * 10))
+        client.send(frames.headers(7, POST, end=False), frames.data(7, b"whole", end=True))
+        await client.pong()
+        assert len(wide) == 0, "nobody has taken anything"
+        whole = bodies.pop()
+        assert whole.take() == b"whole"
+        assert len(wide) == 0, "nothing more comes"
+        for body in bodies[:2]:
+            assert body.take()
+        await client.pong()
+        windows = [STREAM_WINDOW_BYTES + client.opened(number) for number in (1, 3, 5)]
+        assert windows == [WIDE_WINDOW_BYTES, STREAM_WINDOW_BYTES, STREAM_WINDOW_BYTES]
+        client.send(frames.rst_stream(1), frames.data(3, b"more"))
+        await client.pong()
+        assert bodies[1].take()
+        await client.until_opened(3, WIDE_WINDOW_BYTES - STREAM_WINDOW_BYTES)
+        client.send(frames.rst_stream(3))
+        await client.pong()
+        assert len(wide) == 0
 
 
 async def test_an_early_response_asks_the_client_to_stop() -> None:
