@@ -48,9 +48,10 @@ MOUNTED := --front mounted --ignore tests/wire/test_http2.py tests/wire
 # What a browser does, with listen.http2; and what tests ask in HTTP/1.1 that HTTP/2 can ask as
 # well, through a gateway.
 ON_HTTP2 := --front http2 -m "not slow and not load and not docker" \
-    tests/cache tests/compression tests/wire/test_responses.py \
-    $(addprefix tests/e2e/test_,$(addsuffix .py,basic_auth bodies evil_page kosoku lab pages second \
-    stop upgrade websocket))
+    $(addprefix tests/cache/test_,$(addsuffix .py,gzip_copies if_range static_cache)) \
+    tests/compression/test_compressed_response.py tests/wire/test_responses.py \
+    $(addprefix tests/e2e/test_,$(addsuffix .py,basic_auth bodies evil_page kosoku lab pages upgrade \
+    websocket))
 
 test-all: test test-proxies test-deployment test-jupyterhub test-aiohttp test-http2 test-firefox
 
