@@ -11,8 +11,8 @@ In the order an exchange meets them:
 - ``exchange_capture``    what is captured of it, and when the ring gets it
 - ``snapshot``            what is known of it by now, without its texts
 - ``failure``             why it failed, in words
-- ``captured_text``       heads and changes without their secrets
-- ``captured_sections``   fields that repeat are captured once
+- ``captured_heads``      all heads of an exchange as text, once for those that repeat
+- ``captured_text``       fields and changes without their secrets
 - ``exchange``            what is known of one exchange, as text
 - ``recorded_content``    the beginning of some content
 - ``content``             which content is shown, without its secrets

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TypeVar, cast
 
-from proxy.inspector.exchange import CapturedChange, CapturedHead, Pair
+from proxy.inspector.exchange import CapturedChange, Pair
 from proxy.rules.changes import Change
 from proxy.rules.head import Field
 from proxy.rules.redaction import printable, redact, redact_phrase, redact_target
@@ -32,31 +32,7 @@ def captured_fields(fields: Sequence[Field]) -> tuple[Pair, ...]:
 
 def captured_target(target: bytes) -> str:
     """A request target as text, redacted."""
-    key = hash(target)
-    text = _targets.get(key)
-    if text is None:
-        text = printable(redact_target(target), MAX_VALUE_CHARACTERS)
-        if len(text) <= MAX_REMEMBERED_CHARACTERS:
-            _remember(_targets, key, text)
-    return text
-
-
-def captured_response(
-    status: int, reason: bytes, fields: tuple[Field, ...]
-) -> tuple[CapturedHead, int]:
-    """A response's head as text, redacted; those to one client often repeat as a whole.
-
-    Returns:
-        The head, and about what it holds in memory.
-    """
-    key = hash((status, reason, fields))
-    known = _responses.get(key)
-    if known is None:
-        head = CapturedHead(status_line(status, reason), captured_fields(fields))
-        known = head, head.octets
-        if sum([len(value) for _, value in head.fields]) <= MAX_REMEMBERED_CHARACTERS:
-            _remember(_responses, key, known)
-    return known
+    return printable(redact_target(target), MAX_VALUE_CHARACTERS)
 
 
 def status_line(status: int, reason: bytes) -> str:
@@ -90,8 +66,6 @@ def _remember(known: dict[int, Value], key: int, value: Value) -> None:
 
 
 _fields: dict[int, Pair] = {}
-_targets: dict[int, str] = {}
-_responses: dict[int, tuple[CapturedHead, int]] = {}
 _changes: dict[int, CapturedChange] = {}
 """What was captured of fields and changes that repeat from exchange to exchange, by their hash.
 

@@ -60,9 +60,6 @@ class CountedTunnel:
         )
         ring.add(self.exchange)
 
-    def admitted(self) -> None:
-        """It was, before."""
-
     def refused(self, refusal: Refuse) -> None:
         """It was not."""
 

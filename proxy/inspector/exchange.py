@@ -5,10 +5,11 @@ Tested by tests/inspector/test_recorder.py and tests/inspector/test_ring.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-OBJECT_OCTETS = 1800
+_OBJECT_OCTETS = 1800
 """What an exchange weighs beside its texts, about."""
 _PAIR_OCTETS = 150
 """What a field weighs beside its texts, about; those that repeat are shared and weigh less."""
@@ -35,7 +36,7 @@ class CapturedHead:
     @property
     def octets(self) -> int:
         """About what its fields hold in memory."""
-        return octets_of(self.fields)
+        return sum([_PAIR_OCTETS + len(name) + len(value) for name, value in self.fields])
 
 
 @dataclass(slots=True)
@@ -238,12 +239,9 @@ class Exchange:
     @property
     def octets(self) -> int:
         """About what it holds in memory."""
-        # The target stands in both request lines, too.
-        total = OBJECT_OCTETS + 3 * len(self.target) + len(self.explanation) + len(self.reason)
-        for head in (self.received, self.sent_up, self.answered, self.sent_down):
-            if head is not None:
-                total += head.octets
-        total += sum([change.octets for change in (*self.changes_up, *self.changes_down)])
+        heads = (self.received, self.sent_up, self.answered, self.sent_down)
+        total = octets_of_heads(self.target, heads, (*self.changes_up, *self.changes_down))
+        total += len(self.explanation) + len(self.reason)
         for content in (self.content_up, self.content_down):
             if content is not None:
                 total += len(content.text)
@@ -262,6 +260,11 @@ _PLAIN = tuple(one.name for one in fields(Exchange) if one.name not in _STRUCTUR
 """The attributes of an exchange that JSON takes as they are."""
 
 
-def octets_of(fields: tuple[Pair, ...]) -> int:
-    """About what fields hold in memory."""
-    return sum([_PAIR_OCTETS + len(name) + len(value) for name, value in fields])
+def octets_of_heads(
+    target: str, heads: Iterable[CapturedHead | None], changes: Iterable[CapturedChange]
+) -> int:
+    """About what an exchange with these heads holds in memory."""
+    # The target stands in both request lines, too.
+    total = _OBJECT_OCTETS + 3 * len(target)
+    total += sum([head.octets for head in heads if head is not None])
+    return total + sum([change.octets for change in changes])

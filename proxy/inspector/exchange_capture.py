@@ -6,17 +6,10 @@ Tested by tests/inspector/test_recorder.py.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from time import monotonic, time
+from time import monotonic
 
-from proxy.inspector.captured_sections import CapturedSections
-from proxy.inspector.captured_text import (
-    captured_changes,
-    captured_fields,
-    captured_response,
-    captured_target,
-    status_line,
-)
-from proxy.inspector.exchange import OBJECT_OCTETS, CapturedChange, CapturedHead, Exchange
+from proxy.inspector.captured_heads import HeadCaptures, SentDown
+from proxy.inspector.exchange import Exchange
 from proxy.inspector.failure import explain_failure, reason_of
 from proxy.inspector.guard import Guard
 from proxy.inspector.recorded_content import ContentRecorder
@@ -34,67 +27,60 @@ MAX_REASON_BYTES = 1024
 """Of an error's content: Jupyter's reason stands there. It explains, and is not shown itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CaptureContext:
     """What the captures of all exchanges share.
 
     Attributes:
         ring: Gets the exchanges.
         guard: Everything that is done for the capture alone is done in it.
-        sections: What was captured of the field sections in use.
+        heads: Captures heads.
         unseen: The captures of open exchanges that the ring does not have yet.
+        clock_began: The Unix time of the beginning of ``time.monotonic``, as the system's clock is
+            set now.
     """
 
     ring: Ring
     guard: Guard = field(default_factory=Guard)
-    sections: CapturedSections = field(default_factory=CapturedSections)
+    heads: HeadCaptures = field(default_factory=HeadCaptures)
     unseen: set[ExchangeCapture] = field(default_factory=set)
+    clock_began: float = 0.0
 
 
+@dataclass(slots=True, eq=False)
 class ExchangeCapture:
     """Notes what passes of one exchange (``observe.record.Recording``), and captures it in the end.
 
     Attributes:
-        content_up: Keeps the beginning of the request's content; None if that is not wanted.
-        content_down: The same for the response.
-
-    Args:
         context: Gets the exchange.
         record: What the proxying notes.
         site: What the rules decide by.
         responder: The front's.
+        number: Its own in the ring.
+        content_up: Keeps the beginning of the request's content; None if that is not wanted.
+        content_down: The same for the response.
     """
 
-    # Of most exchanges these stay as they are: to set them for each costs more.
-    content_up: ContentRecorder | None = None
-    content_down: ContentRecorder | None = None
-    _exchange: Exchange | None = None
-    _websocket: bool = False
-    _short: bool = True
-    """Whether it may be captured with others, a little after its end: nobody has seen it yet, and
-    only heads, times and sizes are wanted."""
-    _admitted_at: float = 0.0
-    _dial_seconds: float | None = None
-    _dialling_since: float = 0.0
-    _refusal: Refuse | None = None
-    _status: int = 0
-    _sent: tuple[bytes, list[Field]] | None = None
-    _sent_at: float = 0.0
-    _sent_bytes: int = 0
-    _reason: bytes = b""
-    _ended_at: float = 0.0
-
-    def __init__(
-        self, context: CaptureContext, record: Record, site: Site, responder: Responder
-    ) -> None:
-        self._context = context
-        self._responder = responder
-        self._record = record
-        # A WebSocket's record loses it.
-        self._head = record.head
-        self._site = site
-        self._started = time()
-        self._number = context.ring.reserve()
+    context: CaptureContext
+    record: Record
+    site: Site
+    responder: Responder
+    number: int
+    content_up: ContentRecorder | None = field(default=None, init=False)
+    content_down: ContentRecorder | None = field(default=None, init=False)
+    _exchange: Exchange | None = field(default=None, init=False)
+    _websocket: bool = field(default=False, init=False)
+    _short: bool = field(default=True, init=False)
+    """Whether a snapshot at its end is enough: nobody has seen it yet, and only heads, times and
+    sizes are wanted."""
+    _dial_seconds: float | None = field(default=None, init=False)
+    _dialling_since: float = field(default=0.0, init=False)
+    _refusal: Refuse | None = field(default=None, init=False)
+    _status: int = field(default=0, init=False)
+    _sent: SentDown | None = field(default=None, init=False)
+    _sent_at: float = field(default=0.0, init=False)
+    _sent_bytes: int = field(default=0, init=False)
+    _reason: bytes = field(default=b"", init=False)
 
     def capture_content(self, max_bytes: int) -> ContentRecorder:
         """Keep the first ``max_bytes`` of the content of both directions, too.
@@ -106,10 +92,6 @@ class ExchangeCapture:
         self.content_up = ContentRecorder(max_bytes)
         self.content_down = ContentRecorder(max_bytes)
         return self.content_up
-
-    def capture_at_end(self) -> None:
-        """Capture it as soon as it ends, and not with others later."""
-        self._short = False
 
     # What the client gets
 
@@ -123,19 +105,18 @@ class ExchangeCapture:
     def upgraded(self, reason: bytes, fields: list[Field]) -> TunnelRecorder:
         """A 101; returns what records the messages that follow."""
         self._websocket = True
-        self._status, self._sent, self._sent_at = 101, (reason, fields), monotonic()
+        self._status, self._sent, self._sent_at = 101, (101, reason, fields), monotonic()
         exchange = self.show()
         tunnel = TunnelRecorder(
             exchange,
-            self._context.ring,
-            self._head.target,
+            self.context.ring,
+            self.record.head.target,
             fields,
-            self._record.started_at,
-            guard=self._context.guard,
+            self.record.started_at,
+            guard=self.context.guard,
             content=self.content_up is not None,
         )
         # The handshake is captured, and a WebSocket is open for hours.
-        self._head = self._record.head
         self._sent = None
         return tunnel
 
@@ -144,10 +125,6 @@ class ExchangeCapture:
     def refused(self, refusal: Refuse) -> None:
         """It was refused; or let through, because labgate only observes."""
         self._refusal, self._short = refusal, False
-
-    def admitted(self) -> None:
-        """A slot and access control let the request through."""
-        self._admitted_at = monotonic()
 
     def dialling(self) -> None:
         """A connection to Jupyter is being opened for it."""
@@ -166,33 +143,24 @@ class ExchangeCapture:
 
     def finish(self) -> None:
         """The record is complete."""
-        context = self._context
+        context = self.context
         try:
             if self._short and self._status < FIRST_ERROR_STATUS:
-                self._ended_at = monotonic()
                 context.unseen.discard(self)
-                context.ring.keep(self)
+                context.ring.keep(self._snapshot(self.record.seconds))
             else:
                 self._finish()
         except Exception as error:
             context.guard.caught(error)
         # Break the reference cycle.
-        self._record.recording = None
-
-    def snapshot(self) -> Snapshot | None:
-        """What is captured of it, now that it has ended well; None after a fault."""
-        try:
-            return self._snapshot(self._ended_at)
-        except Exception as error:
-            self._context.guard.caught(error)
-            return None
+        self.record.recording = None
 
     def _finish(self) -> None:
         """Make the whole exchange of what somebody sees already, or will want to see."""
         if self._websocket:
             self._finish_websocket()
             return
-        exchange = self._whole(self._snapshot(monotonic()))
+        exchange = self._whole(self._snapshot(self.record.seconds))
         if self.content_up is not None and exchange.sent_up is not None:
             exchange.content_up = self.content_up.captured(exchange.received)
         if self.content_down is not None and exchange.sent_down is not None:
@@ -200,19 +168,19 @@ class ExchangeCapture:
         if self._status >= FIRST_ERROR_STATUS or self._refusal is not None:
             # What observing let through failed for another reason.
             refusal = None if exchange.would_refuse else self._refusal
-            explain_failure(exchange, self._record, refusal, self._site, self._reason)
+            explain_failure(exchange, self.record, refusal, self.site, self._reason)
         self._publish(exchange)
 
     def _finish_websocket(self) -> None:
-        exchange, record = self._exchange, self._record
+        exchange, record = self._exchange, self.record
         assert exchange is not None, "its handshake was shown"
         exchange.open, exchange.outcome = False, record.outcome
         exchange.bytes_up, exchange.bytes_down = record.bytes_up, record.bytes_down
-        exchange.times.last_octet = monotonic() - record.started_at
+        exchange.times.last_octet = record.seconds
         self._publish(exchange)
 
     def _publish(self, exchange: Exchange) -> None:
-        ring, unseen = self._context.ring, self._context.unseen
+        ring, unseen = self.context.ring, self.context.unseen
         if self in unseen:
             unseen.discard(self)
             ring.add(exchange)
@@ -229,72 +197,36 @@ class ExchangeCapture:
         exchange.websocket = self._websocket
         if (refusal := self._refusal) is not None:
             exchange.rule, exchange.reason = refusal.rule, reason_of(refusal)
-            exchange.would_refuse = not self._record.outcome.startswith("refused ")
+            exchange.would_refuse = not self.record.outcome.startswith("refused ")
         return exchange
 
-    def _snapshot(self, ended_at: float = 0.0) -> Snapshot:
-        record, head = self._record, self._head
-        section = self._context.sections.of(head.section)
-        target = captured_target(head.target)
-        octets = OBJECT_OCTETS + 3 * len(target) + section.octets
-        sent_up, target_up = None, target
-        if record.upstream_target:
-            sent_up = section.sent_up(record)
-            target_up = captured_target(record.upstream_target)
-            octets += sent_up.octets + 2 * len(record.request_id)
-        answer, answered, sent_down = record.upstream_response, None, None
-        if answer is not None:
-            answered, weight = captured_response(answer.status, answer.reason, answer.fields)
-            octets += weight
-        if self._sent is not None:
-            reason, fields = self._sent
-            if (
-                answer is not None
-                and self._status == answer.status
-                and reason == answer.reason
-                and (*fields,) == answer.fields
-            ):
-                sent_down = answered
-                octets += weight
-            else:
-                line = status_line(self._status, reason)
-                sent_down = CapturedHead(line, captured_fields(fields))
-                octets += sent_down.octets
-        changes_down: tuple[CapturedChange, ...] = ()
-        if record.changes_down:
-            changes_down = captured_changes(record.changes_down)
-            octets += sum([change.octets for change in changes_down])
+    def _snapshot(self, seconds: float | None = None) -> Snapshot:
+        """What is known by now; ``seconds`` is how long it took, once it has ended."""
+        context, record = self.context, self.record
+        heads = context.heads.of(record, self._sent)
         # Not by its own constructor, which is a function in Python.
         return tuple.__new__(
             Snapshot,
             (
-                self._number,
-                self._started,
+                heads,
+                self.number,
+                context.clock_began,
                 record.started_at,
-                head.arrival,
-                head.method,
-                target,
-                head.version,
-                section.received,
-                self._site,
+                record.head.arrival,
+                self.site,
                 record.route,
-                self._admitted_at,
+                record.admitted_at,
                 self._dial_seconds,
-                sent_up,
-                target_up,
                 record.sent_up_at,
                 record.request_id,
-                answered,
                 record.answered_at,
                 self._status,
-                sent_down,
                 self._sent_at,
-                changes_down,
                 record.outcome,
                 record.bytes_up,
                 # The record counts what came from Jupyter, not what labgate says itself.
                 record.bytes_down or self._sent_bytes,
-                ended_at,
-                octets,
+                seconds,
+                heads.octets + 2 * len(record.request_id),
             ),
         )

@@ -56,15 +56,17 @@ class RecordedResponder(ExchangeCapture):
     One object, because each request needs it.
     """
 
+    __slots__ = ()
+
     @property
     def congested(self) -> bool:
-        return self._responder.congested
+        return self.responder.congested
 
     def when_writable(self, callback: Callable[[], None] | None) -> None:
-        self._responder.when_writable(callback)
+        self.responder.when_writable(callback)
 
     def send_interim(self, status: int, reason: bytes, fields: list[Field]) -> None:
-        self._responder.send_interim(status, reason, fields)
+        self.responder.send_interim(status, reason, fields)
 
     def send_head(
         self,
@@ -76,40 +78,41 @@ class RecordedResponder(ExchangeCapture):
         dated: bool,
         close: bool = False,
     ) -> list[Field]:
-        added = self._responder.send_head(
+        added = self.responder.send_head(
             status, reason, fields, sized=sized, dated=dated, close=close
         )
-        self._status, self._sent_at = status, monotonic()
-        self._sent = reason, [*fields, *added] if added else fields
+        # Jupyter's is passed on in the same moment.
+        self._status, self._sent_at = status, self.record.answered_at or monotonic()
+        self._sent = status, reason, [*fields, *added] if added else fields
         if self._exchange is not None:
-            with self._context.guard:
+            with self.context.guard:
                 self.show()
         return added
 
     def send_body(self, data: bytes) -> None:
         self._sent_bytes += len(data)
         if self.content_down is not None or self._status >= FIRST_ERROR_STATUS:
-            with self._context.guard:
+            with self.context.guard:
                 self.content_sent(data)
-        self._responder.send_body(data)
+        self.responder.send_body(data)
 
     def flush(self) -> None:
-        self._responder.flush()
+        self.responder.flush()
 
     def end(self) -> None:
-        self._responder.end()
+        self.responder.end()
 
     def upgrade(self, reason: bytes, fields: list[Field]) -> RawConnection:
-        client = self._responder.upgrade(reason, fields)
-        with self._context.guard:
+        client = self.responder.upgrade(reason, fields)
+        with self.context.guard:
             return RecordedConnection(client, self.upgraded(reason, fields))
         return client
 
     def close(self) -> None:
-        self._responder.close()
+        self.responder.close()
 
     def abort(self) -> None:
-        self._responder.abort()
+        self.responder.abort()
 
     def fail(self, error: Exception, response: Response) -> None:
-        self._responder.fail(error, response)
+        self.responder.fail(error, response)

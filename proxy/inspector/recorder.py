@@ -1,8 +1,8 @@
 """Captures exchanges between a front and the proxying; both see only what they know.
 
 The front gives the proxying a body and a responder (``proxy.messages``). While the inspector is
-on, each exchange has a ``RecordedResponder`` that stands between. What is captured is made after an
-exchange has ended, for several at once; one that takes longer is shown while it runs.
+on, each exchange has a ``RecordedResponder`` that stands between. It is captured when it ends; one
+that takes long is shown while it runs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from time import monotonic, time
 
 from proxy.inspector.content import MAX_CAPTURED_BYTES
 from proxy.inspector.counted_tunnel import ByteCounts, CountedTunnel
@@ -22,8 +23,7 @@ from proxy.observe.record import Record
 from proxy.rules.site import Site
 
 SHOW_OPEN_SECONDS = 0.2
-"""An exchange that takes longer is shown before it ends. One that has ended is captured within this
-time; until then its secrets are in memory, as those of a request in progress."""
+"""An exchange that takes longer is shown before it ends."""
 COUNT_SECONDS = 1.0
 """How often the octets of WebSockets are read that were open before."""
 
@@ -68,7 +68,9 @@ class Recorder:
             What the proxying gets instead of them; themselves if there was a fault.
         """
         try:
-            recorded = RecordedResponder(self._context, record, site, responder)
+            recorded = RecordedResponder(
+                self._context, record, site, responder, self.ring.reserve()
+            )
             recorded_body = body
             if self.options.content:
                 content = recorded.capture_content(self.options.max_content_bytes)
@@ -76,6 +78,7 @@ class Recorder:
             self._context.unseen.add(recorded)
             if self._show_timer is None:
                 loop = asyncio.get_running_loop()
+                self._context.clock_began = time() - monotonic()
                 self._show_timer = loop.call_later(SHOW_OPEN_SECONDS, self._show_open)
             record.recording = recorded
         except Exception as error:
@@ -101,11 +104,6 @@ class Recorder:
 
     def stop(self) -> None:
         """Show no more of what is open; each exchange that was begun is still completed."""
-        # No timer will capture what ends from now on.
-        with self.guard:
-            self.ring.take_in()
-        for capture in self._context.unseen:
-            capture.capture_at_end()
         for timer in (self._show_timer, self._count_timer):
             if timer is not None:
                 timer.cancel()
@@ -114,7 +112,6 @@ class Recorder:
     def _show_open(self) -> None:
         self._show_timer = None
         with self.guard:
-            self.ring.take_in()
             for capture in tuple(self._context.unseen):
                 capture.show()
 

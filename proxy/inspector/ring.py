@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from secrets import token_hex
-from typing import Protocol
 
 from proxy.inspector.exchange import Exchange
 from proxy.inspector.snapshot import Snapshot
@@ -14,17 +13,6 @@ MAX_EXCHANGES = 5000
 MAX_OCTETS = 64 * 1024 * 1024
 WORKER_RING_OCTETS = 4 * 1024 * 1024
 """In a worker, whose supervisor holds them."""
-MAX_UNCAPTURED = 64
-"""Exchanges that ended well and wait to be captured: many at once find what it takes in the CPU's
-caches. Beyond some hundred, they themselves no longer fit in."""
-
-
-class Ended(Protocol):
-    """An exchange that ended well, and is not captured yet."""
-
-    def snapshot(self) -> Snapshot | None:
-        """What is captured of it; None after a fault."""
-
 
 ExchangeListener = Callable[[Exchange], None]
 
@@ -57,18 +45,15 @@ class Ring:
         """The octets of each as they were counted; an exchange may grow."""
         self._snapshots: deque[Snapshot] = deque()
         """What ended well, and nobody has looked at yet."""
-        self._uncaptured: list[Ended] = []
         self._octets = 0
         self._last = self._dropped = 0
         self._listeners: list[ExchangeListener] = []
         self._failure_listeners: list[ExchangeListener] = []
 
     def __len__(self) -> int:
-        self.take_in()
         return len(self._exchanges) + len(self._snapshots)
 
     def __iter__(self) -> Iterator[Exchange]:
-        self.take_in()
         while self._snapshots:
             self._look_at(self._snapshots.popleft())
         self._exchanges = OrderedDict(sorted(self._exchanges.items()))
@@ -77,7 +62,6 @@ class Ring:
     @property
     def octets(self) -> int:
         """About what the exchanges take."""
-        self.take_in()
         return self._octets
 
     @property
@@ -88,7 +72,6 @@ class Ring:
     @property
     def dropped(self) -> int:
         """How many exchanges were discarded."""
-        self.take_in()
         return self._dropped
 
     def reserve(self) -> int:
@@ -105,32 +88,19 @@ class Ring:
         self._make_room()
         self._notify(exchange)
 
-    def keep(self, ended: Ended) -> None:
+    def keep(self, snapshot: Snapshot) -> None:
         """Keep an exchange that ended well, with the number that was reserved for it.
 
-        It is captured with others, at once if somebody listens, and with the next ``take_in`` at
-        the latest. It becomes an ``Exchange`` when somebody looks.
+        It becomes an ``Exchange`` when somebody looks.
         """
-        self._uncaptured.append(ended)
-        if len(self._uncaptured) == MAX_UNCAPTURED or self._listeners:
-            self.take_in()
-
-    def take_in(self) -> None:
-        """Capture what has ended well since the last time."""
-        uncaptured, self._uncaptured = self._uncaptured, []
-        for ended in uncaptured:
-            snapshot = ended.snapshot()
-            if snapshot is None:
-                continue
-            self._octets += snapshot.octets
-            if not self._listeners:
-                self._snapshots.append(snapshot)
-                continue
+        self._octets += snapshot.octets
+        if self._listeners:
             exchange = self._look_at(snapshot)
             for listener in tuple(self._listeners):
                 listener(exchange)
-        if uncaptured:
-            self._make_room()
+        else:
+            self._snapshots.append(snapshot)
+        self._make_room()
 
     def update(self, exchange: Exchange) -> None:
         """Weigh an exchange that has changed, and tell the listeners."""
@@ -160,17 +130,15 @@ class Ring:
 
     def _make_room(self) -> None:
         exchanges, snapshots = self._exchanges, self._snapshots
-        surplus = len(exchanges) + len(snapshots) - self._max_exchanges
-        while surplus > 0 or (
-            self._octets > self._max_octets and len(exchanges) + len(snapshots) > 1
-        ):
+        count = len(exchanges) + len(snapshots)
+        while count > self._max_exchanges or (self._octets > self._max_octets and count > 1):
             if snapshots and not (exchanges and next(iter(exchanges)) < snapshots[0].number):
                 self._octets -= snapshots.popleft().octets
             else:
                 number, _ = exchanges.popitem(last=False)
                 self._octets -= self._weights.pop(number)
             self._dropped += 1
-            surplus -= 1
+            count -= 1
 
     def _notify(self, exchange: Exchange) -> None:
         for listener in (*self._listeners, *self._failure_listeners):
@@ -188,7 +156,6 @@ class Ring:
 
     def get(self, number: int) -> Exchange | None:
         """The exchange of this number, unless it had to go."""
-        self.take_in()
         for snapshot in self._snapshots:
             if snapshot.number == number:
                 self._snapshots.remove(snapshot)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from time import monotonic
 from typing import Protocol
 
@@ -25,9 +26,6 @@ class Recording(Protocol):
     def refused(self, refusal: Refuse) -> None:
         """A rule refused it; if labgate only observes, it still goes up."""
 
-    def admitted(self) -> None:
-        """A slot and access control let the request through."""
-
     def dialling(self) -> None:
         """A connection to the upstream is being opened for it."""
 
@@ -36,6 +34,26 @@ class Recording(Protocol):
 
     def finish(self) -> None:
         """The record is complete."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FieldsUp:
+    """The fields that went up of one field section, but for the request's id, which is the last.
+
+    Requests with the same section share it.
+
+    Attributes:
+        pairs: The fields.
+        changes: What the rules did, except adding that id.
+        number: Its own in this process, also when it is gone.
+    """
+
+    pairs: Sequence[Field]
+    changes: Sequence[Change]
+    number: int = field(default_factory=count().__next__, init=False)
+
+
+NOTHING_UP = FieldsUp((), ())
 
 
 @dataclass(slots=True)
@@ -56,16 +74,15 @@ class Record:
         recording: The inspector's capture; its ``finish`` is called when the record is complete.
         route: The name of its route where there are several; known if it is recorded, and of each
             tunnel.
-        fields_up: The fields that went up, but for the request's id, which is the last. This and
-            the following are known if the request is traced.
-        changes_up: The rules' changes to the request's fields, except adding that id; requests
-            with the same fields share this and ``fields_up``.
+        fields_up: The fields that went up. This and the following are known if the request is
+            traced.
         changes_down: The rules' changes to the response's fields.
         upstream_target: The request's target as it went up; empty if nothing did.
         upstream_response: The response's head as it came down.
         request_id: Names the request in logs, here and in those of other servers.
         user_agent: The client's, where ``head`` has lost its fields, as that of a tunnel has.
         started_at: When the request's head was complete (``time.monotonic``).
+        admitted_at: When a slot and access control let it through, if it is recorded; else 0.0.
         sent_up_at: When the request went up. This and the following are known if the request is
             traced, or an observer hears of heads; 0.0 if there is no such time.
         request_ended_at: When all of it had gone up; 0.0 if the response came earlier.
@@ -82,14 +99,14 @@ class Record:
     detail: str = ""
     recording: Recording | None = None
     route: str = ""
-    fields_up: Sequence[Field] = ()
-    changes_up: Sequence[Change] = ()
+    fields_up: FieldsUp = NOTHING_UP
     changes_down: list[Change] = field(default_factory=list)
     upstream_target: bytes = b""
     upstream_response: ResponseHead | None = None
     request_id: bytes = b"-"
     user_agent: bytes = b""
     started_at: float = field(default_factory=monotonic)
+    admitted_at: float = 0.0
     sent_up_at: float = 0.0
     request_ended_at: float = 0.0
     answered_at: float = 0.0
@@ -99,7 +116,7 @@ class Record:
         """The request's head as it went up; None if nothing did, or if nobody traced it."""
         if not self.upstream_target:
             return None
-        head, fields = self.head, (*self.fields_up, (FIELD, self.request_id))
+        head, fields = self.head, (*self.fields_up.pairs, (FIELD, self.request_id))
         return RequestHead(head.method, self.upstream_target, (1, 1), fields, head.arrival)
 
 

@@ -6,15 +6,14 @@ rewritten fields are the same, too. An entry ends with its field section.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from weakref import ref
 
 from proxy.http1.request_writer import serialize_fields
-from proxy.observe.record import Record
+from proxy.observe.record import FieldsUp, Record
 from proxy.rules.changes import Change
 from proxy.rules.decide import decide, depends_on_target
 from proxy.rules.decision import Decision, Forward
-from proxy.rules.head import Field, FieldSection, RequestHead
+from proxy.rules.head import FieldSection, RequestHead
 from proxy.rules.redirect import names_folder
 from proxy.rules.request import fields_depend_on_target, upstream_fields
 from proxy.rules.site import Site
@@ -30,22 +29,19 @@ class Remembered(ref[FieldSection]):
             None if there was none, and then there is no ``target``.
         target: That request's target, or a later one's.
         lines: The serialised fields that went up.
-        fields: The same as pairs; None if they are not needed.
-        changes: The rules' changes to them.
+        fields_up: The same with the rules' changes; None if they are not needed.
         sent_as: Site, arrival and version with which ``lines`` were made; None if they hold for no
-            other request, or nothing went up, and then there are no ``lines``, ``fields`` and
-            ``changes``.
+            other request, or nothing went up, and then there are no ``lines`` and ``fields_up``.
     """
 
-    __slots__ = ("changes", "fields", "forwarded", "identity", "lines", "sent_as", "target")
+    __slots__ = ("fields_up", "forwarded", "identity", "lines", "sent_as", "target")
 
     identity: int
     forwarded: object
     sent_as: object
     target: bytes
     lines: bytes
-    fields: Sequence[Field] | None
-    changes: Sequence[Change]
+    fields_up: FieldsUp | None
 
 
 class DecisionCache:
@@ -95,20 +91,18 @@ class DecisionCache:
         changes: list[Change] | None = None if trace is None else []
         if websocket:
             fields = upstream_fields(head, site, websocket=True, changes=changes)
-            if trace is not None:
-                trace.fields_up, trace.changes_up = fields, changes or ()
+            if trace is not None and changes is not None:
+                trace.fields_up = FieldsUp(fields, changes)
             return serialize_fields(fields)
         remembered = self._of(head)
         key = (site, head.arrival, head.version)
-        if remembered.sent_as != key or (trace is not None and remembered.fields is None):
+        if remembered.sent_as != key or (trace is not None and remembered.fields_up is None):
             fields = upstream_fields(head, site, changes=changes)
             remembered.lines = serialize_fields(fields)
             remembered.sent_as = None if fields_depend_on_target(head) else key
-            remembered.fields, remembered.changes = None, ()
-            if changes is not None:
-                remembered.fields, remembered.changes = fields, changes
-        if trace is not None:
-            trace.fields_up, trace.changes_up = remembered.fields or (), remembered.changes
+            remembered.fields_up = None if changes is None else FieldsUp(fields, changes)
+        if trace is not None and remembered.fields_up is not None:
+            trace.fields_up = remembered.fields_up
         return remembered.lines
 
     def _of(self, head: RequestHead) -> Remembered:

@@ -114,7 +114,7 @@ class RequestHandler:
         traced = (services.trace or record.recording is not None) and not route.internal
         if record.recording is not None:
             record.route = route.name or record.route
-            record.recording.admitted()
+            record.admitted_at = monotonic()
             if not isinstance(decision, Internal) and decision.would_refuse is not None:
                 record.recording.refused(decision.would_refuse)
         if route.cache is not None and self.head.target in route.cache.files.targets:
@@ -218,10 +218,10 @@ class RequestHandler:
         self._release_slot()
         record = self.record
         record.outcome, record.route = "tunnelled", self._route.name
+        client = self.responder.upgrade(switched.reason, switched.fields)
         if not self.services.trace:
             record.user_agent = b", ".join(record.head.values(b"user-agent"))
             self.head = record.head = replace(self.head, fields=(), section=NO_FIELDS)
-        client = self.responder.upgrade(switched.reason, switched.fields)
         tunnels = self.services.open_requests
         tunnels.open_tunnel(switched, client, record, self._finish, self._route.activity)
 

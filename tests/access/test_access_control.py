@@ -184,7 +184,7 @@ async def test_a_removed_file_opens_nothing(labgate: Guarded) -> None:
 async def test_changes_are_shown_by_their_rule(labgate: Guarded) -> None:
     await labgate.ask(basic())
     record = labgate.labgate.records[-1]
-    assert [change.name for change in record.changes_up if change.rule == "basic-auth"] == [
+    assert [change.name for change in record.fields_up.changes if change.rule == "basic-auth"] == [
         b"Authorization"
     ]
     assert [change.name for change in record.changes_down if change.rule == "basic-auth"] == [

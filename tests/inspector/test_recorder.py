@@ -6,19 +6,17 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from weakref import ref
 
 import pytest
 
-import proxy.inspector.captured_text as captured_text
-from proxy.inspector.captured_sections import CapturedSections
 from proxy.inspector.exchange import Exchange
 from proxy.inspector.recorder import Recorder
-from proxy.inspector.ring import Ended, Ring
+from proxy.inspector.ring import Ring
+from proxy.inspector.snapshot import Snapshot
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.site import make_site
 from tests.edges import PUBLIC, Edge, edge, request
-from tests.heads import JUPYTER, get
+from tests.heads import JUPYTER
 from tests.proxying.test_messages import SWITCH
 from tests.upstreams import OK, Visit, says, upstream
 
@@ -294,64 +292,35 @@ async def test_a_finished_recording_is_no_garbage_cycle() -> None:
 
 
 class WatchedRing(Ring):
-    """Has the last exchange that ended well, as long as anybody else has it."""
+    """Has what was kept, as it was then."""
 
-    ended: Callable[[], Ended | None] = staticmethod(lambda: None)
+    kept = ""
 
-    def keep(self, ended: Ended) -> None:
-        self.ended = ref(ended)
-        super().keep(ended)
+    def keep(self, snapshot: Snapshot) -> None:
+        self.kept += repr(snapshot)
+        super().keep(snapshot)
 
 
-async def test_what_has_ended_is_captured_soon() -> None:
-    """And nothing holds its secrets any more."""
+async def test_what_ends_is_captured_at_once() -> None:
+    """Nobody has to look for its secrets to go."""
     ring = WatchedRing()
     async with upstream(says(OK)) as jupyter, edge(jupyter.address) as labgate:
         labgate.dispatcher.services.use_recorder(Recorder(ring))
-        await labgate.ask(request())
-        labgate.records.clear()
-        assert ring.ended() is not None
-        await until(lambda: ring.ended() is None)
-        assert len(ring) == 1
+        await labgate.ask(request(b"/?token=s3cret", b"Cookie: a=s3cret"))
+    assert ring.kept.count("[redacted]") >= 2
+    assert "s3cret" not in ring.kept
 
 
-async def test_what_ends_after_the_end_of_the_capture_is_captured_at_once() -> None:
-    ring = WatchedRing()
-
+async def test_what_ends_after_the_end_of_the_capture_is_captured_too() -> None:
     async def slow(visit: Visit) -> None:
         await visit.head()
         labgate.dispatcher.services.use_recorder(None)
         await visit.say(OK)
 
     async with upstream(slow) as jupyter, edge(jupyter.address) as labgate:
-        labgate.dispatcher.services.use_recorder(Recorder(ring))
+        labgate.dispatcher.services.use_recorder(Recorder(labgate.captured))
         await labgate.ask(request())
-        assert ring.ended() is None
-        assert len(ring) == 1
-
-
-async def test_no_secret_is_remembered_when_the_section_has_gone() -> None:
-    fields = (b"Cookie: a=s3cret", b"User-Agent: x //u:s3cret@h", b"Accept: ?token=s3cret")
-    answer = b"HTTP/1.1 200 OK\r\nServer: ?token=s3cret\r\nContent-Length: 2\r\n\r\nok"
-    async with upstream(says(answer)) as jupyter, edge(jupyter.address) as labgate:
-        labgate.inspect()
-        await labgate.ask(request(b"/?token=s3cret", *fields))
-        one = only(labgate)
-    assert one.sent_up is not None
-    assert captured_text._fields
-    remembered = [
-        getattr(captured_text, name) for name in ("_fields", "_targets", "_responses", "_changes")
-    ]
-    assert "s3cret" not in repr((one, remembered))
-
-
-async def test_what_was_captured_of_a_section_goes_with_it() -> None:
-    sections = CapturedSections()
-    head = get(b"Cookie: a=b")
-    assert sections.of(head.section).received == (("Cookie", "a=[redacted]"),)
-    assert len(sections) == 1
-    del head
-    assert len(sections) == 0
+        assert len(labgate.captured) == 1
 
 
 async def test_times_until_the_request_went_up() -> None:

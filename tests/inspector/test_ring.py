@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 
-import pytest
-
+from proxy.inspector.captured_heads import HeadCaptures
 from proxy.inspector.exchange import (
     CapturedChange,
     CapturedContent,
@@ -15,9 +13,11 @@ from proxy.inspector.exchange import (
     Exchange,
     Times,
 )
-from proxy.inspector.ring import MAX_UNCAPTURED, Ring
-from proxy.inspector.snapshot import Snapshot, sent_up
-from proxy.rules.head import Arrival
+from proxy.inspector.ring import Ring
+from proxy.inspector.snapshot import Snapshot
+from proxy.observe.record import FieldsUp, Record
+from proxy.rules.changes import Change
+from proxy.rules.head import Arrival, RequestHead, ResponseHead
 from tests.heads import SITE
 
 from .exchanges import exchange
@@ -107,29 +107,37 @@ def test_listeners() -> None:
     assert seen == [one, one, one]
 
 
-class EndedWell:
-    """An exchange that is captured when the ring asks for it; None stands for a fault."""
-
-    def __init__(self, captured: Snapshot | None) -> None:
-        self._captured = captured
-        self.asked = 0
-
-    def snapshot(self) -> Snapshot | None:
-        self.asked += 1
-        return self._captured
-
-
-def ended_well(ring: Ring) -> EndedWell:
-    went_up = sent_up((("Host", "127.0.0.1"),), (CapturedChange("host", "Host", "a", "b"),))
-    head = CapturedHead("HTTP/1.1 200 OK", (("Server", "x"),))
+def ended_well(ring: Ring) -> Snapshot:
     client = Arrival("203.0.113.7", tls_seconds=0.5)
-    fields = (("Host", "lab.example.org"),)
-    before = (ring.reserve(), 1_700_000_000.0, 10.0, client, b"GET", "/lab", (1, 0), fields)
-    up = (SITE, "/user/ada", 10.25, None, went_up, "/below/lab", 10.5, b"id")
-    snapshot = Snapshot(
-        *before, *up, head, 11.0, 200, head, 11.5, (), "forwarded", 1, 2, 12.0, octets=0
+    went_up = FieldsUp(((b"Host", b"127.0.0.1"),), (Change("host", b"Host", b"a", b"b"),))
+    record = Record(
+        RequestHead(b"GET", b"/lab", (1, 0), ((b"Host", b"lab.example.org"),), client),
+        fields_up=went_up,
+        upstream_target=b"/below/lab",
+        upstream_response=ResponseHead(200, b"OK", ((b"Server", b"x"),)),
     )
-    return EndedWell(snapshot._replace(octets=snapshot.exchange().octets))
+    heads = HeadCaptures().of(record, (200, b"OK", ((b"Server", b"x"),)))
+    return Snapshot(
+        heads,
+        number=ring.reserve(),
+        clock_began=1_700_000_000.0,
+        began=10.0,
+        arrival=client,
+        site=SITE,
+        route="/user/ada",
+        admitted_at=10.25,
+        dial_seconds=None,
+        sent_up_at=10.5,
+        request_id=b"id",
+        answered_at=11.0,
+        status=200,
+        sent_down_at=11.5,
+        outcome="forwarded",
+        bytes_up=1,
+        bytes_down=2,
+        seconds=2.0,
+        octets=heads.octets + 2 * len(b"id"),
+    )
 
 
 def test_what_ended_well_becomes_an_exchange_when_somebody_looks() -> None:
@@ -141,6 +149,7 @@ def test_what_ended_well_becomes_an_exchange_when_somebody_looks() -> None:
     assert one is not None
     assert [ring.get(1), *ring] == [one, one]
     assert ring.get(1) is one
+    assert one.started == 1_700_000_010.0
     assert one.received == CapturedHead("GET /lab HTTP/1.0", (("Host", "lab.example.org"),))
     assert one.sent_up is not None
     assert one.sent_up.line == "GET /below/lab HTTP/1.1"
@@ -153,44 +162,6 @@ def test_what_ended_well_becomes_an_exchange_when_somebody_looks() -> None:
     assert not failures
 
 
-def test_what_ended_well_is_captured_with_others() -> None:
-    ring = Ring()
-    first, *more = [ended_well(ring) for _ in range(MAX_UNCAPTURED)]
-    ring.keep(first)
-    assert first.asked == 0
-    for one in more:
-        ring.keep(one)
-    assert {one.asked for one in (first, *more)} == {1}
-    assert (len(ring), first.asked) == (MAX_UNCAPTURED, 1)
-
-
-@pytest.mark.parametrize(
-    "look",
-    [
-        len,
-        list,
-        lambda ring: ring.get(1),
-        lambda ring: ring.octets,
-        lambda ring: ring.dropped,
-        Ring.clear,
-        Ring.take_in,
-    ],
-)
-def test_who_looks_sees_what_ended_well(look: Callable[[Ring], object]) -> None:
-    ring = Ring()
-    one = ended_well(ring)
-    ring.keep(one)
-    look(ring)
-    assert one.asked == 1
-
-
-def test_a_fault_of_one_leaves_the_others() -> None:
-    ring = Ring()
-    for one in (ended_well(ring), EndedWell(None), ended_well(ring)):
-        ring.keep(one)
-    assert numbers(ring) == [1, 2]
-
-
 def test_one_that_is_looked_at_goes_when_it_is_the_oldest() -> None:
     ring = Ring(max_exchanges=3)
     for _ in range(3):
@@ -198,7 +169,6 @@ def test_one_that_is_looked_at_goes_when_it_is_the_oldest() -> None:
     assert ring.get(2) is not None
     for expected in ([2, 3, 4], [3, 4, 5], [4, 5, 6]):
         ring.keep(ended_well(ring))
-        len(ring)
         assert [number for number in range(1, 7) if ring.get(number)] == expected
 
 

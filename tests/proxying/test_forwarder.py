@@ -84,8 +84,8 @@ async def test_what_was_changed_is_recorded_when_somebody_looks() -> None:
             client = MemoryFront((b"TE", b"x"))
             client.ask(dispatcher)
             assert await client.ended == "complete"
-    assert [bool(record.changes_up) for record in records] == [False, True]
-    assert ("hop-by-hop", b"TE", b"x", None) in records[1].changes_up
+    assert [bool(record.fields_up.changes) for record in records] == [False, True]
+    assert ("hop-by-hop", b"TE", b"x", None) in records[1].fields_up.changes
 
 
 @pytest.mark.parametrize("turns", [0, 1])

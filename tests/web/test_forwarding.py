@@ -36,7 +36,7 @@ async def test_health_has_the_fields_it_always_had() -> None:
         assert b"Strict-Transport-Security" not in fields, "it is answered over plain HTTP, too"
         (record,) = labgate.records
         assert (record.status, record.outcome) == (200, "answered here")
-        assert not record.changes_up
+        assert not record.fields_up.changes
         assert not record.changes_down
 
 
