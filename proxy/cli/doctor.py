@@ -19,7 +19,7 @@ from pathlib import Path
 from proxy.certs.development_ca import authority_file
 from proxy.cli.ask_secret import ask_secret
 from proxy.cli.confirm import confirm_on_terminal
-from proxy.cli.doctor_address import FoundAddress, facts_of, find_address
+from proxy.cli.doctor_address import FoundAddress, facts_of_running, find_address
 from proxy.cli.doctor_report import MendsShown, Progress, print_report
 from proxy.cli.doctor_servers import servers_here
 from proxy.config.load import load
@@ -56,7 +56,7 @@ def doctor(parsed: argparse.Namespace) -> int:
 
 def _known_facts(config: Path | None, target: Target) -> Mapping[str, str]:
     """What the labgate that runs here knows, if the address is its own."""
-    return asyncio.run(facts_of(find_state_folder(config), target))
+    return asyncio.run(facts_of_running(find_state_folder(config), target))
 
 
 def _mends_shown(parsed: argparse.Namespace, found: FoundAddress | None) -> MendsShown:

@@ -65,7 +65,7 @@ async def find_address(state_folder: Path) -> FoundAddress:
     return FoundAddress(url, f"{said}.", True, known, token_file, _facts(about))
 
 
-async def facts_of(state_folder: Path, target: Target) -> dict[str, str]:
+async def facts_of_running(state_folder: Path, target: Target) -> dict[str, str]:
     """What the labgate with this state folder knows of the Jupyter at an address.
 
     Args:

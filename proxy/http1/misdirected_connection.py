@@ -10,7 +10,7 @@ import asyncio
 from proxy.http1.server_connection import ServerConnection
 from proxy.rules.decision import Refuse
 
-PLAIN_HTTP = Refuse(
+PLAIN_HTTP_REFUSAL = Refuse(
     400,
     "plain-http",
     "This port speaks HTTPS: open the same address with https:// in front.",
@@ -29,5 +29,5 @@ class MisdirectedConnection(ServerConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._server.refused_heads.add(self.client, PLAIN_HTTP)
-        self._refuse(PLAIN_HTTP.status, PLAIN_HTTP.sentence)
+        self._server.refused_heads.add(self.client, PLAIN_HTTP_REFUSAL)
+        self._refuse(PLAIN_HTTP_REFUSAL.status, PLAIN_HTTP_REFUSAL.sentence)

@@ -16,7 +16,7 @@ from proxy.admin.replay import Replay
 from proxy.admin.server import AdminServer
 from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import bind_private
-from proxy.cli.doctor_address import DEFAULT_URL, FoundAddress, facts_of, find_address
+from proxy.cli.doctor_address import DEFAULT_URL, FoundAddress, facts_of_running, find_address
 from proxy.doctor.target import read_target
 from proxy.errors import UsageError
 from proxy.inspector.inspector import Inspector
@@ -81,12 +81,12 @@ async def test_what_it_knows_of_its_jupyter(
 ) -> None:
     about |= said
     assert (await find_address(sockets)).facts == facts
-    assert await facts_of(sockets, read_target(f"{SITE}/lab?token=x")[0]) == facts
-    assert await facts_of(sockets, read_target("https://other.example.org")[0]) == {}
+    assert await facts_of_running(sockets, read_target(f"{SITE}/lab?token=x")[0]) == facts
+    assert await facts_of_running(sockets, read_target("https://other.example.org")[0]) == {}
 
 
 async def test_nothing_is_known_where_none_runs(sockets: Path) -> None:
-    assert await facts_of(sockets, read_target(SITE)[0]) == {}
+    assert await facts_of_running(sockets, read_target(SITE)[0]) == {}
 
 
 @pytest.mark.deployment
