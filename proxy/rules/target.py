@@ -36,11 +36,12 @@ def is_ordinary(target: bytes) -> bool:
 
     Special are the paths that labgate answers itself, and ``/logout``.
     """
+    # ``in`` costs each request more: it first makes an error, because bytes are no number.
     return (
         target[:1] == b"/"
         and target[1:2] != b"."
-        and b"#" not in target
-        and b"logout" not in target
+        and target.find(b"#") < 0
+        and target.find(b"logout") < 0
     )
 
 
