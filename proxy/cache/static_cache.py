@@ -235,7 +235,9 @@ class StaticCache:
         if await self._checks.all_hold():
             self._generation = generation
             return
-        log.info("Jupyter has other static files than before; what was kept is dropped")
+        log.info(
+            "Jupyter serves other scripts and styles than before: their cached copies are dropped"
+        )
         self._drops += 1
         self.files.clear()
         self._candidates.clear()

@@ -181,12 +181,16 @@ async def _launch_and_serve(
     """Open ports, launch Jupyter and restart it, until cancelled or Jupyter is shut down."""
     async with _chosen_launcher(configuration.settings, lifetime) as launcher:
         try:
-            await _open_ports(configuration.settings, app, lifetime.takeover)
-            print_progress("Starting Jupyter …")
+            if lifetime.takeover is None:
+                await _open_ports(configuration.settings, app, None)
+                print_progress("Starting Jupyter …")
             launched = await launcher.launch()
             app.jupyter.launcher = launcher
             app.jupyter.launched(launched)
             app.connect_to(launched.address)
+            if lifetime.takeover is not None:
+                # Until now all requests go to the predecessor, which knows where Jupyter is.
+                await _open_ports(configuration.settings, app, lifetime.takeover)
             lifetime.handover.obstacle = obstacle_of(launched)
             await _supervise(configuration, app, launcher, launched, lifetime)
         finally:
@@ -207,7 +211,12 @@ async def _chosen_launcher(settings: Settings, lifetime: Lifetime) -> AsyncItera
 
     with ExitStack() as claims:
         launcher = await choose_launcher(
-            settings.jupyter, settings.state_folder, claim=claim, confirm=confirm_on_terminal()
+            settings.jupyter,
+            settings.state_folder,
+            claim=claim,
+            confirm=confirm_on_terminal(),
+            # An upgrade promises that kernels live on, whatever the configuration says by now.
+            replaces=lifetime.takeover is None,
         )
         assert launcher is not None, "launch = none was taken before"
         try:

@@ -104,7 +104,8 @@ async def _open(client: AdminClient, state_folder: Path) -> None:
     file = _write_page(state_folder, address)
     try:
         if not await asyncio.to_thread(webbrowser.open, file.as_uri()):
-            print(f"No browser is to be had here. Open this address, which logs in:\n{address}")
+            logs_in = ", which logs in" if "?" in address else ""
+            print(f"No browser could be opened. Open this address{logs_in}:\n{address}")
             return
         print(f"Opened {address.partition('?')[0]} in the browser.", flush=True)
         await asyncio.sleep(OPEN_SECONDS)

@@ -26,6 +26,8 @@ async def choose_launcher(
     progress: Console | None = None,
     claim: Callable[[str], None] = lambda _: None,
     confirm: Confirm | None = None,
+    *,
+    replaces: bool = True,
 ) -> Launcher | None:
     """The launcher for the setting ``jupyter.launch``; None for ``none``.
 
@@ -38,6 +40,7 @@ async def choose_launcher(
         progress: Shows the progress of a pull; standard error by default.
         claim: Called with the engine's address before any container is inspected.
         confirm: Asks a person a question; None if nobody can answer.
+        replaces: Whether a container that differs from the settings may be replaced at all.
 
     Raises:
         StartError: ``jupyter.launch`` is ``docker`` and no engine answers; or the work folder of
@@ -64,7 +67,7 @@ async def choose_launcher(
         await docker.close()
         raise
     console = progress or Console(file=sys.stderr if sys.stderr.isatty() else LogLines())
-    return ContainerLauncher(settings, state_folder, docker, console, confirm)
+    return ContainerLauncher(settings, state_folder, docker, console, confirm, replaces=replaces)
 
 
 def _process_launcher(settings: JupyterSettings, state_folder: Path) -> ProcessLauncher:

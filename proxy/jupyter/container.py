@@ -53,6 +53,16 @@ class ContainerLauncher:
     """Creates, starts, adopts or replaces one container.
 
     Always call ``stop``, also after ``launch`` failed: it closes the connection to the engine.
+
+    Args:
+        settings: The section ``[jupyter]``.
+        token_folder: Stores the login token.
+        docker: The engine.
+        progress: Shows the progress of a pull.
+        confirm: Asks a person whether to replace a container; None if nobody can answer.
+        replaces: Whether a container that differs from the settings may be replaced at all.
+        stop_seconds: How long Jupyter may take to exit.
+        shared_volume: The work volume of earlier versions.
     """
 
     def __init__(
@@ -63,9 +73,11 @@ class ContainerLauncher:
         progress: Console,
         confirm: Confirm | None = None,
         *,
+        replaces: bool = True,
         stop_seconds: int = STOP_SECONDS,
         shared_volume: str = SHARED_VOLUME,
     ) -> None:
+        self._replaces = replaces
         self._shared_volume = shared_volume
         self._default_mount: ContainerMount | None = None
         self._stop_seconds = stop_seconds
@@ -215,6 +227,12 @@ class ContainerLauncher:
         If it is in use, or files in it would be lost, only when the user confirms.
         """
         name = self._settings.name
+        if not self._replaces:
+            return await self._keep(
+                existing,
+                f"Container {name} differs ({reason}).",
+                "an upgrade replaces none. `labgate stop` and a new start replace it",
+            )
         lost = await describe_loss(self._docker, existing)
         if not self._settings.recreate:
             running = await describe_container_activity(existing)
@@ -222,7 +240,7 @@ class ContainerLauncher:
                 also = f", and {running}" if running else ""
                 differs = f"Container {name} differs ({reason}){also}.{lost}"
                 if not await self._confirmed(differs):
-                    return await self._keep(existing, differs)
+                    return await self._keep(existing, differs, "--recreate replaces it")
         try:
             folders = await creator.prepare(existing)
             log.info("Replacing container %s: %s", name, reason)
@@ -245,9 +263,9 @@ class ContainerLauncher:
             log.info("Container %s is not replaced and stays as it was.", self._settings.name)
             raise
 
-    async def _keep(self, existing: Inspected, differs: str) -> str:
+    async def _keep(self, existing: Inspected, differs: str, remedy: str) -> str:
         """Use the container as it is, although it differs."""
-        log.warning("%s It goes on as it is; --recreate replaces it.", differs)
+        log.warning("%s It goes on as it is; %s.", differs, remedy)
         self._container = self._docker.containers.container(existing["Id"])
         state = existing["State"]
         if state["Running"] and not state.get("Paused"):

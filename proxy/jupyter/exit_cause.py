@@ -140,6 +140,11 @@ def process_exit(exit_code: int, lines: Sequence[str]) -> ExitReason:
     return _logged_reason(lines) or ExitReason(ExitCause.UNKNOWN, _status(exit_code))
 
 
+def is_ending(lines: Sequence[str]) -> bool:
+    """Whether Jupyter has logged why it ends."""
+    return _logged_reason(lines) is not None
+
+
 def hung_exit(closed_seconds: float, lines: Sequence[str]) -> ExitReason:
     """Why a process was killed that no longer listened and had not exited.
 

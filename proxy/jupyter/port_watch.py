@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 
 async def wait_until_closed(
-    host: str, port: int, *, closed_seconds: float, interval_seconds: float
+    host: str,
+    port: int,
+    *,
+    was_open: Callable[[], bool],
+    closed_seconds: float,
+    interval_seconds: float,
 ) -> None:
     """Return when a port that was open has refused connections for some time.
 
@@ -16,11 +22,13 @@ async def wait_until_closed(
     Args:
         host: Its address.
         port: Its number.
+        was_open: Whether it was open though no connection here has shown that: it may open and
+            close again between two of them.
         closed_seconds: For how long connections must be refused, without one that is accepted.
         interval_seconds: How often one is tried.
     """
     loop = asyncio.get_running_loop()
-    while not await is_open(host, port):  # noqa: ASYNC110  a port has no event
+    while not (was_open() or await is_open(host, port)):  # noqa: ASYNC110  a port has no event
         await asyncio.sleep(interval_seconds)
     open_at = loop.time()
     while loop.time() - open_at < closed_seconds:

@@ -15,7 +15,7 @@ from shlex import quote
 from proxy.config.jupyter_settings import JupyterSettings
 from proxy.errors import StartError
 from proxy.jupyter import exec_wrapper, process_tree
-from proxy.jupyter.exit_cause import hung_exit, process_exit
+from proxy.jupyter.exit_cause import hung_exit, is_ending, process_exit
 from proxy.jupyter.launcher import STOP_SECONDS, JupyterExit, Launched, Login
 from proxy.jupyter.leftover_process import end_leftover, remember_process
 from proxy.jupyter.login_token import login_token
@@ -122,6 +122,7 @@ class ProcessLauncher:
             wait_until_closed(
                 LOOPBACK,
                 self._port,
+                was_open=lambda: is_ending(self._log.last(MAX_JUDGED_LINES)),
                 closed_seconds=self._closed_seconds,
                 interval_seconds=min(WATCH_INTERVAL_SECONDS, self._closed_seconds),
             ),

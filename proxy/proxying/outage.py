@@ -55,5 +55,5 @@ class Outage:
         self.open = False
         if self._logged:
             seconds = monotonic() - self._since
-            message = "%s answers again: %d requests got 503 in %.0f s"
+            message = "%s answers now: %d requests got 503 in %.0f s"
             log.warning(message, self.upstream, self._failed, seconds)

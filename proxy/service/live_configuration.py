@@ -52,7 +52,8 @@ class ReloadOutcome:
     @property
     def sentences(self) -> list[str]:
         """The lines that describe the result to people."""
-        first = f"changed {', '.join(self.changed)}" if self.changed else "nothing has changed"
+        unchanged = "nothing is different yet" if self.restart else "nothing has changed"
+        first = f"changed {', '.join(self.changed)}" if self.changed else unchanged
         told = [f"The configuration was reloaded: {first}."]
         if self.restart:
             told.append(f"Only a restart changes {', '.join(self.restart)}.")

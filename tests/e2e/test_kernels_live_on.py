@@ -83,11 +83,18 @@ def test_a_variable_outlives_labgate(how: str, name: str, tmp_path: Path) -> Non
 
 @pytest.mark.docker
 @pytest.mark.deployment
-def test_a_notebook_goes_on_across_an_upgrade(name: str, tmp_path: Path) -> None:
-    """Its open WebSocket stays with the one before, and new ones reach the same kernel."""
-    arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name)
-    labgate = Labgate(tmp_path, "up", *arguments)
+@pytest.mark.parametrize("change", ["", '[jupyter]\nmemory_limit = "1g"\n'], ids=["", "differs"])
+def test_a_notebook_goes_on_across_an_upgrade(change: str, name: str, tmp_path: Path) -> None:
+    """Its open WebSocket stays with the one before, and new ones reach the same kernel.
+
+    Also where the container would be replaced by a new start.
+    """
+    file = tmp_path / "labgate.toml"
+    file.write_text("")
+    arguments = ("--launch", "docker", "--image", TEST_IMAGE, "--name", name, "--recreate")
+    labgate = Labgate(tmp_path, "up", *arguments, "--config", str(file))
     with labgate:
+        file.write_text(change)
         token = f"token {labgate.token}"
         kernel = labgate.ask("POST", "/api/kernels", Authorization=token).json()["id"]
         started = docker("inspect", "--format", "{{.State.StartedAt}}", name)
@@ -113,6 +120,8 @@ def test_a_notebook_goes_on_across_an_upgrade(name: str, tmp_path: Path) -> None
         assert labgate.running.wait(60) == 0
         assert docker("inspect", "--format", "{{.State.StartedAt}}", name) == started
         assert "adopted" in labgate.log
+        kept = "(memory limit: was none, will be 1 GiB). It goes on as it is; an upgrade replaces"
+        assert (kept in labgate.log) == bool(change)
         os.kill(successor, signal.SIGINT)
         running = ("inspect", "--format", "{{.State.Running}}", name)
         until(lambda: docker(*running) == "false", "Ctrl-C stops the container")

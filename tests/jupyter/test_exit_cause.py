@@ -12,6 +12,7 @@ from proxy.jupyter.exit_cause import (
     container_exit,
     event_of,
     hung_exit,
+    is_ending,
     process_exit,
 )
 
@@ -180,6 +181,7 @@ def test_a_process(code: int, lines: Any, cause: ExitCause, what: str) -> None:
     [((), CRASHED), ((SIGNAL_LINE,), OUTSIDE), ((MENU_LINE,), SHUT_DOWN)],
 )
 def test_a_process_that_hangs(lines: Any, cause: ExitCause) -> None:
+    assert is_ending(lines) == bool(lines)
     why = hung_exit(20.0, lines)
     assert why.cause is cause
     expected = "hung while it ended: it was killed 20 s after it had closed its port"

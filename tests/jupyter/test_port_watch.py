@@ -10,6 +10,10 @@ from proxy.jupyter.port_watch import is_open, wait_until_closed
 HOST = "127.0.0.1"
 
 
+def no() -> bool:
+    return False
+
+
 def listening(port: int = 0) -> socket.socket:
     server = socket.socket()
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -22,7 +26,7 @@ async def test_a_port_that_closes() -> None:
     server = listening()
     port = server.getsockname()[1]
     watch = asyncio.ensure_future(
-        wait_until_closed(HOST, port, closed_seconds=0.05, interval_seconds=0.01)
+        wait_until_closed(HOST, port, was_open=no, closed_seconds=0.05, interval_seconds=0.01)
     )
     server.accept()[0].close()
     assert not watch.done()
@@ -37,7 +41,24 @@ async def test_one_that_is_not_open_yet_has_not_closed() -> None:
     with reserved, pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await wait_until_closed(
-                HOST, reserved.getsockname()[1], closed_seconds=0.0, interval_seconds=0.01
+                HOST,
+                reserved.getsockname()[1],
+                was_open=no,
+                closed_seconds=0.0,
+                interval_seconds=0.01,
+            )
+
+
+async def test_one_that_was_open_between_two_looks() -> None:
+    with socket.socket() as reserved:
+        reserved.bind((HOST, 0))
+        async with asyncio.timeout(30):
+            await wait_until_closed(
+                HOST,
+                reserved.getsockname()[1],
+                was_open=lambda: True,
+                closed_seconds=0.0,
+                interval_seconds=0.01,
             )
 
 
@@ -51,7 +72,7 @@ async def test_closed_for_a_moment_only() -> None:
     server = listening()
     port = server.getsockname()[1]
     watch = asyncio.ensure_future(
-        wait_until_closed(HOST, port, closed_seconds=3600.0, interval_seconds=0.01)
+        wait_until_closed(HOST, port, was_open=no, closed_seconds=3600.0, interval_seconds=0.01)
     )
     server.accept()[0].close()
     server.close()

@@ -22,6 +22,7 @@ from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import Launched
 from proxy.jupyter.leftover_process import end_leftover
 from proxy.jupyter.port import default_or_free_port
+from proxy.jupyter.port_watch import is_open
 from proxy.jupyter.process import ProcessLauncher
 from proxy.jupyter.process_command import environment, jupyter_program
 from proxy.jupyter.readiness import is_ready, wait_until_ready
@@ -221,15 +222,21 @@ def hanging_at_its_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(folder))
 
 
+@pytest.mark.parametrize("seen", [True, False], ids=["seen open", "never seen open"])
 async def test_one_that_hangs_while_it_ends_is_killed(
-    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, seen: bool
 ) -> None:
     hanging_at_its_end(tmp_path, monkeypatch)
     launcher = make(closed_seconds=0.5)
     launched = await ready(launcher)
     kernel = await start_kernel(launched)
-    ended = asyncio.ensure_future(launcher.wait_for_exit())
+    if seen:
+        ended = asyncio.ensure_future(launcher.wait_for_exit())
     os.kill(pid_of(launched), signal.SIGTERM)
+    if not seen:
+        while await is_open(launched.address.host, launched.address.port):
+            pass
+        ended = asyncio.ensure_future(launcher.wait_for_exit())
     end = await ended
     assert (end.cause, end.exit_code) == (ExitCause.OUTSIDE, -signal.SIGKILL)
     assert end.reason == (

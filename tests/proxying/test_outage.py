@@ -39,9 +39,7 @@ async def test_one_line_for_an_outage_and_one_for_its_end(
         away = False
         for _ in range(2):
             assert (await labgate.ask(request())).startswith(b"HTTP/1.1 200 ")
-        assert re.fullmatch(
-            r"Jupyter answers again: 3 requests got 503 in \d s", caplog.messages[1]
-        )
+        assert re.fullmatch(r"Jupyter answers now: 3 requests got 503 in \d s", caplog.messages[1])
         # Another outage so soon is not logged: Jupyter may come and go.
         away = True
         await labgate.ask(request())

@@ -93,7 +93,7 @@ def test_the_log_calls_an_upstream_by_its_name(caplog: pytest.LogCaptureFixture)
     renamed.rename("")
     assert renamed.jupyter.outage is not None
     renamed.jupyter.outage.end()
-    assert caplog.messages[-1].startswith("Jupyter answers again")
+    assert caplog.messages[-1].startswith("Jupyter answers now")
 
 
 def test_an_upstream_may_not_know_of_the_whole_path(router: Router) -> None:
