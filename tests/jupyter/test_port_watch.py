@@ -19,7 +19,14 @@ def listening(port: int = 0) -> socket.socket:
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     server.bind((HOST, port))
     server.listen()
+    server.setblocking(False)
     return server
+
+
+async def looked_at(server: socket.socket) -> None:
+    """Wait until a connection came."""
+    connection, _ = await asyncio.get_running_loop().sock_accept(server)
+    connection.close()
 
 
 async def test_a_port_that_closes() -> None:
@@ -28,7 +35,7 @@ async def test_a_port_that_closes() -> None:
     watch = asyncio.ensure_future(
         wait_until_closed(HOST, port, was_open=no, closed_seconds=0.05, interval_seconds=0.01)
     )
-    server.accept()[0].close()
+    await looked_at(server)
     assert not watch.done()
     server.close()
     async with asyncio.timeout(30):
@@ -74,11 +81,11 @@ async def test_closed_for_a_moment_only() -> None:
     watch = asyncio.ensure_future(
         wait_until_closed(HOST, port, was_open=no, closed_seconds=3600.0, interval_seconds=0.01)
     )
-    server.accept()[0].close()
+    await looked_at(server)
     server.close()
     while await is_open(HOST, port):
         pass
     with listening(port) as server:
-        server.accept()[0].close()
+        await looked_at(server)
         assert not watch.done()
     watch.cancel()
