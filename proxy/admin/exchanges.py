@@ -126,7 +126,7 @@ class ExchangesApi:
         exchange = self.inspector.ring.get(number)
         if exchange is None:
             numbers = [one.number for one in self.inspector.ring]
-            held = f"{min(numbers)} to {max(numbers)}" if numbers else "none yet"
+            held = f"{min(numbers)} to {max(numbers)}" if numbers else "none"
             raise web.HTTPNotFound(
                 text=f"The inspector does not hold exchange {number}; it holds {held}.\n"
             )

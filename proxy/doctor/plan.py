@@ -45,9 +45,11 @@ def _certificate(examination: Examination) -> str:
 
 
 def _redirect(examination: Examination) -> str:
-    if examination.browser.target.tls and examination.plain_http is None:
+    target = examination.browser.target
+    if target.tls and examination.plain_http is None:
         return "the port of plain HTTP: --http-port"
-    return ""
+    # A public name must have HTTPS; on this machine nothing needs to be encrypted.
+    return PLAIN_HTTP if target.loopback and not target.tls else ""
 
 
 def _https(examination: Examination) -> str:

@@ -229,4 +229,4 @@ async def describe_loss(docker: aiodocker.Docker, existing: Inspected) -> str:
     changes = await docker._query_json(f"containers/{existing['Id']}/changes")
     preserved = [folders.home, *filter(None, [folders.start]), *(mount.target for mount in mounts)]
     lost = describe_unsaved(changes or (), preserved)
-    return f" With it go: {lost}." if lost else ""
+    return f" Lost with it: {lost}." if lost else ""

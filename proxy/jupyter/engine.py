@@ -30,7 +30,10 @@ _PORT_IN_USE = ("port is already allocated", "address already in use")
 _REMEDIES = (
     (
         _PORT_IN_USE,
-        "Free that port, or choose another with jupyter.port",
+        (
+            "Free that port (`ss -ltnp` names who has it), or choose another with jupyter.port; "
+            "LABGATE_JUPYTER__PORT=0 takes a free one"
+        ),
     ),
     (
         ("bind source path does not exist",),

@@ -81,18 +81,16 @@ def test_moved_to(location: str, moved: str) -> None:
 
 
 REDIRECTS = [
-    (answer(308, Location="https://lab.example.org/lab"), LAB, None),
-    (answer(), LAB, None),
-    (answer(200, PAGE), LAB, "no-redirect"),
-    (answer(302, Location="/lab/tree"), LAB, "no-redirect"),
-    (answer(200, VERSION), Target("http", "127.0.0.1", 8888), None),
-    (answer(200, VERSION), Target("http", "lab.example.org", 80), "no-redirect"),
+    (answer(308, Location="https://lab.example.org/lab"), None),
+    (answer(), None),
+    (answer(200, PAGE), "no-redirect"),
+    (answer(302, Location="/lab/tree"), "no-redirect"),
 ]
 
 
-@pytest.mark.parametrize(("given", "target", "identifier"), REDIRECTS)
-def test_redirect(given: Answer, target: Target, identifier: str | None) -> None:
-    found = judge_redirect(given, target)
+@pytest.mark.parametrize(("given", "identifier"), REDIRECTS)
+def test_redirect(given: Answer, identifier: str | None) -> None:
+    found = judge_redirect(given)
     assert (found and found.id) == identifier
 
 

@@ -10,6 +10,7 @@ import pytest
 from proxy.admin.socket_path import socket_path
 from proxy.config.password_hash import hash_passphrase
 from proxy.doctor.examination import Credentials
+from proxy.doctor.plan import PLAIN_HTTP
 from tests.doctor.certificates import Certificates
 from tests.doctor.configurations import RIGHT
 from tests.doctor.conftest import Start
@@ -59,6 +60,7 @@ async def test_nothing_is_found_at_labgate(jupyter: Jupyter, tmp_path: Path) -> 
 async def test_nothing_is_found_without_a_proxy(jupyter: Jupyter) -> None:
     report = await examined(jupyter.upstream, silence_seconds=1)
     assert report.findings == []
+    assert report.untried["redirect"] == PLAIN_HTTP
 
 
 class AdasJupyter(Jupyter):

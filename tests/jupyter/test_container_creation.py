@@ -334,7 +334,7 @@ async def test_what_lies_outside_the_home_is_lost_only_when_somebody_agrees(
     await place.run(made, user="root")
     await launcher.stop()
     identity = (await place.inspect())["Id"]
-    lost = "With it go: packages installed with conda or pip (/opt/conda), files in /srv."
+    lost = "Lost with it: packages installed with conda or pip (/opt/conda), files in /srv."
     differs = f"Container {place.name} differs (memory limit: was none, will be 1 GiB). {lost}"
 
     # Nobody can be asked.

@@ -80,10 +80,10 @@ def moved_to(answer: Answer, target: Target) -> str:
     return "" if moved == target.url else moved
 
 
-def judge_redirect(answer: Answer, target: Target) -> Finding | None:
+def judge_redirect(answer: Answer) -> Finding | None:
     """Judge a request by plain HTTP for the same name. That nothing listens is no fault."""
     secure = answer.redirects and answer.location.startswith("https://")
-    if not answer.status or secure or (target.loopback and not target.tls):
+    if not answer.status or secure:
         return None
     return Finding("no-redirect", "Location", answer.sent, answer.received)
 

@@ -112,12 +112,12 @@ async def try_redirect(examination: Examination) -> Finding | None:
     """Plain HTTP for the same name is redirected to HTTPS."""
     target = examination.browser.target
     if not target.tls:
-        return entry.judge_redirect(await examination.browser.get("/api"), target)
+        return entry.judge_redirect(await examination.browser.get("/api"))
     assert examination.plain_http is not None
     plain = replace(target, scheme="http", port=examination.plain_http)
     head = _head(f"{target.base}/lab", plain.authority)
     sent = f"GET {plain.origin}{target.base}/lab"
-    return entry.judge_redirect(await exchange(plain, None, head, sent), target)
+    return entry.judge_redirect(await exchange(plain, None, head, sent))
 
 
 async def try_two_hosts(examination: Examination) -> Finding | None:
