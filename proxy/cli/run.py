@@ -15,6 +15,7 @@ from proxy.cli.report_ready import report_ready
 from proxy.cli.signals import runs_interactively, until_stopped
 from proxy.config.routes import served_routes
 from proxy.config.settings import Settings
+from proxy.errors import StartError
 from proxy.jupyter.launcher import Launched, Launcher, Login
 from proxy.jupyter.supervision import Supervision
 from proxy.net.upstream_address import UpstreamAddress
@@ -220,9 +221,24 @@ async def _chosen_launcher(settings: Settings, lifetime: Lifetime) -> AsyncItera
         )
         assert launcher is not None, "launch = none was taken before"
         try:
+            _require_same_jupyter(lifetime)
             yield launcher
         finally:
             await (_stop(launcher, lifetime.force) if lifetime.jupyter_too else launcher.leave())
+
+
+def _require_same_jupyter(lifetime: Lifetime) -> None:
+    """Check that the predecessor's Jupyter goes on being served.
+
+    Raises:
+        StartError: The configuration names another one by now.
+    """
+    if claims_of(lifetime.takeover).keys() - lifetime.handover.claims.keys():
+        raise StartError(
+            "The Jupyter that runs is not the one of this configuration (jupyter.launch, "
+            "jupyter.name): an upgrade keeps it, and its kernels. To have the other "
+            "one, stop labgate (`labgate stop`) and start it again."
+        )
 
 
 async def _supervise(

@@ -40,7 +40,8 @@ async def choose_launcher(
         progress: Shows the progress of a pull; standard error by default.
         claim: Called with the engine's address before any container is inspected.
         confirm: Asks a person a question; None if nobody can answer.
-        replaces: Whether a container that differs from the settings may be replaced at all.
+        replaces: Whether another Jupyter may take the place of a container that runs: ``auto``
+            means a container otherwise, and one that differs from the settings stays.
 
     Raises:
         StartError: ``jupyter.launch`` is ``docker`` and no engine answers; or the work folder of
@@ -57,6 +58,8 @@ async def choose_launcher(
             try:
                 docker = await connect_engine()
             except EngineUnavailable as error:
+                if not replaces:
+                    raise  # a container runs that is to go on being used
                 log.info("Jupyter is run as a process. %s", error)
                 _warn_of_ignored_keys(settings, "process")
                 return _process_launcher(settings, state_folder)

@@ -54,6 +54,21 @@ def printed(opened: ClientConnection, code: str) -> str:
             return output
 
 
+def upgrade(labgate: Labgate, exit_code: int = 0) -> str:
+    """What ``labgate upgrade`` prints."""
+    ended = subprocess.run(
+        [*labgate.command()[:3], "upgrade"],
+        cwd=ROOT,
+        env={**os.environ, **labgate.environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == exit_code, ended.stderr
+    return ended.stdout
+
+
 @pytest.mark.docker
 @pytest.mark.deployment
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL", "SIGINT"])
@@ -102,15 +117,7 @@ def test_a_notebook_goes_on_across_an_upgrade(change: str, name: str, tmp_path: 
             assert printed(opened, "kept = 6 * 7; print(kept)") == "42\n"
             with SteadyLoad(labgate.connection, "/api") as load:
                 load.wait_for(10)
-                said = subprocess.run(
-                    [*labgate.command()[:3], "upgrade"],
-                    cwd=ROOT,
-                    env={**os.environ, **labgate.environment},
-                    capture_output=True,
-                    text=True,
-                    timeout=120,
-                    check=True,
-                ).stdout
+                said = upgrade(labgate)
                 load.wait_for(10)
             assert load.lost == []
             successor = int(said.split("process ")[1].split()[0])
@@ -125,3 +132,26 @@ def test_a_notebook_goes_on_across_an_upgrade(change: str, name: str, tmp_path: 
         os.kill(successor, signal.SIGINT)
         running = ("inspect", "--format", "{{.State.Running}}", name)
         until(lambda: docker(*running) == "false", "Ctrl-C stops the container")
+
+
+@pytest.mark.docker
+@pytest.mark.deployment
+@pytest.mark.parametrize("change", ["name", "launch"])
+def test_an_upgrade_leaves_no_kernel_behind(change: str, name: str, tmp_path: Path) -> None:
+    """Where the configuration names another Jupyter by now, the one that runs goes on."""
+    file = tmp_path / "labgate.toml"
+    keys = f'image = "{TEST_IMAGE}"\nname = "{name}"\nlaunch = "docker"\n'
+    file.write_text(f"[jupyter]\n{keys}")
+    labgate = Labgate(tmp_path, "up", "--config", str(file))
+    with labgate:
+        token = f"token {labgate.token}"
+        kernel = labgate.ask("POST", "/api/kernels", Authorization=token).json()["id"]
+        with channel(labgate, kernel) as opened:
+            assert printed(opened, "kept = 6 * 7; print(kept)") == "42\n"
+        other = {"name": (name, f"{name}-b"), "launch": ('"docker"', '"process"')}[change]
+        file.write_text(file.read_text().replace(*other))
+        upgrade(labgate, exit_code=1)
+        assert "an upgrade keeps it, and its kernels" in labgate.log
+        with channel(labgate, kernel) as opened:
+            assert printed(opened, "print(kept)") == "42\n"
+        assert labgate.stop(signal.SIGINT) == 0

@@ -93,6 +93,8 @@ async def test_no_engine(tmp_path: Path, sockets: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("DOCKER_HOST", f"unix://{sockets}/docker.sock")
     chosen = await choose_launcher(JupyterSettings(launch="auto"), tmp_path)
     assert isinstance(chosen, ProcessLauncher)
+    with pytest.raises(EngineUnavailable):
+        await choose_launcher(JupyterSettings(launch="auto"), tmp_path, replaces=False)
     with pytest.raises(StartError) as caught:
         await choose_launcher(JupyterSettings(launch="docker"), tmp_path)
     assert str(caught.value) == (
