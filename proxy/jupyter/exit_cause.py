@@ -145,17 +145,16 @@ def is_ending(lines: Sequence[str]) -> bool:
     return _logged_reason(lines) is not None
 
 
-def hung_exit(closed_seconds: float, lines: Sequence[str]) -> ExitReason:
+def hung_exit(lines: Sequence[str]) -> ExitReason:
     """Why a process was killed that no longer listened and had not exited.
 
     Args:
-        closed_seconds: How long nothing had listened on its port.
         lines: Jupyter's log since its start.
     """
     logged = _logged_reason(lines)
     return ExitReason(
         logged.cause if logged else ExitCause.CRASHED,
-        f"hung while it ended: it was killed {closed_seconds:g} s after it had closed its port",
+        "hung while it ended, with its port closed, and was killed",
     )
 
 

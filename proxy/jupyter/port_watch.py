@@ -22,19 +22,21 @@ async def wait_until_closed(
     Args:
         host: Its address.
         port: Its number.
-        was_open: Whether it was open though no connection here has shown that: it may open and
-            close again between two of them.
+        was_open: Tells that it has been open even if no look here found it so: it may open and
+            close between two looks.
         closed_seconds: For how long connections must be refused, without one that is accepted.
         interval_seconds: How often one is tried.
     """
-    loop = asyncio.get_running_loop()
     while not (was_open() or await is_open(host, port)):  # noqa: ASYNC110  a port has no event
         await asyncio.sleep(interval_seconds)
-    open_at = loop.time()
-    while loop.time() - open_at < closed_seconds:
+    loop = asyncio.get_running_loop()
+    refused_since: float | None = None
+    while refused_since is None or loop.time() - refused_since < closed_seconds:
         await asyncio.sleep(interval_seconds)
         if await is_open(host, port):
-            open_at = loop.time()
+            refused_since = None
+        elif refused_since is None:
+            refused_since = loop.time()
 
 
 async def is_open(host: str, port: int) -> bool:

@@ -34,9 +34,12 @@ from proxy.runtime.tasks import spawn
 
 log = logging.getLogger("labgate.jupyter")
 
-CLOSED_SECONDS = 20.0
+CLOSED_SECONDS = 60.0
 """A Jupyter whose port has been closed for this long was about to exit and hangs, for example
-because a thread of its own does not end. Ending its kernels takes a few seconds."""
+because a thread of its own does not end."""
+KERNELS_END_SECONDS = 300.0
+"""As long as its kernels run, it may wait for them, and they may be saving what they have
+(``KernelManager.shutdown_wait_time``)."""
 WATCH_INTERVAL_SECONDS = 5.0
 FINAL_OUTPUT_SECONDS = 0.5
 MAX_JUDGED_LINES = 200
@@ -85,7 +88,7 @@ class ProcessLauncher:
         program = jupyter_program()
         if not self._settings.password:
             self._login = Login("token", login_token(self._token_folder))
-        await end_leftover(self._token_folder, self._stop_seconds)
+        await end_leftover(self._token_folder, self._closed_seconds, KERNELS_END_SECONDS)
         if self._settings.port:
             require_free_port(self._settings.port)
         self._port = self._settings.port or default_or_free_port()
@@ -110,7 +113,7 @@ class ProcessLauncher:
         exit_code = await process.wait()
         await self._read_final_output()
         lines = self._log.last(MAX_JUDGED_LINES)
-        why = hung_exit(self._closed_seconds, lines) if hung else process_exit(exit_code, lines)
+        why = hung_exit(lines) if hung else process_exit(exit_code, lines)
         return JupyterExit(
             exit_code, f"the process {why.description}", await self.last_lines(), why.cause
         )
@@ -130,10 +133,23 @@ class ProcessLauncher:
         )
         try:
             await asyncio.wait({exited, closed}, return_when=asyncio.FIRST_COMPLETED)
-            return process.returncode is not None
+            if not exited.done():
+                closed.result()  # a fault of the watch does not mean that it hangs
+                await self._wait_for_kernels(process, exited)
+            return exited.done()
         finally:
             exited.cancel()
             closed.cancel()
+
+    async def _wait_for_kernels(
+        self, process: asyncio.subprocess.Process, exited: asyncio.Task[int]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + KERNELS_END_SECONDS
+        while not exited.done() and process_tree.has_descendants(process.pid):
+            if loop.time() > until:
+                return
+            await asyncio.wait({exited}, timeout=WATCH_INTERVAL_SECONDS)
 
     async def relaunch(self) -> Launched:
         await self.stop()

@@ -43,6 +43,11 @@ def descendants(ancestor: int) -> frozenset[ProcessId]:
     return frozenset(found_below)
 
 
+def has_descendants(ancestor: int) -> bool:
+    """Whether a process below ``ancestor`` still runs."""
+    return not all(map(has_exited, descendants(ancestor)))
+
+
 def identity(pid: int) -> ProcessId | None:
     """The process with this number; None if there is none, or not on Linux."""
     fields = _stat(pid)

@@ -83,8 +83,9 @@ async def test_closed_for_a_moment_only() -> None:
     )
     await looked_at(server)
     server.close()
-    while await is_open(HOST, port):
-        pass
+    async with asyncio.timeout(30):
+        while await is_open(HOST, port):
+            pass
     with listening(port) as server:
         await looked_at(server)
         assert not watch.done()
