@@ -13,6 +13,7 @@ In the order a request meets them:
 - ``request_head``           a decoded header list becomes the head that HTTP/1.1 would have
 - ``stream``                 one request and its response; the states of RFC 9113 section 5.1
 - ``request_body``           a request's body as it arrives, and the windows opened for it
+- ``wide_windows``           which upload's client may send more before it waits
 - ``responder``              sends the response over its stream
 - ``priorities``             which response is sent next (RFC 9218)
 - ``response_sender``        the frames that windows, priorities and sizes allow

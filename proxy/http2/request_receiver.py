@@ -20,13 +20,12 @@ from proxy.http2.request_head import RequestHeadReader, check_trailers
 from proxy.http2.response_sender import ResponseSender
 from proxy.http2.settings import (
     MAX_STREAMS,
-    STREAM_WINDOW_BYTES,
-    WIDE_WINDOW_BYTES,
     Http2Codec,
     bound_header_table,
     header_list_bytes,
 )
 from proxy.http2.stream import Stream, StreamConnection
+from proxy.http2.wide_windows import WideWindows
 from proxy.net.limits import ConcurrencyLimit
 from proxy.rules.decide import is_own_path
 from proxy.rules.decision import Refuse
@@ -97,7 +96,7 @@ class RequestReceiver:
         "_refused_heads",
         "_sender",
         "_stream_limit",
-        "_wide_window_limit",
+        "_wide_windows",
         "draining",
         "streams",
         "waiting",
@@ -119,7 +118,7 @@ class RequestReceiver:
         self._max_block_bytes = header_list_bytes(server.limits)
         self._stream_limit = server.stream_limit
         self._own_path_limit = server.own_path_limit
-        self._wide_window_limit = server.wide_window_limit
+        self._wide_windows = WideWindows(server.wide_window_limit, connection.client)
         self._heads = RequestHeadReader(server.limits, arrival)
         self._frames = FrameReader()
         self._floods = FloodLimits()
@@ -184,11 +183,8 @@ class RequestReceiver:
     def content_taken(self, stream: Stream, count: int) -> None:
         """Open the windows for so many bytes, and wide for a client that has more to send."""
         self._codec.acknowledge_received_data(count, stream.id)
-        if stream.wide_window is None and not (stream.request_ended or stream.closed):
-            stream.wide_window = self._wide_window_limit.acquire(self._connection.client)
-            if stream.wide_window is not None:
-                more = WIDE_WINDOW_BYTES - STREAM_WINDOW_BYTES
-                self._codec.increment_flow_control_window(more, stream.id)
+        if more := self._wide_windows.widen(stream):
+            self._codec.increment_flow_control_window(more, stream.id)
 
     def count_sent(self, now: float) -> Ending | None:
         """Count what was sent since the last call."""
@@ -268,6 +264,8 @@ class RequestReceiver:
         kept = 0
         if stream is not None and stream.body is not None:
             kept = len(data)
+            # With the last frame comes the end: who takes the content at once is to know it.
+            stream.request_ended = event.stream_ended is not None
             stream.body.feed(data)
         # Padding, and what nobody takes.
         if dropped := event.flow_controlled_length - kept:

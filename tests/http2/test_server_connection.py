@@ -203,6 +203,40 @@ async def test_who_uploads_gets_a_wide_window_as_long_as_there_are_some() -> Non
         assert len(wide) == 0
 
 
+async def test_one_upload_of_a_connection_has_a_wide_window() -> None:
+    """Two that an upstream stopped to take would leave nothing for uploads to another one."""
+
+    def dispatch(head: RequestHead, body: RequestBody, responder: Responder) -> Unfinished:
+        def take() -> None:
+            body.take()
+
+        body.when_more(take)
+        return Unfinished()
+
+    async with secured(None) as running:
+        running.server.dispatch = dispatch
+        wide = running.server.wide_window_limit
+        client = await running.connect()
+        for number in (1, 3):
+            client.send(frames.headers(number, POST, end=False))
+        await client.pong()
+        for number in (1, 3):
+            client.send(frames.data(number, b"x" * 10))
+        await client.pong()
+        assert len(wide) == 1
+        client.send(frames.data(1, b"the end", end=True))
+        await client.pong()
+        assert len(wide) == 0, "nothing more comes, whatever the response takes"
+        client.send(frames.data(3, b"more"))
+        await client.pong()
+        assert len(wide) == 1
+        client.send(frames.headers(5, POST, end=False))
+        await client.pong()
+        client.send(frames.data(3, b"the end", end=True), frames.data(5, b"whole", end=True))
+        await client.pong()
+        assert len(wide) == 0
+
+
 async def test_an_early_response_asks_the_client_to_stop() -> None:
     async with upstream(says(OK)) as jupyter, secured(jupyter.address) as running:
         client = await running.connect()
