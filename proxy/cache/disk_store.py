@@ -6,8 +6,8 @@ file before it is used.
 Several processes have the same folder: the workers, and for a while those that an upgrade replaces.
 Each notices by itself that Jupyter has other files than before, and then one of them may still be
 fetching, compressing or writing what another has just dropped. So there is a *generation* of files:
-all that were fetched between one drop and the next. Who drops begins another, and files of an
-earlier one are none any more, whenever they are written.
+all that were fetched between one drop and the next. Each drop begins the next generation. A file
+of an earlier one is ignored, even if it is written later.
 """
 
 from __future__ import annotations
@@ -131,16 +131,17 @@ class DiskStore:
         """Forget every file, unless another process has; returns the generation from now on.
 
         Args:
-            generation: The last one whose files were Jupyter's. If it is over, who has ended it has
-                noticed the same, and what is here now was fetched after that.
+            generation: The last one whose files were Jupyter's. If another process has ended it,
+                that one has noticed the same change, and fetched what is here now afterwards.
         """
-        if self.generation() == generation:
-            _remove(self._paths())
-            # What is written from now on by somebody who does not know it yet does not count.
-            with suppress(OSError):
-                write_atomically(
-                    self.folder / GENERATION_FILE, secrets.token_hex(8).encode("ascii")
-                )
+        with self._writing:
+            if not self._ended and self.generation() == generation:
+                _remove(self._paths())
+                # What is written from now on by somebody who does not know it yet does not count.
+                with suppress(OSError):
+                    write_atomically(
+                        self.folder / GENERATION_FILE, secrets.token_hex(8).encode("ascii")
+                    )
         return self.generation()
 
     def end(self) -> None:

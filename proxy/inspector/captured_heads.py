@@ -31,7 +31,7 @@ SentDown = tuple[int, bytes, Sequence[Field]]
 
 @dataclass(frozen=True, slots=True)
 class CapturedHeads:
-    """What ``Exchange`` has of them, which also says what it means.
+    """The attributes of ``Exchange`` that are about heads; their meaning is described there.
 
     Attributes:
         sent_up: The request's id, its last field, is empty yet; so is the last of ``changes_up``.
@@ -52,8 +52,8 @@ class CapturedHeads:
 class HeadCaptures:
     """Captures the heads of exchanges: once, where a client repeats a request and gets the same.
 
-    What it remembers has no secrets. It finds that by hashes of 64 bits, which are keyed by the
-    process: the heads themselves are not kept.
+    What it remembers has no secrets. Heads that repeat are found by 64-bit hashes with a key that
+    each process draws anew; the heads themselves are not kept.
     """
 
     def __init__(self) -> None:

@@ -237,7 +237,9 @@ class Forwarder:
             return
         if self._connection is not None:
             self._connection.give_up()
-        self._finish(UpstreamError(f"could not be compressed: {error}"))
+        self._finish(
+            UpstreamError(f"could not be compressed: {str(error) or type(error).__name__}")
+        )
 
     def _stop_compressing(self) -> None:
         if self._compressed is not None:

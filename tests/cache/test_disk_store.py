@@ -71,6 +71,14 @@ def test_other_octets_of_the_same_content_have_another_etag() -> None:
     assert one.best.etag == stored(content=window_20).best.etag
 
 
+def test_a_drop_that_is_late_does_not_bring_the_folder_back(tmp_path: Path) -> None:
+    store = DiskStore(tmp_path / "kept", 1000)
+    store.write(stored(), "")
+    store.end()
+    store.drop("")
+    assert not (tmp_path / "kept").exists()
+
+
 def test_files_are_removed(tmp_path: Path) -> None:
     store = DiskStore(tmp_path, 1000)
     others = [stored(FileKey(b"a", target)) for target in (b"1", b"2", b"3")]
