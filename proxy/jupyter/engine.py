@@ -31,7 +31,7 @@ _REMEDIES = (
     (
         _PORT_IN_USE,
         (
-            "Free that port (`ss -ltnp` names who has it), or choose another with jupyter.port; "
+            "Free that port, or choose another with jupyter.port; "
             "LABGATE_JUPYTER__PORT=0 takes a free one"
         ),
     ),
