@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from proxy.admin.socket_path import socket_path
 from tests.conftest import require
 from tests.e2e.programs import ROOT, START_SECONDS, STOP_SECONDS, Labgate, until
 
@@ -275,6 +276,7 @@ def test_a_command_that_prints_says_so_in_a_sentence(
     with place() as broken:
         try:
             labgate.start()
+            until(socket_path(tmp_path / "labgate").exists, "no admin socket")
             for command in (("status",), ("status", "--json"), ("check", "--no-tls")):
                 ended = subprocess.run(
                     [sys.executable, "-m", "proxy", *command],

@@ -244,7 +244,8 @@ async def test_a_slow_jupyter_stops_an_upload(edge: NewEdge) -> None:
         while waiting != (left := writer.transport.get_write_buffer_size()):
             waiting = left
             await asyncio.sleep(0.1)
-        assert waiting > 48 * 1024 * 1024
+        # What labgate does not read may still wait in the kernel: up to 18 MiB were seen.
+        assert waiting > 24 * 1024 * 1024
         may_read.set()
         assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
 
