@@ -130,6 +130,16 @@ class BrokenDisk(DiskStore):
         super().write(file, generation)
 
 
+class CountingDisk(DiskStore):
+    """Says how many files it has been given and is done with."""
+
+    written = 0
+
+    def write(self, file: StoredFile, generation: str) -> None:
+        super().write(file, generation)
+        self.written += 1
+
+
 @asynccontextmanager
 async def caching(
     files: dict[bytes, File],
@@ -757,9 +767,11 @@ async def test_what_another_worker_has_compressed_is_used(tmp_path: Path, same: 
 async def test_a_worker_that_is_behind_leaves_what_others_have_kept_since(tmp_path: Path) -> None:
     """It drops its own files when it notices the upgrade, and none of the upgraded Jupyter."""
     folder = tmp_path / "kept"
-    async with caching(files(), folder=folder) as one, caching(files(), folder=folder) as behind:
+    disk, disk_behind = CountingDisk(folder, 2**20), CountingDisk(folder, 2**20)
+    async with caching(files(), disk=disk) as one, caching(files(), disk=disk_behind) as behind:
         await one.fill(SCRIPT, PLAIN)
         await behind.fill(SCRIPT, PLAIN)
+        await until(lambda: disk.written == disk_behind.written == 2)
         for it in (one, behind):
             await it.jupyter.stop()
             it.jupyter.files[PLAIN] = File(CONTENT_AFTER)
@@ -767,7 +779,7 @@ async def test_a_worker_that_is_behind_leaves_what_others_have_kept_since(tmp_pa
         await one.get(PLAIN)
         await until(lambda: DiskStore(folder, 1).generation())
         await one.fill(SCRIPT, PLAIN)
-        await until(lambda: len(written(folder)) == 2)
+        await until(lambda: disk.written == 4)
         await behind.get(PLAIN)
         await behind.until_dropped()
         await behind.fill(SCRIPT)

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,10 @@ def test_under_load_nothing_is_lost(workers: int, first: str, second: str, tmp_p
         assert "Traceback" not in labgate.log
 
 
+def is_logged(labgate: Labgate, line: str) -> bool:
+    return line in labgate.log
+
+
 def test_what_cannot_be_used_is_refused_as_a_whole(first: str, second: str, tmp_path: Path) -> None:
     served = Served(tmp_path, first, workers=2)
     with served.labgate as labgate:
@@ -178,9 +183,9 @@ def test_what_cannot_be_used_is_refused_as_a_whole(first: str, second: str, tmp_
             said = served.reload(expected=1)
             assert key in said
             assert "the configuration from before stays in force" in said
-            assert (
-                f"reload refused: {said.splitlines()[0].partition('refused: ')[2]}" in labgate.log
-            )
+            refused = f"reload refused: {said.splitlines()[0].partition('refused: ')[2]}"
+            # The log is written by a thread.
+            until(partial(is_logged, labgate, refused), lambda: labgate.log)
             assert served.body == "the first"
         served.cert.write_text("half of a certificate")
         served.write(second)
