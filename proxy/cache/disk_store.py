@@ -32,8 +32,8 @@ from proxy.runtime.secret_files import make_private_folder, write_atomically
 log = logging.getLogger("labgate")
 
 UNUSED_SECONDS = 30 * 86_400
-"""A folder that no labgate has read at its start or written to for so long belongs to no route any
-more, or is soon filled again."""
+"""After so long without a start that reads it, or a write, a folder belongs to no route any more,
+or can be filled again."""
 
 MAX_WRITE_SECONDS = 600
 """A file that is written has a temporary name meanwhile; older ones are of a process that ended."""
@@ -103,11 +103,11 @@ class DiskStore:
         return file if file is not None and file.key == key else None
 
     def write(self, file: StoredFile, generation: str) -> None:
-        """Keep a file; that the disk cannot is only logged, and once for each time it begins.
+        """Keep a file. If the disk cannot, that is only logged: once, until it can again.
 
         Args:
-            file: It.
-            generation: That was the present one before Jupyter was asked for the file.
+            file: The file.
+            generation: The one that was current before Jupyter was asked for the file.
         """
         with self._writing:
             if self._ended or self.generation() != generation:

@@ -1,8 +1,8 @@
 """Files in gzip, for clients that accept it and not br, as browsers do over plain HTTP.
 
 They are made when the first such client has asked, in the background, and only in memory: gzip
-takes so much less time than the best coding that it may be repeated after a restart. They are
-extras: they take the room that no file needs, and none is made twice for nothing.
+takes so much less time than the best coding that it may be repeated after a restart. They only take
+room that no file needs. A copy for which there was none is not made again until there is.
 """
 
 from __future__ import annotations

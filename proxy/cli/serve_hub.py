@@ -127,7 +127,8 @@ async def _admin(
     finally:
         await server.stop(keep_socket=lifetime.is_shared)
         if lifetime.is_shared:
-            # Who looks, looks at the other one; WebSockets may be open here for hours.
+            # Whoever opens the inspector gets the other labgate's. This process may live on for
+            # hours, for its WebSockets.
             instance.hub.inspector.end()
 
 

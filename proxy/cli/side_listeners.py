@@ -89,7 +89,8 @@ async def _with_admin(
         elif listening is not None:
             remove_private(listening)
         if lifetime.is_shared and not configuration.settings.log.show_headers:
-            # Who looks, looks at the other one; WebSockets may be open here for hours.
+            # Whoever opens the inspector gets the other labgate's. This process may live on for
+            # hours, for its WebSockets.
             app.inspector.end()
 
 

@@ -63,7 +63,7 @@ class StreamBody(SizedBody):
             self._windows.open_windows(len(data))
 
     def wait_for_window(self, now: float) -> None:
-        """The client may send nothing until others' content was taken: its wait does not count.
+        """The connection's window is used up, so the client cannot send: this time does not count.
 
         Args:
             now: ``time.monotonic()``.

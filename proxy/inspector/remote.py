@@ -21,8 +21,8 @@ from proxy.inspector.ring import Ring
 
 BATCH_SECONDS = 0.2
 BATCH_OCTETS = 2 * 1024 * 1024
-"""About what the exchanges of a batch may hold, and one more. As JSON they take up to six times as
-much, and one line of a channel is read as a whole."""
+"""A batch is sent once its exchanges hold about this much; the last one may exceed it. As JSON they
+take up to six times as much, and one line of a channel is read as a whole."""
 
 PROCESS_ENDED = "its worker process ended"
 """The outcome of exchanges whose end nobody has seen."""

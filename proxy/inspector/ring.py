@@ -26,7 +26,8 @@ class Ring:
     Args:
         max_exchanges: How many are kept.
         max_octets: About how much memory they may take.
-        relays: Whether a listener keeps what had to go here, and so is told how that goes on.
+        relays: Whether a listener keeps exchanges that were dropped here: it is told of their
+            changes, too.
     """
 
     def __init__(

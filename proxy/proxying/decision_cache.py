@@ -30,8 +30,9 @@ class Remembered(ref[FieldSection]):
         target: That request's target, or a later one's.
         lines: The serialised fields that went up.
         fields_up: The same with the rules' changes; None if they are not needed.
-        sent_as: Site, arrival and version with which ``lines`` were made; None if they hold for no
-            other request, or nothing went up, and then there are no ``lines`` and ``fields_up``.
+        sent_as: Site, arrival and version with which ``lines`` were made; None if they hold for
+            that request alone. Also None if nothing went up: then ``lines`` and ``fields_up`` do
+            not exist.
     """
 
     __slots__ = ("fields_up", "forwarded", "identity", "lines", "sent_as", "target")

@@ -41,7 +41,7 @@ _IN_304 = frozenset(
         b"vary",
     }
 )
-"""RFC 9110 section 15.4.5, and RFC 9111 section 5.1: it comes from the cache, too."""
+"""RFC 9110 section 15.4.5. Age is among them because the 304 comes from the cache."""
 _NOT_TO_KEEP = frozenset(
     {
         b"age",
@@ -52,8 +52,8 @@ _NOT_TO_KEEP = frozenset(
         b"www-authenticate",
     }
 )
-"""Fields of no response that is kept. With Age it would be another cache's, and so would be what
-that says of it later."""
+"""Fields of no response that is kept. Age means that another cache has answered, and that cache
+would answer the later checks, too."""
 
 
 class Validators(NamedTuple):

@@ -32,8 +32,8 @@ def own_etag(content: bytes, coding: bytes) -> bytes:
 def may_be_continued(request: RequestHead, compressible: tuple[bytes, ...]) -> bool:
     """Whether Jupyter may answer the request's Range, as far as that depends on If-Range.
 
-    An entity tag matches by strong comparison only, and of the strong ones those of labgate are not
-    Jupyter's: what the client has from labgate is other octets, or was.
+    An entity tag matches by strong comparison only. A tag of labgate's stands, or stood, for octets
+    that Jupyter does not have.
 
     A date is the same one for the content as Jupyter sends it and for what labgate has made of it,
     compressed with this or that coding. So it is no strong validator for a target that may be

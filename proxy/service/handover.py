@@ -52,7 +52,8 @@ SERVING_SECONDS = 300.0
 STATE_SECONDS = 20.0
 """Within this it must serve once it has the state, because others wait meanwhile."""
 ENDING_SECONDS = 30.0
-"""A successor that is told to end may take this long: it accepts, too, and has requests to end."""
+"""A successor that is told to end may take this long: it may have accepted connections, and it
+finishes their requests."""
 CLAIM = "claim:"
 LOGINS = "logins"
 _BUSY = "Another process is taking over from this labgate. Wait for it."

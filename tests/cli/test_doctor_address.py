@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -95,14 +92,7 @@ def test_a_jupyter_that_is_away_is_named_by_its_own_port(tmp_path: Path) -> None
     with Labgate(tmp_path, "serve", "--upstream", f"http://127.0.0.1:{free_port()}") as labgate:
         upstream = labgate._arguments[2]
         for words in ([], [labgate.origin, "--ca", str(labgate.authority)]):
-            ended = subprocess.run(
-                [sys.executable, "-m", "proxy", "doctor", "--mend-for", "labgate", *words],
-                env=os.environ | labgate.environment,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=60,
-            )
+            ended = labgate.ask_by_command("doctor", "--mend-for", "labgate", *words)
             assert ended.returncode == 1, ended.stderr
             assert f'url = "{upstream}/"' in ended.stdout, ended.stdout
 
@@ -134,14 +124,7 @@ def test_a_labgate_with_routes_alone_tells_them(tmp_path: Path, sockets: Path) -
     route = '[[routes]]\npath = "/{0}"\nupstream = "http://127.0.0.1:9/{0}"\n'
     file.write_text(route.format("ada") + route.format("bob"))
     with Labgate(sockets, "serve", "--config", str(file)) as labgate:
-        ended = subprocess.run(
-            [sys.executable, "-m", "proxy", "doctor", "--config", str(file)],
-            env=os.environ | labgate.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
+        ended = labgate.ask_by_command("doctor", "--config", str(file))
     assert ended.returncode == 2, ended.stderr
     assert f"name one: labgate doctor {labgate.origin}/ada/ " in ended.stderr
     assert f"{labgate.origin}/bob/" in ended.stderr

@@ -339,6 +339,18 @@ class Labgate(Program):
     def ready(self) -> bool:
         return " INFO ready: " in self.log
 
+    def ask_by_command(self, *words: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run another command of labgate's, as ``status``, that asks this one."""
+        return subprocess.run(
+            [sys.executable, "-m", "proxy", *words],
+            cwd=ROOT,
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
     @property
     def facts(self) -> dict[str, str]:
         """What the latest line that labgate is ready says, by name."""

@@ -262,13 +262,6 @@ def test_more_signals_do_not_change_the_exit_code(tmp_path: Path) -> None:
             labgate.kill()
 
 
-def answers_status(labgate: Labgate) -> bool:
-    environment = {"PATH": os.environ["PATH"], **labgate.environment}
-    command = [sys.executable, "-m", "proxy", "status"]
-    ended = subprocess.run(command, capture_output=True, env=environment, cwd=ROOT, check=False)
-    return ended.returncode == 0
-
-
 @pytest.mark.parametrize(
     ("place", "said"),
     [(gone, ""), (full_disk, "labgate: cannot write the output: No space left on device.\n")],
@@ -282,7 +275,10 @@ def test_a_command_that_prints_says_so_in_a_sentence(
     with place() as broken:
         try:
             labgate.start()
-            until(lambda: answers_status(labgate), "no answer on the admin socket")
+            until(
+                lambda: labgate.ask_by_command("status").returncode == 0,
+                "no answer on the admin socket",
+            )
             for command in (("status",), ("status", "--json"), ("check", "--no-tls")):
                 ended = subprocess.run(
                     [sys.executable, "-m", "proxy", *command],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from websockets.typing import Origin
 
 from tests.conftest import TEST_IMAGE
 from tests.e2e.containers import docker
-from tests.e2e.programs import ROOT, Labgate, until
+from tests.e2e.programs import Labgate, until
 from tests.e2e.steady_load import SteadyLoad
 
 SESSION = uuid4().hex
@@ -56,15 +55,7 @@ def printed(opened: ClientConnection, code: str) -> str:
 
 def upgrade(labgate: Labgate, exit_code: int = 0) -> str:
     """What ``labgate upgrade`` prints."""
-    ended = subprocess.run(
-        [*labgate.command()[:3], "upgrade"],
-        cwd=ROOT,
-        env={**os.environ, **labgate.environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    ended = labgate.ask_by_command("upgrade")
     assert ended.returncode == exit_code, ended.stderr
     return ended.stdout
 

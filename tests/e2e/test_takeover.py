@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
 from proxy.admin.socket_path import socket_path
-from tests.e2e.programs import ROOT, Labgate, until
+from tests.e2e.programs import Labgate, until
 from tests.e2e.steady_load import SteadyLoad
 from tests.passwords import write_htpasswd
 
@@ -144,15 +143,9 @@ class second_of_three:  # noqa: N801  used as a function
 
 
 def labgate_says(labgate: Labgate, *words: str) -> str:
-    return subprocess.run(
-        [*labgate.command()[:3], *words],
-        cwd=ROOT,
-        env={**os.environ, **labgate.environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout
+    ended = labgate.ask_by_command(*words)
+    ended.check_returncode()
+    return ended.stdout
 
 
 def test_a_successor_that_cannot_start_changes_nothing(behind: str, tmp_path: Path) -> None:
@@ -220,15 +213,7 @@ def test_a_jupyter_that_would_end_with_its_labgate_stays(tmp_path: Path) -> None
     with first:
         token = {"Authorization": f"token {first.token}"}
         kernel = first.ask("POST", "/api/kernels", **token).json()["id"]
-        asked = subprocess.run(
-            [*first.command()[:3], "upgrade"],
-            cwd=ROOT,
-            env={**os.environ, **first.environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        asked = first.ask_by_command("upgrade")
         second = Successor(first)
         until(socket_path(tmp_path / "labgate").exists, "no admin socket")
         try:
