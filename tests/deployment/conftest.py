@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.deployment.image import built_image as built_labgate
+from tests.deployment.image import built_slim_image
 from tests.deployment.jupyterhub import install
 from tests.deployment.machine import (
     Machine,
@@ -31,9 +32,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def labgate_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def slim_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An image that is in kind what the Dockerfile names as its base."""
+    with built_slim_image(tmp_path_factory.mktemp("slim")) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def labgate_image(slim_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The image that the Dockerfile describes."""
-    with built_labgate(tmp_path_factory) as name:
+    with built_labgate(slim_image, tmp_path_factory) as name:
         yield name
 
 

@@ -25,6 +25,22 @@ from tests.package_index import package_index
 
 HEALTHY_SECONDS = 60.0
 
+# No image can be pulled where these tests run: this one is what python:…-slim is in kind, Debian's
+# minbase with Python and without what that image leaves out: documents but for the licences,
+# manuals, translations, apt's lists and archives, and byte code.
+SLIM = f"""
+FROM {DEBIAN} AS whole
+LABEL {LABEL}={PREFIX}
+RUN find / -xdev -type d -name __pycache__ -prune -exec rm -r {{}} + \\
+ && find /usr/share/doc -not -type d -not -name copyright -delete \\
+ && find /usr/share/locale -mindepth 2 -delete \\
+ && rm -rf /usr/share/man/* /usr/share/info/* /usr/share/lintian/* \\
+    /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/lib/dpkg/*-old
+FROM scratch
+LABEL {LABEL}={PREFIX}
+COPY --from=whole / /
+"""
+
 
 def docker(*arguments: str, timeout: float = 60) -> str:
     """What the docker command says."""
@@ -102,11 +118,33 @@ def _checkout(folder: Path, authorities: str) -> Path:
 
 
 @contextmanager
-def built_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The image, built where the index has a certificate of a CA that only ca.pem holds."""
+def built_slim_image(folder: Path) -> Iterator[str]:
+    """What stands in for the Dockerfile's own base; removed at the end.
+
+    Args:
+        folder: An empty one.
+    """
     require(shutil.which("docker"), "no docker command", INSTALL_DOCKER)
     require(answers("version"), "no Docker Engine answers", INSTALL_DOCKER)
     require(answers("image", "inspect", DEBIAN), f"no image {DEBIAN} to build on", MAKE_DEBIAN)
+    (folder / "Dockerfile").write_text(SLIM)
+    name = f"{new_name()}:slim"
+    try:
+        docker("build", "--quiet", "--network", "none", "--tag", name, str(folder), timeout=300)
+        yield name
+    finally:
+        answers("image", "rm", name)
+        answers("image", "prune", "--force", "--filter", f"label={LABEL}={PREFIX}")
+
+
+@contextmanager
+def built_image(slim: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The image, built where the index has a certificate of a CA that only ca.pem holds.
+
+    Args:
+        slim: What it is built on.
+        tmp_path_factory: Makes the folders that it is built from.
+    """
     tag, base = f"{new_name()}:labgate", f"{new_name()}:base"
     folder = tmp_path_factory.mktemp("base")
     with ExitStack() as stack:
@@ -114,7 +152,7 @@ def built_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (folder / "pip.conf").write_text(f"[global]\nindex-url = {index}\n")
         (folder / "Dockerfile").write_text(
             # The label is on all stages that are built on it, and finds them to be removed.
-            f"FROM {DEBIAN}\nCOPY pip.conf /etc/pip.conf\nLABEL {LABEL}={PREFIX}\n"
+            f"FROM {slim}\nCOPY pip.conf /etc/pip.conf\nLABEL {LABEL}={PREFIX}\n"
         )
         label = f"label={LABEL}={PREFIX}"
         stack.callback(answers, "image", "prune", "--force", "--filter", label)

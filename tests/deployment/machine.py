@@ -22,7 +22,9 @@ from tests.jupyter.image import SCRIPT
 from tests.package_index import package_index
 
 DEBIAN = "labbase:bookworm"
-MAKE_DEBIAN = f"docker pull python:3.11-bookworm && docker tag python:3.11-bookworm {DEBIAN}"
+MAKE_DEBIAN = (
+    f"docker pull python:3.11-slim-bookworm && docker tag python:3.11-slim-bookworm {DEBIAN}"
+)
 
 DOCKERFILE = f"""
 FROM {DEBIAN}
@@ -58,7 +60,7 @@ RUN find /etc/apt -name '*.list' -o -name '*.sources' | xargs sed -i s/bookworm/
 JUPYTER = """
 [Service]
 User=nobody
-ExecStart=/usr/bin/python3 /opt/stand_in.py
+ExecStart=/usr/bin/env python3 /opt/stand_in.py
 
 [Install]
 WantedBy=multi-user.target

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -208,23 +209,39 @@ def test_its_labels(labgate_image: str) -> None:
 
 
 MAX_MEGABYTES = 90
-MAX_COMPRESSED_MEGABYTES = 45
-"""Of what the Dockerfile adds: the base of the tests is a whole Debian, not the usual slim one."""
+"""Of what the Dockerfile adds."""
+MAX_COMPRESSED_MEGABYTES = 120
+"""Of all that somebody pulls who has nothing of it yet."""
 
 
-def test_its_size(labgate_image: str, tmp_path: Path) -> None:
-    """What is added to the base; -rP prints both figures."""
-    whole, base = inspect(labgate_image), inspect(DEBIAN)
-    added = (whole["Size"] - base["Size"]) / 1e6
-    archive = tmp_path / "image.tar"
-    docker("save", "--output", str(archive), labgate_image)
-    docker("save", "--output", str(tmp_path / "base.tar"), DEBIAN)
-    compressed = [
-        len(gzip.compress(file.read_bytes(), 6)) / 1e6 for file in (archive, tmp_path / "base.tar")
-    ]
+def _compressed_megabytes(image: str, folder: Path) -> float:
+    """The sum of its layers as a registry stores them: each compressed with gzip."""
+    archive = folder / "saved.tar"
+    docker("save", "--output", str(archive), image, timeout=300)
+    with tarfile.open(archive) as saved:
+
+        def read(name: str) -> bytes:
+            file = saved.extractfile(name)
+            assert file is not None
+            return file.read()
+
+        layers = set(json.loads(read("manifest.json"))[0]["Layers"])
+        return sum(len(gzip.compress(read(layer), 6)) for layer in layers) / 1e6
+
+
+def test_its_size(labgate_image: str, slim_image: str, tmp_path: Path) -> None:
+    """What is added to the base, and what all of it is compressed; -rP prints both figures.
+
+    The base is no python:…-slim, because nothing can be pulled here, but in kind the same:
+    Debian's minbase with Python and its venv module, less what the slim image leaves out, which
+    ``image.SLIM`` lists. It has 112 MB, and 43 MB compressed; the real one has a few MB more.
+    """
+    sizes = [inspect(image)["Size"] / 1e6 for image in (labgate_image, slim_image)]
+    compressed = [_compressed_megabytes(image, tmp_path) for image in (labgate_image, slim_image)]
+    added = sizes[0] - sizes[1]
     print(
-        f"{added:.1f} MB above the base of {base['Size'] / 1e6:.1f} MB; compressed "
-        f"{compressed[0] - compressed[1]:.1f} MB above {compressed[1]:.1f} MB"
+        f"{added:.1f} MB above the base of {sizes[1]:.1f} MB; compressed {compressed[0]:.1f} MB, "
+        f"of which the base has {compressed[1]:.1f} MB"
     )
     assert added <= MAX_MEGABYTES
-    assert compressed[0] - compressed[1] <= MAX_COMPRESSED_MEGABYTES
+    assert compressed[0] <= MAX_COMPRESSED_MEGABYTES
