@@ -120,13 +120,18 @@ class User:
         return self.page.locator(".jp-Dialog").count() == 0 and not self.lost
 
     def dismiss_questions(self) -> None:
-        """From now on say no when Lab asks whether to start the server anew.
+        """From now on close what Lab shows because the proxy was away for a moment.
 
-        It asks when a request got no answer while the proxy was away, or the Hub's answer because
-        the new proxy had no routes yet, and takes either for the end of the server.
+        When a request got no answer, or the Hub's answer because the new proxy had no routes yet,
+        Lab takes it for the end of the server, and asks whether to start it anew; its file browser
+        says that the folder was not found.
         """
-        question = self.page.get_by_role("button", name="Dismiss", exact=True)
-        self.page.add_locator_handler(question.first, lambda found: found.click())
+        buttons = self.page.locator(".jp-Dialog button")
+        closing = buttons.filter(has_text=re.compile(r"^\s*(Dismiss|Close|Ok)\s*$"))
+        # Another one may follow at once, so nobody waits until all are gone.
+        self.page.add_locator_handler(
+            closing.first, lambda found: found.click(), no_wait_after=True
+        )
 
     def open_terminal(self) -> None:
         """In a tab beside the notebook."""
