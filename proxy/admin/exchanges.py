@@ -60,6 +60,7 @@ class ExchangesApi:
         if not isinstance(on, bool) or not isinstance(content, bool):
             raise bad_request("on and content are true or false")
         self.inspector.switch(CaptureOptions(content=content) if on else None)
+        await self.inspector.in_force()
         return web.json_response(self.capture_state())
 
     async def list(self, request: web.Request) -> web.Response:

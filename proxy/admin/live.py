@@ -37,7 +37,7 @@ async def live(
         ends.append(inspector.want(CaptureOptions(content=wanted == "content")))
     ends.append(inspector.listen(waiting.note_state))
     waiting.note_state()
-    sender = asyncio.ensure_future(_send(socket, waiting, state))
+    sender = asyncio.ensure_future(_send(socket, inspector, waiting, state))
     try:
         async for message in socket:
             if message.type is WSMsgType.ERROR:
@@ -92,8 +92,13 @@ class WaitingExchanges:
 
 
 async def _send(
-    socket: web.WebSocketResponse, waiting: WaitingExchanges, state: Callable[[], dict[str, Any]]
+    socket: web.WebSocketResponse,
+    inspector: Inspector,
+    waiting: WaitingExchanges,
+    state: Callable[[], dict[str, Any]],
 ) -> None:
+    # Whoever has read the first message may ask for something, and expects to see it.
+    await inspector.in_force()
     while True:
         batch, state_changed = await waiting.take()
         message: dict[str, Any] = {"exchanges": batch}

@@ -5,10 +5,14 @@ Tested by tests/inspector/test_inspector.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from proxy.inspector.recorder import CaptureOptions, Recorder
 from proxy.inspector.ring import Ring
+
+
+async def _at_once() -> None:
+    """The end of the wait where the process that switches is the one that captures."""
 
 
 class Inspector:
@@ -18,17 +22,25 @@ class Inspector:
         ring: The latest exchanges.
         fault: What ended the capture, or that of one worker, by itself, in a sentence; empty
             once it was switched on again.
+        in_force: Wait until every process captures what was asked for last, or nothing.
 
     Args:
         ring: Gets the exchanges.
         use: Given the recorder for the requests that begin from now on; None for none.
+        in_force: Returns when what ``use`` was given last is used everywhere.
     """
 
-    def __init__(self, ring: Ring, use: Callable[[Recorder | None], None]) -> None:
+    def __init__(
+        self,
+        ring: Ring,
+        use: Callable[[Recorder | None], None],
+        in_force: Callable[[], Awaitable[None]] = _at_once,
+    ) -> None:
         self.ring = ring
         self.fault = ""
         self._recorder: Recorder | None = None
         self._use = use
+        self.in_force = in_force
         self._chosen: CaptureOptions | None = None
         self._wanted: dict[object, CaptureOptions] = {}
         self._listeners: list[Callable[[], None]] = []

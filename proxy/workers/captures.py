@@ -5,6 +5,7 @@ Tested by tests/e2e/test_inspect.py, tests/hub/test_workers.py and tests/workers
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
@@ -34,7 +35,7 @@ class CapturesOfWorkers:
     """
 
     def __init__(self, workers: Callable[[], Iterable[WorkerProcess]]) -> None:
-        self.inspector = Inspector(Ring(), self._use_recorder)
+        self.inspector = Inspector(Ring(), self._use_recorder, self._until_used)
         self._workers = workers
         self._captured = CapturedElsewhere(self.inspector.ring)
         self._replays = Replays(self._captured)
@@ -70,6 +71,11 @@ class CapturesOfWorkers:
         options = None if recorder is None else asdict(recorder.options)
         for worker in self._workers():
             worker.send({"inspect": options})
+
+    async def _until_used(self) -> None:
+        """Wait until the workers have read it; one that hangs is given up."""
+        # A worker handles its messages in their order.
+        await asyncio.gather(*(worker.report() for worker in self._workers() if worker.serves))
 
 
 class CaptureInWorker:

@@ -170,6 +170,27 @@ async def test_live_tells_who_else_switches_and_captures_as_long_as_it_is_there(
     assert page.inspector.options is None
 
 
+async def test_nobody_is_told_of_a_capture_before_all_processes_have_begun_it(
+    page: Page,
+) -> None:
+    begun = asyncio.Event()
+
+    async def in_force() -> None:
+        await begun.wait()
+
+    page.inspector.in_force = in_force
+    path = f"{BASE}api/live?csrf={page.csrf}&capture=heads"
+    async with page.client.ws_connect(path, headers={"Origin": page.origin}) as socket:
+        first = asyncio.ensure_future(socket.receive_json())
+        switched = asyncio.ensure_future(page.post("state", {"on": True}))
+        await page.get("state")
+        assert not first.done()
+        assert not switched.done()
+        begun.set()
+        assert (await first)["state"]["on"] is True
+        assert (await switched)["on"] is True
+
+
 async def test_of_too_many_for_a_page_that_does_not_read_the_latest_wait() -> None:
     waiting = WaitingExchanges()
     for number in range(1, MAX_QUEUED_EXCHANGES + 11):

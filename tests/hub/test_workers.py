@@ -126,7 +126,7 @@ def test_the_inspector_shows_what_passes_in_every_worker(proxy: ProxyThread, tar
         found: list[Exchange] = proxy.call(lambda: [one for one in inspector.ring if matches(one)])
         return found
 
-    # In one of the workers the capture may begin a moment later.
+    proxy.call(inspector.in_force)
     until(lambda: len(shown("is:ws route:/user/ada")) == SPREAD, "not all are shown")
     assert {proxy.get("/user/ada/x").status for _ in range(SPREAD)} == {200}
     assert proxy.get("/nowhere").status == 404
@@ -159,6 +159,7 @@ def test_what_the_inspector_shows_when_a_worker_is_killed(proxy: ProxyThread, ta
         found: list[Exchange] = proxy.call(lambda: [one for one in inspector.ring if matches(one)])
         return found
 
+    proxy.call(inspector.in_force)
     sockets = [RawWebSocket(proxy.port, "/user/ada/socket") for _ in range(SPREAD)]
     until(lambda: len(shown("path:/user/ada/socket is:open")) == SPREAD, "not all are shown")
     killed = min(pids(proxy))
