@@ -13,6 +13,8 @@ from proxy.rules.redaction import printable, redact, redact_target
 from proxy.runtime.log_format import Facts
 
 MAX_TARGET_CHARACTERS = 2000
+MAX_CACHED_AGENT_BYTES = 512
+"""Browsers have some 130. A client may send another one of 64 KiB with each request."""
 
 
 def format_line(record: Record) -> str:
@@ -28,7 +30,7 @@ def format_line(record: Record) -> str:
     return (
         f'{head.arrival.peer} "{printable(head.method)} {target}{protocol}" {record.status} '
         f"{record.bytes_up} {record.bytes_down} {record.seconds:.3f} {outcome} "
-        f'[{record.request_id.decode("ascii")}] "{_quoted_agent(_agent(record))}"'
+        f'[{record.request_id.decode("ascii")}] "{_quoted(user_agent(record))}"'
     )
 
 
@@ -58,7 +60,9 @@ def facts_of(record: Record) -> tuple[str, Facts]:
 
 def user_agent(record: Record) -> str:
     """The client's User-Agent, fit to print; empty if it sent none."""
-    return _printable_agent(_agent(record))
+    agent = _agent(record)
+    is_short = len(agent) <= MAX_CACHED_AGENT_BYTES
+    return _printable_agent(agent) if is_short else _printable_agent.__wrapped__(agent)
 
 
 def _agent(record: Record) -> bytes:
@@ -72,5 +76,5 @@ def _printable_agent(value: bytes) -> str:
 
 
 @lru_cache(256)
-def _quoted_agent(value: bytes) -> str:
-    return _printable_agent(value).replace("\\", "\\\\").replace('"', '\\"')
+def _quoted(agent: str) -> str:
+    return agent.replace("\\", "\\\\").replace('"', '\\"')

@@ -25,6 +25,7 @@ from .head import Field, RequestHead, ResponseHead
 
 CODINGS = (b"zstd", b"br", b"gzip")
 """In the order of preference: by octets for the CPU time that they cost while a client waits."""
+MAX_ACCEPT_ENCODING_BYTES = 512
 MIN_BYTES = 1024
 """Below, the fields around the content and the round trip are what takes time."""
 STATIC_FOLDERS = (
@@ -120,19 +121,24 @@ def varying(fields: list[Field]) -> list[Field]:
     return [*fields, (b"Vary", b"Accept-Encoding")]
 
 
-@lru_cache(maxsize=64)
 def accepted_coding(accept_encoding: tuple[bytes, ...]) -> bytes | None:
     """The coding that the client prefers (RFC 9110 section 12.5.3); None for none.
 
     Args:
-        accept_encoding: The values of all Accept-Encoding fields.
+        accept_encoding: The values of all Accept-Encoding fields. None is preferred by fields
+            that are longer than any browser's.
     """
+    return _accepted_coding(accept_encoding) if _is_short(accept_encoding) else None
+
+
+@lru_cache(maxsize=64)
+def _accepted_coding(accept_encoding: tuple[bytes, ...]) -> bytes | None:
     weights = _weights(accept_encoding)
     others = weights.get(b"*", 0.0)
     weight, coding = max(
         ((weights.get(coding, others), coding) for coding in CODINGS), key=lambda pair: pair[0]
     )
-    # Without an entry of its own, content as it is is accepted, and preferred to nothing.
+    # Without an entry of its own, identity is acceptable, but any other coding is preferred.
     return coding if weight > 0 and weight >= weights.get(b"identity", 0.0) else None
 
 
@@ -147,7 +153,8 @@ def preferred(codings: Iterable[bytes], request: RequestHead) -> bytes | None:
             client accepts.
         request: The client's.
     """
-    weights = _weights(tuple(request.values(b"accept-encoding")))
+    accept_encoding = tuple(request.values(b"accept-encoding"))
+    weights = _weights(accept_encoding) if _is_short(accept_encoding) else {}
     best, best_weight = None, 0.0
     for coding in codings:
         weight = weights.get(coding, 0.0) if coding else 1.0
@@ -193,6 +200,11 @@ def _is_below(target: bytes, base_path: str, folders: tuple[str, ...]) -> bool:
 @lru_cache(maxsize=64)
 def _prefixes(base_path: str, folders: tuple[str, ...]) -> tuple[bytes, ...]:
     return tuple((base_path + folder).encode() for folder in folders)
+
+
+def _is_short(values: tuple[bytes, ...]) -> bool:
+    """Whether the values may be remembered: clients choose them, and have 64 KiB for them."""
+    return sum(map(len, values)) <= MAX_ACCEPT_ENCODING_BYTES
 
 
 @lru_cache(maxsize=64)

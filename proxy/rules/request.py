@@ -17,6 +17,8 @@ They are removed, because a client could write anything. Jupyter with ``trust_xh
 X-Scheme to X-Forwarded-Proto and X-Real-IP to X-Forwarded-For (tornado ``_apply_xheaders``).
 """
 
+_MAX_CACHED_NAME_BYTES = 64
+_MAX_CACHED_VALUE_BYTES = 512
 _REWRITTEN = frozenset({b"origin", b"referer"})
 _CREDENTIALS = frozenset({b"authorization", b"cookie"})
 _WITH_RULES = frozenset(
@@ -54,7 +56,7 @@ def upstream_fields(
     own = _CREDENTIALS if site.requires_login else frozenset()
     host = via = b""
     for field in head.fields:
-        if only_known and not _may_have_rule(field[0]):
+        if only_known and _has_no_rule(field[0]):
             # Most fields: the checks below would find no rule for them.
             forwarded.append(field)
             continue
@@ -87,9 +89,16 @@ def upstream_fields(
     return [(b"Host", new_host), *forwarded, *added, *own_fields]
 
 
+def _has_no_rule(name: bytes) -> bool:
+    """Whether fields of this name are never changed unless Connection lists them.
+
+    False also for a long name, which is not worth keeping: clients choose names.
+    """
+    return len(name) <= _MAX_CACHED_NAME_BYTES and not _may_have_rule(name)
+
+
 @lru_cache(1024)
 def _may_have_rule(name: bytes) -> bool:
-    """Whether fields of this name may be changed although Connection does not list them."""
     name = name.lower()
     return name in _WITH_RULES or b"_" in name or name.startswith(b"x-forwarded-")
 
@@ -98,7 +107,10 @@ def _added(
     head: RequestHead, site: Site, host: bytes, via: bytes
 ) -> tuple[tuple[Field, ...], tuple[Change, ...]]:
     """The fields that labgate adds, and the same as changes."""
-    added, noted = _of_client(head.arrival.peer, site.https, host, head.version, via)
+    # Clients choose both values, and thousands of 64 KiB are not worth keeping.
+    is_short = len(host) + len(via) <= _MAX_CACHED_VALUE_BYTES
+    of_client = _of_client if is_short else _of_client.__wrapped__
+    added, noted = of_client(head.arrival.peer, site.https, host, head.version, via)
     if site.stripped is None:
         return added, noted
     name, value = b"X-Forwarded-Prefix", site.stripped.forwarded

@@ -17,6 +17,7 @@ from proxy.observe.record import Record
 from proxy.rules.head import HTTP_2
 from proxy.runtime.log_format import LogFormat
 from tests.heads import HOST, get
+from tests.retained_memory import keeps_no_long_values
 
 
 class Stream(io.StringIO):
@@ -171,3 +172,12 @@ def test_http_2_is_named() -> None:
     finished.head = replace(finished.head, version=HTTP_2)
     assert '"GET /lab HTTP/2" 200' in format_line(finished)
     assert facts_of(finished)[1]["protocol"] == "HTTP/2"
+
+
+def test_long_names_of_clients_are_not_kept() -> None:
+    def line(agent: bytes) -> str:
+        finished = record()
+        finished.head = get(HOST, b"User-Agent: " + agent)
+        return format_line(finished)
+
+    assert keeps_no_long_values(line)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from proxy.rules.compression import (
+    MAX_ACCEPT_ENCODING_BYTES,
     MIN_BYTES,
     CompressedHead,
     accepted_coding,
@@ -18,6 +21,7 @@ from proxy.rules.compression import (
 )
 from proxy.rules.head import ResponseHead
 from tests.heads import answered, get
+from tests.retained_memory import keeps_no_long_values
 
 BROWSER = b"Accept-Encoding: gzip, deflate, br, zstd"
 OWN_PAGE = (b"Sec-Fetch-Site: same-origin", b"Sec-Fetch-Mode: cors", b"Sec-Fetch-Dest: empty")
@@ -348,3 +352,24 @@ def test_a_304_varies_as_the_200_does(
     """RFC 9110 section 15.4.5."""
     head = decided(b"A: b", status=304, target=target, request=(BROWSER, *lines))
     assert ((b"Vary", b"Accept-Encoding") in head.fields) is varies
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_a_field_that_no_browser_sends_is_not_read(extra: int) -> None:
+    values = (b"br", b"x" * (MAX_ACCEPT_ENCODING_BYTES - 2 + extra))
+    expected = None if extra else b"br"
+    assert accepted_coding(values) == expected
+    request = get(*(b"Accept-Encoding: " + value for value in values))
+    assert preferred([b"br"], request) == expected
+    assert preferred([b"br", b""], request) == (b"" if extra else b"br")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda value: accepted_coding((value,)),
+        lambda value: preferred([b"br"], get(b"Accept-Encoding: " + value)),
+    ],
+)
+def test_what_a_client_sends_at_length_is_not_kept(use: Callable[[bytes], object]) -> None:
+    assert keeps_no_long_values(use)

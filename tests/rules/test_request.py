@@ -13,6 +13,7 @@ from proxy.rules.head import Arrival, Field, RequestHead
 from proxy.rules.request import upstream_fields
 from proxy.rules.site import WebOrigin, make_site
 from tests.heads import HOST, JUPYTER, LAB, SITE, fields, get
+from tests.retained_memory import keeps_no_long_values
 
 SAID = fields(
     b"X-Real-IP: 203.0.113.7",
@@ -273,3 +274,15 @@ def test_what_would_be_refused_goes_up_as_it_came(lines: list[bytes]) -> None:
     head = RequestHead(b"GET", b"/", (1, 1), fields(*lines), Arrival("203.0.113.7"))
     up = dict(upstream_fields(head, SITE.unmodified()))
     assert [(name, up[name]) for name, _ in head.fields] == list(head.fields)
+
+
+@pytest.mark.parametrize("line", [b"Via: %b", b"%b: value"])
+def test_what_a_client_sends_at_length_is_not_kept(line: bytes) -> None:
+    assert keeps_no_long_values(lambda value: upstream_fields(get(HOST, line % value), SITE))
+
+
+def test_a_long_name_and_a_long_via_go_up_like_short_ones() -> None:
+    name, hop = b"X-" + b"n" * 300, b"1.1 " + b"v" * 600
+    up = upstream_fields(get(HOST, name + b": 1", b"Via: " + hop), SITE)
+    assert (name, b"1") in up
+    assert up[-1] == (b"Via", hop + b", 1.1 labgate")
