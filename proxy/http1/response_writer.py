@@ -130,7 +130,9 @@ class ResponseWriter:
 
     def send_body(self, data: bytes) -> None:
         if self._chunked:
-            self._pieces += (b"%x\r\n" % len(data), data, b"\r\n")
+            # A chunk of no length would be the last one.
+            if data:
+                self._pieces += (b"%x\r\n" % len(data), data, b"\r\n")
         elif not self._bodiless:
             self._pieces.append(data)
 

@@ -123,6 +123,15 @@ def test_chunks_have_their_size_in_hexadecimal() -> None:
     assert connection.written == b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
+def test_an_empty_piece_of_content_does_not_end_it() -> None:
+    writer, connection = writer_of()
+    writer.send_head(200, b"OK", [], sized=False, dated=True)
+    for piece in (b"", b"ab", b""):
+        writer.send_body(piece)
+    writer.end()
+    assert connection.written.endswith(b"\r\n\r\n2\r\nab\r\n0\r\n\r\n")
+
+
 def test_a_missing_date_is_added() -> None:
     writer, connection = writer_of()
     writer.send_head(200, b"OK", [], sized=True, dated=False)
