@@ -29,5 +29,4 @@ class MisdirectedConnection(ServerConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._server.refused_heads.add(self.client, PLAIN_HTTP_REFUSAL)
-        self._refuse(PLAIN_HTTP_REFUSAL.status, PLAIN_HTTP_REFUSAL.sentence)
+        self._refuse(PLAIN_HTTP_REFUSAL)

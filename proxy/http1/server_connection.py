@@ -18,7 +18,7 @@ from proxy.http1.connection_states import WITHOUT_REQUEST, ClientState, ServerSt
 from proxy.http1.request_body import EMPTY_BODY, SizedBody
 from proxy.http1.request_parser import RequestParser
 from proxy.http1.response_writer import ResponseWriter
-from proxy.http1.timeouts import Awaiting, ConnectionTimeouts
+from proxy.http1.timeouts import LATE_HEAD, Awaiting, ConnectionTimeouts
 from proxy.http1.upgraded_connection import UpgradedConnection
 from proxy.messages import RequestInProgress
 from proxy.net.limits import Slot
@@ -100,8 +100,7 @@ class ServerConnection(AcceptedConnection):
             if piece is None:
                 break
             if isinstance(piece, Refuse):
-                self._server.refused_heads.add(self.client, piece)
-                self._refuse(piece.status, piece.sentence)
+                self._refuse(piece)
             elif state is ClientState.HEAD:
                 self._queue_request()
             elif (body := self._body) is not None:
@@ -257,10 +256,11 @@ class ServerConnection(AcceptedConnection):
             self.resume_reading()
             self.write_eof()
 
-    def _refuse(self, status: int, sentence: str) -> None:
+    def _refuse(self, refusal: Refuse) -> None:
         """Respond to a malformed or late head, and linger."""
+        self._server.refused_heads.add(self.client, refusal)
         self._facts_key, self._writer.facts = None, NOTHING_FOLLOWS
-        self._writer.refuse(plain(status, sentence))
+        self._writer.refuse(plain(refusal.status, refusal.sentence))
 
     # For the server
 
@@ -288,9 +288,11 @@ class ServerConnection(AcceptedConnection):
             # The connection was lost or upgraded while the sweep yielded to other tasks.
             return
         if self._timeouts.expired(now, self._server.limits):
-            if self._timeouts.awaiting is Awaiting.HEAD:
-                self._refuse(408, "The request took too long.")
-            self.finish()
+            if self._timeouts.awaiting is Awaiting.HEAD and self._parser.buffered:
+                self._refuse(LATE_HEAD)
+            else:
+                # Browsers open connections in advance: without a byte there is no request.
+                self.finish()
         if self._body is not None:
             self._body.check_pace(now, response_begun=self._writer.sent)
         super().enforce_timeouts(now)

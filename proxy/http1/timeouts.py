@@ -6,7 +6,9 @@ from enum import Enum, auto
 from time import monotonic
 
 from proxy.net.limits import Limits
+from proxy.rules.decision import Refuse
 
+LATE_HEAD = Refuse(408, "late-head", "The request took too long.", close=True)
 LINGER_SECONDS = 2.0
 """How long a client that is still sending may read its response (RFC 9112 section 9.6)."""
 UNREAD_SECONDS = 600.0

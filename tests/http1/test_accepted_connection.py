@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from time import monotonic
 
 import pytest
@@ -64,7 +65,10 @@ async def connected(site: Site | None = None) -> tuple[ServerConnection, MemoryT
     return connection, transport
 
 
-async def test_a_head_that_does_not_come_whole_is_answered_408() -> None:
+async def test_a_head_that_does_not_come_whole_is_answered_408(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "labgate")
     connection, transport = await connected()
     connection.data_received(b"GET / HTTP/1.1\r\nHo")
     now = monotonic()
@@ -73,7 +77,19 @@ async def test_a_head_that_does_not_come_whole_is_answered_408() -> None:
     connection.enforce_timeouts(now + 21)
     assert transport.written.startswith(b"HTTP/1.1 408 ")
     assert transport.written.endswith(b"\r\n\r\nThe request took too long.\n")
+    assert transport.half_closed, "its client may still read"
+    assert caplog.messages == [f"408 from {CLIENT}: late-head"]
+    connection.enforce_timeouts(monotonic() + LINGER_SECONDS + 1)
     assert transport.state == "closing"
+
+
+async def test_a_connection_that_was_opened_in_advance_is_no_late_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "labgate")
+    connection, transport = await connected()
+    connection.enforce_timeouts(monotonic() + 21)
+    assert (transport.written, transport.state, caplog.messages) == (b"", "closing", [])
 
 
 async def test_an_idle_connection_is_closed_without_a_word() -> None:

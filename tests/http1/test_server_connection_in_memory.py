@@ -141,7 +141,7 @@ async def test_the_next_head_has_to_come_whole_too() -> None:
     transport.written = b""
     connection.enforce_timeouts(monotonic() + 21)
     assert transport.written.startswith(b"HTTP/1.1 408 ")
-    assert transport.state == "closing"
+    assert transport.half_closed
 
 
 # What is read ahead
