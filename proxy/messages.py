@@ -14,7 +14,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 
-from proxy.errors import UpstreamError
 from proxy.rules.head import Field, RequestHead, ResponseHead
 from proxy.short_response import Response
 
@@ -198,5 +197,9 @@ class Receiver(Protocol):
     def on_end(self) -> None:
         """The response is complete."""
 
-    def on_failure(self, error: UpstreamError) -> None:
-        """There will be no (more) response."""
+    def on_failure(self, error: Exception) -> None:
+        """There will be no (more) response.
+
+        Args:
+            error: An ``UpstreamError``; anything else is a fault of labgate's.
+        """

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from proxy import __version__
 from proxy.cache.stored_file import FileKey
-from proxy.errors import UpstreamError, UpstreamGarbage
+from proxy.errors import UpstreamGarbage
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.http1.request_writer import serialize_fields
 from proxy.net.upstream_watch import UpstreamWatch
@@ -113,7 +113,7 @@ class Received:
         if not self.complete.done():
             self.complete.set_result((self._head, bytes(self._content)))
 
-    def on_failure(self, error: UpstreamError) -> None:
+    def on_failure(self, error: Exception) -> None:
         self.over = True
         if not self.complete.done():
             self.complete.set_exception(error.with_traceback(None))

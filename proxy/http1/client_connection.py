@@ -103,7 +103,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.sent_at = monotonic()
 
     def check_time(self, now: float, head_seconds: float, response_seconds: float) -> None:
-        """Fail a response that takes too long to begin; called about twice a second.
+        """Fail an upload or a response that does not go on; called about twice a second.
 
         Args:
             now: ``time.monotonic()``.
@@ -201,19 +201,25 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         reading = self._reading
-        if reading.receiver is None:
+        receiver = reading.receiver
+        if receiver is None:
             # RFC 9112 section 9.2: unsolicited bytes belong to no request of ours.
             self._cut()
             return
-        reading.feed(data)
-        if reading.fault:
-            self.fail(UpstreamGarbage(reading.fault))
-        elif reading.switched is not None:
-            self._on_upgrade(reading.switched)
-        elif reading.complete:
-            self._finish()
-        else:
-            reading.receiver.on_pause()
+        try:
+            reading.feed(data)
+            if reading.fault:
+                self.fail(UpstreamGarbage(reading.fault))
+            elif reading.switched is not None:
+                self._on_upgrade(reading.switched)
+            elif reading.complete:
+                self._finish()
+            else:
+                receiver.on_pause()
+        except Exception as error:
+            reading.receiver = None
+            self._cut()
+            receiver.on_failure(error)
 
     def eof_received(self) -> None:
         if self._reading.ends_with_connection():

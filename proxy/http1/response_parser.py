@@ -61,7 +61,11 @@ class ResponseParser:
         del self._parser
 
     def feed(self, data: bytes) -> None:
-        """Read at least one byte; the attributes show the result."""
+        """Read at least one byte; the attributes show the result.
+
+        Raises:
+            Exception: What the receiver raised.
+        """
         if not self.begun:
             self.begun = True
             if data[0] != ord("H"):
@@ -74,6 +78,9 @@ class ResponseParser:
         except httptools.HttpParserUpgrade as upgrade:
             self.switched = data[upgrade.args[0] :]
             return
+        except httptools.HttpParserCallbackError as error:
+            # No fault of the response's: httptools wraps what the receiver raised.
+            raise error.__context__ or error from None
         except httptools.HttpParserError as error:
             # After a complete response these bytes are surplus, and no fault of that response.
             self._surplus = self.complete

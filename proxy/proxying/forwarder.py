@@ -167,7 +167,6 @@ class Forwarder:
         self.responder.send_interim(head.status, head.reason, self._fields(head)[0])
 
     def on_head(self, head: ResponseHead) -> None:
-        self._status = head.status
         fields, dated = self._final_fields(head)
         sized = b"content-length" in head.names
         cache = self.route.cache
@@ -179,6 +178,7 @@ class Forwarder:
             fields = self._compress(head, fields)
             sized = sized and is_sized(fields)
         added = self.responder.send_head(head.status, head.reason, fields, sized=sized, dated=dated)
+        self._status = head.status
         if added:
             self._traced("framing", added)
 
@@ -210,10 +210,14 @@ class Forwarder:
             self._compressed.when_writable(None)
             self._compressed.end()
 
-    def on_failure(self, error: UpstreamError) -> None:
-        if self._status:
+    def on_failure(self, error: Exception) -> None:
+        fault = not isinstance(error, UpstreamError)
+        if fault and self._reported:
+            # The event loop logs it: nobody else is left to do that.
+            raise error
+        if self._status and not fault:
             self.responder.flush()
-        self._finish(without_traceback(error))
+        self._finish(error if fault else without_traceback(error))
 
     def _compress(self, head: ResponseHead, fields: list[Field]) -> list[Field]:
         """Compress the content if the rules say so; returns the fields to send."""
@@ -275,11 +279,7 @@ class Forwarder:
 
     # The end
 
-    def _finish(
-        self,
-        error: UpstreamError | ClientFault | ConnectionError | None = None,
-        switched: Switched | None = None,
-    ) -> None:
+    def _finish(self, error: Exception | None = None, switched: Switched | None = None) -> None:
         if self._reported:
             return
         self._reported = True

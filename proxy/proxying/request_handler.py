@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
-from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -23,7 +22,7 @@ from proxy.proxying.result import CLIENT_LEFT, Result, Switched
 from proxy.proxying.router import Route
 from proxy.proxying.services import Services
 from proxy.proxying.stored_response import StoredResponse, find_stored
-from proxy.rules.decision import Forward, Internal, Redirect, Refuse, Respond, Tunnel
+from proxy.rules.decision import Admitted, Forward, Internal, Redirect, Refuse, Respond, Tunnel
 from proxy.rules.embedding import embedded
 from proxy.rules.head import NO_FIELDS, RequestHead, ResponseHead
 from proxy.runtime.tasks import spawn
@@ -77,19 +76,18 @@ class RequestHandler:
         self.record.outcome = self.record.outcome or CLIENT_LEFT
         if self._task is not None:
             self._task.cancel()
-        elif self._sender is not None and not self._finished:
+        elif self._sender is not None:
             self._count(self._sender.abandon())
             self._finish()
 
     # Up
 
-    def _admit(self, decision: Forward | Tunnel | Internal) -> None:
+    def _admit(self, decision: Admitted) -> None:
         """Forward the request if its route has room and access control allows it."""
         self._route = route = self.services.router.route(decision)
-        peer = self.head.arrival.peer
-        self._slot = route.limit.acquire(peer)
+        self._slot = route.limit.acquire(self.head.arrival.peer)
         if self._slot is None:
-            self.services.log.log_rejection(peer, route)
+            self.services.log.log_rejection(self.head.arrival.peer, route)
             self._respond(responses.crowded(self.record), "too many requests at once")
         elif route.access_control is None:
             self._forward(decision, ALLOW)
@@ -98,13 +96,11 @@ class RequestHandler:
         else:
             self._start(self._check_access(route.access_control, decision))
 
-    async def _check_access(
-        self, access_control: AccessControl, decision: Forward | Tunnel | Internal
-    ) -> None:
+    async def _check_access(self, access_control: AccessControl, decision: Admitted) -> None:
         """Forward the request as soon as access control allows it."""
         self._forward(decision, await access_control.check(decision.head))
 
-    def _forward(self, decision: Forward | Tunnel | Internal, allowed: Allow | Refuse) -> None:
+    def _forward(self, decision: Admitted, allowed: Allow | Refuse) -> None:
         """Send the request to its upstream, unless access control has refused it."""
         if isinstance(allowed, Refuse):
             self._refuse(allowed)
@@ -173,8 +169,10 @@ class RequestHandler:
         elif result.error is None:
             self.record.outcome = result.outcome or self.record.outcome or route.outcome
             self._end()
-        else:
+        elif isinstance(result.error, (UpstreamError, ClientFault, ConnectionError)):
             self._on_error(result.error)
+        else:
+            self.fail(result.error)
 
     def _count(self, result: Result) -> None:
         self.record.bytes_up, self.record.bytes_down = result.bytes_up, result.bytes_down
@@ -244,7 +242,7 @@ class RequestHandler:
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = spawn(self._run(work), "request")
-        self._task.add_done_callback(partial(self._on_task_done, work))
+        self._task.add_done_callback(lambda task: self._on_task_done(work, task))
 
     async def _run(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -263,8 +261,10 @@ class RequestHandler:
             self.responder.close()
 
     def fail(self, error: Exception) -> None:
-        """End the request because of a fault of labgate's."""
+        """End the request because of a fault of labgate's; no response of Jupyter's may follow."""
         try:
+            if self._sender is not None:
+                self._count(self._sender.abandon())
             self._finish()
         finally:
             self.responder.fail(error, responses.failed(self.record))

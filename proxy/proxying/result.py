@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple, TypeVar
 
-from proxy.errors import ClientFault, UpstreamError
 from proxy.rules.head import Field
 
 AnyError = TypeVar("AnyError", bound=Exception)
@@ -41,7 +40,7 @@ class Result(NamedTuple):
         bytes_up: Content sent up.
         bytes_down: Content sent down.
         error: Why there is no complete response: an ``UpstreamError``, a ``ClientFault``, or a
-            ``ConnectionError`` when the client left.
+            ``ConnectionError`` when the client left; anything else is a fault of labgate's.
         retry: Whether the request can be sent once more, over a new connection.
         switched: The response is a 101 that the client has not been sent yet.
         outcome: The record's, if it is neither ``forwarded`` nor ``answered here``.
@@ -50,7 +49,7 @@ class Result(NamedTuple):
     status: int
     bytes_up: int
     bytes_down: int
-    error: UpstreamError | ClientFault | ConnectionError | None = None
+    error: Exception | None = None
     retry: bool = False
     switched: Switched | None = None
     outcome: str = ""

@@ -82,4 +82,7 @@ class Tunnel:
     would_refuse: Refuse | None = None
 
 
-Decision = Redirect | Respond | Refuse | Internal | Forward | Tunnel
+Admitted = Forward | Tunnel | Internal
+"""What access control is asked about."""
+
+Decision = Redirect | Respond | Refuse | Admitted

@@ -6,7 +6,6 @@ import asyncio
 import socket
 from typing import Any
 
-from proxy.errors import UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.rules.head import ResponseHead
 from tests.heads import get
@@ -93,7 +92,7 @@ class RecordingReceiver:
         self.content = b""
         self.upgraded: bytes | None = None
         self.complete = 0
-        self.failure: UpstreamError | None = None
+        self.failure: Exception | None = None
         self.for_page = False
 
     @property
@@ -126,7 +125,7 @@ class RecordingReceiver:
         assert len(self.heads) == 1
         self.complete += 1
 
-    def on_failure(self, error: UpstreamError) -> None:
+    def on_failure(self, error: Exception) -> None:
         assert not self.over
         self.failure = error
 

@@ -30,7 +30,7 @@ class Answer:
     def __init__(self, *, for_page: bool = False) -> None:
         self.for_page = for_page
         self.calls: list[object] = []
-        self.errors: list[UpstreamError] = []
+        self.errors: list[Exception] = []
 
     def on_interim(self, head: ResponseHead) -> None:
         self.calls.append(head.status)
@@ -50,7 +50,7 @@ class Answer:
     def on_end(self) -> None:
         self.calls.append("end")
 
-    def on_failure(self, error: UpstreamError) -> None:
+    def on_failure(self, error: Exception) -> None:
         self.errors.append(error)
 
 
