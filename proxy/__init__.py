@@ -3,7 +3,7 @@
 The life of a request, in order. Each line names the file that does the step::
 
     1. A client connects.
-       net.listener                 accepts; the event loop does where plain HTTP follows at once
+       net.listener                 accepts; on a plain port the event loop does that itself
        net.limits                   counts the connection; one too many is reset
        net.pending_connection       reads the PROXY protocol's header; starts TLS with tls.context
        http1.server                 makes the connection's object; its dispatch gets every request
@@ -13,8 +13,8 @@ The life of a request, in order. Each line names the file that does the step::
        http1.request_parser         finds one whole head at a time; rules.syntax checks its octets
        rules.head                   the head as a value; rules.framing tells how the content ends
        http1.request_body           the content as it arrives; http1.chunked_body if in chunks
-       routes.served_routes         makes that dispatch: the dispatcher of the only Jupyter, or with
-                                    [[routes]] of the one that rules.route_choice finds
+       routes.served_routes         the server's dispatch: leads to the only Jupyter's dispatcher, or to
+                                    that of the one that rules.route_choice finds
        proxying.dispatcher          makes a record (observe.record) and a handler for the request
        inspector.recorder           while the inspector is on: puts a recording responder between
        proxying.request_handler     leads the request from here to its end
@@ -29,7 +29,7 @@ The life of a request, in order. Each line names the file that does the step::
        access.access_control        lets the client in, or refuses as the rules do
        proxying.stored_response     sends a static file of the cache; then step 5
        proxying.pool                takes the idle connection that proxying.pool_rules choose,
-       http1.client_connection      if it is still usable; or dials a new one
+       http1.client_connection      (of labgate as a client) if it is usable; or dials a new one
     4. The request goes up, the response comes down.
        proxying.forwarder           sends the request
        proxying.decision_cache      returns the field lines of the same fields before, or asks
@@ -41,7 +41,11 @@ The life of a request, in order. Each line names the file that does the step::
        compression                  compresses the content if the client accepts that
        http1.response_writer        frames the response and writes it to the client
     5. The request ends.
-       proxying.result              what the forwarder reports to the handler
+       proxying.result              what the forwarder reports to the handler; after a failure also
+                                    whether the request may be sent once more
+       proxying.responses           after a failure: 502, 503 or 504, as errors says, unless one has
+                                    begun; proxying.outage logs the failures of one outage once
+       proxying.page_deadline       fails the pages that a silent upstream does not send
        proxying.request_handler     completes the record and calls the observers:
        observe.access_log           writes a line
        observe.traffic              counts; measures reads it for the metrics
@@ -57,6 +61,7 @@ of readiness and certificate challenges, ``rules.decide.logout`` the logout. The
 ``web.in_process``, which leads to ``web.app``, and there for example to ``web.health``.
 
 ``edge`` gives each ``http1.server`` its dispatch, ``reporting`` the handlers their observers.
+Twice a second ``app`` has the connections to clients and the pools enforce their timeouts.
 ``admin`` shows what ``inspector.recorder`` captured, on listeners of its own. ``cache`` keeps
 static files, compressed.
 

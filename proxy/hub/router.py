@@ -96,6 +96,7 @@ class HubRouter:
         """The route for what the rules decided."""
         head = decision.head
         if head.target == HUB_HEALTH_PATH:
+            # Also if the decision is a Forward, remembered of another target with the same fields.
             return self._health
         if self._table is None:
             return self._none

@@ -27,7 +27,7 @@ def decide_passing(
     if head.arrival.plain_redirects:
         return to_https_at_same_host(head, site)
     if head.target == HUB_HEALTH_PATH:
-        # Not Forward, whose decision would stand for other targets with the same fields.
+        # Not Forward: that would be remembered for other targets with the same fields.
         return Internal(head)
     websocket = origin.is_websocket(head)
     if policy.check_origins:
