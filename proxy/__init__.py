@@ -13,7 +13,7 @@ The life of a request, in order. Each line names the file that does the step::
        http1.request_parser         finds one whole head at a time; rules.syntax checks its octets
        rules.head                   the head as a value; rules.framing tells how the content ends
        http1.request_body           the content as it arrives; http1.chunked_body if in chunks
-       routes.served_routes         the server's dispatch: leads to the only Jupyter's dispatcher, or
+       routes.served_routes         the server's dispatch: leads to the dispatcher of Jupyter, or
                                     to that of the one that rules.route_choice finds
        proxying.dispatcher          makes a record (observe.record) and a handler for the request
        inspector.recorder           while the inspector is on: puts a recording responder between
