@@ -19,7 +19,7 @@ from .decision import Refuse
 from .embedding import is_frame_of_listed_site
 from .head import RequestHead
 from .redaction import printable
-from .site import Site
+from .site import Site, WebOrigin
 
 NO_SUCH_SITE = "The name or the port in the address is not one that is served here."
 """It does not name the right domain, which a scanner of addresses would learn."""
@@ -69,18 +69,42 @@ def port_hint(host: bytes, site: Site) -> str:
     Behind another proxy, a NAT or a container's published port, browsers send the port that they
     use. Empty if the names differ, too.
     """
-    name = host_only(host)
-    public = next((one for one in site.domains if one.host.encode("ascii") == name), None)
-    if public is None:
+    found = _with_other_port(host, site)
+    if found is None:
         return ""
-    requested = public._replace(port=int(port_only(host) or (443 if site.https else 80)))
-    if not 0 < requested.port < 65536:
-        return ""
+    public, requested = found
     return (
         f"{requested.spelled_out} differs from the public {public.spelled_out} in the port alone; "
         "where a NAT, a container or a proxy in front has another port, start with "
         f"--domain {requested.spelled_out}"
     )
+
+
+def lost_port_hint(origin: bytes, site: Site) -> str:
+    """What to do if Origin differs from a public origin only in the port, while Host is public.
+
+    A proxy in front that leaves the browser's port out of Host does that.
+    """
+    scheme, _, authority = origin.partition(b"://")
+    found = _with_other_port(authority, site) if is_authority(authority) else None
+    if found is None or scheme.lower() != (b"https" if site.https else b"http"):
+        return ""
+    public, requested = found
+    return (
+        f"Host says {public.spelled_out}: where browsers open {requested.spelled_out}, the proxy "
+        "in front takes the port away; have it pass Host on as it comes (nginx: $http_host), and "
+        f"start with --domain {requested.spelled_out}"
+    )
+
+
+def _with_other_port(authority: bytes, site: Site) -> tuple[WebOrigin, WebOrigin] | None:
+    """The public origin with this host, and the same with the port of the authority."""
+    name = host_only(authority)
+    public = next((one for one in site.domains if one.host.encode("ascii") == name), None)
+    if public is None:
+        return None
+    requested = public._replace(port=int(port_only(authority) or (443 if site.https else 80)))
+    return (public, requested) if 0 < requested.port < 65536 else None
 
 
 def unnamed_hint(host: bytes) -> str:
@@ -105,7 +129,8 @@ def check_origin(head: RequestHead, site: Site) -> Refuse | None:
         return Refuse(403, "origin", sentence, "Origin", b", ".join(origins))
     if origins[0].lower() not in site.origins:
         sentence = "A page of another site sent this, and such requests are not let in."
-        return Refuse(403, "origin", sentence, "Origin", origins[0])
+        hint = lost_port_hint(origins[0], site)
+        return Refuse(403, "origin", sentence, "Origin", origins[0], hint=hint)
     return None
 
 

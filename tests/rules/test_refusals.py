@@ -273,6 +273,44 @@ def test_the_log_hints_at_a_port_that_a_container_maps() -> None:
     )
 
 
+LOST_PORT = (
+    "Host says lab.example.org:443: where browsers open lab.example.org:9443, the proxy in front "
+    "takes the port away; have it pass Host on as it comes (nginx: $http_host), and start with "
+    "--domain lab.example.org:9443"
+)
+
+
+@pytest.mark.parametrize(
+    ("origin", "hint"),
+    [
+        (b"https://LAB.example.org:9443", LOST_PORT),
+        (b"HTTPS://lab.example.org:9443", LOST_PORT),
+        (b"http://lab.example.org:9443", ""),
+        (b"https://evil.example:9443", ""),
+        (b"https://lab.example.org:0", ""),
+        (b"https://lab.example.org:65536", ""),
+        (b"https://lab.example.org:nine", ""),
+        (b"https://lab.example.org:9443/", ""),
+        (b"null", ""),
+    ],
+)
+def test_the_log_hints_at_a_port_that_host_has_lost(origin: bytes, hint: str) -> None:
+    decision = decide(get(HOST, b"Origin: " + origin), SITE)
+    assert isinstance(decision, Refuse)
+    assert (decision.rule, decision.hint) == ("origin", hint)
+
+
+def test_the_log_hints_at_a_lost_port_without_tls() -> None:
+    site = make_site((LAB._replace(scheme="http", port=80),), JUPYTER)
+    for origin, hint in (
+        (b"http://lab.example.org:8080", True),
+        (b"https://lab.example.org", False),
+    ):
+        decision = decide(get(HOST, b"Origin: " + origin), site)
+        assert isinstance(decision, Refuse)
+        assert bool(decision.hint) is hint
+
+
 def test_who_observes_learns_where_a_name_would_be_let_in() -> None:
     assert unnamed_hint(b"lab.example.net\x1b") == (
         "labgate lets it in where it is named with --domain lab.example.net\\x1b, as `labgate "
