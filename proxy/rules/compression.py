@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .head import Field, RequestHead, ResponseHead
+from .negotiation import quality
 
 CODINGS = (b"zstd", b"br", b"gzip")
 """In the order of preference: by octets for the CPU time that they cost while a client waits."""
@@ -221,10 +222,7 @@ def _weight(parameters: bytes) -> float:
     name, _, value = parameters.strip().partition(b"=")
     if name.strip() != b"q":
         return 1.0
-    whole, _, decimals = value.strip().partition(b".")
-    if whole not in (b"0", b"1") or (decimals and not decimals.isdigit()) or len(decimals) > 3:
-        return 0.0
-    return min(1.0, float(value))
+    return quality(value.strip())
 
 
 def _is_compressible(request: RequestHead, response: ResponseHead, base_path: str) -> bool:

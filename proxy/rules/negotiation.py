@@ -64,12 +64,12 @@ def _weighed(entry: bytes) -> tuple[bytes, float]:
     for parameter in parameters:
         name, _, value = parameter.partition(b"=")
         if name == b"q":
-            return media_type, _weight(value)
+            return media_type, quality(value)
     return media_type, 1.0
 
 
-def _weight(value: bytes) -> float:
-    """Parse a weight (RFC 9110 section 12.4.2); 0 if it is malformed."""
+def quality(value: bytes) -> float:
+    """Parse the value of a weight (RFC 9110 section 12.4.2); 0 if it is malformed."""
     whole, _, decimals = value.partition(b".")
     if whole not in (b"0", b"1") or (decimals and not decimals.isdigit()) or len(decimals) > 3:
         return 0.0
