@@ -32,6 +32,11 @@ _FORM = "application/x-www-form-urlencoded"
 _INPUT = re.compile(r"<(?:input|meta)\b[^>]*>?", re.IGNORECASE)
 _NAME = re.compile(r"""\bname\s*=\s*["']?([^\s"'>]+)""", re.IGNORECASE)
 _VALUE = re.compile(r"""(\b(?:value|content)\s*=\s*)("[^"]*"?|'[^']*'?|[^\s"'>]+)""", re.IGNORECASE)
+# JupyterLab's pages have the token as data-jupyter-api-token. A run of name characters is read
+# once, from its beginning.
+_ATTRIBUTE = re.compile(
+    r"""(?<![\w:.-])([\w:.-]++)(\s*+=\s*+)("[^"]*+"?|'[^']*+'?|[^\s"'>]++)""", re.IGNORECASE
+)
 _HIDDEN = REDACTED.decode("ascii")
 
 
@@ -110,6 +115,8 @@ def redacted_text(
                 _without_secrets(json.loads(text), public), ensure_ascii=False, indent=1
             )
     text = _INPUT.sub(_input, without_json_secrets(text, public))
+    if "html" in content_type.lower():
+        text = _ATTRIBUTE.sub(_attribute, text)
     return redact_target(text.encode("utf-8", "replace")).decode("utf-8", "replace")
 
 
@@ -131,3 +138,8 @@ def _input(found: re.Match[str]) -> str:
     if named is None or not is_secret_name(named[1]):
         return found[0]
     return _VALUE.sub(rf'\1"{_HIDDEN}"', found[0])
+
+
+def _attribute(found: re.Match[str]) -> str:
+    name, equals, _ = found.groups()
+    return f'{name}{equals}"{_HIDDEN}"' if is_secret_name(name) else found[0]

@@ -87,6 +87,9 @@ def test_a_window_that_takes_much_memory_is_not_decoded() -> None:
         ("text/html", f"<input value='{SECRET}' name=password"),
         ("text/html", f'<script id="jupyter-config-data">{{"token": "{SECRET}"}}</script>'),
         ("text/html", f'<a href="/lab?token={SECRET}">'),
+        ("text/html", f'<body data-jupyter-api-token="{SECRET}" dir="ltr">'),
+        ("text/html; charset=utf-8", f"<body\ndata-api-key = '{SECRET}"),
+        ("application/xhtml+xml", f"<body DATA-TOKEN={SECRET} dir=ltr>"),
     ],
 )
 @pytest.mark.parametrize("whole", [True, False])
@@ -109,6 +112,7 @@ def test_only_the_secret_is_hidden_where_the_text_is_cut_off() -> None:
     [
         *('\\"', '"', '" ', '"a', '"a" ', '"a":', '"token":', '"token":[', '"token":"', "{", "["),
         *("<input ", "<meta name", "<input value=", "//a", "?a", "%3d%2f%2fa", "a@", " @", "\\"),
+        *("token=", 'token="', "token='", "token ", "token  =  "),
     ],
 )
 @pytest.mark.parametrize("whole", [True, False])
@@ -116,6 +120,7 @@ def test_the_time_is_proportional_to_the_length(piece: str, whole: bool) -> None
     content = (piece * MUCH_BYTES)[:MUCH_BYTES].encode()
     with interrupted():  # where it is quadratic, it takes minutes
         redacted_text(content, "application/json", whole=whole)
+        redacted_text(content, "text/html", whole=whole)
 
 
 def test_what_is_no_secret_stays() -> None:
