@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from proxy.errors import UsageError
 from proxy.net.upstream_tls import UpstreamTls
+from proxy.rules.authority import host_with_port
+from proxy.rules.redaction import redact_target
 from proxy.rules.site import WebOrigin
 
 DEFAULT_TLS = UpstreamTls()
@@ -19,6 +21,8 @@ DEFAULT_TLS = UpstreamTls()
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 _EXAMPLES = "write http://127.0.0.1:8888 or unix:/run/jupyter.sock"
+_PAGE = re.compile(r"/(?:lab|tree|login|notebooks|doc)(?:/.*)?$")
+"""Where the address of a page goes on behind Jupyter's base_url."""
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 
 
@@ -101,13 +105,15 @@ def parse_upstream(url: str, tls: UpstreamTls = DEFAULT_TLS) -> UpstreamAddress:
                 f"upstream {url!r}: a Unix socket needs an absolute path; {_EXAMPLES}."
             )
         return UpstreamAddress("localhost", 80, path)
+    # People paste the address that Jupyter prints, with its token, and errors go into logs.
+    shown = redact_target(url.encode("utf-8", "replace")).decode("utf-8", "replace")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"upstream {url!r}: {error}; {_EXAMPLES}.") from None
+        raise UsageError(f"upstream {shown!r}: {error}; {_EXAMPLES}.") from None
     if problem := _problem(parts, port):
-        raise UsageError(f"upstream {url!r}: {problem}; {_EXAMPLES}.")
+        raise UsageError(f"upstream {shown!r}: {problem}; {_EXAMPLES}.")
     base = f"/{parts.path.strip('/')}/".replace("//", "/")
     if parts.scheme == "https":
         return UpstreamAddress(parts.hostname or "", port or 443, None, base, tls)
@@ -117,10 +123,12 @@ def parse_upstream(url: str, tls: UpstreamTls = DEFAULT_TLS) -> UpstreamAddress:
 def _problem(parts: SplitResult, port: int | None) -> str:
     if parts.scheme not in ("http", "https"):
         return "the scheme must be http, https or unix"
-    if parts.username is not None or parts.query or parts.fragment:
-        return "it may only name a host, a port and Jupyter's base_url"
     if not parts.hostname or not _HOST.fullmatch(parts.hostname):
         return "the host is missing or malformed"
+    if parts.username is not None or parts.query or parts.fragment:
+        base = _PAGE.sub("/", parts.path).rstrip("/")
+        address = f"{parts.scheme}://{host_with_port(parts.hostname, port)}{base}"
+        return f"it may only name a host, a port and Jupyter's base_url: give {address}"
     if port == 0:
         return "port 0 cannot be connected to"
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 
 import pytest
@@ -49,6 +50,20 @@ def test_invalid_values_are_explained_with_an_example(text: str, reason: str) ->
         parse_upstream(text)
     assert reason in str(caught.value)
     assert "http://127.0.0.1:8888" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pasted", "address"),
+    [
+        ("http://127.0.0.1:8888/lab?token=s3cret", "http://127.0.0.1:8888"),
+        ("http://[::1]:8888/user/ada/tree/a?token=s3cret", "http://[::1]:8888/user/ada"),
+        ("http://ada:s3cret@h/x", "http://h/x"),
+    ],
+)
+def test_the_address_of_a_page_is_refused_with_the_one_to_give(pasted: str, address: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f": give {address};")) as caught:
+        parse_upstream(pasted)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_an_address_is_shown_as_it_is_written() -> None:
