@@ -100,6 +100,21 @@ def test_filter_and_exchange_are_in_the_address(bench: Inspect, inspector: Page)
     expect(inspector.locator("#details")).to_contain_text("an earlier run of labgate")
 
 
+def test_escape_empties_the_filter_and_shows_everything(bench: Inspect, inspector: Page) -> None:
+    ask(bench, "GET", "/api/kept")
+    ask(bench, "GET", "/api/other")
+    expect(inspector.locator(".row")).to_have_count(2)
+    inspector.keyboard.press("/")
+    inspector.keyboard.type("path:/api/kept")
+    expect(inspector.locator(".row")).to_have_count(1)
+    inspector.keyboard.press("Escape")
+    expect(inspector.locator("#filter")).to_have_value("")
+    expect(inspector.locator(".row")).to_have_count(2)
+    assert "filter=" not in inspector.url
+    inspector.keyboard.press("Escape")
+    expect(inspector.locator("#rows")).to_be_focused()
+
+
 def test_by_keyboard_alone(bench: Inspect, inspector: Page) -> None:
     for number in range(4):
         ask(bench, "GET", f"/api/key/{number}")

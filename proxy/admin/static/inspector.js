@@ -93,6 +93,12 @@ function loadSoon() {
   asking ??= setTimeout(() => { asking = null; load(); }, 250);
 }
 
+function showAll() {
+  filter.value = "";
+  keepAddress();
+  load();
+}
+
 function arrive(batch) {
   if (filter.value.trim()) {
     loadSoon();
@@ -210,7 +216,11 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const typing = event.target.matches("input, textarea, select");
   if (event.key === "Escape") {
-    if (typing) rows.focus(); else actions.back();
+    // A browser empties this field at Escape, in some without a word of it to the page.
+    if (event.target === filter) event.preventDefault();
+    if (event.target === filter && filter.value) showAll();
+    else if (typing) rows.focus();
+    else actions.back();
     return;
   }
   if (typing || (event.key === "Enter" && event.target !== rows)) return;
