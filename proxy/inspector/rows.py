@@ -146,6 +146,7 @@ def _heads(
         return
     yield Text(f"  {title}", "bold")
     yield Text(f"    {escaped(shown['line'])}")
+    changes = _lasting(changes)
     by_after = {(change["name"].lower(), change["after"]): change for change in changes}
     for name, value in shown["fields"]:
         change = by_after.get((name.lower(), value)) if after else None
@@ -153,6 +154,19 @@ def _heads(
     for change in changes:
         if change["after"] is None:
             yield _line("removed", f"{change['name']}: {change['before']}", change["rule"])
+
+
+def _lasting(changes: Sequence[Json]) -> Sequence[Json]:
+    """Without those that take out what others put in again, as Upgrade of a WebSocket."""
+    added = {(one["name"].lower(), one["after"]) for one in changes if one["before"] is None}
+    removed = {(one["name"].lower(), one["before"]) for one in changes if one["after"] is None}
+    both = added & removed
+    return [
+        one
+        for one in changes
+        if (one["name"].lower(), one["after"] if one["before"] is None else one["before"])
+        not in both
+    ]
 
 
 def _field(name: str, value: str, change: Json | None) -> Text:

@@ -393,6 +393,24 @@ class TestPage:
         expect(page.locator("#details tr.same").first).to_be_visible()
         shoot(page, "inspector-explanation")
 
+    def test_a_websocket_that_works_shows_no_loss(self, bench: Inspect, page: Page) -> None:
+        login = ask(bench, "GET", f"/lab?token={TOKEN}")
+        cookies = login.fields.get_all("Set-Cookie", [])
+        cookie = "; ".join(value.partition(";")[0] for value in cookies)
+        own = {"Cookie": cookie, "Origin": f"http://127.0.0.1:{bench.port}"}
+        assert ask(bench, "GET", "/api/events/subscribe?works", **UPGRADE, **own).status == 101
+        page.goto(bench.page)
+        page.locator("#filter").fill("path:/api/events/subscribe?works")
+        expect(page.locator(".row")).to_have_count(1)
+        page.locator(".row").click()
+        expect(page.locator("#details .title")).to_contain_text("101")
+        fields = page.locator("#details section").first.locator("tbody tr")
+        for name, value in (("Connection", "Upgrade"), ("Upgrade", "websocket")):
+            rows = [one for one in fields.all() if one.locator("td").nth(1).inner_text() == name]
+            assert [one.get_attribute("class") for one in rows] == ["same"]
+            assert rows[0].locator("td").nth(3).inner_text() == value
+        shoot(page, "inspector-websocket")
+
     def test_what_was_captured_is_text(self, bench: Inspect, page: Page) -> None:
         hostile = "<img src=x onerror=document.title='owned'>"
         ask(bench, "GET", "/api/hostile", X_Note=hostile)

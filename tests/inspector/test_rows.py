@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from proxy.inspector.curl import to_curl
-from proxy.inspector.exchange import CapturedContent, CapturedHead, CapturedMessage, Times
+from proxy.inspector.exchange import CapturedChange, CapturedContent, CapturedHead, CapturedMessage, Times
 from proxy.inspector.mends import cause_and_mends
 from proxy.inspector.rows import escaped, json_line, row, whole, why
 
@@ -99,6 +99,18 @@ def test_a_front_that_does_not_measure_tls_says_so() -> None:
         *whole(details(scheme="https", times=Times(queue=0.0)))
     )
     assert "TLS" not in printed(*whole(details(scheme="http", times=Times(queue=0.0))))
+
+
+def test_what_was_put_in_again_is_no_change() -> None:
+    head = CapturedHead("GET /ws HTTP/1.1", (("Upgrade", "websocket"), ("Te", "trailers")))
+    changes = (
+        CapturedChange("hop-by-hop", "Upgrade", "websocket", None),
+        CapturedChange("hop-by-hop", "Upgrade", None, "websocket"),
+        CapturedChange("hop-by-hop", "Te", "gzip", None),
+    )
+    text = printed(*whole(details(received=head, sent_up=head, changes_up=changes)))
+    assert [line for line in text.splitlines() if "Upgrade" in line] == ["    Upgrade: websocket"]
+    assert "- Te: gzip" in text
 
 
 def test_mends_say_how_they_go_together() -> None:

@@ -120,6 +120,10 @@ function compare(left, right, changes) {
     else if (change && change.after !== null) {
       arrived(name, change.after);
       rows.push({ kind: "changed", name, before: value, after: change.after, rule: change.rule });
+    } else if (change && arrived(name, value)) {
+      // Taken out and put in again as it was: Connection and Upgrade of a WebSocket.
+      take(name, (one) => one.before === null && one.after === value);
+      rows.push({ kind: "same", name, before: value, after: value, rule: "" });
     } else if (change) rows.push({ kind: "removed", name, before: value, after: null, rule: change.rule });
     else if (arrived(name, value)) rows.push({ kind: "same", name, before: value, after: value, rule: "" });
     else rows.push({ kind: "removed", name, before: value, after: null, rule: "" });
