@@ -9,7 +9,13 @@ from typing import Any
 from rich.console import Console
 
 from proxy.inspector.curl import to_curl
-from proxy.inspector.exchange import CapturedChange, CapturedContent, CapturedHead, CapturedMessage, Times
+from proxy.inspector.exchange import (
+    CapturedChange,
+    CapturedContent,
+    CapturedHead,
+    CapturedMessage,
+    Times,
+)
 from proxy.inspector.mends import cause_and_mends
 from proxy.inspector.rows import escaped, json_line, row, whole, why
 
