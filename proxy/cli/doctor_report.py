@@ -21,6 +21,7 @@ from proxy.cli.doctor_unreachable import remedy
 from proxy.cli.folded import folded
 from proxy.doctor.finding import Finding, Report
 from proxy.doctor.plan import PLAIN_HTTP, Probe
+from proxy.symptoms.mends.labgate import BEHIND_A_PROXY
 from proxy.symptoms.model import Severity, joined
 
 NAMES = {
@@ -115,6 +116,9 @@ class MendsShown:
     def servers(self, finding: Finding, recognised: str) -> tuple[str, ...]:
         """Those with lines for this finding; the others are named after them."""
         wanted: tuple[str, ...] = (self.wanted or recognised,)
+        if finding.id in BEHIND_A_PROXY and wanted != ("all",):
+            # labgate has refused; who is in front of it may not say its name.
+            wanted = tuple(dict.fromkeys((*filter(None, wanted), "labgate")))
         if not self.wanted and self.signs(finding):
             return ()
         if finding.id == "unreachable" and not any(wanted):

@@ -26,6 +26,8 @@ NO_SUCH_SITE = "The name or the port in the address is not one that is served he
 
 OTHER_CONNECTION = "This connection is for another name; open one for this name."
 
+OTHER_SITE = "A page of another site sent this, and such requests are not let in."
+
 LOGOUT_SEGMENT = b"logout"
 """The path below base_url where a GET logs out of Jupyter (``LogoutHandler``)."""
 
@@ -128,9 +130,8 @@ def check_origin(head: RequestHead, site: Site) -> Refuse | None:
         sentence = "The request has more than one Origin field."
         return Refuse(403, "origin", sentence, "Origin", b", ".join(origins))
     if origins[0].lower() not in site.origins:
-        sentence = "A page of another site sent this, and such requests are not let in."
         hint = lost_port_hint(origins[0], site)
-        return Refuse(403, "origin", sentence, "Origin", origins[0], hint=hint)
+        return Refuse(403, "origin", OTHER_SITE, "Origin", origins[0], hint=hint)
     return None
 
 

@@ -5,6 +5,7 @@ looking at what passes; both tell it, and its mend, from here.
 
 - ``symptom``      what a symptom is
 - ``table``        every symptom, with Jupyter's check or the proxy's setting behind it
+- ``addresses``    those of an address behind which Jupyter does not answer
 - ``mends``        lines to paste: nginx, Caddy, Traefik, HAProxy, Apache, Jupyter, labgate
 - ``model``        the table and ``mend`` in one place
 - ``evidence``     what passed of one exchange, read as Jupyter reads it

@@ -12,7 +12,7 @@ from proxy.rules.networks import parse_address
 
 from .mends import LINES, filled
 from .mends.jupyter import BESIDE_A_PROXY, PUBLIC_NAME
-from .mends.labgate import LAUNCHED, PORT, TLS_FILES
+from .mends.labgate import BEHIND_A_PROXY, LAUNCHED, PORT, TLS_FILES
 from .symptom import Severity, Symptom
 from .table import SYMPTOMS
 
@@ -77,6 +77,8 @@ def joined(id: str, server: str) -> str:  # noqa: A002
     ``Or …`` where one of them is enough, ``And …`` where both are needed; the name of the file
     follows.
     """
+    if server == "labgate":
+        return BEHIND_A_PROXY.get(id, "")
     return BESIDE_A_PROXY[id] if server == "jupyter" else ""
 
 

@@ -8,28 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from .addresses import OF_THE_ADDRESS
 from .symptom import Severity, Symptom
 
 _ALL = (
-    Symptom(
-        "unreachable",
-        Severity.ERROR,
-        "Nothing answers at this address",
-        "DNS, a firewall, or the proxy's listen address (nginx: listen, server_name)",
-    ),
-    Symptom(
-        "certificate",
-        Severity.ERROR,
-        "Browsers do not trust the certificate",
-        "the certificate, its chain, names and dates (nginx: ssl_certificate wants fullchain.pem)",
-    ),
-    Symptom(
-        "host-refused",
-        Severity.ERROR,
-        "Jupyter refuses the Host field that the proxy sends",
-        "JupyterHandler.check_host: a loopback address, or a name in ServerApp.local_hostnames, "
-        "unless ServerApp.allow_remote_access",
-    ),
+    *OF_THE_ADDRESS,
     Symptom(
         "duplicate-host",
         Severity.ERROR,

@@ -146,3 +146,20 @@ def test_where_nothing_answers_the_lines_are_for_what_may_be_there(
     assert ("labgate up" in text) == (silent is None)
     for other in {"nginx", "traefik"} if silent else set():
         assert re.search(rf"For others: --mend-for .*{other}", text)
+
+
+@pytest.mark.parametrize(
+    ("server", "headings"),
+    [
+        ("nginx", ["Mend, in nginx:", "And, unless it is named already, in labgate.toml:"]),
+        ("", ["Mend, in labgate.toml:"]),
+    ],
+)
+def test_where_labgate_refused_its_own_lines_are_shown_too(
+    server: str, headings: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    finding = Finding("host-not-served", "Host", "GET /api", "421", {"domain": "localhost"})
+    out = printed(report(finding, server=server), capsys)
+    assert re.findall(r"^   (.* in .*:)$", out, re.MULTILINE) == headings
+    assert ("proxy_set_header Host $http_host;" in out) == (server == "nginx")
+    assert re.search(r"For others: --mend-for .*haproxy", out)

@@ -12,6 +12,8 @@ from proxy.doctor.answer import Answer
 from proxy.doctor.finding import Finding
 from proxy.doctor.target import Target
 
+from .labgate import judge_by_labgate
+
 
 def judge_jupyter(answer: Answer, target: Target) -> Finding | None:
     """Judge ``GET /api``, which Jupyter answers with its version to everybody.
@@ -20,6 +22,8 @@ def judge_jupyter(answer: Answer, target: Target) -> Finding | None:
     """
     if is_version(answer):
         return None
+    if refused := judge_by_labgate(answer):
+        return refused
     symptom, field = _without_jupyter(answer, target)
     return Finding(symptom, field, answer.sent, answer.received)
 
@@ -60,11 +64,12 @@ def from_jupyter(answer: Answer) -> bool:
 
     Its handlers set a Content-Security-Policy that names a place for reports
     (``JupyterHandler.content_security_policy``), and its API answers errors with ``message`` and
-    ``reason`` (``APIHandler.write_error``).
+    ``reason`` (``APIHandler.write_error``). labgate's have a ``request_id``, too.
     """
     if "/api/security/csp-report" in answer.field("Content-Security-Policy"):
         return True
-    return isinstance(answer.json, dict) and {"message", "reason"} <= answer.json.keys()
+    keys = answer.json.keys() if isinstance(answer.json, dict) else set()
+    return {"message", "reason"} <= keys and "request_id" not in keys
 
 
 def moved_to(answer: Answer, target: Target) -> str:

@@ -9,6 +9,7 @@ from proxy.doctor.answer import Answer, set_cookies
 from proxy.doctor.finding import Finding
 
 from .entry import from_jupyter
+from .labgate import judge_by_labgate
 
 XSRF_MISSING = "'_xsrf' argument missing"
 XSRF_DIFFERS = "XSRF cookie does not match"
@@ -102,6 +103,8 @@ def judge_method(answer: Answer) -> Finding | None:
 
 def origin_refused(answer: Answer, without_origin: Answer) -> Finding:
     """The same request passes without Origin: that field is the reason."""
+    if refused := judge_by_labgate(answer):
+        return refused
     status = without_origin.status
     received = f"{answer.received.rstrip('.')}. Without Origin the same request gets {status}"
     host = name_of_login_cookie(without_origin).removeprefix(LOGIN_COOKIE)
@@ -119,6 +122,8 @@ def name_of_login_cookie(answer: Answer) -> str:
 
 def judge_refusal(answer: Answer) -> Finding:
     """What every kind of request may meet."""
+    if refused := judge_by_labgate(answer):
+        return refused
     status = answer.status
     symptom, field = "jupyter-error", ""
     if not status:

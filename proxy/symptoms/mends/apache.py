@@ -71,7 +71,9 @@ Listen @port@
 # Take out: RequestHeader set Host …
 ProxyPreserveHost On
 """,
+        "host-not-served": _AS_SENT,
         "origin-refused": _AS_SENT,
+        "origin-not-served": _AS_SENT,
         "referer-refused": _AS_SENT,
         "cross-origin-open": _AS_SENT,
         "xsrf-lost": """\

@@ -63,7 +63,9 @@ http://@domain@ {
 # Take out: header_up +Host …
 header_up Host {http.request.hostport}
 """,
+        "host-not-served": _AS_SENT,
         "origin-refused": _AS_SENT,
+        "origin-not-served": _AS_SENT,
         "referer-refused": _AS_SENT,
         "cross-origin-open": _AS_SENT,
         "xsrf-lost": """\

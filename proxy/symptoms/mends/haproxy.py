@@ -54,7 +54,9 @@ http-request redirect scheme https code 308 unless { ssl_fc }
 # In the backend of Jupyter, and in the frontend:
 # Take out: http-request add-header Host …
 """,
+        "host-not-served": _AS_SENT,
         "origin-refused": _AS_SENT,
+        "origin-not-served": _AS_SENT,
         "referer-refused": _AS_SENT,
         "cross-origin-open": _AS_SENT,
         "xsrf-lost": """\

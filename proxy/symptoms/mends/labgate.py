@@ -14,6 +14,12 @@ domains = ["@authority@"]
 rewrite = "rewrite"
 """
 
+_NAMED = """\
+# On the command line: --domain @authority@
+[site]
+domains = ["@authority@"]
+"""
+
 _UPSTREAM = """\
 [upstream]
 url = "http://@upstream@@path@"
@@ -57,6 +63,8 @@ http_port = 80
 """,
         "host-refused": _DOMAIN,
         "origin-refused": _DOMAIN,
+        "host-not-served": _NAMED,
+        "origin-not-served": _NAMED,
         "websocket-refused": """\
 # For programs that send neither Origin nor token; browsers always send an Origin.
 [site]
@@ -94,3 +102,8 @@ requests_per_address = 1000
     }
 )
 """By the identifier of a symptom."""
+
+BEHIND_A_PROXY: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(("host-not-served", "origin-not-served"), "And, unless it is named already,")
+)
+"""How labgate's lines go together with those of a proxy in front of it, where both are needed."""

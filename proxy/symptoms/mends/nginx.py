@@ -95,7 +95,9 @@ server {
 # Take out: proxy_set_header Host …
 proxy_set_header Host $http_host;
 """,
+        "host-not-served": _AS_SENT,
         "origin-refused": _AS_SENT,
+        "origin-not-served": _AS_SENT,
         "referer-refused": _AS_SENT,
         "cross-origin-open": _AS_SENT,
         "xsrf-lost": """\

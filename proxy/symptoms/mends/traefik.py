@@ -83,7 +83,9 @@ entryPoints:
           permanent: true
 """,
         "host-refused": _AS_SENT,
+        "host-not-served": _AS_SENT,
         "origin-refused": _AS_SENT,
+        "origin-not-served": _AS_SENT,
         "referer-refused": _AS_SENT,
         "cross-origin-open": _AS_SENT,
         "xsrf-lost": _BY_ITSELF
