@@ -14,6 +14,7 @@ looking at what passes; both tell it, and its mend, from here.
 - ``between``      what a proxy between labgate and Jupyter took away or changed
 - ``refused``      why labgate refused
 - ``forbidden``    which of Jupyter's checks answered 403 or 404
+- ``login_form``   a login without ``_xsrf``
 - ``of_a_hub``     the same of a JupyterHub and its users' servers
 - ``explain``      why a request got an error, whoever answered it
 """

@@ -14,6 +14,7 @@ from .evidence import Evidence, shown_target
 from .explanation import Explanation, explained
 from .forbidden import forbidden, not_found
 from .in_front import in_front
+from .login_form import login_form
 from .refused import explain_refusal
 
 FIRST_ERROR = 400
@@ -29,10 +30,25 @@ def explain(evidence: Evidence) -> Explanation | None:
         return None
     if evidence.answered is None:
         return _unanswered(evidence)
-    return between(evidence) or _ANSWERS.get(evidence.answered.status, _other)(evidence)
+    answer = _ANSWERS.get(evidence.answered.status, _other)
+    return between(evidence) or login_form(evidence) or answer(evidence)
+
+
+HTTPS_WANTED = (
+    b"plain HTTP request was sent to HTTPS port",
+    b"HTTP request to an HTTPS server",
+    b"speaking plain HTTP to an SSL-enabled server port",
+)
+"""What nginx, Go's servers (Caddy, Traefik) and Apache answer to plain HTTP on a port of TLS."""
 
 
 def _bad_request(evidence: Evidence) -> Explanation:
+    if any(words in evidence.content for words in HTTPS_WANTED):
+        sentence = (
+            f"The server at {_upstream(evidence)} answered 400 because it speaks HTTPS there, and "
+            "was asked in plain HTTP: give its address with https:// (--upstream, upstream.url)."
+        )
+        return explained("malformed-response", sentence)
     for found in in_front(evidence.received, evidence.site):
         if found.symptom.id in ("websocket-not-upgraded", "duplicate-host"):
             return explained(
@@ -146,9 +162,7 @@ def _other(evidence: Evidence) -> Explanation:
 
 def _unanswered(evidence: Evidence) -> Explanation:
     """Nothing came from Jupyter: labgate answered in its place (``proxy.errors.STATUS_OF``)."""
-    # In front of a Hub the route has the address, and the reason names it.
-    of_a_hub = evidence.site.pass_through is not None
-    upstream = "the target of the route" if of_a_hub else str(evidence.site.upstream)
+    upstream = _upstream(evidence)
     reason = f" ({evidence.outcome})" if evidence.outcome else ""
     match evidence.status:
         case 503 if evidence.outcome == TOO_MANY:
@@ -163,6 +177,8 @@ def _unanswered(evidence: Evidence) -> Explanation:
             return explained("header-limit", sentence, "Cookie")
         case 503:
             sentence = f"labgate answered 503 because Jupyter at {upstream} did not answer{reason}."
+            if "CERTIFICATE_VERIFY_FAILED" in evidence.outcome:
+                sentence += f" {UNTRUSTED}"
             return explained("upstream-down", sentence)
         case 504:
             sentence = (
@@ -185,6 +201,20 @@ def _unanswered(evidence: Evidence) -> Explanation:
     sentence = f"labgate answered {evidence.status}: a fault of its own; its log has the reason."
     return explained("proxy-error", sentence)
 
+
+def _upstream(evidence: Evidence) -> str:
+    """Where Jupyter is."""
+    # In front of a Hub the route has the address, and the reason names it.
+    of_a_hub = evidence.site.pass_through is not None
+    return "the target of the route" if of_a_hub else str(evidence.site.upstream)
+
+
+UNTRUSTED = (
+    "Its certificate is of an authority that is not trusted here, or for another name: give the "
+    "authority's certificate (--ca FILE, upstream.ca), or trust any (--insecure, "
+    "upstream.verify = false)."
+)
+"""What to do where TLS to the upstream fails because of its certificate."""
 
 TOO_MANY = "too many requests at once"
 """The outcome of a request beyond ``limits.requests`` (``proxying.request_handler``)."""

@@ -17,6 +17,7 @@ from tests.symptoms.passed import HUB, KERNEL, KEY, LOGIN, OWN, SITE, answered, 
 UNANSWERED = [
     (503, "connection refused", "upstream-down", "did not answer (connection refused)"),
     (503, TOO_MANY, "rate-limited", "too many at once"),
+    (503, "[SSL: CERTIFICATE_VERIFY_FAILED] self-signed", "upstream-down", "(--ca FILE, up"),
     (504, "", "upstream-timeout", "took longer"),
     (502, "not HTTP", "malformed-response", "does not speak HTTP/1.1 as it should (not HTTP)"),
     (500, "", "proxy-error", "fault of its own"),
@@ -46,6 +47,21 @@ def test_jupyter_hangs_up_on_a_large_head() -> None:
     told = explain(Evidence(SITE, received, 503, outcome="closed before it answered"))
     assert told is not None
     assert told.symptom.id == "header-limit"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<center>The plain HTTP request was sent to HTTPS port</center>",
+        b"Client sent an HTTP request to an HTTPS server.",
+        b"Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />",
+    ],
+)
+def test_a_server_that_wants_https_says_so(content: bytes) -> None:
+    told = explain(answered(head("GET /lab"), 400, content=content))
+    assert told is not None
+    assert told.symptom.id == "malformed-response"
+    assert "give its address with https://" in told.sentence
 
 
 @pytest.mark.parametrize("status", [101, 200, 204, 304])
