@@ -196,6 +196,8 @@ def ineffective_options(settings: Settings, typed: Mapping[str, str]) -> list[st
         remedy = "Leave one of them out"
         if other == "site.domains":
             remedy = "Name a public one with --domain"
+        elif other == "log.show_headers":
+            remedy = "Add --show-headers"
         said.append(f"{sentence}. {remedy}.")
     return said
 

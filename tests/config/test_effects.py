@@ -73,6 +73,7 @@ IDLE = [
     ("up --no-tls --domain a.b --email a@b.c", "--email has no effect with --no-tls"),
     ("serve --no-tls --domain a.b --acme-directory staging", "--acme-directory has no effect"),
     ("up --email a@b.c", '--email has no effect with site.domains = "localhost". Name a public'),
+    ("serve --only errors", "--only has no effect with log.show_headers = false. Add --show-he"),
     ("up --domain a.b --cert c --key k --email a@b.c", "--email has no effect with --cert c"),
 ]
 
