@@ -26,6 +26,7 @@ from proxy.app import Application
 from proxy.cli.administration import start_admin
 from proxy.config.settings import Settings
 from proxy.inspector.rows import escaped, json_line, row, whole, why
+from proxy.net.ports import Ports, bind
 from proxy.runtime import ending_signals
 from proxy.service.instance import Instance
 from proxy.service.live_configuration import LiveConfiguration
@@ -209,6 +210,11 @@ async def inspect(settings: Settings, options: InspectOptions) -> int:
     return 0
 
 
+def _ports(settings: Settings) -> Ports:
+    """The bench's port on every address of loopback that there is."""
+    return Ports(bind(settings.bind, settings.http_port, "--port", optional=("::1",)), [])
+
+
 async def bench(settings: Settings, options: InspectOptions) -> int:
     """Serve an upstream on loopback in plain HTTP, observing, and show every exchange.
 
@@ -225,7 +231,7 @@ async def bench(settings: Settings, options: InspectOptions) -> int:
         app.connect_to(address)
         admin = None
         try:
-            await app.start()
+            await app.start(_ports(settings))
             configuration = LiveConfiguration(settings, lambda: settings, "inspect")
             instance = Instance(configuration, app, datetime.now(UTC))
             listening = bind_private(socket_path(settings.state_folder))

@@ -113,8 +113,8 @@ def bind_error(
     if error.errno == errno.EADDRINUSE and is_labgate(address, port):
         return (
             f"{shown} is taken by a labgate that runs already. Where it has this state folder, "
-            "`labgate status` tells of it and `labgate stop` stops it. Or choose another port "
-            f"with {flag}."
+            "`labgate status` tells of it and `labgate stop` stops it; a `labgate inspect "
+            f"--upstream` ends with Ctrl-C. Or choose another port with {flag}."
         )
     if error.errno == errno.EADDRINUSE:
         return (

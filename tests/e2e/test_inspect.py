@@ -239,6 +239,16 @@ def test_a_bench_ends_with_ctrl_c(tmp_path: Path, jupyter: Jupyter) -> None:
         assert "Traceback" not in running.log
 
 
+def test_a_taken_port_names_the_option_of_inspect(tmp_path: Path, jupyter: Jupyter) -> None:
+    with Inspect(tmp_path, "--upstream", jupyter.upstream) as first:
+        (tmp_path / "second").mkdir()
+        second = Inspect(tmp_path / "second", "--upstream", jupyter.upstream)
+        second.port = first.port
+        second.spawn()
+        assert second.running.wait(60) == 1
+        assert "ends with Ctrl-C. Or choose another port with --port." in second.log
+
+
 def test_no_labgate_runs(tmp_path: Path) -> None:
     (tmp_path / "labgate").mkdir()
     inspect = Inspect(tmp_path).spawn()
