@@ -4,7 +4,8 @@ The supervisor first sends the ``WorkerSetup``, then
 
 - ``{"upstream": {…}}``    Jupyter's address (the fields of ``UpstreamAddress``)
 - ``{"prepare": {…}}``     load another configuration (the fields of ``WorkerReload``)
-- ``{"apply": true}``      put it into force; false forgets it
+- ``{"apply": 7}``         put the configuration with this number into force
+- ``{"forget": 7}``        do not: another worker cannot use it
 - ``{"login": {…}}``       an update for ``SharedLockout.apply``, from another worker
 - ``{"logout": […]}``      a ``Revocation`` that the supervisor has stored
 - ``{"inspect": {…}}``     the ``CaptureOptions``; null switches the capture off
@@ -20,8 +21,8 @@ and the worker sends
 - ``{"version": "…"}``     first of all: labgate's, as it is installed now
 - ``{"ready": true}``      it serves
 - ``{"failed": "…"}``      it cannot start, with the reason
-- ``{"prepared": "…"}``    why the configuration cannot be used; empty if it can
-- ``{"draining": true}``   SIGTERM stops it: start another worker
+- ``{"prepared": {…}}``    a configuration's number, and why it cannot be used; empty if it can
+- ``{"draining": true}``   it accepts nothing more, and ends: start another worker
 - ``{"login": {…}}``       for the other workers
 - ``{"logout": […]}``      for the supervisor to store, and for all workers
 - ``{"report": {…}}``      the ``ProcessReport``
@@ -82,8 +83,13 @@ class WorkerSetup:
 
 @dataclass(frozen=True, slots=True)
 class WorkerReload:
-    """Another configuration for a worker; the attributes are those of ``WorkerSetup``."""
+    """Another configuration for a worker; the attributes are those of ``WorkerSetup``.
 
+    Attributes:
+        number: Tells it from those before: an answer may come after nobody waits for it.
+    """
+
+    number: int
     settings: dict[str, Any]
     access_log: bool
     session_key: str

@@ -41,7 +41,7 @@ async def keep_running(
         await worker.draining.wait()
         if worker.serves:
             # It finishes its requests; start its successor now.
-            log.info("worker %d (process %d) was told to end", index + 1, worker.pid)
+            log.info("worker %d (process %d) accepts nothing more and ends", index + 1, worker.pid)
             spawn(wait_for_exit(worker), f"end of worker {index + 1}")
         else:
             how = await wait_for_exit(worker)

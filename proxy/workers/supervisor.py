@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import count
 
 from proxy.access.login_state import LoginState
 from proxy.access.revoked_sessions import Revocation
@@ -61,6 +62,7 @@ class Supervisor:
         if settings.listen.tls:
             self._certificates = CertificateService(settings, answers_challenges=False)
         self._reloading = asyncio.Lock()
+        self._reload_numbers = count(1)
 
     async def start(self, ports: Ports | None = None) -> None:
         """Open every port, and wait until all workers serve.
@@ -111,6 +113,7 @@ class Supervisor:
             self._access.prepare(settings)
             serve = self._certificates.prepare(settings) if self._certificates is not None else None
             reload = WorkerReload(
+                next(self._reload_numbers),
                 settings.model_dump(mode="json", exclude_unset=True),
                 access_log,
                 self._access.session_key.hex(),
@@ -118,7 +121,7 @@ class Supervisor:
             prepared = tuple(self._workers)
             if refusal := await first_refusal(prepared, reload):
                 for worker in prepared:
-                    worker.send({"apply": False})
+                    worker.send({"forget": reload.number})
                 raise StartError(refusal)
 
         def apply() -> None:
@@ -126,7 +129,7 @@ class Supervisor:
             if serve is not None:
                 serve()
             for worker in prepared:
-                worker.send({"apply": True})
+                worker.send({"apply": reload.number})
 
         return apply
 

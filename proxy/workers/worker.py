@@ -108,7 +108,8 @@ class _Worker:
         self._force = asyncio.Event()
         self._capture = CaptureInWorker(app.inspector, lambda: app.dispatch, channel.send)
         self._prepare_reload = prepare
-        self._apply: Callable[[], None] | None = None
+        self._prepared: dict[int, Callable[[], None]] = {}
+        """What puts the configuration with this number into force: one at most."""
 
     async def run(self) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drain)
@@ -133,6 +134,10 @@ class _Worker:
         """Handle SIGTERM for this worker alone: drain; a second one ends the draining."""
         if self._stop.is_set():
             self._force.set()
+        self._leave_to_successor()
+
+    def _leave_to_successor(self) -> None:
+        """Accept nothing more, finish what is open, and have a successor started now."""
         self._app.leave_to_others()
         self._stop.set()
         self._channel.send({"draining": True})
@@ -165,10 +170,10 @@ class _Worker:
                 self._lockout.forget(address)
             case {"report": _}:
                 self._channel.send({"report": asdict(report_of(self._app))})
-            case {"apply": wanted}:
-                apply, self._apply = self._apply, None
-                if apply is not None and wanted:
-                    apply()
+            case {"apply": number}:
+                self._apply(number)
+            case {"forget": number}:
+                self._prepared.pop(number, None)
             case {"leave": _}:
                 self._app.leave_to_others()
                 spawn(self._wait_for_clients(), "clients")
@@ -181,15 +186,23 @@ class _Worker:
 
     async def _prepare(self, reload: WorkerReload) -> None:
         """Load another configuration, and tell the supervisor whether it can be used."""
-        self._apply, refusal = None, ""
+        self._prepared, refusal = {}, ""
         try:
-            self._apply = await self._prepare_reload(reload)
+            self._prepared[reload.number] = await self._prepare_reload(reload)
         except StartError as error:
             refusal = str(error)
         except Exception as error:
             log.exception("the configuration cannot be prepared")
             refusal = f"a worker failed: {error!r}; the log has more."
-        self._channel.send({"prepared": refusal})
+        self._channel.send({"prepared": {"number": reload.number, "refusal": refusal}})
+
+    def _apply(self, number: int) -> None:
+        """Put what is prepared into force, or leave to a successor that starts with it."""
+        try:
+            self._prepared.pop(number)()
+        except Exception:
+            log.exception("the configuration cannot be put into force here; another worker has it")
+            self._leave_to_successor()
 
 
 def _with_log_level(settings: Settings, apply: Callable[[], None]) -> None:

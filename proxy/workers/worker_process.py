@@ -84,6 +84,8 @@ class WorkerProcess:
         self._exit_seconds = exit_seconds
         self.counts = Counts()
         self._asked: list[asyncio.Future[ProcessReport]] = []
+        self._preparing = 0
+        """The number of the configuration that it was told to load last."""
         self._answer: asyncio.Future[str] | None = None
         self._receiving = spawn(self._receive(), f"worker {self.pid}")
 
@@ -146,6 +148,7 @@ class WorkerProcess:
         """Have it load another configuration; returns why it cannot, empty if it can or exits."""
         if self._process.returncode is not None:
             return ""
+        self._preparing = reload.number
         self._answer = asyncio.get_running_loop().create_future()
         self._channel.send(reload.message())
         return await self._answer
@@ -199,8 +202,9 @@ class WorkerProcess:
                 self.ready.set()
             case {"draining": _}:
                 self.draining.set()
-            case {"prepared": refusal}:
-                self._settle(refusal)
+            case {"prepared": {"number": number, "refusal": refusal}}:
+                if number == self._preparing:
+                    self._settle(refusal)
             case {"failed": reason}:
                 self.failure = reason
             case _:

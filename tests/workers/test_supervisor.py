@@ -6,9 +6,12 @@ import asyncio
 from time import monotonic
 from typing import cast
 
+import pytest
+
 from proxy.config.settings import Settings
 from proxy.net.ports import Ports
 from proxy.runtime.tasks import spawn
+from proxy.workers.restarts import keep_running
 from proxy.workers.supervisor import Supervisor
 from proxy.workers.worker_process import WorkerProcess
 
@@ -27,3 +30,31 @@ async def test_a_login_that_fails_while_a_worker_starts_counts_there_too() -> No
     await worker.ready.wait()
     assert list((await worker.report()).locked_out) == [ADDRESS]
     await supervisor.stop()
+
+
+async def test_a_worker_without_the_configuration_of_the_others_is_replaced(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """It was told to put into force what it has not loaded; its successor starts with that."""
+    supervisor = Supervisor(Settings.model_validate({"listen": {"tls": False}}), access_log=False)
+    supervisor._ports = [Ports([], [])]
+    worker = await supervisor._launch(0)
+    await worker.ready.wait()
+    started: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
+
+    async def launch(index: int) -> WorkerProcess:
+        started.set_result(await supervisor._launch(index))
+        return started.result()
+
+    keeping = spawn(keep_running(0, worker, launch, supervisor._wait_for_exit), "worker")
+    try:
+        worker.send({"apply": 7})
+        async with asyncio.timeout(20):
+            successor = await started
+            await successor.ready.wait()
+            assert successor.serves
+            assert await worker.wait_for_exit() == "exit code 0"
+    finally:
+        keeping.cancel()
+        await supervisor.stop()
+    assert "ERROR the configuration cannot be put into force here" in capfd.readouterr().err

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from proxy import __version__
-from proxy.workers.channel import Channel, WorkerMessage
+from proxy.runtime.tasks import spawn
+from proxy.workers.channel import Channel, WorkerMessage, WorkerReload
 from proxy.workers.worker_process import WorkerProcess
 
 
@@ -55,6 +56,26 @@ async def test_a_worker_of_a_version_that_was_installed_meanwhile(
         "processes, and no request is lost"
     )
     assert caplog.messages == ([said] if version == "99.9" else [])
+
+
+async def test_a_late_answer_is_none_to_the_next_reload() -> None:
+    """The first one has not waited for it; the second must hear the refusal of its own."""
+    ours, theirs = socket.socketpair()
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as process:
+        worker = WorkerProcess(process, await Channel.open(ours), lambda *_: None)
+        channel = await Channel.open(theirs)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await worker.prepare(WorkerReload(1, {}, False, ""))
+        preparing = spawn(worker.prepare(WorkerReload(2, {}, False, "")), "second reload")
+        asked = [await channel.receive() for _ in range(2)]
+        channel.send({"prepared": {"number": 1, "refusal": ""}})
+        channel.send({"prepared": {"number": 2, "refusal": "no such file"}})
+        async with asyncio.timeout(10):
+            assert await preparing == "no such file"
+        channel.close()
+    await worker.wait_for_exit()
+    assert [message and message["prepare"]["number"] for message in asked] == [1, 2]
 
 
 @pytest.mark.parametrize("hangs", [False, True])
