@@ -5,13 +5,8 @@ Tested by tests/hub/test_workers.py.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import pickle
-import signal
-import socket
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
 from io import BytesIO
 from typing import Any, NoReturn
@@ -29,9 +24,9 @@ from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
 from proxy.workers.captures import CaptureInWorker
 from proxy.workers.channel import Channel, WorkerMessage
+from proxy.workers.sockets import inherited_ports
+from proxy.workers.supervisor_messages import SupervisorMessages
 from proxy.workers.worker_program import run_worker
-
-log = logging.getLogger("labgate")
 
 REPORT_SECONDS = 2.0
 """A killed worker loses the counts of at most this long."""
@@ -65,7 +60,7 @@ async def _work(channel: Channel) -> int:
     options: HubOptions = pickle.loads(b64decode(setup["options"]))  # noqa: S301
     log_to_stderr(options.log_level, options.log_format)
     keep_last_problems()
-    ports = Ports(_sockets(setup["main"]), _sockets(setup["plain"]), setup["given"])
+    ports = inherited_ports(setup["main"], setup["plain"], given=setup["given"])
     return await _Worker(options, ports, channel).run()
 
 
@@ -78,10 +73,12 @@ class _Worker:
         self._capture = CaptureInWorker(app.inspector, lambda: app.dispatch, channel.send)
         routes = SharedRoutes(self._table, self._app.measured)
         self._following = Following(routes, channel.send)
-        self._stop, self._force = asyncio.Event(), asyncio.Event()
+        self._messages = SupervisorMessages(
+            channel, self._take, app.leave_to_others, app.wait_for_clients
+        )
 
     async def run(self) -> int:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drain)
+        self._messages.handle_sigterm()
         try:
             await self._app.prepare()
             if not await self._take_routes():
@@ -93,9 +90,9 @@ class _Worker:
             return error.exit_code
         self._channel.send({"ready": True})
         reporting = spawn(run_periodically([self._following.report], REPORT_SECONDS), "activity")
-        receiving = spawn(self._receive(), "supervisor")
-        await self._stop.wait()
-        await self._app.stop(self._force)
+        receiving = spawn(self._messages.receive(), "supervisor")
+        await self._messages.stop.wait()
+        await self._app.stop(self._messages.force)
         reporting.cancel()
         receiving.cancel()
         # Otherwise the counts since the last report would be lost.
@@ -112,49 +109,18 @@ class _Worker:
                 return True
             if "stop" in message or "leave" in message:
                 break
-            await self._take(message)
+            await self._messages.take(message)
         return False
 
-    def _drain(self) -> None:
-        """Handle SIGTERM for this worker alone: drain; a second one ends the draining."""
-        if self._stop.is_set():
-            self._force.set()
-        self._app.leave_to_others()
-        self._stop.set()
-        self._channel.send({"draining": True})
-
-    async def _receive(self) -> None:
-        try:
-            while (message := await self._channel.receive()) is not None:
-                await self._take(message)
-        finally:
-            # It cannot run without the process that has the API.
-            self._stop.set()
-
-    async def _take(self, message: dict[str, Any]) -> None:
+    async def _take(self, message: WorkerMessage) -> None:
         match message:
             case {"report": _}:
                 self._channel.send({"report": asdict(self._app.report())})
             case {"reload": _}:
                 self._app.reload()
-            case {"leave": _}:
-                self._app.leave_to_others()
-                spawn(self._wait_for_clients(), "clients")
-            case {"stop": _}:
-                self._stop.set()
-            case {"force": _}:
-                self._force.set()
             case _:
                 if not self._capture.take(message):
                     await self._following.take(message)
-
-    async def _wait_for_clients(self) -> None:
-        await self._app.wait_for_clients(self._stop)
-        self._stop.set()
-
-
-def _sockets(descriptors: Sequence[int]) -> list[socket.socket]:
-    return [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
 
 class _NamedFields(pickle.Pickler):

@@ -1,4 +1,4 @@
-"""Makes a set of listening sockets for each worker."""
+"""Makes a set of listening sockets for each worker, which inherits it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def ports_per_worker(ports: Ports, workers: int) -> list[Ports]:
     main = sockets_per_worker(ports.main, workers, balanced=balanced)
     plain = sockets_per_worker(ports.plain, workers, balanced=balanced)
     return [Ports(*both, ports.given) for both in zip(main, plain, strict=True)]
+
+
+def inherited_ports(main: Sequence[int], plain: Sequence[int], *, given: bool) -> Ports:
+    """In a worker: the ports of the descriptors that it has inherited."""
+    return Ports(_opened(main), _opened(plain), given)
 
 
 def sockets_per_worker(
@@ -57,6 +62,10 @@ def sockets_per_worker(
     for listening in bound:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     return [list(bound), *([_duplicate(one) for one in bound] for _ in range(1, workers))]
+
+
+def _opened(descriptors: Sequence[int]) -> list[socket.socket]:
+    return [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
 
 def _duplicate(listening: socket.socket) -> socket.socket:

@@ -5,32 +5,30 @@ Tested by tests/e2e/test_workers.py.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import signal
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from proxy.access.revoked_sessions import Revocation
 from proxy.app import Application
 from proxy.builders import SharedResources
 from proxy.config.settings import Settings
 from proxy.errors import StartError
-from proxy.net.ports import Ports
 from proxy.net.upstream_address import upstream_from_json
 from proxy.runtime.last_problems import keep_last_problems
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.tasks import spawn
 
 from .captures import CaptureInWorker
-from .channel import Channel, WorkerReload, WorkerSetup
+from .channel import Channel, WorkerMessage, WorkerReload, WorkerSetup
 from .limits import divide_limits
 from .process_report import report_of
 from .shared_lockout import SharedLockout
 from .shared_logout import SharedRevokedSessions
+from .sockets import inherited_ports
+from .supervisor_messages import SupervisorMessages
 from .worker_program import run_worker
 
 log = logging.getLogger("labgate")
@@ -70,7 +68,7 @@ async def _work(channel: Channel) -> int:
         lambda update: channel.send({"logout": update}),
     )
     shared = SharedResources(
-        Ports(_sockets(setup.main), _sockets(setup.plain), setup.given),
+        inherited_ports(setup.main, setup.plain, given=setup.given),
         lockout,
         bytes.fromhex(setup.session_key),
         bytes.fromhex(setup.digest_key),
@@ -104,15 +102,16 @@ class _Worker:
         self._revoked = revoked
         self._channel = channel
         self._lockout = lockout
-        self._stop = asyncio.Event()
-        self._force = asyncio.Event()
+        self._messages = SupervisorMessages(
+            channel, self._take, app.leave_to_others, partial(app.wait_for_clients, None)
+        )
         self._capture = CaptureInWorker(app.inspector, lambda: app.dispatch, channel.send)
         self._prepare_reload = prepare
         self._prepared: dict[int, Callable[[], None]] = {}
         """What puts the configuration with this number into force: one at most."""
 
     async def run(self) -> int:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._drain)
+        self._messages.handle_sigterm()
         try:
             try:
                 await self._app.start()
@@ -121,45 +120,20 @@ class _Worker:
                 await self._channel.flush()
                 return error.exit_code
             self._channel.send({"ready": True})
-            spawn(self._receive(), "supervisor")
-            await self._stop.wait()
+            spawn(self._messages.receive(), "supervisor")
+            await self._messages.stop.wait()
         finally:
-            await self._app.stop(self._force)
+            await self._app.stop(self._messages.force)
         # What was counted since the last report, or a counter would lose it.
         self._channel.send({"report": asdict(report_of(self._app))})
         await self._channel.flush()
         return 0
 
-    def _drain(self) -> None:
-        """Handle SIGTERM for this worker alone: drain; a second one ends the draining."""
-        if self._stop.is_set():
-            self._force.set()
-        self._leave_to_successor()
-
-    def _leave_to_successor(self) -> None:
-        """Accept nothing more, finish what is open, and have a successor started now."""
-        self._app.leave_to_others()
-        self._stop.set()
-        self._channel.send({"draining": True})
-
-    async def _wait_for_clients(self) -> None:
-        await self._app.wait_for_clients(None, self._stop)
-        self._stop.set()
-
-    async def _receive(self) -> None:
-        try:
-            while (message := await self._channel.receive()) is not None:
-                if "prepare" in message:
-                    # The messages behind it are about its outcome.
-                    await self._prepare(WorkerReload(**message["prepare"]))
-                else:
-                    self._handle(message)
-        finally:
-            # The supervisor has exited or cannot be understood: a worker cannot run without it.
-            self._stop.set()
-
-    def _handle(self, message: dict[str, Any]) -> None:
+    async def _take(self, message: WorkerMessage) -> None:
         match message:
+            case {"prepare": reload}:
+                # The messages behind it are about its outcome.
+                await self._prepare(WorkerReload(**reload))
             case {"upstream": address}:
                 self._app.connect_to(upstream_from_json(address))
             case {"login": update}:
@@ -174,13 +148,6 @@ class _Worker:
                 self._apply(number)
             case {"forget": number}:
                 self._prepared.pop(number, None)
-            case {"leave": _}:
-                self._app.leave_to_others()
-                spawn(self._wait_for_clients(), "clients")
-            case {"stop": _}:
-                self._stop.set()
-            case {"force": _}:
-                self._force.set()
             case _:
                 self._capture.take(message)
 
@@ -201,14 +168,12 @@ class _Worker:
         try:
             self._prepared.pop(number)()
         except Exception:
-            log.exception("the configuration cannot be put into force here; another worker has it")
-            self._leave_to_successor()
+            log.exception(
+                "the configuration cannot be put into force here; a successor starts with it"
+            )
+            self._messages.leave_to_successor()
 
 
 def _with_log_level(settings: Settings, apply: Callable[[], None]) -> None:
     log_to_stderr(settings.log.level, settings.log.format)
     apply()
-
-
-def _sockets(descriptors: list[int]) -> list[socket.socket]:
-    return [socket.socket(fileno=descriptor) for descriptor in descriptors]

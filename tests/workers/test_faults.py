@@ -1,8 +1,9 @@
-"""Faults of one worker: the supervisor tells that of the capture, and a deaf worker ends."""
+"""Faults of one worker: what the supervisor tells of them, and which of them end it."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import subprocess
 from typing import Any, cast
@@ -15,8 +16,10 @@ from proxy.hub import worker as hub_worker
 from proxy.hub.options import Endpoint, HubOptions
 from proxy.inspector.recorder import CaptureOptions
 from proxy.net.ports import Ports
+from proxy.runtime.tasks import spawn
 from proxy.workers.channel import Channel
 from proxy.workers.supervisor import Supervisor
+from proxy.workers.supervisor_messages import SupervisorMessages
 from proxy.workers.worker import _Worker
 from proxy.workers.worker_process import WorkerProcess
 from tests.inspector.exchanges import exchange
@@ -34,7 +37,8 @@ async def test_it_is_told_with_the_process() -> None:
     with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as process:
         channel = await Channel.open(theirs)
         worker = WorkerProcess(process, await Channel.open(ours), supervisor._on_update)
-        _Worker(app, channel, *3 * (cast(Any, None),))._handle({"inspect": {"content": False}})
+        asked = {"inspect": {"content": False}}
+        await _Worker(app, channel, *3 * (cast(Any, None),))._messages.take(asked)
         told = asyncio.Event()
         supervisor.inspector.listen(told.set)
         app.inspector.failed(FAULT)
@@ -62,21 +66,49 @@ async def test_what_was_open_in_it_ends_with_it() -> None:
     assert (ended.open, ended.outcome) == (False, "its worker process ended")
 
 
-@pytest.mark.parametrize("of_a_hub", [False, True])
-async def test_a_worker_that_understands_nothing_more_ends(of_a_hub: bool) -> None:
-    ours, theirs = socket.socketpair()
-    channel = await Channel.open(ours)
-    worker: _Worker | hub_worker._Worker
+def worker_at(channel: Channel, *, of_a_hub: bool) -> SupervisorMessages:
+    """What a worker with this channel does with the messages of its supervisor."""
     if of_a_hub:
         here = Endpoint(("127.0.0.1",), 0)
         options = HubOptions(public=here, api=here)
-        worker = hub_worker._Worker(options, Ports([], []), channel)
-    else:
-        app = Application(Settings.model_validate(SETTINGS), access_log=False)
-        worker = _Worker(app, channel, *3 * (cast(Any, None),))
+        return hub_worker._Worker(options, Ports([], []), channel)._messages
+    app = Application(Settings.model_validate(SETTINGS), access_log=False)
+    return _Worker(app, channel, *3 * (cast(Any, None),))._messages
+
+
+@pytest.mark.parametrize("of_a_hub", [False, True])
+async def test_a_message_that_cannot_be_used_ends_no_worker(
+    of_a_hub: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All workers may have got it, and would all end at once."""
+    ours, theirs = socket.socketpair()
+    messages = worker_at(await Channel.open(ours), of_a_hub=of_a_hub)
+    supervisor = await Channel.open(theirs)
+    receiving = spawn(messages.receive(), "supervisor")
+    supervisor.send({"inspect": "what is that?"})
+    supervisor.send({"report": True})
+    async with asyncio.timeout(10):
+        answer = await supervisor.receive()
+    assert answer is not None
+    assert "report" in answer
+    assert not messages.stop.is_set()
+    (record,) = caplog.records
+    assert (record.levelno, record.exc_info is not None) == (logging.ERROR, True)
+    supervisor.close()
+    await receiving
+    assert messages.stop.is_set()
+
+
+@pytest.mark.parametrize("of_a_hub", [False, True])
+async def test_a_worker_that_understands_nothing_more_ends(of_a_hub: bool) -> None:
+    """Its successor does not wait for its open requests."""
+    ours, theirs = socket.socketpair()
+    channel = await Channel.open(ours)
+    messages = worker_at(channel, of_a_hub=of_a_hub)
     with theirs:
         theirs.sendall(b"no JSON\n")
-        with pytest.raises(ValueError, match="Expecting value"):
-            await worker._receive()
-    assert worker._stop.is_set()
+        await messages.receive()
+        await channel.flush()
+        assert theirs.recv(1000) == b'{"draining": true}\n'
+    assert messages.stop.is_set()
     channel.close()
