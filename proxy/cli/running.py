@@ -77,11 +77,15 @@ async def _status(client: AdminClient, *, as_json: bool) -> None:
 
 
 async def _reload(client: AdminClient) -> int:
-    """Reload, and print the result; 1 if the configuration was refused."""
+    """Reload, and print the result; 1 if the configuration was refused or the reload failed."""
     outcome = await client.post("reload", seconds=RELOAD_SECONDS)
     if outcome["refused"]:
         print(f"labgate: reload refused: {outcome['refused']}", file=sys.stderr)
         print("labgate: the configuration from before stays in force.", file=sys.stderr)
+        return 1
+    # A labgate of before an upgrade, and one that serves a JupyterHub, does not say this.
+    if failed := outcome.get("failed"):
+        print(f"labgate: reload failed: {failed}", file=sys.stderr)
         return 1
     for sentence in outcome["sentences"]:
         print(f"labgate: {sentence}")

@@ -14,6 +14,7 @@ from proxy.admin.json_body import bad_request, json_body
 from proxy.admin.protection import BASE
 from proxy.errors import StartError
 from proxy.service.instance import Instance
+from proxy.service.live_configuration import PARTLY_IN_FORCE
 
 MAX_LINES = 100_000
 STOP_AFTER_SECONDS = 0.05
@@ -33,7 +34,9 @@ def command_routes(instance: Instance) -> list[web.RouteDef]:
 
     async def reload(_request: web.Request) -> web.Response:
         outcome = await instance.reload()
-        return web.json_response({"refused": outcome.refused, "sentences": outcome.sentences})
+        failed = f"{outcome.failed} {PARTLY_IN_FORCE}" if outcome.failed else ""
+        answer = {"refused": outcome.refused, "failed": failed, "sentences": outcome.sentences}
+        return web.json_response(answer)
 
     async def takeover(_request: web.Request) -> web.Response:
         try:

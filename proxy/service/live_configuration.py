@@ -31,6 +31,8 @@ log = logging.getLogger("labgate")
 Serving: TypeAlias = "Application | Supervisor"
 """What serves: one application in this process, or the supervisor of several."""
 
+PARTLY_IN_FORCE = "Only a part of the configuration may be in force: reload it again, or restart."
+
 
 @dataclass(frozen=True, slots=True)
 class ReloadOutcome:
@@ -39,12 +41,15 @@ class ReloadOutcome:
     Attributes:
         refused: Why the configuration was refused as a whole, a problem a line; empty if it is in
             force.
+        failed: What failed while the configuration was put into force, of which a part may be;
+            empty if nothing did.
         changed: The keys that have other values now.
         restart: The keys whose new values wait for a restart.
         remarks: Sentences about what a reload does not do.
     """
 
     refused: str = ""
+    failed: str = ""
     changed: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -99,19 +104,15 @@ class LiveConfiguration:
             log.info("%s: the configuration is read again.", why)
             if self.ready.is_set():
                 reloading()
-            outcome = await self._outcome(app)
-            self.refusal = outcome.refused
-            if outcome.refused:
-                for line in outcome.refused.splitlines():
-                    log.error("reload refused: %s", line)
-                log.error("The configuration from before stays in force.")
-                status = f"Reload refused, the configuration from before stays: {outcome.refused}"
-            else:
-                for sentence in outcome.sentences:
-                    log.info("%s", sentence)
-                status = " ".join(outcome.sentences)
-            if self.ready.is_set():
-                sd_notify("READY=1", f"STATUS={status}")
+            status = "The reload was broken off."
+            try:
+                outcome = await self._outcome(app)
+                self.refusal = outcome.refused
+                status = _log_outcome(outcome)
+            finally:
+                # However it ends: until then a service manager waits for it.
+                if self.ready.is_set():
+                    sd_notify("READY=1", f"STATUS={status}")
             return outcome
 
     async def _outcome(self, app: Serving) -> ReloadOutcome:
@@ -120,24 +121,45 @@ class LiveConfiguration:
             in_force = in_force_after_reload(self.settings, wanted)
             upstream = upstream_of(in_force, launches=self.launches)
             access_log = writes_access_log(in_force, launches=self.launches)
+            changed, restart = compare_settings(self.settings, wanted)
+            if not self.launches:
+                restart = tuple(key for key in restart if not key.startswith("jupyter."))
+            told = route_changes(self.settings, in_force)
+            known = untrusted_names(self.settings)
+            told += [said.rstrip(".") for said in untrusted_names(in_force) if said not in known]
+            moved = moved_addresses(self.settings, in_force)
             apply = await app.prepare(in_force, access_log=access_log)
         except StartError as error:
             return ReloadOutcome(refused=str(error))
         except Exception as error:
             log.exception("the reload failed")
             return ReloadOutcome(refused=f"the reload failed: {error!r}; the log has more.")
-        changed, restart = compare_settings(self.settings, wanted)
-        if not self.launches:
-            restart = tuple(key for key in restart if not key.startswith("jupyter."))
-        told = route_changes(self.settings, in_force)
-        known = untrusted_names(self.settings)
-        told += [said.rstrip(".") for said in untrusted_names(in_force) if said not in known]
-        moved = moved_addresses(self.settings, in_force)
-        self.settings = in_force
-        log_to_stderr(in_force.log.level, in_force.log.format)
-        apply()
-        if upstream is not None and upstream != app.upstream:
-            app.connect_to(upstream)
-            moved.append(upstream)
-        told += await awaited(moved, FIRST_PROBE_SECONDS)
-        return ReloadOutcome("", changed, restart, (*told, *app.reload_remarks()))
+        try:
+            apply()
+            self.settings = in_force
+            log_to_stderr(in_force.log.level, in_force.log.format)
+            if upstream is not None and upstream != app.upstream:
+                app.connect_to(upstream)
+                moved.append(upstream)
+            told += await awaited(moved, FIRST_PROBE_SECONDS)
+            told += app.reload_remarks()
+        except Exception as error:
+            log.exception("the reload failed")
+            return ReloadOutcome(failed=f"{error!r}; the log has more.")
+        return ReloadOutcome(changed=changed, restart=restart, remarks=tuple(told))
+
+
+def _log_outcome(outcome: ReloadOutcome) -> str:
+    """Log how a reload has ended; returns it in a line, for the service manager."""
+    if outcome.refused:
+        for line in outcome.refused.splitlines():
+            log.error("reload refused: %s", line)
+        log.error("The configuration from before stays in force.")
+        return f"Reload refused, the configuration from before stays: {outcome.refused}"
+    if outcome.failed:
+        log.error("reload failed: %s", outcome.failed)
+        log.error(PARTLY_IN_FORCE)
+        return f"Reload failed: {outcome.failed} {PARTLY_IN_FORCE}"
+    for sentence in outcome.sentences:
+        log.info("%s", sentence)
+    return " ".join(outcome.sentences)

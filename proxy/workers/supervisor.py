@@ -125,9 +125,9 @@ class Supervisor:
                 raise StartError(refusal)
 
         def apply() -> None:
-            self._settings, self._access_log = settings, access_log
             if serve is not None:
                 serve()
+            self._settings, self._access_log = settings, access_log
             for worker in prepared:
                 worker.send({"apply": reload.number})
 

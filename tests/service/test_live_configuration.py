@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import trustme
 
 from proxy.app import Application
 from proxy.config.settings import Settings
+from proxy.net.upstream_address import UpstreamAddress
 from proxy.service.live_configuration import LiveConfiguration
 
 
@@ -68,3 +73,55 @@ async def test_where_nothing_answers_yet_is_told() -> None:
         for where in ("unix:/new", "unix:/after")
     ]
     assert (await configuration.reload(app, "the test")).remarks == ()
+
+
+def leading_to(url: str) -> Settings:
+    return Settings.model_validate({"listen": {"tls": False}, "upstream": {"url": url}})
+
+
+class FailingReload(Application):
+    """Cannot put a configuration into force that it has accepted."""
+
+    async def prepare(self, *_: object, **__: object) -> Callable[[], None]:
+        def apply() -> None:
+            raise OSError("no more memory")
+
+        return apply
+
+
+class FailingConnection(Application):
+    """Fails in what follows."""
+
+    def connect_to(self, address: UpstreamAddress) -> None:
+        raise OSError("no more memory")
+
+
+@pytest.mark.parametrize("kind", [FailingReload, FailingConnection])
+async def test_a_failure_of_what_was_accepted(
+    kind: type[Application],
+    sockets: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A service manager waits for the end of each reload."""
+    before, after = leading_to("http://127.0.0.1:1"), leading_to("http://127.0.0.1:2")
+    app = kind(before, access_log=False)
+    configuration = LiveConfiguration(before, lambda: after, "serve")
+    configuration.ready.set()
+    monkeypatch.setenv("NOTIFY_SOCKET", str(sockets / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(sockets / "notify"))
+        manager.settimeout(10)
+        outcome = await configuration.reload(app, "the test")
+        assert manager.recv(1000).startswith(b"RELOADING=1\n")
+        assert manager.recv(1000).startswith(b"READY=1\nSTATUS=Reload failed: OSError(")
+    assert outcome.failed == "OSError('no more memory'); the log has more."
+    assert (outcome.refused, outcome.changed) == ("", ())
+    assert configuration.settings is (before if kind is FailingReload else after)
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert [record.message for record in errors] == [
+        "the reload failed",
+        f"reload failed: {outcome.failed}",
+        "Only a part of the configuration may be in force: reload it again, or restart.",
+    ]
+    assert errors[0].exc_info is not None
