@@ -88,7 +88,7 @@ class Http1Server:
         """Log that there is no slot left for ``client``; a crowd gets one line now and then."""
         if (more := self._rejections.due(monotonic())) is not None:
             key = "connections" if self.connection_limit.full else "connections_per_address"
-            message = "too many connections (limits.%s): %s is turned away, %d more since then"
+            message = "too many connections (limits.%s): %s is turned away%s"
             log.warning(message, key, client, more)
 
     async def enforce_timeouts(self) -> None:

@@ -81,7 +81,7 @@ class ErrorPages:
                 content = await response.read()
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:  # noqa: UP041  3.11
             if (more := self._failures.due(monotonic())) is not None:
-                message = "no page from the error target: %s; %d more failures since"
+                message = "no page from the error target: %s%s"
                 log.warning(message, error or type(error).__name__, more)
             return None
         fields = {

@@ -28,8 +28,8 @@ class ExplanationLog:
         if exchange.open or not exchange.explanation:
             return
         throttle = self._throttles.setdefault(exchange.symptom, LogThrottle())
-        held_back = throttle.due(monotonic())
-        if held_back is None:
+        more = throttle.due(monotonic())
+        if more is None:
             return
         log.warning(
             "%s: %s; %s %s, `labgate inspect %d`%s",
@@ -38,6 +38,6 @@ class ExplanationLog:
             exchange.method,
             exchange.target,
             exchange.number,
-            f"; {held_back} more since the last such line" if held_back else "",
+            more,
             extra=OF_ONE_REQUEST,
         )

@@ -40,8 +40,8 @@ class RequestLog:
             record.warning, record.detail = True, f"{_fault(refusal)}{hint}"
             return
         # An address that is locked out may go on trying.
-        suppressed = self._lockouts.due(monotonic()) if refusal.status == 429 else 0
-        if suppressed is None:
+        more = self._lockouts.due(monotonic()) if refusal.status == 429 else ""
+        if more is None:
             return
         log.warning(
             "refused %d by rule %s: %s; %s%s%s",
@@ -50,20 +50,19 @@ class RequestLog:
             _fault(refusal),
             _request(record),
             hint,
-            f"; {suppressed} more since the last such line" if suppressed else "",
+            more,
             extra={**_facts(record), **OF_ONE_REQUEST},
         )
 
     def log_rejection(self, peer: str, route: Route) -> None:
         """Log that a client's request exceeded the limit of its route."""
-        suppressed = self._rejections.due(monotonic())
-        if suppressed is None:
+        more = self._rejections.due(monotonic())
+        if more is None:
             return
         limit = "limits.requests" if route.limit.full else "limits.requests_per_address"
         if route.internal:
             limit = "labgate's own paths"
-        message = "too many requests at once (%s): 503 for %s, %d more since then"
-        log.warning(message, limit, peer, suppressed)
+        log.warning("too many requests at once (%s): 503 for %s%s", limit, peer, more)
 
     def log_failure(self, record: Record, error: UpstreamError, route: Route) -> None:
         """Log why there is no complete response."""
@@ -71,8 +70,7 @@ class RequestLog:
             return
         if route.outage is not None:
             route.outage.failed(_request(record), error)
-        elif (suppressed := self._internal_failures.due(monotonic())) is not None:
-            more = f"; {suppressed} more since the last such line" if suppressed else ""
+        elif (more := self._internal_failures.due(monotonic())) is not None:
             log.warning("%s: %s%s", _request(record), error, more, extra=_facts(record))
 
 

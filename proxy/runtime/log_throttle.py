@@ -12,8 +12,10 @@ class LogThrottle:
         self._next = float("-inf")
         self._held_back = 0
 
-    def due(self, now: float) -> int | None:
-        """The number of suppressed lines since the last one; None if this one is suppressed, too.
+    def due(self, now: float) -> str | None:
+        """The end of this line, which counts the suppressed ones; None if it is suppressed, too.
+
+        It is empty if there were none since the last line.
 
         Args:
             now: ``time.monotonic()``.
@@ -23,4 +25,4 @@ class LogThrottle:
             return None
         held_back, self._held_back = self._held_back, 0
         self._next = now + LINE_INTERVAL_SECONDS
-        return held_back
+        return f"; {held_back} more since the last such line" if held_back else ""

@@ -27,6 +27,5 @@ async def run_periodically(checks: Sequence[Check], interval_seconds: float) -> 
             try:
                 await check()
             except Exception:
-                if (suppressed := throttles[check].due(monotonic())) is not None:
-                    message = "a periodic check failed and will run again; %d more failures since"
-                    log.exception(message, suppressed)
+                if (more := throttles[check].due(monotonic())) is not None:
+                    log.exception("a periodic check failed and will run again%s", more)

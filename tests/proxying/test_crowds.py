@@ -101,7 +101,7 @@ async def test_a_crowd_of_one_address_keeps_nobody_else_out(
         assert len(labgate.limit) == 0
         assert await status(labgate, CROWD, request()) == b"200"
     (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert "(limits.requests_per_address): 503 for 127.0.0.2, 0 more" in line.getMessage()
+    assert line.getMessage().endswith("(limits.requests_per_address): 503 for 127.0.0.2")
 
 
 async def test_labgates_own_paths_are_answered_when_everything_is_full() -> None:
@@ -200,8 +200,8 @@ async def test_a_crowd_on_labgates_own_paths_leaves_room_for_others(
             await asyncio.sleep(0)
         assert await status(labgate, OTHER, health) == b"200"
     (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
-    expected = "too many requests at once (labgate's own paths): 503 for 127.0.1.0, 0 more"
-    assert line.getMessage().startswith(expected)
+    expected = "too many requests at once (labgate's own paths): 503 for 127.0.1.0"
+    assert line.getMessage() == expected
 
 
 async def test_clients_behind_a_trusted_proxy_share_no_limit_on_labgates_own_paths() -> None:

@@ -77,14 +77,16 @@ LIMITS = [
 
 
 @pytest.mark.parametrize(("exceeded", "named"), LIMITS)
-def test_an_exceeded_limit_has_one_line(
+def test_an_exceeded_limit_has_a_line_now_and_then(
     exceeded: Route, named: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = RequestLog()
     for _ in range(3):
         log.log_rejection("203.0.113.7", exceeded)
-    (line,) = caplog.messages
-    assert line == (f"too many requests at once ({named}): 503 for 203.0.113.7, 0 more since then")
+    log._rejections._next = 0.0  # as if the minute were over
+    log.log_rejection("203.0.113.7", exceeded)
+    line = f"too many requests at once ({named}): 503 for 203.0.113.7"
+    assert caplog.messages == [line, f"{line}; 2 more since the last such line"]
 
 
 def test_a_failure_of_jupyter_is_an_outage(caplog: pytest.LogCaptureFixture) -> None:
