@@ -17,6 +17,7 @@ In the order of a start:
 - ``succession``   the routes where one process takes over from another
 - ``listeners``    the listener of the API, and that of the metrics
 - ``api``          the Hub's API: list, add and remove routes
+- ``created``      its answer to a call that added a route
 - ``application``  what one process serves clients with
 - ``sites``        what the rules and the limits are in front of a Hub
 - ``router``       the route of a request

@@ -16,8 +16,9 @@ from hmac import compare_digest
 from typing import Any
 from urllib.parse import unquote
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from proxy.hub.created import created
 from proxy.hub.journal import to_json
 from proxy.hub.route_table import HubRoute
 from proxy.hub.shared_routes import SharedRoutes
@@ -69,13 +70,13 @@ class RoutesApi:
         self._token = token.encode("utf-8", "surrogateescape")
         self._counts = counts
         self._by_host = by_host
-        self._methods: dict[str, Callable[[web.Request, str], Awaitable[web.Response]]] = {
+        self._methods: dict[str, Callable[[web.Request, str], Awaitable[web.StreamResponse]]] = {
             "GET": self._list,
             "POST": self._add,
             "DELETE": self._remove,
         }
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         """Every request of the listener; counts the responses."""
         path = request.raw_path.partition("?")[0]
         try:
@@ -84,11 +85,12 @@ class RoutesApi:
             self._counts.statuses[error.status] += 1
             raise
         self._counts.statuses[response.status] += 1
-        known = facts(method=request.method, path=path, status=response.status)
-        log.debug("API: %d %s %s", response.status, request.method, path, extra=known)
+        if log.isEnabledFor(logging.DEBUG):
+            known = facts(method=request.method, path=path, status=response.status)
+            log.debug("API: %d %s %s", response.status, request.method, path, extra=known)
         return response
 
-    async def _answer(self, request: web.Request, path: str) -> web.Response:
+    async def _answer(self, request: web.Request, path: str) -> web.StreamResponse:
         if path != ROUTES and not path.startswith(f"{ROUTES}/"):
             return web.Response(status=404, text="Not Found")
         method = self._methods.get(request.method)
@@ -100,7 +102,7 @@ class RoutesApi:
         return await method(request, unquote(path.removeprefix(ROUTES)) or "/")
 
     def _authorized(self, request: web.Request) -> bool:
-        match = _TOKEN.fullmatch(request.headers.get("Authorization", ""))
+        match = _TOKEN.fullmatch(request.headers.get(hdrs.AUTHORIZATION, ""))
         given = match[1].encode("utf-8", "surrogateescape") if match else b""
         return compare_digest(given, self._token)
 
@@ -126,25 +128,31 @@ class RoutesApi:
         }
         return _json(listed)
 
-    async def _add(self, request: web.Request, path: str) -> web.Response:
+    async def _add(self, request: web.Request, path: str) -> web.StreamResponse:
+        body = await _content(request)
+        text = _one_line(body)
         try:
-            data = json.loads(await request.read())
+            data = json.loads(body if text is None else text)
         except (ValueError, RecursionError) as error:
             return web.Response(status=400, text=f"Body not valid JSON: {error}")
-        if _nests_deeper(data, MAX_LEVELS):
+        # Looking costs more than counting, and no Hub's data has so many.
+        opened = body.count(b"{") + body.count(b"[")
+        if opened > MAX_LEVELS and _nests_deeper(data, MAX_LEVELS):
             return web.Response(status=400, text=f"JSON of more than {MAX_LEVELS} levels")
         if not isinstance(data, dict) or not isinstance(data.get("target"), str):
             return web.Response(status=400, text="Must specify 'target' as string")
         if self._by_host and path != "/":
             data["host"] = path.lstrip("/").partition("/")[0]
+            text = None
         try:
-            route = await self._shared.add(path, data)
+            route = await self._shared.add(path, data, text)
         except ValueError as error:
             return web.Response(status=400, text=str(error))
         self._counts.added += 1
-        known = facts(change="added", route=route.path, upstream=route.url)
-        log.info("route %r leads to %r", route.path, route.url, extra=known)
-        return web.Response(status=201)
+        if log.isEnabledFor(logging.INFO):
+            known = facts(change="added", route=route.path, upstream=route.url)
+            log.info("route %r leads to %r", route.path, route.url, extra=known)
+        return created(request)
 
     async def _remove(self, _request: web.Request, path: str) -> web.Response:
         route = await self._shared.remove(path)
@@ -160,6 +168,8 @@ def make_api_app(api: RoutesApi) -> web.Application:
     """The application of the API's listener."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(hide_server)
+    # First and with its own prefix, by which aiohttp finds it in half the time.
+    app.router.add_route("*", f"{ROUTES}/{{path:.*}}", api.answer)
     app.router.add_route("*", "/{path:.*}", api.answer)
     return app
 
@@ -169,6 +179,26 @@ def describe_route(route: HubRoute) -> dict[str, Any]:
     at = datetime.fromtimestamp(route.activity.at, UTC)
     shown = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {**route.data, "last_activity": shown}
+
+
+async def _content(request: web.Request) -> bytes:
+    """The body, without waiting where all of it is here already.
+
+    Raises:
+        web.HTTPRequestEntityTooLarge: It is longer than ``MAX_BODY_BYTES``.
+    """
+    if not request.content.is_eof():
+        return await request.read()
+    body = request.content.read_nowait()
+    if len(body) > MAX_BODY_BYTES:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY_BYTES, len(body))
+    return body
+
+
+def _one_line(body: bytes) -> str | None:
+    """JSON as it came, if it can be kept so: in printable ASCII. None if it has other octets."""
+    text = body.decode("ascii") if body.isascii() else ""
+    return text if text and text.isprintable() else None
 
 
 def _json(value: object) -> web.Response:

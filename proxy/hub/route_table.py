@@ -10,7 +10,7 @@ from time import time
 from typing import Any, TypeAlias
 
 from proxy.hub.journal import Journal, StoredRoute, to_json
-from proxy.hub.targets import RouteTarget, parse_target
+from proxy.hub.targets import RouteTarget, check_target, parse_target
 from proxy.net.upstream_tls import UpstreamTls
 from proxy.proxying.activity import Activity
 from proxy.proxying.pool import Pool
@@ -114,7 +114,7 @@ class RouteTable:
         for path, content, last_activity in passed:
             url = json.loads(content)["target"]
             try:
-                parse_target(url, self._tls)
+                check_target(url, self._tls)
             except ValueError as error:
                 log.warning("a route is left out: %s: %s", path, error)
                 continue
@@ -140,7 +140,7 @@ class RouteTable:
             if route is not None and at > route.activity.at:
                 route.activity.at = at
 
-    def add(self, path: str, data: dict[str, Any]) -> HubRoute:
+    def add(self, path: str, data: dict[str, Any], text: str | None = None) -> HubRoute:
         """Add a route, or replace the one with this key.
 
         Open WebSockets to an old target live on; requests go to the new one.
@@ -148,20 +148,21 @@ class RouteTable:
         Args:
             path: Decoded.
             data: What comes back with it; ``target`` is a URL.
+            text: The same as JSON in one line of ASCII; None to have it made.
 
         Raises:
             ValueError: The target cannot be one, with the reason.
         """
         url = data["target"]
-        target = parse_target(url, self._tls)
-        path = clean_path(path)
+        check_target(url, self._tls)
+        path, content = clean_path(path), text or to_json(data)
         route = self.by_path.get(path)
-        if route is not None and parse_target(route.url, self._tls) == target:
-            route.content, route.activity.at = to_json(data), time()
+        if route is not None and self._leads_to(route, url):
+            route.content, route.activity.at = content, time()
         else:
             if route is not None:
                 self._retire(route)
-            route = HubRoute(path, to_json(data), url, Activity(time()))
+            route = HubRoute(path, content, url, Activity(time()))
             self._set(route)
         if self._journal is not None:
             self._journal.add(route.stored)
@@ -258,6 +259,9 @@ class RouteTable:
         """Close every idle connection."""
         for pool in self.pools:
             pool.close()
+
+    def _leads_to(self, route: HubRoute, url: str) -> bool:
+        return route.url == url or self.target(route) == parse_target(url, self._tls)
 
     def _stored(self) -> list[StoredRoute]:
         return [route.stored for route in self.by_path.values()]

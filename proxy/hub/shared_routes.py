@@ -90,13 +90,13 @@ class SharedRoutes:
         self._measured = measured
         self._ended = Measured()
 
-    async def add(self, path: str, data: dict[str, Any]) -> HubRoute:
+    async def add(self, path: str, data: dict[str, Any], text: str | None = None) -> HubRoute:
         """Add a route everywhere, or replace it; as ``RouteTable.add``.
 
         Raises:
             ValueError: The target cannot be one.
         """
-        route = self.table.add(path, data)
+        route = self.table.add(path, data, text)
         if self.followers:
             await self._send_to_all({"add": [route.path, data]})
         return route

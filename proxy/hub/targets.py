@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -10,6 +11,9 @@ from proxy.net.upstream_tls import UpstreamTls
 
 UNIX_SCHEMES = ("http+unix", "unix+http")
 EXAMPLE = "write for example http://10.0.0.7:8888"
+
+_PLAIN = re.compile(r"http://[a-z0-9.-]+:(?:[1-9][0-9]{0,3}|[1-5][0-9]{4})/?")
+"""Most targets: nothing can be wrong with one that looks like this."""
 
 
 class RouteTarget(NamedTuple):
@@ -24,6 +28,16 @@ class RouteTarget(NamedTuple):
     address: UpstreamAddress
     path: bytes = b""
     query: bytes = b""
+
+
+def check_target(url: str, tls: UpstreamTls) -> None:
+    """Check that ``parse_target`` will read it: a Hub adds thousands, and few are ever used.
+
+    Raises:
+        ValueError: As it does.
+    """
+    if _PLAIN.fullmatch(url) is None:
+        parse_target(url, tls)
 
 
 def parse_target(url: str, tls: UpstreamTls) -> RouteTarget:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.hub.targets import RouteTarget, parse_target
+from proxy.hub.targets import RouteTarget, check_target, parse_target
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.net.upstream_tls import UpstreamTls
 
@@ -23,6 +23,7 @@ GOOD = [
 @pytest.mark.parametrize(("url", "target"), GOOD)
 def test_good(url: str, target: RouteTarget) -> None:
     assert parse_target(url, TLS) == target
+    check_target(url, TLS)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,9 @@ def test_good(url: str, target: RouteTarget) -> None:
         "http://",
         "ftp://h",
         "http://h:0",
+        "http://h:00",
+        "http://h:65536",
+        "http://h:\N{ARABIC-INDIC DIGIT ONE}x",
         "http://h:x",
         "http://[",
         "http://h/ä",
@@ -41,5 +45,6 @@ def test_good(url: str, target: RouteTarget) -> None:
     ],
 )
 def test_what_is_no_target_is_explained(url: str) -> None:
-    with pytest.raises(ValueError, match=r"target|write"):
-        parse_target(url, TLS)
+    for read in (parse_target, check_target):
+        with pytest.raises(ValueError, match=r"target|write"):
+            read(url, TLS)
