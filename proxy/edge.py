@@ -11,8 +11,6 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from proxy.builders import build_server, fit_to_descriptors
-from proxy.config.settings import Settings
 from proxy.messages import Dispatch
 from proxy.net.limits import ConcurrencyLimit, Limits, new_connection_limit
 from proxy.net.listener import Listener, listen
@@ -20,6 +18,7 @@ from proxy.net.ports import BACKLOG, Ports
 from proxy.rules.networks import NO_NETWORKS, Networks
 
 if TYPE_CHECKING:
+    from proxy.config.settings import Settings
     from proxy.http1.server import Http1Server
     from proxy.web.front.server import AiohttpServer
 
@@ -61,6 +60,8 @@ class Edge:
             settings: The configuration.
             dispatch: Takes every request.
         """
+        from proxy.builders import build_server  # noqa: PLC0415  a Hub's proxy has no settings
+
         trusted = Networks(settings.access.trusted_proxies)
         limits = _limits_of(settings)
         limit = new_connection_limit(limits, trusted)
@@ -174,6 +175,8 @@ class Edge:
 
 
 def _limits_of(settings: Settings) -> Limits:
+    from proxy.builders import fit_to_descriptors  # noqa: PLC0415  as above
+
     return fit_to_descriptors(Limits(**settings.limits.model_dump()), settings)
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from proxy.access.lockout import Lockout
 from proxy.observe.loop_lag import LoopLag
 from proxy.observe.measurements import Counts, Now, RouteCounts, RouteNow, sum_of
 from proxy.observe.traffic import Traffic
@@ -18,6 +17,9 @@ from proxy.proxying.open_requests import OpenRequests
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Router
 from proxy.runtime.resident_memory import resident_bytes
+
+if TYPE_CHECKING:
+    from proxy.access.lockout import Lockout
 
 
 class MeasuredRoute(Protocol):

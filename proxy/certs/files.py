@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from proxy.config.types import is_address, is_public_name
+from proxy.config.addresses import is_address, is_public_name
 from proxy.errors import StartError
 
 LETSENCRYPT = Path("/etc/letsencrypt/live")

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from proxy.config.settings import Settings
 from proxy.errors import StartError
 
 from .development_ca import development_pair
 from .files import LETSENCRYPT, acme_pair, letsencrypt_pair, load_pair
+
+if TYPE_CHECKING:
+    from proxy.config.settings import Settings
 
 SourceKind = Literal["files", "certbot", "credentials", "development", "ACME"]
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 from proxy.certs.sources import hosts_of
 from proxy.check.verdict import Verdict, fault, remark
+from proxy.config.addresses import is_address, is_loopback_name
 from proxy.config.settings import Settings
-from proxy.config.types import is_address, is_loopback_name
 
 SUBJECT = "Name"
 LOOKUP_SECONDS = 5.0

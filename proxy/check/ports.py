@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from proxy.check.verdict import Verdict, fault
+from proxy.config.addresses import host_and_port
 from proxy.config.settings import Settings
-from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.net.ports import NoAddressError, bind
 from proxy.rules.authority import host_with_port

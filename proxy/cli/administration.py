@@ -14,9 +14,9 @@ from typing import Any
 from proxy.admin.replay import Replay, ThroughRules
 from proxy.admin.server import AdminServer
 from proxy.admin.sessions import kept_key
+from proxy.config.addresses import host_and_port
 from proxy.config.routes import SITE, served_routes
 from proxy.config.settings import Settings
-from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.inspector.mends import mend_facts
 from proxy.inspector.replay_front import send_through_rules

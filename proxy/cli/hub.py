@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from proxy.cli.hub_options import KEEP_ALIVE_MS
-from proxy.config.types import parse_domain
+from proxy.config.addresses import parse_domain
 from proxy.errors import UsageError
 from proxy.hub.options import Endpoint, HubOptions, TlsFiles
 from proxy.rules.head import Field

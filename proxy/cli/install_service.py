@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from proxy.check.names import is_address_here
-from proxy.config.load import DEFAULT_FILE, load
+from proxy.config.load import load
 from proxy.config.settings import Settings
+from proxy.config.sources import DEFAULT_FILE
 from proxy.errors import StartError, UsageError
 from proxy.rules.authority import host_with_port
 from proxy.service.installation import Installation, ServiceFile, State

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from proxy.config.load import COMMAND_LINE, Sources, source_of
+from proxy.config.load import source_of
 from proxy.config.problems import SECRETS
 from proxy.config.sections import UpstreamSettings
 from proxy.config.settings import SECTIONS, Settings
+from proxy.config.sources import COMMAND_LINE, Sources
 from proxy.config.toml_value import toml_value
 
 DEFAULT = "default"

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import bind_private, remove_private
+from proxy.config.addresses import host_and_port
 from proxy.config.routes import served_routes, site_route
-from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.inspector.explanation_log import ExplanationLog
 from proxy.jupyter.readiness import is_ready

@@ -1,5 +1,6 @@
 """The configuration.
 
+- ``sources``               what file and environment say, unchecked
 - ``load``                  reads file, environment and flags into one ``Settings``
 - ``settings``              the whole configuration, and values that follow from several keys
 - ``certificate_settings``  the sections ``tls`` and ``acme``: keys with their defaults
@@ -12,6 +13,7 @@
 - ``sections``              all other sections
 - ``section``               what every section is
 - ``types``                 parses the values of keys: lists, ports, times, networks
+- ``addresses``             parses hosts, domains and sites
 - ``password_hash``         checks and makes the password hashes that Jupyter accepts
 - ``problems``              describes an invalid value in a sentence
 - ``effects``               which keys have no effect beside others

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from proxy.config.addresses import is_address, is_loopback_name, is_public_name
 from proxy.config.settings import SECTIONS, Settings
-from proxy.config.types import is_address, is_loopback_name, is_public_name
 
 
 class Obstacle(NamedTuple):

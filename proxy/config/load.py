@@ -8,7 +8,6 @@ reported together, each with its source.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -19,16 +18,18 @@ from pydantic import ValidationError
 from proxy.config.problems import sentence
 from proxy.config.route_settings import route_name
 from proxy.config.settings import Settings
+from proxy.config.sources import (
+    COMMAND_LINE,
+    ENVIRONMENT,
+    KEY_PREFIX,
+    Sources,
+    configuration_file_of,
+    from_environment,
+    from_file,
+    merged,
+)
 from proxy.config.spelling import as_typed, with_full_stop
 from proxy.errors import UsageError
-
-DEFAULT_FILE = Path("/etc/labgate/labgate.toml")
-PREFIX = "LABGATE_"
-NO_KEYS = frozenset({"LABGATE_CONFIG", "LABGATE_DOCTOR_TOKEN", "LABGATE_DOCTOR_PASSWORD"})
-"""Variables that stand for options and not for keys."""
-COMMAND_LINE, ENVIRONMENT = "the command line", "the environment"
-
-Sources = list[tuple[str, dict[str, Any]]]
 
 
 def load(
@@ -62,64 +63,6 @@ def load(
         raise UsageError("\n".join(problems)) from None
 
 
-def configuration_file_of(environment: Mapping[str, str], file: Path | None) -> tuple[Path, bool]:
-    """The configuration file, and whether it has to exist."""
-    named = file or (
-        Path(environment["LABGATE_CONFIG"]) if "LABGATE_CONFIG" in environment else None
-    )
-    return named or DEFAULT_FILE, named is not None
-
-
-def merged(sources: Sources) -> dict[str, Any]:
-    """The values by section and key; earlier sources override later ones."""
-    values_of: dict[str, Any] = {}
-    for _, values in reversed(sources):
-        for section, keys in values.items():
-            if not isinstance(keys, dict) or section == "routes":
-                values_of[section] = keys
-            elif isinstance(values_of.setdefault(section, {}), dict):
-                values_of[section].update(keys)
-            # Otherwise another source has a value in place of a section, which is reported.
-    return values_of
-
-
-def from_file(path: Path, *, required: bool) -> dict[str, Any]:
-    """The values of the file.
-
-    Raises:
-        UsageError: It cannot be read, or is malformed.
-    """
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        if not required:
-            return {}
-        raise UsageError(f"{path}: there is no such configuration file.") from None
-    except IsADirectoryError:
-        file = path / DEFAULT_FILE.name
-        raise UsageError(f"{path} is a folder. Name a file in it, as {file}.") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{path}: not UTF-8 text. Save it in that encoding.") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not valid TOML: {error}.") from None
-
-
-def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The ``LABGATE_SECTION__KEY`` variables; one without a section is reported later."""
-    found: dict[str, Any] = {}
-    for name, value in environment.items():
-        if not name.startswith(PREFIX) or name in NO_KEYS:
-            continue
-        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
-        if separator:
-            found.setdefault(section, {})[key] = value
-        else:
-            found[section] = value
-    return found
-
-
 def describe_problem(problem: Any, sources: Sources, typed: Mapping[str, str]) -> str:
     """One validation error as a line: source, key's path, what is wrong."""
     location = [str(part) for part in problem["loc"] if not isinstance(part, int)]
@@ -132,7 +75,7 @@ def describe_problem(problem: Any, sources: Sources, typed: Mapping[str, str]) -
         spelled = typed.get(spelled, spelled)
     if source == ENVIRONMENT:
         location = location[:1] if spelled.startswith("[[") else location
-        spelled = PREFIX + "__".join(location).upper()
+        spelled = KEY_PREFIX + "__".join(location).upper()
     message = sentence(problem, environment=source == ENVIRONMENT)
     message = with_full_stop(as_typed(message, typed))
     return f"{source}: {spelled}: {message}" if spelled else message

@@ -11,16 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from proxy.config.addresses import host_and_port, parse_domain, parse_web_origin
 from proxy.config.section import Section
-from proxy.config.types import (
-    Names,
-    NetworkList,
-    Port,
-    Seconds,
-    host_and_port,
-    parse_domain,
-    parse_web_origin,
-)
+from proxy.config.types import Names, NetworkList, Port, Seconds
 from proxy.errors import UsageError
 from proxy.net.limits import DEFAULT_LIMITS
 from proxy.net.upstream_address import UpstreamAddress, parse_upstream

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import os
 from ipaddress import ip_address
 from pathlib import Path
 
 from pydantic import model_validator
 
+from proxy.config.addresses import is_address, is_loopback_name, is_public_name, parse_domain
 from proxy.config.certificate_settings import (
     LETSENCRYPT_DIRECTORY,
     LETSENCRYPT_STAGING,
@@ -32,7 +32,7 @@ from proxy.config.sections import (
     StateSettings,
     UpstreamSettings,
 )
-from proxy.config.types import is_address, is_loopback_name, is_public_name, parse_domain
+from proxy.config.sources import default_state_folder
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.rules.site import WebOrigin
 
@@ -228,12 +228,8 @@ class Settings(Section):
     @property
     def state_folder(self) -> Path:
         """``state.folder``, systemd's StateDirectory, or the user's state folder."""
-        if self.state.folder is not None:
-            return self.state.folder
-        if system := os.environ.get("STATE_DIRECTORY"):
-            return Path(system.split(":", 1)[0])
-        base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        return Path(base) / "labgate"
+        configured = self.state.folder
+        return configured if configured is not None else default_state_folder()
 
 
 SECTIONS = tuple(name for name in Settings.model_fields if name != "routes")

@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from proxy.config.load import (
+from proxy.config.load import describe_problem
+from proxy.config.settings import Settings
+from proxy.config.sources import (
     COMMAND_LINE,
     ENVIRONMENT,
     Sources,
     configuration_file_of,
-    describe_problem,
     from_environment,
     from_file,
     merged,
 )
-from proxy.config.settings import Settings
 from proxy.errors import UsageError
 
 MAX_ROUNDS = 5

@@ -12,6 +12,7 @@ In the order of a start:
 - ``public_tls``   TLS towards clients
 - ``targets``      where a route leads
 - ``journal``      the routes on the disk
+- ``hub_route``    a route as the Hub added it
 - ``route_table``  the routes, and the connections of those in use
 - ``shared_routes`` the same in all processes that serve
 - ``succession``   the routes where one process takes over from another

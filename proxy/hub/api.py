@@ -19,8 +19,8 @@ from urllib.parse import unquote
 from aiohttp import hdrs, web
 
 from proxy.hub.created import created
+from proxy.hub.hub_route import HubRoute
 from proxy.hub.journal import to_json
-from proxy.hub.route_table import HubRoute
 from proxy.hub.shared_routes import SharedRoutes
 from proxy.runtime.log_format import facts
 from proxy.web.security import hide_server
@@ -121,11 +121,7 @@ class RoutesApi:
                 reason = f"Invalid datestamp '{text}' must be ISO8601."
                 return web.Response(status=400, text=reason)
         self._counts.listed += 1
-        listed = {
-            key: describe_route(route)
-            for key, route in routes.items()
-            if route.activity.at < before
-        }
+        listed = {key: describe_route(route) for key, route in routes.items() if route.at < before}
         return _json(listed)
 
     async def _add(self, request: web.Request, path: str) -> web.StreamResponse:
@@ -176,7 +172,7 @@ def make_api_app(api: RoutesApi) -> web.Application:
 
 def describe_route(route: HubRoute) -> dict[str, Any]:
     """A route as it is listed."""
-    at = datetime.fromtimestamp(route.activity.at, UTC)
+    at = datetime.fromtimestamp(route.at, UTC)
     shown = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {**route.data, "last_activity": shown}
 

@@ -18,9 +18,10 @@ from proxy.errors import UsageError
 from proxy.http1.server import Http1Server
 from proxy.hub.counts import Measured, RequestCounter
 from proxy.hub.error_pages import ErrorPages, make_pages_app
+from proxy.hub.hub_route import HubRoute
 from proxy.hub.options import HubOptions
 from proxy.hub.public_tls import PublicTls
-from proxy.hub.route_table import HubRoute, RouteTable
+from proxy.hub.route_table import RouteTable
 from proxy.hub.router import HubRouter, LookUps
 from proxy.hub.sites import hub_limits, hub_site
 from proxy.hub.targets import RouteTarget, parse_target

@@ -12,7 +12,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
-from prometheus_client.metrics_core import Metric
 
 from proxy.certs.status import CertificateStatus
 from proxy.errors import UsageError
@@ -22,14 +21,12 @@ from proxy.hub.application import HubApplication
 from proxy.hub.counts import Measured
 from proxy.hub.journal import Journal
 from proxy.hub.listeners import AppListener
-from proxy.hub.metrics import chp_metrics, make_hub_metrics_app, number_of_routes
 from proxy.hub.options import HubOptions
 from proxy.hub.ports import API, METRICS, HubPorts
 from proxy.hub.route_table import RouteTable
 from proxy.hub.shared_routes import WORKER_ANSWER_SECONDS, SharedRoutes
 from proxy.hub.succession import Succession
 from proxy.inspector.inspector import Inspector
-from proxy.observe.metrics import metrics_of_serving
 from proxy.rules.head import RequestHead
 from proxy.runtime.instance_lock import HeldClaim, acquire, storage_claim
 from proxy.runtime.periodic import run_periodically
@@ -40,6 +37,8 @@ from proxy.service.takeover import Takeover, claims_of
 from proxy.workers.process_report import ProcessReport
 
 if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
     from proxy.hub.workers import HubWorkers
 
 log = logging.getLogger("labgate")
@@ -81,7 +80,7 @@ class HubProxy:
         api_context = self._api_tls.context if self._api_tls is not None else None
         # A change waits this long for the followers.
         self._api = AppListener(self._make_api, api_context, 2 * WORKER_ANSWER_SECONDS)
-        self._metrics = AppListener(lambda: make_hub_metrics_app(self._collect))
+        self._metrics = AppListener(self._make_metrics)
         self.shared = SharedRoutes(self.table, self._measured)
         self._serving = self._make_serving()
         self._succession = Succession(self.shared)
@@ -246,14 +245,22 @@ class HubProxy:
     # What is done meanwhile
 
     def _make_api(self) -> web.Application:
-        options, counts = self._options, self._api_counts
-        api = RoutesApi(self.shared, self.token, counts, by_host=options.host_routing)
-        return make_api_app(api)
+        by_host = self._options.host_routing
+        return make_api_app(RoutesApi(self.shared, self.token, self._api_counts, by_host=by_host))
+
+    def _make_metrics(self) -> web.Application:
+        from proxy.hub.metrics import make_hub_metrics_app  # noqa: PLC0415  as in _collect
+
+        return make_hub_metrics_app(self._collect)
 
     def _measured(self) -> Measured:
         return self._serving.measured()
 
     async def _collect(self) -> Iterable[Metric]:
+        # What makes metrics takes 1 MB, and few have them.
+        from proxy.hub.metrics import chp_metrics, number_of_routes  # noqa: PLC0415
+        from proxy.observe.metrics import metrics_of_serving  # noqa: PLC0415
+
         measured = await self.shared.measured()
         tls = self._serving.tls
         certificates = tls.store.managed if tls is not None else ()

@@ -43,8 +43,11 @@ class AppListener:
         """Accept connections.
 
         Args:
-            sockets: They listen already, and are this object's from here on.
+            sockets: They listen already, and are this object's from here on. Without one nothing
+                is made, nor loaded for it.
         """
+        if not sockets:
+            return
         loop = asyncio.get_running_loop()
         self._runner = web.AppRunner(
             self._make_app(),

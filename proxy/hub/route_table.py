@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from time import time
 from typing import Any, TypeAlias
 
+from proxy.hub.hub_route import HubRoute
 from proxy.hub.journal import Journal, StoredRoute, to_json
 from proxy.hub.targets import RouteTarget, check_target, parse_target
 from proxy.net.upstream_tls import UpstreamTls
-from proxy.proxying.activity import Activity
 from proxy.proxying.pool import Pool
 from proxy.proxying.router import Route
 from proxy.rules.prefixes import PrefixTree, segments
@@ -21,40 +20,6 @@ log = logging.getLogger("labgate")
 
 Passed: TypeAlias = list[Any]
 """A route on its way to another process: key, content, and Unix time of its last activity."""
-
-
-@dataclass(slots=True, eq=False)
-class HubRoute:
-    """A route as the Hub added it.
-
-    Attributes:
-        path: Its key: decoded, with a slash before and none behind.
-        content: What the Hub gave with it, the target included: JSON, because objects would take
-            four times the memory, for tens of thousands of routes of which few are in use.
-        url: The target.
-        activity: When it was last used.
-        used: For the requests; None until one comes.
-        reported_at: The last activity that the process with the Hub's API knows.
-    """
-
-    path: str
-    content: str
-    url: str
-    activity: Activity
-    used: Route | None = None
-    reported_at: float = 0.0
-    _was_idle: bool = field(default=False)
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """What the Hub gave with it."""
-        found: dict[str, Any] = json.loads(self.content)
-        return found
-
-    @property
-    def stored(self) -> StoredRoute:
-        """The route as it is kept on the disk."""
-        return StoredRoute(self.path, self.content, self.activity.at)
 
 
 class RouteTable:
@@ -118,27 +83,26 @@ class RouteTable:
             except ValueError as error:
                 log.warning("a route is left out: %s: %s", path, error)
                 continue
-            activity = Activity(last_activity)
-            self._set(HubRoute(path, content, url, activity, reported_at=last_activity))
+            self._set(HubRoute(path, content, last_activity, reported_at=last_activity))
 
     def passed(self) -> list[Passed]:
         """All routes for another process."""
-        return [[route.path, route.content, route.activity.at] for route in self.by_path.values()]
+        return [[route.path, route.content, route.at] for route in self.by_path.values()]
 
     def new_activity(self) -> dict[str, float]:
         """When those routes were last used that were since the last call."""
         found = {}
         for route in self.by_path.values():
-            if route.activity.at != route.reported_at:
-                found[route.path] = route.reported_at = route.activity.at
+            if route.at != route.reported_at:
+                found[route.path] = route.reported_at = route.at
         return found
 
     def note_activity(self, used: Mapping[str, float]) -> None:
         """Routes were used in another process; the newest time of all counts."""
         for path, at in used.items():
             route = self.by_path.get(path)
-            if route is not None and at > route.activity.at:
-                route.activity.at = at
+            if route is not None and at > route.at:
+                route.at = at
 
     def add(self, path: str, data: dict[str, Any], text: str | None = None) -> HubRoute:
         """Add a route, or replace the one with this key.
@@ -158,11 +122,11 @@ class RouteTable:
         path, content = clean_path(path), text or to_json(data)
         route = self.by_path.get(path)
         if route is not None and self._leads_to(route, url):
-            route.content, route.activity.at = content, time()
+            route.content, route.at = content, time()
         else:
             if route is not None:
                 self._retire(route)
-            route = HubRoute(path, content, url, Activity(time()))
+            route = HubRoute(path, content, time())
             self._set(route)
         if self._journal is not None:
             self._journal.add(route.stored)
@@ -213,12 +177,12 @@ class RouteTable:
         for route in list(self._in_use):
             used = route.used
             if used is None or used.pool.connections or (used.outage and used.outage.open):
-                route._was_idle = False
-            elif route._was_idle:
-                route.used, route._was_idle = None, False
+                route.was_idle = False
+            elif route.was_idle:
+                route.used, route.was_idle = None, False
                 del self._in_use[route]
             else:
-                route._was_idle = True
+                route.was_idle = True
         self._leaving = [pool for pool in self._leaving if pool.connections]
 
     async def save(self) -> None:

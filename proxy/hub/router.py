@@ -11,7 +11,8 @@ from functools import partial
 from time import perf_counter
 from urllib.parse import quote_from_bytes
 
-from proxy.hub.route_table import HubRoute, RouteTable, prefix_segments
+from proxy.hub.hub_route import HubRoute
+from proxy.hub.route_table import RouteTable, prefix_segments
 from proxy.hub.targets import RouteTarget
 from proxy.net.limits import ConcurrencyLimit
 from proxy.proxying.outage import Outage
@@ -133,7 +134,7 @@ class HubRouter:
             self._limit,
             outage=Outage(f"the target of {route.path!r}"),
             adapt=adapt,
-            activity=route.activity,
+            activity=route,
             error_route=self._down,
             name=route.path,
         )

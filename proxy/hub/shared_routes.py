@@ -15,7 +15,8 @@ from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from proxy.hub.counts import Measured
-from proxy.hub.route_table import HubRoute, RouteTable
+from proxy.hub.hub_route import HubRoute
+from proxy.hub.route_table import RouteTable
 
 log = logging.getLogger("labgate")
 

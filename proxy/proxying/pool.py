@@ -64,7 +64,8 @@ class Pool:
         self._open: set[UpstreamConnection] = set()
         self._idle: dict[UpstreamConnection, float] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._watches: WeakSet[UpstreamWatch] = WeakSet()
+        # A Hub's proxy has a pool for each user and watches none: a set takes 0.8 KB.
+        self._watches: WeakSet[UpstreamWatch] | None = None
 
     def change(
         self,
@@ -153,6 +154,8 @@ class Pool:
         if upstream is not self._upstream:
             watch.close()
             raise UpstreamDown("Jupyter has moved")
+        if self._watches is None:
+            self._watches = WeakSet()
         self._watches.add(watch)
         return watch
 
@@ -174,7 +177,7 @@ class Pool:
 
     def _end_watches(self) -> None:
         """What they watch may have ended, or is elsewhere."""
-        for watch in tuple(self._watches):
+        for watch in tuple(self._watches or ()):
             watch.end()
 
     async def check_times(self) -> None:

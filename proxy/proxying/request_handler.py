@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
-from proxy.access.access_control import AccessControl
 from proxy.access.allow import ALLOW, Allow, LoginAttempt
 from proxy.errors import ClientFault, UpstreamError
 from proxy.http1.request_body import EMPTY_BODY
@@ -60,12 +59,11 @@ class RequestHandler:
         services = self.services
         if services.observers.start:
             notify_observers(services.observers.start, self.record)
-        decision = services.decision_cache.decide(self.head, services.router.site)
-        match decision:
-            case Forward() | Tunnel() | Internal():
+        match services.decision_cache.decide(self.head, services.router.site):
+            case Forward() | Tunnel() | Internal() as decision:
                 self._admit(decision)
-            case Refuse():
-                self._refuse(decision)
+            case Refuse() as refusal:
+                self._refuse(refusal)
             case Redirect(status, location):
                 self._respond(responses.redirect_response(status, location), "redirected")
             case Respond(status, sentence):
@@ -94,11 +92,13 @@ class RequestHandler:
         elif (allowed := route.access_control.check_now(decision.head)) is not None:
             self._forward(decision, allowed)
         else:
-            self._start(self._check_access(route.access_control, decision))
+            self._start(self._check_access(route.access_control.check, decision))
 
-    async def _check_access(self, access_control: AccessControl, decision: Admitted) -> None:
+    async def _check_access(
+        self, check: Callable[[RequestHead], Awaitable[Allow | Refuse]], decision: Admitted
+    ) -> None:
         """Forward the request as soon as access control allows it."""
-        self._forward(decision, await access_control.check(decision.head))
+        self._forward(decision, await check(decision.head))
 
     def _forward(self, decision: Admitted, allowed: Allow | Refuse) -> None:
         """Send the request to its upstream, unless access control has refused it."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from proxy.access.access_control import AccessControl
-from proxy.cache.static_cache import StaticCache
 from proxy.net.limits import (
     WEB_APP_REQUESTS,
     WEB_APP_REQUESTS_PER_ADDRESS,
@@ -21,6 +19,10 @@ from proxy.rules.decision import Forward, Internal, Tunnel
 from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
 from proxy.rules.site import Site
+
+if TYPE_CHECKING:
+    from proxy.access.access_control import AccessControl
+    from proxy.cache.static_cache import StaticCache
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from proxy.access.allow import Allow
-from proxy.cache.stored_file import FileAnswer
 from proxy.messages import Responder
 from proxy.proxying.result import Result
 from proxy.proxying.router import Route
 from proxy.rules.embedding import embedded
 from proxy.rules.head import Field, RequestHead
+
+if TYPE_CHECKING:
+    from proxy.cache.stored_file import FileAnswer
 
 PIECE_BYTES = 256 * 1024
 """Passed to the client's connection at once."""

@@ -8,6 +8,8 @@ LINE_INTERVAL_SECONDS = 10.0
 class LogThrottle:
     """Allows one line in ``LINE_INTERVAL_SECONDS``, and counts the suppressed ones."""
 
+    __slots__ = ("_held_back", "_next")
+
     def __init__(self) -> None:
         self._next = float("-inf")
         self._held_back = 0

@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from proxy import __version__
 from proxy.app import Application
+from proxy.config.addresses import host_and_port
 from proxy.config.route_settings import route_name
 from proxy.config.routes import served_routes
-from proxy.config.types import host_and_port
 from proxy.errors import StartError
 from proxy.jupyter.readiness import is_ready
 from proxy.routes.probes import PROBE_SECONDS, why_no_answer

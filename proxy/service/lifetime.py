@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from proxy.jupyter.launcher import Launched
 from proxy.service.handover import Handover
 from proxy.service.takeover import Takeover
+
+if TYPE_CHECKING:
+    from proxy.jupyter.launcher import Launched
 
 
 def obstacle_of(launched: Launched) -> str:

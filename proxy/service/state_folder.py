@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proxy.admin.socket_path import socket_path
-from proxy.config.load import merged
-from proxy.config.settings import Settings
-from proxy.config.valid_part import valid_part
+from proxy.config.sources import (
+    ENVIRONMENT,
+    Sources,
+    configuration_file_of,
+    default_state_folder,
+    from_environment,
+    from_file,
+    merged,
+)
+from proxy.errors import UsageError
+
+if TYPE_CHECKING:
+    from proxy.config.settings import Settings
 
 SERVICE_FOLDER = Path("/var/lib/labgate")
 """Of the systemd service (``StateDirectory=labgate``) and of the image."""
@@ -24,31 +36,38 @@ def find_state_folder(file: Path | None, environment: Mapping[str, str] = os.env
         file: ``--config``.
         environment: Usually ``os.environ``.
     """
-    return instance_folder(_settings(file, environment))
+    return _in_use(_configured(file, environment), SERVICE_FOLDER)
 
 
 def configured_folder(environment: Mapping[str, str]) -> Path:
     """The folder for a labgate whose configuration is its command line."""
-    return _settings(None, environment).state_folder
+    configured = _configured(None, environment)
+    return configured if configured is not None else default_state_folder()
 
 
 def instance_folder(settings: Settings, service_folder: Path = SERVICE_FOLDER) -> Path:
     """The configured folder; without one this user's, or the service's if only that is in use."""
-    own = settings.state_folder
-    if settings.state.folder is not None or _has_socket(own) or not service_folder.is_dir():
+    return _in_use(settings.state.folder, service_folder)
+
+
+def _in_use(configured: Path | None, service_folder: Path) -> Path:
+    if configured is not None:
+        return configured
+    own = default_state_folder()
+    if _has_socket(own) or not service_folder.is_dir():
         return own
     return service_folder if _has_socket(service_folder) else own
 
 
-def _settings(file: Path | None, environment: Mapping[str, str]) -> Settings:
-    """What can be read of the configuration."""
-    read = valid_part({}, environment, file, {})
-    settings = read.settings
-    if settings is None:  # the values contradict each other
-        settings = valid_part(
-            {"state": merged(read.sources).get("state", {})}, {}, None, {}
-        ).settings
-    return settings or Settings()
+def _configured(file: Path | None, environment: Mapping[str, str]) -> Path | None:
+    """``state.folder``, if there is one that can be a folder."""
+    sources: Sources = [(ENVIRONMENT, from_environment(environment))]
+    path, required = configuration_file_of(environment, file)
+    with suppress(UsageError):  # whoever needs the rest says so
+        sources.append((str(path), from_file(path, required=required)))
+    state = merged(sources).get("state")
+    folder = state.get("folder") if isinstance(state, dict) else None
+    return Path(folder) if isinstance(folder, str) else None
 
 
 def _has_socket(folder: Path) -> bool:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from proxy.app import Application
 from proxy.observe.measurements import Counts, Now
 from proxy.runtime.last_problems import LoggedProblem, last_problems
+
+if TYPE_CHECKING:
+    from proxy.app import Application
 
 NOTHING = Now()
 

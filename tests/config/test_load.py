@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from proxy.cli.arguments import parse_arguments
+from proxy.config.addresses import is_public_name, parse_domain
 from proxy.config.load import load
 from proxy.config.settings import Settings
-from proxy.config.types import is_public_name, memory_bytes, parse_domain
+from proxy.config.types import memory_bytes
 from proxy.errors import UsageError
 from proxy.rules.site import WebOrigin
 

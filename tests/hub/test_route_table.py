@@ -11,8 +11,9 @@ from types import FrameType
 
 import pytest
 
+from proxy.hub.hub_route import HubRoute
 from proxy.hub.journal import Journal
-from proxy.hub.route_table import HubRoute, RouteTable, clean_path, prefix_segments
+from proxy.hub.route_table import RouteTable, clean_path, prefix_segments
 from proxy.hub.targets import parse_target
 from proxy.net.limits import DEFAULT_LIMITS, new_request_limit
 from proxy.net.upstream_tls import UpstreamTls
@@ -28,7 +29,7 @@ LIMIT = new_request_limit(DEFAULT_LIMITS)
 
 def opened(route: HubRoute) -> Route:
     pool = Pool(parse_target(route.url, TLS).address)
-    return Route(pool, SITE, LIMIT, outage=Outage("Jupyter"), activity=route.activity)
+    return Route(pool, SITE, LIMIT, outage=Outage("Jupyter"), activity=route)
 
 
 def table(*, by_host: bool = False, journal: Journal | None = None) -> RouteTable:
@@ -85,7 +86,7 @@ def test_a_new_target_is_used_at_once_and_the_same_one_keeps_its_connections() -
     first = routes.add("/x", {"target": "http://h:1", "a": 1})
     used = routes.find(b"/x")
     again = routes.add("/x/", {"target": "http://h:1", "a": 2})
-    assert again.activity is first.activity
+    assert again is first
     assert routes.find(b"/x") is used
     assert routes.by_path["/x"].data["a"] == 2
     routes.add("/x", {"target": "http://h:2"})
@@ -117,7 +118,7 @@ async def test_routes_come_back_from_the_disk(tmp_path: Path) -> None:
     path = tmp_path / "routes"
     first = table(journal=Journal(path))
     assert first.load() == 0
-    first.add("/a", {"target": "http://h:1", "user": "ada"}).activity.at = 7.0
+    first.add("/a", {"target": "http://h:1", "user": "ada"}).at = 7.0
     first.add("/b", {"target": "http://h:2"})
     first.remove("/b")
     await first.save()
@@ -125,7 +126,7 @@ async def test_routes_come_back_from_the_disk(tmp_path: Path) -> None:
     second = table(journal=Journal(path))
     assert second.load() == 1
     assert second.by_path["/a"].data == {"target": "http://h:1", "user": "ada"}
-    assert second.by_path["/a"].activity.at == 7.0
+    assert second.by_path["/a"].at == 7.0
     assert second.find(b"/a/x") is not None
     second.leave_journal()
 
@@ -195,16 +196,16 @@ def test_ten_thousand_routes_cost_a_look_up_nothing(path: bytes) -> None:
 def test_routes_pass_to_another_process_and_their_activity_comes_back() -> None:
     here, there = table(), table()
     for name in ("a", "b"):
-        here.add(f"/{name}", {"target": "http://h:1", "user": name}).activity.at = 5.0
+        here.add(f"/{name}", {"target": "http://h:1", "user": name}).at = 5.0
     there.take(json.loads(json.dumps(here.passed())))
     assert there.by_path["/a"].data == here.by_path["/a"].data
     assert there.new_activity() == {}
-    there.by_path["/a"].activity.at = 9.0
-    there.by_path["/b"].activity.at = 3.0
+    there.by_path["/a"].at = 9.0
+    there.by_path["/b"].at = 3.0
     told = there.new_activity()
     assert there.new_activity() == {}
     here.note_activity({**told, "/gone": 99.0})
-    assert {path: route.activity.at for path, route in here.by_path.items()} == {
+    assert {path: route.at for path, route in here.by_path.items()} == {
         "/a": 9.0,
         "/b": 5.0,
     }

@@ -101,15 +101,15 @@ async def test_the_newest_activity_of_all_counts() -> None:
     pair = Pair()
     for routes in (pair.here, pair.there):
         for name in ("a", "b"):
-            routes.table.add(f"/{name}", TARGET).activity.at = 5.0
+            routes.table.add(f"/{name}", TARGET).at = 5.0
     pair.there.table.new_activity()
-    pair.there.table.by_path["/a"].activity.at = 8.0
-    pair.there.table.by_path["/b"].activity.at = 2.0
+    pair.there.table.by_path["/a"].at = 8.0
+    pair.there.table.by_path["/b"].at = 2.0
     refreshing = asyncio.ensure_future(pair.here.refresh())
     await asyncio.sleep(0)
     await pair.pass_on()
     await refreshing
-    assert {path: one.activity.at for path, one in pair.here.table.by_path.items()} == {
+    assert {path: one.at for path, one in pair.here.table.by_path.items()} == {
         "/a": 8.0,
         "/b": 5.0,
     }
@@ -138,7 +138,7 @@ async def test_a_predecessor_of_another_version_is_followed_all_the_same() -> No
     asking = pair.follower.ask({"measure": True})
     pair.here.on_message(pair.follower, {"activity": {"/a": 9e9}, "measured": older, "done": 1})
     assert asking.done()
-    assert pair.here.table.by_path["/a"].activity.at == 9e9
+    assert pair.here.table.by_path["/a"].at == 9e9
     assert pair.follower.measured == Measured()
 
 
