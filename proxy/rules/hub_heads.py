@@ -83,12 +83,17 @@ def fields_down(
         websocket: Whether the request was a WebSocket handshake.
     """
     moves = bool(policy.location_host or policy.location_scheme) and head.status in _REDIRECTS
+    names = head.names
+    if not moves and head.status >= 200 and head.status != 204:
+        length = head.fields[names.index(b"content-length")] if b"content-length" in names else None
+        if not (length and length[1].startswith(b"0")) and hop_by_hop.HOP_BY_HOP.isdisjoint(names):
+            return list(head.fields), b"date" in names
     dropped = hop_by_hop.hop_by_hop_names(head.values(b"connection"))
     if head.status < 200 or head.status == 204:
         # RFC 9110 section 8.6: no Content-Length in 1xx and 204.
         dropped = dropped | {b"content-length"}
     sent: list[Field] = []
-    for field, name in zip(head.fields, head.names, strict=True):
+    for field, name in zip(head.fields, names, strict=True):
         if name in dropped:
             continue
         if name == b"content-length":
@@ -99,7 +104,7 @@ def fields_down(
             sent.append(field)
     if websocket and head.status == 101:
         sent += [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
-    return sent, b"date" in head.names
+    return sent, b"date" in names
 
 
 def moved_location(

@@ -130,6 +130,23 @@ def test_responses_pass_as_they_are() -> None:
     assert dated
 
 
+@pytest.mark.parametrize(
+    ("status", "dropped"),
+    [
+        (200, b"Keep-Alive: timeout=5"),
+        (200, b"Transfer-Encoding: chunked"),
+        (200, b"Proxy-Connection: keep-alive"),
+        (103, b"Content-Length: 5"),
+        (204, b"Content-Length: 0"),
+    ],
+)
+def test_what_is_of_the_connection_or_its_framing_does_not(status: int, dropped: bytes) -> None:
+    sent = (b"Content-Type: text/plain", b"Date: now")
+    head = answered(sent[0], dropped, sent[1], status=status)
+    assert downstream_fields(head, site(), PUBLIC) == (list(fields(*sent)), True)
+    assert downstream_fields(answered(sent[0]), site(), PUBLIC) == (list(fields(sent[0])), False)
+
+
 MOVED = [
     (b"http://127.0.0.1:8888/x", b"http://hub.example.org:8000/x", {"location_host": True}),
     (b"http://127.0.0.1:8888", b"https://127.0.0.1:8888", {"location_scheme": "https"}),

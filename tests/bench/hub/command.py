@@ -22,7 +22,8 @@ SETTING = (
     "Each proxy as a Hub starts it, with TLS 1.3 towards clients, and labgate with `--storage`. It "
     "ran on one core alone, upstream, load and the caller of the API on another. Requests came "
     "over 32 kept connections for 1 KiB at a route in the middle of the table; calls of the API "
-    "came over eight connections. Memory is the proportional set size. For the "
+    "were ten at once, as a Hub makes them: over kept connections, which it has with pycurl, and "
+    "with a connection for each. Memory is the proportional set size. For the "
     "restart labgate was replaced by `labgate upgrade`, and configurable-http-proxy was stopped "
     "and started again; two clients asked over kept connections and one over new ones."
 )

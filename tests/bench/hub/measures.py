@@ -39,6 +39,8 @@ class ManyRoutes(Measure):
         figures.GROWTH,
         figures.ADDING,
         figures.ADDING_CPU,
+        figures.CLOSING,
+        figures.CLOSING_CPU,
         figures.MEMORY,
     )
     fresh = True
@@ -58,12 +60,17 @@ class ManyRoutes(Measure):
                 client = opened.enter_context(Client(stage.address))
                 client.websocket(path_of(number).encode() + b"/ws/echo/208")
             memory = stage.program.memory_bytes()
+        more = [f"/more{path_of(number)}" for number in range(ROUTES)]
+        with stage.meter() as closing:
+            add_routes(peer.api_port, more, target, keep=False)
         found = {
             figures.CPU_ONE.name: median(one),
             figures.CPU_MANY.name: median(many),
             figures.GROWTH.name: median(many) / median(one),
             figures.ADDING.name: meter.seconds,
             figures.ADDING_CPU.name: meter.proxy_cpu_seconds,
+            figures.CLOSING.name: closing.seconds,
+            figures.CLOSING_CPU.name: closing.proxy_cpu_seconds,
             figures.MEMORY.name: memory / 2**20,
         }
         return Outcome(found)

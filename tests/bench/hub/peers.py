@@ -16,7 +16,8 @@ from tests.bench.peers import REPOSITORY, ConfigurableHttpProxy, Labgate
 from tests.bench.recipes import free_port
 
 TOKEN = "not-secret"
-AT_ONCE = 8
+AT_ONCE = 10
+"""``ConfigurableHTTPProxy.concurrency`` of the Hub."""
 
 
 class HubLabgate(Labgate):
@@ -74,33 +75,43 @@ class HubChp(ConfigurableHttpProxy):
 HubPeer = HubLabgate | HubChp
 
 
-def add_routes(api_port: int, paths: Sequence[str], target: str) -> None:
-    """A call of the API for each; some at once, so that the proxy never waits for the caller.
+def add_routes(api_port: int, paths: Sequence[str], target: str, *, keep: bool = True) -> None:
+    """A call of the API for each, as many at once as a Hub makes.
+
+    Args:
+        api_port: Where the API is.
+        paths: A route for each.
+        target: Of all of them.
+        keep: Over kept connections, as a Hub with pycurl calls; without it, it closes each.
 
     Raises:
         AssertionError: One was not acknowledged.
     """
     with ExitStack() as stack:
-        connections = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", api_port), 60))
-            for _ in range(AT_ONCE)
-        ]
+        connections = [stack.enter_context(_connected(api_port)) for _ in range(AT_ONCE * keep)]
         for first in range(0, len(paths), AT_ONCE):
-            some = list(zip(connections, paths[first : first + AT_ONCE], strict=False))
-            for connection, path in some:
-                connection.sendall(_call(api_port, path, target))
-            for connection, path in some:
-                answer = b""
-                while b"\r\n\r\n" not in answer and (data := connection.recv(4096)):
-                    answer += data
-                assert answer.startswith(b"HTTP/1.1 201 "), (path, answer)
+            some = paths[first : first + AT_ONCE]
+            with ExitStack() as calls:
+                used = connections or [calls.enter_context(_connected(api_port)) for _ in some]
+                for connection, path in zip(used, some, strict=False):
+                    connection.sendall(_call(api_port, path, target, keep=keep))
+                for connection, path in zip(used, some, strict=False):
+                    answer = b""
+                    while b"\r\n\r\n" not in answer and (data := connection.recv(4096)):
+                        answer += data
+                    assert answer.startswith(b"HTTP/1.1 201 "), (path, answer)
 
 
-def _call(api_port: int, path: str, target: str) -> bytes:
+def _connected(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), 60)
+
+
+def _call(api_port: int, path: str, target: str, *, keep: bool) -> bytes:
     body = json.dumps({"target": target, "user": path, "server_name": ""})
+    closes = "" if keep else "Connection: close\r\n"
     head = (
         f"POST /api/routes{path} HTTP/1.1\r\nHost: 127.0.0.1:{api_port}\r\n"
         f"Authorization: token {TOKEN}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"{closes}Content-Length: {len(body)}\r\n\r\n"
     )
     return f"{head}{body}".encode()
