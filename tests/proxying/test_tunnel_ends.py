@@ -104,7 +104,7 @@ def pinged(tunnel: OpenTunnel, client: Client) -> bool:
     """Whether the client gets a ping after a long silence."""
     assert tunnel.keepalive is not None
     before = len(client.written)
-    tunnel.ping_if_silent(tunnel.keepalive._silent_since + 45.0, 45.0)
+    tunnel.ping_if_silent(tunnel.keepalive._silent_since + 46.0, 45.0)
     return client.written[before:].startswith(b"\x89\x08")
 
 
