@@ -16,7 +16,7 @@ The life of a request, in order. Each line names the file that does the step::
        routes.served_routes         the server's dispatch: leads to the dispatcher of Jupyter, or
                                     to that of the one that rules.route_choice finds
        proxying.dispatcher          makes a record (observe.record) and a handler for the request
-       inspector.recorder           while the inspector is on: puts a recording responder between
+       inspector.recorder           while the inspector is on: gives the record what captures it
        proxying.request_handler     leads the request from here to its end
     3. labgate decides. What every handler uses for that is in proxying.services.
        proxying.decision_cache      returns its decision on the same fields before, or asks

@@ -63,9 +63,9 @@ class Edge:
         self.writers: list[asyncio.StreamWriter] = []
         self.captured = Ring()
 
-    def inspect(self) -> Self:
+    def inspect(self, *, content: bool = True) -> Self:
         """Capture everything from now on, content too."""
-        recorder = Recorder(self.captured, CaptureOptions(content=True))
+        recorder = Recorder(self.captured, CaptureOptions(content=content))
         self.dispatcher.services.use_recorder(recorder)
         return self
 

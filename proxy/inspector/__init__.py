@@ -7,8 +7,10 @@ In the order an exchange meets them:
 - ``inspector``           switches the capture on and off
 - ``guard``               keeps its faults away from the traffic
 - ``recorder``            begins a recording of every exchange while it is on
-- ``recorded_exchange``   stands between a front and the proxying, for one exchange
-- ``exchange_capture``    what is captured of it, and when the ring gets it
+- ``plain_captures``      captures most exchanges when they end
+- ``capture_context``     what the captures of all exchanges share
+- ``recorded_exchange``   stands between a front and the proxying, where more is wanted
+- ``exchange_capture``    what is captured of such an exchange, and when the ring gets it
 - ``snapshot``            what is known of it by now, without its texts
 - ``failure``             why it failed, in words
 - ``captured_heads``      all heads of an exchange as text, once for those that repeat

@@ -5,7 +5,6 @@ Tested by tests/inspector/test_captured_heads.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from proxy.inspector.captured_text import (
@@ -16,17 +15,15 @@ from proxy.inspector.captured_text import (
 )
 from proxy.inspector.exchange import CapturedChange, CapturedHead, Pair, octets_of_heads
 from proxy.observe.record import NOTHING_UP, Record
-from proxy.rules.head import Field
 from proxy.rules.redaction import printable
-from proxy.rules.request_id import FIELD
+from proxy.rules.request_id import FIELD, MAX_ID_BYTES
 
 _ID = FIELD.decode("ascii")
 MAX_REMEMBERED_EXCHANGES = 1024
 MAX_REMEMBERED_OCTETS = 32 * 1024
 """Of the heads of one of them."""
-
-SentDown = tuple[int, bytes, Sequence[Field]]
-"""Status, reason and fields of the head that the client got."""
+ID_OCTETS = 2 * MAX_ID_BYTES
+"""A request's id stands in its last field and in the change that added it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,8 @@ class CapturedHeads:
 
     Attributes:
         sent_up: The request's id, its last field, is empty yet; so is the last of ``changes_up``.
-        octets: About what an exchange with them holds in memory.
+        status: That of ``sent_down``; 0 without one.
+        octets: About what an exchange with them holds in memory, with the longest request's id.
     """
 
     method: str
@@ -46,6 +44,7 @@ class CapturedHeads:
     answered: CapturedHead | None
     sent_down: CapturedHead | None
     changes_down: tuple[CapturedChange, ...]
+    status: int
     octets: int
 
 
@@ -59,37 +58,59 @@ class HeadCaptures:
     def __init__(self) -> None:
         self._known: dict[int, CapturedHeads] = {}
 
-    def of(self, record: Record, sent_down: SentDown | None) -> CapturedHeads:
+    def repeated(self, record: Record) -> CapturedHeads:
+        """The heads of an exchange whose response is Jupyter's, at the price of a hash.
+
+        Which response was sent down then says which status and reason Jupyter's had.
+        """
+        head, up, answer = record.head, record.fields_up, record.upstream_response
+        if answer is None or up is NOTHING_UP:
+            return self.of(record)
+        key = hash(
+            (
+                # Of one number there is one version only.
+                up.number,
+                head.method,
+                head.target,
+                record.upstream_target,
+                answer.fields,
+                record.sent_down,
+                tuple(record.changes_down),
+            )
+        )
+        return self._known.get(key) or self._remember(key, _capture(record))
+
+    def of(self, record: Record) -> CapturedHeads:
         """The heads of one exchange, as far as there are any by now."""
         head, up, answer = record.head, record.fields_up, record.upstream_response
         key = hash(
             (
-                head.fields if up is NOTHING_UP else up.number,
+                (head.fields, head.version) if up is NOTHING_UP else up.number,
                 head.method,
                 head.target,
-                head.version,
                 record.upstream_target,
                 answer and (answer.status, answer.reason, answer.fields),
-                sent_down and (sent_down[0], sent_down[1], *sent_down[2]),
-                *record.changes_down,
+                record.sent_down,
+                tuple(record.changes_down),
             )
         )
-        heads = self._known.get(key)
-        if heads is None:
-            heads = _capture(record, sent_down)
-            if heads.octets <= MAX_REMEMBERED_OCTETS:
-                if len(self._known) >= MAX_REMEMBERED_EXCHANGES:
-                    self._known.clear()
-                self._known[key] = heads
+        return self._known.get(key) or self._remember(key, _capture(record))
+
+    def _remember(self, key: int, heads: CapturedHeads) -> CapturedHeads:
+        if heads.octets <= MAX_REMEMBERED_OCTETS:
+            if len(self._known) >= MAX_REMEMBERED_EXCHANGES:
+                self._known.clear()
+            self._known[key] = heads
         return heads
 
 
-def _capture(record: Record, sent_down: SentDown | None) -> CapturedHeads:
+def _capture(record: Record) -> CapturedHeads:
     head, answer = record.head, record.upstream_response
     method, target = printable(head.method), captured_target(head.target)
     version = f"HTTP/{head.version[0]}.{head.version[1]}"
     received = CapturedHead(f"{method} {target} {version}", captured_fields(head.fields))
     up = answered = down = None
+    status = 0
     changes_up: tuple[CapturedChange, ...] = ()
     if record.upstream_target:
         line = f"{method} {captured_target(record.upstream_target)} HTTP/1.1"
@@ -98,14 +119,14 @@ def _capture(record: Record, sent_down: SentDown | None) -> CapturedHeads:
     if answer is not None:
         line = status_line(answer.status, answer.reason)
         answered = CapturedHead(line, captured_fields(answer.fields))
-    if sent_down is not None:
-        status, reason, fields = sent_down
+    if record.sent_down is not None:
+        status, reason, fields = record.sent_down
         down = CapturedHead(status_line(status, reason), captured_fields(fields))
     changes_down = captured_changes(record.changes_down)
     heads, changes = (received, up, answered, down), (*changes_up, *changes_down)
-    octets = octets_of_heads(target, heads, changes)
+    octets = octets_of_heads(target, heads, changes) + (ID_OCTETS if up is not None else 0)
     return CapturedHeads(
-        method, target, received, up, changes_up, answered, down, changes_down, octets
+        method, target, received, up, changes_up, answered, down, changes_down, status, octets
     )
 
 

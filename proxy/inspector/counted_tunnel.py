@@ -13,6 +13,7 @@ from proxy.inspector.captured_text import captured_target
 from proxy.inspector.exchange import CapturedHead, Exchange
 from proxy.inspector.guard import Guard
 from proxy.inspector.ring import Ring
+from proxy.messages import Responder
 from proxy.observe.record import Record
 from proxy.rules.decision import Refuse
 from proxy.rules.redaction import printable
@@ -34,6 +35,8 @@ class CountedTunnel:
     Attributes:
         exchange: What is known of it.
     """
+
+    watching = False
 
     def __init__(
         self, ring: Ring, guard: Guard, tunnel: ByteCounts, record: Record, site: Site
@@ -60,13 +63,17 @@ class CountedTunnel:
         )
         ring.add(self.exchange)
 
-    def refused(self, refusal: Refuse) -> None:
+    def watch(self, record: Record, responder: Responder) -> Responder:
+        """Its response has passed."""
+        return responder
+
+    def refused(self, record: Record, refusal: Refuse) -> None:
         """It was not."""
 
-    def dialling(self) -> None:
+    def dialling(self, record: Record) -> None:
         """Nothing is dialled for it any more."""
 
-    def dialled(self) -> None:
+    def dialled(self, record: Record) -> None:
         """Nothing was."""
 
     def count(self) -> None:
@@ -77,8 +84,11 @@ class CountedTunnel:
             exchange.bytes_up, exchange.bytes_down = counted
             self._ring.grow(exchange, 0)
 
-    def finish(self) -> None:
-        self._record.recording = None
+    def show(self, record: Record) -> None:
+        """It is shown."""
+
+    def finish(self, record: Record) -> None:
+        record.recording = None
         with self._guard:
             self._finish()
 

@@ -6,13 +6,14 @@ Tested by tests/inspector/test_recorder.py.
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
+from dataclasses import dataclass, field
 
-from proxy.inspector.exchange_capture import FIRST_ERROR_STATUS, ExchangeCapture
+from proxy.inspector.exchange_capture import ExchangeCapture
 from proxy.inspector.guard import Guard
 from proxy.inspector.recorded_content import ContentRecorder
 from proxy.inspector.recorded_tunnel import RecordedConnection
-from proxy.messages import RawConnection, RequestBody
+from proxy.messages import RawConnection, RequestBody, Responder
+from proxy.observe.record import Record
 from proxy.rules.head import Field
 from proxy.short_response import Response
 
@@ -50,13 +51,24 @@ class RecordedBody:
         return data
 
 
+@dataclass(slots=True, eq=False)
 class RecordedResponder(ExchangeCapture):
-    """The proxying's ``Responder`` while an exchange is recorded, and what is captured of it.
+    """What is captured of one exchange, and the proxying's ``Responder`` while it is watched.
 
-    One object, because each request needs it.
+    Attributes:
+        watching: Always: it is not only the end that counts.
+        watched: Whether the proxying sends to it.
+        responder: The front's; there is none before it is watched.
     """
 
-    __slots__ = ()
+    watching: bool = field(default=True, init=False)
+    watched: bool = field(default=False, init=False)
+    responder: Responder = field(init=False)
+
+    def watch(self, record: Record, responder: Responder) -> Responder:
+        if not self.watched:
+            self.watched, self.responder = True, responder
+        return self
 
     @property
     def congested(self) -> bool:
@@ -81,19 +93,13 @@ class RecordedResponder(ExchangeCapture):
         added = self.responder.send_head(
             status, reason, fields, sized=sized, dated=dated, close=close
         )
-        # Jupyter's is passed on in the same moment.
-        self._status, self._sent_at = status, self.record.answered_at or monotonic()
-        self._sent = status, reason, [*fields, *added] if added else fields
-        if self._exchange is not None:
-            with self.context.guard:
-                self.show()
+        with self.context.guard:
+            self.head_sent((status, reason, (*fields, *added)))
         return added
 
     def send_body(self, data: bytes) -> None:
-        self._sent_bytes += len(data)
-        if self.content_down is not None or self._status >= FIRST_ERROR_STATUS:
-            with self.context.guard:
-                self.content_sent(data)
+        with self.context.guard:
+            self.content_sent(data)
         self.responder.send_body(data)
 
     def flush(self) -> None:

@@ -1,8 +1,8 @@
 """Captures exchanges between a front and the proxying; both see only what they know.
 
 The front gives the proxying a body and a responder (``proxy.messages``). While the inspector is
-on, each exchange has a ``RecordedResponder`` that stands between. It is captured when it ends; one
-that takes long is shown while it runs.
+on, each exchange is captured when it ends; one that takes long is shown while it runs. Where more
+is wanted than heads, times and sizes, a ``RecordedResponder`` stands between.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic, time
 
+from proxy.inspector.capture_context import CaptureContext
 from proxy.inspector.content import MAX_CAPTURED_BYTES
 from proxy.inspector.counted_tunnel import ByteCounts, CountedTunnel
-from proxy.inspector.exchange_capture import CaptureContext
 from proxy.inspector.guard import Guard
-from proxy.inspector.recorded_exchange import RecordedBody, RecordedResponder
+from proxy.inspector.plain_captures import PlainCaptures
+from proxy.inspector.recorded_exchange import RecordedBody
 from proxy.inspector.ring import Ring
 from proxy.messages import RequestBody, Responder
 from proxy.observe.record import Record
@@ -55,6 +56,8 @@ class Recorder:
         self.options = options if options is not None else CaptureOptions()
         self.guard = Guard()
         self._context = CaptureContext(ring, self.guard)
+        self._plain: PlainCaptures | None = None
+        """For the site of the latest exchange; with several routes each has its own."""
         self._show_timer: asyncio.TimerHandle | None = None
         self._counted: list[CountedTunnel] = []
         self._count_timer: asyncio.TimerHandle | None = None
@@ -68,23 +71,22 @@ class Recorder:
             What the proxying gets instead of them; themselves if there was a fault.
         """
         try:
-            recorded = RecordedResponder(
-                self._context, record, site, responder, self.ring.reserve()
-            )
-            recorded_body = body
-            if self.options.content:
-                content = recorded.capture_content(self.options.max_content_bytes)
-                recorded_body = RecordedBody(body, content, self.guard)
-            self._context.unseen.add(recorded)
+            plain = self._plain
+            if plain is None or plain.site is not site:
+                self._plain = plain = PlainCaptures(self._context, site)
             if self._show_timer is None:
-                loop = asyncio.get_running_loop()
-                self._context.clock_began = time() - monotonic()
-                self._show_timer = loop.call_later(SHOW_OPEN_SECONDS, self._show_open)
-            record.recording = recorded
+                self._begin_showing()
+            record.number = number = self.ring.reserve()
+            self._context.unseen[number] = record
+            record.recording = plain
+            if self.options.content:
+                capture = plain.in_detail(record)
+                content = capture.capture_content(self.options.max_content_bytes)
+                body = RecordedBody(body, content, self.guard)
+                responder = capture.watch(record, responder)
         except Exception as error:
             self.guard.caught(error)
-            return body, responder
-        return recorded_body, recorded
+        return body, responder
 
     def show_open_tunnels(self, tunnels: Iterable[tuple[ByteCounts, Record]], site: Site) -> None:
         """Show the WebSockets that were open before, with what is still known of them."""
@@ -109,11 +111,17 @@ class Recorder:
                 timer.cancel()
         self._count_timer = None
 
+    def _begin_showing(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._context.clock_began = time() - monotonic()
+        self._show_timer = loop.call_later(SHOW_OPEN_SECONDS, self._show_open)
+
     def _show_open(self) -> None:
         self._show_timer = None
         with self.guard:
-            for capture in tuple(self._context.unseen):
-                capture.show()
+            for record in tuple(self._context.unseen.values()):
+                assert record.recording is not None, "it is open"
+                record.recording.show(record)
 
     def _count_open(self) -> None:
         if self._count_timer is not None:

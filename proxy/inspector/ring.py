@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from secrets import token_hex
 
 from proxy.inspector.exchange import Exchange
-from proxy.inspector.snapshot import Snapshot
+from proxy.inspector.snapshot import HEADS, NUMBER, Snapshot, SnapshotValues
 
 MAX_EXCHANGES = 5000
 MAX_OCTETS = 64 * 1024 * 1024
@@ -44,7 +44,7 @@ class Ring:
         """By their numbers; the first are discarded first."""
         self._weights: dict[int, int] = {}
         """The octets of each as they were counted; an exchange may grow."""
-        self._snapshots: deque[Snapshot] = deque()
+        self._snapshots: deque[SnapshotValues] = deque()
         """What ended well, and nobody has looked at yet."""
         self._octets = 0
         self._last = self._dropped = 0
@@ -89,19 +89,25 @@ class Ring:
         self._make_room()
         self._notify(exchange)
 
-    def keep(self, snapshot: Snapshot) -> None:
+    def keep(self, snapshot: SnapshotValues) -> None:
         """Keep an exchange that ended well, with the number that was reserved for it.
 
         It becomes an ``Exchange`` when somebody looks.
         """
-        self._octets += snapshot.octets
+        exchanges, snapshots = self._exchanges, self._snapshots
+        self._octets += snapshot[HEADS].octets
         if self._listeners:
             exchange = self._look_at(snapshot)
             for listener in tuple(self._listeners):
                 listener(exchange)
         else:
-            self._snapshots.append(snapshot)
-        self._make_room()
+            snapshots.append(snapshot)
+        if exchanges or self._octets > self._max_octets:
+            self._make_room()
+        elif len(snapshots) > self._max_exchanges:
+            # As there, but each request pays for it.
+            self._octets -= snapshots.popleft()[HEADS].octets
+            self._dropped += 1
 
     def update(self, exchange: Exchange) -> None:
         """Weigh an exchange that has changed, and tell the listeners."""
@@ -133,8 +139,8 @@ class Ring:
         exchanges, snapshots = self._exchanges, self._snapshots
         count = len(exchanges) + len(snapshots)
         while count > self._max_exchanges or (self._octets > self._max_octets and count > 1):
-            if snapshots and not (exchanges and next(iter(exchanges)) < snapshots[0].number):
-                self._octets -= snapshots.popleft().octets
+            if snapshots and not (exchanges and next(iter(exchanges)) < snapshots[0][NUMBER]):
+                self._octets -= snapshots.popleft()[HEADS].octets
             else:
                 number, _ = exchanges.popitem(last=False)
                 self._octets -= self._weights.pop(number)
@@ -149,16 +155,16 @@ class Ring:
         self._exchanges[exchange.number] = exchange
         self._weights[exchange.number] = octets
 
-    def _look_at(self, snapshot: Snapshot) -> Exchange:
+    def _look_at(self, snapshot: SnapshotValues) -> Exchange:
         """Make an exchange of a snapshot that is counted already."""
-        exchange = snapshot.exchange()
-        self._insert(exchange, snapshot.octets)
+        exchange = Snapshot(*snapshot).exchange()
+        self._insert(exchange, snapshot[HEADS].octets)
         return exchange
 
     def get(self, number: int) -> Exchange | None:
         """The exchange of this number, unless it had to go."""
         for snapshot in self._snapshots:
-            if snapshot.number == number:
+            if snapshot[NUMBER] == number:
                 self._snapshots.remove(snapshot)
                 return self._look_at(snapshot)
         return self._exchanges.get(number)

@@ -1,19 +1,43 @@
 """What is known of an exchange by now, redacted; an ``Exchange`` is made when somebody looks.
 
-Most exchanges end well and are never looked at. What is kept of them is a tuple of what they share
-with others, and of their numbers and times.
+Most exchanges end well and are never looked at. What is kept of them is a plain tuple of what they
+share with others, and of their numbers and times.
 
 Tested by tests/inspector/test_recorder.py and tests/inspector/test_ring.py.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.inspector.captured_heads import CapturedHeads, id_change, id_field
 from proxy.inspector.exchange import CapturedHead, Exchange, Times
 from proxy.rules.head import Arrival
 from proxy.rules.site import Site
+
+SnapshotValues = tuple[
+    CapturedHeads,
+    int,
+    float,
+    float,
+    Arrival,
+    Site,
+    str,
+    float,
+    float | None,
+    float,
+    bytes,
+    float,
+    float,
+    str,
+    int,
+    int,
+    float | None,
+]
+"""Those of a ``Snapshot``, which takes a function in Python to make."""
+HEADS: Final = 0
+NUMBER: Final = 1
+"""The places of these attributes."""
 
 
 class Snapshot(NamedTuple):
@@ -30,7 +54,6 @@ class Snapshot(NamedTuple):
         admitted_at: When a slot and access control let the request through.
         request_id: Went up with it.
         seconds: Until its end; None while it runs.
-        octets: About what it holds in memory when somebody looks at it.
     """
 
     heads: CapturedHeads
@@ -45,13 +68,11 @@ class Snapshot(NamedTuple):
     sent_up_at: float
     request_id: bytes
     answered_at: float
-    status: int
     sent_down_at: float
     outcome: str
     bytes_up: int
     bytes_down: int
     seconds: float | None
-    octets: int
 
     def exchange(self) -> Exchange:
         """The whole, for people."""
@@ -88,7 +109,7 @@ class Snapshot(NamedTuple):
             times.sent_down = self.sent_down_at - began
         exchange.changes_down = heads.changes_down
         exchange.route = self.route
-        exchange.status = self.status
+        exchange.status = heads.status
         exchange.outcome = self.outcome
         exchange.bytes_up, exchange.bytes_down = self.bytes_up, self.bytes_down
         if self.seconds is not None:

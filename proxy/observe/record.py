@@ -6,12 +6,13 @@ Tested by tests/proxying/test_request_handler.py and tests/observe/test_access_l
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from time import monotonic
 from typing import Protocol
 
+from proxy.messages import Responder
 from proxy.rules.changes import Change
 from proxy.rules.decision import Refuse
 from proxy.rules.head import Field, RequestHead, ResponseHead
@@ -20,19 +21,42 @@ from proxy.rules.request_id import FIELD
 log = logging.getLogger("labgate")
 
 
-class Recording(Protocol):
-    """A copy of a request and its response."""
+SentDown = tuple[int, bytes, tuple[Field, ...]]
+"""Status, reason and fields of the head that the client got."""
 
-    def refused(self, refusal: Refuse) -> None:
+
+FIRST_ERROR_STATUS = 400
+"""From here on a response's content may say why (RFC 9110 section 15.5): a recording watches it."""
+
+
+class Recording(Protocol):
+    """Captures a request and its response, or those of many: it is told of which record each time.
+
+    It may put another in its own place in the record.
+
+    Attributes:
+        watching: Whether it wants to see the response as it passes, and not only what the record
+            says of it in the end.
+    """
+
+    watching: bool
+
+    def watch(self, record: Record, responder: Responder) -> Responder:
+        """See what is sent to the client; returns what it is to be sent to from now on."""
+
+    def refused(self, record: Record, refusal: Refuse) -> None:
         """A rule refused it; if labgate only observes, it still goes up."""
 
-    def dialling(self) -> None:
+    def dialling(self, record: Record) -> None:
         """A connection to the upstream is being opened for it."""
 
-    def dialled(self) -> None:
+    def dialled(self, record: Record) -> None:
         """That connection is open."""
 
-    def finish(self) -> None:
+    def show(self, record: Record) -> object:
+        """It takes long: show what is known by now."""
+
+    def finish(self, record: Record) -> None:
         """The record is complete."""
 
 
@@ -72,6 +96,7 @@ class Record:
         warning: It was refused or failed; its line in the log is a warning.
         detail: Why it was refused: the field and value at fault; secrets redacted.
         recording: The inspector's capture; its ``finish`` is called when the record is complete.
+        number: Its own among the captured; 0 if it is not captured.
         route: The name of its route where there are several; known if it is recorded, and of each
             tunnel.
         fields_up: The fields that went up. This and the following are known if the request is
@@ -79,6 +104,7 @@ class Record:
         changes_down: The rules' changes to the response's fields.
         upstream_target: The request's target as it went up; empty if nothing did.
         upstream_response: The response's head as it came down.
+        sent_down: The head that was sent to the client.
         request_id: Names the request in logs, here and in those of other servers.
         user_agent: The client's, where ``head`` has lost its fields, as that of a tunnel has.
         started_at: When the request's head was complete (``time.monotonic``).
@@ -98,11 +124,13 @@ class Record:
     warning: bool = False
     detail: str = ""
     recording: Recording | None = None
+    number: int = 0
     route: str = ""
     fields_up: FieldsUp = NOTHING_UP
-    changes_down: list[Change] = field(default_factory=list)
+    changes_down: Sequence[Change] = ()
     upstream_target: bytes = b""
     upstream_response: ResponseHead | None = None
+    sent_down: SentDown | None = None
     request_id: bytes = b"-"
     user_agent: bytes = b""
     started_at: float = field(default_factory=monotonic)
@@ -110,6 +138,10 @@ class Record:
     sent_up_at: float = 0.0
     request_ended_at: float = 0.0
     answered_at: float = 0.0
+
+    def note_changes(self, changes: Iterable[Change]) -> None:
+        """The rules have changed the response's fields once more."""
+        self.changes_down = (*self.changes_down, *changes)
 
     @property
     def upstream_request(self) -> RequestHead | None:

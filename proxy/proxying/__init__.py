@@ -5,6 +5,7 @@ In the order a request meets them:
 - ``dispatcher``       the entrance: gives every request of every listener a handler
 - ``services``         what the handlers of all requests use
 - ``request_handler``  the whole path of one request, from its head to the end of its response
+- ``recorded_request`` what a capture of it is told
 - ``decision_cache``   decisions and serialised fields, if they came before
 - ``router``           which upstream it goes to, and what holds for it there
 - ``responses``        what labgate responds itself: refusals, redirects, errors

@@ -89,8 +89,9 @@ class DecisionCache:
             websocket: Whether this is a WebSocket handshake.
             trace: Gets the fields and the changes.
         """
-        changes: list[Change] | None = None if trace is None else []
+        changes: list[Change] | None
         if websocket:
+            changes = None if trace is None else []
             fields = upstream_fields(head, site, websocket=True, changes=changes)
             if trace is not None and changes is not None:
                 trace.fields_up = FieldsUp(fields, changes)
@@ -98,6 +99,7 @@ class DecisionCache:
         remembered = self._of(head)
         key = (site, head.arrival, head.version)
         if remembered.sent_as != key or (trace is not None and remembered.fields_up is None):
+            changes = None if trace is None else []
             fields = upstream_fields(head, site, changes=changes)
             remembered.lines = serialize_fields(fields)
             remembered.sent_as = None if fields_depend_on_target(head) else key

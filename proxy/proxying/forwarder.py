@@ -18,7 +18,7 @@ from proxy.compression.compressed_response import CompressedResponse
 from proxy.errors import ClientFault, UpstreamDown, UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.messages import RequestBody, Responder
-from proxy.observe.record import Record, Recording
+from proxy.observe.record import FIRST_ERROR_STATUS, Record
 from proxy.proxying.pool import Pool
 from proxy.proxying.result import Result, Switched, without_traceback
 from proxy.proxying.router import Route
@@ -26,11 +26,9 @@ from proxy.proxying.services import Services
 from proxy.rules.changes import Change, differences
 from proxy.rules.compression import is_sized
 from proxy.rules.head import Field, RequestHead, ResponseHead
+from proxy.rules.message import IDEMPOTENT
 from proxy.rules.negotiation import is_navigation
 from proxy.rules.response import downstream_fields
-
-IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
-"""RFC 9110 section 9.2.2: only these may be sent again on their own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -112,14 +110,14 @@ class Forwarder:
         """When all of the request had been sent; 0.0 if it has not."""
         return self._connection.sent_at or 0.0 if self._connection is not None else 0.0
 
-    async def dial(self, pool: Pool, recording: Recording | None) -> None:
+    async def dial(self, pool: Pool, record: Record) -> None:
         """Send the request over a new connection, for the first time or once more."""
         try:
-            if recording is not None:
-                recording.dialling()
+            if record.recording is not None:
+                record.recording.dialling(record)
             connection = await pool.dial()
-            if recording is not None:
-                recording.dialled()
+            if record.recording is not None:
+                record.recording.dialled(record)
             self.send(connection)
         except UpstreamDown as error:
             self._reported = False
@@ -180,7 +178,9 @@ class Forwarder:
         added = self.responder.send_head(head.status, head.reason, fields, sized=sized, dated=dated)
         self._status = head.status
         if added:
-            self._traced("framing", added)
+            fields = [*fields, *self._traced("framing", added)]
+        if self.trace is not None:
+            self.trace.sent_down = head.status, head.reason, tuple(fields)
 
     def on_content(self, data: bytes) -> None:
         self._bytes_down += len(data)
@@ -232,7 +232,7 @@ class Forwarder:
         if compressed is not None:
             self.responder = self._compressed = compressed
         if self.trace is not None:
-            self.trace.changes_down += differences("compression", fields, sent)
+            self.trace.note_changes(differences("compression", fields, sent))
         return sent
 
     def _on_compressed(self, error: BaseException | None) -> None:
@@ -241,9 +241,8 @@ class Forwarder:
             return
         if self._connection is not None:
             self._connection.give_up()
-        self._finish(
-            UpstreamError(f"could not be compressed: {str(error) or type(error).__name__}")
-        )
+        reason = str(error) or type(error).__name__
+        self._finish(UpstreamError(f"could not be compressed: {reason}"))
 
     def _stop_compressing(self) -> None:
         if self._compressed is not None:
@@ -254,9 +253,13 @@ class Forwarder:
     def _final_fields(self, head: ResponseHead) -> tuple[list[Field], bool]:
         if self.on_response is not None:
             self.on_response(head)
-        if self.trace is not None:
-            self.trace.upstream_response, self.trace.answered_at = head, monotonic()
-        fields, dated = self._fields(head, self.trace.changes_down if self.trace else None)
+        changes: list[Change] | None = None
+        if (trace := self.trace) is not None:
+            trace.upstream_response, trace.answered_at = head, monotonic()
+            trace.changes_down = changes = []
+            if (to := trace.recording) and (to.watching or head.status >= FIRST_ERROR_STATUS):
+                self.responder = to.watch(trace, self.responder)
+        fields, dated = self._fields(head, changes)
         if self.extra:
             fields += self._traced("basic-auth", self.extra)
         return fields, dated
@@ -264,17 +267,15 @@ class Forwarder:
     def _traced(self, rule: str, added: Sequence[Field]) -> Sequence[Field]:
         """Return the fields, and trace which rule added them."""
         if self.trace is not None:
-            self.trace.changes_down += [Change(rule, name, None, value) for name, value in added]
+            self.trace.note_changes(Change(rule, name, None, value) for name, value in added)
         return added
 
     def _fields(
         self, head: ResponseHead, changes: list[Change] | None = None
     ) -> tuple[list[Field], bool]:
         site = self.route.site
-        public = site.domains[0]
-        if b"location" in head.names:
-            # Only Location needs the origin of this request.
-            public = site.public_origin(self.head)
+        # Only Location needs the origin of this request.
+        public = site.public_origin(self.head) if b"location" in head.names else site.domains[0]
         return downstream_fields(head, site, public, websocket=self.upgrade, changes=changes)
 
     # The end

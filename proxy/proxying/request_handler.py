@@ -17,6 +17,7 @@ from proxy.net.reset import reset
 from proxy.observe.record import Record, notify_observers
 from proxy.proxying import responses
 from proxy.proxying.forwarder import Forwarder
+from proxy.proxying.recorded_request import tell_unusual, watched
 from proxy.proxying.result import CLIENT_LEFT, Result, Switched
 from proxy.proxying.router import Route
 from proxy.proxying.services import Services
@@ -107,13 +108,12 @@ class RequestHandler:
             return
         services, route, record = self.services, self._route, self.record
         self._attempt = attempt = allowed.attempt
-        traced = (services.trace or record.recording is not None) and not route.internal
         if record.recording is not None:
-            record.route = route.name or record.route
-            record.admitted_at = monotonic()
-            if not isinstance(decision, Internal) and decision.would_refuse is not None:
-                record.recording.refused(decision.would_refuse)
+            record.route, record.admitted_at = route.name or record.route, monotonic()
+            if route.internal or not isinstance(decision, Forward) or decision.would_refuse:
+                self.responder = tell_unusual(record, decision, self.responder)
         if route.cache is not None and self.head.target in route.cache.files.targets:
+            self.responder = watched(record, self.responder)
             self._sender = find_stored(route, self.head, allowed, self.responder, self)
             if self._sender is not None:
                 self._sender.send()
@@ -130,11 +130,11 @@ class RequestHandler:
             upgrade=isinstance(decision, Tunnel),
             extra=allowed.fields and embedded(allowed.fields, route.site),
             on_response=self._on_response_head if attempt or services.observers.head else None,
-            trace=record if traced else None,
+            trace=record if (services.trace or record.recording) and not route.internal else None,
         )
         connection = None if forwarder.upgrade else route.pool.take()
         if connection is None:
-            self._start(forwarder.dial(route.pool, record.recording))
+            self._start(forwarder.dial(route.pool, record))
         else:
             forwarder.send(connection)
 
@@ -165,7 +165,7 @@ class RequestHandler:
             self._try_tunnel(result.switched)
         elif result.retry:
             assert isinstance(self._sender, Forwarder), "it has reported"
-            self._start(self._sender.dial(route.pool, self.record.recording))
+            self._start(self._sender.dial(route.pool, self.record))
         elif result.error is None:
             self.record.outcome = result.outcome or self.record.outcome or route.outcome
             self._end()
@@ -227,7 +227,7 @@ class RequestHandler:
 
     def _refuse(self, refusal: Refuse) -> None:
         if self.record.recording is not None:
-            self.record.recording.refused(refusal)
+            self.record.recording.refused(self.record, refusal)
         self.services.log.log_refusal(self.record, refusal)
         self._respond(responses.refusal_response(self.record, refusal), f"refused ({refusal.rule})")
 
@@ -235,7 +235,7 @@ class RequestHandler:
         self.record.outcome = outcome
         self.on_status(response.status)
         fields = embedded(response.fields, self.services.router.site)
-        send_response(self.responder, replace(response, fields=fields))
+        send_response(watched(self.record, self.responder), replace(response, fields=fields))
         self._end()
 
     # In the background
@@ -292,7 +292,7 @@ class RequestHandler:
         if services.observers.end:
             notify_observers(services.observers.end, record)
         if record.recording is not None:
-            record.recording.finish()
+            record.recording.finish(record)
 
     def _release_slot(self) -> None:
         slot, self._slot = self._slot, None

@@ -18,6 +18,8 @@ METHODS = frozenset(
     b"REPORT SEARCH SUBSCRIBE TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split()
 )
 """The methods of RFC 9110, and those of IANA's registry that are in use; case-sensitive."""
+IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"})
+"""RFC 9110 section 9.2.2: only these may be sent again on their own."""
 
 
 def check_message(head: RequestHead) -> Refuse | None:

@@ -9,7 +9,8 @@ from .networks import Networks
 
 FIELD = b"X-Request-Id"
 
-_WELL_FORMED = re.compile(rb"[A-Za-z0-9+/=@_.:-]{1,128}")
+MAX_ID_BYTES = 128
+_WELL_FORMED = re.compile(rb"[A-Za-z0-9+/=@_.:-]{1,%d}" % MAX_ID_BYTES)
 """No quotes, brackets or spaces, so that it stands in a log line as it is; UUIDs and ULIDs fit."""
 
 

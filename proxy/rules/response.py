@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from . import hop_by_hop, hub_heads
 from .changes import Change, note
 from .credentials import sets_session
@@ -58,16 +60,23 @@ def downstream_fields(
         sent = _rewritten(head, site, public, changes, no_length=no_length)
         dated = any(name.lower() == b"date" for name, _ in sent)
     if site.hsts_seconds and head.status >= 200:
-        hsts = (b"Strict-Transport-Security", b"max-age=%d" % site.hsts_seconds)
-        sent.append(hsts)
+        added, change = _hsts(site.hsts_seconds)
+        sent.append(added)
         if changes is not None:
-            changes.append(Change("hsts", hsts[0], None, hsts[1]))
+            changes.append(change)
     if websocket and head.status == 101:
         switched: list[Field] = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
         sent += switched
         if changes is not None:
             changes.extend(Change("hop-by-hop", name, None, value) for name, value in switched)
     return sent, dated
+
+
+@lru_cache(16)
+def _hsts(seconds: int) -> tuple[Field, Change]:
+    """The field and the change that adds it; each response has them."""
+    name, value = b"Strict-Transport-Security", b"max-age=%d" % seconds
+    return (name, value), Change("hsts", name, None, value)
 
 
 def _rewritten(

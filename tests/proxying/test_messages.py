@@ -15,6 +15,7 @@ import pytest
 from proxy.access.access_control import AccessControl
 from proxy.access.allow import Allow
 from proxy.access.lockout import Lockout
+from proxy.messages import Responder
 from proxy.net.limits import DEFAULT_LIMITS, ConcurrencyLimit, new_request_limit, new_web_app_limit
 from proxy.observe.record import Observer, Observers, Record
 from proxy.proxying.activity import Activity
@@ -270,15 +271,22 @@ class Dials:
     def __init__(self) -> None:
         self.begun = self.ended = 0
 
-    def refused(self, refusal: Refuse) -> None: ...
+    watching = False
 
-    def dialling(self) -> None:
+    def watch(self, record: Record, responder: Responder) -> Responder:
+        return responder
+
+    def refused(self, record: Record, refusal: Refuse) -> None: ...
+
+    def show(self, record: Record) -> None: ...
+
+    def dialling(self, record: Record) -> None:
         self.begun += 1
 
-    def dialled(self) -> None:
+    def dialled(self, record: Record) -> None:
         self.ended += 1
 
-    def finish(self) -> None: ...
+    def finish(self, record: Record) -> None: ...
 
 
 async def test_a_capture_sees_the_connection_of_a_retry() -> None:
