@@ -76,7 +76,7 @@ def test_the_mends_pass_host_on_and_name_the_site() -> None:
     ("host", "named", "symptom"),
     [
         ("", "localhost:{port}", "host-not-served"),
-        ("proxy_set_header Host $host;", "localhost", "origin-not-served"),
+        ("proxy_set_header Host $host;", "localhost:443", "origin-not-served"),
     ],
 )
 async def test_the_recipe_in_front_of_labgate(
