@@ -15,11 +15,13 @@ import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from proxy.certs.development_ca import authority_file
 from proxy.cli.ask_secret import ask_secret
 from proxy.cli.confirm import confirm_on_terminal
 from proxy.cli.doctor_address import FoundAddress, facts_of_running, find_address
+from proxy.cli.doctor_left import told_left
 from proxy.cli.doctor_report import MendsShown, Progress, print_report
 from proxy.cli.doctor_servers import servers_here
 from proxy.config.load import load
@@ -137,6 +139,9 @@ def trust_of(authority: Path | None, *, insecure: bool) -> ssl.SSLContext:
     return context
 
 
+STOPPING = "Stopping; what was made in Jupyter is removed. Ctrl-C again ends at once …"
+
+
 class _Run:
     """One run: what was asked for, and what the person at the terminal sees meanwhile."""
 
@@ -156,33 +161,46 @@ class _Run:
         self._credentials, self._trust, self._facts = credentials, trust, facts
         self._progress = Progress(visible=sys.stderr.isatty())
         self._signal = 0
+        self._report = Report(str(target))
+        self._examining: Examination | None = None
 
     async def run(self) -> int:
         """The exit code."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
-
-        def ended(number: signal.Signals) -> None:
-            self._signal = number
-            self._progress.says("Stopping; what was made in Jupyter is removed …")
-            task.cancel()
-
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, ended, number)
+            loop.add_signal_handler(number, self._stop, task, number)
         try:
-            report = await self._examined()
+            self._report = await self._examined()
         except asyncio.CancelledError:
-            return 128 + self._signal
+            pass  # what was found so far is printed
         finally:
             self._progress.close()
         if self._parsed.json:
-            print(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
+            print(json.dumps(self._report.as_json(), indent=2, ensure_ascii=False))
         else:
-            print_report(report, self._shown)
-        return 1 if report.findings else 0
+            print_report(self._report, self._shown)
+        if self._signal:
+            return 128 + self._signal
+        return 1 if self._report.findings else 0
+
+    def _stop(self, task: asyncio.Task[Any], number: signal.Signals) -> None:
+        """Stop and remove what was made; when it is said again, stop removing, too."""
+        again, self._signal = bool(self._signal), number
+        removing = self._examining is not None and self._examining.removing
+        if again:
+            if self._examining is not None:
+                self._examining.at_once = True
+            if removing:
+                task.cancel()
+            return
+        self._progress.says(STOPPING)
+        if not removing:
+            task.cancel()
 
     async def _examined(self) -> Report:
+        report = self._report
         async with AsyncExitStack() as open_:
             browser = await open_.enter_async_context(self._browser(self._target))
             direct = None
@@ -197,17 +215,25 @@ class _Run:
                     found_by.setdefault(found.id, probe.name)
 
             try:
-                report = await examine(examination, begins=self._progress.begins, ended=ended)
-                if direct is not None and report.findings:
+                await examine(examination, begins=self._progress.begins, ended=ended, report=report)
+                if direct is not None and report.findings and not self._signal:
                     self._progress.says("Asking Jupyter directly …")
                     again = self._examination(direct, None)
                     again.know(examination.credentials)
-                    report = await compare(report, again, found_by)
-                    examination.left += again.left
+                    try:
+                        report = await compare(report, again, found_by)
+                    finally:
+                        self._tell_left(again)
             finally:
-                for one in examination.left:
-                    _warn(f"The {one} could not be removed; remove it in JupyterLab.")
+                self._tell_left(examination)
             return report
+
+    def _tell_left(self, examination: Examination) -> None:
+        """Say what stayed in Jupyter, and how to remove it."""
+        if examination.left:
+            self._progress.pause()
+        for line in told_left(examination.left, examination.browser.target):
+            _warn(line)
 
     def _browser(self, target: Target) -> Browser:
         return Browser(target, self._trust if target.tls else None)
@@ -217,7 +243,7 @@ class _Run:
         plain_http = parsed.http_port
         if plain_http is None and browser.target.tls and browser.target.port == 443:
             plain_http = 80
-        return Examination(
+        self._examining = Examination(
             browser,
             self._credentials,
             direct,
@@ -227,6 +253,7 @@ class _Run:
             ask=self._ask if confirm_on_terminal() is not None else None,
             facts=self._facts,
         )
+        return self._examining
 
     async def _ask(self) -> str:
         self._progress.pause()

@@ -19,6 +19,7 @@ from rich.text import Text
 from proxy.cli.doctor_authority import signed_by
 from proxy.cli.doctor_unreachable import remedy
 from proxy.cli.folded import folded
+from proxy.doctor.examine import INTERRUPTED
 from proxy.doctor.finding import Finding, Report
 from proxy.doctor.plan import PLAIN_HTTP, Probe
 from proxy.symptoms.mends.labgate import BEHIND_A_PROXY
@@ -242,10 +243,14 @@ def _summary(report: Report, *, trustable: bool) -> list[str]:
         trustable: Whether it was said already how to trust the certificate at fault.
     """
     waiting = [name for name, why in report.untried.items() if why.startswith(NEEDS)]
+    interrupted = [name for name, why in report.untried.items() if why == INTERRUPTED]
     if not report.findings:
-        lines = [f"Nothing is wrong at {report.url} ({len(report.passed)} probes)."]
-        if waiting:
-            lines = [f"Nothing is wrong at {report.url} so far ({len(report.passed)} probes)."]
+        passed = len(report.passed)
+        lines = [f"Nothing is wrong at {report.url} ({passed} probes)."]
+        if waiting or interrupted:
+            others = sum(why != PLAIN_HTTP for why in report.untried.values())
+            so_far = f"Nothing is wrong at {report.url} so far ({passed} probes)"
+            lines = [f"{so_far}, but {others} of {passed + others} probes were not tried."]
     else:
         ids = [finding.id for finding in report.findings]
         lines = [f"Found at {report.url}: {', '.join(ids)}."]
@@ -256,7 +261,7 @@ def _summary(report: Report, *, trustable: bool) -> list[str]:
             lines.append("To go on with this certificate: --ca FILE with its CA, or --insecure.")
     reasons = [why for why in report.untried.values() if why != PLAIN_HTTP]
     asked = [why for why in reasons if not why.startswith(NEEDS)]
-    if asked and (not report.findings or not waiting):
+    if asked and (interrupted or not report.findings or not waiting):
         more = f", and so {len(waiting)} probes that need it" if waiting else ""
         lines.append(f"Not tried: {'; '.join(dict.fromkeys(asked))}{more}.")
     return lines

@@ -1,6 +1,6 @@
 """What the doctor makes in Jupyter to try things, and removes again whatever happens.
 
-Tested by tests/doctor/test_interrupted.py.
+Tested by tests/doctor/test_interrupted.py and tests/doctor/test_hanging.py.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 import secrets
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from proxy.runtime.tasks import spawn
@@ -19,6 +20,22 @@ from .kernel_channel import ChannelEnded, open_channel
 
 APPEAR_SECONDS = 5.0
 """How long to look for a kernel whose creation was not answered."""
+
+REMOVE_SECONDS = 10.0
+"""How long removing may take in all: a Jupyter that hangs takes for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What may have stayed in Jupyter.
+
+    Attributes:
+        what: Its kind and its name, for people.
+        path: What removes it by DELETE, after base_url; empty if its name there is not known.
+    """
+
+    what: str
+    path: str
 
 
 class Belongings:
@@ -54,22 +71,45 @@ class Belongings:
         """Note what Jupyter calls the session and its kernel."""
         self._session, self.kernel = session, kernel
 
-    async def remove(self) -> list[str]:
-        """Remove everything; returns what could not be removed, in words."""
-        if self._creating is not None and not self._creating.done():
+    @property
+    def left(self) -> list[Leftover]:
+        """What may be there still, because Jupyter did not say that it is gone."""
+        kernel = f"kernel {self.kernel} with its session" if self.kernel else "kernel of session"
+        every = {
+            "session": Leftover(
+                f"{kernel} {self.label}",
+                f"/api/sessions/{self._session}" if self._session else "",
+            ),
+            "terminal": Leftover(f"terminal {self.terminal}", f"/api/terminals/{self.terminal}"),
+            "file": Leftover(f"file {self.file}", f"/api/contents/{self.file}"),
+        }
+        return [every[what] for what, may_exist in self._may_exist.items() if may_exist]
+
+    async def remove(self) -> None:
+        """Remove everything, in ``REMOVE_SECONDS`` at most; ``left`` tells what is there still.
+
+        When it is cancelled it ends at once, and none of its requests goes on.
+        """
+        try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(15):
-                    await asyncio.wait([self._creating])
-        left = []
-        if self._may_exist["file"] and not await self._remove_file():
-            left.append(f"file {self.file}")
-        if self._may_exist["terminal"] and not await self._removed(
-            f"/api/terminals/{self.terminal}"
-        ):
-            left.append(f"terminal {self.terminal}")
-        if self._may_exist["session"] and not await self._remove_session():
-            left.append(f"kernel of session {self.label}")
-        return left
+                async with asyncio.timeout(REMOVE_SECONDS):
+                    await self._remove_all()
+        finally:
+            if self._creating is not None and not self._creating.done():
+                self._creating.cancel()
+                await asyncio.wait([self._creating])
+
+    async def _remove_all(self) -> None:
+        if self._creating is not None:
+            await asyncio.wait([self._creating])
+        # The terminal first: it takes no time, and a kernel may.
+        if self._may_exist["terminal"]:
+            gone = await self._removed(f"/api/terminals/{self.terminal}")
+            self._may_exist["terminal"] = not gone
+        if self._may_exist["file"]:
+            self._may_exist["file"] = not await self._remove_file()
+        if self._may_exist["session"]:
+            self._may_exist["session"] = not await self._remove_session()
 
     async def _remove_file(self) -> bool:
         """Jupyter moves what it deletes to the trash, so the kernel removes it if it can."""
@@ -95,10 +135,13 @@ class Belongings:
             return await self._removed(f"/api/sessions/{self._session}")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + APPEAR_SECONDS
+        answered = False
         while loop.time() < deadline:
-            sessions = await self._browser.get("/api/sessions", kept=2**20)
-            for session in sessions.json or []:
+            sessions = (await self._browser.get("/api/sessions", kept=2**20)).json
+            answered = isinstance(sessions, list)
+            for session in sessions if answered else ():
                 if session.get("path") == self.label:
-                    return await self._removed(f"/api/sessions/{session['id']}")
+                    self.adopt_session(session["id"], session["kernel"]["id"])
+                    return await self._removed(f"/api/sessions/{self._session}")
             await asyncio.sleep(0.5)
-        return True
+        return answered

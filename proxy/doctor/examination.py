@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from .answer import Answer
-from .belongings import Belongings
+from .belongings import Belongings, Leftover
 from .browser import Browser
 from .finding import Finding
 from .kernel_channel import KernelChannel
@@ -58,7 +58,9 @@ class Examination:
         saved: Whether the file is there.
         open_to_others: Whether pages of other sites are not refused.
         besides: What the running probe found beside what it returns.
-        left: What was made in Jupyter and could not be removed, in words.
+        removing: Whether what was made is being removed: a cancellation would leave it there.
+        at_once: Whether to end without removing it.
+        left: What was made in Jupyter and could not be removed.
     """
 
     browser: Browser
@@ -80,7 +82,9 @@ class Examination:
     saved: bool = False
     open_to_others: bool = False
     besides: list[Finding] = field(default_factory=list)
-    left: list[str] = field(default_factory=list)
+    removing: bool = False
+    at_once: bool = False
+    left: list[Leftover] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.belongings = Belongings(self.browser)

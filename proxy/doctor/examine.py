@@ -18,6 +18,9 @@ from .plan import PROBES, Probe
 
 SEVERITIES = list(Severity)
 
+INTERRUPTED = "it was interrupted"
+"""Why a probe was not run that would have come after a cancellation."""
+
 Show = Callable[[Probe, "Finding | None", str], None]
 """Tells that a probe has ended: with a finding, or untried for a reason, or well."""
 
@@ -28,21 +31,25 @@ async def examine(
     begins: Callable[[Probe], None] = lambda _: None,
     ended: Show = lambda *_: None,
     probes: tuple[Probe, ...] = PROBES,
+    report: Report | None = None,
 ) -> Report:
     """Run the probes; nothing that they made stays, also when it is cancelled.
 
-    What could not be removed is in ``examination.left``.
+    What could not be removed is in ``examination.left``: of a Jupyter that hangs, or because it was
+    cancelled once more while it removed.
 
     Args:
         examination: Whom to examine, and how.
         begins: Told before each probe.
         ended: Told after each probe, and of those that are not run.
         probes: All, unless fewer are wanted.
+        report: An empty one to fill, for whom it must be there after a cancellation, too.
 
     Raises:
         StartError: The address is not the one to examine.
     """
-    report = Report(str(examination.browser.target))
+    report = report or Report(str(examination.browser.target))
+    tried: set[str] = set()
     blocked: set[str] = set()
     try:
         for probe in probes:
@@ -69,14 +76,30 @@ async def examine(
                 ended(probe, one, "")
             if not found:
                 ended(probe, None, reason)
+            tried.add(probe.name)
+    except asyncio.CancelledError:
+        names = [probe.name for probe in probes if probe.name not in tried]
+        report.untried |= dict.fromkeys(names, INTERRUPTED)
+        raise
+    finally:
         report.findings.sort(key=_rank)
         recognised = recognise(examination.browser.answers)
         report.server, report.perhaps = recognised.server, recognised.perhaps
-    finally:
-        examination.left = await asyncio.shield(examination.belongings.remove())
-        if examination.channel is not None:
-            await examination.channel.close()
+        await _remove_belongings(examination)
     return report
+
+
+async def _remove_belongings(examination: Examination) -> None:
+    """Remove what the probes made, and note what stays."""
+    try:
+        if not examination.at_once:
+            examination.removing = True
+            await examination.belongings.remove()
+            if examination.channel is not None:
+                await examination.channel.close()
+    finally:
+        examination.removing = False
+        examination.left = examination.belongings.left
 
 
 async def _tried(probe: Probe, examination: Examination) -> tuple[list[Finding], str]:

@@ -78,4 +78,5 @@ class Report:
             "url": self.url,
             "findings": [finding.as_json() for finding in self.findings],
             "passed": self.passed,
+            "not_tried": self.untried,
         }

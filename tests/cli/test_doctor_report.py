@@ -163,3 +163,13 @@ def test_where_labgate_refused_its_own_lines_are_shown_too(
     assert re.findall(r"^   (.* in .*:)$", out, re.MULTILINE) == headings
     assert ("proxy_set_header Host $http_host;" in out) == (server == "nginx")
     assert re.search(r"For others: --mend-for .*haproxy", out)
+
+
+def test_without_a_token_it_says_how_many_were_not_tried(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reason = "no token and no password were given"
+    out = printed(report(login=reason, post="needs login", kernel="needs post"), capsys)
+    told = " ".join(out.split())
+    assert "so far (2 probes), but 3 of 5 probes were not tried." in told
+    assert f"Not tried: {reason}, and so 2 probes that need it." in told

@@ -24,5 +24,6 @@ def test_the_shape() -> None:
             }
         ],
         "passed": ["certificate"],
+        "not_tried": {"upload": "why"},
     }
     assert type(report.as_json()["findings"][0]["severity"]) is str
