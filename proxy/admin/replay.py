@@ -19,7 +19,7 @@ from yarl import URL
 from proxy.admin.json_body import json_body
 from proxy.inspector.captured_text import captured_fields
 from proxy.inspector.exchange import CapturedHead, Exchange
-from proxy.inspector.failure import explain_replayed
+from proxy.inspector.failure import explain_lost_login, explain_replayed
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorded_content import ContentRecorder
 from proxy.inspector.replay_front import REPLAY_SECONDS
@@ -40,6 +40,8 @@ log = logging.getLogger("labgate")
 
 _ADDED_BY_AIOHTTP = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
+_SENDER = "the inspector"
+"""Stands for the client's address."""
 
 ThroughRules = Callable[[RequestHead, bytes], Awaitable[int]]
 """Sends a request with this content as if a client had; gives the exchange's number.
@@ -111,7 +113,13 @@ class Replay:
             fields,
             Arrival("127.0.0.1"),
         )
-        return await self.through_rules(head, wanted.content)
+        number = await self.through_rules(head, wanted.content)
+        exchange = self.inspector.ring.get(number)
+        if exchange is not None:
+            exchange.peer = _SENDER
+            explain_lost_login(exchange)
+            self.inspector.ring.update(exchange)
+        return number
 
     async def _to_upstream(self, wanted: ReplayRequest, destination: Destination) -> int:
         """Send it to its Jupyter as it is: no rule sees it."""
@@ -142,6 +150,7 @@ class Replay:
         if options.content and exchange.answered is not None:
             exchange.content_down = content.captured(exchange.answered)
         explain_replayed(exchange, _head_of(wanted, address, fields), address, content.beginning)
+        explain_lost_login(exchange)
         self.inspector.ring.update(exchange)
         return exchange.number
 
@@ -227,7 +236,7 @@ def _exchange_of(
     head = CapturedHead(f"{wanted.method} {target} HTTP/1.1", captured_fields(sent.fields))
     return Exchange(
         started=time(),
-        peer="the inspector",
+        peer=_SENDER,
         method=wanted.method,
         target=target,
         received=head,

@@ -73,6 +73,25 @@ def explain_replayed(
         exchange.explanation = explanation.sentence
 
 
+def explain_lost_login(exchange: Exchange) -> None:
+    """Note of a request that was sent again that it went without the login of the first one.
+
+    No proxy has taken that away: secrets are never captured, so the inspector could not send it.
+    """
+    names = {name.lower() for name, _ in exchange.received.fields}
+    if exchange.symptom in _OF_THE_LOGIN and not names & {"cookie", "authorization"}:
+        exchange.symptom = "login-missing"
+        exchange.explanation = (
+            f"Jupyter answered {exchange.status} because the inspector sent this again without "
+            "credentials, which are never captured. Send it again with Jupyter's token in the "
+            "field for it."
+        )
+
+
+_OF_THE_LOGIN = ("cookies-lost", "login-missing", "websocket-refused")
+"""Symptoms of a request that came without a login, whoever is to blame."""
+
+
 def reason_of(refusal: Refuse) -> str:
     """Why a request was refused: the field at fault and its value, what is said, what to do."""
     parts = [refusal.sentence]

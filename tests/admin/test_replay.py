@@ -275,6 +275,30 @@ async def test_what_jupyter_refuses_is_explained(inspector: Inspector) -> None:
     assert "s3cret" not in str(one.details())
 
 
+FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+OF_A_PAGE = [["Cookie", "login=[redacted]"], ["Sec-Fetch-Site", "same-origin"]]
+
+
+@pytest.mark.parametrize("through", ["rules", "upstream"])
+@pytest.mark.parametrize("token", ["", "wrong"])
+async def test_what_was_sent_without_its_login_says_so(through: str, token: str) -> None:
+    async with upstream(says(FORBIDDEN)) as jupyter, edge(jupyter.address) as labgate:
+        inspector = Inspector(labgate.captured, labgate.dispatcher.services.use_recorder)
+        inspector.switch(CaptureOptions())
+        send = partial(send_through_rules, labgate.dispatcher, labgate.captured)
+        sender = Replay(inspector, send, to(lambda: jupyter.address), lambda: "")
+        again = {"target": "/api/contents", "fields": OF_A_PAGE, "through": through}
+        number = await sender.send(GET | again | {"token": token}, exchange())
+    one = labgate.captured.get(number)
+    assert one is not None
+    assert (one.status, one.peer) == (403, "the inspector")
+    if token:
+        assert one.symptom == "login-refused"
+    else:
+        assert one.symptom == "login-missing"
+        assert "sent this again without credentials, which are never captured" in one.explanation
+
+
 async def test_nobody_there_is_explained(inspector: Inspector) -> None:
     nobody = UpstreamAddress("127.0.0.1", 1)
     replay = Replay(inspector, no_rules, to(lambda: nobody), lambda: "")
