@@ -25,7 +25,7 @@ from proxy.admin.unix_socket import bind_private
 from proxy.app import Application
 from proxy.cli.administration import start_admin
 from proxy.config.settings import Settings
-from proxy.inspector.rows import escaped, json_line, row, whole, why
+from proxy.inspector.rows import escaped, json_line, row, went_well, whole, why
 from proxy.net.ports import Ports, bind
 from proxy.runtime import ending_signals
 from proxy.service.instance import Instance
@@ -85,6 +85,7 @@ async def follow(
         query: What is captured meanwhile; see ``AdminClient.live``.
     """
     console = _console(sys.stdout)
+    reasons: set[str] = set()
     open_sockets: set[int] = set()
     await client.get("exchanges", filter=options.filter, after="999999999")  # a bad one ends here
     capture: _CaptureState | None = None
@@ -105,11 +106,15 @@ async def follow(
         matching = await client.get("exchanges", filter=options.filter, after=str(min(fresh) - 1))
         for summary in matching["exchanges"]:
             if summary["number"] in fresh:
-                await _print_one(client, summary, options, console)
+                await _print_one(client, summary, options, console, reasons)
 
 
 async def _print_one(
-    client: AdminClient, summary: dict[str, Any], options: InspectOptions, console: Console
+    client: AdminClient,
+    summary: dict[str, Any],
+    options: InspectOptions,
+    console: Console,
+    reasons: set[str],
 ) -> None:
     explained = summary["rule"] or summary["symptom"]
     if options.json or explained:
@@ -117,9 +122,17 @@ async def _print_one(
         if options.json:
             print(json_line(exchange), flush=True)
             return
-        _lines(console, [row(summary), *why(exchange)])
+        # Of what went well the same reason, as a Host that has no name here, is said only once.
+        reason = exchange["reason"]
+        news = went_well(exchange) and len(reasons) < _MAX_REASONS and reason not in reasons
+        if news:
+            reasons.add(reason)
+        _lines(console, [row(summary), *why(exchange, all_of_it=news)])
         return
     _lines(console, [row(summary)])
+
+
+_MAX_REASONS = 20
 
 
 def _print_whole(exchange: dict[str, Any], options: InspectOptions) -> None:

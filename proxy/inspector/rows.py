@@ -67,10 +67,19 @@ def row(exchange: Json) -> Text:
     return text
 
 
-def why(exchange: Json) -> Iterator[Text]:
-    """Why it went wrong: lines below its row; none where nothing is known, or it went well."""
-    went_well = exchange["would_refuse"] and exchange["status"] < 400
-    if exchange["rule"] and exchange["reason"] and not went_well:
+def went_well(exchange: Json) -> bool:
+    """Whether labgate would have refused it, and Jupyter had nothing against it."""
+    return bool(exchange["would_refuse"]) and exchange["status"] < 400
+
+
+def why(exchange: Json, *, all_of_it: bool = False) -> Iterator[Text]:
+    """Why it went wrong: lines below its row; none where nothing is known.
+
+    Args:
+        exchange: Which one.
+        all_of_it: Also why labgate would have refused what went well.
+    """
+    if exchange["rule"] and exchange["reason"] and (all_of_it or not went_well(exchange)):
         yield Text(f"      {escaped(exchange['reason'])}", "yellow")
     if exchange["explanation"]:
         for line in exchange["explanation"].splitlines():
@@ -90,7 +99,7 @@ def _mends(exchange: Json) -> Iterator[Text]:
 def whole(exchange: Json) -> Iterator[Text]:
     """All of one exchange: both heads before and after, times, messages, content."""
     yield row({**exchange, "messages": len(exchange["messages"]), "seconds": _took(exchange)})
-    yield from why(exchange)
+    yield from why(exchange, all_of_it=True)
     yield from _mends(exchange)
     received, sent_up = exchange["received"], exchange["sent_up"]
     title = "Jupyter received" if sent_up else "the client sent"

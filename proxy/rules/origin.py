@@ -118,6 +118,19 @@ def unnamed_hint(host: bytes) -> str:
     )
 
 
+def rewritten_host_hint(origin: bytes) -> str:
+    """The hint, in observe mode, for a page at another name than that in Host."""
+    authority = origin.partition(b"://")[2]
+    if not is_authority(authority):
+        return ""
+    name = printable(authority)
+    return (
+        f"where browsers open {name}, the proxy in front rewrites Host: have it pass Host on as "
+        "it comes (nginx: proxy_set_header Host $http_host), and start with "
+        f"--domain {name}; else a page of another site asked"
+    )
+
+
 def check_origin(head: RequestHead, site: Site) -> Refuse | None:
     """Refuse an Origin that is not a public origin; it may be absent.
 
@@ -131,7 +144,11 @@ def check_origin(head: RequestHead, site: Site) -> Refuse | None:
         return Refuse(403, "origin", sentence, "Origin", b", ".join(origins))
     if origins[0].lower() not in site.origins:
         hint = lost_port_hint(origins[0], site)
-        return Refuse(403, "origin", OTHER_SITE, "Origin", origins[0], hint=hint)
+        sentence = OTHER_SITE
+        if site.observe and not hint and (hint := rewritten_host_hint(origins[0])):
+            # Only whoever observes reads it, and mostly it is their own proxy that rewrites Host.
+            sentence = "The page that sent this is at another name or port than Host says."
+        return Refuse(403, "origin", sentence, "Origin", origins[0], hint=hint)
     return None
 
 

@@ -329,6 +329,21 @@ def test_the_name_of_a_proxy_in_front_is_let_in(tmp_path: Path, jupyter: Jupyter
     assert "Jupyter answered 403 because Host" in shown[3]["explanation"]
 
 
+def test_behind_a_proxy_the_rows_say_once_what_to_do(tmp_path: Path, jupyter: Jupyter) -> None:
+    front, name = {"Origin": "https://localhost:8443"}, "localhost:8443"
+    with Inspect(tmp_path, "--upstream", jupyter.upstream) as bench:
+        for number in range(3):
+            ask(bench, "GET", f"/static/favicon.ico?{number}", **front)
+        ask(bench, "GET", "/static/favicon.ico?named", Host=name, **front)
+        until(lambda: len(bench.rows) >= 6, lambda: f"shown: {bench.rows}")
+    first, why, second, third, named, hint = bench.rows
+    for shown in (first, second, third):
+        assert shown.endswith("would refuse: origin")
+    assert "proxy_set_header Host $http_host), and start with --domain localhost:8443" in why
+    assert named.endswith("would refuse: host")
+    assert "start with --domain localhost:8443" in hint
+
+
 @pytest.mark.parametrize(
     ("environment", "sentence"),
     [

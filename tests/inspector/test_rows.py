@@ -119,6 +119,13 @@ def test_what_was_put_in_again_is_no_change() -> None:
     assert "- Te: gzip" in text
 
 
+def test_the_whole_says_why_labgate_would_have_refused_what_went_well() -> None:
+    observed = details(rule="host", reason="start with --domain a:1", would_refuse=True)
+    assert "--domain a:1" not in printed(*why(observed))
+    assert "--domain a:1" in printed(*why(observed, all_of_it=True))
+    assert "--domain a:1" in printed(*whole(observed))
+
+
 def test_mends_say_how_they_go_together() -> None:
     text = printed(*whole(details(status=404, symptom="forwarded-proto")))
     assert "Mend in nginx" in text

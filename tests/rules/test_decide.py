@@ -461,7 +461,8 @@ def test_observing_lets_through_what_would_be_refused(head: RequestHead, rule: s
     assert isinstance(decision, kind)
     assert decision.head == head
     assert decision.would_refuse is not None
-    assert replace(decision.would_refuse, hint=refusal.hint) == refusal
+    observed = decision.would_refuse
+    assert replace(observed, hint=refusal.hint, sentence=refusal.sentence) == refusal
     if rule == "host":
         assert "named with --domain evil.example" in decision.would_refuse.hint
 

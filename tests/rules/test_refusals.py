@@ -10,10 +10,10 @@ import pytest
 
 from proxy.rules.connection_names import ConnectionNames
 from proxy.rules.decide import decide
-from proxy.rules.decision import Refuse, Respond
+from proxy.rules.decision import Forward, Refuse, Respond
 from proxy.rules.head import RequestHead
 from proxy.rules.networks import Networks
-from proxy.rules.origin import unnamed_hint
+from proxy.rules.origin import OTHER_SITE, unnamed_hint
 from proxy.rules.site import Site, make_site
 from proxy.rules.syntax import check_head, check_lines, tls_handshake
 from tests.heads import HOST, JUPYTER, LAB, SITE, get
@@ -309,6 +309,25 @@ def test_the_log_hints_at_a_lost_port_without_tls() -> None:
         decision = decide(get(HOST, b"Origin: " + origin), site)
         assert isinstance(decision, Refuse)
         assert bool(decision.hint) is hint
+
+
+@pytest.mark.parametrize(
+    ("origin", "named"),
+    [(b"https://lab.example.net:8443", "lab.example.net:8443"), (b"null", ""), (b"https://a/", "")],
+)
+def test_who_observes_learns_that_the_proxy_in_front_rewrites_host(
+    origin: bytes, named: str
+) -> None:
+    decision = decide(get(HOST, b"Origin: " + origin), replace(SITE, observe=True))
+    assert isinstance(decision, Forward)
+    refusal = decision.would_refuse
+    assert refusal is not None
+    if named:
+        assert "The page that sent this is at another name or port" in refusal.sentence
+        assert "nginx: proxy_set_header Host $http_host" in refusal.hint
+        assert f"start with --domain {named};" in refusal.hint
+    else:
+        assert (refusal.sentence, refusal.hint) == (OTHER_SITE, "")
 
 
 def test_who_observes_learns_where_a_name_would_be_let_in() -> None:
