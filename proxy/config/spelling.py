@@ -5,13 +5,14 @@ Tested by tests/config/test_problems.py and tests/cli/test_parser.py.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 
 def did_you_mean(written: object, known: Iterable[str]) -> str:
     """``; did you mean X?`` if a known word is similar, otherwise empty."""
+    import difflib  # noqa: PLC0415  only where a word is unknown
+
     close = difflib.get_close_matches(str(written).lower(), list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 

@@ -20,61 +20,71 @@ _LEADING_SLASHES = re.compile(rb"^(?:/|%2[fF])+")
 
 
 class _Node(Generic[V]):
-    """The value of one prefix, and the segments that may follow it."""
+    """What may follow one prefix.
 
-    __slots__ = ("following", "value")
+    A prefix that nothing follows has no node, but a value in the one above: so it is with most of
+    a Hub's, and a node takes 64 octets.
+    """
+
+    __slots__ = ("following", "values")
 
     def __init__(self) -> None:
-        self.value: V | None = None
-        self.following: dict[bytes, _Node[V]] | None = None
+        self.values: dict[bytes, V] = {}
+        self.following: dict[bytes, _Node[V]] = {}
 
 
 class PrefixTree(Generic[V]):
     """A value for each of many prefixes: a trie of whole segments."""
 
     def __init__(self) -> None:
+        self._of_all: V | None = None
         self._root: _Node[V] = _Node()
 
     def set(self, prefix: bytes, value: V) -> None:
         """From now on ``value`` belongs to ``prefix``."""
+        *above, last = segments(prefix) or [b""]
+        if not last:
+            self._of_all = value
+            return
         node = self._root
-        for segment in segments(prefix):
-            if node.following is None:
-                node.following = {}
+        for segment in above:
             below = node.following.get(segment)
             if below is None:
                 below = node.following[segment] = _Node()
             node = below
-        node.value = value
+        node.values[last] = value
 
     def remove(self, prefix: bytes) -> None:
         """From now on nothing belongs to ``prefix``; it may not have before."""
+        *above, last = segments(prefix) or [b""]
+        if not last:
+            self._of_all = None
+            return
         way: list[tuple[_Node[V], bytes]] = []
         node = self._root
-        for segment in segments(prefix):
-            below = node.following.get(segment) if node.following is not None else None
+        for segment in above:
+            below = node.following.get(segment)
             if below is None:
                 return
             way.append((node, segment))
             node = below
-        node.value = None
-        for above, segment in reversed(way):
-            assert above.following is not None, "it is on the way"
-            below = above.following[segment]
-            if below.value is not None or below.following:
+        node.values.pop(last, None)
+        for parent, segment in reversed(way):
+            below = parent.following[segment]
+            if below.values or below.following:
                 return
-            del above.following[segment]
+            del parent.following[segment]
 
     def find(self, path: bytes) -> V | None:
         """The value of the longest prefix of ``path``; None if there is none."""
-        found, following = self._root.value, self._root.following
+        found, node = self._of_all, self._root
         # As ``segments``, in place: this is done for each request.
         for segment in path.strip(b"/").split(b"/"):
-            if following is None or (node := following.get(segment)) is None:
+            if (value := node.values.get(segment)) is not None:
+                found = value
+            if (below := node.following.get(segment)) is None:
                 break
-            if node.value is not None:
-                found = node.value
-            following = node.following
+            node = below
         return found
 
 

@@ -331,7 +331,7 @@ def test_nothing_is_leaked_by_a_churn_of_routes() -> None:
             proxy.call(table.forget_idle)
         assert table.by_path == {}
         assert proxy.call(lambda: len(list(table.pools))) == 0
-        assert proxy.call(lambda: len(table._tree._root.following or {})) == 0
+        assert proxy.call(lambda: len(table._tree._root.following)) == 0
 
 
 def test_the_public_port_answers_health_without_a_host() -> None:

@@ -67,6 +67,7 @@ def test_nothing_is_left_of_what_was_removed() -> None:
     tree.remove(b"/a/b/c")
     tree.remove(b"/a")
     assert not tree._root.following
+    assert not tree._root.values
 
 
 ROUTED = [
