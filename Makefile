@@ -40,7 +40,7 @@ test: $(VENV)/dev.stamp
 ON_AIOHTTP := --front aiohttp -m "not slow and not load and not docker and not deployment" \
     tests/wire tests/web tests/proxying tests/access tests/net tests/observe \
     $(addprefix tests/e2e/test_,$(addsuffix .py,balancers basic_auth bodies crowds ends evil_page \
-    kosoku lab pages refused second slow_clients stop websocket workers))
+    kosoku lab pages refused second slow_clients stop websocket workers workers_under_load))
 
 # What labgate answers on the wire as a route of somebody else's aiohttp application.
 MOUNTED := --front mounted --ignore tests/wire/test_http2.py tests/wire

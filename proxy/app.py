@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from time import monotonic
 
 from proxy.access.lockout import Lockout
@@ -121,6 +121,11 @@ class Application:
     async def measured(self) -> tuple[Counts, Now]:
         """The counters and gauges of this process."""
         return self.measures.counts(), self.measures.now(self.connections)
+
+    async def accept_for_others(self, vacant: Collection[int]) -> None:
+        """As ``Edge.accept_for_others``."""
+        if self._edge is not None:
+            await self._edge.accept_for_others(vacant)
 
     @property
     def connections(self) -> int:

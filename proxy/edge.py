@@ -1,13 +1,15 @@
 """The accepting side: the public ports, the listeners on them, and the servers behind these.
 
-Tested by tests/test_app.py and tests/e2e/test_reload.py.
+Tested by tests/test_edge.py, tests/test_app.py and tests/e2e/test_reload.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import Counter
+from collections.abc import Collection
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
@@ -48,6 +50,8 @@ class Edge:
         self._connection_limit = connection_limit
         self._senders = senders
         self._listeners: list[Listener | asyncio.Server] = []
+        self._for_others: dict[int, Listener | asyncio.Server] = {}
+        self._context: ssl.SSLContext | None = None
         self.ports = Ports([], [])
         """The open ones."""
         self._left_to_others = False
@@ -88,13 +92,44 @@ class Edge:
             ports: The sockets; they are this object's from here on.
             context: For the main port; None serves plain HTTP there.
         """
-        self.ports = ports
-        for server, sockets, tls in (
-            (self._main, ports.main, context),
-            (self._plain, ports.plain, None),
+        self.ports, self._context = ports, context
+        for listening in ports.main:
+            await self._listen(self._main, listening, context)
+        for listening in ports.plain:
+            await self._listen(self._plain, listening, None)
+
+    async def accept_for_others(self, vacant: Collection[int]) -> None:
+        """Accept on these of ``ports.others``, whose worker does not, and on no more of them.
+
+        Args:
+            vacant: The descriptors of sockets; other sockets than those of others are ignored.
+        """
+        for descriptor in self._for_others.keys() - set(vacant):
+            _stop_accepting(self._for_others.pop(descriptor))
+        self._listeners = [one for one in self._listeners if one.is_serving()]
+        others = self.ports.others
+        if others is None:
+            return
+        for server, sockets, context in (
+            (self._main, others.main, self._context),
+            (self._plain, others.plain, None),
         ):
-            for listening in sockets:
-                self._listeners.append(await listen(server, listening, tls, BACKLOG, self._senders))
+            for theirs in sockets:
+                if (descriptor := theirs.fileno()) in vacant and descriptor not in self._for_others:
+                    listener = await self._listen(server, theirs.dup(), context)
+                    self._for_others[descriptor] = listener
+                    if theirs.fileno() < 0:
+                        _stop_accepting(listener)  # This process has begun to end meanwhile.
+
+    async def _listen(
+        self,
+        server: Http1Server | AiohttpServer,
+        listening: socket.socket,
+        context: ssl.SSLContext | None,
+    ) -> Listener | asyncio.Server:
+        listener = await listen(server, listening, context, BACKLOG, self._senders)
+        self._listeners.append(listener)
+        return listener
 
     def change(self, settings: Settings) -> None:
         """Use the limits and trusted proxies of another configuration from now on."""
@@ -132,10 +167,8 @@ class Edge:
         """
         self._left_to_others = True
         for listener in self._listeners:
-            if isinstance(listener, Listener):
-                listener.stop_accepting()
-            else:
-                listener.close()
+            _stop_accepting(listener)
+        self._close_others()
         for server in self._servers:
             server.drain(keep_idle=True)
 
@@ -161,6 +194,7 @@ class Edge:
                     await (force or asyncio.Event()).wait()
         for listener in self._listeners:
             listener.close()
+        self._close_others()
         for server in self._servers:
             server.drain()
 
@@ -169,9 +203,22 @@ class Edge:
         for server in self._servers:
             await server.shutdown(timeout=SHUTDOWN_SECONDS)
 
+    def _close_others(self) -> None:
+        """Close the sockets of others here: as long as one is open, connections wait in it."""
+        if self.ports.others is not None:
+            self.ports.others.close()
+
     @property
     def _servers(self) -> tuple[Http1Server | AiohttpServer, ...]:
         return self._main, self._plain
+
+
+def _stop_accepting(listener: Listener | asyncio.Server) -> None:
+    """Have it accept nothing new; pending connections continue."""
+    if isinstance(listener, Listener):
+        listener.stop_accepting()
+    else:
+        listener.close()
 
 
 def _limits_of(settings: Settings) -> Limits:

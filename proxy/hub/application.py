@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from time import monotonic
 
 from aiohttp import web
@@ -189,6 +189,10 @@ class HubApplication:
             requests=now.requests,
             problems=last_problems(),
         )
+
+    async def accept_for_others(self, vacant: Collection[int]) -> None:
+        """As ``Edge.accept_for_others``."""
+        await self._edge.accept_for_others(vacant)
 
     def leave_to_others(self) -> None:
         """Accept nothing new: another process does that on the same sockets."""

@@ -32,13 +32,21 @@ REPORT_SECONDS = 2.0
 """A killed worker loses the counts of at most this long."""
 
 
-def setup_message(options: HubOptions, ports: Ports) -> WorkerMessage:
-    """The first message to a worker, without the secrets of the API, which it does not serve."""
+def setup_message(options: HubOptions, ports: Ports, others: Ports) -> WorkerMessage:
+    """The first message to a worker, without the secrets of the API, which it does not serve.
+
+    Args:
+        options: What the command line says.
+        ports: Its own.
+        others: What the other workers have on the same ports.
+    """
     own = replace(options, token="", api_tls=None)
     return {
         "options": b64encode(_pickled(own)).decode("ascii"),
         "main": [one.fileno() for one in ports.main],
         "plain": [one.fileno() for one in ports.plain],
+        "others_main": [one.fileno() for one in others.main],
+        "others_plain": [one.fileno() for one in others.plain],
         "given": ports.given,
     }
 
@@ -60,7 +68,8 @@ async def _work(channel: Channel) -> int:
     options: HubOptions = pickle.loads(b64decode(setup["options"]))  # noqa: S301
     log_to_stderr(options.log_level, options.log_format)
     keep_last_problems()
-    ports = inherited_ports(setup["main"], setup["plain"], given=setup["given"])
+    inherited = (setup[name] for name in ("main", "plain", "others_main", "others_plain"))
+    ports = inherited_ports(*inherited, given=setup["given"])
     return await _Worker(options, ports, channel).run()
 
 
@@ -116,6 +125,8 @@ class _Worker:
         match message:
             case {"report": _}:
                 self._channel.send({"report": asdict(self._app.report())})
+            case {"vacant": descriptors}:
+                await self._app.accept_for_others(descriptors)
             case {"reload": _}:
                 self._app.reload()
             case _:

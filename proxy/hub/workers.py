@@ -27,6 +27,7 @@ from proxy.workers.captures import CapturesOfWorkers
 from proxy.workers.process_report import ProcessReport
 from proxy.workers.restarts import keep_running
 from proxy.workers.sockets import KERNEL_BALANCES, sockets_per_worker
+from proxy.workers.vacancies import Vacancies
 from proxy.workers.worker_check import kill_hanging_workers
 from proxy.workers.worker_process import WorkerProcess, start_failure
 
@@ -54,6 +55,7 @@ class HubWorkers:
         self._routes = routes
         self._all_ports = ports
         self._ports: list[Ports] = []
+        self._vacancies = Vacancies(lambda: self._ports, self._broadcast)
         self._followers: dict[WorkerProcess, Follower] = {}
         self._wanting: dict[WorkerProcess, asyncio.Event] = {}
         self._captures = CapturesOfWorkers(lambda: self._followers)
@@ -96,7 +98,9 @@ class HubWorkers:
             if not worker.serves:
                 raise StartError(await start_failure(index, worker))
         for index, worker in enumerate(self._first):
-            running = keep_running(index, worker, self._launch, self._wait_for_exit)
+            running = keep_running(
+                index, worker, self._launch, self._wait_for_exit, self._vacancies
+            )
             self._tasks.append(spawn(running, f"worker {index + 1}"))
         checking = kill_hanging_workers(lambda: list(self._followers))
         self._tasks.append(spawn(checking, "worker check"))
@@ -168,10 +172,10 @@ class HubWorkers:
             task.cancel()
 
     async def _launch(self, index: int) -> WorkerProcess:
-        ports = self._ports[index]
-        sockets = [*ports.main, *ports.plain]
-        worker = await WorkerProcess.start(sockets, self._on_message, PROGRAM)
-        worker.send(setup_message(self._options, ports))
+        ports, others = self._ports[index], self._vacancies.others(index)
+        inherited = [*ports.sockets, *others.sockets]
+        worker = await WorkerProcess.start(inherited, self._on_message, PROGRAM)
+        worker.send(setup_message(self._options, ports, others))
         self._wanting[worker] = asyncio.Event()
         name = f"worker process {worker.pid}"
         self._followers[worker] = Follower(name, worker.send, worker.kill)

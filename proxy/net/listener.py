@@ -92,6 +92,10 @@ class Listener:
         listening.listen(backlog)
         self._loop.add_reader(listening, self._accept)
 
+    def is_serving(self) -> bool:
+        """Whether it accepts, or has connections that are pending still."""
+        return self._listening.fileno() >= 0 or bool(self.pending)
+
     def stop_accepting(self) -> None:
         """Accept nothing new; pending connections continue."""
         if self._retry is not None:

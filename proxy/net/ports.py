@@ -28,16 +28,25 @@ class Ports:
         main: Of the port that serves everything.
         plain: Of the port that redirects there.
         given: Whether somebody else bound them, who keeps them open when labgate ends.
+        others: What the other workers have on the same ports; None if nobody else has sockets.
     """
 
     main: list[socket.socket]
     plain: list[socket.socket]
     given: bool = False
+    others: Ports | None = None
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """All of both ports, without those of others."""
+        return [*self.main, *self.plain]
 
     def close(self) -> None:
-        """Close every socket."""
-        for opened in (*self.main, *self.plain):
+        """Close every socket, here also those of others."""
+        for opened in self.sockets:
             opened.close()
+        if self.others is not None:
+            self.others.close()
 
 
 def bind(

@@ -6,6 +6,7 @@ certificates and the listening sockets, and serves no requests itself.
 - ``sockets``              makes a set of listening sockets for each worker
 - ``supervisor``           starts, restarts and stops the workers
 - ``worker_check``         kills workers that hang
+- ``vacancies``            has the other workers accept while one is away
 - ``restarts``             starts a worker again when it ends
 - ``worker_process``       one worker as the supervisor sees it
 - ``channel``              the messages between supervisor and worker

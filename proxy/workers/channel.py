@@ -10,6 +10,8 @@ The supervisor first sends the ``WorkerSetup``, then
 - ``{"logout": […]}``      a ``Revocation`` that the supervisor has stored
 - ``{"inspect": {…}}``     the ``CaptureOptions``; null switches the capture off
 - ``{"replay": {…}}``       send a request (``replays.Replays``) as if a client had
+- ``{"vacant": […]}``      the descriptors of the sockets whose worker does not accept: all others
+                         do, until the next such message
 - ``{"unlock": "…"}``      lift the lockout of this address
 - ``{"report": true}``     asks for a ``ProcessReport``
 - ``{"leave": true}``      accept no new connections, exit when the last client has gone
@@ -57,6 +59,8 @@ class WorkerSetup:
         main: Descriptors of the listening sockets for HTTPS or, without TLS, HTTP.
         plain: Descriptors of the listening sockets that redirect to HTTPS.
         given: Whether somebody else bound the sockets (``Ports.given``).
+        others_main: Descriptors of what the other workers have for the first of these.
+        others_plain: The same for the second.
         session_key: Signs session cookies, in hexadecimal; the same in all workers.
         digest_key: Keys the digests of passwords, in hexadecimal; the same in all workers.
         upstream: Jupyter's address; None if it is not known yet.
@@ -70,6 +74,8 @@ class WorkerSetup:
     main: list[int]
     plain: list[int]
     given: bool
+    others_main: list[int]
+    others_plain: list[int]
     session_key: str
     digest_key: str
     upstream: dict[str, Any] | None

@@ -13,6 +13,7 @@ from typing import Any
 
 from proxy.runtime.tasks import spawn
 
+from .vacancies import Vacancies
 from .worker_process import WorkerProcess
 
 log = logging.getLogger("labgate")
@@ -25,7 +26,11 @@ WaitForExit = Callable[[WorkerProcess], Coroutine[Any, Any, str]]
 
 
 async def keep_running(
-    index: int, worker: WorkerProcess, launch: Launch, wait_for_exit: WaitForExit
+    index: int,
+    worker: WorkerProcess,
+    launch: Launch,
+    wait_for_exit: WaitForExit,
+    vacancies: Vacancies,
 ) -> None:
     """Keep one worker running at this index, until cancelled.
 
@@ -34,11 +39,13 @@ async def keep_running(
         worker: The first one.
         launch: Starts another one.
         wait_for_exit: Waits until one has exited, and tells how.
+        vacancies: Learns when none accepts, and when one does again.
     """
     loop = asyncio.get_running_loop()
     attempt, since = 0, loop.time()
     while True:
         await worker.draining.wait()
+        vacancies.begin(index)
         if worker.serves:
             # It finishes its requests; start its successor now.
             log.info("worker %d (process %d) accepts nothing more and ends", index + 1, worker.pid)
@@ -60,6 +67,7 @@ async def keep_running(
         worker = await _relaunch(index, launch)
         await worker.ready.wait()
         if worker.serves:
+            vacancies.end(index)
             log.info("worker %d is process %d now", index + 1, worker.pid)
 
 

@@ -27,9 +27,17 @@ def ports_per_worker(ports: Ports, workers: int) -> list[Ports]:
     return [Ports(*both, ports.given) for both in zip(main, plain, strict=True)]
 
 
-def inherited_ports(main: Sequence[int], plain: Sequence[int], *, given: bool) -> Ports:
-    """In a worker: the ports of the descriptors that it has inherited."""
-    return Ports(_opened(main), _opened(plain), given)
+def inherited_ports(
+    main: Sequence[int],
+    plain: Sequence[int],
+    others_main: Sequence[int],
+    others_plain: Sequence[int],
+    *,
+    given: bool,
+) -> Ports:
+    """In a worker: the ports of the descriptors that it has inherited; as in ``WorkerSetup``."""
+    others = Ports(_opened(others_main), _opened(others_plain))
+    return Ports(_opened(main), _opened(plain), given, others)
 
 
 def sockets_per_worker(
@@ -38,7 +46,8 @@ def sockets_per_worker(
     """For each worker a listening socket on every address.
 
     The supervisor keeps the sockets open, so they outlive a worker: connections in the queue wait
-    for its successor. If the kernel does not balance, all workers share one socket.
+    for the other workers (``vacancies``). If the kernel does not balance, all workers share one
+    socket.
 
     Args:
         bound: A socket for each address, bound without SO_REUSEPORT: with it, a port in use by

@@ -30,6 +30,7 @@ from .process_report import ProcessReport
 from .restarts import keep_running
 from .shared_access import SharedAccess
 from .sockets import ports_per_worker
+from .vacancies import Vacancies
 from .worker_check import kill_hanging_workers
 from .worker_process import WorkerProcess, first_refusal, start_failure
 
@@ -52,6 +53,7 @@ class Supervisor:
         self._captures = CapturesOfWorkers(lambda: self._workers)
         self.inspector = self._captures.inspector
         self._ports: list[Ports] = []
+        self._vacancies = Vacancies(lambda: self._ports, self._broadcast)
         self._access = SharedAccess()
         self._workers: set[WorkerProcess] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -88,12 +90,10 @@ class Supervisor:
             if not worker.serves:
                 raise StartError(await start_failure(index, worker))
         for index, worker in enumerate(first):
-            self._tasks.append(
-                spawn(
-                    keep_running(index, worker, self._launch, self._wait_for_exit),
-                    f"worker {index + 1}",
-                )
+            running = keep_running(
+                index, worker, self._launch, self._wait_for_exit, self._vacancies
             )
+            self._tasks.append(spawn(running, f"worker {index + 1}"))
         self._tasks.append(spawn(kill_hanging_workers(lambda: self._workers), "worker check"))
         if self._certificates is not None:
             self._certificates.run()
@@ -234,8 +234,9 @@ class Supervisor:
             return await self._start_process(index)
 
     async def _start_process(self, index: int) -> WorkerProcess:
-        ports = self._ports[index]
-        worker = await WorkerProcess.start([*ports.main, *ports.plain], self._on_update)
+        ports, others = self._ports[index], self._vacancies.others(index)
+        inherited = [*ports.sockets, *others.sockets]
+        worker = await WorkerProcess.start(inherited, self._on_update)
         # Nothing is awaited from here on: what all are told later reaches this one, too.
         self._workers.add(worker)
         setup = WorkerSetup(
@@ -245,6 +246,8 @@ class Supervisor:
             main=[one.fileno() for one in ports.main],
             plain=[one.fileno() for one in ports.plain],
             given=ports.given,
+            others_main=[one.fileno() for one in others.main],
+            others_plain=[one.fileno() for one in others.plain],
             session_key=self._access.session_key.hex(),
             digest_key=self._access.digest_key.hex(),
             upstream=None if self.upstream is None else asdict(self.upstream),

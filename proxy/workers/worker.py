@@ -68,7 +68,9 @@ async def _work(channel: Channel) -> int:
         lambda update: channel.send({"logout": update}),
     )
     shared = SharedResources(
-        inherited_ports(setup.main, setup.plain, given=setup.given),
+        inherited_ports(
+            *(setup.main, setup.plain, setup.others_main, setup.others_plain), given=setup.given
+        ),
         lockout,
         bytes.fromhex(setup.session_key),
         bytes.fromhex(setup.digest_key),
@@ -140,6 +142,8 @@ class _Worker:
                 self._lockout.apply(update)
             case {"logout": update}:
                 self._revoked.apply(update)
+            case {"vacant": descriptors}:
+                await self._app.accept_for_others(descriptors)
             case {"unlock": address}:
                 self._lockout.forget(address)
             case {"report": _}:

@@ -59,7 +59,7 @@ def test_a_worker_gets_no_secret_of_the_api() -> None:
     here = Endpoint(("127.0.0.1",), 0)
     tls = TlsFiles(Path("/cert"), Path("/key"), passphrase="the passphrase")
     options = HubOptions(public=here, api=here, token="the token", api_tls=tls)
-    given = b64decode(setup_message(options, Ports([], []))["options"])
+    given = b64decode(setup_message(options, Ports([], []), Ports([], []))["options"])
     assert b"the token" not in given
     assert b"the passphrase" not in given
     assert pickle.loads(given).public == here
@@ -70,7 +70,7 @@ def test_a_worker_of_another_version_gets_options_by_their_names() -> None:
     here = Endpoint(("127.0.0.1",), 0)
     tls = TlsFiles(Path("/cert"), Path("/key"), ca=Path("/ca"), require_cert=True)
     options = HubOptions(here, here, tls=tls, custom_headers=((b"A", b"b"),))
-    given = b64decode(setup_message(options, Ports([], []))["options"])
+    given = b64decode(setup_message(options, Ports([], []), Ports([], []))["options"])
     assert pickle.loads(given) == options
     assert given.count(b"require_cert") == given.count(b"custom_headers") == 1
 

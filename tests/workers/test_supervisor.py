@@ -46,7 +46,8 @@ async def test_a_worker_without_the_configuration_of_the_others_is_replaced(
         started.set_result(await supervisor._launch(index))
         return started.result()
 
-    keeping = spawn(keep_running(0, worker, launch, supervisor._wait_for_exit), "worker")
+    running = keep_running(0, worker, launch, supervisor._wait_for_exit, supervisor._vacancies)
+    keeping = spawn(running, "worker")
     try:
         worker.send({"apply": 7})
         async with asyncio.timeout(20):
