@@ -53,7 +53,8 @@ class AiohttpServer:
         limits: Of connections and requests.
         connection_limit: How many there may be on all ports, with those that are pending.
         plain_redirects: As in ``rules.head.Arrival``.
-        draining: Whether it takes no more requests.
+        draining: Whether each connection ends after its next response.
+        ending: Whether each ends after its current response, whatever the head of that has said.
         refused_heads: Counts the requests that are refused before there is a head.
         aiohttp: aiohttp's part of the server.
         options: aiohttp's, for each connection.
@@ -74,7 +75,7 @@ class AiohttpServer:
     ) -> None:
         self.limits = limits
         self.plain_redirects = plain_redirects
-        self.draining = False
+        self.draining = self.ending = False
         self.aiohttp = web.Server(_serve)
         self.connections: OpenConnections[AiohttpConnection] = OpenConnections()
         self.upgraded = Http1Server(dispatch, limits=limits, connection_limit=connection_limit)
@@ -132,6 +133,7 @@ class AiohttpServer:
     def drain(self, *, keep_idle: bool = False) -> None:
         """Take no more requests; the argument is ``Http1Server``'s."""
         self.draining = True
+        self.ending = self.ending or not keep_idle
         self.upgraded.drain(keep_idle=keep_idle)
         for connection in list(self.connections):
             connection.drain(keep_idle=keep_idle)

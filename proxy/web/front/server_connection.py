@@ -35,7 +35,8 @@ class RequestServer(Protocol):
     Attributes:
         limits: Of connections and requests.
         plain_redirects: As in ``rules.head.Arrival``.
-        draining: Whether it takes no more requests.
+        draining: Whether each connection ends after its next response.
+        ending: Whether each ends after its current response, whatever the head of that has said.
         aiohttp: aiohttp's part of the server.
         options: aiohttp's, for each connection.
         connections: Those that are open.
@@ -46,6 +47,7 @@ class RequestServer(Protocol):
     limits: Limits
     plain_redirects: bool
     draining: bool
+    ending: bool
     aiohttp: web.Server
     options: dict[str, Any]
     connections: OpenConnections[AiohttpConnection]
@@ -121,7 +123,7 @@ class AiohttpConnection(web.RequestHandler):
         await served.over()
         self._serving = None
         self._timeouts.begin(Awaiting.REQUEST)
-        if self._server.draining or (self._half_closed and not self._messages):
+        if self._server.ending or (self._half_closed and not self._messages):
             served.persistent = False
         return served.sent_response
 

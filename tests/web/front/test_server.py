@@ -106,6 +106,32 @@ async def test_a_drain_ends_idle_connections_and_lets_uploads_and_responses_fini
     assert jupyter.heads.endswith(b"\r\n\r\nhalf")
 
 
+async def test_a_drain_keeps_the_word_of_a_head_that_was_sent_before() -> None:
+    """It said nothing of an end, so the client may send its next request over the connection."""
+    drained = asyncio.Event()
+
+    async def begins(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+        await drained.wait()
+        await visit.say(b"more")
+        await visit.head()
+        await visit.say(OK)
+
+    async with within(SECONDS), upstream(begins) as jupyter, edge(jupyter.address) as lab:
+        reader, writer = await lab.connect()
+        writer.write(GET)
+        head = await reader.readuntil(b"half")
+        assert b"close" not in head
+        lab.server.drain(keep_idle=True)
+        drained.set()
+        await reader.readuntil(b"more")
+        writer.write(GET)
+        answer = await reader.read()
+        assert b"\r\nConnection: close\r\n" in answer
+        assert answer.endswith(b"\r\n\r\nok")
+
+
 async def test_a_response_that_a_shutdown_cuts_is_a_truncation() -> None:
     async def begins(visit: Visit) -> None:
         await visit.head()
