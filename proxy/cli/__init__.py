@@ -22,6 +22,7 @@
 - ``running``        ``labgate status``, ``reload``, ``stop`` and others that ask a running one
 - ``status_lines``   what ``labgate status`` shows
 - ``inspect``        ``labgate inspect``
+- ``upstream_fault``  what is wrong with the upstream of ``labgate inspect --upstream``
 - ``cert``           ``labgate cert show``
 - ``obtain``         ``labgate cert obtain`` and ``renew``
 - ``password``       ``labgate password``

@@ -24,10 +24,13 @@ from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import bind_private
 from proxy.app import Application
 from proxy.cli.administration import start_admin
+from proxy.cli.upstream_fault import upstream_fault
 from proxy.config.settings import Settings
 from proxy.inspector.rows import escaped, json_line, row, went_well, whole, why
 from proxy.net.ports import Ports, bind
+from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime import ending_signals
+from proxy.runtime.tasks import spawn
 from proxy.service.instance import Instance
 from proxy.service.live_configuration import LiveConfiguration
 from proxy.service.state_folder import instance_folder
@@ -228,6 +231,12 @@ def _ports(settings: Settings) -> Ports:
     return Ports(bind(settings.bind, settings.http_port, "--port", optional=("::1",)), [])
 
 
+async def _say_fault(address: UpstreamAddress) -> None:
+    """Say what is wrong with the upstream; it may be mended while the bench runs."""
+    if said := await upstream_fault(address):
+        print(f"labgate: {said}", file=sys.stderr, flush=True)
+
+
 async def bench(settings: Settings, options: InspectOptions) -> int:
     """Serve an upstream on loopback in plain HTTP, observing, and show every exchange.
 
@@ -242,9 +251,10 @@ async def bench(settings: Settings, options: InspectOptions) -> int:
         if address.tls is not None:
             address.tls.check()
         app.connect_to(address)
-        admin = None
+        admin = probe = None
         try:
             await app.start(_ports(settings))
+            probe = spawn(_say_fault(address), "the probe of the upstream")
             configuration = LiveConfiguration(settings, lambda: settings, "inspect")
             instance = Instance(configuration, app, datetime.now(UTC))
             listening = bind_private(socket_path(settings.state_folder))
@@ -252,6 +262,8 @@ async def bench(settings: Settings, options: InspectOptions) -> int:
             async with AdminClient.connect(settings.state_folder) as client:
                 await follow(client, options, await client.get("state"))
         finally:
+            if probe is not None:
+                probe.cancel()
             if admin is not None:
                 await admin.stop()
             await app.stop()

@@ -239,6 +239,13 @@ def test_a_bench_ends_with_ctrl_c(tmp_path: Path, jupyter: Jupyter) -> None:
         assert "Traceback" not in running.log
 
 
+def test_a_bench_says_what_is_wrong_with_its_upstream(tmp_path: Path, jupyter: Jupyter) -> None:
+    upstream = jupyter.upstream.replace("http://", "https://")
+    with Inspect(tmp_path, "--upstream", upstream) as bench:
+        said = f"requests get 503. Give it as --upstream {jupyter.upstream}."
+        until(lambda: said in bench.log, lambda: bench.log)
+
+
 def test_a_taken_port_names_the_option_of_inspect(tmp_path: Path, jupyter: Jupyter) -> None:
     with Inspect(tmp_path, "--upstream", jupyter.upstream) as first:
         (tmp_path / "second").mkdir()
