@@ -29,6 +29,7 @@
 - ``doctor``         ``labgate doctor``
 - ``doctor_address``  what it examines where no address was given
 - ``doctor_servers`` which servers may be there, where nothing answers
+- ``doctor_advice``  what to do before anything is pasted
 - ``doctor_unreachable``  what to do where nothing answers
 - ``doctor_left``    how to remove what it could not
 - ``doctor_authority``  whether the development CA signed a certificate

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from proxy.cli.doctor_advice import advice
 from proxy.cli.doctor_authority import signed_by
 from proxy.cli.doctor_unreachable import remedy
 from proxy.cli.folded import folded
@@ -123,6 +124,8 @@ class MendsShown:
         if not self.wanted and self.signs(finding):
             return ()
         if finding.id == "unreachable" and not any(wanted):
+            if advice(finding):
+                return ()
             if self.silent is None:
                 return ()
             wanted = self.silent
@@ -152,9 +155,15 @@ def print_report(report: Report, shown: MendsShown) -> None:
             _print_labelled(console, "Mend", trust, columns)
             console.print()
             console.out(f"--ca {quote(str(shown.authority))}\n", highlight=False)
+        first = advice(finding)
+        if first:
+            _print_labelled(console, "Mend", first, columns)
+            console.print()
         if servers:
             doubtful = report.server if report.perhaps and not shown.wanted else ""
             _print_mends(console, finding, servers, columns, doubtful)
+        elif first:
+            continue
         elif finding.id == "unreachable" and shown.silent is not None:
             _print_labelled(console, "Mend", remedy(finding.facts), columns)
             console.print()
@@ -198,7 +207,7 @@ def _print_mends(
     """The lines for some servers, of which ``doubtful`` may not be the one in front."""
     mends = finding.mends
     for name in shown:
-        how = joined(finding.id, name) if name != shown[0] else ""
+        how = joined(finding.id, name) if name != shown[0] else "Or" if advice(finding) else ""
         where = f"if this is {NAMES[name]}" if name == doubtful else f"in {NAMES.get(name, name)}"
         console.print(Text(f"   {how or 'Mend,'} {where}:", "bold"))
         console.print()

@@ -20,8 +20,20 @@ MAX_TOLD_CHARACTERS = 160
 MAX_MESSAGE_BYTES = 4096
 """How much of an error's text is looked at for its sentence, and of a page for its heading."""
 
+NO_HTTP = "what came is no HTTP"
+"""How the reason begins why there is no response where another protocol is spoken."""
+
 _UNREAD = (b"head", b"script", b"style")
 """Elements of a page whose content nobody reads."""
+
+
+def not_http(beginning: str) -> str:
+    """What is spoken where no HTTP is, for people.
+
+    Args:
+        beginning: What came, or a message with it.
+    """
+    return f"{NO_HTTP}: an SSH server is there" if "SSH-" in beginning else NO_HTTP
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import aiohttp
 
-from .answer import Answer
+from .answer import NO_HTTP, Answer, not_http
 from .target import Target
 
 FAILURES = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
@@ -153,7 +153,7 @@ def parsed(sent: str, received: bytes, failure: str) -> Answer:
     status = rest[:3]
     if not version.startswith("HTTP/") or not status.isdigit():
         if received and not failure:
-            failure = "what came is no HTTP"
+            failure = not_http(first)
         return Answer(sent, failure=failure)
     fields = []
     for line in lines:
@@ -198,6 +198,21 @@ def in_words(error: BaseException) -> str:
         return f"the certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"no TLS: {error.reason or error}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return _unreadable(error.message)
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the connection ended before the content did"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _unreadable(message: str) -> str:
+    """What aiohttp says of an answer that it cannot read, without the quoted octets."""
+    what = not_http(message)
+    why = next(iter(message.splitlines()), "").strip(" :")
+    if what != NO_HTTP or not why or why.startswith(_OTHER_PROTOCOL):
+        return what
+    return f"{what} that can be read: {why}"
+
+
+_OTHER_PROTOCOL = ("Expected HTTP/", "Bad status line", "Invalid method")
+"""How aiohttp begins where not even the first word is HTTP's."""

@@ -15,6 +15,20 @@ OF_THE_ADDRESS = (
         "DNS, a firewall, or the proxy's listen address (nginx: listen, server_name)",
     ),
     Symptom(
+        "tls-expected",
+        Severity.ERROR,
+        "HTTPS is spoken at this address, and not plain HTTP",
+        "the scheme of the address (nginx answers 400: The plain HTTP request was sent to HTTPS "
+        "port)",
+    ),
+    Symptom(
+        "not-jupyter",
+        Severity.ERROR,
+        "What answers at this address is no Jupyter",
+        "Jupyter tells everybody its version at /api; the address is that of another server, or "
+        "the proxy leads to one (nginx: proxy_pass, location)",
+    ),
+    Symptom(
         "certificate",
         Severity.ERROR,
         "Browsers do not trust the certificate",

@@ -6,13 +6,14 @@ import json
 
 import pytest
 
-from proxy.doctor.answer import Answer
+from proxy.doctor.answer import Answer, not_http
 from proxy.doctor.judge.entry import (
     ECHOED,
     PLAIN,
     judge_base,
     judge_head_size,
     judge_jupyter,
+    judge_other_server,
     judge_path,
     judge_redirect,
     judge_two_hosts,
@@ -56,6 +57,7 @@ JUPYTER = [
     (answer(502, PAGE), "upstream-down"),
     (answer(503), "upstream-down"),
     (answer(), "unreachable"),
+    (Answer("GET /api", failure=not_http("SSH-2.0-OpenSSH_9.2")), "not-jupyter"),
 ]
 
 
@@ -63,6 +65,25 @@ JUPYTER = [
 def test_jupyter(given: Answer, identifier: str | None) -> None:
     found = judge_jupyter(given, LAB)
     assert (found and found.id) == identifier
+
+
+XSRF = "_xsrf=2|1; Path=/"
+OTHERS = [
+    ((answer(404, PAGE), answer(404, PAGE)), "not-jupyter"),
+    ((answer(200, PAGE), answer(200, PAGE)), "not-jupyter"),
+    ((answer(404, PAGE, Server="TornadoServer/6.6"), answer(404, PAGE)), "base-url"),
+    ((answer(404, PAGE, Content_Security_Policy=CSP), answer(404, PAGE)), "base-url"),
+    ((answer(404, PAGE), answer(200, PAGE, Set_Cookie=XSRF)), "base-url"),
+    ((answer(404, PAGE), answer(200, b"<title>Jupyter Server</title>")), "base-url"),
+    ((answer(404, PAGE), answer(302, Location="/hub/login")), "base-url"),
+]
+
+
+@pytest.mark.parametrize(("asked", "identifier"), OTHERS)
+def test_another_server_has_no_base_url(asked: tuple[Answer, Answer], identifier: str) -> None:
+    found = judge_jupyter(asked[0], LAB)
+    assert found is not None
+    assert judge_other_server(found, asked).id == identifier
 
 
 MOVED = [

@@ -29,7 +29,9 @@ NOTHING_TO_PASTE = {
     "malformed-request",
     "malformed-response",
     "not-found",
+    "not-jupyter",
     "proxy-error",
+    "tls-expected",
 }
 """Nothing is set up wrongly, or nobody knows what."""
 

@@ -6,9 +6,11 @@ Tested by tests/doctor/test_judge_entry.py.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
-from proxy.doctor.answer import Answer
+from proxy.doctor.answer import NO_HTTP, Answer, set_cookies
 from proxy.doctor.finding import Finding
 from proxy.doctor.target import Target
 
@@ -32,7 +34,8 @@ def _without_jupyter(answer: Answer, target: Target) -> tuple[str, str]:
     """The symptom, and the field at fault."""
     status = answer.status
     if not status:
-        return "unreachable", "the connection"
+        spoken = answer.failure.startswith(NO_HTTP)
+        return ("not-jupyter", "the address") if spoken else ("unreachable", "the connection")
     if answer.redirects:
         moved = urlsplit(answer.location).path.endswith("/api")
         return ("base-url", "the path") if moved else ("sso-redirect", "Location")
@@ -70,6 +73,49 @@ def from_jupyter(answer: Answer) -> bool:
         return True
     keys = answer.json.keys() if isinstance(answer.json, dict) else set()
     return {"message", "reason"} <= keys and "request_id" not in keys
+
+
+def judge_other_server(found: Finding, asked: Sequence[Answer]) -> Finding:
+    """The finding, unless there is no Jupyter whose path could be wrong.
+
+    Args:
+        found: That ``GET /api`` did not bring Jupyter's version.
+        asked: What that and other paths brought.
+    """
+    if found.id != "base-url" or any(answer.redirects or _looks_so(answer) for answer in asked):
+        return found
+    server = next(filter(None, (answer.field("Server") for answer in asked)), "")
+    named = f" (Server: {server})" if server else ""
+    received = (
+        f"{found.received.rstrip('.')}{named}: no version at /api, no login page, no cookie _xsrf"
+    )
+    sent = "; ".join(answer.sent for answer in asked)
+    return Finding("not-jupyter", "the address", sent, received)
+
+
+def _looks_so(answer: Answer) -> bool:
+    """Whether an answer has something of Jupyter, or of a JupyterHub."""
+    return (
+        from_jupyter(answer)
+        or "tornado" in answer.field("Server").lower()
+        or "_xsrf" in set_cookies(answer)
+        or b"jupyter" in answer.body.lower()
+    )
+
+
+def judge_scheme(answer: Answer, target: Target, *, tls: bool) -> Finding | None:
+    """Judge ``GET /api`` by plain HTTP.
+
+    Args:
+        answer: The answer.
+        target: Who was asked.
+        tls: Whether the same port speaks TLS.
+    """
+    if not tls or target.tls:
+        return None
+    instead = replace(target, scheme="https").url
+    received = f"{answer.received.rstrip('.')}. TLS is spoken at this port"
+    return Finding("tls-expected", "the address", answer.sent, received, {"instead": instead})
 
 
 def moved_to(answer: Answer, target: Target) -> str:

@@ -12,14 +12,19 @@ from dataclasses import replace
 
 from cryptography import x509
 
+from proxy.doctor.answer import NO_HTTP
 from proxy.doctor.browser import USER_AGENT
 from proxy.doctor.examination import Examination
 from proxy.doctor.finding import Finding
 from proxy.doctor.judge import entry
 from proxy.doctor.raw import FAILURES, connect, exchange, hang_up, in_words
+from proxy.doctor.target import Target
 from proxy.errors import StartError
 
 CONNECT_SECONDS = 10.0
+TLS_SECONDS = 3.0
+"""How long to try the other scheme at the same port."""
+
 UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
 """OpenSSL's codes (``X509_V_ERR_…``) where the certificates end in one that is not trusted."""
 
@@ -53,10 +58,25 @@ async def try_certificate(examination: Examination) -> Finding | None:
     except FAILURES as error:
         received = in_words(error)
         if "WRONG_VERSION_NUMBER" in received or "RECORD_LAYER_FAILURE" in received:
-            received = "no TLS: plain HTTP is spoken there"
+            return await _without_tls(examination, sent)
         return Finding("unreachable", "TLS", sent, received)
     await hang_up(writer)
     return None
+
+
+async def _without_tls(examination: Examination, sent: str) -> Finding:
+    """What is spoken where TLS is not: plain HTTP, or something else."""
+    plain = replace(examination.browser.target, scheme="http")
+    asked = f"GET {plain.url}api"
+    head = _head(f"{plain.base}/api", plain.authority)
+    answer = await exchange(plain, None, head, asked, seconds=TLS_SECONDS)
+    if answer.failure.startswith(NO_HTTP):
+        return Finding("not-jupyter", "the address", f"{sent}; {asked}", answer.received)
+    if not answer.status:
+        return Finding("unreachable", "TLS", sent, f"no TLS, and no HTTP: {answer.received}")
+    examination.browser.answers.append(answer)
+    facts = {"instead": plain.url}
+    return Finding("unreachable", "TLS", sent, "no TLS: plain HTTP is spoken there", facts)
 
 
 async def _presented(examination: Examination) -> tuple[str, str]:
@@ -64,8 +84,7 @@ async def _presented(examination: Examination) -> tuple[str, str]:
 
     The server is asked who it is, unsafely.
     """
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = _trusting_all()
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             _, writer = await connect(examination.browser.target, context)
@@ -103,9 +122,36 @@ async def try_jupyter(examination: Examination) -> Finding | None:
             f"{target.url} redirects to {moved}, where no secret is sent unasked. "
             f"Examine that address: labgate doctor {moved}"
         )
-    if (found := entry.judge_jupyter(answer, target)) or not target.base:
+    if found := entry.judge_jupyter(answer, target):
+        if answer.status in (0, 400) and not target.socket:
+            tls = not target.tls and await _speaks_tls(target)
+            found = entry.judge_scheme(answer, target, tls=tls) or found
+        if found.id == "base-url":
+            login = await examination.browser.get("/login")
+            found = entry.judge_other_server(found, (answer, login))
         return found
+    if not target.base:
+        return None
     return entry.judge_base(await examination.browser.get(f"{entry.PLAIN}/"), target.base)
+
+
+async def _speaks_tls(target: Target) -> bool:
+    """Whether a port speaks TLS, with whatever certificate."""
+    try:
+        async with asyncio.timeout(TLS_SECONDS):
+            _, writer = await connect(target, _trusting_all())
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")
+    except FAILURES:
+        return False
+    await hang_up(writer)
+    return True
+
+
+def _trusting_all() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 async def try_redirect(examination: Examination) -> Finding | None:
