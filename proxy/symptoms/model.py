@@ -28,7 +28,8 @@ def mend(id: str, facts: Mapping[str, str]) -> dict[str, str]:  # noqa: A002
             ``upstream`` (Jupyter's address as the proxy dials it, HOST:PORT) and ``path``
             (Jupyter's base_url). What is not known is filled in as an example. ``scheme`` (the
             public one), ``unknown_name`` (one that leads to no address) and ``launched`` (by
-            labgate: Jupyter) choose the lines.
+            labgate: Jupyter) choose the lines; so does ``login``: with ``form``, no proxy can have
+            taken the token away, and there is nothing to paste.
 
     Returns:
         Only the servers that can cause it. ``jupyter`` stands for jupyter_server_config.py.
@@ -45,6 +46,8 @@ def mend(id: str, facts: Mapping[str, str]) -> dict[str, str]:  # noqa: A002
             return {}
         if _is_loopback(facts.get("domain", "")):
             wanted["labgate"] = PORT
+    if id == "login-refused" and facts.get("login") == "form":
+        return {}
     if id == "upstream-down" and facts.get("launched"):
         wanted["labgate"] = LAUNCHED
     if id == "certificate" and not _is_public(facts.get("domain", "")):

@@ -143,3 +143,50 @@ async def test_an_ssh_server_is_called_so(scheme: str) -> None:
     assert "what came is no HTTP: an SSH server is there" in plainly(out)
     assert "Expected HTTP" not in out
     assert "message" not in out
+
+
+async def test_a_wrong_token_is_to_be_put_right_and_nothing_else() -> None:
+    """The password of no proxy is taken away, and neither is Jupyter's."""
+    hostile = Jupyters()
+    async with serving(hostile.handle) as url:
+        code, out = await labgate_doctor(url, LABGATE_DOCTOR_TOKEN="wrong")
+    assert code == 1
+    assert "login-refused (error)" in out
+    assert "Mend Give the right token, and run labgate doctor again. `jupyter server list`" in (
+        plainly(out)
+    )
+    assert servers_named(out) == []
+    assert not re.search("auth_basic|hashed_password", out)
+
+
+async def test_a_password_of_the_proxy_need_not_go() -> None:
+    challenge = {"WWW-Authenticate": 'Basic realm="Lab"', "Server": "nginx"}
+    async with serving(Jupyters(challenge).handle) as url:
+        code, out = await labgate_doctor(url, LABGATE_DOCTOR_TOKEN="wrong")
+    assert code == 1
+    assert "login-in-front (note)" in out
+    assert "login-refused" not in out
+    assert "Mend Keep that password where it protects this Jupyter" in plainly(out)
+    assert out.index("Keep that password") < out.index("Or in nginx:")
+    assert "To keep the password, examine what is behind it: labgate doctor http://" in (
+        plainly(out).replace("# ", "")
+    )
+
+
+class Jupyters:
+    """Answers as Jupyter does up to the login, which is refused with these fields."""
+
+    def __init__(self, fields: dict[str, str] | None = None) -> None:
+        self._fields = fields or {}
+
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """One request."""
+        if request.path == "/api":
+            return web.json_response({"version": "2.0"})
+        if request.path != "/login":
+            return web.Response(status=403)
+        if request.method == "POST":
+            return web.Response(status=401, headers=self._fields)
+        page = web.Response(text="<h1>Log in</h1>", content_type="text/html")
+        page.set_cookie("_xsrf", "2|1")
+        return page

@@ -48,6 +48,7 @@ JUPYTER = [
     (answer(400), "duplicate-host"),
     (answer(400, PAGE), "base-url"),
     (answer(401, PAGE, WWW_Authenticate="Basic"), "login-in-front"),
+    (answer(401, PAGE), "login-in-front"),
     (answer(302, Location="https://sso.example/login"), "sso-redirect"),
     (answer(302, Location="/oauth2/sign_in?rd=/api"), "sso-redirect"),
     (answer(301, Location="/jupyter/api"), "base-url"),

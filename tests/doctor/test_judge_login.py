@@ -40,6 +40,7 @@ LOGINS = [
     (answer(302, None, ("Location", "/")), None, "cookies-lost"),
     (answer(302, None, ("Location", "https://sso.example/")), None, "sso-redirect"),
     (answer(401), None, "login-refused"),
+    (answer(401, None, ("WWW-Authenticate", "Basic")), None, "login-in-front"),
     (NOT_FOUND, OK, "origin-refused"),
     (NOT_FOUND, answer(401), "origin-refused"),
     (NOT_FOUND, NOT_FOUND, "jupyter-error"),
@@ -65,6 +66,7 @@ def test_a_wrong_token_is_told_whatever_else_is_refused() -> None:
     refused = judge_secret(answer(401))
     assert refused is not None
     assert (refused.id, refused.field) == ("login-refused", "the token or the password")
+    assert refused.mends == {}
     assert judge_secret(OK) is judge_secret(answer(403)) is None
 
 

@@ -43,7 +43,8 @@ def _without_jupyter(answer: Answer, target: Target) -> tuple[str, str]:
         # tornado refuses a head before there is a handler: "HTTP/1.1 400 Bad Request" and nothing.
         return "duplicate-host", "Host"
     if status == 401:
-        return "login-in-front", "WWW-Authenticate"
+        challenged = bool(answer.field("WWW-Authenticate"))
+        return "login-in-front", "WWW-Authenticate" if challenged else ""
     if status == 421 or (status == 403 and from_jupyter(answer)):
         return "host-refused", "Host"
     if status == 403:

@@ -58,7 +58,11 @@ def judge_secret(answer: Answer) -> Finding | None:
     """Judge whether Jupyter took the token or the password, which it looks at last."""
     if answer.status != 401:
         return None
-    return Finding("login-refused", "the token or the password", answer.sent, "401")
+    if answer.field("WWW-Authenticate"):
+        # Jupyter asks by its form, and never so.
+        return Finding("login-in-front", "WWW-Authenticate", answer.sent, answer.received)
+    facts = {"login": "form"}
+    return Finding("login-refused", "the token or the password", answer.sent, "401", facts)
 
 
 def judge_call(answer: Answer, without_origin: Answer | None) -> Finding | None:

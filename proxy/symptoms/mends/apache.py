@@ -146,13 +146,14 @@ RequestHeader set X-Forwarded-Proto expr=%{REQUEST_SCHEME}
 """,
         "login-in-front": """\
 # In the VirtualHost: Jupyter has a login of its own.
+# To keep the password, examine what is behind it: labgate doctor http://@upstream@
 # Take out: AuthType Basic
 # Take out: Require valid-user
 """,
         "login-refused": """\
-# In the VirtualHost: a password of Apache's own uses the same field.
+# In the VirtualHost, only if the token is right: it comes in this field. Where Apache asks for a
+# password of its own (AuthType Basic), that is in it; log in by the form of /login then.
 # Take out: RequestHeader unset Authorization
-# Take out: AuthType Basic
 """,
     }
 )

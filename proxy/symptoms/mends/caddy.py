@@ -164,12 +164,14 @@ transport http {
 """,
         "base-url": _WHOLE_PATH,
         "login-refused": """\
-# In the site block: a password of Caddy's own uses the same field.
-# Take out: basicauth …
-# Take out: basic_auth …
+# In the reverse_proxy of Jupyter, only if the token is right: it comes in this field. Where Caddy
+# asks for a password of its own (basic_auth), that is in it; log in by the form of /login then.
+# Take out: header_up -Authorization
+# Take out: header_up Authorization …
 """,
         "login-in-front": """\
 # In the site block: Jupyter has a login of its own.
+# To keep the password, examine what is behind it: labgate doctor http://@upstream@
 # Take out: basicauth …
 # Take out: basic_auth …
 """,

@@ -148,7 +148,6 @@ timeout server 1d
         "login-refused": """\
 # In the backend of Jupyter, and in the frontend:
 # Take out: http-request del-header Authorization
-# Take out: http-request auth …
 """,
         "method-refused": """\
 # In the backend of Jupyter, and in the frontend:
@@ -156,6 +155,7 @@ timeout server 1d
 """,
         "login-in-front": """\
 # In the backend of Jupyter, and in the frontend: Jupyter has a login of its own.
+# To keep the password, examine what is behind it: labgate doctor http://@upstream@
 # Take out: http-request auth …
 """,
         "rate-limited": """\

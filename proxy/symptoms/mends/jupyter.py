@@ -51,11 +51,6 @@ c.ServerApp.max_buffer_size = 4 * 1024**3
 # The path that arrives, so that Jupyter writes it into its page.
 c.ServerApp.base_url = "@path@"
 """,
-        "login-refused": """\
-# `jupyter server list` shows the token, `jupyter server password` sets a password; once there
-# is one, no token counts.
-c.PasswordIdentityProvider.hashed_password = ""
-""",
     }
 )
 """By the identifier of a symptom."""
@@ -71,7 +66,6 @@ BESIDE_A_PROXY: Mapping[str, str] = MappingProxyType(
         "message-limit": "And, for messages of more than Jupyter's own 10 MiB,",
         "body-limit": "And, for uploads of more than Jupyter's own 512 MiB,",
         "base-url": "Or let Jupyter know the path that arrives,",
-        "login-refused": "Or, where the proxy has no password of its own,",
     }
 )
 """How Jupyter's lines go together with a proxy's, by the identifier of a symptom."""

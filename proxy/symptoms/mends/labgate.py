@@ -88,6 +88,7 @@ trusted_proxies = ["127.0.0.1"]
 """,
         "login-in-front": """\
 # labgate's own password; without the key Jupyter alone asks for a login.
+# To keep the password, examine what is behind it: labgate doctor http://@upstream@
 # Take out: htpasswd …
 [access]
 """,

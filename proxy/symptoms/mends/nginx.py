@@ -190,8 +190,8 @@ location @jupyter_is_away {
         "upstream-timeout": _PATIENT,
         "base-url": _WHOLE_PATH,
         "login-refused": """\
-# In the location of Jupyter: a password of nginx's own (auth_basic) uses the same field.
-# Take out: auth_basic …
+# In the location of Jupyter, only if the token is right: it comes in this field. Where nginx asks
+# for a password of its own (auth_basic), that is in it; log in by the form of /login then.
 proxy_set_header Authorization $http_authorization;
 """,
         "access-refused": """\
@@ -210,6 +210,7 @@ deny all;
 """,
         "login-in-front": """\
 # In the location of Jupyter, and in the server block: Jupyter has a login of its own.
+# To keep the password, examine what is behind it: labgate doctor http://@upstream@
 # Take out: auth_basic …
 """,
         "rate-limited": """\

@@ -210,7 +210,6 @@ http:
         "login-refused": _BY_ITSELF
         + """\
 # Take out: customRequestHeaders.Authorization
-# Take out: basicAuth
 """,
         "access-refused": """\
 # Dynamic configuration, in the middleware that has the list already (ipWhiteList in Traefik 2): the
@@ -225,6 +224,7 @@ http:
         "method-refused": _SERVER,
         "login-in-front": f"""\
 # Dynamic configuration: Jupyter has a login of its own.
+# To keep the password, examine what is behind it: labgate doctor http://@upstream@
 {_NAME_TOO}\
 # Take out: basicAuth
 # Take out: digestAuth
