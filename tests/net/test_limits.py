@@ -93,7 +93,7 @@ async def test_one_connection_too_many_is_turned_away_and_room_comes_back() -> N
         assert (await labgate.ask(request())).startswith(b"HTTP/1.1 200 ")
 
 
-SLOW_HEADS = [b"", b"GET /", b"GET / HTTP/1.1\r\nHost: lab.example.org\r\nX-"]
+SLOW_HEADS = [b"GET /", b"GET / HTTP/1.1\r\nHost: lab.example.org\r\nX-"]
 
 
 @pytest.mark.parametrize("start", SLOW_HEADS)
@@ -104,6 +104,14 @@ async def test_a_slow_head_times_out(start: bytes) -> None:
         writer.write(start)
         async with asyncio.timeout(30), enforcing_timeouts(labgate):
             assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.own_protocol("aiohttp does not say that a head has begun")
+async def test_a_connection_that_was_opened_in_advance_is_closed_without_a_word() -> None:
+    async with edge(None, limits=Limits(head_seconds=0.05)) as labgate:
+        reader, _ = await labgate.connect()
+        async with asyncio.timeout(30), enforcing_timeouts(labgate):
+            assert await reader.read() == b""
 
 
 GET = b"GET / HTTP/1.1\r\nHost: lab.example.org\r\n\r\n"
