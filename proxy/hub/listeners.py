@@ -1,6 +1,6 @@
 """The listener of an application that is no client's: the Hub's API, and the metrics.
 
-Tested by tests/hub/test_hub_proxy.py and tests/hub/test_succession.py.
+Tested by tests/hub/test_listeners.py and tests/hub/test_succession.py.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from proxy.net.listener import KEEPS_PATH
 from proxy.net.ports import BACKLOG
 
 SHUTDOWN_SECONDS = 0.5
+ARRIVAL_SECONDS = 0.5
+"""For the first request of a connection that has just been accepted."""
 
 
 class AppListener:
@@ -75,5 +77,8 @@ class AppListener:
             listening.close()
         self._servers.clear()
         if self._runner is not None:
+            if self._runner.server is not None and self._runner.server.connections:
+                # aiohttp closes those without a request, and one may be on its way.
+                await asyncio.sleep(ARRIVAL_SECONDS)
             await self._runner.cleanup()
             self._runner = None
