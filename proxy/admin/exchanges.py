@@ -12,7 +12,7 @@ from aiohttp import web
 
 from proxy.admin.json_body import bad_request, json_body
 from proxy.admin.protection import SESSION
-from proxy.inspector.curl import to_curl
+from proxy.inspector.curl import missing_content, missing_from_curl, to_curl
 from proxy.inspector.exchange import Exchange
 from proxy.inspector.filters import Filter, FilterError, parse_filter
 from proxy.inspector.har import HarError, from_har, to_har
@@ -87,6 +87,8 @@ class ExchangesApi:
                 **exchange.details(),
                 **cause_and_mends(exchange, self.facts(exchange.route), self.no_lines_for),
                 "curl": to_curl(exchange),
+                "curl_lacks": missing_from_curl(exchange),
+                "content_lacks": missing_content(exchange),
             }
         )
 

@@ -143,7 +143,8 @@ def _print_whole(exchange: dict[str, Any], options: InspectOptions) -> None:
         print(json_line(exchange))
     else:
         curl = [Text(f"  {escaped(line)}", "dim") for line in exchange["curl"].split("\n")]
-        _lines(_console(sys.stdout), [*whole(exchange), *curl])
+        lacks = [Text(f"  {exchange['curl_lacks']}", "yellow")] if exchange["curl_lacks"] else []
+        _lines(_console(sys.stdout), [*whole(exchange), *curl, *lacks])
 
 
 class _CaptureState:

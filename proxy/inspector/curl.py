@@ -6,7 +6,9 @@ import re
 import shlex
 
 from proxy.inspector.exchange import Exchange
+from proxy.rules.redaction import REDACTED
 
+_HIDDEN = REDACTED.decode("ascii")
 _FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CURLS_OWN = frozenset(
     {"host", "content-length", "connection", "transfer-encoding", "accept-encoding"}
@@ -35,3 +37,29 @@ def to_curl(exchange: Exchange) -> str:
         words += ["--data-raw", content.text]
     words += ["--path-as-is", "--globoff", "--url", exchange.url]
     return " ".join(shlex.quote(word) for word in words)
+
+
+def missing_from_curl(exchange: Exchange) -> str:
+    """What has to be put into the line before it works, as sentences; empty for nothing."""
+    said = []
+    if _HIDDEN in to_curl(exchange):
+        said.append(f"Secrets were never captured: put them in where it says {_HIDDEN}.")
+    if missing := missing_content(exchange):
+        said.append(missing)
+    return " ".join(said)
+
+
+def missing_content(exchange: Exchange) -> str:
+    """Why the request's content is not whole here, and what to do; empty if it is."""
+    content, declared = exchange.content_up, exchange.received.value("content-length")
+    # Of what was refused, or found nobody, nothing went up.
+    octets = exchange.bytes_up or (int(declared) if declared.isdecimal() else 0)
+    if exchange.websocket or not octets or (content and content.text and content.whole):
+        return ""
+    if content is None:
+        return (
+            f"Its content of {octets} octets was not captured: put it in, or switch Content on "
+            "(--content) and let the client send it again."
+        )
+    kept = "only the beginning was kept" if content.text else "it is no text"
+    return f"Of its content of {octets} octets {kept}: put it in."

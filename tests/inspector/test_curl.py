@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from typing import Any
 
 import pytest
 
-from proxy.inspector.curl import to_curl
+from proxy.inspector.curl import missing_from_curl, to_curl
 from proxy.inspector.exchange import CapturedContent, CapturedHead
 
 from .exchanges import exchange
@@ -68,3 +69,27 @@ def test_head_and_content_that_is_not_whole() -> None:
     line = to_curl(exchange("HEAD", "/x", content_up=content))
     assert "-I" in words_of(line)
     assert "beginning" not in line
+
+
+REFUSED = CapturedHead("POST /x HTTP/1.1", (("Host", "h"), ("Content-Length", "117")))
+SECRET = CapturedHead("POST /x HTTP/1.1", (("Host", "h"), ("Cookie", "a=[redacted]")))
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({}, []),
+        ({"received": SECRET}, ["put them in where it says [redacted]"]),
+        ({"bytes_up": 7}, ["content of 7 octets was not captured: put it in, or switch Content"]),
+        ({"bytes_up": 7, "received": SECRET}, ["put them in where", "was not captured"]),
+        ({"bytes_up": 7, "content_up": CapturedContent("1234567", 7, whole=True)}, []),
+        ({"bytes_up": 7, "content_up": CapturedContent("12", 7, whole=False)}, ["only the begi"]),
+        ({"bytes_up": 7, "content_up": CapturedContent("", 7, whole=True)}, ["it is no text"]),
+        ({"bytes_up": 7, "websocket": True}, []),
+        ({"received": REFUSED}, ["content of 117 octets was not captured"]),
+    ],
+)
+def test_what_the_line_lacks(known: dict[str, Any], words: list[str]) -> None:
+    said = missing_from_curl(exchange("POST", "/x", **known))
+    assert all(part in said for part in words), said
+    assert bool(said) is bool(words)

@@ -17,6 +17,7 @@ export function details(exchange, actions) {
       element("button", { type: "button", onclick: actions.curl, disabled: !exchange.curl }, "Copy as curl"),
       element("button", { type: "button", onclick: actions.replay }, "Send again …"),
       element("button", { type: "button", onclick: actions.link }, "Copy link")),
+    element("p", { id: "copied", class: "facts", role: "status" }),
     headsTable("Request", "the client sent", "Jupyter received",
       exchange.received, exchange.sent_up, exchange.changes_up),
     headsTable("Response", "Jupyter answered", "the client got",

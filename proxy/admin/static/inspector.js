@@ -173,7 +173,7 @@ const actions = {
     rows.focus();
   },
   copy,
-  curl: () => current?.curl && copy(current.curl),
+  curl: () => current?.curl && copy(current.curl, current.curl_lacks),
   link: () => copy(location.href),
   replay() {
     if (!current) return;
@@ -186,13 +186,18 @@ const actions = {
   },
 };
 
-async function copy(text) {
+async function copy(text, lacks = "") {
+  let said = "The browser does not let this page copy: mark the text instead.";
   try {
     await navigator.clipboard.writeText(text);
-    find("note").textContent = "Copied.";
+    said = "Copied.";
   } catch {
-    find("note").textContent = "The browser does not let this page copy: mark the text instead.";
+    // It said so.
   }
+  find("note").textContent = said;
+  // On a narrow screen only the details are in view.
+  const beside = find("copied");
+  if (beside) beside.textContent = [said, lacks].filter(Boolean).join(" ");
 }
 
 const keys = {

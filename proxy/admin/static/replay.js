@@ -10,7 +10,7 @@ export function openReplay(dialog, exchange, about, send) {
     METHODS.map((name) => element("option", { selected: name === exchange.method }, name)));
   const target = element("input", { id: "replay-target", type: "text", value: exchange.target, required: true });
   const fields = element("textarea", { id: "replay-fields", rows: "6", spellcheck: "false" },
-    exchange.received.fields.map(([name, value]) => `${name}: ${value}`).join("\n"));
+    exchange.received.fields.filter(([name]) => name.toLowerCase() !== "content-length").map(([name, value]) => `${name}: ${value}`).join("\n"));
   const body = element("textarea", { id: "replay-content", rows: "3", spellcheck: "false" },
     exchange.content_up ? exchange.content_up.text : "");
   const token = element("input", { id: "replay-token", type: "password", autocomplete: "off" });
@@ -24,7 +24,8 @@ export function openReplay(dialog, exchange, about, send) {
     element("label", { for: "replay-method" }, "Method"), method,
     element("label", { for: "replay-target" }, "Target"), target,
     element("label", { for: "replay-fields" }, "Fields, one a line"), fields,
-    element("label", { for: "replay-content" }, "Content"), body,
+    element("label", { for: "replay-content" }, "Content; Content-Length follows it"), body,
+    exchange.content_lacks ? element("p", { class: "lacks" }, exchange.content_lacks) : null,
     element("label", { for: "replay-token" }, "Jupyter's token, if it needs one"), token,
     about.own_token ? element("p", { class: "choices" },
       element("label", {}, own, " or the token of the Jupyter that labgate launched")) : null,
