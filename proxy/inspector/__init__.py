@@ -32,6 +32,7 @@ In the order an exchange meets them:
 - ``explanation_log``     why requests failed, in labgate's log
 - ``rows``                exchanges in a terminal
 - ``har``                 HTTP Archives, out and in
+- ``archived_explanation``  why an exchange of an archive failed
 - ``curl``                a request as a line for curl
 - ``replay_request``      what may be sent again
 - ``replay_front``        a request of labgate's own, without a client

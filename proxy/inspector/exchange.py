@@ -14,6 +14,9 @@ _OBJECT_OCTETS = 1800
 _PAIR_OCTETS = 150
 """What a field weighs beside its texts, about; those that repeat are shared and weigh less."""
 
+READ_IN = "read from an archive"
+"""The outcome of an exchange that did not pass here."""
+
 Pair = tuple[str, str]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from time import monotonic
 
-from proxy.inspector.exchange import Exchange
+from proxy.inspector.exchange import READ_IN, Exchange
 from proxy.runtime.last_problems import OF_ONE_REQUEST
 from proxy.runtime.log_throttle import LogThrottle
 
@@ -25,7 +25,7 @@ class ExplanationLog:
         self._throttles: dict[str, LogThrottle] = {}
 
     def __call__(self, exchange: Exchange) -> None:
-        if exchange.open or not exchange.explanation:
+        if exchange.open or not exchange.explanation or exchange.outcome == READ_IN:
             return
         throttle = self._throttles.setdefault(exchange.symptom, LogThrottle())
         more = throttle.due(monotonic())

@@ -14,9 +14,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from proxy import __version__
+from proxy.inspector.archived_explanation import SAID_OF_IT, explain_entry
 from proxy.inspector.captured_text import captured_fields
 from proxy.inspector.content import redacted_text
 from proxy.inspector.exchange import (
+    READ_IN,
     CapturedContent,
     CapturedHead,
     CapturedMessage,
@@ -132,7 +134,7 @@ def _headers(head: CapturedHead) -> list[dict[str, str]]:
 
 def _extension(exchange: Exchange) -> dict[str, Any]:
     details = exchange.details()
-    names = ("peer", "route", "outcome", "rule", "reason", "symptom", "explanation")
+    names = ("peer", "route", "outcome", *SAID_OF_IT)
     return {name: details[name] for name in (*names, "sent_up", "answered") if details[name]}
 
 
@@ -180,7 +182,7 @@ def _exchange(entry: Mapping[str, Any]) -> Exchange:
             f"{_version(response)} {status} {reason}".rstrip(), _fields(response)
         ),
         status=status,
-        outcome="read from an archive",
+        outcome=READ_IN,
         bytes_up=max(0, int(request.get("bodySize", 0))),
         bytes_down=max(0, int(response.get("content", {}).get("size", 0))),
         times=Times(last_octet=_finite(entry.get("time", 0)) / 1000),
@@ -192,6 +194,7 @@ def _exchange(entry: Mapping[str, Any]) -> Exchange:
     messages = entry.get("_webSocketMessages")
     exchange.websocket = messages is not None or status == 101
     exchange.messages = [_message(one, exchange.started) for one in messages or ()]
+    explain_entry(exchange, entry)
     return exchange
 
 

@@ -16,6 +16,8 @@ from typing import Any
 
 from rich.text import Text
 
+from proxy.inspector.exchange import READ_IN
+
 _MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 _STYLES = {1: "green", 2: "green", 3: "cyan", 4: "bold red", 5: "bold red", 0: "bold red"}
 
@@ -55,6 +57,8 @@ def row(exchange: Json) -> Text:
         escaped(f"{exchange['method']:<6} {exchange['target']}"),
         (f"  {_size(exchange['bytes_down'])} {_seconds(exchange['seconds'])}", "dim"),
     )
+    if exchange["outcome"] == READ_IN:
+        text.append("  read in", "dim")
     if exchange.get("route"):
         text.append(escaped(f"  route {exchange['route']}"), "dim")
     if exchange["websocket"]:

@@ -77,6 +77,38 @@ def test_the_mend_is_closed_and_can_be_copied(bench: Inspect, inspector: Page) -
     assert copied == mends.first.locator("pre").text_content()
 
 
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_what_was_not_captured_is_said_beside_what_lacks_it(
+    bench: Inspect, inspector: Page, colours: Any
+) -> None:
+    inspector.emulate_media(color_scheme=colours)
+    inspector.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    content = inspector.locator("#content")
+    if was_on := content.inner_text() == "Content: on":
+        content.click()
+    expect(content).to_have_text("Content: off")
+    labgate = Labgate(bench.folder, "inspect", tls=False)
+    labgate.http_port = bench.port
+    labgate.ask("POST", "/api/lacking", b"x" * 117, Cookie="login=secret")
+    inspector.locator(".row", has_text="/api/lacking").click()
+    expect(inspector.locator("#details .title")).to_contain_text("/api/lacking")
+    inspector.get_by_role("button", name="Copy as curl").click()
+    beside = inspector.locator("#copied")
+    expect(beside).to_contain_text("Copied. Secrets were never captured: put them in where it")
+    expect(beside).to_contain_text("content of 117 octets was not captured")
+    shoot(inspector, f"inspector-copied-{colours}")
+    inspector.keyboard.press("r")
+    form = inspector.locator("#replay-dialog")
+    expect(form).to_contain_text("content of 117 octets was not captured")
+    expect(form).to_contain_text("Content-Length follows it")
+    assert "content-length" not in form.locator("#replay-fields").input_value().lower()
+    shoot(inspector, f"inspector-replay-{colours}")
+    inspector.keyboard.press("Escape")
+    if was_on:
+        content.click()
+        expect(content).to_have_text("Content: on")
+
+
 def test_filter_and_exchange_are_in_the_address(bench: Inspect, inspector: Page) -> None:
     for number in range(3):
         ask(bench, "GET", f"/api/kept/{number}")
@@ -307,6 +339,22 @@ def test_an_archive_of_chromiums_is_read(
     expect(details.locator(".title")).to_contain_text("GET /api/recorded?token=[redacted]")
     expect(details).to_contain_text("login=[redacted]")
     assert SECRET not in inspector.content()
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_what_was_read_in_is_marked_and_explained(
+    bench: Inspect, inspector: Page, tmp_path: Path, colours: Any
+) -> None:
+    inspector.emulate_media(color_scheme=colours)
+    ask(bench, "GET", "/api/live")
+    read_in(inspector, write(tmp_path, entries(exchange(status=403, target="/api/archived"))))
+    row = inspector.locator(".row", has_text="/api/archived")
+    expect(row.locator(".tags")).to_contain_text("read in")
+    expect(row.locator(".tags")).to_contain_text("login-missing")
+    expect(inspector.locator(".row", has_text="/api/live")).not_to_contain_text("read in")
+    row.click()
+    expect(inspector.locator("#details .explain")).to_contain_text("neither Cookie nor token")
+    shoot(inspector, f"inspector-read-in-{colours}")
 
 
 def test_chromium_reads_ours(

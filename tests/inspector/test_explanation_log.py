@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.inspector.exchange import READ_IN
 from proxy.inspector.explanation_log import ExplanationLog
 from proxy.inspector.ring import Ring
 from tests.inspector.exchanges import exchange
@@ -35,3 +36,10 @@ def test_a_flood_is_counted(caplog: pytest.LogCaptureFixture) -> None:
         ring.add(exchange(status=404, symptom=symptom, explanation="Because."))
     assert [line.partition(":")[0] for line in lines(caplog)] == ["not-found", "xsrf-lost"]
     assert lines(caplog)[0].startswith("not-found: Because; ")
+
+
+def test_what_was_read_from_an_archive_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    ring = Ring()
+    ring.listen(ExplanationLog(), failures=True)
+    ring.add(exchange(status=404, symptom="not-found", explanation="Because.", outcome=READ_IN))
+    assert lines(caplog) == []

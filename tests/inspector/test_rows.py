@@ -10,6 +10,7 @@ from rich.console import Console
 
 from proxy.inspector.curl import to_curl
 from proxy.inspector.exchange import (
+    READ_IN,
     CapturedChange,
     CapturedContent,
     CapturedHead,
@@ -80,6 +81,12 @@ def test_a_row_names_the_route_where_there_are_several() -> None:
         assert ("route" in text) is bool(route)
         assert shown in text
         assert text.rstrip("\n").isprintable()
+
+
+def test_a_row_of_an_archive_says_so() -> None:
+    for outcome, shown in ((READ_IN, True), ("forwarded", False)):
+        one = {**details(outcome=outcome), "messages": 0, "seconds": None}
+        assert ("read in" in printed(row(one))) is shown
 
 
 def test_text_of_people_stays_as_it_is() -> None:

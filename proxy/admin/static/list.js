@@ -161,6 +161,7 @@ function status(item) {
 
 function tags(item) {
   const made = [];
+  if (item.outcome === "read from an archive") made.push(element("span", { class: "tag route" }, "read in"));
   if (item.route) made.push(element("span", { class: "tag route" }, item.route));
   if (item.websocket) made.push(element("span", { class: "tag" }, `ws ${item.messages}`));
   if (item.symptom) made.push(element("span", { class: "tag bad" }, item.symptom));
