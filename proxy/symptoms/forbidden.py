@@ -268,18 +268,18 @@ def _no_login(evidence: Evidence, id: str) -> Explanation:  # noqa: A002
         )
         if passed_a_proxy(evidence.received):
             sentence += "; if it does, the proxy in front takes it away"
-        return explained("login-missing", f"{sentence}.{_perhaps_host(head)}", "Cookie")
+        return explained("login-missing", f"{sentence}.{perhaps_host(head)}", "Cookie")
     if not head.values(b"cookie"):
         sentence = (
             f"Jupyter answered {evidence.status} because no Cookie came: the proxy in front takes "
             "it away, or this client has not logged in."
         )
-        return explained(id, sentence + _perhaps_host(head), "Cookie")
+        return explained(id, sentence + perhaps_host(head), "Cookie")
     sentence = (
         f"Jupyter answered {evidence.status} because no login came among the cookies: this client "
         "has not logged in, or did so under another name or port."
     )
-    return explained("login-missing", sentence + _perhaps_host(head), "Cookie")
+    return explained("login-missing", sentence + perhaps_host(head), "Cookie")
 
 
 def _expired(evidence: Evidence) -> Explanation:
@@ -288,11 +288,11 @@ def _expired(evidence: Evidence) -> Explanation:
         "server's of this name (Jupyter's log: Clearing invalid/expired login cookie). Log in "
         "again; where two servers share a name, set IdentityProvider.cookie_name."
     )
-    sentence += _perhaps_host(evidence.sent or evidence.received)
+    sentence += perhaps_host(evidence.sent or evidence.received)
     return explained("login-refused", sentence, "Cookie")
 
 
-def _perhaps_host(head: RequestHead) -> str:
+def perhaps_host(head: RequestHead) -> str:
     """What else it may be, where Host is none that Jupyter serves without a word."""
     if _is_local(first(head.values(b"host"))):
         return ""

@@ -320,6 +320,13 @@ def test_what_would_be_refused_is_named(bench: Inspect) -> None:
     assert found["sent_up"] is not None
 
 
+def test_a_login_that_lacks_xsrf(bench: Inspect) -> None:
+    answer = ask(bench, "POST", "/login?next=%2Flab")
+    assert answer.status == 403
+    found: dict[str, Any] = until(lambda: by_path(bench).get("/login", {}), "not printed")
+    assert (found["symptom"], "login page" in found["explanation"]) == ("xsrf-lost", True)
+
+
 def test_the_name_of_a_proxy_in_front_is_let_in(tmp_path: Path, jupyter: Jupyter) -> None:
     named = ["--domain", "localhost:8443", "--domain", "lab.localhost:443"]
     with Inspect(tmp_path, "--upstream", jupyter.upstream, "--json", *named) as bench:
