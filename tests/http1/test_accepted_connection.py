@@ -165,10 +165,10 @@ async def test_a_client_that_takes_nothing_is_let_go() -> None:
     now += 3 * UNREAD_SECONDS
     for at, unread, state in (
         (0, 1, "open"),
-        (UNREAD_SECONDS, 1, "open"),
-        (UNREAD_SECONDS + 1, 2, "open"),
-        (2 * UNREAD_SECONDS + 1, 2, "open"),
-        (2 * UNREAD_SECONDS + 2, 2, "aborted"),
+        (UNREAD_SECONDS - 1, 1, "open"),
+        (UNREAD_SECONDS, 2, "open"),
+        (2 * UNREAD_SECONDS - 1, 2, "open"),
+        (2 * UNREAD_SECONDS + 1, 2, "aborted"),
     ):
         transport.unread = unread
         connection.enforce_timeouts(now + at)

@@ -18,6 +18,7 @@ EXCEPTIONS = {
     "cache/preloads.py": "reckons how many octets a Link field takes",
     "cli/ask_secret.py": "a terminal ends a line so",
     "cli/doctor.py": "a terminal ends a line so",
+    "cli/upstream_fault.py": "asks what may be no HTTP at all; a client would say less",
     "doctor/http2.py": "the preface of HTTP/2 looks like a request on purpose",
     "doctor/probes/bodies.py": "sends what no library sends, to somebody else's proxy",
     "doctor/probes/entry.py": "sends what no library sends, to somebody else's proxy",
