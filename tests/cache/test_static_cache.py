@@ -436,6 +436,7 @@ async def test_the_page_names_the_scripts_that_it_needed_before() -> None:
         await it.get(FONT)
         fields, _, _ = await it.get(b"/lab?reset")
         assert fields[b"link"] == LINK
+        assert fields[b"content-type"] == b"text/html; charset=UTF-8"
         for target in (b"/lab/api/settings", b"/lab/tree/none", SCRIPT):
             fields, _, _ = await it.get(target)
             assert b"link" not in fields, target

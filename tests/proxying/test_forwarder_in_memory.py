@@ -32,12 +32,16 @@ class SlowFront(MemoryFront):
     writable: Callable[[], None] | None = None
     framing: Field = (b"Connection", b"close")
     whole: bytes | None = None
+    dated: bool | None = None
 
     def arrived(self) -> bytes | None:
         return super().arrived() if self.whole is None else self.whole
 
-    def send_head(self, status: int, reason: bytes, fields: list[Field], **_: bool) -> list[Field]:
+    def send_head(
+        self, status: int, reason: bytes, fields: list[Field], **how: bool
+    ) -> list[Field]:
         super().send_head(status, reason, fields)
+        self.dated = how["dated"]
         return [self.framing]
 
     def when_writable(self, callback: Callable[[], None] | None) -> None:
@@ -210,6 +214,15 @@ async def test_a_client_that_reads_slowly_stops_the_upstream() -> None:
     assert forwarding.client.ended.result() == "complete"
 
 
+@pytest.mark.parametrize("date", [b"", b"Date: Mon, 23 Nov 2026 12:00:00 GMT\r\n"])
+async def test_a_response_comes_in_pieces_and_has_one_date(date: bytes) -> None:
+    forwarding = Forwarding()
+    for piece in (ANSWER[:-2].replace(b"\r\n", b"\r\n" + date, 1), b"o", b"k"):
+        forwarding.connection.data_received(piece)
+    assert forwarding.client.dated is bool(date)
+    assert (forwarding.client.content, forwarding.results[0].bytes_down) == (b"ok", 2)
+
+
 async def test_a_client_that_leaves_is_told_of_nothing_more() -> None:
     forwarding = Forwarding(b"PUT", 9)
     forwarding.client.upload(b"1234")
@@ -223,12 +236,21 @@ async def test_a_client_that_leaves_is_told_of_nothing_more() -> None:
     assert forwarding.results == []
 
 
-@pytest.mark.parametrize("fault", [None, ValueError("broken")])
-async def test_a_compression_that_fails_is_no_complete_response(fault: ValueError | None) -> None:
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        (None, ""),
+        (ValueError("broken"), "could not be compressed: broken"),
+        (MemoryError(), "could not be compressed: MemoryError"),
+    ],
+)
+async def test_a_compression_that_fails_is_no_complete_response(
+    fault: Exception | None, outcome: str
+) -> None:
     forwarding = Forwarding()
     forwarding.forwarder._on_compressed(fault)
     (result,) = forwarding.results
-    assert str(result.error or "") == ("could not be compressed: broken" if fault else "")
+    assert str(result.error or "") == outcome
     forwarding.forwarder._on_compressed(None)
     assert forwarding.results == [result], "it is reported once"
 

@@ -400,6 +400,21 @@ async def test_a_session_counts_in_a_frame_as_well(
     assert (b"Set-Cookie", cookie) in client.fields
 
 
+@pytest.mark.parametrize("embed_in", [(), (b"https://portal.example",)])
+async def test_a_page_about_an_error_is_shown_in_a_frame_as_well(
+    embed_in: tuple[bytes, ...],
+) -> None:
+    async with proxying(says()) as (dispatcher, _, _):
+        router = dispatcher.services.router
+        assert isinstance(router, Router)
+        router.use(replace(router.site, embed_in=embed_in))
+        client = MemoryFront((b"Origin", b"https://evil.example"), (b"Accept", b"text/html"))
+        client.ask(dispatcher)
+        assert await client.ended == "complete"
+    policy = dict(client.fields)[b"Content-Security-Policy"]
+    assert b" ".join((b"frame-ancestors 'self'", *embed_in)) in policy.split(b"; ")
+
+
 @pytest.mark.parametrize(
     ("origin", "answer", "status"),
     [(b"https://lab.example.org", OK, 200), (b"https://evil.example", OK, 403), (b"", b"?", 502)],

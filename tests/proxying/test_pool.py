@@ -22,6 +22,7 @@ from tests.edges import edge, request
 from tests.heads import get
 from tests.http1.memory_transport import MemoryTransport
 from tests.http1.scripted import GONE
+from tests.http1.test_client_connection import until
 from tests.http1.test_client_connection_in_memory import Answer
 from tests.upstreams import OK, Visit, says, upstream
 
@@ -196,9 +197,22 @@ def test_what_is_not_set_is_as_in_the_configuration() -> None:
     """The upstream of a route has no times of its own."""
     pool, settings = Pool(None), UpstreamSettings()
     assert pool._limits == (settings.idle_connections, settings.idle_seconds)
+
     assert pool._connect_timeout == settings.connect_timeout_seconds
     assert pool._head_seconds == settings.head_seconds
     assert pool._response_seconds == settings.response_seconds
+
+
+async def test_when_the_last_idle_connection_is_closed_nothing_is_left_to_look_for() -> None:
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    async with (
+        upstream(says(OK)) as running,
+        edge(running.address, idle_seconds=0.05) as labgate,
+    ):
+        await labgate.ask(request())
+        await until(lambda: not labgate.pool.connections and labgate.pool._timer is None)
+    assert faults == []
 
 
 TIMES = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
@@ -379,6 +380,22 @@ async def test_refused_requests_never_reach_jupyter(field: bytes, status: int, r
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert jupyter.visits == []
     assert labgate.records[0].outcome == f"refused ({rule})"
+
+
+async def test_what_is_captured_names_its_route() -> None:
+    foreign = request(b"/api", b"Origin: https://evil.example")
+    async with upstream(says(OK, OK)) as jupyter, edge(jupyter.address) as labgate:
+        labgate.inspect(content=False)
+        labgate.router.rename("/ada")
+        labgate.router.use(labgate.router.site)
+        await labgate.ask(request())
+        await labgate.ask(foreign)
+        # A Hub's router is for many routes, and has no name.
+        labgate.router.rename("")
+        labgate.router.jupyter = replace(labgate.router.jupyter, name="/bob")
+        await labgate.ask(request())
+        await labgate.ask(foreign)
+    assert [record.route for record in labgate.records] == ["/ada", "/ada", "/bob", ""]
 
 
 @pytest.mark.parametrize("access_log", [False, True])

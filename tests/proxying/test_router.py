@@ -96,6 +96,20 @@ def test_the_log_calls_an_upstream_by_its_name(caplog: pytest.LogCaptureFixture)
     assert caplog.messages[-1].startswith("Jupyter answers now")
 
 
+def test_a_request_is_of_the_route_that_it_is_forwarded_to() -> None:
+    limits = new_request_limit(DEFAULT_LIMITS), new_web_app_limit()
+    named = Router(SITE, Pool(None), Pool(None), *limits, name="/ada")
+
+    def names() -> list[str]:
+        decisions = Forward(get()), Forward(get(), Refuse(403, "origin", "")), Internal(get())
+        return [named.name, *(named.route(decision).name for decision in decisions)]
+
+    assert names() == ["/ada"] * 4
+    named.rename("/bob")
+    named.use(SITE)
+    assert names() == ["/bob"] * 4
+
+
 def test_an_upstream_may_not_know_of_the_whole_path(router: Router) -> None:
     for stripped, target in ((StrippedPrefix(b"/ada/"), b"/lab"), (None, b"/ada/lab")):
         router.use(replace(SITE, stripped=stripped))
