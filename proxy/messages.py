@@ -138,8 +138,12 @@ class Responder(Protocol):
     def abort(self) -> None:
         """Break the response off, so that the client sees a truncation and not an end."""
 
-    def fail(self, error: Exception, response: Response) -> None:
-        """Log a fault of labgate's; send ``response``, or break off a response that has begun."""
+    def fail(self, error: Exception, response: Response) -> int:
+        """Log a fault of labgate's; send ``response``, or break off a response that has begun.
+
+        Returns:
+            The status that was sent; 0 if the response was broken off.
+        """
 
 
 def send_response(responder: Responder, response: Response) -> None:

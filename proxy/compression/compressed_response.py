@@ -108,9 +108,9 @@ class CompressedResponse:
         self.stop()
         self._responder.abort()
 
-    def fail(self, error: Exception, response: Response) -> None:
+    def fail(self, error: Exception, response: Response) -> int:
         self.stop()
-        self._responder.fail(error, response)
+        return self._responder.fail(error, response)
 
     # The work
 

@@ -164,14 +164,15 @@ class ResponseWriter:
         self._connection.abort()
         self._connection.end_response(b"", persistent=False)
 
-    def fail(self, error: Exception, response: Response) -> None:
+    def fail(self, error: Exception, response: Response) -> int:
         log.error("fault while answering %s", self._connection.client, exc_info=error)
         if self.sent:
             # After the bytes already sent, the client would take it for the next response.
             self.abort()
-        else:
-            self._drop()
-            self.refuse(response)
+            return 0
+        self._drop()
+        self.refuse(response)
+        return response.status
 
     def refuse(self, response: Response) -> None:
         """Send a response and read no further request; the refused one may be malformed."""

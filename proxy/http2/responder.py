@@ -96,13 +96,14 @@ class StreamResponder:
     def abort(self) -> None:
         self._stream.reset()
 
-    def fail(self, error: Exception, response: Response) -> None:
+    def fail(self, error: Exception, response: Response) -> int:
         log.error("fault while answering %s", self._stream.client, exc_info=error)
         if self._head_sent:
             self.abort()
-        else:
-            queue_response(self, response)
-            self.end()
+            return 0
+        queue_response(self, response)
+        self.end()
+        return response.status
 
     def _send_pending(self, *, end: bool = False) -> None:
         if pending := self._pending:

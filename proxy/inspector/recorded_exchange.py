@@ -120,5 +120,5 @@ class RecordedResponder(ExchangeCapture):
     def abort(self) -> None:
         self.responder.abort()
 
-    def fail(self, error: Exception, response: Response) -> None:
-        self.responder.fail(error, response)
+    def fail(self, error: Exception, response: Response) -> int:
+        return self.responder.fail(error, response)

@@ -111,8 +111,9 @@ class ReplayFront:
     def abort(self) -> None:
         self.end()
 
-    def fail(self, error: Exception, response: Response) -> None:
+    def fail(self, error: Exception, response: Response) -> int:
         self.end()
+        return response.status
 
 
 class _NoConnection:

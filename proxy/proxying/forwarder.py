@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from proxy.compression.compressed_response import CompressedResponse
-from proxy.errors import ClientFault, UpstreamDown, UpstreamError
+from proxy.errors import UpstreamDown, UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.messages import RequestBody, Responder
 from proxy.observe.record import FIRST_ERROR_STATUS, Record
@@ -150,10 +150,10 @@ class Forwarder:
                 self._bytes_up += len(piece)
                 connection.send_content(piece)
             connection.when_writable(self._upload)
-        except (ClientFault, ConnectionError) as fault:
+        except Exception as error:
             # A request that breaks off must never look complete (RFC 9112 section 8).
             connection.give_up()
-            self._finish(without_traceback(fault))
+            self._finish(without_traceback(error))
 
     # Down (messages.Receiver)
 
@@ -213,11 +213,11 @@ class Forwarder:
     def on_failure(self, error: Exception) -> None:
         fault = not isinstance(error, UpstreamError)
         if fault and self._reported:
-            # The event loop logs it: nobody else is left to do that.
+            # Its request has ended: the event loop logs it.
             raise error
         if self._status and not fault:
             self.responder.flush()
-        self._finish(error if fault else without_traceback(error))
+        self._finish(without_traceback(error))
 
     def _compress(self, head: ResponseHead, fields: list[Field]) -> list[Field]:
         """Compress the content if the rules say so; returns the fields to send."""

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from proxy.access.allow import ALLOW, Allow, LoginAttempt
-from proxy.errors import ClientFault, UpstreamError
+from proxy.errors import UpstreamError
 from proxy.http1.request_body import EMPTY_BODY
 from proxy.messages import RequestBody, Responder, send_response
 from proxy.net.limits import Slot
@@ -18,7 +18,7 @@ from proxy.observe.record import Record, notify_observers
 from proxy.proxying import responses
 from proxy.proxying.forwarder import Forwarder
 from proxy.proxying.recorded_request import tell_unusual, watched
-from proxy.proxying.result import CLIENT_LEFT, Result, Switched
+from proxy.proxying.result import CLIENT_LEFT, EXPECTED_ERRORS, Result, Switched
 from proxy.proxying.router import Route
 from proxy.proxying.services import Services
 from proxy.proxying.stored_response import StoredResponse, find_stored
@@ -155,6 +155,15 @@ class RequestHandler:
             notify_observers(self.services.observers.head, self.record)
 
     def on_result(self, result: Result) -> None:
+        try:
+            self._on_result(result)
+        except Exception as error:
+            if result.switched is not None:
+                # Nothing else owns the upstream's side.
+                reset(result.switched.upstream)
+            self._on_error(error)
+
+    def _on_result(self, result: Result) -> None:
         self._count(result)
         route = self._route
         if result.status and not result.outcome and route.outage is not None and route.outage.open:
@@ -162,24 +171,25 @@ class RequestHandler:
         if route.activity is not None and result.error is None:
             route.activity.on_response(result.status)
         if result.switched is not None:
-            self._try_tunnel(result.switched)
+            self._open_tunnel(result.switched)
         elif result.retry:
             assert isinstance(self._sender, Forwarder), "it has reported"
             self._start(self._sender.dial(route.pool, self.record))
         elif result.error is None:
             self.record.outcome = result.outcome or self.record.outcome or route.outcome
             self._end()
-        elif isinstance(result.error, (UpstreamError, ClientFault, ConnectionError)):
-            self._on_error(result.error)
         else:
-            self.fail(result.error)
+            self._on_error(result.error)
 
     def _count(self, result: Result) -> None:
         self.record.bytes_up, self.record.bytes_down = result.bytes_up, result.bytes_down
         self.record.status = result.status or self.record.status
 
-    def _on_error(self, error: UpstreamError | ClientFault | ConnectionError) -> None:
+    def _on_error(self, error: Exception) -> None:
         """Respond with an error, or break off the response if it has begun."""
+        if not isinstance(error, EXPECTED_ERRORS):
+            self.fail(error)
+            return
         record, route = self.record, self._route
         begun = bool(record.status)
         record.outcome = CLIENT_LEFT if isinstance(error, ConnectionError) else str(error)
@@ -196,19 +206,6 @@ class RequestHandler:
             return
         (self.responder.abort if begun else self.responder.close)()
         self._end()
-
-    def _try_tunnel(self, switched: Switched) -> None:
-        """Open the tunnel. On an error close both sides: nothing else owns the upstream's now."""
-        try:
-            self._open_tunnel(switched)
-        except Exception as error:
-            reset(switched.upstream)
-            if isinstance(error, ConnectionError):
-                self.record.outcome = CLIENT_LEFT
-                self.responder.abort()
-                self._end()
-            else:
-                self.fail(error)
 
     def _open_tunnel(self, switched: Switched) -> None:
         """Join both sides, and drop what an idle WebSocket does not need."""
@@ -262,18 +259,20 @@ class RequestHandler:
 
     def fail(self, error: Exception) -> None:
         """End the request because of a fault of labgate's; no response of Jupyter's may follow."""
+        record = self.record
         try:
             if self._sender is not None:
                 self._count(self._sender.abandon())
-            self._finish()
         finally:
-            self.responder.fail(error, responses.failed(self.record))
+            record.outcome, record.warning = "a fault of labgate's", True
+            record.status = self.responder.fail(error, responses.failed(record)) or record.status
+            self._finish()
 
     def _end(self) -> None:
         try:
             self._finish()
         except Exception as error:
-            self.responder.fail(error, responses.failed(self.record))
+            self.fail(error)
 
     def _finish(self) -> None:
         """Complete the record and pass it on, once."""

@@ -6,11 +6,13 @@ Tested by tests/proxying/test_forwarder.py and tests/proxying/test_upgrade.py.
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
+from proxy.errors import ClientFault, UpstreamError
 from proxy.rules.head import Field
 
-AnyError = TypeVar("AnyError", bound=Exception)
+EXPECTED_ERRORS = (UpstreamError, ClientFault, ConnectionError)
+"""What goes wrong at the upstream or at the client; any other exception is a fault of labgate's."""
 
 CLIENT_LEFT = "the client went away"
 """The outcome of a request whose client did not wait for its response."""
@@ -55,10 +57,11 @@ class Result(NamedTuple):
     outcome: str = ""
 
 
-def without_traceback(error: AnyError) -> AnyError:
-    """The error without its traceback: break the reference cycle.
+def without_traceback(error: Exception) -> Exception:
+    """An expected error without its traceback: break the reference cycle.
 
     The frames of the traceback refer to the body that holds the error. Only the garbage collector
-    would free them, thousands at a time, and every client would wait for it.
+    would free them, thousands at a time, and every client would wait for it. A fault of labgate's
+    keeps its traceback, for the log.
     """
-    return error.with_traceback(None)
+    return error.with_traceback(None) if isinstance(error, EXPECTED_ERRORS) else error

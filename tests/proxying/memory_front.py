@@ -90,10 +90,11 @@ class MemoryFront:
     def abort(self) -> None:
         self.ended.set_result("aborted")
 
-    def fail(self, error: Exception, response: Response) -> None:
+    def fail(self, error: Exception, response: Response) -> int:
         self.faults.append((error, response))
         if not self.ended.done():
             self.ended.set_exception(error)
+        return response.status
 
     def upgrade(self, reason: bytes, fields: list[Field]) -> MemoryFront:
         self.statuses.append(101)
