@@ -111,14 +111,12 @@ class UpstreamConnection(asyncio.Protocol):
             response_seconds: From the end of the request to the final head; 0 for as long
                 as it likes.
         """
-        if self._reading.receiver is None:
+        if self._reading.receiver is None or self._reading.head is not None:
             return
         begun = self._reading.head_since
         stalled = self._congested_since
         if stalled is not None and now - stalled > STALLED_SECONDS:
             self.fail(UpstreamTimeout(f"nothing of the upload taken in {STALLED_SECONDS:g} s"))
-        elif self._reading.head is not None:
-            return
         elif begun is not None and now - begun > head_seconds:
             self.fail(UpstreamTimeout(f"a response head took longer than {head_seconds:g} s"))
         elif response_seconds and self.sent_at and now - self.sent_at > response_seconds:
