@@ -70,6 +70,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[OCCUPIED].close()
 
 
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Leave the exit code for .ci/run, which starts pytest by make."""
+    file = os.environ.get("PYTEST_EXIT_FILE")
+    if file and not hasattr(session.config, "workerinput"):
+        Path(file).parent.mkdir(exist_ok=True)
+        Path(file).write_text(str(int(exitstatus)))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Six for two cores, because most of a test is waiting; memory bounds them."""
