@@ -2,6 +2,7 @@
 
 The kernel goes on to give that worker's sockets their part of the connections (``sockets``). They
 would wait until its successor serves, for more than a second, and for ever where none can start.
+The others keep their shares of the limits (``limits``), which are enough for what they are for.
 """
 
 from __future__ import annotations
