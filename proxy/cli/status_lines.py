@@ -53,6 +53,8 @@ def lines_of(status: StatusJson, now: datetime) -> list[Line]:
     if status["reload_refused"]:
         refused = f"refused, the configuration from before stays: {status['reload_refused']}"
         lines.append(("Reload", refused, "red"))
+    if failed := status.get("reload_failed"):
+        lines.append(("Reload", f"failed, a part of it may be in force: {failed}", "red"))
     if status["metrics"]:
         lines.append(("Metrics", f"http://{status['metrics']}/metrics", ""))
     if "hub_routes" in status:  # the proxy of a JupyterHub

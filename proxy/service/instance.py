@@ -209,6 +209,7 @@ def _about(configuration: LiveConfiguration, since: datetime) -> Status:
         "since": since.astimezone(UTC).isoformat(timespec="seconds"),
         "service": unit_name(),
         "reload_refused": configuration.refusal,
+        "reload_failed": configuration.failure,
         "state_folder": str(settings.state_folder.absolute()),
         "addresses": [str(origin) for origin in settings.origins],
         "listening": [host_with_port(host, port) for port in ports for host in settings.bind],

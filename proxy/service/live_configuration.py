@@ -71,6 +71,7 @@ class LiveConfiguration:
     Attributes:
         settings: In force.
         refusal: Why the last reload was refused; empty if it was not.
+        failure: What went wrong when the last one was put into force; empty if nothing did.
         command: As given.
         ready: Set when people and the service manager were told that labgate is ready.
 
@@ -82,7 +83,7 @@ class LiveConfiguration:
 
     def __init__(self, settings: Settings, read: Callable[[], Settings], command: str) -> None:
         self.settings = settings
-        self.refusal = ""
+        self.refusal = self.failure = ""
         self.ready = asyncio.Event()
         self.command = command
         self._read = read
@@ -94,7 +95,7 @@ class LiveConfiguration:
         return self.command == "up"
 
     async def reload(self, app: Serving, why: str) -> ReloadOutcome:
-        """Read the configuration again, and put it into force, all of it or nothing.
+        """Read the configuration again, and put it into force: all of it, or nothing if it is bad.
 
         Args:
             app: What serves with it.
@@ -107,7 +108,7 @@ class LiveConfiguration:
             status = "The reload was broken off."
             try:
                 outcome = await self._outcome(app)
-                self.refusal = outcome.refused
+                self.refusal, self.failure = outcome.refused, outcome.failed
                 status = _log_outcome(outcome)
             finally:
                 # However it ends: until then a service manager waits for it.

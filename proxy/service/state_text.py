@@ -15,6 +15,8 @@ def state_text(status: Status) -> str:
     if status["reload_refused"]:
         reason = status["reload_refused"].replace("\n", " ")
         parts.insert(0, f"reload refused, the configuration from before stays: {reason}")
+    if failed := status.get("reload_failed"):
+        parts.insert(0, f"reload failed, a part of it may be in force: {failed}")
     if status["certificates"]:
         first = min(status["certificates"], key=lambda certificate: certificate["days_left"])
         parts.append(f"certificate {count(first['days_left'], 'day')}")

@@ -7,6 +7,7 @@
      "since": "2026-01-01T00:00:00+00:00",
      "service": "labgate.service",            # empty: no service manager started it
      "reload_refused": "",                    # why, if the last reload was
+     "reload_failed": "",                     # how, if it did half-way; not of a JupyterHub's proxy
      "state_folder": "/var/lib/labgate",
      "addresses": ["https://lab.example.org"],  # the public ones, canonical first
      "listening": ["0.0.0.0:443", …],

@@ -93,6 +93,14 @@ def test_a_refused_reload_is_said_until_one_succeeds() -> None:
     assert style == "red"
 
 
+def test_a_reload_that_failed_half_way_is_said_until_one_succeeds() -> None:
+    text, style = text_of("Reload", reload_failed="OSError('no more memory'); the log has more.")
+    assert text == (
+        "failed, a part of it may be in force: OSError('no more memory'); the log has more."
+    )
+    assert style == "red"
+
+
 JUPYTER = STATUS["jupyter"]
 
 

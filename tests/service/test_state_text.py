@@ -25,6 +25,10 @@ TEXTS: list[tuple[dict[str, Any], str]] = [
         {"reload_refused": "one is.\nanother is."},
         f"{REFUSED}: one is. another is.; {ANSWERS}; 2 WebSockets",
     ),
+    (
+        {"reload_failed": "OSError()"},
+        f"reload failed, a part of it may be in force: OSError(); {ANSWERS}; 2 WebSockets",
+    ),
     ({"websockets": 1}, f"{ANSWERS}; 1 WebSocket"),
     (
         {"routes": [{"state": "answers"}, {"state": "does not answer"}]},
