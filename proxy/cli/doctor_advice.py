@@ -16,7 +16,7 @@ def advice(finding: Finding) -> str:
             return f"Name the address with https://: labgate doctor {instead}"
         case "unreachable" if instead:
             return (
-                f"Name the address with http://: labgate doctor {instead} . If browsers are to "
+                f"Name the address with http:// (labgate doctor {instead}). If browsers are to "
                 "open it with https://, the server has to speak TLS there."
             )
         case "not-jupyter":

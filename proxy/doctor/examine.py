@@ -33,9 +33,9 @@ async def examine(
     probes: tuple[Probe, ...] = PROBES,
     report: Report | None = None,
 ) -> Report:
-    """Run the probes; nothing that they made stays, also when it is cancelled.
+    """Run the probes, and remove what they made, also when it is cancelled.
 
-    What could not be removed is in ``examination.left``: of a Jupyter that hangs, or because it was
+    What may be there still is in ``examination.left``: because Jupyter hangs, or because this was
     cancelled once more while it removed.
 
     Args:

@@ -122,7 +122,7 @@ async def test_an_address_without_a_scheme_may_be_one_of_plain_http() -> None:
     async with serving(version) as url:
         code, out = await labgate_doctor(url.removeprefix("http://"), LABGATE_DOCTOR_TOKEN="x")
     assert code == 1
-    assert f"Mend Name the address with http://: labgate doctor {url}/ ." in plainly(out)
+    assert f"Mend Name the address with http:// (labgate doctor {url}/). If" in plainly(out)
     assert servers_named(out) == []
 
 
