@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
 from proxy.errors import UsageError
+from proxy.rules.authority import can_be_looked_up
 
 PAGES = frozenset({"lab", "tree", "notebooks", "login", "api", "files", "terminals", "doc"})
 """Pages of Jupyter that stand behind its base_url; people paste the address they see."""
@@ -87,6 +88,8 @@ def read_target(text: str) -> tuple[Target, str]:
     if "@" in parts.netloc:
         raise UsageError("The address may not hold a user or a password; they would be shown.")
     host = parts.hostname
+    if not can_be_looked_up(host):
+        raise UsageError(f"The address has a name that no server can have: {host}. {_EXAMPLE}")
     if not host.isascii():
         host = host.encode("idna").decode("ascii")
     target = Target(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], _base_of(parts.path))

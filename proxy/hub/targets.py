@@ -8,11 +8,14 @@ from urllib.parse import unquote, urlsplit
 
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.net.upstream_tls import UpstreamTls
+from proxy.rules.authority import can_be_looked_up
 
 UNIX_SCHEMES = ("http+unix", "unix+http")
 EXAMPLE = "write for example http://10.0.0.7:8888"
 
-_PLAIN = re.compile(r"http://[a-z0-9.-]+:(?:[1-9][0-9]{0,3}|[1-5][0-9]{4})/?")
+_PLAIN = re.compile(
+    r"http://[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\.?:(?:[1-9][0-9]{0,3}|[1-5][0-9]{4})/?"
+)
 """Most targets: nothing can be wrong with one that looks like this."""
 
 
@@ -69,6 +72,11 @@ def parse_target(url: str, tls: UpstreamTls) -> RouteTarget:
         raise ValueError(f"target {url!r}: the scheme must be http, https or http+unix; {EXAMPLE}.")
     if not host or port == 0:
         raise ValueError(f"target {url!r}: a host, and a port other than 0, are needed; {EXAMPLE}.")
+    if not can_be_looked_up(host):
+        raise ValueError(
+            f"target {url!r}: a part of the host between two dots is empty, has more than 63 "
+            f"characters, or characters that no name has; {EXAMPLE}."
+        )
     if parts.scheme == "https":
         return RouteTarget(UpstreamAddress(host, port or 443, tls=tls), path, query)
     return RouteTarget(UpstreamAddress(host, port or 80), path, query)

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from proxy.errors import UsageError
 from proxy.net.upstream_tls import UpstreamTls
-from proxy.rules.authority import host_with_port
+from proxy.rules.authority import can_be_looked_up, host_with_port
 from proxy.rules.redaction import redact_target
 from proxy.rules.site import WebOrigin
 
@@ -125,6 +125,8 @@ def _problem(parts: SplitResult, port: int | None) -> str:
         return "the scheme must be http, https or unix"
     if not parts.hostname or not _HOST.fullmatch(parts.hostname):
         return "the host is missing or malformed"
+    if not can_be_looked_up(parts.hostname):
+        return "a part of the host between two dots is empty or has more than 63 characters"
     if parts.username is not None or parts.query or parts.fragment:
         base = _PAGE.sub("/", parts.path).rstrip("/")
         address = f"{parts.scheme}://{host_with_port(parts.hostname, port)}{base}"

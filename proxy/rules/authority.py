@@ -9,6 +9,26 @@ _AUTHORITY = re.compile(
 )
 
 
+_MAX_LABEL_OCTETS = 63
+"""RFC 1035 section 2.3.4."""
+
+
+def can_be_looked_up(host: str) -> bool:
+    """Whether a resolver can be asked for a name, or it is an address.
+
+    Where a label is empty or too long ``socket.getaddrinfo`` raises a UnicodeError, which is no
+    OSError; what stands behind a NUL it does not see. One dot at the end is right (RFC 1034
+    section 3.1).
+    """
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode("ascii")
+        except UnicodeError:
+            return False
+    labels = host.removesuffix(".").split(".")
+    return "\0" not in host and all(0 < len(label) <= _MAX_LABEL_OCTETS for label in labels)
+
+
 def host_with_port(host: str, port: int | None) -> str:
     """``host:port``, with an IPv6 address in brackets; the host alone without a port."""
     written = f"[{host}]" if ":" in host else host

@@ -52,6 +52,8 @@ def test_origins_are_those_of_browsers(target: Target, origin: str, loopback: bo
         ("ftp://lab.example.org", "must begin with https:// or http://"),
         ("https://", "must begin with"),
         ("https://h:port/", "cannot be read"),
+        ("https://lab..example.org", "no server can have: lab..example.org"),
+        (f"https://{'ü' * 64}.example/", "no server can have"),
         ("unix:lab.sock", "needs an absolute path"),
         ("https://ada:secret@h/", "may not hold a user"),
     ],

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from proxy.rules.authority import host_only, host_with_port, is_authority, port_only
+from proxy.rules.authority import (
+    can_be_looked_up,
+    host_only,
+    host_with_port,
+    is_authority,
+    port_only,
+)
 
 PARTS = [
     (b"lab.example.org", b"lab.example.org", b""),
@@ -34,6 +42,42 @@ def test_the_parts(authority: bytes, host: bytes, port: bytes) -> None:
 )
 def test_an_ipv6_address_stands_in_brackets(host: str, port: int | None, written: str) -> None:
     assert host_with_port(host, port) == written
+
+
+NAMES = [
+    "h",
+    "h.",
+    "127.0.0.1",
+    "::1",
+    "fe80::1%eth0",
+    "bücher.example",
+    "a_b",
+    f"{'a' * 63}.b",
+    ".",
+    "a..b",
+    "a..",
+    ".a",
+    "a" * 64,
+    "ü" * 63,
+]
+
+
+@pytest.mark.parametrize("host", NAMES)
+def test_what_a_resolver_can_be_asked_for(host: str) -> None:
+    """As the resolver has it, which answers for addresses without asking anybody."""
+    try:
+        socket.getaddrinfo(host, 1, flags=socket.AI_NUMERICHOST)
+        asked = True
+    except OSError:
+        asked = True
+    except UnicodeError:
+        asked = False
+    assert can_be_looked_up(host) is asked
+
+
+def test_nothing_stands_behind_a_nul() -> None:
+    assert not can_be_looked_up("h\0.example")
+    assert not can_be_looked_up("")
 
 
 VALID = [b"h", b"h:", b"h:65535", b"1.2.3.4", b"[::1]:1", b"[::ffff:1.2.3.4]", b"%41-._~!$&'()*+;="]
