@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from proxy.inspector.exchange import Exchange
+from proxy.inspector.exchange import READ_IN, Exchange
 from proxy.rules.redaction import REDACTED
 
 _HIDDEN = REDACTED.decode("ascii")
@@ -57,9 +57,20 @@ def missing_content(exchange: Exchange) -> str:
     if exchange.websocket or not octets or (content and content.text and content.whole):
         return ""
     if content is None:
-        return (
-            f"Its content of {octets} octets was not captured: put it in, or switch Content on "
-            "(--content) and let the client send it again."
-        )
+        return f"Its content of {octets} octets {_why_none(exchange)}"
     kept = "only the beginning was kept" if content.text else "it is no text"
     return f"Of its content of {octets} octets {kept}: put it in."
+
+
+def _why_none(exchange: Exchange) -> str:
+    """Why nothing of the request's content is here, and what to do."""
+    if exchange.outcome == READ_IN:
+        return "is not in the archive as text: put it in."
+    if exchange.open:
+        return "is shown when the exchange has ended, if Content was on when it began."
+    if exchange.sent_up is None:
+        return "was not captured, because nothing of it was passed on: put it in."
+    return (
+        "was not captured: put it in, or switch Content on (--content) and let the client send it "
+        "again."
+    )

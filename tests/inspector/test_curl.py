@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from proxy.inspector.curl import missing_from_curl, to_curl
-from proxy.inspector.exchange import CapturedContent, CapturedHead
+from proxy.inspector.curl import missing_content, missing_from_curl, to_curl
+from proxy.inspector.exchange import READ_IN, CapturedContent, CapturedHead
 
 from .exchanges import exchange
 
@@ -72,6 +72,7 @@ def test_head_and_content_that_is_not_whole() -> None:
 
 
 REFUSED = CapturedHead("POST /x HTTP/1.1", (("Host", "h"), ("Content-Length", "117")))
+SENT = {"sent_up": CapturedHead("POST /x HTTP/1.1", ())}
 SECRET = CapturedHead("POST /x HTTP/1.1", (("Host", "h"), ("Cookie", "a=[redacted]")))
 
 
@@ -80,16 +81,32 @@ SECRET = CapturedHead("POST /x HTTP/1.1", (("Host", "h"), ("Cookie", "a=[redacte
     [
         ({}, []),
         ({"received": SECRET}, ["put them in where it says [redacted]"]),
-        ({"bytes_up": 7}, ["content of 7 octets was not captured: put it in, or switch Content"]),
+        (SENT | {"bytes_up": 7}, ["of 7 octets was not captured: put it in, or switch Content"]),
         ({"bytes_up": 7, "received": SECRET}, ["put them in where", "was not captured"]),
         ({"bytes_up": 7, "content_up": CapturedContent("1234567", 7, whole=True)}, []),
         ({"bytes_up": 7, "content_up": CapturedContent("12", 7, whole=False)}, ["only the begi"]),
         ({"bytes_up": 7, "content_up": CapturedContent("", 7, whole=True)}, ["it is no text"]),
         ({"bytes_up": 7, "websocket": True}, []),
-        ({"received": REFUSED}, ["content of 117 octets was not captured"]),
+        ({"received": REFUSED}, ["of 117 octets was not captured, because nothing of it was pas"]),
+        ({"received": REFUSED, "open": True}, ["of 117 octets is shown when the exchange has end"]),
+        (SENT | {"bytes_up": 7, "open": True}, ["if Content was on when it began"]),
+        ({"bytes_up": 7, "outcome": READ_IN}, ["of 7 octets is not in the archive as text: put"]),
     ],
 )
 def test_what_the_line_lacks(known: dict[str, Any], words: list[str]) -> None:
     said = missing_from_curl(exchange("POST", "/x", **known))
     assert all(part in said for part in words), said
     assert bool(said) is bool(words)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"received": REFUSED},
+        {"received": REFUSED, "open": True},
+        {"bytes_up": 7, "outcome": READ_IN},
+    ],
+)
+def test_content_is_switched_on_only_where_that_helps(known: dict[str, Any]) -> None:
+    """What was refused is never read, and an upload's content comes at its end."""
+    assert "switch Content on" not in missing_content(exchange("POST", "/x", **known))
