@@ -13,11 +13,11 @@ from aiohttp import web
 from proxy.admin.json_body import bad_request, json_body
 from proxy.admin.protection import SESSION
 from proxy.inspector.curl import missing_content, missing_from_curl, to_curl
-from proxy.inspector.exchange import Exchange
+from proxy.inspector.exchange import READ_IN, Exchange
 from proxy.inspector.filters import Filter, FilterError, parse_filter
 from proxy.inspector.har import HarError, from_har, to_har
 from proxy.inspector.inspector import Inspector
-from proxy.inspector.mends import cause_and_mends
+from proxy.inspector.mends import archived_facts, cause_and_mends
 from proxy.inspector.recorder import CaptureOptions
 
 MAX_LISTED_EXCHANGES = 10_000
@@ -82,10 +82,12 @@ class ExchangesApi:
     async def one(self, request: web.Request) -> web.Response:
         """``GET exchanges/NUMBER``: all that is known of one."""
         exchange = self.exchange_of(request)
+        archived = exchange.outcome == READ_IN
+        facts = archived_facts(exchange) if archived else self.facts(exchange.route)
         return web.json_response(
             {
                 **exchange.details(),
-                **cause_and_mends(exchange, self.facts(exchange.route), self.no_lines_for),
+                **cause_and_mends(exchange, facts, self.no_lines_for),
                 "curl": to_curl(exchange),
                 "curl_lacks": missing_from_curl(exchange),
                 "content_lacks": missing_content(exchange),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from proxy import __version__
 from proxy.inspector.archived_explanation import SAID_OF_IT, explain_entry
@@ -176,7 +176,7 @@ def _exchange(entry: Mapping[str, Any]) -> Exchange:
         peer="",
         method=method,
         target=shown,
-        received=CapturedHead(f"{method} {shown} {version}", _fields(request)),
+        received=CapturedHead(f"{method} {shown} {version}", _received_fields(request, url)),
         scheme={"wss": "https", "ws": "http"}.get(url.scheme, url.scheme),
         sent_down=CapturedHead(
             f"{_version(response)} {status} {reason}".rstrip(), _fields(response)
@@ -213,6 +213,15 @@ def _started(text: str) -> float:
 def _version(message: Mapping[str, Any]) -> str:
     version = printable(str(message.get("httpVersion") or "HTTP/1.1").encode())
     return version.upper() if version.lower().startswith("http") else "HTTP/1.1"
+
+
+def _received_fields(request: Mapping[str, Any], url: SplitResult) -> tuple[Pair, ...]:
+    fields = _fields(request)
+    if any(name.lower() == "host" for name, _ in fields):
+        return fields
+    # A browser writes :authority, or nothing, for HTTP/2.
+    host = url.netloc.rpartition("@")[2].encode("utf-8")
+    return (*captured_fields([(b"Host", host)]), *fields)
 
 
 def _fields(message: Mapping[str, Any]) -> tuple[Pair, ...]:

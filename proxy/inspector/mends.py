@@ -5,8 +5,10 @@ Tested by tests/inspector/test_mends.py.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from proxy.inspector.exchange import CapturedHead, Exchange
 from proxy.net.upstream_address import UpstreamAddress
@@ -34,6 +36,8 @@ NAMES = {
 }
 """As people write them, by the names in ``proxy.symptoms``."""
 
+_HOST = re.compile(r"[0-9a-z._:-]+")
+
 
 def mend_facts(
     site: WebOrigin, upstream: UpstreamAddress | None, *, launched: bool = False
@@ -53,6 +57,22 @@ def mend_facts(
         if upstream.path is None:
             facts["upstream"] = upstream.origin.spelled_out
     return facts
+
+
+def archived_facts(exchange: Exchange) -> dict[str, str]:
+    """As ``mend_facts``, of an exchange that was read from an archive: its site may be any.
+
+    A stranger may have written it: what is no name of a host would be pasted as configuration.
+    """
+    try:
+        url = urlsplit(exchange.url)
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        return {}
+    if not _HOST.fullmatch(host):
+        return {}
+    host = f"[{host}]" if ":" in host else host
+    return {"domain": host, "port": str(port or (443 if url.scheme == "https" else 80))}
 
 
 def cause_and_mends(

@@ -51,6 +51,19 @@ async def test_its_mends_with_what_is_known(page: Page) -> None:
     assert 'domains = ["lab.example.org"]' in lines
 
 
+async def test_the_mends_of_an_archives_exchange_are_for_its_own_site(page: Page) -> None:
+    archive = to_har([exchange("POST", "/api/contents", 404, symptom="origin-refused")])
+    request = archive["log"]["entries"][0]["request"]
+    request["url"] = "https://other.example.net:8443/api/contents"
+    request["headers"] = [{"name": ":authority", "value": "other.example.net:8443"}]
+    await page.post("har", archive)
+    one = await page.get("exchanges/1")
+    lines = {mend["server"]: mend["lines"] for mend in one["mends"]}
+    assert 'domains = ["other.example.net:8443"]' in lines["labgate"]
+    assert "lab.example.org" not in str(lines)
+    assert "--url https://other.example.net:8443/api/contents" in one["curl"]
+
+
 async def test_on_and_off(page: Page, recorders: list[Recorder | None]) -> None:
     assert (await page.post("state", {"on": False}))["on"] is False
     assert recorders[-1] is None

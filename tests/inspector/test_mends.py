@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.inspector.exchange import CapturedHead, Pair
-from proxy.inspector.mends import NAMES, cause_and_mends, mend_facts, recognised
+from proxy.inspector.mends import NAMES, archived_facts, cause_and_mends, mend_facts, recognised
 from proxy.net.upstream_address import UpstreamAddress, parse_upstream
 from proxy.rules.site import WebOrigin
 from proxy.symptoms.mends import LINES
@@ -73,3 +73,19 @@ def test_the_facts() -> None:
     assert mend_facts(site, None, launched=True)["launched"] == "yes"
     socket = UpstreamAddress("localhost", 80, "/run/jupyter.sock")
     assert "upstream" not in mend_facts(site, socket)
+
+
+@pytest.mark.parametrize(
+    ("host", "scheme", "facts"),
+    [
+        ("Hub.Example.net:8443", "https", {"domain": "hub.example.net", "port": "8443"}),
+        ("hub.example.net", "https", {"domain": "hub.example.net", "port": "443"}),
+        ("[::1]", "http", {"domain": "[::1]", "port": "80"}),
+        ("hub.example.net:nine", "https", {}),
+        ("[::1", "https", {}),
+        ("a;load_module", "https", {}),
+        ('a"]', "https", {}),
+    ],
+)
+def test_an_archive_has_a_site_of_its_own(host: str, scheme: str, facts: dict[str, str]) -> None:
+    assert archived_facts(exchange(received=head(("Host", host)), scheme=scheme)) == facts
