@@ -61,10 +61,10 @@ class HeadCaptures:
     def repeated(self, record: Record) -> CapturedHeads:
         """The heads of an exchange whose response is Jupyter's, at the price of a hash.
 
-        Which response was sent down then says which status and reason Jupyter's had.
+        What was sent down then says which status and reason Jupyter's had.
         """
         head, up, answer = record.head, record.fields_up, record.upstream_response
-        if answer is None or up is NOTHING_UP:
+        if answer is None or up is NOTHING_UP or record.sent_down is None:
             return self.of(record)
         key = hash(
             (

@@ -3,7 +3,7 @@
 They end well and soon, and their records have all that is to be captured. As soon as more is wanted
 of one, it gets an ``ExchangeCapture``.
 
-Tested by tests/inspector/test_recorder.py.
+Tested by tests/inspector/test_plain_captures.py.
 """
 
 from __future__ import annotations

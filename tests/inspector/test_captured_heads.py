@@ -49,6 +49,17 @@ def test_what_repeats_is_captured_once() -> None:
     assert captures.of(refused()) is captures.of(refused())
 
 
+def test_a_response_that_was_not_sent_down_is_not_taken_for_another() -> None:
+    captures = HeadCaptures()
+    for status in (200, 500):
+        record = replace(
+            forwarded(sent=None), upstream_response=replace(ANSWER, status=status, reason=b"")
+        )
+        answered = captures.repeated(record).answered
+        assert answered is not None
+        assert answered.line == f"HTTP/1.1 {status}"
+
+
 @pytest.mark.parametrize(
     "other",
     [

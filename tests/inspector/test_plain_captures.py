@@ -10,13 +10,31 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.inspector.capture_context import CaptureContext
+from proxy.inspector.plain_captures import PlainCaptures
 from proxy.inspector.recorder import Recorder
+from proxy.inspector.ring import Ring
+from proxy.inspector.snapshot import Snapshot, SnapshotValues
 from proxy.net.upstream_address import UpstreamAddress
+from proxy.observe.record import FieldsUp, Record
+from proxy.rules.head import Arrival, RequestHead, ResponseHead
 from proxy.rules.site import Site, make_site
 from tests.edges import PUBLIC, edge, request
 from tests.upstreams import OK, Visit, says, upstream
 
 from .test_recorder import HANDSHAKE, WatchedRing, until
+
+
+class KeepingRing(Ring):
+    """Has each snapshot as it came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[SnapshotValues] = []
+
+    def keep(self, snapshot: SnapshotValues) -> None:
+        self.kept.append(snapshot)
+
 
 EVIL = b"Origin: https://evil.example"
 LENGTH = b"Content-Length: 2\r\n"
@@ -99,6 +117,56 @@ async def test_it_shows_the_same(
     plain = await captured(asked, said, site, content=False)
     assert plain == await captured(asked, said, site, content=True)
     assert "s3cret" not in plain
+
+
+def test_what_is_kept_is_a_snapshot() -> None:
+    """It is made by hand: each of its values stands in the place of its name."""
+    address = UpstreamAddress("127.0.0.1", 1)
+    site, ring = make_site((PUBLIC,), address.origin), KeepingRing()
+    context = CaptureContext(ring, clock_began=1.5)
+    record = Record(
+        RequestHead(b"GET", b"/lab", (1, 1), (), Arrival("203.0.113.7")),
+        status=200,
+        outcome="forwarded",
+        bytes_up=3,
+        bytes_down=4,
+        seconds=5.5,
+        number=6,
+        route="/user/ada",
+        fields_up=FieldsUp((), ()),
+        upstream_target=b"/lab",
+        upstream_response=ResponseHead(200, b"OK", ()),
+        sent_down=(200, b"OK", ()),
+        request_id=b"id",
+        started_at=7.5,
+        admitted_at=8.5,
+        sent_up_at=9.5,
+        request_ended_at=10.5,
+        answered_at=11.5,
+    )
+    context.unseen[record.number] = record
+    PlainCaptures(context, site).finish(record)
+    assert not context.guard.faulty
+    [values] = ring.kept
+    assert Snapshot(*values) == Snapshot(
+        heads=context.heads.of(record),
+        number=6,
+        clock_began=1.5,
+        began=7.5,
+        arrival=record.head.arrival,
+        site=site,
+        route="/user/ada",
+        admitted_at=8.5,
+        dial_seconds=None,
+        sent_up_at=9.5,
+        request_id=b"id",
+        answered_at=11.5,
+        sent_down_at=11.5,
+        outcome="forwarded",
+        bytes_up=3,
+        bytes_down=4,
+        seconds=5.5,
+    )
 
 
 async def test_what_ends_has_no_secret_in_the_ring() -> None:
