@@ -20,7 +20,8 @@ from proxy.rules.head import Field
 from proxy.rules.site import Site
 
 MAX_REASON_BYTES = 1024
-"""Of an error's content: Jupyter's reason stands there. It explains, and is not shown itself."""
+"""How much of the beginning of an error's content is kept: Jupyter's reason stands there. It
+explains, and is not shown itself."""
 
 
 @dataclass(slots=True, eq=False)
@@ -79,7 +80,7 @@ class ExchangeCapture:
         if self.content_down is not None:
             self.content_down.feed(data)
         if self._failed and len(self._reason) < MAX_REASON_BYTES:
-            self._reason += data[:MAX_REASON_BYTES]
+            self._reason += data[: MAX_REASON_BYTES - len(self._reason)]
 
     @property
     def _failed(self) -> bool:

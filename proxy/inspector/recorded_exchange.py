@@ -56,7 +56,7 @@ class RecordedResponder(ExchangeCapture):
     """What is captured of one exchange, and the proxying's ``Responder`` while it is watched.
 
     Attributes:
-        watching: Always: it is not only the end that counts.
+        watching: Always true: it sees the response's head and content pass.
         watched: Whether the proxying sends to it.
         responder: The front's; there is none before it is watched.
     """

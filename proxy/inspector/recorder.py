@@ -1,8 +1,10 @@
 """Captures exchanges between a front and the proxying; both see only what they know.
 
 The front gives the proxying a body and a responder (``proxy.messages``). While the inspector is
-on, each exchange is captured when it ends; one that takes long is shown while it runs. Where more
-is wanted than heads, times and sizes, a ``RecordedResponder`` stands between.
+on, each exchange is captured when it ends; one that takes long is shown while it runs. An exchange
+is *plain* as long as only heads, times and sizes are wanted of it, and captured *in detail* from
+the moment when more is; to *watch* one is to stand between with a ``RecordedResponder``, and it is
+*unseen* until it is in the ring.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ class Ring:
         if exchanges or self._octets > self._max_octets:
             self._make_room()
         elif len(snapshots) > self._max_exchanges:
-            # As there, but each request pays for it.
+            # What _make_room does, without its loop: each request pays for it.
             self._octets -= snapshots.popleft()[HEADS].octets
             self._dropped += 1
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from proxy.inspector.capture_context import CaptureContext
+from proxy.inspector.exchange_capture import MAX_REASON_BYTES, ExchangeCapture
 from proxy.inspector.plain_captures import PlainCaptures
 from proxy.inspector.recorder import Recorder
 from proxy.inspector.ring import Ring
@@ -20,6 +21,7 @@ from proxy.observe.record import FieldsUp, Record
 from proxy.rules.head import Arrival, RequestHead, ResponseHead
 from proxy.rules.site import Site, make_site
 from tests.edges import PUBLIC, edge, request
+from tests.heads import get
 from tests.upstreams import OK, Visit, says, upstream
 
 from .test_recorder import HANDSHAKE, WatchedRing, until
@@ -167,6 +169,14 @@ def test_what_is_kept_is_a_snapshot() -> None:
         bytes_down=4,
         seconds=5.5,
     )
+
+
+def test_an_errors_reason_is_bounded() -> None:
+    site = make_site((PUBLIC,), UpstreamAddress("127.0.0.1", 1).origin)
+    capture = ExchangeCapture(CaptureContext(Ring()), Record(get(), sent_down=(500, b"", ())), site)
+    for _ in range(3):
+        capture.content_sent(b"x" * (MAX_REASON_BYTES - 1))
+    assert capture._reason == b"x" * MAX_REASON_BYTES
 
 
 async def test_what_ends_has_no_secret_in_the_ring() -> None:
