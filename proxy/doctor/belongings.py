@@ -1,13 +1,13 @@
 """What the doctor makes in Jupyter to try things, and removes again whatever happens.
 
-Tested by tests/doctor/test_interrupted.py and tests/doctor/test_hanging.py.
+Tested by tests/doctor/test_belongings.py, test_interrupted.py and test_hanging.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,16 @@ APPEAR_SECONDS = 5.0
 
 REMOVE_SECONDS = 10.0
 """How long removing may take in all: a Jupyter that hangs takes for ever."""
+
+CREATED_SECONDS = 3.0
+"""How much of that to wait for an answer to what is being created."""
+
+FILE_SECONDS = 5.0
+"""How much of it the file may take. The session is removed after it, because of the kernel."""
+
+KERNEL_SECONDS = 3.0
+EMPTIED_SECONDS = 1.0
+"""How long two steps of that may take before the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class Belongings:
         self._session = ""
         self._browser = browser
         self._may_exist: dict[str, bool] = {"session": False, "terminal": False, "file": False}
-        self._creating: asyncio.Task[Answer] | None = None
+        self._creating: dict[str, asyncio.Task[Answer]] = {}
 
     async def create(self, what: str, asked: Coroutine[Any, Any, Answer]) -> Answer:
         """Create one of them. It is not broken off when the doctor is: removing comes after it.
@@ -64,8 +74,8 @@ class Belongings:
             asked: The request that creates it.
         """
         self._may_exist[what] = True
-        self._creating = spawn(asked, name=f"doctor creates {what}")
-        return await asyncio.shield(self._creating)
+        self._creating[what] = spawn(asked, name=f"doctor creates {what}")
+        return await asyncio.shield(self._creating[what])
 
     def adopt_session(self, session: str, kernel: str) -> None:
         """Note what Jupyter calls the session and its kernel."""
@@ -95,37 +105,62 @@ class Belongings:
                 async with asyncio.timeout(REMOVE_SECONDS):
                     await self._remove_all()
         finally:
-            if self._creating is not None and not self._creating.done():
-                self._creating.cancel()
-                await asyncio.wait([self._creating])
+            if asked := [task for task in self._creating.values() if not task.done()]:
+                for task in asked:
+                    task.cancel()
+                await asyncio.wait(asked)
 
     async def _remove_all(self) -> None:
-        if self._creating is not None:
-            await asyncio.wait([self._creating])
-        # The terminal first: it takes no time, and a kernel may.
-        if self._may_exist["terminal"]:
-            gone = await self._removed(f"/api/terminals/{self.terminal}")
-            self._may_exist["terminal"] = not gone
-        if self._may_exist["file"]:
-            self._may_exist["file"] = not await self._remove_file()
-        if self._may_exist["session"]:
-            self._may_exist["session"] = not await self._remove_session()
+        async with asyncio.TaskGroup() as removing:
+            removing.create_task(self._gone("terminal", self._remove_terminal))
+            removing.create_task(self._remove_file_and_session())
+
+    async def _remove_file_and_session(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CREATED_SECONDS + FILE_SECONDS):
+                await self._gone("file", self._remove_file)
+        await self._gone("session", self._remove_session)
+
+    async def _gone(self, what: str, remove: Callable[[], Awaitable[bool]]) -> None:
+        """Remove one of them if it may exist; not before its creation is answered or given up."""
+        if not self._may_exist[what]:
+            return
+        creating = self._creating[what]
+        await asyncio.wait([creating], timeout=CREATED_SECONDS)
+        if not creating.done():
+            creating.cancel()
+            await asyncio.wait([creating])
+        self._may_exist[what] = not await remove()
+
+    async def _remove_terminal(self) -> bool:
+        return await self._removed(f"/api/terminals/{self.terminal}")
 
     async def _remove_file(self) -> bool:
         """Jupyter moves what it deletes to the trash, so the kernel removes it if it can."""
         path = f"/api/contents/{self.file}"
         if self.kernel:
-            channel = await open_channel(self._browser, self.kernel, self.label)
-            if channel is not None:
-                code = f"import os\nos.remove({self.file!r})"
-                with suppress(ChannelEnded):
-                    await channel.ask("execute_request", {"code": code, "silent": True})
-                await channel.close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(KERNEL_SECONDS):
+                    await self._remove_file_by_kernel()
         if (await self._browser.get(f"{path}?content=0")).status == 404:
             return True
         # At least nothing large stays in the trash.
-        await self._browser.call("PUT", path, {"type": "file", "format": "text", "content": ""})
+        empty = {"type": "file", "format": "text", "content": ""}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EMPTIED_SECONDS):
+                await self._browser.call("PUT", path, empty)
         return await self._removed(path)
+
+    async def _remove_file_by_kernel(self) -> None:
+        channel = await open_channel(self._browser, self.kernel, self.label)
+        if channel is None:
+            return
+        try:
+            code = f"import os\nos.remove({self.file!r})"
+            with suppress(ChannelEnded):
+                await channel.ask("execute_request", {"code": code, "silent": True})
+        finally:
+            await channel.close()
 
     async def _removed(self, path: str) -> bool:
         return (await self._browser.call("DELETE", path)).status in (204, 404)
