@@ -18,8 +18,8 @@ from yarl import URL
 
 from proxy.admin.json_body import json_body
 from proxy.inspector.captured_text import captured_fields
-from proxy.inspector.exchange import CapturedHead, Exchange
-from proxy.inspector.failure import explain_lost_login, explain_replayed
+from proxy.inspector.exchange import INSPECTOR, READ_IN, CapturedHead, Exchange
+from proxy.inspector.failure import explain_replayed
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorded_content import ContentRecorder
 from proxy.inspector.replay_front import REPLAY_SECONDS
@@ -40,8 +40,7 @@ log = logging.getLogger("labgate")
 
 _ADDED_BY_AIOHTTP = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
 
-_SENDER = "the inspector"
-"""Stands for the client's address."""
+_OF_A_LOGIN = {"cookie", "authorization"}
 
 ThroughRules = Callable[[RequestHead, bytes], Awaitable[int]]
 """Sends a request with this content as if a client had; gives the exchange's number.
@@ -97,31 +96,25 @@ class Replay:
         destination = self.destination(original.received.value("host"), wanted.target)
         if destination.route not in (original.route, wanted.route):
             raise _another_route(original, destination)
+        arrival = _arrival(original, self._fields(wanted, destination))
         send = self._through_rules if wanted.through_rules else self._to_upstream
-        return await send(wanted, destination)
+        return await send(wanted, destination, arrival)
 
-    async def _through_rules(self, wanted: ReplayRequest, destination: Destination) -> int:
+    async def _through_rules(
+        self, wanted: ReplayRequest, destination: Destination, arrival: Arrival
+    ) -> int:
         """Send it as if a client on this machine had."""
         host = (b"Host", destination.authority.encode("ascii"))
         fields = (host, *self._fields(wanted, destination))
         if wanted.content:
             fields += ((b"Content-Length", b"%d" % len(wanted.content)),)
-        head = RequestHead(
-            wanted.method.encode("ascii"),
-            wanted.target.encode("ascii"),
-            (1, 1),
-            fields,
-            Arrival("127.0.0.1"),
-        )
-        number = await self.through_rules(head, wanted.content)
-        exchange = self.inspector.ring.get(number)
-        if exchange is not None:
-            exchange.peer = _SENDER
-            explain_lost_login(exchange)
-            self.inspector.ring.update(exchange)
-        return number
+        method, target = wanted.method.encode("ascii"), wanted.target.encode("ascii")
+        head = RequestHead(method, target, (1, 1), fields, arrival)
+        return await self.through_rules(head, wanted.content)
 
-    async def _to_upstream(self, wanted: ReplayRequest, destination: Destination) -> int:
+    async def _to_upstream(
+        self, wanted: ReplayRequest, destination: Destination, arrival: Arrival
+    ) -> int:
         """Send it to its Jupyter as it is: no rule sees it."""
         address = destination.address
         if address is None:
@@ -129,7 +122,8 @@ class Replay:
         fields = self._fields(wanted, destination)
         wanted = replace(wanted, target=destination.target)
         text_fields = _text_fields(fields)
-        exchange, options = _exchange_of(wanted, address, fields), self.inspector.options
+        sent = _head_of(wanted, address, fields, arrival)
+        exchange, options = _exchange_of(wanted, sent), self.inspector.options
         exchange.route = destination.route
         assert options is not None, "it is on"
         # Of an error its reason is read, whether or not content is shown.
@@ -149,8 +143,7 @@ class Replay:
         exchange.times.last_octet = monotonic() - began
         if options.content and exchange.answered is not None:
             exchange.content_down = content.captured(exchange.answered)
-        explain_replayed(exchange, _head_of(wanted, address, fields), address, content.beginning)
-        explain_lost_login(exchange)
+        explain_replayed(exchange, sent, address, content.beginning)
         self.inspector.ring.update(exchange)
         return exchange.number
 
@@ -161,6 +154,16 @@ class Replay:
             return wanted.fields
         rest = tuple(field for field in wanted.fields if field[0].lower() != b"authorization")
         return (*rest, (b"Authorization", f"token {token}".encode("latin-1")))
+
+
+def _arrival(original: Exchange, fields: tuple[Field, ...]) -> Arrival:
+    """Of a request that is sent again with these fields."""
+    had = {name.lower() for name, _ in original.received.fields}
+    has = {name.lower().decode("ascii") for name, _ in fields}
+    # An archive may have left the login out; so does what was itself sent again.
+    unknown = original.outcome == READ_IN or original.peer == INSPECTOR
+    left_out = (unknown or bool(had & _OF_A_LOGIN)) and not has & _OF_A_LOGIN
+    return Arrival("127.0.0.1", sent_again=True, login_left_out=left_out)
 
 
 def _another_route(original: Exchange, destination: Destination) -> AnotherRoute:
@@ -228,15 +231,12 @@ async def _send(
             content.feed(piece)
 
 
-def _exchange_of(
-    wanted: ReplayRequest, address: UpstreamAddress, fields: tuple[Field, ...]
-) -> Exchange:
-    sent = _head_of(wanted, address, fields)
+def _exchange_of(wanted: ReplayRequest, sent: RequestHead) -> Exchange:
     target = printable(redact_target(sent.target), 4096)
     head = CapturedHead(f"{wanted.method} {target} HTTP/1.1", captured_fields(sent.fields))
     return Exchange(
         started=time(),
-        peer=_SENDER,
+        peer=INSPECTOR,
         method=wanted.method,
         target=target,
         received=head,
@@ -247,8 +247,8 @@ def _exchange_of(
 
 
 def _head_of(
-    wanted: ReplayRequest, address: UpstreamAddress, fields: tuple[Field, ...]
+    wanted: ReplayRequest, address: UpstreamAddress, fields: tuple[Field, ...], arrival: Arrival
 ) -> RequestHead:
     host = (b"Host", address.origin.authority.encode("ascii"))
     method, target = wanted.method.encode("ascii"), wanted.target.encode("ascii")
-    return RequestHead(method, target, (1, 1), (host, *fields), Arrival("127.0.0.1"))
+    return RequestHead(method, target, (1, 1), (host, *fields), arrival)

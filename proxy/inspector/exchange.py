@@ -17,6 +17,9 @@ _PAIR_OCTETS = 150
 READ_IN = "read from an archive"
 """The outcome of an exchange that did not pass here."""
 
+INSPECTOR = "the inspector"
+"""Stands for the client's address in an exchange that the inspector sent itself."""
+
 Pair = tuple[str, str]
 
 

@@ -10,7 +10,7 @@ from proxy.inspector.exchange import Exchange
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.observe.record import Record
 from proxy.rules.decision import Refuse
-from proxy.rules.head import RequestHead, ResponseHead
+from proxy.rules.head import Arrival, RequestHead, ResponseHead
 from proxy.rules.site import Site, make_site
 from proxy.symptoms.evidence import Evidence
 from proxy.symptoms.explain import explain
@@ -41,9 +41,7 @@ def explain_failure(
             outcome=record.outcome,
         )
     )
-    if explanation is not None:
-        exchange.symptom = explanation.symptom.id
-        exchange.explanation = explanation.sentence
+    _note(exchange, explanation, record.head.arrival)
 
 
 def explain_replayed(
@@ -68,18 +66,16 @@ def explain_replayed(
         explanation = explain(
             Evidence(site, head, exchange.status, sent=head, answered=answered, content=content)
         )
-    if explanation is not None:
-        exchange.symptom = explanation.symptom.id
-        exchange.explanation = explanation.sentence
+    _note(exchange, explanation, head.arrival)
 
 
-def explain_lost_login(exchange: Exchange) -> None:
-    """Note of a request that was sent again that it went without the login of the first one.
-
-    No proxy has taken that away: secrets are never captured, so the inspector could not send it.
-    """
-    names = {name.lower() for name, _ in exchange.received.fields}
-    if exchange.symptom in _OF_THE_LOGIN and not names & {"cookie", "authorization"}:
+def _note(exchange: Exchange, explanation: Explanation | None, arrival: Arrival) -> None:
+    if explanation is None:
+        return
+    exchange.symptom = explanation.symptom.id
+    exchange.explanation = explanation.sentence
+    if arrival.login_left_out and exchange.symptom in _OF_THE_LOGIN:
+        # No proxy took it away: secrets are never captured, so the inspector could not send it.
         exchange.symptom = "login-missing"
         exchange.explanation = (
             f"Jupyter answered {exchange.status} because the inspector sent this again without "
@@ -88,7 +84,7 @@ def explain_lost_login(exchange: Exchange) -> None:
         )
 
 
-_OF_THE_LOGIN = ("cookies-lost", "login-missing", "websocket-refused")
+_OF_THE_LOGIN = ("cookies-lost", "login-missing", "websocket-refused", "xsrf-lost")
 """Symptoms of a request that came without a login, whoever is to blame."""
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from proxy.inspector.captured_heads import CapturedHeads, id_change, id_field
-from proxy.inspector.exchange import CapturedHead, Exchange, Times
+from proxy.inspector.exchange import INSPECTOR, CapturedHead, Exchange, Times
 from proxy.rules.head import Arrival
 from proxy.rules.site import Site
 
@@ -79,7 +79,7 @@ class Snapshot(NamedTuple):
         heads = self.heads
         exchange = Exchange(
             started=self.clock_began + self.began,
-            peer=self.arrival.peer,
+            peer=INSPECTOR if self.arrival.sent_again else self.arrival.peer,
             method=heads.method,
             target=heads.target,
             received=heads.received,

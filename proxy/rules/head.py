@@ -33,6 +33,8 @@ class Arrival:
             No rule looks at it.
         names: What the connection is for; None if it does not matter, as where each connection
             has one name only.
+        sent_again: No client sent it, but the inspector. No rule looks at this, nor at the next.
+        login_left_out: The first one had, or may have had, a login, and this one has none.
     """
 
     peer: str
@@ -40,6 +42,8 @@ class Arrival:
     client_known: bool = True
     tls_seconds: float | None = field(default=None, compare=False)
     names: ConnectionNames | None = None
+    sent_again: bool = field(default=False, compare=False)
+    login_left_out: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -112,7 +116,13 @@ class RequestHead:
         """The same head with another client's address."""
         arrival = self.arrival
         arrival = Arrival(
-            peer, arrival.plain_redirects, arrival.client_known, arrival.tls_seconds, arrival.names
+            peer,
+            arrival.plain_redirects,
+            arrival.client_known,
+            arrival.tls_seconds,
+            arrival.names,
+            arrival.sent_again,
+            arrival.login_left_out,
         )
         return RequestHead(
             self.method, self.target, self.version, self.fields, arrival, self.section

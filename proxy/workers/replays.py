@@ -79,6 +79,7 @@ def message_of(number: int, head: RequestHead, content: bytes) -> WorkerMessage:
         "fields": [[part.decode("latin-1") for part in field] for field in head.fields],
         "content": content.decode("latin-1"),
         "peer": head.arrival.peer,
+        "login_left_out": head.arrival.login_left_out,
     }
 
 
@@ -88,5 +89,6 @@ def read_message(message: dict[str, Any]) -> tuple[RequestHead, bytes]:
         (name.encode("latin-1"), value.encode("latin-1")) for name, value in message["fields"]
     )
     method, target = (message[part].encode("latin-1") for part in ("method", "target"))
-    head = RequestHead(method, target, (1, 1), fields, Arrival(message["peer"]))
+    arrival = Arrival(message["peer"], sent_again=True, login_left_out=message["login_left_out"])
+    head = RequestHead(method, target, (1, 1), fields, arrival)
     return head, message["content"].encode("latin-1")

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from proxy.admin.replay import Replay
-from proxy.inspector.exchange import Exchange
+from proxy.inspector.exchange import READ_IN, CapturedHead, Exchange
+from proxy.inspector.explanation_log import ExplanationLog
 from proxy.inspector.inspector import Inspector
 from proxy.inspector.recorder import CaptureOptions
 from proxy.inspector.replay_front import send_through_rules
@@ -276,6 +277,8 @@ async def test_what_jupyter_refuses_is_explained(inspector: Inspector) -> None:
 
 
 FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+LOGIN = [("Host", "lab.example.org"), ("Cookie", "[redacted]")]
+LOGGED_IN = exchange(received=CapturedHead("GET /lab HTTP/1.1", tuple(LOGIN)))
 OF_A_PAGE = [["Cookie", "login=[redacted]"], ["Sec-Fetch-Site", "same-origin"]]
 
 
@@ -288,7 +291,7 @@ async def test_what_was_sent_without_its_login_says_so(through: str, token: str)
         send = partial(send_through_rules, labgate.dispatcher, labgate.captured)
         sender = Replay(inspector, send, to(lambda: jupyter.address), lambda: "")
         again = {"target": "/api/contents", "fields": OF_A_PAGE, "through": through}
-        number = await sender.send(GET | again | {"token": token}, exchange())
+        number = await sender.send(GET | again | {"token": token}, LOGGED_IN)
     one = labgate.captured.get(number)
     assert one is not None
     assert (one.status, one.peer) == (403, "the inspector")
@@ -297,6 +300,46 @@ async def test_what_was_sent_without_its_login_says_so(through: str, token: str)
     else:
         assert one.symptom == "login-missing"
         assert "sent this again without credentials, which are never captured" in one.explanation
+
+
+@pytest.mark.parametrize("through", ["rules", "upstream"])
+async def test_it_is_explained_once(through: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with upstream(says(FORBIDDEN)) as jupyter, edge(jupyter.address) as labgate:
+        inspector = Inspector(labgate.captured, labgate.dispatcher.services.use_recorder)
+        inspector.switch(CaptureOptions())
+        inspector.ring.listen(ExplanationLog(), failures=True)
+        send = partial(send_through_rules, labgate.dispatcher, labgate.captured)
+        sender = Replay(inspector, send, to(lambda: jupyter.address), lambda: "")
+        again = {"target": "/api/contents", "fields": OF_A_PAGE, "through": through}
+        await sender.send(GET | again, LOGGED_IN)
+    said = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+    assert [line.partition(":")[0] for line in said] == ["login-missing"]
+
+
+@pytest.mark.parametrize("through", ["rules", "upstream"])
+@pytest.mark.parametrize(
+    ("original", "symptom"),
+    [
+        (LOGGED_IN, "login-missing"),
+        (exchange(), "xsrf-lost"),
+        (exchange(outcome=READ_IN), "login-missing"),
+        (exchange(peer="the inspector"), "login-missing"),
+    ],
+)
+async def test_a_login_is_left_out_only_where_there_may_have_been_one(
+    through: str, original: Exchange, symptom: str
+) -> None:
+    async with upstream(says(REFUSED)) as jupyter, edge(jupyter.address) as labgate:
+        inspector = Inspector(labgate.captured, labgate.dispatcher.services.use_recorder)
+        inspector.switch(CaptureOptions())
+        send = partial(send_through_rules, labgate.dispatcher, labgate.captured)
+        sender = Replay(inspector, send, to(lambda: jupyter.address), lambda: "")
+        again = {"method": "POST", "target": "/login", "fields": [], "confirmed": True}
+        number = await sender.send(again | {"through": through}, original)
+    one = labgate.captured.get(number)
+    assert one is not None
+    assert (one.status, one.symptom, one.peer) == (403, symptom, "the inspector")
+    assert ("sent this again without" in one.explanation) is (symptom == "login-missing")
 
 
 async def test_nobody_there_is_explained(inspector: Inspector) -> None:

@@ -264,6 +264,9 @@ def test_the_head_gets_the_believed_address() -> None:
     assert replace(asked, arrival=unknown).from_peer("x").arrival == replace(unknown, peer="x")
     assert seen.from_peer("x").arrival.tls_seconds is None
     assert replace(asked, arrival=unknown).from_peer("x").arrival.tls_seconds == 0.5
+    again = replace(asked, arrival=Arrival("", sent_again=True, login_left_out=True))
+    arrival = again.from_peer("x").arrival
+    assert (arrival.sent_again, arrival.login_left_out) == (True, True)
     assert seen.values(b"x-forwarded-for") == (b"192.0.2.1",)
     for untouched in (
         head("203.0.113.9", forwarded),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.config.settings import Settings
@@ -43,6 +45,7 @@ async def test_a_worker_sends_it_and_the_supervisor_shows_it() -> None:
         assert len(jupyter.visits) == 1
     one, other = supervisor.inspector.ring
     assert [one.number, other.number] == [allowed, refused]
+    assert one.peer == other.peer == "the inspector"
     assert (one.status, one.target, one.open) == (200, "/api/a%2Fb?token=[redacted]", False)
     assert (other.status, other.rule) == (403, "origin")
 
@@ -71,3 +74,10 @@ async def test_a_worker_that_captures_nothing() -> None:
 def test_every_octet_reaches_the_worker() -> None:
     wanted = head(bytes(range(128, 256)))
     assert read_message(message_of(1, wanted, bytes(range(256)))) == (wanted, bytes(range(256)))
+
+
+@pytest.mark.parametrize("left_out", [True, False])
+def test_a_worker_knows_that_it_sends_again(left_out: bool) -> None:
+    arrival = Arrival("127.0.0.1", sent_again=True, login_left_out=left_out)
+    read, _ = read_message(message_of(1, replace(head(OWN), arrival=arrival), b""))
+    assert (read.arrival.sent_again, read.arrival.login_left_out) == (True, left_out)
