@@ -231,8 +231,7 @@ class HubProxy:
         await self._serving.stop(force)
         for task in self._tasks:
             task.cancel()
-        await self._api.close()
-        await self._metrics.close()
+        await asyncio.gather(self._api.close(), self._metrics.close())
         await self._succession.report_last()
         try:
             await self.table.save()
