@@ -1,15 +1,17 @@
-"""Why an exchange of an archive failed: what labgate wrote there, else what its heads tell.
+"""Why an exchange of an archive failed: what labgate wrote there, else what the archive tells.
 
 Tested by tests/inspector/test_archived_explanation.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from proxy.inspector.exchange import Exchange
+from proxy.inspector.exchange import READ_IN, Exchange
 from proxy.rules.head import Arrival, RequestHead, ResponseHead
 from proxy.rules.redaction import redact_phrase
 from proxy.rules.site import WebOrigin, make_site
@@ -29,15 +31,66 @@ _SCHEMES: dict[str, Literal["http", "https"]] = {
 }
 
 
-def explain_entry(exchange: Exchange, entry: Mapping[str, Any]) -> None:
+_OF_A_LOGIN = frozenset(
+    {"cookies-lost", "login-missing", "login-refused", "websocket-refused", "xsrf-lost"}
+)
+"""Symptoms that a request without Cookie shows, also where only its archive has none."""
+_PATHS = re.compile(
+    "/api/(contents|kernels|kernelspecs|terminals|security/csp-report)|/(lab|hub)/api/|/static/lab/"
+)
+_CREDENTIALS = ("cookie", "authorization")
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveTraits:
+    """What a whole archive tells of each of its exchanges.
+
+    Attributes:
+        credentials: Whether any request has Cookie or Authorization: browsers leave both out of
+            an archive, unless they are asked for sensitive data.
+        jupyters: The authorities at which something answers as only Jupyter does.
+    """
+
+    credentials: bool
+    jupyters: frozenset[str]
+
+
+def traits_of(exchanges: Iterable[Exchange]) -> ArchiveTraits:
+    """Those of the archive that these were read from."""
+    credentials, jupyters = False, set()
+    for exchange in exchanges:
+        names = [name.lower() for name, _ in exchange.received.fields]
+        credentials = credentials or any(name in names for name in _CREDENTIALS)
+        if _is_jupyters(exchange):
+            jupyters.add(exchange.received.value("host").lower())
+    return ArchiveTraits(credentials, frozenset(jupyters))
+
+
+def _is_jupyters(exchange: Exchange) -> bool:
+    answer = exchange.sent_down
+    if answer is None:
+        return False
+    return (
+        _PATHS.search(exchange.target.partition("?")[0]) is not None
+        or answer.value("server").startswith("TornadoServer")
+        or bool(answer.value("x-jupyterhub-version"))
+        or "/api/security/csp-report" in answer.value("content-security-policy")
+    )
+
+
+def explain_entry(exchange: Exchange, entry: Mapping[str, Any], archive: ArchiveTraits) -> None:
     """Note in ``exchange`` why it failed.
 
     Args:
         exchange: What was read of the entry.
         entry: Of a HAR; a stranger may have written it.
+        archive: What the other entries tell.
     """
     known = entry.get("_labgate")
+    own = False
     if isinstance(known, Mapping):
+        # Of what passed labgate, a field that is not there did not come.
+        own = known.get("outcome") != READ_IN
         exchange.rule, exchange.reason = _text(known.get("rule")), _text(known.get("reason"))
         exchange.would_refuse = known.get("would_refuse") is True
         if known.get("symptom") in SYMPTOMS:
@@ -58,7 +111,23 @@ def explain_entry(exchange: Exchange, entry: Mapping[str, Any]) -> None:
             content=_content(entry["response"]),
         )
     )
-    if explanation is not None:
+    if explanation is None:
+        return
+    jupyters = own or exchange.received.value("host").lower() in archive.jupyters
+    answered = f"{'Jupyter' if jupyters else 'The server'} answered {exchange.status}"
+    of_a_login = explanation.symptom.id in _OF_A_LOGIN and explanation.field == "Cookie"
+    if of_a_login and not (own or archive.credentials):
+        exchange.explanation = (
+            f"{answered}. Whether the login or its _xsrf is to blame cannot be told: no request of "
+            "this archive has Cookie or Authorization, which browsers leave out. Export it with "
+            "sensitive data; they are redacted when it is read in."
+        )
+    elif not jupyters:
+        exchange.explanation = (
+            f"{answered}. Nothing in this archive shows that it is a Jupyter, so what Jupyter "
+            "checks explains nothing here."
+        )
+    else:
         exchange.symptom = explanation.symptom.id
         exchange.explanation = explanation.sentence
 

@@ -7,14 +7,15 @@ DevTools write them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from proxy import __version__
-from proxy.inspector.archived_explanation import SAID_OF_IT, explain_entry
+from proxy.inspector.archived_explanation import SAID_OF_IT, explain_entry, traits_of
 from proxy.inspector.captured_text import captured_fields
 from proxy.inspector.content import redacted_text
 from proxy.inspector.exchange import (
@@ -154,13 +155,23 @@ def from_har(archive: Any) -> list[Exchange]:
         raise HarError("this is no HTTP Archive: it has no log.entries")
     if len(entries) > MAX_ENTRIES:
         raise HarError(f"it has {len(entries)} entries; at most {MAX_ENTRIES} are read")
-    exchanges = []
+    exchanges: list[Exchange] = []
     for place, entry in enumerate(entries):
-        try:
+        with _reading(place):
             exchanges.append(_exchange(entry))
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise HarError(f"log.entries[{place}] cannot be read: {error!r}") from None
+    traits = traits_of(exchanges)
+    for place, (exchange, entry) in enumerate(zip(exchanges, entries, strict=True)):
+        with _reading(place):
+            explain_entry(exchange, entry, traits)
     return exchanges
+
+
+@contextmanager
+def _reading(place: int) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise HarError(f"log.entries[{place}] cannot be read: {error!r}") from None
 
 
 def _exchange(entry: Mapping[str, Any]) -> Exchange:
@@ -194,7 +205,6 @@ def _exchange(entry: Mapping[str, Any]) -> Exchange:
     messages = entry.get("_webSocketMessages")
     exchange.websocket = messages is not None or status == 101
     exchange.messages = [_message(one, exchange.started) for one in messages or ()]
-    explain_entry(exchange, entry)
     return exchange
 
 

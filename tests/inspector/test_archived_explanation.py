@@ -31,6 +31,19 @@ def foreign(status: int = 403, method: str = "GET", text: str = "", **request: A
     }
 
 
+PAGE = [
+    {"name": "Sec-Fetch-Site", "value": "same-origin"},
+    {"name": "Sec-Fetch-Mode", "value": "cors"},
+]
+SOCKET = [
+    {"name": "Origin", "value": "https://lab.example.org"},
+    {"name": "Sec-WebSocket-Key", "value": "a"},
+    {"name": "Connection", "value": "Upgrade"},
+    {"name": "Upgrade", "value": "websocket"},
+]
+LOGGED_IN = foreign(200, headers=[{"name": "Cookie", "value": "username-x=a"}])
+
+
 def test_what_labgate_said_comes_back() -> None:
     said = {"symptom": "origin-refused", "explanation": "Jupyter answered 404 because … Grüße."}
     rule: dict[str, Any] = {"rule": "origin", "reason": "Origin: 'x'.", "would_refuse": True}
@@ -47,6 +60,7 @@ def test_what_labgate_said_comes_back() -> None:
     ("entry", "symptom", "words"),
     [
         (foreign(), "login-missing", "neither Cookie nor token"),
+        (foreign(headers=PAGE), "cookies-lost", "no Cookie came"),
         (
             foreign(
                 method="POST",
@@ -63,15 +77,68 @@ def test_what_labgate_said_comes_back() -> None:
             "Origin https://evil.example is not Host lab.example.org",
         ),
         (foreign(500), "jupyter-error", "its log has the traceback"),
+        (foreign(500, url="https://lab.example.org/lab"), "jupyter-error", "Jupyter answered"),
         (foreign(200), "", ""),
         (foreign(500, url="chrome-extension://abc/a.js"), "", ""),
         (foreign(500, url="https://h:nine/"), "", ""),
     ],
 )
 def test_what_a_browser_wrote_is_explained(entry: Any, symptom: str, words: str) -> None:
-    (one,) = read(entry)
+    one, _ = read(entry, LOGGED_IN)
     assert one.symptom == symptom
     assert words in one.explanation
+
+
+@pytest.mark.parametrize(
+    ("status", "request_", "text"),
+    [
+        (403, {}, ""),
+        (403, {"headers": PAGE}, ""),
+        (403, {"method": "POST", "headers": PAGE}, XSRF),
+        (403, {"method": "POST", "url": "https://lab.example.org/login"}, XSRF),
+        (401, {"headers": PAGE}, ""),
+        (403, {"url": "wss://lab.example.org/api/kernels/1/channels", "headers": SOCKET}, ""),
+    ],
+)
+def test_an_archive_without_any_cookie_tells_nothing_of_logins(
+    status: int, request_: dict[str, Any], text: str
+) -> None:
+    """Chromium leaves Cookie, Set-Cookie and Authorization out by itself."""
+    one, _ = read(foreign(status, text=text, **request_), foreign(200))
+    assert one.symptom == ""
+    assert one.explanation.startswith(f"Jupyter answered {status}. ")
+    assert "Export it with sensitive data" in one.explanation
+    assert "in front" not in one.explanation
+    (alone,) = read(foreign(status, text=text, **request_ | {"url": "https://shop.example/a"}))
+    assert "Jupyter answered" not in alone.explanation
+
+
+def test_labgate_leaves_no_cookie_out_of_its_own_archives() -> None:
+    (one,) = from_har(to_har([exchange(status=403, target="/api/archived")]))
+    assert one.symptom == "login-missing"
+    assert "neither Cookie nor token" in one.explanation
+    again = exchange(status=403, target="/api/contents", outcome=READ_IN)
+    (read_twice,) = from_har(to_har([again]))
+    assert read_twice.symptom == ""
+    assert "cannot be told" in read_twice.explanation
+
+
+MARKS = [
+    {"name": "server", "value": "TornadoServer/6.5"},
+    {"name": "X-JupyterHub-Version", "value": "5.2"},
+    {"name": "Content-Security-Policy", "value": "report-uri /api/security/csp-report"},
+]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_it_is_a_jupyter_where_something_marks_it_as_one(mark: dict[str, str]) -> None:
+    failed = foreign(500, url="https://lab.example.org/a")
+    (unknown,) = read(failed)
+    assert (unknown.symptom, unknown.explanation[:24]) == ("", "The server answered 500.")
+    other = foreign(200, url="https://lab.example.org/b")
+    other["response"]["headers"].append(mark)
+    known, _ = read(failed, other)
+    assert (known.symptom, known.explanation[:20]) == ("jupyter-error", "Jupyter answered 500")
 
 
 def test_nothing_secret_or_hostile_of_a_stranger_is_shown() -> None:
