@@ -128,6 +128,10 @@ class Replay:
         assert options is not None, "it is on"
         # Of an error its reason is read, whether or not content is shown.
         content = ContentRecorder(options.max_content_bytes)
+        if options.content and wanted.content:
+            content_up = ContentRecorder(options.max_content_bytes)
+            content_up.feed(wanted.content)
+            exchange.content_up = content_up.captured(exchange.received)
         self.inspector.ring.add(exchange)
         began = monotonic()
         try:

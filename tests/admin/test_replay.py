@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import ssl
 from dataclasses import replace
@@ -69,6 +70,15 @@ async def test_labgates_own_token(page: Page, jupyter: Upstream) -> None:
     await page.post(PATH, GET | {"own_token": True, "fields": [["authorization", "token old"]]})
     assert b"Authorization: token own-token\r\n" in jupyter.heads
     assert b"old" not in jupyter.heads
+
+
+async def test_the_content_that_was_sent_is_shown(page: Page, jupyter: Upstream) -> None:
+    page.inspector.switch(CaptureOptions(content=True))
+    json_ = {"fields": [["Content-Type", "application/json"]], "content": '{"password": "s3cret"}'}
+    answer = await page.post(PATH, GET | {"method": "PUT", "confirmed": True} | json_)
+    one = await page.get(f"exchanges/{answer['number']}")
+    assert json.loads(one["content_up"]["text"]) == {"password": "[redacted]"}
+    assert "Content on" not in one["content_lacks"]
 
 
 async def test_a_method_that_changes_something_needs_consent(page: Page, jupyter: Upstream) -> None:
