@@ -23,6 +23,9 @@ MAX_MESSAGE_BYTES = 4096
 NO_HTTP = "what came is no HTTP"
 """How the reason begins why there is no response where another protocol is spoken."""
 
+UNREADABLE = "what came is HTTP that cannot be read"
+"""How it begins where the answer begins as HTTP, and is malformed or too large."""
+
 _UNREAD = (b"head", b"script", b"style")
 """Elements of a page whose content nobody reads."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from contextlib import suppress
 
 import aiohttp
 
-from .answer import NO_HTTP, Answer, not_http
+from .answer import UNREADABLE, Answer, not_http
 from .target import Target
 
 FAILURES = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
@@ -153,7 +154,7 @@ def parsed(sent: str, received: bytes, failure: str) -> Answer:
     status = rest[:3]
     if not version.startswith("HTTP/") or not status.isdigit():
         if received and not failure:
-            failure = not_http(first)
+            failure = UNREADABLE if version.startswith("HTTP/") else not_http(first)
         return Answer(sent, failure=failure)
     fields = []
     for line in lines:
@@ -207,12 +208,16 @@ def in_words(error: BaseException) -> str:
 
 def _unreadable(message: str) -> str:
     """What aiohttp says of an answer that it cannot read, without the quoted octets."""
-    what = not_http(message)
-    why = next(iter(message.splitlines()), "").strip(" :")
-    if what != NO_HTTP or not why or why.startswith(_OTHER_PROTOCOL):
-        return what
-    return f"{what} that can be read: {why}"
+    lines = message.removeprefix("Bad status line").splitlines()
+    why = next(filter(None, (line.strip(" :") for line in lines)), "")
+    if not why or _OTHER_PROTOCOL.match(why):
+        return not_http(message)
+    reason = _QUOTED.split(why, maxsplit=1)[0]
+    return f"{UNREADABLE}: {reason}" if reason else UNREADABLE
 
 
-_OTHER_PROTOCOL = ("Expected HTTP/", "Bad status line", "Invalid method")
-"""How aiohttp begins where not even the first word is HTTP's."""
+_OTHER_PROTOCOL = re.compile(r"Expected HTTP/|Invalid method|['\"](?!HTTP/)")
+"""What aiohttp says where the first word is not HTTP's: its parser in C, or that in Python, which
+only quotes the line."""
+
+_QUOTED = re.compile(r"(?::?\s+|^)b?['\"]")

@@ -256,8 +256,9 @@ _ALL = (
     Symptom(
         "malformed-response",
         Severity.ERROR,
-        "Jupyter's answer is not HTTP",
-        "RFC 9112; the upstream address may be that of another program, or of HTTPS",
+        "Jupyter's answer is not HTTP that can be read",
+        "RFC 9112: what made the answer, or changed it on the way; the upstream address may be "
+        "that of another program, or of HTTPS",
     ),
     Symptom(
         "proxy-error",

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from proxy.doctor.answer import Answer, not_http
+from proxy.doctor.answer import UNREADABLE, Answer, not_http
 from proxy.doctor.judge.entry import (
     ECHOED,
     PLAIN,
@@ -59,6 +59,7 @@ JUPYTER = [
     (answer(503), "upstream-down"),
     (answer(), "unreachable"),
     (Answer("GET /api", failure=not_http("SSH-2.0-OpenSSH_9.2")), "not-jupyter"),
+    (Answer("GET /api", failure=f"{UNREADABLE}: Invalid header token"), "malformed-response"),
 ]
 
 

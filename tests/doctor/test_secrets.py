@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from proxy.doctor.answer import NO_HTTP
+from proxy.doctor.answer import UNREADABLE
 from proxy.doctor.browser import Browser
 from proxy.doctor.examination import Credentials, Examination, Impossible
 from proxy.doctor.examine import examine
@@ -166,9 +166,9 @@ async def test_failures_and_reasons_hold_no_secret() -> None:
         async with Browser(read_target(url)[0], None) as browser:
             examination = Examination(browser, Credentials(token=TOKEN))
             answer = await browser.get("/")
-            assert answer.failure.startswith(NO_HTTP)
+            assert answer.failure.startswith(UNREADABLE)
             refused, _ = await browser.socket("/", origin=url)
-            assert refused.failure.startswith(NO_HTTP)
+            assert refused.failure.startswith(UNREADABLE)
             report = await examine(examination, probes=(Probe("x", "X", tell_the_reason),))
     assert TOKEN not in answer.failure + refused.failure
     assert report.untried == {"x": "it says [redacted]"}

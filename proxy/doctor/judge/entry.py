@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from proxy.doctor.answer import NO_HTTP, Answer, set_cookies
+from proxy.doctor.answer import NO_HTTP, UNREADABLE, Answer, set_cookies
 from proxy.doctor.finding import Finding
 from proxy.doctor.target import Target
 
@@ -34,8 +34,11 @@ def _without_jupyter(answer: Answer, target: Target) -> tuple[str, str]:
     """The symptom, and the field at fault."""
     status = answer.status
     if not status:
-        spoken = answer.failure.startswith(NO_HTTP)
-        return ("not-jupyter", "the address") if spoken else ("unreachable", "the connection")
+        if answer.failure.startswith(NO_HTTP):
+            return "not-jupyter", "the address"
+        if answer.failure.startswith(UNREADABLE):
+            return "malformed-response", ""
+        return "unreachable", "the connection"
     if answer.redirects:
         moved = urlsplit(answer.location).path.endswith("/api")
         return ("base-url", "the path") if moved else ("sso-redirect", "Location")

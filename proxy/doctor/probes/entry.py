@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from cryptography import x509
 
-from proxy.doctor.answer import NO_HTTP
+from proxy.doctor.answer import NO_HTTP, UNREADABLE
 from proxy.doctor.browser import USER_AGENT
 from proxy.doctor.examination import Examination
 from proxy.doctor.finding import Finding
@@ -72,7 +72,7 @@ async def _without_tls(examination: Examination, sent: str) -> Finding:
     answer = await exchange(plain, None, head, asked, seconds=TLS_SECONDS)
     if answer.failure.startswith(NO_HTTP):
         return Finding("not-jupyter", "the address", f"{sent}; {asked}", answer.received)
-    if not answer.status:
+    if not answer.status and not answer.failure.startswith(UNREADABLE):
         return Finding("unreachable", "TLS", sent, f"no TLS, and no HTTP: {answer.received}")
     examination.browser.answers.append(answer)
     facts = {"instead": plain.url}
