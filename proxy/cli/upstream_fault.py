@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from contextlib import suppress
 
+from proxy.net.spoken_tls import speaks_tls
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.symptoms.explain import HTTPS_WANTED
 
@@ -114,14 +115,4 @@ async def _speaks_http(address: UpstreamAddress, seconds: float) -> bool:
 
 
 async def _speaks_tls(address: UpstreamAddress, seconds: float) -> bool:
-    """Whether a handshake succeeds, whatever its certificate."""
-    if address.path is not None:
-        return False
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with suppress(OSError):
-        async with asyncio.timeout(seconds):
-            _, writer = await asyncio.open_connection(address.host, address.port, ssl=context)
-        writer.transport.abort()
-        return True
-    return False
+    return address.path is None and await speaks_tls(address.host, address.port, seconds)

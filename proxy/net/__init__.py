@@ -11,6 +11,7 @@ In the order a connection meets them:
 - ``limits``              how many connections and requests there may be, in all and per client
 - ``upstream_address``    where Jupyter is
 - ``upstream_tls``        TLS to it: trusted CAs and labgate's client certificate
+- ``spoken_tls``          whether TLS is spoken at a port, with whatever certificate
 - ``send_buffer``         limits the unsent bytes that the kernel buffers
 - ``upstream_watch``      an idle connection that ends when Jupyter does
 - ``keepalive``           TCP keep-alive: detects a peer that vanished

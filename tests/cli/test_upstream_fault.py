@@ -14,6 +14,7 @@ from proxy.net.upstream_address import UpstreamAddress
 from proxy.net.upstream_tls import UpstreamTls
 from tests.certificates import AUTHORITY, pair
 from tests.e2e.programs import free_port
+from tests.refusing_tls import refusing_tls
 from tests.upstreams import OK, Visit, says, upstream
 
 NGINX = (
@@ -79,6 +80,15 @@ async def test_plain_http_to_a_port_of_https(serving: ssl.SSLContext) -> None:
         said = await upstream_fault(jupyter.address)
         assert "speaks HTTPS, not plain HTTP" in said
         assert said.endswith(f"--upstream https://127.0.0.1:{jupyter.address.port}.")
+
+
+async def test_plain_http_to_a_port_of_https_that_wants_a_certificate(
+    serving: ssl.SSLContext,
+) -> None:
+    serving.verify_mode, serving.maximum_version = ssl.CERT_REQUIRED, ssl.TLSVersion.TLSv1_2
+    with refusing_tls(serving) as port:
+        said = await upstream_fault(UpstreamAddress("127.0.0.1", port))
+    assert "speaks HTTPS, not plain HTTP" in said
 
 
 async def test_a_server_says_that_it_wants_https() -> None:

@@ -18,8 +18,8 @@ from proxy.doctor.examination import Examination
 from proxy.doctor.finding import Finding
 from proxy.doctor.judge import entry
 from proxy.doctor.raw import FAILURES, connect, exchange, hang_up, in_words
-from proxy.doctor.target import Target
 from proxy.errors import StartError
+from proxy.net.spoken_tls import speaks_tls, trusting_all
 
 CONNECT_SECONDS = 10.0
 TLS_SECONDS = 3.0
@@ -84,7 +84,7 @@ async def _presented(examination: Examination) -> tuple[str, str]:
 
     The server is asked who it is, unsafely.
     """
-    context = _trusting_all()
+    context = trusting_all()
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             _, writer = await connect(examination.browser.target, context)
@@ -124,7 +124,7 @@ async def try_jupyter(examination: Examination) -> Finding | None:
         )
     if found := entry.judge_jupyter(answer, target):
         if answer.status in (0, 400) and not target.socket:
-            tls = not target.tls and await _speaks_tls(target)
+            tls = not target.tls and await speaks_tls(target.host, target.port, TLS_SECONDS)
             found = entry.judge_scheme(answer, target, tls=tls) or found
         if found.id == "base-url":
             login = await examination.browser.get("/login")
@@ -133,25 +133,6 @@ async def try_jupyter(examination: Examination) -> Finding | None:
     if not target.base:
         return None
     return entry.judge_base(await examination.browser.get(f"{entry.PLAIN}/"), target.base)
-
-
-async def _speaks_tls(target: Target) -> bool:
-    """Whether a port speaks TLS, with whatever certificate."""
-    try:
-        async with asyncio.timeout(TLS_SECONDS):
-            _, writer = await connect(target, _trusting_all())
-    except ssl.SSLError as error:
-        return "ALERT" in (error.reason or "")
-    except FAILURES:
-        return False
-    await hang_up(writer)
-    return True
-
-
-def _trusting_all() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
 
 
 async def try_redirect(examination: Examination) -> Finding | None:
