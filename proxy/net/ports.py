@@ -28,7 +28,7 @@ class Ports:
         main: Of the port that serves everything.
         plain: Of the port that redirects there.
         given: Whether somebody else bound them, who keeps them open when labgate ends.
-        others: What the other workers have on the same ports; None if nobody else has sockets.
+        others: What the other workers have on the same ports; None, or empty, if they have none.
     """
 
     main: list[socket.socket]

@@ -30,9 +30,10 @@ FIRST_ERROR_STATUS = 400
 
 
 class Recording(Protocol):
-    """Captures a request and its response, or those of many: it is told of which record each time.
+    """Captures a request and its response.
 
-    It may put another in its own place in the record.
+    One object may serve many records, so each call names the record. ``Record.recording`` may be
+    replaced by another one in the middle of a request.
 
     Attributes:
         watching: Whether it wants to see the response as it passes, and not only what the record

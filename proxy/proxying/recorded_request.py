@@ -13,10 +13,10 @@ from proxy.observe.record import Record
 from proxy.rules.decision import Forward, Internal, Tunnel
 
 
-def tell_unusual(
+def watch_unusual(
     record: Record, decision: Forward | Tunnel | Internal, responder: Responder
 ) -> Responder:
-    """A request is sent on of which the record will not have all.
+    """Have a request watched whose record will not have all that is captured.
 
     Args:
         record: That of a request that is recorded.

@@ -17,7 +17,7 @@ from proxy.net.reset import reset
 from proxy.observe.record import Record, notify_observers
 from proxy.proxying import responses
 from proxy.proxying.forwarder import Forwarder
-from proxy.proxying.recorded_request import tell_unusual, watched
+from proxy.proxying.recorded_request import watch_unusual, watched
 from proxy.proxying.result import CLIENT_LEFT, EXPECTED_ERRORS, Result, Switched
 from proxy.proxying.router import Route
 from proxy.proxying.services import Services
@@ -111,7 +111,7 @@ class RequestHandler:
         if record.recording is not None:
             record.route, record.admitted_at = route.name or record.route, monotonic()
             if route.internal or not isinstance(decision, Forward) or decision.would_refuse:
-                self.responder = tell_unusual(record, decision, self.responder)
+                self.responder = watch_unusual(record, decision, self.responder)
         if route.cache is not None and self.head.target in route.cache.files.targets:
             self.responder = watched(record, self.responder)
             self._sender = find_stored(route, self.head, allowed, self.responder, self)
