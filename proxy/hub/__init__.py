@@ -12,6 +12,7 @@ In the order of a start:
 - ``public_tls``   TLS towards clients
 - ``targets``      where a route leads
 - ``journal``      the routes on the disk
+- ``stored_route`` a route as a line of it
 - ``hub_route``    a route as the Hub added it
 - ``route_table``  the routes, and the connections of those in use
 - ``shared_routes`` the same in all processes that serve

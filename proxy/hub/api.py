@@ -20,8 +20,8 @@ from aiohttp import hdrs, web
 
 from proxy.hub.created import created
 from proxy.hub.hub_route import HubRoute
-from proxy.hub.journal import to_json
 from proxy.hub.shared_routes import SharedRoutes
+from proxy.hub.stored_route import to_json
 from proxy.runtime.log_format import facts
 from proxy.web.security import hide_server
 

@@ -129,7 +129,7 @@ class HubProxy:
             log.info("%s there from before (--storage %s)", are, options.storage)
         if options.default_target:
             try:
-                self.table.add("/", {"target": options.default_target})
+                await self.shared.add("/", {"target": options.default_target})
             except ValueError as error:
                 raise UsageError(f"--default-target: {error}") from None
         housekeeping = run_periodically([self._keep_house], HOUSEKEEPING_SECONDS)

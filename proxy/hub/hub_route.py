@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from proxy.hub.journal import StoredRoute
+from proxy.hub.stored_route import StoredRoute
 from proxy.proxying.activity import Activity
 from proxy.proxying.router import Route
 

@@ -1,49 +1,36 @@
 """The routes on the disk, so that a restart of the proxy interrupts nobody.
 
 A file of JSON lines, of which the last about a path counts. A change appends a line, which takes
-the same time for ten routes as for ten thousand; the file is written anew, in one step, when it has
-many lines that count no more. A thread does that, because a disk may take seconds.
+the same time for ten routes as for ten thousand, and changes that come at once share a write; the
+file is written anew, in one step, when it has many lines that count no more. A thread does that,
+because a disk may take seconds.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from proxy.errors import StartError
+from proxy.hub.stored_route import (
+    StoredRoute,
+    has_route_line,
+    read_route_lines,
+    removal_line,
+    route_line,
+    route_lines,
+)
 from proxy.runtime.daemon_thread import run_in_daemon_thread
 from proxy.runtime.secret_files import write_atomically, write_beside
 
 log = logging.getLogger("labgate")
 
-_BEGINNING = b'{"path":"'
-"""How each line begins, by which a line that was cut is told from another file's."""
 SPARE_LINES = 1000
 """The file may always have this many superseded lines."""
-
-
-to_json = json.JSONEncoder(separators=(",", ":")).encode
-"""JSON without spaces and line ends."""
-
-
-class StoredRoute(NamedTuple):
-    """A route as it is kept.
-
-    Attributes:
-        path: Its key, as ``/user/ada``.
-        data: What the Hub gave with it, the target included: JSON of ``to_json``.
-        last_activity: The Unix time in seconds.
-    """
-
-    path: str
-    data: str
-    last_activity: float
 
 
 class Journal:
@@ -56,6 +43,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lines = 0
+        self._unwritten: list[bytes] = []
         self._descriptor: int | None = None
         self._failed = self._cut = False
         self._new: _NewFile | None = None
@@ -74,10 +62,8 @@ class Journal:
             content = b""
         except OSError as error:
             raise StartError(f"--storage {self._path} cannot be read: {error.strerror}.") from None
-        found, unread = _read(content)
-        if unread and not (
-            found or content.startswith(_BEGINNING) or b"\n" + _BEGINNING in content
-        ):
+        found, unread = read_route_lines(content)
+        if unread and not found and not has_route_line(content):
             raise StartError(
                 f"--storage {self._path}: line {unread[0]} is not one that labgate wrote, nor is "
                 "any other. Name another file, or remove this one: the Hub adds its routes again."
@@ -123,6 +109,7 @@ class Journal:
         Raises:
             OSError: It cannot be written; the old one is still there.
         """
+        self.write()
         if self._new is not None:
             return
         new = self._new = _NewFile(self._path, routes)
@@ -142,17 +129,36 @@ class Journal:
         Raises:
             OSError: It cannot be written; the old one is still there.
         """
-        write_atomically(self._path, _lines(routes))
+        write_atomically(self._path, route_lines(routes))
+        self._unwritten.clear()
         self._reopen()
         self._lines = len(routes)
 
     def add(self, route: StoredRoute) -> None:
-        """Keep a route, or its change."""
-        self._append(_line(route))
+        """Keep a route, or its change; ``write`` must follow."""
+        self._unwritten.append(route_line(route))
 
     def remove(self, path: str) -> None:
-        """Keep a route no more."""
-        self._append(to_json({"path": path, "removed": True}).encode("ascii") + b"\n")
+        """Keep a route no more; ``write`` must follow."""
+        self._unwritten.append(removal_line(path))
+
+    def write(self) -> None:
+        """Write what was added and removed since the last call; log it if that fails."""
+        if not self._unwritten:
+            return
+        unwritten, self._unwritten = self._unwritten, []
+        if self._new is not None:
+            self._new.meanwhile += unwritten
+        try:
+            self._append(b"".join(unwritten))
+        except OSError as error:
+            # The routes in memory are right; a full disk must not stop the Hub.
+            if not self._failed:
+                log.error("--storage %s cannot be written: %s", self._path, error.strerror)
+            self._failed = True
+        else:
+            self._lines += len(unwritten)
+            self._failed = False
 
     def needs_rewriting(self, routes: int) -> bool:
         """Whether most of the lines count no more.
@@ -164,6 +170,7 @@ class Journal:
 
     def close(self) -> None:
         """Leave the file as it is from here on: another process may write it now."""
+        self.write()
         if self._new is not None:
             self._new.abandon()
             self._new = None
@@ -191,35 +198,21 @@ class Journal:
         self._close()
         self._cut = False
 
-    def _append(self, line: bytes) -> None:
-        if self._new is not None:
-            self._new.meanwhile.append(line)
-        try:
-            self._write(line)
-        except OSError as error:
-            # The routes in memory are right; a full disk must not stop the Hub.
-            if not self._failed:
-                log.error("--storage %s cannot be written: %s", self._path, error.strerror)
-            self._failed = True
-        else:
-            self._lines += 1
-            self._failed = False
-
-    def _write(self, line: bytes) -> None:
-        """Append a line.
+    def _append(self, content: bytes) -> None:
+        """Append lines.
 
         Raises:
-            OSError: It is not, or not the whole of it, in the file.
+            OSError: They are not, or not all of them, in the file.
         """
         if self._descriptor is None:
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
         if self._cut:
-            # The file ends within a line, which must not take this one with it.
-            line = b"\n" + line
-        written = os.write(self._descriptor, line)
+            # The file ends within a line, which must not take the next one with it.
+            content = b"\n" + content
+        written = os.write(self._descriptor, content)
         if written:
-            self._cut = written < len(line)
-        if written < len(line):
+            self._cut = written < len(content)
+        if written < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -249,7 +242,7 @@ class _NewFile:
         Raises:
             OSError: It cannot be written.
         """
-        written = write_beside(self._path, _lines(self._routes))
+        written = write_beside(self._path, route_lines(self._routes))
         with self._lock:
             self._written = written
             if self.is_abandoned:
@@ -262,37 +255,3 @@ class _NewFile:
             self.is_abandoned = True
             if self._written is not None:
                 self._written.unlink(missing_ok=True)
-
-
-def _lines(routes: Sequence[StoredRoute]) -> bytes:
-    return b"".join(map(_line, routes))
-
-
-def _line(route: StoredRoute) -> bytes:
-    path, data, at = to_json(route.path), route.data, route.last_activity
-    return f'{{"path":{path},"data":{data},"last_activity":{at!r}}}\n'.encode("ascii")
-
-
-def _read(content: bytes) -> tuple[dict[str, StoredRoute], list[int]]:
-    """The routes by their paths, and the numbers of the lines that are not of labgate's form."""
-    found: dict[str, StoredRoute] = {}
-    unread = []
-    for number, line in enumerate(content.split(b"\n"), 1):
-        if not line:
-            continue
-        try:
-            _apply(json.loads(line), found)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            unread.append(number)
-    return found, unread
-
-
-def _apply(entry: dict[str, Any], found: dict[str, StoredRoute]) -> None:
-    path = str(entry["path"])
-    if entry.get("removed"):
-        found.pop(path, None)
-        return
-    data = dict(entry["data"])
-    if not isinstance(data["target"], str):
-        raise TypeError(path)
-    found[path] = StoredRoute(path, to_json(data), float(entry["last_activity"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,7 +10,8 @@ from time import time
 from typing import Any, TypeAlias
 
 from proxy.hub.hub_route import HubRoute
-from proxy.hub.journal import Journal, StoredRoute, to_json
+from proxy.hub.journal import Journal
+from proxy.hub.stored_route import StoredRoute, to_json
 from proxy.hub.targets import RouteTarget, check_target, parse_target
 from proxy.net.upstream_tls import UpstreamTls
 from proxy.proxying.pool import Pool
@@ -105,7 +107,7 @@ class RouteTable:
                 route.at = at
 
     def add(self, path: str, data: dict[str, Any], text: str | None = None) -> HubRoute:
-        """Add a route, or replace the one with this key.
+        """Add a route, or replace the one with this key; ``written`` must follow.
 
         Open WebSockets to an old target live on; requests go to the new one.
 
@@ -133,7 +135,7 @@ class RouteTable:
         return route
 
     def remove(self, path: str) -> HubRoute | None:
-        """Remove a route; None if there is none with this key."""
+        """Remove a route, None if there is none with this key; ``written`` must follow."""
         route = self.by_path.pop(clean_path(path), None)
         if route is None:
             return None
@@ -202,6 +204,13 @@ class RouteTable:
         """
         if self._journal is not None and self._journal.needs_rewriting(len(self.by_path)):
             await self.save()
+
+    async def written(self) -> None:
+        """Return when the routes of before this call are on the disk, or that failed."""
+        if (journal := self._journal) is not None:
+            # Every other call that came at once has its route in the journal, too, after this.
+            await asyncio.sleep(0)
+            journal.write()
 
     def leave_journal(self) -> None:
         """Write nothing any more: a successor does."""

@@ -100,6 +100,7 @@ class SharedRoutes:
         route = self.table.add(path, data, text)
         if self.followers:
             await self._send_to_all({"add": [route.path, data]})
+        await self.table.written()
         return route
 
     async def remove(self, path: str) -> HubRoute | None:
@@ -107,6 +108,7 @@ class SharedRoutes:
         route = self.table.remove(path)
         if route is not None and self.followers:
             await self._send_to_all({"remove": route.path})
+        await self.table.written()
         return route
 
     async def refresh(self) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from proxy.errors import StartError
-from proxy.hub.journal import SPARE_LINES, Journal, StoredRoute
+from proxy.hub.journal import SPARE_LINES, Journal
+from proxy.hub.stored_route import StoredRoute
 from tests.hub.running import limited
 
 ADA = StoredRoute("/user/ada", '{"target":"http://h:1","user":"ada"}', 12.5)
@@ -25,18 +26,54 @@ def loaded(path: Path) -> list[StoredRoute]:
         journal.close()
 
 
+def add(journal: Journal, *routes: StoredRoute) -> None:
+    for route in routes:
+        journal.add(route)
+    journal.write()
+
+
+def remove(journal: Journal, path: str) -> None:
+    journal.remove(path)
+    journal.write()
+
+
 def test_what_was_added_is_there_again(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "routes"
     journal = Journal(path)
     assert journal.load() == []
-    journal.add(ADA)
-    journal.add(BOB)
-    journal.add(ADA._replace(last_activity=99.0))
-    journal.remove("/user/bob")
+    add(journal, ADA, BOB)
+    add(journal, ADA._replace(last_activity=99.0))
+    remove(journal, "/user/bob")
     # Without a close: a process that is killed has none.
     assert loaded(path) == [ADA._replace(last_activity=99.0)]
     assert path.stat().st_mode & 0o777 == 0o600
     journal.close()
+
+
+def test_what_is_not_written_yet_is_written_with_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "routes"
+    journal = Journal(path)
+    journal.load()
+    journal.add(ADA)
+    assert loaded(path) == []
+    journal.add(BOB)
+    journal.close()
+    assert loaded(path) == [ADA, BOB]
+
+
+async def test_what_is_not_written_yet_is_older_than_what_the_file_is_written_anew_with(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "routes"
+    journal = Journal(path)
+    journal.load()
+    newer = ADA._replace(last_activity=99.0)
+    journal.add(ADA)
+    await journal.rewrite([newer])
+    journal.add(ADA)
+    journal.rewrite_now([newer])
+    journal.close()
+    assert loaded(path) == [newer]
 
 
 @pytest.mark.parametrize(
@@ -48,14 +85,14 @@ def test_a_line_that_fits_in_part_takes_no_other_with_it(
     path = tmp_path / "routes"
     journal = Journal(path)
     journal.load()
-    journal.add(ADA)
+    add(journal, ADA)
     with limited(resource.RLIMIT_FSIZE, path.stat().st_size + octets):
-        journal.add(BOB)
+        add(journal, BOB)
         assert "cannot be written" in caplog.text
-        journal.remove("/user/ada")
+        remove(journal, "/user/ada")
     assert len(caplog.messages) == 1, "each failure is logged once"
-    journal.add(BOB._replace(path="/user/cleo"))
-    journal.add(BOB._replace(path="/user/dora"))
+    add(journal, BOB._replace(path="/user/cleo"))
+    add(journal, BOB._replace(path="/user/dora"))
     assert [route.path for route in loaded(path)] == ["/user/ada", "/user/cleo", "/user/dora"]
     assert "unreadable lines are left out: 1, the first is line 2" in caplog.text
     journal.close()
@@ -68,9 +105,9 @@ def test_lines_after_it_are_kept_if_the_file_cannot_be_opened_for_one(
     journal = Journal(path)
     journal.load()
     with limited(resource.RLIMIT_NOFILE, 0):
-        journal.add(ADA)
+        add(journal, ADA)
     assert "Too many open files" in caplog.text
-    journal.add(BOB)
+    add(journal, BOB)
     assert loaded(path) == [BOB]
     journal.close()
 
@@ -85,7 +122,7 @@ def test_a_line_without_its_end_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "routes"
     journal = Journal(path)
     journal.load()
-    journal.add(ADA)
+    add(journal, ADA)
     journal.close()
     path.write_bytes(path.read_bytes()[:-1])
     assert loaded(path) == [ADA]
@@ -95,8 +132,8 @@ def test_a_line_that_a_crash_cut_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "routes"
     journal = Journal(path)
     journal.load()
-    journal.add(ADA)
-    journal.add(BOB)
+    add(journal, ADA)
+    add(journal, BOB)
     journal.close()
     path.write_bytes(path.read_bytes()[:-9])
     assert loaded(path) == [ADA]
@@ -140,12 +177,12 @@ async def test_it_is_written_anew_when_most_of_it_counts_no_more(tmp_path: Path)
     journal = Journal(path)
     journal.load()
     for _ in range(SPARE_LINES + 2):
-        journal.add(ADA)
+        add(journal, ADA)
     assert not journal.needs_rewriting(1)
-    journal.add(ADA)
+    add(journal, ADA)
     assert journal.needs_rewriting(1)
     await journal.rewrite([ADA])
-    journal.add(BOB)
+    add(journal, BOB)
     journal.close()
     assert len(path.read_bytes().splitlines()) == 2
     assert loaded(path) == [ADA, BOB]
@@ -156,7 +193,7 @@ async def being_rewritten(path: Path) -> tuple[Journal, asyncio.Future[None]]:
     """A journal with a route, while a thread writes it anew."""
     journal = Journal(path)
     journal.load()
-    journal.add(ADA)
+    add(journal, ADA)
     writing = asyncio.ensure_future(journal.rewrite([ADA]))
     await asyncio.sleep(0)
     return journal, writing
@@ -166,12 +203,12 @@ async def test_what_changes_while_it_is_written_anew_is_kept(tmp_path: Path) -> 
     """A thread writes; this is what comes meanwhile, and a crash at any moment loses nothing."""
     path = tmp_path / "routes"
     journal, writing = await being_rewritten(path)
-    journal.add(BOB)
-    journal.remove("/user/ada")
+    add(journal, BOB)
+    remove(journal, "/user/ada")
     assert b'"/user/bob"' in path.read_bytes(), "the old file has it, too"
     await journal.rewrite([])
     await writing
-    journal.add(BOB._replace(path="/user/cleo"))
+    add(journal, BOB._replace(path="/user/cleo"))
     assert [route.path for route in loaded(path)] == ["/user/bob", "/user/cleo"]
     journal.close()
 
@@ -183,7 +220,7 @@ async def test_a_journal_that_is_left_while_it_is_written_anew(tmp_path: Path) -
     journal.close()
     other = Journal(path)
     assert other.load() == [ADA]
-    other.add(BOB)
+    add(other, BOB)
     await writing
     assert loaded(path) == [ADA, BOB]
     assert [file.name for file in tmp_path.iterdir()] == ["routes"]
@@ -213,10 +250,10 @@ async def test_the_old_file_stays_if_the_new_one_cannot_be_written(tmp_path: Pat
     path = tmp_path / "routes"
     journal = Journal(path)
     journal.load()
-    journal.add(ADA)
+    add(journal, ADA)
     with limited(resource.RLIMIT_FSIZE, 1), pytest.raises(OSError, match="File too large"):
         await journal.rewrite([ADA])
-    journal.add(BOB)
+    add(journal, BOB)
     assert loaded(path) == [ADA, BOB]
     assert [file.name for file in tmp_path.iterdir()] == ["routes"]
     journal.close()

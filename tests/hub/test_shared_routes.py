@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from proxy.hub import shared_routes
 from proxy.hub.counts import HubCounts, Measured
+from proxy.hub.journal import Journal
 from proxy.hub.route_table import RouteTable
 from proxy.hub.shared_routes import Follower, Following, RouteMessage, SharedRoutes
 from proxy.net.upstream_tls import UpstreamTls
@@ -41,6 +43,26 @@ class Pair:
     def _cut_off(self) -> None:
         self.cut = True
         self.here.forget(self.follower)
+
+
+async def test_a_change_is_on_the_disk_before_it_is_acknowledged(tmp_path: Path) -> None:
+    """Also where several come at once, which share a write."""
+    table = RouteTable(UpstreamTls(), journal=Journal(tmp_path / "routes"))
+    table.load()
+    routes = SharedRoutes(table)
+
+    def lines() -> list[bytes]:
+        return (tmp_path / "routes").read_bytes().splitlines()
+
+    async def is_kept(path: str) -> bool:
+        await routes.add(path, TARGET)
+        return any(f'"{path}"'.encode() in line for line in lines())
+
+    assert all(await asyncio.gather(*(is_kept(f"/user/{number}") for number in range(5))))
+    assert len(lines()) == 5
+    await routes.remove("/user/3")
+    assert lines()[-1] == b'{"path":"/user/3","removed":true}'
+    table.leave_journal()
 
 
 async def test_a_route_is_everywhere_before_it_is_acknowledged() -> None:
