@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import ssl
+from datetime import UTC, datetime
 
 import pytest
+import trustme
 
 from proxy.doctor.answer import UNREADABLE, Answer, not_http
 from proxy.doctor.judge.entry import (
     ECHOED,
     PLAIN,
+    certificate_in_words,
     judge_base,
     judge_head_size,
     judge_jupyter,
@@ -21,6 +25,39 @@ from proxy.doctor.judge.entry import (
 )
 from proxy.doctor.judge.server import Recognised, rate_limited, recognise
 from proxy.doctor.target import Target
+
+AUTHORITY = trustme.CA(organization_name="\x1b[31mEvil\r\n", organization_unit_name="b" * 60)
+
+
+def der_of(leaf: trustme.LeafCert) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())
+
+
+def test_a_certificate_in_words() -> None:
+    """A stranger has written it: nothing of it reaches a terminal but what can be printed."""
+    until = datetime(2030, 1, 2, tzinfo=UTC)
+    leaf = AUTHORITY.issue_cert("lab.example.org", "127.0.0.1", not_after=until)
+    words = certificate_in_words(der_of(leaf))
+    assert words.startswith("for lab.example.org, 127.0.0.1, by ")
+    assert words.isprintable()
+    assert "Evil" in words
+    assert words.endswith("until 2030-01-02")
+
+
+def test_a_certificate_for_many_names_is_shown_in_a_line() -> None:
+    names = [f"lab{number}.example.org" for number in range(100)]
+    assert len(certificate_in_words(der_of(AUTHORITY.issue_cert(*names)))) < 400
+
+
+@pytest.mark.parametrize("der", [b"", b"\x30\x00", b"no certificate"])
+def test_a_certificate_that_cannot_be_read(der: bytes) -> None:
+    assert certificate_in_words(der) == "which cannot be read"
+
+
+def test_a_certificate_without_names() -> None:
+    ca = ssl.PEM_cert_to_DER_cert(AUTHORITY.cert_pem.bytes().decode())
+    assert certificate_in_words(ca).startswith("for no name, by ")
+
 
 LAB = Target("https", "lab.example.org", 443)
 ADA = Target("https", "lab.example.org", 443, "/user/ada")

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from proxy.doctor.answer import NO_HTTP, UNREADABLE, Answer, set_cookies
+from cryptography import x509
+
+from proxy.doctor.answer import NO_HTTP, UNREADABLE, Answer, set_cookies, shortened
 from proxy.doctor.finding import Finding
 from proxy.doctor.target import Target
 
@@ -28,6 +30,24 @@ def judge_jupyter(answer: Answer, target: Target) -> Finding | None:
         return refused
     symptom, field = _without_jupyter(answer, target)
     return Finding(symptom, field, answer.sent, answer.received)
+
+
+def certificate_in_words(der: bytes) -> str:
+    """For which names a certificate is, by whom, and until when; a stranger has written it."""
+    try:
+        found = x509.load_der_x509_certificate(der)
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        covered = ", ".join(
+            [*names.get_values_for_type(x509.DNSName)]
+            + [str(one) for one in names.get_values_for_type(x509.IPAddress)]
+        )
+    except x509.ExtensionNotFound:
+        covered = "no name"
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return "which cannot be read"
+    issuer = found.issuer.rfc4514_string() or "nobody"
+    until = f"until {found.not_valid_after_utc:%Y-%m-%d}"
+    return f"for {shortened(covered)}, by {shortened(issuer)}, {until}"
 
 
 def _without_jupyter(answer: Answer, target: Target) -> tuple[str, str]:

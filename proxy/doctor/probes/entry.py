@@ -10,8 +10,6 @@ import socket
 import ssl
 from dataclasses import replace
 
-from cryptography import x509
-
 from proxy.doctor.answer import NO_HTTP, UNREADABLE
 from proxy.doctor.browser import USER_AGENT
 from proxy.doctor.examination import Examination
@@ -95,18 +93,7 @@ async def _presented(examination: Examination) -> tuple[str, str]:
     target = examination.browser.target
     who = await exchange(target, context, _head("/", target.authority), "GET /", seconds=3)
     examination.browser.answers.append(who)
-    found = x509.load_der_x509_certificate(der)
-    try:
-        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        covered = ", ".join(
-            [*names.get_values_for_type(x509.DNSName)]
-            + [str(one) for one in names.get_values_for_type(x509.IPAddress)]
-        )
-    except x509.ExtensionNotFound:
-        covered = "no name"
-    issuer = found.issuer.rfc4514_string() or "nobody"
-    words = f"for {covered}, by {issuer}, until {found.not_valid_after_utc:%Y-%m-%d}"
-    return words, ssl.DER_cert_to_PEM_cert(der)
+    return entry.certificate_in_words(der), ssl.DER_cert_to_PEM_cert(der)
 
 
 async def try_jupyter(examination: Examination) -> Finding | None:
