@@ -24,7 +24,7 @@ from proxy.runtime.periodic import run_periodically
 from proxy.runtime.tasks import spawn
 from proxy.workers.captures import CaptureInWorker
 from proxy.workers.channel import Channel, WorkerMessage
-from proxy.workers.sockets import inherited_ports
+from proxy.workers.sockets import descriptors, inherited_ports
 from proxy.workers.supervisor_messages import SupervisorMessages
 from proxy.workers.worker_program import run_worker
 
@@ -41,14 +41,8 @@ def setup_message(options: HubOptions, ports: Ports, others: Ports) -> WorkerMes
         others: What the other workers have on the same ports.
     """
     own = replace(options, token="", api_tls=None)
-    return {
-        "options": b64encode(_pickled(own)).decode("ascii"),
-        "main": [one.fileno() for one in ports.main],
-        "plain": [one.fileno() for one in ports.plain],
-        "others_main": [one.fileno() for one in others.main],
-        "others_plain": [one.fileno() for one in others.plain],
-        "given": ports.given,
-    }
+    encoded = b64encode(_pickled(own)).decode("ascii")
+    return {"options": encoded, "ports": descriptors(ports, others)}
 
 
 def main(descriptor: int) -> NoReturn:
@@ -68,8 +62,7 @@ async def _work(channel: Channel) -> int:
     options: HubOptions = pickle.loads(b64decode(setup["options"]))  # noqa: S301
     log_to_stderr(options.log_level, options.log_format)
     keep_last_problems()
-    inherited = (setup[name] for name in ("main", "plain", "others_main", "others_plain"))
-    ports = inherited_ports(*inherited, given=setup["given"])
+    ports = inherited_ports(**setup["ports"])
     return await _Worker(options, ports, channel).run()
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 
 from proxy.errors import StartError
 from proxy.hub.counts import Measured
@@ -23,18 +22,13 @@ from proxy.rules.head import RequestHead
 from proxy.runtime.periodic import run_periodically
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
-from proxy.workers.captures import CapturesOfWorkers
 from proxy.workers.process_report import ProcessReport
-from proxy.workers.restarts import keep_running
-from proxy.workers.sockets import KERNEL_BALANCES, sockets_per_worker
-from proxy.workers.vacancies import Vacancies
-from proxy.workers.worker_check import kill_hanging_workers
+from proxy.workers.sockets import ports_per_worker
+from proxy.workers.worker_group import WorkerGroup
 from proxy.workers.worker_process import WorkerProcess, start_failure
 
 PROGRAM = "proxy.hub.worker"
 HOUSEKEEPING_SECONDS = 2.0
-KILL_AFTER_SECONDS = 5.0
-"""A worker that runs longer than ``drain_seconds`` and this after a stop is killed."""
 
 
 class HubWorkers:
@@ -54,17 +48,14 @@ class HubWorkers:
         self._options = options
         self._routes = routes
         self._all_ports = ports
-        self._ports: list[Ports] = []
-        self._vacancies = Vacancies(lambda: self._ports, self._broadcast)
+        self._group = WorkerGroup(self._start_worker, self._forget)
+        self.inspector = self._group.captures.inspector
         self._followers: dict[WorkerProcess, Follower] = {}
         self._wanting: dict[WorkerProcess, asyncio.Event] = {}
-        self._captures = CapturesOfWorkers(lambda: self._followers)
-        self.inspector = self._captures.inspector
         self.tls = PublicTls(options.tls) if options.tls is not None else None
         self._lag = LoopLag()
         self._may_take_routes = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = False
 
     async def prepare(self) -> None:
         """Start them, and wait until all want their routes.
@@ -74,11 +65,9 @@ class HubWorkers:
         """
         if self.tls is not None:
             self.tls.start()
-        self._ports = _ports_per_worker(self._all_ports.originals(), self._options.workers)
-        self._all_ports.add_public(self._ports)
-        indexes = range(self._options.workers)
-        self._first = await asyncio.gather(*(self._launch(index) for index in indexes))
-        for index, worker in enumerate(self._first):
+        ports = ports_per_worker(self._all_ports.originals(), self._options.workers)
+        self._all_ports.add_public(ports)
+        for index, worker in enumerate(await self._group.start(ports)):
             loaded = spawn(self._wanting[worker].wait(), "worker loads")
             ended = spawn(worker.ready.wait(), "worker ends")
             await asyncio.wait({loaded, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -93,17 +82,7 @@ class HubWorkers:
             StartError: One does not.
         """
         self._may_take_routes.set()
-        for index, worker in enumerate(self._first):
-            await worker.ready.wait()
-            if not worker.serves:
-                raise StartError(await start_failure(index, worker))
-        for index, worker in enumerate(self._first):
-            running = keep_running(
-                index, worker, self._launch, self._wait_for_exit, self._vacancies
-            )
-            self._tasks.append(spawn(running, f"worker {index + 1}"))
-        checking = kill_hanging_workers(lambda: list(self._followers))
-        self._tasks.append(spawn(checking, "worker check"))
+        await self._group.until_all_serve()
         housekeeping = run_periodically([self._keep_house], HOUSEKEEPING_SECONDS)
         self._tasks.append(spawn(housekeeping, "certificates"))
         if self._options.metrics is not None:
@@ -113,7 +92,7 @@ class HubWorkers:
         """Read the certificates again now, in the workers too."""
         if self.tls is not None:
             self.tls.reload()
-        self._broadcast({"reload": True})
+        self._group.broadcast({"reload": True})
 
     def measured(self) -> Measured:
         """What the process with the API measures, which serves no clients."""
@@ -126,40 +105,26 @@ class HubWorkers:
         Raises:
             ReplayRefused: None of them does.
         """
-        return await self._captures.replay(head, content)
+        return await self._group.captures.replay(head, content)
 
     async def reports(self) -> list[ProcessReport]:
         """The report of each worker, for ``labgate status``."""
-        return await asyncio.gather(*(worker.report() for worker in list(self._followers)))
+        return await self._group.reports()
 
     def leave_to_others(self) -> None:
         """Have no worker accept: a successor does."""
         self._end_tasks()
-        self._broadcast({"leave": True})
+        self._group.leave_to_others()
 
     async def wait_for_clients(self, force: asyncio.Event) -> None:
         """Wait until all workers have ended, or until ``force`` is set."""
-        waiting = spawn(self._wait_for_all(), "workers")
-        forcing = spawn(force.wait(), "force")
-        await asyncio.wait({waiting, forcing}, return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        forcing.cancel()
+        await self._group.wait_for_clients(None, force)
 
     async def stop(self, force: asyncio.Event) -> None:
-        """Have all workers drain; as ``HubApplication.stop``."""
+        """Have all workers drain; as ``WorkerGroup.stop``."""
         self._end_tasks()
         self._lag.stop()
-        self._broadcast({"stop": True})
-        forcing = spawn(self._send_force(force), "force")
-        try:
-            async with asyncio.timeout(self._options.drain_seconds + KILL_AFTER_SECONDS):
-                await self._wait_for_all()
-        except TimeoutError:
-            for worker in self._followers:
-                worker.kill()
-            await self._wait_for_all()
-        finally:
-            forcing.cancel()
+        await self._group.stop(self._options.drain_seconds, force)
 
     async def _keep_house(self) -> None:
         # The workers look for themselves.
@@ -167,26 +132,28 @@ class HubWorkers:
             self.tls.reload()
 
     def _end_tasks(self) -> None:
-        self._stopping = True
         for task in self._tasks:
             task.cancel()
 
-    async def _launch(self, index: int) -> WorkerProcess:
-        ports, others = self._ports[index], self._vacancies.others(index)
+    async def _start_worker(self, ports: Ports, others: Ports) -> WorkerProcess:
         inherited = [*ports.sockets, *others.sockets]
         worker = await WorkerProcess.start(inherited, self._on_message, PROGRAM)
         worker.send(setup_message(self._options, ports, others))
         self._wanting[worker] = asyncio.Event()
         name = f"worker process {worker.pid}"
         self._followers[worker] = Follower(name, worker.send, worker.kill)
-        self._captures.begin(worker)
+        self._group.add(worker)
         return worker
+
+    def _forget(self, worker: WorkerProcess) -> None:
+        self._wanting.pop(worker, None)
+        self._routes.forget(self._followers.pop(worker))
 
     def _on_message(self, worker: WorkerProcess, message: RouteMessage) -> None:
         if "wants" in message:
             self._wanting[worker].set()
             spawn(self._give_routes(worker), "routes for a worker")
-        elif not self._captures.on_message(worker, message) and worker in self._followers:
+        elif not self._group.captures.on_message(worker, message) and worker in self._followers:
             self._routes.on_message(self._followers[worker], message)
 
     async def _give_routes(self, worker: WorkerProcess) -> None:
@@ -195,35 +162,3 @@ class HubWorkers:
         worker.send({"routes": self._routes.table.passed()})
         if worker in self._followers:
             self._routes.follow(self._followers[worker])
-
-    async def _wait_for_exit(self, worker: WorkerProcess) -> str:
-        how = await worker.wait_for_exit()
-        self._wanting.pop(worker, None)
-        self._captures.ended(worker)
-        follower = self._followers.pop(worker, None)
-        if follower is not None:
-            self._routes.forget(follower)
-        return how
-
-    async def _wait_for_all(self) -> None:
-        while self._followers:
-            await asyncio.gather(*(self._wait_for_exit(worker) for worker in self._followers))
-
-    async def _send_force(self, force: asyncio.Event) -> None:
-        await force.wait()
-        self._broadcast({"force": True})
-
-    def _broadcast(self, message: RouteMessage) -> None:
-        for worker in self._followers:
-            worker.send(message)
-
-
-def _ports_per_worker(ports: Ports, workers: int) -> list[Ports]:
-    def each(bound: list[socket.socket]) -> list[list[socket.socket]]:
-        # Unix sockets have no balancing, and a given one must not be bound again.
-        on_network = all(one.family != socket.AF_UNIX for one in bound)
-        balanced = KERNEL_BALANCES and not ports.given and on_network
-        return sockets_per_worker(bound, workers, balanced=balanced)
-
-    pairs = zip(each(ports.main), each(ports.plain), strict=True)
-    return [Ports(main, plain, ports.given) for main, plain in pairs]

@@ -4,7 +4,8 @@ The first process becomes the supervisor. It owns Jupyter, the signals, the rene
 certificates and the listening sockets, and serves no requests itself.
 
 - ``sockets``              makes a set of listening sockets for each worker
-- ``supervisor``           starts, restarts and stops the workers
+- ``supervisor``           what all workers share: reloads, logins, certificates
+- ``worker_group``         starts, restarts and stops the workers; a hub's, too
 - ``worker_check``         kills workers that hang
 - ``vacancies``            has the other workers accept while one is away
 - ``restarts``             starts a worker again when it ends

@@ -56,11 +56,7 @@ class WorkerSetup:
         settings: The configuration; only keys that were given.
         workers: The number of workers.
         access_log: Whether to write an access log.
-        main: Descriptors of the listening sockets for HTTPS or, without TLS, HTTP.
-        plain: Descriptors of the listening sockets that redirect to HTTPS.
-        given: Whether somebody else bound the sockets (``Ports.given``).
-        others_main: Descriptors of what the other workers have for the first of these.
-        others_plain: The same for the second.
+        ports: The ``descriptors`` of its listening sockets, and of the other workers'.
         session_key: Signs session cookies, in hexadecimal; the same in all workers.
         digest_key: Keys the digests of passwords, in hexadecimal; the same in all workers.
         upstream: Jupyter's address; None if it is not known yet.
@@ -71,11 +67,7 @@ class WorkerSetup:
     settings: dict[str, Any]
     workers: int
     access_log: bool
-    main: list[int]
-    plain: list[int]
-    given: bool
-    others_main: list[int]
-    others_plain: list[int]
+    ports: dict[str, Any]
     session_key: str
     digest_key: str
     upstream: dict[str, Any] | None

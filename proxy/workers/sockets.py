@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from proxy.errors import StartError
 from proxy.net.ports import BACKLOG, Ports, bind_error
@@ -20,11 +21,32 @@ def ports_per_worker(ports: Ports, workers: int) -> list[Ports]:
     Raises:
         StartError: Another program started to listen at the same moment.
     """
-    # A given one must not be bound again: what waits in its queue waits for the next labgate.
-    balanced = KERNEL_BALANCES and not ports.given
-    main = sockets_per_worker(ports.main, workers, balanced=balanced)
-    plain = sockets_per_worker(ports.plain, workers, balanced=balanced)
-    return [Ports(*both, ports.given) for both in zip(main, plain, strict=True)]
+
+    def each(bound: Sequence[socket.socket]) -> list[list[socket.socket]]:
+        # Unix sockets have no balancing. A given one must not be bound again: what waits in its
+        # queue waits for the next labgate.
+        on_network = all(one.family != socket.AF_UNIX for one in bound)
+        balanced = KERNEL_BALANCES and not ports.given and on_network
+        return sockets_per_worker(bound, workers, balanced=balanced)
+
+    pairs = zip(each(ports.main), each(ports.plain), strict=True)
+    return [Ports(main, plain, ports.given) for main, plain in pairs]
+
+
+def descriptors(ports: Ports, others: Ports) -> dict[str, Any]:
+    """What ``inherited_ports`` takes, for the setup of a worker.
+
+    Args:
+        ports: Its own.
+        others: What the other workers have on the same ports.
+    """
+    return {
+        "main": [one.fileno() for one in ports.main],
+        "plain": [one.fileno() for one in ports.plain],
+        "others_main": [one.fileno() for one in others.main],
+        "others_plain": [one.fileno() for one in others.plain],
+        "given": ports.given,
+    }
 
 
 def inherited_ports(
@@ -35,7 +57,7 @@ def inherited_ports(
     *,
     given: bool,
 ) -> Ports:
-    """In a worker: the ports of the descriptors that it has inherited; as in ``WorkerSetup``."""
+    """In a worker: the ports of the descriptors that it has inherited."""
     others = Ports(_opened(others_main), _opened(others_plain))
     return Ports(_opened(main), _opened(plain), given, others)
 

@@ -1,9 +1,8 @@
-"""The supervisor: starts, restarts and stops the workers; it serves no requests itself."""
+"""The supervisor: what all workers share, and one of each; it serves no requests itself."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,20 +23,12 @@ from proxy.rules.head import RequestHead
 from proxy.runtime.resident_memory import resident_bytes
 from proxy.runtime.tasks import spawn
 
-from .captures import CapturesOfWorkers
 from .channel import WorkerMessage, WorkerReload, WorkerSetup
 from .process_report import ProcessReport
-from .restarts import keep_running
 from .shared_access import SharedAccess
-from .sockets import ports_per_worker
-from .vacancies import Vacancies
-from .worker_check import kill_hanging_workers
-from .worker_process import WorkerProcess, first_refusal, start_failure
-
-log = logging.getLogger("labgate")
-
-KILL_AFTER_SECONDS = 5.0
-"""A worker that runs longer than ``drain_seconds`` and this after a stop is killed."""
+from .sockets import descriptors, ports_per_worker
+from .worker_group import WorkerGroup
+from .worker_process import WorkerProcess, first_refusal
 
 
 class Supervisor:
@@ -50,14 +41,9 @@ class Supervisor:
         """Jupyter's address; None if it is not known yet."""
         self.jupyter = ServedJupyter()
         """Facts about the Jupyter that labgate serves."""
-        self._captures = CapturesOfWorkers(lambda: self._workers)
-        self.inspector = self._captures.inspector
-        self._ports: list[Ports] = []
-        self._vacancies = Vacancies(lambda: self._ports, self._broadcast)
+        self._group = WorkerGroup(self._start_worker, self._forget)
+        self.inspector = self._group.captures.inspector
         self._access = SharedAccess()
-        self._workers: set[WorkerProcess] = set()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._stopping = False
         self._ended = Counts()
         """The counts of workers that have ended."""
         self._certificates: CertificateService | None = None
@@ -79,22 +65,12 @@ class Supervisor:
         self._access.prepare(settings)
         if self._certificates is not None:
             self._certificates.start()
-        number = settings.listen.workers
         if ports is None:
             ports = bind_ports(settings)
-        self._ports = [ports]
-        self._ports = ports_per_worker(ports, number)
-        first = await asyncio.gather(*(self._launch(index) for index in range(number)))
-        for index, worker in enumerate(first):
-            await worker.ready.wait()
-            if not worker.serves:
-                raise StartError(await start_failure(index, worker))
-        for index, worker in enumerate(first):
-            running = keep_running(
-                index, worker, self._launch, self._wait_for_exit, self._vacancies
-            )
-            self._tasks.append(spawn(running, f"worker {index + 1}"))
-        self._tasks.append(spawn(kill_hanging_workers(lambda: self._workers), "worker check"))
+        # If they cannot be divided, ``stop`` closes them.
+        self._group.ports = [ports]
+        await self._group.start(ports_per_worker(ports, settings.listen.workers))
+        await self._group.until_all_serve()
         if self._certificates is not None:
             self._certificates.run()
 
@@ -118,7 +94,7 @@ class Supervisor:
                 access_log,
                 self._access.session_key.hex(),
             )
-            prepared = tuple(self._workers)
+            prepared = tuple(self._group.running)
             if refusal := await first_refusal(prepared, reload):
                 for worker in prepared:
                     worker.send({"forget": reload.number})
@@ -140,15 +116,15 @@ class Supervisor:
     def connect_to(self, address: UpstreamAddress) -> None:
         """Tell all workers Jupyter's address; Jupyter may not run yet."""
         self.upstream = address
-        self._broadcast({"upstream": asdict(address)})
+        self._group.broadcast({"upstream": asdict(address)})
 
     async def reports(self) -> list[ProcessReport]:
         """The report of each worker."""
-        return await asyncio.gather(*(worker.report() for worker in self._workers))
+        return await self._group.reports()
 
     async def replay(self, head: RequestHead, content: bytes) -> int:
         """As ``CapturesOfWorkers.replay``."""
-        return await self._captures.replay(head, content)
+        return await self._group.captures.replay(head, content)
 
     async def measured(self) -> tuple[Counts, Now]:
         """The counters and gauges of all processes."""
@@ -160,7 +136,7 @@ class Supervisor:
     def unlock(self, address: str) -> None:
         """Lift a lockout in all workers, and in those that are started later."""
         self._access.forget(address)
-        self._broadcast({"unlock": address})
+        self._group.broadcast({"unlock": address})
 
     def login_state(self) -> LoginState:
         """Failed logins and lockouts, for a successor."""
@@ -169,119 +145,69 @@ class Supervisor:
     def continue_logins(self, state: LoginState) -> None:
         """Count on where a predecessor was; the first time before ``start``."""
         for update in self._access.continue_logins(state):
-            self._broadcast({"login": update})
+            self._group.broadcast({"login": update})
 
     @property
     def ports(self) -> list[Ports]:
         """The open public ports of every worker."""
-        return self._ports
+        return self._group.ports
 
     def leave_to_others(self) -> None:
         """Have no worker accept, and renew nothing: a successor does."""
-        self._stopping = True
-        for task in self._tasks:
-            task.cancel()
         if self._certificates is not None:
             self._certificates.leave_to_others()
-        self._broadcast({"leave": True})
+        self._group.leave_to_others()
 
     async def wait_for_clients(self, seconds: float | None, force: asyncio.Event) -> None:
-        """Wait until all workers have ended, ``seconds`` at most, or until ``force`` is set."""
-        ended = spawn(self._wait_for_all(), "end of all workers")
-        forced = spawn(force.wait(), "force")
-        await asyncio.wait({ended, forced}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for task in (ended, forced):
-            task.cancel()
+        """As ``WorkerGroup.wait_for_clients``."""
+        await self._group.wait_for_clients(seconds, force)
 
     async def stop(self, force: asyncio.Event | None = None) -> None:
-        """Drain all workers for at most ``drain_seconds``, then kill those that still run.
-
-        ``force`` ends the draining early.
-        """
-        self._stopping = True
-        for task in self._tasks:
-            task.cancel()
+        """Close the ports, and have all workers drain; as ``WorkerGroup.stop``."""
         if self._certificates is not None:
             self._certificates.stop()
-        for ports in self._ports:
+        for ports in self._group.ports:
             ports.close()
-        self._broadcast({"stop": True})
-        forcing = spawn(self._send_force(force), "force") if force is not None else None
-        seconds = self._settings.listen.drain_seconds + KILL_AFTER_SECONDS
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wait_for_all()
-        except TimeoutError:
-            for worker in self._workers:
-                log.error("worker process %d does not end; killing it", worker.pid)
-                worker.kill()
-            await self._wait_for_all()
-        finally:
-            if forcing is not None:
-                forcing.cancel()
+        await self._group.stop(self._settings.listen.drain_seconds, force)
 
-    async def _wait_for_all(self) -> None:
-        while self._workers:
-            await asyncio.gather(*(self._wait_for_exit(worker) for worker in self._workers))
-
-    async def _send_force(self, force: asyncio.Event) -> None:
-        await force.wait()
-        self._broadcast({"force": True})
-
-    async def _launch(self, index: int) -> WorkerProcess:
-        """Start a worker with the sockets at this index, between two reloads."""
+    async def _start_worker(self, ports: Ports, others: Ports) -> WorkerProcess:
+        """Start a worker, between two reloads."""
         async with self._reloading:
-            return await self._start_process(index)
+            inherited = [*ports.sockets, *others.sockets]
+            worker = await WorkerProcess.start(inherited, self._on_update)
+            # Nothing is awaited from here on: what all are told later reaches this one, too.
+            worker.send(self._setup(ports, others).message())
+            self._group.add(worker)
+            return worker
 
-    async def _start_process(self, index: int) -> WorkerProcess:
-        ports, others = self._ports[index], self._vacancies.others(index)
-        inherited = [*ports.sockets, *others.sockets]
-        worker = await WorkerProcess.start(inherited, self._on_update)
-        # Nothing is awaited from here on: what all are told later reaches this one, too.
-        self._workers.add(worker)
-        setup = WorkerSetup(
+    def _setup(self, ports: Ports, others: Ports) -> WorkerSetup:
+        return WorkerSetup(
             settings=self._settings.model_dump(mode="json", exclude_unset=True),
             workers=self._settings.listen.workers,
             access_log=self._access_log,
-            main=[one.fileno() for one in ports.main],
-            plain=[one.fileno() for one in ports.plain],
-            given=ports.given,
-            others_main=[one.fileno() for one in others.main],
-            others_plain=[one.fileno() for one in others.plain],
+            ports=descriptors(ports, others),
             session_key=self._access.session_key.hex(),
             digest_key=self._access.digest_key.hex(),
             upstream=None if self.upstream is None else asdict(self.upstream),
             logins=list(self._access.logins),
             logouts=self._access.logouts,
         )
-        worker.send(setup.message())
-        self._captures.begin(worker)
-        return worker
 
-    async def _wait_for_exit(self, worker: WorkerProcess) -> str:
-        how = await worker.wait_for_exit()
-        if worker in self._workers:
-            self._workers.discard(worker)
-            self._ended.add_all(worker.counts)
-            self._captures.ended(worker)
-        return how
+    def _forget(self, worker: WorkerProcess) -> None:
+        self._ended.add_all(worker.counts)
 
     def _on_update(self, sender: WorkerProcess, message: WorkerMessage) -> None:
         """Send a worker's update to the other workers."""
         if "logout" in message:
             spawn(self._save_logout(Revocation(*message["logout"])), "logout")
             return
-        if self._captures.on_message(sender, message):
+        if self._group.captures.on_message(sender, message):
             return
         self._access.logins.append(message["login"])
-        for worker in self._workers - {sender}:
+        for worker in self._group.running - {sender}:
             worker.send(message)
 
     async def _save_logout(self, revocation: Revocation) -> None:
         """Save a logout, then broadcast it; the sender waits for that message."""
         await self._access.save_logout(revocation)
-        self._broadcast({"logout": list(revocation)})
-
-    def _broadcast(self, message: WorkerMessage) -> None:
-        for worker in self._workers:
-            worker.send(message)
+        self._group.broadcast({"logout": list(revocation)})

@@ -68,9 +68,7 @@ async def _work(channel: Channel) -> int:
         lambda update: channel.send({"logout": update}),
     )
     shared = SharedResources(
-        inherited_ports(
-            *(setup.main, setup.plain, setup.others_main, setup.others_plain), given=setup.given
-        ),
+        inherited_ports(**setup.ports),
         lockout,
         bytes.fromhex(setup.session_key),
         bytes.fromhex(setup.digest_key),

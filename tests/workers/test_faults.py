@@ -55,13 +55,13 @@ async def test_what_was_open_in_it_ends_with_it() -> None:
     ours, theirs = socket.socketpair()
     with subprocess.Popen(["/bin/cat"], stdin=theirs.fileno()) as process:
         worker = WorkerProcess(process, await Channel.open(ours), supervisor._on_update)
-        supervisor._workers.add(worker)
+        supervisor._group.add(worker)
         channel = await Channel.open(theirs)
         channel.send({"exchanges": [exchange(number=1, open=True).details()]})
         await channel.flush()
         process.kill()
         channel.close()
-        await supervisor._wait_for_exit(worker)
+        await supervisor._group._wait_for_exit(worker)
     (ended,) = supervisor.inspector.ring
     assert (ended.open, ended.outcome) == (False, "its worker process ended")
 

@@ -31,10 +31,9 @@ async def test_a_worker_sends_it_and_the_supervisor_shows_it() -> None:
     async with upstream(says(OK, OK)) as jupyter:
         settings = {"listen": {"tls": False, "workers": 2}}
         supervisor = Supervisor(Settings.model_validate(settings), access_log=False)
-        supervisor._ports = [Ports([], [])]
         supervisor.connect_to(jupyter.address)
         supervisor.inspector.switch(CaptureOptions())
-        worker = await supervisor._launch(0)
+        (worker,) = await supervisor._group.start([Ports([], [])])
         try:
             await worker.ready.wait()
             allowed = await supervisor.replay(head(OWN), b"{}")
@@ -60,9 +59,8 @@ async def test_no_worker() -> None:
 async def test_a_worker_that_captures_nothing() -> None:
     settings = Settings.model_validate({"listen": {"tls": False, "workers": 2}})
     supervisor = Supervisor(settings, access_log=False)
-    supervisor._ports = [Ports([], [])]
     supervisor.connect_to(UpstreamAddress("127.0.0.1", 1))
-    worker = await supervisor._launch(0)
+    (worker,) = await supervisor._group.start([Ports([], [])])
     try:
         await worker.ready.wait()
         with pytest.raises(ReplayRefused, match="captures nothing"):

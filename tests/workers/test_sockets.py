@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 
 from proxy.errors import StartError
-from proxy.net.ports import bind
-from proxy.workers.sockets import KERNEL_BALANCES, sockets_per_worker
+from proxy.net.ports import Ports, bind
+from proxy.workers.sockets import KERNEL_BALANCES, ports_per_worker, sockets_per_worker
 
 CONNECTIONS = 64
 
@@ -42,6 +42,20 @@ def test_without_that_all_share_one_queue() -> None:
     sets = sockets_per_worker(bind(["127.0.0.1"], 0, "--x"), 3, balanced=False)
     assert len({one for sockets in sets for one in sockets}) == 1
     sets[0][0].close()
+
+
+@pytest.mark.skipif(not KERNEL_BALANCES, reason="only Linux balances: run it there")
+def test_unix_sockets_and_those_of_somebody_else_are_shared() -> None:
+    unix = socket.socket(socket.AF_UNIX)
+    unix.bind("")  # The kernel chooses an abstract address (unix(7)).
+    ports = Ports(bind(["127.0.0.1"], 0, "--x"), [unix])
+    first, second = ports_per_worker(ports, 2)
+    assert first.main[0] is not second.main[0]
+    assert first.plain[0] is second.plain[0]
+    given = Ports(ports.main, [], given=True)
+    assert [one.main[0] for one in ports_per_worker(given, 2)] == [*ports.main, *ports.main]
+    for opened in {*first.sockets, *second.sockets}:
+        opened.close()
 
 
 def test_a_port_shared_by_workers_is_taken_for_everybody_else() -> None:

@@ -21,12 +21,11 @@ ADDRESS = "192.0.2.7"
 async def test_a_login_that_fails_while_a_worker_starts_counts_there_too() -> None:
     settings = {"listen": {"tls": False}, "access": {"login_failures": 1}}
     supervisor = Supervisor(Settings.model_validate(settings), access_log=False)
-    supervisor._ports = [Ports([], [])]
-    starting = spawn(supervisor._launch(0), "worker")
+    starting = spawn(supervisor._group.start([Ports([], [])]), "worker")
     await asyncio.sleep(0)
     failure = {"address": ADDRESS, "account": "text:", "secret": "text:", "at": monotonic()}
     supervisor._on_update(cast(WorkerProcess, None), {"login": failure})
-    worker = await starting
+    (worker,) = await starting
     await worker.ready.wait()
     assert list((await worker.report()).locked_out) == [ADDRESS]
     await supervisor.stop()
@@ -37,16 +36,16 @@ async def test_a_worker_without_the_configuration_of_the_others_is_replaced(
 ) -> None:
     """It was told to put into force what it has not loaded; its successor starts with that."""
     supervisor = Supervisor(Settings.model_validate({"listen": {"tls": False}}), access_log=False)
-    supervisor._ports = [Ports([], [])]
-    worker = await supervisor._launch(0)
+    group = supervisor._group
+    (worker,) = await group.start([Ports([], [])])
     await worker.ready.wait()
     started: asyncio.Future[WorkerProcess] = asyncio.get_running_loop().create_future()
 
     async def launch(index: int) -> WorkerProcess:
-        started.set_result(await supervisor._launch(index))
+        started.set_result(await group._launch(index))
         return started.result()
 
-    running = keep_running(0, worker, launch, supervisor._wait_for_exit, supervisor._vacancies)
+    running = keep_running(0, worker, launch, group._wait_for_exit, group._vacancies)
     keeping = spawn(running, "worker")
     try:
         worker.send({"apply": 7})
