@@ -28,6 +28,10 @@ SLOW = [
 ]
 """Left out: a survivor would wait for each of them, and through mutmut, which calls every function
 by a detour, some take a minute."""
+READS_THE_CODE = (
+    "http1/test_connection_states.py::test_one_method_leads_into_each_of_labgates_states"
+)
+"""Left out, too: it counts assignments in a file, and mutmut has written each mutant into it."""
 TESTS = {
     # test_purity reads the files of the rules, and finds mutmut's import in them.
     "rules": ["tests/rules", "--ignore=tests/rules/test_purity.py"],
@@ -45,9 +49,7 @@ TESTS = {
         *("tests/http1", "tests/wire", "--ignore=tests/wire/test_http2.py"),
         "--ignore=tests/wire/test_framing.py",
         *("tests/net/test_pending_connection.py", "tests/proxying/test_page_deadline.py"),
-        # It counts the assignments in a file, and mutmut has written each mutant into it.
-        "--deselect=tests/http1/test_connection_states.py"
-        "::test_one_method_leads_into_each_of_labgates_states",
+        f"--deselect=tests/{READS_THE_CODE}",
         *(f"--deselect=tests/{test}" for test in SLOW if test.startswith("http1/")),
     ],
 }
