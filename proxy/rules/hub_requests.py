@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from . import client, origin
 from .authority import host_only, is_authority, port_only
 from .decision import Forward, Internal, Redirect, Refuse, Tunnel
@@ -53,15 +55,15 @@ def check_host_syntax(head: RequestHead) -> Refuse | None:
 
 def to_https_at_same_host(head: RequestHead, site: Site) -> Redirect | Refuse:
     """The redirect from plain HTTP to HTTPS at the same host, on the site's port."""
-    hosts = head.values(b"host")
-    if not hosts or not hosts[0]:
-        return Refuse(400, "host", "Without a Host field there is nowhere to redirect to.", "Host")
-    host = hosts[0].rpartition(b":")[0] if port_only(hosts[0]) else hosts[0].rstrip(b":")
+    authority = _host(head)
+    if not authority:
+        sentence = "Without a Host field there is nowhere to redirect to."
+        return Refuse(400, "host", sentence, "Host", authority)
+    host = authority.removesuffix(b":" + port_only(authority)).decode("ascii")
     port = site.canonical.port
     suffix = "" if port == 443 else f":{port}"
-    status = 301 if head.method in (b"GET", b"HEAD") else 308
-    where = f"https://{host.decode('ascii')}{suffix}{location_path(head.target)}"
-    return Redirect(301 if status == 301 else 308, where)
+    status: Literal[301, 308] = 301 if head.method in (b"GET", b"HEAD") else 308
+    return Redirect(status, f"https://{host}{suffix}{location_path(head.target)}")
 
 
 def check_public(head: RequestHead, site: Site, policy: PassThrough) -> Refuse | None:
@@ -70,18 +72,15 @@ def check_public(head: RequestHead, site: Site, policy: PassThrough) -> Refuse |
     The Host must be the public one or, with subdomains, below it. An Origin must be that of the
     Host itself or the Hub's; links may come from anywhere (``origin.check_fetch_site``).
     """
-    hosts = head.values(b"host")
-    host = hosts[0].lower() if hosts else b""
-    if not is_public_host(host, site, policy):
-        return Refuse(421, "host", origin.NO_SUCH_SITE, "Host", host)
+    sent = _host(head)
+    if sent is None or not is_public_host(sent.lower(), site, policy):
+        return Refuse(421, "host", origin.NO_SUCH_SITE, "Host", sent)
+    host = sent.lower()
     scheme = site.canonical.scheme.encode("ascii")
     origins = head.values(b"origin")
     allowed = {*site.origins, scheme + b"://" + host, scheme + b"://" + _bare(host, site)}
     if len(origins) > 1 or any(value.lower() not in allowed for value in origins):
-        sentence = "A page of another site sent this, and such requests are not let in."
-        return Refuse(403, "origin", sentence, "Origin", b", ".join(origins))
-    if origins and origin.is_same_site(head):
-        return None
+        return Refuse(403, "origin", origin.OTHER_SITE, "Origin", b", ".join(origins))
     if origins and origins[0].lower() in site.origins:
         # The Hub's own page, for the server of a user at a subdomain.
         return None
@@ -95,6 +94,11 @@ def is_public_host(host: bytes, site: Site, policy: PassThrough) -> bool:
     public = site.canonical
     below = host_only(host).endswith(b"." + public.host.encode("ascii"))
     return policy.subdomains and below and int(port_only(host) or _port(site)) == public.port
+
+
+def _host(head: RequestHead) -> bytes | None:
+    """The Host, of which there is at most one; None without one."""
+    return next(iter(head.values(b"host")), None)
 
 
 def _bare(host: bytes, site: Site) -> bytes:
