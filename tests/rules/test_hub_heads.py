@@ -38,13 +38,43 @@ def test_what_labgate_checks_elsewhere_passes_as_it_is() -> None:
     assert set(fields(*SENT)) <= set(up)
 
 
-def test_x_forwarded_is_begun() -> None:
-    up = dict(upstream_fields(get(b"Host: hub.example.org:8000"), site()))
-    assert up[b"X-Forwarded-For"] == b"203.0.113.7"
-    assert up[b"X-Forwarded-Port"] == b"8000"
-    assert up[b"X-Forwarded-Proto"] == b"http"
-    assert up[b"X-Forwarded-Host"] == b"hub.example.org:8000"
-    assert dict(upstream_fields(get(b"Host: hub"), site(tls=True)))[b"X-Forwarded-Port"] == b"443"
+BEGUN = [
+    (False, (b"Host: hub:8000",), (b"203.0.113.7", b"8000", b"http", b"hub:8000")),
+    (False, (b"Host: hub",), (b"203.0.113.7", b"80", b"http", b"hub")),
+    (True, (b"Host: hub",), (b"203.0.113.7", b"443", b"https", b"hub")),
+    (True, (b"Host: hub:8443",), (b"203.0.113.7", b"8443", b"https", b"hub:8443")),
+    # HTTP/1.0 needs no Host, and the Hub gets one that is empty.
+    (True, (), (b"203.0.113.7", b"443", b"https")),
+]
+FORWARDED = (b"X-Forwarded-For", b"X-Forwarded-Port", b"X-Forwarded-Proto", b"X-Forwarded-Host")
+
+
+@pytest.mark.parametrize(("tls", "lines", "values"), BEGUN)
+def test_x_forwarded_is_begun(
+    tls: bool, lines: tuple[bytes, ...], values: tuple[bytes, ...]
+) -> None:
+    head = get(*lines)
+    host = dict(head.fields).get(b"Host", b"")
+    begun = zip(FORWARDED, values, strict=False)
+    expected = [(b"Host", host), *begun, (b"Via", b"1.1 labgate")]
+    assert upstream_fields(head, site(tls=tls)) == expected
+
+
+def test_a_peer_that_is_no_text_of_a_field_breaks_nothing() -> None:
+    up = dict(upstream_fields(get(b"Host: h").from_peer("\xe9"), site()))
+    assert up[b"X-Forwarded-For"] == b"?"
+
+
+def test_an_existing_via_is_continued() -> None:
+    head = replace(get(b"Host: h", b"Via: 1.0 a", b"via: 1.1 b"), version=(1, 0))
+    up = upstream_fields(head, site(forwarded=False))
+    assert up == [(b"Host", b"h"), (b"Via", b"1.0 a, 1.1 b, 1.0 labgate")]
+
+
+def test_the_length_has_no_leading_zeros() -> None:
+    """Some parsers read it as octal then."""
+    up = upstream_fields(get(b"Host: h", b"content-length: 010"), site(forwarded=False))
+    assert up == [(b"Host", b"h"), (b"content-length", b"10"), (b"Via", b"1.1 labgate")]
 
 
 def test_x_forwarded_is_appended_to_and_its_host_stays() -> None:
@@ -115,7 +145,8 @@ def test_host_may_be_the_upstreams() -> None:
     assert up[0] == (b"Host", b"127.0.0.1:8888")
 
 
-def test_responses_pass_as_they_are() -> None:
+@pytest.mark.parametrize("also", [(), (b"Connection: close",), (b"Connection: X-Own", b"X-Own: 1")])
+def test_responses_pass_as_they_are(also: tuple[bytes, ...]) -> None:
     sent = (
         b"Set-Cookie: a=b; Domain=127.0.0.1",
         b"Location: http://127.0.0.1:8888/x",
@@ -123,11 +154,9 @@ def test_responses_pass_as_they_are() -> None:
         b"Content-Length: 007",
         b"Date: now",
     )
-    down, dated = downstream_fields(answered(*sent, b"Connection: close"), site(), PUBLIC)
     expected = list(fields(*sent))
     expected[3] = (b"Content-Length", b"7")
-    assert down == expected
-    assert dated
+    assert downstream_fields(answered(*sent, *also), site(), PUBLIC) == (expected, True)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +167,7 @@ def test_responses_pass_as_they_are() -> None:
         (200, b"Proxy-Connection: keep-alive"),
         (103, b"Content-Length: 5"),
         (204, b"Content-Length: 0"),
+        (204, b"Content-Length: 5"),
     ],
 )
 def test_what_is_of_the_connection_or_its_framing_does_not(status: int, dropped: bytes) -> None:
@@ -147,12 +177,39 @@ def test_what_is_of_the_connection_or_its_framing_does_not(status: int, dropped:
     assert downstream_fields(answered(sent[0]), site(), PUBLIC) == (list(fields(sent[0])), False)
 
 
+@pytest.mark.parametrize(
+    ("websocket", "status", "added"),
+    [
+        (True, 101, [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]),
+        (True, 403, []),
+        (False, 101, []),
+    ],
+)
+def test_only_a_websocket_is_switched_to(
+    websocket: bool, status: int, added: list[tuple[bytes, bytes]]
+) -> None:
+    sent = (b"Sec-WebSocket-Accept: x", b"Date: now")
+    head = answered(*sent, b"connection: upgrade", b"upgrade: WebSocket", status=status)
+    down = downstream_fields(head, site(), PUBLIC, websocket=websocket)
+    assert down == ([*fields(*sent), *added], True)
+
+
+def test_a_response_of_which_nothing_changes_passes() -> None:
+    sent = (b"Content-Length: 70", b"DATE: now")
+    assert downstream_fields(answered(*sent), site(), PUBLIC) == (list(fields(*sent)), True)
+
+
 MOVED = [
     (b"http://127.0.0.1:8888/x", b"http://hub.example.org:8000/x", {"location_host": True}),
     (b"http://127.0.0.1:8888", b"https://127.0.0.1:8888", {"location_scheme": "https"}),
     (b"http://127.0.0.1:88880/x", b"http://127.0.0.1:88880/x", {"location_host": True}),
     (b"/x", b"/x", {"location_host": True, "location_scheme": "https"}),
     (b"https://other.example/", b"https://other.example/", {"location_host": True}),
+    (
+        b"http://127.0.0.1:8888/x?next=http://127.0.0.1:8888/y",
+        b"http://hub.example.org:8000/x?next=http://127.0.0.1:8888/y",
+        {"location_host": True},
+    ),
 ]
 
 
@@ -165,6 +222,21 @@ def test_redirects_to_the_upstream_may_be_moved(
     assert down == [(b"Location", after)]
     unmoved, _ = downstream_fields(replace(head, status=200), site(**policy), PUBLIC)
     assert unmoved == [(b"Location", before)]
+
+
+@pytest.mark.parametrize("named", [b"jupyter", b"Jupyter", b"jupyter:80"])
+def test_every_spelling_of_the_upstream_is_moved(named: bytes) -> None:
+    moving = replace(site(location_host=True), upstream=WebOrigin("http", "jupyter", 80))
+    head = answered(b"Location: http://" + named + b"?x", status=303)
+    down, _ = downstream_fields(head, moving, PUBLIC)
+    assert down == [(b"Location", b"http://hub.example.org:8000?x")]
+
+
+def test_only_the_location_is_moved() -> None:
+    other = b"Content-Location: http://127.0.0.1:8888/x"
+    head = answered(b"Location: http://127.0.0.1:8888/x", other, status=201)
+    down, _ = downstream_fields(head, site(location_host=True), PUBLIC)
+    assert down == [(b"Location", b"http://hub.example.org:8000/x"), *fields(other)]
 
 
 def test_the_public_origin_is_what_the_client_wrote() -> None:
