@@ -155,7 +155,7 @@ def may_answer(request: RequestHead) -> bool:
     if not index.keys().isdisjoint((b"range", b"pragma")):
         return False
     directives = index.get(b"cache-control")
-    return directives is None or b",".join(directives).strip().lower() == b"only-if-cached"
+    return directives is None or [one.strip().lower() for one in directives] == [b"only-if-cached"]
 
 
 def kept_fields(response: ResponseHead) -> tuple[Field, ...]:
