@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from proxy.rules.caching import (
@@ -12,6 +14,7 @@ from proxy.rules.caching import (
     is_not_modified,
     is_page,
     is_script,
+    is_version_of,
     kept_fields,
     may_answer,
     may_be_compressed,
@@ -146,6 +149,27 @@ HASHED = [
 @pytest.mark.parametrize(("target", "hashed"), HASHED)
 def test_names_with_a_hash_of_the_content(target: bytes, hashed: bool) -> None:
     assert has_content_hash(target) is hashed
+
+
+CONTENT_OF_FILE = b"body { margin: 0 }"
+SHA_512 = hashlib.sha512(CONTENT_OF_FILE).hexdigest().encode()
+NAMED = b"/static/lab/main.efd36b46f3b45eb8.js"
+VERSIONS = [
+    pytest.param(FILE, True, id="no query"),
+    pytest.param(NAMED, True, id="no query, and a hash in the name"),
+    pytest.param(NAMED + b"?v=efd36b46f3b45eb8", True, id="Webpack repeats the hash of the name"),
+    pytest.param(NAMED + b"?v=efd36b46f3b45eb9", False, id="another hash than the name's"),
+    pytest.param(FILE + b"?v=" + SHA_512, True, id="tornado takes the SHA-512"),
+    pytest.param(FILE + b"?v=" + SHA_512.upper(), True, id="the SHA-512 in capitals"),
+    pytest.param(NAMED + b"?v=" + SHA_512, True, id="both hashes"),
+    pytest.param(FILE + b"?v=" + SHA_512[:-1], False, id="a part of the SHA-512"),
+    pytest.param(FILE + b"?v=1", False, id="a value that somebody has made up"),
+]
+
+
+@pytest.mark.parametrize(("target", "written_by_jupyter"), VERSIONS)
+def test_which_versions_jupyter_writes(target: bytes, written_by_jupyter: bool) -> None:
+    assert is_version_of(target, CONTENT_OF_FILE) is written_by_jupyter
 
 
 def test_what_must_stay_the_same() -> None:

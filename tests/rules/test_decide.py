@@ -7,17 +7,19 @@ from ipaddress import ip_network
 
 import pytest
 
-from proxy.rules.decide import decide, depends_on_target, web_app_head
+from proxy.rules.decide import decide, depends_on_target, is_own_path, own_path, web_app_head
 from proxy.rules.decision import (
     Forward,
     Internal,
     Redirect,
     Refuse,
+    Respond,
     Tunnel,
 )
 from proxy.rules.head import Arrival, RequestHead
 from proxy.rules.networks import Networks
 from proxy.rules.origin import first_segment
+from proxy.rules.pass_through import PassThrough
 from proxy.rules.site import Site, WebOrigin, make_site
 from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, get
 
@@ -383,9 +385,29 @@ def test_whether_another_path_could_be_decided_in_another_way(
     assert depends_on_target(decide(head, site), head) is depends
 
 
-def test_one_hop_less_is_forwarded() -> None:
-    decision = decide(get(HOST, b"max-forwards: 1", b"A: 1", method=b"OPTIONS"), SITE)
+BEFORE_A_HUB = make_site((LAB,), JUPYTER, pass_through=PassThrough())
+
+
+@pytest.mark.parametrize("site", [SITE, BEFORE_A_HUB])
+def test_one_hop_less_is_forwarded(site: Site) -> None:
+    decision = decide(get(HOST, b"max-forwards: 1", b"A: 1", method=b"OPTIONS"), site)
     assert decision == Forward(get(HOST, b"max-forwards: 0", b"A: 1", method=b"OPTIONS"))
+    last = decide(get(HOST, b"max-forwards: 0", b"A: 1", method=b"OPTIONS"), site)
+    assert isinstance(last, Respond)
+
+
+@pytest.mark.parametrize(
+    ("head", "passes"),
+    [
+        pytest.param(get(HOST, target=b"/ada/"), True, id="with its slash"),
+        pytest.param(get(HOST, target=b"/ada/lab?x=/ada"), True, id="a path below it"),
+        pytest.param(get(HOST, target=b"/adam"), True, id="a longer name"),
+        pytest.param(get(HOST, target=b"/ada"), False, id="without its slash"),
+    ],
+)
+def test_only_the_path_of_a_route_itself_gets_a_slash(head: RequestHead, passes: bool) -> None:
+    site = make_site((LAB,), JUPYTER, base_path="/ada/", folder=b"/ada")
+    assert (decide(head, site) == Forward(head)) is passes
 
 
 CHALLENGE = b"/.well-known/acme-challenge/"
@@ -418,6 +440,26 @@ def test_health_is_answered_whatever_the_host() -> None:
     assert decide(by_address, SITE) == Internal(web_app_head(by_address))
     on_plain_port = plain(target=b"/.labgate/ready?x?y")
     assert decide(on_plain_port, SITE) == Internal(web_app_head(on_plain_port))
+
+
+OWN_PATHS = [
+    (b"/.labgate/health", True),
+    (b"/.labgate/ready", True),
+    (b"/.labgate/ready?x?y", True),
+    (CHALLENGE + b"aZ09-_", True),
+    (CHALLENGE + b"a.b", True),  # refused there
+    (b"/.labgate/healthy", False),
+    (b"/.well-known/acme-challenge", False),
+    (b"/lab?x=/.labgate/health", False),
+    (OUT, False),  # checked as Jupyter's are
+    (b"/", False),
+]
+
+
+@pytest.mark.parametrize(("target", "own"), OWN_PATHS)
+def test_which_paths_are_answered_before_the_checks(target: bytes, own: bool) -> None:
+    assert is_own_path(target) is own
+    assert (own_path(get(HOST, target=target), SITE) is not None) is own
 
 
 def test_the_application_gets_what_its_routes_read_and_no_more() -> None:

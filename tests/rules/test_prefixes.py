@@ -20,13 +20,15 @@ FOUND = [
     (b"/user/ada/lab/tree", b"/user/ada/lab"),
     (b"//user/ada", b"/user/ada"),
     (b"/user//ada", b"/"),
+    (b"/X", b"/X"),
+    (b"/X/user/ada/X", b"/X"),
 ]
 
 
 @pytest.mark.parametrize(("path", "prefix"), FOUND)
 def test_the_longest_prefix_of_whole_segments(path: bytes, prefix: bytes) -> None:
     tree: PrefixTree[bytes] = PrefixTree()
-    for known in (b"/", b"/user/ada", b"/user/ada/lab"):
+    for known in (b"/", b"/user/ada", b"/user/ada/lab", b"/X"):
         tree.set(known, known)
     assert tree.find(path) == prefix
 

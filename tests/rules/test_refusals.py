@@ -227,7 +227,10 @@ def test_a_tls_handshake_is_recognised(octets: bytes) -> None:
     refusal = tls_handshake(octets)
     assert refusal is not None
     assert (refusal.status, refusal.rule, refusal.close) == (400, "tls", True)
-    assert refusal.hint.startswith("TLS where plain HTTP is spoken")
+    assert refusal.hint == (
+        "TLS where plain HTTP is spoken; the client, or a proxy in front, must use http:// "
+        "for this port"
+    )
     assert_is_a_sentence(refusal.sentence)
 
 
@@ -323,7 +326,8 @@ def test_who_observes_learns_that_the_proxy_in_front_rewrites_host(
     refusal = decision.would_refuse
     assert refusal is not None
     if named:
-        assert "The page that sent this is at another name or port" in refusal.sentence
+        sentence = "The page that sent this is at another name or port than Host says."
+        assert refusal.sentence == sentence
         assert "nginx: proxy_set_header Host $http_host" in refusal.hint
         assert f"start with --domain {named};" in refusal.hint
     else:

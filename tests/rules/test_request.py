@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.rules.changes import Change
 from proxy.rules.head import Arrival, Field, RequestHead
-from proxy.rules.request import upstream_fields
+from proxy.rules.request import fields_depend_on_target, upstream_fields
 from proxy.rules.site import WebOrigin, make_site
 from tests.heads import HOST, JUPYTER, LAB, SITE, fields, get
 from tests.retained_memory import keeps_no_long_values
@@ -220,6 +220,22 @@ def test_every_change_is_noted_with_its_rule() -> None:
         Change("host", b"Host", b"lab.example.org", b"127.0.0.1:8888"),
     ]
     assert {change.rule for change in changes[4:]} == {"forwarded", "via"}
+
+
+def test_the_rest_is_not_asked_for_by_date_where_the_beginning_may_have_been_compressed() -> None:
+    site = replace(SITE, compressible=(b"/static/",))
+    day = b"Sun, 06 Nov 1994 08:49:37 GMT"
+    lines = (b"Range: bytes=9-", b"If-Range: " + day)
+    script, download = (get(HOST, *lines, target=path) for path in (b"/static/a.js", b"/files/a"))
+    changes: list[Change] = []
+    assert upstream_fields(script, site, changes=changes) == [*fields(UP), *SAID]
+    assert changes[:2] == [
+        Change("if-range", b"Range", b"bytes=9-", None),
+        Change("if-range", b"If-Range", day, None),
+    ]
+    assert upstream_fields(download, site) == [*fields(UP, *lines), *SAID]
+    assert fields_depend_on_target(script)
+    assert not fields_depend_on_target(get(HOST, lines[0]))
 
 
 NAMES = st.sampled_from(

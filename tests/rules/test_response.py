@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from proxy.rules.changes import Change
+from proxy.rules.pass_through import PassThrough
 from proxy.rules.response import downstream_fields, location, set_cookie
 from proxy.rules.site import WebOrigin, make_site
 from tests.heads import JUPYTER, LAB, LOCAL, SITE, answered, fields
@@ -37,6 +38,14 @@ def test_location_names_the_domain_that_was_asked() -> None:
     assert location(b"http://127.0.0.1:8888/x", SITE, LOCAL) == b"https://localhost:8443/x"
     head = answered(b"Location: http://127.0.0.1:8888/x", status=302)
     assert downstream_fields(head, SITE, LOCAL)[0] == [(b"Location", b"https://localhost:8443/x")]
+
+
+def test_without_tls_a_location_that_names_another_public_name_stays() -> None:
+    """Over TLS it may come from a Jupyter that knows of none; here it means that name."""
+    domains = tuple(WebOrigin("http", host, 80) for host in ("lab.example.org", "localhost"))
+    named = b"http://localhost/x"
+    assert location(named, make_site(domains, JUPYTER), domains[0]) == named
+    assert location(b"http://localhost:8443/x", SITE, LAB) == b"https://lab.example.org/x"
 
 
 COOKIES = [
@@ -148,9 +157,11 @@ def test_a_date_is_noticed() -> None:
     assert downstream_fields(answered(b"date: x"), SITE, LAB) == ([(b"date", b"x")], True)
 
 
-def test_a_101_keeps_its_upgrade() -> None:
+@pytest.mark.parametrize("policy", [None, PassThrough()])
+def test_a_101_keeps_its_upgrade(policy: PassThrough | None) -> None:
     head = answered(b"Upgrade: websocket", b"Connection: Upgrade", b"A: b", status=101)
-    kept, _ = downstream_fields(head, SITE, LAB, websocket=True)
+    site = replace(SITE, pass_through=policy)
+    kept, _ = downstream_fields(head, site, LAB, websocket=True)
     assert kept == list(fields(b"A: b", b"Connection: Upgrade", b"Upgrade: websocket"))
 
 

@@ -66,6 +66,7 @@ LAB, BOB, EVE = b"Host: lab.example.org", b"Host: bob.example.org", b"Host: eve.
             "bob",
             id="absolute-form overrides Host",
         ),
+        pytest.param(get(LAB, target=b"/ada/#x"), "ada", id="a fragment, which is refused there"),
         pytest.param(get(LAB, target=b"ada"), "elsewhere", id="no form of a target"),
         pytest.param(get(LAB, target=b"*", method=b"OPTIONS"), "lab", id="the server as a whole"),
     ],

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from ipaddress import ip_network
+from typing import Any, Literal
 
 import pytest
 
 from proxy.rules.networks import Networks
+from proxy.rules.pass_through import PassThrough
 from proxy.rules.site import Site, WebOrigin, make_site
+from proxy.rules.stripped_prefix import StrippedPrefix
 from tests.heads import HOST, JUPYTER, LAB, LOCAL, SITE, get
 
 ORIGINS = [
@@ -57,31 +60,33 @@ def test_what_is_not_configured_is_the_safe_way() -> None:
     assert (bool(site.allow), bool(site.trusted_proxies), site.requires_login) == (False,) * 3
 
 
+LOOPBACK = Networks([ip_network("127.0.0.0/8")])
+SETTINGS: dict[str, Any] = {
+    "preserve": True,
+    "canonical_redirect": True,
+    "websocket_without_origin": True,
+    "base_path": "/lab/",
+    "challenges": True,
+    "hsts_seconds": 60,
+    "allow": LOOPBACK,
+    "trusted_proxies": LOOPBACK,
+    "requires_login": True,
+    "observe": True,
+    "compressible": (b"/static/",),
+    "embed_in": (b"https://portal.example",),
+    "pass_through": PassThrough(),
+    "has_upstream": False,
+    "folder": b"/lab",
+    "stripped": StrippedPrefix(b"/lab/"),
+    "refuse_dot_segments": True,
+}
+
+
 def test_what_is_configured_is_as_it_was_given() -> None:
-    loopback = Networks([ip_network("127.0.0.0/8")])
-    site = make_site(
-        (LAB,),
-        JUPYTER,
-        preserve=True,
-        canonical_redirect=True,
-        websocket_without_origin=True,
-        base_path="/lab/",
-        challenges=True,
-        hsts_seconds=60,
-        allow=loopback,
-        trusted_proxies=loopback,
-        requires_login=True,
-        observe=True,
-        compressible=(b"/static/",),
-        embed_in=(b"https://portal.example",),
-    )
-    assert site.observe
-    assert site.compressible == (b"/static/",)
-    assert site.embed_in == (b"https://portal.example",)
-    assert (site.domains, site.upstream) == ((LAB,), JUPYTER)
-    assert (site.preserve, site.canonical_redirect, site.websocket_without_origin) == (True,) * 3
-    assert (site.base_path, site.challenges, site.hsts_seconds) == ("/lab/", True, 60)
-    assert (site.allow, site.trusted_proxies, site.requires_login) == (loopback, loopback, True)
+    assert [field.name for field in fields(Site)][4:] == list(SETTINGS), "none is missing here"
+    usual = make_site((LAB,), JUPYTER)
+    assert make_site((LAB,), JUPYTER, **SETTINGS) == replace(usual, **SETTINGS)
+    assert all(getattr(usual, name) != value for name, value in SETTINGS.items())
 
 
 NAMED = [
@@ -99,6 +104,23 @@ def test_a_request_names_a_public_origin_or_gets_the_canonical_one(
     lines: tuple[bytes, ...], origin: WebOrigin
 ) -> None:
     assert SITE.public_origin(get(*lines)) is origin
+
+
+COME_BY = [
+    ("http", b"Hub.Example.ORG:8000", WebOrigin("http", "hub.example.org", 8000)),
+    ("http", b"hub.example.org", WebOrigin("http", "hub.example.org", 80)),
+    ("https", b"hub.example.org", WebOrigin("https", "hub.example.org", 443)),
+    ("https", b"hub.example.org:80", WebOrigin("https", "hub.example.org", 80)),
+    ("https", b"[::1]", WebOrigin("https", "::1", 443)),
+]
+
+
+@pytest.mark.parametrize(("scheme", "host", "origin"), COME_BY)
+def test_before_a_hub_the_public_origin_is_what_clients_come_by(
+    scheme: Literal["http", "https"], host: bytes, origin: WebOrigin
+) -> None:
+    site = make_site((WebOrigin(scheme, "", 8000),), JUPYTER, pass_through=PassThrough())
+    assert site.public_origin(get(b"Host: " + host)) == origin
 
 
 def test_labgates_own_application_gets_the_public_names_and_its_credentials() -> None:

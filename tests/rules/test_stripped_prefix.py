@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from proxy.rules.changes import Change
 from proxy.rules.request import upstream_fields
 from proxy.rules.response import location, set_cookie
 from proxy.rules.stripped_prefix import StrippedPrefix
@@ -34,8 +35,13 @@ def test_up(target: bytes, sent: bytes, below: bytes) -> None:
 
 
 def test_the_program_is_told_what_is_missing_and_clients_cannot_say_it() -> None:
-    fields = upstream_fields(get(HOST, b"X-Forwarded-Prefix: /eve"), STRIPPED)
+    changes: list[Change] = []
+    fields = upstream_fields(get(HOST, b"X-Forwarded-Prefix: /eve"), STRIPPED, changes=changes)
     assert [value for name, value in fields if name == b"X-Forwarded-Prefix"] == [b"/ada"]
+    assert [change for change in changes if change.name == b"X-Forwarded-Prefix"] == [
+        Change("client-claims", b"X-Forwarded-Prefix", b"/eve", None),
+        Change("forwarded", b"X-Forwarded-Prefix", None, b"/ada"),
+    ]
     fields = upstream_fields(get(HOST, b"X-Forwarded-Prefix: /eve"), SITE)
     assert not [value for name, value in fields if name == b"X-Forwarded-Prefix"]
 
@@ -55,6 +61,7 @@ def test_the_program_is_told_what_is_missing_and_clients_cannot_say_it() -> None
         (b"/ada?x", b"/ada?x", b"/ada?x"),
         (b"/ada#x", b"/ada#x", b"/ada#x"),
         (b"/adam", b"/ada/adam", b"/adam"),
+        (b"/adx", b"/ada/adx", b"/adx"),
         (b"http://127.0.0.1:8888/ada/x", LAB_ADA + b"x", LAB_ADA + b"x"),
         # Whoever knows the public name knows the public path.
         (b"http://lab.example.org/ada/x", LAB_ADA + b"x", LAB_ADA + b"x"),
@@ -100,6 +107,7 @@ def test_cookies() -> None:
     rest = b"; Secure; SameSite=Lax"
     assert set_cookie(b"a=1; Path=/", STRIPPED) == b"a=1; Path=/ada/" + rest
     assert set_cookie(b"a=1; path=/app/x", BELOW) == b"a=1; path=/ada/x" + rest
+    assert set_cookie(b"a=1; Path=/x=y", STRIPPED) == b"a=1; Path=/ada/x=y" + rest
     for known in (b"/ada/", b"/ada", b"/ada/x"):
         assert set_cookie(b"a=1; Path=" + known, STRIPPED) == b"a=1; Path=" + known + rest
     assert set_cookie(b"a=1; Path=/", SITE) == b"a=1; Path=/" + rest
