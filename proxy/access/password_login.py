@@ -54,7 +54,7 @@ class PasswordLogin:
         *,
         sessions: Sessions | None,
         revoke: Revoke | None,
-        name: str = "",
+        name: str,
     ) -> None:
         self._lockout = lockout
         self._on_lockout = on_lockout
