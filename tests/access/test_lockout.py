@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Hashable
 
 import pytest
 
-from proxy.access.lockout import Lockout
+from proxy.access.lockout import Lockout, success_update
 from proxy.access.login_state import LoginState
 from proxy.rules.networks import limit_key
 
@@ -189,6 +191,19 @@ def test_another_process_counts_on(account: Hashable) -> None:
     assert without.locked_out_seconds(HERE, 103.0) == 0.0
 
 
+@pytest.mark.parametrize("account", ["ada", "octets:ada", b"/login"])
+def test_a_success_reaches_the_process_that_counted_the_failure(account: Hashable) -> None:
+    first, second = Lockout(10, 900.0), Lockout(10, 900.0)
+    first.failed(HERE, account, b"first", 1.0)
+    first.failed(HERE, "eve", b"second", 1.0)
+    taken_over(first, second)
+    second.succeeded(HERE, account)
+    first.apply(json.loads(json.dumps(success_update(HERE, account))))
+    for lockout in (first, second):
+        assert lockout.remaining_failures(HERE, 2.0) == 9
+        assert lockout.failed_before(HERE, b"second", 2.0)
+
+
 def test_no_more_addresses_are_taken_over_than_are_remembered() -> None:
     before, after = Lockout(1, 900.0), Lockout(1, 900.0, max_addresses=2)
     for number in range(5):
@@ -197,7 +212,23 @@ def test_no_more_addresses_are_taken_over_than_are_remembered() -> None:
     assert sorted(after.locked_out(5.0)) == ["192.0.2.3", "192.0.2.4"]
 
 
-@pytest.mark.parametrize("octets", [b"", b"[]", b"{}", b'{"digest_key": "x", "updates": []}'])
-def test_what_is_no_login_state(octets: bytes) -> None:
-    with pytest.raises(ValueError, match=r"."):
+def test_a_login_state_of_another_version_is_read() -> None:
+    state = LoginState("00ff", [{"address": HERE, "locked_until": 1.5}])
+    assert LoginState.read(state.octets()) == state
+    later = json.dumps({**json.loads(state.octets()), "sessions": []})
+    assert LoginState.read(later.encode()) == state
+
+
+@pytest.mark.parametrize(
+    ("octets", "reason"),
+    [
+        (b"", "Expecting value"),
+        (b"[]", "no login state: TypeError"),
+        (b"{}", "no login state: KeyError('digest_key')"),
+        (b'{"digest_key": "00"}', "no login state: KeyError('updates')"),
+        (b'{"digest_key": "x", "updates": []}', "non-hexadecimal number"),
+    ],
+)
+def test_what_is_no_login_state(octets: bytes, reason: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(reason)):
         LoginState.read(octets)
