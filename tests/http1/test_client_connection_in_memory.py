@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from time import monotonic
 
 import pytest
@@ -251,6 +252,50 @@ async def test_a_connection_is_used_again() -> None:
     assert reused == [False, True, True]
     assert pool.released == [True, True]
     assert connection.usable
+
+
+ENDED_BY_LABGATE = {
+    "its last response": lambda connection: connection.data_received(ANSWER),
+    "aborted": UpstreamConnection.abort,
+    "a tunnel's": UpstreamConnection.detach,
+}
+
+
+@pytest.mark.parametrize("end", ENDED_BY_LABGATE.values(), ids=ENDED_BY_LABGATE)
+async def test_a_connection_is_wanted_until_labgate_ends_it(
+    end: Callable[[UpstreamConnection], object],
+) -> None:
+    """The pool learns by that who has ended it: labgate, or Jupyter."""
+    connection, _, _, _ = sent()
+    assert connection.wanted is True
+    connection.data_received(ANSWER)
+    assert connection.wanted is True
+    connection.retired = True
+    connection.send(Answer(), GET, FIELD_LINES, REQUEST_ID, b"")
+    end(connection)
+    assert connection.wanted is False
+
+
+class Faulty(Answer):
+    """It has a fault, and keeps it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fault = ValueError("x")
+
+    def on_head(self, head: ResponseHead) -> None:
+        super().on_head(head)
+        raise self.fault
+
+
+async def test_a_fault_of_labgates_ends_the_request_and_the_connection() -> None:
+    connection, transport, _ = connected()
+    answer = Faulty()
+    connection.send(answer, GET, FIELD_LINES, REQUEST_ID, b"")
+    connection.data_received(ANSWER)
+    assert (answer.errors, transport.state) == ([answer.fault], "aborted")
+    connection.connection_lost(None)
+    assert answer.errors == [answer.fault], "it is told once"
 
 
 async def test_a_connection_that_is_not_made_yet_carries_nothing() -> None:

@@ -162,12 +162,12 @@ def test_a_fault_is_answered_unless_something_was_sent(caplog: pytest.LogCapture
     writer.when_writable(lambda: None)
     writer.send_head(200, b"OK", [], sized=True, dated=True)
     fault = ValueError("x")
-    writer.fail(fault, plain(500, "Sorry.", close=True))
+    assert writer.fail(fault, plain(500, "Sorry.", close=True)) == 500
     assert connection.written.startswith(b"HTTP/1.1 500 ")
     assert connection.written.endswith(b"\r\n\r\nSorry.\n")
     assert (connection.calls, connection.writable) == (["linger"], None)
     written = connection.written
-    writer.fail(fault, plain(500, "Sorry.", close=True))
+    assert writer.fail(fault, plain(500, "Sorry.", close=True)) == 0
     assert connection.calls == ["linger", "abort"]
     assert (connection.written, connection.persistent) == (written, False)
     assert caplog.messages == ["fault while answering 203.0.113.7"] * 2

@@ -52,6 +52,10 @@ async def test_plain_http_on_a_port_for_https_gets_no_name(
     assert not site.targets
     assert caplog.messages == [f"400 from {CLIENT}: plain-http (plain HTTP on a port for HTTPS)"]
     assert connection.refused_heads.counts == {("plain-http", 400): 1}
+    misdirected = connection.misdirected_connection(CLIENT, slot(), True)
+    misdirected.connection_made(MemoryTransport())
+    misdirected.data_received(GET)
+    assert connection.refused_heads.counts == {("plain-http", 400): 2}
 
 
 @pytest.mark.parametrize(("maximum", "key"), [(1, "connections"), (9, "connections_per_address")])
