@@ -3,7 +3,7 @@
 Of what Jupyter answers, the record has what is captured of most requests. The rest passes a
 responder of the recording's: what labgate says itself, the reasons of errors, WebSockets.
 
-Tested by tests/inspector/test_recorder.py.
+Tested by tests/proxying/test_recorded_request.py and tests/inspector/test_recorder.py.
 """
 
 from __future__ import annotations

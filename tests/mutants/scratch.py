@@ -62,7 +62,7 @@ QUICK_TESTS = {
             *("decision_cache", "forwarder", "forwarder_in_memory", "frame_walker", "messages"),
             *("open_requests", "page_deadline", "pool", "tunnel_keepalive"),
             *("outage", "pool_rules", "request_log", "responses", "router", "tunnel_ends"),
-            *("activity", "stored_response", "upgrade"),
+            *("activity", "stored_response", "upgrade", "recorded_request"),
         )
     ],
     "http1": [

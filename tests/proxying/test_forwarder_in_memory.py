@@ -33,6 +33,7 @@ class SlowFront(MemoryFront):
     framing: Field = (b"Connection", b"close")
     whole: bytes | None = None
     dated: bool | None = None
+    on_its_way: bytes | None = None
 
     def arrived(self) -> bytes | None:
         return super().arrived() if self.whole is None else self.whole
@@ -46,6 +47,12 @@ class SlowFront(MemoryFront):
 
     def when_writable(self, callback: Callable[[], None] | None) -> None:
         self.writable = callback
+
+    def flush(self) -> None:
+        self.on_its_way = self.content
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Forwarding:
@@ -287,6 +294,60 @@ async def test_a_redirect_of_jupyters_names_the_host_that_was_asked(name: bytes)
         b"HTTP/1.1 302 Found\r\n%b: http://127.0.0.1:8888/lab\r\nContent-Length: 0\r\n\r\n" % name
     )
     assert (name, b"https://lab.example.org/lab") in forwarding.client.fields
+
+
+class Faulty(SlowFront):
+    """A client whose responder has a fault."""
+
+    def send_body(self, data: bytes) -> None:
+        super().send_body(data)
+        raise LookupError("a fault of ours")
+
+
+FAILED = [
+    pytest.param(SlowFront, CHUNKED + b"2\r\nok\r\nnonsense\r\n", b"ok", False, id="Jupyter's"),
+    pytest.param(SlowFront, b"nonsense\r\n\r\n", None, False, id="before the response"),
+    pytest.param(Faulty, CHUNKED + b"2\r\nok\r\n", None, True, id="labgate's"),
+]
+
+
+@pytest.mark.parametrize(("client", "said", "flushed", "traced_back"), FAILED)
+async def test_what_had_come_when_jupyter_failed_is_sent(
+    client: type[SlowFront], said: bytes, flushed: bytes | None, traced_back: bool
+) -> None:
+    """After a fault of labgate's nothing is; the log gets its traceback, which is kept for it."""
+    forwarding = Forwarding()
+    forwarding.forwarder.responder = front = client()
+    forwarding.connection.data_received(said)
+    (result,) = forwarding.results
+    assert result.error is not None
+    assert (front.on_its_way, result.error.__traceback__ is not None) == (flushed, traced_back)
+
+
+async def test_the_error_of_a_client_that_left_refers_to_no_frames() -> None:
+    """They refer to the body, and the body to the error: a cycle of garbage."""
+    left = ConnectionResetError("the client ended in the middle")
+
+    class Leaving(SlowFront):
+        def take(self) -> bytes | None:
+            raise left
+
+    forwarding = Forwarding(b"PUT", 9)
+    forwarding.forwarder.body = Leaving(method=b"PUT", length=9)
+    forwarding.forwarder._upload()
+    (result,) = forwarding.results
+    assert result.error is left
+    assert left.__traceback__ is None
+
+
+async def test_a_fault_after_the_end_of_a_request_is_the_event_loops_to_log() -> None:
+    def faulty(_: Result) -> None:
+        raise LookupError("a fault of ours")
+
+    forwarding = Forwarding()
+    forwarding.forwarder.report = faulty
+    with pytest.raises(LookupError):
+        forwarding.connection.data_received(ANSWER)
 
 
 async def test_a_client_that_leaves_twice_has_left_once() -> None:
