@@ -19,6 +19,10 @@ from proxy.config.spelling import as_typed
 from proxy.config.valid_part import ValidPart, valid_part
 
 SUBJECT = "Configuration"
+LAUNCHES_AND_SERVES = (
+    "upstream.url names a Jupyter that runs already, and jupyter.launch launches another: leave "
+    "one of them out."
+)
 MARKS = {Level.GOOD: ("✓", "green"), Level.REMARK: ("!", "yellow"), Level.FAULT: ("✗", "bold red")}
 
 
@@ -66,13 +70,7 @@ def _configuration(read: ValidPart, parsed: argparse.Namespace) -> list[Verdict]
         remarks = ineffective_keys(settings, parsed.typed, launches=launches)
         verdicts += [remark(SUBJECT, said) for said in remarks]
         if launches_and_serves(settings):
-            verdicts.append(
-                fault(
-                    SUBJECT,
-                    "upstream.url names a Jupyter that runs already, and jupyter.launch launches "
-                    "another: leave one of them out.",
-                )
-            )
+            verdicts.append(fault(SUBJECT, LAUNCHES_AND_SERVES))
     if not verdicts:
         given = [source for source, values in read.sources if values]
         verdicts.append(Verdict(SUBJECT, f"from {', '.join(given) or 'defaults alone'}"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.check.names import is_address_here
+from proxy.cli.check import LAUNCHES_AND_SERVES, launches_and_serves
 from proxy.config.load import load
 from proxy.config.settings import Settings
 from proxy.config.sources import DEFAULT_FILE
@@ -58,6 +59,8 @@ def install_service(parsed: argparse.Namespace) -> int:
         )
     named = installation.at(configuration) if exists else None
     settings = load(parsed.flags, {}, named, parsed.typed)
+    if launches_and_serves(settings):
+        raise UsageError(f"{f'{named}: ' if named else ''}{LAUNCHES_AND_SERVES}")
     machine = _machine(configuration)
     files = service_files(settings, parsed.typed, machine)
     _warn_of_writers(machine)

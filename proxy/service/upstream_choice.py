@@ -40,6 +40,12 @@ def upstream_of(settings: Settings, *, launches: bool) -> UpstreamAddress | None
             "(or upstream.url, LABGATE_UPSTREAM__URL). `labgate up` launches one."
         )
     if launches and settings.jupyter.launch != "none":
+        if url and "launch" in settings.jupyter.model_fields_set:
+            raise UsageError(
+                "upstream.url names a Jupyter that runs already, and jupyter.launch launches "
+                "another: leave upstream.url out, or leave jupyter.launch out and use `labgate "
+                "serve`."
+            )
         if url:
             raise UsageError(
                 "upstream.url names a Jupyter that runs already, and `up` would launch another: "

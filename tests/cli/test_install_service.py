@@ -157,6 +157,23 @@ def test_a_command_that_somebody_may_change(
     assert "install it in /opt/labgate" in said
 
 
+def test_both_a_jupyter_that_runs_and_one_to_launch_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = ("--upstream", "http://127.0.0.1:8888", "--launch", "docker")
+    assert install(tmp_path, *DOMAIN, *both) == 2
+    assert files(tmp_path) == set()
+    said = capsys.readouterr().err
+    assert "--upstream names a Jupyter that runs already, and --launch launches another" in said
+    assert "leave one of them out" in said
+    assert install(tmp_path, *DOMAIN, *both[:2], "--launch", "none") == 0
+    toml = tmp_path / TOML
+    toml.write_text(toml.read_text().replace('"none"', '"process"'))
+    capsys.readouterr()
+    assert install(tmp_path) == 2
+    assert "labgate.toml: upstream.url names" in capsys.readouterr().err
+
+
 def test_options_that_are_wrong_write_nothing(tmp_path: Path) -> None:
     assert install(tmp_path, "--https-port", "nonsense") == 2
     assert files(tmp_path) == set()

@@ -31,8 +31,15 @@ def test_the_upstream_of_a_command() -> None:
 def test_a_configuration_of_another_command() -> None:
     with pytest.raises(UsageError, match="serve needs to know where Jupyter is"):
         upstream_of(settings(), launches=False)
-    with pytest.raises(UsageError, match="--launch none"):
-        upstream_of(settings(URL), launches=True)
+    alone = Settings.model_validate({"upstream": {"url": URL}})
+    with pytest.raises(UsageError, match="add --launch none"):
+        upstream_of(alone, launches=True)
+
+
+def test_both_a_jupyter_that_runs_and_one_to_launch_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"leave upstream\.url out") as caught:
+        upstream_of(settings(URL, "docker"), launches=True)
+    assert "launch none" not in str(caught.value)
 
 
 def test_where_every_jupyter_is_in_routes_there_is_none_to_launch_and_none_of_the_site() -> None:
