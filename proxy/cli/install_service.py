@@ -20,6 +20,7 @@ from proxy.rules.authority import host_with_port
 from proxy.service.installation import Installation, ServiceFile, State
 from proxy.service.program_writers import writer_of
 from proxy.service.shipped_files import shipped_file
+from proxy.service.state_folder import SERVICE_FOLDER
 from proxy.service.systemctl import systemctl
 from proxy.service.unit_files import (
     UNSAFE,
@@ -99,6 +100,8 @@ def service_files(
     if not serve and "jupyter.launch" not in typed:
         # With "auto" an engine that does not answer at boot means a process without volumes.
         values.setdefault("jupyter", {})["launch"] = "docker"
+    # Only the service has systemd's STATE_DIRECTORY. Commands that root types find the folder here.
+    values["state"] = {"folder": SERVICE_FOLDER}
     unit = service_unit(shipped_file("labgate.service"), machine, serve=serve)
     socket = socket_unit(shipped_file("labgate.socket"), _listening(settings))
     toml = configuration_file(shipped_file("labgate.toml"), values)

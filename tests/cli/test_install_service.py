@@ -11,6 +11,8 @@ import pytest
 
 from proxy.cli import install_service
 from proxy.cli.command import command
+from proxy.config.load import load
+from proxy.service.state_folder import find_state_folder
 
 SERVICE, SOCKET, TOML = (
     "etc/systemd/system/labgate.service",
@@ -45,7 +47,12 @@ def test_three_files_with_what_was_given(
         "site": {"domains": ["lab.example.org"]},
         "acme": {"email": "ada@example.org"},
         "jupyter": {"launch": "docker"},
+        "state": {"folder": "/var/lib/labgate"},
     }
+    # As root every other command looks where the service does.
+    unit = (tmp_path / SERVICE).read_text()
+    assert "\nStateDirectory=labgate\n" in unit, "systemd makes it below /var/lib"
+    assert find_state_folder(tmp_path / TOML, {}) == load({}, {}, tmp_path / TOML).state_folder
     assert (tmp_path / TOML).stat().st_mode & 0o777 == 0o600
     assert "ListenStream=443\nListenStream=80\n" in (tmp_path / SOCKET).read_text()
     assert "labgate.service tells systemd how to start labgate" in said
@@ -72,12 +79,13 @@ def test_a_dry_run_writes_nothing_and_explains_everything(
     for path in (SERVICE, SOCKET, TOML):
         assert f"=== /{path} (new)\n=== {Path(path).name} " in said
     assert said.startswith("This is a dry run: nothing is written, and nothing started.")
-    assert "explained in it (set: site.domains, acme.email, jupyter.launch)." in said
+    assert "explained in it (set: site.domains, acme.email, jupyter.launch, state.folder)." in said
     # Every setting of the units stands below an explanation, or in the same paragraph.
     for unit in re.findall(r"(?s)\[Unit\]\n.*?(?=\n=== |\Z)", said)[:2]:
         for paragraph in unit.split("\n\n"):
             assert re.match(r"\[\w+\]\n(# |Description=)|# ", paragraph), paragraph
     assert 'domains = ["lab.example.org"]' in said
+    assert "so that `labgate check` and `labgate cert`" in said
 
 
 def test_a_changed_file_is_never_replaced_without_a_word(

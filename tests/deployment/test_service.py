@@ -56,6 +56,9 @@ def test_from_its_installation_to_its_removal(machine: Machine) -> None:
     assert now["service"] == "labgate.service"
     assert now["state_folder"] == "/var/lib/labgate"
     assert now["jupyter"]["state"] == "answers"
+    checked = machine.run("labgate", "check")
+    assert f"Process {now['pid']} runs with this state folder" in checked
+    assert "state folder /var/lib/labgate) reports this" in machine.run("labgate", "cert", "show")
     until(
         lambda: machine.unit("labgate", "StatusText").startswith(
             "Jupyter at http://127.0.0.1:8888 answers; 0 WebSockets; certificate "
@@ -70,7 +73,7 @@ def test_from_its_installation_to_its_removal(machine: Machine) -> None:
     assert machine.unit("labgate", "ActiveState") == "inactive"
     assert machine.unit("labgate", "NRestarts") == "0"
     said = machine.run("labgate", "status", codes=[1])
-    assert "No labgate with the state folder" in said
+    assert "No labgate with the state folder /var/lib/labgate runs" in said
 
     started(machine, "labgate.service")
     machine.run("rm", "-r", "/etc/systemd/system/labgate.service.d")
@@ -79,6 +82,30 @@ def test_from_its_installation_to_its_removal(machine: Machine) -> None:
     assert machine.unit("labgate", "LoadState") == "not-found"
     assert not answers(machine)
     assert machine.run("find", "/etc", "-newer", "/proc/1/comm", "-type", "f") == before
+
+
+OWN_USER = """
+[Service]
+User=labgate
+Group=labgate
+"""
+
+
+def test_as_a_user_of_its_own_and_with_a_configuration_from_before(machine: Machine) -> None:
+    installed(machine)
+    toml = "/etc/labgate/labgate.toml"
+    machine.run("useradd", "--system", "labgate")
+    machine.run("chgrp", "labgate", toml)
+    machine.run("chmod", "g+r", toml)
+    machine.write("/etc/systemd/system/labgate.service.d/user.conf", OWN_USER)
+    machine.run("systemctl", "daemon-reload")
+    started(machine, "labgate.socket", "labgate.service")
+    assert machine.run("stat", "-c", "%U", "/var/lib/labgate").strip() == "labgate"
+    assert status(machine)["state_folder"] == "/var/lib/labgate"
+    # Written by an install-service that did not name the folder.
+    machine.run("sed", "-i", "/^folder = /d", toml)
+    machine.run("systemctl", "restart", "labgate")
+    assert status(machine)["state_folder"] == "/var/lib/labgate"
 
 
 @pytest.mark.parametrize("is_started", [True, False])
