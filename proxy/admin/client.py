@@ -49,8 +49,7 @@ class AdminClient:
             NotRunning: None runs.
             StartError: Its socket is another user's.
         """
-        path = socket_path(state_folder)
-        _check(path, state_folder)
+        path = _checked_path(state_folder)
         async with aiohttp.ClientSession(
             "http://labgate",
             connector=aiohttp.UnixConnector(str(path)),
@@ -138,14 +137,16 @@ class AdminClient:
             raise _unreachable(self._path, error) from None
 
 
-def _check(path: Path, state_folder: Path) -> None:
-    """Refuse a socket that is not there, or that somebody else has put there.
+def _checked_path(state_folder: Path) -> Path:
+    """The path of the socket; one that is not there, or somebody else's, is refused.
 
     Raises:
         NotRunning: There is none.
         StartError: With what to do.
     """
+    path = state_folder
     try:
+        path = socket_path(state_folder)
         owners = {path.stat().st_uid, path.parent.stat().st_uid}
         folder_owner = state_folder.stat().st_uid
     except PermissionError:
@@ -160,6 +161,7 @@ def _check(path: Path, state_folder: Path) -> None:
     if strangers := owners - {0, os.getuid(), folder_owner}:
         uid = min(strangers)
         raise StartError(f"{path} is the socket of another user (uid {uid}); it is not used.")
+    return path
 
 
 def _unreachable(path: Path, error: aiohttp.ClientError) -> StartError:

@@ -31,7 +31,13 @@ def check_files(settings: Settings) -> Iterator[Verdict]:
 
 
 def _state_folder(folder: Path) -> Verdict:
-    existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+    existing, is_barred = _nearest(folder)
+    if is_barred:
+        return fault(
+            "State",
+            f"{folder} is below {existing}, which this user may not enter. Run labgate as the user "
+            "that owns it, or name another folder with state.folder (LABGATE_STATE__FOLDER).",
+        )
     if not existing.is_dir():
         return fault("State", f"{existing} is no folder. Name another with state.folder.")
     if not os.access(existing, os.W_OK | os.X_OK):
@@ -44,3 +50,18 @@ def _state_folder(folder: Path) -> Verdict:
         return fault("State", f"{folder} can be written by everybody: chmod o-w {folder}")
     made = "" if existing == folder else ", which labgate makes at start"
     return Verdict("State", f"{folder}{made}")
+
+
+def _nearest(folder: Path) -> tuple[Path, bool]:
+    """The folder, or the first above it that there is; and whether this user may not look below."""
+    is_barred = False
+    for path in (folder, *folder.parents):
+        try:
+            path.stat()
+        except PermissionError:
+            is_barred = True
+        except OSError:
+            continue  # there is none, or a file is in its way
+        else:
+            return path, is_barred
+    return folder, is_barred

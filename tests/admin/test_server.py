@@ -24,6 +24,8 @@ from tests.inspector.exchanges import exchange
 
 from .conftest import no_facts
 
+NOBODY = 65534
+
 
 @pytest.fixture
 async def server(inspector: Inspector, replay: Replay, sockets: Path) -> AsyncIterator[AdminServer]:
@@ -118,6 +120,22 @@ async def test_no_labgate_runs(sockets: Path) -> None:
     with pytest.raises(StartError, match="No labgate with the state folder"):
         async with AdminClient.connect(sockets):
             pass
+
+
+@pytest.mark.parametrize("name", ["state", "state" * 20])
+async def test_a_state_folder_that_this_user_may_not_look_at(tmp_path: Path, name: str) -> None:
+    """A long path's socket is elsewhere, and named after the folder's owner."""
+    barred = tmp_path / "barred"
+    barred.mkdir(mode=0o000)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        with pytest.raises(StartError, match="may not be used by this user"):
+            async with AdminClient.connect(barred / name / "state"):
+                pass
+    finally:
+        os.seteuid(user)
 
 
 async def test_a_state_folder_that_a_group_can_write(

@@ -9,6 +9,8 @@ from proxy.check.files import check_files
 from proxy.check.verdict import Level, Verdict
 from proxy.config.settings import Settings
 
+NOBODY = 65534
+
 
 def checked(**sections: object) -> dict[str, Verdict]:
     settings = Settings.model_validate(sections)
@@ -42,6 +44,28 @@ def test_one_that_cannot_be_written(tmp_path: Path) -> None:
     verdict = checked(state={"folder": tmp_path / "state"})["State"]
     assert verdict.level is Level.FAULT
     assert f"{tmp_path} cannot be written by this user" in verdict.text
+
+
+def test_one_below_a_folder_that_this_user_may_not_enter(tmp_path: Path) -> None:
+    barred = tmp_path / "barred"
+    (barred / "below").mkdir(parents=True)
+    barred.chmod(0o000)
+    user = os.geteuid()
+    if user == 0:
+        barred = _first_private(tmp_path)
+        os.seteuid(NOBODY)
+    try:
+        verdict = checked(state={"folder": tmp_path / "barred/below/state"})["State"]
+    finally:
+        os.seteuid(user)
+        (tmp_path / "barred").chmod(0o700)
+    assert verdict.level is Level.FAULT
+    assert f"is below {barred}, which this user may not enter" in verdict.text
+
+
+def _first_private(folder: Path) -> Path:
+    """The outermost of its folders that only root may enter."""
+    return next(one for one in reversed(folder.parents) if not one.stat().st_mode & 0o001)
 
 
 def test_a_htpasswd_file_is_read(tmp_path: Path) -> None:
