@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
@@ -52,6 +53,7 @@ class StoredResponse:
         self._content = answer.content
         self._owner = owner
         self._sent = 0
+        self._resuming: asyncio.Handle | None = None
 
     def send(self) -> None:
         """Send the head, and what the client takes of the content now."""
@@ -65,13 +67,22 @@ class StoredResponse:
     def abandon(self) -> Result:
         """The client has gone."""
         self._responder.when_writable(None)
+        if self._resuming is not None:
+            self._resuming.cancel()
         return Result(self._status, 0, self._sent)
+
+    def _resume(self) -> None:
+        """The client takes more."""
+        self._responder.when_writable(None)
+        # In the next turn: a front calls this while it sends, and asyncio's own transport must not
+        # be closed by what it calls.
+        self._resuming = asyncio.get_running_loop().call_soon(self._go_on)
 
     def _go_on(self) -> None:
         content, responder = self._content, self._responder
         while self._sent < len(content):
             if responder.congested:
-                responder.when_writable(self._go_on)
+                responder.when_writable(self._resume)
                 return
             piece = content[self._sent : self._sent + PIECE_BYTES]
             self._sent += len(piece)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from proxy.cache.stored_file import FileAnswer
@@ -99,6 +101,8 @@ async def test_a_large_file_goes_in_pieces_as_the_client_takes_them() -> None:
     assert not client.ended.done()
     client.takes, client.congested = 2, False
     client.read_on()
+    assert client.pieces == [PIECE_BYTES], "whoever called may be sending"
+    await asyncio.sleep(0)
     assert client.pieces == [PIECE_BYTES, PIECE_BYTES, 1]
     assert client.flushed == 2, "after each piece but the last"
     assert not client.awaited
@@ -112,4 +116,16 @@ async def test_a_client_that_leaves_gets_no_more() -> None:
     response, owner = sent(client, FileAnswer(200, [], bytes(2 * PIECE_BYTES)))
     assert response.abandon() == Result(200, 0, PIECE_BYTES)
     assert not client.awaited
+    assert owner.results == []
+
+
+async def test_a_client_that_leaves_before_its_turn_gets_no_more() -> None:
+    client = Client()
+    client.takes = 1
+    response, owner = sent(client, FileAnswer(200, [], bytes(2 * PIECE_BYTES)))
+    client.takes, client.congested = 2, False
+    client.read_on()
+    assert response.abandon() == Result(200, 0, PIECE_BYTES)
+    await asyncio.sleep(0)
+    assert client.pieces == [PIECE_BYTES]
     assert owner.results == []
