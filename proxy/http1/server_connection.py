@@ -229,8 +229,10 @@ class ServerConnection(AcceptedConnection):
         # Before reading, because the next request or its content may pause it again.
         self.resume_reading()
         self.data_received(buffered)
-        if self._half_closed and self._parser.state is ClientState.HEAD:
-            self.finish()
+        if self._half_closed:
+            self.eof_received()  # It came before these bytes were read.
+            if self._parser.state is ClientState.HEAD:
+                self.finish()
 
     def upgraded(self) -> UpgradedConnection:
         self._state, self._in_progress = ServerState.SWITCHED, None

@@ -32,6 +32,19 @@ async def next_turn() -> None:
 # Requests
 
 
+async def test_content_behind_a_request_ends_with_its_client() -> None:
+    """What can never be complete is not held until a limit passes."""
+    site = Site()
+    connection, _ = await connected(site)
+    connection.data_received(GET + PUT + b"123")
+    assert connection.eof_received()
+    site.answer()
+    await next_turn()
+    _, body = site.bodies
+    with pytest.raises(ConnectionResetError, match="in the middle"):
+        body.take()
+
+
 async def test_content_arrives_whole_however_it_is_cut() -> None:
     site = Site()
     connection, _ = await connected(site)

@@ -85,6 +85,7 @@ class AiohttpConnection(web.RequestHandler):
         "_reader",
         "_server",
         "_serving",
+        "_silent",
         "_slot",
         "_timeouts",
         "_unread_bytes",
@@ -107,6 +108,7 @@ class AiohttpConnection(web.RequestHandler):
         self._reader = HeadReader(server.limits)
         self._serving: ServedRequest | None = None
         self._half_closed = False
+        self._silent = True
         self._timeouts = ConnectionTimeouts()
         self._unread_bytes = 0
         self._unread_since = 0.0
@@ -120,6 +122,8 @@ class AiohttpConnection(web.RequestHandler):
         self._serving = served
         self._server.begin(served, request, self._reader.read(request, self._arrival))
         served.look_for_faults()
+        if self._half_closed:
+            self._fail_content(served)
         await served.over()
         self._serving = None
         self._timeouts.begin(Awaiting.REQUEST)
@@ -150,6 +154,7 @@ class AiohttpConnection(web.RequestHandler):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        self._silent = False
         if self._timeouts.awaiting is Awaiting.REQUEST and data:
             self._timeouts.begin(Awaiting.HEAD)
         super().data_received(data)
@@ -162,9 +167,14 @@ class AiohttpConnection(web.RequestHandler):
         self._half_closed = True
         if self._idle or self.transport is None:
             return None
-        if self._serving is not None and self._serving.receiver is not None:
-            self._serving.receiver.body.fail(ConnectionResetError("the client ended in the middle"))
+        if self._serving is not None:
+            self._fail_content(self._serving)
         return self.transport.can_write_eof()
+
+    def _fail_content(self, served: ServedRequest) -> None:
+        """No more of the request comes; does nothing if all of it is here."""
+        if served.receiver is not None:
+            served.receiver.body.fail(ConnectionResetError("the client ended in the middle"))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
@@ -225,7 +235,8 @@ class AiohttpConnection(web.RequestHandler):
         if self.transport is None:
             return
         if self._timeouts.expired(now, self._server.limits):
-            if self._timeouts.awaiting is Awaiting.HEAD:
+            # Browsers open connections in advance: a 408 would answer the next request.
+            if self._timeouts.awaiting is Awaiting.HEAD and not self._silent:
                 self._refuse(408, "The request took too long.")
             self.force_close()
         elif self._is_unresponsive(now, self.transport.get_write_buffer_size()):

@@ -51,7 +51,7 @@ async def test_one_connection_too_many_is_reset() -> None:
             await reader.read()
 
 
-BEGUN = [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: lab.example.org\r\nX-"]
+BEGUN = [b"GET / HT", b"GET / HTTP/1.1\r\nHost: lab.example.org\r\nX-"]
 
 
 @pytest.mark.parametrize("begun", BEGUN)
@@ -63,6 +63,39 @@ async def test_a_head_that_takes_too_long_is_408(begun: bytes) -> None:
     ):
         answer = await lab.ask(begun)
         assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_connection_without_a_request_is_closed_without_a_word() -> None:
+    """Browsers open some in advance, and would take a 408 for what they ask next."""
+    async with (
+        within(SECONDS),
+        edge(None, limits=Limits(head_seconds=0.1)) as lab,
+        enforcing_timeouts(lab),
+    ):
+        reader, _ = await lab.connect()
+        assert await reader.read() == b""
+
+
+async def test_an_upload_behind_a_request_ends_with_its_client() -> None:
+    """What can never be complete is not sent to Jupyter and held there until a limit passes."""
+
+    async def answer(visit: Visit) -> None:
+        await visit.head()
+        await visit.say(OK)
+        await visit.reader.read()
+
+    async with (
+        within(SECONDS),
+        upstream(answer) as jupyter,
+        edge(jupyter.address) as lab,
+    ):
+        reader, writer = await lab.connect()
+        head = b"PUT / HTTP/1.1\r\nHost: lab.example.org\r\nContent-Length: 9\r\n\r\n"
+        writer.write(GET + head + b"half")
+        writer.write_eof()
+        said = await reader.read()
+        assert said.count(b"HTTP/1.1 ") == 1
+        assert said.endswith(b"\r\n\r\nok")
 
 
 async def test_an_idle_connection_is_closed_without_a_word() -> None:
