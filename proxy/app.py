@@ -9,6 +9,7 @@ from time import monotonic
 
 from proxy.access.lockout import Lockout
 from proxy.access.login_state import LoginState
+from proxy.access.revoked_sessions import RevokedFile
 from proxy.builders import SharedResources, bind_ports
 from proxy.certificate_service import CertificateService
 from proxy.certs.store import CertificateStore
@@ -63,6 +64,7 @@ class Application:
         self.lockout = Lockout(access.login_failures, access.lockout_seconds)
         """The addresses that are locked out."""
         self._digest_key = secrets.token_bytes(DIGEST_KEY_BYTES)
+        self._revoked_file = RevokedFile(settings.state_folder)
         if shared is not None:
             self.lockout, self._digest_key = shared.lockout, shared.digest_key
         self._routes = ServedRoutes(settings, self._dispatch_to)
@@ -243,7 +245,7 @@ class Application:
         self._reporting.stop()
 
     def _logins(self, settings: Settings, shared: SharedResources | None) -> Logins:
-        return Logins(settings, self.lockout, self._digest_key, shared)
+        return Logins(settings, self.lockout, self._digest_key, self._revoked_file, shared)
 
     def _dispatch_to(self, dispatch: Dispatch) -> None:
         if self._edge is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proxy.access.lockout import Lockout
+from proxy.access.revoked_sessions import RevokedFile
 from proxy.builders import bind_ports, build_site, build_static_cache, cache_folder_name
 from proxy.cache.static_cache import StaticCache
 from proxy.config.routes import served_routes, site_route
@@ -76,10 +78,10 @@ async def test_one_key_turns_the_cache_off_and_its_memory_is_bounded() -> None:
     assert kept(cache={"enabled": False}) is None
 
 
-def test_nobody_is_asked_where_there_is_nothing_to_ask_or_count() -> None:
+def test_nobody_is_asked_where_there_is_nothing_to_ask_or_count(tmp_path: Path) -> None:
     for failures, asked in ((0, False), (10, True)):
         made = settings(access={"login_failures": failures})
-        logins = Logins(made, Lockout(failures, 900.0), b"key")
+        logins = Logins(made, Lockout(failures, 900.0), b"key", RevokedFile(tmp_path))
         assert (logins.access_control(site_route(made)) is not None) == asked
 
 

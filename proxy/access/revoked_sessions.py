@@ -89,14 +89,23 @@ class RevokedSessions:
 class RevokedFile:
     """``<folder>/ended-sessions``, with mode 0600, replaced atomically.
 
+    A process has one for each folder, and keeps it over reloads: it also knows the revocations
+    that could not be stored, or are not stored yet.
+
     Attributes:
-        revoked: The content.
+        revoked: What was loaded and saved; empty before the first of both.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
         self._writing = asyncio.Lock()
-        self.revoked = RevokedSessions(self._read())
+        self.revoked = RevokedSessions()
+
+    def load(self) -> RevokedSessions:
+        """Add the revocations of the file to ``revoked``, and return that."""
+        for stored in self._read():
+            self.revoked.add(stored)
+        return self.revoked
 
     async def save(self, revocation: Revocation) -> None:
         """Add a revocation and store it; log a warning if it cannot be stored."""

@@ -1,6 +1,6 @@
 """The access control of each route.
 
-Tested by tests/routes/test_served_routes.py.
+Tested by tests/routes/test_served_routes.py, too.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Logins:
         settings: The configuration.
         lockout: Counts failed logins at all routes.
         digest_key: Makes the digests that passwords and tokens are remembered by.
+        revoked_file: The same for every configuration of this process; a worker does not use it.
         shared: Given to a worker.
     """
 
@@ -46,11 +47,13 @@ class Logins:
         settings: Settings,
         lockout: Lockout,
         digest_key: bytes,
+        revoked_file: RevokedFile,
         shared: SharedResources | None = None,
     ) -> None:
         self._settings = settings
         self._lockout = lockout
         self._digest_key = digest_key
+        self._revoked_file = revoked_file
         self._shared = shared
         self._keeper: _SessionKeeper | None = None
 
@@ -80,9 +83,8 @@ class Logins:
                 shared = self._shared
                 keeper = _SessionKeeper(shared.session_key, shared.revoked, shared.revoke)
             else:
-                folder = self._settings.state_folder
-                file = RevokedFile(folder)
-                keeper = _SessionKeeper(session_key(folder), file.revoked, file.save)
+                key, file = session_key(self._settings.state_folder), self._revoked_file
+                keeper = _SessionKeeper(key, file.load(), file.save)
             self._keeper = keeper
         return self._keeper
 

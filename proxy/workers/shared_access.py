@@ -54,6 +54,7 @@ class SharedAccess:
         if self._revoked_file is None:
             self.session_key = session_key(settings.state_folder)
             self._revoked_file = RevokedFile(settings.state_folder)
+            self._revoked_file.load()
 
     def forget(self, address: str) -> None:
         """Forget the updates about one address."""

@@ -66,7 +66,7 @@ class Guarded:
         self.jupyter = jupyter
         self.lockout = Lockout(10, 900.0)
         self.ended = RevokedFile(folder)
-        self.sessions = Sessions(b"k" * 32, self.ended.revoked)
+        self.sessions = Sessions(b"k" * 32, self.ended.load())
         self.htpasswd = htpasswd
         self.count_with(self.lockout)
 

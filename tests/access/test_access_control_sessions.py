@@ -81,7 +81,7 @@ async def test_logging_out_ends_the_session_and_its_copies(labgate: Guarded) -> 
     assert b"\r\nWWW-Authenticate: Basic" in answer
     assert [await labgate.status(one) for one in (cookie, renewed, other)] == [401, 401, 200]
     # Another labgate with the same folder, as after a restart.
-    kept = RevokedFile(labgate.folder).revoked
+    kept = RevokedFile(labgate.folder).load()
     again = Sessions(b"k" * 32, kept)
     assert again.find([cookie[8:]], USERS, time.time()) is None
     assert again.find([other[8:]], USERS, time.time()) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 import time
 from pathlib import Path
@@ -77,20 +78,33 @@ async def test_it_is_kept(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     await RevokedFile(folder).save(Revocation("ada", "a", NOW))
     file = RevokedFile(folder)
+    file.load()
     await file.save(Revocation("böb", "b", NOW))
     assert session() in file.revoked
-    again = RevokedFile(folder).revoked
+    again = RevokedFile(folder).load()
     assert session() in again
     assert session(user="böb", name="b") in again
     assert stat.S_IMODE((folder / FILE_NAME).stat().st_mode) == 0o600
     assert [path.name for path in folder.iterdir()] == [FILE_NAME]
 
 
+async def test_what_is_not_stored_yet_is_known_after_a_load(tmp_path: Path) -> None:
+    """A reload may come while a logout is being stored."""
+    file = RevokedFile(tmp_path)
+    saving = asyncio.ensure_future(file.save(Revocation("ada", "a", NOW)))
+    await asyncio.sleep(0)
+    assert not (tmp_path / FILE_NAME).exists()
+    assert session() in file.load()
+    await saving
+    assert session() in file.load()
+    assert session() in RevokedFile(tmp_path).load()
+
+
 async def test_two_with_one_folder_store_the_revocations_of_both(tmp_path: Path) -> None:
     first, second = RevokedFile(tmp_path), RevokedFile(tmp_path)
     await first.save(Revocation("ada", "a", NOW))
     await second.save(Revocation("ada", "b", NOW))
-    kept = RevokedFile(tmp_path).revoked
+    kept = RevokedFile(tmp_path).load()
     assert session() in kept
     assert session(name="b") in kept
     assert session() in second.revoked
@@ -102,13 +116,14 @@ async def test_a_damaged_file_lets_nobody_in_again(
 ) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
     file = RevokedFile(tmp_path)
+    file.load()
     [line] = caplog.messages
     assert line.startswith(f"{tmp_path / FILE_NAME} cannot be read (")
     assert line.endswith("): everybody has to log in again.")
     assert "(None)" not in line
     assert session(user="anybody", issued=1000) in file.revoked
     await file.save(Revocation("ada", "a", int(time.time())))
-    assert session(user="anybody", issued=1000) in RevokedFile(tmp_path).revoked
+    assert session(user="anybody", issued=1000) in RevokedFile(tmp_path).load()
 
 
 async def test_a_folder_that_cannot_be_written(
