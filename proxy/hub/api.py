@@ -128,7 +128,7 @@ class RoutesApi:
         body = await _content(request)
         text = _one_line(body)
         try:
-            data = json.loads(body if text is None else text)
+            data = json.loads(body, cls=_Decoder) if text is None else _DECODER.decode(text)
         except (ValueError, RecursionError) as error:
             return web.Response(status=400, text=f"Body not valid JSON: {error}")
         # Looking costs more than counting, and no Hub's data has so many.
@@ -158,6 +158,22 @@ class RoutesApi:
         known = facts(change="removed", route=route.path, upstream=route.url)
         log.info("route %r is removed", route.path, extra=known)
         return web.Response(status=204)
+
+
+def _refuse_constant(name: str) -> float:
+    """NaN and Infinity, which Python reads, are no JSON (RFC 8259 section 6).
+
+    Listed as they came, they would make the whole list unreadable for a strict reader.
+    """
+    raise ValueError(f"{name} is no number")
+
+
+class _Decoder(json.JSONDecoder):
+    def __init__(self) -> None:
+        super().__init__(parse_constant=_refuse_constant)
+
+
+_DECODER = _Decoder()
 
 
 def make_api_app(api: RoutesApi) -> web.Application:

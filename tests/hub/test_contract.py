@@ -48,7 +48,14 @@ def test_keys_are_unescaped_and_have_no_slash_behind(proxy: RunningProxy, target
     assert proxy.api("DELETE", "/user/a@b%20c").status == 204
 
 
-@pytest.mark.parametrize("body", ["{", "", "[]", "{}", '{"target": 1}', '"x"'])
+NO_JSON = [
+    *("{", ""),
+    *(f'{{"target":"http://h:1","x":{name}}}' for name in ("NaN", "-Infinity")),
+    '{"target":"http://h:1",\n"x":Infinity}',
+]
+
+
+@pytest.mark.parametrize("body", [*NO_JSON, "[]", "{}", '{"target": 1}', '"x"'])
 def test_what_is_no_route_is_refused(proxy: RunningProxy, body: str) -> None:
     assert proxy.api("POST", "/x", body).status == 400
     assert proxy.api("GET").json == {}
