@@ -27,6 +27,9 @@ MAX_ARGON2_KIB = 1 << 20
 MAX_ARGON2_PASSES = 64
 """With higher costs one login would take many seconds, or all of the memory."""
 
+CREDENTIALS = Path("/run/credentials")
+"""Where systemd has a folder for each unit that runs (systemd.exec(5), LoadCredential=)."""
+
 _REMEDY = "make the line with `labgate password --htpasswd USER`"
 _BCRYPT = re.compile(r"\$2[aby]\$")
 _ARGON2 = re.compile(r"\$argon2(id|i|d)\$")
@@ -183,9 +186,11 @@ def _load(path: Path) -> tuple[Mapping[str, str], Signature]:
             status = os.fstat(file.fileno())
             data = file.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(status.st_mode) else None
     except OSError as error:
+        remedy = f"Make one: labgate password --htpasswd USER >> {path}"
+        if path.is_relative_to(CREDENTIALS):
+            remedy = f"systemd provides it if the unit has a line LoadCredential={path.name}:FILE."
         raise StartError(
-            f"The htpasswd file {path} (access.htpasswd) cannot be read: {error.strerror}. "
-            f"Make one: labgate password --htpasswd USER >> {path}"
+            f"The htpasswd file {path} (access.htpasswd) cannot be read: {error.strerror}. {remedy}"
         ) from None
     if data is None or len(data) > MAX_FILE_BYTES:
         raise StartError(f"{path} (access.htpasswd) is no file of less than a MiB; name another.")

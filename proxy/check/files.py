@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from proxy.access.htpasswd import Htpasswd
+from proxy.access.htpasswd import CREDENTIALS, Htpasswd
 from proxy.check.verdict import Verdict, fault, remark
 from proxy.config.routes import route_configurations
 from proxy.config.settings import Settings
@@ -22,7 +22,7 @@ def check_files(settings: Settings) -> Iterator[Verdict]:
         try:
             Htpasswd(file)
         except StartError as error:
-            yield fault("Passwords", error)
+            yield _later(file) or fault("Passwords", error)
         else:
             yield Verdict("Passwords", f"{file} can be read.")
     webroot = settings.acme.webroot
@@ -50,6 +50,17 @@ def _state_folder(folder: Path) -> Verdict:
         return fault("State", f"{folder} can be written by everybody: chmod o-w {folder}")
     made = "" if existing == folder else ", which labgate makes at start"
     return Verdict("State", f"{folder}{made}")
+
+
+def _later(file: Path) -> Verdict | None:
+    """The remark on a credential of a systemd unit that does not run; None for any other file."""
+    if file.parent.parent != CREDENTIALS or file.parent.exists():
+        return None
+    return remark(
+        "Passwords",
+        f"{file} is there once systemd has started {file.parent.name}, which then needs a line "
+        f"LoadCredential={file.name}:…; `labgate check` reads it while the service runs.",
+    )
 
 
 def _nearest(folder: Path) -> tuple[Path, bool]:

@@ -166,6 +166,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         "No such file or directory. "
         f"Make one: labgate password --htpasswd USER >> {missing}"
     )
+    # Nobody writes there but systemd.
+    assert problem_with(Path("/run/credentials/labgate.service/htpasswd")).endswith(
+        " systemd provides it if the unit has a line LoadCredential=htpasswd:FILE."
+    )
     assert "Is a directory" in problem_with(tmp_path)
     binary = tmp_path / "binary"
     binary.write_bytes(b"ada:" + SESAME.encode() + b"\n\xff\n")

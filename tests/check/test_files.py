@@ -78,6 +78,17 @@ def test_a_htpasswd_file_is_read(tmp_path: Path) -> None:
     assert checked(access={"htpasswd": file})["Passwords"].level is Level.GOOD
 
 
+def test_a_htpasswd_file_that_systemd_provides() -> None:
+    """Of a service that does not run: its credentials are there while it does."""
+    file = Path("/run/credentials/labgate-stopped.service/htpasswd")
+    verdict = checked(access={"htpasswd": file})["Passwords"]
+    assert verdict.level is Level.REMARK
+    assert verdict.text == (
+        f"{file} is there once systemd has started labgate-stopped.service, which then needs a "
+        "line LoadCredential=htpasswd:…; `labgate check` reads it while the service runs."
+    )
+
+
 def test_a_webroot_may_come_later(tmp_path: Path) -> None:
     verdicts = checked(acme={"webroot": tmp_path / "later"})
     assert verdicts["Webroot"].level is Level.REMARK
