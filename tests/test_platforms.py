@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from proxy.net.keepalive import options
-from proxy.runtime.system_commands import LINUX, MACOS, Commands
+from proxy.runtime.system_commands import LINUX, MACOS, Commands, how_to_start
 
 PROXY = Path(__file__).parent.parent / "proxy"
 
@@ -74,6 +74,18 @@ def test_a_taken_port_is_explained_with_a_command_of_the_system(commands: Comman
 def test_no_command_for_a_mac_is_one_that_only_linux_has() -> None:
     assert ONLY_LINUX.search(repr(LINUX))
     assert not ONLY_LINUX.search(repr(MACOS))
+
+
+def test_labgate_is_started_as_the_service_where_one_is_installed(tmp_path: Path) -> None:
+    terminal = "Start one with `labgate up` or `labgate serve`"
+    assert how_to_start(tmp_path) == terminal
+    (tmp_path / "labgate.socket").touch()
+    assert how_to_start(tmp_path) == terminal
+    (tmp_path / "labgate.service").touch()
+    both = "Start the service with `systemctl start labgate.socket labgate`, or "
+    assert how_to_start(tmp_path).startswith(both)
+    (tmp_path / "labgate.socket").unlink()
+    assert "`systemctl start labgate`, or " in how_to_start(tmp_path)
 
 
 def test_a_vanished_peer_is_noticed_on_macos() -> None:

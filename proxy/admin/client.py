@@ -21,7 +21,7 @@ from proxy.admin.protection import BASE
 from proxy.admin.socket_path import socket_path
 from proxy.admin.unix_socket import peer_pid
 from proxy.errors import StartError
-from proxy.runtime.system_commands import COMMANDS
+from proxy.runtime.system_commands import COMMANDS, how_to_start
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -155,8 +155,8 @@ def _checked_path(state_folder: Path) -> Path:
         ) from None
     except OSError:
         raise NotRunning(
-            f"No labgate with the state folder {state_folder} runs. Start one with `labgate up` or "
-            "`labgate serve`, or name another one's folder with LABGATE_STATE__FOLDER or --config."
+            f"No labgate with the state folder {state_folder} runs. {how_to_start()}, or name "
+            "another one's folder with LABGATE_STATE__FOLDER or --config."
         ) from None
     if strangers := owners - {0, os.getuid(), folder_owner}:
         uid = min(strangers)

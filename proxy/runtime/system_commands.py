@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +44,20 @@ MACOS = Commands(
     "`labgate up` or `labgate serve`",
 )
 COMMANDS = LINUX if sys.platform == "linux" else MACOS
+
+UNITS = Path("/etc/systemd/system")
+"""Where ``labgate install-service`` writes the service's units."""
+
+
+def how_to_start(units: Path = UNITS) -> str:
+    """A clause that says how labgate is started here: as the service, where one is installed.
+
+    Args:
+        units: The folder of the units.
+    """
+    names = ("labgate.socket", "labgate.service")
+    installed = [name for name in names if (units / name).is_file()]
+    if names[-1] not in installed:
+        return "Start one with `labgate up` or `labgate serve`"
+    command = " ".join(["systemctl start", *installed]).removesuffix(".service")
+    return f"Start the service with `{command}`, or another one with `labgate up`"
