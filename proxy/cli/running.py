@@ -142,7 +142,8 @@ async def _stop(client: AdminClient) -> int:
     if unit:
         require_root(unit)
         # Otherwise the next connection would start it again.
-        if sockets := systemctl("show", "--value", "--property", "TriggeredBy", unit).split():
+        sockets = systemctl("show", "--value", "--property", "TriggeredBy", unit).split()
+        if sockets:
             systemctl("stop", *sockets)
     await client.post("stop")
     await client.wait_until_stopped()
@@ -150,6 +151,10 @@ async def _stop(client: AdminClient) -> int:
         systemctl("stop", unit)
     jupyter = "" if "hub_routes" in status else _and_jupyter(status["jupyter"])
     print(f"labgate (process {status['pid']}) has stopped{jupyter}.")
+    if unit and sockets:
+        stopped = " ".join(sockets)
+        start = f"systemctl start {stopped} {unit.removesuffix('.service')}"
+        print(f"{stopped} is stopped, too: start both again with `{start}`")
     return 0
 
 
