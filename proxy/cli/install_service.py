@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from proxy.config.settings import Settings
 from proxy.config.sources import DEFAULT_FILE
 from proxy.errors import StartError, UsageError
 from proxy.rules.authority import host_with_port
+from proxy.runtime.system_commands import UNITS
 from proxy.service.installation import Installation, ServiceFile, State
 from proxy.service.program_writers import writer_of
 from proxy.service.shipped_files import shipped_file
@@ -31,7 +33,6 @@ from proxy.service.unit_files import (
     systemd_version,
 )
 
-UNITS = Path("/etc/systemd/system")
 SERVICE, SOCKET = UNITS / "labgate.service", UNITS / "labgate.socket"
 PRIVATE_FOLDERS = ("/tmp/", "/var/tmp/")  # noqa: S108  PrivateTmp=yes
 
@@ -133,9 +134,10 @@ def uninstall_service(parsed: argparse.Namespace) -> int:
     """
     installation = Installation(parsed.root or Path("/"))
     if not installation.paths:
+        sees_all = parsed.root or os.geteuid() == 0
         raise StartError(
             "install-service has written nothing here"
-            + (", as far as this user may see: use sudo." if not parsed.root else ".")
+            + ("." if sees_all else ", as far as this user may see: use sudo.")
         )
     would = "would " if parsed.dry_run else ""
     if parsed.root is None:

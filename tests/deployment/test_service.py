@@ -67,13 +67,16 @@ def test_from_its_installation_to_its_removal(machine: Machine) -> None:
     )
 
     said = machine.run("labgate", "stop")
-    assert "has stopped" in said
+    assert "has stopped; Jupyter at http://127.0.0.1:8888 goes on." in said
+    start = "systemctl start labgate.socket labgate"
+    assert f"labgate.socket is stopped, too: start both again with `{start}`" in said
     # Otherwise the next connection would start it again.
     assert machine.unit("labgate.socket", "ActiveState") == "inactive"
     assert machine.unit("labgate", "ActiveState") == "inactive"
     assert machine.unit("labgate", "NRestarts") == "0"
     said = machine.run("labgate", "status", codes=[1])
     assert "No labgate with the state folder /var/lib/labgate runs" in said
+    assert f"Start the service with `{start}`" in said
 
     started(machine, "labgate.service")
     machine.run("rm", "-r", "/etc/systemd/system/labgate.service.d")
@@ -82,6 +85,8 @@ def test_from_its_installation_to_its_removal(machine: Machine) -> None:
     assert machine.unit("labgate", "LoadState") == "not-found"
     assert not answers(machine)
     assert machine.run("find", "/etc", "-newer", "/proc/1/comm", "-type", "f") == before
+    said = machine.run("labgate", "uninstall-service", codes=[1])
+    assert said == "labgate: install-service has written nothing here.\n"
 
 
 OWN_USER = """
@@ -193,9 +198,14 @@ def keys_and_passwords_come_from_systemd(machine: Machine) -> None:
     machine.write("/root/htpasswd", "ada:$apr1$WQkSdlAO$Hh3dUsEg.Uf4n8jOvYHMj1\n")
     handed_over = "/run/credentials/labgate.service/htpasswd"
     installed(machine, "--domain", "lab.example.org", "--htpasswd", handed_over)
+    said = machine.run("labgate", "check", codes=[1])
+    assert f"! Passwords     {handed_over} is there once systemd has started" in said
     machine.write("/etc/systemd/system/labgate.service.d/credentials.conf", CREDENTIALS)
     machine.run("systemctl", "daemon-reload")
     started(machine, "labgate.service")
+    assert f"✓ Passwords     {handed_over} can be read." in machine.run(
+        "labgate", "check", codes=[0, 1]
+    )
     (first,) = status(machine)["certificates"]
     assert first["source"] == "credentials"
     assert first["names"] == ["lab.example.org"]
