@@ -9,13 +9,14 @@ The life of a request, in order. Each line names the file that does the step::
        http1.server                 makes the connection's object; its dispatch gets every request
        http2.negotiated_connection  with listen.http2: HTTP/2 or HTTP/1.1, as the handshake chose
     2. A request arrives.
-       http1.server_connection      speaks HTTP/1.1; gives a malformed head its 400
+       http1.server_connection      speaks HTTP/1.1; refuses a malformed head
        http1.request_parser         finds one whole head at a time; rules.syntax checks its octets
        rules.head                   the head as a value; rules.framing tells how the content ends
        http1.request_body           the content as it arrives; http1.chunked_body if in chunks
        routes.served_routes         the server's dispatch: leads to the dispatcher of Jupyter, or
                                     to that of the one that rules.route_choice finds
-       proxying.dispatcher          makes a record (observe.record) and a handler for the request
+       proxying.dispatcher          makes a record (observe.record) and a handler for the request;
+                                    rules.client finds its client behind proxies that are trusted
        inspector.recorder           while the inspector is on: gives the record what captures it
        proxying.request_handler     leads the request from here to its end
     3. labgate decides. What every handler uses for that is in proxying.services.
@@ -50,11 +51,16 @@ The life of a request, in order. Each line names the file that does the step::
        observe.access_log           writes a line
        observe.traffic              counts; measures reads it for the metrics
 
+Whatever ends a request ends it in ``proxying.request_handler``, which alone completes the record:
+a result of the forwarder, a client that leaves (``cancel``), or a fault of labgate's own
+(``fail``). A limit of time is checked by whoever waits; it fails the content or the upstream's
+connection, and so becomes such a result. ``.github/ARCHITECTURE.md`` lists these limits.
+
 A Tunnel (WebSocket) takes the same way with a new connection. When the upstream responds 101,
 ``proxying.forwarder`` reports a ``proxying.result`` with the upstream's transport.
 ``proxying.request_handler`` then sends the 101, which makes ``http1.upgraded_connection`` the
 client's side, and has ``proxying.open_requests`` open a ``proxying.tunnel``, which passes bytes
-both ways.
+both ways; on a silent one ``proxying.tunnel_keepalive`` adds pings to them, between frames.
 
 Internal is a path of labgate's own. ``rules.decide.own_path`` finds ``/.labgate/health`` and those
 of readiness and certificate challenges, ``rules.decide.logout`` the logout. The upstream is
