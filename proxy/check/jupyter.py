@@ -24,7 +24,7 @@ from proxy.jupyter.engine import (
 from proxy.jupyter.foreign_container import foreign_container_error
 from proxy.jupyter.process import ProcessLauncher
 from proxy.jupyter.process_command import jupyter_program
-from proxy.jupyter.readiness import is_ready, is_silent
+from proxy.jupyter.readiness import is_ready, why_silent
 from proxy.net.upstream_address import DEFAULT_UPSTREAM, UpstreamAddress
 from proxy.routes.probes import why_no_answer
 from proxy.runtime.instance_lock import container_claim
@@ -81,10 +81,10 @@ async def _check_route(key: str, route: RouteConfiguration) -> Verdict:
 async def _check_upstream(address: UpstreamAddress) -> Verdict:
     if await is_ready(address, ANSWER_SECONDS):
         return Verdict("Upstream", f"Jupyter answers at {address}.")
-    if await is_silent(address, ANSWER_SECONDS):
+    if silence := await why_silent(address, ANSWER_SECONDS):
         return fault(
             "Upstream",
-            f"Nothing answers at {address}. Start Jupyter there, or write where it is "
+            f"Nothing answers at {address} ({silence}). Start Jupyter there, or write where it is "
             "(upstream.url); until then requests get 503.",
         )
     return fault(

@@ -10,6 +10,7 @@ from contextlib import closing
 from proxy.errors import StartError
 from proxy.jupyter.exit_cause import ExitCause
 from proxy.jupyter.launcher import JupyterExit, Launcher
+from proxy.net.connect_error import why_no_connection
 from proxy.net.upstream_address import UpstreamAddress
 from proxy.runtime.tasks import spawn
 
@@ -44,11 +45,23 @@ async def answers(address: UpstreamAddress, timeout_seconds: float, *, any_progr
 
 async def is_silent(address: UpstreamAddress, timeout_seconds: float) -> bool:
     """Whether nothing answers at ``address``, not even an error; never raises."""
+    return bool(await why_silent(address, timeout_seconds))
+
+
+async def why_silent(address: UpstreamAddress, timeout_seconds: float) -> str:
+    """Why nothing answers at ``address``, without a full stop; empty if anything does.
+
+    Never raises.
+    """
     try:
         async with asyncio.timeout(timeout_seconds):
-            return not await _get_api(address, 1)
-    except OSError:
-        return True
+            answered = bool(await _get_api(address, 1))
+    except TimeoutError as error:
+        # The kernel's own has a number: it gave up before us.
+        return error.strerror or f"no answer within {timeout_seconds:g} s"
+    except OSError as error:
+        return why_no_connection(address, error)
+    return "" if answered else "the connection ends without an answer"
 
 
 async def _get_api(address: UpstreamAddress, max_bytes: int = MAX_RESPONSE_BYTES) -> bytes:

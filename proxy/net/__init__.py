@@ -10,6 +10,7 @@ In the order a connection meets them:
 - ``pending_connection``  from an accepted socket to HTTP: PROXY protocol, ClientHello, TLS
 - ``limits``              how many connections and requests there may be, in all and per client
 - ``upstream_address``    where Jupyter is
+- ``connect_error``       why there is no connection to it, and what to do
 - ``upstream_tls``        TLS to it: trusted CAs and labgate's client certificate
 - ``spoken_tls``          whether TLS is spoken at a port, with whatever certificate
 - ``send_buffer``         limits the unsent bytes that the kernel buffers

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from proxy.config.routes import RouteConfiguration
-from proxy.jupyter.readiness import answers, is_silent
+from proxy.jupyter.readiness import answers, why_silent
 from proxy.net.upstream_address import UpstreamAddress
 
 PROBE_SECONDS = 2.0
@@ -46,10 +46,10 @@ async def why_no_answer(key: str, route: RouteConfiguration, seconds: float) -> 
     assert address is not None, "each of [[routes]] has one"
     if await answers(address, seconds, any_program=route.strip_prefix):
         return ""
-    if await is_silent(address, seconds):
+    if silence := await why_silent(address, seconds):
         return (
-            f"nothing answers there: start it, or write where it is ({key}); until then requests "
-            "get 503"
+            f"nothing answers there ({silence}): start it, or write where it is ({key}); until "
+            "then requests get 503"
         )
     base = address.base_path
     return (
@@ -66,9 +66,9 @@ async def awaited(addresses: Iterable[UpstreamAddress | None], seconds: float) -
         seconds: How long each is waited for.
     """
     probed = [one for one in addresses if one is not None]
-    silent = await asyncio.gather(*(is_silent(one, seconds) for one in probed))
+    silences = await asyncio.gather(*(why_silent(one, seconds) for one in probed))
     return [
-        f"nothing answers at {one} yet; requests get 503 until it does"
-        for one, nothing in zip(probed, silent, strict=True)
-        if nothing
+        f"nothing answers at {one} yet ({why}); requests get 503 until it does"
+        for one, why in zip(probed, silences, strict=True)
+        if why
     ]

@@ -5,6 +5,7 @@
 - ``daemon_thread``    blocking work that does not delay the exit
 - ``file_version``     whether a file has changed
 - ``secret_files``     files that only labgate's user can read, written atomically
+- ``owners``           whose a file is, and who this process is
 - ``peer``             who is at the other end of a Unix socket
 - ``instance_lock``    locks that only one process can hold
 - ``output``           standard output and error that never block and never fail

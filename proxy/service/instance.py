@@ -19,7 +19,7 @@ from proxy.config.addresses import host_and_port
 from proxy.config.route_settings import route_name
 from proxy.config.routes import served_routes
 from proxy.errors import StartError
-from proxy.jupyter.readiness import is_ready
+from proxy.jupyter.readiness import is_ready, why_silent
 from proxy.routes.probes import PROBE_SECONDS, why_no_answer
 from proxy.rules.authority import host_with_port
 from proxy.rules.networks import limit_key, parse_address
@@ -187,6 +187,10 @@ class Instance:
             state = "answers" if answers else "does not answer"
             if not answers and known.launcher is not None:
                 reason = await known.launcher.condition()
+            elif not answers:
+                reason = await why_silent(upstream, PROBE_SECONDS) or (
+                    f"what answers is no Jupyter, or has another base_url than {upstream.base_path}"
+                )
         return JupyterStatus(
             "" if upstream is None else str(upstream), known.description, state, reason, known.since
         )

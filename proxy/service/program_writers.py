@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import pwd
 import stat
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+
+from proxy.runtime.owners import user_name
 
 ROOT = 0
 MAX_LINKS = 40
@@ -56,7 +57,7 @@ def _writer(path: Path, trusted: Collection[int]) -> str:
     except OSError:
         return ""
     if status.st_uid not in trusted:
-        return f"the user {_name(status.st_uid)}"
+        return f"the user {user_name(status.st_uid)}"
     if stat.S_ISLNK(status.st_mode):
         return ""  # its permissions mean nothing
     if stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX:
@@ -66,10 +67,3 @@ def _writer(path: Path, trusted: Collection[int]) -> str:
     if status.st_mode & stat.S_IWGRP and status.st_gid != ROOT:
         return f"the group {status.st_gid}"
     return ""
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

@@ -23,7 +23,8 @@ async def test_an_upstream_that_is_not_there() -> None:
     port = free_port()
     (verdict,) = await checked(upstream={"url": f"http://127.0.0.1:{port}"})
     assert verdict.level is Level.FAULT
-    assert verdict.text.startswith(f"Nothing answers at http://127.0.0.1:{port}. Start Jupyter")
+    nothing = f"Nothing answers at http://127.0.0.1:{port} (Connection refused). Start Jupyter"
+    assert verdict.text.startswith(nothing)
 
 
 async def test_an_upstream_that_is_no_jupyter() -> None:
@@ -87,9 +88,8 @@ async def test_a_route_that_does_not_answer_has_a_reason() -> None:
             ],
         )
     assert [nothing.level, wrong.level] == [Level.FAULT, Level.FAULT]
-    assert "nothing answers there: start it, or write where it is ([[routes]] #1 upstream)" in (
-        nothing.text
-    )
+    remedy = "start it, or write where it is ([[routes]] #1 upstream)"
+    assert f"nothing answers there (Connection refused): {remedy}" in nothing.text
     assert wrong.text.endswith(
         ", which does not answer: it is no Jupyter, or has another base_url than /lab/: start it "
         "with --ServerApp.base_url=/lab/, or correct [[routes]] #2 upstream."

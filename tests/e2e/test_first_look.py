@@ -43,8 +43,13 @@ def somebody() -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("upstream", "answers"),
-    [(nobody, False), (no_socket, False), (somebody_silent, False), (somebody, True)],
+    ("upstream", "why"),
+    [
+        (nobody, "Connection refused"),
+        (no_socket, "No such file or directory"),
+        (somebody_silent, "no answer within 0.5 s"),
+        (somebody, ""),
+    ],
     ids=lambda given: getattr(given, "__name__", None),
 )
 @pytest.mark.parametrize(
@@ -55,13 +60,13 @@ def somebody() -> Iterator[str]:
 def test_it_is_said(
     command: tuple[str, ...],
     upstream: Callable[[], AbstractContextManager[str]],
-    answers: bool,
+    why: str,
     tmp_path: Path,
 ) -> None:
     with upstream() as url:
         options = ("--upstream", url, "--bind", "127.0.0.1", "--no-tls")
         with Labgate(tmp_path, *command, *options, tls=False) as labgate:
             remark = labgate.facts.get("waiting")
-            wait = f"nothing answers at {url} yet; requests get 503 until it does"
-            assert remark == (None if answers else wait)
+            wait = f"nothing answers at {url} yet ({why}); requests get 503 until it does"
+            assert remark == (wait if why else None)
             assert labgate.stop() == 0

@@ -158,6 +158,24 @@ def test_a_jupyter_that_does_not_answer(tmp_path: Path) -> None:
         until(lambda: status(labgate)["jupyter"]["state"] == "answers", "it answers again")
 
 
+def test_why_jupyter_does_not_answer(tmp_path: Path) -> None:
+    upstream = f"unix:{tmp_path}/none.sock"
+    with Labgate(tmp_path, "serve", "--upstream", upstream) as labgate:
+        known = status(labgate)["jupyter"]
+    assert (known["state"], known["reason"]) == ("does not answer", "No such file or directory")
+
+
+def test_why_what_answers_is_not_jupyter(tmp_path: Path) -> None:
+    with (
+        no_jupyter("404 page") as other,
+        Labgate(tmp_path, "serve", "--upstream", f"{other}/lab-of-ada") as labgate,
+    ):
+        known = status(labgate)["jupyter"]
+    assert (
+        known["reason"] == "what answers is no Jupyter, or has another base_url than /lab-of-ada/"
+    )
+
+
 def test_where_there_are_only_routes(tmp_path: Path) -> None:
     with no_jupyter("404 page") as other:
         file = tmp_path / "labgate.toml"

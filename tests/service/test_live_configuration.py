@@ -68,8 +68,9 @@ async def test_where_nothing_answers_yet_is_told() -> None:
     app.connect_to(before.upstream.address)
     configuration = LiveConfiguration(before, lambda: after, "serve")
     remarks = (await configuration.reload(app, "the test")).remarks
+    why = "No such file or directory"
     assert [said for said in remarks if "nothing answers" in said] == [
-        f"nothing answers at {where} yet; requests get 503 until it does"
+        f"nothing answers at {where} yet ({why}); requests get 503 until it does"
         for where in ("unix:/new", "unix:/after")
     ]
     assert (await configuration.reload(app, "the test")).remarks == ()
