@@ -91,6 +91,7 @@ class WorkerReload:
     settings: dict[str, Any]
     access_log: bool
     session_key: str
+    logouts: list[list[Any]]
 
     def message(self) -> WorkerMessage:
         """The message for the channel."""

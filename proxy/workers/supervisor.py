@@ -93,6 +93,7 @@ class Supervisor:
                 settings.model_dump(mode="json", exclude_unset=True),
                 access_log,
                 self._access.session_key.hex(),
+                self._access.logouts,
             )
             prepared = tuple(self._group.running)
             if refusal := await first_refusal(prepared, reload):

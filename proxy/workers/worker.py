@@ -81,6 +81,9 @@ async def _work(channel: Channel) -> int:
 
     async def prepare(reload: WorkerReload) -> Callable[[], None]:
         new = divide_limits(Settings.model_validate(reload.settings), setup.workers)
+        # The supervisor loads them with the key, as soon as a configuration asks for a password.
+        for stored in reload.logouts:
+            revoked.add(Revocation(*stored))
         changed = replace(shared, session_key=bytes.fromhex(reload.session_key))
         apply = await app.prepare(new, access_log=reload.access_log, shared=changed)
         return partial(_with_log_level, new, apply)

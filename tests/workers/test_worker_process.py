@@ -66,8 +66,8 @@ async def test_a_late_answer_is_none_to_the_next_reload() -> None:
         channel = await Channel.open(theirs)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
-                await worker.prepare(WorkerReload(1, {}, False, ""))
-        preparing = spawn(worker.prepare(WorkerReload(2, {}, False, "")), "second reload")
+                await worker.prepare(WorkerReload(1, {}, False, "", []))
+        preparing = spawn(worker.prepare(WorkerReload(2, {}, False, "", [])), "second reload")
         asked = [await channel.receive() for _ in range(2)]
         channel.send({"prepared": {"number": 1, "refusal": ""}})
         channel.send({"prepared": {"number": 2, "refusal": "no such file"}})
