@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from proxy.config.addresses import is_address, is_public_name
 from proxy.errors import StartError
+from proxy.runtime.owners import ROOT_UID, owner_and_mode, this_user
 
 LETSENCRYPT = Path("/etc/letsencrypt/live")
 
@@ -179,9 +181,13 @@ def _read(path: Path, what: str) -> bytes:
     except FileNotFoundError:
         raise StartError(f"There is no {what} at {path}. {_remedy(path)}.") from None
     except PermissionError:
+        if os.geteuid() == ROOT_UID:
+            remedy = f"Give it to root (`chown root {path}`)"
+        else:
+            remedy = "Start labgate as root or as the systemd service (`labgate install-service`)"
         raise StartError(
-            f"The {what} {path} may not be read by this user. Start labgate as root or as the "
-            "systemd service (`labgate install-service`), or hand it over with LoadCredential."
+            f"The {what} {path} may not be read by {this_user()}: it {owner_and_mode(path)}. "
+            f"{remedy}, or hand it over with LoadCredential."
         ) from None
     except OSError as error:
         raise StartError(

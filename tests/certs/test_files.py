@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,21 @@ import pytest
 
 from proxy.certs.files import check_covered, letsencrypt_pair, load_pair
 from proxy.errors import StartError
+from proxy.runtime.owners import user_name
 from tests.certificates import pair
+from tests.confined import confined
+
+NOBODY_UID = 65534
+LOAD = """
+import sys
+from pathlib import Path
+from proxy.certs.files import load_pair
+from proxy.errors import StartError
+try:
+    load_pair(*map(Path, sys.argv[1:]))
+except StartError as error:
+    print(error)
+"""
 
 
 def test_a_good_pair(tmp_path: Path) -> None:
@@ -29,6 +44,21 @@ def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path) -> None:
     for address in ("192.0.2.7", "2001:db8::7"):
         with pytest.raises(StartError, match="an address needs a certificate of your own: name it"):
             load_pair(*letsencrypt_pair(address))
+
+
+def test_a_key_of_somebody_else_names_its_owner_and_who_may_not_read_it(tmp_path: Path) -> None:
+    cert, key = pair(tmp_path, "a.example")
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.chown(key, NOBODY_UID, NOBODY_UID)
+    key.chmod(0o600 if is_root else 0)
+    said = confined(LOAD, str(cert), str(key))
+    owner, mode = (NOBODY_UID, "0600") if is_root else (os.geteuid(), "0000")
+    assert f"may not be read by {user_name(os.geteuid())}" in said
+    assert f": it belongs to {user_name(owner)} and has mode {mode}. " in said
+    assert ("Start labgate as root" in said) is not is_root
+    assert ("chown root" in said) is is_root
+    assert "LoadCredential" in said
 
 
 def test_the_wrong_key(tmp_path: Path) -> None:
