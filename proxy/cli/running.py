@@ -19,11 +19,11 @@ from typing import Any
 from proxy.admin.client import AdminClient
 from proxy.cli.status_lines import fact_lines, print_status
 from proxy.errors import StartError
+from proxy.runtime.owners import ROOT_UID
 from proxy.runtime.secret_files import write_atomically
 from proxy.service.state_folder import find_state_folder
 from proxy.service.systemctl import systemctl
 
-ROOT_UID = 0
 RELOAD_SECONDS = 120.0
 UPGRADE_SECONDS = 360.0
 """Longer than labgate itself waits for its successor (``service.handover``)."""
