@@ -107,6 +107,9 @@ def test_as_a_user_of_its_own_and_with_a_configuration_from_before(machine: Mach
     started(machine, "labgate.socket", "labgate.service")
     assert machine.run("stat", "-c", "%U", "/var/lib/labgate").strip() == "labgate"
     assert status(machine)["state_folder"] == "/var/lib/labgate"
+    running = f"Process {machine.unit('labgate', 'MainPID')} runs with this state folder"
+    assert running in machine.run("labgate", "check")
+    assert running in machine.run("runuser", "-u", "labgate", "--", "labgate", "check")
     # Written by an install-service that did not name the folder.
     machine.run("sed", "-i", "/^folder = /d", toml)
     machine.run("systemctl", "restart", "labgate")
