@@ -62,17 +62,24 @@ class RevokedSessions:
         )
 
     def add(self, revocation: Revocation) -> None:
-        """Add a revocation; forget those whose sessions have expired."""
+        """Add a revocation; forget those whose sessions have expired.
+
+        It may be older than others that are known: what is stored is read again.
+        """
         user, session, at = revocation
         over = at - _REMEMBER_SECONDS
         self._all = {whose: until for whose, until in self._all.items() if until > over}
-        ended = self._sessions.pop(user, {})
+        covered = over if session else at
+        known = self._sessions.pop(user, {})
+        ended = {name: when for name, when in known.items() if when > covered}
         if session:
-            ended = {name: when for name, when in ended.items() if when > over} | {session: at}
-        if session and len(ended) <= MAX_REVOCATIONS_PER_USER:
-            self._sessions[user] = ended
+            ended[session] = at
         else:
             self._all[user] = max(at, self._all.get(user, at))
+        if len(ended) > MAX_REVOCATIONS_PER_USER:
+            self._all[user] = max(self._all.get(user, at), *ended.values())
+        elif ended:
+            self._sessions[user] = ended
 
     def revocations(self) -> list[Revocation]:
         """All revocations, to be stored or sent."""

@@ -74,6 +74,16 @@ def test_who_ends_very_many_ends_all_of_his_own() -> None:
     assert session(user="bob", name="x") not in revoked
 
 
+def test_one_too_many_from_another_labgate_revives_none() -> None:
+    """What it has stored may be older than the logouts here."""
+    revoked = RevokedSessions(
+        Revocation("ada", str(number), NOW) for number in range(MAX_REVOCATIONS_PER_USER)
+    )
+    revoked.add(Revocation("ada", "another", NOW - 3600))
+    assert revoked.revocations() == [Revocation("ada", "", NOW)]
+    assert session(name="0") in revoked
+
+
 async def test_it_is_kept(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     await RevokedFile(folder).save(Revocation("ada", "a", NOW))
@@ -86,6 +96,18 @@ async def test_it_is_kept(tmp_path: Path) -> None:
     assert session(user="böb", name="b") in again
     assert stat.S_IMODE((folder / FILE_NAME).stat().st_mode) == 0o600
     assert [path.name for path in folder.iterdir()] == [FILE_NAME]
+
+
+async def test_a_logout_after_all_until_then_is_stored_too(tmp_path: Path) -> None:
+    """The file that is read again before each save still has the earlier one."""
+    file = RevokedFile(tmp_path)
+    await file.save(Revocation("ada", "", NOW))
+    later = session(name="later", issued=NOW + 10)
+    await file.save(Revocation("ada", "later", NOW + 20))
+    assert later in file.revoked
+    assert later in file.load()
+    assert later in RevokedFile(tmp_path).load()
+    assert session(name="another", issued=NOW + 10) not in file.revoked
 
 
 async def test_what_is_not_stored_yet_is_known_after_a_load(tmp_path: Path) -> None:
