@@ -23,6 +23,7 @@ from proxy.routes.probes import FIRST_PROBE_SECONDS, awaited
 from proxy.runtime.event_loop import loop_factory
 from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.tasks import spawn
+from proxy.service.container_end import container_obstacle
 from proxy.service.lifetime import Lifetime, obstacle_of
 from proxy.service.live_configuration import LiveConfiguration, Serving
 from proxy.service.takeover import Takeover, claims_of
@@ -109,6 +110,7 @@ async def _begin(settings: Settings, app: Serving, *, take_over: bool) -> Lifeti
     lifetime = Lifetime(takeover, jupyter_too=takeover is None and runs_interactively())
     lifetime.handover.ports = lambda: named_ports(settings, app.ports)
     lifetime.handover.logins = app.login_state
+    lifetime.handover.obstacle = container_obstacle()
     return lifetime
 
 
@@ -192,7 +194,7 @@ async def _launch_and_serve(
             if lifetime.takeover is not None:
                 # Until now all requests go to the predecessor, which knows where Jupyter is.
                 await _open_ports(configuration.settings, app, lifetime.takeover)
-            lifetime.handover.obstacle = obstacle_of(launched)
+            lifetime.handover.obstacle = lifetime.handover.obstacle or obstacle_of(launched)
             await _supervise(configuration, app, launcher, launched, lifetime)
         finally:
             await _end(app, lifetime)

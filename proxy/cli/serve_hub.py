@@ -27,6 +27,7 @@ from proxy.runtime.listen_fds import passed_sockets
 from proxy.runtime.log_format import facts
 from proxy.runtime.sd_notify import sd_notify
 from proxy.runtime.secret_files import read_or_create_secret
+from proxy.service.container_end import container_obstacle
 from proxy.service.handover import Handover
 from proxy.service.lifetime import Lifetime
 from proxy.service.takeover import Takeover
@@ -54,7 +55,7 @@ async def serve_hub(options: HubOptions, state_folder: Path, *, take_over: bool 
     options = _with_token(options, state_folder)
     hub, lifetime = HubProxy(options), Lifetime(handover=Handover("hub"))
     handover, stopping = lifetime.handover, asyncio.Event()
-    handover.ports = hub.ports.named
+    handover.ports, handover.obstacle = hub.ports.named, container_obstacle()
     handover.freeze, handover.thaw = hub.hand_over_routes, hub.keep_routes
     handover.on_serving, handover.on_released = hub.leave_to_others, stopping.set
     instance = HubInstance(options, state_folder, hub, handover)

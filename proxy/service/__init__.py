@@ -7,6 +7,7 @@
 - ``takeover`` the successor's side of it
 - ``handover`` the predecessor's side of it
 - ``hello`` their first messages, and the reasons to refuse a takeover
+- ``container_end``  whether a container ends with this process, and a successor with it
 - ``detached_process`` the successor that the predecessor starts
 - ``status``       the facts of ``labgate status``; pure
 - ``unit_name``    the systemd unit that this process belongs to
