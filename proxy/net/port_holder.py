@@ -8,8 +8,9 @@ import ssl
 ANSWER_SECONDS = 1.0
 MAX_ANSWER_BYTES = 4096
 _REQUEST = b"GET /.labgate/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-_ANSWER = b"\r\n\r\nserving\n"
-"""How the answer of labgate's health path ends (``web.health``)."""
+_ANSWERS = (b"\r\n\r\nserving\n", b"\r\n\r\nThe metrics are at /metrics.\n")
+"""How labgate's answer ends: where it serves (``web.health``), and at the port of its metrics
+(``web.metrics``), which has no such path."""
 
 
 def reachable(address: str) -> str:
@@ -24,13 +25,27 @@ def is_labgate(address: str, port: int) -> bool:
         address: What it listens on.
         port: Its port.
     """
-    host = reachable(address)
-    return any(_answer(host, port, tls=tls).endswith(_ANSWER) for tls in (True, False))
+    return any(_answer(address, port, tls=tls).endswith(_ANSWERS) for tls in (True, False))
 
 
-def _answer(host: str, port: int, *, tls: bool) -> bytes:
+def _connected(address: str, port: int) -> socket.socket:
+    """A connection to the listener.
+
+    Raises:
+        OSError: Nobody listens there.
+    """
     try:
-        with socket.create_connection((host, port), ANSWER_SECONDS) as plain:
+        return socket.create_connection((reachable(address), port), ANSWER_SECONDS)
+    except OSError:
+        if address != "::":
+            raise
+        # A socket of both families, on a machine without ::1.
+        return socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS)
+
+
+def _answer(address: str, port: int, *, tls: bool) -> bytes:
+    try:
+        with _connected(address, port) as plain:
             if not tls:
                 return _ask(plain)
             # Nothing secret is sent, and its certificate is for another name.
