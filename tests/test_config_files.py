@@ -229,6 +229,13 @@ def test_compose_configures_what_there_is() -> None:
     assert int(services["labgate"]["stop_grace_period"][:-1]) > settings.listen.drain_seconds
 
 
+def test_compose_says_which_version_it_needs() -> None:
+    """The first version, docker-compose 1.29, says no more than that it does not know ``name``."""
+    assert "name" in _compose()
+    header = (CONFIG / "compose.yaml").read_text("utf-8").partition("\nname:")[0]
+    assert "needs Docker\n# Compose 2 (`docker compose version`)" in header
+
+
 def test_compose_offers_what_there_is() -> None:
     text = (CONFIG / "compose.yaml").read_text("utf-8")
     offered = re.findall(r"(?m)^ +# (LABGATE_\w+): \"?([^\"\n]+)", text)
