@@ -32,8 +32,6 @@ EXPIRY_WARNING_INTERVAL = timedelta(days=1)
 TEMPORARY_ISSUER = "labgate temporary"
 TEMPORARY_LIFETIME = timedelta(days=365)
 
-NOT_YET_OBTAINED = "There is none yet. labgate asks the CA for it, and tries again when that fails."
-
 
 @dataclass(slots=True)
 class ManagedCertificate:
@@ -83,9 +81,7 @@ class ManagedCertificate:
         except StartError as error:
             if not self.source.deferred:
                 raise
-            self.fault = str(error)
-            if self.source.kind == "ACME" and not self.source.present:
-                self.fault = NOT_YET_OBTAINED
+            self.fault = self.source.pending or str(error)
             if self.source.present:
                 log.warning("%s Until then a temporary certificate serves.", error)
                 self._warned_fault = self.fault
@@ -109,7 +105,7 @@ class ManagedCertificate:
         try:
             self._load(hosts, others, now)
         except StartError as error:
-            self._record_fault(str(error))
+            self._record_fault(self.source.pending or str(error))
         except Exception as error:
             # No content of these files may end the watcher.
             files = f"{self.source.cert} and {self.source.key}"

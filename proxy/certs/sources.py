@@ -17,6 +17,11 @@ from .files import LETSENCRYPT, acme_pair, letsencrypt_pair, load_pair
 if TYPE_CHECKING:
     from proxy.config.settings import Settings
 
+NOT_YET_OBTAINED = (
+    "There is none yet. While labgate serves, it asks the CA for it, and tries again when that "
+    "fails."
+)
+
 SourceKind = Literal["files", "certbot", "credentials", "development", "ACME"]
 
 
@@ -49,6 +54,11 @@ class CertificateSource:
     def present(self) -> bool:
         """Whether the certificate's file exists; True if this user may not look."""
         return _present(self.cert)
+
+    @property
+    def pending(self) -> str:
+        """What is said of a certificate that labgate has yet to obtain; empty for all others."""
+        return NOT_YET_OBTAINED if self.kind == "ACME" and not self.present else ""
 
     @property
     def remedy(self) -> str:

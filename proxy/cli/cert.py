@@ -108,7 +108,8 @@ def _row(
         pair = load_pair(source.cert, source.key, datetime.min.replace(tzinfo=UTC))
     except StartError as error:
         unmade = source.make is not None and not source.present
-        problems.append("labgate makes it when it starts." if unmade else str(error))
+        waits = "labgate makes it when it starts." if unmade else source.pending
+        problems.append(waits or str(error))
     next_renewal = reported.next_renewal if reported else None
     if reported and reported.last_error:
         problems.append(f"The last renewal failed: {reported.last_error}")

@@ -144,13 +144,16 @@ def _route(route: RouteStatus, reports: Sequence[ProcessReport]) -> Status:
 
 def _certificate(certificate: CertificateStatus, now: datetime) -> Status:
     renewal = certificate.next_renewal
+    problem = certificate.fault or certificate.last_error
+    if certificate.temporary and certificate.fault and certificate.last_error:
+        problem = f"{certificate.fault} The last attempt failed: {certificate.last_error}"
     return {
         "names": list(certificate.names),
         "source": certificate.source,
         "not_after": _iso(certificate.not_after),
         "days_left": int((certificate.not_after - now).total_seconds() // DAY_SECONDS),
         "temporary": certificate.temporary,
-        "problem": certificate.fault or certificate.last_error,
+        "problem": problem,
         "next_renewal": None if renewal is None else _iso(renewal),
     }
 

@@ -15,6 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from proxy.certs.files import acme_pair
 from proxy.certs.sources import CertificateSource
 from proxy.certs.status import status_file
 from proxy.certs.store import CertificateStore
@@ -121,6 +122,29 @@ def test_missing(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "missing" in said
     assert "certbot certonly -d lab.example.org" in said
+
+
+def test_one_that_labgate_has_not_obtained_yet(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also while labgate runs, whose watcher has looked for the files, and after a failure."""
+    address = ("--email", "ada@example.org")
+    assert show(*address) == 1
+    said = capsys.readouterr().out
+    assert f"{NAME}: There is none yet. While labgate serves, it asks the CA for it" in said
+    assert "Name the right file" not in said
+    source = CertificateSource(NAME, "ACME", *acme_pair(state, NAME), deferred=True)
+    store = CertificateStore([source], Handshakes(), (NAME,), status_file(state))
+    store.start()
+    store.reload()
+    store.report_renewal(NAME, last_error="the CA cannot reach port 80")
+    store.publish_status()
+    assert show(*address) == 1
+    said = capsys.readouterr().out
+    assert said.count("There is none yet. While labgate serves") == 1
+    assert "The last renewal failed: the CA cannot reach port 80" in said
+    assert "Name the right file" not in said
+    assert store.statuses()[0].fault.startswith("There is none yet.")
 
 
 @pytest.mark.usefixtures("state")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from proxy.certs.status import CertificateStatus
@@ -63,3 +64,9 @@ def test_days_left_are_whole_ones() -> None:
     shown = status_of({}, JUPYTER, [], certificates, NOW)["certificates"]
     assert [one["days_left"] for one in shown] == [61, 0, -1]
     assert [one["problem"] for one in shown] == ["", "", "expired"]
+
+
+def test_a_certificate_that_is_not_there_yet_tells_why_not() -> None:
+    waiting = replace(certificate(1, "There is none yet.", "no answer"), temporary=True)
+    (shown,) = status_of({}, JUPYTER, [], [waiting], NOW)["certificates"]
+    assert shown["problem"] == "There is none yet. The last attempt failed: no answer"
