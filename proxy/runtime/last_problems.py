@@ -17,6 +17,10 @@ Anybody can send such requests by the thousand, and ``labgate doctor`` does: the
 what the operator has to know.
 """
 
+_RELOAD = "labgate_reload"
+OF_A_RELOAD = {_RELOAD: True}
+"""For ``extra`` of a log call: a reload did not succeed, which the next good one mends."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoggedProblem:
@@ -39,6 +43,7 @@ class LastProblems(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.kept: deque[LoggedProblem] = deque(maxlen=MAX_PROBLEMS)
+        self.of_reloads: deque[LoggedProblem] = deque(maxlen=MAX_PROBLEMS)
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, _ONE_REQUEST, False):
@@ -49,7 +54,22 @@ class LastProblems(logging.Handler):
             self.handleError(record)
             return
         level = "error" if record.levelno >= logging.ERROR else "warning"
-        self.kept.append(LoggedProblem(record.created, level, text))
+        problem = LoggedProblem(record.created, level, text)
+        self.kept.append(problem)
+        if getattr(record, _RELOAD, False):
+            self.of_reloads.append(problem)
+
+    def forget_reloads(self) -> None:
+        """Leave out what was logged ``OF_A_RELOAD``."""
+        self.acquire()  # other threads log, too
+        try:
+            mended = set(self.of_reloads)
+            self.of_reloads.clear()
+            left = [problem for problem in self.kept if problem not in mended]
+            self.kept.clear()
+            self.kept.extend(left)
+        finally:
+            self.release()
 
 
 _handler = LastProblems()
@@ -63,3 +83,8 @@ def keep_last_problems() -> None:
 def last_problems() -> tuple[LoggedProblem, ...]:
     """The last warnings and errors of this process, oldest first."""
     return tuple(_handler.kept)
+
+
+def forget_reload_problems() -> None:
+    """Leave out the reloads that did not succeed: a later one did."""
+    _handler.forget_reloads()

@@ -19,6 +19,7 @@ from proxy.config.reloading import (
 from proxy.config.settings import Settings
 from proxy.errors import StartError
 from proxy.routes.probes import FIRST_PROBE_SECONDS, awaited
+from proxy.runtime.last_problems import OF_A_RELOAD, forget_reload_problems
 from proxy.runtime.logs import log_to_stderr
 from proxy.runtime.sd_notify import reloading, sd_notify
 from proxy.service.upstream_choice import upstream_of, writes_access_log
@@ -133,7 +134,7 @@ class LiveConfiguration:
         except StartError as error:
             return ReloadOutcome(refused=str(error))
         except Exception as error:
-            log.exception("the reload failed")
+            log.exception("the reload failed", extra=OF_A_RELOAD)
             return ReloadOutcome(refused=f"the reload failed: {error!r}; the log has more.")
         try:
             apply()
@@ -145,7 +146,7 @@ class LiveConfiguration:
             told += await awaited(moved, FIRST_PROBE_SECONDS)
             told += app.reload_remarks()
         except Exception as error:
-            log.exception("the reload failed")
+            log.exception("the reload failed", extra=OF_A_RELOAD)
             return ReloadOutcome(failed=f"{error!r}; the log has more.")
         return ReloadOutcome(changed=changed, restart=restart, remarks=tuple(told))
 
@@ -154,13 +155,14 @@ def _log_outcome(outcome: ReloadOutcome) -> str:
     """Log how a reload has ended; returns it in a line, for the service manager."""
     if outcome.refused:
         for line in outcome.refused.splitlines():
-            log.error("reload refused: %s", line)
-        log.error("The configuration from before stays in force.")
+            log.error("reload refused: %s", line, extra=OF_A_RELOAD)
+        log.error("The configuration from before stays in force.", extra=OF_A_RELOAD)
         return f"Reload refused, the configuration from before stays: {outcome.refused}"
     if outcome.failed:
-        log.error("reload failed: %s", outcome.failed)
-        log.error(PARTLY_IN_FORCE)
+        log.error("reload failed: %s", outcome.failed, extra=OF_A_RELOAD)
+        log.error(PARTLY_IN_FORCE, extra=OF_A_RELOAD)
         return f"Reload failed: {outcome.failed} {PARTLY_IN_FORCE}"
+    forget_reload_problems()
     for sentence in outcome.sentences:
         log.info("%s", sentence)
     return " ".join(outcome.sentences)

@@ -12,7 +12,9 @@ import trustme
 
 from proxy.app import Application
 from proxy.config.settings import Settings
+from proxy.errors import StartError
 from proxy.net.upstream_address import UpstreamAddress
+from proxy.runtime.last_problems import keep_last_problems, last_problems
 from proxy.service.live_configuration import LiveConfiguration
 
 
@@ -78,6 +80,29 @@ async def test_where_nothing_answers_yet_is_told() -> None:
 
 def leading_to(url: str) -> Settings:
     return Settings.model_validate({"listen": {"tls": False}, "upstream": {"url": url}})
+
+
+async def test_a_reload_that_is_accepted_ends_the_problem_of_one_that_was_refused() -> None:
+    """Otherwise the status shows among the problems what was mended long ago."""
+    keep_last_problems()
+    before = leading_to("http://127.0.0.1:1")
+    reads: list[Settings | StartError] = [before, StartError("listen.https_port is wrong.")]
+
+    def read() -> Settings:
+        if isinstance(one := reads.pop(), StartError):
+            raise one
+        return one
+
+    app = Application(before, access_log=False)
+    configuration = LiveConfiguration(before, read, "serve")
+    logging.getLogger("labgate").warning("the certificate expires")
+    await configuration.reload(app, "the test")
+    refused = "reload refused: listen.https_port is wrong."
+    assert refused in [problem.text for problem in last_problems()]
+    assert (await configuration.reload(app, "the test")).refused == ""
+    texts = [problem.text for problem in last_problems()]
+    assert not [text for text in texts if refused == text or "stays in force" in text]
+    assert "the certificate expires" in texts
 
 
 class FailingReload(Application):
