@@ -10,6 +10,11 @@ from proxy.net.ports import Ports, set_options
 
 HTTPS, HTTP = "https", "http"
 """The names of the sockets: ``FileDescriptorName=`` (systemd.socket(5))."""
+NEW_UNIT = (
+    "`labgate install-service` writes the socket unit anew, with the configured ports; then "
+    "`systemctl restart labgate.socket labgate`."
+)
+"""The remedy where the ports of the configuration and of the socket unit differ."""
 
 
 def ports_of(
@@ -45,9 +50,11 @@ def _role(name: str, one: socket.socket, https_port: int | None, http_port: int)
     if not role and port in (https_port, http_port):
         role = HTTPS if port == https_port else HTTP
     if not role:
+        configured = " and ".join(str(one) for one in (https_port, http_port) if one)
         raise StartError(
-            f"labgate was given a socket on port {port}, and does not know what for: write "
-            "FileDescriptorName=https or http into the socket unit, or configure that port."
+            f"labgate was given a socket on port {port}, and is configured for {configured} "
+            f"(listen.https_port, listen.http_port). {NEW_UNIT} Or write FileDescriptorName=https "
+            "or http into the socket unit, or configure that port."
         )
     if role == HTTPS and https_port is None:
         raise StartError(

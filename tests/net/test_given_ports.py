@@ -48,7 +48,9 @@ def test_none_are_given() -> None:
 @pytest.mark.parametrize(
     ("name", "https_port", "http_port", "said"),
     [
-        ("", 1, 2, "FileDescriptorName=https or http"),
+        ("", 1, 2, r"configured for 1 and 2 .*`labgate install-service` writes the socket unit"),
+        ("", None, 2, r"configured for 2 \("),
+        ("", 1, 0, "FileDescriptorName=https or http"),
         ("https", None, 2, r"with listen\.tls = false"),
         ("http", 1, 0, r"with listen\.http_port = 0"),
     ],
