@@ -49,6 +49,7 @@ GUARDED = {
     "service/unit_name.py": 'if not environment.get("NOTIFY_SOCKET")',
     "service/unit_files.py": "0 if there is none",
     "service/systemctl.py": "as on every system but Linux",
+    "check/socket_unit.py": "or there is no systemd",
     "net/given_ports.py": "`systemctl restart labgate.socket",  # only systemd gives some
     "cli/install_service.py": "There is no systemctl here",
     "cli/running.py": 'unit = status["service"]\n    if unit:',  # only systemd names one

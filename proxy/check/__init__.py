@@ -7,6 +7,7 @@ Nothing is changed, made or bound for longer than a moment; a labgate that runs 
 - ``running``       the labgate that runs already
 - ``certificates``  files, dates, names
 - ``ports``         whether they can be opened, or who has them
+- ``socket_unit``   those that systemd holds for labgate
 - ``files``         the state folder, the htpasswd file, the webroot
 - ``names``         whether DNS knows the public names
 - ``jupyter``       the Docker Engine, the local process or the upstream

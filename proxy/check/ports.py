@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from proxy.check.verdict import Verdict, fault
+from proxy.check.socket_unit import UNIT, ports_held
+from proxy.check.verdict import Verdict, fault, remark
 from proxy.config.addresses import host_and_port
 from proxy.config.settings import Settings
 from proxy.errors import StartError
+from proxy.net.given_ports import NEW_UNIT
 from proxy.net.ports import NoAddressError, bind
 from proxy.rules.authority import host_with_port
 
@@ -29,13 +31,30 @@ def check_ports(settings: Settings, own: Collection[str] = ()) -> Iterator[Verdi
     if settings.http_port:
         wanted += [(host, settings.http_port, "--http-port") for host in settings.bind]
     optional = () if settings.listen.bind else settings.bind
+    held = ports_held()
     for host, port, flag in wanted:
+        if port in held and host_with_port(host, port) not in own:
+            # Not even asked who has it: systemd starts the service for whoever connects.
+            yield Verdict(
+                SUBJECT, f"{host_with_port(host, port)} is held by {UNIT}, for the service."
+            )
+            continue
         yield from _check(host, port, flag, own, optional=host in optional)
+    if held and held != (named := {port for _, port, _ in wanted}):
+        yield remark(SUBJECT, _differs(held, named))
     if settings.listen.metrics:
         yield from _check(*host_and_port(settings.listen.metrics), "--metrics", own)
     host, port = host_and_port(settings.inspector.address)
     if port:
         yield from _check(host, port, "inspector.address", own)
+
+
+def _differs(held: Collection[int], named: Collection[int]) -> str:
+    there, here = (" and ".join(map(str, sorted(ports))) for ports in (held, named))
+    return (
+        f"{UNIT} holds {there}, and this configuration names {here}: with it the service does not "
+        f"start, or misses a port. {NEW_UNIT}"
+    )
 
 
 def _check(

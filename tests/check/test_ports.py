@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Collection
+from pathlib import Path
+
+import pytest
 
 from proxy.check.ports import check_ports
 from proxy.check.verdict import Level, Verdict
@@ -35,6 +39,31 @@ def test_a_port_of_the_running_labgate_is_no_fault() -> None:
         shown = f"127.0.0.1:{running.getsockname()[1]}"
         (verdict,) = checked(running.getsockname()[1], [shown])
         assert verdict == Verdict("Port", f"{shown} is in use by the running labgate.")
+
+
+def test_a_port_that_systemd_holds_is_not_connected_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection would start the service."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        held.setblocking(False)
+        port = held.getsockname()[1]
+        program = tmp_path / "systemctl"
+        listen = f"Listen=127.0.0.1:{port} (Stream)"
+        program.write_text(f"#!/bin/sh\necho ActiveState=active\necho '{listen}'\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        (verdict,) = checked(port)
+        assert verdict == Verdict(
+            "Port", f"127.0.0.1:{port} is held by labgate.socket, for the service."
+        )
+        with pytest.raises(BlockingIOError):
+            held.accept()
+        other = free_port()
+        free, verdict = checked(other)
+        assert (free.level, verdict.level) == (Level.GOOD, Level.REMARK)
+        assert f"holds {port}, and this configuration names {other}:" in verdict.text
+        assert "`labgate install-service` writes the socket unit anew" in verdict.text
 
 
 def test_every_port_is_looked_at() -> None:
