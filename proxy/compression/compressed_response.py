@@ -167,10 +167,14 @@ class CompressedResponse:
             self._responder.send_body(encoded)
 
     def _on_work_done(self, work: asyncio.Future[bytes]) -> None:
-        if self._work is not work or work.cancelled():
+        if self._work is not work:
             # Stopped before: the client has gone, or its connection serves another request.
             return
         self._work = None
+        if work.cancelled():
+            # It waited for a thread. The client would wait for ever.
+            self._fail(RuntimeError("no more work is taken"))
+            return
         if (error := work.exception()) is not None:
             self._fail(error)
             return

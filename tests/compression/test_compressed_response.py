@@ -13,6 +13,7 @@ import pytest
 
 from proxy.compression.compressed_response import THREAD_BYTES
 from proxy.compression.compressor import (
+    COMPRESSION_THREADS,
     MAX_CONCURRENT_RESPONSES,
     MAX_CONCURRENT_RESPONSES_PER_ADDRESS,
 )
@@ -128,6 +129,48 @@ async def test_where_no_thread_can_be_started_the_response_is_broken_off(ended: 
         (record,) = labgate.records
         assert record.outcome == "could not be compressed: can't start new thread"
         assert labgate.services.open_requests.count == 0
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["at its end", "before"])
+async def test_what_waits_for_a_thread_is_broken_off_when_no_more_work_is_taken(
+    ended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a reload removes the route: the client does not wait for what never comes."""
+    here, go_on, busy = threading.get_ident(), threading.Event(), threading.Semaphore(0)
+
+    class Held(ZstdEncoder):
+        def encode(self, data: bytes) -> bytes:
+            if threading.get_ident() != here:
+                busy.release()
+                go_on.wait()
+            return super().encode(data)
+
+    monkeypatch.setitem(ENCODERS, b"zstd", Held)
+    content = LARGE[: 2 * THREAD_BYTES]
+    pieces = in_chunks(content) if ended else in_chunks(content).removesuffix(ENDS_HERE)
+    number = COMPRESSION_THREADS + 1
+    answers = [HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + pieces] * number
+    async with compressing(says(*answers)) as (labgate, jupyter):
+        compressor = labgate.services.compressor
+        try:
+            for begun in range(1, number + 1):
+                reader, writer = await labgate.connect()
+                writer.write(request(FILE, accept(b"zstd")))
+                while len(compressor.limit) < begun:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+                if begun < number:
+                    assert await asyncio.to_thread(busy.acquire, timeout=5)
+            compressor.close()
+            with suppress(ConnectionResetError):
+                async with asyncio.timeout(5):
+                    assert not (await reader.read()).endswith(ENDS_HERE)
+            (record,) = labgate.records
+            assert record.outcome == "could not be compressed: no more work is taken"
+        finally:
+            go_on.set()
+            for visit in jupyter.visits:
+                visit.writer.close()
+        await labgate.services.open_requests.drained()
 
 
 async def test_without_memory_for_an_encoder_the_content_stays_as_it_is(
