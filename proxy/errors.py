@@ -8,6 +8,7 @@
     ├── ClientFault           a request's content is malformed or too slow: a 4xx of its own
     └── UpstreamError         no usable response from Jupyter: a status from STATUS_OF
         ├── UpstreamDown      refused, unreachable, or closed before it sent a byte
+        ├── UpstreamRemoved   a reload has removed its route
         ├── UpstreamSilent    it takes requests and responds to none
         ├── UpstreamTimeout   a configured limit ran out
         └── UpstreamGarbage   a response that is not HTTP, or not one to what was asked
@@ -54,6 +55,10 @@ class UpstreamDown(UpstreamError):  # noqa: N818  reads as what happened, like T
     """The upstream could not be reached, or closed before it sent a byte."""
 
 
+class UpstreamRemoved(UpstreamError):  # noqa: N818
+    """A reload has removed the route: nothing is out of order, and a retry finds no upstream."""
+
+
 class UpstreamSilent(UpstreamError):  # noqa: N818
     """The upstream accepts requests and responds to none, not even to a probe."""
 
@@ -68,6 +73,7 @@ class UpstreamGarbage(UpstreamError):  # noqa: N818
 
 STATUS_OF: dict[type[UpstreamError], int] = {
     UpstreamDown: 503,
+    UpstreamRemoved: 503,
     UpstreamSilent: 503,
     UpstreamTimeout: 504,
     UpstreamGarbage: 502,

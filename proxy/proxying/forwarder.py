@@ -119,7 +119,7 @@ class Forwarder:
             if record.recording is not None:
                 record.recording.dialled(record)
             self.send(connection)
-        except UpstreamDown as error:
+        except UpstreamError as error:
             self._reported = False
             self._finish(error)
 

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Protocol, TypeVar
 from weakref import WeakSet
 
-from proxy.errors import UpstreamDown
+from proxy.errors import UpstreamDown, UpstreamError
 from proxy.http1.client_connection import UpstreamConnection
 from proxy.net.upstream_watch import UpstreamWatch
 from proxy.proxying.pool_rules import IdleLimits, may_have_ended, next_check, to_close, to_take
@@ -54,6 +54,7 @@ class Pool:
         response_seconds: float = 0.0,
     ) -> None:
         self._upstream = upstream
+        self._ended: UpstreamError | None = None
         self.change(
             connect_timeout_seconds=connect_timeout_seconds,
             idle_connections=idle_connections,
@@ -113,6 +114,13 @@ class Pool:
         self._upstream = None
         self._end_watches()
 
+    def end(self, error: UpstreamError) -> None:
+        """Fail every request with ``error``, also one whose connection is being opened."""
+        self.retire()
+        self._ended = error
+        for connection in list(self._open):
+            connection.fail(error)
+
     def take(self) -> UpstreamConnection | None:
         """An idle connection, if there is one to be used."""
         idle, now = self._idle, monotonic()
@@ -132,8 +140,12 @@ class Pool:
 
         Raises:
             UpstreamDown: With the reason.
+            UpstreamError: The one of ``end``.
         """
         upstream, connection = await self._connect(self._make)
+        if self._ended is not None:
+            connection.abort()
+            raise self._ended
         # If the upstream moved during the dial, use this connection for one request only.
         connection.retired = upstream is not self._upstream
         if connection.usable:

@@ -20,6 +20,7 @@ from proxy.builders import (
 )
 from proxy.config.routes import RouteConfiguration
 from proxy.config.settings import Settings
+from proxy.errors import UpstreamRemoved
 from proxy.jupyter.readiness import is_silent
 from proxy.net.limits import Limits
 from proxy.net.upstream_address import UpstreamAddress
@@ -146,6 +147,7 @@ class ServedRoute:
         self.pool.retire()
         self.cut_tunnels()
         await self.open_requests.drain(seconds)
+        self.pool.end(UpstreamRemoved("its route was removed"))
         self.cut_tunnels()
         await self.close()
 

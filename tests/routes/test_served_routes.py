@@ -312,6 +312,22 @@ async def test_a_reload_changes_one_and_the_others_keep_their_connections(tmp_pa
         writer.close()
 
 
+async def test_a_request_does_not_outlive_its_removed_route(tmp_path: Path) -> None:
+    """After ``drain_seconds`` nothing looks after it any more: no time would ever run out."""
+    async with behind(tmp_path, "ada", "bob") as it:
+        await it.start(it.settings([ADA, BOB]))
+        # The next one uses the same connection to Jupyter, and is not repeated for that.
+        assert await it.ask("bob.localhost") == (200, "bob")
+        reader, writer = await it.open("bob.localhost", "/never", "Connection: close")
+        await it.waits.wait()
+        await it.reload(it.settings([ADA]))
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        await end_of("route: end")
+
+
 async def test_a_reload_with_a_file_that_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
     async with behind(tmp_path, "bob") as it:
         await it.start(it.settings([BOB]))
