@@ -320,7 +320,7 @@ def test_a_worker_that_ends_after_another_version_was_installed(
     """It is started from the new files; whether or not that goes well, it is said what to do."""
     setup = (
         ("workers/channel.py", "    access_log: bool\n", "    access_log: bool\n    added: bool\n"),
-        ("workers/supervisor.py", "given=ports.given,", "given=ports.given, added=True,"),
+        ("workers/supervisor.py", "(ports, others),\n", "(ports, others), added=True,\n"),
     )
     with Installed(tmp_path, behind) as labgate:
         before = workers(labgate)
